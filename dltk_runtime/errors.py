@@ -1,0 +1,221 @@
+"""What can go wrong. Each error takes facts and writes its own sentence.
+
+::
+
+    DltkError
+    ├── SettingInvalid            a variable of the environment cannot be used
+    ├── RequestError              the request cannot be served as it is
+    │   ├── Unauthorized          401, the one failure that is not HTTP 200 on Splunk's routes
+    │   ├── BodyTooLarge
+    │   ├── BodyInvalid           not JSON, or not the JSON that Splunk sends
+    │   ├── NameInvalid           an algorithm's or model's name that cannot be one
+    │   ├── AlgorithmMissing      a request without `algo`, for a model nobody fitted
+    │   └── Busy                  a queue is full
+    ├── NotebookError             the author's code
+    │   ├── AlgorithmUnknown      no notebook of that name
+    │   ├── AlgorithmInvalid      the notebook does not keep the contract
+    │   └── AlgorithmFailed       the notebook's code raised, or took its process down
+    ├── StoreError
+    │   ├── VersionUnknown
+    │   └── StoreDamaged
+    └── JobUnknown
+
+Splunk's routes answer every one of them with HTTP 200 and ``status: "error"``
+(`Unauthorized` excepted), since on any other status the search shows only that it
+could not read JSON. `http_status` is for the routes of our own.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+# The openings of messages, which dashboards and people look for (protocol 1.3).
+BAD_JSON = "unable to parse json from POST data"
+BAD_DATA = "unable to convert raw data to pandas dataframe"
+NOT_STAGED = "unable to stage dataframe"
+NOT_LOADED = "unable to load algo code from module"
+NOT_INITIALIZED = "unable to initialize module"
+NOT_FITTED = "unable to fit model"
+NOT_SAVED = "unable to save model"
+NOT_APPLIED = "unable to apply model"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'umap'?`` for a name close to a known one, else nothing."""
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {matches[0]!r}?" if matches else ""
+
+
+def shown(text: str, limit: int = 60) -> str:
+    """`text` as a message may repeat it: quoted, escaped and cut to `limit` characters."""
+    return repr(text if len(text) <= limit else text[:limit] + "…")
+
+
+class DltkError(Exception):
+    """The root of the tree. `opening` is the text that Splunk's dashboards match."""
+
+    http_status = 500
+    opening = ""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class SettingInvalid(DltkError):
+    """A variable of the environment that cannot be used."""
+
+    def __init__(self, variable: str, value: str, wanted: str) -> None:
+        super().__init__(f"{variable}={shown(value)} cannot be used: it must be {wanted}.")
+
+
+class RequestError(DltkError):
+    """The request cannot be served as it is."""
+
+    http_status = 400
+    opening = BAD_JSON
+
+
+class Unauthorized(RequestError):
+    """No token, or another one than the container's."""
+
+    http_status = 401
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request's Authorization header does not carry this container's api_token. "
+            "Send 'Authorization: <api_token>', 'Bearer <api_token>' or 'Splunk <api_token>'."
+        )
+
+
+class BodyTooLarge(RequestError):
+    """More bytes than `DLTK_MAX_BODY` allows."""
+
+    http_status = 413
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The request is larger than the limit of {limit:,} bytes. "
+            "Send fewer rows or fields, or raise DLTK_MAX_BODY on the container."
+        )
+
+
+class BodyInvalid(RequestError):
+    """The body is not the JSON object that Splunk sends."""
+
+
+class DataInvalid(RequestError):
+    """`data` cannot become a frame."""
+
+    opening = BAD_DATA
+
+
+class NameInvalid(RequestError):
+    """A name that must not become a path or an import."""
+
+    opening = NOT_LOADED
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(
+            f"{shown(name)} is no name for {kind}: a name begins with a letter or underscore, "
+            "goes on with letters, digits and underscores, and has at most 128 characters."
+        )
+
+
+class AlgorithmMissing(RequestError):
+    """Neither the request nor the store says which algorithm is meant."""
+
+    opening = NOT_LOADED
+
+    def __init__(self, model: str | None) -> None:
+        found = f", and no algorithm was fitted into a model named {model!r}" if model else ""
+        super().__init__(
+            f"The search names no algorithm{found}. Add algo=<name of a notebook> to the search."
+        )
+
+
+class Busy(RequestError):
+    """Too many requests wait already."""
+
+    http_status = 503
+
+    def __init__(self, what: str, waiting: int, setting: str) -> None:
+        super().__init__(
+            f"{waiting} requests wait for {what} already. Try again later, or raise {setting} on the container."
+        )
+
+
+class NotebookError(DltkError):
+    """The author's code."""
+
+    http_status = 422
+    opening = NOT_LOADED
+
+
+class AlgorithmUnknown(NotebookError):
+    """No notebook of that name in any of the folders."""
+
+    http_status = 404
+
+    def __init__(self, algorithm: str, looked_in: Sequence[Path], known: Iterable[str]) -> None:
+        folders = ", ".join(str(folder) for folder in looked_in)
+        super().__init__(
+            f"No notebook {algorithm!r} in {folders}.{nearest(algorithm, known)} "
+            f"Save {algorithm}.ipynb there, or list what there is with 'dltk algos'."
+        )
+
+
+class AlgorithmInvalid(NotebookError):
+    """The notebook does not keep the contract; all problems at once."""
+
+    def __init__(self, algorithm: str, problems: Sequence[str]) -> None:
+        super().__init__(f"The notebook {algorithm!r} cannot be used: " + "; ".join(problems) + ".")
+        self.problems = tuple(problems)
+
+
+class AlgorithmFailed(NotebookError):
+    """The notebook's code raised or took its process down; `traceback` goes to the job."""
+
+    def __init__(self, opening: str, sentence: str, traceback: str = "") -> None:
+        super().__init__(sentence)
+        self.opening = opening
+        self.traceback = traceback
+
+
+class StoreError(DltkError):
+    """The model store."""
+
+    opening = NOT_APPLIED
+
+
+class VersionUnknown(StoreError):
+    """No such model or version."""
+
+    http_status = 404
+
+
+class StoreDamaged(StoreError):
+    """Files of a version are missing or changed."""
+
+
+class NotStored(StoreError):
+    """A version could not be written: no space, no right."""
+
+    opening = NOT_SAVED
+
+
+class NotStaged(DltkError):
+    """Staged data could not be written."""
+
+    opening = NOT_STAGED
+
+
+class JobUnknown(DltkError):
+    """No job of that id."""
+
+    http_status = 404
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"No job {shown(job)}. List the jobs there are with 'dltk jobs'.")
