@@ -1,0 +1,122 @@
+"""What many tests need: folders of their own, and notebooks made from strings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, Protocol
+
+import pytest
+
+from dltk_runtime.paths import Paths
+
+# A healthy algorithm: its model is the number of rows it was fitted on, and its answers repeat that number.
+HEALTHY = {
+    "import": """
+        import json
+        import pandas as pd
+        MODEL_DIRECTORY = "/srv/app/model/data/"
+    """,
+    "init": """
+        def init(df, param):
+            return {}
+    """,
+    "fit": """
+        def fit(model, df, param):
+            model["rows"] = len(df)
+            return {"rows": len(df)}
+    """,
+    "apply": """
+        def apply(model, df, param):
+            return pd.DataFrame({"rows": [model["rows"]] * len(df)})
+    """,
+    "save": """
+        def save(model, name):
+            with open(MODEL_DIRECTORY + name + ".json", "w") as file:
+                json.dump(model, file)
+            return model
+    """,
+    "load": """
+        def load(name):
+            with open(MODEL_DIRECTORY + name + ".json") as file:
+                return json.load(file)
+    """,
+    "summary": """
+        def summary(model=None):
+            return {"rows": (model or {}).get("rows")}
+    """,
+}
+
+
+class MakeNotebook(Protocol):
+    def __call__(self, name: str, text: str | None = None, **cells: str | None) -> Path: ...
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """A home and a notebooks' folder of the test's own, with the folders that notebooks write to."""
+    paths = Paths(home=tmp_path / "home", notebooks=tmp_path / "notebooks")
+    for folder in (paths.models, paths.graphics, paths.helpers, paths.staged):
+        folder.mkdir(parents=True)
+    return paths
+
+
+@pytest.fixture
+def make_notebook(paths: Paths) -> MakeNotebook:
+    """Writes ``<name>.ipynb`` into the notebooks' folder and gives its path.
+
+    Either from one text in the percent format, one header line before each cell::
+
+        make_notebook("umap", '''
+            # %% [markdown]
+            Some words.
+            # %% mltkc_init
+            def init(df, param): ...
+            # %% tags=dltk,parameters
+            epochs = 3
+            # %%
+            df.plot()  # an experiment: neither name nor tag
+        ''')
+
+    or the healthy algorithm with some of its cells (`HEALTHY`) replaced, added or, with None, left out::
+
+        make_notebook("broken", fit="def fit(model, df, param): 1 / 0", save=None)
+
+    The first line of a cell is the line after its header; indentation common to all lines is taken off.
+    """
+
+    def make(name: str, text: str | None = None, **cells: str | None) -> Path:
+        path = paths.notebooks / f"{name}.ipynb"
+        content = list(_from_text(dedent(text))) if text is not None else _from_parts(cells)
+        document = {"cells": content, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        path.write_text(json.dumps(document), encoding="utf-8")
+        return path
+
+    return make
+
+
+def _from_parts(cells: dict[str, str | None]) -> list[dict[str, Any]]:
+    parts = HEALTHY | cells
+    return [_cell(f"mltkc_{part}", dedent(source)) for part, source in parts.items() if source is not None]
+
+
+def _from_text(text: str) -> Iterator[dict[str, Any]]:
+    for block in ("\n" + text).split("\n# %%")[1:]:
+        header, _, source = block.partition("\n")
+        yield _cell(header.strip(), source)
+
+
+def _cell(header: str, source: str) -> dict[str, Any]:
+    """A cell from the words of its header: ``[markdown]``, ``tags=a,b``, or a name."""
+    source = source.strip("\n").rstrip()
+    if header == "[markdown]":
+        return {"cell_type": "markdown", "metadata": {}, "source": source}
+    metadata: dict[str, Any] = {}
+    for word in header.split():
+        if word.startswith("tags="):
+            metadata["tags"] = word.removeprefix("tags=").split(",")
+        else:
+            metadata["name"] = word
+    return {"cell_type": "code", "metadata": metadata, "source": source, "outputs": [], "execution_count": None}
