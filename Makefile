@@ -1,0 +1,49 @@
+# The commands of this project. `make` alone lists them.
+# The variant that .venv holds, else the one for machines without a GPU.
+VARIANT ?= $(or $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*))),cpu)
+BIN := .venv/bin
+
+.PHONY: help setup demo test format lock readme soak clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1:/p' $(MAKEFILE_LIST) | awk -F: '{ printf "  make %-8s %s\n", $$1, substr($$0, length($$1) + 2) }'
+
+setup: .venv/ready-$(VARIANT) ## make .venv from locks/cpu.txt (VARIANT=gpu: from locks/gpu.txt)
+
+demo: setup ## train and apply a PyTorch and a Keras model by the requests that Splunk sends
+	$(BIN)/python tools/demo.py
+
+test: setup ## the gate: format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict dltk_runtime
+	$(BIN)/pytest
+
+soak: setup ## the kill tests, 500 fits long
+	DLTK_TEST_KILLS=500 $(BIN)/pytest --timeout 7200 tests/test_kills.py
+
+format: setup ## put all code into the one format, and fix what ruff can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+readme: setup ## write the settings into the README's table
+	$(BIN)/python tools/settings_table.py
+
+lock: .venv-tools/ready ## resolve pyproject.toml into locks/cpu.txt and locks/gpu.txt (UPGRADE=1: newest versions)
+	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
+
+clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
+	rm -rf .venv .venv-tools .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are made last, so that an interrupted setup is taken up again.
+.venv/ready-$(VARIANT): locks/$(VARIANT).txt pyproject.toml tools/setup.sh
+	@test -z "$(filter-out $@,$(wildcard .venv/ready-*))" || rm -rf .venv  # the variants exclude each other
+	@sh tools/setup.sh .venv locks/$(VARIANT).txt .
+	@touch $@
+
+# Tools whose own dependencies must not reach ours.
+.venv-tools/ready: locks/tools.txt tools/setup.sh
+	@sh tools/setup.sh .venv-tools locks/tools.txt
+	@touch $@

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Sees to it that Debian packages are there:  tools/debian.sh PACKAGE…
+# Root installs them; anyone else is told their names.
+set -eu
+missing=''
+for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update
+    # shellcheck disable=SC2086  # one word per package
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+else
+    echo "These packages are missing:$missing" >&2
+    echo "Install them (on Debian and Ubuntu: apt-get install$missing) and start again." >&2
+    exit 1
+fi
