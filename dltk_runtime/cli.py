@@ -1,0 +1,67 @@
+"""``dltk …``: a thin skin over the library.
+
+Each command is a module of `dltk_runtime.commands`, imported only when it is called or its help is shown,
+so that the command line answers at once whatever else the library needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from dltk_runtime import commands
+from dltk_runtime.commands import Exit
+from dltk_runtime.errors import DltkError
+
+EXAMPLES = """\b
+Examples:
+  dltk check pytorch_nn       what is wrong with a notebook, cell by cell
+  dltk serve                  answer Splunk's fit, apply and summary
+  dltk search '| inputlookup iris.csv | fit MLTKContainer algo=pytorch_nn
+      species from petal_* into app:iris'
+  dltk models                 the models there are, and their versions
+
+'dltk COMMAND --help' shows a command's options and more examples.
+"""
+
+
+class Commands(click.Group):
+    """A group whose commands are the modules of `dltk_runtime.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names of all commands; imports none of them."""
+        folder = Path(commands.__file__).parent
+        return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """The command of that name.
+
+        Raises:
+            NoSuchCommand: naming the nearest ones there are.
+        """
+        known = self.list_commands(ctx)
+        if cmd_name not in known:
+            raise click.NoSuchCommand(cmd_name, possibilities=known, ctx=ctx)
+        command: click.Command = importlib.import_module(f"{commands.__name__}.{cmd_name}").command
+        return command
+
+
+@click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+def dltk() -> None:
+    """Serves Jupyter notebooks to Splunk's fit, apply and summary."""
+
+
+def main() -> None:
+    """Runs the command line; an error of ours is one line on stderr and `Exit.FAILED`."""
+    try:
+        dltk(prog_name="dltk")
+    except DltkError as error:
+        click.echo(f"dltk: {error}", err=True)
+        sys.exit(Exit.FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""`dltk …`: finds its commands, answers at once, and turns errors into one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from dltk_runtime import __version__, cli
+from dltk_runtime.commands import Exit
+from dltk_runtime.commands.version import installed
+from dltk_runtime.errors import DltkError
+
+HEAVY = ("numpy", "pandas", "sklearn", "starlette", "uvicorn", "torch", "tensorflow", "keras", "rich", "lark")
+COMMANDS = cli.dltk.list_commands(click.Context(cli.dltk))
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """``dltk`` in a process of its own."""
+    command = [sys.executable, "-m", "dltk_runtime.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_help_lists_every_command_and_ends_in_examples() -> None:
+    result = run("--help")
+    assert result.returncode == Exit.OK
+    overview, _, examples = result.stdout.partition("Examples:")
+    assert all(f"\n  {name} " in overview for name in COMMANDS)
+    assert "dltk serve" in examples
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_help_ends_in_examples(name: str) -> None:
+    result = CliRunner().invoke(cli.dltk, [name, "--help"])
+    assert result.exit_code == Exit.OK
+    last = result.output.strip().rsplit("\n\n", maxsplit=1)[-1]
+    assert "Example" in last
+    assert f"dltk {name}" in last
+
+
+@pytest.mark.parametrize("module", ["dltk_runtime.cli", *(f"dltk_runtime.commands.{name}" for name in COMMANDS)])
+def test_importing_it_imports_nothing_heavy(module: str) -> None:
+    program = f"import {module}, sys; print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
+
+
+def test_a_wrong_command_is_answered_with_the_nearest() -> None:
+    result = run("versio")
+    assert result.returncode == Exit.USAGE
+    assert "No such command 'versio'" in result.stderr
+    assert "'version'" in result.stderr
+
+
+def test_without_a_command_it_shows_the_help_and_fails() -> None:
+    result = run()
+    assert result.returncode == Exit.USAGE
+    assert "Examples:" in result.stderr
+
+
+def test_an_error_of_ours_is_one_line_on_stderr_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def command() -> None:
+        raise DltkError("No notebook 'umap2' in notebooks. Did you mean 'umap'?")
+
+    monkeypatch.setattr(cli.Commands, "get_command", lambda *_: command)
+    monkeypatch.setattr(sys, "argv", ["dltk", "check"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == Exit.FAILED
+    assert capsys.readouterr() == ("", "dltk: No notebook 'umap2' in notebooks. Did you mean 'umap'?\n")
+
+
+def test_version_names_the_runtime_python_and_the_libraries() -> None:
+    lines = run("version").stdout.splitlines()
+    assert lines[0] == f"dltk-runtime {__version__}"
+    assert lines[1].startswith("python 3.")
+    assert any(line.startswith("pandas 3.") for line in lines)
+
+
+def test_version_leaves_out_what_is_not_installed() -> None:
+    assert list(installed(("click", "no-such-distribution"))) == ["click"]
