@@ -1,0 +1,267 @@
+"""The text that modules are made of: the exported cells of a notebook, or a Python file.
+
+Notebooks are read as JSON and no further: outputs are never looked at, so one that breaks the
+notebook format's schema does not matter.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dltk_runtime import file_state
+from dltk_runtime.errors import NotebookUnreadable, StoreDamaged
+
+# Libraries that take long to import, by import name.
+HEAVY = (
+    "torch",
+    "tensorflow",
+    "keras",
+    "sklearn",
+    "scipy",
+    "xgboost",
+    "lightgbm",
+    "statsmodels",
+    "transformers",
+    "networkx",
+    "matplotlib",
+    "seaborn",
+    "plotly",
+    "dask",
+    "ray",
+)
+FORMAT = 1
+_NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One code cell that is exported. `number` counts all cells from 1, as a reader would; 0 is a whole Python file."""
+
+    number: int
+    name: str
+    source: str
+
+    def filename(self, notebook: str) -> str:
+        """The file name it is compiled under: ``umap.ipynb, cell 22 (mltkc_fit)``; a file's is its path."""
+        if not self.number:
+            return notebook
+        return f"{notebook}, cell {self.number}" + (f" ({self.name})" if self.name else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The text one module is made of.
+
+    `name` is the module's below ``app.model``; `path` is how messages call the file
+    (``umap.ipynb``, ``app/model/helper.py``) and `origin` where it was read. `sha256` is the
+    cells' hash and not the file's: outputs, and cells that are not exported, do not count.
+    """
+
+    name: str
+    path: str
+    origin: str
+    cells: tuple[Cell, ...]
+    sha256: str
+
+    @property
+    def is_package(self) -> bool:
+        return self.path.endswith("/__init__.py")
+
+    @property
+    def text(self) -> str:
+        """All cells as one text, each under a comment that names it."""
+        if not any(cell.number for cell in self.cells):
+            return "".join(cell.source for cell in self.cells)
+        return "\n".join(f"# {cell.filename(self.path)}\n{cell.source}\n" for cell in self.cells)
+
+
+class _Metadata(msgspec.Struct):
+    name: Any = msgspec.UNSET
+    tags: Any = None
+
+
+class _Cell(msgspec.Struct):
+    cell_type: str
+    source: str | list[str] = ""
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+
+
+class _Notebook(msgspec.Struct):
+    nbformat: int = 4
+    cells: list[_Cell] | None = None
+
+
+def is_name(text: str) -> bool:
+    """Whether a file of that name can be an algorithm or a helper (``NAME.new`` and ``__init__`` are not)."""
+    return _NAME.fullmatch(text) is not None
+
+
+def read_source(path: Path) -> Source:
+    """The source of the module made from the notebook, or the Python file directly in ``app/model``, at `path`.
+
+    Raises:
+        NotebookUnreadable: no file, no JSON, not UTF-8, or not the format of notebooks.
+    """
+    try:
+        data, _ = file_state.read(path)
+    except OSError as error:
+        raise NotebookUnreadable(path, error.strerror or str(error)) from error
+    return source_of(path.parent.name if path.stem == "__init__" else path.stem, path, data)
+
+
+def source_of(name: str, path: Path, data: bytes) -> Source:
+    """The source of module `name` from the content of its file; raises as `read_source` does."""
+    if path.suffix == ".ipynb":
+        return _source(name, path.name, path, tuple(exported(_read_cells(path, data))))
+    try:
+        text = importlib.util.decode_source(data)
+    except (SyntaxError, UnicodeDecodeError) as error:  # an unknown or a wrong encoding
+        raise NotebookUnreadable(path, str(error)) from error
+    shown = "app/model/" + name.replace(".", "/") + ("/__init__.py" if path.stem == "__init__" else ".py")
+    return _source(name, shown, path, (Cell(0, "", text),))
+
+
+def code_cells(path: Path) -> list[Cell]:
+    """Every code cell of a notebook, exported or not; raises as `read_source` does."""
+    data, _ = file_state.read(path)
+    return [_as_cell(number, cell) for number, cell in _numbered(_read_cells(path, data))]
+
+
+def exported(cells: Sequence[_Cell]) -> list[Cell]:
+    """The cells that make the module: the named ones; without any, those tagged ``dltk``; else by `is_definition`."""
+    code = _numbered(cells)
+    chosen = [each for each in code if each[1].metadata.name is not msgspec.UNSET]
+    chosen = chosen or [each for each in code if _is_tagged(each[1])]
+    chosen = chosen or [each for each in code if is_definition(_text(each[1]))]
+    return [_as_cell(number, cell) for number, cell in chosen]
+
+
+def is_definition(source: str) -> bool:
+    """Whether a cell only imports, assigns constants and defines functions or classes: harmless to run."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return bool(body) and all(_defines(statement) for statement in body)
+
+
+def heavy_imports(*texts: str) -> tuple[str, ...]:
+    """Those of `HEAVY` that source texts import, anywhere in them, in `HEAVY`'s order; broken texts import nothing."""
+    found: set[str] = set()
+    for text in texts:
+        try:
+            found.update(_imports(ast.parse(text)))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return tuple(name for name in HEAVY if name in found)
+
+
+def pack(sources: Iterable[Source]) -> bytes:
+    """Sources as the bytes of a version's ``code.json``."""
+    document = {"format": FORMAT, "sources": [asdict(source) for source in sources]}
+    return json.dumps(document, indent=1).encode()  # not msgspec: a lone surrogate in a cell must survive
+
+
+def unpack(data: bytes) -> tuple[Source, ...]:
+    """What `pack` was given.
+
+    Raises:
+        StoreDamaged: the bytes are not what `pack` writes.
+    """
+    try:
+        return msgspec.convert(json.loads(data)["sources"], tuple[Source, ...])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreDamaged(f"The code kept in a version cannot be read ({error}). Fit the model again.") from error
+
+
+def _source(name: str, shown: str, path: Path, cells: tuple[Cell, ...]) -> Source:
+    text = json.dumps([[cell.number, cell.name, cell.source] for cell in cells])
+    return Source(name, shown, str(path), cells, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _read_cells(path: Path, data: bytes) -> list[_Cell]:
+    notebook = _decode(path, data)
+    if notebook.cells is None:
+        old = f" (it is in format {notebook.nbformat}; 4 is needed)" if notebook.nbformat < 4 else ""
+        raise NotebookUnreadable(path, f"it has no list of cells{old}")
+    return notebook.cells
+
+
+def _decode(path: Path, data: bytes) -> _Notebook:
+    try:
+        text = data.decode("utf-8-sig")
+        try:
+            return msgspec.json.decode(text, type=_Notebook)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            # Python's own reader takes more (NaN in an output) and says where it stopped.
+            return msgspec.convert(json.loads(text), _Notebook)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise NotebookUnreadable(path, f"it is not UTF-8 (line {line}, byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise NotebookUnreadable(path, f"it is not JSON ({place}: {error.msg})") from error
+    except msgspec.ValidationError as error:
+        raise NotebookUnreadable(path, f"it is not a notebook ({error})") from error
+    except RecursionError as error:
+        raise NotebookUnreadable(path, "it is nested too deeply") from error
+
+
+def _numbered(cells: Sequence[_Cell]) -> list[tuple[int, _Cell]]:
+    return [(number, cell) for number, cell in enumerate(cells, start=1) if cell.cell_type == "code"]
+
+
+def _as_cell(number: int, cell: _Cell) -> Cell:
+    name = cell.metadata.name
+    shown = "" if name is msgspec.UNSET or name is None else " ".join(str(name).split())[:80]
+    return Cell(number, shown, _text(cell))
+
+
+def _text(cell: _Cell) -> str:
+    return cell.source if isinstance(cell.source, str) else "".join(cell.source)
+
+
+def _is_tagged(cell: _Cell) -> bool:
+    return isinstance(cell.metadata.tags, list) and "dltk" in cell.metadata.tags
+
+
+def _defines(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return True
+        case ast.Expr(value=ast.Constant(value=str())):
+            return True
+        case ast.Assign(targets=targets, value=value):
+            return all(_is_constant(target, value) for target in targets)
+        case ast.AnnAssign(target=target, value=value):
+            return _is_constant(target, value)
+    return False
+
+
+def _is_constant(target: ast.expr, value: ast.expr | None) -> bool:
+    names = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
+    if not all(isinstance(name, ast.Name) for name in names):
+        return False
+    if all(isinstance(name, ast.Name) and name.id.isupper() for name in names):
+        return True
+    return value is None or not any(isinstance(node, ast.Call | ast.Await) for node in ast.walk(value))
+
+
+def _imports(tree: ast.AST) -> Iterable[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
