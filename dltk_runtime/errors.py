@@ -13,12 +13,22 @@
     │   └── Busy                  a queue is full
     ├── NotebookError             the author's code
     │   ├── AlgorithmUnknown      no notebook of that name
+    │   ├── NotebookUnreadable    the file holds no notebook, or one half written
     │   ├── AlgorithmInvalid      the notebook does not keep the contract
     │   └── AlgorithmFailed       the notebook's code raised, or took its process down
+    ├── SupportError              dsdlsupport cannot do what a notebook asks of it
+    │   ├── PictureInvalid
+    │   └── SplunkMissing         no connection to Splunk
     ├── StoreError
     │   ├── VersionUnknown
     │   └── StoreDamaged
-    └── JobUnknown
+    ├── JobUnknown
+    ├── SearchError               a search for `dltk search` cannot be run
+    │   ├── SearchInvalid         its text: syntax, names, arguments
+    │   ├── CommandUnknown        a command that only a Splunk runs
+    │   └── LookupUnknown         no such CSV file
+    ├── Unreachable               no answer from the container
+    └── ReplyUnreadable           an answer that is not the JSON of protocol 1.3
 
 Splunk's routes answer every one of them with HTTP 200 and ``status: "error"``
 (`Unauthorized` excepted), since on any other status the search shows only that it
@@ -30,6 +40,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from dltk_runtime import __version__
 
 # The openings of messages, which dashboards and people look for (protocol 1.3).
 BAD_JSON = "unable to parse json from POST data"
@@ -167,6 +179,14 @@ class AlgorithmUnknown(NotebookError):
         )
 
 
+class NotebookUnreadable(NotebookError):
+    """A file that holds no notebook or Python text: missing, half written, broken or in another format."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        advice = "Open it in JupyterLab and save it again" if path.suffix == ".ipynb" else "Save it again"
+        super().__init__(f"{path} cannot be read: {what}. {advice}, or put back a good copy.")
+
+
 class AlgorithmInvalid(NotebookError):
     """The notebook does not keep the contract; all problems at once."""
 
@@ -182,6 +202,24 @@ class AlgorithmFailed(NotebookError):
         super().__init__(sentence)
         self.opening = opening
         self.traceback = traceback
+
+
+class SupportError(DltkError):
+    """`dsdlsupport` cannot do what a notebook asks of it."""
+
+
+class PictureInvalid(SupportError):
+    """What a notebook wants to keep as a picture is none, or cannot be kept under that key."""
+
+
+class SplunkMissing(SupportError):
+    """A notebook asks for a connection to Splunk, and there is none; `needs` are the variables it is made of."""
+
+    def __init__(self, what: str, needs: Sequence[str], instead: str) -> None:
+        super().__init__(
+            f"{what} has no connection to Splunk: dltk-runtime {__version__} does not read {', '.join(needs)} yet, "
+            f"nor use the arguments that replace them. {instead}"
+        )
 
 
 class StoreError(DltkError):
@@ -219,3 +257,62 @@ class JobUnknown(DltkError):
 
     def __init__(self, job: str) -> None:
         super().__init__(f"No job {shown(job)}. List the jobs there are with 'dltk jobs'.")
+
+
+class SearchError(DltkError):
+    """A search that `dltk search` cannot run."""
+
+
+class SearchInvalid(SearchError):
+    """The text of a search; `command` is filled in by the pipeline, in the form that Splunk shows."""
+
+    def __init__(self, problem: str, command: str = "") -> None:
+        super().__init__(f"Error in '{command}' command: {problem}" if command else problem)
+        self.problem = problem
+        self.command = command
+
+
+class CommandUnknown(SearchError):
+    """A command that only a Splunk runs."""
+
+    def __init__(self, command: str, known: Iterable[str], what: str = "The command") -> None:
+        names = sorted(known)
+        super().__init__(
+            f"{what} {command!r} is none of those that run here ({', '.join(names)}).{nearest(command, names)} "
+            "Run this search in Splunk, or save what comes before the command as CSV there and start from inputlookup."
+        )
+
+
+class LookupUnknown(SearchError):
+    """No CSV file of that name."""
+
+    def __init__(self, name: str, looked_in: Sequence[Path], known: Iterable[str]) -> None:
+        folders = ", ".join(str(folder) for folder in looked_in)
+        super().__init__(
+            f"No lookup file {shown(name)} in {folders}.{nearest(name, known)} "
+            "Copy the CSV file into one of them, or give its path relative to the current folder."
+        )
+
+
+class Unreachable(DltkError):
+    """No answer from the container; `url` is the address that was asked."""
+
+    http_status = 502
+
+    def __init__(self, url: str, cause: str) -> None:
+        super().__init__(
+            f"No answer from the container at {url}: {cause}. Check that it runs, that --url (or DLTK_URL) names its "
+            "address, port and scheme (http or https), and for https that --cafile (or DLTK_CAFILE) names its certificate."
+        )
+
+
+class ReplyUnreadable(DltkError):
+    """An answer that is not the JSON of protocol 1.3. Begins as Splunk's own text does."""
+
+    http_status = 502
+
+    def __init__(self, url: str, answer: str, body: str, advice: str = "") -> None:
+        super().__init__(
+            f"unable to read JSON response from {url}: {answer}, and its body begins {shown(body, 200)}."
+            + (f" {advice}" if advice else "")
+        )
