@@ -3,7 +3,7 @@
 VARIANT ?= $(or $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*))),cpu)
 BIN := .venv/bin
 
-.PHONY: help setup demo test format lock readme soak clean
+.PHONY: help setup demo test soak format readme lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets

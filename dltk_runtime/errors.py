@@ -21,7 +21,9 @@
     │   └── SplunkMissing         no connection to Splunk
     ├── StoreError
     │   ├── VersionUnknown
-    │   └── StoreDamaged
+    │   ├── StoreDamaged
+    │   ├── NotStored         no space, no right
+    │   └── NotExported       a version's files cannot be copied out
     ├── JobUnknown
     ├── SearchError               a search for `dltk search` cannot be run
     │   ├── SearchInvalid         its text: syntax, names, arguments
@@ -217,8 +219,8 @@ class SplunkMissing(SupportError):
 
     def __init__(self, what: str, needs: Sequence[str], instead: str) -> None:
         super().__init__(
-            f"{what} has no connection to Splunk: dltk-runtime {__version__} does not read {', '.join(needs)} yet, "
-            f"nor use the arguments that replace them. {instead}"
+            f"{what} has no connection to Splunk: dltk-runtime {__version__} does not make one for notebooks yet, "
+            f"from {', '.join(needs)} or from arguments. {instead}"
         )
 
 
@@ -242,6 +244,12 @@ class NotStored(StoreError):
     """A version could not be written: no space, no right."""
 
     opening = NOT_SAVED
+
+
+class NotExported(StoreError):
+    """A version's files were not copied out: there are none, or others are in the way."""
+
+    http_status = 409
 
 
 class NotStaged(DltkError):
