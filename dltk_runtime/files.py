@@ -1,0 +1,167 @@
+"""Files that are either the old or the new one, also after a kill or a power cut.
+
+`write` is the only way in which the runtime replaces a file that somebody else may read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dltk_runtime.errors import NotStored
+
+TEMPORARY = ".tmp"  # the end of a file's name while it is being written
+_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
+
+
+def write(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace `path` by `data` in one step. `durable` waits for the disk, so that it outlives a power cut too.
+
+    Raises:
+        OSError: when it cannot be written; then `path` is as it was.
+    """
+    # Not mkstemp: its files are for their owner alone, and replicas may run under different users of one group.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
+    try:
+        with temporary.open("xb", buffering=0) as file:
+            _write_all(file.fileno(), data)
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Write `path` unless it is there already; whether it was written. Readers may see it empty for a moment."""
+    try:
+        with path.open("xb", buffering=0) as file:
+            _write_all(file.fileno(), data)
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    sync_folder(path.parent)
+    return True
+
+
+def copy(source: Path, target: Path) -> Path:
+    """Copy a file's content in such a way that `target` is never half of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}{TEMPORARY}")
+    try:
+        shutil.copyfile(source, temporary)
+        return temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_short(path: Path) -> bytes:
+    """The content of a file of at most 64 bytes, in three system calls."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 64)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:  # some network disks have no such call, and keep names safe by themselves
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_and_hash(path: Path) -> tuple[int, str]:
+    """Wait until the disk has the file's content; its size in bytes and its SHA-256."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return os.fstat(file.fileno()).st_size, digest
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def regular_files(folder: Path) -> Iterator[Path]:
+    """Every file below `folder` in the order of their names; sockets, pipes and dangling links are none."""
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (path for name in sorted(names) if (path := Path(parent, name)).is_file())
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names of the entries of `folder`; none when it is missing."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names are all that callers want, without a Path made for each
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def to_json(value: Any) -> bytes:
+    """`value` (builtins or msgspec structs) as JSON that can be read by people and is always UTF-8.
+
+    Half a surrogate pair, which a hostile request can carry in any text, becomes a question mark.
+    """
+    try:
+        encoded = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        encoded = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(value)))
+    return msgspec.json.format(encoded, indent=1) + b"\n"
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_surrogates(each) for each in value]
+    return value
+
+
+def not_stored(what: str, path: Path, error: OSError) -> NotStored:
+    """The error for `what` (begins a sentence) that could not be written to `path`."""
+    reason = error.strerror or str(error)
+    where = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
+    return NotStored(f"{what} could not be written to {path}: {reason}{where}; {_free(path)}. {_advice(error)}")
+
+
+def _free(path: Path) -> str:
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    return f"{shutil.disk_usage(there).free:,} bytes are free there"
+
+
+def _advice(error: OSError) -> str:
+    if error.errno in _NO_RIGHT:
+        who = f"user {os.geteuid()} or group {os.getegid()}"
+        return f"Make the folder writable for {who}, or set DLTK_HOME to one that is."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Free space, for example with 'dltk models prune', or give DLTK_HOME a larger volume."
+    return "Check the volume that DLTK_HOME names."

@@ -1,0 +1,249 @@
+"""Job records: one folder for each fit, ``jobs/<id>/`` with ``job.json`` and ``log``, shared by all replicas.
+
+``job.json`` is replaced as a whole at each change. A job that has not ended is touched by its server every
+`TOUCH_EVERY` seconds; whoever finds it untouched for `LOST_AFTER` seconds knows that its server is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import time
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from dltk_runtime import files
+from dltk_runtime.errors import JobUnknown
+from dltk_runtime.joblog import JobLog
+from dltk_runtime.jobrecord import RECORD, JobError, JobRecord, State, cut, save
+from dltk_runtime.manifest import without_secrets
+from dltk_runtime.names import ModelName
+from dltk_runtime.paths import Paths
+
+__all__ = ["LOST_AFTER", "TOUCH_EVERY", "Job", "JobError", "JobRecord", "JobStore", "State"]
+
+logger = logging.getLogger(__name__)
+
+TOUCH_EVERY = 10.0  # seconds
+LOST_AFTER = 60.0  # seconds
+LOG = "log"
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}", re.ASCII)
+
+
+class Job:
+    """One fit on its way. Its server alone changes it; the first end wins, and later ones are ignored.
+
+    Once it exists, a record that cannot be written (a full disk) is logged and never stops the fit.
+    """
+
+    def __init__(self, folder: Path, record: JobRecord, log_bytes: int) -> None:
+        self.record = record
+        self._folder = folder
+        self._log = JobLog(folder / LOG, log_bytes)
+        self._phase_began = time.monotonic()
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    def start(self) -> None:
+        """The job leaves the queue."""
+        self._change(state=State.RUNNING, started=datetime.now(UTC))
+
+    def phase(self, name: str) -> None:
+        """The phase `name` begins, and the one before it ends."""
+        self._change(phases=self._measured(), phase=name)
+        self._phase_began = time.monotonic()
+
+    def write(self, text: bytes) -> None:
+        """Add what user code printed to the log: any number of lines, or parts of them."""
+        self._log.write(text)
+
+    def touch(self) -> None:
+        """Say that the job's server is still there."""
+        if not self.record.state.ended:
+            with suppress(OSError):
+                os.utime(self._folder / RECORD)
+
+    def succeed(self, *, rows: int, version: int, promoted: bool, message: str) -> None:
+        """The fit committed a version; `message` is the one that the search shows."""
+        self._end(State.SUCCEEDED, rows=rows, version=version, promoted=promoted, message=message)
+
+    def fail(
+        self,
+        sentence: str,
+        *,
+        traceback: str = "",
+        coordinates: str = "",
+        rows: int | None = None,
+        version: int | None = None,
+        promoted: bool = False,
+    ) -> None:
+        """The fit failed. `version` is the one that was kept all the same, when only its apply raised."""
+        error = JobError(cut(sentence), cut(coordinates), cut(traceback))
+        self._end(State.FAILED, error=error, message=sentence, rows=rows, version=version, promoted=promoted)
+
+    def cancel(self, message: str) -> None:
+        """The job was ended on request, or nobody waited for it any more."""
+        self._end(State.CANCELLED, message=message)
+
+    def _end(
+        self,
+        state: State,
+        *,
+        message: str,
+        rows: int | None = None,
+        version: int | None = None,
+        promoted: bool = False,
+        error: JobError | None = None,
+    ) -> None:
+        if self.record.state.ended:
+            return
+        self._log.close()
+        self._change(
+            state=state,
+            ended=datetime.now(UTC),
+            phases=self._measured(),
+            message=cut(message),
+            rows=rows,
+            version=version,
+            promoted=promoted,
+            error=error,
+        )
+
+    def _measured(self) -> dict[str, float]:
+        """The seconds of each phase, the running one included."""
+        phases = dict(self.record.phases)
+        if name := self.record.phase:
+            phases[name] = round(phases.get(name, 0.0) + time.monotonic() - self._phase_began, 6)
+        return phases
+
+    def _change(self, **changes: object) -> None:
+        if self.record.state.ended:
+            return
+        self.record = msgspec.structs.replace(self.record, **changes)
+        try:
+            save(self._folder, self.record)
+        except OSError as error:
+            logger.warning("The record of job %s could not be written: %s", self.id, error)
+
+
+class JobStore:
+    """The jobs below `paths`; the `keep` newest stay, each with a log of at most `log_bytes`."""
+
+    def __init__(self, paths: Paths, keep: int, log_bytes: int) -> None:
+        self._folder = paths.jobs
+        self._keep = keep
+        self._log_bytes = log_bytes
+        # Weak, so that a job which its server has forgotten is not kept from being found lost.
+        self._live: weakref.WeakSet[Job] = weakref.WeakSet()
+
+    def create(self, name: ModelName, parameters: Mapping[str, str], request: str = "") -> Job:
+        """A queued job; `request` is the id of the request it came with. The oldest ended jobs make room.
+
+        Raises:
+            NotStored: the record cannot be written.
+        """
+        now = datetime.now(UTC)
+        record = JobRecord(
+            id=f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}",
+            algorithm=name.algorithm,
+            model=name.model,
+            state=State.QUEUED,
+            created=now,
+            parameters={key: cut(value) for key, value in without_secrets(parameters).items()},
+            request=request,
+        )
+        job = self._made(record)
+        self._live.add(job)
+        self.prune()
+        return job
+
+    def touch(self) -> None:
+        """Touch every job that has not ended; a server calls this every `TOUCH_EVERY` seconds, queued jobs included."""
+        for job in list(self._live):
+            job.touch()
+
+    def get(self, job: str, now: float | None = None) -> JobRecord:
+        """The record as it is at `now` (seconds since the epoch; default: this moment).
+
+        Raises:
+            JobUnknown: there is none of that id, or its record cannot be read.
+        """
+        record = self._read(job, time.time() if now is None else now)
+        if record is None:
+            raise JobUnknown(job)
+        return record
+
+    def log(self, job: str) -> str:
+        """What the job's code has printed so far.
+
+        Raises:
+            JobUnknown: there is none of that id.
+        """
+        try:
+            return (self._path(job) / LOG).read_bytes().decode("utf-8", "replace")
+        except OSError as error:
+            raise JobUnknown(job) from error
+
+    def prune(self) -> None:
+        """Remove the oldest jobs beyond the bound; those that have not ended stay."""
+        ids = self._ids()
+        for job in ids[: max(0, len(ids) - self._keep)]:
+            if self._may_go(job, time.time()):
+                shutil.rmtree(self._folder / job, ignore_errors=True)
+
+    def list(self, now: float | None = None) -> list[JobRecord]:
+        """All records, the newest first."""
+        moment = time.time() if now is None else now
+        found = (self._read(job, moment) for job in reversed(self._ids()))
+        return [record for record in found if record is not None]
+
+    def _made(self, record: JobRecord) -> Job:
+        folder = self._folder / record.id
+        try:
+            folder.mkdir(parents=True)
+            save(folder, record)
+            return Job(folder, record, self._log_bytes)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise files.not_stored("The record of a job", folder, error) from error
+
+    def _ids(self) -> Ids:
+        return sorted(name for name in files.names_in(self._folder) if _ID.fullmatch(name))
+
+    def _path(self, job: str) -> Path:
+        if not _ID.fullmatch(job):
+            raise JobUnknown(job)
+        return self._folder / job
+
+    def _read(self, job: str, now: float) -> JobRecord | None:
+        path = self._path(job) / RECORD
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=JobRecord)
+            untouched = now - path.stat().st_mtime
+        except (OSError, msgspec.DecodeError):
+            return None
+        if not record.state.ended and untouched > LOST_AFTER:
+            return msgspec.structs.replace(record, state=State.LOST)
+        return record
+
+    def _may_go(self, job: str, now: float) -> bool:
+        record = self._read(job, now)
+        if record is not None:
+            return record.state.ended
+        with suppress(OSError):  # without a record: another replica makes it just now, or a kill left it
+            return now - (self._folder / job).stat().st_mtime > LOST_AFTER
+        return False
+
+
+# Inside JobStore, `list` is its method.
+Ids = list[str]
