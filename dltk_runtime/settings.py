@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-import stat
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,6 +17,18 @@ from dltk_runtime.paths import Paths
 
 MIB = 1024**2
 GIB = 1024**3
+
+
+SITE = Path(__file__).with_name("site")  # what notebooks import: app, dsdlsupport
+_SECRET = re.compile("token|passw|secret|credential|key|llm_config", re.IGNORECASE)
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,13 @@ class Variable:
 
 
 def _text(value: str) -> str:
+    return value
+
+
+def _token(value: str) -> str:
+    """A token goes into an HTTP header as it is."""
+    if not all("!" <= character <= "~" for character in value):
+        raise ValueError
     return value
 
 
@@ -96,6 +115,13 @@ class Settings:
     https: bool | None = _setting("ENABLE_HTTPS", None, "true or false", _flag, "TLS on or off; unset: on in the image, elsewhere off and then only on a loopback address")
     tls_cert: Path | None = _setting("API_SSL_CERT", None, "a path", _path, "certificate chain (PEM); unset: a self-signed one, made once per home")
     tls_key: Path | None = _setting("API_SSL_KEY", None, "a path", _path, "its private key (PEM)")
+    splunk_access: bool = _setting("splunk_access_enabled", False, "1 or 0", _flag, "whether notebooks may search in Splunk (dsdlsupport)")
+    splunk_host: str = _setting("splunk_access_host", "", "text", _text, "host of Splunk's REST API")
+    splunk_port: int = _setting("splunk_access_port", 8089, "a port", _natural, "port of Splunk's REST API")
+    splunk_token: str = _setting("splunk_access_token", "", "text", _text, "token for Splunk's REST API", secret=True)
+    hec: bool = _setting("splunk_hec_enabled", False, "1 or 0", _flag, "whether notebooks may send events to Splunk (dsdlsupport)")
+    hec_url: str = _setting("splunk_hec_url", "", "text", _text, "URL of the HTTP Event Collector")
+    hec_token: str = _setting("splunk_hec_token", "", "text", _text, "token of the HTTP Event Collector", secret=True)
     # ours
     home: Path = _setting("DLTK_HOME", Path(".dltk"), "a path", _path, "models, jobs, graphics, certificates; /srv in the image")
     notebooks: Path = _setting("DLTK_NOTEBOOKS", Path("notebooks"), "a path", _path, "the notebooks' folder; /srv/notebooks in the image")
@@ -120,6 +146,16 @@ class Settings:
     def paths(self) -> Paths:
         return Paths(self.home.absolute(), self.notebooks.absolute())
 
+    @property
+    def fit_slots(self) -> int:
+        """Fits that run at the same time."""
+        return self.fit_workers or cores() + 1
+
+    @property
+    def threads_of_fit(self) -> int:
+        """Threads of numeric libraries in a fit worker: one core is left to applies."""
+        return self.fit_threads or max(1, cores() - 1)
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
         """The settings in `environ` (default: the process's), overlaid by `given` values that are not None.
@@ -138,7 +174,69 @@ class Settings:
         return cls(**values | {name: value for name, value in given.items() if value is not None})
 
 
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
+    """The environment of a worker: this process's without its secrets, plus what notebooks rely on.
+
+    Thread counts are read by the numeric libraries when they are imported, so they must stand here.
+    """
+    environ = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    search_path = [str(SITE), *filter(None, [environ.get("PYTHONPATH")])]
+    defaults = {
+        "MPLBACKEND": "Agg",  # no display
+        "TF_CPP_MIN_LOG_LEVEL": "2",  # warnings and errors
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # models share a GPU
+    }
+    fixed = {
+        "DLTK_HOME": str(settings.paths.home),
+        "DLTK_NOTEBOOKS": str(settings.paths.notebooks),
+        "PYTHONPATH": os.pathsep.join(search_path),
+        "PANDAS_FUTURE_INFER_STRING": "1" if settings.text == "string" else "0",
+        # torch.load of whole models, which published notebooks use: the files come from our own store.
+        "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",
+    }
+    return {**defaults, **environ, **fixed, **dict.fromkeys(_THREADS, str(threads))}
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """Which container ``dltk search`` and its relatives call, and with which token."""
+
+    url: str = _setting(
+        "DLTK_URL", "http://127.0.0.1:5000", "an address", _text, "address of the container that clients call"
+    )
+    token: str = _setting(
+        "DLTK_TOKEN",
+        "",
+        "text without blanks",
+        _token,
+        "its token for clients; unset: the one in api_token",
+        secret=True,
+    )
+    cafile: Path | None = _setting(
+        "DLTK_CAFILE", None, "a path", _path, "certificate (PEM) to check the container's against; unset: the system's"
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **given: str | None) -> ClientSettings:
+        """As `Settings.from_env`, from texts; where no token is set, the container's own `api_token` is taken.
+
+        Raises:
+            SettingInvalid: as `Settings.from_env`.
+        """
+        environ = os.environ if environ is None else environ
+        texts = {name: _lookup(variable, environ) for name, variable in CLIENT_VARIABLES.items()}
+        texts["token"] = texts["token"] or _lookup(VARIABLES["api_token"], environ)
+        texts |= {name: text for name, text in given.items() if text is not None}
+        return cls(**{name: _cast(CLIENT_VARIABLES[name], text) for name, text in texts.items() if text})
+
+
 VARIABLES: dict[str, Variable] = {each.name: each.metadata["variable"] for each in fields(Settings)}
+CLIENT_VARIABLES: dict[str, Variable] = {each.name: each.metadata["variable"] for each in fields(ClientSettings)}
 
 
 def _lookup(variable: Variable, environ: Mapping[str, str]) -> str:
@@ -155,3 +253,16 @@ def _cast(variable: Variable, text: str) -> Any:
         return variable.cast(text)
     except (ValueError, KeyError) as error:
         raise SettingInvalid(variable.name, "***" if variable.secret else text, variable.wanted) from error
+
+
+def worker_paths(environ: Mapping[str, str] | None = None) -> Paths:
+    """The folders as a worker, its children and kernels know them: from ``DLTK_HOME`` and ``DLTK_NOTEBOOKS``."""
+    environ = os.environ if environ is None else environ
+    return Settings.from_env({name: environ[name] for name in ("DLTK_HOME", "DLTK_NOTEBOOKS") if name in environ}).paths
+
+
+def code_location(environ: Mapping[str, str] | None = None) -> tuple[Paths, Path | None]:
+    """Where a worker's children and kernels import notebooks from: the folders, and a version's ``code.json``."""
+    environ = os.environ if environ is None else environ
+    code = environ.get("DLTK_CODE")  # set by `CodeFinder.install`, never by a user
+    return worker_paths(environ), _path(code) if code else None

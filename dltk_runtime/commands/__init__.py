@@ -14,3 +14,4 @@ class Exit(IntEnum):
     OK = 0
     FAILED = 1  # something went wrong, and stderr says what
     USAGE = 2  # the command line itself is wrong; click's own code
+    UNREACHABLE = 3  # the container did not answer

@@ -1,0 +1,71 @@
+"""A search's text as stages: where the pipes are that separate commands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dltk_runtime.errors import SearchInvalid, shown
+
+_COMMENT = "```"
+_PIECE = re.compile(
+    r"""(?P<comment>```.*?```)
+      | (?P<quoted>"(?:\\.|[^"\\])*" | (?<!\w)'[^'"|]*(?:\|[^'"|]*)*'(?!\w))
+      | (?P<pipe>\|)
+      | (?P<refused>[\[`]|"|\]|```)
+      | (?P<text>[^"'|\[\]`]+|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_REFUSED = {
+    "[": "subsearches, [ … ], do not run here. Run this search in Splunk, or save the subsearch's rows as a CSV file",
+    "]": "a bracket closes that no bracket opens",
+    "`": "macros, `…`, are not expanded here. Put the macro's text into the search",
+    '"': "unbalanced quotes: a double quote is not closed",
+    _COMMENT: "a comment, ```…```, is not closed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One command of a search as typed: its name in lower case, and what follows it."""
+
+    name: str
+    arguments: str
+
+
+def split(search: str) -> list[Stage]:
+    """The stages of `search`. Pipes in quotes do not separate; comments are dropped; the first pipe may be missing.
+
+    Raises:
+        SearchInvalid: subsearch, macro, a quote or comment without end, an empty stage.
+    """
+    texts = [text.strip() for text in _texts(search)]
+    piped = len(texts) > 1 and not texts[0]
+    texts = texts[1:] if piped else texts
+    if not all(texts):
+        raise SearchInvalid("the search is empty" if len(texts) == 1 else "there is no command between two pipes")
+    return [_stage(text, piped=piped or number > 0) for number, text in enumerate(texts)]
+
+
+def _texts(search: str) -> Iterator[str]:
+    current: list[str] = []
+    for piece in _PIECE.finditer(search):
+        if piece["refused"]:
+            raise SearchInvalid(f"{_REFUSED[piece['refused']]} (at {shown(search[piece.start() :])})")
+        if piece["pipe"]:
+            yield "".join(current)
+            current = []
+        else:
+            current.append(" " if piece["comment"] else piece[0])
+    yield "".join(current)
+
+
+def _stage(text: str, *, piped: bool) -> Stage:
+    """A search that begins without a pipe and not with a word, such as ``index=main``, means the command search."""
+    match = re.match(r"(\w+)(?=\s|$)\s*(.*)", text, re.DOTALL)
+    if match:
+        return Stage(match[1].lower(), match[2])
+    if piped:
+        raise SearchInvalid(f"no command's name begins {shown(text)}")
+    return Stage("search", text)
