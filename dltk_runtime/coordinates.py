@@ -59,8 +59,8 @@ def coordinates_in(dump: str, sources: Iterable[Source] = ()) -> Coordinates | N
     current, others = _threads(dump)
     for frames in (current, *reversed(others)):
         for file, line, function in frames:
-            if found := _place(file, line, function):
-                return found if found.text else _with_text(found, sources)
+            if found := _place(file, line, function, ""):
+                return _with_text(found, sources)
     return None
 
 
@@ -92,11 +92,13 @@ def _raised_at(error: BaseException) -> Coordinates | None:
             return found
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
-        found = _place(frame.f_code.co_filename, line, frame.f_code.co_qualname) or found
+        code = frame.f_code
+        text = linecache.getline(code.co_filename, line).strip()
+        found = _place(code.co_filename, line, code.co_qualname, text) or found
     return found
 
 
-def _place(file: str, line: int, function: str, text: str = "") -> Coordinates | None:
+def _place(file: str, line: int, function: str, text: str) -> Coordinates | None:
     """The coordinates of a line in user code, None in any other file."""
     if cell := _CELL.fullmatch(file):
         notebook, number, name = cell["notebook"], int(cell["cell"]), cell["name"] or ""
@@ -104,7 +106,7 @@ def _place(file: str, line: int, function: str, text: str = "") -> Coordinates |
         notebook, number, name = file, 0, ""
     else:
         return None
-    return Coordinates(notebook, number, name, line, text or linecache.getline(file, line).strip(), function)
+    return Coordinates(notebook, number, name, line, text, function)
 
 
 def _with_text(place: Coordinates, sources: Iterable[Source]) -> Coordinates:

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from dltk_runtime import file_state
-from dltk_runtime.coordinates import Coordinates, coordinates, coordinates_in, format_traceback
+from dltk_runtime.coordinates import Coordinates, at, coordinates, coordinates_in, format_traceback
 from dltk_runtime.errors import NotebookUnreadable, StoreDamaged
 from dltk_runtime.file_state import FileState, unchanged
 from dltk_runtime.paths import Paths
@@ -43,6 +43,7 @@ __all__ = [
     "compile_cell",
     "coordinates",
     "coordinates_in",
+    "folders",
     "format_traceback",
     "heavy_imports",
     "install_from_environment",
@@ -59,29 +60,34 @@ PACKAGE = "app.model"
 _FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
 
 
+def folders(paths: Paths) -> tuple[Path, Path, Path]:
+    """Where modules come from, first to last: notebooks, the helpers beside them, and an old volume's modules."""
+    return paths.notebooks, paths.helpers, paths.modules
+
+
 def candidates(name: str, paths: Paths) -> Iterator[Path]:
     """Where the module ``app.model.<name>`` may lie; the first file there is wins."""
-    yield paths.notebooks / f"{name}.ipynb"
-    for folder in (paths.helpers, paths.modules):
+    notebooks, *others = folders(paths)
+    yield notebooks / f"{name}.ipynb"
+    for folder in others:
         yield folder / name / "__init__.py"
         yield folder / f"{name}.py"
 
 
 def compile_cell(source: Source, cell: Cell, paths: Paths, flags: int = 0) -> CodeType:
-    """The code of one cell, known to tracebacks and to `inspect` under the cell's file name.
-
-    `flags` are those of ``__future__`` imports in earlier cells.
+    """The code of one cell, under the cell's file name; `flags` are those of ``__future__`` imports in earlier cells.
 
     Raises:
-        SyntaxError: with the cell's file name, line and text; ValueError for text that cannot be encoded.
+        SyntaxError: with the cell's file name, line and text.
+        ValueError: the text cannot be encoded (a lone surrogate).
     """
     filename = cell.filename(source.path)
-    _register(filename, cell.source)
     try:
-        tree = ast.parse(cell.source, filename)
-        code: CodeType = compile(rebase_constants(tree, paths), filename, "exec", flags, dont_inherit=True)
+        tree = rebase_constants(ast.parse(cell.source, filename), paths)
+        code: CodeType = compile(tree, filename, "exec", flags, dont_inherit=True)
     except SyntaxError as error:
-        error.text = error.text or linecache.getline(filename, error.lineno or 1)
+        # The compiler proper, other than the parser, has no text to show.
+        error.text = error.text or at(source, cell, error.lineno or 1).text
         raise
     return code
 
@@ -104,6 +110,11 @@ class CodeFinder(importlib.abc.MetaPathFinder):
         self.states: list[FileState] = []
         self.sources: list[Source] = []
         self._kept = {source.name: source for source in _read_kept(kept)} if kept else {}
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Where it looks, for messages."""
+        return (self.kept,) if self.kept else folders(self.paths)
 
     def install(self) -> None:
         """Make this process, and those it will start, import with this finder and no other one."""
@@ -210,6 +221,7 @@ class _CellLoader(importlib.abc.Loader):
         _register(self._source.origin, self._source.text)
         flags = 0
         for cell in self._source.cells:
+            _register(cell.filename(self._source.path), cell.source)
             code = compile_cell(self._source, cell, self._paths, flags)
             flags |= code.co_flags & _FUTURES
             exec(code, module.__dict__)  # noqa: S102 - running the notebook is what this is for

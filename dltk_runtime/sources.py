@@ -10,8 +10,7 @@ import ast
 import hashlib
 import importlib.util
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from typing import Any
 import msgspec
 
 from dltk_runtime import file_state
-from dltk_runtime.errors import NotebookUnreadable, StoreDamaged
+from dltk_runtime.errors import NameInvalid, NotebookUnreadable, StoreDamaged
+from dltk_runtime.names import checked
 
 # Libraries that take long to import, by import name.
 HEAVY = (
@@ -40,7 +40,6 @@ HEAVY = (
     "ray",
 )
 FORMAT = 1
-_NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,10 @@ class _Notebook(msgspec.Struct):
 
 def is_name(text: str) -> bool:
     """Whether a file of that name can be an algorithm or a helper (``NAME.new`` and ``__init__`` are not)."""
-    return _NAME.fullmatch(text) is not None
+    try:
+        return not checked("a module", text).startswith("__")
+    except NameInvalid:
+        return False
 
 
 def read_source(path: Path) -> Source:
@@ -131,19 +133,17 @@ def source_of(name: str, path: Path, data: bytes) -> Source:
     return _source(name, shown, path, (Cell(0, "", text),))
 
 
-def code_cells(path: Path) -> list[Cell]:
-    """Every code cell of a notebook, exported or not; raises as `read_source` does."""
-    data, _ = file_state.read(path)
-    return [_as_cell(number, cell) for number, cell in _numbered(_read_cells(path, data))]
-
-
 def exported(cells: Sequence[_Cell]) -> list[Cell]:
     """The cells that make the module: the named ones; without any, those tagged ``dltk``; else by `is_definition`."""
-    code = _numbered(cells)
-    chosen = [each for each in code if each[1].metadata.name is not msgspec.UNSET]
-    chosen = chosen or [each for each in code if _is_tagged(each[1])]
-    chosen = chosen or [each for each in code if is_definition(_text(each[1]))]
-    return [_as_cell(number, cell) for number, cell in chosen]
+    _, rule = _rule_for(cells)
+    return [_as_cell(number, cell) for number, cell in _numbered(cells) if rule(cell)]
+
+
+def left_out(path: Path) -> tuple[str, list[Cell]]:
+    """The code cells of a notebook that are not exported, and what would export one; raises as `read_source` does."""
+    cells = _read_cells(path, path.read_bytes())
+    advice, rule = _rule_for(cells)
+    return advice, [_as_cell(number, cell) for number, cell in _numbered(cells) if not rule(cell)]
 
 
 def is_definition(source: str) -> bool:
@@ -219,6 +219,18 @@ def _decode(path: Path, data: bytes) -> _Notebook:
         raise NotebookUnreadable(path, "it is nested too deeply") from error
 
 
+def _rule_for(cells: Sequence[_Cell]) -> tuple[str, Callable[[_Cell], bool]]:
+    """The rule that chooses a notebook's exported cells, and what one does to have a cell chosen."""
+    rules: list[tuple[str, Callable[[_Cell], bool]]] = [
+        ("give it a name in its metadata", lambda cell: cell.metadata.name is not msgspec.UNSET),
+        ("tag it dltk", lambda cell: isinstance(cell.metadata.tags, list) and "dltk" in cell.metadata.tags),
+    ]
+    for advice, rule in rules:
+        if any(rule(cell) for _, cell in _numbered(cells)):
+            return advice, rule
+    return "keep nothing in it but imports, constants and definitions", lambda cell: is_definition(_text(cell))
+
+
 def _numbered(cells: Sequence[_Cell]) -> list[tuple[int, _Cell]]:
     return [(number, cell) for number, cell in enumerate(cells, start=1) if cell.cell_type == "code"]
 
@@ -231,10 +243,6 @@ def _as_cell(number: int, cell: _Cell) -> Cell:
 
 def _text(cell: _Cell) -> str:
     return cell.source if isinstance(cell.source, str) else "".join(cell.source)
-
-
-def _is_tagged(cell: _Cell) -> bool:
-    return isinstance(cell.metadata.tags, list) and "dltk" in cell.metadata.tags
 
 
 def _defines(statement: ast.stmt) -> bool:
