@@ -4,6 +4,8 @@
 
     DltkError
     ├── SettingInvalid            a variable of the environment cannot be used
+    ├── TokenMissing              the server has no api_token
+    ├── AddressInvalid            the server cannot listen where it was told to
     ├── RequestError              the request cannot be served as it is
     │   ├── Unauthorized          401, the one failure that is not HTTP 200 on Splunk's routes
     │   ├── BodyTooLarge
@@ -85,6 +87,20 @@ class SettingInvalid(DltkError):
         super().__init__(f"{variable}={shown(value)} cannot be used: it must be {wanted}.")
 
 
+class TokenMissing(DltkError):
+    """The server has no token, so that it could serve nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no api_token, and without one every request would be refused. Set one, for example with: "
+            "export api_token=$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
+        )
+
+
+class AddressInvalid(DltkError):
+    """The server cannot listen where it was told to."""
+
+
 class RequestError(DltkError):
     """The request cannot be served as it is."""
 
@@ -145,9 +161,7 @@ class AlgorithmMissing(RequestError):
 
     def __init__(self, model: str | None) -> None:
         found = f", and no algorithm was fitted into a model named {model!r}" if model else ""
-        super().__init__(
-            f"The search names no algorithm{found}. Add algo=<name of a notebook> to the search."
-        )
+        super().__init__(f"The search names no algorithm{found}. Add algo=<name of a notebook> to the search.")
 
 
 class Busy(RequestError):
@@ -200,10 +214,11 @@ class AlgorithmInvalid(NotebookError):
 class AlgorithmFailed(NotebookError):
     """The notebook's code raised or took its process down; `traceback` goes to the job."""
 
-    def __init__(self, opening: str, sentence: str, traceback: str = "") -> None:
+    def __init__(self, opening: str, sentence: str, traceback: str = "", coordinates: str = "") -> None:
         super().__init__(sentence)
         self.opening = opening
         self.traceback = traceback
+        self.coordinates = coordinates
 
 
 class SupportError(DltkError):

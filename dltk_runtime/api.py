@@ -1,0 +1,151 @@
+"""The routes: Splunk's own, and the two probes. Endpoints raise; `failures` answers.
+
+On Splunk's routes every failure but a wrong token is HTTP 200 with ``status: "error"``: on any other
+status the search shows only that it could not read JSON (protocol 1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from dltk_runtime import body, logs, protocol
+from dltk_runtime.calls import Call, Pieces
+from dltk_runtime.errors import DltkError, Unauthorized
+from dltk_runtime.service import Service
+
+PIECE = 1024**2  # bytes of a large answer that are handed to the connection at once
+_GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+
+Run = Callable[[protocol.Request, Call], Awaitable[Pieces]]
+
+
+def routes(service: Service) -> list[Route]:
+    """Splunk's routes and the probes, bound to one service."""
+    api = _Api(service)
+    return [
+        Route("/fit", api.fit, methods=["POST"]),
+        Route("/apply", api.apply, methods=["POST"]),
+        Route("/compute", api.compute, methods=["POST"]),
+        Route("/summary", api.summary, methods=["GET"]),
+        Route("/", api.summary, methods=["GET"]),
+        Route("/graphics/{file}", api.graphic, methods=["GET"]),
+        Route("/livez", alive, methods=["GET"]),
+        Route("/readyz", alive, methods=["GET"]),
+    ]
+
+
+async def alive(_: Request) -> Response:
+    """The server answers, so it lives; it listens only once it is ready."""
+    return JSONResponse({"status": "ok"})
+
+
+async def unauthorized(_: Request, error: Exception) -> Response:
+    """401 as protocol 1 wants it, once the body is taken in."""
+    detail = error.sentence if isinstance(error, DltkError) else str(error)
+    return JSONResponse({"detail": detail}, status_code=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+class _Api:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._settings = service.settings
+
+    async def fit(self, request: Request) -> Response:
+        return await self._serve(request, "/fit", self._service.fit)
+
+    async def apply(self, request: Request) -> Response:
+        return await self._serve(request, "/apply", self._service.apply)
+
+    async def summary(self, request: Request) -> Response:
+        await self._check_token(request)
+        return Response(await self._service.summary(), media_type="application/json")
+
+    async def compute(self, request: Request) -> Response:
+        await body.discard(request, self._settings.max_body)
+        raise HTTPException(410, "The route /compute was retired in DSDL 5.2.4.1; use fit and apply.")
+
+    async def graphic(self, request: Request) -> Response:
+        """A picture that a notebook stored. No token: dashboards embed it in <img>, which sends no header."""
+        name = request.path_params["file"]
+        path = self._settings.paths.graphics / name
+        if not _GRAPHIC.fullmatch(name) or not path.is_file() or path.is_symlink():
+            raise HTTPException(404, "There is no such picture.")
+        return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"})
+
+    async def _check_token(self, request: Request) -> None:
+        if not protocol.token_matches(request.headers.get("authorization", ""), self._settings.api_token):
+            await body.discard(request, self._settings.max_body)
+            raise Unauthorized
+
+    async def _serve(self, request: Request, route: str, run: Run) -> Response:
+        """Receive a request, run it, answer it, and log how it went."""
+        await self._check_token(request)
+        call = Call(uuid.uuid4().hex[:12], route)
+        began = time.monotonic()
+        try:
+            sent = protocol.decode(await body.receive(request, self._settings.max_body))
+            pieces = await _unless_gone(request, call, run(sent, call))
+            outcome = "success"
+        except DltkError as error:
+            pieces, outcome = protocol.answer("error", protocol.failure(route, error)), error.sentence
+        except ClientDisconnect:
+            pieces, outcome = [b""], "the client hung up"
+        except Exception:
+            logging.getLogger("dltk").exception("fault in the runtime")
+            text = f"{route}: ERROR: fault in the runtime; the container's log has the traceback of request {call.id}."
+            pieces, outcome = protocol.answer("error", text), "fault"
+        _log(call, outcome, time.monotonic() - began)
+        return _response(pieces)
+
+
+async def _unless_gone(request: Request, call: Call, running: Awaitable[Pieces]) -> Pieces:
+    """Run a call to its end; drop it when the client hangs up while it still waits for a worker.
+
+    Raises:
+        ClientDisconnect: it was dropped.
+    """
+    task = asyncio.ensure_future(running)
+    gone = asyncio.ensure_future(request.receive())  # the body is read: what comes next is the end
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done() and call.waiting:
+            task.cancel()
+            await asyncio.wait({task})
+            if task.cancelled():
+                raise ClientDisconnect
+        return await task
+    finally:
+        gone.cancel()
+        if not task.done():
+            task.cancel()  # the server stops
+
+
+def _log(call: Call, outcome: str, seconds: float) -> None:
+    facts = dict(call.facts)
+    phases = {step: round(spent, 6) for step, spent in facts.pop("phases", {}).items()}
+    level = logging.INFO if outcome == "success" else logging.WARNING
+    logs.event(call.route, level, request=call.id, outcome=outcome, seconds=round(seconds, 6), phases=phases, **facts)
+
+
+def _response(pieces: Pieces) -> Response:
+    size = sum(map(len, pieces))
+    if size <= PIECE:
+        return Response(b"".join(pieces), media_type="application/json")
+    headers = {"content-length": str(size)}
+    return StreamingResponse(_stream(pieces), media_type="application/json", headers=headers)
+
+
+async def _stream(pieces: Sequence[bytes | memoryview]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), PIECE):
+            yield bytes(piece[start : start + PIECE])

@@ -1,0 +1,156 @@
+"""The way of one apply: find the current version, lease the worker that serves it, load if need be, apply."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from dltk_runtime import algorithm, errors, logs
+from dltk_runtime.calls import Call, Pieces, deaths_reported, expect
+from dltk_runtime.errors import AlgorithmFailed, AlgorithmMissing, DltkError
+from dltk_runtime.jobs import JobStore
+from dltk_runtime.last_used import LastUsed
+from dltk_runtime.notebook import Source, heavy_imports, read_source, unpack
+from dltk_runtime.protocol import Request, answer
+from dltk_runtime.settings import Settings
+from dltk_runtime.store import ModelName, ModelStore, Version
+from dltk_runtime.worker.messages import Applied, Apply, ErrorReport, Failed, Load, Loaded
+from dltk_runtime.worker.pool import Key, Pool, discard
+from dltk_runtime.worker.process import Sink, Worker
+
+SETTING = "DLTK_APPLY_TIMEOUT"
+
+
+class Applying:
+    """Applies models; nothing is written."""
+
+    def __init__(self, settings: Settings, store: ModelStore, jobs: JobStore, pool: Pool, last: LastUsed) -> None:
+        self._paths = settings.paths
+        self._timeout = settings.apply_timeout
+        self._store = store
+        self._jobs = jobs
+        self._pool = pool
+        self._last = last
+
+    async def apply(self, request: Request, call: Call) -> Pieces:
+        """The answer with the results of the model's current version.
+
+        Raises:
+            DltkError: with the sentence for the search.
+        """
+        name = ModelName(await self._algorithm_of(request), request.model)
+        version = self._store.serving(name)
+        call.facts |= {"algorithm": name.algorithm, "model": name.model, "version": version.number}
+        if version.number == 0:
+            algorithm.find(name.algorithm, self._paths)  # there is no kept code to go on with
+        printed = logs.PrintedLines(request=call.id, algorithm=name.algorithm, model=name.model)
+        deadline = time.monotonic() + self._timeout
+        async with self.loaded(version, printed.write, deadline, call) as (worker, loaded):
+            self._last.applied(key_of(version))
+            message = Apply(meta=msgspec.json.encode(request.meta))
+            reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
+            call.facts["phases"] = worker.phases
+            call.facts["rows"] = expect(reply, Applied).rows
+        text = "/apply done successfully"
+        if loaded.notice:
+            text += (
+                f". WARNING: the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"
+            )
+        return answer("success", text, [results])
+
+    async def trial(self, version: Version) -> str:
+        """Load a stored model in a worker, as the next apply will; what went wrong, or nothing."""
+        try:
+            async with self.loaded(version, discard, time.monotonic() + self._timeout):
+                return ""
+        except DltkError as error:
+            return error.sentence
+
+    @contextlib.asynccontextmanager
+    async def loaded(
+        self, version: Version, sink: Sink, deadline: float, call: Call | None = None
+    ) -> AsyncIterator[tuple[Worker, Loaded]]:
+        """Lease the worker that serves `version`, with the model loaded.
+
+        Raises:
+            AlgorithmFailed: it cannot be loaded, or no worker was free before `deadline`.
+        """
+        key = key_of(version)
+        with deaths_reported():
+            async with self._pool.lease(key, lambda: self._imports(version), sink, deadline) as resident:
+                if call is not None:
+                    call.waiting = False
+                worker = resident.the_worker
+                if resident.loaded is None:
+                    resident.loaded = await self._load(worker, version, deadline)
+                yield worker, resident.loaded
+
+    async def _load(self, worker: Worker, version: Version, deadline: float) -> Loaded:
+        reply, _ = await worker.call(_load_message(version), deadline=deadline, setting=SETTING)
+        if isinstance(reply, Failed) and version.number == 0 and reply.error.step == "load":
+            text = await asyncio.to_thread(self._never_fitted, version.name, reply.error)
+            raise AlgorithmFailed(errors.NOT_APPLIED, text, reply.error.traceback)
+        return expect(reply, Loaded)
+
+    async def _algorithm_of(self, request: Request) -> str:
+        """The search's algorithm, or the one last fitted into the model.
+
+        Raises:
+            AlgorithmMissing: neither is known.
+        """
+        if request.algorithm is not None:
+            return request.algorithm
+        known = algorithm.algorithms(self._paths)
+        found = await asyncio.to_thread(self._store.algorithm_of, request.model, known)
+        if found is None:
+            raise AlgorithmMissing(request.model)
+        return found
+
+    def _never_fitted(self, name: ModelName, error: ErrorReport) -> str:
+        """Why a model without a committed version cannot be applied, and what its user can do."""
+        for job in self._jobs.list():
+            if (job.algorithm, job.model) == (name.algorithm, name.model) and job.state in ("queued", "running"):
+                return (
+                    f"The model '{name.model}' has no version yet: job {job.id} is training it. Apply it again later."
+                )
+        return (
+            f"No fit of '{name.algorithm}' into '{name.model}' was committed, "
+            f"and load('{name.legacy}') failed: {error}. "
+            f"Fit it first: | fit MLTKContainer algo={name.algorithm} … into app:{name.model}"
+        )
+
+    def _imports(self, version: Version) -> tuple[str, ...]:
+        """The heavy imports of the code that a worker is about to run."""
+        try:
+            return imports_of(read_source(algorithm.find(version.name.algorithm, self._paths)))
+        except DltkError:
+            with contextlib.suppress(DltkError, OSError):
+                return imports_of(*unpack(version.code.read_bytes()))
+            return ()
+
+
+def imports_of(*sources: Source) -> tuple[str, ...]:
+    """The heavy imports of some code."""
+    return heavy_imports(*(cell.source for source in sources for cell in source.cells))
+
+
+def key_of(version: Version) -> Key:
+    """What the pool knows a version by."""
+    return Key(version.name.algorithm, version.name.model, version.number)
+
+
+def _load_message(version: Version) -> Load:
+    if version.number == 0:
+        return Load(algorithm=version.name.algorithm, load_name=version.load_name)
+    manifest = version.manifest()
+    return Load(
+        algorithm=version.name.algorithm,
+        load_name=version.load_name,
+        code=str(version.code),
+        kept_model=str(version.kept_model) if manifest.kept_by_runtime else "",
+        targets=tuple(manifest.targets),
+    )

@@ -1,0 +1,62 @@
+"""Which model was used last, and how ``/summary`` describes it without waiting for a busy worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import msgspec
+
+from dltk_runtime.errors import DltkError
+from dltk_runtime.store import ModelName, ModelStore
+from dltk_runtime.worker.messages import Describe, Described
+from dltk_runtime.worker.pool import Key, Pool
+from dltk_runtime.worker.process import WorkerDied
+
+TIMEOUT = 30.0  # seconds that a notebook's summary function may take
+
+
+class LastUsed:
+    """The model used last. Descriptions are JSON: ``{"model": str(model), "model_summary": …}``."""
+
+    def __init__(self, store: ModelStore, pool: Pool) -> None:
+        self._store = store
+        self._pool = pool
+        self._key: Key | None = None
+        self._known = b""
+
+    def fitted(self, key: Key, description: bytes) -> None:
+        """A fit came to its end and described its model, as its own apply had left it."""
+        self._key, self._known = key, description
+
+    def applied(self, key: Key) -> None:
+        """An apply has a model now, and may put pictures into it."""
+        self._key, self._known = key, b""
+
+    async def description(self) -> dict[str, Any]:
+        """The last model's description; empty when no model was used."""
+        key = self._key
+        if key is None:
+            return {}
+        known = self._known or await self._ask_worker(key) or await asyncio.to_thread(self._stored, key)
+        if key == self._key and not self._known:
+            self._known = known
+        return msgspec.json.decode(known) if known else {}
+
+    async def _ask_worker(self, key: Key) -> bytes:
+        """The description from the worker that has the model, unless it is at work."""
+        with contextlib.suppress(WorkerDied):
+            async with self._pool.idle(key) as worker:
+                if worker is not None:
+                    deadline = time.monotonic() + TIMEOUT
+                    reply, _ = await worker.call(Describe(), deadline=deadline, setting="the limit for summary")
+                    return reply.description if isinstance(reply, Described) else b""
+        return b""
+
+    def _stored(self, key: Key) -> bytes:
+        with contextlib.suppress(DltkError, OSError):
+            name = ModelName(key.algorithm, key.model)
+            return self._store.get(name, key.version).description.read_bytes()
+        return b""

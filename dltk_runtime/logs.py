@@ -1,0 +1,67 @@
+"""The server's log: one JSON object a line on stderr."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import sys
+import traceback
+from typing import Any
+
+import msgspec
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+log = logging.getLogger("dltk")
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record as one JSON object: time (UTC), level, event, then the event's own fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        line |= getattr(record, "fields", {})
+        if record.exc_info:
+            line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        return _encoder.encode(line).decode()
+
+
+def start() -> None:
+    """Send everything that is logged, by uvicorn too, to stderr as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.getLogger("uvicorn.access").disabled = True  # `event` lines say more
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def event(name: str, level: int = logging.INFO, **fields: Any) -> None:
+    """Log one event with its fields; those that are None are left out."""
+    log.log(level, name, extra={"fields": {key: value for key, value in fields.items() if value is not None}})
+
+
+class PrintedLines:
+    """Logs what notebook code prints, line by line, up to a number of lines per job."""
+
+    def __init__(self, most: int = 200, **fields: Any) -> None:
+        self._most = most
+        self._fields = fields
+        self._logged = 0
+        self._rest = b""
+
+    def write(self, text: bytes) -> None:
+        """Take a piece of output; whole lines are logged, an unfinished one waits."""
+        if self._logged >= self._most:
+            return
+        *lines, self._rest = (self._rest + text).split(b"\n", self._most - self._logged)
+        for line in lines:
+            event("printed", text=line[:2000].decode("utf-8", "replace"), **self._fields)
+        self._logged += len(lines)
+        if self._logged >= self._most:
+            self._rest = b""
+            event("printed", text=f"({self._most} lines are logged; the job's own log has more)", **self._fields)
+        elif len(self._rest) > 2000:
+            self.write(b"\n")

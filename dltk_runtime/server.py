@@ -1,0 +1,133 @@
+"""The HTTP server: an application around one service, and uvicorn around it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from dltk_runtime import api, logs, tls
+from dltk_runtime.errors import AddressInvalid, TokenMissing, Unauthorized
+from dltk_runtime.service import Service
+from dltk_runtime.settings import Settings
+
+GRACE = 10  # seconds that running requests have to end after SIGTERM
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The whole application, with a service of its own that lives as long as the application."""
+    service = Service(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.close()
+
+    return Starlette(routes=api.routes(service), exception_handlers={Unauthorized: api.unauthorized}, lifespan=lifespan)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        TokenMissing, AddressInvalid: before anything is started.
+    """
+    if not settings.api_token:
+        raise TokenMissing
+    secure = _secure(settings)
+    logs.start()
+    sock = _bind(settings)
+    scheme, port = "https" if secure else "http", sock.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    config = uvicorn.Config(
+        create_app(settings),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=75,
+    )
+    if secure:
+        cert, key = tls.certificate(settings)
+        config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
+    _Server(config, f"{scheme}://{host}:{port}").run(sockets=[sock])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which says on stdout when it is ready, and exits with 0 when it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, url: str) -> None:
+        super().__init__(config)
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write(f"listening on {self._url}\n")
+            sys.stdout.flush()
+            logs.event("ready", url=self._url)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit  # the second time
+        self.should_exit = True
+
+
+def _secure(settings: Settings) -> bool:
+    """Whether to serve with TLS.
+
+    Raises:
+        AddressInvalid: nobody chose, and the address can be reached from elsewhere.
+    """
+    if settings.https is not None:
+        return settings.https
+    if not _is_loopback(settings.host):
+        raise AddressInvalid(
+            f"DLTK_HOST={settings.host} can be reached from other machines, and the token would travel in the clear. "
+            "Set ENABLE_HTTPS=true, or ENABLE_HTTPS=false if something before this server adds TLS."
+        )
+    return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        AddressInvalid: the address is taken, or none of this machine's.
+    """
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        sock = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise AddressInvalid(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
+            "Choose another address with --host and --port, or end the program that uses it."
+        ) from error
+    sock.set_inheritable(False)
+    return sock

@@ -1,0 +1,80 @@
+"""What a server does for Splunk's requests. Nothing here knows HTTP, and nothing here runs notebook code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from dltk_runtime import __version__, protocol
+from dltk_runtime.applying import Applying
+from dltk_runtime.calls import Call, Pieces
+from dltk_runtime.fitting import Fitting
+from dltk_runtime.jobs import JobStore
+from dltk_runtime.last_used import LastUsed
+from dltk_runtime.settings import Settings
+from dltk_runtime.staging import Staging
+from dltk_runtime.store import ModelStore
+from dltk_runtime.worker.pool import Pool
+
+
+class Service:
+    """The models, jobs and workers of one server. `start` it, use it from one event loop, `close` it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._paths = settings.paths
+        self._store = ModelStore(self._paths, settings.keep_versions)
+        self._pool = Pool(settings)
+        jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
+        self._last = LastUsed(self._store, self._pool)
+        self._applying = Applying(settings, self._store, jobs, self._pool, self._last)
+        self._fitting = Fitting(settings, self._store, jobs, self._pool, self._applying, self._last)
+        self._staging = Staging(settings, self._pool)
+        self._upkeep: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Make the folders, remove what a kill left behind, and begin to keep workers."""
+        for folder in (self._paths.models, self._paths.graphics, self._paths.jobs, self._paths.staged):
+            folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(self._store.sweep)
+        await self._pool.start()
+        self._upkeep = asyncio.create_task(self._fitting.keep_alive())
+
+    async def close(self) -> None:
+        """End every worker; a fit that still runs ends with an error."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._upkeep
+        await self._pool.close()
+
+    async def fit(self, request: protocol.Request, call: Call) -> Pieces:
+        """Fit a model, or stage its data when `mode=stage` says so.
+
+        Raises:
+            DltkError: with the sentence for the search.
+        """
+        if request.staging:
+            return await self._staging.stage(request, call)
+        return await self._fitting.fit(request, call)
+
+    async def apply(self, request: protocol.Request, call: Call) -> Pieces:
+        """Apply a model.
+
+        Raises:
+            DltkError: with the sentence for the search.
+        """
+        return await self._applying.apply(request, call)
+
+    async def summary(self) -> bytes:
+        """The body of ``/summary``."""
+        description = await self._last.description()
+        return protocol.summary(
+            {
+                "app": "dltk-runtime",
+                "version": __version__,
+                "model": description.get("model", "no model exists"),
+                "token": "valid",
+                "model_summary": description.get("model_summary"),
+            }
+        )

@@ -1,0 +1,10 @@
+"""``python -m dltk_runtime.worker OPTIONS``: the worker process; started by `process.py` only."""
+
+from __future__ import annotations
+
+import sys
+
+from dltk_runtime.worker.child import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,140 @@
+"""Every message between the front process and a worker, in two sections by direction.
+
+A message may come with a *blob*: bytes too large to be copied into it (`channel.py`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dltk_runtime.file_state import FileState
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """The base: immutable, and tagged with its class's name on the way."""
+
+
+class ErrorReport(Message, frozen=True):
+    """A failure of notebook code, as text: exceptions never cross the boundary."""
+
+    step: str  # the step of `steps.py` in which it happened: "init", "fit", …
+    sentence: str  # "ValueError: could not convert …"
+    coordinates: str = ""  # "umap.ipynb, cell 22 (mltkc_fit), line 7: `x = float(s)`"
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.sentence} (at {self.coordinates})" if self.coordinates else self.sentence
+
+
+class FeatureKind(Message, frozen=True):
+    """A column of the frame that a fit saw: `kind` is number, boolean or text."""
+
+    name: str
+    kind: str
+
+
+# ---------------------------------------------------------------- front process → worker
+
+
+class Fit(Message, frozen=True):
+    """Fit a model and save it. Blob: `data`, the JSON string literal of the request."""
+
+    algorithm: str
+    load_name: str  # what save() is called with
+    folder: str  # where the version's files must lie afterwards
+    kept_model: str  # where the runtime keeps the model when save() stores nothing
+    meta: bytes  # JSON
+
+
+class Load(Message, frozen=True):
+    """Make a model ready for applies. Answered by `Loaded` or `Failed`."""
+
+    algorithm: str
+    load_name: str  # what load() is called with
+    code: str = ""  # the version's code.json, to go on with when the notebook does not load
+    kept_model: str = ""  # the model as the runtime stored it, when save() stored nothing
+    targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests carry none
+
+
+class Apply(Message, frozen=True):
+    """Apply the loaded model. Blob: `data`, the JSON string literal of the request."""
+
+    meta: bytes
+
+
+class Stage(Message, frozen=True):
+    """Check that `data` can become a frame and write it as CSV. Blob: `data`."""
+
+    csv: str  # path to write to
+
+
+class Describe(Message, frozen=True):
+    """Ask for `Described` of the loaded model."""
+
+
+# ---------------------------------------------------------------- worker → front process
+
+
+class Ready(Message, frozen=True):
+    """The worker has started and done its imports."""
+
+
+class Entered(Message, frozen=True):
+    """A step begins; sent before each, so that a death can be blamed on it."""
+
+    step: str
+    at: str = ""  # coordinates of the function it calls
+
+
+class Loaded(Message, frozen=True):
+    """The model is ready. `states` says later whether the code on disk is still this one."""
+
+    states: tuple[FileState, ...]
+    notice: str = ""  # why the kept code runs instead of the notebook's
+
+
+class Fitted(Message, frozen=True):
+    """A fit came to its end. Blob: the results as a JSON string literal, none after `apply_error`.
+
+    `info` and `description` are JSON, `code` is what `dltk_runtime.notebook.pack` made.
+    """
+
+    rows: int
+    features: tuple[FeatureKind, ...]
+    info: bytes
+    metrics: dict[str, float]
+    description: bytes
+    code: bytes
+    libraries: dict[str, str]
+    kept_by_runtime: bool
+    apply_error: ErrorReport | None = None
+    notices: tuple[str, ...] = ()
+
+
+class Applied(Message, frozen=True):
+    """An apply came to its end. Blob: the results as a JSON string literal."""
+
+    rows: int
+    result_rows: int
+
+
+class Staged(Message, frozen=True):
+    """The CSV file is written."""
+
+    rows: int
+
+
+class Described(Message, frozen=True):
+    """`description` is JSON: ``{"model": str(model), "model_summary": …}``."""
+
+    description: bytes
+
+
+class Failed(Message, frozen=True):
+    """The request failed; the worker itself is well."""
+
+    error: ErrorReport
+
+
+ToWorker = Fit | Load | Apply | Stage | Describe
+FromWorker = Ready | Entered | Loaded | Fitted | Applied | Staged | Described | Failed

@@ -1,0 +1,282 @@
+"""What a worker does for a request, step by step, in the order of protocol 1.4.
+
+Every call into notebook code goes through `Steps.call`, which first tells the front process
+which step begins and where its function stands, so that even a death has coordinates.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pandas as pd
+
+from dltk_runtime import frames
+from dltk_runtime.algorithm import Algorithm
+from dltk_runtime.errors import DltkError
+from dltk_runtime.notebook import CodeFinder, coordinates, format_traceback, pack
+from dltk_runtime.paths import Paths
+from dltk_runtime.worker import describe
+from dltk_runtime.worker.messages import (
+    Applied,
+    Apply,
+    Described,
+    Entered,
+    ErrorReport,
+    FeatureKind,
+    Fit,
+    Fitted,
+    Load,
+    Loaded,
+    Staged,
+)
+
+Blob = bytes | memoryview
+Meta = dict[str, Any]
+
+
+class StepFailed(Exception):
+    """A step failed through the notebook's or the request's fault; `report` says how."""
+
+    def __init__(self, report: ErrorReport) -> None:
+        super().__init__(report.sentence)
+        self.report = report
+
+
+def report(step: str, error: BaseException) -> ErrorReport:
+    """The failure as text, with the coordinates of the innermost notebook line."""
+    if isinstance(error, DltkError):
+        return ErrorReport(step, error.sentence)
+    place = coordinates(error)
+    return ErrorReport(
+        step=step,
+        sentence=f"{type(error).__name__}: {_message(error)}".rstrip(": "),
+        coordinates=str(place) if place else "",
+        traceback=format_traceback(error),
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # noqa: BLE001 - a __str__ of the notebook's that raises must not hide the error
+        return f"(its text cannot be shown: {type(second).__name__})"
+
+
+class Steps:
+    """One algorithm's life in this worker: its code, the loaded model, and the requests for it."""
+
+    def __init__(self, paths: Paths, tell: Callable[[Entered], None]) -> None:
+        self._paths = paths
+        self._tell = tell
+        self._finder: CodeFinder | None = None
+        self._algorithm: Algorithm | None = None
+        self._model: Any = None
+        self._shown: Any = None  # the model as the last apply left it
+        self._targets: tuple[str, ...] = ()
+
+    # ------------------------------------------------------------ requests
+
+    def fit(self, request: Fit, blob: Blob) -> tuple[Fitted, bytes]:
+        """Decode, init, fit, save, apply and describe; see the module's text for the order."""
+        meta: Meta = json.loads(request.meta)
+        frame = self._decode(blob)
+        features = tuple(FeatureKind(str(name), frames.kind(column)) for name, column in frame.items())
+        untouched = frame.copy(deep=False)  # apply sees the rows as they came; pandas copies on write
+        algorithm = self._load_code(request.algorithm, kept=None)
+        notices = self._summarize_quietly(algorithm)
+        model = self.call("init", algorithm.init, frame, meta)
+        self._summarize_quietly(algorithm, model)
+        info = self.call("fit", algorithm.fit, model, frame, meta)
+        kept = self._save(algorithm, model, request)
+        apply_error, results, shown = None, b"", model
+        try:
+            shown = _own(model)
+            results, _ = self._apply(algorithm, shown, untouched, meta)
+        except StepFailed as failure:
+            apply_error = failure.report
+        description, notice = self._describe(algorithm, shown)
+        return Fitted(
+            rows=len(untouched),
+            features=features,
+            info=describe.to_json(info),
+            metrics=describe.metrics(info),
+            description=description,
+            code=pack(self._sources()),
+            libraries=describe.libraries(),
+            kept_by_runtime=kept,
+            apply_error=apply_error,
+            notices=tuple(filter(None, (*notices, notice))),
+        ), results
+
+    def load(self, request: Load) -> Loaded:
+        """Load the model with the notebook's code, or with the version's when that does not load."""
+        self._targets = request.targets
+        try:
+            self._load_model(request, kept=None)
+            notice = ""
+        except StepFailed as failure:
+            if not request.code:
+                raise
+            self._go_on_with_kept_code(request, failure)
+            notice = str(failure.report)
+        return Loaded(states=tuple(self._states()), notice=notice)
+
+    def apply(self, request: Apply, blob: Blob) -> tuple[Applied, bytes]:
+        """Apply the loaded model to the rows of the request."""
+        meta: Meta = json.loads(request.meta)
+        if self._targets:
+            meta.setdefault("target_variables", list(self._targets))
+        frame = self._decode(blob)
+        rows = len(frame)
+        self._shown = _own(self._model)
+        results, result_rows = self._apply(self._loaded(), self._shown, frame, meta)
+        return Applied(rows=rows, result_rows=result_rows), results
+
+    def stage(self, path: str, blob: Blob) -> Staged:
+        """Write the rows to `path` once they are known to be a frame."""
+        self._enter("decode")
+        with _failing("decode"):
+            csv = frames.unescape(blob)
+            rows = len(frames.read(csv))
+        self._enter("stage")
+        with _failing("stage"):
+            Path(path).write_bytes(csv)
+        return Staged(rows=rows)
+
+    def describe(self) -> Described:
+        """`str(model)` and ``summary(model)`` as the last apply left the model."""
+        shown = self._model if self._shown is None else self._shown
+        return Described(self._describe(self._loaded(), shown)[0])
+
+    # ------------------------------------------------------------ steps
+
+    def call(self, step: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of the notebook.
+
+        Raises:
+            StepFailed: it raised anything at all, SystemExit included.
+        """
+        self._enter(step)
+        with _failing(step):
+            return function(*arguments)
+
+    def _enter(self, step: str) -> None:
+        place = self._algorithm.places.get(step) if self._algorithm else None
+        self._tell(Entered(step, str(place) if place else ""))
+
+    def _decode(self, blob: Blob) -> pd.DataFrame:
+        self._enter("decode")
+        with _failing("decode"):
+            return frames.read(frames.unescape(blob))
+
+    def _load_code(self, name: str, kept: Path | None) -> Algorithm:
+        self._enter("code")
+        with _failing("code"):
+            if self._finder is not None:
+                self._finder.remove()
+            self._finder = CodeFinder(self._paths, kept)
+            self._finder.install()
+            self._algorithm = Algorithm(name, self._finder)
+            return self._algorithm
+
+    def _load_model(self, request: Load, kept: Path | None) -> None:
+        algorithm = self._load_code(request.algorithm, kept)
+        if request.kept_model:
+            self._model = self.call("load", _unpickle, request.kept_model)
+        elif algorithm.load is None:
+            raise StepFailed(ErrorReport("load", f"the notebook '{request.algorithm}' defines no load function"))
+        else:
+            self._model = self.call("load", algorithm.load, request.load_name)
+
+    def _go_on_with_kept_code(self, request: Load, failure: StepFailed) -> None:
+        states = self._states()
+        try:
+            self._load_model(request, kept=Path(request.code))
+        except StepFailed:
+            raise failure from None  # the notebook's own failure is the one that its author can mend
+        if self._finder is not None:
+            self._finder.states[:0] = states  # the notebook's next change ends the makeshift
+
+    def _save(self, algorithm: Algorithm, model: Any, request: Fit) -> bool:
+        """Save the model; True when `save` stored nothing and the runtime keeps the model itself."""
+        if algorithm.save is not None:
+            self.call("save", algorithm.save, model, request.load_name)
+        if any(entry.is_file() for entry in Path(request.folder).rglob("*")):
+            return False
+        self._enter("save")
+        with _failing("save"), open(request.kept_model, "wb") as file:
+            _pickle(model, file)
+        return True
+
+    def _apply(self, algorithm: Algorithm, model: Any, frame: pd.DataFrame, meta: Meta) -> tuple[bytes, int]:
+        result = self.call("apply", algorithm.apply, model, frame, meta)
+        self._tell(Entered("encode", str(algorithm.places.get("apply", ""))))
+        with _failing("apply"):
+            results = frames.to_frame(result)
+            return frames.write(results), len(results)
+
+    def _describe(self, algorithm: Algorithm, model: Any) -> tuple[bytes, str]:
+        notice = ""
+        summary: Any = None
+        if algorithm.summary is not None:
+            try:
+                summary = self.call("summary", algorithm.summary, model)
+            except StepFailed as failure:
+                notice = f"summary failed: {failure.report}"
+        return describe.description(model, summary), notice
+
+    def _summarize_quietly(self, algorithm: Algorithm, *model: Any) -> tuple[str, ...]:
+        """The two calls of `summary` before a fit that notebooks are used to; what they raise is of no use."""
+        if algorithm.summary is not None:
+            with contextlib.suppress(StepFailed):
+                self.call("summary", algorithm.summary, *model)
+        return ()
+
+    # ------------------------------------------------------------ state
+
+    def _loaded(self) -> Algorithm:
+        if self._algorithm is None:
+            raise StepFailed(ErrorReport("load", "no model is loaded"))
+        return self._algorithm
+
+    def _sources(self) -> list[Any]:
+        return list(self._finder.sources) if self._finder else []
+
+    def _states(self) -> list[Any]:
+        return list(self._finder.states) if self._finder else []
+
+
+@contextlib.contextmanager
+def _failing(step: str) -> Iterator[None]:
+    """Turn whatever is raised inside into `StepFailed` of this step."""
+    try:
+        yield
+    except StepFailed:
+        raise
+    except BaseException as error:  # SystemExit and KeyboardInterrupt too: notebook code may raise anything
+        raise StepFailed(report(step, error)) from error
+
+
+def _own(model: Any) -> Any:
+    """The model as one apply may have it: what it puts into a dict is gone at the next one."""
+    return model.copy() if type(model) is dict else model
+
+
+def _pickle(model: Any, file: Any) -> None:
+    try:
+        cloudpickle.dump(model, file)
+    except Exception as error:
+        raise TypeError(
+            f"save stored nothing, and the model cannot be pickled either ({type(error).__name__}: {error}). "
+            "Let save(model, name) write the model to MODEL_DIRECTORY + name, and load(name) read it from there"
+        ) from error
+
+
+def _unpickle(path: str) -> Any:
+    with open(path, "rb") as file:
+        return cloudpickle.load(file)
