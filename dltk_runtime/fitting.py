@@ -77,8 +77,11 @@ class Fitting:
                 job.start()
                 worker.on_step = job.phase
                 with self._reserved(name) as reservation:
-                    fitted, results = await self._run(worker, request, name, reservation)
-                    call.facts |= {"rows": fitted.rows, "phases": worker.phases}
+                    try:
+                        fitted, results = await self._run(worker, request, name, reservation)
+                    finally:
+                        call.facts["phases"] = worker.phases
+                    call.facts["rows"] = fitted.rows
                     job.phase("commit")
                     version = await asyncio.to_thread(
                         reservation.commit, _facts(request, fitted, job.id), fitted.code, fitted.description
@@ -191,4 +194,5 @@ def _facts(request: Request, fitted: Fitted, job: str) -> Facts:
 def _fate(version: Version, current: bool, serving: Version) -> str:
     if current:
         return f"Version {version.number} of model '{version.name.model}' is now current."
-    return f"Version {version.number} of model '{version.name.model}' is stored, but version {serving.number} stays current."
+    stored = f"Version {version.number} of model '{version.name.model}' is stored"
+    return f"{stored}, but version {serving.number} stays current."

@@ -7,8 +7,6 @@ never overwritten. What it wrote is known by its hash, kept under ``<home>/stage
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 import time
 import uuid
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from dltk_runtime import files
 from dltk_runtime.calls import Call, Pieces, deaths_reported, expect
 from dltk_runtime.errors import NotStaged
 from dltk_runtime.names import checked
@@ -43,21 +42,21 @@ class Staging:
         """
         model = checked("a model", request.model)
         call.facts["model"] = model
-        files = StagedFiles(self._paths, model)
+        place = StagedFiles(self._paths, model)
         try:
-            call.facts["rows"] = await self._write_rows(files, request, call)
-            aside = await asyncio.to_thread(files.publish, request.meta)
+            call.facts["rows"] = await self._write_rows(place, request, call)
+            aside = await asyncio.to_thread(place.publish, request.meta)
         finally:
-            files.incoming.unlink(missing_ok=True)
+            place.incoming.unlink(missing_ok=True)
         note = f" The files that were there are now {' and '.join(aside)}." if aside else ""
-        return answer("staged", f"Model data staged successfully in {files.csv} - no model was built yet.{note}")
+        return answer("staged", f"Model data staged successfully in {place.csv} - no model was built yet.{note}")
 
-    async def _write_rows(self, files: StagedFiles, request: Request, call: Call) -> int:
+    async def _write_rows(self, place: StagedFiles, request: Request, call: Call) -> int:
         with deaths_reported():
             async with self._pool.plain_worker() as worker:
                 call.waiting = False
                 deadline = time.monotonic() + self._timeout
-                message = Stage(csv=str(files.incoming))
+                message = Stage(csv=str(place.incoming))
                 reply, _ = await worker.call(message, request.data, deadline=deadline, setting="DLTK_APPLY_TIMEOUT")
                 return expect(reply, Staged).rows
 
@@ -81,11 +80,11 @@ class StagedFiles:
             incoming_json = self.incoming.with_suffix(".json")
             incoming_json.write_bytes(msgspec.json.format(msgspec.json.encode(meta), indent=1))
             known = self._known()
-            ours = {self.csv.name: _sha256(self.incoming), self.json.name: _sha256(incoming_json)}
+            ours = {self.csv.name: files.sha256(self.incoming), self.json.name: files.sha256(incoming_json)}
             aside = [name for path in (self.csv, self.json) if (name := _move_aside(path, known.get(path.name)))]
             self._remember(ours)
-            os.replace(self.incoming, self.csv)
-            os.replace(incoming_json, self.json)
+            self.incoming.replace(self.csv)
+            incoming_json.replace(self.json)
         except OSError as error:
             raise NotStaged(
                 f"{self.csv} cannot be written: {error}. Check the folder's rights and free space."
@@ -100,21 +99,14 @@ class StagedFiles:
 
     def _remember(self, hashes: dict[str, str]) -> None:
         self._hashes.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._hashes.with_suffix(".new")
-        temporary.write_bytes(msgspec.json.encode(hashes))
-        os.replace(temporary, self._hashes)
+        files.write(self._hashes, msgspec.json.encode(hashes))
 
 
 def _move_aside(path: Path, ours: str | None) -> str:
     """Rename the file at `path` unless its hash is `ours`; its new name, if there is one."""
-    if not path.exists() or _sha256(path) == ours:
+    if not path.exists() or files.sha256(path) == ours:
         return ""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     kept = path.with_name(f"{path.stem}.before-{stamp}{path.suffix}")
-    os.rename(path, kept)
+    path.rename(kept)
     return kept.name
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

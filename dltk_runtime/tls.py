@@ -80,4 +80,4 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-    os.replace(temporary, path)
+    temporary.replace(path)

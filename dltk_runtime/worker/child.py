@@ -14,6 +14,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
@@ -54,6 +55,7 @@ def main(options_json: str) -> int:
     """Serve requests until the front process closes the channel."""
     options = msgspec.json.decode(options_json, type=Options)
     _die_with(options.parent)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a job's log shows lines as they are printed
     _report_crashes_to(options.dump)
     for descriptor in (options.channel, options.dump):
         os.set_inheritable(descriptor, False)  # children of the notebook's must not hold them open
@@ -120,7 +122,7 @@ class _Standing:
 
     @contextlib.contextmanager
     def restored(self) -> Iterator[None]:
-        os.makedirs(self._folder, exist_ok=True)
+        Path(self._folder).mkdir(exist_ok=True)
         os.chdir(self._folder)
         for descriptor in (1, 2):
             os.dup2(self._output, descriptor)
