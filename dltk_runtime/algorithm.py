@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from dltk_runtime.coordinates import Coordinates
-from dltk_runtime.errors import AlgorithmInvalid, AlgorithmUnknown, NotebookUnreadable
+from dltk_runtime.errors import AlgorithmInvalid, AlgorithmUnknown, NameInvalid, NotebookUnreadable
 from dltk_runtime.notebook import PACKAGE, CodeFinder, candidates, folders
 from dltk_runtime.outline import Outline, outline_of
 from dltk_runtime.paths import Paths
@@ -53,14 +53,15 @@ def check(algorithm: str, paths: Paths) -> Contract:
         AlgorithmUnknown: there is no such notebook.
         NotebookUnreadable: there is a file, but not a notebook in it.
     """
-    return contract_of(read_source(find(algorithm, paths)), paths)
+    return contract_of(read_source(find(algorithm, paths)))
 
 
-def contract_of(source: Source, paths: Paths) -> Contract:
+def contract_of(source: Source) -> Contract:
     """`check`, for a source that was read before."""
-    outline = outline_of(source, paths)
+    outline = outline_of(source, FUNCTIONS)
     functions = {name: outline.bound[name].place for name in FUNCTIONS if name in outline.bound}
-    problems = [*outline.broken, *_signature_problems(outline), *_missing(outline, source)]
+    unnamed = [] if is_name(source.name) else [NameInvalid("an algorithm", source.name).sentence]
+    problems = [*unnamed, *outline.problems, *_signature_problems(outline), *_missing(outline, source)]
     return Contract(source.name, functions, tuple(problems), source)
 
 
@@ -106,7 +107,7 @@ class Algorithm:
                 [finder.kept] if finder.kept else [finder.paths.notebooks, finder.paths.helpers, finder.paths.modules]
             )
             raise AlgorithmUnknown(name, where, algorithms(finder.paths))
-        contract = contract_of(source, finder.paths)
+        contract = contract_of(source)
         if contract.problems:
             raise AlgorithmInvalid(name, contract.problems)
         self.name = name
@@ -190,15 +191,15 @@ def _can_be_called(function: object, arguments: Sequence[str]) -> bool:
 def _locate(name: str, paths: Paths) -> Path | None:
     """The file that ``app.model.<name>`` would come from, None when there is none or only a helper."""
     path = next((path for path in candidates(name, paths) if path.is_file()), None)
-    return path if path and (path.suffix == ".ipynb" or _defines_algorithm(path, paths)) else None
+    return path if path and (path.suffix == ".ipynb" or _defines_algorithm(path)) else None
 
 
-def _defines_algorithm(path: Path, paths: Paths) -> bool:
+def _defines_algorithm(path: Path) -> bool:
     content = _content(path)
     if b"fit" not in content or b"apply" not in content:
         return False
     try:
-        return {"fit", "apply"} <= outline_of(read_source(path), paths).bound.keys()
+        return {"fit", "apply"} <= outline_of(read_source(path), FUNCTIONS).bound.keys()
     except NotebookUnreadable:
         return False
 

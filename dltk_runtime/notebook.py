@@ -233,7 +233,7 @@ class _CellLoader(importlib.abc.Loader):
 
 def _register(filename: str, text: str) -> None:
     """Give `linecache` the lines of a file that is none; without mtime it keeps them for good."""
-    lines = io.StringIO(text, newline=None).readlines()
+    lines = io.StringIO(text + "\n", newline=None).readlines()
     linecache.cache[filename] = (len(text), None, lines, filename)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from dltk_runtime.coordinates import Coordinates, at
-from dltk_runtime.notebook import compile_cell
-from dltk_runtime.paths import Paths
 from dltk_runtime.sources import Cell, Source
 
+_DEFINE = re.compile(r"(?:async\s+)?def\s+(\w+)")
 _MAGIC = re.compile(r"(?:[\w.,\s]+=\s*)?[%!]|.*\?$")
 
 
@@ -34,52 +33,64 @@ class Binding:
         return needed <= count and (count <= positional or self.arguments.vararg is not None) and not keywords_needed
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Outline:
-    """The names a source binds (the last binding of each) and the cells that do not compile."""
+    """Which of the wanted names a source binds (the last binding of each) and which cells do not compile.
 
-    bound: dict[str, Binding] = field(default_factory=dict)
-    broken: list[str] = field(default_factory=list)
-    open: bool = False  # ``from x import *``: there may be more names
+    `open` is true after ``from x import *``: there may be more names.
+    """
+
+    bound: dict[str, Binding]
+    problems: tuple[str, ...]
+    open: bool
 
 
-def outline_of(source: Source, paths: Paths) -> Outline:
+def outline_of(source: Source, wanted: Collection[str]) -> Outline:
     """The outline of a source; nothing of it runs."""
-    outline = Outline()
+    bound: dict[str, Binding] = {}
+    problems = []
+    for cell in source.cells:
+        try:
+            bound |= _bindings(source, cell, _compiled(source, cell), wanted)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # broken, no text, or too deep
+            problems.append(_problem(source, cell, error))
+            bound |= _bindings_in_broken(source, cell, wanted)
+    return Outline(bound, tuple(problems), "*" in bound)
+
+
+def _compiled(source: Source, cell: Cell) -> ast.Module:
+    """The tree of a cell that compiles."""
+    filename = cell.filename(source.path)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the compiler; the import in the worker shows them
-        for cell in source.cells:
-            if problem := _compile_problem(source, cell, paths):
-                outline.broken.append(problem)
-                outline.bound |= _names_in_broken(source, cell)
-                continue
-            for statement in _statements(ast.parse(cell.source).body):
-                place = at(source, cell, statement.lineno)
-                outline.bound |= {name: _binding(statement, place) for name in _names(statement)}
-    outline.open = "*" in outline.bound
-    return outline
+        warnings.simplefilter("ignore")  # the compiler's; the import in the worker shows them
+        tree = ast.parse(cell.source, filename)
+        compile(tree, filename, "exec", dont_inherit=True)
+    return tree
 
 
-def _compile_problem(source: Source, cell: Cell, paths: Paths) -> str:
-    try:
-        compile_cell(source, cell, paths)
-        return ""
-    except SyntaxError as error:
-        place = at(source, cell, error.lineno or 1)
-        if cell.number and _MAGIC.match(place.text):
-            return f"{place}: magics are not exported; move them to a cell that is not part of the algorithm"
-        return f"{place}: {error.msg}"
-    except (ValueError, RecursionError, MemoryError) as error:  # no text, or too deep for the compiler
+def _problem(source: Source, cell: Cell, error: BaseException) -> str:
+    if not isinstance(error, SyntaxError):
         return f"{at(source, cell, 1)}: the cell cannot be compiled ({str(error) or type(error).__name__})"
+    place = at(source, cell, error.lineno or 1)
+    if cell.number and _MAGIC.match(place.text):
+        return f"{place}: magics are not exported; move them to a cell that is not part of the algorithm"
+    return f"{place}: {error.msg}"
 
 
-def _names_in_broken(source: Source, cell: Cell) -> dict[str, Binding]:
+def _bindings(source: Source, cell: Cell, tree: ast.Module, wanted: Collection[str]) -> dict[str, Binding]:
+    return {
+        name: _binding(statement, at(source, cell, statement.lineno))
+        for statement in _statements(tree.body)
+        for name in _names(statement)
+        if name in wanted or name == "*"
+    }
+
+
+def _bindings_in_broken(source: Source, cell: Cell, wanted: Collection[str]) -> dict[str, Binding]:
     """Functions that the cell would define: they are not missing, the cell is broken."""
-    found: dict[str, Binding] = {}
-    for number, line in enumerate(cell.source.split("\n"), start=1):
-        if define := re.match(r"(?:async\s+)?def\s+(\w+)", line):
-            found[define[1]] = Binding(at(source, cell, number))
-    return found
+    lines = enumerate(cell.source.split("\n"), start=1)
+    defined = {match[1]: number for number, line in lines if (match := _DEFINE.match(line))}
+    return {name: Binding(at(source, cell, number)) for name, number in defined.items() if name in wanted}
 
 
 def _statements(body: Sequence[ast.AST]) -> Iterator[ast.stmt]:

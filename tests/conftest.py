@@ -99,7 +99,7 @@ def make_notebook(paths: Paths) -> MakeNotebook:
 
 def _from_parts(cells: dict[str, str | None]) -> list[dict[str, Any]]:
     parts = HEALTHY | cells
-    return [_cell(f"mltkc_{part}", dedent(source)) for part, source in parts.items() if source is not None]
+    return [_cell(f"mltkc_{part}", dedent(source).strip("\n")) for part, source in parts.items() if source is not None]
 
 
 def _from_text(text: str) -> Iterator[dict[str, Any]]:
@@ -110,7 +110,7 @@ def _from_text(text: str) -> Iterator[dict[str, Any]]:
 
 def _cell(header: str, source: str) -> dict[str, Any]:
     """A cell from the words of its header: ``[markdown]``, ``tags=a,b``, or a name."""
-    source = source.strip("\n").rstrip()
+    source = source.rstrip()
     if header == "[markdown]":
         return {"cell_type": "markdown", "metadata": {}, "source": source}
     metadata: dict[str, Any] = {}

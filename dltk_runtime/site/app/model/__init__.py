@@ -7,3 +7,5 @@ before; the children of one (joblib's, a spawn pool's) and Jupyter kernels get t
 from dltk_runtime.notebook import install_from_environment
 
 install_from_environment()
+
+__path__: list[str] = []  # the finder's folders alone count, not the one this file lies in

@@ -1,0 +1,68 @@
+"""`dltk check` and `dltk algos`."""
+
+from __future__ import annotations
+
+from click.testing import CliRunner, Result
+from conftest import MakeNotebook
+
+from dltk_runtime.cli import dltk
+from dltk_runtime.commands import Exit
+from dltk_runtime.paths import Paths
+
+
+def run(command: str, paths: Paths, *arguments: str) -> Result:
+    folders = ["--home", str(paths.home), "--notebooks", str(paths.notebooks)]
+    return CliRunner().invoke(dltk, [command, *folders, *arguments], env={"COLUMNS": "200"})
+
+
+def test_check_without_names_checks_all_and_prints_every_problem(paths: Paths, make_notebook: MakeNotebook) -> None:
+    make_notebook("good")
+    make_notebook("bad", fit="def fit(model): ...", apply=None)
+    (paths.notebooks / "half.ipynb").write_text('{"cells": ["def fit(')
+    result = run("check", paths)
+    assert result.exit_code == Exit.FAILED
+    bad_signature, bad_missing, good, half = result.output.splitlines()
+    assert bad_signature.startswith("bad.ipynb, cell 3 (mltkc_fit), line 1: `def fit(model): ...`: it cannot be called")
+    assert bad_missing == "bad.ipynb has no function apply(model, df, param)"
+    assert good == "good: no problem"
+    assert half.startswith(f"{paths.notebooks / 'half.ipynb'} cannot be read")
+
+
+def test_check_takes_names_and_files(paths: Paths, make_notebook: MakeNotebook) -> None:
+    path = make_notebook("good")
+    make_notebook("bad", fit=None)
+    result = run("check", paths, "good", str(path))
+    assert result.exit_code == Exit.OK
+    assert result.output == f"good: no problem\n{path}: no problem\n"
+
+
+def test_check_of_an_unknown_notebook_fails_with_the_nearest_name(paths: Paths, make_notebook: MakeNotebook) -> None:
+    make_notebook("umap")
+    result = run("check", paths, "umpa", "umap")
+    assert result.exit_code == Exit.FAILED
+    assert "Did you mean 'umap'?" in result.output
+    assert "umap: no problem" in result.output
+
+
+def test_algos_lists_names_files_functions_and_the_number_of_problems(
+    paths: Paths, make_notebook: MakeNotebook
+) -> None:
+    make_notebook("good", save=None)
+    make_notebook("bad", fit="def fit(model): ...", apply=None)
+    (paths.modules / "old.py").write_text("def fit(m, d, p): ...\ndef apply(m, d, p): ...\n")
+    result = run("algos", paths)
+    assert result.exit_code == Exit.OK
+    rows = {cells[1]: cells[2:-1] for line in result.output.splitlines() if len(cells := line.split("│")) > 2}
+    shown = {name.strip(): [cell.strip() for cell in cells] for name, cells in rows.items()}
+    assert shown == {
+        "bad": ["bad.ipynb", "init fit save load summary", "2"],
+        "good": ["good.ipynb", "init fit apply load summary", "0"],
+        "old": ["app/model/old.py", "fit apply", "1"],
+    }
+
+
+def test_without_algorithms_both_say_where_they_looked(paths: Paths) -> None:
+    for command in ("check", "algos"):
+        result = run(command, paths)
+        assert result.exit_code == Exit.OK
+        assert f"No algorithm in {paths.notebooks}" in result.output
