@@ -33,7 +33,8 @@ CALLS = {
 REQUIRED = ("init", "fit", "apply")
 FUNCTIONS = (*CALLS, "stage")  # `stage` is for the notebook's author alone: the runtime never calls it
 
-_MENTIONED = re.compile(rb"\b(?:def|import)\s+(?:init|fit|apply)\b")
+# In a notebook's bytes a line begins after a quotation mark, or after an escaped end of line.
+_MENTIONED = re.compile(rb"(?:\b|\\n)(?:def|import)\s+(?:init|fit|apply)\b")
 
 
 @dataclass(frozen=True, slots=True)

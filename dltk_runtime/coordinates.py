@@ -19,7 +19,12 @@ from dltk_runtime.sources import Cell, Source
 _CELL = re.compile(r"(?P<notebook>[^/]+\.ipynb), cell (?P<cell>\d+)(?: \((?P<name>.*)\))?")
 _FILE = re.compile(r"app/model/.+\.py")
 _DUMPED = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)')
+_SHOWN = re.compile(r'^ *File "(?P<file>.*)", line (?P<line>\d+), in (?P<function>.*)\n *(?P<text>.*)', re.MULTILINE)
 _RUNTIME = str(Path(__file__).parent) + "/"
+# The cause that process pools (multiprocessing, concurrent.futures, joblib) give to an error of a child: its traceback.
+_REMOTE = ("RemoteTraceback", "_RemoteTraceback")
+_SITE = _RUNTIME + "site/"
+_LONGEST = 160  # characters of a source line that a message shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class Coordinates:
         """``umap.ipynb, cell 22 (mltkc_fit), line 7: `x = float(s)```."""
         cell = f", cell {self.cell}" if self.cell else ""
         name = f" ({self.cell_name})" if self.cell_name else ""
-        text = f": `{self.text}`" if self.text else ""
+        shown = self.text if len(self.text) <= _LONGEST else self.text[:_LONGEST] + "…"
+        text = f": `{shown}`" if shown else ""
         return f"{self.notebook}{cell}{name}, line {self.line}{text}"
 
 
@@ -90,11 +96,21 @@ def _raised_at(error: BaseException) -> Coordinates | None:
         found = _place(error.filename, error.lineno or 1, "<module>", (error.text or "").strip())
         if found:
             return found
+    if type(error.__cause__).__name__ in _REMOTE and (found := _in_traceback(str(error.__cause__))):
+        return found
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
         code = frame.f_code
         text = linecache.getline(code.co_filename, line).strip()
         found = _place(code.co_filename, line, code.co_qualname, text) or found
+    return found
+
+
+def _in_traceback(text: str) -> Coordinates | None:
+    """The innermost line of user code in a printed traceback."""
+    found = None
+    for each in _SHOWN.finditer(text):
+        found = _place(each["file"], int(each["line"]), each["function"], each["text"]) or found
     return found
 
 
@@ -152,4 +168,4 @@ def _hide_frames(shown: traceback.TracebackException, seen: set[int]) -> None:
 
 
 def _is_ours(file: str) -> bool:
-    return file.startswith((_RUNTIME, "<frozen importlib", "<frozen runpy"))
+    return file.startswith((_RUNTIME, "<frozen importlib", "<frozen runpy")) and not file.startswith(_SITE)

@@ -10,6 +10,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ HEAVY = (
     "ray",
 )
 FORMAT = 1
+_CONTRACT = re.compile(r"^def\s+(?:init|fit|apply|save|load|summary)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,14 @@ def left_out(path: Path) -> tuple[str, list[Cell]]:
 
 
 def is_definition(source: str) -> bool:
-    """Whether a cell only imports, assigns constants and defines functions or classes: harmless to run."""
+    """Whether a cell only imports, assigns constants and defines functions or classes: harmless to run.
+
+    So does a broken one that begins to define a function of the contract, so that its author is told what broke it.
+    """
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
+        return _CONTRACT.search(source) is not None
     return bool(body) and all(_defines(statement) for statement in body)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -10,7 +11,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from dltk_runtime.notebook import CodeFinder
 from dltk_runtime.paths import Paths
+from dltk_runtime.settings import SITE
 
 # A healthy algorithm: its model is the number of rows it was fitted on, and its answers repeat that number.
 HEALTHY = {
@@ -95,6 +98,19 @@ def make_notebook(paths: Paths) -> MakeNotebook:
         return path
 
     return make
+
+
+@pytest.fixture
+def finder(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeFinder]:
+    """An installed finder for the test's folders; afterwards nothing of it is left."""
+    monkeypatch.syspath_prepend(str(SITE))
+    for name in ("DLTK_HOME", "DLTK_NOTEBOOKS", "DLTK_CODE"):
+        monkeypatch.setenv(name, "")
+    finder = CodeFinder(paths)
+    finder.install()
+    yield finder
+    for each in [each for each in sys.meta_path if isinstance(each, CodeFinder)]:
+        each.remove()
 
 
 def _from_parts(cells: dict[str, str | None]) -> list[dict[str, Any]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -17,18 +15,6 @@ from dltk_runtime.algorithm import Algorithm, algorithms, check, contract_of, fi
 from dltk_runtime.errors import AlgorithmInvalid, AlgorithmUnknown, NotebookUnreadable
 from dltk_runtime.notebook import Cell, CodeFinder, Source, coordinates, pack, read_source
 from dltk_runtime.paths import Paths
-from dltk_runtime.settings import SITE
-
-
-@pytest.fixture
-def finder(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeFinder]:
-    """A finder for the test's folders; afterwards nothing of it is left."""
-    monkeypatch.syspath_prepend(str(SITE))
-    for name in ("DLTK_HOME", "DLTK_NOTEBOOKS", "DLTK_CODE"):
-        monkeypatch.setenv(name, "")
-    yield CodeFinder(paths)
-    for each in [each for each in sys.meta_path if isinstance(each, CodeFinder)]:
-        each.remove()
 
 
 def write_module(path: Path, text: str) -> Path:
@@ -144,6 +130,12 @@ class TestCheck:
             f"left.ipynb has no function fit(model, df, param) (cell 2 defines it, but is not exported: {advice})"
         )
 
+    def test_a_broken_cell_is_not_a_missing_function(self, paths: Paths, make_notebook: MakeNotebook) -> None:
+        make_notebook(
+            "typo", "# %%\ndef init(df, param): ...\n# %%\ndef fit(m, d, p):\n x = = 1\ndef apply(m, d, p): ...\n"
+        )
+        assert check("typo", paths).problems == ("typo.ipynb, cell 2, line 2: `x = = 1`: invalid syntax",)
+
     def test_a_python_file_is_checked_like_a_notebook(self, paths: Paths) -> None:
         write_module(paths.modules / "old.py", "def fit(model): ...\ndef apply(m, d, p): ...\n")
         assert check("old", paths).problems == (
@@ -186,6 +178,7 @@ class TestWhereAlgorithmsLie:
     def test_all_are_listed_and_what_is_none_is_not(self, paths: Paths, make_notebook: MakeNotebook) -> None:
         for name in ("umap", "umap.new", "__init__", "two words"):
             make_notebook(name)
+        make_notebook("imports", "# %%\nimport os\nfrom app.model.helper import fit\n")
         make_notebook("playground", "# %%\nmodel.fit(df)\n")
         (paths.notebooks / "broken.ipynb").write_text('{"cells": ["def fit(')
         (paths.notebooks / ".ipynb_checkpoints").mkdir()
@@ -195,7 +188,7 @@ class TestWhereAlgorithmsLie:
         write_module(paths.modules / "broken_old.py", ALGORITHM + "x = = 1\n")
         write_module(paths.modules / "__init__.py", ALGORITHM)
         write_module(paths.helpers / "pkg" / "__init__.py", ALGORITHM)
-        assert algorithms(paths) == ["broken", "broken_old", "old", "pkg", "umap"]
+        assert algorithms(paths) == ["broken", "broken_old", "imports", "old", "pkg", "umap"]
 
     def test_no_folders_hold_no_algorithms(self, tmp_path: Path) -> None:
         assert algorithms(Paths(tmp_path / "a", tmp_path / "b")) == []

@@ -44,7 +44,9 @@ def _print(rows: list[tuple[str, str, str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("algorithm", "file", "functions", "problems")
+    table = Table()
+    for title in ("algorithm", "file", "functions", "problems"):
+        table.add_column(title, overflow="fold")
     for cells in rows:
         table.add_row(*cells, style="red" if cells[-1] != "0" else "")
-    Console(soft_wrap=False).print(table)
+    Console().print(table)

@@ -8,4 +8,4 @@ from dltk_runtime.notebook import install_from_environment
 
 install_from_environment()
 
-__path__: list[str] = []  # the finder's folders alone count, not the one this file lies in
+__path__.clear()  # the finder's folders alone count, not the one this file lies in
