@@ -61,11 +61,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _send(url: str, token: str, path: str, body: bytes | None, timeout: float | None, cafile: Path | None) -> Reply:
-    address = url.rstrip("/") + path
-    if urllib.parse.urlsplit(address).scheme not in {"http", "https"}:
-        raise Unreachable(url, "the address must begin with http:// or https://")
+    address = _address(url, path)
     headers = {"Authorization": token, "Content-Type": "application/json", "Connection": "close"}
-    request = urllib.request.Request(address, data=body, headers=headers)  # noqa: S310 - the scheme is checked above
+    request = urllib.request.Request(address, data=body, headers=headers)  # noqa: S310 - _address checks the scheme
     try:
         with _open(request, timeout, cafile) as answer:
             return Reply(address, answer.status or 0, answer.reason or "", answer.read())
@@ -73,6 +71,16 @@ def _send(url: str, token: str, path: str, body: bytes | None, timeout: float | 
         raise Unreachable(url, str(error.reason)) from error
     except (OSError, http.client.HTTPException) as error:
         raise Unreachable(url, str(error) or type(error).__name__) from error
+
+
+def _address(url: str, path: str) -> str:
+    try:
+        scheme = urllib.parse.urlsplit(url).scheme
+    except ValueError as error:
+        raise Unreachable(url, str(error)) from error
+    if scheme not in {"http", "https"}:
+        raise Unreachable(url, "the address must begin with http:// or https://")
+    return url.rstrip("/") + path
 
 
 def _open(
@@ -90,5 +98,12 @@ def _opener(cafile: Path | None) -> urllib.request.OpenerDirector:
     """No proxies: the container is an address of one's own, and its token goes nowhere else."""
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({}), _NoRedirect()]
     if cafile:
-        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(cafile))))
+        handlers.append(urllib.request.HTTPSHandler(context=_trusting(cafile)))
     return urllib.request.build_opener(*handlers)
+
+
+def _trusting(cafile: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(cafile))
+    except OSError as error:  # ssl.SSLError is one, and names no file
+        raise OSError(f"the certificate file {cafile} cannot be read ({error})") from error

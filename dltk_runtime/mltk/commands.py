@@ -45,7 +45,7 @@ class Mltk:
     def apply(self, frame: pd.DataFrame, apply: Apply, stub: Stub) -> Result:
         """Score `frame` with a model, one call for each 50,000 rows."""
         meta = request.apply_meta(apply, stub)
-        pieces = (request.infer(chunk) for chunk in request.chunks(frame))
+        pieces = (request.infer(chunk) for chunk in request.chunks(frame, request.CHUNK_ROWS))
         return _joined([self._call("/apply", piece, meta, stub.target) for piece in pieces])
 
     def summary(self, stub: Stub) -> Result:

@@ -76,7 +76,7 @@ def _results(reply: Reply, results: object) -> pd.DataFrame | None:
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     except (ValueError, OverflowError) as error:  # ParserError is a ValueError
-        raise _unreadable(reply, f"the results are no CSV ({error})") from error
+        raise _unreadable(reply, f"the results are no CSV ({str(error).strip()})") from error
 
 
 def _unreadable(reply: Reply, answer: str) -> ReplyUnreadable:

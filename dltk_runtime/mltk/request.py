@@ -45,7 +45,7 @@ def infer(frame: pd.DataFrame) -> pd.DataFrame:
         return pd.read_csv(io.StringIO(frame.to_csv(index=False)))
 
 
-def chunks(frame: pd.DataFrame, rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
+def chunks(frame: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
     """The frame in pieces of at most `rows` rows; a frame without rows is one piece."""
     for start in range(0, max(len(frame), 1), rows):
         yield frame.iloc[start : start + rows]

@@ -13,7 +13,7 @@ _PIECE = re.compile(
     r"""(?P<comment>```.*?```)
       | (?P<quoted>"(?:\\.|[^"\\])*" | (?<!\w)'[^'"|]*(?:\|[^'"|]*)*'(?!\w))
       | (?P<pipe>\|)
-      | (?P<refused>[\[`]|"|\]|```)
+      | (?P<refused>```|[\[\]`"])
       | (?P<text>[^"'|\[\]`]+|.)""",
     re.VERBOSE | re.DOTALL,
 )
