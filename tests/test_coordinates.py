@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import faulthandler
 from pathlib import Path
 
 import pytest
 from conftest import MakeNotebook
 from notebook_helpers import module, write_helper
 
-from dltk_runtime.notebook import (
-    Cell,
-    Coordinates,
-    Source,
-    coordinates,
-    coordinates_in,
-    format_traceback,
-)
+from dltk_runtime.notebook import Cell, Coordinates, Source, coordinates, coordinates_in, format_traceback
 from dltk_runtime.paths import Paths
 
 
@@ -112,7 +104,6 @@ class TestCoordinates:
         make_notebook(
             "dumps", "# %% a b\nimport faulthandler\ndef dump(file):\n    faulthandler.dump_traceback(file)\n"
         )
-        assert faulthandler
         with (tmp_path / "dump").open("w+") as file:
             module("dumps").dump(file)
             file.seek(0)

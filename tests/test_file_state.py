@@ -6,10 +6,7 @@ import os
 from pathlib import Path
 
 from dltk_runtime import file_state
-from dltk_runtime.file_state import FileState
-from dltk_runtime.notebook import (
-    unchanged,
-)
+from dltk_runtime.file_state import FileState, unchanged
 
 
 class TestChanges:

@@ -12,14 +12,7 @@ from hypothesis import strategies as st
 from notebook_helpers import write_helper
 
 from dltk_runtime.errors import NotebookUnreadable
-from dltk_runtime.notebook import (
-    Cell,
-    Source,
-    heavy_imports,
-    pack,
-    read_source,
-    unpack,
-)
+from dltk_runtime.notebook import Cell, Source, heavy_imports, pack, read_source, unpack
 from dltk_runtime.paths import Paths
 
 
