@@ -14,6 +14,7 @@ from container_standin import TOKEN, Standin, standin
 
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands.search import command
+from dltk_runtime.errors import SettingInvalid
 
 MAKE = "| makeresults count=2 | eval x=1 | table x"
 
@@ -90,6 +91,20 @@ def test_a_wrong_search_exits_with_two(text: str) -> None:
     assert done.exit_code == Exit.USAGE
     assert done.stderr.startswith("ERROR ")
     assert done.stdout == ""
+
+
+def test_a_file_that_is_not_there_exits_with_one() -> None:
+    done = search("| inputlookup nowhere.csv")
+    assert done.exit_code == Exit.FAILED
+    assert done.stderr.startswith("ERROR No lookup file 'nowhere.csv'")
+
+
+def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"sec\nret\xff")
+    done = search("--token-file", str(tmp_path / "token"), MAKE)
+    assert isinstance(done.exception, SettingInvalid)
+    assert "DLTK_TOKEN" in str(done.exception)
+    assert "sec" not in str(done.exception)
 
 
 def test_stubs_and_lookups_lie_where_lookups_says(container: Standin, tmp_path: Path) -> None:

@@ -128,6 +128,10 @@ def test_a_null_in_a_comparison_is_neither_true_nor_false(text: str) -> None:
     assert truth(text) is None
 
 
+def test_a_long_chain_is_no_deep_one() -> None:
+    assert value("1" + "+1" * 5000) == 5001
+
+
 def test_false_outweighs_null() -> None:
     assert truth("nothing=1 AND a=1") is False
 

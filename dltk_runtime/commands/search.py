@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dltk_runtime.commands import Exit
-from dltk_runtime.errors import CommandUnknown, SearchInvalid, Unreachable
+from dltk_runtime.errors import CommandUnknown, SearchError, SearchInvalid, Unreachable
 from dltk_runtime.settings import ClientSettings, Settings
 
 if TYPE_CHECKING:
@@ -70,14 +70,14 @@ def command(
     from dltk_runtime.spl.pipeline import run
 
     if token_file:
-        client["token"] = token_file.read_text(encoding="utf-8").strip()
+        client["token"] = token_file.read_text(encoding="ascii", errors="replace").strip()
     settings = ClientSettings.from_env(None, **client)
     paths = Settings.from_env(home=home, notebooks=notebooks).paths
     try:
         result = run(search, make_context(settings, paths, lookups))
-    except (SearchInvalid, CommandUnknown) as error:
+    except SearchError as error:
         click.echo(f"ERROR {error}", err=True)
-        sys.exit(Exit.USAGE)
+        sys.exit(Exit.USAGE if isinstance(error, SearchInvalid | CommandUnknown) else Exit.FAILED)
     for message in result.messages:
         click.echo(str(message), err=True)
     _print(result.frame, output, rows)

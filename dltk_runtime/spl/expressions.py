@@ -11,7 +11,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import lark
@@ -113,15 +113,20 @@ def parse_assignments(text: str, functions: Mapping[str, Function]) -> list[tupl
 
 
 def _parse(text: str, start: str, functions: Mapping[str, Function]) -> Any:
-    parser = lark.Lark(GRAMMAR, parser="lalr", start=start)
     try:
-        return _Compiler(functions).transform(parser.parse(text))
+        return _Compiler(functions).transform(_parser(start).parse(text))
     except lark.exceptions.VisitError as error:
         raise error.orig_exc from None
     except lark.exceptions.UnexpectedInput as error:
         rest = text[_position(error, text) :].strip()
         where = f"at {shown(rest)}" if rest else "at its end: something is missing"
         raise SearchInvalid(f"the expression is malformed {where}") from error
+
+
+@cache
+def _parser(start: str) -> lark.Lark:
+    """Building one takes longer than most searches."""
+    return lark.Lark(GRAMMAR, parser="lalr", start=start)
 
 
 def _position(error: lark.exceptions.UnexpectedInput, text: str) -> int:
@@ -157,19 +162,25 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
         (evaluate,) = _conditions("NOT", (part,))
         return Expression(lambda row: None if (value := evaluate(row)) is None else not value, boolean=True)
 
-    def binary(self, left: Expression, *rest: Any) -> Expression:
-        """``left (operator right)*``, from the left."""
-        for sign, right in zip(rest[::2], rest[1::2], strict=True):
-            for side in (left, right):
-                if side.boolean:
-                    raise SearchInvalid(f"{str(sign)!r} cannot be used on true or false")
-            left = _applied(_OPERATORS[sign], left.evaluate, right.evaluate, boolean=str(sign) in _COMPARISONS)
-        return left
+    def binary(self, first: Expression, *rest: Any) -> Expression:
+        """``first (operator operand)*``, computed from the left."""
+        signs, operands = [str(sign) for sign in rest[::2]], rest[1::2]
+        if any(operand.boolean for operand in (first, *operands)):
+            raise SearchInvalid(f"{signs[0]!r} cannot be used on true or false")
+        steps = [(_OPERATORS[sign], operand.evaluate) for sign, operand in zip(signs, operands, strict=True)]
+
+        def evaluate(row: Row) -> Value:
+            value = first.evaluate(row)
+            for compute, operand in steps:
+                value = compute(value, operand(row))
+            return value
+
+        return Expression(evaluate, boolean=signs[0] in _COMPARISONS)
 
     comparison = joined = sum = product = binary
 
     def minus(self, _: lark.Token, part: Expression) -> Expression:
-        return _applied(_OPERATORS["-"], lambda _: 0, part.evaluate, boolean=False)
+        return self.binary(Expression(lambda _: 0), "-", part)
 
     def number(self, token: lark.Token) -> Expression:
         value = number(str(token))
@@ -199,16 +210,6 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
         if arguments < function.least or arguments > (arguments if function.most is None else function.most):
             raise SearchInvalid(f"the function {name!r} does not take {arguments} arguments")
         return function
-
-
-def _applied(
-    compute: Callable[[Value, Value], Value],
-    left: Callable[[Row], Value],
-    right: Callable[[Row], Value],
-    *,
-    boolean: bool,
-) -> Expression:
-    return Expression(lambda row: compute(left(row), right(row)), boolean)
 
 
 def _any(wanted: bool, parts: list[Callable[[Row], Value]], row: Row) -> Value:
