@@ -197,7 +197,7 @@ class JobStore:
     def prune(self) -> None:
         """Remove the oldest jobs beyond the bound; those that have not ended stay."""
         ids = self._ids()
-        for job in ids[: max(0, len(ids) - self._keep)]:
+        for job in ids[: -self._keep]:
             if self._may_go(job, time.time()):
                 shutil.rmtree(self._folder / job, ignore_errors=True)
 

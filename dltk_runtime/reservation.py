@@ -13,7 +13,7 @@ import msgspec
 
 from dltk_runtime import files, removal
 from dltk_runtime.manifest import FORMAT, MANIFEST, Facts, Manifest, StoredFile, without_secrets
-from dltk_runtime.versions import RESERVED, Version, highest, number_in
+from dltk_runtime.versions import RESERVED, UNDECIDED, Version, highest, number_in
 
 
 class Reservation:
@@ -66,6 +66,7 @@ class Reservation:
         self._version.code.write_bytes(code)
         self._version.description.write_bytes(description)
         stored = [_stored(self.folder, path) for path in files.regular_files(self.folder)]
+        (self.folder / UNDECIDED).touch()
         for parent, _, _ in os.walk(self.folder):
             files.sync_folder(Path(parent))
         # The folders above may be new: model, algorithm, versions, and the models' folder that names them.
@@ -121,7 +122,7 @@ def reserve(folder: Path) -> int:
         except FileExistsError:
             continue
         if highest(folder) > number:
-            mark.unlink()
+            mark.unlink(missing_ok=True)  # whoever holds the higher number may have removed it
             continue
         try:
             (folder / str(number)).mkdir()

@@ -14,12 +14,12 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime import files, legacy, removal, reservation, versions
-from dltk_runtime.errors import NameInvalid, NotExported, StoreDamaged, StoreError, VersionUnknown
+from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError, VersionUnknown
 from dltk_runtime.manifest import MANIFEST, Facts, Feature, Manifest, SourceHash, StoredFile
 from dltk_runtime.names import ModelName, checked
 from dltk_runtime.paths import Paths
 from dltk_runtime.reservation import Reservation
-from dltk_runtime.versions import OURS, Version
+from dltk_runtime.versions import DAY, Version
 
 __all__ = [
     "Facts",
@@ -33,7 +33,6 @@ __all__ = [
     "Version",
 ]
 
-DAY = 86400.0  # seconds that an unfinished version may stay untouched
 CURRENT = "current"
 
 
@@ -79,8 +78,9 @@ class ModelStore:
         if (version.folder / MANIFEST).exists() or (number == 0 and self.has_legacy(name)):
             return version
         there = ", ".join(str(each.number) for each in self.versions(name)) or "none"
+        wanted = f"version {number}" if number else f"files of an old volume in {self._models}"
         raise VersionUnknown(
-            f"{name} has no version {number} in {self._folder(name)}; versions there: {there}. "
+            f"{name} has no {wanted}; committed versions in {self._folder(name)}: {there}. "
             "List all models with 'dltk models list'."
         )
 
@@ -141,6 +141,7 @@ class ModelStore:
             if before is not None:
                 self._point(version.name, before)
             raise
+        version.decided()
 
     def promote_if_first(self, version: Version) -> bool:
         """Make `version` current if nothing else can serve, for a fit whose own apply or load failed; whether it is.
@@ -155,6 +156,7 @@ class ModelStore:
             raise files.not_stored(f"The current version of {version.name}", path, error) from error
         if not made and self._named(version.name) is None:  # a kill left it empty
             self._point(version.name, first)
+        version.decided()
         return self.current(version.name) == version
 
     def rollback(self, name: ModelName) -> Version:
@@ -188,33 +190,18 @@ class ModelStore:
             raise files.not_stored(f"A notice on {version}", version.folder, error) from error
 
     def export(self, version: Version, to: Path, *, force: bool = False) -> list[Path]:
-        """Copy the notebook's files of `version` into `to` under the flat names of a DSDL container.
-
-        Returns:
-            the files written.
-
-        Raises:
-            NotExported: there are none, or `to` has one of them already and `force` is not given.
-            StoreDamaged: a file is missing or was changed.
-            NotStored: they cannot be written.
-        """
-        version.verify(hashes=True)
-        names = [stored.path for stored in version.manifest().files if stored.path not in OURS]
-        if not names:
-            raise NotExported(f"{version} has no files of its own to export: its save stored nothing.")
-        there = [name for name in names if (to / name).exists()]
-        if there and not force:
-            raise NotExported(f"{to} has {', '.join(there)} already. Choose another folder, or overwrite with --force.")
-        try:
-            return [files.copy(version.folder / name, to / name) for name in names]
-        except OSError as error:
-            raise files.not_stored(f"The files of {version}", to, error) from error
+        """Copy the notebook's files of `version` out of the store; see `Version.export`."""
+        return version.export(to, force=force)
 
     def prune(self, name: ModelName, in_use: Collection[int] = ()) -> list[int]:
-        """Remove all versions but the current, the newest ones, and those `in_use`; the numbers removed."""
+        """Remove all versions but the current, the newest ones, and those `in_use`; the numbers removed.
+
+        A version whose fit has not come to promoting it yet, here or in a replica, stays for a day.
+        """
         there = self.versions(name)
         kept = {version.number for version in there[-self._keep :]} | {self.serving(name).number, *in_use}
-        return [version.number for version in there if version.number not in kept and self._remove(version)]
+        may_go = (version for version in there if version.number not in kept and not version.is_undecided())
+        return [version.number for version in may_go if self._remove(version)]
 
     def sweep(self, older_than: float = DAY) -> list[Path]:
         """Remove what kills left behind: half-removed versions, and folders without manifest and temporary files

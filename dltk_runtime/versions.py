@@ -10,6 +10,7 @@
             code.json           the notebook and its helpers, as they were
             summary.json        str(model) and its summary
             version.json        the manifest, written last
+            undecided           there from the commit until it is known whether the version becomes current
         7/                  a fit is running, or was killed: no manifest
         removed-2/          on its way out: no version any more
 """
@@ -17,18 +18,22 @@
 from __future__ import annotations
 
 import re
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dltk_runtime import files
-from dltk_runtime.errors import StoreDamaged, VersionUnknown
+from dltk_runtime.errors import NotExported, StoreDamaged, VersionUnknown
 from dltk_runtime.manifest import MANIFEST, Manifest, StoredFile, read_manifest
 from dltk_runtime.names import ModelName
 
+DAY = 86400.0  # seconds after which what a fit left unfinished counts as abandoned
 CODE = "code.json"
 DESCRIPTION = "summary.json"
 KEPT_MODEL = "model.cloudpickle"
 OURS = frozenset({CODE, DESCRIPTION, KEPT_MODEL, MANIFEST})  # no file of a notebook has such a name: theirs have a "_"
+UNDECIDED = "undecided"
 REMOVED = "removed-"
 RESERVED = "reserved-"
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -68,6 +73,17 @@ class Version:
         """The model itself; there only when the notebook's `save` stored nothing."""
         return self.folder / KEPT_MODEL
 
+    def is_undecided(self) -> bool:
+        """Whether the fit has yet to promote it, or not to: then nobody else may prune it, for a day."""
+        with suppress(OSError):
+            return time.time() - (self.folder / UNDECIDED).stat().st_mtime < DAY
+        return False
+
+    def decided(self) -> None:
+        """The fit has promoted it, or not."""
+        with suppress(OSError):  # the mark loses its meaning after a day
+            (self.folder / UNDECIDED).unlink(missing_ok=True)
+
     def manifest(self) -> Manifest:
         """What the version says about itself; cheap, since it is parsed once.
 
@@ -95,6 +111,26 @@ class Version:
                     f"{self} is damaged: {stored.path} in {self.folder} {problem}. "
                     "Make another version current with 'dltk models promote', or fit again."
                 )
+
+    def export(self, to: Path, *, force: bool = False) -> list[Path]:
+        """Copy the notebook's files into `to` under a DSDL container's flat names; the files written.
+
+        Raises:
+            NotExported: there are none, or `to` has one of them already and `force` is not given.
+            StoreDamaged: a file is missing or was changed.
+            NotStored: they cannot be written.
+        """
+        self.verify(hashes=True)
+        names = [stored.path for stored in self.manifest().files if stored.path not in OURS]
+        if not names:
+            raise NotExported(f"{self} has no files of its own to export: its save stored nothing.")
+        there = [name for name in names if (to / name).exists()]
+        if there and not force:
+            raise NotExported(f"{to} has {', '.join(there)} already. Choose another folder, or overwrite with --force.")
+        try:
+            return [files.copy(self.folder / name, to / name) for name in names]
+        except OSError as error:
+            raise files.not_stored(f"The files of {self}", to, error) from error
 
 
 def _problem(path: Path, stored: StoredFile, hashes: bool) -> str:

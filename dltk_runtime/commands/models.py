@@ -1,0 +1,224 @@
+"""``dltk models``: what the store holds, and which version of each model is in force."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.settings import Settings
+from dltk_runtime.store import Manifest, ModelName, ModelStore, Version
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+EXAMPLES = """\b
+Examples:
+  dltk models                                      every model and its current version
+  dltk models show pytorch_nn iris                 its versions, and all about the current one
+  dltk models show pytorch_nn iris 3 --verify      is every file as it was when it was stored?
+  dltk models rollback pytorch_nn iris             the version before the current one
+  dltk models promote pytorch_nn iris 3            that version
+  dltk models export pytorch_nn iris --to backup   its files under the names that a DSDL container uses
+  dltk models prune --keep 2                       free space
+"""
+
+
+def with_store(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the store, and the options that say where it lies."""
+
+    @click.option("--home", type=click.Path(path_type=Path), help="Where models lie. [default: DLTK_HOME]")
+    @click.option("--notebooks", type=click.Path(path_type=Path), help="Where notebooks lie. [default: DLTK_NOTEBOOKS]")
+    @wraps(function)
+    def opened(home: Path | None, notebooks: Path | None, keep: int | None = None, **given: Any) -> None:
+        settings = Settings.from_env(home=home, notebooks=notebooks, keep_versions=keep)
+        function(ModelStore(settings.paths, settings.keep_versions), **given)
+
+    return opened
+
+
+@click.group(invoke_without_command=True, epilog=EXAMPLES)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """List, inspect and choose versions of models; without a command, list them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_models)
+
+
+@command.command("list")
+@with_store
+def list_models(store: ModelStore) -> None:
+    """Every model, with its current version."""
+    names = store.models()
+    if not names:
+        click.echo("No model yet: no fit has been committed in this home. See 'dltk models list --help' for --home.")
+        return
+    table = _table("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes")
+    for name in names:
+        numbers = ", ".join(str(version.number) for version in store.versions(name))
+        _add(table, name.algorithm, name.model, *_current(store.current(name), numbers))
+    _show(table)
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@click.argument("number", type=int, required=False)
+@click.option("--verify", is_flag=True, help="Compare every file with its hash.")
+@with_store
+def show(store: ModelStore, algorithm: str, model: str, number: int | None, verify: bool) -> None:
+    """The versions of a model, and all about one of them (default: the current one)."""
+    name = _name(algorithm, model)
+    version = _chosen(store, name, number)
+    if version.number > 0:
+        _show(_history(store, name))
+        _show(_facts(version))
+    else:
+        click.echo(
+            f"{version}: files of an old volume. Nothing is known of them; apply calls load({version.load_name!r})."
+        )
+    if verify:
+        version.verify(hashes=True)
+        click.echo(f"{version}: every file is as it was stored.")
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@with_store
+def rollback(store: ModelStore, algorithm: str, model: str) -> None:
+    """Make the version before the current one current; the next promoted fit moves on from there."""
+    click.echo(f"{store.rollback(_name(algorithm, model))} is current.")
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@click.argument("number", type=int)
+@with_store
+def promote(store: ModelStore, algorithm: str, model: str, number: int) -> None:
+    """Make that version current; 0 stands for the files of an old volume."""
+    version = store.get(_name(algorithm, model), number)
+    store.promote(version)
+    click.echo(f"{version} is current.")
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@click.argument("number", type=int, required=False)
+@click.option("--to", type=click.Path(path_type=Path), default=".", show_default=True, help="The folder to copy into.")
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@with_store
+def export(store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool) -> None:
+    """Copy a version's files (default: the current one's) under the flat names that a DSDL container uses."""
+    version = _chosen(store, _name(algorithm, model), number)
+    for path in store.export(version, to, force=force):
+        click.echo(path)
+
+
+@command.command()
+@click.argument("algorithm", required=False)
+@click.argument("model", required=False)
+@click.option("--keep", type=click.IntRange(min=1), help="Newest versions to keep. [default: DLTK_KEEP_VERSIONS]")
+@with_store
+def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
+    """Remove old versions of one model or of all; the current and the newest ones stay."""
+    if algorithm and not model:
+        raise click.UsageError("Name both the algorithm and the model, or neither.")
+    names = [_name(algorithm, model)] if algorithm and model else store.models()
+    for name in names:
+        if removed := store.prune(name):
+            click.echo(f"{name}: removed {_numbers(removed)}.")
+    for path in store.sweep():
+        click.echo(f"{path}: removed what an interrupted fit left.")
+
+
+def _name(algorithm: str, model: str) -> ModelName:
+    try:
+        return ModelName(algorithm, model)
+    except NameInvalid as error:
+        raise click.UsageError(error.sentence) from error
+
+
+def _chosen(store: ModelStore, name: ModelName, number: int | None) -> Version:
+    """That version, or the one in force."""
+    return store.get(name, store.serving(name).number if number is None else number)
+
+
+def _numbers(removed: list[int]) -> str:
+    return f"version{'s' if len(removed) > 1 else ''} {', '.join(map(str, removed))}"
+
+
+def _current(version: Version | None, numbers: str) -> tuple[str, ...]:
+    """The cells of a model's row, from `current` on."""
+    if version is None:
+        return "0", numbers, "", "", ""
+    return str(version.number), numbers, *_when_and_size(version.manifest())
+
+
+def _when_and_size(manifest: Manifest) -> tuple[str, str, str]:
+    size = sum(stored.size for stored in manifest.files)
+    return f"{manifest.time:%Y-%m-%d %H:%M:%S}", f"{manifest.rows:,}", f"{size:,}"
+
+
+def _history(store: ModelStore, name: ModelName) -> Table:
+    table = _table("version", "fitted (UTC)", "rows", "bytes", "metrics", "job")
+    current = store.current(name)
+    for version in store.versions(name):
+        mark = " current" if version == current else ""
+        try:
+            manifest = version.manifest()
+        except StoreDamaged as error:
+            _add(table, f"{version.number}", "damaged", "", "", error.sentence, "")
+            continue
+        metrics = ", ".join(f"{key}={value}" for key, value in manifest.metrics.items())
+        _add(table, f"{version.number}{mark}", *_when_and_size(manifest), metrics, manifest.job)
+    return table
+
+
+def _facts(version: Version) -> Table:
+    manifest = version.manifest()
+    table = _table(str(version), "")
+    rows = {
+        "folder": [str(version.folder)],
+        "sources": [f"{source.path} ({source.sha256[:12]})" for source in manifest.sources],
+        "parameters": [f"{key}={value}" for key, value in manifest.parameters.items()],
+        "targets": manifest.targets,
+        "features": [f"{feature.name}: {feature.kind}" for feature in manifest.features],
+        "libraries": [f"{name} {number}" for name, number in manifest.libraries.items()],
+        "files": [f"{stored.path} ({stored.size:,} bytes)" for stored in manifest.files],
+        "kept by the runtime": ["yes: the notebook's save stored nothing"] if manifest.kept_by_runtime else [],
+        "notices": manifest.notices,
+    }
+    for title, values in rows.items():
+        if values:
+            _add(table, title, "\n".join(values))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    """Add a row; what came from a search must not reach a terminal as control characters."""
+    table.add_row(*(re.sub(r"[^\n -~\xa0-\U0010ffff]", "?", cell) for cell in cells))
+
+
+def _show(table: Table) -> None:
+    from rich.console import Console
+
+    # A pipe or a file has no width: 80 columns would fold what a script wants to read.
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(table, width=None if console.is_terminal else 1000, crop=False)

@@ -1,0 +1,25 @@
+"""What tests of the store have in common: one name, and versions made in one line."""
+
+from __future__ import annotations
+
+from dltk_runtime import files
+from dltk_runtime.store import Facts, ModelName, ModelStore, Version
+
+NAME = ModelName("umap", "default")
+
+
+def commit(store: ModelStore, name: ModelName = NAME, text: str = "{}", facts: Facts | None = None) -> Version:
+    """A version whose notebook saved one file."""
+    with store.reserve(name) as reserved:
+        (reserved.folder / f"{name.legacy}.json").write_text(text)
+        return reserved.commit(facts or Facts(), b"[]", b'{"model": "m", "model_summary": null}')
+
+
+def promoted(store: ModelStore, name: ModelName = NAME, text: str = "{}") -> Version:
+    version = commit(store, name, text)
+    store.promote(version)
+    return version
+
+
+def entries(store: ModelStore, name: ModelName = NAME) -> set[str]:
+    return set(files.names_in(store._folder(name)))

@@ -1,0 +1,101 @@
+"""Promise 4, never half a model: processes are killed at any moment, and what serves is whole.
+
+The processes run `HAMMER`: fits of one model, some abandoned, some promoted, with prunes in between. Each line they
+print is a fact that must hold afterwards.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from dltk_runtime.paths import Paths
+from dltk_runtime.store import ModelName, ModelStore
+
+NAME = ModelName("umap", "default")
+HAMMER = """
+import random, sys
+from pathlib import Path
+from dltk_runtime.paths import Paths
+from dltk_runtime.store import Facts, ModelName, ModelStore
+
+home, fits = Path(sys.argv[1]), int(sys.argv[2])
+store, name = ModelStore(Paths(home, home), keep=2), ModelName("umap", "default")
+
+for _ in range(fits):
+    with store.reserve(name) as reservation:
+        print("reserved", reservation.number, flush=True)
+        (reservation.folder / "umap_default.json").write_text(f"{reservation.number} " * 5000)
+        (reservation.folder / "umap_default").mkdir()
+        (reservation.folder / "umap_default" / "w.bin").write_bytes(bytes(100_000))
+        if random.random() < 0.2:
+            continue
+        version = reservation.commit(Facts(job="j"), b"[]", b"{}")
+    if random.random() < 0.8:
+        store.promote(version)
+        print("promoted", version.number, flush=True)
+    store.prune(name)
+"""
+
+
+@pytest.fixture
+def store(paths: Paths) -> ModelStore:
+    return ModelStore(paths, keep=2)
+
+
+def hammer(home: Path, fits: int) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", HAMMER, home, str(fits)], stdout=subprocess.PIPE, text=True)
+
+
+def facts(lines: Iterator[str], word: str) -> list[int]:
+    """The numbers of the whole lines that begin with `word`; a kill can cut the last one."""
+    return [int(line.split()[1]) for line in lines if line.startswith(word + " ") and line.endswith("\n")]
+
+
+def check(store: ModelStore) -> int:
+    """Every version is whole and holds what its own fit saved; the number of the current one, 0 without any."""
+    for version in store.versions(NAME):
+        version.verify(hashes=True)
+        assert (version.folder / "umap_default.json").read_text() == f"{version.number} " * 5000
+    current = store.current(NAME)
+    assert (current is None) == (store.versions(NAME) == [])
+    return current.number if current else 0
+
+
+@pytest.mark.timeout(300)
+def test_a_kill_at_any_moment_leaves_the_last_good_version_serving(paths: Paths, store: ModelStore) -> None:
+    reserved: list[int] = []
+    last = 0  # the last promotion that was reported
+    for moment in (random.uniform(0, 0.06) for _ in range(60)):
+        process = hammer(paths.home, 1000)
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=moment)
+        process.kill()
+        lines = [first, *process.stdout]
+        process.stdout.close()
+        process.wait()
+        reserved += facts(iter(lines), "reserved")
+        last = max([last, *facts(iter(lines), "promoted")])
+        assert check(store) >= last
+    assert len(reserved) == len(set(reserved))
+    store.sweep(older_than=-1)
+    names = {path.name for path in (paths.versions / "umap" / "default").iterdir()}
+    assert names == {str(each.number) for each in store.versions(NAME)} | {"current", f"reserved-{max(reserved)}"}
+
+
+def test_processes_that_fit_the_same_model_at_once_never_share_a_number(paths: Paths, store: ModelStore) -> None:
+    processes = [hammer(paths.home, 15) for _ in range(4)]
+    printed = [process.communicate()[0].splitlines(keepends=True) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0, 0]
+    reserved = [number for lines in printed for number in facts(iter(lines), "reserved")]
+    assert len(reserved) == 60
+    assert len(set(reserved)) == 60
+    assert check(store) in {number for lines in printed for number in facts(iter(lines), "promoted")}
