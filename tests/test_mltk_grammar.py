@@ -6,7 +6,7 @@ import string
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import SearchInvalid
@@ -54,6 +54,7 @@ class TestTokens:
         with pytest.raises(SearchInvalid, match="Syntax error"):
             list(tokenize(typed))
 
+    @settings(deadline=None)
     @given(quotable)
     def test_quoting_comes_back_as_it_went(self, text: str) -> None:
         (word,) = tokenize(f'"{text}"')
@@ -133,6 +134,7 @@ class TestFit:
     def test_what_mltk_refuses_is_refused(self, arguments: str, text: str) -> None:
         assert text in problem(arguments)
 
+    @settings(deadline=None)
     @given(
         params=st.dictionaries(names, values, max_size=4),
         fields=st.lists(names, min_size=1, max_size=4, unique=True),
@@ -153,6 +155,7 @@ class TestFit:
         assert options.get("model_name") == model
         assert options.get("output_name") == output
 
+    @settings(deadline=None)
     @given(st.text(string.printable, max_size=40))
     def test_any_text_is_read_or_refused(self, text: str) -> None:
         with suppress(SearchInvalid):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dltk_runtime.mltk import request
@@ -89,6 +89,7 @@ class TestInfer:
     def test_a_frame_without_columns_keeps_its_rows(self) -> None:
         assert len(request.infer(pd.DataFrame(index=range(3)))) == 3
 
+    @settings(deadline=None)
     @given(
         st.lists(
             st.fixed_dictionaries(
@@ -176,6 +177,7 @@ class TestApplyMeta:
         assert options["output_name"] == "out"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 130))
 def test_chunks_hold_all_rows_in_order_and_at_most_fifty_each(rows: int) -> None:
     frame = pd.DataFrame({"x": range(rows)})

@@ -6,7 +6,7 @@ import math
 from contextlib import suppress
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import SearchInvalid
@@ -181,6 +181,7 @@ def test_another_table_of_functions_is_another_language() -> None:
 numbers = st.integers(-(2**50), 2**50) | st.floats(-1e12, 1e12).map(lambda each: 0.0 if each == 0 else each)
 
 
+@settings(deadline=None)
 @given(numbers, numbers, st.sampled_from(["+", "-", "*", "/", "<", "<=", "=", "!="]))
 def test_numbers_compute_and_compare_as_python_does_also_when_they_are_text(left, right, sign) -> None:
     assume(right or sign != "/")
@@ -192,12 +193,14 @@ def test_numbers_compute_and_compare_as_python_does_also_when_they_are_text(left
             assert truth(f"l{sign}r", row) is python
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_any_text_comes_through_a_string_literal(text: str) -> None:
     literal = text.replace("\\", "\\\\").replace('"', '\\"')
     assert value(f'"{literal}"') == text
 
 
+@settings(deadline=None)
 @given(st.text("ab12 .+-*/%=<>!()\"',", max_size=25) | st.text(max_size=10))
 def test_any_text_is_an_expression_or_refused(text: str) -> None:
     with suppress(SearchInvalid):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import SearchInvalid
@@ -58,12 +58,14 @@ def test_what_cannot_run_is_refused_by_name(search: str, text: str) -> None:
         split(search)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(words | quoted, max_size=3).map(" ".join), min_size=1, max_size=4))
 def test_what_was_joined_by_pipes_comes_apart_at_the_pipes(arguments: list[str]) -> None:
     stages = split("".join(f"| cmd {text} " for text in arguments))
     assert stages == [Stage("cmd", text.strip()) for text in arguments]
 
 
+@settings(deadline=None)
 @given(st.text("abc|\"'[]` =\\", max_size=30))
 def test_any_text_is_split_or_refused(search: str) -> None:
     with suppress(SearchInvalid):
