@@ -21,7 +21,7 @@ test: setup ## the gate: format, lint, types, tests
 	$(BIN)/pytest
 
 soak: setup ## the kill tests, 500 fits long
-	DLTK_TEST_KILLS=500 $(BIN)/pytest --timeout 7200 tests/test_kills.py
+	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/test_kills.py
 
 format: setup ## put all code into the one format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .

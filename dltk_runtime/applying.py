@@ -7,8 +7,6 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
-import msgspec
-
 from dltk_runtime import algorithm, errors, logs
 from dltk_runtime.calls import Call, Pieces, deaths_reported, expect
 from dltk_runtime.errors import AlgorithmFailed, AlgorithmMissing, DltkError
@@ -20,9 +18,11 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.store import ModelName, ModelStore, Version
 from dltk_runtime.worker.messages import Applied, Apply, ErrorReport, Failed, Load, Loaded
 from dltk_runtime.worker.pool import Key, Pool, discard
-from dltk_runtime.worker.process import Sink, Worker
+from dltk_runtime.worker.process import Sink, Worker, WorkerDied
 
 SETTING = "DLTK_APPLY_TIMEOUT"
+UNSEEN = "send"  # the step in which a worker has not yet seen the request: it ran nothing, so another one may
+TRIES = 3  # workers that may be found dead, one after another
 
 
 class Applying:
@@ -47,26 +47,39 @@ class Applying:
         call.facts |= {"algorithm": name.algorithm, "model": name.model, "version": version.number}
         if version.number == 0:
             algorithm.find(name.algorithm, self._paths)  # there is no kept code to go on with
+        with deaths_reported():
+            for _ in range(TRIES - 1):
+                try:
+                    return await self._apply(request, version, call)
+                except WorkerDied as error:
+                    if error.death.step != UNSEEN:
+                        raise
+            return await self._apply(request, version, call)
+
+    async def _apply(self, request: Request, version: Version, call: Call) -> Pieces:
+        name = version.name
         printed = logs.PrintedLines(request=call.id, algorithm=name.algorithm, model=name.model)
         deadline = time.monotonic() + self._timeout
         async with self.loaded(version, printed.write, deadline, call) as (worker, loaded):
             self._last.applied(key_of(version))
-            message = Apply(meta=msgspec.json.encode(request.meta))
-            reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
-            call.facts["phases"] = worker.phases
+            message = Apply(meta=request.meta_json)
+            try:
+                reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
+            finally:
+                call.facts["phases"] = worker.phases
             call.facts["rows"] = expect(reply, Applied).rows
         text = "/apply done successfully"
         if loaded.notice:
-            text += (
-                f". WARNING: the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"
-            )
+            kept = f"the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"
+            text = f"{text}. WARNING: {kept}"
         return answer("success", text, [results])
 
     async def trial(self, version: Version) -> str:
         """Load a stored model in a worker, as the next apply will; what went wrong, or nothing."""
         try:
-            async with self.loaded(version, discard, time.monotonic() + self._timeout):
-                return ""
+            with deaths_reported():
+                async with self.loaded(version, discard, time.monotonic() + self._timeout):
+                    return ""
         except DltkError as error:
             return error.sentence
 
@@ -77,17 +90,17 @@ class Applying:
         """Lease the worker that serves `version`, with the model loaded.
 
         Raises:
-            AlgorithmFailed: it cannot be loaded, or no worker was free before `deadline`.
+            AlgorithmFailed: it cannot be loaded.
+            Busy: no worker was free before `deadline`.
+            WorkerDied: it ended while it loaded.
         """
-        key = key_of(version)
-        with deaths_reported():
-            async with self._pool.lease(key, lambda: self._imports(version), sink, deadline) as resident:
-                if call is not None:
-                    call.waiting = False
-                worker = resident.the_worker
-                if resident.loaded is None:
-                    resident.loaded = await self._load(worker, version, deadline)
-                yield worker, resident.loaded
+        async with self._pool.lease(key_of(version), lambda: self._imports(version), sink, deadline) as resident:
+            if call is not None:
+                call.waiting = False
+            worker = resident.the_worker
+            if resident.loaded is None:
+                resident.loaded = await self._load(worker, version, deadline)
+            yield worker, resident.loaded
 
     async def _load(self, worker: Worker, version: Version, deadline: float) -> Loaded:
         reply, _ = await worker.call(_load_message(version), deadline=deadline, setting=SETTING)
