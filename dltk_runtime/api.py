@@ -1,4 +1,4 @@
-"""The routes: Splunk's own, and the two probes. Endpoints raise; `failures` answers.
+"""The routes: Splunk's own, and the two probes. Endpoints raise; one handler answers.
 
 On Splunk's routes every failure but a wrong token is HTTP 200 with ``status: "error"``: on any other
 status the search shows only that it could not read JSON (protocol 1).
@@ -13,10 +13,12 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Lifespan
 
 from dltk_runtime import body, logs, protocol
 from dltk_runtime.calls import Call, Pieces
@@ -24,15 +26,15 @@ from dltk_runtime.errors import DltkError, Unauthorized
 from dltk_runtime.service import Service
 
 PIECE = 1024**2  # bytes of a large answer that are handed to the connection at once
-_GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # what dsdlsupport lets a picture be called
 
 Run = Callable[[protocol.Request, Call], Awaitable[Pieces]]
 
 
-def routes(service: Service) -> list[Route]:
-    """Splunk's routes and the probes, bound to one service."""
+def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
+    """Splunk's routes and the probes, and the handler of what they raise, bound to one service."""
     api = _Api(service)
-    return [
+    routes = [
         Route("/fit", api.fit, methods=["POST"]),
         Route("/apply", api.apply, methods=["POST"]),
         Route("/compute", api.compute, methods=["POST"]),
@@ -42,17 +44,14 @@ def routes(service: Service) -> list[Route]:
         Route("/livez", alive, methods=["GET"]),
         Route("/readyz", alive, methods=["GET"]),
     ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: api.refuse}, lifespan=lifespan)
+    app.router.redirect_slashes = False  # a client that POSTs does not follow, and the host would be the request's word
+    return app
 
 
 async def alive(_: Request) -> Response:
     """The server answers, so it lives; it listens only once it is ready."""
     return JSONResponse({"status": "ok"})
-
-
-async def unauthorized(_: Request, error: Exception) -> Response:
-    """401 as protocol 1 wants it, once the body is taken in."""
-    detail = error.sentence if isinstance(error, DltkError) else str(error)
-    return JSONResponse({"detail": detail}, status_code=401, headers={"WWW-Authenticate": "Bearer"})
 
 
 class _Api:
@@ -67,11 +66,10 @@ class _Api:
         return await self._serve(request, "/apply", self._service.apply)
 
     async def summary(self, request: Request) -> Response:
-        await self._check_token(request)
+        self._check_token(request)
         return Response(await self._service.summary(), media_type="application/json")
 
-    async def compute(self, request: Request) -> Response:
-        await body.discard(request, self._settings.max_body)
+    async def compute(self, _: Request) -> Response:
         raise HTTPException(410, "The route /compute was retired in DSDL 5.2.4.1; use fit and apply.")
 
     async def graphic(self, request: Request) -> Response:
@@ -82,14 +80,22 @@ class _Api:
             raise HTTPException(404, "There is no such picture.")
         return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"})
 
-    async def _check_token(self, request: Request) -> None:
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """Answer what was raised before any body was read, once that is taken in; and log it, without its headers."""
+        refusal = error if isinstance(error, HTTPException) else HTTPException(500)
+        await body.discard(request, self._settings.max_body)
+        client = request.client.host if request.client else None
+        fields = {"method": request.method, "path": request.url.path, "status": refusal.status_code, "client": client}
+        logs.event("refused", logging.WARNING, **fields)
+        return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
+
+    def _check_token(self, request: Request) -> None:
         if not protocol.token_matches(request.headers.get("authorization", ""), self._settings.api_token):
-            await body.discard(request, self._settings.max_body)
-            raise Unauthorized
+            raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
 
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
         """Receive a request, run it, answer it, and log how it went."""
-        await self._check_token(request)
+        self._check_token(request)
         call = Call(uuid.uuid4().hex[:12], route)
         began = time.monotonic()
         try:
@@ -100,10 +106,10 @@ class _Api:
             pieces, outcome = protocol.answer("error", protocol.failure(route, error)), error.sentence
         except ClientDisconnect:
             pieces, outcome = [b""], "the client hung up"
-        except Exception:
-            logging.getLogger("dltk").exception("fault in the runtime")
-            text = f"{route}: ERROR: fault in the runtime; the container's log has the traceback of request {call.id}."
-            pieces, outcome = protocol.answer("error", text), "fault"
+        except Exception:  # noqa: BLE001 - Splunk shows no other answer than this route's own, not even a 500's
+            logs.log.exception("fault in the runtime", extra={"fields": {"request": call.id}})
+            sentence = f"There is a fault in the runtime; the container's log has the traceback of request {call.id}."
+            pieces, outcome = protocol.answer("error", protocol.failure_text(route, "", sentence)), "fault"
         _log(call, outcome, time.monotonic() - began)
         return _response(pieces)
 

@@ -10,7 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from dltk_runtime.errors import BodyTooLarge
 
-PATIENCE = 4  # a body too large is read up to so many times the limit before the connection is given up
+PATIENCE = 4  # a body that nobody wants is taken in up to so many times the limit,
+PATIENCE_AT_LEAST = 256 * 1024**2  # or up to so many bytes, before it is answered all the same
 
 
 async def receive(request: Request, limit: int) -> bytearray:
@@ -26,22 +27,26 @@ async def receive(request: Request, limit: int) -> bytearray:
         size += len(chunk)
         if size <= limit:
             body += chunk
-        elif size > limit * PATIENCE:
-            break
         else:
-            body = bytearray()  # only its end is awaited
+            body.clear()
+            if size > _patience(limit):
+                break
     if size > limit:
         raise BodyTooLarge(limit)
     return body
 
 
 async def discard(request: Request, limit: int) -> None:
-    """Take in a body that nobody will read, up to `limit` bytes."""
+    """Take in a body that nobody will read; a client that hangs up meanwhile is no error."""
     size = 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
-            if size > limit:
+            if size > _patience(limit):
                 return
     except ClientDisconnect:
         return
+
+
+def _patience(limit: int) -> int:
+    return max(PATIENCE * limit, PATIENCE_AT_LEAST)

@@ -6,6 +6,7 @@
     ├── SettingInvalid            a variable of the environment cannot be used
     ├── TokenMissing              the server has no api_token
     ├── AddressInvalid            the server cannot listen where it was told to
+    ├── CertificateInvalid        the server cannot use its TLS certificate or key
     ├── RequestError              the request cannot be served as it is
     │   ├── Unauthorized          401, the one failure that is not HTTP 200 on Splunk's routes
     │   ├── BodyTooLarge
@@ -101,6 +102,13 @@ class AddressInvalid(DltkError):
     """The server cannot listen where it was told to."""
 
 
+class CertificateInvalid(DltkError):
+    """The server cannot use its TLS certificate or key."""
+
+    def __init__(self, cert: Path | None, key: Path | None, cause: str, advice: str) -> None:
+        super().__init__(f"The TLS certificate {cert} with the private key {key} cannot be used: {cause}. {advice}")
+
+
 class RequestError(DltkError):
     """The request cannot be served as it is."""
 
@@ -168,6 +176,7 @@ class Busy(RequestError):
     """Too many requests wait already."""
 
     http_status = 503
+    opening = ""
 
     def __init__(self, what: str, waiting: int, setting: str) -> None:
         super().__init__(

@@ -96,7 +96,7 @@ class Fitting:
             load_name=reservation.load_name,
             folder=str(reservation.folder),
             kept_model=str(reservation.kept_model),
-            meta=msgspec.json.encode(request.meta),
+            meta=request.meta_json,
         )
         deadline = time.monotonic() + self._timeout
         reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import json
 import logging
 import sys
 import traceback
 from typing import Any
 
-import msgspec
-
-_encoder = msgspec.json.Encoder(enc_hook=str)
+LONGEST_LINE = 2000  # bytes of a printed line that are logged
 log = logging.getLogger("dltk")
 
 
@@ -26,7 +25,8 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        return _encoder.encode(line).decode()
+        # Python's own JSON: ASCII, so that no printed text can break a terminal or an encoding.
+        return json.dumps(line, default=str)
 
 
 def start() -> None:
@@ -34,6 +34,7 @@ def start() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.captureWarnings(True)
     logging.getLogger("uvicorn.access").disabled = True  # `event` lines say more
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 
@@ -58,10 +59,10 @@ class PrintedLines:
             return
         *lines, self._rest = (self._rest + text).split(b"\n", self._most - self._logged)
         for line in lines:
-            event("printed", text=line[:2000].decode("utf-8", "replace"), **self._fields)
+            event("printed", text=line[:LONGEST_LINE].decode("utf-8", "replace"), **self._fields)
         self._logged += len(lines)
         if self._logged >= self._most:
             self._rest = b""
             event("printed", text=f"({self._most} lines are logged; the job's own log has more)", **self._fields)
-        elif len(self._rest) > 2000:
+        elif len(self._rest) > LONGEST_LINE:
             self.write(b"\n")

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from dltk_runtime import api, logs, tls
-from dltk_runtime.errors import AddressInvalid, TokenMissing, Unauthorized
+from dltk_runtime.errors import AddressInvalid, TokenMissing
 from dltk_runtime.service import Service
 from dltk_runtime.settings import Settings
 
@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> Starlette:
         finally:
             await service.close()
 
-    return Starlette(routes=api.routes(service), exception_handlers={Unauthorized: api.unauthorized}, lifespan=lifespan)
+    return api.application(service, lifespan)
 
 
 def serve(settings: Settings) -> None:

@@ -1,14 +1,18 @@
-"""A certificate for a container that was given none: self-signed, made once per home."""
+"""The server's certificate: the one it was given, else a self-signed one, made once per home."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
 import os
+import shutil
 import socket
+import ssl
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dltk_runtime.errors import CertificateInvalid
 from dltk_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,65 +23,105 @@ FOLDER = "tls"
 
 
 def certificate(settings: Settings) -> tuple[Path, Path]:
-    """The certificate chain and private key to serve with, both PEM files.
+    """The certificate chain and private key to serve with, both PEM files that can be loaded together.
 
-    Those that the settings name, else the home's own pair, made when it is missing.
+    Those that the settings name, else the home's own pair, made when there is none.
+
+    Raises:
+        CertificateInvalid: they are missing, do not belong together, or are no PEM files.
     """
-    if settings.tls_cert and settings.tls_key:
-        return settings.tls_cert, settings.tls_key
+    if settings.tls_cert or settings.tls_key:
+        advice = "Let API_SSL_CERT and API_SSL_KEY name PEM files that belong together, the key without a passphrase."
+        return _loadable(settings.tls_cert, settings.tls_key, advice)
     folder = settings.paths.home / FOLDER
-    cert, key = folder / "server.crt", folder / "server.key"
-    if not (cert.is_file() and key.is_file()):
-        folder.mkdir(parents=True, exist_ok=True)
-        _make(cert, key, settings.host)
+    if not folder.exists():
+        _make(folder, settings.host)
+    advice = f"Remove the folder {folder}, and the next start makes a new pair."
+    return _loadable(folder / "server.crt", folder / "server.key", advice)
+
+
+def _loadable(cert: Path | None, key: Path | None, advice: str) -> tuple[Path, Path]:
+    try:
+        if cert is None or key is None:
+            raise ValueError("only one of the two is given")
+        for path in (cert, key):
+            path.read_bytes()  # OpenSSL's own error does not say which of the two it could not read
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key, password=_no_passphrase)
+    except ssl.SSLError as error:
+        raise CertificateInvalid(cert, key, error.reason or str(error), advice) from error
+    except (OSError, ValueError) as error:
+        raise CertificateInvalid(cert, key, str(error), advice) from error
     return cert, key
 
 
-def _make(cert: Path, key: Path, host: str) -> None:
+def _no_passphrase() -> str:
+    raise ValueError("the key needs a passphrase")
+
+
+def _make(folder: Path, host: str) -> None:
+    """Make the pair in a folder that appears whole: replicas that start together then agree on one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    cert, key = _self_signed(host)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{FOLDER}.", dir=folder.parent))
+    try:
+        temporary.chmod(0o755)
+        _write(temporary / "server.key", key, mode=0o600)
+        _write(temporary / "server.crt", cert, mode=0o644)
+        temporary.rename(folder)
+    except OSError:
+        if not folder.exists():  # nobody else was faster
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _self_signed(host: str) -> tuple[bytes, bytes]:
+    """A new certificate for this machine and its private key, as PEM."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, socket.gethostname()[:64])])
+    public = private.public_key()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dltk-runtime")])
     now = datetime.datetime.now(datetime.UTC)
     built = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
-        .public_key(private.public_key())
+        .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=365 * YEARS))
         .add_extension(x509.SubjectAlternativeName(_names(host)), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
         .sign(private, hashes.SHA256())
     )
-    pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    _write(key, pem, mode=0o600)
-    _write(cert, built.public_bytes(serialization.Encoding.PEM), mode=0o644)
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    key = private.private_bytes(serialization.Encoding.PEM, pkcs8, plain)
+    return built.public_bytes(serialization.Encoding.PEM), key
 
 
 def _names(host: str) -> list[x509.GeneralName]:
+    """What clients may call this machine."""
     from cryptography import x509
 
-    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(socket.gethostname())]
-    addresses = {"127.0.0.1", "::1", host}
-    for address in sorted(addresses):
+    names: list[x509.GeneralName] = []
+    for name in sorted({"localhost", socket.gethostname(), "127.0.0.1", "::1", host}):
         try:
-            names.append(x509.IPAddress(ipaddress.ip_address(address)))
+            names.append(x509.IPAddress(ipaddress.ip_address(name)))
         except ValueError:
-            names.append(x509.DNSName(address))
+            names.append(x509.DNSName(name))
     return names
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:
-    """Write atomically; the file has `mode` from its first moment on."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    """Write a new file that has at most `mode` from its first moment on."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-    temporary.replace(path)
