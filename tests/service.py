@@ -133,7 +133,8 @@ class Service:
 
         assert self.process is not None
         with contextlib.suppress(psutil.NoSuchProcess):
-            return [child.pid for child in psutil.Process(self.process.pid).children()]
+            children = psutil.Process(self.process.pid).children()
+            return [child.pid for child in children if "dltk_runtime.worker" in child.cmdline()]
         return []
 
 

@@ -32,7 +32,7 @@ Wanted = TypeVar("Wanted")
 
 
 class ChannelClosed(Exception):
-    """The other side is gone."""
+    """The other side is gone, or talks nonsense."""
 
 
 def memory_file(data: Blob | bytearray) -> int:
@@ -68,27 +68,43 @@ def send(sock: socket.socket, message: ToWorker | FromWorker, blob: Blob = b"") 
         if len(blob) > INLINE:
             files.append(memory_file(blob))
             blob, flags = b"", flags | _BLOB_IN_FILE
-        socket.send_fds(sock, [_HEADER.pack(flags, length) + text + blob], files)
-    except (BrokenPipeError, ConnectionResetError) as error:
-        raise ChannelClosed from error
+        _send(sock, _HEADER.pack(flags, length) + text + blob, files)
     finally:
         for descriptor in files:
             os.close(descriptor)
+
+
+def _send(sock: socket.socket, datagram: bytes, files: list[int]) -> None:
+    try:
+        socket.send_fds(sock, [datagram], files)
+    except OSError as error:  # closed by the other side, or on ours: by its end, or by the notebook
+        raise ChannelClosed from error
 
 
 def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> tuple[Wanted, Blob]:
     """The next message, which must be one of `kind`, and its blob.
 
     Raises:
-        ChannelClosed: the other side is gone.
+        ChannelClosed: the other side is gone, or sent what no message is.
         BlockingIOError: `sock` does not block and nothing has arrived.
     """
     try:
-        datagram, files, _, _ = socket.recv_fds(sock, _DATAGRAM, 2)
-    except ConnectionResetError as error:
+        datagram, files, _, _ = socket.recv_fds(sock, _DATAGRAM, 2, socket.MSG_CMSG_CLOEXEC)
+    except BlockingIOError:
+        raise
+    except OSError as error:
         raise ChannelClosed from error
     if not datagram:
         raise ChannelClosed
+    try:
+        text, blob = _parts(datagram, files)
+        return kind.decode(text), blob
+    except (struct.error, IndexError, msgspec.DecodeError) as error:
+        raise ChannelClosed from error
+
+
+def _parts(datagram: bytes, files: list[int]) -> tuple[Blob, Blob]:
+    """The message and the blob of a datagram and its memory files."""
     flags, length = _HEADER.unpack_from(datagram)
     inline = datagram[_HEADER.size :]
     if flags & _MESSAGE_IN_FILE:
@@ -98,4 +114,4 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> tuple
         text, blob = inline[:length], inline[length:]
     if flags & _BLOB_IN_FILE:
         blob = contents(files.pop(0))
-    return kind.decode(text), blob
+    return text, blob

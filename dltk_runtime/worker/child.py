@@ -8,99 +8,93 @@ import faulthandler
 import gc
 import importlib
 import os
+import resource
 import signal
 import socket
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn, TextIO
 
 import msgspec
 
 from dltk_runtime import settings
 from dltk_runtime.worker import channel
+from dltk_runtime.worker.failure import StepFailed
 from dltk_runtime.worker.messages import (
+    DUMP_SIGNAL,
     Apply,
     Describe,
-    Entered,
     ErrorReport,
     Failed,
     Fit,
     FromWorker,
     Load,
+    Options,
     Ready,
     Stage,
     ToWorker,
 )
+from dltk_runtime.worker.steps import Steps
 
-# The front process sends this signal to learn where a worker is, before it ends it.
-DUMP_SIGNAL = signal.SIGRTMIN + 1
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FIRST_TO_GO = "500"  # oom_score_adj: under memory pressure the kernel ends a worker, not the server
 LOW_PRIORITY = 10  # niceness of a fit
 
 
-class Options(msgspec.Struct, frozen=True):
-    """What the front process passes on the command line, as JSON."""
-
-    parent: int  # its process id
-    channel: int  # descriptor of the socket
-    dump: int  # descriptor of the memory file for faulthandler
-    imports: tuple[str, ...] = ()  # modules to import before the first request
-
-
-def main(options_json: str) -> int:
+def main(options_json: str) -> NoReturn:
     """Serve requests until the front process closes the channel."""
     options = msgspec.json.decode(options_json, type=Options)
     _die_with(options.parent)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a job's log shows lines as they are printed
     _report_crashes_to(options.dump)
+    standing = _Standing()
+    # `os._exit`, for threads that the notebook left running must not hold the process.
+    try:
+        _serve(_channel(options), standing, options.imports)
+    except channel.ChannelClosed:
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - a signal handler of the notebook's may raise anything at any time
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _channel(options: Options) -> socket.socket:
+    """The socket to the front process, which none of the notebook's children may hold or write to."""
     for descriptor in (options.channel, options.dump):
-        os.set_inheritable(descriptor, False)  # children of the notebook's must not hold them open
-    with tempfile.TemporaryDirectory(prefix="dltk-worker-", ignore_cleanup_errors=True) as folder:
-        os.chdir(folder)
-        _import(options.imports)
-        sock = socket.socket(fileno=options.channel)
-        with contextlib.suppress(channel.ChannelClosed):
-            _serve(sock, folder)
-    # Threads that the notebook left running must not hold the process.
-    os._exit(0)
+        os.set_inheritable(descriptor, False)
+    sock = socket.socket(fileno=options.channel)
+    os.register_at_fork(after_in_child=sock.close)
+    return sock
 
 
-def _serve(sock: socket.socket, folder: str) -> NoReturn:
-    from dltk_runtime.worker.steps import Steps  # imports pandas: after the settings that must come before it
+def _serve(sock: socket.socket, standing: _Standing, imports: tuple[str, ...]) -> NoReturn:
+    def tell(message: FromWorker) -> None:
+        channel.send(sock, message)
 
-    def tell(entered: Entered) -> None:
-        channel.send(sock, entered)
-
+    _import(imports)
     steps = Steps(settings.worker_paths(), tell)
     channel.send(sock, Ready())
-    standing, worker = _Standing(folder), os.getpid()
     while True:
         message, blob = channel.receive(sock, channel.TO_WORKER)
         with standing.restored():
             answer, result = _answer(steps, message, blob)
-        if os.getpid() != worker:
-            os._exit(0)  # a fork that the notebook let return: the answer is the worker's to give
         del blob
         channel.send(sock, answer, result)
+        del answer, result
         gc.collect(0)
 
 
-def _answer(steps: Any, message: ToWorker, blob: channel.Blob) -> tuple[FromWorker, bytes]:
-    from dltk_runtime.worker.steps import StepFailed
-
+def _answer(steps: Steps, message: ToWorker, blob: channel.Blob) -> tuple[FromWorker, bytes]:
     try:
         match message:
             case Fit():
                 os.nice(LOW_PRIORITY)
-                return steps.fit(message, blob)  # type: ignore[no-any-return]
+                return steps.fit(message, blob)
             case Load():
                 return steps.load(message), b""
             case Apply():
-                return steps.apply(message, blob)  # type: ignore[no-any-return]
+                return steps.apply(message, blob)
             case Stage():
                 return steps.stage(message.csv, blob), b""
             case Describe():
@@ -115,23 +109,34 @@ def _answer(steps: Any, message: ToWorker, blob: channel.Blob) -> tuple[FromWork
 class _Standing:
     """Working folder and output as every request may expect them, whatever the one before did."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-        self._output = os.dup(1)
-        os.set_inheritable(self._output, False)
+    def __init__(self) -> None:
+        self._folder = Path.cwd()
+        self._pipe = os.dup(1)  # not inheritable
+        self._open_streams()
 
     @contextlib.contextmanager
     def restored(self) -> Iterator[None]:
-        Path(self._folder).mkdir(exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         os.chdir(self._folder)
         for descriptor in (1, 2):
-            os.dup2(self._output, descriptor)
+            os.dup2(self._pipe, descriptor)
+        if sys.stdout is not self._out or sys.stderr is not self._err or self._out.closed or self._err.closed:
+            self._open_streams()
         try:
             yield
         finally:
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(Exception):  # closed or replaced by the notebook
                     stream.flush()
+            ctypes.CDLL(None).fflush(None)  # what libraries print by way of C
+
+    def _open_streams(self) -> None:
+        """Streams that show lines as they are printed, in order, and leave their descriptors open when closed."""
+        sys.stdout, sys.stderr = self._out, self._err = _stream(1), _stream(2)
+
+
+def _stream(descriptor: int) -> TextIO:
+    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _die_with(parent: int) -> None:
@@ -140,17 +145,19 @@ def _die_with(parent: int) -> None:
         os._exit(0)  # it died before the kernel knew what we want
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(FIRST_TO_GO)
+    # To write gigabytes of core into the working folder would hold up the answer to whoever waits.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _report_crashes_to(dump: int) -> None:
-    """Let faulthandler write where the main thread is, on a crash, on `DUMP_SIGNAL`, and on ``os._exit``."""
-    faulthandler.enable(file=dump, all_threads=False)
-    faulthandler.register(DUMP_SIGNAL, file=dump, all_threads=False)
+    """Let faulthandler write where the threads are, on a crash, on `DUMP_SIGNAL`, and on ``os._exit``."""
+    faulthandler.enable(file=dump)
+    faulthandler.register(DUMP_SIGNAL, file=dump)
     worker, leave = os.getpid(), os._exit
 
     def exit_with_place(status: int) -> NoReturn:
         if os.getpid() == worker:  # not in a fork, for which this is the ordinary way to end
-            faulthandler.dump_traceback(file=dump, all_threads=False)
+            faulthandler.dump_traceback(file=dump)
         leave(status)
 
     os._exit = exit_with_place

@@ -1,14 +1,20 @@
-"""How much memory there is, and how much of it a worker uses. All figures are bytes."""
+"""How much memory there is, and how much of it workers use. All figures are bytes."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
 
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # v2, v1
 RESERVE = 10  # a spare is started only while at least one part in so many of the memory is free
+PAGE = os.sysconf("SC_PAGE_SIZE")
+# Fields of /proc/<pid>/stat, counted from the one after the name.
+_SESSION, _RSS = 3, 21
 
 
 def limit() -> int:
@@ -26,19 +32,28 @@ def enough() -> bool:
     return bool(memory.available * RESERVE > memory.total)
 
 
-def used_by(pid: int) -> int:
-    """Resident memory of a process and its children; 0 when it is gone.
+def over(limit: int, sessions: Collection[int]) -> dict[int, int]:
+    """Of `sessions` (a worker and its children each), those that use more than `limit`, and how much they use.
 
-    The sum of RSS is enough for a process alone. With children, pages shared after a fork would be
-    counted once for each, so the slower proportional size is asked for (smaps_rollup).
+    The sum of resident pages is read for all at once and decides nearly always. As it counts pages
+    that children share with their parent once for each, a sum above `limit` is looked at again in
+    proportional sizes, which are slow to get.
     """
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        children = process.children(recursive=True)
-        if not children:
-            return int(process.memory_info().rss)
-        return sum(_proportional(each.pid) for each in (process, *children))
-    return 0
+    members = _members(sessions)
+    suspects = [session for session, sizes in members.items() if sum(sizes.values()) > limit]
+    used = {session: sum(map(_proportional, members[session])) for session in suspects}
+    return {session: size for session, size in used.items() if size > limit}
+
+
+def _members(sessions: Collection[int]) -> dict[int, dict[int, int]]:
+    """The processes of each session with their resident size."""
+    found: dict[int, dict[int, int]] = defaultdict(dict)
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            if (session := int(fields[_SESSION])) in sessions:
+                found[session][int(process.name)] = int(fields[_RSS]) * PAGE
+    return found
 
 
 def _proportional(pid: int) -> int:

@@ -5,6 +5,8 @@ A message may come with a *blob*: bytes too large to be copied into it (`channel
 
 from __future__ import annotations
 
+import signal
+
 import msgspec
 
 from dltk_runtime.file_state import FileState
@@ -34,6 +36,17 @@ class FeatureKind(Message, frozen=True):
 
 
 # ---------------------------------------------------------------- front process → worker
+
+DUMP_SIGNAL = signal.SIGRTMIN + 1  # asks a worker where it is, before it is ended
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What a worker gets on its command line, as JSON."""
+
+    parent: int  # the front process's id
+    channel: int  # descriptor of the socket
+    dump: int  # descriptor of the memory file for faulthandler
+    imports: tuple[str, ...] = ()  # modules to import before the first request
 
 
 class Fit(Message, frozen=True):
@@ -84,6 +97,12 @@ class Entered(Message, frozen=True):
 
     step: str
     at: str = ""  # coordinates of the function it calls
+
+
+class Code(Message, frozen=True):
+    """The code that runs from now on, as `dltk_runtime.notebook.pack` makes it: a death is told with its lines."""
+
+    code: bytes
 
 
 class Loaded(Message, frozen=True):
@@ -137,4 +156,4 @@ class Failed(Message, frozen=True):
 
 
 ToWorker = Fit | Load | Apply | Stage | Describe
-FromWorker = Ready | Entered | Loaded | Fitted | Applied | Staged | Described | Failed
+FromWorker = Ready | Entered | Code | Loaded | Fitted | Applied | Staged | Described | Failed

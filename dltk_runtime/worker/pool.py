@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import time
-from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from dltk_runtime.errors import Busy
 from dltk_runtime.notebook import unchanged
-from dltk_runtime.settings import GIB, Settings, worker_environment
+from dltk_runtime.settings import GIB, Settings, cores, worker_environment
 from dltk_runtime.worker import memory
+from dltk_runtime.worker.death import Death, WorkerDied
+from dltk_runtime.worker.guardian import Guardian
 from dltk_runtime.worker.messages import Loaded
-from dltk_runtime.worker.process import Sink, Spec, Worker, WorkerDied
+from dltk_runtime.worker.process import Sink, Spec, Worker, discard
+from dltk_runtime.worker.spares import Spares
 
 WATCH_EVERY = 0.25  # seconds between two looks at the workers' memory
-REFILL_AFTER = 0.2  # seconds a lease has the processor to itself before a spare is started
+STOPPED = "was ended because the server stops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Resident:
     worker: Worker | None = None
     loaded: Loaded | None = None
     busy: bool = True
+    retired: bool = False  # its version is no longer current: it ends when it is given back
     used: float = field(default_factory=time.monotonic)
 
     @property
@@ -61,7 +63,8 @@ class Resident:
         """Whether it can answer for the code that is on disk now."""
         return (
             self.worker is not None
-            and not self.worker.ended
+            and self.worker.usable
+            and not self.retired
             and self.loaded is not None
             and unchanged(self.loaded.states)
         )
@@ -80,33 +83,36 @@ class Pool:
         self._settings = settings
         self._residents: list[Resident] = []
         self._waiting: deque[_Waiting] = deque()
-        self._fitting: set[Worker] = set()
+        self._workers: set[Worker] = set()
         self._fit_slots = asyncio.Semaphore(settings.fit_slots)
         self._fits_waiting: Counter[str] = Counter()
-        self._spares: list[Worker] = []
-        self._recent: OrderedDict[Spec, None] = OrderedDict()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._plain_slots = asyncio.Semaphore(cores())
+        self._spares = Spares(self._start_worker, settings.spares)
         self._places = settings.apply_workers or min(max(memory.limit() // GIB, 2), 16)
-        self._refilling = asyncio.Lock()
-        self._closing = False
+        self._guardian: Guardian | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to watch memory and to make spares."""
-        self._background(self._watch_memory())
-        self._wish_for(Spec(self._settings.apply_threads))
+        self._guardian = Guardian()
+        self._watch = asyncio.create_task(self._watch_memory())
+        self._spares.wish_for(Spec(self._settings.apply_threads))
 
     async def close(self) -> None:
-        """End every worker."""
-        self._closing = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(worker.end("was ended because the server stops") for worker in self.workers()))
+        """End every worker and what it started; from now on there are no new ones."""
+        guardian, self._guardian = self._guardian, None
+        self._spares.close()
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        await asyncio.gather(*(worker.end(STOPPED) for worker in self.workers()))
+        if guardian is not None:
+            await asyncio.to_thread(guardian.close)
 
     def workers(self) -> list[Worker]:
         """Every worker there is."""
-        serving = [each.worker for each in self._residents if each.worker is not None]
-        return [each for each in (*serving, *self._fitting, *self._spares) if not each.ended]
+        self._workers = {each for each in self._workers if not each.ended}
+        return list(self._workers)
 
     # ------------------------------------------------------------ fits
 
@@ -133,18 +139,20 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def plain_worker(self) -> AsyncIterator[Worker]:
-        """A worker that runs no notebook code, for reading data; ended afterwards."""
-        async with self._fresh(Spec(self._settings.apply_threads), discard) as worker:
+        """A worker that runs no notebook code, for reading data; ended afterwards. As many at once as there are cores.
+
+        Raises:
+            WorkerDied: it could not start.
+        """
+        async with self._plain_slots, self._fresh(Spec(self._settings.apply_threads), discard) as worker:
             yield worker
 
     @contextlib.asynccontextmanager
     async def _fresh(self, spec: Spec, sink: Sink) -> AsyncIterator[Worker]:
         worker = await self._worker(spec, sink)
-        self._fitting.add(worker)
         try:
             yield worker
         finally:
-            self._fitting.discard(worker)
             await worker.end()
 
     # ------------------------------------------------------------ applies
@@ -163,7 +171,7 @@ class Pool:
         try:
             if resident.worker is None:
                 resident.worker = await self._worker(Spec(self._settings.apply_threads, imports()), sink)
-            resident.worker.sink = sink
+            resident.worker.print_to(sink)
             yield resident
         except asyncio.CancelledError:
             resident.loaded = None  # it may still be at work: of no use to the next one
@@ -192,10 +200,12 @@ class Pool:
         return {each.key.version for each in self._of(algorithm, model)}
 
     def retire(self, algorithm: str, model: str, keep: int) -> None:
-        """End the idle workers that serve other versions of a model than `keep`."""
+        """End the workers that serve other versions of a model than `keep`, the busy ones when they have answered."""
         for resident in self._of(algorithm, model):
-            if resident.key.version != keep and not resident.busy:
-                self._dismiss(resident)
+            if resident.key.version != keep:
+                resident.retired = True
+                if not resident.busy:
+                    self._dismiss(resident)
         self._dispatch()
 
     def _of(self, algorithm: str, model: str) -> list[Resident]:
@@ -262,7 +272,7 @@ class Pool:
         if not resident.serving:
             self._dismiss(resident)
         elif resident.worker is not None:
-            resident.worker.sink = discard
+            resident.worker.print_to(discard)
         self._dispatch()
 
     def _dismiss(self, resident: Resident) -> None:
@@ -270,77 +280,46 @@ class Pool:
         if resident.worker is not None:
             resident.worker.kill()
 
-    # ------------------------------------------------------------ spares
+    # ------------------------------------------------------------ workers
 
     async def _worker(self, spec: Spec, sink: Sink) -> Worker:
-        """A spare that fits, or a new worker; either way another spare is made later."""
-        worker = self._spare(spec)
-        self._wish_for(spec)
-        if worker is not None:
-            worker.sink = sink
-            with contextlib.suppress(WorkerDied):
-                await worker.ready()
-                return worker
-        return await Worker.start(spec, worker_environment(self._settings, spec.threads), sink)
+        """A spare that fits, or a new worker, ready for its first call.
 
-    def _spare(self, spec: Spec) -> Worker | None:
-        """The best spare for `spec`: the same imports, or a part of them."""
-        fitting = [
-            each
-            for each in self._spares
-            if not each.ended and each.spec.threads == spec.threads and set(each.spec.imports) <= set(spec.imports)
-        ]
-        best = max(fitting, key=lambda each: len(each.spec.imports), default=None)
-        if best is not None:
-            self._spares.remove(best)
-        return best
+        Raises:
+            WorkerDied: it could not start.
+        """
+        spare = self._spares.take(spec)
+        self._spares.wish_for(spec)
+        if spare is not None:
+            with contextlib.suppress(WorkerDied):  # its start failed: that of a new one will say why
+                return await self._made_ready(spare, sink)
+        return await self._made_ready(self._start_worker(spec), sink)
 
-    def _wish_for(self, spec: Spec) -> None:
-        self._recent[spec] = None
-        self._recent.move_to_end(spec)
-        while len(self._recent) > max(self._settings.spares, 1):
-            self._recent.popitem(last=False)
-        if not self._closing:
-            self._background(self._refill())
+    async def _made_ready(self, worker: Worker, sink: Sink) -> Worker:
+        worker.print_to(sink)
+        try:
+            await worker.ready()
+        except asyncio.CancelledError:
+            worker.kill()  # nobody else knows of it
+            raise
+        return worker
 
-    async def _refill(self) -> None:
-        """Bring the spares to what the most recent requests needed, one at a time."""
-        await asyncio.sleep(REFILL_AFTER)
-        async with self._refilling:
-            await self._bring_spares_to_wish()
-
-    async def _bring_spares_to_wish(self) -> None:
-        wanted = list(itertools.islice(itertools.cycle(reversed(self._recent)), self._settings.spares))
-        alive = [each for each in self._spares if not each.ended]
-        self._spares = []
-        for worker in alive:
-            if worker.spec in wanted:
-                wanted.remove(worker.spec)
-                self._spares.append(worker)
-            else:
-                worker.kill()
-        for spec in wanted:
-            if not memory.enough():
-                return
-            environ = worker_environment(self._settings, spec.threads)
-            self._spares.append(await Worker.start(spec, environ, discard, wait=False))
-
-    # ------------------------------------------------------------ watching
+    def _start_worker(self, spec: Spec) -> Worker:
+        if self._guardian is None:
+            raise WorkerDied(Death("was not started because the server stops", "start"))
+        worker = Worker.start(spec, worker_environment(self._settings, spec.threads), self._guardian)
+        self._workers.add(worker)
+        return worker
 
     async def _watch_memory(self) -> None:
+        """End workers that use too much, also idle ones: threads that a request left behind may go on to allocate."""
         limit = self._settings.worker_memory or memory.limit() * 8 // 10
         while True:
             await asyncio.sleep(WATCH_EVERY)
-            for worker in self.workers():
-                if worker.calling and (used := memory.used_by(worker.pid)) > limit:
-                    cause = f"used {used >> 20:,} MiB of memory, more than DLTK_WORKER_MEMORY ({limit >> 20:,} MiB),"
-                    self._background(worker.end(cause))
-
-    def _background(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            workers = {each.pid: each for each in self.workers() if each.usable}
+            used = await asyncio.to_thread(memory.over, limit, workers.keys())
+            await asyncio.gather(*(workers[pid].end(_too_much(size, limit)) for pid, size in used.items()))
 
 
-def discard(text: bytes) -> None:
-    """The sink of a worker that nobody holds: what threads left behind print belongs to no job."""
+def _too_much(used: int, limit: int) -> str:
+    return f"used {used >> 20:,} MiB of memory, more than DLTK_WORKER_MEMORY ({limit >> 20:,} MiB),"

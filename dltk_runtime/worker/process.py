@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -15,39 +16,18 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from dltk_runtime.notebook import coordinates_in
 from dltk_runtime.worker import channel
-from dltk_runtime.worker.child import DUMP_SIGNAL, Options
-from dltk_runtime.worker.messages import Entered, FromWorker, Ready, ToWorker
+from dltk_runtime.worker.death import Death, WorkerDied, cause_of, place_of
+from dltk_runtime.worker.guardian import Guardian
+from dltk_runtime.worker.messages import DUMP_SIGNAL, Code, Entered, FromWorker, Options, Ready, ToWorker
 
 DUMP_WAIT = 0.3  # seconds a worker has to say where it is before it is ended
-READ_AT_ONCE = 64 * 1024  # bytes of printed text taken in one go
+CLOSED_WAIT = 0.5  # seconds in which a process that ends may lie between closing its files and being gone
+PIPE_SIZE = 64 * 1024  # bytes; what a pipe holds at most, so that one read takes all that was printed before it
 IN_THREAD = 1024**2  # a blob from this size on is copied in a thread, beside the event loop
 
 Sink = Callable[[bytes], None]
 Answer = tuple[FromWorker, channel.Blob]
-
-
-@dataclass(frozen=True, slots=True)
-class Death:
-    """How a worker ended while it had a request."""
-
-    cause: str  # "was ended by SIGSEGV", "passed its deadline of 600 s (DLTK_APPLY_TIMEOUT)"
-    step: str
-    coordinates: str
-    dump: str = ""
-
-    def __str__(self) -> str:
-        where = f" at {self.coordinates}" if self.coordinates else ""
-        return f"the worker process {self.cause} in step '{self.step}'{where}"
-
-
-class WorkerDied(Exception):
-    """The worker ended before it answered."""
-
-    def __init__(self, death: Death) -> None:
-        super().__init__(str(death))
-        self.death = death
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +38,13 @@ class Spec:
     imports: tuple[str, ...] = ()
 
 
+def discard(text: bytes) -> None:
+    """The sink of a worker that nobody holds: what threads left behind print belongs to no job."""
+
+
 @dataclass(eq=False)
 class Worker:
-    """A running worker process. One call at a time."""
+    """A running worker process. One call at a time; made by `start`."""
 
     spec: Spec
     process: subprocess.Popen[bytes]
@@ -68,12 +52,15 @@ class Worker:
     sock: socket.socket
     dump: int
     output: int
-    sink: Sink
+    on_end: Callable[[], object]  # called once, when the process is gone
     on_step: Callable[[str], None] | None = None
     step: str = "start"
-    at: str = ""
     phases: dict[str, float] = field(default_factory=dict)
+    ending: bool = False
     ended: bool = False
+    _sink: Sink = discard
+    _at: str = ""
+    _code: bytes = b""
     _since: float = field(default_factory=time.monotonic)
     _cause: str = ""
     _ready: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -81,45 +68,71 @@ class Worker:
     _gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
-    async def start(cls, spec: Spec, environ: Mapping[str, str], sink: Sink, *, wait: bool = True) -> Worker:
-        """Start a worker and, unless told otherwise, wait until it is ready.
+    def start(cls, spec: Spec, environ: Mapping[str, str], guardian: Guardian) -> Worker:
+        """Start a worker; it takes calls once it is `ready`.
 
         Raises:
-            WorkerDied: it ended before it was ready.
+            WorkerDied: the machine has no room for another process.
         """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        read, write = os.pipe2(os.O_CLOEXEC)
-        dump = os.memfd_create("dltk-dump", os.MFD_CLOEXEC)
-        options = Options(os.getpid(), theirs.fileno(), dump, spec.imports)
         try:
-            process = subprocess.Popen(  # noqa: ASYNC220 - forks within a millisecond; asyncio's own watches with a thread
-                [sys.executable, "-m", "dltk_runtime.worker", msgspec.json.encode(options).decode()],
-                stdin=subprocess.DEVNULL,
-                stdout=write,
-                stderr=write,
-                env=dict(environ),
-                pass_fds=(theirs.fileno(), dump),
-                start_new_session=True,
-            )
-        finally:
-            theirs.close()
-            os.close(write)
+            with contextlib.ExitStack() as on_failure:
+                worker = cls._launch(spec, environ, guardian, on_failure)
+                on_failure.pop_all()
+        except OSError as error:
+            raise WorkerDied(Death(f"could not be started ({error})", "start")) from error
+        return worker
+
+    @classmethod
+    def _launch(
+        cls, spec: Spec, environ: Mapping[str, str], guardian: Guardian, on_failure: contextlib.ExitStack
+    ) -> Worker:
+        def held(descriptor: int) -> int:
+            on_failure.callback(os.close, descriptor)
+            return descriptor
+
+        folder = guardian.folder()
+        on_failure.callback(guardian.clear, folder)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            on_failure.callback(ours.close)
+            dump = held(os.memfd_create("dltk-dump", os.MFD_CLOEXEC))
+            # Several processes of the worker may write to it, and it is emptied for each call.
+            fcntl.fcntl(dump, fcntl.F_SETFL, fcntl.fcntl(dump, fcntl.F_GETFL) | os.O_APPEND)
+            read, write = os.pipe2(os.O_CLOEXEC)
+            held(read)
+            try:
+                options = Options(os.getpid(), theirs.fileno(), dump, spec.imports)
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "dltk_runtime.worker", msgspec.json.encode(options).decode()],
+                    cwd=f"{folder}/work",
+                    env={**environ, **guardian.variables(folder)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=write,
+                    stderr=write,
+                    pass_fds=(theirs.fileno(), dump),
+                    start_new_session=True,
+                )
+            finally:
+                os.close(write)
         ours.setblocking(False)
         os.set_blocking(read, False)
-        worker = cls(spec, process, os.pidfd_open(process.pid), ours, dump, read, sink)
-        worker._watch()
-        if wait:
-            await worker.ready()
-        return worker
+        pidfd = held(os.pidfd_open(process.pid))
+        return cls(spec, process, pidfd, ours, dump, read, on_end=lambda: guardian.clear(folder))
+
+    def __post_init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self.sock, self._on_message)
+        loop.add_reader(self.pidfd, self._on_end)
+        loop.add_reader(self.output, self._read_output)
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
     @property
-    def calling(self) -> bool:
-        """Whether a call is under way."""
-        return self._answer is not None
+    def usable(self) -> bool:
+        """Whether it may get a call."""
+        return not (self.ending or self.ended)
 
     async def ready(self) -> None:
         """Wait for the first sign of life.
@@ -135,12 +148,13 @@ class Worker:
         Raises:
             WorkerDied: the worker ended, or was ended at its deadline, before it answered.
         """
-        self.phases, self._since, self.step = {}, time.monotonic(), "send"
+        self.phases, self.step, self._at, self._since = {}, "send", "", time.monotonic()
         seconds = deadline - self._since
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._answer = answer
         if self.ended:
             raise WorkerDied(self._death())
+        os.ftruncate(self.dump, 0)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answer = answer
         try:
             async with asyncio.timeout(max(seconds, 0)):
                 with contextlib.suppress(channel.ChannelClosed):  # then its end is on the way
@@ -159,32 +173,28 @@ class Worker:
         else:
             channel.send(self.sock, message, blob)
 
+    def print_to(self, sink: Sink) -> None:
+        """Give what is printed from now on to `sink`; what was printed before goes to the sink of before."""
+        self._read_output()
+        self._sink = sink
+
     async def end(self, cause: str = "") -> None:
         """End the process and everything it started; a running call fails with `cause`."""
-        if cause and self._answer is not None and not self.ended:
-            self._cause = self._cause or cause
+        self.ending = True
+        if cause and self._answer is not None and not self._cause and not self.ended:
+            self._cause = cause
             await self._ask_where_it_is()
         self.kill()
         await self._gone.wait()
 
     def kill(self) -> None:
         """End the whole group at once, without waiting."""
+        self.ending = True
         if not self.ended:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
-    def drain(self) -> None:
-        """Take over what has been printed and not been read yet."""
-        while self._read_output():
-            pass
-
     # ------------------------------------------------------------ events
-
-    def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self.sock, self._on_message)
-        loop.add_reader(self.pidfd, self._on_end)
-        loop.add_reader(self.output, self._read_output)
 
     def _on_message(self) -> None:
         try:
@@ -192,31 +202,38 @@ class Worker:
         except BlockingIOError:
             return
         except channel.ChannelClosed:
-            # The process is ending, or the notebook closed the channel: without it a worker is of no use.
-            asyncio.get_running_loop().remove_reader(self.sock)
-            if self.process.poll() is None:
-                self._cause = self._cause or "closed its channel to the server"
-                self.kill()
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self.sock)
+            loop.call_later(CLOSED_WAIT, self._end_without_channel)
+
+    def _end_without_channel(self) -> None:
+        """Nothing but the process's own end closes a channel, unless the notebook does: then it is of no more use."""
+        if not self.ended:
+            self._cause = self._cause or "closed its channel to the server"
+            self.kill()
 
     def _take(self, message: FromWorker, blob: channel.Blob) -> None:
         match message:
             case Entered(step, at):
                 self._enter(step, at)
+            case Code(code):
+                self._code = code
             case Ready():
                 self._enter("idle", "")
-                self._ready.set_result(None)
+                if not self._ready.done():
+                    self._ready.set_result(None)
             case _ if self._answer is not None and not self._answer.done():
-                self.drain()
+                self._read_output()  # it was printed before the answer was sent
                 self._answer.set_result((message, blob))
 
     def _on_end(self) -> None:
+        self.kill()  # whatever it left behind in its group; its own number is taken until `wait`
+        self.process.wait()
+        self.ended = True
         with contextlib.suppress(channel.ChannelClosed, BlockingIOError):
             while True:  # an answer that was sent before the end counts
                 self._take(*channel.receive(self.sock, channel.FROM_WORKER))
-        self.drain()
-        self.kill()  # whatever it left behind in its group
-        self.process.wait()
-        self.ended = True
+        self._read_output()
         death = WorkerDied(self._death())
         for future in (self._ready, self._answer):
             if future is not None and not future.done():
@@ -224,49 +241,44 @@ class Worker:
                 future.exception()  # nobody may be waiting, which is no fault
         self._close()
 
-    def _read_output(self) -> bool:
+    def _read_output(self) -> None:
+        """Take what has been printed, once: somebody may print without end."""
         try:
-            text = os.read(self.output, READ_AT_ONCE)
+            text = b"" if self._gone.is_set() else os.read(self.output, PIPE_SIZE)
         except BlockingIOError:
-            return False
-        except OSError:
-            text = b""
-        if not text:
+            return
+        if text:
+            self._sink(text)
+        elif not self._gone.is_set():
             asyncio.get_running_loop().remove_reader(self.output)
-            return False
-        self.sink(text)
-        return True
 
     def _enter(self, step: str, at: str) -> None:
         now = time.monotonic()
         self.phases[self.step] = self.phases.get(self.step, 0.0) + now - self._since
-        self.step, self.at, self._since = step, at, now
+        self.step, self._at, self._since = step, at, now
         if self.on_step is not None and step != "idle":
             self.on_step(step)
 
     # ------------------------------------------------------------ the end
 
     async def _ask_where_it_is(self) -> None:
-        before = os.fstat(self.dump).st_size
+        """Have faulthandler write the stack, and wait until the text has come to its end."""
+        os.ftruncate(self.dump, 0)  # what a child of the worker wrote before is not what we ask
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, DUMP_SIGNAL)
-        deadline = time.monotonic() + DUMP_WAIT
-        size = before
-        while time.monotonic() < deadline and not self.ended:
+        deadline, size = time.monotonic() + DUMP_WAIT, 0
+        while time.monotonic() < deadline:
             await asyncio.sleep(0.01)
+            if self.ended:
+                return
             size, last = os.fstat(self.dump).st_size, size
-            if size > before and size == last:
+            if size and size == last:
                 return
 
     def _death(self) -> Death:
-        dump = "" if self._gone.is_set() else os.pread(self.dump, READ_AT_ONCE, 0).decode(errors="replace")
-        place = coordinates_in(dump)
-        return Death(
-            cause=self._cause or _cause(self.process.returncode),
-            step=self.step,
-            coordinates=str(place) if place else self.at,
-            dump=dump,
-        )
+        dump = "" if self._gone.is_set() else os.pread(self.dump, PIPE_SIZE, 0).decode(errors="replace")
+        cause = self._cause or cause_of(self.process.returncode)
+        return Death(cause, self.step, place_of(dump, self._code, self._at), dump)
 
     def _close(self) -> None:
         loop = asyncio.get_running_loop()
@@ -276,12 +288,4 @@ class Worker:
             os.close(descriptor)
         self.sock.close()
         self._gone.set()
-
-
-def _cause(status: int) -> str:
-    if status >= 0:
-        return f"ended by itself with exit code {status}"
-    name = signal.Signals(-status).name
-    if name == "SIGKILL":
-        return "was killed (SIGKILL), most likely because the container or machine ran out of memory,"
-    return f"was ended by {name}"
+        self.on_end()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ import pandas as pd
 
 from dltk_runtime import frames
 from dltk_runtime.algorithm import Algorithm
-from dltk_runtime.errors import DltkError
+from dltk_runtime.jobrecord import cut
 from dltk_runtime.notebook import CodeFinder, coordinates, format_traceback, pack
 from dltk_runtime.paths import Paths
 from dltk_runtime.worker import describe
+from dltk_runtime.worker.failure import StepFailed, leave_fork, sentence
 from dltk_runtime.worker.messages import (
     Applied,
     Apply,
+    Code,
     Described,
     Entered,
     ErrorReport,
@@ -39,40 +42,13 @@ Blob = bytes | memoryview
 Meta = dict[str, Any]
 
 
-class StepFailed(Exception):
-    """A step failed through the notebook's or the request's fault; `report` says how."""
-
-    def __init__(self, report: ErrorReport) -> None:
-        super().__init__(report.sentence)
-        self.report = report
-
-
-def report(step: str, error: BaseException) -> ErrorReport:
-    """The failure as text, with the coordinates of the innermost notebook line."""
-    if isinstance(error, DltkError):
-        return ErrorReport(step, error.sentence)
-    place = coordinates(error)
-    return ErrorReport(
-        step=step,
-        sentence=f"{type(error).__name__}: {_message(error)}".rstrip(": "),
-        coordinates=str(place) if place else "",
-        traceback=format_traceback(error),
-    )
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as second:  # noqa: BLE001 - a __str__ of the notebook's that raises must not hide the error
-        return f"(its text cannot be shown: {type(second).__name__})"
-
-
 class Steps:
     """One algorithm's life in this worker: its code, the loaded model, and the requests for it."""
 
-    def __init__(self, paths: Paths, tell: Callable[[Entered], None]) -> None:
+    def __init__(self, paths: Paths, tell: Callable[[Entered | Code], None]) -> None:
         self._paths = paths
         self._tell = tell
+        self._process = os.getpid()
         self._finder: CodeFinder | None = None
         self._algorithm: Algorithm | None = None
         self._model: Any = None
@@ -86,9 +62,9 @@ class Steps:
         meta: Meta = json.loads(request.meta)
         frame = self._decode(blob)
         features = tuple(FeatureKind(str(name), frames.kind(column)) for name, column in frame.items())
-        untouched = frame.copy(deep=False)  # apply sees the rows as they came; pandas copies on write
+        untouched = frame.copy()  # apply sees the rows as they came, whatever fit writes into arrays behind its frame
         algorithm = self._load_code(request.algorithm, kept=None)
-        notices = self._summarize_quietly(algorithm)
+        self._summarize_quietly(algorithm)
         model = self.call("init", algorithm.init, frame, meta)
         self._summarize_quietly(algorithm, model)
         info = self.call("fit", algorithm.fit, model, frame, meta)
@@ -110,7 +86,7 @@ class Steps:
             libraries=describe.libraries(),
             kept_by_runtime=kept,
             apply_error=apply_error,
-            notices=tuple(filter(None, (*notices, notice))),
+            notices=(notice,) if notice else (),
         ), results
 
     def load(self, request: Load) -> Loaded:
@@ -140,11 +116,11 @@ class Steps:
     def stage(self, path: str, blob: Blob) -> Staged:
         """Write the rows to `path` once they are known to be a frame."""
         self._enter("decode")
-        with _failing("decode"):
+        with self._failing("decode"):
             csv = frames.unescape(blob)
             rows = len(frames.read(csv))
         self._enter("stage")
-        with _failing("stage"):
+        with self._failing("stage"):
             Path(path).write_bytes(csv)
         return Staged(rows=rows)
 
@@ -162,26 +138,57 @@ class Steps:
             StepFailed: it raised anything at all, SystemExit included.
         """
         self._enter(step)
-        with _failing(step):
+        with self._failing(step):
             return function(*arguments)
 
-    def _enter(self, step: str) -> None:
-        place = self._algorithm.places.get(step) if self._algorithm else None
-        self._tell(Entered(step, str(place) if place else ""))
+    def _enter(self, step: str, function: str = "") -> None:
+        self._tell(Entered(step, self._place(function or step)))
+
+    def _place(self, function: str) -> str:
+        place = self._algorithm.places.get(function) if self._algorithm else None
+        return str(place) if place else ""
+
+    @contextlib.contextmanager
+    def _failing(self, step: str) -> Iterator[None]:
+        """Turn whatever is raised inside into `StepFailed` of this step, and end a fork that comes back from it."""
+        failure: BaseException | None = None
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt too: notebooks raise anything
+            failure = error
+        if os.getpid() != self._process:
+            leave_fork(failure)
+        if isinstance(failure, StepFailed):
+            raise failure
+        if failure is not None:
+            raise StepFailed(self._report(step, failure)) from failure
+
+    def _report(self, step: str, error: BaseException) -> ErrorReport:
+        """The failure as text, with the coordinates of the innermost notebook line, or those of the step's function."""
+        place = coordinates(error)
+        return ErrorReport(
+            step=step,
+            sentence=sentence(error),
+            coordinates=str(place) if place else self._place(step),
+            traceback=cut(format_traceback(error)),
+        )
 
     def _decode(self, blob: Blob) -> pd.DataFrame:
         self._enter("decode")
-        with _failing("decode"):
+        with self._failing("decode"):
             return frames.read(frames.unescape(blob))
 
     def _load_code(self, name: str, kept: Path | None) -> Algorithm:
         self._enter("code")
-        with _failing("code"):
+        with self._failing("code"):
             if self._finder is not None:
                 self._finder.remove()
             self._finder = CodeFinder(self._paths, kept)
             self._finder.install()
+            if source := self._finder.find(name):
+                self._tell(Code(pack([source])))  # before it runs: an import can end the process, too
             self._algorithm = Algorithm(name, self._finder)
+            self._tell(Code(pack(self._finder.sources)))
             return self._algorithm
 
     def _load_model(self, request: Load, kept: Path | None) -> None:
@@ -209,14 +216,14 @@ class Steps:
         if any(entry.is_file() for entry in Path(request.folder).rglob("*")):
             return False
         self._enter("save")
-        with _failing("save"), open(request.kept_model, "wb") as file:
+        with self._failing("save"), open(request.kept_model, "wb") as file:
             _pickle(model, file)
         return True
 
     def _apply(self, algorithm: Algorithm, model: Any, frame: pd.DataFrame, meta: Meta) -> tuple[bytes, int]:
         result = self.call("apply", algorithm.apply, model, frame, meta)
-        self._tell(Entered("encode", str(algorithm.places.get("apply", ""))))
-        with _failing("apply"):
+        self._enter("encode", "apply")
+        with self._failing("apply"):
             results = frames.to_frame(result)
             return frames.write(results), len(results)
 
@@ -230,12 +237,11 @@ class Steps:
                 notice = f"summary failed: {failure.report}"
         return describe.description(model, summary), notice
 
-    def _summarize_quietly(self, algorithm: Algorithm, *model: Any) -> tuple[str, ...]:
+    def _summarize_quietly(self, algorithm: Algorithm, *model: Any) -> None:
         """The two calls of `summary` before a fit that notebooks are used to; what they raise is of no use."""
         if algorithm.summary is not None:
             with contextlib.suppress(StepFailed):
                 self.call("summary", algorithm.summary, *model)
-        return ()
 
     # ------------------------------------------------------------ state
 
@@ -249,17 +255,6 @@ class Steps:
 
     def _states(self) -> list[Any]:
         return list(self._finder.states) if self._finder else []
-
-
-@contextlib.contextmanager
-def _failing(step: str) -> Iterator[None]:
-    """Turn whatever is raised inside into `StepFailed` of this step."""
-    try:
-        yield
-    except StepFailed:
-        raise
-    except BaseException as error:  # SystemExit and KeyboardInterrupt too: notebook code may raise anything
-        raise StepFailed(report(step, error)) from error
 
 
 def _own(model: Any) -> Any:

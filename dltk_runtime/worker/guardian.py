@@ -1,0 +1,120 @@
+"""What workers leave behind goes: processes and files, when a worker ends and when its server is killed.
+
+Each worker has a folder of its own, and the folder's path stands in its environment as `MARK`.
+Every process that notebook code starts inherits it, also one that left the worker's process group
+or lost its parent. So one look at ``/proc`` finds them all, without any right but that over one's
+own processes.
+
+The guardian is a process, for nothing in the server can act once that is killed. Its input is a
+pipe that only the server holds: each line is the folder of a worker that has ended, and the end
+of the pipe is the end of the server. This file is run as a script, by path, to start within
+milliseconds: it imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+MARK = "DLTK_WORKER"
+PATIENCE = 10.0  # seconds that killed processes have to be gone
+PAUSE = 0.005  # seconds between two looks
+
+
+# ---------------------------------------------------------------- the server's side
+
+
+class Guardian:
+    """Hands out workers' folders, and has removed whatever carries their mark. Made when the server starts."""
+
+    def __init__(self) -> None:
+        self._root = tempfile.mkdtemp(prefix="dltk-")
+        self._numbers = itertools.count(1)
+        self._process = self._start()
+
+    def folder(self) -> str:
+        """A new folder for a worker, with ``work``, where it runs, and ``scratch``, for its temporary files."""
+        folder = f"{self._root}/{next(self._numbers)}"
+        for each in ("work", "scratch"):
+            Path(folder, each).mkdir(parents=True)
+        return folder
+
+    def variables(self, folder: str) -> dict[str, str]:
+        """What a worker's environment must say: its mark, and that temporary files lie in its folder."""
+        temporary = f"{folder}/scratch"
+        return {MARK: folder, "TMPDIR": temporary, "JOBLIB_TEMP_FOLDER": temporary}
+
+    def clear(self, folder: str) -> None:
+        """The worker of `folder` has ended: end what it started, and remove its files. Does not wait."""
+        line = f"{folder}\n".encode()
+        try:
+            self._tell(line)
+        except BrokenPipeError:  # somebody killed the guardian: another one takes its place
+            self._process.wait()
+            self._process = self._start()
+            self._tell(line)
+
+    def close(self) -> None:
+        """All workers have ended; returns when nothing of theirs is left."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+
+    def _tell(self, line: bytes) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.write(line)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-I", "-S", __file__, self._root]
+        return subprocess.Popen(
+            command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+
+
+# ---------------------------------------------------------------- the guardian's side
+
+
+def main(root: str) -> None:
+    """Clear up after each worker that is named on standard input, and after all of them at its end."""
+    for line in sys.stdin:
+        clear(line.rstrip("\n"))
+    clear(root)
+
+
+def clear(folder: str) -> None:
+    """End every process whose mark is `folder` or lies in it, then remove `folder`."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := list(marked(folder))) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(PAUSE)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def marked(folder: str) -> Iterator[int]:
+    """The processes whose mark is `folder` or lies in it; one that has ended has no environment any more."""
+    mark = f"\0{MARK}={folder}".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        environ = _environ(process)
+        if mark + b"\0" in environ or mark + b"/" in environ:
+            yield int(process.name)
+
+
+def _environ(process: Path) -> bytes:
+    with contextlib.suppress(OSError):  # it has ended, or is somebody else's
+        return b"\0" + (process / "environ").read_bytes()
+    return b""
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
