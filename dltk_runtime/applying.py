@@ -16,9 +16,10 @@ from dltk_runtime.notebook import Source, heavy_imports, read_source, unpack
 from dltk_runtime.protocol import Request, answer
 from dltk_runtime.settings import Settings
 from dltk_runtime.store import ModelName, ModelStore, Version
+from dltk_runtime.worker.death import WorkerDied
 from dltk_runtime.worker.messages import Applied, Apply, ErrorReport, Failed, Load, Loaded
-from dltk_runtime.worker.pool import Key, Pool, discard
-from dltk_runtime.worker.process import Sink, Worker, WorkerDied
+from dltk_runtime.worker.pool import Key, Pool
+from dltk_runtime.worker.process import Sink, Worker, discard
 
 SETTING = "DLTK_APPLY_TIMEOUT"
 UNSEEN = "send"  # the step in which a worker has not yet seen the request: it ran nothing, so another one may

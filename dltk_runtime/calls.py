@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from dltk_runtime import errors
 from dltk_runtime.errors import AlgorithmFailed
+from dltk_runtime.worker.death import WorkerDied
 from dltk_runtime.worker.messages import ErrorReport, Failed, FromWorker
-from dltk_runtime.worker.process import WorkerDied
 
 Pieces = list[bytes | memoryview]
 Wanted = TypeVar("Wanted")

@@ -11,9 +11,9 @@ import msgspec
 
 from dltk_runtime.errors import DltkError
 from dltk_runtime.store import ModelName, ModelStore
+from dltk_runtime.worker.death import WorkerDied
 from dltk_runtime.worker.messages import Describe, Described
 from dltk_runtime.worker.pool import Key, Pool
-from dltk_runtime.worker.process import WorkerDied
 
 TIMEOUT = 30.0  # seconds that a notebook's summary function may take
 
