@@ -14,10 +14,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dltk_runtime.coordinates import Coordinates
+from dltk_runtime.coordinates import Coordinates, at
 from dltk_runtime.errors import AlgorithmInvalid, AlgorithmUnknown, NameInvalid, NotebookUnreadable
 from dltk_runtime.notebook import PACKAGE, CodeFinder, candidates, folders
 from dltk_runtime.outline import Outline, outline_of
+from dltk_runtime.parameters import declared
 from dltk_runtime.paths import Paths
 from dltk_runtime.sources import Source, is_name, left_out, read_source
 
@@ -112,7 +113,8 @@ class Algorithm:
         if contract.problems:
             raise AlgorithmInvalid(name, contract.problems)
         self.name = name
-        self.places = contract.functions
+        self.parameters = declared(source.parameters.source) if source.parameters else None
+        self.places = contract.functions | _declaration(source)
         functions = _bind(importlib.import_module(f"{PACKAGE}.{name}"), contract)
         self.init: Callable[..., Any] = functions["init"]
         self.fit: Callable[..., Any] = functions["fit"]
@@ -120,6 +122,11 @@ class Algorithm:
         self.save: Callable[..., Any] | None = functions.get("save")
         self.load: Callable[..., Any] | None = functions.get("load")
         self.summary: Callable[..., Any] | None = functions.get("summary")
+
+
+def _declaration(source: Source) -> dict[str, Coordinates]:
+    """Where the parameters are declared, under the name of the step that reads them."""
+    return {"parameters": at(source, source.parameters, 1)} if source.parameters else {}
 
 
 # ---------------------------------------------------------------- what is wrong

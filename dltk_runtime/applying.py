@@ -68,11 +68,14 @@ class Applying:
                 reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
             finally:
                 call.facts["phases"] = worker.phases
-            call.facts["rows"] = expect(reply, Applied).rows
+            applied = expect(reply, Applied)
+            call.facts["rows"] = applied.rows
         text = "/apply done successfully"
         if loaded.notice:
             kept = f"the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"
             text = f"{text}. WARNING: {kept}"
+        if applied.notices:
+            text = f"{text}. WARNING: {'; '.join(applied.notices)}"
         return answer("success", text, [results])
 
     async def trial(self, version: Version) -> str:

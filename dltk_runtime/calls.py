@@ -19,6 +19,7 @@ Wanted = TypeVar("Wanted")
 OPENINGS = {
     "decode": errors.BAD_DATA,
     "code": errors.NOT_LOADED,
+    "parameters": errors.NOT_INITIALIZED,
     "init": errors.NOT_INITIALIZED,
     "fit": errors.NOT_FITTED,
     "save": errors.NOT_SAVED,

@@ -13,6 +13,7 @@
     │   ├── BodyInvalid           not JSON, or not the JSON that Splunk sends
     │   ├── NameInvalid           an algorithm's or model's name that cannot be one
     │   ├── AlgorithmMissing      a request without `algo`, for a model nobody fitted
+    │   ├── ParametersInvalid     parameters of a search that the notebook does not declare so
     │   └── Busy                  a queue is full
     ├── NotebookError             the author's code
     │   ├── AlgorithmUnknown      no notebook of that name
@@ -170,6 +171,16 @@ class AlgorithmMissing(RequestError):
     def __init__(self, model: str | None) -> None:
         found = f", and no algorithm was fitted into a model named {model!r}" if model else ""
         super().__init__(f"The search names no algorithm{found}. Add algo=<name of a notebook> to the search.")
+
+
+class ParametersInvalid(RequestError):
+    """Parameters that the notebook does not declare, or not of that type; all at once."""
+
+    opening = NOT_INITIALIZED
+
+    def __init__(self, who: str, problems: Sequence[str], declared: Sequence[str]) -> None:
+        known = "; ".join(declared) if declared else "no parameters"
+        super().__init__(f"{'; '.join(problems)}. {who} declares: {known}")
 
 
 class Busy(RequestError):

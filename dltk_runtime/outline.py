@@ -55,7 +55,18 @@ def outline_of(source: Source, wanted: Collection[str]) -> Outline:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # broken, no text, or too deep
             problems.append(_problem(source, cell, error))
             bound |= _bindings_in_broken(source, cell, wanted)
+    if source.parameters and source.parameters not in source.cells:
+        problems += _problems_of(source, source.parameters)
     return Outline(bound, tuple(problems), "*" in bound)
+
+
+def _problems_of(source: Source, cell: Cell) -> list[str]:
+    """What keeps a cell, which is not exported, from being read."""
+    try:
+        _compiled(source, cell)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return [_problem(source, cell, error)]
+    return []
 
 
 def _compiled(source: Source, cell: Cell) -> ast.Module:

@@ -66,6 +66,7 @@ class Source:
     `name` is the module's below ``app.model``; `path` is how messages call the file
     (``umap.ipynb``, ``app/model/helper.py``) and `origin` where it was read. `sha256` is the
     cells' hash and not the file's: outputs, and cells that are not exported, do not count.
+    `parameters` is the cell tagged so, which is read and never run (`dltk_runtime.parameters`).
     """
 
     name: str
@@ -73,6 +74,7 @@ class Source:
     origin: str
     cells: tuple[Cell, ...]
     sha256: str
+    parameters: Cell | None = None
 
     @property
     def is_package(self) -> bool:
@@ -126,7 +128,8 @@ def read_source(path: Path) -> Source:
 def source_of(name: str, path: Path, data: bytes) -> Source:
     """The source of module `name` from the content of its file; raises as `read_source` does."""
     if path.suffix == ".ipynb":
-        return _source(name, path.name, path, tuple(exported(_read_cells(path, data))))
+        cells = _read_cells(path, data)
+        return _source(name, path.name, path, tuple(exported(cells)), _parameters_of(cells))
     try:
         text = importlib.util.decode_source(data)
     except (SyntaxError, UnicodeDecodeError) as error:  # an unknown or a wrong encoding
@@ -189,9 +192,20 @@ def unpack(data: bytes) -> tuple[Source, ...]:
         raise StoreDamaged(f"The code kept in a version cannot be read ({error}). Fit the model again.") from error
 
 
-def _source(name: str, shown: str, path: Path, cells: tuple[Cell, ...]) -> Source:
-    text = json.dumps([[cell.number, cell.name, cell.source] for cell in cells])
-    return Source(name, shown, str(path), cells, hashlib.sha256(text.encode()).hexdigest())
+def _source(name: str, shown: str, path: Path, cells: tuple[Cell, ...], parameters: Cell | None = None) -> Source:
+    counted = [*cells, *([parameters] if parameters else [])]
+    text = json.dumps([[cell.number, cell.name, cell.source] for cell in counted])
+    return Source(name, shown, str(path), cells, hashlib.sha256(text.encode()).hexdigest(), parameters)
+
+
+def _parameters_of(cells: Sequence[_Cell]) -> Cell | None:
+    """The code cell tagged ``parameters``; the first, as for papermill."""
+    tagged = (_as_cell(number, cell) for number, cell in _numbered(cells) if _has_tag(cell, "parameters"))
+    return next(tagged, None)
+
+
+def _has_tag(cell: _Cell, tag: str) -> bool:
+    return isinstance(cell.metadata.tags, list) and tag in cell.metadata.tags
 
 
 def _read_cells(path: Path, data: bytes) -> list[_Cell]:
@@ -228,7 +242,7 @@ def _rule_for(cells: Sequence[_Cell]) -> tuple[str, Callable[[_Cell], bool]]:
     """The rule that chooses a notebook's exported cells, and what one does to have a cell chosen."""
     rules: list[tuple[str, Callable[[_Cell], bool]]] = [
         ("give it a name in its metadata", lambda cell: cell.metadata.name is not msgspec.UNSET),
-        ("tag it dltk", lambda cell: isinstance(cell.metadata.tags, list) and "dltk" in cell.metadata.tags),
+        ("tag it dltk", lambda cell: _has_tag(cell, "dltk")),
     ]
     for advice, rule in rules:
         if any(rule(cell) for _, cell in _numbered(cells)):

@@ -135,6 +135,7 @@ class Applied(Message, frozen=True):
 
     rows: int
     result_rows: int
+    notices: tuple[str, ...] = ()  # features that are missing or of another kind, parameters that cannot be used
 
 
 class Staged(Message, frozen=True):

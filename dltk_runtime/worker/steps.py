@@ -16,7 +16,7 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 import pandas as pd
 
-from dltk_runtime import frames
+from dltk_runtime import frames, parameters
 from dltk_runtime.algorithm import Algorithm
 from dltk_runtime.jobrecord import cut
 from dltk_runtime.notebook import CodeFinder, coordinates, format_traceback, pack
@@ -64,6 +64,8 @@ class Steps:
         features = tuple(FeatureKind(str(name), frames.kind(column)) for name, column in frame.items())
         untouched = frame.copy()  # apply sees the rows as they came, whatever fit writes into arrays behind its frame
         algorithm = self._load_code(request.algorithm, kept=None)
+        with self._failing("parameters"):
+            parameters.refuse(algorithm.name, parameters.hand(meta, algorithm.parameters), algorithm.parameters)
         self._summarize_quietly(algorithm)
         model = self.call("init", algorithm.init, frame, meta)
         self._summarize_quietly(algorithm, model)
@@ -109,9 +111,10 @@ class Steps:
             meta.setdefault("target_variables", list(self._targets))
         frame = self._decode(blob)
         rows = len(frame)
+        notices = parameters.hand(meta, self._loaded().parameters)  # stored ones return after the notebook was edited
         self._shown = _own(self._model)
         results, result_rows = self._apply(self._loaded(), self._shown, frame, meta)
-        return Applied(rows=rows, result_rows=result_rows), results
+        return Applied(rows=rows, result_rows=result_rows, notices=notices), results
 
     def stage(self, path: str, blob: Blob) -> Staged:
         """Write the rows to `path` once they are known to be a frame."""
