@@ -183,6 +183,15 @@ class ParametersInvalid(RequestError):
         super().__init__(f"{'; '.join(problems)}. {who} declares: {known}")
 
 
+class OptionInvalid(RequestError):
+    """A parameter that is the runtime's own has a value it cannot have."""
+
+    opening = NOT_INITIALIZED
+
+    def __init__(self, name: str, value: str, wanted: str) -> None:
+        super().__init__(f"{name}={shown(value)} cannot be used: it must be {wanted}.")
+
+
 class Busy(RequestError):
     """Too many requests wait already."""
 

@@ -33,6 +33,7 @@ from dltk_runtime.worker.messages import (
     Load,
     Options,
     Ready,
+    Score,
     Stage,
     ToWorker,
 )
@@ -95,6 +96,8 @@ def _answer(steps: Steps, message: ToWorker, blob: channel.Blob) -> tuple[FromWo
                 return steps.load(message), b""
             case Apply():
                 return steps.apply(message, blob)
+            case Score():
+                return steps.score(message, blob), b""
             case Stage():
                 return steps.stage(message.csv, blob), b""
             case Describe():

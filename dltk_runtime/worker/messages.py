@@ -57,6 +57,8 @@ class Fit(Message, frozen=True):
     folder: str  # where the version's files must lie afterwards
     kept_model: str  # where the runtime keeps the model when save() stores nothing
     meta: bytes  # JSON
+    holdout: float = 0.0  # share of the rows that `fit` must not see
+    version_column: int = 0  # the number for a last result column `model_version`; 0 for none
 
 
 class Load(Message, frozen=True):
@@ -67,12 +69,23 @@ class Load(Message, frozen=True):
     code: str = ""  # the version's code.json, to go on with when the notebook does not load
     kept_model: str = ""  # the model as the runtime stored it, when save() stored nothing
     targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests carry none
+    features: tuple[FeatureKind, ...] = ()  # the columns that the model was fitted on, targets left out
 
 
 class Apply(Message, frozen=True):
     """Apply the loaded model. Blob: `data`, the JSON string literal of the request."""
 
     meta: bytes
+    version_column: int = 0  # as in `Fit`
+    refuse_missing: bool = False  # whether a missing feature is an error of its own
+
+
+class Score(Message, frozen=True):
+    """Apply the loaded model to held-out rows and compare with the target. Blob: all rows, as for `Fit`."""
+
+    meta: bytes
+    holdout: float
+    target: str
 
 
 class Stage(Message, frozen=True):
@@ -128,6 +141,7 @@ class Fitted(Message, frozen=True):
     kept_by_runtime: bool
     apply_error: ErrorReport | None = None
     notices: tuple[str, ...] = ()
+    held_out: int = 0  # rows that `fit` did not see
 
 
 class Applied(Message, frozen=True):
@@ -136,6 +150,13 @@ class Applied(Message, frozen=True):
     rows: int
     result_rows: int
     notices: tuple[str, ...] = ()  # features that are missing or of another kind, parameters that cannot be used
+
+
+class Scored(Message, frozen=True):
+    """How the model did on `rows` held-out rows; metrics that do not apply are missing."""
+
+    rows: int
+    metrics: dict[str, float]
 
 
 class Staged(Message, frozen=True):
@@ -156,5 +177,5 @@ class Failed(Message, frozen=True):
     error: ErrorReport
 
 
-ToWorker = Fit | Load | Apply | Stage | Describe
-FromWorker = Ready | Entered | Code | Loaded | Fitted | Applied | Staged | Described | Failed
+ToWorker = Fit | Load | Apply | Score | Stage | Describe
+FromWorker = Ready | Entered | Code | Loaded | Fitted | Applied | Scored | Staged | Described | Failed

@@ -213,6 +213,8 @@ class Worker:
             self.kill()
 
     def _take(self, message: FromWorker, blob: channel.Blob) -> None:
+        if self._cause:
+            return  # its end is decided: what the question where it is has woken up must not go on
         match message:
             case Entered(step, at):
                 self._enter(step, at)

@@ -21,8 +21,9 @@ from dltk_runtime.algorithm import Algorithm
 from dltk_runtime.jobrecord import cut
 from dltk_runtime.notebook import CodeFinder, coordinates, format_traceback, pack
 from dltk_runtime.paths import Paths
-from dltk_runtime.worker import describe
+from dltk_runtime.worker import describe, features
 from dltk_runtime.worker.failure import StepFailed, leave_fork, sentence
+from dltk_runtime.worker.holdout import held_out, scores
 from dltk_runtime.worker.messages import (
     Applied,
     Apply,
@@ -35,6 +36,8 @@ from dltk_runtime.worker.messages import (
     Fitted,
     Load,
     Loaded,
+    Score,
+    Scored,
     Staged,
 )
 
@@ -54,6 +57,7 @@ class Steps:
         self._model: Any = None
         self._shown: Any = None  # the model as the last apply left it
         self._targets: tuple[str, ...] = ()
+        self._features: tuple[FeatureKind, ...] = ()
 
     # ------------------------------------------------------------ requests
 
@@ -61,8 +65,11 @@ class Steps:
         """Decode, init, fit, save, apply and describe; see the module's text for the order."""
         meta: Meta = json.loads(request.meta)
         frame = self._decode(blob)
-        features = tuple(FeatureKind(str(name), frames.kind(column)) for name, column in frame.items())
+        kinds = tuple(FeatureKind(str(name), frames.kind(column)) for name, column in frame.items())
         untouched = frame.copy()  # apply sees the rows as they came, whatever fit writes into arrays behind its frame
+        if request.holdout:
+            frame = frame[~held_out(frame, _features_of(meta, frame), request.holdout)].reset_index(drop=True)
+        held = len(untouched) - len(frame)
         algorithm = self._load_code(request.algorithm, kept=None)
         with self._failing("parameters"):
             parameters.refuse(algorithm.name, parameters.hand(meta, algorithm.parameters), algorithm.parameters)
@@ -74,13 +81,13 @@ class Steps:
         apply_error, results, shown = None, b"", model
         try:
             shown = _own(model)
-            results, _ = self._apply(algorithm, shown, untouched, meta)
+            results, _ = self._apply(algorithm, shown, untouched, meta, request.version_column)
         except StepFailed as failure:
             apply_error = failure.report
         description, notice = self._describe(algorithm, shown)
         return Fitted(
             rows=len(untouched),
-            features=features,
+            features=kinds,
             info=describe.to_json(info),
             metrics=describe.metrics(info),
             description=description,
@@ -89,11 +96,12 @@ class Steps:
             kept_by_runtime=kept,
             apply_error=apply_error,
             notices=(notice,) if notice else (),
+            held_out=held,
         ), results
 
     def load(self, request: Load) -> Loaded:
         """Load the model with the notebook's code, or with the version's when that does not load."""
-        self._targets = request.targets
+        self._targets, self._features = request.targets, request.features
         try:
             self._load_model(request, kept=None)
             notice = ""
@@ -106,15 +114,30 @@ class Steps:
 
     def apply(self, request: Apply, blob: Blob) -> tuple[Applied, bytes]:
         """Apply the loaded model to the rows of the request."""
-        meta: Meta = json.loads(request.meta)
-        if self._targets:
-            meta.setdefault("target_variables", list(self._targets))
+        meta, notices = self._meta_of_apply(request.meta)
         frame = self._decode(blob)
         rows = len(frame)
-        notices = parameters.hand(meta, self._loaded().parameters)  # stored ones return after the notebook was edited
+        lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
+        if lacking and request.refuse_missing:
+            raise StepFailed(ErrorReport("apply", lacking))
         self._shown = _own(self._model)
-        results, result_rows = self._apply(self._loaded(), self._shown, frame, meta)
-        return Applied(rows=rows, result_rows=result_rows, notices=notices), results
+        try:
+            results, result_rows = self._apply(self._loaded(), self._shown, frame, meta, request.version_column)
+        except StepFailed as failure:
+            raise _led_by(lacking, failure) from failure
+        return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed)))), results
+
+    def score(self, request: Score, blob: Blob) -> Scored:
+        """How the loaded model does on the rows that the fit did not see."""
+        meta, _ = self._meta_of_apply(request.meta)
+        frame = self._decode(blob)
+        rows = frame[held_out(frame, _features_of(meta, frame), request.holdout)].reset_index(drop=True)
+        algorithm = self._loaded()
+        result = self.call("apply", algorithm.apply, _own(self._model), rows.copy(), meta)
+        self._enter("score", "apply")
+        with self._failing("apply"):
+            predicted = frames.to_frame(result).iloc[:, 0].reset_index(drop=True)
+            return Scored(rows=len(rows), metrics=scores(predicted, rows[request.target]))
 
     def stage(self, path: str, blob: Blob) -> Staged:
         """Write the rows to `path` once they are known to be a frame."""
@@ -176,6 +199,16 @@ class Steps:
             traceback=cut(format_traceback(error)),
         )
 
+    def _meta_of_apply(self, text: bytes) -> tuple[Meta, tuple[str, ...]]:
+        """`meta` with the fit's target, which no apply carries and some notebooks read, and typed parameters.
+
+        The second value warns of parameters: stored ones return after the notebook was edited.
+        """
+        meta: Meta = json.loads(text)
+        if self._targets:
+            meta.setdefault("target_variables", list(self._targets))
+        return meta, parameters.hand(meta, self._loaded().parameters)
+
     def _decode(self, blob: Blob) -> pd.DataFrame:
         self._enter("decode")
         with self._failing("decode"):
@@ -223,11 +256,15 @@ class Steps:
             _pickle(model, file)
         return True
 
-    def _apply(self, algorithm: Algorithm, model: Any, frame: pd.DataFrame, meta: Meta) -> tuple[bytes, int]:
+    def _apply(
+        self, algorithm: Algorithm, model: Any, frame: pd.DataFrame, meta: Meta, version_column: int
+    ) -> tuple[bytes, int]:
         result = self.call("apply", algorithm.apply, model, frame, meta)
         self._enter("encode", "apply")
         with self._failing("apply"):
             results = frames.to_frame(result)
+            if version_column:
+                results = results.assign(model_version=version_column)
             return frames.write(results), len(results)
 
     def _describe(self, algorithm: Algorithm, model: Any) -> tuple[bytes, str]:
@@ -258,6 +295,23 @@ class Steps:
 
     def _states(self) -> list[Any]:
         return list(self._finder.states) if self._finder else []
+
+
+def _features_of(meta: Meta, frame: pd.DataFrame) -> list[str]:
+    """The names of the features in a frame: those that `meta` lists, else all columns but the target."""
+    listed = meta.get("feature_variables")
+    targets = meta.get("target_variables") or []
+    names = listed if isinstance(listed, list) and listed else list(frame.columns)
+    return [str(name) for name in names if name in frame.columns and name not in targets]
+
+
+def _led_by(lacking: str, failure: StepFailed) -> StepFailed:
+    """`failure` with what the request lacks in front: most likely that is the reason."""
+    if not lacking:
+        return failure
+    report = failure.report
+    led = ErrorReport(report.step, f"{lacking}. {report.sentence}", report.coordinates, report.traceback)
+    return StepFailed(led)
 
 
 def _own(model: Any) -> Any:

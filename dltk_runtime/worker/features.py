@@ -1,0 +1,39 @@
+"""Whether the rows of an apply have the fields that the model was fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dltk_runtime import frames
+from dltk_runtime.errors import nearest
+from dltk_runtime.worker.messages import FeatureKind
+
+
+def missing(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
+    """What to say of features that the frame lacks; nothing when it has them all."""
+    gone = [each.name for each in features if each.name not in frame.columns]
+    if not gone:
+        return ""
+    known = {each.name for each in features}
+    others = [str(name) for name in frame.columns if name not in known]
+    named = ", ".join(
+        f"'{name}'{nearest(name, others).rstrip('?').replace(' Did you mean', '; sent was')}" for name in gone
+    )
+    return (
+        f"the request lacks the field{'s' if len(gone) > 1 else ''} {named}, which the model was fitted on "
+        "(Splunk does not send a column that is empty in the whole chunk)"
+    )
+
+
+def changed(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
+    """What to say of features whose kind is another one than at the fit; a column without any value has none."""
+    texts = [
+        f"'{each.name}' holds {now}s and held {each.kind}s at the fit"
+        for each in features
+        if each.name in frame.columns
+        and frame[each.name].notna().any()
+        and (now := frames.kind(frame[each.name])) != each.kind
+    ]
+    return f"the field {'; the field '.join(texts)}" if texts else ""
