@@ -28,6 +28,8 @@ VARIANTS = {"cpu": ("all", "dev"), "gpu": ("all-gpu", "dev")}
 
 ONE_PROCESS = """
 import tensorflow, torch, keras, sklearn, pandas, jupyterlab, papermill, splunklib.client
+import dask.array, hmmlearn.hmm, networkx, onnx, onnxruntime, prophet, pyod.models.ecod, seaborn, shap
+import statsmodels.api, stumpy, textblob, umap, xgboost
 print(pandas.__version__)
 print(float(torch.ones(2).sum()), float(tensorflow.reduce_sum(tensorflow.ones(3))))
 """
@@ -78,7 +80,8 @@ def test_the_cpu_lock_holds_the_cpu_builds_and_the_gpu_lock_the_same_versions_of
     assert not [name for name in cpu if name.startswith(("nvidia-", "cuda-"))]
     assert {"tensorflow", "nvidia-cudnn-cu13"} <= set(gpu)
     assert {name: version for name, version in cpu.items() if gpu.get(name) != version} == {
-        "tensorflow-cpu": gpu["tensorflow"]
+        "tensorflow-cpu": gpu["tensorflow"],
+        "xgboost-cpu": gpu["xgboost"],
     }
 
 
