@@ -21,19 +21,29 @@ def unescape(literal: Blob) -> bytes:
     """The UTF-8 bytes of a JSON string literal, quotes included.
 
     Raises:
-        DataInvalid: the string holds a lone surrogate, which no CSV text can.
+        DataInvalid: it is no UTF-8, no JSON, or holds a lone surrogate, which no CSV text can.
     """
     try:
         return msgspec.json.decode(literal, type=str).encode()
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         # msgspec refuses what Python's json, which the reference system uses, lets pass.
-        try:
-            return str(json.loads(bytes(literal))).encode()
-        except UnicodeEncodeError as error:
-            raise DataInvalid(
-                f"The field 'data' holds a lone surrogate at character {error.start}, which is no Unicode text. "
-                "Remove the broken characters from the events, for example with eval and replace()."
-            ) from error
+        return _unescape_leniently(bytes(literal))
+
+
+def _unescape_leniently(literal: bytes) -> bytes:
+    try:
+        return str(json.loads(literal.decode())).encode()
+    except UnicodeDecodeError as error:
+        raise DataInvalid(
+            f"The field 'data' is not UTF-8 from its byte {error.start} on. Send the request's JSON in UTF-8."
+        ) from error
+    except UnicodeEncodeError as error:
+        raise DataInvalid(
+            f"The field 'data' holds a lone surrogate at character {error.start}, which is no Unicode text. "
+            "Remove the broken characters from the events, for example with eval and replace()."
+        ) from error
+    except ValueError as error:
+        raise DataInvalid(f"The field 'data' is no JSON string: {error}.") from error
 
 
 def read(csv: Blob) -> pd.DataFrame:

@@ -124,8 +124,9 @@ class StagedFiles:
 
     def discard(self) -> None:
         """Remove what a stage that failed has left."""
-        self.incoming_csv.unlink(missing_ok=True)
-        self._incoming_json.unlink(missing_ok=True)
+        for path in (self.incoming_csv, self._incoming_json):
+            with contextlib.suppress(OSError):  # its own error is the one that counts
+                path.unlink()
 
     def _known(self) -> dict[str, str]:
         try:
