@@ -8,11 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import nbformat
 import pandas as pd
 import pytest
 
+from dltk_runtime.errors import ParametersInvalid
 from dltk_runtime.notebook import compile_cell, read_source
+from dltk_runtime.parameters import declared, hand, refuse
 from dltk_runtime.paths import Paths
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
@@ -21,7 +22,10 @@ STAGED = {"barebone_template": "iris", "binary_nn_classifier": "breast_cancer", 
 
 @pytest.fixture(scope="module")
 def algorithm(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], SimpleNamespace]:
-    """Gives a notebook's functions, made once from its exported cells; its models lie in a folder of the module's."""
+    """Gives a notebook's functions, made once from its exported cells, and the `parameters` that it declares.
+
+    Its models lie in a folder of the module's.
+    """
     paths = Paths(home=tmp_path_factory.mktemp("home"), notebooks=NOTEBOOKS)
     paths.models.mkdir(parents=True)
     made: dict[str, SimpleNamespace] = {}
@@ -36,7 +40,8 @@ def algorithm(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Simpl
 
 def functions(name: str, paths: Paths) -> dict[str, Any]:
     source = read_source(NOTEBOOKS / f"{name}.ipynb")
-    namespace: dict[str, Any] = {"__name__": name}
+    assert source.parameters is not None
+    namespace: dict[str, Any] = {"__name__": name, "parameters": declared(source.parameters.source)}
     with warnings.catch_warnings():
         # Importing a deep learning library: what it finds old in others is not ours to mend.
         warnings.simplefilter("ignore")
@@ -55,25 +60,26 @@ def asked(target: str | None, features: list[str], **params: str) -> dict[str, A
     return param | ({"target_variables": [target]} if target else {})
 
 
+def begun(algorithm: SimpleNamespace, df: pd.DataFrame, param: dict[str, Any]) -> Any:
+    """The untrained model, from parameters that were read as the worker reads them."""
+    refuse("it", hand(param, algorithm.parameters), algorithm.parameters)
+    return algorithm.init(df, param)
+
+
 def fitted(algorithm: SimpleNamespace, df: pd.DataFrame, param: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    model = algorithm.init(df, param)
+    model = begun(algorithm, df, param)
     return model, algorithm.fit(model, df, param)
 
 
 @pytest.mark.parametrize(("name", "staged"), STAGED.items())
-def test_the_defaults_of_the_search_are_those_of_the_parameters_cell(name: str, staged: str, algorithm: Any) -> None:
-    document = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-    declared: dict[str, Any] = {}
-    exec(next(cell.source for cell in document.cells if cell.id == "parameters"), declared)
+def test_each_declared_parameter_reaches_the_model(name: str, staged: str, algorithm: Any) -> None:
     functions = algorithm(name)
     df, param = functions.stage(f"samples/{staged}")
-    silent = functions.init(df, param)
-    spelled = {key: str(value) for key, value in declared.items() if not key.startswith("__")}
-    param["options"]["params"] |= spelled
-    spoken = functions.init(df, param)
-    assert spelled
-    assert set(spelled) <= set(silent)
-    assert {key: silent[key] for key in spelled} == {key: spoken[key] for key in spelled}
+    param["options"]["params"] = {}
+    model = begun(functions, df, param)
+    assert functions.parameters
+    assert {parameter.name for parameter in functions.parameters} <= model.keys()
+    assert all(parameter.help for parameter in functions.parameters)
 
 
 # barebone_template
@@ -169,7 +175,7 @@ def test_apply_goes_by_the_names_of_fields_and_takes_no_rows_too(name: str, algo
 def test_parameters_of_pytorch_nn_are_read_with_and_without_quotes(algorithm: Any) -> None:
     network = algorithm("pytorch_nn")
     wanted = asked("species", MEASURES, epochs='"7"', batch_size="16", hidden_layers='"8-4"', learning_rate="1e-3")
-    model = network.init(sample("iris_train"), wanted)
+    model = begun(network, sample("iris_train"), wanted)
     assert [model[name] for name in ("epochs", "batch_size", "hidden_layers", "learning_rate")] == [7, 16, [8, 4], 1e-3]
 
 
@@ -202,16 +208,17 @@ SHORT = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "word": list("abcd"), "gap": [1
         ("y", ["x", "word"], {}, r"Field\(s\) word: not numeric"),
         ("y", ["gap"], {}, r"Field\(s\) gap: missing or infinite values"),
         ("y", ["x", "nowhere"], {}, r"Field\(s\) nowhere: missing from the events"),
-        ("y", ["x"], {"epochs": "ten"}, "epochs=ten cannot be used: it must be a whole number from 1 on"),
-        ("y", ["x"], {"batch_size": '"0"'}, "batch_size=0 cannot be used"),
+        ("y", ["x"], {"epochs": "ten"}, "epochs='ten' cannot be used: it must be a whole number"),
+        ("y", ["x"], {"batch_size": '"0"'}, "batch_size=0 cannot be used: it must be 1 or more"),
+        ("y", ["x"], {"epoch": "1"}, "no parameter 'epoch'. Did you mean 'epochs'"),
     ],
 )
 @pytest.mark.parametrize("name", ["pytorch_nn", "binary_nn_classifier"])
 def test_what_a_network_cannot_use_is_refused_by_name(
     name: str, target: str | None, features: list[str], params: dict[str, str], sentence: str, algorithm: Any
 ) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        algorithm(name).init(SHORT, asked(target, features, **params))
+    with pytest.raises((ValueError, ParametersInvalid), match=sentence):
+        begun(algorithm(name), SHORT, asked(target, features, **params))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +227,7 @@ def test_what_a_network_cannot_use_is_refused_by_name(
         ("pytorch_nn", ["a"] * 4, {}, "must hold 2 to 1000 different values; there are 1 in 4 rows"),
         ("pytorch_nn", ["a", "b", None, "a"], {}, "'label' has missing values"),
         ("pytorch_nn", list("abab"), {"hidden_layers": "8-"}, "hidden_layers=8- cannot be used"),
-        ("pytorch_nn", list("abab"), {"learning_rate": "nan"}, "learning_rate=nan cannot be used"),
+        ("pytorch_nn", list("abab"), {"learning_rate": "nan"}, "learning_rate='nan' cannot be used"),
         ("binary_nn_classifier", [1, 1, 1, 1], {}, "both 0 and 1, or both true and false; it holds 1"),
         ("binary_nn_classifier", [1, 2, 1, 2], {}, "it holds 1, 2"),
         ("binary_nn_classifier", ["yes", "no", "no", "no"], {}, "it holds yes, no"),
@@ -230,5 +237,5 @@ def test_what_a_network_cannot_use_is_refused_by_name(
 def test_labels_and_shapes_that_cannot_be_learned_are_refused(
     name: str, labels: list[Any], params: dict[str, str], sentence: str, algorithm: Any
 ) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        algorithm(name).init(SHORT.assign(label=labels), asked("label", ["x"], **params))
+    with pytest.raises((ValueError, ParametersInvalid), match=sentence):
+        begun(algorithm(name), SHORT.assign(label=labels), asked("label", ["x"], **params))
