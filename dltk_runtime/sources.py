@@ -23,23 +23,12 @@ from dltk_runtime.errors import NameInvalid, NotebookUnreadable, StoreDamaged
 from dltk_runtime.names import checked
 
 # Libraries that take long to import, by import name.
+# fmt: off
 HEAVY = (
-    "torch",
-    "tensorflow",
-    "keras",
-    "sklearn",
-    "scipy",
-    "xgboost",
-    "lightgbm",
-    "statsmodels",
-    "transformers",
-    "networkx",
-    "matplotlib",
-    "seaborn",
-    "plotly",
-    "dask",
-    "ray",
+    "torch", "tensorflow", "keras", "sklearn", "scipy", "xgboost", "lightgbm", "statsmodels", "transformers",
+    "networkx", "matplotlib", "seaborn", "plotly", "dask", "ray",
 )
+# fmt: on
 FORMAT = 1
 _CONTRACT = re.compile(r"^def\s+(?:init|fit|apply|save|load|summary)\b", re.MULTILINE)
 
@@ -149,6 +138,12 @@ def left_out(path: Path) -> tuple[str, list[Cell]]:
     cells = _read_cells(path, path.read_bytes())
     advice, rule = _rule_for(cells)
     return advice, [_as_cell(number, cell) for number, cell in _numbered(cells) if not rule(cell)]
+
+
+def first_words(path: Path) -> str:
+    """The text of a notebook's first cell when that is no code, else nothing; raises as `read_source` does."""
+    cells = _read_cells(path, path.read_bytes())
+    return _text(cells[0]).strip() if cells and cells[0].cell_type == "markdown" else ""
 
 
 def is_definition(source: str) -> bool:

@@ -66,3 +66,54 @@ def test_without_algorithms_both_say_where_they_looked(paths: Paths) -> None:
         result = run(command, paths)
         assert result.exit_code == Exit.OK
         assert f"No algorithm in {paths.notebooks}" in result.output
+
+
+def test_show_says_what_an_algorithm_takes_and_lists_the_searches_to_type(
+    paths: Paths, make_notebook: MakeNotebook
+) -> None:
+    make_notebook("umap", UMAP)
+    make_notebook("silent")
+    result = run("algos", paths, "show", "umap")
+    assert result.exit_code == Exit.OK
+    assert result.output.startswith(
+        "Map (umap.ipynb)\n\nFinds a map of [many] fields.\n\n| fit MLTKContainer algo=umap"
+    )
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.output.splitlines() if "│" in line]
+    assert rows == [
+        ["n_components", "a whole number", "2", "columns [of] the map"],
+        ["metric", "one of cosine, euclidean", "'cosine'", ""],
+    ]
+    assert "problem: umap.ipynb has no function init(df, param)" in result.output
+    assert "It declares no parameters" in run("algos", paths, "show", "silent").output
+
+
+def test_show_of_an_unknown_algorithm_names_the_nearest(paths: Paths, make_notebook: MakeNotebook) -> None:
+    make_notebook("umap", UMAP)
+    result = run("algos", paths, "show", "umpa")
+    assert "Did you mean 'umap'?" in str(result.exception)
+
+
+def test_the_algorithms_are_a_table_in_markdown(paths: Paths, make_notebook: MakeNotebook) -> None:
+    make_notebook("umap", UMAP)
+    result = run("algos", paths, "--markdown")
+    assert result.output.splitlines()[-1] == "| `umap` | Map | `n_components`, `metric` |"
+
+
+UMAP = """
+    # %% [markdown]
+    # Map
+
+    Finds a map
+    of [many] fields.
+
+    ```
+    | fit MLTKContainer algo=umap a b
+    ```
+    # %% tags=parameters
+    n_components: int = 2  # columns [of] the map
+    metric: Literal["cosine", "euclidean"] = "cosine"
+    # %% mltkc_fit
+    def fit(model, df, param): ...
+    # %% mltkc_apply
+    def apply(model, df, param): ...
+"""

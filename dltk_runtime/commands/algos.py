@@ -1,12 +1,14 @@
-"""``dltk algos``: the algorithms that a search can name."""
+"""``dltk algos``: the algorithms that a search can name, and what each takes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from dltk_runtime.algorithm import algorithms, check
+from dltk_runtime.catalogue import Entry, entry, markdown
 from dltk_runtime.errors import NotebookError
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
@@ -14,21 +16,43 @@ from dltk_runtime.settings import Settings
 EPILOG = """\b
 Examples:
   dltk algos
+  dltk algos show pytorch_nn             what it is for, its parameters, the searches to type
   dltk algos --notebooks ~/drafts
+  dltk algos --markdown                  the table of the README
 """
 
 
-@click.command(epilog=EPILOG)
+@click.group(invoke_without_command=True, epilog=EPILOG)
 @click.option("--home", type=click.Path(path_type=Path), help="Where an old volume's modules lie.  [DLTK_HOME]")
 @click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
-def command(home: Path | None, notebooks: Path | None) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print a table in markdown instead.")
+@click.pass_context
+def command(context: click.Context, home: Path | None, notebooks: Path | None, as_markdown: bool) -> None:
     """List the algorithms: their files, their functions, and how many problems 'dltk check' finds."""
-    paths = Settings.from_env(home=home, notebooks=notebooks).paths
+    context.obj = paths = Settings.from_env(home=home, notebooks=notebooks).paths
+    if context.invoked_subcommand is not None:
+        return
     names = algorithms(paths)
     if not names:
         click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} and {paths.modules}. Save a notebook there.")
-        return
-    _print([row(name, paths) for name in names])
+    elif as_markdown:
+        click.echo(markdown(entry(name, paths) for name in names), nl=False)
+    else:
+        _print(("algorithm", "file", "functions", "problems"), [row(name, paths) for name in names])
+
+
+@command.command()
+@click.argument("algorithm")
+@click.pass_obj
+def show(paths: Paths, algorithm: str) -> None:
+    """What an algorithm is for, its parameters with types and defaults, and the searches to type."""
+    found = entry(algorithm, paths)
+    click.echo(f"{found.title or found.name} ({found.path})")
+    for text in (found.about, *found.searches):
+        click.echo(f"\n{text}")
+    click.echo("")
+    _print_parameters(found)
+    click.echo("".join(f"problem: {problem}\n" for problem in found.problems), nl=False)
 
 
 def row(algorithm: str, paths: Paths) -> tuple[str, str, str, str]:
@@ -40,13 +64,23 @@ def row(algorithm: str, paths: Paths) -> tuple[str, str, str, str]:
     return algorithm, contract.source.path, " ".join(contract.functions), str(len(contract.problems))
 
 
-def _print(rows: list[tuple[str, str, str, str]]) -> None:
+def _print_parameters(found: Entry) -> None:
+    if found.parameters is None:
+        click.echo("It declares no parameters: a search may give any, and the functions find their texts.")
+        return
+    rows = [(each.name, each.wanted, repr(each.default), each.help) for each in found.parameters]
+    _print(("parameter", "must be", "default", "meaning"), rows)
+
+
+def _print(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table()
-    for title in ("algorithm", "file", "functions", "problems"):
+    for title in titles:
         table.add_column(title, overflow="fold")
     for cells in rows:
-        table.add_row(*cells, style="red" if cells[-1] != "0" else "")
+        broken = titles[-1] == "problems" and cells[-1] != "0"
+        table.add_row(*map(Text, cells), style="red" if broken else "")
     Console().print(table)
