@@ -1,0 +1,388 @@
+"""Hostile requests: each gets a clear answer, none leaves its place, and a healthy one works right after."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service import Service, meta_for, until
+from wire import ECHO, GATED, GATED_FIT, Gate, connection, encoded, head, one_event, read_all, write_notebook
+
+MIB = 1024**2
+DATA = "a,b\n1,2\n"
+NAMES = [
+    "",
+    "../../x",
+    "/etc/passwd",
+    "a/b",
+    "a.b",
+    "1a",
+    "a b",
+    "a-b",
+    "ä",
+    "a\0b",
+    "a\n",
+    "x" * 10_000,
+    "\ud800",
+    "%2e",
+]
+MODULES = ["os", "data", "json", "app", "sys"]  # names that can be a notebook's, and are none
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    root = tmp_path_factory.mktemp("hostile")
+    write_notebook(root / "notebooks", "healthy")
+    write_notebook(root / "notebooks", "echo", **ECHO)
+    with Service(root / "home", root / "notebooks") as running:
+        assert running.fit("healthy", DATA)["status"] == "success"
+        assert running.fit("echo", DATA)["status"] == "success"
+        yield running
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server that takes little: 1 MiB a request, one worker of each kind, one waiting request."""
+    root = tmp_path_factory.mktemp("narrow")
+    write_notebook(root / "notebooks", "healthy")
+    write_notebook(root / "notebooks", "gated", **GATED)
+    write_notebook(root / "notebooks", "gated_fit", **GATED_FIT)
+    little = {"DLTK_MAX_BODY": "1M", "DLTK_APPLY_WORKERS": "1", "DLTK_FIT_WORKERS": "1", "DLTK_MAX_WAITING": "1"}
+    with Service(root / "home", root / "notebooks", **little) as running:
+        assert running.fit("healthy", DATA)["status"] == "success"
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _a_healthy_request_works_right_after(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    for name in {"service", "narrow"} & set(request.fixturenames):
+        running: Service = request.getfixturevalue(name)
+        assert running.apply("healthy", DATA)["status"] == "success"
+
+
+def snapshot(folder: Path) -> set[str]:
+    return {str(path) for path in folder.rglob("*")}
+
+
+def post(service: Service, body: bytes, path: str = "/fit") -> dict[str, Any]:
+    """The answer to a body; HTTP 200 and JSON it is in any case."""
+    answer: dict[str, Any] = json.loads(service.send(path, body))
+    assert set(answer) <= {"status", "message", "results"}
+    return answer
+
+
+def refused(service: Service, body: bytes, path: str = "/fit") -> str:
+    """The message of an answer that must be an error."""
+    answer = post(service, body, path)
+    assert answer["status"] == "error", answer
+    assert answer["message"].startswith(f"{path}: ERROR: unable to ")
+    assert "fault in the runtime" not in answer["message"]
+    return str(answer["message"])
+
+
+# ---------------------------------------------------------------- bodies
+
+
+@pytest.mark.parametrize("path", ["/fit", "/apply"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"[]", b"null", b"\xff\xfe{", b"{}", b'{"data": "a"}', b'{"meta": {}}', b"\0" * 1000),
+        *(b'{"data": NaN, "meta": {}}', b'{"data": "a\n1\n", "meta": {}}', b'{"data": "a", "meta": []}'),
+        *(b'{"data": ["a"], "meta": {}}', b'{"data": "a", "meta": {"options": 1}}', b"[" * 100_000),
+        *(
+            b'{"data": "a", "meta": {"options": {"params": 1}}}',
+            b'{"data": "a", "meta": {"options": {"model_name": 1}}}',
+        ),
+        *(b'{"data": "a", "meta": ' + b'{"a":' * 90_000 + b"1" + b"}" * 90_000 + b"}", b'{"data": "a\\q", "meta": {}}'),
+    ],
+)
+def test_a_body_that_is_not_as_splunk_sends_it_is_refused(service: Service, path: str, body: bytes) -> None:
+    assert refused(service, body, path).startswith(f"{path}: ERROR: unable to parse json from POST data. ")
+
+
+@pytest.mark.parametrize(
+    "meta", [{}, {"options": {}}, {"options": {"params": {}}}, {"options": {"params": {"k": "v"}}}]
+)
+def test_a_fit_without_algo_says_how_to_name_one(service: Service, meta: dict[str, Any]) -> None:
+    message = refused(service, json.dumps({"data": DATA, "meta": meta}).encode())
+    assert "Add algo=" in message
+
+
+def test_an_apply_without_algo_to_a_model_that_nobody_fitted_says_so(service: Service) -> None:
+    message = refused(service, json.dumps({"data": DATA, "meta": {}}).encode(), "/apply")
+    assert "no algorithm was fitted into a model named 'default'" in message
+
+
+@pytest.mark.parametrize("extra", ['"x": NaN', '"x": -Infinity', '"x": 1e999', f'"x": {10**30}', '"x": "\\ud800"'])
+@pytest.mark.parametrize("path", ["/fit", "/apply"])
+def test_a_value_that_other_parsers_refuse_reaches_the_notebook(service: Service, path: str, extra: str) -> None:
+    meta = json.dumps(meta_for(DATA, "m", {"algo": "echo"}))[:-1] + f", {extra}}}"
+    answer = post(service, f'{{"data": {json.dumps(DATA)}, "meta": {meta}}}'.encode(), path)
+    assert answer["status"] == "success", answer
+    key, value = extra.split(": ")
+    assert f"{key}: {json.dumps(json.loads(value))}".replace('"', '""') in answer["results"]
+
+
+@pytest.mark.parametrize("path", ["/fit", "/apply"])
+def test_parameters_of_wrong_types_reach_the_notebook(service: Service, path: str) -> None:
+    meta = meta_for(DATA, "m", {"algo": "echo"})
+    meta["options"]["params"] |= {"a": 1, "b": None, "c": [{"d": True}], "\ud800": "\ud800", "": ""}
+    meta |= {"feature_variables": 7, "target_variables": {"x": 1}}
+    answer = post(service, json.dumps({"meta": meta, "data": DATA, "more": meta}).encode(), path)
+    assert answer["status"] == "success", answer
+
+
+# ---------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("name", NAMES + MODULES + ["__init__", "__main__"], ids=lambda name: ascii(name[:12]))
+@pytest.mark.parametrize("path", ["/fit", "/apply"])
+def test_an_algorithm_of_that_name_runs_nothing_and_leaves_nothing(service: Service, path: str, name: str) -> None:
+    before = snapshot(service.notebooks) | snapshot(service.home / "app")
+    message = refused(service, encoded(DATA, name, model="hostile"), path)
+    assert message.startswith(f"{path}: ERROR: unable to load algo code from module. ")
+    assert ("No notebook" if name in MODULES else "is no name for an algorithm") in message
+    assert len(message) < 600
+    assert snapshot(service.notebooks) | snapshot(service.home / "app") == before
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name], ids=lambda name: ascii(name[:12]))
+@pytest.mark.parametrize(("path", "mode"), [("/fit", "fit"), ("/apply", "apply"), ("/fit", "stage")])
+def test_a_model_of_that_name_is_refused_before_anything_is_written(
+    service: Service, path: str, mode: str, name: str
+) -> None:
+    before = snapshot(service.home.parent)
+    message = refused(service, encoded(DATA, "healthy", model=name, mode=mode), path)
+    assert "is no name for a model" in message
+    assert len(message) < 400
+    assert snapshot(service.home.parent) == before
+
+
+@pytest.mark.parametrize("name", NAMES + MODULES + ["__init__"], ids=lambda name: ascii(name[:12]))
+def test_a_stage_does_not_care_for_the_algorithm(service: Service, name: str) -> None:
+    before = snapshot(service.home.parent)
+    assert post(service, encoded(DATA, name, model="staged", mode="stage"))["status"] == "staged"
+    new = {Path(path).name for path in snapshot(service.home.parent) - before}
+    assert new <= {"staged.csv", "staged.json", "staged"}
+
+
+@pytest.mark.parametrize("name", ["os", "data", "__init__", "default", "versions", "con"])
+def test_a_model_may_have_any_name_that_is_one(service: Service, name: str) -> None:
+    assert post(service, encoded(DATA, "healthy", model=name))["status"] == "success"
+    assert post(service, encoded(DATA, "healthy", model=name), "/apply")["results"] == "rows\n1\n"
+    assert post(service, encoded(DATA, "healthy", model=name, mode="stage"))["status"] == "staged"
+
+
+# ---------------------------------------------------------------- data
+
+
+@pytest.mark.parametrize("mode", ["fit", "apply", "stage"])
+@pytest.mark.parametrize(
+    ("literal", "words"),
+    [
+        (b'""', "no rows and no fields"),
+        (b'"\\n"', "no rows and no fields"),
+        (b'"a\\n1\\n1,2,3\\n"', "line 3"),
+        (b'"a,b\\n\\"1,2\\n"', "row 1"),
+        (b'"a\\n\xff\\n"', "not UTF-8"),
+        (b'"a\\n\\ud800\\n"', "lone surrogate"),
+    ],
+)
+def test_rows_that_are_no_frame_are_refused_with_the_place(
+    service: Service, mode: str, literal: bytes, words: str
+) -> None:
+    meta = json.dumps(meta_for(DATA, "m", {"algo": "healthy", "mode": mode})).encode()
+    path = "/apply" if mode == "apply" else "/fit"
+    message = refused(service, b'{"data": ' + literal + b', "meta": ' + meta + b"}", path)
+    assert message.startswith(f"{path}: ERROR: unable to convert raw data to pandas dataframe. ")
+    assert words in message
+
+
+def test_a_header_without_rows_is_a_frame_without_rows(service: Service) -> None:
+    assert service.apply("healthy", "a,b\n")["results"] == "rows\n"
+    assert service.fit("healthy", "a,b\n", model="header")["status"] == "success"
+    assert service.fit("healthy", "a,b\n", model="header", mode="stage")["status"] == "staged"
+
+
+def test_a_hundred_thousand_columns(service: Service) -> None:
+    data = ",".join(f"c{number}" for number in range(100_000)) + "\n" + ",".join(["1"] * 100_000) + "\n"
+    body = json.dumps({"data": data, "meta": meta_for(DATA, "m", {"algo": "healthy"})}).encode()
+    assert post(service, body, "/apply")["results"] == "rows\n1\n"
+
+
+# ---------------------------------------------------------------- sizes
+
+
+@pytest.mark.parametrize("path", ["/fit", "/apply"])
+@pytest.mark.parametrize("size", [MIB + 1, 3 * MIB, 60 * MIB])
+def test_a_body_over_the_limit_gets_an_answer_that_names_the_setting(narrow: Service, path: str, size: int) -> None:
+    message = refused(narrow, b"x" * size, path)
+    assert "larger than the limit of 1,048,576 bytes" in message
+    assert "DLTK_MAX_BODY" in message
+
+
+def test_a_body_just_within_the_limit_is_read(narrow: Service) -> None:
+    body = encoded(DATA, "healthy")
+    assert post(narrow, body + b" " * (MIB - len(body)), "/apply")["status"] == "success"
+    refused(narrow, body + b" " * (MIB - len(body) + 1), "/apply")
+
+
+def test_a_wrong_token_with_a_body_over_the_limit_is_401_and_no_reset(narrow: Service) -> None:
+    assert narrow.status_of("/fit", b"x" * 50 * MIB, token="wrong") == 401
+
+
+def test_what_is_refused_is_not_kept_in_memory(narrow: Service) -> None:
+    import psutil
+
+    assert narrow.process is not None
+    front = psutil.Process(narrow.process.pid)
+    before = front.memory_info().rss
+    refused(narrow, b"x" * 200 * MIB)
+    assert front.memory_info().rss - before < 30 * MIB
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "1e3", "99999999999999999999999"])
+def test_a_content_length_that_is_none_ends_the_connection(service: Service, length: str) -> None:
+    with connection(service) as sock:
+        sock.sendall(head(service, "/fit", {"Content-Length": length}))
+        assert read_all(sock).startswith(b"HTTP/1.1 400 ")
+
+
+# ---------------------------------------------------------------- clients that leave
+
+
+def test_a_client_that_hangs_up_half_way_is_forgotten(service: Service) -> None:
+    for path, token in (("/fit", service.token), ("/fit", "wrong"), ("/nothing", ""), ("/compute", "")):
+        with connection(service) as sock:
+            sock.sendall(head(service, path, {"Content-Length": "1000000", "Authorization": token}) + b'{"data": "')
+    event = one_event(service, event="/fit", outcome="the client hung up")
+    assert event["level"] == "warning"
+
+
+def send_and_keep(service: Service, path: str, body: bytes) -> socket.socket:
+    """Send a whole request and give back its connection without reading the answer."""
+    with connection(service) as sock:
+        sock.sendall(head(service, path, {"Content-Length": str(len(body))}) + body)
+        return sock.dup()
+
+
+def fit_gated(service: Service, gate: Gate, model: str) -> None:
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        fit = pool.submit(service.fit, "gated", DATA, model)
+        gate.open_for_one()
+        assert fit.result()["status"] == "success"
+
+
+@pytest.fixture
+def gate(narrow: Service) -> Iterator[Gate]:
+    made = Gate(narrow.home)
+    yield made
+    made.path.unlink()
+
+
+def hung_up(service: Service) -> int:
+    return sum(event.get("outcome") == "the client hung up" for event in service.events())
+
+
+def test_a_request_whose_client_hangs_up_while_it_waits_is_dropped(narrow: Service, gate: Gate) -> None:
+    fit_gated(narrow, gate, "waits")
+    before = hung_up(narrow)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        first = pool.submit(narrow.apply, "gated", DATA, "waits")
+        held = gate.wait_for_one()
+        send_and_keep(narrow, "/apply", encoded(DATA, "gated", "waits")).close()
+        until(lambda: hung_up(narrow) > before)
+        third = pool.submit(narrow.apply, "gated", "c\n3\n", "waits")
+        os.close(held)
+        assert first.result()["results"] == DATA
+        gate.open_for_one()  # for the third: had the second come here, it would have passed in its place
+        assert third.result()["results"] == "c\n3\n"
+
+
+def test_a_fit_whose_client_hangs_up_while_it_waits_is_dropped(narrow: Service, gate: Gate) -> None:
+    before = hung_up(narrow)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        first = pool.submit(narrow.fit, "gated_fit", DATA, "first")
+        held = gate.wait_for_one()
+        send_and_keep(narrow, "/fit", encoded(DATA, "healthy", "dropped")).close()
+        until(lambda: hung_up(narrow) > before)
+        os.close(held)
+        assert first.result()["status"] == "success"
+    assert not (narrow.home / "app/model/data/versions/healthy/dropped").exists()
+    (job,) = [job for job in narrow.jobs() if job["model"] == "dropped"]
+    assert job["state"] == "failed"
+
+
+def test_a_fit_whose_client_hangs_up_while_it_runs_ends_normally_and_is_committed(narrow: Service, gate: Gate) -> None:
+    sock = send_and_keep(narrow, "/fit", encoded(DATA, "gated_fit", "left"))
+    held = gate.wait_for_one()
+    sock.close()
+    os.close(held)
+    event = one_event(narrow, event="/fit", model="left")
+    assert (event["outcome"], event["version"], event["promoted"]) == ("success", 1, True)
+    assert narrow.jobs()[-1]["state"] == "succeeded"
+
+
+def test_an_apply_whose_client_hangs_up_while_it_runs_ends_normally(narrow: Service, gate: Gate) -> None:
+    fit_gated(narrow, gate, "left_apply")
+    workers = set(narrow.workers())
+    sock = send_and_keep(narrow, "/apply", encoded(DATA, "gated", "left_apply"))
+    held = gate.wait_for_one()
+    sock.close()
+    os.close(held)
+    assert one_event(narrow, event="/apply", model="left_apply")["outcome"] == "success"
+    assert workers & set(narrow.workers()), "the worker that did nothing wrong goes on"
+
+
+def test_a_client_that_hangs_up_while_a_worker_starts_leaves_no_worker_behind(narrow: Service) -> None:
+    until(lambda: len(narrow.workers()) <= 2)
+    for _ in range(5):
+        send_and_keep(narrow, "/apply", encoded(DATA, "healthy", "m")).close()
+        send_and_keep(narrow, "/fit", encoded(DATA, "healthy", "m", mode="stage")).close()
+        send_and_keep(narrow, "/fit", encoded(DATA, "healthy", "quick")).close()
+    until(lambda: narrow.apply("healthy", DATA)["status"] == "success")
+    until(lambda: len(narrow.workers()) <= 2)  # one that serves, one spare
+
+
+# ---------------------------------------------------------------- queues
+
+
+def test_a_full_queue_of_applies_is_refused_with_the_name_of_the_setting(narrow: Service, gate: Gate) -> None:
+    fit_gated(narrow, gate, "queue")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        first = pool.submit(narrow.apply, "gated", DATA, "queue")
+        held = gate.wait_for_one()
+        rest = [pool.submit(narrow.apply, "gated", DATA, "queue") for _ in range(3)]
+        finished = concurrent.futures.as_completed(rest, timeout=20)
+        done = [next(finished), next(finished)]
+        for each in done:
+            message = each.result()["message"]
+            assert message.startswith("/apply: ERROR: unable to apply model. 1 requests wait for 'gated' already.")
+            assert "DLTK_MAX_WAITING" in message
+        os.close(held)
+        assert first.result()["status"] == "success"
+        gate.open_for_one()
+        assert next(finished).result()["status"] == "success"
+
+
+def test_a_full_queue_of_fits_is_refused_with_the_name_of_the_setting(narrow: Service, gate: Gate) -> None:
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        first = pool.submit(narrow.fit, "gated_fit", DATA, "queue_fit")
+        held = gate.wait_for_one()
+        rest = [pool.submit(narrow.fit, "healthy", DATA, "queue_fit") for _ in range(3)]
+        finished = concurrent.futures.as_completed(rest, timeout=20)
+        done = [next(finished), next(finished)]
+        for each in done:
+            assert each.result()["message"].startswith("/fit: ERROR: unable to fit model. 1 requests wait for a fit of")
+            assert "DLTK_MAX_WAITING" in each.result()["message"]
+        os.close(held)
+        assert first.result()["status"] == "success"
+        assert next(finished).result()["status"] == "success"
