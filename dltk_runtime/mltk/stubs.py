@@ -60,12 +60,8 @@ class Stubs:
 
     def write(self, stub: Stub) -> None:
         """Store `stub`, in place of one of that name."""
-        model = {"feature_variables": stub.features, "target_variable": stub.target}
-        row = [stub.algorithm, json.dumps(model), json.dumps(stub.options)]
         self.folder.mkdir(parents=True, exist_ok=True)
-        files.write(
-            self.path(stub.name), pd.DataFrame([row], columns=HEADER).to_csv(index=False).encode(), durable=False
-        )
+        files.write(self.path(stub.name), text(stub).encode(), durable=False)
 
     def delete(self, name: str) -> None:
         """Raises `SearchInvalid` when there is no such model."""
@@ -73,6 +69,13 @@ class Stubs:
             self.path(name).unlink()
         except FileNotFoundError as error:
             raise SearchInvalid(f'model "{name}" does not exist.') from error
+
+
+def text(stub: Stub) -> str:
+    """The content of a stub's file."""
+    model = {"feature_variables": stub.features, "target_variable": stub.target}
+    row = [stub.algorithm, json.dumps(model), json.dumps(stub.options)]
+    return pd.DataFrame([row], columns=HEADER).to_csv(index=False)
 
 
 def make_stub(name: str, algorithm: str, meta: Mapping[str, Any]) -> Stub:

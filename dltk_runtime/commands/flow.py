@@ -1,0 +1,109 @@
+"""``dltk flow``: the three data flows as Splunk apps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+EXAMPLES = """\b
+Examples:
+  dltk flow new direct dns --defaults            two apps in the folder dns, over sample data
+  dltk flow new feedback dga --defaults          the worked case: labels of people return into training
+  dltk flow new --from flow.yaml --force         write the apps anew after editing flow.yaml
+  dltk flow check dns                            every trap that is known, in these apps or hand-made ones
+  dltk flow package dns                          dns/dist/*.spl
+"""
+_ASKED = ("algorithm", "base", "prepare", "features", "target", "interval", "lag", "train_hour")
+
+
+@click.group(epilog=EXAMPLES)
+def command() -> None:
+    """Write, check, test and pack the Splunk apps of a data flow."""
+
+
+@command.command(epilog=EXAMPLES)
+@click.argument("kind", type=click.Choice(["direct", "summary", "feedback"]), required=False)
+@click.argument("name", required=False)
+@click.option("--from", "origin", type=click.Path(path_type=Path), help="Read a flow.yaml; options go over it.")
+@click.option("--defaults", is_flag=True, help="Ask nothing; what no option says is a flow over sample data.")
+@click.option("--to", type=click.Path(path_type=Path), help="The folder to write into.  [NAME]")
+@click.option("--force", is_flag=True, help="Write over files that are there; sample.csv stays.")
+@click.option("--algorithm", help="The notebook that trains.")
+@click.option("--parameters", help="Of the algorithm, as in a search: 'epochs=20'.")
+@click.option("--base", help="The search that finds the raw events, without a pipe in front.")
+@click.option("--prepare", help="SPL that makes the identifier `entity`, the features and the target of them.")
+@click.option("--features", help="Names of fields, separated by blanks or commas.")
+@click.option("--target", help="The field to predict: 0, 1 or null.")
+@click.option("--score", help="feedback: the column that says how sure the model is, 0 to 1.")
+@click.option("--positive", help="feedback: what people call a 1.")
+@click.option("--negative", help="feedback: what people call a 0.")
+@click.option(
+    "--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features are kept."
+)
+@click.option("--version", type=int, help="Of the feature set; it is part of the model's name.")
+@click.option("--metric", help="A fit is promoted when it is better by this …")
+@click.option("--gain", type=float, help="… and by so much.")
+@click.option("--interval", type=int, help="Minutes between runs: 5 to 60, a divisor of 60.")
+@click.option("--lag", type=int, help="Minutes that events may arrive late.")
+@click.option("--train-hour", type=int, help="Hour of the daily training.")
+@click.option("--train-days", type=int, help="Days that a training reads.")
+def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **options: Any) -> None:
+    """Write the apps of the flow NAME: direct, summary or feedback."""
+    from dltk_runtime.flows import flow, generate
+    from dltk_runtime.flows.defaults import DEFAULTS
+    from dltk_runtime.flows.flow import Kind
+
+    given = {key: value for key, value in options.items() if value is not None}
+    if "features" in given:
+        given["features"] = given["features"].replace(",", " ").split()
+    if origin:
+        made = flow.make(_of_file(origin) | given, str(origin))
+    else:
+        _need(given)
+        values = DEFAULTS[Kind(given["kind"])] | given
+        made = flow.make(values if defaults else values | _answers(values, given))
+    folder = to or (origin.parent if origin else Path(made.name))
+    written = generate.create(made, folder, force=force)
+    click.echo(f"{len(written)} files in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
+    click.echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
+
+
+@command.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--to", type=click.Path(path_type=Path), help="Where the packages go.  [FOLDER/dist]")
+def package(folder: Path, to: Path | None) -> None:
+    """Pack every app in FOLDER as .spl."""
+    from dltk_runtime.flows.app import find_apps
+    from dltk_runtime.flows.package import pack
+
+    for app in find_apps(folder):
+        click.echo(pack(app, to or folder / "dist"))
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    import msgspec
+
+    from dltk_runtime.flows import flow
+
+    return dict(msgspec.to_builtins(flow.read(path)))
+
+
+def _need(given: dict[str, Any]) -> None:
+    if "kind" not in given or "name" not in given:
+        raise click.UsageError("Name the kind of flow and the flow itself: dltk flow new direct dns. Or give --from.")
+
+
+def _answers(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What a person types for what no option says; Enter takes what is shown."""
+    from dltk_runtime.flows.flow import Flow
+
+    fields = dict(zip(Flow.__struct_fields__[-len(Flow.__struct_defaults__) :], Flow.__struct_defaults__, strict=True))
+    answers: dict[str, Any] = {}
+    for name in _ASKED:
+        if name not in given:
+            shown = values.get(name, fields.get(name))
+            answer = click.prompt(name, default=" ".join(shown) if isinstance(shown, list | tuple) else shown)
+            answers[name] = answer.replace(",", " ").split() if name == "features" else answer
+    return answers

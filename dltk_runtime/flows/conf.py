@@ -1,0 +1,64 @@
+"""Splunk's ``.conf`` files: read with continued lines, as stanzas of settings that know their line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_STANZA = re.compile(r"\[(.*)\]\s*")
+_SETTING = re.compile(r"([^=]+?)\s*=\s?(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Stanza:
+    """One ``[name]`` with its settings in order; `line` is where it begins."""
+
+    name: str
+    line: int
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def get(self, key: str, default: str = "") -> str:
+        """The setting's text without blanks around it."""
+        return self.settings.get(key, default).strip()
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """A setting that is true or false in one of Splunk's spellings."""
+        return self.get(key, str(default)).lower() in {"1", "true", "t", "yes", "y"}
+
+
+def parse(text: str) -> list[Stanza]:
+    """The stanzas of a file; what stands before the first one is ``[default]``. A later setting of a name wins."""
+    stanzas: list[Stanza] = []
+    for number, line in _joined(text):
+        if match := _STANZA.fullmatch(line):
+            stanzas.append(Stanza(match[1], number))
+        elif match := _SETTING.fullmatch(line):
+            if not stanzas:
+                stanzas.append(Stanza("default", number))
+            stanzas[-1].settings[match[1]] = match[2]
+    return stanzas
+
+
+def read(path: Path) -> list[Stanza]:
+    """The stanzas of a file; none when it is missing."""
+    return parse(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def _joined(text: str) -> Iterator[tuple[int, str]]:
+    """Lines that mean something, with their numbers; a backslash at the end joins the next line."""
+    pending: list[str] = []
+    start = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if not pending:
+            start = number
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+        if line.endswith("\\"):
+            pending.append(line[:-1])
+            continue
+        yield start, "\n".join([*pending, line]).strip()
+        pending = []
+    if pending:
+        yield start, "\n".join(pending).strip()

@@ -1,0 +1,39 @@
+"""A flow of each kind that runs as it is, over the sample data that ``dltk flow new --defaults`` writes beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dltk_runtime.flows.flow import Kind
+
+_LENGTHS = (
+    'eval entity=lower(query), f_len=len(entity), f_digits=f_len-len(replace(entity,"[0-9]","")), '
+    'f_vowels=f_len-len(replace(entity,"[aeiou]","")), y=case(verdict="bad",1,verdict="good",0)'
+)
+_COMMON: dict[str, Any] = {
+    "algorithm": "pytorch_nn",
+    "parameters": "epochs=30",
+    "base": "index=main sourcetype=dns",
+    "features": ["f_len", "f_digits", "f_vowels"],
+    "target": "y",
+}
+
+DEFAULTS: dict[Kind, dict[str, Any]] = {
+    Kind.DIRECT: _COMMON | {"prepare": _LENGTHS},
+    Kind.SUMMARY: _COMMON
+    | {
+        "prepare": _LENGTHS
+        + " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY entity"
+    },
+    Kind.FEEDBACK: _COMMON
+    | {
+        "algorithm": "dga_classifier",
+        "parameters": "",
+        "prepare": 'eval entity=lower(query) | where match(entity,"^([a-z0-9_-]+\\.)+(xn--[a-z0-9-]+|[a-z]{2,63})$")',
+        "features": ["entity"],
+        "target": "is_dga",
+        "score": "dga_score",
+        "positive": "dga",
+        "negative": "legit",
+    },
+}

@@ -1,0 +1,158 @@
+"""From a `Flow` to the files of its two apps: templates filled in, layer over layer.
+
+A layer is a folder of ``templates/``. Files of the same path in several layers stand one behind the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.flow import FILE, Flow, Kind, Source, write
+from dltk_runtime.flows.sample import sample_csv, seed_csv
+
+TEMPLATES = Path(__file__).with_name("templates")
+_VALUE = re.compile(r"\{\{(\w+)\}\}")
+
+
+def layers(flow: Flow) -> tuple[str, ...]:
+    """The folders of templates that make up the app for search heads."""
+    if flow.kind is Kind.SUMMARY:
+        return "common", "summary", f"summary_{flow.source}"
+    return "common", flow.kind.value
+
+
+def files(flow: Flow) -> dict[str, str]:
+    """Every file of both apps: path below the flow's folder → text."""
+    values = _values(flow)
+    made: dict[str, str] = {}
+    for app, names in ((flow.app, layers(flow)), (flow.index_app, ("indexer",))):
+        for layer in names:
+            for path in sorted(path for path in (TEMPLATES / layer).rglob("*") if path.is_file()):
+                name = f"{app}/{path.relative_to(TEMPLATES / layer)}"
+                made[name] = made.get(name, "") + fill(path.read_text(encoding="utf-8"), values)
+    made[f"{flow.index_app}/default/indexes.conf"] = _indexes(flow)
+    made[f"{flow.app}/default/data/ui/nav/default.xml"] = _navigation(made, flow.app)
+    made[f"{flow.app}/lookups/__mlspl_dltk_status.mlmodel"] = _stub()
+    made[f"{flow.app}/README.md"] = fill(_part("../readme/README.md"), values)
+    if flow.kind is Kind.FEEDBACK:
+        made[f"{flow.app}/lookups/dltk_{flow.name}_seed.csv"] = seed_csv(flow.positive, flow.negative)
+    return {name: text.rstrip("\n") + "\n" for name, text in made.items()}
+
+
+def create(flow: Flow, folder: Path, *, force: bool = False) -> list[Path]:
+    """Write both apps, ``flow.yaml`` and, unless there is one, ``sample.csv`` into `folder`; what was written.
+
+    Raises:
+        FlowInvalid: a file is there already and `force` does not allow to write over it.
+    """
+    made = files(flow)
+    if not force and (there := [name for name in (*made, FILE) if (folder / name).exists()]):
+        raise FlowInvalid(f"{folder / there[0]} is there already. Give another folder, or --force to write over it")
+    for name, text in made.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    write(flow, folder / FILE)
+    sample = folder / "sample.csv"
+    if not sample.exists():
+        sample.write_text(sample_csv(flow.positive, flow.negative), encoding="utf-8")
+    return [folder / name for name in (*made, FILE)]
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """`text` with each ``{{name}}`` replaced, in what is filled in too.
+
+    Raises:
+        KeyError: a template names what no flow has.
+    """
+    while _VALUE.search(text):
+        text = _VALUE.sub(lambda match: values[match[1]], text)
+    return text
+
+
+def _values(flow: Flow) -> dict[str, str]:
+    plain = {name: str(getattr(flow, name)) for name in flow.__struct_fields__}
+    crons = _crons(flow)
+    return (
+        plain
+        | crons
+        | {
+            "kind": flow.kind.value,
+            "app": flow.app,
+            "index_app": flow.index_app,
+            "index": f"dltk_{flow.name}",
+            "model": flow.model,
+            "features": " ".join(flow.features),
+            "parameters": f"{flow.parameters} " if flow.parameters else "",
+            "interval_seconds": str(flow.interval * 60),
+            "lag_seconds": str((flow.lag + flow.interval) * 60),
+            "rows_of_version": f' feature_set="v{flow.version}"' if flow.kind is Kind.SUMMARY else "",
+            "rows_head": "" if flow.source is Source.EVENTS else "| ",
+            "latest": " ".join(f"latest({name}) AS {name}" for name in (*flow.features, flow.target)),
+            "mcollect": "enabled" if flow.source is Source.METRICS else "disabled",
+            "readers": f"dltk_{flow.name}_runner, "
+            + ("" if flow.kind is not Kind.FEEDBACK else f"dltk_{flow.name}_reviewer, ")
+            + "admin, sc_admin",
+            "first": "_first" if flow.kind is Kind.FEEDBACK else "",
+            "more": _part("../readme/feedback.md") if flow.kind is Kind.FEEDBACK else "",
+            "overview": _part("overview.xml"),
+            **{part: _part(f"{part}.conf") for part in ("meeting", "daily", "alert", "health", "gaps")},
+            "late": _part("late.conf" if flow.source is Source.EVENTS else "meeting.conf"),
+        }
+    )
+
+
+def _crons(flow: Flow) -> dict[str, str]:
+    """Minutes are staggered: scoring of a summary starts two minutes after its features."""
+    first = flow.offset
+    late = (flow.offset + 2) % flow.interval
+    return {
+        "cron": f"{first}-59/{flow.interval} * * * *",
+        "late_cron": f"{late}-59/{flow.interval} * * * *",
+        "train_cron": f"{(flow.offset * 7 + 11) % 60} {flow.train_hour} * * *",
+        "window_start": str(flow.lag + flow.interval),
+        "late_start": str(flow.interval + 2),
+        "late_end": "2",
+    }
+
+
+def _indexes(flow: Flow) -> str:
+    names = [f"dltk_{flow.name}"]
+    names += [f"dltk_{flow.name}_metrics"] if flow.source is Source.METRICS else []
+    return "\n".join(_index(name) for name in names)
+
+
+def _index(name: str) -> str:
+    kind = "datatype = metric\n" if name.endswith("_metrics") else ""
+    paths = {"homePath": "db", "coldPath": "colddb", "thawedPath": "thaweddb"}
+    lines = [f"{key} = $SPLUNK_DB/{name}/{folder}" for key, folder in paths.items()]
+    return f"[{name}]\n{kind}" + "\n".join(lines) + "\nfrozenTimePeriodInSecs = 31536000\nrepFactor = auto\n"
+
+
+def _navigation(made: Mapping[str, str], app: str) -> str:
+    """The flow's views, the one that people work in first."""
+    prefix = f"{app}/default/data/ui/views/"
+    names = [name.removeprefix(prefix).removesuffix(".xml") for name in made if name.startswith(prefix)]
+    order = ("review", "overview", "quality", "parameters", "status")
+    first = order[0] if order[0] in names else order[1]
+    lines = [
+        f'  <view name="{name}"{" default=" + chr(34) + "true" + chr(34) if name == first else ""}/>\n'
+        for name in order
+        if name in names
+    ]
+    return fill(_part("nav.xml"), {"views": "".join(lines)})
+
+
+def _stub() -> str:
+    """The model stub of dltk_status, by which a search asks the container about itself."""
+    from dltk_runtime.mltk.stubs import Stub, text
+
+    options = {"params": {"algo": "dltk_status"}, "model_name": "dltk_status", "algo_name": "MLTKContainer"}
+    options |= {"feature_variables": ["_time"], "target_variable": ["kind"]}
+    return text(Stub("dltk_status", "MLTKContainer", options, ("_time",), "kind"))
+
+
+def _part(name: str) -> str:
+    return (TEMPLATES / "parts" / name).read_text(encoding="utf-8")

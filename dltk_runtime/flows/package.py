@@ -1,0 +1,63 @@
+"""The ``.spl`` of an app: a gzipped tar without local changes, hidden files and execute bits."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+from dltk_runtime import files
+from dltk_runtime.flows.app import App
+from dltk_runtime.flows.errors import PackageInvalid
+
+# The same files make the same bytes.
+_EPOCH = 1_700_000_000
+_NOT_PACKED = {"local", "__pycache__"}
+
+
+def pack(app: App, to: Path) -> Path:
+    """Write ``<app>-<version>.spl`` into the folder `to`.
+
+    Raises:
+        PackageInvalid: the app has no id or version.
+        OSError: it cannot be written.
+    """
+    version = app.setting("app.conf", "launcher", "version") or app.setting("app.conf", "id", "version")
+    if not version:
+        raise PackageInvalid(f"{app.folder}/default/app.conf has no version under [launcher]")
+    to.mkdir(parents=True, exist_ok=True)
+    path = to / f"{app.name}-{version}.spl"
+    files.write(path, _tar(app), durable=False)
+    return path
+
+
+def _tar(app: App) -> bytes:
+    content = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=content, mode="wb", mtime=_EPOCH) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        folders: set[str] = set()
+        for path in files.regular_files(app.folder):
+            inner = path.relative_to(app.folder)
+            if _NOT_PACKED.intersection(inner.parts) or any(part.startswith(".") for part in inner.parts):
+                continue
+            if inner.name == "local.meta":
+                continue
+            name = Path(app.name, inner)
+            for parent in reversed(name.parents[:-1]):
+                if str(parent) not in folders:
+                    folders.add(str(parent))
+                    tar.addfile(_entry(str(parent), tarfile.DIRTYPE, 0o755))
+            data = path.read_bytes()
+            entry = _entry(str(name), tarfile.REGTYPE, 0o644)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return content.getvalue()
+
+
+def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode, entry.mtime = kind, mode, _EPOCH
+    return entry
