@@ -1,0 +1,104 @@
+"""How the deep learning notebooks read the fields of a search, and refuse by name what they cannot use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+MAX_CLASSES = 1000
+
+
+def target_of(param):
+    """The field to predict.
+
+    Raises:
+        ValueError: the search names none.
+    """
+    if not param.get("target_variables"):
+        raise ValueError("The search names no target. Write it before the word 'from': <target> from <fields>.")
+    return param["target_variables"][0]
+
+
+def refuse(fields, problem):
+    """Raises when there are fields with this problem."""
+    if fields:
+        raise ValueError(f"Field(s) {', '.join(fields)}: {problem}")
+
+
+def arrived(df, fields):
+    """Raises when one of the fields is missing."""
+    refuse([name for name in fields if name not in df], "missing from the events that arrived.")
+
+
+def numbers(df, features):
+    """The features as float64, (rows of `df`, features).
+
+    Raises:
+        ValueError: one of them is missing, not numeric, or has gaps.
+    """
+    arrived(df, features)
+    # A frame without rows has no dtypes to go by.
+    texts = [name for name in features if len(df) and not pd.api.types.is_numeric_dtype(df[name])]
+    refuse(texts, "not numeric. Turn them into numbers in the search, or leave them out.")
+    values = df[features].to_numpy(dtype=np.float64)
+    gaps = [name for name, column in zip(features, values.T, strict=True) if not np.isfinite(column).all()]
+    refuse(gaps, "missing or infinite values. Drop or fill these rows in the search.")
+    return values
+
+
+def yes_or_no(df, target):
+    """The target as float32: 0 or 1 for each row of `df`.
+
+    Raises:
+        ValueError: it is missing, holds anything else, or only one of the two.
+    """
+    arrived(df, [target])
+    found = df[target].drop_duplicates().tolist()
+    if set(found) != {0, 1}:  # True is 1 and False is 0
+        values = ", ".join(str(value) for value in found[:5]) + (", …" if len(found) > 5 else "")
+        raise ValueError(
+            f"The target '{target}' must hold both 0 and 1, or both true and false; it holds {values}. "
+            "Make such a field in the search, for example with eval and if()."
+        )
+    return df[target].to_numpy(dtype=np.float32)
+
+
+def classes_of(df, target):
+    """The different values of the target as texts, numbers or booleans, in order.
+
+    Raises:
+        ValueError: it is missing, has gaps, or too few or too many values.
+    """
+    arrived(df, [target])
+    refuse([target] if df[target].isna().any() else [], "missing values. Drop these rows in the search.")
+    classes = df[target].drop_duplicates().tolist()
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        found = f"{len(classes)} in {len(df)} rows"
+        raise ValueError(f"The target '{target}' must hold 2 to {MAX_CLASSES} different values; there are {found}.")
+    # Numbers by value, then texts by alphabet: a column of mixed kinds has no order of its own.
+    return sorted(classes, key=lambda value: (isinstance(value, str), value))
+
+
+def at_least(least, parameters, *names):
+    """Raises when one of the parameters of these names is below `least`."""
+    for name in names:
+        if parameters[name] < least:
+            raise ValueError(f"{name}={parameters[name]} cannot be used: it must be {least} or more.")
+
+
+def above_zero(parameters, name):
+    """Raises when the parameter of this name is 0 or below."""
+    if parameters[name] <= 0:
+        raise ValueError(f"{name}={parameters[name]} cannot be used: it must be above 0.")
+
+
+def widths(parameters, name):
+    """The parameter `name` as numbers: `32-16` is [32, 16].
+
+    Raises:
+        ValueError: it is not whole numbers from 1 on.
+    """
+    parts = str(parameters[name]).split("-")
+    if not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise ValueError(f"{name}={parameters[name]} cannot be used: it must be whole numbers such as 32-16.")
+    return [int(part) for part in parts]
