@@ -100,7 +100,7 @@ class _Api:
         began = time.monotonic()
         try:
             sent = protocol.decode(await body.receive(request, self._settings.max_body))
-            pieces = await _unless_gone(request, call, run(sent, call))
+            pieces = await _unless_gone(request, call, run(sent, call), self._service)
             outcome = "success"
         except DltkError as error:
             pieces, outcome = protocol.answer("error", protocol.failure(route, error)), error.sentence
@@ -114,7 +114,7 @@ class _Api:
         return _response(pieces)
 
 
-async def _unless_gone(request: Request, call: Call, running: Awaitable[Pieces]) -> Pieces:
+async def _unless_gone(request: Request, call: Call, running: Awaitable[Pieces], service: Service) -> Pieces:
     """Run a call to its end; drop it when the client hangs up while it still waits for a worker.
 
     Raises:
@@ -129,6 +129,8 @@ async def _unless_gone(request: Request, call: Call, running: Awaitable[Pieces])
             await asyncio.wait({task})
             if task.cancelled():
                 raise ClientDisconnect
+        elif not task.done():
+            service.hung_up(call)
         return await task
     finally:
         gone.cancel()

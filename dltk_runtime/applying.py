@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 
 from dltk_runtime import algorithm, errors, logs
 from dltk_runtime.calls import Call, Pieces, deaths_reported, expect
-from dltk_runtime.errors import AlgorithmFailed, AlgorithmMissing, DltkError
+from dltk_runtime.errors import AlgorithmFailed, AlgorithmMissing, DltkError, OptionInvalid
+from dltk_runtime.fit_options import wants_version
 from dltk_runtime.jobs import JobStore
 from dltk_runtime.last_used import LastUsed
 from dltk_runtime.notebook import Source, heavy_imports, read_source, unpack
@@ -17,7 +18,7 @@ from dltk_runtime.protocol import Request, answer
 from dltk_runtime.settings import Settings
 from dltk_runtime.store import ModelName, ModelStore, Version
 from dltk_runtime.worker.death import WorkerDied
-from dltk_runtime.worker.messages import Applied, Apply, ErrorReport, Failed, Load, Loaded
+from dltk_runtime.worker.messages import Applied, Apply, ErrorReport, Failed, FeatureKind, Load, Loaded, Score, Scored
 from dltk_runtime.worker.pool import Key, Pool
 from dltk_runtime.worker.process import Sink, Worker, discard
 
@@ -32,6 +33,7 @@ class Applying:
     def __init__(self, settings: Settings, store: ModelStore, jobs: JobStore, pool: Pool, last: LastUsed) -> None:
         self._paths = settings.paths
         self._timeout = settings.apply_timeout
+        self._refuse_missing = settings.refuse_missing
         self._store = store
         self._jobs = jobs
         self._pool = pool
@@ -63,7 +65,11 @@ class Applying:
         deadline = time.monotonic() + self._timeout
         async with self.loaded(version, printed.write, deadline, call) as (worker, loaded):
             self._last.applied(key_of(version))
-            message = Apply(meta=request.meta_json)
+            message = Apply(
+                meta=request.meta_json,
+                version_column=version.number if wants_version(request.parameters) else 0,
+                refuse_missing=self._refuse_missing,
+            )
             try:
                 reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
             finally:
@@ -77,6 +83,21 @@ class Applying:
         if applied.notices:
             text = f"{text}. WARNING: {'; '.join(applied.notices)}"
         return answer("success", text, [results])
+
+    async def score(self, version: Version, request: Request, holdout: float) -> Scored:
+        """How a stored model does on the held-out rows of a fit's request.
+
+        Raises:
+            DltkError: it cannot be loaded or applied, or the request has no target.
+        """
+        if not request.targets:
+            raise OptionInvalid("holdout", str(holdout), "left out in a search without a target")
+        deadline = time.monotonic() + self._timeout
+        message = Score(meta=request.meta_json, holdout=holdout, target=request.targets[0])
+        with deaths_reported():
+            async with self.loaded(version, discard, deadline) as (worker, _):
+                reply, _ = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
+        return expect(reply, Scored)
 
     async def trial(self, version: Version) -> str:
         """Load a stored model in a worker, as the next apply will; what went wrong, or nothing."""
@@ -170,4 +191,7 @@ def _load_message(version: Version) -> Load:
         code=str(version.code),
         kept_model=str(version.kept_model) if manifest.kept_by_runtime else "",
         targets=tuple(manifest.targets),
+        features=tuple(
+            FeatureKind(each.name, each.kind) for each in manifest.features if each.name not in manifest.targets
+        ),
     )

@@ -7,6 +7,8 @@
     ├── TokenMissing              the server has no api_token
     ├── AddressInvalid            the server cannot listen where it was told to
     ├── CertificateInvalid        the server cannot use its TLS certificate or key
+    ├── VolumeUnwritable          the folder for models or notebooks cannot be written
+    │   └── VolumeFull
     ├── RequestError              the request cannot be served as it is
     │   ├── Unauthorized          401, the one failure that is not HTTP 200 on Splunk's routes
     │   ├── BodyTooLarge
@@ -44,6 +46,7 @@ could not read JSON. `http_status` is for the routes of our own.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -75,6 +78,7 @@ class DltkError(Exception):
     """The root of the tree. `opening` is the text that Splunk's dashboards match."""
 
     http_status = 500
+    exit_code = 1  # of a command that ends with it; `commands.Exit` lists them
     opening = ""
 
     def __init__(self, sentence: str) -> None:
@@ -85,12 +89,16 @@ class DltkError(Exception):
 class SettingInvalid(DltkError):
     """A variable of the environment that cannot be used."""
 
+    exit_code = 78
+
     def __init__(self, variable: str, value: str, wanted: str) -> None:
         super().__init__(f"{variable}={shown(value)} cannot be used: it must be {wanted}.")
 
 
 class TokenMissing(DltkError):
     """The server has no token, so that it could serve nobody."""
+
+    exit_code = 78
 
     def __init__(self) -> None:
         super().__init__(
@@ -102,12 +110,39 @@ class TokenMissing(DltkError):
 class AddressInvalid(DltkError):
     """The server cannot listen where it was told to."""
 
+    exit_code = 69
+
 
 class CertificateInvalid(DltkError):
     """The server cannot use its TLS certificate or key."""
 
+    exit_code = 78
+
     def __init__(self, cert: Path | None, key: Path | None, cause: str, advice: str) -> None:
         super().__init__(f"The TLS certificate {cert} with the private key {key} cannot be used: {cause}. {advice}")
+
+
+class VolumeUnwritable(DltkError):
+    """A folder for models, jobs or notebooks cannot be written."""
+
+    exit_code = 73
+
+    def __init__(self, folder: Path, cause: str) -> None:
+        super().__init__(
+            f"{folder} cannot be written by user {os.getuid()}, group {os.getgid()}: {cause}. Let the volume belong to "
+            "that group and be writable for it (chgrp -R and chmod -R g+rwX), or mount another one."
+        )
+
+
+class VolumeFull(VolumeUnwritable):
+    """There is no space for models, jobs or notebooks."""
+
+    exit_code = 74
+
+    def __init__(self, folder: Path) -> None:
+        DltkError.__init__(
+            self, f"{folder} is full. Remove what is no longer needed there, or give the volume more space."
+        )
 
 
 class RequestError(DltkError):
@@ -300,6 +335,48 @@ class NotStaged(DltkError):
     """Staged data could not be written."""
 
     opening = NOT_STAGED
+
+
+class FitCancelled(DltkError):
+    """Somebody ended the fit."""
+
+    http_status = 409
+    opening = NOT_FITTED
+
+    def __init__(self, job: str, why: str) -> None:
+        super().__init__(f"Job {job} was cancelled: {why} Nothing was stored.")
+
+
+class ServerStops(DltkError):
+    """The fit did not come to its end before the server was stopped."""
+
+    http_status = 503
+    opening = NOT_FITTED
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"The server was stopped before job {job} came to its end. Nothing was stored; fit again.")
+
+
+class QueueFull(RequestError):
+    """Too many asynchronous fits wait already."""
+
+    http_status = 503
+    opening = NOT_FITTED
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(
+            f"{waiting} asynchronous fits wait already, and nothing was submitted. "
+            "Try again later, or raise DLTK_MAX_QUEUED on the container."
+        )
+
+
+class NotCancellable(DltkError):
+    """The job has ended, or is past the point where it can be cancelled."""
+
+    http_status = 409
+
+    def __init__(self, job: str, state: str) -> None:
+        super().__init__(f"Job {job} cannot be cancelled: it {state}.")
 
 
 class JobUnknown(DltkError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dltk_runtime.errors import OptionInvalid, nearest
+from dltk_runtime.parameters import RUNTIME
 from dltk_runtime.protocol import unquote
 
 # Of two values, is the higher the better one?
@@ -20,7 +21,7 @@ METRICS = {
     "mae": False,
     "rmse": False,
 }
-OWN = ("algo", "mode", "promote", "holdout", "with_version")
+
 _TRUE = ("1", "t", "true", "yes")
 _FALSE = ("0", "f", "false", "no")
 
@@ -65,7 +66,7 @@ def fit_options(parameters: Mapping[str, str]) -> FitOptions:
     Raises:
         OptionInvalid: naming the parameter, its value and what is wanted.
     """
-    given = {name: unquote(parameters[name]).strip() for name in OWN if name in parameters}
+    given = {name: unquote(parameters[name]).strip() for name in RUNTIME if name in parameters}
     mode = given.get("mode", "sync")
     if mode not in ("sync", "async"):
         raise OptionInvalid("mode", mode, "async, sync or stage")

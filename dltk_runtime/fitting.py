@@ -1,49 +1,61 @@
-"""The way of one fit: a job, a fresh worker, a reserved version, its commit, a trial in another worker, an answer."""
+"""Every fit is a job: a search waits for it, or (`mode=async`) is told its name at once.
+
+::
+
+    /fit ──> checked ──> job ──┬─ sync ──> Trainer.train ──> the answer
+                               └─ async ─> queue on disk ──> Trainer.train
+                                           "submitted"       (this server, or the next one)
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import time
-import traceback
-from collections.abc import Iterator
-
-import msgspec
+from dataclasses import dataclass
 
 from dltk_runtime import algorithm, logs
-from dltk_runtime.applying import Applying, imports_of, key_of
-from dltk_runtime.calls import Call, Pieces, deaths_reported, expect, failed
-from dltk_runtime.errors import AlgorithmMissing, DltkError
+from dltk_runtime.applying import imports_of
+from dltk_runtime.calls import Call, Pieces
+from dltk_runtime.errors import AlgorithmMissing, DltkError, JobUnknown, NotCancellable, QueueFull
+from dltk_runtime.fit_options import FitOptions, fit_options
+from dltk_runtime.jobrecord import State
 from dltk_runtime.jobs import TOUCH_EVERY, Job, JobStore
-from dltk_runtime.last_used import LastUsed
-from dltk_runtime.notebook import read_source, unpack
-from dltk_runtime.protocol import Request, answer
+from dltk_runtime.notebook import Source, read_source
+from dltk_runtime.paths import Paths
+from dltk_runtime.protocol import Request, answer, request_of
 from dltk_runtime.settings import Settings
-from dltk_runtime.store import Facts, Feature, ModelName, ModelStore, Reservation, SourceHash, Version
-from dltk_runtime.worker.messages import Fit, Fitted
-from dltk_runtime.worker.pool import Pool
-from dltk_runtime.worker.process import Worker
+from dltk_runtime.store import ModelName
+from dltk_runtime.submission import Submission
+from dltk_runtime.training import Trained, Trainer, Training
 
-SETTING = "DLTK_FIT_TIMEOUT"
+LOOK_EVERY = 0.5  # seconds between two looks for words left by other servers and commands
+ASKED = "somebody asked for its end."
+LEFT = "the search that waited for it hung up before it began."
+HUNG_UP = "the search that waited for it hung up, and DLTK_HANGUP is cancel."
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    training: Training
+    task: asyncio.Task[Trained]
 
 
 class Fitting:
-    """Fits models. Each fit is a job; each that comes to its end is a version."""
+    """The fits of one server."""
 
-    def __init__(
-        self, settings: Settings, store: ModelStore, jobs: JobStore, pool: Pool, applying: Applying, last: LastUsed
-    ) -> None:
-        self._paths = settings.paths
-        self._timeout = settings.fit_timeout
-        self._store = store
+    def __init__(self, settings: Settings, jobs: JobStore, trainer: Trainer) -> None:
+        self._settings = settings
         self._jobs = jobs
-        self._pool = pool
-        self._applying = applying
-        self._last = last
-        self._reservations: set[Reservation] = set()
+        self._trainer = trainer
+        self._running: dict[str, _Running] = {}
+        self._submitting = asyncio.Lock()
+        # An asynchronous fit never takes the last place: dashboards fit too, and wait for the answer.
+        self._async_slots = asyncio.Semaphore(max(settings.fit_slots - 1, 1))
 
     async def fit(self, request: Request, call: Call) -> Pieces:
-        """Fit and answer with the fit's own results.
+        """Fit, and answer with the fit's own results or, asynchronously, with the name of its job.
 
         Raises:
             DltkError: with the sentence for the search.
@@ -52,147 +64,142 @@ class Fitting:
             raise AlgorithmMissing(None)
         name = ModelName(request.algorithm, request.model)
         call.facts |= {"algorithm": name.algorithm, "model": name.model}
-        imports = imports_of(read_source(algorithm.find(name.algorithm, self._paths)))
+        options = fit_options(request.parameters)
+        source = read_source(algorithm.find(name.algorithm, self._settings.paths))
+        if options.asynchronous:
+            return await self._submit(request, name, options, source, call)
         job = self._jobs.create(name, request.parameters, call.id)
         call.facts["job"] = job.id
-        with self._recorded(job, call):
-            version, fitted, results = await self._train(request, name, job, imports, call)
-            current, text = await self._settle(version, fitted, call)
-            job.succeed(rows=fitted.rows, version=version.number, promoted=current, message=text)
-        return answer("success", text, [results])
+        training = Training(job, request, name, options, imports_of(source), call)
+        trained = await self._wait_for(self._begin(training))
+        return answer("success", trained.text, [trained.results])
 
-    async def _train(
-        self, request: Request, name: ModelName, job: Job, imports: tuple[str, ...], call: Call
-    ) -> tuple[Version, Fitted, bytes | memoryview]:
-        """Run the fit in a fresh worker and commit what it saved; the worker is gone afterwards."""
-        printed = logs.PrintedLines(job=job.id, algorithm=name.algorithm, model=name.model)
+    def hung_up(self, call: Call) -> None:
+        """The client of a running fit is gone: the fit goes on, unless the setting says otherwise."""
+        if self._settings.hangup == "cancel" and "job" in call.facts:
+            with contextlib.suppress(DltkError):
+                self.cancel(call.facts["job"], HUNG_UP)
 
-        def sink(text: bytes) -> None:
-            job.write(text)
-            printed.write(text)
-
-        with deaths_reported():
-            async with self._pool.fit_worker(name.algorithm, imports, sink) as worker:
-                call.waiting = False
-                job.start()
-                worker.on_step = job.phase
-                with self._reserved(name) as reservation:
-                    try:
-                        fitted, results = await self._run(worker, request, name, reservation)
-                    finally:
-                        call.facts["phases"] = worker.phases
-                    call.facts["rows"] = fitted.rows
-                    job.phase("commit")
-                    version = await asyncio.to_thread(
-                        reservation.commit, _facts(request, fitted, job.id), fitted.code, fitted.description
-                    )
-        return version, fitted, results
-
-    async def _run(
-        self, worker: Worker, request: Request, name: ModelName, reservation: Reservation
-    ) -> tuple[Fitted, bytes | memoryview]:
-        message = Fit(
-            algorithm=name.algorithm,
-            load_name=reservation.load_name,
-            folder=str(reservation.folder),
-            kept_model=str(reservation.kept_model),
-            meta=request.meta_json,
-        )
-        deadline = time.monotonic() + self._timeout
-        reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
-        return expect(reply, Fitted), results
-
-    async def _settle(self, version: Version, fitted: Fitted, call: Call) -> tuple[bool, str]:
-        """Try the version, make it current unless it failed, remove old ones.
-
-        Returns:
-            whether it is current, and the text of the answer.
+    def cancel(self, job: str, why: str = ASKED) -> None:
+        """End a job, here or on whichever server runs it.
 
         Raises:
-            AlgorithmFailed: the fit's own apply failed; the version is kept.
+            JobUnknown: there is none of that id.
+            NotCancellable: it has ended, or its model is being stored.
         """
-        trouble = "" if fitted.apply_error else await self._applying.trial(version)
-        if trouble:
-            await asyncio.to_thread(self._store.note, version, trouble)
-        if trouble or fitted.apply_error:
-            current = await asyncio.to_thread(self._store.promote_if_first, version)
+        running = self._running.get(job)
+        if running is None:
+            self._jobs.ask_to_cancel(job)
+        elif running.training.committing:
+            raise NotCancellable(job, "is storing its model")
         else:
-            await asyncio.to_thread(self._store.promote, version)
-            current = True
-        call.facts |= {"version": version.number, "promoted": current}
-        self._last.fitted(key_of(version), fitted.description)
-        await self._tidy(version.name)
-        fate = _fate(version, current, self._store.serving(version.name))
-        if fitted.apply_error is not None:
-            raise failed(fitted.apply_error, f"The model was fitted and saved nevertheless. {fate}")
-        warnings = [*fitted.notices, *([f"the stored model cannot be used: {trouble}"] if trouble else [])]
-        return current, f"/fit done successfully. {fate}" + "".join(f" WARNING: {each}." for each in warnings)
+            running.training.cancelled = why
+            running.task.cancel()
 
-    async def _tidy(self, name: ModelName) -> None:
-        """End workers of versions that are no longer current, and remove the oldest versions."""
-        self._pool.retire(name.algorithm, name.model, keep=self._store.serving(name).number)
-        in_use = self._pool.versions_in_use(name.algorithm, name.model)
-        await asyncio.to_thread(self._store.prune, name, in_use)
-
-    @contextlib.contextmanager
-    def _recorded(self, job: Job, call: Call) -> Iterator[None]:
-        """Keep the job's record true to the end, whatever ends it."""
+    async def _wait_for(self, running: _Running) -> Trained:
         try:
-            yield
-        except DltkError as error:
-            job.fail(
-                error.sentence,
-                traceback=getattr(error, "traceback", ""),
-                coordinates=getattr(error, "coordinates", ""),
-                rows=call.facts.get("rows"),
-                version=call.facts.get("version"),
-                promoted=call.facts.get("promoted", False),
-            )
-            raise
+            return await asyncio.shield(running.task)
         except asyncio.CancelledError:
-            job.fail("The server was stopped before the fit came to its end. Fit again.")
-            raise
-        except Exception as error:
-            job.fail(f"Fault in the runtime: {error!r}", traceback=traceback.format_exc())
+            if running.training.call.waiting and not running.task.done():
+                running.training.cancelled = LEFT
+                running.task.cancel()
             raise
 
-    @contextlib.contextmanager
-    def _reserved(self, name: ModelName) -> Iterator[Reservation]:
-        with self._store.reserve(name) as reservation:
-            self._reservations.add(reservation)
-            try:
-                yield reservation
-            finally:
-                self._reservations.discard(reservation)
+    def _begin(self, training: Training) -> _Running:
+        turn = self._async_slots if training.options.asynchronous else contextlib.nullcontext()
+        running = _Running(training, asyncio.create_task(self._trainer.train(training, turn)))
+        self._running[training.job.id] = running
+        running.task.add_done_callback(lambda _: self._ended(running))
+        return running
 
-    async def keep_alive(self) -> None:
-        """Touch running jobs and reserved versions for ever, so that no replica takes them for lost."""
+    def _ended(self, running: _Running) -> None:
+        training = running.training
+        self._running.pop(training.job.id, None)
+        if not running.task.cancelled():
+            running.task.exception()  # the job's record has it; nobody may be waiting
+        if training.options.asynchronous:
+            record = training.job.record
+            logs.event("job", job=record.id, outcome=record.state, message=record.message, **training.call.facts)
+
+    async def _submit(
+        self, request: Request, name: ModelName, options: FitOptions, source: Source, call: Call
+    ) -> Pieces:
+        code = code_hash(source, self._settings.paths)
+        submission = await asyncio.to_thread(Submission.of, request, code)
+        async with self._submitting:
+            if known := await asyncio.to_thread(self._jobs.unfinished, submission.fingerprint):
+                call.facts["job"] = known.id
+                return answer("submitted", _submitted(known.id, name, f"was submitted before and is {known.state}"))
+            waiting = sum(
+                each.training.call.waiting for each in self._running.values() if each.training.options.asynchronous
+            )
+            if waiting >= self._settings.max_queued:
+                raise QueueFull(waiting)
+            job = await asyncio.to_thread(self._jobs.create, name, request.parameters, call.id, submission)
+            call.facts["job"] = job.id
+            self._begin(Training(job, request, name, options, imports_of(source), Call(call.id, "job")))
+        return answer("submitted", _submitted(job.id, name, "is queued"))
+
+    async def _adopt(self) -> None:
+        """Begin the jobs that a server left queued when it ended."""
+        for record in reversed(await asyncio.to_thread(self._jobs.list)):
+            if record.state is State.QUEUED and record.asynchronous and record.id not in self._running:
+                adopted = await asyncio.to_thread(self._jobs.adopt, record.id)
+                if adopted is not None:
+                    self._begin_adopted(*adopted)
+
+    def _begin_adopted(self, job: Job, submission: Submission) -> None:
+        try:
+            request = request_of(memoryview(submission.data), submission.meta)
+            name = ModelName(job.record.algorithm, job.record.model)
+            source = read_source(algorithm.find(name.algorithm, self._settings.paths))
+            options = fit_options(request.parameters)
+        except DltkError as error:
+            job.fail(error.sentence)
+            return
+        call = Call(job.record.request, "job")
+        self._begin(Training(job, request, name, options, imports_of(source), call))
+
+    async def upkeep(self) -> None:
+        """Run what earlier servers left queued, keep the records of running fits fresh, heed words left on disk."""
+        rounds = 0
         while True:
-            await asyncio.sleep(TOUCH_EVERY)
-            self._jobs.touch()
-            for reservation in list(self._reservations):
-                with contextlib.suppress(OSError):  # a full disk must not end the fit
-                    reservation.touch()
+            if rounds % round(TOUCH_EVERY / LOOK_EVERY) == 0:
+                self._jobs.touch()
+                self._trainer.touch()
+                await self._adopt()
+            for job in list(self._running):
+                if self._jobs.to_be_cancelled(job):
+                    with contextlib.suppress(JobUnknown, NotCancellable):
+                        self.cancel(job)
+            rounds += 1
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def close(self, deadline: float) -> None:
+        """Give running fits until `deadline` (of `time.monotonic`); what is queued waits for the next server."""
+        for running in self._running.values():
+            if running.training.call.waiting:
+                running.task.cancel()
+        tasks = [running.task for running in self._running.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=max(deadline - time.monotonic(), 0))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _facts(request: Request, fitted: Fitted, job: str) -> Facts:
-    return Facts(
-        sources=[SourceHash(each.name, each.path, each.sha256) for each in unpack(fitted.code)],
-        parameters=request.parameters,
-        targets=request.targets,
-        features=[Feature(each.name, each.kind) for each in fitted.features],
-        rows=fitted.rows,
-        info=msgspec.json.decode(fitted.info),
-        metrics=dict(fitted.metrics),
-        libraries=fitted.libraries,
-        job=job,
-        kept_by_runtime=fitted.kept_by_runtime,
-        notices=list(fitted.notices),
+def code_hash(source: Source, paths: Paths) -> str:
+    """The hash of a notebook's code and of the helpers beside it."""
+    digest = hashlib.sha256(source.sha256.encode())
+    for folder in (paths.helpers, paths.modules):
+        for file in sorted(folder.glob("*.py")):
+            with contextlib.suppress(OSError):  # gone this moment
+                digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _submitted(job: str, name: ModelName, state: str) -> str:
+    return (
+        f"/fit submitted: job {job} {state}. Follow it with 'dltk jobs watch {job}'; "
+        f"'| apply {name.model}' works as soon as the model has a version."
     )
-
-
-def _fate(version: Version, current: bool, serving: Version) -> str:
-    if current:
-        return f"Version {version.number} of model '{version.name.model}' is now current."
-    stored = f"Version {version.number} of model '{version.name.model}' is stored"
-    return f"{stored}, but version {serving.number} stays current."

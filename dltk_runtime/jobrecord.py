@@ -51,6 +51,11 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, str] = {}
     phase: str = ""
     phases: dict[str, float] = {}
+    asynchronous: bool = False
+    fingerprint: str = ""  # of data, parameters and code: an asynchronous job is not started twice
+    step: float = 0.0  # of `total` steps are done; 0 of 0 when nobody knows
+    total: float = 0.0
+    metrics: dict[str, float] = {}  # of the newest step
     version: int | None = None
     promoted: bool = False
     error: JobError | None = None

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import secrets
@@ -20,13 +21,15 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime import files
-from dltk_runtime.errors import JobUnknown
+from dltk_runtime import files, series
+from dltk_runtime.errors import JobUnknown, NotCancellable
 from dltk_runtime.joblog import JobLog
 from dltk_runtime.jobrecord import RECORD, JobError, JobRecord, State, cut, save
 from dltk_runtime.manifest import without_secrets
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
+from dltk_runtime.series import Series
+from dltk_runtime.submission import Claim, Submission
 
 __all__ = ["LOST_AFTER", "TOUCH_EVERY", "Job", "JobError", "JobRecord", "JobStore", "State"]
 
@@ -35,6 +38,8 @@ logger = logging.getLogger(__name__)
 TOUCH_EVERY = 10.0  # seconds
 LOST_AFTER = 60.0  # seconds
 LOG = "log"
+CANCEL = "cancel"  # an empty file that asks for the job's end
+PROGRESS_EVERY = 0.25  # seconds between two notes of progress
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}", re.ASCII)
 
 
@@ -44,11 +49,14 @@ class Job:
     Once it exists, a record that cannot be written (a full disk) is logged and never stops the fit.
     """
 
-    def __init__(self, folder: Path, record: JobRecord, log_bytes: int) -> None:
+    def __init__(self, folder: Path, record: JobRecord, log_bytes: int, claim: Claim | None = None) -> None:
         self.record = record
+        self._claim = claim
         self._folder = folder
         self._log = JobLog(folder / LOG, log_bytes)
         self._phase_began = time.monotonic()
+        self._told = False  # the notebook reports its progress itself
+        self._progress_written = 0.0
 
     @property
     def id(self) -> str:
@@ -62,6 +70,20 @@ class Job:
         """The phase `name` begins, and the one before it ends."""
         self._change(phases=self._measured(), phase=name)
         self._phase_began = time.monotonic()
+
+    def progress(self, step: float, total: float, metrics: Mapping[str, float], *, printed: bool = False) -> None:
+        """Note how far the fit is; what was read out of printed text (`printed`) yields to what the notebook says."""
+        if printed and self._told:
+            return
+        self._told = self._told or not printed
+        now = time.monotonic()
+        if now - self._progress_written < PROGRESS_EVERY and step != total:
+            return
+        self._progress_written = now
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        self._change(step=step, total=total, metrics={**self.record.metrics, **finite})
+        with suppress(OSError):  # a full disk must not end the fit
+            series.append(self._folder, step, finite)
 
     def write(self, text: bytes) -> None:
         """Add what user code printed to the log: any number of lines, or parts of them."""
@@ -95,6 +117,12 @@ class Job:
         """The job was ended on request, or nobody waited for it any more."""
         self._end(State.CANCELLED, message=message)
 
+    def release(self) -> None:
+        """Let another server have the job, which stays queued."""
+        self._log.close()
+        if self._claim is not None:
+            self._claim.drop()
+
     def _end(
         self,
         state: State,
@@ -118,6 +146,9 @@ class Job:
             promoted=promoted,
             error=error,
         )
+        Submission.remove(self._folder)
+        if self._claim is not None:
+            self._claim.drop()
 
     def _measured(self) -> dict[str, float]:
         """The seconds of each phase, the running one included."""
@@ -146,8 +177,12 @@ class JobStore:
         # Weak, so that a job which its server has forgotten is not kept from being found lost.
         self._live: weakref.WeakSet[Job] = weakref.WeakSet()
 
-    def create(self, name: ModelName, parameters: Mapping[str, str], request: str = "") -> Job:
+    def create(
+        self, name: ModelName, parameters: Mapping[str, str], request: str = "", submission: Submission | None = None
+    ) -> Job:
         """A queued job; `request` is the id of the request it came with. The oldest ended jobs make room.
+
+        With a `submission` the job is asynchronous: what it needs to run lies in its folder until it ends.
 
         Raises:
             NotStored: the record cannot be written.
@@ -161,8 +196,10 @@ class JobStore:
             created=now,
             parameters={key: cut(value) for key, value in without_secrets(parameters).items()},
             request=request,
+            asynchronous=submission is not None,
+            fingerprint=submission.fingerprint if submission else "",
         )
-        job = self._made(record)
+        job = self._made(record, submission)
         self._live.add(job)
         self.prune()
         return job
@@ -207,12 +244,60 @@ class JobStore:
         found = (self._read(job, moment) for job in reversed(self._ids()))
         return [record for record in found if record is not None]
 
-    def _made(self, record: JobRecord) -> Job:
+    def adopt(self, job: str) -> tuple[Job, Submission] | None:
+        """Take over a queued asynchronous job whose server is gone; None when it is not to be had."""
+        folder = self._path(job)
+        claim = Claim.take(folder, LOST_AFTER)
+        if claim is None:
+            return None
+        record = self._read(job, time.time())
+        found = Submission.read(folder) if record is not None and record.state is State.QUEUED else None
+        if record is None or found is None:
+            claim.drop()
+            return None
+        adopted = Job(folder, record, self._log_bytes, claim)
+        self._live.add(adopted)
+        return adopted, found
+
+    def unfinished(self, fingerprint: str) -> JobRecord | None:
+        """The asynchronous job of that fingerprint that waits or runs, on any server."""
+        return next((each for each in self.list() if each.fingerprint == fingerprint and not each.state.ended), None)
+
+    def metrics(self, job: str) -> Series:
+        """The metrics of each noted step.
+
+        Raises:
+            JobUnknown: there is none of that id.
+        """
+        self.get(job)
+        return series.read(self._path(job))
+
+    def ask_to_cancel(self, job: str) -> None:
+        """Leave word that the job is to be ended, for whichever server runs it.
+
+        Raises:
+            JobUnknown: there is none of that id.
+            NotCancellable: it has ended.
+        """
+        record = self.get(job)
+        if record.state.ended:
+            raise NotCancellable(job, f"has {record.state}" if record.state != State.LOST else "is lost")
+        (self._path(job) / CANCEL).touch()
+
+    def to_be_cancelled(self, job: str) -> bool:
+        """Whether somebody asked for the job's end."""
+        return (self._path(job) / CANCEL).exists()
+
+    def _made(self, record: JobRecord, submission: Submission | None) -> Job:
         folder = self._folder / record.id
         try:
             folder.mkdir(parents=True)
+            claim = None
+            if submission is not None:
+                claim = Claim.take(folder, 0)
+                submission.write(folder)
             save(folder, record)
-            return Job(folder, record, self._log_bytes)
+            return Job(folder, record, self._log_bytes, claim)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise files.not_stored("The record of a job", folder, error) from error
@@ -232,7 +317,8 @@ class JobStore:
             untouched = now - path.stat().st_mtime
         except (OSError, msgspec.DecodeError):
             return None
-        if not record.state.ended and untouched > LOST_AFTER:
+        waits = record.state is State.QUEUED and record.asynchronous  # until a server adopts it
+        if not record.state.ended and not waits and untouched > LOST_AFTER:
             return msgspec.structs.replace(record, state=State.LOST)
         return record
 

@@ -88,7 +88,15 @@ def decode(body: bytes | bytearray) -> Request:
     Raises:
         BodyInvalid: naming the first thing that is not as Splunk sends it.
     """
-    data, sent = _parse(body)
+    return request_of(*_parse(body))
+
+
+def request_of(data: memoryview, sent: Meta) -> Request:
+    """The request that `data`, a JSON string literal, and the `meta` sent with it make.
+
+    Raises:
+        BodyInvalid: as `decode` does.
+    """
     meta = without_secrets(sent)  # first of all, so that no text made of it can hold one
     options = _object(meta, "options", "meta.options")
     parameters = _object(options, "params", "meta.options.params")

@@ -18,12 +18,16 @@ from dltk_runtime.errors import AddressInvalid, TokenMissing
 from dltk_runtime.service import Service
 from dltk_runtime.settings import Settings
 
-GRACE = 10  # seconds that running requests have to end after SIGTERM
+ANSWERING = 5  # seconds that the answers of what was ended at the end of DLTK_GRACE may take
 
 
 def create_app(settings: Settings) -> Starlette:
     """The whole application, with a service of its own that lives as long as the application."""
-    service = Service(settings)
+    return application(Service(settings))
+
+
+def application(service: Service) -> Starlette:
+    """The application around a service, which starts and ends with it."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -49,29 +53,32 @@ def serve(settings: Settings) -> None:
     sock = _bind(settings)
     scheme, port = "https" if secure else "http", sock.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    service = Service(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        application(service),
         loop="uvloop",
         http="httptools",
         ws="none",
         lifespan="on",
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=round(settings.grace) + ANSWERING,
         timeout_keep_alive=75,
     )
     if secure:
         cert, key = tls.certificate(settings)
         config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
-    _Server(config, f"{scheme}://{host}:{port}").run(sockets=[sock])
+    _Server(config, f"{scheme}://{host}:{port}", service).run(sockets=[sock])
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which says on stdout when it is ready, and exits with 0 when it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, service: Service) -> None:
         super().__init__(config)
         self._url = url
+        self._service = service
+        self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -90,6 +97,7 @@ class _Server(uvicorn.Server):
     def _stop(self) -> None:
         self.force_exit = self.should_exit  # the second time
         self.should_exit = True
+        self._draining = self._draining or asyncio.get_running_loop().create_task(self._service.drain())
 
 
 def _secure(settings: Settings) -> bool:

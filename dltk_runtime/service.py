@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 from dltk_runtime import __version__, protocol
 from dltk_runtime.applying import Applying
@@ -11,9 +12,11 @@ from dltk_runtime.calls import Call, Pieces
 from dltk_runtime.fitting import Fitting
 from dltk_runtime.jobs import JobStore
 from dltk_runtime.last_used import LastUsed
+from dltk_runtime.promotion import Promotion
 from dltk_runtime.settings import Settings
 from dltk_runtime.staging import Staging
 from dltk_runtime.store import ModelStore
+from dltk_runtime.training import Trainer
 from dltk_runtime.worker.pool import Pool
 
 
@@ -28,8 +31,11 @@ class Service:
         jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
         self._last = LastUsed(self._store, self._pool)
         self._applying = Applying(settings, self._store, jobs, self._pool, self._last)
-        self._fitting = Fitting(settings, self._store, jobs, self._pool, self._applying, self._last)
+        promotion = Promotion(self._store, self._applying)
+        trainer = Trainer(self._store, self._pool, promotion, self._last, settings.fit_timeout)
+        self._fitting = Fitting(settings, jobs, trainer)
         self._staging = Staging(settings, self._pool)
+        self._stop_at: float | None = None  # of `time.monotonic`, once the server was told to stop
         self._upkeep: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -38,10 +44,17 @@ class Service:
             folder.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self._store.sweep)
         await self._pool.start()
-        self._upkeep = asyncio.create_task(self._fitting.keep_alive())
+        self._upkeep = asyncio.create_task(self._fitting.upkeep())
+
+    async def drain(self) -> None:
+        """Give running fits their grace, then end them with an error that their searches still get."""
+        if self._stop_at is None:
+            self._stop_at = time.monotonic() + self.settings.grace
+            await self._fitting.close(self._stop_at)
 
     async def close(self) -> None:
-        """End every worker; a fit that still runs ends with an error."""
+        """End every fit and every worker, those that have not used up their grace included."""
+        await self._fitting.close(self._stop_at or 0)
         if self._upkeep is not None:
             self._upkeep.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -57,6 +70,11 @@ class Service:
         if request.staging:
             return await self._staging.stage(request, call)
         return await self._fitting.fit(request, call)
+
+    def hung_up(self, call: Call) -> None:
+        """The client of a call that a worker runs is gone."""
+        if call.route == "/fit":
+            self._fitting.hung_up(call)
 
     async def apply(self, request: protocol.Request, call: Call) -> Pieces:
         """Apply a model.

@@ -53,6 +53,13 @@ def _token(value: str) -> str:
     return value
 
 
+def _password_hash(value: str) -> str:
+    """``argon2:…`` or ``sha256:salt:digest``: a password as it is would let nobody in."""
+    if not re.fullmatch(r"argon2:\$argon2.+|[a-z0-9]+:[0-9a-f]+:[0-9a-f]+", value):
+        raise ValueError
+    return value
+
+
 def _path(value: str) -> Path:
     return Path(value).expanduser().absolute()
 
@@ -131,6 +138,30 @@ class Settings:
         "API_SSL_CERT", None, "a path", _path, "certificate chain (PEM); unset: a self-signed one, made once per home"
     )
     tls_key: Path | None = _setting("API_SSL_KEY", None, "a path", _path, "its private key (PEM)")
+    mode: str = _setting(
+        "MODE_DEV_PROD",
+        "PROD",
+        "DEV or PROD",
+        _one_of("DEV", "PROD"),
+        "in the image: PROD starts the API alone, DEV also JupyterLab, TensorBoard and MLflow",
+    )
+    jupyter_password: str = _setting(
+        "JUPYTER_PASSWD",
+        "",
+        "a hash as jupyter_server.auth.passwd() makes it",
+        _password_hash,
+        "hash of JupyterLab's password; in the image JupyterLab does not start without",
+        secret=True,
+    )
+    jupyter_port: int = _setting("JUPYTER_PORT", 8888, "a port", _natural, "port of JupyterLab in the image")
+    open_tools: bool = _setting(
+        "DLTK_OPEN_TOOLS",
+        False,
+        "true or false",
+        _flag,
+        "in the image: whether TensorBoard (6006) and MLflow (6000) answer everybody, instead of behind JupyterLab's "
+        "password alone",
+    )
     splunk_access: bool = _setting(
         "splunk_access_enabled", False, "1 or 0", _flag, "whether notebooks may search in Splunk (dsdlsupport)"
     )
@@ -142,6 +173,29 @@ class Settings:
     )
     hec_url: str = _setting("splunk_hec_url", "", "text", _text, "URL of the HTTP Event Collector")
     hec_token: str = _setting("splunk_hec_token", "", "text", _text, "token of the HTTP Event Collector", secret=True)
+    splunk_cafile: Path | None = _setting(
+        "DLTK_SPLUNK_CAFILE", None, "a path", _path, "certificates (PEM) to check Splunk's against; unset: the system's"
+    )
+    splunk_verify: bool = _setting(
+        "DLTK_SPLUNK_VERIFY", True, "true or false", _flag, "whether Splunk's certificate is checked at all"
+    )
+    splunk_patience: float = _setting(
+        "DLTK_SPLUNK_PATIENCE",
+        30.0,
+        "seconds above 0",
+        _seconds,
+        "for how long a call is tried again while Splunk does not answer or is busy",
+    )
+    events_index: str = _setting(
+        "DLTK_EVENTS_INDEX", "", "text", _text, "index for the runtime's own events; unset: the token's default"
+    )
+    events_spool: int = _setting(
+        "DLTK_EVENTS_SPOOL",
+        64 * MIB,
+        "a size such as 64M",
+        _bytes,
+        "disk space for events that Splunk does not take yet; those beyond it are dropped and counted",
+    )
     # ours
     home: Path = _setting(
         "DLTK_HOME", Path(".dltk"), "a path", _path, "models, jobs, graphics, certificates; /srv in the image"
@@ -194,6 +248,22 @@ class Settings:
     )
     spares: int = _setting(
         "DLTK_SPARES", 2, "a whole number", _natural, "worker processes held ready with their imports done"
+    )
+    max_queued: int = _setting(
+        "DLTK_MAX_QUEUED", 100, "a whole number from 1 on", _positive, "asynchronous fits (mode=async) that may wait"
+    )
+    hangup: str = _setting(
+        "DLTK_HANGUP",
+        "continue",
+        "continue or cancel",
+        _one_of("continue", "cancel"),
+        "what becomes of a fit whose search hangs up, as Splunk does after max_fit_time",
+    )
+    grace: float = _setting(
+        "DLTK_GRACE", 10.0, "seconds above 0", _seconds, "time that running requests and fits have to end after SIGTERM"
+    )
+    refuse_missing: bool = _setting(
+        "DLTK_REFUSE_MISSING", False, "true or false", _flag, "refuse an apply that lacks a feature, instead of warning"
     )
     keep_versions: int = _setting(
         "DLTK_KEEP_VERSIONS",

@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import NoReturn, TextIO
 
 import msgspec
 
-from dltk_runtime import settings
+from dltk_runtime import progress, settings
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.failure import StepFailed
 from dltk_runtime.worker.messages import (
@@ -32,6 +33,7 @@ from dltk_runtime.worker.messages import (
     FromWorker,
     Load,
     Options,
+    Progress,
     Ready,
     Score,
     Stage,
@@ -73,6 +75,7 @@ def _serve(sock: socket.socket, standing: _Standing, imports: tuple[str, ...]) -
     def tell(message: FromWorker) -> None:
         channel.send(sock, message)
 
+    _report_progress_to(sock)
     _import(imports)
     steps = Steps(settings.worker_paths(), tell)
     channel.send(sock, Ready())
@@ -84,6 +87,18 @@ def _serve(sock: socket.socket, standing: _Standing, imports: tuple[str, ...]) -
         channel.send(sock, answer, result)
         del answer, result
         gc.collect(0)
+
+
+def _report_progress_to(sock: socket.socket) -> None:
+    """Send what the notebook says of its progress; not from a fork, whose socket is the worker's."""
+    worker, sending = os.getpid(), threading.Lock()
+
+    def send(step: float, total: float, metrics: dict[str, float]) -> None:
+        if os.getpid() == worker:
+            with sending:  # a notebook may train in several threads
+                channel.send(sock, Progress(step, total, metrics))
+
+    progress.send_to(send)
 
 
 def _answer(steps: Steps, message: ToWorker, blob: channel.Blob) -> tuple[FromWorker, bytes]:

@@ -112,6 +112,14 @@ class Entered(Message, frozen=True):
     at: str = ""  # coordinates of the function it calls
 
 
+class Progress(Message, frozen=True):
+    """How far a fit is, as its notebook says; `total` 0 means that nobody knows."""
+
+    step: float
+    total: float
+    metrics: dict[str, float]
+
+
 class Code(Message, frozen=True):
     """The code that runs from now on, as `dltk_runtime.notebook.pack` makes it: a death is told with its lines."""
 
@@ -178,4 +186,4 @@ class Failed(Message, frozen=True):
 
 
 ToWorker = Fit | Load | Apply | Score | Stage | Describe
-FromWorker = Ready | Entered | Code | Loaded | Fitted | Applied | Scored | Staged | Described | Failed
+FromWorker = Ready | Entered | Progress | Code | Loaded | Fitted | Applied | Scored | Staged | Described | Failed

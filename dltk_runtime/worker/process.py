@@ -19,7 +19,7 @@ import msgspec
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.death import Death, WorkerDied, cause_of, place_of
 from dltk_runtime.worker.guardian import Guardian
-from dltk_runtime.worker.messages import DUMP_SIGNAL, Code, Entered, FromWorker, Options, Ready, ToWorker
+from dltk_runtime.worker.messages import DUMP_SIGNAL, Code, Entered, FromWorker, Options, Progress, Ready, ToWorker
 
 DUMP_WAIT = 0.3  # seconds a worker has to say where it is before it is ended
 CLOSED_WAIT = 0.5  # seconds in which a process that ends may lie between closing its files and being gone
@@ -54,6 +54,7 @@ class Worker:
     output: int
     on_end: Callable[[], object]  # called once, when the process is gone
     on_step: Callable[[str], None] | None = None
+    on_progress: Callable[[Progress], None] | None = None
     step: str = "start"
     phases: dict[str, float] = field(default_factory=dict)
     ending: bool = False
@@ -218,6 +219,9 @@ class Worker:
         match message:
             case Entered(step, at):
                 self._enter(step, at)
+            case Progress():
+                if self.on_progress is not None:
+                    self.on_progress(message)
             case Code(code):
                 self._code = code
             case Ready():
