@@ -1,0 +1,94 @@
+"""Where notebooks find Splunk, and with which tokens.
+
+In JupyterLab and papermill it is the environment of the person. A worker's environment carries no token
+(promise 9): it gets a memory file, whose descriptor `DESCRIPTOR` names. It is no file on any disk, cannot be
+changed, and is gone with the server::
+
+    server ── sealed(settings) ── memfd ── pass_fds, DLTK_SPLUNK_FD=7 ──→ worker ── found()
+
+Processes that notebook code starts do not inherit the descriptor, and so reach Splunk only through their parent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from dltk_runtime.settings import Settings
+from dltk_runtime.splunk.transport import Tls
+
+DESCRIPTOR = "DLTK_SPLUNK_FD"
+_NAME = "dltk-splunk"
+_MOST = 64 * 1024  # bytes; tokens are below 2 KiB
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Addresses and tokens; empty texts where there is none."""
+
+    host: str = ""
+    port: int = 8089
+    token: str = field(default="", repr=False)
+    hec_url: str = ""
+    hec_token: str = field(default="", repr=False)
+    verify: bool = True
+    cafile: str = ""
+    patience: float = 30.0
+
+    @property
+    def tls(self) -> Tls:
+        return Tls(self.verify, Path(self.cafile) if self.cafile else None)
+
+
+def of_settings(settings: Settings) -> Access:
+    """What the settings allow notebooks: nothing of what is not enabled."""
+    search, hec = settings.splunk_access, settings.hec
+    return Access(
+        host=settings.splunk_host if search else "",
+        port=settings.splunk_port,
+        token=settings.splunk_token if search else "",
+        hec_url=settings.hec_url if hec else "",
+        hec_token=settings.hec_token if hec else "",
+        verify=settings.splunk_verify,
+        cafile=str(settings.splunk_cafile or ""),
+        patience=settings.splunk_patience,
+    )
+
+
+def sealed(settings: Settings) -> int | None:
+    """A memory file with the access of `settings`, for the workers; none when they have no access at all."""
+    access = of_settings(settings)
+    if not (access.token or access.hec_token):
+        return None
+    descriptor = os.memfd_create(_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(descriptor, msgspec.json.encode(access))
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+    return descriptor
+
+
+def found(environ: Mapping[str, str] | None = None) -> Access:
+    """The access of this process: a worker's memory file, else the environment.
+
+    Raises:
+        SettingInvalid: a variable cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    if DESCRIPTOR not in environ:
+        return of_settings(Settings.from_env(environ))
+    return _read(environ[DESCRIPTOR]) or Access()
+
+
+def _read(descriptor: str) -> Access | None:
+    """What the memory file holds; nothing in a process that has none, or another file, of that number."""
+    try:
+        if _NAME not in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            return None
+        return msgspec.json.decode(os.pread(int(descriptor), _MOST, 0), type=Access)
+    except (OSError, ValueError):  # msgspec.DecodeError is a ValueError
+        return None

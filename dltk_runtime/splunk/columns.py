@@ -1,0 +1,175 @@
+"""Rows of Splunk's text → typed columns, chunk by chunk, in memory not much beyond that of the frame.
+
+A column is a number where every value of it is written as one, else it is text, as it came: ``007``, ``+5`` and
+``12e34`` stay text, which `pandas.read_csv` would change. Whether a later chunk makes a column text is not known
+before the end; until then the text of numbers is kept packed, a few bytes a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dltk_runtime.splunk.rows import Row
+
+TIME = "_time"
+EXACT = 2**53  # integers up to here are exact as floats
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?|nan|-?inf"  # printf's %g, and plain integers
+_NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?\n)*+")
+_SHARED = 10_000  # distinct texts of a column that are stored once
+
+
+@dataclass(slots=True)
+class _Text:
+    values: list[Any]  # str or None
+
+
+@dataclass(slots=True)
+class _Parsed:
+    kind: str  # "int", "float", "time", or "" when every value is missing
+    array: Any
+    packed: str  # the values as they came, each with a newline behind it
+
+    def texts(self) -> list[Any]:
+        return [value or None for value in self.packed.split("\n")[:-1]]
+
+
+@dataclass(slots=True)
+class _Column:
+    name: str
+    stays_text: bool
+    parts: list[_Text | _Parsed] = field(default_factory=list)
+    shared: dict[str, str] = field(default_factory=dict)
+
+    def add(self, values: list[Any]) -> None:
+        """`values`: text, lists of text, or nothing."""
+        flat = [_flat(value) for value in values]
+        parsed = None if self.stays_text else _parsed(self.name, flat)
+        self.stays_text = parsed is None
+        self.parts.append(parsed or _Text([self._once(value) for value in flat]))
+
+    def series(self) -> pd.Series:
+        if not self.stays_text:
+            array = _joined([part for part in self.parts if isinstance(part, _Parsed)])
+            if array is not None:
+                return pd.Series(array)
+        texts: list[Any] = []
+        for number, part in enumerate(self.parts):
+            texts += part.values if isinstance(part, _Text) else part.texts()
+            self.parts[number] = _Text([])  # give it back early
+        return pd.Series([np.nan if text is None else text for text in texts])
+
+    def _once(self, value: str | None) -> str | None:
+        """One object for equal texts, for as many as are worth it."""
+        if value is None or (len(self.shared) >= _SHARED and value not in self.shared):
+            return value
+        return self.shared.setdefault(value, value)
+
+
+class Columns:
+    """Gathers rows, and makes a frame of them. `text` names columns that stay text whatever they look like."""
+
+    def __init__(self, text: Collection[str] = ()) -> None:
+        self._text = frozenset(text)
+        self._columns: dict[str, _Column] = {}
+        self.rows = 0
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Take a chunk of rows; fields that a row lacks are missing values."""
+        for name in dict.fromkeys(name for row in rows for name in row):
+            if name not in self._columns:
+                self._columns[name] = self._column(name)
+        for name, column in self._columns.items():
+            column.add([row.get(name) for row in rows])
+        self.rows += len(rows)
+
+    def frame(self) -> pd.DataFrame:
+        """All rows so far, columns in the order in which they came; ``_time`` is a UTC timestamp."""
+        series = {}
+        while self._columns:
+            name = next(iter(self._columns))
+            series[name] = self._columns.pop(name).series()
+        return pd.DataFrame(series, copy=False)
+
+    def _column(self, name: str) -> _Column:
+        column = _Column(name, name in self._text)
+        if self.rows:
+            column.add([None] * self.rows)
+        return column
+
+
+def frame_of(rows: Iterable[Row], text: Collection[str] = ()) -> pd.DataFrame:
+    """The frame of a few rows."""
+    columns = Columns(text)
+    columns.add(list(rows))
+    return columns.frame()
+
+
+def _flat(value: Any) -> str | None:
+    """A field with several values becomes one text of several lines, as in what `fit` sends."""
+    if isinstance(value, list):
+        value = "\n".join(map(str, value))
+    return (value if isinstance(value, str) else str(value)) if value not in (None, "") else None
+
+
+def _parsed(name: str, values: list[str | None]) -> _Parsed | None:
+    """The values as numbers or times; nothing when one of them is neither."""
+    packed = "".join([f"{value or ''}\n" for value in values])
+    if packed.count("\n") != len(values):
+        return None  # several lines in one value
+    if len(packed) == len(values):
+        return _Parsed("", np.full(len(values), np.nan), packed)
+    if _NUMBERS.fullmatch(packed):
+        return _numbers(name, values, packed)
+    return _times(values, packed) if name == TIME else None
+
+
+def _numbers(name: str, values: list[str | None], packed: str) -> _Parsed | None:
+    if name == TIME:
+        seconds = np.array([np.nan if value is None else float(value) for value in values])
+        return _Parsed("time", pd.to_datetime(seconds, unit="s", utc=True).as_unit("us"), packed)
+    if not any(sign in packed for sign in ".en"):
+        return _integers(values, packed)
+    return _Parsed("float", np.array([np.nan if value is None else float(value) for value in values]), packed)
+
+
+def _integers(values: list[str | None], packed: str) -> _Parsed | None:
+    numbers = [None if value is None else int(value) for value in values]
+    present = [number for number in numbers if number is not None]
+    if len(present) == len(numbers):
+        inside = min(present) >= -(2**63) and max(present) < 2**63
+        return _Parsed("int", np.array(present, dtype=np.int64), packed) if inside else None
+    if max(map(abs, present)) > EXACT:
+        return None  # as floats, which missing values need, they would change
+    return _Parsed("float", np.array([np.nan if number is None else number for number in numbers]), packed)
+
+
+def _times(values: list[str | None], packed: str) -> _Parsed | None:
+    try:
+        return _Parsed(
+            "time", pd.to_datetime(pd.Index(values, dtype=object), format="ISO8601", utc=True).as_unit("us"), packed
+        )
+    except ValueError:
+        return None
+
+
+def _joined(parts: list[_Parsed]) -> Any:
+    """One array of all parts; nothing where it could not hold every value exactly."""
+    kinds = {part.kind for part in parts} - {""}
+    if "time" in kinds:
+        return pd.concat([_as_times(part) for part in parts], ignore_index=True) if kinds == {"time"} else None
+    if kinds == {"int", "float"} or (kinds == {"int"} and any(not part.kind for part in parts)):
+        whole = [part.array for part in parts if part.kind == "int"]
+        if max(int(np.abs(array).max()) for array in whole) > EXACT:
+            return None
+    return np.concatenate([part.array for part in parts])
+
+
+def _as_times(part: _Parsed) -> pd.Series:
+    times = part.array if part.kind else pd.DatetimeIndex([pd.NaT] * len(part.array))
+    return pd.Series(times).dt.tz_localize("UTC") if not part.kind else pd.Series(times)

@@ -1,0 +1,57 @@
+"""A bar for people who wait for rows: in a terminal, in Jupyter, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self, TypeVar
+
+import rich.progress
+from rich.console import Console
+
+T = TypeVar("T")
+STEP = 1_000  # rows between two looks at the bar
+
+
+class Progress:
+    """A bar that counts rows: of `total` where that is known. `show` is None for "where somebody watches"."""
+
+    def __init__(self, label: str, *, show: bool | None = None) -> None:
+        console = Console(stderr=True)
+        watched = console.is_terminal or console.is_jupyter
+        self._bar = rich.progress.Progress(
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.BarColumn(),
+            rich.progress.TextColumn("{task.completed:,.0f} rows"),
+            rich.progress.TimeElapsedColumn(),
+            console=console,
+            disable=not (watched if show is None else show),
+        )
+        self._task = self._bar.add_task(label if len(label) <= 40 else label[:39] + "…", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def restart(self) -> None:
+        """Count from 0 again."""
+        self._bar.update(self._task, completed=0)
+
+    def to(self, rows: int, total: int | None = None) -> None:
+        """Show that `rows` are there."""
+        self._bar.update(self._task, completed=rows, total=total)
+
+
+def counted(rows: Iterator[T], bar: Progress) -> Iterator[T]:
+    """`rows`, counted by `bar`."""
+    count = 0
+    for count, row in enumerate(rows, start=1):
+        if count % STEP == 0:
+            bar.to(count)
+        yield row
+    bar.to(count, count)
