@@ -47,11 +47,11 @@ class Progress:
         self._bar.update(self._task, completed=rows, total=total)
 
 
-def counted(rows: Iterator[T], bar: Progress) -> Iterator[T]:
-    """`rows`, counted by `bar`."""
+def counted(rows: Iterator[T], bar: Progress, total: int | None = None) -> Iterator[T]:
+    """`rows`, counted by `bar`: of `total`, where that is known."""
     count = 0
     for count, row in enumerate(rows, start=1):
         if count % STEP == 0:
-            bar.to(count)
+            bar.to(count, total)
         yield row
     bar.to(count, count)

@@ -1,0 +1,169 @@
+"""Lines on disk until somebody has taken them: a queue that outlives the process.
+
+::
+
+    <folder>/<name>/lock          held by the process that works on this queue
+                    000001.jsonl  segments, appended to; each line one event
+                    000001.done   bytes of that segment that were taken
+
+A line is written with one system call and without waiting for the disk: it outlives a kill, not a power cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from dltk_runtime import files
+
+SEGMENT = 1024**2  # bytes from which on a new segment is begun
+
+
+@dataclass(slots=True)
+class Spool:
+    """One queue of lines. `put` may be called by any thread; one thread takes."""
+
+    folder: Path
+    _lock_file: int
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _number: int = 0  # of the segment that is written to
+    _file: int = -1
+    _written: int = 0  # bytes of it
+    _taken: dict[int, int] = field(default_factory=dict)  # bytes of each segment; its file is for the next process
+    size: int = 0  # bytes of all lines that were not taken yet
+
+    @classmethod
+    def create(cls, folder: Path) -> Self:
+        """A new queue below `folder`.
+
+        Raises:
+            OSError: it cannot be written there.
+        """
+        while True:
+            own = folder / secrets.token_hex(8)
+            own.mkdir(parents=True)
+            if (lock := _locked(own)) is not None:  # else another process has taken it for one left behind
+                return cls(own, lock)
+
+    @classmethod
+    def left_behind(cls, folder: Path) -> Iterator[Self]:
+        """The queues below `folder` that no process works on any more; from now on they are this process's."""
+        for name in sorted(files.names_in(folder)):
+            lock = _locked(folder / name)
+            if lock is not None:
+                spool = cls(folder / name, lock)
+                spool._mend()
+                yield spool
+
+    def put(self, line: bytes) -> None:
+        """Append one line, which ends in a newline and holds no other.
+
+        Raises:
+            OSError: the disk does not take it; then the queue is as it was.
+        """
+        with self._lock:
+            if self._file < 0 or self._written >= SEGMENT:
+                self._begin_segment()
+            count = os.write(self._file, line)
+            if count < len(line):  # a full disk takes what it can
+                os.ftruncate(self._file, self._written)
+                raise OSError(f"only {count} of {len(line)} bytes could be written")
+            self._written += count
+            self.size += count
+
+    def peek(self, most: int) -> list[bytes]:
+        """The oldest lines, at most `most` and all of one segment; none when there are none."""
+        for number in self._segments():
+            with self._path(number).open("rb") as file:
+                file.seek(self._position(number))
+                lines = [line for line, _ in zip(file, range(most), strict=False) if line.endswith(b"\n")]
+            if lines:
+                return lines
+            if number != self._number:
+                self._remove(number)
+        return []
+
+    def take(self, lines: list[bytes]) -> None:
+        """Forget the lines that `peek` gave."""
+        number = self._segments()[0]
+        count = sum(map(len, lines))
+        with self._lock:
+            taken = self._taken[number] = self._position(number) + count
+            self.size -= count
+            finished = number != self._number and taken >= self._path(number).stat().st_size
+        if finished:
+            self._remove(number)
+        else:
+            files.write(self._done(number), str(taken).encode(), durable=False)
+
+    def close(self) -> None:
+        """Leave the queue to the next process; an empty one is removed."""
+        if not self.peek(1):
+            for path in self.folder.iterdir():
+                path.unlink()
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
+        if self._file >= 0:
+            os.close(self._file)
+        os.close(self._lock_file)
+
+    def _begin_segment(self) -> None:
+        file = os.open(self._path(self._number + 1), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC)
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._number, self._written = file, self._number + 1, 0
+
+    def _segments(self) -> list[int]:
+        return sorted(int(path.stem) for path in self.folder.glob("*.jsonl"))
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:06}.jsonl"
+
+    def _done(self, number: int) -> Path:
+        return self.folder / f"{number:06}.done"
+
+    def _position(self, number: int) -> int:
+        """Bytes of a segment that were taken."""
+        if number not in self._taken:
+            try:
+                self._taken[number] = int(files.read_short(self._done(number)))
+            except FileNotFoundError:
+                self._taken[number] = 0
+        return self._taken[number]
+
+    def _mend(self) -> None:
+        """Cut off a line that a kill left unfinished, and see how much there is."""
+        segments = self._segments()
+        for number in segments:
+            whole = self._path(number).read_bytes().rpartition(b"\n")
+            os.truncate(self._path(number), len(whole[0]) + len(whole[1]))
+            self.size += len(whole[0]) + len(whole[1]) - self._position(number)
+        self._number = max(segments, default=0)
+
+    def _remove(self, number: int) -> None:
+        self._path(number).unlink()
+        self._done(number).unlink(missing_ok=True)
+
+
+def _locked(folder: Path) -> int | None:
+    """The lock of a queue, if nobody holds it. It is given back by the end of the process, however it comes."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
+    except (FileNotFoundError, NotADirectoryError):
+        return None  # removed by another process meanwhile, or no queue
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    if (folder / "lock").exists():
+        return descriptor
+    os.close(descriptor)
+    return None
