@@ -75,8 +75,8 @@ class Guardian:
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-I", "-S", __file__, self._root]
-        return subprocess.Popen(
-            command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+        return subprocess.Popen(  # without the server's environment, which holds its token
+            command, bufsize=0, env={}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
         )
 
 
