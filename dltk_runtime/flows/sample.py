@@ -28,14 +28,14 @@ def sample_csv(positive: str, negative: str, seed: int = 7) -> str:
     for second in sorted(dice.randrange(DAYS * 86400) for _ in range(DAYS * 24 * PER_HOUR)):
         bad = dice.random() < 0.4
         query = _generated(dice) if bad and dice.random() < 0.6 else _wordlike(dice) if bad else _chosen(dice)
-        rows.append([second, query, positive if bad else negative])
+        rows.append((second, query, positive if bad else negative))
     return _csv(["offset", "query", "verdict"], rows)
 
 
 def seed_csv(positive: str, negative: str, each: int = 120, seed: int = 3) -> str:
     """Domains whose nature is known beforehand: `entity`, `label`. Wordlike generated ones are not among them."""
     dice = random.Random(seed)  # noqa: S311 - sample data
-    rows = [[_generated(dice), positive] for _ in range(each)] + [[_chosen(dice), negative] for _ in range(each)]
+    rows = [(_generated(dice), positive) for _ in range(each)] + [(_chosen(dice), negative) for _ in range(each)]
     return _csv(["entity", "label"], rows)
 
 

@@ -14,9 +14,9 @@ from dltk_runtime.errors import SearchInvalid, shown
 from dltk_runtime.mltk import grammar, request
 from dltk_runtime.mltk.results import Result
 from dltk_runtime.mltk.tokens import Parameter, tokenize
-from dltk_runtime.spl import expressions, files
+from dltk_runtime.spl import expressions, indexing, kvlookups, shaping
 from dltk_runtime.spl.context import Command, Context, Step
-from dltk_runtime.spl.values import Value, from_cell
+from dltk_runtime.spl.rows import rows_of
 
 # More rows than a person makes by hand, fewer than fill the memory.
 MOST_MADE = 10_000_000
@@ -46,21 +46,6 @@ def listmodels(arguments: str, context: Context) -> Step:
 def deletemodel(arguments: str, context: Context) -> Step:
     name = context.mltk.stubs.read(grammar.parse_model(arguments, "deletemodel")).name
     return lambda _: context.mltk.deletemodel(name)
-
-
-def inputlookup(arguments: str, context: Context) -> Step:
-    path = context.lookups.find(_one_word(arguments, "the name of a CSV file"))
-    return lambda _: Result(files.read(path))
-
-
-def outputlookup(arguments: str, context: Context) -> Step:
-    path = context.lookups.target(_one_word(arguments, "the name of a CSV file"))
-
-    def step(frame: pd.DataFrame) -> Result:
-        files.write(path, frame)
-        return Result(frame)
-
-    return step
 
 
 def head(arguments: str, _: Context) -> Step:
@@ -101,10 +86,10 @@ def fields(arguments: str, _: Context) -> Step:
 
 def where(arguments: str, context: Context) -> Step:
     """Keep the rows for which the condition is true: neither false nor null."""
-    condition = expressions.parse_condition(arguments, context.functions)
+    condition = expressions.parse_condition(arguments, context.eval_functions())
 
     def step(frame: pd.DataFrame) -> Result:
-        kept = [condition.evaluate(row) is True for row in _rows(frame)]
+        kept = [condition.evaluate(row) is True for row in rows_of(frame)]
         return Result(frame[pd.Series(kept, index=frame.index, dtype=bool)])
 
     return step
@@ -112,10 +97,10 @@ def where(arguments: str, context: Context) -> Step:
 
 def eval_(arguments: str, context: Context) -> Step:
     """Compute fields, each assignment seeing those before it."""
-    assignments = expressions.parse_assignments(arguments, context.functions)
+    assignments = expressions.parse_assignments(arguments, context.eval_functions())
 
     def step(frame: pd.DataFrame) -> Result:
-        rows = _rows(frame)
+        rows = rows_of(frame)
         frame = frame.copy()
         for name, expression in assignments:
             values = [expression.evaluate(row) for row in rows]
@@ -128,27 +113,33 @@ def eval_(arguments: str, context: Context) -> Step:
 
 
 COMMANDS: Mapping[str, Command] = {
+    "addinfo": Command(indexing.addinfo),
     "apply": Command(apply),
+    "bin": Command(shaping.bin_),
+    "collect": Command(indexing.collect),
+    "dedup": Command(shaping.dedup),
     "deletemodel": Command(deletemodel, generates=True),
     "eval": Command(eval_),
+    "eventstats": Command(shaping.eventstats),
     "fields": Command(fields),
+    "fillnull": Command(shaping.fillnull),
     "fit": Command(fit),
     "head": Command(head),
-    "inputlookup": Command(inputlookup, generates=True),
+    "inputlookup": Command(kvlookups.inputlookup, generates=True, follows=kvlookups.appends),
     "listmodels": Command(listmodels, generates=True),
+    "lookup": Command(kvlookups.lookup),
     "makeresults": Command(makeresults, generates=True),
-    "outputlookup": Command(outputlookup),
+    "outputlookup": Command(kvlookups.outputlookup),
+    "rename": Command(shaping.rename),
+    "sample": Command(shaping.sample),
+    "search": Command(indexing.search, generates=True, follows=lambda _: True),
+    "sort": Command(shaping.sort),
+    "stats": Command(shaping.stats),
+    "streamstats": Command(shaping.streamstats),
     "summary": Command(summary, generates=True),
     "table": Command(table),
     "where": Command(where),
 }
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Value]]:
-    columns = {name: [from_cell(cell) for cell in frame[name].tolist()] for name in frame.columns}
-    if not columns:
-        return [{} for _ in range(len(frame))]
-    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
 def _present(names: Sequence[str], frame: pd.DataFrame, *, missing: bool = False) -> list[str]:
@@ -167,13 +158,6 @@ def _names(arguments: str) -> list[str]:
     if not names or len(names) < len(tokens):
         raise SearchInvalid("names of fields are wanted, separated by blanks or commas")
     return names
-
-
-def _one_word(arguments: str, wanted: str) -> str:
-    tokens = list(tokenize(arguments))
-    if len(tokens) != 1 or isinstance(tokens[0], Parameter):
-        raise SearchInvalid(f"{wanted} is wanted and nothing else, got {shown(arguments)}. Options run in Splunk only")
-    return tokens[0].name
 
 
 def _parameters(arguments: str, known: Sequence[str]) -> dict[str, str]:

@@ -97,6 +97,16 @@ def parse_condition(text: str, functions: Mapping[str, Function]) -> Expression:
     return condition
 
 
+def parse_expression(text: str, functions: Mapping[str, Function]) -> Expression:
+    """Any expression, as in ``count(eval(…))``.
+
+    Raises:
+        SearchInvalid: it cannot be read.
+    """
+    expression: Expression = _parse(text, "expression", functions)
+    return expression
+
+
 def parse_assignments(text: str, functions: Mapping[str, Function]) -> list[tuple[str, Expression]]:
     """The fields and expressions of an ``eval``, in order.
 
@@ -187,7 +197,8 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
         return Expression(lambda _: value)
 
     def string(self, token: lark.Token) -> Expression:
-        value = re.sub(r"\\(.)", r"\1", token[1:-1], flags=re.DOTALL)
+        # A backslash before anything else stays: `\d` in a pattern is written once, as in Splunk.
+        value = re.sub(r'\\([\\"])', r"\1", token[1:-1])
         return Expression(lambda _: value)
 
     def field(self, token: lark.Token) -> Expression:

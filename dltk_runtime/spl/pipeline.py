@@ -10,7 +10,12 @@ from dltk_runtime.errors import CommandUnknown, SearchInvalid
 from dltk_runtime.mltk.results import Message, Result, once
 from dltk_runtime.spl.commands import COMMANDS
 from dltk_runtime.spl.context import Command, Context, Step
+from dltk_runtime.spl.macros import expand
+from dltk_runtime.spl.refused import REFUSED, CommandRefused
+from dltk_runtime.spl.rows import frame_of, rows_of
 from dltk_runtime.spl.split import Stage, split
+
+APPENDPIPE = "appendpipe"
 
 
 def run(search: str, context: Context, commands: Mapping[str, Command] = COMMANDS) -> Result:
@@ -35,25 +40,56 @@ def run(search: str, context: Context, commands: Mapping[str, Command] = COMMAND
 
 def prepare(search: str, context: Context, commands: Mapping[str, Command] = COMMANDS) -> list[Step]:
     """The steps of `search`, all of them checked; raises as `run` does."""
-    stages = split(search)
-    for stage in stages:
-        if stage.name not in commands:
-            raise CommandUnknown(stage.name, commands)
+    stages = split(expand(search, context.macros))
+    _check_names(stages, commands)
     _check_order(stages, commands)
-    return [_prepared(stage, commands[stage.name], context) for stage in stages]
+    return [_prepared(stage, context, commands) for stage in stages]
+
+
+def _check_names(stages: list[Stage], commands: Mapping[str, Command]) -> None:
+    for stage in stages:
+        if stage.name in REFUSED and stage.name not in commands:
+            raise CommandRefused(stage.name)
+        if stage.name not in commands and stage.name != APPENDPIPE:
+            raise CommandUnknown(stage.name, (*commands, APPENDPIPE))
 
 
 def _check_order(stages: list[Stage], commands: Mapping[str, Command]) -> None:
     generating = ", ".join(sorted(name for name, command in commands.items() if command.generates))
     for number, stage in enumerate(stages):
-        if commands[stage.name].generates and number > 0:
+        command = commands.get(stage.name)
+        generates = command is not None and command.generates
+        if command and generates and number > 0 and not command.follows(stage.arguments):
             raise SearchInvalid("this command must be the first of a search", stage.name)
-        if not commands[stage.name].generates and number == 0:
+        if not generates and number == 0:
             raise SearchInvalid(f"there are no rows to work on. Begin the search with one of {generating}", stage.name)
 
 
-def _prepared(stage: Stage, command: Command, context: Context) -> Step:
+def _prepared(stage: Stage, context: Context, commands: Mapping[str, Command]) -> Step:
     try:
-        return command.prepare(stage.arguments, context)
+        if stage.name == APPENDPIPE:
+            return _appendpipe(stage.arguments, context, commands)
+        return commands[stage.name].prepare(stage.arguments, context)
     except SearchInvalid as error:
-        raise SearchInvalid(error.problem, stage.name) from error
+        raise error if error.command else SearchInvalid(error.problem, stage.name) from error
+
+
+def _appendpipe(arguments: str, context: Context, commands: Mapping[str, Command]) -> Step:
+    """The rows, and behind them what the pipeline in brackets makes of them."""
+    text = arguments.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        raise SearchInvalid("a pipeline in brackets is wanted: appendpipe [ stats count AS rows ]")
+    stages = split("| " + text[1:-1].strip().removeprefix("|"))
+    _check_names(stages, commands)
+    steps = [_prepared(stage, context, commands) for stage in stages]
+
+    def step(frame: pd.DataFrame) -> Result:
+        inner = frame
+        messages: list[Message] = []
+        for each in steps:
+            result = each(inner)
+            inner = result.frame
+            messages += result.messages
+        return Result(frame_of(rows_of(frame) + rows_of(inner), frame.columns), tuple(messages))
+
+    return step

@@ -13,7 +13,8 @@ _PIECE = re.compile(
     r"""(?P<comment>```.*?```)
       | (?P<quoted>"(?:\\.|[^"\\])*" | (?<!\w)'[^'"|]*(?:\|[^'"|]*)*'(?!\w))
       | (?P<pipe>\|)
-      | (?P<refused>```|[\[\]`"])
+      | (?P<bracket>[\[\]])
+      | (?P<refused>```|[`"])
       | (?P<text>[^"'|\[\]`]+|.)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -49,16 +50,24 @@ def split(search: str) -> list[Stage]:
 
 
 def _texts(search: str) -> Iterator[str]:
-    current: list[str] = []
+    """The texts between pipes; what stands in the brackets of an appendpipe stays whole."""
+    current, depth = "", 0
     for piece in _PIECE.finditer(search):
-        if piece["refused"]:
-            raise SearchInvalid(f"{_REFUSED[piece['refused']]} (at {shown(search[piece.start() :])})")
-        if piece["pipe"]:
-            yield "".join(current)
-            current = []
+        if piece["refused"] or (piece["bracket"] and not depth and not _begins_pipeline(current, piece[0])):
+            raise SearchInvalid(f"{_REFUSED[piece['refused'] or piece[0]]} (at {shown(search[piece.start() :])})")
+        depth += {"[": 1, "]": -1}.get(piece["bracket"], 0)
+        if piece["pipe"] and not depth:
+            yield current
+            current = ""
         else:
-            current.append(" " if piece["comment"] else piece[0])
-    yield "".join(current)
+            current += " " if piece["comment"] else piece[0]
+    if depth:
+        raise SearchInvalid("the bracket of an appendpipe is not closed")
+    yield current
+
+
+def _begins_pipeline(text: str, bracket: str) -> bool:
+    return bracket == "[" and text.strip().lower() == "appendpipe"
 
 
 def _stage(text: str, *, piped: bool) -> Stage:
