@@ -1,41 +1,56 @@
 # The runtime as a container that takes the place of a DSDL container.
 #
-#   docker build -t dltk .
+#   docker build -t dltk .                              JupyterLab, PyTorch, TensorFlow, for the CPU
+#   docker build --build-arg VARIANT=runtime -t dltk .  the API alone, without a deep-learning framework
+#   docker build --build-arg VARIANT=gpu -t dltk .      as the first, for NVIDIA GPUs
 #   docker run -e api_token=… -v dltk:/srv -p 5000:5000 dltk
+#
+# Other places for packages than pip's own: --build-arg PIP_INDEX_URL=… and PIP_EXTRA_INDEX_URL=…, or, where they need a
+# password, a pip configuration that no layer keeps: --secret id=pip.conf,src=…
 
-ARG BASE_IMAGE=python:3.11-slim-bookworm
-
-# 1. A virtual environment with exactly what the lock says.
-FROM ${BASE_IMAGE} AS build
+ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
 ARG VARIANT=cpu
-ARG EXTRAS=all
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_CONSTRAINT=/build/locks/${VARIANT}.txt
+
+# 1. Both stages below stand on this: the base, and the supervisor.
+FROM ${BASE_IMAGE} AS base
+# hadolint ignore=DL3008 - Debian keeps one version of it in a release
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends s6 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig /var/log/apt /var/log/dpkg.log
+
+# 2. A virtual environment with exactly what the lock says.
+FROM base AS build
+ARG VARIANT
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_CONFIG_FILE=/run/secrets/pip.conf \
+    PATH=/opt/dltk/bin:${PATH}
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /build
-RUN python3 -m venv /opt/dltk
-ENV PATH=/opt/dltk/bin:${PATH}
 # The libraries first, from the metadata alone, so that a change of the code does not install them again.
+COPY container/build.sh ./
 COPY locks/ locks/
 COPY pyproject.toml LICENSE ./
-RUN mkdir dltk_runtime \
-    && touch README.md dltk_runtime/__init__.py \
-    && pip install hatchling \
-    && pip install --no-build-isolation ".[${EXTRAS}]"
+RUN --mount=type=secret,id=pip.conf,target=/run/secrets/pip.conf ./build.sh libraries "${VARIANT}"
 COPY README.md ./
 COPY dltk_runtime/ dltk_runtime/
-RUN pip install --no-build-isolation --no-deps --force-reinstall .
+RUN ./build.sh runtime
 
-# 2. The image: that environment, the notebooks, and the one persistent volume.
-FROM ${BASE_IMAGE}
+# 3. The image: that environment, the notebooks to lay out, and the one persistent volume.
+FROM base AS image
 COPY --from=build /opt/dltk /opt/dltk
-COPY container/healthcheck.py /opt/dltk/
-COPY notebooks/ /srv/notebooks/
+COPY container/ /opt/dltk/container/
+COPY notebooks/ /opt/dltk/notebooks/
 # Any user may run the image (OpenShift chooses one by chance), always in group 0.
-RUN mkdir -p /srv/app/model/data /srv/app/graphics \
-    && chgrp -R 0 /srv \
-    && chmod -R g=u /srv
+RUN mkdir -p /srv/notebooks && chmod -R g=u /srv
+# HOME and USER: the user has no entry in /etc/passwd, and getpass would fail.
 ENV PATH=/opt/dltk/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
+    USER=dltk \
+    LOGNAME=dltk \
     DLTK_HOME=/srv \
     DLTK_NOTEBOOKS=/srv/notebooks \
     DLTK_HOST=0.0.0.0 \
@@ -43,7 +58,23 @@ ENV PATH=/opt/dltk/bin:${PATH} \
 USER 1001:0
 WORKDIR /srv
 VOLUME /srv
-EXPOSE 5000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python3", "/opt/dltk/healthcheck.py"]
-CMD ["dltk", "serve"]
+EXPOSE 5000 6000 6006 8888
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+    CMD ["python3", "/opt/dltk/container/healthcheck.py"]
+CMD ["python3", "/opt/dltk/container/start.py"]
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="dltk-runtime" \
+      org.opencontainers.image.description="Serves Jupyter notebooks to Splunk's fit, apply and summary" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+FROM image AS image-runtime
+FROM image AS image-cpu
+FROM image AS image-gpu
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+# hadolint ignore=DL3006 - a stage of this file
+FROM image-${VARIANT}

@@ -2,12 +2,15 @@
 # The variant that .venv holds, else the one for machines without a GPU.
 VARIANT ?= $(or $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*))),cpu)
 BIN := .venv/bin
+# Of the image.
+IMAGE ?= cpu
+ENGINE ?= $(or $(shell command -v docker),$(shell command -v podman),docker)
 
-.PHONY: help setup demo test soak format readme lock clean
+.PHONY: help setup demo test soak image image-test sbom format readme lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1:/p' $(MAKEFILE_LIST) | awk -F: '{ printf "  make %-8s %s\n", $$1, substr($$0, length($$1) + 2) }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1:/p' $(MAKEFILE_LIST) | awk -F: '{ printf "  make %-10s %s\n", $$1, substr($$0, length($$1) + 2) }'
 
 setup: .venv/ready-$(VARIANT) ## make .venv from locks/cpu.txt (VARIANT=gpu: from locks/gpu.txt)
 
@@ -22,6 +25,17 @@ test: setup ## the gate: format, lint, types, tests
 
 soak: setup ## the kill tests, 500 fits long
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/test_kills.py
+
+image: ## build the image dltk:cpu with docker or podman (IMAGE=runtime, IMAGE=gpu: the other variants)
+	$(ENGINE) build --build-arg VARIANT=$(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD) --tag dltk:$(IMAGE) .
+
+image-test: setup .venv-tools/ready ## build the image and run it in every way that it promises to stand (root; some minutes)
+	$(BIN)/pytest image_tests --timeout 3600 -rA
+
+sbom: .venv-tools/ready ## write the list of everything in the image dltk:cpu (IMAGE=…) to dltk-cpu.spdx.json
+	$(ENGINE) save --output dltk-$(IMAGE).tar dltk:$(IMAGE)
+	.venv-tools/bin/syft scan docker-archive:dltk-$(IMAGE).tar --output spdx-json=dltk-$(IMAGE).spdx.json
+	rm dltk-$(IMAGE).tar
 
 format: setup ## put all code into the one format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .

@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 
 from dltk_runtime import commands
-from dltk_runtime.commands import Exit
 from dltk_runtime.errors import DltkError
 
 EXAMPLES = """\b
@@ -55,12 +54,12 @@ def dltk() -> None:
 
 
 def main() -> None:
-    """Runs the command line; an error of ours is one line on stderr and `Exit.FAILED`."""
+    """Runs the command line; an error of ours is one line on stderr and the error's exit code."""
     try:
         dltk(prog_name="dltk")
     except DltkError as error:
         click.echo(f"dltk: {error}", err=True)
-        sys.exit(Exit.FAILED)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -15,3 +15,8 @@ class Exit(IntEnum):
     FAILED = 1  # something went wrong, and stderr says what
     USAGE = 2  # the command line itself is wrong; click's own code
     UNREACHABLE = 3  # the container did not answer
+    # of `dltk serve` and of the container; numbers as in sysexits.h
+    ADDRESS = 69  # the port is taken, or the address is none of this machine's
+    VOLUME = 73  # the folder for models or notebooks cannot be written
+    FULL = 74  # there is no space there
+    SETTING = 78  # a setting or the certificate is missing or cannot be used

@@ -1,0 +1,38 @@
+"""JupyterLab in the container: over the notebooks' folder, behind the password, with the API's certificate."""
+
+from __future__ import annotations
+
+import os
+
+from dltk_runtime import tls
+from dltk_runtime.lab import kernelspec
+from dltk_runtime.settings import Settings
+
+settings = Settings.from_env()
+c = get_config()  # noqa: F821 - Jupyter gives it to its configuration files
+
+c.ServerApp.ip = "0.0.0.0"  # the container's own network, published as its user decides
+c.ServerApp.port = settings.jupyter_port
+c.ServerApp.port_retries = 0
+c.ServerApp.open_browser = False
+c.ServerApp.root_dir = str(settings.paths.notebooks)
+c.ServerApp.allow_root = True  # a container may be run as root; the image does not ask for it
+c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
+if settings.https:
+    cert, key = tls.certificate(settings)
+    c.ServerApp.certfile, c.ServerApp.keyfile = str(cert), str(key)
+
+c.IdentityProvider.token = ""
+c.PasswordIdentityProvider.hashed_password = settings.jupyter_password
+c.PasswordIdentityProvider.password_required = True
+c.PasswordIdentityProvider.allow_password_change = False
+# Files of people's settings and layouts stay on the volume, all else of Jupyter's in /tmp.
+c.LabApp.user_settings_dir = str(settings.paths.home / "jupyter" / "settings")
+c.LabApp.workspaces_dir = str(settings.paths.home / "jupyter" / "workspaces")
+c.LabApp.news_url = None
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+
+# Kernels inherit this process's environment: theirs is one without what only the servers need.
+os.environ.update(kernelspec.environment(settings.paths, os.environ))
+for name in ("api_token", "api_token_file", "JUPYTER_PASSWD", "JUPYTER_PASSWD_file"):
+    os.environ.pop(name, None)

@@ -1,0 +1,149 @@
+"""podman without a daemon, a registry or traces: it keeps everything in one folder, which goes when it closes.
+
+Where no registry can be reached, a Debian made here takes the name of the public base image, so that the Dockerfile
+stays as it is for everyone. It carries this machine's certificates and pip configuration; nothing else mentions them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BASE = "docker.io/library/python:3.11-slim-bookworm"
+PACKAGES = ("podman", "buildah", "runc", "mmdebstrap", "catatonit")
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+class Engine:
+    """One podman with a store and a configuration of its own in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        containers, storage = folder / "containers.conf", folder / "storage.conf"
+        # runc: crun refuses machines with both kinds of cgroups. The limit on files: podman's own may be refused.
+        containers.write_text(
+            f'[containers]\ndefault_ulimits = ["nofile={limit}:{limit}", "nproc=16384:16384"]\n'
+            '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+        )
+        storage.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n')
+        self.environ = {
+            **os.environ,
+            "CONTAINERS_CONF": str(containers),
+            "CONTAINERS_STORAGE_CONF": str(storage),
+            "TMPDIR": str(folder),
+        }
+
+    def podman(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run podman.
+
+        Raises:
+            AssertionError: it failed, with what it said.
+        """
+        command = ["podman", *arguments]
+        done = subprocess.run(command, env=self.environ, capture_output=True, text=True, timeout=timeout, check=False)
+        assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+        return done
+
+    def build(self, variant: str, name: str = "", *, cached: bool = True, context: Path = ROOT) -> str:
+        """Build a variant of the image; its tag."""
+        tag = f"localhost/dltk:{name or variant}"
+        # The stand-in is found here, and podman would ask the registry whether it has a newer one.
+        options = ["--format", "docker", "--pull=never", "--build-arg", f"VARIANT={variant}", "--tag", tag]
+        options += [f"--volume={folder}:{folder}:ro" for folder in _wheels(_pip_configuration())]
+        options += [] if cached else ["--no-cache"]
+        self.podman("build", *options, str(context), timeout=3600)
+        return tag
+
+    def make_base(self) -> None:
+        """The base image, made from Debian's packages unless it is there."""
+        if self.podman("image", "exists", BASE, check=False).returncode == 0:
+            return
+        archive, pip = self._folder / "base.tar", self._folder / "pip.conf"
+        pip.write_text(_as_file(_pip_configuration()))
+        root = _merged_root(self._folder / "overlay", [CERTIFICATES, *_files(_pip_configuration())], pip)
+        hooks = [
+            'for name in python python3; do ln -s /usr/bin/python3 "$1/usr/local/bin/$name"; done',
+            'ln -s /usr/bin/pip3 "$1/usr/local/bin/pip"',
+            'rm -rf "$1"/usr/lib/python3*/EXTERNALLY-MANAGED "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*',
+            f'cp -a "{root}/." "$1/"',
+        ]
+        command = ["mmdebstrap", "--mode=root", "--variant=apt", "--quiet"]
+        command += ["--include=ca-certificates,python3,python3-venv,python3-pip"]
+        command += [f"--customize-hook={hook}" for hook in hooks]
+        subprocess.run([*command, "bookworm", str(archive)], env=self.environ, check=True, timeout=900)
+        self.podman("import", str(archive), BASE, timeout=600)
+        archive.unlink()
+
+    def close(self) -> None:
+        """End what still runs. The folder is the caller's to remove."""
+        self.podman("rm", "--all", "--force", "--time", "0", "--volumes", check=False)
+        self.podman("volume", "prune", "--force", check=False)
+
+
+@contextmanager
+def engine(store: Path | None) -> Iterator[Engine]:
+    """An engine whose base image is there; without a `store` everything that it made goes again."""
+    subprocess.run(["sh", str(ROOT / "tools" / "debian.sh"), *PACKAGES], check=True, capture_output=True)
+    folder = store or Path(tempfile.mkdtemp(prefix="dltk-image-", dir="/var/tmp"))
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Engine(folder)
+    try:
+        made.make_base()
+        yield made
+    finally:
+        made.close()
+        if store is None:
+            made.podman("rmi", "--all", "--force", check=False, timeout=600)
+            made.podman("unshare", "true", check=False)
+            subprocess.run(["umount", str(folder / "graph" / "overlay")], check=False, capture_output=True)
+            shutil.rmtree(folder)
+
+
+def _pip_configuration() -> Mapping[str, str]:
+    """What pip is told on this machine, by variables and files alike."""
+    listed = subprocess.run(["pip", "config", "list"], capture_output=True, text=True, check=False).stdout
+    pairs = re.findall(r"^(?::env:\.|global\.)([\w-]+)='(.*)'$", listed, re.MULTILINE)
+    return {name: value for name, value in pairs if name not in {"disable-pip-version-check", "target"}}
+
+
+def _as_file(configuration: Mapping[str, str]) -> str:
+    lines = (f"{name} = " + "\n    ".join(value.split()) for name, value in configuration.items())
+    return "\n".join(["[global]", *lines]) + "\n"
+
+
+def _places(configuration: Mapping[str, str]) -> Iterator[Path]:
+    for word in " ".join(configuration.values()).replace("\\n", " ").split():
+        path = Path(word.removeprefix("file://"))
+        if path.is_absolute() and path.exists():
+            yield path
+
+
+def _files(configuration: Mapping[str, str]) -> list[Path]:
+    return [path for path in _places(configuration) if path.is_file()]
+
+
+def _wheels(configuration: Mapping[str, str]) -> Sequence[Path]:
+    """Folders with wheels; those of an index lie beside its folder `simple`."""
+    folders = {path.parent if path.name == "simple" else path for path in _places(configuration) if path.is_dir()}
+    return sorted(folders)
+
+
+def _merged_root(folder: Path, files: Sequence[Path], pip: Path) -> Path:
+    """A folder tree to lay over the base image."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for file in files:
+        target = folder / file.relative_to("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    (folder / "etc").mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(pip, folder / "etc" / "pip.conf")
+    return folder

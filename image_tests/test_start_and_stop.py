@@ -1,0 +1,121 @@
+"""The contract of a container: any user, nothing writable, ready soon, ended by one signal, its exit code told."""
+
+from __future__ import annotations
+
+import threading
+
+from conftest import Start
+from engine import Engine
+from notebook import write_notebook
+
+from container import HARDENED, TOKEN, Container, until
+
+MB = 1000**2
+ROWS = "x\n1\n2\n3\n"
+
+
+def test_the_runtime_image_is_small(podman: Engine, runtime_image: str) -> None:
+    size = int(podman.podman("image", "inspect", "--format", "{{.Size}}", runtime_image).stdout)
+    print(f"runtime image: {size / MB:.0f} MB")
+    assert size < 850 * MB
+
+
+def test_it_is_ready_in_three_seconds_and_fits_and_applies(start: Start, volume: str) -> None:
+    container = start(volume=volume)
+    seconds = container.ready()
+    print(f"ready after {seconds:.2f} s")
+    assert seconds < 3
+    assert container.healthcheck() == 0
+    fitted = container.fit("barebone_template", ROWS)
+    assert fitted["status"] == "success", fitted
+    assert container.apply("barebone_template", ROWS)["results"] == fitted["results"]
+
+
+def test_the_token_opens_it_and_nothing_else_does(start: Start) -> None:
+    container = start()
+    container.ready()
+    forms = [TOKEN, f"Bearer {TOKEN}", f"Splunk {TOKEN}", None, "", TOKEN[:-1], f"{TOKEN}x"]
+    assert [container.status("/summary", form) for form in forms] == [200, 200, 200, 401, 401, 401, 401]
+
+
+def test_it_has_no_rights_no_compilers_and_one_place_to_write(start: Start, volume: str) -> None:
+    container = start(volume=volume)
+    container.ready()
+    assert container.run("id", "-u") == "1000620000"
+    assert "CapEff:\t0000000000000000" in container.run("cat", "/proc/1/status")
+    assert "Read-only file system" in container.run("sh", "-c", "touch /opt/x 2>&1; true")
+    assert container.run("sh", "-c", "command -v gcc cc make git curl; true") == ""
+    assert container.run("python3", "-c", "import getpass; print(getpass.getuser())") == "dltk"
+
+
+def test_it_serves_without_a_network(start: Start, volume: str) -> None:
+    container = start(volume=volume, options=(*HARDENED, "--network", "none"), publish=())
+    code = "import subprocess, sys; sys.exit(subprocess.call(['python3', '/opt/dltk/container/healthcheck.py']))"
+    until(lambda: 'event": "ready' in container.logs(), 60)
+    container.run("python3", "-c", code)
+    assert container.run("python3", "-c", "import socket; print(len(socket.if_nameindex()))") == "1"
+
+
+def test_a_worker_that_eats_the_containers_memory_leaves_the_api_up(start: Start, volume: str) -> None:
+    container = start(volume=volume, memory="700m", env={"DLTK_WORKER_MEMORY": "64G", "DLTK_SPARES": "0"})
+    container.ready()
+    write_notebook(
+        container, "hungry", fit="def fit(model, df, param):\n    model['x'] = bytearray(b'1') * 4 * 1024**3\n"
+    )
+    answer = container.fit("hungry", ROWS)
+    assert answer["status"] == "error"
+    assert "memory" in answer["message"] or "signal" in answer["message"].lower(), answer
+    assert container.status("/readyz") == 200
+    assert container.fit("barebone_template", ROWS)["status"] == "success"
+
+
+def test_sigterm_lets_accepted_applies_finish_and_gives_fits_their_grace(start: Start, volume: str) -> None:
+    container = start(volume=volume, env={"DLTK_APPLY_WORKERS": "4", "api_workers": "2"})
+    container.ready()
+    pause = "import time\ndef {0}(model, df, param):\n    time.sleep({1})\n    return df\n"
+    write_notebook(container, "slow", apply=pause.format("apply", "min(len(df), 4) - 1"))
+    write_notebook(container, "endless", fit=pause.format("fit", "3600"))
+    assert container.fit("slow", "x\n1\n")["status"] == "success"
+    answers: list[dict[str, object]] = []
+    calls = [lambda: answers.append(container.apply("slow", ROWS)) for _ in range(4)]
+    calls.append(lambda: answers.append(container.fit("endless", ROWS, model="never")))
+    threads = [threading.Thread(target=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    until(lambda: '"running"' in container.run("sh", "-c", "cat /srv/jobs/*/job.json"), 30)
+    pause_for_applies(container)
+    assert container.stop(grace=30) == 0
+    for thread in threads:
+        thread.join()
+    assert sorted(str(answer["status"]) for answer in answers) == ["error", *["success"] * 4], answers
+
+
+def pause_for_applies(container: Container) -> None:
+    """Wait until the applies have a worker of their own each, or wait for one: they are accepted then."""
+    until(lambda: int(container.run("sh", "-c", "cat /proc/net/tcp /proc/net/tcp6 | grep -c ' 01 '")) >= 5, 30)
+
+
+def test_a_dead_api_ends_the_container_with_its_code(start: Start) -> None:
+    container = start()
+    container.ready()
+    container.run("sh", "-c", "kill -KILL $(pgrep -f 'dltk serve' || s6-svstat -o pid /tmp/services/api)")
+    assert container.exit_code() == 137
+    assert "the API was ended by signal 9" in container.logs()
+
+
+def test_orphans_of_notebooks_are_reaped(start: Start, volume: str) -> None:
+    container = start(volume=volume)
+    container.ready()
+    container.run("sh", "-c", "(setsid sh -c 'exit 3' &) ; true")
+    script = "import pathlib; print(sum(') Z ' in p.read_text() for p in pathlib.Path('/proc').glob('[0-9]*/stat')))"
+    until(lambda: container.run("python3", "-c", script) == "0", 10)
+
+
+def test_two_builds_of_one_commit_hold_the_same_files(podman: Engine, runtime_image: str) -> None:
+    again = podman.build("runtime", "again", cached=False)
+    listing = ["run", "--rm", "--user", "0", "--entrypoint", "find"]
+    files = [
+        podman.podman(*listing, tag, "/opt/dltk", "/usr", "/etc", "/srv", "-xdev").stdout.splitlines()
+        for tag in (runtime_image, again)
+    ]
+    assert sorted(files[0]) == sorted(files[1])
