@@ -20,7 +20,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from dltk_runtime import body, logs, protocol
+from dltk_runtime import body, logs, metrics, protocol, v1
 from dltk_runtime.calls import Call, Pieces
 from dltk_runtime.errors import DltkError, Unauthorized
 from dltk_runtime.service import Service
@@ -41,10 +41,13 @@ def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
         Route("/summary", api.summary, methods=["GET"]),
         Route("/", api.summary, methods=["GET"]),
         Route("/graphics/{file}", api.graphic, methods=["GET"]),
+        Route("/metrics", api.metrics, methods=["GET"]),
         Route("/livez", alive, methods=["GET"]),
         Route("/readyz", alive, methods=["GET"]),
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: api.refuse}, lifespan=lifespan)
+    app = Starlette(
+        routes=[*routes, *v1.Api(service).routes()], exception_handlers={HTTPException: api.refuse}, lifespan=lifespan
+    )
     app.router.redirect_slashes = False  # a client that POSTs does not follow, and the host would be the request's word
     return app
 
@@ -58,6 +61,7 @@ class _Api:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._settings = service.settings
+        self._metrics = metrics.Metrics(service)
 
     async def fit(self, request: Request) -> Response:
         return await self._serve(request, "/fit", self._service.fit)
@@ -71,6 +75,11 @@ class _Api:
 
     async def compute(self, _: Request) -> Response:
         raise HTTPException(410, "The route /compute was retired in DSDL 5.2.4.1; use fit and apply.")
+
+    async def metrics(self, request: Request) -> Response:
+        if not self._settings.open_metrics:
+            self._check_token(request)
+        return Response(await asyncio.to_thread(self._metrics.text), media_type=metrics.CONTENT_TYPE)
 
     async def graphic(self, request: Request) -> Response:
         """A picture that a notebook stored. No token: dashboards embed it in <img>, which sends no header."""
@@ -110,7 +119,9 @@ class _Api:
             logs.log.exception("fault in the runtime", extra={"fields": {"request": call.id}})
             sentence = f"There is a fault in the runtime; the container's log has the traceback of request {call.id}."
             pieces, outcome = protocol.answer("error", protocol.failure_text(route, "", sentence)), "fault"
-        _log(call, outcome, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        self._metrics.answered(call, outcome if outcome == "success" else "error", seconds)
+        _log(call, outcome, seconds)
         return _response(pieces)
 
 

@@ -35,6 +35,9 @@
     │   ├── SearchInvalid         its text: syntax, names, arguments
     │   ├── CommandUnknown        a command that only a Splunk runs
     │   └── LookupUnknown         no such CSV file
+    ├── BatchError                `dltk batch`
+    │   ├── BatchInvalid          the run cannot be begun as it was ordered
+    │   └── BatchFailed           a cell, its kernel or the deadline ended it
     ├── Unreachable               no answer from the container
     └── ReplyUnreadable           an answer that is not the JSON of protocol 1.3
 
@@ -377,6 +380,36 @@ class NotCancellable(DltkError):
 
     def __init__(self, job: str, state: str) -> None:
         super().__init__(f"Job {job} cannot be cancelled: it {state}.")
+
+
+class ApiRefused(DltkError):
+    """A container refused a request under ``/v1``."""
+
+    def __init__(self, url: str, status: int, detail: str) -> None:
+        super().__init__(f"{detail} (HTTP {status} from {url})")
+        self.http_status = status
+
+
+class BatchError(DltkError):
+    """A run of `dltk batch`."""
+
+
+class BatchInvalid(BatchError):
+    """A run that cannot be begun as it was ordered."""
+
+    http_status = 400
+
+
+class BatchFailed(BatchError):
+    """A run that a cell, its kernel or the deadline ended; `retry` says whether the same again may do better."""
+
+    http_status = 422
+
+    def __init__(self, sentence: str, *, coordinates: str = "", traceback: str = "", retry: bool = False) -> None:
+        super().__init__(sentence)
+        self.coordinates = coordinates
+        self.traceback = traceback
+        self.retry = retry
 
 
 class JobUnknown(DltkError):

@@ -95,6 +95,7 @@ class Found:
 class PrintedProgress:
     """Reads ``Epoch 3/50``, Keras' metrics and tqdm's bars out of printed text."""
 
+    _COLOR = re.compile(r"\x1b\[[0-9;]*m")
     _EPOCH = re.compile(r"\bepoch:?\s*\[?(\d{1,7})\s*/\s*(\d{1,7})", re.IGNORECASE)
     _TQDM = re.compile(r"\d{1,3}%\|.*?\|\s*(\d{1,9})/(\d{1,9})\b")
     _METRIC = re.compile(r"\b([A-Za-z_]\w{0,40}):\s*(-?\d[\d.]*(?:e[-+]?\d+)?)(?=\s|$|,)")
@@ -109,7 +110,7 @@ class PrintedProgress:
         Only the end of a large piece is looked at: whoever prints a million lines must not cost the server time.
         """
         tail = (self._rest + text[-LONGEST_LINE:].decode("utf-8", "replace"))[-LONGEST_LINE:]
-        *lines, self._rest = re.split(r"[\r\n\b]+", tail)
+        *lines, self._rest = re.split(r"[\r\n\b]+", self._COLOR.sub("", tail))
         found: Found | None = None
         for line in (*lines, self._rest):
             found = self._read(line) or found

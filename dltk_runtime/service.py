@@ -26,15 +26,15 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._paths = settings.paths
-        self._store = ModelStore(self._paths, settings.keep_versions)
-        self._pool = Pool(settings)
-        jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
-        self._last = LastUsed(self._store, self._pool)
-        self._applying = Applying(settings, self._store, jobs, self._pool, self._last)
-        promotion = Promotion(self._store, self._applying)
-        trainer = Trainer(self._store, self._pool, promotion, self._last, settings.fit_timeout)
-        self._fitting = Fitting(settings, jobs, trainer)
-        self._staging = Staging(settings, self._pool)
+        self.store = ModelStore(self._paths, settings.keep_versions)
+        self.pool = Pool(settings)
+        self.jobs = jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
+        self._last = LastUsed(self.store, self.pool)
+        self._applying = Applying(settings, self.store, jobs, self.pool, self._last)
+        promotion = Promotion(self.store, self._applying)
+        trainer = Trainer(self.store, self.pool, promotion, self._last, settings.fit_timeout)
+        self.fitting = Fitting(settings, jobs, trainer)
+        self._staging = Staging(settings, self.pool)
         self._stop_at: float | None = None  # of `time.monotonic`, once the server was told to stop
         self._upkeep: asyncio.Task[None] | None = None
 
@@ -42,24 +42,29 @@ class Service:
         """Make the folders, remove what a kill left behind, and begin to keep workers."""
         for folder in (self._paths.models, self._paths.graphics, self._paths.jobs, self._paths.staged):
             folder.mkdir(parents=True, exist_ok=True)
-        await asyncio.to_thread(self._store.sweep)
-        await self._pool.start()
-        self._upkeep = asyncio.create_task(self._fitting.upkeep())
+        await asyncio.to_thread(self.store.sweep)
+        await self.pool.start()
+        self._upkeep = asyncio.create_task(self.fitting.upkeep())
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server was told to stop."""
+        return self._stop_at is not None
 
     async def drain(self) -> None:
         """Give running fits their grace, then end them with an error that their searches still get."""
         if self._stop_at is None:
             self._stop_at = time.monotonic() + self.settings.grace
-            await self._fitting.close(self._stop_at)
+            await self.fitting.close(self._stop_at)
 
     async def close(self) -> None:
         """End every fit and every worker, those that have not used up their grace included."""
-        await self._fitting.close(self._stop_at or 0)
+        await self.fitting.close(self._stop_at or 0)
         if self._upkeep is not None:
             self._upkeep.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._upkeep
-        await self._pool.close()
+        await self.pool.close()
 
     async def fit(self, request: protocol.Request, call: Call) -> Pieces:
         """Fit a model, or stage its data when `mode=stage` says so.
@@ -69,12 +74,12 @@ class Service:
         """
         if request.staging:
             return await self._staging.stage(request, call)
-        return await self._fitting.fit(request, call)
+        return await self.fitting.fit(request, call)
 
     def hung_up(self, call: Call) -> None:
         """The client of a call that a worker runs is gone."""
         if call.route == "/fit":
-            self._fitting.hung_up(call)
+            self.fitting.hung_up(call)
 
     async def apply(self, request: protocol.Request, call: Call) -> Pieces:
         """Apply a model.

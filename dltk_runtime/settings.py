@@ -197,6 +197,17 @@ class Settings:
         "disk space for events that Splunk does not take yet; those beyond it are dropped and counted",
     )
     # ours
+    admin_token: str = _setting(
+        "DLTK_ADMIN_TOKEN",
+        "",
+        "text",
+        _text,
+        "token that changes under /v1 need; unset: the api_token",
+        secret=True,
+    )
+    open_metrics: bool = _setting(
+        "DLTK_OPEN_METRICS", False, "true or false", _flag, "serve /metrics without the token"
+    )
     home: Path = _setting(
         "DLTK_HOME", Path(".dltk"), "a path", _path, "models, jobs, graphics, certificates; /srv in the image"
     )
@@ -390,6 +401,16 @@ def _lookup(variable: Variable, environ: Mapping[str, str]) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingInvalid(variable.name + "_file", file, f"a file that can be read ({error})") from error
     return environ.get(variable.name, "")
+
+
+def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """A secret that a batch run names: the variable of that name, or what the file in ``<name>_file`` holds.
+
+    Raises:
+        SettingInvalid: that file cannot be read.
+    """
+    variable = Variable(name, "text", _text, "", secret=True)
+    return _lookup(variable, os.environ if environ is None else environ) or None
 
 
 def _cast(variable: Variable, text: str) -> Any:

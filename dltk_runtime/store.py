@@ -203,6 +203,23 @@ class ModelStore:
         may_go = (version for version in there if version.number not in kept and not version.is_undecided())
         return [version.number for version in may_go if self._remove(version)]
 
+    def delete(self, name: ModelName) -> None:
+        """Remove a model with all its versions; the files of an old volume stay.
+
+        Raises:
+            VersionUnknown: there is no such model.
+            NotStored: it cannot be removed.
+        """
+        if not self.versions(name):
+            self.get(name, 1)  # says what is there instead
+        folder = self._folder(name)
+        try:
+            (folder / CURRENT).unlink(missing_ok=True)
+            for version in self.versions(name):
+                removal.discard(removal.hide(version.folder))
+        except OSError as error:
+            raise files.not_stored(f"The removal of {name}", folder, error) from error
+
     def sweep(self, older_than: float = DAY) -> list[Path]:
         """Remove what kills left behind: half-removed versions, and folders without manifest and temporary files
         that nothing has changed for `older_than` seconds (a fit may run in another replica). Returns what went.

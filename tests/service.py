@@ -127,6 +127,11 @@ class Service:
         """What a job's code printed."""
         return sorted((self.home / "jobs").glob("*/log"))[number].read_text()
 
+    def store_folders(self, algorithm: str, model: str = "m") -> list[str]:
+        """The numbers of a model's versions, committed or not."""
+        folder = self.home / "app" / "model" / "data" / "versions" / algorithm / model
+        return sorted(path.name for path in folder.glob("[0-9]*"))
+
     def workers(self) -> list[int]:
         """Process ids of the server's workers."""
         import psutil

@@ -53,6 +53,15 @@ def get(url: str, token: str, path: str, timeout: float | None = None, cafile: P
     return _send(url, token, path, None, timeout, cafile)
 
 
+def delete(url: str, token: str, path: str, timeout: float | None = None, cafile: Path | None = None) -> Reply:
+    """DELETE `url` + `path`, with the headers of `post`.
+
+    Raises:
+        Unreachable: nobody answered.
+    """
+    return _send(url, token, path, None, timeout, cafile, "DELETE")
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect would carry token and events to an address that nobody named."""
 
@@ -60,10 +69,18 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _send(url: str, token: str, path: str, body: bytes | None, timeout: float | None, cafile: Path | None) -> Reply:
+def _send(
+    url: str,
+    token: str,
+    path: str,
+    body: bytes | None,
+    timeout: float | None,
+    cafile: Path | None,
+    method: str | None = None,
+) -> Reply:
     address = _address(url, path)
     headers = {"Authorization": token, "Content-Type": "application/json", "Connection": "close"}
-    request = urllib.request.Request(address, data=body, headers=headers)  # noqa: S310 - _address checks the scheme
+    request = urllib.request.Request(address, data=body, headers=headers, method=method)  # noqa: S310 - _address checks the scheme
     try:
         with _open(request, timeout, cafile) as answer:
             return Reply(address, answer.status or 0, answer.reason or "", answer.read())

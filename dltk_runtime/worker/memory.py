@@ -45,6 +45,11 @@ def over(limit: int, sessions: Collection[int]) -> dict[int, int]:
     return {session: size for session, size in used.items() if size > limit}
 
 
+def resident(sessions: Collection[int]) -> int:
+    """Resident pages of all `sessions`; those that children share are counted once for each."""
+    return sum(sum(sizes.values()) for sizes in _members(sessions).values())
+
+
 def _members(sessions: Collection[int]) -> dict[int, dict[int, int]]:
     """The processes of each session with their resident size."""
     found: dict[int, dict[int, int]] = defaultdict(dict)

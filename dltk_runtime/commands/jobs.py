@@ -1,0 +1,170 @@
+"""``dltk jobs``: what a container trains, has trained, and waits to train."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dltk_runtime.commands import Exit
+from dltk_runtime.errors import Unreachable
+from dltk_runtime.settings import ClientSettings
+
+if TYPE_CHECKING:
+    from dltk_runtime.jobs_client import JobsClient
+    from dltk_runtime.views import JobView
+
+EXAMPLES = """\b
+Examples:
+  dltk jobs                    every job, the newest first
+  dltk jobs watch JOB          its progress, live, until it ends
+  dltk jobs show JOB --log     all about it, and what its code printed
+  dltk jobs cancel JOB         end it; nothing is stored
+"""
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def with_client(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the container's jobs, and the options that say which container."""
+
+    @click.option("--url", help="Address of the container.  [DLTK_URL; http://127.0.0.1:5000]")
+    @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
+    @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
+    @wraps(function)
+    def connected(url: str | None, token: str | None, cafile: str | None, **given: Any) -> None:
+        from dltk_runtime.jobs_client import JobsClient
+
+        settings = ClientSettings.from_env(None, url=url, token=token, cafile=cafile)
+        try:
+            function(JobsClient(settings), **given)
+        except Unreachable as error:
+            click.echo(f"dltk: {error}", err=True)
+            sys.exit(Exit.UNREACHABLE)
+
+    return connected
+
+
+@click.group(invoke_without_command=True, epilog=EXAMPLES)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """List, watch and cancel the fits of a container; without a command, list them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_jobs, url=None, token=None, cafile=None)
+
+
+@command.command("list")
+@with_client
+def list_jobs(jobs: JobsClient) -> None:
+    """Every job, the newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    views = jobs.list()
+    if not views:
+        click.echo("No job yet: nothing was fitted on this container.")
+        return
+    table = Table(box=None)
+    for heading in ("job", "algorithm", "model", "state", "progress", "version"):
+        table.add_column(heading, no_wrap=heading == "job", overflow="fold")
+    for each in views:
+        version = f"{each.version}{'' if each.promoted else ' (not current)'}" if each.version else ""
+        table.add_row(each.id, each.algorithm, each.model, _state(each), _progress(each), version)
+    Console().print(table)
+
+
+@command.command()
+@click.argument("job")
+@click.option("--log", is_flag=True, help="Print what its code has printed, too.")
+@with_client
+def show(jobs: JobsClient, job: str, log: bool) -> None:
+    """All about one job."""
+    view = jobs.get(job)
+    for name, text in _facts(view):
+        click.echo(f"{name:12}{text}")
+    for name, values in _series(jobs.metrics(job)).items():
+        click.echo(f"{name:12}{_spark(values)}  {values[0]:.4g} → {values[-1]:.4g}")
+    if view.error is not None and view.error.traceback:
+        click.echo("\n" + view.error.traceback)
+    if log:
+        click.echo("\n" + jobs.log(job), nl=False)
+
+
+@command.command()
+@click.argument("job")
+@with_client
+def watch(jobs: JobsClient, job: str) -> None:
+    """Follow one job until it ends; the exit code is 0 when it succeeded."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.fields[state]}"),
+        BarColumn(),
+        TextColumn("{task.fields[steps]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[metrics]}"),
+    )
+    with Progress(*columns) as progress:
+        bar = progress.add_task("", total=None, state="", steps="", metrics="")
+        for view in jobs.watch(job):
+            figures = "  ".join(f"{name} {value:.4g}" for name, value in view.metrics.items())
+            fields = {"state": _state(view), "steps": _progress(view), "metrics": figures}
+            progress.update(bar, completed=view.step, total=view.total or None, **fields)
+    click.echo(view.message)
+    sys.exit(Exit.OK if view.state == "succeeded" else Exit.FAILED)
+
+
+@command.command()
+@click.argument("job")
+@with_client
+def cancel(jobs: JobsClient, job: str) -> None:
+    """End one job; what it would have stored is not stored."""
+    jobs.cancel(job)
+    for view in jobs.watch(job):
+        state = view.state
+    click.echo(f"Job {job} is {state}.")
+
+
+def _state(view: JobView) -> str:
+    if view.place:
+        return f"queued, place {view.place}"
+    return f"{view.state}: {view.phase}" if view.state == "running" and view.phase else view.state
+
+
+def _progress(view: JobView) -> str:
+    return f"{view.step:g}/{view.total:g}" if view.total else ""
+
+
+def _facts(view: JobView) -> list[tuple[str, str]]:
+    parameters = " ".join(f"{name}={value}" for name, value in view.parameters.items())
+    phases = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in view.phases.items())
+    facts = [
+        ("job", view.id),
+        ("algorithm", view.algorithm),
+        ("model", view.model),
+        ("state", _state(view)),
+        ("parameters", parameters),
+        ("created", f"{view.created:%Y-%m-%d %H:%M:%S} UTC"),
+        ("rows", "" if view.rows is None else f"{view.rows:,}"),
+        ("progress", _progress(view)),
+        ("phases", phases),
+        ("version", "" if view.version is None else f"{view.version}{'' if view.promoted else ' (not current)'}"),
+        ("message", view.message),
+    ]
+    return [(name, text) for name, text in facts if text]
+
+
+def _series(steps: list[dict[str, float]]) -> dict[str, list[float]]:
+    """The values of each metric over the steps."""
+    names = dict.fromkeys(name for step in steps for name in step if name != "step")
+    return {name: [step[name] for step in steps if name in step] for name in names}
+
+
+def _spark(values: list[float], width: int = 40) -> str:
+    """A small picture of values, first to last, lowest to highest."""
+    chosen = [values[index * len(values) // min(width, len(values))] for index in range(min(width, len(values)))]
+    low, high = min(chosen), max(chosen)
+    scale = (len(SPARKS) - 1) / (high - low) if high > low else 0
+    return "".join(SPARKS[round((value - low) * scale)] for value in chosen)

@@ -1,0 +1,80 @@
+"""``/metrics`` for Prometheus: what was asked, how long each phase took, what runs, what is stored."""
+
+from __future__ import annotations
+
+from collections import Counter as Count
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from dltk_runtime.calls import Call
+from dltk_runtime.worker import memory
+
+if TYPE_CHECKING:
+    from dltk_runtime.service import Service
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The figures of one server. Labels are names of routes, algorithms and phases: few, and never a user's data."""
+
+    def __init__(self, service: Service) -> None:
+        disable_created_metrics()  # a time series for each label's birth, which nobody asks for
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "dltk_requests", "Requests answered", ["route", "algorithm", "outcome"], registry=self._registry
+        )
+        self._rows = Counter("dltk_rows", "Rows received", ["route", "algorithm"], registry=self._registry)
+        self._seconds = Histogram(
+            "dltk_request_seconds", "Whole requests", ["route"], buckets=SECONDS, registry=self._registry
+        )
+        self._phases = Histogram(
+            "dltk_phase_seconds", "Phases of requests", ["route", "phase"], buckets=SECONDS, registry=self._registry
+        )
+        self._registry.register(_Now(service))
+
+    def answered(self, call: Call, outcome: str, seconds: float) -> None:
+        """Count one answer; `outcome` is success or error, and the algorithm is named only once a worker had it."""
+        known = "" if call.waiting else str(call.facts.get("algorithm", ""))
+        self._requests.labels(call.route, known, outcome).inc()
+        self._rows.labels(call.route, known).inc(call.facts.get("rows") or 0)
+        self._seconds.labels(call.route).observe(seconds)
+        for phase, spent in call.facts.get("phases", {}).items():
+            self._phases.labels(call.route, phase).observe(spent)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return bytes(generate_latest(self._registry))
+
+
+class _Now(Collector):
+    """What can only be looked up at the moment of the question."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The gauges, computed now."""
+        workers = self._service.pool.workers()
+        yield _gauge("dltk_workers", "Worker processes", len(workers))
+        yield _gauge("dltk_workers_busy", "Worker processes at work", sum(each.step != "idle" for each in workers))
+        used = memory.resident({each.pid for each in workers})
+        yield _gauge("dltk_workers_memory_bytes", "Resident memory of workers and their children", used)
+        states = Count(str(record.state) for record in self._service.jobs.list())
+        jobs = GaugeMetricFamily("dltk_jobs", "Job records by state", labels=["state"])
+        for state, number in sorted(states.items()):
+            jobs.add_metric([state], number)
+        yield jobs
+        names = self._service.store.models()
+        yield _gauge("dltk_models", "Models with a committed version", len(names))
+        versions = sum(len(self._service.store.versions(name)) for name in names)
+        yield _gauge("dltk_versions", "Stored versions of all models", versions)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)
