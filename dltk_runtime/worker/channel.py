@@ -101,6 +101,9 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> tuple
         return kind.decode(text), blob
     except (struct.error, IndexError, msgspec.DecodeError) as error:
         raise ChannelClosed from error
+    finally:
+        for descriptor in files:  # those that nothing was made of
+            os.close(descriptor)
 
 
 def _parts(datagram: bytes, files: list[int]) -> tuple[Blob, Blob]:

@@ -59,7 +59,7 @@ class Guardian:
         try:
             self._tell(line)
         except BrokenPipeError:  # somebody killed the guardian: another one takes its place
-            self._process.wait()
+            self.close()
             self._process = self._start()
             self._tell(line)
 

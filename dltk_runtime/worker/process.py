@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -132,8 +133,12 @@ class Worker:
 
     @property
     def usable(self) -> bool:
-        """Whether it may get a call."""
-        return not (self.ending or self.ended)
+        """Whether it may get a call: also its end that the event loop has not come to see yet counts."""
+        if self.ending or self.ended:
+            return False
+        end = select.poll()
+        end.register(self.pidfd, select.POLLIN)
+        return not end.poll(0)
 
     async def ready(self) -> None:
         """Wait for the first sign of life.

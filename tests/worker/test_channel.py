@@ -1,0 +1,75 @@
+"""Messages arrive whole, whatever their size, and nonsense is an end like any other."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from dltk_runtime.worker import channel
+from dltk_runtime.worker.channel import FROM_WORKER, INLINE, TO_WORKER, ChannelClosed
+from dltk_runtime.worker.messages import Apply, Entered
+
+Pair = tuple[socket.socket, socket.socket]
+SIZES = st.one_of(st.integers(0, 9), st.integers(INLINE - 99, INLINE + 99), st.integers(0, 10 * INLINE))
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    with ours, theirs:
+        yield ours, theirs
+
+
+@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(text=SIZES, blob=SIZES)
+def test_what_is_sent_arrives_whatever_its_size(pair: Pair, text: int, blob: int) -> None:
+    ours, theirs = pair
+    message, data = Apply(meta=b"m" * text), os.urandom(blob)
+    before = psutil.Process().num_fds()
+    channel.send(ours, message, data)
+    received, got = channel.receive(theirs, TO_WORKER)
+    assert received == message
+    assert bytes(got) == data
+    del received, got
+    assert psutil.Process().num_fds() == before
+
+
+def test_an_empty_channel_blocks_nobody(pair: Pair) -> None:
+    with pytest.raises(BlockingIOError):
+        channel.receive(pair[0], FROM_WORKER)
+
+
+@pytest.mark.parametrize("closed", [0, 1])
+def test_a_closed_channel_is_told(pair: Pair, closed: int) -> None:
+    pair[closed].close()
+    with pytest.raises(ChannelClosed):
+        channel.send(pair[0], Entered("fit"))
+    with pytest.raises(ChannelClosed):
+        channel.receive(pair[0], FROM_WORKER)
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [b"x", struct.pack("<BI", 0, 3) + b"\xc1\xc1\xc1", struct.pack("<BI", 3, 9), struct.pack("<BI", 0, 0)],
+    ids=["short", "no message", "files that did not come", "empty"],
+)
+@pytest.mark.parametrize("files", [0, 2])
+def test_nonsense_ends_the_conversation_and_leaves_no_descriptor(pair: Pair, datagram: bytes, files: int) -> None:
+    held: list[Any] = [channel.memory_file(b"not a message") for _ in range(files)]
+    before = psutil.Process().num_fds()
+    socket.send_fds(pair[1], [datagram], held)
+    with pytest.raises(ChannelClosed):
+        channel.receive(pair[0], FROM_WORKER)
+    assert psutil.Process().num_fds() == before
+    for descriptor in held:
+        os.close(descriptor)

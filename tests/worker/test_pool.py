@@ -1,0 +1,142 @@
+"""Who runs where: leases, waiting, spares, and no worker that nobody knows of."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from dltk_runtime.errors import Busy
+from dltk_runtime.settings import Settings
+from dltk_runtime.worker.death import WorkerDied
+from dltk_runtime.worker.messages import Loaded
+from dltk_runtime.worker.pool import Key, Pool, Resident
+from dltk_runtime.worker.process import discard
+
+Run = Callable[[Callable[[], Awaitable[None]]], None]
+A, B, C = (Key(name, "m", 1) for name in "abc")
+
+
+@contextlib.asynccontextmanager
+async def pool_of(settings: Settings) -> AsyncIterator[Pool]:
+    pool = Pool(settings)
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@contextlib.asynccontextmanager
+async def lease(pool: Pool, key: Key, seconds: float = 20) -> AsyncIterator[Resident]:
+    async with pool.lease(key, tuple, discard, time.monotonic() + seconds) as resident:
+        resident.loaded = resident.loaded or Loaded(states=())
+        yield resident
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - processes set no events
+            await asyncio.sleep(0.01)
+
+
+def test_a_worker_stays_for_its_model_and_the_least_used_one_goes_first(settings: Settings, run: Run) -> None:
+    async def body() -> None:
+        async with pool_of(settings) as pool:  # with two places
+            pids: dict[Key, int] = {}
+            for key in (A, B, A, C):
+                async with lease(pool, key) as resident:
+                    assert pids.setdefault(key, resident.the_worker.pid) == resident.the_worker.pid
+            await until(lambda: {each.pid for each in pool.workers()} == {pids[A], pids[C]})
+
+    run(body)
+
+
+def test_who_waits_gets_the_worker_or_is_told_which_setting_was_in_the_way(settings: Settings, run: Run) -> None:
+    async def body() -> None:
+        async with pool_of(replace(settings, max_waiting=1)) as pool:
+            async with lease(pool, A) as first:
+                with pytest.raises(Busy, match="DLTK_APPLY_TIMEOUT"):
+                    await lease(pool, A, seconds=0.05).__aenter__()
+                waiting = asyncio.create_task(lease(pool, A).__aenter__())
+                await asyncio.sleep(0)
+                with pytest.raises(Busy, match="DLTK_MAX_WAITING"):
+                    await lease(pool, A).__aenter__()
+            assert await waiting is first
+
+    run(body)
+
+
+def test_a_lease_that_is_dropped_while_its_worker_starts_leaves_none(settings: Settings, run: Run) -> None:
+    async def body() -> None:
+        async with pool_of(settings) as pool:
+            asked = asyncio.create_task(lease(pool, A).__aenter__())
+            await until(pool.workers)
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            await until(lambda: not pool.workers())
+
+    run(body)
+
+
+def test_a_fit_that_is_dropped_while_its_worker_starts_gives_its_place_back(settings: Settings, run: Run) -> None:
+    async def body() -> None:
+        async with pool_of(replace(settings, fit_workers=1)) as pool:
+            asked = asyncio.create_task(pool.fit_worker("a", (), discard).__aenter__())
+            await until(pool.workers)
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            async with pool.fit_worker("a", (), discard) as worker:
+                assert worker.usable
+            assert worker.ended
+
+    run(body)
+
+
+def test_a_busy_worker_of_an_old_version_ends_when_it_is_given_back(settings: Settings, run: Run) -> None:
+    async def body() -> None:
+        async with pool_of(settings) as pool:
+            async with lease(pool, A) as resident:
+                pool.retire("a", "m", keep=2)
+                assert resident.the_worker.usable
+                assert pool.versions_in_use("a", "m") == {1}
+            assert pool.versions_in_use("a", "m") == set()
+            assert not resident.the_worker.usable
+
+    run(body)
+
+
+def test_a_spare_takes_the_next_request_and_a_dead_one_takes_none(settings: Settings, run: Run) -> None:
+    async def body() -> None:
+        async with pool_of(replace(settings, spares=1)) as pool:
+            await until(pool.workers)
+            (spare,) = pool.workers()
+            async with lease(pool, A) as resident:
+                assert resident.the_worker is spare
+            await until(lambda: len(pool.workers()) == 2)
+            (other,) = (each for each in pool.workers() if each is not spare)
+            os.kill(other.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - the event loop must not see it yet
+            async with lease(pool, B) as resident:
+                assert resident.the_worker.usable
+                assert resident.the_worker is not other
+
+    run(body)
+
+
+def test_a_closed_pool_ends_its_workers_and_starts_no_more(settings: Settings, run: Run) -> None:
+    async def body() -> None:
+        async with pool_of(replace(settings, spares=1)) as pool, lease(pool, A) as resident:
+            await pool.close()
+            assert resident.the_worker.ended
+            with pytest.raises(WorkerDied, match="the server stops"):
+                async with lease(pool, B):
+                    pass
+
+    run(body)
