@@ -49,8 +49,10 @@ def test_a_shipped_notebook_is_clean_and_keeps_the_contract(name: str) -> None:
     assert f"algo={name}" in document.cells[0].source
 
 
-def test_the_samples_are_what_their_script_makes(tmp_path: Path) -> None:
+def test_the_samples_are_what_their_scripts_make(tmp_path: Path) -> None:
     runpy.run_path(str(NOTEBOOKS.parent / "tools" / "make_samples.py"))["main"](tmp_path)
+    further = str(NOTEBOOKS.parent / "tools" / "make_classical_samples.py")
+    subprocess.run([sys.executable, further, str(tmp_path)], check=True)
     made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
     assert made == {path.name: path.read_text(encoding="utf-8") for path in SAMPLES.iterdir()}
 

@@ -1,0 +1,83 @@
+"""Time series among the fields of a search: the field, the order of its rows, and answers for rows without it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from app.model.fields import refuse
+
+TIME = "_time"
+
+
+def field_of(param):
+    """The field that holds the series: the target, or else the one feature besides `_time`.
+
+    Raises:
+        ValueError: there are several such features, or none.
+    """
+    if param.get("target_variables"):
+        return param["target_variables"][0]
+    fields = [name for name in param["feature_variables"] if name != TIME]
+    if len(fields) != 1:
+        found = f"there are {len(fields)}: {', '.join(fields)}" if fields else "there is none"
+        raise ValueError(f"The search must name one field that holds the series, besides {TIME}; {found}.")
+    return fields[0]
+
+
+def order_of(df):
+    """The numbers of the rows, oldest first; as they came where there is no `_time`. Splunk sends the newest first.
+
+    Raises:
+        ValueError: `_time` is neither numbers nor times.
+    """
+    if TIME not in df:
+        return np.arange(len(df))
+    times = df[TIME]
+    if not pd.api.types.is_numeric_dtype(times):
+        times = pd.to_datetime(times, errors="coerce", utc=True)
+    refuse([TIME] if times.isna().any() else [], "neither numbers nor times that can be read.")
+    return np.argsort(times.to_numpy(), kind="stable")
+
+
+def as_sent(values, order):
+    """`values`, which follow `order`, in the order of the rows as they came."""
+    result = np.empty_like(values)
+    result[order] = values
+    return result
+
+
+def remember(df, features, answers):
+    """The `answers` (a frame, a row for each row of `df`) by the values of the features, as JSON can hold it.
+
+    Splunk sends only the fields behind ``from`` when it applies a model. The rows of the fit are known by them.
+    """
+    return {"keys": _keys(df, features), "answers": {name: column.tolist() for name, column in answers.items()}}
+
+
+def recall(df, features, remembered, target):
+    """The remembered answers for the rows of `df`, as a frame.
+
+    Raises:
+        ValueError: a row is none of those that were remembered, so that the target itself would be needed.
+    """
+    row_of = {key: row for row, key in enumerate(remembered["keys"])}
+    keys = _keys(df, features)
+    if unknown := sum(key not in row_of for key in keys):
+        raise ValueError(
+            f"Field(s) {target}: missing from the events that arrived, and {unknown} of {len(df)} are none of those "
+            "that the model was fitted on. Splunk sends only the fields behind 'from' when a model is applied: to "
+            "score new events, fit without the word 'from'."
+        )
+    answers = pd.DataFrame(remembered["answers"])
+    return answers.iloc[[row_of[key] for key in keys]].reset_index(drop=True)
+
+
+def _keys(df, features):
+    """A text for each row; the second of two equal rows has another one. 1 and 1.0 are the same."""
+    columns = [[_text(value) for value in df[name].tolist()] for name in features]
+    rows = pd.Series(["\x1f".join(row) for row in zip(*columns, strict=True)], dtype=object)
+    return [f"{key}\x1f{number}" for key, number in zip(rows, rows.groupby(rows).cumcount(), strict=True)]
+
+
+def _text(value):
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
