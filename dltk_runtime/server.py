@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from dltk_runtime import api, logs, tls
+from dltk_runtime.connection import Connection
 from dltk_runtime.errors import AddressInvalid, TokenMissing
 from dltk_runtime.service import Service
 from dltk_runtime.settings import Settings
@@ -57,7 +58,7 @@ def serve(settings: Settings) -> None:
     config = uvicorn.Config(
         application(service),
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,

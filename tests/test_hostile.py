@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from service import Service, meta_for, until
@@ -155,7 +156,7 @@ def test_an_algorithm_of_that_name_runs_nothing_and_leaves_nothing(service: Serv
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name], ids=lambda name: ascii(name[:12]))
-@pytest.mark.parametrize(("path", "mode"), [("/fit", "fit"), ("/apply", "apply"), ("/fit", "stage")])
+@pytest.mark.parametrize(("path", "mode"), [("/fit", "sync"), ("/apply", "stage"), ("/fit", "stage")])
 def test_a_model_of_that_name_is_refused_before_anything_is_written(
     service: Service, path: str, mode: str, name: str
 ) -> None:
@@ -184,7 +185,7 @@ def test_a_model_may_have_any_name_that_is_one(service: Service, name: str) -> N
 # ---------------------------------------------------------------- data
 
 
-@pytest.mark.parametrize("mode", ["fit", "apply", "stage"])
+@pytest.mark.parametrize(("path", "mode"), [("/fit", "sync"), ("/apply", "stage"), ("/fit", "stage")])
 @pytest.mark.parametrize(
     ("literal", "words"),
     [
@@ -197,10 +198,9 @@ def test_a_model_may_have_any_name_that_is_one(service: Service, name: str) -> N
     ],
 )
 def test_rows_that_are_no_frame_are_refused_with_the_place(
-    service: Service, mode: str, literal: bytes, words: str
+    service: Service, path: str, mode: str, literal: bytes, words: str
 ) -> None:
     meta = json.dumps(meta_for(DATA, "m", {"algo": "healthy", "mode": mode})).encode()
-    path = "/apply" if mode == "apply" else "/fit"
     message = refused(service, b'{"data": ' + literal + b', "meta": ' + meta + b"}", path)
     assert message.startswith(f"{path}: ERROR: unable to convert raw data to pandas dataframe. ")
     assert words in message
@@ -254,6 +254,47 @@ def test_a_content_length_that_is_none_ends_the_connection(service: Service, len
     with connection(service) as sock:
         sock.sendall(head(service, "/fit", {"Content-Length": length}))
         assert read_all(sock).startswith(b"HTTP/1.1 400 ")
+
+
+HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = b"POST /fit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (HEAD + b"Endless: ", b"x" * 1000),
+        (HEAD, b"Many: headers\r\n"),
+        (b"GET /", b"x" * 1000),
+        (CHUNKED + b"1\r\nx\r\n0\r\n", b"Trailer: x\r\n"),
+        (CHUNKED + b"1\r\nx\r\n0\r\nEndless: ", b"x" * 1000),
+    ],
+    ids=["header", "headers", "request line", "trailers", "trailer"],
+)
+def test_a_head_without_end_is_ended_by_the_server(service: Service, begin: bytes, more: bytes) -> None:
+    with connection(service) as sock, contextlib.suppress(ConnectionError):
+        sock.sendall(begin + more * (200_000 // len(more)))
+        assert b"The head of a request may have" in read_all(sock)
+    with connection(service) as sock:
+        sock.sendall(begin)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            send_for_ever(sock, more * 100)
+
+
+def send_for_ever(sock: socket.socket, more: bytes) -> NoReturn:
+    while True:
+        sock.sendall(more)
+
+
+def test_a_long_head_and_a_body_of_many_small_chunks_are_no_endless_head(service: Service) -> None:
+    body = encoded(DATA + "1,2\n" * 20_000, "healthy")
+    chunks = b"".join(
+        b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (body[n : n + 3] for n in range(0, len(body), 3))
+    )
+    headers = {"Transfer-Encoding": "chunked", "Connection": "close", "Long": "x" * 30_000}
+    with connection(service) as sock:
+        sock.sendall(head(service, "/apply", headers) + chunks + b"0\r\n\r\n")
+        assert b'"status":"success"' in read_all(sock)
 
 
 # ---------------------------------------------------------------- clients that leave
@@ -318,7 +359,7 @@ def test_a_fit_whose_client_hangs_up_while_it_waits_is_dropped(narrow: Service, 
         assert first.result()["status"] == "success"
     assert not (narrow.home / "app/model/data/versions/healthy/dropped").exists()
     (job,) = [job for job in narrow.jobs() if job["model"] == "dropped"]
-    assert job["state"] == "failed"
+    assert job["state"] == "cancelled"
 
 
 def test_a_fit_whose_client_hangs_up_while_it_runs_ends_normally_and_is_committed(narrow: Service, gate: Gate) -> None:
