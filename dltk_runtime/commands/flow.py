@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
+
+from dltk_runtime.commands import Exit
+from dltk_runtime.settings import Settings
 
 EXAMPLES = """\b
 Examples:
@@ -80,6 +84,28 @@ def package(folder: Path, to: Path | None) -> None:
 
     for app in find_apps(folder):
         click.echo(pack(app, to or folder / "dist"))
+
+
+@command.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--days", type=click.IntRange(1), default=2, show_default=True, help="Simulated days of scheduled runs.")
+@click.option("--labels", type=click.IntRange(0), default=60, show_default=True, help="Rows that people judge a day.")
+@click.option("--sample", type=click.Path(exists=True, path_type=Path), help="Events (CSV).  [FOLDER/sample.csv]")
+@click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
+def test(folder: Path, days: int, labels: int, sample: Path | None, notebooks: Path | None) -> None:
+    """Run the very searches of the apps in FOLDER, in schedule order over simulated days, against a real runtime."""
+    from rich.console import Console
+
+    from dltk_runtime.flows.rehearsal import report
+    from dltk_runtime.flows.rehearsal.run import Rehearsal
+
+    console = Console(highlight=False)
+    rehearsal = Rehearsal(folder, Settings.from_env(notebooks=notebooks).paths.notebooks, days, labels, sample)
+    faults = rehearsal.run(console.print, lambda *facts: report.show(console, *facts))
+    for fault in faults:
+        click.echo(f"FAULT {fault}", err=True)
+    click.echo("The flow works." if not faults else f"{len(faults)} faults.")
+    sys.exit(Exit.FAILED if faults else Exit.OK)
 
 
 def _of_file(path: Path) -> dict[str, Any]:

@@ -1,0 +1,160 @@
+"""The Splunk of a rehearsal: what an app defines, over storage in memory, with sample data behind the base search."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from dltk_runtime.flows.app import App, Search
+from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.mltk.commands import Mltk
+from dltk_runtime.mltk.results import Result
+from dltk_runtime.mltk.stubs import Stubs
+from dltk_runtime.settings import ClientSettings
+from dltk_runtime.spl.commands import COMMANDS
+from dltk_runtime.spl.context import Context, Definition
+from dltk_runtime.spl.files import Lookups
+from dltk_runtime.spl.macros import Macro
+from dltk_runtime.spl.pipeline import prepare, run
+from dltk_runtime.splunk.standin import Event, Indexes, Storage, Window, epoch
+
+SAMPLE = "dltk_sample"
+# Midnight of a Monday; days are counted from here.
+BEGIN = 1_767_571_200.0
+DAY = 86_400
+# Seconds after which an event of the sample is in its index.
+ARRIVAL = 90
+
+# `sample` draws by the order of arrival: fine for a person who tries out, refused in flows.
+FLOW_COMMANDS = {name: command for name, command in COMMANDS.items() if name != "sample"}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One app with its storage. `replaced` names the macros whose text does not run, with that text."""
+
+    app: App
+    context: Context
+    replaced: Mapping[str, str]
+
+    @property
+    def storage(self) -> Storage:
+        return self.context.storage
+
+    def run(
+        self, search: Search, now: float, window: Window | None = None, tokens: Mapping[str, str] | None = None
+    ) -> Result:
+        """Run the text of `search` as it would start at `now`, over its own window unless one is given."""
+        return run(filled(search.text, tokens or {}), self.at(now, window or window_of(search, now)), FLOW_COMMANDS)
+
+    def ask(self, text: str, now: float, window: Window | None = None) -> pd.DataFrame:
+        """The rows of a search that is not the app's."""
+        return run(text, self.at(now, window or Window()), FLOW_COMMANDS).frame
+
+    def check(self, search: Search, now: float) -> None:
+        """Read the whole text and run nothing.
+
+        Raises:
+            SearchError: it cannot run here.
+        """
+        prepare(search.text, self.at(now, Window()), FLOW_COMMANDS)
+
+    def at(self, now: float, window: Window) -> Context:
+        return replace(self.context, clock=lambda: now, window=window)
+
+    def calling(self, client: ClientSettings) -> World:
+        """The same world, with another container behind `fit` and `apply`."""
+        return replace(self, context=replace(self.context, mltk=replace(self.context.mltk, client=client)))
+
+
+def make_world(apps: Sequence[App], sample: Path, client: ClientSettings, folder: Path) -> World:
+    """The world of the app that has searches among `apps`; `folder` takes stubs and lookup files.
+
+    Raises:
+        FlowInvalid: there is no app with searches, or the sample cannot be read.
+    """
+    app = apps[0]
+    storage = Storage(indexes=Indexes(SAMPLE))
+    for each in apps:
+        for stanza in each.conf("indexes.conf"):
+            storage.indexes.create(stanza.name, stanza.get("datatype", "event"))
+    fill_sample(storage, sample)
+    macros, replaced = _with_sample(app)
+    context = Context(
+        mltk=Mltk(client, Stubs(folder)),
+        lookups=Lookups(folder, (app.folder / "lookups",)),
+        storage=storage,
+        definitions=_definitions(app, storage),
+        macros=macros,
+    )
+    return World(app, context, replaced)
+
+
+def fill_sample(storage: Storage, sample: Path) -> None:
+    """Events of the sample: `offset` is seconds after the first midnight, every other column is a field."""
+    try:
+        rows = list(csv.DictReader(sample.read_text(encoding="utf-8").splitlines()))
+        index = storage.indexes[SAMPLE]
+        for row in rows:
+            time = BEGIN + float(row.pop("offset"))
+            raw = ", ".join(f'{name}="{value}"' for name, value in row.items() if value)
+            fields = {name: value for name, value in row.items() if value}
+            index.add(Event(time, time + ARRIVAL, fields, raw, sourcetype="sample"))
+    except (OSError, ValueError, KeyError) as error:
+        raise FlowInvalid(
+            f"the sample {sample} cannot be read ({type(error).__name__}: {error}). It is CSV with a column offset, in "
+            "seconds, and the fields that the base search finds; 'dltk flow new' writes one"
+        ) from error
+
+
+def window_of(search: Search, now: float) -> Window:
+    """The window of a saved search that starts at `now`."""
+    given = search.stanza
+    return Window(
+        epoch(given.get("dispatch.earliest_time"), now),
+        epoch(given.get("dispatch.latest_time") or "now", now),
+        epoch(given.get("dispatch.index_earliest"), now),
+        epoch(given.get("dispatch.index_latest") or "inf", now),
+    )
+
+
+def filled(text: str, tokens: Mapping[str, str]) -> str:
+    """`text` with a dashboard's tokens put in, as ``$note|s$`` in quotes."""
+
+    def put(match: re.Match[str]) -> str:
+        value = tokens[match[1]]
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if match[2] else value
+
+    return re.sub(r"\$([\w:]+)(\|s)?\$", put, text) if tokens else text
+
+
+def _with_sample(app: App) -> tuple[dict[str, Macro], dict[str, str]]:
+    """The app's macros with sample data in place of the base search and of metrics; and what that replaced."""
+    macros, replaced = dict(app.macros), {}
+    for name, macro in app.macros.items():
+        head, pipe, rest = macro.definition.partition("|")
+        if name.endswith("_base"):
+            macros[name], replaced[name] = Macro((), f"search index={SAMPLE}"), macro.definition
+        elif head.split()[:1] in (["mstats"], ["tstats"]):
+            prepare_ = f"`{name.removesuffix('_rows')}_prepare`"
+            macros[name] = Macro((), f"search index={SAMPLE} | {prepare_} {pipe}{rest}")
+            replaced[name] = head.strip()
+    return macros, replaced
+
+
+def _definitions(app: App, storage: Storage) -> dict[str, Definition]:
+    for stanza in app.conf("collections.conf"):
+        types = {
+            key.removeprefix("field."): value for key, value in stanza.settings.items() if key.startswith("field.")
+        }
+        storage.kvstore.create(stanza.name, types, enforce=stanza.flag("enforceTypes"))
+    return {
+        stanza.name: Definition(stanza.get("collection"), tuple(re.findall(r"\w+", stanza.get("fields_list"))))
+        for stanza in app.conf("transforms.conf")
+        if stanza.get("external_type") == "kvstore"
+    }
