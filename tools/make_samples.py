@@ -136,9 +136,9 @@ def logins() -> Sample:
 
 
 def requests() -> Sample:
-    """Requests in each hour of three weeks, made here: busy by day, quiet on the sixth and seventh day, some noise."""
+    """Requests in each hour of 18 days, made here: busy by day, quiet on the sixth and seventh day, some noise."""
     chance = np.random.default_rng(SEED)
-    hours = np.arange(21 * 24)
+    hours = np.arange(18 * 24)
     by_day = 200 + 150 * np.sin((hours % 24 - 8) / 24 * 2 * np.pi)
     weekend = np.where(hours // 24 % 7 >= 5, 0.6, 1.0)
     value = (by_day * weekend * (1 + 0.04 * chance.standard_normal(len(hours)))).round(1)
