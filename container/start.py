@@ -51,7 +51,13 @@ def check(settings: Settings) -> None:
     home.prepare(settings.paths)
     say(f"shipped notebooks: {home.lay_out(settings.paths, SHIPPED)}")
     if settings.https:
-        tls.certificate(settings)
+        share(tls.certificate(settings)[1], settings)
+
+
+def share(key: Path, settings: Settings) -> None:
+    """Let the next container on this volume read the key made here: its user may be another one of group 0."""
+    if key.is_relative_to(settings.paths.home) and key.stat().st_uid == os.getuid():
+        key.chmod(0o640)
 
 
 def libraries_environment(settings: Settings) -> dict[str, str]:

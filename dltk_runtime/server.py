@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from dltk_runtime import api, logs, tls
 from dltk_runtime.connection import Connection
 from dltk_runtime.errors import AddressInvalid, TokenMissing
+from dltk_runtime.renewal import Renewal
 from dltk_runtime.service import Service
 from dltk_runtime.settings import Settings
 
@@ -66,23 +67,25 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=round(settings.grace) + ANSWERING,
         timeout_keep_alive=75,
     )
-    if secure:
-        cert, key = tls.certificate(settings)
-        config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
-    _Server(config, f"{scheme}://{host}:{port}", service).run(sockets=[sock])
+    renewal = _load_certificate(config, settings) if secure else None
+    _Server(config, f"{scheme}://{host}:{port}", service, renewal).run(sockets=[sock])
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which says on stdout when it is ready, and exits with 0 when it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, url: str, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, service: Service, renewal: Renewal | None) -> None:
         super().__init__(config)
+        self._renewal = renewal
+        self._renewing: asyncio.Task[None] | None = None
         self._url = url
         self._service = service
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.started and self._renewal:
+            self._renewing = asyncio.create_task(self._renewal.run())  # ends with the loop
         if self.started:
             sys.stdout.write(f"listening on {self._url}\n")
             sys.stdout.flush()
@@ -99,6 +102,18 @@ class _Server(uvicorn.Server):
         self.force_exit = self.should_exit  # the second time
         self.should_exit = True
         self._draining = self._draining or asyncio.get_running_loop().create_task(self._service.drain())
+
+
+def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | None:
+    """Give the server its certificate, and what renews it.
+
+    Raises:
+        CertificateInvalid: it cannot be used.
+    """
+    cert, key = tls.certificate(settings)
+    config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
+    config.load()  # makes the one context that all connections share
+    return Renewal(config.ssl, cert, key) if config.ssl else None
 
 
 def _secure(settings: Settings) -> bool:

@@ -1,0 +1,65 @@
+"""A certificate that changes on disk is served without a restart: platforms renew mounted ones every few weeks.
+
+The new pair is first loaded into a context of its own. A certificate and a key that do not belong together, as while
+one of the two files is written, would leave the live context broken for every new connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from dltk_runtime import logs
+from dltk_runtime.file_state import Stamp, stamp_of
+
+EVERY = 5.0  # seconds between two looks, which are two stat calls
+
+
+class Renewal:
+    """Watches the pair of PEM files that `context` was loaded from."""
+
+    def __init__(self, context: ssl.SSLContext, cert: Path, key: Path) -> None:
+        self._context = context
+        self._pair = (cert, key)
+        self._seen = self._stamps()
+
+    async def run(self) -> None:
+        """Look at the files until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            await asyncio.to_thread(self.look)
+
+    def look(self) -> bool:
+        """Load the pair if it changed and can be served; whether it was. What cannot be is logged, once."""
+        stamps = self._stamps()
+        if stamps == self._seen:
+            return False
+        self._seen = stamps
+        try:
+            self._load()
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            reason = getattr(error, "reason", None) or str(error)
+            logs.event("certificate not renewed", logging.WARNING, cert=self._pair[0], key=self._pair[1], reason=reason)
+            return False
+        logs.event("certificate renewed", cert=self._pair[0])
+        return True
+
+    def _load(self) -> None:
+        """Both contexts load the same bytes: files may change between the trial and the real thing."""
+        with tempfile.TemporaryDirectory(prefix="dltk-tls-") as folder:  # readable by its owner alone
+            cert, key = Path(folder, "cert.pem"), Path(folder, "key.pem")
+            for source, copy in zip(self._pair, (cert, key), strict=True):
+                copy.write_bytes(source.read_bytes())
+            for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._context):
+                context.load_cert_chain(cert, key, password=_no_passphrase)
+
+    def _stamps(self) -> Sequence[Stamp | None]:
+        return [stamp_of(path) for path in self._pair]
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the key needs a passphrase")
