@@ -38,6 +38,7 @@
     ├── BatchError                `dltk batch`
     │   ├── BatchInvalid          the run cannot be begun as it was ordered
     │   └── BatchFailed           a cell, its kernel or the deadline ended it
+    ├── SplunkError               Splunk's REST API or HTTP Event Collector: see splunk/errors.py
     ├── Unreachable               no answer from the container
     └── ReplyUnreadable           an answer that is not the JSON of protocol 1.3
 
@@ -52,8 +53,6 @@ import difflib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-from dltk_runtime import __version__
 
 # The openings of messages, which dashboards and people look for (protocol 1.3).
 BAD_JSON = "unable to parse json from POST data"
@@ -301,8 +300,8 @@ class SplunkMissing(SupportError):
 
     def __init__(self, what: str, needs: Sequence[str], instead: str) -> None:
         super().__init__(
-            f"{what} has no connection to Splunk: dltk-runtime {__version__} does not make one for notebooks yet, "
-            f"from {', '.join(needs)} or from arguments. {instead}"
+            f"{what} has no connection to Splunk: neither arguments name one nor {', '.join(needs)}, which must be set "
+            f"where 'dltk serve' or JupyterLab is started. {instead}"
         )
 
 

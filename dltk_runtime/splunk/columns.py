@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ TIME = "_time"
 EXACT = 2**53  # integers up to here are exact as floats
 _NUMBER = r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?|nan|-?inf"  # printf's %g, and plain integers
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?\n)*+")
-_SHARED = 10_000  # distinct texts of a column that are stored once
+_SHARED = 10_000  # distinct texts of a column from which on equal ones are no longer looked for
 
 
 @dataclass(slots=True)
@@ -48,10 +49,11 @@ class _Column:
 
     def add(self, values: list[Any]) -> None:
         """`values`: text, lists of text, or nothing."""
-        flat = [_flat(value) for value in values]
-        parsed = None if self.stays_text else _parsed(self.name, flat)
+        if not _all_text(values):
+            values = [_flat(value) for value in values]
+        parsed = None if self.stays_text else _parsed(self.name, values)
         self.stays_text = parsed is None
-        self.parts.append(parsed or _Text([self._once(value) for value in flat]))
+        self.parts.append(parsed or _Text(self._shared(values)))
 
     def series(self) -> pd.Series:
         if not self.stays_text:
@@ -64,11 +66,12 @@ class _Column:
             self.parts[number] = _Text([])  # give it back early
         return pd.Series([np.nan if text is None else text for text in texts])
 
-    def _once(self, value: str | None) -> str | None:
-        """One object for equal texts, for as many as are worth it."""
-        if value is None or (len(self.shared) >= _SHARED and value not in self.shared):
-            return value
-        return self.shared.setdefault(value, value)
+    def _shared(self, values: list[str | None]) -> list[str | None]:
+        """One object for equal texts, as long as there are few of them; an empty one is none."""
+        if len(self.shared) >= _SHARED:
+            return [value or None for value in values]
+        once = self.shared.setdefault
+        return [once(value, value) if value else None for value in values]
 
 
 class Columns:
@@ -81,11 +84,14 @@ class Columns:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Take a chunk of rows; fields that a row lacks are missing values."""
-        for name in dict.fromkeys(name for row in rows for name in row):
+        names: Row = {}
+        for row in rows:
+            names |= row
+        for name in names:
             if name not in self._columns:
                 self._columns[name] = self._column(name)
         for name, column in self._columns.items():
-            column.add([row.get(name) for row in rows])
+            column.add(_values(name, rows))
         self.rows += len(rows)
 
     def frame(self) -> pd.DataFrame:
@@ -110,6 +116,22 @@ def frame_of(rows: Iterable[Row], text: Collection[str] = ()) -> pd.DataFrame:
     return columns.frame()
 
 
+def _all_text(values: Iterable[Any]) -> bool:
+    """Whether every value is a text: found out faster than by asking each."""
+    try:
+        "".join(values)
+    except TypeError:
+        return False
+    return True
+
+
+def _values(name: str, rows: Sequence[Row]) -> list[Any]:
+    try:
+        return list(map(itemgetter(name), rows))
+    except KeyError:
+        return [row.get(name) for row in rows]
+
+
 def _flat(value: Any) -> str | None:
     """A field with several values becomes one text of several lines, as in what `fit` sends."""
     if isinstance(value, list):
@@ -119,7 +141,7 @@ def _flat(value: Any) -> str | None:
 
 def _parsed(name: str, values: list[str | None]) -> _Parsed | None:
     """The values as numbers or times; nothing when one of them is neither."""
-    packed = "".join([f"{value or ''}\n" for value in values])
+    packed = "\n".join([value or "" for value in values]) + "\n"
     if packed.count("\n") != len(values):
         return None  # several lines in one value
     if len(packed) == len(values):
@@ -131,15 +153,15 @@ def _parsed(name: str, values: list[str | None]) -> _Parsed | None:
 
 def _numbers(name: str, values: list[str | None], packed: str) -> _Parsed | None:
     if name == TIME:
-        seconds = np.array([np.nan if value is None else float(value) for value in values])
+        seconds = np.array([float(value) if value else np.nan for value in values])
         return _Parsed("time", pd.to_datetime(seconds, unit="s", utc=True).as_unit("us"), packed)
     if not any(sign in packed for sign in ".en"):
         return _integers(values, packed)
-    return _Parsed("float", np.array([np.nan if value is None else float(value) for value in values]), packed)
+    return _Parsed("float", np.array([float(value) if value else np.nan for value in values]), packed)
 
 
 def _integers(values: list[str | None], packed: str) -> _Parsed | None:
-    numbers = [None if value is None else int(value) for value in values]
+    numbers = [int(value) if value else None for value in values]
     present = [number for number in numbers if number is not None]
     if len(present) == len(numbers):
         inside = min(present) >= -(2**63) and max(present) < 2**63
@@ -152,7 +174,11 @@ def _integers(values: list[str | None], packed: str) -> _Parsed | None:
 def _times(values: list[str | None], packed: str) -> _Parsed | None:
     try:
         return _Parsed(
-            "time", pd.to_datetime(pd.Index(values, dtype=object), format="ISO8601", utc=True).as_unit("us"), packed
+            "time",
+            pd.to_datetime(
+                pd.Index([value or None for value in values], dtype=object), format="ISO8601", utc=True
+            ).as_unit("us"),
+            packed,
         )
     except ValueError:
         return None

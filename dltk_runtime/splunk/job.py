@@ -19,7 +19,7 @@ from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import ResultsCut, SearchFailed, SearchInterrupted, SplunkRefused
 from dltk_runtime.splunk.progress import Progress, counted
 from dltk_runtime.splunk.rows import Message, Row, Rows
-from dltk_runtime.splunk.search import CHUNK, complete, failed
+from dltk_runtime.splunk.search import chunks, complete, failed
 
 PAGE = 50_000  # rows; what limits.conf [restapi] maxresultrows allows at most
 FIRST_LOOK, LONGEST_LOOK = 0.1, 2.0  # seconds between two looks at a running job
@@ -113,32 +113,23 @@ class Job:
         return status
 
     def rows(self) -> Iterator[Row]:
-        """All rows of the job, which must be done, page by page.
+        """All rows of the job, which must be done, as Splunk gives them.
 
         Raises:
             ResultsCut: Splunk gives fewer than the job found.
         """
-        found, have = self.status().rows, 0
-        while have < found:
-            page = self._page(have)
-            if not page:
-                raise ResultsCut(have, found)
-            have += len(page)
+        for page in self._pages():
             yield from page
 
     def frame(
         self, text: Collection[str] = (), *, timeout: float | None = None, progress: bool | None = None
     ) -> pd.DataFrame:
         """Wait for its end and read all rows, typed as `search` does. Whatever comes between cancels it in Splunk."""
-        columns, chunk = Columns(text), []
+        columns = Columns(text)
         with self._cancelled_on_failure(), Progress(self.query, show=progress) as bar:
             total = self.wait(timeout, lambda status: bar.to(status.rows)).rows
-            for row in counted(self.rows(), bar, total):
-                chunk.append(row)
-                if len(chunk) == CHUNK:
-                    columns.add(chunk)
-                    chunk = []
-        columns.add(chunk)
+            for chunk in chunks(counted(self._pages(), bar, total)):
+                columns.add(chunk)
         frame = columns.frame()
         frame.attrs["messages"] = [f"{each.type} {each.text}" for each in self.messages]
         return frame
@@ -157,12 +148,20 @@ class Job:
     def _entity(self) -> client.Job:
         return client.Job(self.connection.service, self.sid)
 
+    def _pages(self) -> Iterator[list[Row]]:
+        found, have = self.status().rows, 0
+        while have < found:
+            page = self._page(have)
+            if not page:
+                raise ResultsCut(have, found)
+            have += len(page)
+            yield page
+
     def _page(self, offset: int) -> list[Row]:
         def ask(_: client.Service) -> bytes:
-            body = self._entity.results(output_mode="json", count=PAGE, offset=offset).read()
-            return bytes(body)
+            return bytes(self._entity.results(output_mode="json", count=PAGE, offset=offset).read())
 
-        return list(self._reader([self.connection.call(f"job {self.sid}", ask)]))
+        return [row for some in self._reader([self.connection.call(f"job {self.sid}", ask)]) for row in some]
 
     def _reader(self, lines: Collection[bytes]) -> Rows:
         return Rows(lines, self.query, self.connection.address, self.messages)

@@ -10,7 +10,6 @@ import rich.progress
 from rich.console import Console
 
 T = TypeVar("T")
-STEP = 1_000  # rows between two looks at the bar
 
 
 class Progress:
@@ -47,11 +46,11 @@ class Progress:
         self._bar.update(self._task, completed=rows, total=total)
 
 
-def counted(rows: Iterator[T], bar: Progress, total: int | None = None) -> Iterator[T]:
-    """`rows`, counted by `bar`: of `total`, where that is known."""
+def counted(blocks: Iterator[list[T]], bar: Progress, total: int | None = None) -> Iterator[list[T]]:
+    """`blocks` of rows, counted by `bar`: of `total`, where that is known."""
     count = 0
-    for count, row in enumerate(rows, start=1):
-        if count % STEP == 0:
-            bar.to(count, total)
-        yield row
+    for block in blocks:
+        count += len(block)
+        bar.to(count, total)
+        yield block
     bar.to(count, count)

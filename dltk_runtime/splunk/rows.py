@@ -37,12 +37,15 @@ class _Line(msgspec.Struct):
     messages: list[Message] = []
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+_decode = msgspec.json.Decoder(_Line).decode_lines
 
 
 @dataclass(slots=True)
 class Rows:
-    """The rows in `lines`; what was said beside them gathers in `messages`, and `ended` turns true at the last row."""
+    """The rows in `lines`, each of which may be several lines with their newlines.
+
+    What was said beside the rows gathers in `messages`, and `ended` turns true at the last row.
+    """
 
     lines: Iterable[bytes]
     search: str
@@ -50,25 +53,25 @@ class Rows:
     messages: list[Message] = field(default_factory=list)
     ended: bool = False
 
-    def __iter__(self) -> Iterator[Row]:
-        """Each row of the final results; previews are left out.
+    def __iter__(self) -> Iterator[list[Row]]:
+        """The rows of the final results, some at a time; previews are left out.
 
         Raises:
             SearchFailed: a message of type ERROR or FATAL: what comes with it is not what was searched for.
             AnswerUnreadable: a line is no JSON.
         """
-        for text in self.lines:
-            if not text.strip():
-                continue
-            line = self._parsed(text)
-            if line.messages:
-                self.take(line.messages)
-            self.ended = line.lastrow
-            if line.preview:
-                continue
-            if line.result is not None:
-                yield line.result
-            yield from line.results
+        for some in self.lines:
+            rows: list[Row] = []
+            for line in self._parsed(some):
+                if line.messages:
+                    self.take(line.messages)
+                self.ended = line.lastrow
+                if line.preview:
+                    continue
+                if line.result is not None:
+                    rows.append(line.result)
+                rows += line.results
+            yield rows
 
     def take(self, messages: Iterable[Message]) -> None:
         """Keep messages, each once; warnings of Splunk become Python's.
@@ -84,8 +87,8 @@ class Rows:
             if each.type == "WARN":
                 warnings.warn(f"Splunk: {each.text}", SplunkWarning, stacklevel=2)
 
-    def _parsed(self, text: bytes) -> _Line:
+    def _parsed(self, lines: bytes) -> list[_Line]:
         try:
-            return _decode(text)
+            return _decode(lines)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise AnswerUnreadable(self.address, text[:100].decode(errors="replace")) from error
+            raise AnswerUnreadable(self.address, lines[:100].decode(errors="replace")) from error

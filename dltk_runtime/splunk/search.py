@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import re
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -26,7 +26,7 @@ from dltk_runtime.splunk.retry import again
 from dltk_runtime.splunk.rows import Message, Row, Rows
 from dltk_runtime.splunk.transport import Body
 
-CHUNK = 10_000  # rows that become columns together
+CHUNK = 10_000  # rows, and a few more, that become columns together
 _WRITES = re.compile(
     # What a repetition would do twice. A macro or a saved search may hide any of it.
     r"`|\|\s*(collect|mcollect|meventcollect|tscollect|stash|outputlookup|outputcsv|outputtext|sendemail|sendalert"
@@ -101,7 +101,7 @@ class Search:
             def once() -> pd.DataFrame:
                 bar.restart()
                 columns = Columns(text)
-                for chunk in _chunks(counted(self._stream(), bar), CHUNK):
+                for chunk in chunks(counted(self._stream(), bar)):
                     columns.add(chunk)
                 return columns.frame()
 
@@ -115,27 +115,30 @@ class Search:
 
         A connection that breaks midway is an error: the first frames are already in somebody's hands.
         """
-        for chunk in _chunks(self.rows(), rows):
-            columns = Columns(text)
-            columns.add(chunk)
-            yield columns.frame()
+        with contextlib.closing(self.rows()) as each:
+            while chunk := list(itertools.islice(each, rows)):
+                columns = Columns(text)
+                columns.add(chunk)
+                yield columns.frame()
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Generator[Row]:
         """The rows as Splunk gives them: text, lists of text."""
         with self._bounded():
             self._prepare()
-            yield from self._stream()
+            for some in self._stream():
+                yield from some
 
     def _prepare(self) -> None:
         """Wait for a Splunk that answers; from here on it is known which API it has."""
         self.connection.call("server/info", lambda service: service.disable_v2_api, stop=self._stop)
 
-    def _stream(self) -> Iterator[Row]:
+    def _stream(self) -> Iterator[list[Row]]:
         with contextlib.closing(self._export()) as body:
             rows = Rows(body.lines(), self.query, self.connection.address, self.messages)
             count = 0
-            for count, row in enumerate(rows, start=1):  # noqa: B007 - asked for afterwards
-                yield row
+            for some in rows:
+                count += len(some)
+                yield some
         if count and not (body.framed or rows.ended):
             raise SplunkUnreachable(self.connection.address, "the rows broke off before the last one", "Try again.")
 
@@ -178,6 +181,12 @@ def failed(query: str, error: SplunkRefused) -> SplunkError:
     return SearchFailed(query, [error.answer]) if error.status == 400 else error
 
 
-def _chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    while chunk := list(itertools.islice(rows, size)):
-        yield chunk
+def chunks(blocks: Iterable[list[Row]]) -> Iterator[list[Row]]:
+    """The rows of `blocks` in lists of some `CHUNK`."""
+    chunk: list[Row] = []
+    for block in blocks:
+        chunk += block
+        if len(chunk) >= CHUNK:
+            yield chunk
+            chunk = []
+    yield chunk

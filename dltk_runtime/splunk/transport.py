@@ -68,13 +68,16 @@ class Body:
             return self._response.read(size)
 
     def lines(self) -> Iterator[bytes]:
-        """Each line without its end, as soon as it is there."""
-        rest = b""
+        """Whole lines, as many at a time as have come in."""
+        rest: list[bytes] = []
         while piece := self._piece():
-            *lines, rest = (rest + piece).split(b"\n") if b"\n" in piece else (rest + piece,)
-            yield from lines
-        if rest:
-            yield rest
+            head, newline, tail = piece.rpartition(b"\n")
+            if newline:
+                yield b"".join((*rest, head, newline))
+                rest = []
+            rest.append(tail)
+        if last := b"".join(rest):
+            yield last
 
     def _piece(self) -> bytes:
         with self._transport.explained(self._address):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from dataclasses import replace
+from typing import Any
 
 from dltk_runtime.errors import SplunkMissing
+from dltk_runtime.splunk.access import found
+from dltk_runtime.splunk.hec import Hec
 
 NEEDS = ("splunk_hec_enabled", "splunk_hec_url", "splunk_hec_token")
-INSTEAD = "Return the rows from apply and let the search write them to an index: '| apply app:NAME | collect index=…'."
+INSTEAD = "Or return the rows from apply and let the search write them: '| apply app:NAME | collect index=…'."
 
 
 class SplunkHEC:
@@ -20,22 +23,22 @@ class SplunkHEC:
     """
 
     def __init__(self, url: str = "", token: str = "") -> None:
-        self.url = url
-        self._token = token
+        access = found()
+        self._access = replace(access, hec_url=url or access.hec_url, hec_token=token or access.hec_token)
+        self.url = self._access.hec_url
 
-    def send(self, events: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> NoReturn:
-        """Send one event or several, each with the collector's keys (``event`` is the needed one).
-
-        Raises:
-            SplunkMissing: always, in this version.
-        """
-        count = 1 if isinstance(events, Mapping) else len(events)
-        raise SplunkMissing(f"SplunkHEC.send of {count} event(s)", NEEDS, INSTEAD)
-
-    def send_hello_world(self, n: int = 1) -> NoReturn:
-        """Send `n` events that say hello, to try the connection.
+    def send(self, events: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> int:
+        """Send one event or several, each with the collector's keys (``event`` is the needed one); how many.
 
         Raises:
-            SplunkMissing: always, in this version.
+            SplunkMissing: nothing names a collector.
+            SplunkError: it is down or busy for too long, refuses the token, the index or an event.
         """
-        self.send([{"event": {"message": "Hello world"}}] * n)
+        many = [events] if isinstance(events, Mapping) else list(events)
+        if not (self._access.hec_url and self._access.hec_token):
+            raise SplunkMissing(f"SplunkHEC.send of {len(many)} event(s)", NEEDS, INSTEAD)
+        return Hec.of(self._access).send(many)
+
+    def send_hello_world(self, n: int = 1) -> int:
+        """Send `n` events that say hello, to try the connection; how many. Raises as `send`."""
+        return self.send([{"event": {"message": "Hello world", "number": number}} for number in range(n)])

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from dltk_runtime.errors import SplunkMissing
+from dltk_runtime.errors import SplunkMissing, SupportError
+from dltk_runtime.splunk.access import found
+from . import search_form
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dltk_runtime.splunk.connection import Connection
+    from dltk_runtime.splunk.job import Job
+
 NEEDS = ("splunk_access_enabled", "splunk_access_host", "splunk_access_port", "splunk_access_token")
 INSTEAD = (
-    "Let the search bring its data: '| fit MLTKContainer mode=stage … into app:NAME' puts them into "
+    "Without them let the search bring its data: '| fit MLTKContainer mode=stage … into app:NAME' puts them into "
     "notebooks/data/NAME.csv and NAME.json, where the notebook's stage(name) reads them."
 )
 
@@ -19,11 +25,13 @@ INSTEAD = (
 class SplunkSearch:
     """A connection to Splunk's search; what is not given comes from the container's variables.
 
+    In JupyterLab it shows a form: the search, its time range, and a button that runs it.
+
     Args:
         host: Splunk's management address, else ``splunk_access_host``.
         port: its port, else ``splunk_access_port``.
         token: a Splunk token, else ``splunk_access_token``.
-        search: the search that the form in JupyterLab begins with.
+        search: what the form begins with, and what `as_df` runs when nothing has run yet.
     """
 
     def __init__(
@@ -33,34 +41,59 @@ class SplunkSearch:
         token: str | None = None,
         search: str = "| makeresults",
     ) -> None:
-        self.host = host
-        self.port = port
         self.query = search
-        self._token = token
+        self.earliest = "-15m@m"
+        self.latest = "now"
+        self.events: list[dict[str, Any]] = []
+        access = found()
+        self._access = replace(
+            access, host=host or access.host, port=int(port or access.port), token=token or access.token
+        )
+        self._job: Job | None = None
+        search_form.show(self)
 
     def search(self, query: str, earliest: str = "-15m@m", latest: str = "now") -> list[dict[str, Any]]:
-        """The rows that `query` finds between two of Splunk's time modifiers, one dict for each.
+        """The rows that `query` finds between two of Splunk's time modifiers, one dict for each, values as text.
 
         Raises:
-            SplunkMissing: always, in this version.
+            SplunkMissing: nothing names a Splunk.
+            SplunkError: Splunk is down, refuses the token, cannot run the search, …
         """
-        self._missing(f"SplunkSearch.search({query!r}, {earliest!r}, {latest!r})")
+        from dltk_runtime.splunk.job import Job
+
+        connection = self._connection(f"SplunkSearch.search({query!r}, {earliest!r}, {latest!r})")
+        self.query, self.earliest, self.latest = query, earliest, latest
+        self._job = Job.start(query, earliest, latest, connection=connection)
+        self._job.wait()
+        self.events = list(self._job.rows())
+        return self.events
 
     def as_df(self) -> pd.DataFrame:
-        """The rows of the last search as a DataFrame.
+        """The rows of the last search as a DataFrame: numbers as numbers, ``_time`` as UTC timestamps.
 
-        Raises:
-            SplunkMissing: always, in this version.
+        Raises: as `search`, which it calls when nothing has run yet.
         """
-        self._missing("SplunkSearch.as_df()")
+        from dltk_runtime.splunk.columns import frame_of
+
+        if self._job is None:
+            self.search(self.query, self.earliest, self.latest)
+        return frame_of(self.events)
 
     def search_logs(self) -> str:
         """What Splunk wrote about the last search.
 
         Raises:
-            SplunkMissing: always, in this version.
+            SupportError: nothing has run yet.
+            SplunkError: Splunk does not have the log any more, or does not answer.
         """
-        self._missing("SplunkSearch.search_logs()")
+        self._connection("SplunkSearch.search_logs()")
+        if self._job is None:
+            raise SupportError("There is no log: no search has run yet. Call search(query) or as_df() first.")
+        return self._job.log()
 
-    def _missing(self, what: str) -> NoReturn:
-        raise SplunkMissing(what, NEEDS, INSTEAD)
+    def _connection(self, what: str) -> Connection:
+        if not (self._access.host and self._access.token):
+            raise SplunkMissing(what, NEEDS, INSTEAD)
+        from dltk_runtime.splunk.connection import Connection
+
+        return Connection.of(self._access)

@@ -1,0 +1,58 @@
+"""The form that `SplunkSearch` shows in JupyterLab. Without Jupyter, or without ipywidgets, there is none."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from dltk_runtime.errors import DltkError
+
+if TYPE_CHECKING:
+    from dsdlsupport.SplunkSearch import SplunkSearch
+
+
+def show(search: SplunkSearch) -> None:
+    """Show the form, where there is a browser to show it in."""
+    if _in_jupyter():
+        try:
+            from IPython.display import display
+
+            display(form(search))
+        except ImportError:
+            return
+
+
+def form(search: SplunkSearch) -> Any:
+    """The form's widget: its button runs the search and shows the first rows, or what went wrong.
+
+    Raises:
+        ImportError: ipywidgets is not installed.
+    """
+    import ipywidgets as widgets
+
+    query = widgets.Textarea(search.query, description="search", layout=widgets.Layout(width="95%", height="6em"))
+    earliest = widgets.Text(search.earliest, description="earliest")
+    latest = widgets.Text(search.latest, description="latest")
+    button = widgets.Button(description="search", icon="search")
+    output = widgets.Output()
+
+    def run(_: Any) -> None:
+        output.clear_output()
+        button.disabled = True
+        try:
+            search.search(query.value, earliest.value, latest.value)
+            output.append_display_data(search.as_df().head())
+            output.append_stdout(f"{len(search.events):,} rows: as_df() has them all\n")
+        except DltkError as error:
+            output.append_stderr(f"{error}\n")
+        finally:
+            button.disabled = False
+
+    button.on_click(run)
+    return widgets.VBox([query, widgets.HBox([earliest, latest, button]), output])
+
+
+def _in_jupyter() -> bool:
+    """Whether this is a Jupyter kernel; not a worker, nor a terminal's IPython."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None

@@ -1,0 +1,318 @@
+"""Search jobs, exports and saved searches."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime
+import io
+import itertools
+import json
+import re
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape, quoteattr
+
+import msgspec
+
+from dltk_runtime.errors import SearchError
+from dltk_runtime.splunk.standin import NotEmulated, Row, epoch
+from tests.splunkd.answers import Answer, Entry, Refusal, Request, feed, in_json, sid, single
+
+if TYPE_CHECKING:
+    from tests.splunkd.server import Splunkd
+
+MOST_ROWS = 50_000  # limits.conf [restapi] maxresultrows
+PIECE = 500  # rows sent together
+
+
+@dataclass
+class Job:
+    """One search, carried out in a thread of its own."""
+
+    sid: str
+    search: str
+    rows: list[Row] = field(default_factory=list)
+    state: str = "QUEUED"
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, rows: Iterable[Row], start: threading.Event | None) -> None:
+        """Gather the rows, once `start` is set."""
+        while start is not None and not start.wait(0.02):
+            if self.cancelled.is_set():
+                return
+        self.state = "RUNNING"
+        try:
+            for row in rows:
+                if self.cancelled.is_set():
+                    return
+                self.rows.append(row)
+            self.state = "DONE"
+        except SearchError as error:
+            self.messages.append(("FATAL", error.sentence))
+            self.state = "FAILED"
+
+    @property
+    def entry(self) -> Entry:
+        done = self.state in ("DONE", "FAILED")
+        content = {
+            "sid": self.sid,
+            "dispatchState": self.state,
+            "isDone": done,
+            "isFailed": self.state == "FAILED",
+            "doneProgress": 1.0 if done else 0.5,
+            "resultCount": len(self.rows),
+            "eventCount": len(self.rows),
+            "messages": [{"type": kind, "text": text} for kind, text in self.messages],
+        }
+        return Entry(self.search, content, f"search/jobs/{self.sid}")
+
+
+class Searches:
+    """The routes ``search/…`` and ``saved/searches/…``."""
+
+    def __init__(self, splunkd: Splunkd) -> None:
+        self._splunkd = splunkd
+        self._numbers = itertools.count(1)
+        self.jobs: dict[str, Job] = {}
+        self.saved: dict[str, dict[str, str]] = {}
+        self.abandoned = 0  # exports whose reader went away
+
+    def answer(self, request: Request) -> Answer:
+        found = re.fullmatch(r"search/(v2/)?jobs(?:/([^/]+)(?:/([^/]+))?)?/?", request.path)
+        if not found:
+            raise NotEmulated(f"{request.method} {request.path}")
+        _, name, action = found.groups()
+        if name == "export":
+            return Answer(body=self._export(request), kind="application/json; charset=UTF-8")
+        if name is None:
+            return self._create(request) if request.method == "POST" else self._list(request)
+        job = self._job(name)
+        return self._act(request, job, action or "")
+
+    # ------------------------------------------------------------ jobs
+
+    def start(self, search: str, earliest: str, latest: str) -> Job:
+        """Begin a search; what cannot be parsed is refused at once."""
+        now = self._splunkd.now()
+        rows = self._run(search, earliest, latest)
+        job = Job(f"{now:.3f}_{next(self._numbers)}", search, messages=list(self._splunkd.faults.messages))
+        self.jobs[job.sid] = job
+        threading.Thread(target=job.run, args=[rows, self._splunkd.faults.slow], daemon=True).start()
+        return job
+
+    def _create(self, request: Request) -> Answer:
+        params = request.params
+        mode = params.get("exec_mode", "normal")
+        if mode not in ("normal", "oneshot"):
+            raise NotEmulated(f"exec_mode={mode}")
+        if mode == "oneshot":
+            rows = self._run(params.get("search", ""), *_window(params))
+            return self._page(request, list(rows))
+        return sid(request, self.start(params.get("search", ""), *_window(params)).sid)
+
+    def _list(self, request: Request) -> Answer:
+        return feed(request, [job.entry for job in self.jobs.values()])
+
+    def _job(self, number: str) -> Job:
+        if number not in self.jobs:
+            raise Refusal(404, "Unknown sid.", "FATAL")
+        return self.jobs[number]
+
+    def _act(self, request: Request, job: Job, action: str) -> Answer:
+        match request.method, action:
+            case "GET", "":
+                return single(request, job.entry)
+            case (("GET" | "POST"), "results"):
+                if job.state != "DONE":
+                    return Answer(204)
+                return self._page(request, job.rows)
+            case "POST", "control":
+                return self._control(request, job)
+            case "GET", "search.log":
+                text = f"INFO  search: {job.search}\nINFO  state: {job.state}\n"
+                return Answer(body=text.encode(), kind="text/plain")
+            case "DELETE", "":
+                self._cancel(job)
+                return in_json({"messages": [{"type": "INFO", "text": "Search job cancelled."}]})
+        raise NotEmulated(f"{request.method} {request.path}")
+
+    def _control(self, request: Request, job: Job) -> Answer:
+        match request.params.get("action"):
+            case "cancel":
+                self._cancel(job)
+            case "touch" | "setttl":
+                pass
+            case action:
+                raise NotEmulated(f"the job action {action!r}")
+        return Answer(body=b'<?xml version="1.0" encoding="UTF-8"?>\n<response/>')
+
+    def _cancel(self, job: Job) -> None:
+        job.cancelled.set()
+        del self.jobs[job.sid]
+
+    def _page(self, request: Request, rows: list[Row]) -> Answer:
+        asked, offset = int(request.params.get("count", 100)), int(request.params.get("offset", 0))
+        most = min(asked or MOST_ROWS, MOST_ROWS, self._splunkd.faults.page)
+        page = [shown(row) for row in rows[offset : offset + most]]
+        match request.params.get("output_mode", "xml"):
+            case "json":
+                return in_json({"preview": False, "init_offset": offset, "messages": [], "results": page})
+            case "csv":
+                return Answer(body=_csv(page), kind="text/csv")
+            case "xml":
+                return Answer(body=_xml(page))
+            case other:
+                raise NotEmulated(f"output_mode={other} for results")
+
+    # ------------------------------------------------------------ export
+
+    def _export(self, request: Request) -> Generator[bytes]:
+        if request.params.get("output_mode") != "json":
+            raise NotEmulated("an export in another form than JSON", "Ask for output_mode=json.")
+        rows = self._run(request.params.get("search", ""), *_window(request.params))
+        return self._lines(iter(rows))
+
+    def _lines(self, rows: Iterator[Row]) -> Generator[bytes]:
+        """One document a line; the last row is marked."""
+        sent = 0
+        try:
+            for kind, text in self._splunkd.faults.messages:
+                yield _message(kind, text)
+            row = next(rows, None)
+            if row is None:
+                yield b'{"preview":false,"lastrow":true}\n'
+            while row is not None:
+                piece = []
+                while row is not None and len(piece) < PIECE:
+                    following = next(rows, None)
+                    piece.append(_line(sent, row, last=following is None))
+                    row, sent = following, sent + 1
+                yield b"".join(piece)
+                self._break(sent)
+        except SearchError as error:
+            yield _message("FATAL", error.sentence)
+        except GeneratorExit:
+            self.abandoned += 1
+            raise
+
+    def _break(self, sent: int) -> None:
+        faults = self._splunkd.faults
+        if 0 < faults.break_after <= sent:
+            faults.break_after = 0
+            raise BrokenPipeError("an export that breaks")
+
+    def _run(self, search: str, earliest: str, latest: str) -> Iterable[Row]:
+        first = search.split(maxsplit=1)[0] if search.strip() else ""
+        if not search.strip():
+            raise Refusal(400, "Empty search.", "FATAL")
+        if not first.startswith("|") and first != "search":
+            raise Refusal(400, f"Unknown search command '{re.split(r'[^a-z]', first)[0]}'.", "FATAL")
+        now = self._splunkd.now()
+        try:
+            return self._splunkd.run_search(search, epoch(earliest, now), epoch(latest or "now", now), now)
+        except SearchError as error:
+            raise Refusal(400, error.sentence, "FATAL") from error
+
+    # ------------------------------------------------------------ saved searches
+
+    def answer_saved(self, request: Request) -> Answer:
+        _, _, rest = request.path.partition("saved/searches")
+        name, _, action = rest.strip("/").partition("/")
+        match request.method, name, action:
+            case "GET", "", "":
+                return feed(request, [self._entry(each) for each in self.saved])
+            case "POST", "", "":
+                return self._save(request)
+        if name not in self.saved:
+            raise Refusal(404, f"Could not find object id={name}")
+        return self._act_saved(request, name, action)
+
+    def _act_saved(self, request: Request, name: str, action: str) -> Answer:
+        saved = self.saved[name]
+        match request.method, action:
+            case "GET", "":
+                return feed(request, [self._entry(name)])
+            case "POST", "":
+                saved |= _own(request)
+                return feed(request, [self._entry(name)])
+            case "POST", "acl":
+                return feed(request, [self._entry(name)])
+            case "POST", "dispatch":
+                window = [
+                    request.params.get(key, saved.get(key, ""))
+                    for key in ("dispatch.earliest_time", "dispatch.latest_time")
+                ]
+                return sid(request, self.start(saved["search"], *window).sid)
+            case "DELETE", "":
+                del self.saved[name]
+                return feed(request, [])
+        raise NotEmulated(f"{request.method} {request.path}")
+
+    def _save(self, request: Request) -> Answer:
+        name = request.params.get("name", "")
+        if name in self.saved:
+            raise Refusal(
+                409, f"Unable to create saved search with name '{name}'. A saved search with that name exists."
+            )
+        self.saved[name] = {key: value for key, value in _own(request).items() if key != "name"}
+        return feed(request, [self._entry(name)], 201)
+
+    def _entry(self, name: str) -> Entry:
+        return Entry(name, {"is_scheduled": "0", **self.saved[name]}, f"saved/searches/{name}", self._splunkd.app)
+
+
+def _own(request: Request) -> dict[str, str]:
+    return {key: value for key, value in request.params.items() if key != "output_mode"}
+
+
+def _window(params: Any) -> tuple[str, str]:
+    return params.get("earliest_time", ""), params.get("latest_time", "now")
+
+
+def shown(row: Row) -> Row:
+    """A row as results show it: ``_time`` in ISO 8601 with its offset; what is null is left out."""
+    moment = row.get("_time")
+    if isinstance(moment, str) and "T" not in moment:
+        with contextlib.suppress(ValueError):
+            seconds = datetime.datetime.fromtimestamp(float(moment), datetime.UTC)
+            row = {**row, "_time": seconds.isoformat(timespec="milliseconds")}
+    return {name: value for name, value in row.items() if value is not None} if None in row.values() else row
+
+
+def _line(offset: int, row: Row, *, last: bool) -> bytes:
+    mark = b'"lastrow":true,' if last else b""
+    return b'{"preview":false,"offset":%d,%s"result":%s}\n' % (offset, mark, msgspec.json.encode(shown(row)))
+
+
+def _message(kind: str, text: str) -> bytes:
+    return json.dumps({"messages": [{"type": kind, "text": text}]}).encode() + b"\n"
+
+
+def _csv(rows: list[Row]) -> bytes:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, names)
+    writer.writeheader()
+    writer.writerows({name: "\n".join(v) if isinstance(v, list) else v for name, v in row.items()} for row in rows)
+    return buffer.getvalue().encode()
+
+
+def _xml(rows: list[Row]) -> bytes:
+    names = dict.fromkeys(name for row in rows for name in row)
+    order = "".join(f"<field>{escape(name)}</field>" for name in names)
+    results = "".join(
+        f"<result offset='{number}'>{''.join(_xml_field(name, value) for name, value in row.items())}</result>"
+        for number, row in enumerate(rows)
+    )
+    head = "<?xml version='1.0' encoding='UTF-8'?>\n<results preview='0'>"
+    return f"{head}<meta><fieldOrder>{order}</fieldOrder></meta>{results}</results>".encode()
+
+
+def _xml_field(name: str, value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    inside = "".join(f"<value><text>{escape(str(each))}</text></value>" for each in values)
+    return f"<field k={quoteattr(name)}>{inside}</field>"

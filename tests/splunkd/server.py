@@ -1,0 +1,255 @@
+"""`Splunkd`: two HTTP servers over one storage."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import ssl
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dltk_runtime.errors import SearchInvalid
+from dltk_runtime.splunk.connection import Connection
+from dltk_runtime.splunk.standin import Event, KvStore, NotEmulated, Row, RunSearch, Storage
+from dltk_runtime.splunk.transport import Tls
+from tests.splunkd import kv
+from tests.splunkd.answers import Answer, Entry, Refusal, Request, feed, in_json
+from tests.splunkd.collector import Collector, HecToken
+from tests.splunkd.faults import Faults
+from tests.splunkd.searches import Searches
+
+Answering = Callable[[Request], Answer]
+
+
+def nothing_runs(search: str, earliest: float, latest: float, now: float) -> Iterable[Row]:
+    """The `RunSearch` of a stand-in that was given none: it knows ``| makeresults`` with ``count``."""
+    words = search.split()
+    if words[:2] != ["|", "makeresults"]:
+        raise SearchInvalid(f"Unknown search command '{words[min(1, len(words) - 1)]}'.")
+    count = next((int(word.partition("=")[2]) for word in words if word.startswith("count=")), 1)
+    return ({"_time": str(int(now))} for _ in range(count))
+
+
+class Splunkd:
+    """A running stand-in on 127.0.0.1; `token` is an authentication token, `admin` / `changeme` may log in.
+
+    >>> with Splunkd(run_search) as splunkd:
+    ...     search("index=main", connection=splunkd.connection())
+    """
+
+    def __init__(
+        self,
+        run_search: RunSearch = nothing_runs,
+        storage: Storage | None = None,
+        *,
+        app: str = "search",
+        version: str = "9.4.0",
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
+        self.run_search = run_search
+        self.storage = storage or Storage()
+        self.app, self.version, self.certificate = app, version, certificate
+        self.token = secrets.token_hex(16)
+        self.sessions = {self.token}  # what may ask; a test takes the token out and it has expired
+        self.faults = Faults()
+        self.searches = Searches(self)
+        self.collector = Collector(self, {secrets.token_hex(16): HecToken()})
+        self.requests: list[tuple[str, str]] = []  # method and path, in order
+        self._servers: list[ThreadingHTTPServer] = []
+        self._kvstores: dict[str, KvStore] = {app: self.storage.kvstore}
+
+    def __enter__(self) -> Self:
+        self._servers = [self._serve(self._answer), self._serve(self._collect)]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    def now(self) -> float:
+        return time.time()
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.certificate else "http"
+
+    @property
+    def port(self) -> int:
+        return int(self._servers[0].server_address[1])
+
+    @property
+    def hec_url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self._servers[1].server_address[1]}"
+
+    @property
+    def hec_token(self) -> str:
+        return next(iter(self.collector.tokens))
+
+    def connection(self, patience: float = 5.0, **changes: Any) -> Connection:
+        """A connection of ours to it."""
+        given: dict[str, Any] = {"token": self.token, "scheme": self.scheme, "app": self.app, "tls": self.tls}
+        return Connection("127.0.0.1", self.port, **(given | {"patience": patience} | changes))
+
+    @property
+    def tls(self) -> Tls:
+        return Tls(cafile=self.certificate[0]) if self.certificate else Tls()
+
+    # ------------------------------------------------------------ answers
+
+    def _answer(self, request: Request) -> Answer:
+        if request.path == "auth/login":
+            return self._login(request)
+        self._check_token(request)
+        if request.app not in ("", "-", self.app, "system"):
+            raise Refusal(404, f"Application does not exist: {request.app}")
+        match request.path.split("/")[0]:
+            case "search":
+                return self.searches.answer(request)
+            case "saved" if request.path.startswith("saved/searches"):
+                return self.searches.answer_saved(request)
+            case "storage" if request.path.startswith("storage/collections"):
+                return kv.answer(request, self._kvstores[self.app])
+        return self._data(request)
+
+    def _data(self, request: Request) -> Answer:
+        match request.method, request.path.strip("/").split("/"):
+            case "GET", ["server", "info"]:
+                content = {"version": self.version, "instance_type": "download", "serverName": "standin"}
+                return feed(request, [Entry("server-info", content, "server/info", "system", "system")])
+            case "GET", ["data", "indexes", *name]:
+                return self._indexes(request, *name)
+            case "POST", ["data", "indexes"]:
+                self.storage.indexes.create(request.params["name"], request.params.get("datatype", "event"))
+                return self._indexes(request, request.params["name"], status=201)
+            case "GET", ["data", "lookup-table-files"]:
+                names = self.storage.lookups.names()
+                return feed(request, [Entry(name, {}, f"data/lookup-table-files/{name}", self.app) for name in names])
+            case "POST", ["receivers", "simple"]:
+                return self._receive(request)
+        raise NotEmulated(f"{request.method} {request.path}")
+
+    def _indexes(self, request: Request, name: str = "", status: int = 200) -> Answer:
+        if name and name not in self.storage.indexes:
+            raise Refusal(404, f"Could not find object id={name}")
+        shown = [self.storage.indexes[name]] if name else list(self.storage.indexes)
+        entries = [
+            Entry(each.name, {"totalEventCount": len(each), "datatype": each.datatype}, f"data/indexes/{each.name}")
+            for each in shown
+        ]
+        return feed(request, entries, status)
+
+    def _receive(self, request: Request) -> Answer:
+        name = request.params.get("index", "main")
+        if name not in self.storage.indexes:
+            raise Refusal(400, f"supplied index '{name}' missing")
+        raw, now = request.body.decode(), self.now()
+        source, kind = request.params.get("source", "www"), request.params.get("sourcetype", "web_event")
+        self.storage.indexes[name].add(Event(now, now, {}, raw, "127.0.0.1", source, kind))
+        return Answer(body=b"<response/>")
+
+    def _login(self, request: Request) -> Answer:
+        if (request.params.get("username"), request.params.get("password")) != ("admin", "changeme"):
+            raise Refusal(401, "Login failed", "WARN")
+        key = secrets.token_hex(16)
+        self.sessions.add(key)
+        if request.wants_json:
+            return in_json({"sessionKey": key})
+        return Answer(body=f"<response><sessionKey>{key}</sessionKey></response>".encode())
+
+    def _check_token(self, request: Request) -> None:
+        scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+        if scheme not in ("Splunk", "Bearer") or value not in self.sessions:
+            raise Refusal(401, "call not properly authenticated", "WARN")
+
+    def _collect(self, request: Request) -> Answer:
+        if not request.path.startswith("collector"):
+            raise Refusal(404, "The requested URL was not found on this server.")
+        return self.collector.answer(request)
+
+    # ------------------------------------------------------------ HTTP
+
+    def _serve(self, answering: Answering) -> ThreadingHTTPServer:
+        handler = type("Handler", (_Handler,), {"splunkd": self, "answering": staticmethod(answering)})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return server
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    splunkd: Splunkd
+    answering: Answering
+
+    def _handle(self) -> None:
+        self.close_connection = True
+        faults = self.splunkd.faults
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if faults.due("down"):
+            return
+        request = _request(self.command, self.path, dict(self.headers), body)
+        self.splunkd.requests.append((self.command, request.path))
+        if faults.slow is not None and not request.path.startswith(("server/info", "search/v2/jobs/")):
+            faults.slow.wait(20)
+        answer = self._answered(request)
+        if not faults.due("lost"):
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                self._send(answer)
+
+    def _answered(self, request: Request) -> Answer:
+        if self.splunkd.faults.due("busy"):
+            return Refusal(503, "The server is too busy.").answer(request)
+        try:
+            return self.answering(request)
+        except Refusal as refusal:
+            return refusal.answer(request)
+        except NotEmulated as error:
+            return Refusal(501, error.sentence).answer(request)
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Connection", "close")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if isinstance(answer.body, bytes):
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+            return
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with contextlib.closing(answer.body) as pieces:
+            for piece in pieces:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+
+    do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - names that http.server looks for
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: tests look at `Splunkd.requests`."""
+
+
+def _request(method: str, target: str, headers: dict[str, str], body: bytes) -> Request:
+    parts = urllib.parse.urlsplit(target)
+    params = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
+    if headers.get("Content-Type", "application/x-www-form-urlencoded").startswith("application/x-www-form"):
+        params |= dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    path = urllib.parse.unquote(parts.path).strip("/")
+    if path.startswith("servicesNS/"):
+        _, owner, app, path = (*path.split("/", 3), "")[:4]
+    else:
+        owner, app, path = "", "", path.removeprefix("services").strip("/")
+    return Request(method, path, owner, app, params, headers, body)
