@@ -1,0 +1,107 @@
+"""The whole image: PyTorch, Keras, JupyterLab behind its password, TensorBoard and MLflow behind JupyterLab."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from conftest import Start
+from engine import Engine
+from lab import Lab, password_hash
+from notebook import notebook_text
+
+from container import Container, until
+
+MB = 1000**2
+PORTS = (5000, 8888, 6006, 6000)
+LAB, TENSORBOARD, MLFLOW = 8888, 6006, 6000
+
+
+def development(start: Start, image: str, volume: str, **variables: str) -> Container:
+    env = {"MODE_DEV_PROD": "DEV", "JUPYTER_PASSWD": password_hash()} | variables
+    container = start(image, volume=volume, env=env, publish=PORTS, memory="6g")
+    container.ready()
+    return container
+
+
+def lab_of(container: Container) -> Lab:
+    lab = Lab(container.url(LAB))
+    until(lambda: lab.status("/login") == 200, 120)
+    return lab
+
+
+def test_the_image_is_below_its_limit(podman: Engine, cpu_image: str) -> None:
+    size = int(podman.podman("image", "inspect", "--format", "{{.Size}}", cpu_image).stdout)
+    print(f"cpu image: {size / MB:.0f} MB")
+    assert size < 4600 * MB
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "sample", "target", "params"),
+    [
+        ("pytorch_nn", "iris", "species", {"epochs": "50"}),
+        ("binary_nn_classifier", "breast_cancer", "is_malignant", {"epochs": "5"}),
+    ],
+)
+def test_networks_are_fitted_and_applied(
+    start: Start, cpu_image: str, volume: str, algorithm: str, sample: str, target: str, params: dict[str, str]
+) -> None:
+    container = start(cpu_image, volume=volume, memory="6g")
+    print(f"ready after {container.ready():.2f} s")
+    rows = container.run("cat", f"/srv/notebooks/data/samples/{sample}_train.csv") + "\n"
+    fitted = container.fit(algorithm, rows, target=target, **params)
+    assert fitted["status"] == "success", fitted
+    applied = container.apply(algorithm, rows)
+    assert applied["status"] == "success", applied
+    assert len(applied["results"].splitlines()) == len(rows.splitlines())
+
+
+def test_what_is_saved_in_jupyterlab_is_served_at_the_next_call(start: Start, cpu_image: str, volume: str) -> None:
+    container = development(start, cpu_image, volume)
+    lab = lab_of(container)
+    print(f"JupyterLab ready after {container.ready():.1f} s")
+    assert lab.status("/api/contents") == 403
+    assert lab.log_in("a wrong one") == 401
+    assert lab.status("/api/contents") == 403
+    assert lab.log_in() == 200
+    names = {entry["name"] for entry in json.loads(lab.get("/api/contents"))["content"]}
+    assert "pytorch_nn.ipynb" in names
+    assert "dltk" in json.loads(lab.get("/api/kernelspecs"))["kernelspecs"]
+    twice = "def apply(model, df, param):\n    return df * 2\n"
+    assert lab.save("twice.ipynb", json.loads(notebook_text(apply=twice))) in {200, 201}
+    answer = container.fit("twice", "x\n1\n2\n")
+    assert (answer["status"], answer["results"]) == ("success", "x\n2\n4\n"), answer
+
+
+def test_tensorboard_and_mlflow_are_behind_the_password(start: Start, cpu_image: str, volume: str) -> None:
+    container = development(start, cpu_image, volume)
+    stranger, lab = Lab(container.url(LAB)), lab_of(container)
+    lab.log_in()
+    for port, text in ((TENSORBOARD, "TensorBoard"), (MLFLOW, "MLflow")):
+        until(lambda port=port, text=text: text in lab.get(f"/proxy/{port}/"), 120)
+        assert text not in stranger.get(f"/proxy/{port}/")
+        assert Lab(container.url(port).replace("https", "http")).status("/") == 0
+
+
+def test_a_variable_opens_tensorboard_and_mlflow(start: Start, cpu_image: str, volume: str) -> None:
+    container = development(start, cpu_image, volume, DLTK_OPEN_TOOLS="true")
+    for port in (TENSORBOARD, MLFLOW):
+        address = Lab(container.url(port).replace("https", "http"))
+        until(lambda address=address: address.status("/") == 200, 120)
+
+
+def test_jupyterlab_does_not_start_without_a_password(start: Start, cpu_image: str, volume: str) -> None:
+    container = development(start, cpu_image, volume, JUPYTER_PASSWD="")
+    assert "JupyterLab does not start: JUPYTER_PASSWD" in container.logs()
+    assert container.run("sh", "-c", "ls /tmp/services") == "api"
+
+
+def test_a_dead_jupyterlab_comes_back_and_one_signal_ends_all(start: Start, cpu_image: str, volume: str) -> None:
+    container = development(start, cpu_image, volume)
+    lab_of(container)
+    before = container.run("s6-svstat", "-o", "pid", "/tmp/services/jupyter")
+    container.run("kill", "-KILL", before)
+    until(lambda: container.run("s6-svstat", "-o", "pid", "/tmp/services/jupyter") not in {before, "-1"}, 30)
+    lab_of(container)
+    assert container.status("/readyz") == 200
+    assert container.stop() == 0
