@@ -19,8 +19,9 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.store import ModelName, ModelStore, Version
 from dltk_runtime.worker.death import WorkerDied
 from dltk_runtime.worker.messages import Applied, Apply, ErrorReport, Failed, FeatureKind, Load, Loaded, Score, Scored
-from dltk_runtime.worker.pool import Key, Pool
+from dltk_runtime.worker.pool import Pool
 from dltk_runtime.worker.process import Sink, Worker, discard
+from dltk_runtime.worker.residents import Key
 
 SETTING = "DLTK_APPLY_TIMEOUT"
 UNSEEN = "send"  # the step in which a worker has not yet seen the request: it ran nothing, so another one may

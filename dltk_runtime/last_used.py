@@ -13,7 +13,8 @@ from dltk_runtime.errors import DltkError
 from dltk_runtime.store import ModelName, ModelStore
 from dltk_runtime.worker.death import WorkerDied
 from dltk_runtime.worker.messages import Describe, Described
-from dltk_runtime.worker.pool import Key, Pool
+from dltk_runtime.worker.pool import Pool
+from dltk_runtime.worker.residents import Key
 
 TIMEOUT = 30.0  # seconds that a notebook's summary function may take
 

@@ -8,72 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 
 from dltk_runtime.errors import Busy
-from dltk_runtime.notebook import unchanged
 from dltk_runtime.settings import GIB, Settings, cores, worker_environment
 from dltk_runtime.worker import memory
 from dltk_runtime.worker.death import Death, WorkerDied
 from dltk_runtime.worker.guardian import Guardian
-from dltk_runtime.worker.messages import Loaded
 from dltk_runtime.worker.process import Sink, Spec, Worker, discard
+from dltk_runtime.worker.residents import Key, Resident, Residents
 from dltk_runtime.worker.spares import Spares
 
 WATCH_EVERY = 0.25  # seconds between two looks at the workers' memory
 STOPPED = "was ended because the server stops"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What an apply worker serves."""
-
-    algorithm: str
-    model: str
-    version: int
-
-
-@dataclass(eq=False)
-class Resident:
-    """An apply worker and what it has loaded."""
-
-    key: Key
-    worker: Worker | None = None
-    loaded: Loaded | None = None
-    busy: bool = True
-    retired: bool = False  # its version is no longer current: it ends when it is given back
-    used: float = field(default_factory=time.monotonic)
-
-    @property
-    def the_worker(self) -> Worker:
-        """The worker of a leased resident.
-
-        Raises:
-            RuntimeError: it is not leased.
-        """
-        if self.worker is None:
-            raise RuntimeError("a resident has its worker while it is leased")
-        return self.worker
-
-    @property
-    def serving(self) -> bool:
-        """Whether it can answer for the code that is on disk now."""
-        return (
-            self.worker is not None
-            and self.worker.usable
-            and not self.retired
-            and self.loaded is not None
-            and unchanged(self.loaded.states)
-        )
-
-
-@dataclass(eq=False)
-class _Waiting:
-    key: Key
-    granted: asyncio.Future[Resident]
 
 
 class Pool:
@@ -81,14 +29,13 @@ class Pool:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._residents: list[Resident] = []
-        self._waiting: deque[_Waiting] = deque()
+        places = settings.apply_workers or min(max(memory.limit() // GIB, 2), 16)
+        self._residents = Residents(places, settings.api_workers, settings.max_waiting)
         self._workers: set[Worker] = set()
         self._fit_slots = asyncio.Semaphore(settings.fit_slots)
         self._fits_waiting: Counter[str] = Counter()
         self._plain_slots = asyncio.Semaphore(cores())
         self._spares = Spares(self._start_worker, settings.spares)
-        self._places = settings.apply_workers or min(max(memory.limit() // GIB, 2), 16)
         self._guardian: Guardian | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -167,7 +114,7 @@ class Pool:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
             WorkerDied: a new worker could not start.
         """
-        resident = await self._grant(key, deadline)
+        resident = await self._residents.grant(key, deadline)
         try:
             if resident.worker is None:
                 resident.worker = await self._worker(Spec(self._settings.apply_threads, imports()), sink)
@@ -177,108 +124,30 @@ class Pool:
             resident.loaded = None  # it may still be at work: of no use to the next one
             raise
         finally:
-            self._give_back(resident)
+            self._residents.give_back(resident)
 
     @contextlib.asynccontextmanager
     async def idle(self, key: Key) -> AsyncIterator[Worker | None]:
         """A worker that serves `key` and has nothing to do; None when there is none."""
-        found = next((each for each in self._residents if each.key == key and not each.busy and each.serving), None)
+        found = self._residents.take_idle(key)
         if found is None:
             yield None
             return
-        found.busy = True
         try:
             yield found.worker
         except asyncio.CancelledError:
             found.loaded = None
             raise
         finally:
-            self._give_back(found)
+            self._residents.give_back(found)
 
     def versions_in_use(self, algorithm: str, model: str) -> set[int]:
         """The versions of a model that workers serve."""
-        return {each.key.version for each in self._of(algorithm, model)}
+        return self._residents.versions_in_use(algorithm, model)
 
     def retire(self, algorithm: str, model: str, keep: int) -> None:
         """End the workers that serve other versions of a model than `keep`, the busy ones when they have answered."""
-        for resident in self._of(algorithm, model):
-            if resident.key.version != keep:
-                resident.retired = True
-                if not resident.busy:
-                    self._dismiss(resident)
-        self._dispatch()
-
-    def _of(self, algorithm: str, model: str) -> list[Resident]:
-        return [each for each in self._residents if (each.key.algorithm, each.key.model) == (algorithm, model)]
-
-    async def _grant(self, key: Key, deadline: float) -> Resident:
-        ahead = sum(1 for each in self._waiting if each.key.algorithm == key.algorithm)
-        waiting = _Waiting(key, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        self._dispatch()
-        if not waiting.granted.done() and ahead >= self._settings.max_waiting:
-            self._waiting.remove(waiting)
-            raise Busy(f"'{key.algorithm}'", ahead, "DLTK_MAX_WAITING")
-        try:
-            async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
-                return await waiting.granted
-        except TimeoutError as error:
-            self._forget(waiting)
-            raise Busy(f"'{key.algorithm}'", ahead + 1, "DLTK_APPLY_TIMEOUT or DLTK_APPLY_WORKERS") from error
-        except asyncio.CancelledError:
-            self._forget(waiting)
-            raise
-
-    def _forget(self, waiting: _Waiting) -> None:
-        if waiting in self._waiting:
-            self._waiting.remove(waiting)
-        elif waiting.granted.done() and not waiting.granted.cancelled():
-            self._give_back(waiting.granted.result())
-
-    def _dispatch(self) -> None:
-        for waiting in list(self._waiting):
-            if waiting.granted.done():
-                self._waiting.remove(waiting)
-            elif (resident := self._find(waiting.key)) is not None:
-                self._waiting.remove(waiting)
-                waiting.granted.set_result(resident)
-
-    def _find(self, key: Key) -> Resident | None:
-        same = [each for each in self._residents if each.key == key]
-        for resident in same:
-            if not resident.busy and resident.serving:
-                resident.busy = True
-                return resident
-        for resident in same:
-            if not resident.busy:
-                self._dismiss(resident)
-        if sum(each.busy for each in same) >= self._settings.api_workers or not self._make_room():
-            return None
-        resident = Resident(key)
-        self._residents.append(resident)
-        return resident
-
-    def _make_room(self) -> bool:
-        if len(self._residents) < self._places:
-            return True
-        idle = [each for each in self._residents if not each.busy]
-        if not idle:
-            return False
-        self._dismiss(min(idle, key=lambda each: each.used))
-        return True
-
-    def _give_back(self, resident: Resident) -> None:
-        resident.busy, resident.used = False, time.monotonic()
-        if not resident.serving:
-            self._dismiss(resident)
-        elif resident.worker is not None:
-            resident.worker.print_to(discard)
-        self._dispatch()
-
-    def _dismiss(self, resident: Resident) -> None:
-        self._residents.remove(resident)
-        if resident.worker is not None:
-            resident.worker.kill()
+        self._residents.retire(algorithm, model, keep)
 
     # ------------------------------------------------------------ workers
 
@@ -317,8 +186,9 @@ class Pool:
         while True:
             await asyncio.sleep(WATCH_EVERY)
             workers = {each.pid: each for each in self.workers() if each.usable}
-            used = await asyncio.to_thread(memory.over, limit, workers.keys())
-            await asyncio.gather(*(workers[pid].end(_too_much(size, limit)) for pid, size in used.items()))
+            with contextlib.suppress(OSError):  # no descriptor was left to look with: look again
+                used = await asyncio.to_thread(memory.over, limit, workers.keys())
+                await asyncio.gather(*(workers[pid].end(_too_much(size, limit)) for pid, size in used.items()))
 
 
 def _too_much(used: int, limit: int) -> str:
