@@ -6,8 +6,8 @@ or lost its parent. So one look at ``/proc`` finds them all, without any right b
 own processes.
 
 The guardian is a process, for nothing in the server can act once that is killed. Its input is a
-pipe that only the server holds: each line is the folder of a worker that has ended, and the end
-of the pipe is the end of the server. This file is run as a script, by path, to start within
+pipe that only the server holds: each line is the number and the folder of a worker that has ended,
+and the end of the pipe is the end of the server. This file is run as a script, by path, to start within
 milliseconds: it imports the standard library only.
 """
 
@@ -27,6 +27,7 @@ from pathlib import Path
 
 MARK = "DLTK_WORKER"
 PATIENCE = 10.0  # seconds that killed processes have to be gone
+SEMAPHORES = "/dev/shm"  # noqa: S108 - where the C library keeps them
 PAUSE = 0.005  # seconds between two looks
 
 
@@ -53,9 +54,9 @@ class Guardian:
         temporary = f"{folder}/scratch"
         return {MARK: folder, "TMPDIR": temporary, "JOBLIB_TEMP_FOLDER": temporary}
 
-    def clear(self, folder: str) -> None:
+    def clear(self, folder: str, pid: int = 0) -> None:
         """The worker of `folder` has ended: end what it started, and remove its files. Does not wait."""
-        line = f"{folder}\n".encode()
+        line = f"{pid} {folder}\n".encode()
         try:
             self._tell(line)
         except BrokenPipeError:  # somebody killed the guardian: another one takes its place
@@ -86,7 +87,9 @@ class Guardian:
 def main(root: str) -> None:
     """Clear up after each worker that is named on standard input, and after all of them at its end."""
     for line in sys.stdin:
-        clear(line.rstrip("\n"))
+        pid, folder = line.rstrip("\n").split(" ", 1)
+        clear(folder)
+        forget_semaphores(pid)
     clear(root)
 
 
@@ -99,6 +102,12 @@ def clear(folder: str) -> None:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(PAUSE)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget_semaphores(pid: str) -> None:
+    """Remove joblib's semaphores of a worker, which joblib's own tracker would, were it not ended with the worker."""
+    for path in Path(SEMAPHORES).glob(f"sem.loky-{pid}-*"):
+        path.unlink(missing_ok=True)
 
 
 def marked(folder: str) -> Iterator[int]:

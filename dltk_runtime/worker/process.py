@@ -119,7 +119,7 @@ class Worker:
         ours.setblocking(False)
         os.set_blocking(read, False)
         pidfd = held(os.pidfd_open(process.pid))
-        return cls(spec, process, pidfd, ours, dump, read, on_end=lambda: guardian.clear(folder))
+        return cls(spec, process, pidfd, ours, dump, read, on_end=lambda: guardian.clear(folder, process.pid))
 
     def __post_init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -204,13 +204,11 @@ class Worker:
 
     def _on_message(self) -> None:
         try:
-            self._take(*channel.receive(self.sock, channel.FROM_WORKER))
-        except BlockingIOError:
-            return
+            with contextlib.suppress(BlockingIOError):
+                self._take(*channel.receive(self.sock, channel.FROM_WORKER))
         except channel.ChannelClosed:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self.sock)
-            loop.call_later(CLOSED_WAIT, self._end_without_channel)
+            asyncio.get_running_loop().remove_reader(self.sock)
+            asyncio.get_running_loop().call_later(CLOSED_WAIT, self._end_without_channel)
 
     def _end_without_channel(self) -> None:
         """Nothing but the process's own end closes a channel, unless the notebook does: then it is of no more use."""
@@ -292,9 +290,8 @@ class Worker:
         return Death(cause, self.step, place_of(dump, self._code, self._at), dump)
 
     def _close(self) -> None:
-        loop = asyncio.get_running_loop()
         for descriptor in (self.pidfd, self.output, self.sock.fileno()):
-            loop.remove_reader(descriptor)
+            asyncio.get_running_loop().remove_reader(descriptor)
         for descriptor in (self.pidfd, self.output, self.dump):
             os.close(descriptor)
         self.sock.close()

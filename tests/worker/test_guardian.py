@@ -33,14 +33,19 @@ def family(guardian: Guardian) -> tuple[str, subprocess.Popen[bytes]]:
 
 def test_clearing_a_folder_ends_its_processes_only(guardian: Guardian, bystander: subprocess.Popen[bytes]) -> None:
     (first, one), (second, two) = family(guardian), family(guardian)
-    guardian.clear(first)
+    ones, twos = (Path(f"/dev/shm/sem.loky-{each.pid}-test") for each in (one, two))
+    ones.touch()
+    twos.touch()
+    guardian.clear(first, one.pid)
     one.wait()
-    until(lambda: not Path(first).exists())
+    until(lambda: not Path(first).exists() and not ones.exists())
+    assert twos.exists()
     assert not list(marked(first))
     assert two.poll() is None
     assert Path(second).exists()
-    guardian.clear(second)
+    guardian.clear(second, two.pid)
     two.wait()
+    until(lambda: not twos.exists())
 
 
 def test_a_folder_is_no_prefix_of_another(guardian: Guardian) -> None:
