@@ -13,7 +13,8 @@ ARG VARIANT=cpu
 
 # 1. Both stages below stand on this: the base, and the supervisor.
 FROM ${BASE_IMAGE} AS base
-# hadolint ignore=DL3008 - Debian keeps one version of it in a release
+# No version: Debian keeps one in a release.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends s6 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig /var/log/apt /var/log/dpkg.log
@@ -76,5 +77,6 @@ FROM image AS image-gpu
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
-# hadolint ignore=DL3006 - a stage of this file
+# A stage of this file.
+# hadolint ignore=DL3006
 FROM image-${VARIANT}

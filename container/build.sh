@@ -7,7 +7,9 @@ case "${2:-}" in
     gpu) lock=locks/gpu.txt extras='[all-gpu]' ;;
     *) echo "No variant '$2': VARIANT is runtime, cpu or gpu." >&2 && exit 1 ;;
 esac
-wheels=(pip wheel --quiet --no-deps --no-build-isolation --wheel-dir)
+wheel() { # FOLDER: a wheel of the project there
+    /opt/builder/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$1" .
+}
 
 if [ "$1" = libraries ]; then
     # What builds is kept out of what is built.
@@ -18,11 +20,11 @@ if [ "$1" = libraries ]; then
     cp "$lock" /opt/dltk/lock.txt
     mkdir dltk_runtime
     touch README.md dltk_runtime/__init__.py
-    /opt/builder/bin/"${wheels[@]}" metadata .
+    wheel metadata
     pip install --constraint "$lock" "$(echo metadata/*.whl)$extras"
     pip uninstall --quiet --yes dltk-runtime
 else
-    /opt/builder/bin/"${wheels[@]}" wheel .
-    pip install --quiet --no-deps wheel/*.whl
+    wheel wheels
+    pip install --quiet --no-deps wheels/*.whl
     pip check
 fi
