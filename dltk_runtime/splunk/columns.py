@@ -84,6 +84,8 @@ class Columns:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Take a chunk of rows; fields that a row lacks are missing values."""
+        if not rows:
+            return
         names: Row = {}
         for row in rows:
             names |= row

@@ -76,7 +76,8 @@ class Job:
         window = {"dispatch.earliest_time": earliest, "dispatch.latest_time": latest}
         given = {key: value for key, value in window.items() if value is not None}
         what = f"saved search {name!r}"
-        saved = connection.call(what, lambda service: service.saved_searches[name])
+        path = client.PATH_SAVED_SEARCHES + client.UrlEncoded(name, encode_slash=True)
+        saved = connection.call(what, lambda service: client.SavedSearch(service, path))
         return cls(_started(connection, name, what, lambda _: str(saved.dispatch(**given).sid)), name, connection)
 
     def status(self) -> Status:

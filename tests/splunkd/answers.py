@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ ATOM = 'xmlns="http://www.w3.org/2005/Atom" xmlns:s="http://dev.splunk.com/ns/re
 
 @dataclass(frozen=True)
 class Request:
-    """One request; `path` is what follows ``/services/`` or ``/servicesNS/<owner>/<app>/``."""
+    """One request; `path` is what follows ``/services/`` or ``/servicesNS/<owner>/<app>/``, encoded as it came."""
 
     method: str
     path: str
@@ -61,6 +62,11 @@ class Entry:
     path: str
     app: str = "search"
     owner: str = "nobody"
+
+
+def decoded(segment: str) -> str:
+    """A name in a path. splunk-sdk writes a blank as ``+`` there."""
+    return urllib.parse.unquote_plus(segment)
 
 
 def in_json(value: Any, status: int = 200) -> Answer:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import urllib.parse
 from typing import Any
 
 from dltk_runtime.splunk.standin import Collection, KvRefused, KvStore, NotEmulated
-from tests.splunkd.answers import Answer, Entry, Refusal, Request, feed, in_json
+from tests.splunkd.answers import Answer, Entry, Refusal, Request, decoded, feed, in_json
 
 FIELD = "field."
 
@@ -21,9 +20,9 @@ def answer(request: Request, store: KvStore) -> Answer:
     name, _, key = rest.strip("/").partition("/")
     try:
         if part == "config":
-            return _config(request, store, name)
+            return _config(request, store, decoded(name))
         if part == "data":
-            return _data(request, store[name], urllib.parse.unquote(key))
+            return _data(request, store[decoded(name)], decoded(key))
     except KvRefused as error:
         raise Refusal(error.http_status, error.sentence) from error
     raise NotEmulated(f"{request.method} {request.path}")

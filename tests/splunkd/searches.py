@@ -19,13 +19,14 @@ import msgspec
 
 from dltk_runtime.errors import SearchError
 from dltk_runtime.splunk.standin import NotEmulated, Row, epoch
-from tests.splunkd.answers import Answer, Entry, Refusal, Request, feed, in_json, sid, single
+from tests.splunkd.answers import Answer, Entry, Refusal, Request, decoded, feed, in_json, sid, single
 
 if TYPE_CHECKING:
     from tests.splunkd.server import Splunkd
 
 MOST_ROWS = 50_000  # limits.conf [restapi] maxresultrows
 PIECE = 500  # rows sent together
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 @dataclass
@@ -182,16 +183,13 @@ class Searches:
         try:
             for kind, text in self._splunkd.faults.messages:
                 yield _message(kind, text)
-            row = next(rows, None)
-            if row is None:
+            piece = list(itertools.islice(rows, PIECE))
+            if not piece:
                 yield b'{"preview":false,"lastrow":true}\n'
-            while row is not None:
-                piece = []
-                while row is not None and len(piece) < PIECE:
-                    following = next(rows, None)
-                    piece.append(_line(sent, row, last=following is None))
-                    row, sent = following, sent + 1
-                yield b"".join(piece)
+            while piece:
+                following = list(itertools.islice(rows, PIECE))
+                yield _encoded(sent, piece, last=not following)
+                sent, piece = sent + len(piece), following
                 self._break(sent)
         except SearchError as error:
             yield _message("FATAL", error.sentence)
@@ -222,6 +220,7 @@ class Searches:
     def answer_saved(self, request: Request) -> Answer:
         _, _, rest = request.path.partition("saved/searches")
         name, _, action = rest.strip("/").partition("/")
+        name = decoded(name)
         match request.method, name, action:
             case "GET", "", "":
                 return feed(request, [self._entry(each) for each in self.saved])
@@ -283,9 +282,13 @@ def shown(row: Row) -> Row:
     return {name: value for name, value in row.items() if value is not None} if None in row.values() else row
 
 
-def _line(offset: int, row: Row, *, last: bool) -> bytes:
-    mark = b'"lastrow":true,' if last else b""
-    return b'{"preview":false,"offset":%d,%s"result":%s}\n' % (offset, mark, msgspec.json.encode(shown(row)))
+def _encoded(offset: int, rows: list[Row], *, last: bool) -> bytes:
+    lines: list[dict[str, Any]] = [
+        {"preview": False, "offset": number, "result": shown(row)} for number, row in enumerate(rows, start=offset)
+    ]
+    if last:
+        lines[-1]["lastrow"] = True
+    return _encode_lines(lines)
 
 
 def _message(kind: str, text: str) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import ssl
+import sys
 import threading
 import time
 import urllib.parse
@@ -19,12 +21,13 @@ from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.standin import Event, KvStore, NotEmulated, Row, RunSearch, Storage
 from dltk_runtime.splunk.transport import Tls
 from tests.splunkd import kv
-from tests.splunkd.answers import Answer, Entry, Refusal, Request, feed, in_json
+from tests.splunkd.answers import Answer, Entry, Refusal, Request, decoded, feed, in_json
 from tests.splunkd.collector import Collector, HecToken
 from tests.splunkd.faults import Faults
 from tests.splunkd.searches import Searches
 
 Answering = Callable[[Request], Answer]
+_PROMPT = re.compile(r"server/|search/(v2/)?jobs(?!/export)")  # what a slow Splunk answers at once
 
 
 def nothing_runs(search: str, earliest: float, latest: float, now: float) -> Iterable[Row]:
@@ -96,8 +99,8 @@ class Splunkd:
 
     def connection(self, patience: float = 5.0, **changes: Any) -> Connection:
         """A connection of ours to it."""
-        given: dict[str, Any] = {"token": self.token, "scheme": self.scheme, "app": self.app, "tls": self.tls}
-        return Connection("127.0.0.1", self.port, **(given | {"patience": patience} | changes))
+        given: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "token": self.token, "scheme": self.scheme}
+        return Connection(**(given | {"app": self.app, "tls": self.tls, "patience": patience} | changes))
 
     @property
     def tls(self) -> Tls:
@@ -138,6 +141,7 @@ class Splunkd:
         raise NotEmulated(f"{request.method} {request.path}")
 
     def _indexes(self, request: Request, name: str = "", status: int = 200) -> Answer:
+        name = decoded(name)
         if name and name not in self.storage.indexes:
             raise Refusal(404, f"Could not find object id={name}")
         shown = [self.storage.indexes[name]] if name else list(self.storage.indexes)
@@ -179,13 +183,20 @@ class Splunkd:
 
     def _serve(self, answering: Answering) -> ThreadingHTTPServer:
         handler = type("Handler", (_Handler,), {"splunkd": self, "answering": staticmethod(answering)})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server = _Server(("127.0.0.1", 0), handler)
         if self.certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self.certificate)
             server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return server
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away, or refuses our certificate, is no fault of the stand-in."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -201,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         request = _request(self.command, self.path, dict(self.headers), body)
         self.splunkd.requests.append((self.command, request.path))
-        if faults.slow is not None and not request.path.startswith(("server/info", "search/v2/jobs/")):
+        if faults.slow is not None and not _PROMPT.match(request.path):
             faults.slow.wait(20)
         answer = self._answered(request)
         if not faults.due("lost"):
@@ -247,7 +258,7 @@ def _request(method: str, target: str, headers: dict[str, str], body: bytes) -> 
     params = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
     if headers.get("Content-Type", "application/x-www-form-urlencoded").startswith("application/x-www-form"):
         params |= dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-    path = urllib.parse.unquote(parts.path).strip("/")
+    path = parts.path.strip("/")  # as it came: a name may hold an encoded slash
     if path.startswith("servicesNS/"):
         _, owner, app, path = (*path.split("/", 3), "")[:4]
     else:

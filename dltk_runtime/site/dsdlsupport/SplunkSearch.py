@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dltk_runtime.errors import SplunkMissing, SupportError
 from dltk_runtime.splunk.access import found
+
 from . import search_form
 
 if TYPE_CHECKING:

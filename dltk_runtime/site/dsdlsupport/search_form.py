@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
 from dltk_runtime.errors import DltkError
 
 if TYPE_CHECKING:
-    from dsdlsupport.SplunkSearch import SplunkSearch
+    from .SplunkSearch import SplunkSearch
 
 
 def show(search: SplunkSearch) -> None:
     """Show the form, where there is a browser to show it in."""
     if _in_jupyter():
         try:
-            from IPython.display import display
-
-            display(form(search))
+            importlib.import_module("IPython.display").display(form(search))
         except ImportError:
             return
 
@@ -28,8 +27,7 @@ def form(search: SplunkSearch) -> Any:
     Raises:
         ImportError: ipywidgets is not installed.
     """
-    import ipywidgets as widgets
-
+    widgets: Any = importlib.import_module("ipywidgets")
     query = widgets.Textarea(search.query, description="search", layout=widgets.Layout(width="95%", height="6em"))
     earliest = widgets.Text(search.earliest, description="earliest")
     latest = widgets.Text(search.latest, description="latest")
