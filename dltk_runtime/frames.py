@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from dltk_runtime import csv_text
 from dltk_runtime.errors import DataInvalid
 
 Blob = bytes | memoryview
@@ -87,12 +88,8 @@ def to_frame(result: Any) -> pd.DataFrame:
 
 
 def write(frame: pd.DataFrame) -> bytes:
-    """The frame's CSV (no index) as a JSON string literal, quotes included."""
-    csv = frame.to_csv(index=False)
-    try:
-        return msgspec.json.encode(csv)
-    except (msgspec.EncodeError, UnicodeEncodeError):
-        return json.dumps(csv).encode()  # a lone surrogate in a result: escaped, as json does
+    """The frame's CSV (no index) as a JSON string literal, quotes included: exactly what `to_csv` writes."""
+    return csv_text.literal(frame)
 
 
 def kind(column: pd.Series[Any]) -> str:

@@ -24,7 +24,7 @@ class Metrics:
     """The figures of one server. Labels are names of routes, algorithms and phases: few, and never a user's data."""
 
     def __init__(self, service: Service) -> None:
-        disable_created_metrics()  # a time series for each label's birth, which nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a time series for each label's birth, which nobody asks for
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "dltk_requests", "Requests answered", ["route", "algorithm", "outcome"], registry=self._registry
