@@ -57,6 +57,22 @@ def encoded(data: str, algo: str, model: str = "m", **params: str) -> bytes:
     return json.dumps({"data": data, "meta": meta_for(data, model, {"algo": algo, **params})}).encode()
 
 
+def post(service: Service, body: bytes, path: str = "/fit") -> dict[str, Any]:
+    """The answer to a body; HTTP 200 and JSON it is in any case."""
+    answer: dict[str, Any] = json.loads(service.send(path, body))
+    assert set(answer) <= {"status", "message", "results"}
+    return answer
+
+
+def refused(service: Service, body: bytes, path: str = "/fit") -> str:
+    """The message of an answer that must be an error."""
+    answer = post(service, body, path)
+    assert answer["status"] == "error", answer
+    assert answer["message"].startswith(f"{path}: ERROR: unable to ")
+    assert "fault in the runtime" not in answer["message"]
+    return str(answer["message"])
+
+
 class Gate:
     """Holds the code that reads ``/srv/gate``, a named pipe, until it is opened."""
 
