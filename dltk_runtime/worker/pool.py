@@ -21,6 +21,7 @@ from dltk_runtime.worker.residents import Key, Resident, Residents
 from dltk_runtime.worker.spares import Spares
 
 WATCH_EVERY = 0.25  # seconds between two looks at the workers' memory
+STARTS = 3  # workers that are started, one after another, when they end before they are ready
 STOPPED = "was ended because the server stops"
 
 
@@ -157,11 +158,10 @@ class Pool:
         Raises:
             WorkerDied: it could not start.
         """
-        spare = self._spares.take(spec)
         self._spares.wish_for(spec)
-        if spare is not None:
-            with contextlib.suppress(WorkerDied):  # its start failed: that of a new one will say why
-                return await self._made_ready(spare, sink)
+        for _ in range(STARTS - 1):
+            with contextlib.suppress(WorkerDied):  # whatever ended it, it was not the notebook: nothing of that has run
+                return await self._made_ready(self._spares.take(spec) or self._start_worker(spec), sink)
         return await self._made_ready(self._start_worker(spec), sink)
 
     async def _made_ready(self, worker: Worker, sink: Sink) -> Worker:

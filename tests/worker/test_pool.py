@@ -131,6 +131,18 @@ def test_a_spare_takes_the_next_request_and_a_dead_one_takes_none(settings: Sett
     run(body)
 
 
+def test_a_worker_that_is_killed_while_it_starts_is_replaced(settings: Settings, run: Run) -> None:
+    async def body() -> None:
+        async with pool_of(settings) as pool:
+            asked = asyncio.create_task(lease(pool, A).__aenter__())
+            await until(pool.workers)
+            (first,) = pool.workers()
+            first.kill()
+            assert (await asked).the_worker is not first
+
+    run(body)
+
+
 def test_a_closed_pool_ends_its_workers_and_starts_no_more(settings: Settings, run: Run) -> None:
     async def body() -> None:
         async with pool_of(replace(settings, spares=1)) as pool, lease(pool, A) as resident:
