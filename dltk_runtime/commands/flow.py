@@ -56,8 +56,8 @@ def command() -> None:
 def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **options: Any) -> None:
     """Write the apps of the flow NAME: direct, summary or feedback."""
     from dltk_runtime.flows import flow, generate
-    from dltk_runtime.flows.defaults import DEFAULTS
-    from dltk_runtime.flows.flow import Kind
+    from dltk_runtime.flows.defaults import defaults as values_of
+    from dltk_runtime.flows.flow import Kind, Source
 
     given = {key: value for key, value in options.items() if value is not None}
     if "features" in given:
@@ -66,12 +66,36 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **opt
         made = flow.make(_of_file(origin) | given, str(origin))
     else:
         _need(given)
-        values = DEFAULTS[Kind(given["kind"])] | given
+        values = values_of(Kind(given["kind"]), Source(given.get("source", "events"))) | given
         made = flow.make(values if defaults else values | _answers(values, given))
     folder = to or (origin.parent if origin else Path(made.name))
     written = generate.create(made, folder, force=force)
     click.echo(f"{len(written)} files in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
     click.echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
+
+
+@command.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.option("--rules", is_flag=True, help="List every rule with its fix, and check nothing.")
+def check(folder: Path | None, rules: bool) -> None:
+    """Check the apps in FOLDER, ours or hand-made, for every trap that is known; exit code 1 when there is one."""
+    from dltk_runtime.flows.app import find_apps
+    from dltk_runtime.flows.rules import RULES
+    from dltk_runtime.flows.rules import check as checked
+
+    if rules:
+        click.echo("\n".join(f"{rule.number} {rule.text}\n    {rule.fix}" for rule in RULES))
+        return
+    if folder is None:
+        raise click.UsageError("Name the folder of the apps, or give --rules.")
+    apps = find_apps(folder)
+    findings = list(checked(apps))
+    for finding in findings:
+        click.echo(f"{finding.app}/{finding.found.where}: {finding.rule.number} {finding.found.what}")
+        click.echo(f"    {finding.rule.text} {finding.rule.fix}")
+    names = ", ".join(app.name for app in apps)
+    click.echo(f"{names}: {len(RULES)} rules, {len(findings)} findings.")
+    sys.exit(Exit.FAILED if findings else Exit.OK)
 
 
 @command.command()

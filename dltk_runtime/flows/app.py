@@ -43,11 +43,17 @@ class App:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.name = folder.resolve().name
+        self._confs: dict[str, list[Stanza]] = {}
         if not (folder / "default" / "app.conf").is_file():
             raise FlowInvalid(f"{folder} is no Splunk app: it has no default/app.conf")
 
     def conf(self, name: str) -> list[Stanza]:
         """The stanzas of a file, settings of ``local`` over those of ``default``."""
+        if name not in self._confs:
+            self._confs[name] = self._read(name)
+        return self._confs[name]
+
+    def _read(self, name: str) -> list[Stanza]:
         merged: dict[str, Stanza] = {}
         for layer in ("default", "local"):
             for stanza in conf.read(self.folder / layer / name):

@@ -25,7 +25,7 @@ class Stanza:
 
     def flag(self, key: str, *, default: bool = False) -> bool:
         """A setting that is true or false in one of Splunk's spellings."""
-        return self.get(key, str(default)).lower() in {"1", "true", "t", "yes", "y"}
+        return self.get(key, str(default)).lower() in {"1", "true", "t", "yes", "y", "enabled"}
 
 
 def parse(text: str) -> list[Stanza]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dltk_runtime.flows.flow import Kind
+from dltk_runtime.flows.flow import Kind, Source
 
 _LENGTHS = (
     'eval entity=lower(query), f_len=len(entity), f_digits=f_len-len(replace(entity,"[0-9]","")), '
@@ -18,7 +18,20 @@ _COMMON: dict[str, Any] = {
     "target": "y",
 }
 
-DEFAULTS: dict[Kind, dict[str, Any]] = {
+# Two intervals of the acceleration late, since what is not summarised yet is left out.
+_DATAMODEL = {
+    "base": "tstats summariesonly=t allow_old_summaries=f count AS hits FROM datamodel=Network_Resolution.DNS "
+    "BY _time span=5m DNS.query | rename DNS.query AS query",
+    "lag": 15,
+}
+
+
+def defaults(kind: Kind, source: Source = Source.EVENTS) -> dict[str, Any]:
+    """The values of a flow of that kind and source, but for its kind and name."""
+    return _DEFAULTS[kind] | (_DATAMODEL if source is Source.DATAMODEL else {})
+
+
+_DEFAULTS: dict[Kind, dict[str, Any]] = {
     Kind.DIRECT: _COMMON | {"prepare": _LENGTHS},
     Kind.SUMMARY: _COMMON
     | {

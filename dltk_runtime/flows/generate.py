@@ -14,6 +14,7 @@ from dltk_runtime.flows.flow import FILE, Flow, Kind, Source, write
 from dltk_runtime.flows.sample import sample_csv, seed_csv
 
 TEMPLATES = Path(__file__).with_name("templates")
+_RESCORE = "\n   Then run `dltk_{{name}}_rescore`: it scores the rows that were written before there was a model."
 _VALUE = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -95,11 +96,12 @@ def _values(flow: Flow) -> dict[str, str]:
             "readers": f"dltk_{flow.name}_runner, "
             + ("" if flow.kind is not Kind.FEEDBACK else f"dltk_{flow.name}_reviewer, ")
             + "admin, sc_admin",
+            "then": _RESCORE if flow.kind is Kind.SUMMARY and flow.source is Source.EVENTS else "",
             "first": "_first" if flow.kind is Kind.FEEDBACK else "",
             "more": _part("../readme/feedback.md") if flow.kind is Kind.FEEDBACK else "",
             "overview": _part("overview.xml"),
             **{part: _part(f"{part}.conf") for part in ("meeting", "daily", "alert", "health", "gaps")},
-            "late": _part("late.conf" if flow.source is Source.EVENTS else "meeting.conf"),
+            "late": _part("late.conf" if flow.source is Source.EVENTS else "behind.conf"),
         }
     )
 
@@ -113,6 +115,7 @@ def _crons(flow: Flow) -> dict[str, str]:
         "late_cron": f"{late}-59/{flow.interval} * * * *",
         "train_cron": f"{(flow.offset * 7 + 11) % 60} {flow.train_hour} * * *",
         "window_start": str(flow.lag + flow.interval),
+        "behind_start": str(flow.lag + 2 * flow.interval),
         "late_start": str(flow.interval + 2),
         "late_end": "2",
     }

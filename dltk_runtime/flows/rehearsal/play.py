@@ -110,7 +110,8 @@ class Player:
         """What the README has a person do by hand: the first training."""
         trainings = [search for search in searches if _FIT.search(self.world.app.readable(search))]
         unscheduled = [search for search in trainings if not search.scheduled]
-        for search in (unscheduled or trainings)[:1]:
+        waiting = [search for search in searches if search.name.endswith("_rescore")]
+        for search in (unscheduled or trainings)[:1] + waiting:
             self.run(Run(now, search))
 
     def _runnable(self) -> list[Search]:

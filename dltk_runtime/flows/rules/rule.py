@@ -1,0 +1,113 @@
+"""The shape of a rule, and what rules ask of a search's text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dltk_runtime.flows.app import App, Search
+
+_PIECE = re.compile(r'"(?:\\.|[^"\\])*"|```.*?```|[\[\]|]|[^"\[\]|]', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One place where a rule is broken: file and line, and what stands there."""
+
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`find` looks through one app; `apps` are all that are checked together, the indexers' one among them."""
+
+    number: int
+    text: str
+    fix: str
+    find: Callable[[App, Sequence[App]], Iterator[Found]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken rule in an app."""
+
+    app: str
+    rule: Rule
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A search with its macros put in, as commands: ``(name, arguments)``, those of subpipelines behind their own."""
+
+    search: Search
+    spl: str
+    commands: tuple[tuple[str, str], ...]
+
+    @property
+    def where(self) -> str:
+        return f"{self.search.file}:{self.search.line} {self.search.name}"
+
+    def has(self, *names: str) -> bool:
+        return any(name in names for name, _ in self.commands)
+
+    def of(self, *names: str) -> list[str]:
+        """The arguments of every command of these names."""
+        return [arguments for name, arguments in self.commands if name in names]
+
+    def before(self, name: str) -> str:
+        """The text in front of the first command of that name."""
+        return self._cut(name)[0]
+
+    def after(self, name: str) -> str:
+        """The text behind the first command of that name, nothing when there is none."""
+        return self._cut(name)[1]
+
+    @property
+    def writes(self) -> bool:
+        """Whether its runs leave something that a second run would leave again."""
+        return self.has("collect", "mcollect", "outputlookup")
+
+    def says(self, pattern: str) -> bool:
+        return re.search(pattern, self.spl, re.DOTALL) is not None
+
+    def _cut(self, name: str) -> tuple[str, str]:
+        match = re.search(rf"(?:^|\|)\s*{name}\b", self.spl)
+        return (self.spl[: match.start()], self.spl[match.end() :]) if match else (self.spl, "")
+
+
+@lru_cache(maxsize=4)
+def texts(app: App) -> tuple[Text, ...]:
+    """Every search of the app, read once for all rules."""
+    readable = ((search, app.readable(search)) for search in app.searches)
+    return tuple(Text(search, spl, tuple(_commands(spl))) for search, spl in readable)
+
+
+def saved(app: App) -> list[Text]:
+    return [text for text in texts(app) if not text.search.view]
+
+
+def scheduled(app: App) -> list[Text]:
+    return [text for text in texts(app) if text.search.scheduled]
+
+
+def _commands(spl: str) -> Iterator[tuple[str, str]]:
+    for part in _parts(spl):
+        match = re.match(r"\s*(?:(\w+)(?=\s|$))?\s*(.*)", part, re.DOTALL)
+        if match and part.strip():
+            yield (match[1] or "search").lower(), match[2].strip()
+
+
+def _parts(spl: str) -> list[str]:
+    """Texts between pipes and brackets; quotes hide both."""
+    parts, current = [], ""
+    for piece in _PIECE.findall(spl):
+        if piece in ("|", "[", "]"):
+            parts.append(current)
+            current = ""
+        else:
+            current += " " if piece.startswith("```") else piece
+    return [*parts, current]

@@ -1,0 +1,226 @@
+"""Chapter 5: summary indexes, metrics indexes, accelerated data models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from dltk_runtime.flows.app import App
+from dltk_runtime.flows.rules.rule import Found, Rule, saved, scheduled, texts
+
+_FEATURE_SET = re.compile(r'feature_set\s*=\s*"v(\d+)"')
+
+
+def _not_deduplicated(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        reads = any(re.search(r'kind="row"(?!\s*OR)', arguments) for arguments in text.of("search")) or re.match(
+            r'[^|]*kind="row"(?!\s+OR)', text.spl
+        )
+        if reads and not text.has("dedup") and not text.says(r"\bdc\("):
+            yield Found(text.where, 'kind="row" without dedup event_key')
+
+
+def _dedup_unsorted(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        names = [name for name, _ in text.commands]
+        from_index = names and names[0] == "search"
+        if from_index and "dedup" in names and "sort" not in names[: names.index("dedup")] and text.search.view == "":
+            yield Found(text.where, "dedup without sort 0 before it")
+
+
+def _missing_index(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    known = {stanza.name for each in apps for stanza in each.conf("indexes.conf")}
+    for text in texts(app):
+        for arguments in text.of("collect", "mcollect"):
+            match = re.search(r"index\s*=\s*\"?([^\s\"]+)", arguments)
+            if known and match and match[1] not in known:
+                yield Found(text.where, f"the index {match[1]}; there are {', '.join(sorted(known))}")
+
+
+def _mixed_index_app(app: App, _: Sequence[App]) -> Iterator[Found]:
+    if app.conf("indexes.conf") and app.conf("savedsearches.conf"):
+        yield Found("default/indexes.conf", "beside searches")
+
+
+def _marker(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        for arguments in text.of("collect"):
+            if "marker=" in arguments and "output_format=raw" not in arguments:
+                yield Found(text.where, "marker= without output_format=raw")
+
+
+def _info_left(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        between = re.search(r"\baddinfo\b(.*?)\|\s*(?:m?collect)\b", text.spl, re.DOTALL)
+        if between and not re.search(r"\|\s*(?:fields(?!\s+-)|table)\s|fields\s+-\s+[^|]*info_", between[1]):
+            yield Found(text.where, "info_* fields reach collect")
+
+
+def _addinfo_default(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        yield from (Found(text.where, "collect") for each in text.of("collect") if "addinfo=f" not in each)
+
+
+def _float_keys(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        for call in re.findall(r"sha256\(((?:[^()]|\([^()]*\)|\((?:[^()]|\([^()]*\))*\))*)\)", text.spl):
+            if (
+                re.search(r"(?<!floor\()\b_time\b|info_(min|max)_time", call)
+                and "floor(" not in call
+                and "_raw" not in call
+            ):
+                yield Found(text.where, f"sha256({call})")
+
+
+def _bucket_keys(app: App, _: Sequence[App]) -> Iterator[Found]:
+    yield from (Found(text.where, "_cd or _bkt") for text in texts(app) if text.says(r"\b_(cd|bkt)\b"))
+
+
+def _no_commit(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in scheduled(app):
+        if text.has("collect") and text.says(r'kind\s*=\s*"row"') and not text.says(r'kind\s*=\s*"(run|scored)"'):
+            yield Found(text.where, "no run record")
+
+
+def _versions_differ(app: App, _: Sequence[App]) -> Iterator[Found]:
+    """One feature set in the whole app, and the model's name carries it."""
+    for text in texts(app):
+        wanted = set(_FEATURE_SET.findall(text.spl))
+        models = set(re.findall(r"(?:app:|user:)\w+_v(\d+)\b", text.spl))
+        if len(wanted | models) > 1:
+            yield Found(text.where, "versions " + ", ".join(f"v{each}" for each in sorted(wanted | models)))
+    found = {version for text in texts(app) for version in _FEATURE_SET.findall(text.spl)}
+    if len(found) > 1:
+        yield Found("default/savedsearches.conf", "versions " + ", ".join(f"v{each}" for each in sorted(found)))
+
+
+def _metrics_text(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        for arguments in text.of("mcollect"):
+            if "split=true" not in arguments.lower() or not text.has("fields", "table"):
+                yield Found(text.where, "mcollect without split=true, or without fields before it")
+
+
+def _summed(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        for arguments in text.of("mstats"):
+            yield from (Found(text.where, f"mstats {each}") for each in re.findall(r"\b(?:sum|count)\(", arguments))
+
+
+def _unsummarised(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        for arguments in text.of("tstats"):
+            if "datamodel" in arguments and not (
+                "summariesonly=t" in arguments and "allow_old_summaries=f" in arguments
+            ):
+                yield Found(text.where, "tstats")
+
+
+def _not_first(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        late = [name for name, _ in text.commands[1:] if name in ("tstats", "mstats")]
+        yield from (Found(text.where, f"{name} is not the first command") for name in late)
+
+
+def _quotes(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        writes_comment = any(
+            re.search(r"\bcomment\b", head) for head in [text.before("collect")] if text.has("collect")
+        )
+        if writes_comment and not text.says(r"replace\(comment,"):
+            yield Found(text.where, "comment")
+
+
+def _no_gap_check(app: App, _: Sequence[App]) -> Iterator[Found]:
+    writers = [text for text in saved(app) if text.writes and text.says(r'kind\s*=\s*"run"')]
+    watched = any(text.says("streamstats") and text.search.stanza.get("counttype") for text in scheduled(app))
+    if writers and not watched:
+        yield Found(writers[0].where, "nothing looks for gaps between run records")
+
+
+RULES = (
+    Rule(
+        501,
+        "Duplicates stay in an index: count and sum over it are wrong after a second run.",
+        "Read it by one macro alone: … | sort 0 - written_at | dedup event_key.",
+        _not_deduplicated,
+    ),
+    Rule(
+        502,
+        "dedup keeps whatever comes first, and the order of events is nobody's promise.",
+        "Sort first: sort 0 - written_at.",
+        _dedup_unsorted,
+    ),
+    Rule(
+        503,
+        "collect into an index that does not exist loses the events.",
+        "Define it in the indexers' app, or name one that it defines.",
+        _missing_index,
+    ),
+    Rule(
+        504,
+        "Indexers need the index, search heads do not; an app with both cannot be installed on either alone.",
+        "Put indexes.conf into an app of its own.",
+        _mixed_index_app,
+    ),
+    Rule(505, "marker is only known with output_format=raw.", "Write the values as fields instead.", _marker),
+    Rule(
+        506,
+        "collect takes info_min_time as the event's time.",
+        "Drop what addinfo made: fields - info_*, or name what goes on.",
+        _info_left,
+    ),
+    Rule(507, "A number in a key with a fraction makes another key.", "Use tostring(floor(x)).", _float_keys),
+    Rule(
+        508, "_cd and _bkt change when events are indexed again.", "Make the key of what the event says.", _bucket_keys
+    ),
+    Rule(
+        509,
+        "Without a run record nobody knows whether a window without rows was read at all.",
+        'Append one: appendpipe [ stats count AS rows | … kind="run" … ].',
+        _no_commit,
+    ),
+    Rule(
+        510,
+        "Rows, searches or model name carry different versions of the feature set.",
+        "Raise the version everywhere at once: dltk flow new --from flow.yaml --force.",
+        _versions_differ,
+    ),
+    Rule(
+        511,
+        "mcollect makes a measure of every field that is not listed, text too.",
+        "Name what goes on with fields, and the dimensions behind split=true.",
+        _metrics_text,
+    ),
+    Rule(
+        512,
+        "A second run adds points to a metrics index.",
+        "Read with latest, max or avg, never sum or count.",
+        _summed,
+    ),
+    Rule(
+        513,
+        "tstats leaves out or mixes in what is not summarised yet.",
+        "Write summariesonly=t allow_old_summaries=f, and lag two intervals of the acceleration.",
+        _unsummarised,
+    ),
+    Rule(514, "tstats and mstats come first in a search.", "Put what is before them behind them.", _not_first),
+    Rule(
+        515,
+        'A double quote in a value ends it: collect writes key="value".',
+        'Replace it: replace(comment,"\\"","\'").',
+        _quotes,
+    ),
+    Rule(
+        516,
+        "Nothing finds windows that were never read.",
+        "Add the hourly search for gaps between run records, with an alert, the open end too.",
+        _no_gap_check,
+    ),
+    Rule(
+        517,
+        "collect adds info_* fields unless it is told not to, and takes the window's beginning as the time.",
+        "Write addinfo=f.",
+        _addinfo_default,
+    ),
+)

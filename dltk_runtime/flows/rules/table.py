@@ -1,0 +1,24 @@
+"""All rules, in the order of their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dltk_runtime.flows.app import App
+from dltk_runtime.flows.rules import applying, feedback, packages, schedules, summaries
+from dltk_runtime.flows.rules.rule import Finding, Rule
+
+RULES: tuple[Rule, ...] = tuple(
+    sorted(
+        (*applying.RULES, *schedules.RULES, *summaries.RULES, *feedback.RULES, *packages.RULES),
+        key=lambda rule: rule.number,
+    )
+)
+
+
+def check(apps: Sequence[App], rules: Sequence[Rule] = RULES) -> Iterator[Finding]:
+    """Every place in these apps where a rule is broken."""
+    for app in apps:
+        for rule in rules:
+            for found in rule.find(app, apps):
+                yield Finding(app.name, rule, found)
