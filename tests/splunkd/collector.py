@@ -140,6 +140,8 @@ class Collector:
             raise _Coded(12, number)
         if event["event"] == "":
             raise _Coded(13, number)
+        if (poison := self.splunkd.faults.collector_poison) and poison in json.dumps(event["event"]):
+            raise _Coded(6, number)
         index = event.get("index", token.indexes[0])
         if index not in token.indexes or index not in self.splunkd.storage.indexes:
             raise _Coded(7, number)

@@ -13,7 +13,8 @@ class Faults:
 
     `down`, `busy` and `lost` count requests: a request comes to a closed connection, to HTTP 503, or is carried
     out and its answer lost. `slow` holds every answer back until the event is set. `break_after` ends an export
-    after so many rows, once. `collector` are the codes of the collector's next answers.
+    after so many rows, once. `collector` are the codes of the collector's next answers, and
+    `collector_poison` is a text: events that hold it have an invalid format.
     """
 
     down: int = 0
@@ -23,6 +24,7 @@ class Faults:
     break_after: int = 0
     collector: deque[int] = field(default_factory=deque)
     collector_full: bool = False
+    collector_poison: str = ""
     hold_acks: bool = False
     messages: list[tuple[str, str]] = field(default_factory=list)  # what every search says: type and text
     page: int = 50_000  # rows of a page of results
