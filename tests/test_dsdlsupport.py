@@ -1,10 +1,12 @@
-"""`dsdlsupport`: what DSDL's notebooks import is there, under its names, and says what it cannot do."""
+"""`dsdlsupport`: what DSDL's notebooks import is there, under its names."""
 
 from __future__ import annotations
 
 import base64
 import importlib
+import os
 import string
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +16,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dltk_runtime
-from dltk_runtime.errors import PictureInvalid, SplunkMissing
+from dltk_runtime.errors import PictureInvalid, SplunkMissing, SupportError
 from dltk_runtime.paths import Paths
+from dltk_runtime.settings import Settings
+from dltk_runtime.splunk.errors import (
+    CertificateRefused,
+    EventRefused,
+    SearchFailed,
+    SplunkUnreachable,
+    TokenRefused,
+)
+from dltk_runtime.tls import certificate
+from tests.splunkd import Splunkd
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -143,17 +155,121 @@ def test_the_modules_are_imported_as_notebooks_do(support: SimpleNamespace) -> N
     assert names["SplunkSearch"].SplunkSearch is support.SplunkSearch.SplunkSearch
 
 
-def test_a_search_says_which_variables_it_would_need_and_what_to_do_instead(support: SimpleNamespace) -> None:
-    search = support.SplunkSearch.SplunkSearch(host="splunk", port=8089, token="secret", search="index=main")
+# ------------------------------------------------------------ Splunk
+
+
+VARIABLES = ("splunk_", "DLTK_SPLUNK")
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that names no Splunk."""
+    for name in [name for name in os.environ if name.startswith(VARIABLES)]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def splunkd(tmp_path: Path, nowhere: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Splunkd]:
+    """A Splunk with TLS that the environment names, as in JupyterLab."""
+    pair = certificate(Settings(home=tmp_path / "tls", host="127.0.0.1"))
+    with Splunkd(certificate=pair) as splunkd:
+        monkeypatch.setenv("DLTK_SPLUNK_CAFILE", str(pair[0]))
+        monkeypatch.setenv("DLTK_SPLUNK_PATIENCE", "1")
+        monkeypatch.setenv("splunk_access_enabled", "1")
+        monkeypatch.setenv("splunk_access_host", "127.0.0.1")
+        monkeypatch.setenv("splunk_access_port", str(splunkd.port))
+        monkeypatch.setenv("splunk_access_token", splunkd.token)
+        monkeypatch.setenv("splunk_hec_enabled", "1")
+        monkeypatch.setenv("splunk_hec_url", splunkd.hec_url)
+        monkeypatch.setenv("splunk_hec_token", splunkd.hec_token)
+        yield splunkd
+
+
+def test_a_search_gives_rows_as_dicts_and_as_a_frame(support: SimpleNamespace, splunkd: Splunkd) -> None:
+    search = support.SplunkSearch.SplunkSearch()
+    rows = search.search("| makeresults count=3", earliest="-1h@h")
+    assert [sorted(row) for row in rows] == [["_time"]] * 3
+    assert all(isinstance(row["_time"], str) for row in rows)
+    assert str(search.as_df()["_time"].dtype) == "datetime64[us, UTC]"
+    assert "makeresults count=3" in search.search_logs()
+
+
+def test_a_frame_without_a_search_runs_the_one_that_was_given(support: SimpleNamespace, splunkd: Splunkd) -> None:
+    search = support.SplunkSearch.SplunkSearch(search="| makeresults count=7")
+    assert len(search.as_df()) == 7
+    assert len(search.as_df()) == len(search.events) == 7
+    assert len(splunkd.searches.jobs) == 1
+    with pytest.raises(SupportError, match="no search has run yet"):
+        support.SplunkSearch.SplunkSearch().search_logs()
+
+
+def test_arguments_win_over_variables_and_errors_are_raised(
+    support: SimpleNamespace, splunkd: Splunkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(TokenRefused, match="expired"):
+        support.SplunkSearch.SplunkSearch(token="other").search("| makeresults")
+    with pytest.raises(SplunkUnreachable):
+        support.SplunkSearch.SplunkSearch(port="1").as_df()
+    with pytest.raises(SearchFailed, match="Unknown search command 'nope'"):
+        support.SplunkSearch.SplunkSearch().search("| nope")
+    with pytest.raises(TokenRefused, match="splunk_hec_token"):
+        support.SplunkHEC.SplunkHEC(token="other").send({"event": "x"})
+    monkeypatch.delenv("DLTK_SPLUNK_CAFILE")
+    with pytest.raises(CertificateRefused):
+        support.SplunkSearch.SplunkSearch().search("| makeresults")
+
+
+def test_events_are_sent_one_or_many(support: SimpleNamespace, splunkd: Splunkd) -> None:
+    hec = support.SplunkHEC.SplunkHEC()
+    assert hec.send({"event": "one", "sourcetype": "s"}) == 1
+    assert hec.send([{"event": "two"}, {"event": {"number": 3}}]) == 2
+    assert hec.send_hello_world(2) == 2
+    assert len(splunkd.storage.indexes["main"]) == 5
+    with pytest.raises(EventRefused, match="key 'event'"):
+        hec.send({"message": "no event"})
+
+
+def test_the_form_runs_the_search_and_shows_what_went_wrong(support: SimpleNamespace, splunkd: Splunkd) -> None:
+    form = importlib.import_module("dsdlsupport.search_form").form
+    search = support.SplunkSearch.SplunkSearch(search="| makeresults count=2")
+    query, times, output = form(search).children
+    button = times.children[-1]
+    assert query.value == "| makeresults count=2"
+    button.click()
+    assert len(search.events) == 2
+    assert "2 rows" in output.outputs[-1]["text"]
+    query.value = "| nope"
+    button.click()
+    assert [each["name"] for each in output.outputs] == ["stderr"]
+    assert "Unknown search command" in output.outputs[0]["text"]
+    assert not button.disabled
+
+
+def test_a_search_without_a_splunk_says_which_variables_it_needs_and_what_to_do_instead(
+    support: SimpleNamespace, nowhere: None
+) -> None:
+    search = support.SplunkSearch.SplunkSearch(host="splunk", port=8089, search="index=main")
     for use in (lambda: search.search("| makeresults"), search.as_df, search.search_logs):
-        with pytest.raises(SplunkMissing, match=r"splunk_access_host.*mode=stage") as failed:
+        with pytest.raises(SplunkMissing, match=r"splunk_access_host.*mode=stage"):
             use()
-        assert "secret" not in str(failed.value)
 
 
-def test_an_event_collector_says_which_variables_it_would_need_and_what_to_do_instead(support: SimpleNamespace) -> None:
-    hec = support.SplunkHEC.SplunkHEC(url="https://splunk:8088", token="secret")
+def test_an_event_collector_without_a_splunk_says_which_variables_it_needs_and_what_to_do_instead(
+    support: SimpleNamespace, nowhere: None
+) -> None:
+    hec = support.SplunkHEC.SplunkHEC(token="secret")
     for use in (lambda: hec.send({"event": "x"}), lambda: hec.send_hello_world(3)):
         with pytest.raises(SplunkMissing, match=r"splunk_hec_url.*collect") as failed:
             use()
         assert "secret" not in str(failed.value)
+
+
+def test_what_is_not_enabled_is_not_used(
+    support: SimpleNamespace, splunkd: Splunkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("splunk_access_enabled", "0")
+    monkeypatch.setenv("splunk_hec_enabled", "0")
+    with pytest.raises(SplunkMissing):
+        support.SplunkSearch.SplunkSearch().as_df()
+    with pytest.raises(SplunkMissing):
+        support.SplunkHEC.SplunkHEC().send_hello_world()

@@ -35,7 +35,7 @@ def form(search: SplunkSearch) -> Any:
     output = widgets.Output()
 
     def run(_: Any) -> None:
-        output.clear_output()
+        output.outputs = ()
         button.disabled = True
         try:
             search.search(query.value, earliest.value, latest.value)
