@@ -14,7 +14,7 @@ import secrets
 import shutil
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,8 +39,13 @@ TOUCH_EVERY = 10.0  # seconds
 LOST_AFTER = 60.0  # seconds
 LOG = "log"
 CANCEL = "cancel"  # an empty file that asks for the job's end
+OnState = Callable[[JobRecord], object]  # is told of each new state, and must neither wait nor raise
 PROGRESS_EVERY = 0.25  # seconds between two notes of progress
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}", re.ASCII)
+
+
+def tell_nobody(_: JobRecord) -> None:
+    """The `OnState` of a store that nobody listens to."""
 
 
 class Job:
@@ -49,8 +54,16 @@ class Job:
     Once it exists, a record that cannot be written (a full disk) is logged and never stops the fit.
     """
 
-    def __init__(self, folder: Path, record: JobRecord, log_bytes: int, claim: Claim | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        record: JobRecord,
+        log_bytes: int,
+        claim: Claim | None = None,
+        on_state: OnState = tell_nobody,
+    ) -> None:
         self.record = record
+        self._on_state = on_state
         self._claim = claim
         self._folder = folder
         self._log = JobLog(folder / LOG, log_bytes)
@@ -165,12 +178,15 @@ class Job:
             save(self._folder, self.record)
         except OSError as error:
             logger.warning("The record of job %s could not be written: %s", self.id, error)
+        if "state" in changes:
+            self._on_state(self.record)
 
 
 class JobStore:
     """The jobs below `paths`; the `keep` newest stay, each with a log of at most `log_bytes`."""
 
-    def __init__(self, paths: Paths, keep: int, log_bytes: int) -> None:
+    def __init__(self, paths: Paths, keep: int, log_bytes: int, on_state: OnState = tell_nobody) -> None:
+        self._on_state = on_state
         self._folder = paths.jobs
         self._keep = keep
         self._log_bytes = log_bytes
@@ -201,6 +217,7 @@ class JobStore:
         )
         job = self._made(record, submission)
         self._live.add(job)
+        self._on_state(record)
         self.prune()
         return job
 
@@ -255,7 +272,7 @@ class JobStore:
         if record is None or found is None:
             claim.drop()
             return None
-        adopted = Job(folder, record, self._log_bytes, claim)
+        adopted = Job(folder, record, self._log_bytes, claim, self._on_state)
         self._live.add(adopted)
         return adopted, found
 
@@ -297,7 +314,7 @@ class JobStore:
                 claim = Claim.take(folder, 0)
                 submission.write(folder)
             save(folder, record)
-            return Job(folder, record, self._log_bytes, claim)
+            return Job(folder, record, self._log_bytes, claim, self._on_state)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise files.not_stored("The record of a job", folder, error) from error

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 
 from dltk_runtime import __version__, protocol
 from dltk_runtime.applying import Applying
 from dltk_runtime.calls import Call, Pieces
 from dltk_runtime.fitting import Fitting
-from dltk_runtime.jobs import JobStore
+from dltk_runtime.jobs import JobStore, tell_nobody
 from dltk_runtime.last_used import LastUsed
 from dltk_runtime.promotion import Promotion
 from dltk_runtime.settings import Settings
+from dltk_runtime.splunk.events import Events
+from dltk_runtime.splunk.job_events import tell
 from dltk_runtime.staging import Staging
 from dltk_runtime.store import ModelStore
 from dltk_runtime.training import Trainer
@@ -28,7 +31,9 @@ class Service:
         self._paths = settings.paths
         self.store = ModelStore(self._paths, settings.keep_versions)
         self.pool = Pool(settings)
-        self.jobs = jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
+        self.events = Events.of(settings)
+        on_state = functools.partial(tell, self.events) if self.events else tell_nobody
+        self.jobs = jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes, on_state)
         self._last = LastUsed(self.store, self.pool)
         self._applying = Applying(settings, self.store, jobs, self.pool, self._last)
         promotion = Promotion(self.store, self._applying)
@@ -43,6 +48,8 @@ class Service:
         for folder in (self._paths.models, self._paths.graphics, self._paths.jobs, self._paths.staged):
             folder.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self.store.sweep)
+        if self.events:
+            await asyncio.to_thread(self.events.start)
         await self.pool.start()
         self._upkeep = asyncio.create_task(self.fitting.upkeep())
 
@@ -65,6 +72,8 @@ class Service:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._upkeep
         await self.pool.close()
+        if self.events:
+            await asyncio.to_thread(self.events.close)
 
     async def fit(self, request: protocol.Request, call: Call) -> Pieces:
         """Fit a model, or stage its data when `mode=stage` says so.

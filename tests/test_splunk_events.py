@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.events import Events
 from dltk_runtime.splunk.hec import Hec
 from dltk_runtime.splunk.spool import Spool
-from tests.service import until
+from tests.conftest import MakeNotebook
+from tests.service import Service, until
 from tests.splunkd import HecToken, Splunkd
 
 WRITER = """
@@ -232,6 +234,32 @@ def test_the_front_process_imports_neither_pandas_nor_splunk_sdk_for_it() -> Non
     code = "import sys, dltk_runtime.splunk.events; print({'pandas', 'numpy', 'splunklib'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
+
+
+def test_a_server_tells_splunk_of_its_jobs_also_of_those_from_before_a_restart(
+    splunkd: Splunkd, paths: Paths, make_notebook: MakeNotebook
+) -> None:
+    make_notebook("healthy")
+    make_notebook("broken", fit="def fit(model, df, param):\n    return 1 / 0")
+    splunkd.faults.collector_full = True
+    hec = {"splunk_hec_enabled": "1", "splunk_hec_url": splunkd.hec_url, "splunk_hec_token": splunkd.hec_token}
+    with Service(paths.home, paths.notebooks, **hec) as service:
+        assert service.fit("healthy", "a\n1\n2\n", password="not-for-splunk")["status"] == "success"
+        service.restart(signal.SIGKILL)
+        splunkd.faults.collector_full = False
+        assert service.fit("broken", "a\n1\n")["status"] == "error"
+        until(lambda: len(indexed(splunkd)) == 6)
+    told = [(each["algorithm"], each["state"]) for each in indexed(splunkd)]
+    states = [("queued", "running", "succeeded"), ("queued", "running", "failed")]
+    assert sorted(told) == sorted(
+        (name, state) for name, each in zip(("healthy", "broken"), states, strict=True) for state in each
+    )
+    (failed,) = [each for each in indexed(splunkd) if each["state"] == "failed"]
+    assert "ZeroDivisionError" in failed["error"]
+    assert "broken.ipynb" in failed["coordinates"]
+    (succeeded,) = [each for each in indexed(splunkd) if each["state"] == "succeeded"]
+    assert (succeeded["rows"], succeeded["version"], succeeded["promoted"]) == (2, 1, True)
+    assert "not-for-splunk" not in json.dumps(indexed(splunkd))
 
 
 # ------------------------------------------------------------ the spool
