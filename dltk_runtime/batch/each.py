@@ -1,0 +1,75 @@
+"""Many runs of one order, each with its own row of parameters, a bounded number at a time."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from pathlib import Path
+
+from dltk_runtime.batch.order import Order, prepare
+from dltk_runtime.batch.run import Outcome, run
+from dltk_runtime.errors import BatchInvalid, DltkError
+from dltk_runtime.settings import Settings
+
+
+def orders(order: Order, table: Path) -> list[Order]:
+    """An order for each row of a CSV file, whose columns are parameters, or ``model``.
+
+    Raises:
+        BatchInvalid: the file has no rows or ragged ones, or two runs would write to one file.
+    """
+    with open(table, encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise BatchInvalid(f"{table} has no rows: nothing to run.")
+    if ragged := [number for number, row in enumerate(rows, start=2) if None in row or None in row.values()]:
+        raise BatchInvalid(f"{table}, line {ragged[0]}: it has not as many values as the first line has names.")
+    made = [_order(order, {**row, "row": str(number)}) for number, row in enumerate(rows, start=1)]
+    for option, paths in (("--out", [each.out for each in made]), ("--notebook", [each.executed for each in made])):
+        given = [path for path in paths if path is not None]
+        if len(set(given)) < len(given):
+            raise BatchInvalid(f"{option} {given[0]}: several runs would write there. Put {{row}} into the name.")
+    return made
+
+
+def run_all(wanted: Sequence[Order], settings: Settings, workers: int) -> Iterator[tuple[Order, Outcome | DltkError]]:
+    """Run orders, `workers` at a time; each with its outcome, as they come to their ends.
+
+    Raises:
+        DltkError: an order cannot be run; then none was.
+    """
+    for order in wanted:
+        prepare(order, settings.paths)
+    with ThreadPoolExecutor(workers) as pool:
+        running = {pool.submit(_outcome, order, settings): order for order in wanted}
+        for future in as_completed(running):
+            yield running[future], future.result()
+
+
+def _order(order: Order, row: dict[str, str]) -> Order:
+    parameters = {name: value for name, value in row.items() if name not in ("row", "model")}
+    return replace(
+        order,
+        parameters={**order.parameters, **parameters},
+        model=row.get("model", order.model),
+        out=_filled(order.out, row),
+        executed=_filled(order.executed, row),
+    )
+
+
+def _filled(path: Path | None, row: dict[str, str]) -> Path | None:
+    if path is None:
+        return None
+    try:
+        return Path(str(path).format_map(row))
+    except (KeyError, ValueError, IndexError) as error:
+        raise BatchInvalid(f"{path}: {error} is none of {', '.join(row)}.") from error
+
+
+def _outcome(order: Order, settings: Settings) -> Outcome | DltkError:
+    try:
+        return run(order, settings)
+    except DltkError as error:
+        return error

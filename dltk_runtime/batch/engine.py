@@ -1,0 +1,296 @@
+"""papermill with what a run needs beside: a deadline, deaths told, secrets kept out of files, a run that goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from dltk_runtime.batch.document import INJECTED, Document, mark_failed, number_of
+from dltk_runtime.batch.scrub import Scrubber
+from dltk_runtime.errors import BatchFailed
+from dltk_runtime.lab import kernelspec
+
+NAME = "dltk"
+START_TIMEOUT = 120.0  # seconds that a kernel may take to answer
+# Failures of others, which may be over at the next try; a notebook's own come again.
+TRANSIENT = ("ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError", "TimeoutError")
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_FRAME = re.compile(r"Cell In\[(?P<count>\d+)\], line (?P<line>\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What to execute, and with what. `ends` is a moment of the monotonic clock, `deadline` the seconds until then."""
+
+    document: Document
+    name: str  # "umap.ipynb", for messages
+    folder: Path  # of the run's task and report
+    output: Path
+    parameters: Mapping[str, Any]  # what papermill injects: secrets by their names
+    secrets: Mapping[str, str]
+    scrubber: Scrubber
+    kernels: Path  # the folder of kernelspecs
+    cwd: Path
+    ends: float
+    deadline: float
+    snapshot: Path  # where the variables go when a cell fails
+    facts: dict[str, Any]  # what a run that goes on must have alike
+    phase: Callable[[str], None]  # told which cell begins
+    progress: Callable[[int, int], None]  # told how many of all are done
+    log: Callable[[str], None]  # given what cells print, line by line
+
+
+def execute(execution: Execution) -> None:
+    """Execute the notebook; `output` is kept up to date on the way, and names the cell that failed.
+
+    Raises:
+        BatchFailed: a cell raised, the kernel died or did not start, the deadline passed.
+    """
+    papermill_engines.register(NAME, _Engine)
+    given = execution.folder / "notebook.ipynb"
+    nbformat.write(execution.document.notebook, given)
+    execution.output.parent.mkdir(parents=True, exist_ok=True)
+    client: list[Client] = []
+    # nbclient would leave its event loop open; that papermill tells of a failed cell is nothing new to the client.
+    with contextlib.closing(ensure_event_loop()), contextlib.suppress(PapermillExecutionError):
+        papermill.execute_notebook(
+            given,
+            execution.output,
+            parameters=dict(execution.parameters),
+            engine_name=NAME,
+            kernel_name=kernelspec.NAME,
+            progress_bar=False,
+            autosave_cell_every=0,  # each cell is saved when it has ended, without its secrets
+            execution=execution,
+            made=client.append,
+        )
+    if failure := client[0].failure:
+        raise failure
+
+
+class _Engine(NBClientEngine):  # type: ignore[misc]
+    """What papermill calls with our client's arguments."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: NotebookExecutionManager,
+        kernel_name: str,
+        *,
+        execution: Execution,
+        made: Callable[[Client], None],
+        **_: Any,
+    ) -> None:
+        specs = KernelSpecManager(kernel_dirs=[str(execution.kernels)])
+        client = Client(
+            nb_man,
+            execution,
+            km=AsyncKernelManager(kernel_name=kernel_name, kernel_spec_manager=specs),
+            startup_timeout=math.ceil(max(1.0, min(START_TIMEOUT, execution.ends - time.monotonic()))),
+            coalesce_streams=True,  # a secret may be printed in pieces
+            resources={"metadata": {"path": str(execution.cwd)}},
+        )
+        made(client)
+        client.execute()
+
+
+class Client(PapermillNotebookClient):  # type: ignore[misc]
+    """Executes the cells one after another. `failure` says what ended the run before its end."""
+
+    def __init__(self, nb_man: NotebookExecutionManager, execution: Execution, **traits: Any) -> None:
+        super().__init__(nb_man, **traits)
+        self.run = execution
+        self.failure: BatchFailed | None = None
+        self._lines = _Lines(lambda text: execution.log(execution.scrubber.text(text)))
+        self._counts: dict[int, NotebookNode] = {}  # the cells by their execution counts, for coordinates
+        self._stderr = execution.folder / "stderr"  # what the kernel says past Jupyter, such as its last words
+
+    def execute(self, **_: Any) -> None:
+        """Start the kernel, run the cells, end the kernel; what fails is `failure`."""
+        self.reset_execution_trackers()
+        try:
+            with open(self._stderr, "wb") as errors, self.setup_kernel(cleanup_kc=True, stderr=errors):
+                self._all_cells()
+                self.shutdown_kernel = "graceful" if self.failure is None else "immediate"
+        except RuntimeError as error:  # nbclient's and jupyter_client's, before the kernel has answered
+            self.failure = self.failure or BatchFailed(f"The kernel did not start: {error}", retry=True)
+        self._lines.end()
+
+    def process_message(self, *given: Any, **named: Any) -> NotebookNode | None:
+        """As nbclient does; what is printed also goes to the log."""
+        output: NotebookNode | None = super().process_message(*given, **named)
+        if output is not None and output.output_type == "stream":
+            self._lines.feed(output.text)
+        return output
+
+    # ------------------------------------------------------------ cells
+
+    def _all_cells(self) -> None:
+        code = [index for index, cell in enumerate(self.nb.cells) if cell.cell_type == "code"]
+        task = str(self.run.folder / "task.json")
+        begin = f"from dltk_runtime.batch import kernel as _dltk\n_dltk_run = _dltk.begin({task!r}, globals())"
+        if not self._quietly(begin, 0):
+            return
+        for done, index in enumerate(code):
+            cell = self.nb.cells[index]
+            if cell.id == self.run.document.restore_before:
+                self._quietly(f"_dltk_run.restore({str(self.run.snapshot)!r})", index)
+            if not (self._skipped(cell) or self._cell(cell, index)):
+                return
+            self.run.progress(done + 1, len(code))
+        self._quietly("_dltk_run.finish()", len(self.nb.cells) - 1)
+
+    def _skipped(self, cell: NotebookNode) -> bool:
+        outputs = self.run.document.skipped.get(cell.id)
+        if outputs is None:
+            return False
+        cell.outputs = outputs
+        return True
+
+    def _cell(self, cell: NotebookNode, index: int) -> bool:
+        """Execute one cell; whether the next one may follow."""
+        self.run.phase(_shown(cell))
+        self.nb_man.cell_start(cell, index)
+        well = self._attempt(cell, index)
+        if not well:
+            self.nb_man.cell_exception(cell, index)
+            mark_failed(self.nb, cell, self.run.facts)
+        cell.outputs = self.run.scrubber.value(cell.outputs)
+        self.nb_man.cell_complete(cell, index)
+        return well
+
+    def _attempt(self, cell: NotebookNode, index: int) -> bool:
+        self.timeout = self._left()
+        try:
+            self.execute_cell(cell, index)
+        except CellExecutionError as error:
+            self._raised(cell, error)
+            self._keep_variables(index)
+        except (CellTimeoutError, DeadKernelError) as error:
+            self._ended(cell, error)
+        else:
+            self._counts[cell.execution_count or 0] = cell
+            secrets = self.run.secrets if INJECTED in cell.metadata.get("tags", ()) else {}
+            values = "\n".join(f"{name} = {value!r}" for name, value in secrets.items())
+            return self._quietly(f"{values}\n_dltk_run.take_over()", index)
+        return False
+
+    def _quietly(self, code: str, index: int) -> bool:
+        """Run code of ours that leaves no trace in the notebook; whether it went well."""
+        if not self.nb.cells:
+            return True
+        shown, cell = self.nb.cells[index], nbformat.v4.new_code_cell(code)
+        self.timeout = self._left()
+        try:
+            self.execute_cell(cell, index, store_history=False)
+        except CellExecutionError as error:
+            self._raised(shown, error, traceback=self._traceback_of(cell))
+        except (CellTimeoutError, DeadKernelError) as error:
+            self._ended(shown, error)
+        finally:
+            self.nb.cells[index] = shown
+        return self.failure is None
+
+    def _keep_variables(self, index: int) -> None:
+        """Keep what there is for a run that goes on; without it that one begins at the top."""
+        failure = self.failure
+        self.run.snapshot.unlink(missing_ok=True)
+        if not self.run.secrets:
+            self._quietly(f"_dltk_run.snapshot({str(self.run.snapshot)!r})", index)
+        self.failure = failure  # that of the cell is the one to tell
+
+    # ------------------------------------------------------------ failures
+
+    def _raised(self, cell: NotebookNode, error: CellExecutionError, traceback: str = "") -> None:
+        text = traceback or self._traceback_of(cell)
+        place = self._place(cell, text)
+        sentence = self.run.scrubber.text(f"{error.ename}: {error.evalue}".rstrip(": "))
+        self.failure = BatchFailed(
+            f"{place}: {sentence}",
+            coordinates=place,
+            traceback=self.run.scrubber.text(text),
+            retry=error.ename in TRANSIENT,
+        )
+
+    def _ended(self, cell: NotebookNode, error: Exception) -> None:
+        """The deadline, or the kernel's death; the cell gets an output that says so."""
+        place = self._place(cell, "")
+        died = isinstance(error, DeadKernelError)
+        what = f"the kernel died{self._how()}" if died else f"the run's deadline of {self.run.deadline:g} s has passed"
+        words = self.run.scrubber.text(self._stderr.read_text(encoding="utf-8", errors="replace")) if died else ""
+        self.failure = BatchFailed(f"{place}: {what}.", coordinates=place, traceback=words, retry=died)
+        name = "KernelDied" if died else "DeadlinePassed"
+        output = nbformat.v4.new_output("error", ename=name, evalue=what, traceback=[f"{name}: {what}"])
+        cell.outputs = [*cell.outputs, output]
+
+    def _how(self) -> str:
+        process = getattr(getattr(self.km, "provisioner", None), "process", None)
+        code = process.poll() if process is not None else None
+        if code is None:
+            return ""
+        if code < 0:
+            hint = ", most likely for want of memory" if code == -9 else ""
+            return f" of signal {-code}{hint}"
+        return f" with exit code {code}"
+
+    def _place(self, cell: NotebookNode, traceback: str) -> str:
+        """Where it happened: the innermost line of a cell in the traceback, else the cell that ran."""
+        line = 0
+        for match in _FRAME.finditer(traceback):
+            if int(match["count"]) in self._counts or int(match["count"]) == cell.execution_count:
+                cell, line = self._counts.get(int(match["count"]), cell), int(match["line"])
+        lines = cell.source.splitlines()
+        text = f", line {line}: `{lines[line - 1].strip()}`" if 0 < line <= len(lines) else ""
+        return f"{self.run.name}, {_shown(cell)}{text}"
+
+    @staticmethod
+    def _traceback_of(cell: NotebookNode) -> str:
+        errors = [output for output in cell.get("outputs", ()) if output.output_type == "error"]
+        return _ANSI.sub("", "\n".join(line for output in errors for line in output.traceback))
+
+    def _left(self) -> int:
+        """Seconds until the deadline, as nbclient takes them."""
+        return max(1, math.ceil(self.run.ends - time.monotonic()))
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Hands printed text on in whole lines, so that no secret is cut in two."""
+
+    write: Callable[[str], None]
+    _rest: str = field(default="")
+
+    def feed(self, text: str) -> None:
+        whole, newline, self._rest = (self._rest + text).rpartition("\n")
+        if newline:
+            self.write(whole + newline)
+
+    def end(self) -> None:
+        if self._rest:
+            self.write(self._rest + "\n")
+        self._rest = ""
+
+
+def _shown(cell: NotebookNode) -> str:
+    """``cell 22 (mltkc_fit)``; cells that are not the author's are called by what they hold."""
+    if not (number := number_of(cell)):
+        return "the given parameters" if INJECTED in cell.metadata.get("tags", ()) else f"`{cell.source}`"
+    name = cell.metadata.get("name")
+    return f"cell {number}" + (f" ({name})" if name else "")

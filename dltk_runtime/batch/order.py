@@ -1,0 +1,108 @@
+"""What somebody wants to have run, and whether it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dltk_runtime import parameters
+from dltk_runtime.algorithm import contract_of, find
+from dltk_runtime.batch.document import RUN
+from dltk_runtime.batch.scrub import Scrubber, is_secret, resolve
+from dltk_runtime.errors import AlgorithmInvalid, BatchInvalid
+from dltk_runtime.names import ModelName, checked
+from dltk_runtime.parameters import Value
+from dltk_runtime.paths import Paths
+from dltk_runtime.sources import Source, read_source
+
+STAGED = "staged:"
+SUFFIXES = (".csv", ".parquet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One run. `notebook` is an algorithm's name or a file; `data` a CSV or parquet file, or ``staged:NAME``.
+
+    `mode` is ``run`` (all cells), ``fit`` or ``apply`` (the algorithm alone). `features` are names and globs of
+    columns, all but the target when there are none. Times are seconds.
+    """
+
+    notebook: str
+    data: str
+    mode: str = RUN
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    model: str = "default"
+    target: str | None = None
+    features: tuple[str, ...] = ()
+    out: Path | None = None
+    executed: Path | None = None
+    deadline: float = 86400.0
+    retries: int = 1
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An order that can be run. `values` and `secrets` are the given parameters, with their types."""
+
+    order: Order
+    name: ModelName
+    source: Source
+    data: Path
+    staged_meta: Path | None
+    values: Mapping[str, Value]
+    secrets: Mapping[str, str]
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The given parameters as they were given: secrets by their names."""
+        return dict(self.order.parameters)
+
+
+def prepare(order: Order, paths: Paths) -> Prepared:
+    """Check all that can be checked before anything runs.
+
+    Raises:
+        ParametersInvalid: parameters that the notebook does not declare so.
+        BatchInvalid: data that is not there, a secret that is not there, contradictions.
+        NotebookError, NameInvalid: no such notebook, or one that is no algorithm.
+    """
+    path = Path(order.notebook).absolute() if order.notebook.endswith(".ipynb") else find(order.notebook, paths)
+    if path.suffix != ".ipynb":
+        raise BatchInvalid(f"{path} is no notebook: papermill runs .ipynb files only.")
+    if order.resume and order.executed is None:
+        raise BatchInvalid("--resume needs --notebook: the executed notebook of the run that failed.")
+    if order.out is not None and order.out.suffix not in SUFFIXES:
+        raise BatchInvalid(f"{order.out}: results are written as {' or '.join(SUFFIXES)}.")
+    source = read_source(path)
+    if problems := contract_of(source).problems:
+        raise AlgorithmInvalid(source.name, problems)
+    values, secrets = _parameters(order, source)
+    data, meta = _data(order.data, paths)
+    return Prepared(order, ModelName(source.name, order.model), source, data, meta, values, secrets)
+
+
+def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[str, str]]:
+    known = parameters.declared(source.parameters.source) if source.parameters else ()
+    secrets = {name: resolve(name, text) for name, text in order.parameters.items() if is_secret(text)}
+    values, wrong = parameters.values({**order.parameters, **secrets}, known)
+    parameters.refuse(source.name, [Scrubber(secrets).text(each) for each in wrong], known)
+    return {name: values[name] for name in order.parameters if name in values}, secrets
+
+
+def _data(text: str, paths: Paths) -> tuple[Path, Path | None]:
+    """The file with the rows, and the one with their `param` when a search staged them."""
+    if text.startswith(STAGED):
+        name = text.removeprefix(STAGED)
+        folder, _, last = name.rpartition("/")
+        stem = paths.staged.joinpath(*folder.split("/") if folder else ()) / checked("staged data", last)
+        data, meta = stem.with_suffix(".csv"), stem.with_suffix(".json")
+    else:
+        data, meta = Path(text).absolute(), None
+    if data.suffix not in SUFFIXES:
+        raise BatchInvalid(f"{data}: data must be a file that ends in {' or '.join(SUFFIXES)}, or {STAGED}NAME.")
+    for path in filter(None, (data, meta)):
+        if not path.is_file():
+            raise BatchInvalid(f"There is no file {path}.")
+    return data, meta

@@ -1,0 +1,265 @@
+"""A run from its order to its end: a job, attempts in fresh kernels, a version, its trial and promotion."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import shutil
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dltk_runtime.applying import Applying
+from dltk_runtime.batch import document, task
+from dltk_runtime.batch.document import APPLY, Document
+from dltk_runtime.batch.engine import Execution, execute
+from dltk_runtime.batch.order import Order, Prepared, prepare
+from dltk_runtime.batch.scrub import Scrubber
+from dltk_runtime.batch.task import Report, Task
+from dltk_runtime.errors import BatchFailed, BatchInvalid, DltkError
+from dltk_runtime.jobs import TOUCH_EVERY, Job, JobStore
+from dltk_runtime.lab import kernelspec
+from dltk_runtime.last_used import LastUsed
+from dltk_runtime.settings import Settings
+from dltk_runtime.sources import pack, unpack
+from dltk_runtime.store import Facts, Feature, ModelStore, Reservation, SourceHash, Version
+from dltk_runtime.worker.pool import Pool
+
+RETRY_AFTER = 1.0  # seconds, and twice as long each further time
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did. `rows` are those of the results; `version` is None when nothing was fitted."""
+
+    job: str
+    message: str
+    executed: Path
+    rows: int | None = None
+    version: Version | None = None
+
+
+def run(order: Order, settings: Settings) -> Outcome:
+    """Run a notebook on data.
+
+    Raises:
+        BatchFailed: a cell failed, the kernel died or the deadline passed; the executed notebook is kept.
+        DltkError: as `prepare`, and what the store says.
+    """
+    return _Run(prepare(order, settings.paths), settings).to_its_end()
+
+
+class _Run:
+    """One prepared order on its way."""
+
+    def __init__(self, prepared: Prepared, settings: Settings) -> None:
+        self._prepared = prepared
+        self._order = prepared.order
+        self._settings = settings
+        self._paths = settings.paths
+        self._store = ModelStore(self._paths, settings.keep_versions)
+        self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
+        self._scrubber = Scrubber(prepared.secrets)
+        self._ends = time.monotonic() + self._order.deadline
+        self._batch = self._paths.home / "batch"
+
+    def to_its_end(self) -> Outcome:
+        for folder in (self._paths.models, self._paths.graphics, self._paths.staged):
+            folder.mkdir(parents=True, exist_ok=True)
+        job = self._jobs.create(self._prepared.name, self._prepared.texts)
+        with self._recorded(job):
+            job.start()
+            executed = (self._order.executed or self._batch / f"{self._prepared.source.name}-{job.id}.ipynb").absolute()
+            attempt = 0
+            while True:
+                try:
+                    return self._attempt(job, executed)
+                except BatchFailed as error:
+                    self._wait_to_retry(job, attempt, error)
+                    attempt += 1
+
+    def _wait_to_retry(self, job: Job, attempt: int, error: BatchFailed) -> None:
+        """Wait before the next attempt; raises `error` when there shall be none."""
+        pause = RETRY_AFTER * 2**attempt
+        if not error.retry or attempt >= self._order.retries or time.monotonic() + pause >= self._ends:
+            raise error
+        job.write(f"{error.sentence} Attempt {attempt + 2} follows.\n".encode())
+        threading.Event().wait(pause)
+
+    def _attempt(self, job: Job, executed: Path) -> Outcome:
+        with contextlib.ExitStack() as ends:
+            folder = self._batch / job.id
+            ends.callback(shutil.rmtree, folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fitting = self._order.mode != APPLY
+            reservation = ends.enter_context(self._store.reserve(self._prepared.name)) if fitting else None
+            given = self._task(folder, reservation)
+            task.write(folder, task.TASK, given)
+            execution = self._execution(job, folder, executed)
+            execute(execution)
+            execution.snapshot.unlink(missing_ok=True)
+            report = task.read_report(folder)
+            version = self._commit(reservation, report, folder, job) if reservation and report.fitted else None
+        return self._settle(job, report, version, executed)
+
+    # ------------------------------------------------------------ before
+
+    def _task(self, folder: Path, reservation: Reservation | None) -> Task:
+        """What the kernel is told.
+
+        Raises:
+            BatchInvalid: a model that nobody fitted is to be applied.
+        """
+        order, name = self._order, self._prepared.name
+        serving = self._store.serving(name)
+        manifest = serving.manifest() if serving.number else None
+        if order.mode == APPLY and manifest is None and not self._store.has_legacy(name):
+            raise BatchInvalid(f"No fit of {name.algorithm!r} into {name.model!r} was committed. Fit it first: --fit.")
+        features = order.features
+        targets: tuple[str, ...] = (order.target,) if order.target else ()
+        if order.mode == APPLY and manifest is not None:
+            targets = targets or tuple(manifest.targets)
+            known = tuple(each.name for each in manifest.features if each.name not in targets)
+            features = features or known
+        return Task(
+            folder=str(folder),
+            data=str(self._prepared.data),
+            algorithm=name.algorithm,
+            model=name.model,
+            applying=order.mode == APPLY,
+            staged_meta=str(self._prepared.staged_meta or ""),
+            parameters=self._prepared.texts,
+            declared=self._prepared.source.parameters is not None,
+            features=features,
+            targets=targets,
+            out=str(order.out.absolute()) if order.out else "",
+            save_name=reservation.load_name if reservation else "",
+            version_folder=str(reservation.folder) if reservation else "",
+            keep_model_at=str(reservation.kept_model) if reservation else "",
+            load_name=serving.load_name,
+            kept_model=str(serving.kept_model) if manifest and manifest.kept_by_runtime else "",
+        )
+
+    def _execution(self, job: Job, folder: Path, executed: Path) -> Execution:
+        order, source = self._order, self._prepared.source
+        facts = {"data": str(self._prepared.data), "mode": order.mode, "parameters": self._prepared.texts}
+        snapshot = self._batch / "resume" / f"{hashlib.sha256(str(executed).encode()).hexdigest()[:32]}.pickle"
+        return Execution(
+            document=self._document(job, executed, snapshot, facts),
+            name=source.path,
+            folder=folder,
+            output=executed,
+            parameters={**self._prepared.values, **{name: order.parameters[name] for name in self._prepared.secrets}},
+            secrets=self._prepared.secrets,
+            scrubber=self._scrubber,
+            kernels=kernelspec.install(self._paths) / "kernels",
+            cwd=Path(source.origin).parent,
+            ends=self._ends,
+            deadline=order.deadline,
+            snapshot=snapshot,
+            facts=facts,
+            phase=job.phase,
+            progress=lambda done, total: job.progress(done, total, {}),
+            log=lambda text: job.write(text.encode("utf-8", "replace")),
+        )
+
+    def _document(self, job: Job, executed: Path, snapshot: Path, facts: dict[str, Any]) -> Document:
+        made = document.build(self._prepared.source, self._order.mode)
+        if not self._order.resume:
+            return made
+        made, why = document.resumed(made, executed, snapshot, facts)
+        job.write(f"{why}\n".encode())
+        return made
+
+    # ------------------------------------------------------------ after
+
+    def _commit(self, reservation: Reservation, report: Report, folder: Path, job: Job) -> Version:
+        """Make a version of what the notebook fitted."""
+        job.phase("commit")
+        sources = [self._prepared.source, *unpack((folder / task.HELPERS).read_bytes())]
+        facts = Facts(
+            sources=[SourceHash(each.name, each.path, each.sha256) for each in sources],
+            parameters=self._prepared.texts,
+            targets=list(report.targets),
+            features=[Feature(each.name, each.kind) for each in report.columns],
+            rows=report.rows,
+            info=report.info,
+            metrics=dict(report.metrics),
+            libraries=report.libraries,
+            job=job.id,
+            kept_by_runtime=report.kept_by_runtime,
+            notices=list(report.notices),
+        )
+        return reservation.commit(facts, pack(sources), (folder / task.DESCRIPTION).read_bytes())
+
+    def _settle(self, job: Job, report: Report, version: Version | None, executed: Path) -> Outcome:
+        """Try the version in a worker, make it current when it serves, and end the job."""
+        done = f"{self._prepared.source.path} ran to its end."
+        promoted = False
+        if version is not None:
+            job.phase("promote")
+            trouble = asyncio.run(self._trial(version))
+            promoted = self._promote(version, trouble)
+            fate = "is now current" if promoted else "is stored, but not current"
+            done += f" Version {version.number} of model '{version.name.model}' {fate}."
+            done += f" WARNING: the stored model cannot be used: {trouble}" if trouble else ""
+        number = version.number if version else self._store.serving(self._prepared.name).number
+        rows = report.rows if report.fitted else report.results or 0
+        job.succeed(rows=rows, version=number, promoted=promoted, message=done)
+        return Outcome(job.id, done, executed, report.results, version)
+
+    def _promote(self, version: Version, trouble: str) -> bool:
+        if trouble:
+            self._store.note(version, f"the stored model cannot be used: {trouble}")
+            return self._store.promote_if_first(version)
+        self._store.promote(version)
+        self._store.prune(version.name)
+        return True
+
+    async def _trial(self, version: Version) -> str:
+        """What keeps a worker from loading the version, as the next apply will; nothing when all is well."""
+        settings = replace(self._settings, spares=0)
+        pool = Pool(settings)
+        last = LastUsed(self._store, pool)
+        try:
+            await pool.start()
+            return await Applying(settings, self._store, self._jobs, pool, last).trial(version)
+        finally:
+            await pool.close()
+
+    # ------------------------------------------------------------ meanwhile
+
+    @contextlib.contextmanager
+    def _recorded(self, job: Job) -> Iterator[None]:
+        """Keep the job's record alive and true to the end, whatever ends it."""
+        over = threading.Event()
+        touching = threading.Thread(target=_touch, args=(self._jobs, over), daemon=True)
+        touching.start()
+        try:
+            yield
+        except DltkError as error:
+            job.fail(
+                self._scrubber.text(error.sentence),
+                traceback=getattr(error, "traceback", ""),
+                coordinates=getattr(error, "coordinates", ""),
+            )
+            raise
+        except KeyboardInterrupt:
+            job.cancel("The run was interrupted from the keyboard.")
+            raise
+        except BaseException:
+            job.fail("Fault in the runtime", traceback=self._scrubber.text(traceback.format_exc()))
+            raise
+        finally:
+            over.set()
+            touching.join()
+
+
+def _touch(jobs: JobStore, over: threading.Event) -> None:
+    while not over.wait(TOUCH_EVERY):
+        jobs.touch()

@@ -1,0 +1,64 @@
+"""Secrets of a run: named in its parameters, resolved when it runs, and taken out of all that is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dltk_runtime.errors import BatchInvalid
+from dltk_runtime.settings import secret
+
+SCHEME = "secret://"
+SHORTEST = 4  # characters; a shorter one cannot be told from other text
+HIDDEN = "[secret]"
+
+
+def is_secret(text: str) -> bool:
+    return text.startswith(SCHEME)
+
+
+def resolve(parameter: str, text: str) -> str:
+    """The secret that ``secret://NAME`` names.
+
+    Raises:
+        BatchInvalid: there is none of that name, or it is too short to be hidden.
+    """
+    name = text.removeprefix(SCHEME)
+    value = secret(name)
+    if value is None:
+        raise BatchInvalid(
+            f"{parameter}={text}: there is no secret {name!r}. Set the variable {name}, or {name}_file to a path."
+        )
+    if len(value) < SHORTEST:
+        raise BatchInvalid(f"{parameter}={text}: a secret of fewer than {SHORTEST} characters could not be hidden.")
+    return value
+
+
+class Scrubber:
+    """Replaces secrets in text, also where it was escaped on its way."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        whole = [form for value in secrets.values() for form in (value, *_long_lines(value))]
+        forms = {form for text in whole for form in (text, json.dumps(text)[1:-1], repr(text)[1:-1])}
+        self._forms = sorted(forms, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        for form in self._forms:
+            text = text.replace(form, HIDDEN)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """A copy of anything made of dicts and lists, without secrets."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list | tuple):
+            return [self.value(item) for item in value]
+        if isinstance(value, dict):
+            return type(value)({self.text(str(key)): self.value(item) for key, item in value.items()})
+        return value
+
+
+def _long_lines(value: str) -> list[str]:
+    """The lines of a key of many lines: programs print them one by one."""
+    return [line for line in value.splitlines() if len(line) >= 2 * SHORTEST] if "\n" in value else []
