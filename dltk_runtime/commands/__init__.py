@@ -15,6 +15,7 @@ class Exit(IntEnum):
     FAILED = 1  # something went wrong, and stderr says what
     USAGE = 2  # the command line itself is wrong; click's own code
     UNREACHABLE = 3  # the container did not answer
+    WARNINGS = 4  # `dltk doctor` found something to look at, and nothing that stops searches
     # of `dltk serve` and of the container; numbers as in sysexits.h
     ADDRESS = 69  # the port is taken, or the address is none of this machine's
     VOLUME = 73  # the folder for models or notebooks cannot be written

@@ -110,7 +110,7 @@ def watch(jobs: JobsClient, job: str) -> None:
         bar = progress.add_task("", total=None, state="", steps="", metrics="")
         for view in jobs.watch(job):
             figures = "  ".join(f"{name} {value:.4g}" for name, value in view.metrics.items())
-            fields = {"state": _state(view), "steps": _progress(view), "metrics": figures}
+            fields: dict[str, Any] = {"state": _state(view), "steps": _progress(view), "metrics": figures}
             progress.update(bar, completed=view.step, total=view.total or None, **fields)
     click.echo(view.message)
     sys.exit(Exit.OK if view.state == "succeeded" else Exit.FAILED)

@@ -1,0 +1,51 @@
+"""``dltk doctor``: check every hop from Splunk to the notebooks, and say what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+
+import click
+
+from dltk_runtime import doctor
+from dltk_runtime.commands import Exit
+from dltk_runtime.doctor import Finding, Severity
+
+EPILOG = """\b
+Checked are: settings, token, certificate, port, volume, notebooks, GPU; and, where splunk_access_… and splunk_hec_…
+are set, Splunk's REST API, clock, rights, apps, limits, the stanza in containers.conf on every member, and the
+HTTP Event Collector. Nothing is changed, and no event is sent.
+
+\b
+Exit codes: 0 nothing to do; 1 an error, searches fail; 4 a warning.
+
+\b
+Examples:
+  dltk doctor
+  docker exec dltk dltk doctor
+  dltk doctor --json
+"""
+COLOURS = {Severity.OK: "green", Severity.SKIPPED: "blue", Severity.WARNING: "yellow", Severity.ERROR: "red"}
+CODES = {Severity.WARNING: Exit.WARNINGS, Severity.ERROR: Exit.FAILED}
+
+
+@click.command(epilog=EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+def command(as_json: bool) -> None:
+    """Check every hop from Splunk to the notebooks."""
+    findings = list(shown(doctor.examine(), quiet=as_json))
+    if as_json:
+        click.echo(json.dumps(doctor.as_json(findings), indent=2))
+    sys.exit(CODES.get(doctor.worst(findings), Exit.OK))
+
+
+def shown(findings: Iterable[Finding], *, quiet: bool) -> Iterable[Finding]:
+    """Each finding, printed as soon as it is made unless `quiet`."""
+    for finding in findings:
+        if not quiet:
+            mark = click.style(f"{finding.severity:8}", fg=COLOURS[finding.severity])
+            click.echo(f"{mark} {finding.check:12} {finding.text}")
+            if finding.advice:
+                click.echo(f"{'':21} → {finding.advice}")
+        yield finding

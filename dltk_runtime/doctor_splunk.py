@@ -1,0 +1,285 @@
+"""The doctor's checks of Splunk: REST, apps, limits, the container's stanza on every search head, and the collector.
+
+Plain HTTP, so that the smallest image can make them. Nothing is written in Splunk, and no event is sent.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dltk_runtime.doctor import Check, Finding, error, ok, skipped, warning
+from dltk_runtime.errors import DltkError
+from dltk_runtime.settings import Settings
+
+SECONDS = 15  # for one answer
+SKEW = 60  # seconds that two clocks may differ before tokens and time ranges go wrong
+DSDL = "mltk-container"
+APPS = {  # the app's folder, what it is called, and the release that its commands need at least
+    "Splunk_ML_Toolkit": "AI Toolkit (Machine Learning Toolkit)",
+    "Splunk_SA_Scientific_Python_linux_x86_64": "Python for Scientific Computing",
+    DSDL: "Splunk App for Data Science and Deep Learning",
+}
+LIMITS = ("max_fit_time", "max_inputs")
+CAPABILITIES = ("search", "schedule_search")
+
+
+class Refused(DltkError):
+    """Splunk answered with an HTTP status that is no success."""
+
+    def __init__(self, url: str, status: int, said: str) -> None:
+        super().__init__(f"{url} answers with HTTP {status}: {said}")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Splunk's REST API at one address, as the owner of one token."""
+
+    base: str
+    token: str
+    context: ssl.SSLContext
+
+    def get(self, path: str) -> tuple[dict[str, Any], str]:
+        """The first entry's content of an endpoint, with its acl, and the answer's Date.
+
+        Raises:
+            Refused: another status than 200.
+            OSError: nobody answers.
+        """
+        entries, date = self.entries(path)
+        return (entries[0] if entries else {}), date
+
+    def entries(self, path: str) -> tuple[list[dict[str, Any]], str]:
+        """All entries of an endpoint: name, content and acl of each in one dict."""
+        url = f"{self.base}{path}?output_mode=json&count=0"
+        status, date, body = send(url, {"Authorization": f"Bearer {self.token}"}, self.context)
+        if status != 200:
+            raise Refused(url.partition("?")[0], status, _said(body))
+        found = json.loads(body).get("entry", [])
+        return [
+            {"name": each.get("name"), "acl": each.get("acl", {}), **each.get("content", {})} for each in found
+        ], date
+
+
+def send(
+    url: str, headers: dict[str, str], context: ssl.SSLContext, body: bytes | None = None
+) -> tuple[int, str, bytes]:
+    """Status, Date and body of one answer, whatever its status.
+
+    Raises:
+        OSError: nobody answers, or its certificate is not trusted.
+    """
+    handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)]
+    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - from our own settings
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=SECONDS) as answer:
+            return answer.status, answer.headers.get("Date", ""), answer.read()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.headers.get("Date", ""), refusal.read()
+
+
+def splunk(settings: Settings) -> Iterator[Finding]:
+    """Everything that Splunk's REST API tells about the search head's side."""
+    if not settings.splunk_access:
+        advice = "Set splunk_access_enabled=1, splunk_access_host, _port and _token to have Splunk's side checked."
+        yield skipped("splunk", "no connection to Splunk's REST API is set up", advice)
+        return
+    if not settings.splunk_host or not settings.splunk_token:
+        yield error("splunk", "splunk_access_host or splunk_access_token is missing", "Set both.")
+        return
+    rest = Rest(f"https://{settings.splunk_host}:{settings.splunk_port}", settings.splunk_token, context_of(settings))
+    try:
+        info, date = rest.get("/services/server/info")
+    except (OSError, Refused) as failure:
+        yield _unreachable(rest.base, failure)
+        return
+    yield ok("splunk", f"{rest.base} is {info.get('serverName', 'a')} Splunk {info.get('version', '?')}")
+    yield from clock(date)
+    for look in (rights, apps, limits, stanzas):
+        try:
+            yield from look(rest, settings)
+        except Refused as failure:
+            yield warning(look.__name__, failure.sentence, "The token's user may not read this; ask an administrator.")
+
+
+def _unreachable(base: str, failure: Exception) -> Finding:
+    if isinstance(failure, Refused) and failure.status == 401:
+        advice = "Make a new token in Splunk (Settings, Tokens), and set splunk_access_token to it."
+        return error("splunk", f"{base} refuses the token", advice)
+    cause = getattr(failure, "reason", failure)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        advice = "Let DLTK_SPLUNK_CAFILE name the authority's certificate, or set DLTK_SPLUNK_VERIFY=false."
+        return error("splunk", f"the certificate of {base} is not trusted: {cause.verify_message}", advice)
+    advice = "Check splunk_access_host and _port (8089, not 8000), the name in DNS, and firewalls between."
+    return error("splunk", f"{base} cannot be reached: {cause}", advice)
+
+
+def clock(date: str) -> Iterator[Finding]:
+    """Whether both clocks agree: tokens have times, and so have searches."""
+    try:
+        skew = abs(email.utils.parsedate_to_datetime(date).timestamp() - time.time())
+    except (TypeError, ValueError):
+        yield skipped("clock", "Splunk's answer carries no date to compare with")
+        return
+    text = f"this clock and Splunk's differ by {skew:.0f} s"
+    yield ok("clock", text) if skew < SKEW else warning("clock", text, "Synchronise both with NTP.")
+
+
+def rights(rest: Rest, _: Settings) -> Iterator[Finding]:
+    """Who the token's user is, and what searches of that user may do."""
+    user, _date = rest.get("/services/authentication/current-context")
+    who = f"the token is {user.get('username', '?')}'s, with the roles {', '.join(user.get('roles', [])) or 'none'}"
+    missing = [name for name in CAPABILITIES if name not in user.get("capabilities", [])]
+    if missing:
+        advice = "Give a role of this user these capabilities, or make the token for another user."
+        yield warning("rights", f"{who}; missing: {', '.join(missing)}", advice)
+    else:
+        yield ok("rights", who)
+
+
+def apps(rest: Rest, _: Settings) -> Iterator[Finding]:
+    """Whether the apps that `fit` and `apply` need are there, on, and visible from other apps."""
+    there = {str(each["name"]): each for each in rest.entries("/services/apps/local")[0]}
+    for folder, title in APPS.items():
+        app = there.get(folder)
+        if app is None:
+            yield error("apps", f"{title} ({folder}) is not installed", "Install it on the search head.")
+        elif str(app.get("disabled")) in {"True", "1"}:
+            yield error("apps", f"{title} ({folder}) is switched off", "Enable it under Apps, Manage Apps.")
+        elif folder != "Splunk_SA_Scientific_Python_linux_x86_64" and app["acl"].get("sharing") != "global":
+            text = f"{title} {app.get('version', '')} is shared as {app['acl'].get('sharing', 'unknown')}"
+            advice = "Share it globally (Manage Apps, Permissions), or run the searches in its own app."
+            yield warning("apps", text, advice)
+        else:
+            yield ok("apps", f"{title} {app.get('version', '')}")
+
+
+def limits(rest: Rest, _: Settings) -> Iterator[Finding]:
+    """What the AI Toolkit lets a fit take."""
+    path = "/servicesNS/nobody/Splunk_ML_Toolkit/configs/conf-mlspl/"
+    found: dict[str, Any] = {}
+    for stanza in ("default", "MLTKContainer"):
+        try:
+            found |= rest.get(path + stanza)[0]
+        except Refused as failure:
+            if failure.status != 404:
+                raise
+    seconds, rows = (str(found.get(name, "?")) for name in LIMITS)
+    text = f"a fit may take {seconds} s (max_fit_time) and {rows} rows (max_inputs); more rows are sampled"
+    if seconds.isdigit() and 0 < int(seconds) <= 600:
+        advice = (
+            "Longer fits: mode=async in the search, or a higher max_fit_time in mlspl.conf, stanza [MLTKContainer]."
+        )
+        yield warning("limits", text, advice)
+    else:
+        yield ok("limits", text)
+
+
+def stanzas(rest: Rest, _: Settings) -> Iterator[Finding]:
+    """Whether the app knows a container, and every member of a cluster the same one."""
+    path = f"/servicesNS/nobody/{DSDL}/configs/conf-containers/__dev__"
+    advice = f"Put the stanza of deploy/splunk/containers.conf into etc/apps/{DSDL}/local on the search head."
+    addresses: dict[str, str] = {}
+    for member in (rest, *_members(rest)):
+        try:
+            addresses[member.base] = str(member.get(path)[0].get("api_url", ""))
+        except (OSError, Refused) as failure:
+            addresses[member.base] = ""
+            yield error("stanzas", f"no stanza [__dev__] in containers.conf: {failure}", advice)
+    called = set(filter(None, addresses.values()))
+    if len(called) > 1:
+        shown = ", ".join(f"{member}: {address}" for member, address in addresses.items())
+        yield error("stanzas", f"the members call different containers: {shown}", "Push one stanza to all members.")
+    for address in sorted(called):
+        yield _called(address)
+
+
+def _called(address: str) -> Finding:
+    url = urllib.parse.urlsplit(address)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        return error("stanzas", f"api_url = {address} is no address", "Write it as https://host:5000.")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # what the search head trusts is not seen here
+    try:
+        status, _, _ = send(f"{address.rstrip('/')}/readyz", {}, context)
+    except OSError as failure:
+        text = f"the container that Splunk calls, {address}, cannot be reached from here: {failure}"
+        return warning("stanzas", text, "Check name, port and scheme, best from the search head itself.")
+    if status == 200:
+        return ok("stanzas", f"Splunk calls {address}, and a server is ready there")
+    return error("stanzas", f"Splunk calls {address}, which answers with HTTP {status}", "Correct api_url.")
+
+
+def _members(rest: Rest) -> list[Rest]:
+    """The other members of a search head cluster; none where there is no cluster."""
+    try:
+        entries, _ = rest.entries("/services/shcluster/member/members")
+    except Refused:
+        return []
+    found = {str(each.get("mgmt_uri", "")) for each in entries} - {"", rest.base}
+    return [Rest(base, rest.token, rest.context) for base in sorted(found)]
+
+
+def collector(settings: Settings) -> Iterator[Finding]:
+    """Whether the HTTP Event Collector takes our token: asked with an event that it refuses as empty."""
+    if not settings.hec:
+        yield skipped("collector", "no HTTP Event Collector is set up", "splunk_hec_enabled=1, splunk_hec_url, _token")
+        return
+    if not settings.hec_url or not settings.hec_token:
+        yield error("collector", "splunk_hec_url or splunk_hec_token is missing", "Set both.")
+        return
+    base = re.sub(r"/services/collector.*|/+$", "", settings.hec_url)
+    url, context = f"{base}/services/collector", context_of(settings)
+    authorization = {"Authorization": f"Splunk {settings.hec_token}"}
+    try:
+        health, _, _ = send(f"{url}/health", authorization, context)
+        _, _, body = send(f"{url}/event", authorization, context, body=b"")
+    except OSError as failure:
+        advice = "Check splunk_hec_url (https://host:8088), the firewall, and that the collector is enabled globally."
+        yield error("collector", f"{base} cannot be reached: {getattr(failure, 'reason', failure)}", advice)
+        return
+    if health != 200:
+        yield error("collector", f"{base} is not healthy: HTTP {health}", "Look at its queues, or try again later.")
+    yield _taken(base, body)
+
+
+def _taken(base: str, body: bytes) -> Finding:
+    try:
+        code = int(json.loads(body)["code"])
+    except (ValueError, KeyError, TypeError):
+        return error("collector", f"{base} is no HTTP Event Collector: {_said(body)}", "Correct splunk_hec_url.")
+    if code in {0, 5, 6, 12, 13}:  # it looked at the (missing) event, so it had taken the token
+        return ok("collector", f"{base} takes the token")
+    return error("collector", f"{base} refuses the token: {_said(body)}", "Make a token in Splunk, and enable it.")
+
+
+def context_of(settings: Settings) -> ssl.SSLContext:
+    """How Splunk's certificate is checked."""
+    context = ssl.create_default_context(cafile=str(settings.splunk_cafile) if settings.splunk_cafile else None)
+    if not settings.splunk_verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _said(body: bytes) -> str:
+    """The text of an error, as Splunk's JSON carries it, or the beginning of anything else."""
+    try:
+        answer = json.loads(body)
+        messages = answer.get("messages") or [answer]
+        return str(messages[0].get("text", answer))
+    except (ValueError, AttributeError, LookupError):
+        return body[:200].decode(errors="replace").strip() or "nothing"
+
+
+CHECKS: tuple[Check, ...] = (splunk, collector)
