@@ -108,7 +108,7 @@ class _Api:
         call = Call(uuid.uuid4().hex[:12], route)
         began = time.monotonic()
         try:
-            sent = protocol.decode(await body.receive(request, self._settings.max_body))
+            sent = await body.receive(request, self._settings.max_body)
             pieces = await _unless_gone(request, call, run(sent, call), self._service)
             outcome = "success"
         except DltkError as error:

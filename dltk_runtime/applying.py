@@ -70,6 +70,7 @@ class Applying:
                 meta=request.meta_json,
                 version_column=version.number if wants_version(request.parameters) else 0,
                 refuse_missing=self._refuse_missing,
+                plain=request.plain,
             )
             try:
                 reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
@@ -94,7 +95,7 @@ class Applying:
         if not request.targets:
             raise OptionInvalid("holdout", str(holdout), "left out in a search without a target")
         deadline = time.monotonic() + self._timeout
-        message = Score(meta=request.meta_json, holdout=holdout, target=request.targets[0])
+        message = Score(request.meta_json, holdout, request.targets[0], request.plain)
         with deaths_reported():
             async with self.loaded(version, discard, deadline) as (worker, _):
                 reply, _ = await worker.call(message, request.data, deadline=deadline, setting=SETTING)

@@ -6,47 +6,63 @@ a reset connection, and the user never sees the text. So every refusal first tak
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from starlette.requests import ClientDisconnect, Request
 
-from dltk_runtime.errors import BodyTooLarge
+from dltk_runtime import intake, protocol
+from dltk_runtime.errors import BodyTooLarge, RequestError
 
 PATIENCE = 4  # a body that nobody wants is taken in up to so many times the limit,
 PATIENCE_AT_LEAST = 256 * 1024**2  # or up to so many bytes, before it is answered all the same
 
 
-async def receive(request: Request, limit: int) -> bytearray:
-    """The whole body.
+async def receive(request: Request, limit: int) -> protocol.Request:
+    """The request in the body, which is taken apart while it arrives when it is large.
 
     Raises:
         BodyTooLarge: it has more than `limit` bytes.
+        BodyInvalid, DataInvalid: it is not what Splunk sends.
         ClientDisconnect: the client hung up half-way.
     """
-    body = bytearray()
+    stream = request.stream()
+    chunks = _limited(stream, limit)
+    try:
+        if _announced(request) >= intake.FROM:
+            return await intake.decode(chunks)
+        return protocol.decode(b"".join([chunk async for chunk in chunks]))
+    except RequestError:
+        await _exhaust(stream, limit)
+        raise
+
+
+async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """The chunks of a body, until there are more than `limit` bytes of them."""
     size = 0
-    async for chunk in request.stream():
+    async for chunk in stream:
         size += len(chunk)
-        if size <= limit:
-            body += chunk
-        else:
-            body.clear()
-            if size > _patience(limit):
-                break
-    if size > limit:
-        raise BodyTooLarge(limit)
-    return body
+        if size > limit:
+            raise BodyTooLarge(limit)
+        yield chunk
+
+
+def _announced(request: Request) -> int:
+    """The Content-Length; 0 when there is none that can be understood."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
 
 
 async def discard(request: Request, limit: int) -> None:
     """Take in a body that nobody will read; a client that hangs up meanwhile is no error."""
+    with contextlib.suppress(ClientDisconnect):
+        await _exhaust(request.stream(), limit)
+
+
+async def _exhaust(stream: AsyncIterator[bytes], limit: int) -> None:
+    """Take in what is left of a body, as far as patience goes."""
     size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > _patience(limit):
-                return
-    except ClientDisconnect:
-        return
-
-
-def _patience(limit: int) -> int:
-    return max(PATIENCE * limit, PATIENCE_AT_LEAST)
+    async for chunk in stream:
+        size += len(chunk)
+        if size > max(PATIENCE * limit, PATIENCE_AT_LEAST):
+            return

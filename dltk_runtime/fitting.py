@@ -150,7 +150,7 @@ class Fitting:
 
     def _begin_adopted(self, job: Job, submission: Submission) -> None:
         try:
-            request = request_of(memoryview(submission.data), submission.meta)
+            request = request_of(submission.data, submission.meta, plain=submission.plain)
             name = ModelName(job.record.algorithm, job.record.model)
             source = read_source(algorithm.find(name.algorithm, self._settings.paths))
             options = fit_options(request.parameters)

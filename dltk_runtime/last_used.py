@@ -27,23 +27,25 @@ class LastUsed:
         self._pool = pool
         self._key: Key | None = None
         self._known = b""
+        self._uses = 0  # tells whether what a worker said is still the last word
 
     def fitted(self, key: Key, description: bytes) -> None:
         """A fit came to its end and described its model, as its own apply had left it."""
-        self._key, self._known = key, description
+        self._key, self._known, self._uses = key, description, self._uses + 1
 
     def applied(self, key: Key) -> None:
         """An apply has a model now, and may put pictures into it."""
-        self._key, self._known = key, b""
+        self._key, self._known, self._uses = key, b"", self._uses + 1
 
     async def description(self) -> dict[str, Any]:
         """The last model's description; empty when no model was used."""
-        key = self._key
+        key, uses = self._key, self._uses
         if key is None:
             return {}
-        known = self._known or await self._ask_worker(key) or await asyncio.to_thread(self._stored, key)
-        if key == self._key and not self._known:
+        known = self._known or await self._ask_worker(key)
+        if uses == self._uses:
             self._known = known
+        known = known or await asyncio.to_thread(self._stored, key)  # not kept: the worker will know more
         return msgspec.json.decode(known) if known else {}
 
     async def _ask_worker(self, key: Key) -> bytes:

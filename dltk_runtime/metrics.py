@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dltk_runtime.calls import Call
@@ -15,6 +15,7 @@ from dltk_runtime.worker import memory
 
 if TYPE_CHECKING:
     from dltk_runtime.service import Service
+    from dltk_runtime.splunk.events import Events
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -58,8 +59,8 @@ class _Now(Collector):
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The gauges, computed now."""
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """The figures, computed now."""
         workers = self._service.pool.workers()
         yield _gauge("dltk_workers", "Worker processes", len(workers))
         yield _gauge("dltk_workers_busy", "Worker processes at work", sum(each.step != "idle" for each in workers))
@@ -74,6 +75,16 @@ class _Now(Collector):
         yield _gauge("dltk_models", "Models with a committed version", len(names))
         versions = sum(len(self._service.store.versions(name)) for name in names)
         yield _gauge("dltk_versions", "Stored versions of all models", versions)
+        if self._service.events:
+            yield from _events(self._service.events)
+
+
+def _events(events: Events) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+    yield _gauge("dltk_events_waiting_bytes", "Events on disk that Splunk has not taken yet", events.waiting)
+    family = CounterMetricFamily("dltk_events", "Events for Splunk by what became of them", labels=["outcome"])
+    for outcome in ("sent", "dropped", "refused"):
+        family.add_metric([outcome], getattr(events.counts, outcome))
+    yield family
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from dltk_runtime.errors import NOT_APPLIED, NOT_FITTED, BodyInvalid, DltkError, shown
+from dltk_runtime.memory_file import MemoryFile
 
 DEFAULT_MODEL = "default"  # the name of a model fitted without `into`
 SCHEMES = ("", "Bearer ", "Splunk ")
@@ -25,6 +26,7 @@ _SECRET = re.compile("session_?key", re.IGNORECASE)  # in `options`, in older ve
 _NO_TEXT = "'data' must be a text: the rows as CSV."
 
 Meta = dict[str, Any]
+Data = memoryview | MemoryFile
 
 
 class _Body(msgspec.Struct):
@@ -39,14 +41,15 @@ _body = msgspec.json.Decoder(_Body)
 class Request:
     """A fit or an apply as it was sent, but for session keys.
 
-    Names are not yet validated; `data` is a JSON string literal.
+    Names are not yet validated. `data` is a JSON string literal or, when `plain`, the CSV itself.
     """
 
-    data: memoryview
+    data: Data
     meta: Meta
     algorithm: str | None
     model: str
     parameters: dict[str, str]
+    plain: bool = False
 
     @property
     def meta_json(self) -> bytes:
@@ -91,8 +94,8 @@ def decode(body: bytes | bytearray) -> Request:
     return request_of(*_parse(body))
 
 
-def request_of(data: memoryview, sent: Meta) -> Request:
-    """The request that `data`, a JSON string literal, and the `meta` sent with it make.
+def request_of(data: Data, sent: Meta, *, plain: bool = False) -> Request:
+    """The request that `data`, a JSON string literal or `plain` CSV, and the `meta` sent with it make.
 
     Raises:
         BodyInvalid: as `decode` does.
@@ -107,6 +110,7 @@ def request_of(data: memoryview, sent: Meta) -> Request:
         algorithm=_name(parameters.get("algo"), "meta.options.params.algo"),
         model=_name(options.get("model_name"), "meta.options.model_name") or DEFAULT_MODEL,
         parameters=texts,
+        plain=plain,
     )
 
 

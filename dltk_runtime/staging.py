@@ -83,7 +83,7 @@ class Staging:
             async with self._pool.plain_worker() as worker:
                 call.waiting = False
                 deadline = time.monotonic() + self._timeout
-                message = Stage(csv=str(place.incoming_csv))
+                message = Stage(csv=str(place.incoming_csv), plain=request.plain)
                 reply, _ = await worker.call(message, request.data, deadline=deadline, setting="DLTK_APPLY_TIMEOUT")
                 call.facts["phases"] = worker.phases
                 return expect(reply, Staged).rows

@@ -20,19 +20,21 @@ from typing import Any, Self
 import msgspec
 
 from dltk_runtime import files
+from dltk_runtime.memory_file import MemoryFile
 from dltk_runtime.protocol import Meta, Request
 
-META, DATA, CLAIM = "meta.json", "data.json", "claim"
+META, DATA, CSV, CLAIM = "meta.json", "data.json", "data.csv", "claim"
 UNIMPORTANT = ("mlspl_limits", "session_key")  # options that do not make another job
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A fit as it was sent: `data` is the JSON string literal of the rows, `meta` carries no session key."""
+    """A fit as it was sent: `data` are the rows, `plain` CSV or a JSON string literal; `meta` has no session key."""
 
     meta: Meta
-    data: bytes | memoryview
-    fingerprint: str
+    data: memoryview
+    plain: bool
+    fingerprint: str = ""
 
     @classmethod
     def of(cls, request: Request, code: str) -> Self:
@@ -40,15 +42,17 @@ class Submission:
         options: dict[str, Any] = request.meta.get("options") or {}
         what = {**request.meta, "options": {key: value for key, value in options.items() if key not in UNIMPORTANT}}
         digest = hashlib.sha256(msgspec.json.encode([code, what], order="sorted"))
-        digest.update(request.data)
-        return cls(request.meta, request.data, digest.hexdigest())
+        data = request.data.view() if isinstance(request.data, MemoryFile) else request.data
+        digest.update(data)
+        return cls(request.meta, data, request.plain, digest.hexdigest())
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
         """What lies in a job's folder; None when it is not whole."""
         try:
             meta = msgspec.json.decode((folder / META).read_bytes(), type=dict[str, Any])
-            return cls(meta, (folder / DATA).read_bytes(), "")
+            plain = (folder / CSV).exists()
+            return cls(meta, memoryview((folder / (CSV if plain else DATA)).read_bytes()), plain)
         except (OSError, msgspec.DecodeError):
             return None
 
@@ -58,13 +62,13 @@ class Submission:
         Raises:
             OSError: it cannot be written.
         """
-        files.write(folder / DATA, bytes(self.data))
+        files.write(folder / (CSV if self.plain else DATA), self.data)
         files.write(folder / META, files.to_json(self.meta))
 
     @staticmethod
     def remove(folder: Path) -> None:
         """Remove it from a job's folder."""
-        for name in (DATA, META):
+        for name in (DATA, CSV, META):
             with contextlib.suppress(OSError):
                 (folder / name).unlink(missing_ok=True)
 

@@ -116,6 +116,7 @@ class Trainer:
             meta=training.request.meta_json,
             holdout=training.options.holdout,
             version_column=reservation.number if training.options.with_version else 0,
+            plain=training.request.plain,
         )
         deadline = time.monotonic() + self.timeout
         reply, results = await worker.call(message, training.request.data, deadline=deadline, setting=SETTING)

@@ -7,7 +7,6 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from conftest import MakeNotebook
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from dltk_runtime.algorithm import Algorithm, algorithms, check, contract_of, fi
 from dltk_runtime.errors import AlgorithmInvalid, AlgorithmUnknown, NotebookUnreadable
 from dltk_runtime.notebook import Cell, CodeFinder, Source, coordinates, pack, read_source
 from dltk_runtime.paths import Paths
+from tests.conftest import MakeNotebook
 
 
 def write_module(path: Path, text: str) -> Path:

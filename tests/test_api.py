@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import Service
-from wire import GATED, Gate, connection, encoded, head, read_all, write_notebook
 
 from dltk_runtime import __version__
+from tests.service import Service
+from tests.wire import GATED, Gate, connection, encoded, head, read_all, write_notebook
 
 DATA = "a,b\n1,2\n3,4\n"
 

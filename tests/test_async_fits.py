@@ -99,7 +99,7 @@ def test_an_asynchronous_fit_answers_at_once_and_its_model_can_be_applied_later(
     gate.go_on.touch()
     assert wait_for(service, job, "succeeded")["version"] == 1
     assert service.apply("waits", ROWS)["results"] == ROWS
-    assert not list((service.home / "jobs" / job).glob("data*"))  # the rows are gone with the job
+    assert not list((service.home / "jobs" / job).glob("data.*"))  # the rows are gone with the job
 
 
 def test_the_last_good_version_serves_while_a_new_one_is_trained(service: Service, gate: Gate) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from click.testing import CliRunner, Result
-from conftest import MakeNotebook
 
 from dltk_runtime.cli import dltk
 from dltk_runtime.commands import Exit
 from dltk_runtime.paths import Paths
+from tests.conftest import MakeNotebook
 
 
 def run(command: str, paths: Paths, *arguments: str) -> Result:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from container_standin import TOKEN, Standin, standin
 
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands.search import command
 from dltk_runtime.errors import SettingInvalid
+from tests.container_standin import TOKEN, Standin, standin
 
 MAKE = "| makeresults count=2 | eval x=1 | table x"
 

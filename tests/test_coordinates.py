@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import MakeNotebook
-from notebook_helpers import module, write_helper
 
 from dltk_runtime.notebook import Cell, Coordinates, Source, coordinates, coordinates_in, format_traceback
 from dltk_runtime.paths import Paths
+from tests.conftest import MakeNotebook
+from tests.notebook_helpers import module, write_helper
 
 
 class TestCoordinates:

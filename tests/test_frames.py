@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import MakeNotebook
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
-from service import Service
 
 from dltk_runtime import frames
 from dltk_runtime.errors import DataInvalid
 from dltk_runtime.paths import Paths
+from tests.conftest import MakeNotebook
+from tests.service import Service
 
 # ---------------------------------------------------------------- CSV → frame
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from service import Service, meta_for
-from wire import (
+
+from tests.service import Service, meta_for
+from tests.wire import (
     ECHO,
     connection,
     encoded,

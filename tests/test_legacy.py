@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from store_helpers import NAME, commit, promoted
 
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import ModelName, ModelStore
+from tests.store_helpers import NAME, commit, promoted
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from service import Service, until
-from wire import GATED, GATED_FIT, Gate, connection, encoded, head, one_event, post, refused, write_notebook
+
+from tests.service import Service, until
+from tests.wire import GATED, GATED_FIT, Gate, connection, encoded, head, one_event, post, refused, write_notebook
 
 MIB = 1024**2
 DATA = "a,b\n1,2\n"

@@ -10,15 +10,15 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
-from conftest import MakeNotebook
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from service import Service, until
-from wire import one_event
 
 from dltk_runtime import logs
 from dltk_runtime.paths import Paths
+from tests.conftest import MakeNotebook
+from tests.service import Service, until
+from tests.wire import one_event
 
 DATA = "a,b\n1,2\n3,4\n"
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import Service
-from wire import ECHO, write_notebook
+
+from tests.service import Service
+from tests.wire import ECHO, write_notebook
 
 SAMPLES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("data").joinpath("meta_samples.json").read_text())
 

@@ -13,7 +13,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from container_standin import TOKEN, standin
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from dltk_runtime.errors import Unreachable
 from dltk_runtime.mltk import client
+from tests.container_standin import TOKEN, standin
 
 
 def test_a_post_carries_what_splunk_sends() -> None:

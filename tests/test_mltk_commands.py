@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from container_standin import TOKEN, Standin, counted, standin
 
 from dltk_runtime.errors import SearchInvalid, Unreachable
 from dltk_runtime.mltk import request
@@ -17,6 +16,7 @@ from dltk_runtime.mltk.grammar import parse_apply, parse_fit
 from dltk_runtime.mltk.results import Level, Result, broken
 from dltk_runtime.mltk.stubs import Stubs
 from dltk_runtime.settings import ClientSettings
+from tests.container_standin import TOKEN, Standin, counted, standin
 
 IRIS = pd.DataFrame({"id": ["007", "008"], "width": ["1.5", "2"], "species": ["a", "b"]})
 

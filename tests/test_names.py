@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_helpers import promoted
 
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import ModelName, ModelStore, Version
+from tests.store_helpers import promoted
 
 HOSTILE = [
     *("", ".", "..", "../../x", "/etc/passwd", "a/b", "a\\b", "a.b", "a b", "a-b", "1a", "a\0", "\0", "a\n", "a\r\n"),

@@ -10,13 +10,13 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from conftest import MakeNotebook
-from notebook_helpers import module, write_helper
 
 from dltk_runtime.errors import NotebookUnreadable, StoreDamaged
 from dltk_runtime.notebook import CodeFinder, coordinates, pack, read_source, unchanged
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import SITE
+from tests.conftest import MakeNotebook
+from tests.notebook_helpers import module, write_helper
 
 
 class TestImporting:

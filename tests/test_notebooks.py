@@ -14,11 +14,11 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from service import Service
 
 from dltk_runtime.algorithm import FUNCTIONS, check
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.paths import Paths
+from tests.service import Service
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 SAMPLES = NOTEBOOKS / "data" / "samples"

@@ -6,15 +6,15 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from conftest import MakeNotebook
 from hypothesis import given
 from hypothesis import strategies as st
-from service import Service
 
 from dltk_runtime.errors import ParametersInvalid
 from dltk_runtime.notebook import pack, read_source, unpack
 from dltk_runtime.parameters import Parameter, declared, hand, parameters, refuse, undeclared, values
 from dltk_runtime.paths import Paths
+from tests.conftest import MakeNotebook
+from tests.service import Service
 
 CELL = dedent(
     """

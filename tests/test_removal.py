@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from store_helpers import NAME, commit, entries, promoted
 
 from dltk_runtime import removal
 from dltk_runtime.errors import NotExported
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import Facts, ModelStore
+from tests.store_helpers import NAME, commit, entries, promoted
 
 
 @pytest.fixture

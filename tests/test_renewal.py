@@ -10,11 +10,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from service import until
 
 from dltk_runtime import renewal, tls
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.settings import Settings
+from tests.service import until
 
 Pair = tuple[Path, Path]
 

@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from store_helpers import NAME, commit, entries, promoted
 
 from dltk_runtime import files, removal, reservation
 from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import Facts, Feature, ModelStore
+from tests.store_helpers import NAME, commit, entries, promoted
 
 
 @pytest.fixture

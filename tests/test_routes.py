@@ -14,8 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from service import Service
-from wire import connection, encoded, head, read_all, write_notebook
+
+from tests.service import Service
+from tests.wire import connection, encoded, head, read_all, write_notebook
 
 DATA = "a,b\n1,2\n3,4\n"
 

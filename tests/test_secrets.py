@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import Service, meta_for, until
-from wire import write_notebook
+
+from tests.service import Service, meta_for, until
+from tests.wire import write_notebook
 
 DATA = "a,b\n1,2\n"
 TOKEN = "api-token-9f8e7d"

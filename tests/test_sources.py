@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import MakeNotebook
 from hypothesis import given
 from hypothesis import strategies as st
-from notebook_helpers import write_helper
 
 from dltk_runtime.errors import NotebookUnreadable
 from dltk_runtime.notebook import Cell, Source, heavy_imports, pack, read_source, unpack
 from dltk_runtime.paths import Paths
+from tests.conftest import MakeNotebook
+from tests.notebook_helpers import write_helper
 
 
 def sources_of(path: Path) -> list[str]:

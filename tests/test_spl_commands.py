@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from container_standin import TOKEN, Standin, standin
 
 from dltk_runtime.errors import CommandUnknown, LookupUnknown, SearchError, SearchInvalid
 from dltk_runtime.mltk.results import Result, warn
@@ -16,6 +15,7 @@ from dltk_runtime.settings import ClientSettings
 from dltk_runtime.spl.commands import COMMANDS
 from dltk_runtime.spl.context import Command, Context, make_context
 from dltk_runtime.spl.pipeline import run
+from tests.container_standin import TOKEN, Standin, standin
 
 ROWS = "k,n,text\n007,1,a\n008,,b\n009,10,\n"
 

@@ -249,6 +249,8 @@ def test_a_server_tells_splunk_of_its_jobs_also_of_those_from_before_a_restart(
         splunkd.faults.collector_full = False
         assert service.fit("broken", "a\n1\n")["status"] == "error"
         until(lambda: len(indexed(splunkd)) == 6)
+        until(lambda: b'dltk_events_total{outcome="sent"} 6.0' in service.send("/metrics", None))
+        assert b'dltk_events_total{outcome="dropped"} 0.0' in service.send("/metrics", None)
     told = [(each["algorithm"], each["state"]) for each in indexed(splunkd)]
     states = [("queued", "running", "succeeded"), ("queued", "running", "failed")]
     assert sorted(told) == sorted(

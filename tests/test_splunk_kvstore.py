@@ -105,7 +105,9 @@ def test_a_write_replaces_the_whole_record(labels: Collection[Label], splunkd: S
 
 
 def test_records_can_be_removed_by_query_and_by_key(labels: Collection[Label]) -> None:
-    labels.save([Label("a", labelled_at=1, key="1"), Label("b", labelled_at=2, key="2"), Label("c", labelled_at=1.5, key="3")])
+    labels.save(
+        [Label("a", labelled_at=1, key="1"), Label("b", labelled_at=2, key="2"), Label("c", labelled_at=1.5, key="3")]
+    )
     labels.delete({"labelled_at": {"$lt": 2}})
     assert [each.key for each in labels.query()] == ["2"]
     labels.delete_key("2")

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from service import Service, meta_for
 
 from dltk_runtime.errors import NotStaged
 from dltk_runtime.paths import Paths
 from dltk_runtime.staging import StagedFiles
+from tests.service import Service, meta_for
 
 DATA = "a,b\n1,x\n007,\n"
 META = {"options": {"params": {"mode": "stage", "algo": "umap"}}}

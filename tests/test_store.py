@@ -9,12 +9,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from store_helpers import NAME, commit, promoted
 
 from dltk_runtime import files, removal
 from dltk_runtime.errors import StoreDamaged, VersionUnknown
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import Facts, ModelName, ModelStore
+from tests.store_helpers import NAME, commit, promoted
 
 
 @pytest.fixture

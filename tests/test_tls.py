@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
-from service import Service
 
 from dltk_runtime import tls
 from dltk_runtime.errors import CertificateInvalid
 from dltk_runtime.settings import Settings
+from tests.service import Service
 
 
 def settings(home: Path, cert: Path | None = None, key: Path | None = None, host: str = "127.0.0.1") -> Settings:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from conftest import _from_parts
-from service import Service, meta_for, until
+from tests.conftest import _from_parts
+from tests.service import Service, meta_for, until
 
 # An algorithm that answers with the `meta` it was given, as JSON in one cell, and with where it was seen.
 ECHO = {

@@ -7,7 +7,6 @@ read in place by the other side.
 
 from __future__ import annotations
 
-import mmap
 import os
 import socket
 import struct
@@ -15,6 +14,8 @@ from typing import TypeVar
 
 import msgspec
 
+from dltk_runtime.files import without_surrogates
+from dltk_runtime.memory_file import MemoryFile, mapped
 from dltk_runtime.worker.messages import FromWorker, ToWorker
 
 INLINE = 32 * 1024  # bytes; well under the smallest default socket buffer (208 KiB)
@@ -35,43 +36,27 @@ class ChannelClosed(Exception):
     """The other side is gone, or talks nonsense."""
 
 
-def memory_file(data: Blob | bytearray) -> int:
-    """The descriptor of a new memory file that holds `data`."""
-    descriptor = os.memfd_create("dltk", os.MFD_CLOEXEC)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    return descriptor
-
-
-def contents(descriptor: int) -> memoryview:
-    """The bytes of a memory file, mapped, not copied. Closes the descriptor."""
-    try:
-        size = os.fstat(descriptor).st_size
-        return memoryview(mmap.mmap(descriptor, size, prot=mmap.PROT_READ)) if size else memoryview(b"")
-    finally:
-        os.close(descriptor)
-
-
-def send(sock: socket.socket, message: ToWorker | FromWorker, blob: Blob = b"") -> None:
+def send(sock: socket.socket, message: ToWorker | FromWorker, blob: Blob | MemoryFile = b"") -> None:
     """Send one message; the other side is at rest, so that a datagram always fits.
 
     Raises:
         ChannelClosed: the other side is gone.
     """
-    text = _encoder.encode(message)
-    length, flags, files = len(text), 0, []
-    try:
-        if length > INLINE:
-            files.append(memory_file(text))
-            text, flags = b"", _MESSAGE_IN_FILE
-        if len(blob) > INLINE:
-            files.append(memory_file(blob))
-            blob, flags = b"", flags | _BLOB_IN_FILE
-        _send(sock, _HEADER.pack(flags, length) + text + blob, files)
-    finally:
-        for descriptor in files:
-            os.close(descriptor)
+    text = _encoded(message)
+    length, flags, held = len(text), 0, list[MemoryFile]()
+    if length > INLINE:
+        held.append(_in_file(text))
+        text, flags = b"", _MESSAGE_IN_FILE
+    if isinstance(blob, MemoryFile) or len(blob) > INLINE:
+        held.append(blob if isinstance(blob, MemoryFile) else _in_file(blob))
+        blob, flags = b"", flags | _BLOB_IN_FILE
+    _send(sock, _HEADER.pack(flags, length) + text + blob, [each.descriptor for each in held])
+
+
+def _in_file(data: Blob) -> MemoryFile:
+    file = MemoryFile()
+    file.write(data)
+    return file
 
 
 def _send(sock: socket.socket, datagram: bytes, files: list[int]) -> None:
@@ -79,6 +64,15 @@ def _send(sock: socket.socket, datagram: bytes, files: list[int]) -> None:
         socket.send_fds(sock, [datagram], files)
     except OSError as error:  # closed by the other side, or on ours: by its end, or by the notebook
         raise ChannelClosed from error
+
+
+def _encoded(message: ToWorker | FromWorker) -> bytes:
+    """The message's bytes; half a surrogate pair, which the text of an error can hold, becomes a question mark."""
+    try:
+        return _encoder.encode(message)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(message, builtin_types=(bytes,))
+        return _encoder.encode(without_surrogates(plain))
 
 
 def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> tuple[Wanted, Blob]:
@@ -106,15 +100,23 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> tuple
             os.close(descriptor)
 
 
+def _contents(files: list[int]) -> memoryview:
+    descriptor = files.pop(0)
+    try:
+        return mapped(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _parts(datagram: bytes, files: list[int]) -> tuple[Blob, Blob]:
     """The message and the blob of a datagram and its memory files."""
     flags, length = _HEADER.unpack_from(datagram)
     inline = datagram[_HEADER.size :]
     if flags & _MESSAGE_IN_FILE:
-        text: Blob = contents(files.pop(0))
+        text: Blob = _contents(files)
         blob: Blob = inline
     else:
         text, blob = inline[:length], inline[length:]
     if flags & _BLOB_IN_FILE:
-        blob = contents(files.pop(0))
+        blob = _contents(files)
     return text, blob

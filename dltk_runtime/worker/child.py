@@ -114,7 +114,7 @@ def _answer(steps: Steps, message: ToWorker, blob: channel.Blob) -> tuple[FromWo
             case Score():
                 return steps.score(message, blob), b""
             case Stage():
-                return steps.stage(message.csv, blob), b""
+                return steps.stage(message, blob), b""
             case Describe():
                 return steps.describe(), b""
     except StepFailed as failure:

@@ -37,6 +37,9 @@ class FeatureKind(Message, frozen=True):
 
 # ---------------------------------------------------------------- front process → worker
 
+# The blob of `Fit`, `Apply`, `Score` and `Stage` is the request's `data`: a JSON string literal, or, when
+# `plain` says so, the CSV itself, unescaped while it arrived.
+
 DUMP_SIGNAL = signal.SIGRTMIN + 1  # asks a worker where it is, before it is ended
 
 
@@ -50,7 +53,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Fit(Message, frozen=True):
-    """Fit a model and save it. Blob: `data`, the JSON string literal of the request."""
+    """Fit a model and save it. Blob: `data`."""
 
     algorithm: str
     load_name: str  # what save() is called with
@@ -59,6 +62,7 @@ class Fit(Message, frozen=True):
     meta: bytes  # JSON
     holdout: float = 0.0  # share of the rows that `fit` must not see
     version_column: int = 0  # the number for a last result column `model_version`; 0 for none
+    plain: bool = False
 
 
 class Load(Message, frozen=True):
@@ -73,25 +77,28 @@ class Load(Message, frozen=True):
 
 
 class Apply(Message, frozen=True):
-    """Apply the loaded model. Blob: `data`, the JSON string literal of the request."""
+    """Apply the loaded model. Blob: `data`."""
 
     meta: bytes
     version_column: int = 0  # as in `Fit`
     refuse_missing: bool = False  # whether a missing feature is an error of its own
+    plain: bool = False
 
 
 class Score(Message, frozen=True):
-    """Apply the loaded model to held-out rows and compare with the target. Blob: all rows, as for `Fit`."""
+    """Apply the loaded model to held-out rows and compare with the target. Blob: all of the fit's `data`."""
 
     meta: bytes
     holdout: float
     target: str
+    plain: bool = False
 
 
 class Stage(Message, frozen=True):
     """Check that `data` can become a frame and write it as CSV. Blob: `data`."""
 
     csv: str  # path to write to
+    plain: bool = False
 
 
 class Describe(Message, frozen=True):

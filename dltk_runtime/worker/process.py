@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from dltk_runtime.memory_file import MemoryFile
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.death import Death, WorkerDied, cause_of, place_of
 from dltk_runtime.worker.guardian import Guardian
@@ -148,7 +149,9 @@ class Worker:
         """
         await asyncio.shield(self._ready)
 
-    async def call(self, message: ToWorker, blob: channel.Blob = b"", *, deadline: float, setting: str) -> Answer:
+    async def call(
+        self, message: ToWorker, blob: channel.Blob | MemoryFile = b"", *, deadline: float, setting: str
+    ) -> Answer:
         """Send a request and wait for its answer until `deadline` (of `time.monotonic`), which `setting` sets.
 
         Raises:
@@ -173,8 +176,8 @@ class Worker:
             self._enter("idle", "")
             self._answer = None
 
-    async def _send(self, message: ToWorker, blob: channel.Blob) -> None:
-        if len(blob) >= IN_THREAD:
+    async def _send(self, message: ToWorker, blob: channel.Blob | MemoryFile) -> None:
+        if not isinstance(blob, MemoryFile) and len(blob) >= IN_THREAD:
             await asyncio.to_thread(channel.send, self.sock, message, blob)
         else:
             channel.send(self.sock, message, blob)

@@ -38,6 +38,7 @@ from dltk_runtime.worker.messages import (
     Loaded,
     Score,
     Scored,
+    Stage,
     Staged,
 )
 
@@ -64,7 +65,7 @@ class Steps:
     def fit(self, request: Fit, blob: Blob) -> tuple[Fitted, bytes]:
         """Decode, init, fit, save, apply and describe; see the module's text for the order."""
         meta: Meta = json.loads(request.meta)
-        frame = self._decode(blob)
+        frame = self._decode(blob, request.plain)
         kinds = tuple(FeatureKind(str(name), frames.kind(column)) for name, column in frame.items())
         untouched = frame.copy()  # apply sees the rows as they came, whatever fit writes into arrays behind its frame
         if request.holdout:
@@ -115,7 +116,7 @@ class Steps:
     def apply(self, request: Apply, blob: Blob) -> tuple[Applied, bytes]:
         """Apply the loaded model to the rows of the request."""
         meta, notices = self._meta_of_apply(request.meta)
-        frame = self._decode(blob)
+        frame = self._decode(blob, request.plain)
         rows = len(frame)
         lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
         if lacking and request.refuse_missing:
@@ -130,7 +131,7 @@ class Steps:
     def score(self, request: Score, blob: Blob) -> Scored:
         """How the loaded model does on the rows that the fit did not see."""
         meta, _ = self._meta_of_apply(request.meta)
-        frame = self._decode(blob)
+        frame = self._decode(blob, request.plain)
         rows = frame[held_out(frame, _features_of(meta, frame), request.holdout)].reset_index(drop=True)
         algorithm = self._loaded()
         result = self.call("apply", algorithm.apply, _own(self._model), rows.copy(), meta)
@@ -139,15 +140,15 @@ class Steps:
             predicted = frames.to_frame(result).iloc[:, 0].reset_index(drop=True)
             return Scored(rows=len(rows), metrics=scores(predicted, rows[request.target]))
 
-    def stage(self, path: str, blob: Blob) -> Staged:
-        """Write the rows to `path` once they are known to be a frame."""
+    def stage(self, request: Stage, blob: Blob) -> Staged:
+        """Write the rows to the file that the request names, once they are known to be a frame."""
         self._enter("decode")
         with self._failing("decode"):
-            csv = frames.unescape(blob)
+            csv = bytes(blob) if request.plain else frames.unescape(blob)
             rows = len(frames.read(csv))
         self._enter("stage")
         with self._failing("stage"):
-            Path(path).write_bytes(csv)
+            Path(request.csv).write_bytes(csv)
         return Staged(rows=rows)
 
     def describe(self) -> Described:
@@ -209,10 +210,10 @@ class Steps:
             meta.setdefault("target_variables", list(self._targets))
         return meta, parameters.hand(meta, self._loaded().parameters)
 
-    def _decode(self, blob: Blob) -> pd.DataFrame:
+    def _decode(self, blob: Blob, plain: bool) -> pd.DataFrame:
         self._enter("decode")
         with self._failing("decode"):
-            return frames.read(frames.unescape(blob))
+            return frames.read(blob if plain else frames.unescape(blob))
 
     def _load_code(self, name: str, kept: Path | None) -> Algorithm:
         self._enter("code")

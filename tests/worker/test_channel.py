@@ -6,7 +6,6 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from typing import Any
 
 import psutil
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from dltk_runtime.memory_file import MemoryFile
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.channel import FROM_WORKER, INLINE, TO_WORKER, ChannelClosed
 from dltk_runtime.worker.messages import Apply, Entered
@@ -65,11 +65,9 @@ def test_a_closed_channel_is_told(pair: Pair, closed: int) -> None:
 )
 @pytest.mark.parametrize("files", [0, 2])
 def test_nonsense_ends_the_conversation_and_leaves_no_descriptor(pair: Pair, datagram: bytes, files: int) -> None:
-    held: list[Any] = [channel.memory_file(b"not a message") for _ in range(files)]
+    held = [MemoryFile() for _ in range(files)]
     before = psutil.Process().num_fds()
-    socket.send_fds(pair[1], [datagram], held)
+    socket.send_fds(pair[1], [datagram], [each.descriptor for each in held])
     with pytest.raises(ChannelClosed):
         channel.receive(pair[0], FROM_WORKER)
     assert psutil.Process().num_fds() == before
-    for descriptor in held:
-        os.close(descriptor)

@@ -1,0 +1,97 @@
+"""A long JSON string, unescaped while it arrives.
+
+Fed with the bytes after the opening quote, piece by piece, until the closing quote; what comes out is UTF-8.
+Nearly all of a table's escapes are line ends and quotes, which bytes.replace does at the speed of memory;
+pieces with other escapes take json's way.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from dltk_runtime.errors import BodyInvalid, DataInvalid
+
+ESCAPE = 12  # bytes of the longest escape that must not be cut: two halves of one character, \ud83d\ude00
+# Escapes of one character; the backslash itself is not among them, since what follows it is not escaped.
+_FIRST_HALF = re.compile(rb"\\u[dD][89abAB]")
+SIMPLE = ((b"\\n", b"\n"), (b'\\"', b'"'), (b"\\r", b"\r"), (b"\\t", b"\t"), (b"\\/", b"/"))
+
+
+class JsonText:
+    """The unescaping of one string. `rest` holds what came after its end."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.rest = b""
+        self._held = b""
+
+    def feed(self, piece: bytes) -> bytes:
+        """The text of a piece, as far as it is certain; after the end everything goes to `rest`.
+
+        Raises:
+            BodyInvalid: a raw line end, which no JSON string may hold.
+            DataInvalid: an escape that is none, or half a character.
+        """
+        if self.ended:
+            self.rest += piece
+            return b""
+        text = self._held + piece
+        end = _closing_quote(text)
+        if end >= 0:
+            self.ended, self._held, self.rest = True, b"", text[end + 1 :]
+            return _unescaped(text[:end])
+        cut = _safe_cut(text)
+        self._held = text[cut:]
+        return _unescaped(text[:cut])
+
+
+def _closing_quote(text: bytes) -> int:
+    """Where the string ends; -1 when it goes on. `text` begins outside of an escape."""
+    if b'"' not in text:
+        return -1
+    # Of the same length, so that places stay places.
+    return text.replace(b"\\\\", b"__").replace(b'\\"', b"__").find(b'"')
+
+
+def _safe_cut(text: bytes) -> int:
+    """How much of `text` can be unescaped now: no escape that begins near its end may be cut."""
+    first = text.find(b"\\", max(len(text) - ESCAPE, 0))
+    if first < 0:
+        return len(text)
+    first -= _backslashes_before(text, first)
+    # What comes right before may be the first half of a character of two.
+    half = first - 6
+    return half if half >= 0 and _FIRST_HALF.match(text, half) and _backslashes_before(text, half) % 2 == 0 else first
+
+
+def _backslashes_before(text: bytes, end: int) -> int:
+    return end - len(text[:end].rstrip(b"\\")) if text[end - 1 : end] == b"\\" else 0
+
+
+def _unescaped(text: bytes) -> bytes:
+    if b"\n" in text:
+        raise BodyInvalid("The body is no JSON: the string 'data' holds a raw line end; it must be written as \\n.")
+    if b"\\" not in text:
+        return text
+    if b"\\u" not in text and b"\\\\" not in text:
+        plain = text
+        for escape, character in SIMPLE:
+            plain = plain.replace(escape, character)
+            if b"\\" not in plain:
+                return plain
+    return _by_json(text)
+
+
+def _by_json(text: bytes) -> bytes:
+    try:
+        return str(json.loads(b'"' + text + b'"')).encode()
+    except UnicodeEncodeError as error:
+        raise DataInvalid(
+            "The field 'data' holds a lone surrogate, which is no Unicode text. "
+            "Remove the broken characters from the events, for example with eval and replace()."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataInvalid("The field 'data' is not UTF-8. Send the request's JSON in UTF-8.") from error
+    except ValueError as error:
+        raise DataInvalid(f"The field 'data' is no JSON string: {error}.") from error
