@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from dltk_runtime.algorithm import algorithms, check, contract_of
+from dltk_runtime.algorithm import algorithms, find
 from dltk_runtime.commands import Exit
 from dltk_runtime.errors import NotebookError
 from dltk_runtime.paths import Paths
+from dltk_runtime.review import Review, review
 from dltk_runtime.settings import Settings
-from dltk_runtime.sources import read_source
 
 EPILOG = """\b
-Checked are: cells that do not compile, missing init, fit or apply, and functions that the runtime cannot call.
+Problems: cells that do not compile, magics among them, missing init, fit or apply, functions that the runtime
+cannot call. Hints: names that only experiments define, parameters that are read and not declared.
 Nothing of a notebook runs.
 
 \b
-Exit codes: 0 no problem; 1 a problem, or no such notebook.
+Exit codes: 0 no problem, hints or not; 1 a problem, or no such notebook.
 
 \b
 Examples:
@@ -39,17 +41,17 @@ def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None) 
     chosen = notebooks or algorithms(paths)
     if not chosen:
         click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} and {paths.modules}: nothing to check.")
-    found = {notebook: problems(notebook, paths) for notebook in chosen}
-    for notebook, lines in found.items():
-        click.echo("\n".join(lines) if lines else f"{notebook}: no problem")
-    sys.exit(Exit.FAILED if any(found.values()) else Exit.OK)
+    found = [reviewed(notebook, paths) for notebook in chosen]
+    for each in found:
+        click.echo(each.text)
+    sys.exit(Exit.FAILED if any(each.problems for each in found) else Exit.OK)
 
 
-def problems(notebook: str, paths: Paths) -> tuple[str, ...]:
-    """All that is wrong with a notebook given by name or, with its suffix, as a file."""
+def reviewed(notebook: str, paths: Paths) -> Review:
+    """The review of a notebook given by name or, with its suffix, as a file."""
+    if notebook.endswith((".ipynb", ".py")):
+        return replace(review(Path(notebook)), name=notebook)
     try:
-        if notebook.endswith((".ipynb", ".py")):
-            return contract_of(read_source(Path(notebook))).problems
-        return check(notebook, paths).problems
+        return replace(review(find(notebook, paths)), name=notebook)
     except NotebookError as error:
-        return (error.sentence,)
+        return Review(notebook, problems=(error.sentence,))
