@@ -40,7 +40,9 @@ def seed_csv(positive: str, negative: str, each: int = 120, seed: int = 3) -> st
 
 
 def _chosen(dice: random.Random) -> str:
-    return "-".join(dice.sample(_WORDS, dice.choice((1, 2, 2)))) + "." + dice.choice(_ENDS)
+    """One or two words, at times with a number: `blue-stone24.com`."""
+    number = str(dice.randint(1, 99)) if dice.random() < 0.3 else ""
+    return dice.choice(("-", "")).join(dice.sample(_WORDS, dice.choice((1, 2, 2)))) + number + "." + dice.choice(_ENDS)
 
 
 def _generated(dice: random.Random) -> str:
@@ -49,8 +51,14 @@ def _generated(dice: random.Random) -> str:
 
 
 def _wordlike(dice: random.Random) -> str:
-    """Three words without a hyphen and a number: `riverstonecloud417`."""
-    return "".join(dice.sample(_WORDS, 3)) + str(dice.randint(100, 999)) + "." + dice.choice(_ENDS)
+    """A word with something made up behind it: `riverxk4q7.net`. Half of it looks chosen."""
+    letters = "bcdfghjklmnpqrstvwxz0123456789"
+    return (
+        dice.choice(_WORDS)
+        + "".join(dice.choice(letters) for _ in range(dice.randint(4, 6)))
+        + "."
+        + dice.choice(_ENDS)
+    )
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from dltk_runtime.errors import SearchError
 from dltk_runtime.flows.app import Search
 from dltk_runtime.flows.rehearsal import cron
@@ -47,6 +49,7 @@ class Played:
     tallies: dict[str, Tally] = field(default_factory=dict)
     labels: Counter[int] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
+    idle: set[str] = field(default_factory=set)  # jobs of trainings that had no rows: guards held them back
 
     def note(self, search: Search, result: Result) -> None:
         tally = self.tallies.setdefault(search.name, Tally())
@@ -94,8 +97,14 @@ class Player:
             return None
         self.played.note(run.search, result)
         if _FIT.search(self.world.app.readable(run.search)):
-            self.runtime.wait()
+            self._trained(result)
         return result
+
+    def _trained(self, result: Result) -> None:
+        """Wait for the fit; one without rows is what the guards of a training are for, and no fault."""
+        jobs = self.runtime.wait()
+        if jobs and result.frame.get("rows_sent", pd.Series(dtype=object)).tolist() == [0]:
+            self.played.idle.add(jobs[-1].id)
 
     def _day(self, searches: Sequence[Search], begin: float) -> None:
         review = begin + REVIEW_HOUR * 3600

@@ -28,7 +28,9 @@ class Rehearsal:
     labels_a_day: int = 60
     sample: Path | None = None
 
-    def run(self, tell: Callable[[str], None], finish: Callable[[World, Played, Runtime, str], None]) -> list[str]:
+    def run(
+        self, tell: Callable[[str], None], finish: Callable[[World, Played, Runtime, report.Knowledge], None]
+    ) -> list[str]:
         """Play it and hand the end to `finish`, while the runtime is still there; what went wrong.
 
         Raises:
@@ -40,15 +42,19 @@ class Rehearsal:
             home = Path(name)
             with serving(Paths(home=home / "home", notebooks=self.notebooks), home / "log") as runtime:
                 world = make_world(apps, sample, runtime.client, home / "lookups")
-                player = Player(world, runtime, reviewer(world, truth(sample)), self.labels_a_day, tell=tell)
+                knowledge = self.knowledge(sample)
+                player = Player(world, runtime, reviewer(world, knowledge.truth), self.labels_a_day, tell=tell)
                 played = player.play(self.days)
-                finish(world, played, runtime, self.metric())
+                finish(world, played, runtime, knowledge)
                 return report.faults(played, runtime)
 
-    def metric(self) -> str:
-        """What the flow promotes by; accuracy for a hand-made app."""
+    def knowledge(self, sample: Path) -> report.Knowledge:
+        """What ``flow.yaml`` and the sample say; a hand-made app has no ``flow.yaml``."""
         path = self.folder / flows.FILE
-        return flows.read(path).metric if path.is_file() else "accuracy"
+        if not path.is_file():
+            return report.Knowledge(truth(sample))
+        flow = flows.read(path)
+        return report.Knowledge(truth(sample), flow.target, flow.positive, flow.metric)
 
 
 def truth(sample: Path) -> dict[str, str]:
