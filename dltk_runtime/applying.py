@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 from dltk_runtime import algorithm, errors, logs
 from dltk_runtime.calls import Call, Pieces, deaths_reported, expect
@@ -25,6 +26,7 @@ from dltk_runtime.worker.residents import Key
 
 SETTING = "DLTK_APPLY_TIMEOUT"
 UNSEEN = "send"  # the step in which a worker has not yet seen the request: it ran nothing, so another one may
+Result = TypeVar("Result")
 TRIES = 3  # workers that may be found dead, one after another
 
 
@@ -52,13 +54,7 @@ class Applying:
         if version.number == 0:
             algorithm.find(name.algorithm, self._paths)  # there is no kept code to go on with
         with deaths_reported():
-            for _ in range(TRIES - 1):
-                try:
-                    return await self._apply(request, version, call)
-                except WorkerDied as error:
-                    if error.death.step != UNSEEN:
-                        raise
-            return await self._apply(request, version, call)
+            return await _unless_unseen(lambda: self._apply(request, version, call))
 
     async def _apply(self, request: Request, version: Version, call: Call) -> Pieces:
         name = version.name
@@ -105,10 +101,14 @@ class Applying:
         """Load a stored model in a worker, as the next apply will; what went wrong, or nothing."""
         try:
             with deaths_reported():
-                async with self.loaded(version, discard, time.monotonic() + self._timeout):
-                    return ""
+                await _unless_unseen(lambda: self._load_only(version))
         except DltkError as error:
             return error.sentence
+        return ""
+
+    async def _load_only(self, version: Version) -> None:
+        async with self.loaded(version, discard, time.monotonic() + self._timeout):
+            pass
 
     @contextlib.asynccontextmanager
     async def loaded(
@@ -171,6 +171,17 @@ class Applying:
             with contextlib.suppress(DltkError, OSError):
                 return imports_of(*unpack(version.code.read_bytes()))
             return ()
+
+
+async def _unless_unseen(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Try again, a few times, when a worker turns out dead before it has seen anything of the request."""
+    for _ in range(TRIES - 1):
+        try:
+            return await attempt()
+        except WorkerDied as error:
+            if error.death.step != UNSEEN:
+                raise
+    return await attempt()
 
 
 def imports_of(*sources: Source) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import ipaddress
 import signal
 import socket
@@ -20,6 +21,7 @@ from dltk_runtime.renewal import Renewal
 from dltk_runtime.service import Service
 from dltk_runtime.settings import Settings
 
+PR_SET_DUMPABLE = 4  # linux/prctl.h
 ANSWERING = 5  # seconds that the answers of what was ended at the end of DLTK_GRACE may take
 
 
@@ -50,6 +52,7 @@ def serve(settings: Settings) -> None:
     """
     if not settings.api_token:
         raise TokenMissing
+    _hide_from_workers()
     secure = _secure(settings)
     logs.start()
     sock = _bind(settings)
@@ -114,6 +117,14 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
     config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
     config.load()  # makes the one context that all connections share
     return Renewal(config.ssl, cert, key) if config.ssl else None
+
+
+def _hide_from_workers() -> None:
+    """Keep processes of the same user, notebooks above all, from reading this one's environment, with its tokens.
+
+    What is not dumpable belongs to root in /proc (proc(5)); against notebooks that run as root nothing helps.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0)
 
 
 def _secure(settings: Settings) -> bool:

@@ -68,6 +68,13 @@ def _flag(value: str) -> bool:
     return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.strip().lower()]
 
 
+def _port(value: str) -> int:
+    number = int(value)
+    if not 0 <= number <= 65535:
+        raise ValueError
+    return number
+
+
 def _natural(value: str) -> int:
     number = int(value)
     if number < 0:
@@ -118,7 +125,7 @@ class Settings:
 
     # protocol.md §3: the contract of a DSDL container
     api_token: str = _setting(
-        "api_token", "", "text", _text, "the token that every request must carry; needed", secret=True
+        "api_token", "", "text without blanks", _token, "the token that every request must carry; needed", secret=True
     )
     api_workers: int = _setting(
         "api_workers",
@@ -153,7 +160,7 @@ class Settings:
         "hash of JupyterLab's password; in the image JupyterLab does not start without",
         secret=True,
     )
-    jupyter_port: int = _setting("JUPYTER_PORT", 8888, "a port", _natural, "port of JupyterLab in the image")
+    jupyter_port: int = _setting("JUPYTER_PORT", 8888, "a port", _port, "port of JupyterLab in the image")
     open_tools: bool = _setting(
         "DLTK_OPEN_TOOLS",
         False,
@@ -166,7 +173,7 @@ class Settings:
         "splunk_access_enabled", False, "1 or 0", _flag, "whether notebooks may search in Splunk (dsdlsupport)"
     )
     splunk_host: str = _setting("splunk_access_host", "", "text", _text, "host of Splunk's REST API")
-    splunk_port: int = _setting("splunk_access_port", 8089, "a port", _natural, "port of Splunk's REST API")
+    splunk_port: int = _setting("splunk_access_port", 8089, "a port", _port, "port of Splunk's REST API")
     splunk_token: str = _setting("splunk_access_token", "", "text", _text, "token for Splunk's REST API", secret=True)
     hec: bool = _setting(
         "splunk_hec_enabled", False, "1 or 0", _flag, "whether notebooks may send events to Splunk (dsdlsupport)"
@@ -200,8 +207,8 @@ class Settings:
     admin_token: str = _setting(
         "DLTK_ADMIN_TOKEN",
         "",
-        "text",
-        _text,
+        "text without blanks",
+        _token,
         "token that changes under /v1 need; unset: the api_token",
         secret=True,
     )
@@ -215,7 +222,7 @@ class Settings:
         "DLTK_NOTEBOOKS", Path("notebooks"), "a path", _path, "the notebooks' folder; /srv/notebooks in the image"
     )
     host: str = _setting("DLTK_HOST", "127.0.0.1", "an address", _text, "address to listen on; 0.0.0.0 in the image")
-    port: int = _setting("DLTK_PORT", 5000, "a port, 0 for a free one", _natural, "port to listen on")
+    port: int = _setting("DLTK_PORT", 5000, "a port, 0 for a free one", _port, "port to listen on")
     max_body: int = _setting("DLTK_MAX_BODY", 2 * GIB, "a size such as 512M", _bytes, "largest request")
     apply_workers: int = _setting(
         "DLTK_APPLY_WORKERS",
@@ -416,7 +423,7 @@ def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:
 def _cast(variable: Variable, text: str) -> Any:
     try:
         return variable.cast(text)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, RuntimeError) as error:  # RuntimeError: a home folder that nobody has (~name)
         raise SettingInvalid(variable.name, "***" if variable.secret else text, variable.wanted) from error
 
 
