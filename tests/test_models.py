@@ -199,6 +199,22 @@ def test_what_one_apply_puts_into_the_model_is_gone_at_the_next(service: Service
     assert [service.apply("algo", "x\n1\n")["results"] for _ in range(3)] == ["0\n1\n"] * 3
 
 
+def test_what_one_apply_changes_deep_inside_the_model_is_undone_before_the_next(
+    service: Service, make_notebook: MakeNotebook
+) -> None:
+    make_notebook(
+        "algo",
+        init="class Seen:\n    def __init__(self):\n        self.rows = []\n\ndef init(df, param):\n    return Seen()",
+        fit="def fit(model, df, param):\n    return {}",
+        apply="def apply(model, df, param):\n    model.rows.append(len(df))\n    return [len(model.rows)] * len(df)",
+        save="def save(model, name):\n    return model",
+        summary="def summary(model=None):\n    return {'seen': len(model.rows) if model else 0}",
+    )
+    service.fit("algo", "x\n1\n")
+    assert [service.apply("algo", "x\n1\n")["results"] for _ in range(5)] == ["0\n1\n"] * 5
+    assert service.summary()["model_summary"] == {"seen": 1}  # as the last apply left it
+
+
 def test_pictures_that_apply_puts_into_the_model_are_in_the_summary(
     service: Service, make_notebook: MakeNotebook
 ) -> None:

@@ -86,6 +86,8 @@ def _serve(sock: socket.socket, standing: _Standing, imports: tuple[str, ...]) -
         del blob
         channel.send(sock, answer, result)
         del answer, result
+        if isinstance(message, Apply | Score):
+            steps.undo()
         gc.collect(0)
 
 

@@ -41,6 +41,7 @@ from dltk_runtime.worker.messages import (
     Stage,
     Staged,
 )
+from dltk_runtime.worker.pristine import Pristine
 
 Blob = bytes | memoryview
 Meta = dict[str, Any]
@@ -57,6 +58,7 @@ class Steps:
         self._algorithm: Algorithm | None = None
         self._model: Any = None
         self._shown: Any = None  # the model as the last apply left it
+        self._pristine: Pristine | None = None
         self._targets: tuple[str, ...] = ()
         self._features: tuple[FeatureKind, ...] = ()
 
@@ -111,6 +113,7 @@ class Steps:
                 raise
             self._go_on_with_kept_code(request, failure)
             notice = str(failure.report)
+        self._pristine = Pristine(self._model)
         return Loaded(states=tuple(self._states()), notice=notice)
 
     def apply(self, request: Apply, blob: Blob) -> tuple[Applied, bytes]:
@@ -139,6 +142,11 @@ class Steps:
         with self._failing("apply"):
             predicted = frames.to_frame(result).iloc[:, 0].reset_index(drop=True)
             return Scored(rows=len(rows), metrics=scores(predicted, rows[request.target]))
+
+    def undo(self) -> None:
+        """Make the model again what it was when it was loaded, after an answer is on its way."""
+        if self._pristine is not None:
+            self._model = self._pristine.restored(self._model)
 
     def stage(self, request: Stage, blob: Blob) -> Staged:
         """Write the rows to the file that the request names, once they are known to be a frame."""
