@@ -1,4 +1,4 @@
-"""Writes the settings into the README: one row for each variable that `dltk_runtime.settings` reads."""
+"""Writes two tables into the README: the settings that `dltk_runtime.settings` reads, and the notebooks we ship."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from dltk_runtime.algorithm import algorithms
+from dltk_runtime.catalogue import entry, markdown
+from dltk_runtime.paths import Paths
 from dltk_runtime.settings import GIB, MIB, ClientSettings, Settings
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-BEGIN = "<!-- settings: written by `make readme` -->\n"
-END = "<!-- end of settings -->\n"
 
 
 def shown(default: Any) -> str:
@@ -41,13 +42,23 @@ def table() -> str:
     return "\n".join(["| variable | default | must be | what it does |", "|---|---|---|---|", *rows]) + "\n"
 
 
+def library() -> str:
+    """The notebooks we ship, as ``dltk algos --markdown`` lists them."""
+    notebooks = README.parent / "notebooks"
+    paths = Paths(home=notebooks, notebooks=notebooks)  # no volume of anybody's adds to the list
+    return markdown(entry(name, paths) for name in algorithms(paths))
+
+
 def updated(readme: str) -> str:
-    """`readme` with the table of today between its two marks."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{table()}{END}{after}"
+    """`readme` with the tables of today, each between its two marks."""
+    for name, text in (("settings", table()), ("algorithms", library())):
+        begin, end = f"<!-- {name}: written by `make readme` -->\n", f"<!-- end of {name} -->\n"
+        before, _, rest = readme.partition(begin)
+        _, _, after = rest.partition(end)
+        readme = f"{before}{begin}{text}{end}{after}"
+    return readme
 
 
 if __name__ == "__main__":
     README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
-    print("README.md has the settings of today.", file=sys.stderr)
+    print("README.md has the settings and the notebooks of today.", file=sys.stderr)
