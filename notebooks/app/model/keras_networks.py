@@ -30,8 +30,8 @@ def answers(network, x, rows):
 
     Called directly: faster than ``predict`` for the rows of a search.
     """
-    parts = []
-    for start in range(0, max(rows, 1), ROWS_AT_ONCE):
+    parts = [np.zeros((0, network.output_shape[-1]), dtype=np.float32)]  # for no rows, which LSTM layers refuse
+    for start in range(0, rows, ROWS_AT_ONCE):
         part = keras.tree.map_structure(lambda array: array[start : start + ROWS_AT_ONCE], x)  # noqa: B023 - used at once
         parts.append(keras.ops.convert_to_numpy(network(part, training=False)))
     return np.concatenate(parts)
