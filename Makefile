@@ -6,7 +6,7 @@ BIN := .venv/bin
 IMAGE ?= cpu
 ENGINE ?= $(or $(shell command -v docker),$(shell command -v podman),docker)
 
-.PHONY: help setup demo test soak image image-test sbom format readme lock clean
+.PHONY: help setup demo test soak appinspect image image-test sbom format readme lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,6 +25,9 @@ test: setup ## the gate: format, lint, types, tests
 
 soak: setup ## the kill tests, 500 fits long
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/test_kills.py
+
+appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over the apps of every flow
+	$(BIN)/python tools/appinspect.py
 
 image: ## build the image dltk:cpu with docker or podman (IMAGE=runtime, IMAGE=gpu: the other variants)
 	$(ENGINE) build --build-arg VARIANT=$(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD) --tag dltk:$(IMAGE) .
@@ -48,7 +51,7 @@ lock: .venv-tools/ready ## resolve pyproject.toml into locks/cpu.txt and locks/g
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf .venv .venv-tools .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-tools .venv-appinspect .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are made last, so that an interrupted setup is taken up again.
@@ -60,4 +63,9 @@ clean: ## remove everything that these targets made, .dltk (models, jobs) except
 # Tools whose own dependencies must not reach ours.
 .venv-tools/ready: locks/tools.txt tools/setup.sh
 	@sh tools/setup.sh .venv-tools locks/tools.txt
+	@touch $@
+
+# Splunk's own tools: old pins, and a licence of their own.
+.venv-appinspect/ready: locks/appinspect.txt tools/setup.sh
+	@sh tools/setup.sh .venv-appinspect locks/appinspect.txt
 	@touch $@

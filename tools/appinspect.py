@@ -1,0 +1,76 @@
+"""``make appinspect``: splunk-appinspect and ``slim package`` over every app that ``dltk flow new`` writes.
+
+Both live in an environment of their own (old pins, a licence of Splunk's own). Exits non-zero when one of them finds
+an error or a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DLTK = str(Path(sys.executable).with_name("dltk"))
+TOOLS = ROOT / ".venv-appinspect" / "bin"
+FLOWS = {
+    "direct": ("direct",),
+    "feedback": ("feedback",),
+    "events": ("summary", "--source", "events"),
+    "metrics": ("summary", "--source", "metrics"),
+    "datamodel": ("summary", "--source", "datamodel"),
+}
+TAGS = {"precert": (), "cloud": ("--included-tags", "cloud")}
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="dltk-appinspect-") as name:
+        problems = [problem for package in packages(Path(name)) for problem in inspected(package)]
+    for problem in problems:
+        print(problem)
+    print("No error, no failure." if not problems else f"{len(problems)} problems.")
+    return 1 if problems else 0
+
+
+def packages(folder: Path) -> Iterator[Path]:
+    """The apps of every flow, packed; each also by slim, in a copy, since it leaves a manifest in the source folder."""
+    for name, (kind, *options) in FLOWS.items():
+        run(DLTK, "flow", "new", kind, f"x_{name}", "--defaults", "--to", str(folder / name), *options)
+        run(DLTK, "flow", "package", str(folder / name))
+        for app in sorted((folder / name).glob("dltk_flow_*/")):
+            copy = shutil.copytree(app, folder / "slim" / app.name)
+            run(str(TOOLS / "slim"), "package", "-o", str(folder / "packed"), str(copy))
+        yield from sorted((folder / name / "dist").glob("*.spl"))
+
+
+def inspected(package: Path) -> Iterator[str]:
+    """What AppInspect found in a package, check by check."""
+    for name, tags in TAGS.items():
+        report = package.with_suffix(f".{name}.json")
+        command = [str(TOOLS / "splunk-appinspect"), "inspect", str(package), "--mode", "precert", *tags]
+        command += ["--data-format", "json", "--output-file", str(report)]
+        subprocess.run(command, capture_output=True, text=True, check=False)
+        found = json.loads(report.read_text(encoding="utf-8"))
+        counts = found["summary"]
+        print(
+            f"{package.name:45} {name:8} "
+            + ", ".join(f"{counts[key]} {key}" for key in ("error", "failure", "warning"))
+        )
+        checks = (check for each in found["reports"] for group in each["groups"] for check in group["checks"])
+        for check in checks:
+            if check["result"] in ("error", "failure"):
+                yield f"{package.name} {name}: {check['name']}: {[each['message'] for each in check['messages']]}"
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
