@@ -11,7 +11,8 @@ from dltk_runtime import __version__, protocol
 from dltk_runtime.applying import Applying
 from dltk_runtime.calls import Call, Pieces
 from dltk_runtime.fitting import Fitting
-from dltk_runtime.jobs import JobStore, tell_nobody
+from dltk_runtime.job import tell_nobody
+from dltk_runtime.jobs import JobStore
 from dltk_runtime.last_used import LastUsed
 from dltk_runtime.promotion import Promotion
 from dltk_runtime.settings import Settings

@@ -18,7 +18,7 @@ from dltk_runtime.applying import key_of
 from dltk_runtime.calls import Call, deaths_reported, expect, failed
 from dltk_runtime.errors import DltkError, FitCancelled, ServerStops
 from dltk_runtime.fit_options import FitOptions
-from dltk_runtime.jobs import Job
+from dltk_runtime.job import Job
 from dltk_runtime.last_used import LastUsed
 from dltk_runtime.notebook import unpack
 from dltk_runtime.promotion import Promotion

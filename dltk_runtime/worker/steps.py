@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
 import pandas as pd
 
 from dltk_runtime import frames, parameters
@@ -41,6 +40,7 @@ from dltk_runtime.worker.messages import (
     Stage,
     Staged,
 )
+from dltk_runtime.worker.models import features_of, led_by, own_copy, pickle_into, unpickle
 from dltk_runtime.worker.pristine import Pristine
 
 Blob = bytes | memoryview
@@ -71,7 +71,7 @@ class Steps:
         kinds = tuple(FeatureKind(str(name), frames.kind(column)) for name, column in frame.items())
         untouched = frame.copy()  # apply sees the rows as they came, whatever fit writes into arrays behind its frame
         if request.holdout:
-            frame = frame[~held_out(frame, _features_of(meta, frame), request.holdout)].reset_index(drop=True)
+            frame = frame[~held_out(frame, features_of(meta, frame), request.holdout)].reset_index(drop=True)
         held = len(untouched) - len(frame)
         algorithm = self._load_code(request.algorithm, kept=None)
         with self._failing("parameters"):
@@ -83,7 +83,7 @@ class Steps:
         kept = self._save(algorithm, model, request)
         apply_error, results, shown = None, b"", model
         try:
-            shown = _own(model)
+            shown = own_copy(model)
             results, _ = self._apply(algorithm, shown, untouched, meta, request.version_column)
         except StepFailed as failure:
             apply_error = failure.report
@@ -124,20 +124,20 @@ class Steps:
         lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
         if lacking and request.refuse_missing:
             raise StepFailed(ErrorReport("apply", lacking))
-        self._shown = _own(self._model)
+        self._shown = own_copy(self._model)
         try:
             results, result_rows = self._apply(self._loaded(), self._shown, frame, meta, request.version_column)
         except StepFailed as failure:
-            raise _led_by(lacking, failure) from failure
+            raise led_by(lacking, failure) from failure
         return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed)))), results
 
     def score(self, request: Score, blob: Blob) -> Scored:
         """How the loaded model does on the rows that the fit did not see."""
         meta, _ = self._meta_of_apply(request.meta)
         frame = self._decode(blob, request.plain)
-        rows = frame[held_out(frame, _features_of(meta, frame), request.holdout)].reset_index(drop=True)
+        rows = frame[held_out(frame, features_of(meta, frame), request.holdout)].reset_index(drop=True)
         algorithm = self._loaded()
-        result = self.call("apply", algorithm.apply, _own(self._model), rows.copy(), meta)
+        result = self.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
         self._enter("score", "apply")
         with self._failing("apply"):
             predicted = frames.to_frame(result).iloc[:, 0].reset_index(drop=True)
@@ -239,7 +239,7 @@ class Steps:
     def _load_model(self, request: Load, kept: Path | None) -> None:
         algorithm = self._load_code(request.algorithm, kept)
         if request.kept_model:
-            self._model = self.call("load", _unpickle, request.kept_model)
+            self._model = self.call("load", unpickle, request.kept_model)
         elif algorithm.load is None:
             raise StepFailed(ErrorReport("load", f"the notebook '{request.algorithm}' defines no load function"))
         else:
@@ -262,7 +262,7 @@ class Steps:
             return False
         self._enter("save")
         with self._failing("save"), open(request.kept_model, "wb") as file:
-            _pickle(model, file)
+            pickle_into(file, model)
         return True
 
     def _apply(
@@ -304,40 +304,3 @@ class Steps:
 
     def _states(self) -> list[Any]:
         return list(self._finder.states) if self._finder else []
-
-
-def _features_of(meta: Meta, frame: pd.DataFrame) -> list[str]:
-    """The names of the features in a frame: those that `meta` lists, else all columns but the target."""
-    listed = meta.get("feature_variables")
-    targets = meta.get("target_variables") or []
-    names = listed if isinstance(listed, list) and listed else list(frame.columns)
-    return [str(name) for name in names if name in frame.columns and name not in targets]
-
-
-def _led_by(lacking: str, failure: StepFailed) -> StepFailed:
-    """`failure` with what the request lacks in front: most likely that is the reason."""
-    if not lacking:
-        return failure
-    report = failure.report
-    led = ErrorReport(report.step, f"{lacking}. {report.sentence}", report.coordinates, report.traceback)
-    return StepFailed(led)
-
-
-def _own(model: Any) -> Any:
-    """The model as one apply may have it: what it puts into a dict is gone at the next one."""
-    return model.copy() if type(model) is dict else model
-
-
-def _pickle(model: Any, file: Any) -> None:
-    try:
-        cloudpickle.dump(model, file)
-    except Exception as error:
-        raise TypeError(
-            f"save stored nothing, and the model cannot be pickled either ({type(error).__name__}: {error}). "
-            "Let save(model, name) write the model to MODEL_DIRECTORY + name, and load(name) read it from there"
-        ) from error
-
-
-def _unpickle(path: str) -> Any:
-    with open(path, "rb") as file:
-        return cloudpickle.load(file)
