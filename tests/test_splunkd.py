@@ -7,18 +7,28 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from splunklib import binding, client, results
 
 from dltk_runtime.errors import SearchInvalid
+from dltk_runtime.mltk.commands import Mltk
+from dltk_runtime.mltk.stubs import Stubs
+from dltk_runtime.settings import ClientSettings
+from dltk_runtime.spl.context import Context
+from dltk_runtime.spl.files import Lookups as LookupFiles
+from dltk_runtime.splunk.errors import SearchFailed
+from dltk_runtime.splunk.hec import Hec, event
+from dltk_runtime.splunk.search import search
 from dltk_runtime.splunk.standin import Event, Index, Indexes, NotEmulated, Row, Storage, Window, epoch
 from dltk_runtime.splunk.standin.index import IndexUnknown
 from dltk_runtime.splunk.standin.kvstore import fill
 from dltk_runtime.splunk.standin.lookups import LookupMissing, Lookups
 from tests.service import until
 from tests.splunkd import HecToken, Splunkd
+from tests.splunkd.spl import pipeline
 
 
 def count_rows(search: str, earliest: float, latest: float, now: float) -> Iterable[Row]:
@@ -135,9 +145,9 @@ def test_an_export_is_one_document_a_line_with_the_last_one_marked(service: clie
 
 
 def test_a_search_needs_its_first_command_and_one_that_exists(service: client.Service) -> None:
-    for search, said in (("index=main rows=1", "Unknown search command 'index'"), ("| bad", "no such command")):
+    for text, said in (("index=main rows=1", "Unknown search command 'index'"), ("| bad", "no such command")):
         with pytest.raises(binding.HTTPError, match=said) as failed:
-            service.jobs.create(search)
+            service.jobs.create(text)
         assert failed.value.status == 400
 
 
@@ -351,3 +361,19 @@ def test_time_modifiers_are_resolved(modifier: str | float, wanted: float) -> No
 def test_other_time_modifiers_are_refused_by_name(modifier: str) -> None:
     with pytest.raises(NotEmulated, match="time modifier"):
         epoch(modifier, 0)
+
+
+# ------------------------------------------------------------ searches over what is stored
+
+
+def test_events_that_were_sent_are_found_counted_and_scored_by_the_pipeline(tmp_path: Path) -> None:
+    storage = Storage()
+    context = Context(Mltk(ClientSettings(), Stubs(tmp_path)), LookupFiles(tmp_path, ()))
+    with Splunkd(pipeline(context, storage), storage) as splunkd:
+        events = [event({"entity": f"e{n % 3}", "size": n}, time=1000 + n) for n in range(9)]
+        Hec(splunkd.hec_url, splunkd.hec_token).send(events)
+        counted = "index=main | stats count AS rows sum(size) AS size BY entity"
+        frame = search(counted, 1000, 1006, connection=splunkd.connection())
+        assert frame.to_dict("list") == {"entity": ["e0", "e1", "e2"], "rows": [2, 2, 2], "size": [3, 5, 7]}
+        with pytest.raises(SearchFailed, match="transaction"):
+            search("index=main | transaction entity", 0, connection=splunkd.connection())
