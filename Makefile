@@ -6,7 +6,7 @@ BIN := .venv/bin
 IMAGE ?= cpu
 ENGINE ?= $(or $(shell command -v docker),$(shell command -v podman),docker)
 
-.PHONY: help setup demo test soak appinspect image image-test sbom format readme lock clean
+.PHONY: help setup demo lab test soak appinspect image image-test sbom format readme lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -16,6 +16,9 @@ setup: .venv/ready-$(VARIANT) ## make .venv from locks/cpu.txt (VARIANT=gpu: fro
 
 demo: setup ## train and apply a PyTorch and a Keras model by the requests that Splunk sends
 	$(BIN)/python tools/demo.py
+
+lab: setup ## open JupyterLab on the notebooks
+	$(BIN)/dltk lab
 
 test: setup ## the gate: format, lint, types, tests
 	$(BIN)/ruff format --check .

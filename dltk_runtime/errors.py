@@ -35,6 +35,7 @@
     │   ├── SearchInvalid         its text: syntax, names, arguments
     │   ├── CommandUnknown        a command that only a Splunk runs
     │   └── LookupUnknown         no such CSV file
+    ├── TemplateInvalid           no such template, or a notebook that is there already
     ├── BatchError                `dltk batch`
     │   ├── BatchInvalid          the run cannot be begun as it was ordered
     │   └── BatchFailed           a cell, its kernel or the deadline ended it
@@ -387,6 +388,12 @@ class ApiRefused(DltkError):
     def __init__(self, url: str, status: int, detail: str) -> None:
         super().__init__(f"{detail} (HTTP {status} from {url})")
         self.http_status = status
+
+
+class TemplateInvalid(DltkError):
+    """A new notebook that cannot be written."""
+
+    http_status = 400
 
 
 class BatchError(DltkError):

@@ -1,0 +1,94 @@
+/* JupyterLab's side of dltk_runtime.lab.extension, written as it is loaded: there is nothing to build.
+ *
+ * A prebuilt extension is a container of webpack's module federation: JupyterLab calls `init` with the
+ * modules it shares, then `get('./extension')` for the plugins.
+ */
+(() => {
+  let shared;
+
+  /** A module that JupyterLab shares, in the version that it uses itself. */
+  const load = async name => (await Object.values(shared[name])[0].get())();
+
+  const plugin = {
+    id: 'dltk-runtime:plugin',
+    autoStart: true,
+    description: 'Shows what a saved notebook means as an algorithm, and makes new ones from templates.'
+  };
+
+  const makePlugin = async () => {
+    const [notebook, launcher, apputils, services, coreutils] = await Promise.all(
+      ['@jupyterlab/notebook', '@jupyterlab/launcher', '@jupyterlab/apputils', '@jupyterlab/services', '@jupyterlab/coreutils'].map(load)
+    );
+    const { Notification, InputDialog } = apputils;
+    const settings = services.ServerConnection.makeSettings();
+
+    /** The server's answer to a request below /dltk, as JSON. */
+    const ask = async (path, init = {}) => {
+      const url = coreutils.URLExt.join(settings.baseUrl, 'dltk', path);
+      const response = await services.ServerConnection.makeRequest(url, init, settings);
+      const answer = await response.json();
+      if (!response.ok) {
+        throw new Error(answer.message || response.statusText);
+      }
+      return answer;
+    };
+
+    const shown = new Map(); // by path: the notification of the last save
+
+    /** Say what the save of a notebook means for searches. */
+    const tell = async path => {
+      const review = await ask(`review?path=${encodeURIComponent(path)}`);
+      Notification.dismiss(shown.get(path));
+      shown.delete(path);
+      if (!review.algorithm) {
+        return; // a notebook that is none, and does not begin to be one
+      }
+      const [type, autoClose] = review.problems.length ? ['error', false] : review.hints.length ? ['warning', 15000] : ['success', 3000];
+      shown.set(path, Notification.emit(review.text, type, { autoClose }));
+    };
+
+    plugin.requires = [notebook.INotebookTracker];
+    plugin.optional = [launcher.ILauncher];
+    plugin.activate = async (app, tracker, menu) => {
+      tracker.widgetAdded.connect((_, panel) => {
+        panel.context.saveState.connect((context, state) => {
+          if (state === 'completed') {
+            tell(context.path).catch(error => console.error('dltk-runtime:', error));
+          }
+        });
+      });
+      app.commands.addCommand('dltk:new', {
+        label: args => `Algorithm (${args.template})`,
+        caption: 'A notebook that Splunk can fit and apply at once',
+        execute: async args => {
+          const { value } = await InputDialog.getText({ title: 'Name of the algorithm', placeholder: 'my_algorithm' });
+          if (!value) {
+            return;
+          }
+          try {
+            const made = await ask('new', { method: 'POST', body: JSON.stringify({ name: value, template: args.template }) });
+            await app.commands.execute('docmanager:open', { path: made.path });
+          } catch (error) {
+            Notification.error(error.message);
+          }
+        }
+      });
+      if (menu) {
+        const { templates } = await ask('templates');
+        templates.forEach((template, rank) => menu.add({ command: 'dltk:new', category: 'Notebook', rank: 10 + rank, args: { template } }));
+      }
+    };
+    return { __esModule: true, default: plugin };
+  };
+
+  window._JUPYTERLAB = window._JUPYTERLAB || {};
+  window._JUPYTERLAB['dltk-runtime'] = {
+    init: scope => {
+      shared = scope;
+    },
+    get: async () => {
+      const module = await makePlugin();
+      return () => module;
+    }
+  };
+})();
