@@ -7,7 +7,7 @@ import contextlib
 import functools
 import time
 
-from dltk_runtime import __version__, protocol
+from dltk_runtime import __version__, protocol, status
 from dltk_runtime.applying import Applying
 from dltk_runtime.calls import Call, Pieces
 from dltk_runtime.fitting import Fitting
@@ -82,6 +82,8 @@ class Service:
         Raises:
             DltkError: with the sentence for the search.
         """
+        if status.asked(request):
+            return await self._tell_status(call)
         if request.staging:
             return await self._staging.stage(request, call)
         return await self.fitting.fit(request, call)
@@ -97,7 +99,17 @@ class Service:
         Raises:
             DltkError: with the sentence for the search.
         """
+        if status.asked(request):
+            return await self._tell_status(call)
         return await self._applying.apply(request, call)
+
+    async def _tell_status(self, call: Call) -> Pieces:
+        """The rows about the container itself; also for a fit, which is how a search makes the model stub."""
+        call.waiting = False
+        call.facts["algorithm"] = status.NAME
+        return protocol.answer(
+            "success", f"{call.route} done successfully", [await asyncio.to_thread(status.results, self)]
+        )
 
     async def summary(self) -> bytes:
         """The body of ``/summary``."""
