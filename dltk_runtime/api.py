@@ -23,8 +23,10 @@ from starlette.types import Lifespan
 from dltk_runtime import body, logs, metrics, protocol, v1
 from dltk_runtime.calls import Call, Pieces
 from dltk_runtime.errors import DltkError, Unauthorized
+from dltk_runtime.jobrecord import cut
 from dltk_runtime.service import Service
 
+GONE = "the client hung up"
 PIECE = 1024**2  # bytes of a large answer that are handed to the connection at once
 _GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # what dsdlsupport lets a picture be called
 
@@ -114,7 +116,7 @@ class _Api:
         except DltkError as error:
             pieces, outcome = protocol.answer("error", protocol.failure(route, error)), error.sentence
         except ClientDisconnect:
-            pieces, outcome = [b""], "the client hung up"
+            pieces, outcome = [b""], GONE
         except Exception:  # noqa: BLE001 - Splunk shows no other answer than this route's own, not even a 500's
             logs.log.exception("fault in the runtime", extra={"fields": {"request": call.id}})
             sentence = f"There is a fault in the runtime; the container's log has the traceback of request {call.id}."
@@ -122,7 +124,14 @@ class _Api:
         seconds = time.monotonic() - began
         self._metrics.answered(call, outcome if outcome == "success" else "error", seconds)
         _log(call, outcome, seconds)
+        if outcome not in ("success", GONE):
+            self._tell_of(call, outcome)
         return _response(pieces)
+
+    def _tell_of(self, call: Call, outcome: str) -> None:
+        """An event in Splunk for a request that failed."""
+        facts = {name: value for name, value in call.facts.items() if name != "phases"}
+        self._service.tell("error", route=call.route, request=call.id, message=cut(outcome), **facts)
 
 
 async def _unless_gone(request: Request, call: Call, running: Awaitable[Pieces], service: Service) -> Pieces:

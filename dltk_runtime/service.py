@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
+from typing import Any
 
 from dltk_runtime import __version__, protocol, status
 from dltk_runtime.applying import Applying
@@ -14,12 +15,12 @@ from dltk_runtime.fitting import Fitting
 from dltk_runtime.job import tell_nobody
 from dltk_runtime.jobs import JobStore
 from dltk_runtime.last_used import LastUsed
-from dltk_runtime.promotion import Promotion
+from dltk_runtime.promotion import Decision, Promotion
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.events import Events
 from dltk_runtime.splunk.job_events import tell
 from dltk_runtime.staging import Staging
-from dltk_runtime.store import ModelStore
+from dltk_runtime.store import ModelStore, Version
 from dltk_runtime.training import Trainer
 from dltk_runtime.worker.pool import Pool
 
@@ -38,7 +39,7 @@ class Service:
         self._last = LastUsed(self.store, self.pool)
         self._applying = Applying(settings, self.store, jobs, self.pool, self._last)
         promotion = Promotion(self.store, self._applying)
-        trainer = Trainer(self.store, self.pool, promotion, self._last, settings.fit_timeout)
+        trainer = Trainer(self.store, self.pool, promotion, self._last, settings.fit_timeout, self._decided)
         self.fitting = Fitting(settings, jobs, trainer)
         self._staging = Staging(settings, self.pool)
         self._stop_at: float | None = None  # of `time.monotonic`, once the server was told to stop
@@ -53,6 +54,20 @@ class Service:
             await asyncio.to_thread(self.events.start)
         await self.pool.start()
         self._upkeep = asyncio.create_task(self.fitting.upkeep())
+
+    def tell(self, kind: str, **facts: Any) -> None:
+        """Give an event on its way to Splunk, where there is a collector; nobody waits for it."""
+        if self.events:
+            self.events.put(kind, **facts)
+
+    def promoted(self, version: Version, how: str, *, current: bool = True, **facts: Any) -> None:
+        """Tell Splunk that a version is current now, or was refused that."""
+        name = version.name
+        facts = {"algorithm": name.algorithm, "model": name.model, "version": version.number, "how": how, **facts}
+        self.tell("promotion", current=current, **facts)
+
+    def _decided(self, version: Version, decision: Decision, job: str) -> None:
+        self.promoted(version, "fit", current=decision.current, job=job, message=decision.text)
 
     @property
     def stopping(self) -> bool:

@@ -21,7 +21,7 @@ from dltk_runtime.fit_options import FitOptions
 from dltk_runtime.job import Job
 from dltk_runtime.last_used import LastUsed
 from dltk_runtime.notebook import unpack
-from dltk_runtime.promotion import Promotion
+from dltk_runtime.promotion import Decision, Promotion
 from dltk_runtime.protocol import Request
 from dltk_runtime.reporting import PrintedProgress
 from dltk_runtime.store import Facts, Feature, ModelName, ModelStore, Reservation, SourceHash, Version
@@ -64,6 +64,7 @@ class Trainer:
     promotion: Promotion
     last: LastUsed
     timeout: float  # seconds
+    on_decision: Callable[[Version, Decision, str], None]  # is told of each committed version, and the job it is of
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training, turn: AbstractAsyncContextManager[None]) -> Trained:
@@ -137,6 +138,7 @@ class Trainer:
         training.job.phase("promote")
         decision = await to_its_end(self.promotion.settle(version, fitted, training.options, training.request))
         training.call.facts |= {"version": version.number, "promoted": decision.current}
+        self.on_decision(version, decision, training.job.id)
         self.last.fitted(key_of(version), fitted.description)
         await self._tidy(version.name)
         if fitted.apply_error is not None:

@@ -155,11 +155,12 @@ class Api:
         name = _name(request)
         version = self._service.store.get(name, _number(request.path_params["number"]))
         await asyncio.to_thread(self._service.store.promote, version)
+        self._service.promoted(version, "promote")
         return await asyncio.to_thread(self._model, name)
 
     async def rollback(self, request: Request) -> ModelView:
         name = _name(request)
-        await asyncio.to_thread(self._service.store.rollback, name)
+        self._service.promoted(await asyncio.to_thread(self._service.store.rollback, name), "rollback")
         return await asyncio.to_thread(self._model, name)
 
     async def delete(self, request: Request) -> ModelList:

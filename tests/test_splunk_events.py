@@ -248,20 +248,42 @@ def test_a_server_tells_splunk_of_its_jobs_also_of_those_from_before_a_restart(
         service.restart(signal.SIGKILL)
         splunkd.faults.collector_full = False
         assert service.fit("broken", "a\n1\n")["status"] == "error"
-        until(lambda: len(indexed(splunkd)) == 6)
-        until(lambda: b'dltk_events_total{outcome="sent"} 6.0' in service.send("/metrics", None))
+        until(lambda: len(indexed(splunkd)) == 8)
+        until(lambda: b'dltk_events_total{outcome="sent"} 8.0' in service.send("/metrics", None))
         assert b'dltk_events_total{outcome="dropped"} 0.0' in service.send("/metrics", None)
-    told = [(each["algorithm"], each["state"]) for each in indexed(splunkd)]
+    jobs = [each for each in indexed(splunkd) if each["kind"] == "job"]
+    told = [(each["algorithm"], each["state"]) for each in jobs]
     states = [("queued", "running", "succeeded"), ("queued", "running", "failed")]
     assert sorted(told) == sorted(
         (name, state) for name, each in zip(("healthy", "broken"), states, strict=True) for state in each
     )
-    (failed,) = [each for each in indexed(splunkd) if each["state"] == "failed"]
+    (failed,) = [each for each in jobs if each["state"] == "failed"]
     assert "ZeroDivisionError" in failed["error"]
     assert "broken.ipynb" in failed["coordinates"]
-    (succeeded,) = [each for each in indexed(splunkd) if each["state"] == "succeeded"]
+    (succeeded,) = [each for each in jobs if each["state"] == "succeeded"]
     assert (succeeded["rows"], succeeded["version"], succeeded["promoted"]) == (2, 1, True)
+    (promotion,) = [each for each in indexed(splunkd) if each["kind"] == "promotion"]
+    assert (promotion["version"], promotion["current"], promotion["how"]) == (1, True, "fit")
+    (error,) = [each for each in indexed(splunkd) if each["kind"] == "error"]
+    assert (error["route"], error["job"]) == ("/fit", failed["job"])
+    assert "ZeroDivisionError" in error["message"]
     assert "not-for-splunk" not in json.dumps(indexed(splunkd))
+
+
+def test_no_request_waits_for_a_collector_that_does_not_answer(
+    splunkd: Splunkd, paths: Paths, make_notebook: MakeNotebook
+) -> None:
+    make_notebook("healthy", apply="def apply(model, df, param): raise ValueError(len(df))")
+    hec = {"splunk_hec_enabled": "1", "splunk_hec_url": splunkd.hec_url, "splunk_hec_token": splunkd.hec_token}
+    with Service(paths.home, paths.notebooks, **hec) as service:
+        splunkd.faults.slow = threading.Event()  # no request of the collector is answered
+        assert service.fit("healthy", "a\n1\n")["status"] == "error"
+        for number in range(1, 11):
+            assert service.apply("healthy", "a\n" + "1\n" * number)["status"] == "error"
+        assert not [each for each in indexed(splunkd) if each["kind"] == "error"]
+        splunkd.faults.slow.set()
+        until(lambda: sum(each["kind"] == "error" for each in indexed(splunkd)) == 11, 60)
+        assert service.stop() == 0
 
 
 # ------------------------------------------------------------ the spool
