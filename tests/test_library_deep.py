@@ -171,11 +171,16 @@ class Life:
     summary: dict[str, Any] = field(default_factory=dict)
 
 
+def chosen(request: pytest.FixtureRequest) -> list[str]:
+    """The notebooks whose tests this session runs."""
+    names = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    return [name for name in BY_NAME if name in names]
+
+
 @pytest.fixture(scope="module")
 def lives(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Life]]:
     """Each chosen notebook fitted twice, then, in a new server, applied without the target."""
-    chosen = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
-    cases = [case for case in CASES if case.name in chosen]
+    cases = [BY_NAME[name] for name in chosen(request)]
     with Service(tmp_path_factory.mktemp("library") / "home", NOTEBOOKS, DLTK_SPARES="2") as service:
         with ThreadPoolExecutor(2) as pool:
             found = dict(zip((case.name for case in cases), pool.map(partial(fits, service), cases), strict=True))
@@ -264,24 +269,29 @@ def test_another_parameter_makes_another_model(name: str, lives: dict[str, Life]
 # By papermill
 
 
-@pytest.mark.parametrize("name", BY_NAME)
-def test_papermill_runs_a_notebook_from_top_to_bottom_and_it_plots(name: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """Each chosen notebook run from top to bottom, two at a time: what its cells put out."""
+    names = chosen(request)
+    with ThreadPoolExecutor(2) as pool:
+        runs = pool.map(execute, names, [tmp_path_factory.mktemp(name) for name in names])
+        return dict(zip(names, runs, strict=True))
+
+
+def execute(name: str, folder: Path) -> list[Any]:
     given = [word for item in BY_NAME[name].by_hand.items() for word in ("-p", *item)]
     command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", kernelspec.NAME, *given]
-    environ = kernelspec.environment(Paths(home=tmp_path / "home", notebooks=NOTEBOOKS), os.environ)
-    done = subprocess.run(
-        [*command, str(NOTEBOOKS / f"{name}.ipynb"), "out.ipynb"],
-        cwd=tmp_path,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    outputs = [
-        output
-        for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
-        for output in cell.get("outputs", [])
-    ]
+    environ = kernelspec.environment(Paths(home=folder / "home", notebooks=NOTEBOOKS), os.environ)
+    command += [str(NOTEBOOKS / f"{name}.ipynb"), "out.ipynb"]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    cells = nbformat.read(folder / "out.ipynb", as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return outputs if done.returncode == 0 else [{"output_type": "error", "text": done.stderr[-4000:]}]
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_papermill_runs_a_notebook_from_top_to_bottom_and_it_plots(name: str, executed: dict[str, list[Any]]) -> None:
+    outputs = executed[name]
+    assert [output for output in outputs if output["output_type"] == "error"] == []
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not [output for output in outputs if "UserWarning" in output.get("text", "")]

@@ -37,6 +37,9 @@ ASKED: dict[str, tuple[str | None, list[str]]] = {
 }
 WITH_NUMBERS = [name for name in ASKED if name != "dga_classifier"]
 
+# Where cores are few and busy, PyTorch's threads wait for one another.
+pytestmark = pytest.mark.timeout(400)
+
 Get = Callable[[str], Algorithm]
 
 
