@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dltk_runtime.commands import Exit
 from dltk_runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from dltk_runtime.flows.install import Installer
 
 EXAMPLES = """\b
 Examples:
@@ -17,7 +20,9 @@ Examples:
   dltk flow new feedback dga --defaults          the worked case: labels of people return into training
   dltk flow new --from flow.yaml --force         write the apps anew after editing flow.yaml
   dltk flow check dns                            every trap that is known, in these apps or hand-made ones
+  dltk flow test dns                             its own searches over simulated days
   dltk flow package dns                          dns/dist/*.spl
+  dltk flow install dns --owner svc_dltk         the app's objects over REST
 """
 _ASKED = ("algorithm", "base", "prepare", "features", "target", "interval", "lag", "train_hour")
 
@@ -130,6 +135,41 @@ def test(folder: Path, days: int, labels: int, sample: Path | None, notebooks: P
         click.echo(f"FAULT {fault}", err=True)
     click.echo("The flow works." if not faults else f"{len(faults)} faults.")
     sys.exit(Exit.FAILED if faults else Exit.OK)
+
+
+@command.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--owner", required=True, help="The service account that will own the searches; it must exist.")
+def install(folder: Path, owner: str) -> None:
+    """Make the app's objects over Splunk's REST API (splunk_access_…), searches disabled; Cloud takes the package."""
+    _installer(folder).install(owner)
+
+
+@command.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--owner", required=True, help="The service account that owns the searches.")
+def upgrade(folder: Path, owner: str) -> None:
+    """Renew the app's objects; macros, schedules and what is enabled stay as people have set them."""
+    _installer(folder).install(owner)
+
+
+@command.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def remove(folder: Path) -> None:
+    """Remove the app's objects, but no index, no collection and no label."""
+    _installer(folder).remove()
+
+
+def _installer(folder: Path) -> Installer:
+    from dltk_runtime.flows.app import find_apps
+    from dltk_runtime.flows.install import Installer
+    from dltk_runtime.splunk.connection import Connection
+    from dltk_runtime.splunk.search import search
+
+    app = find_apps(folder)[0]
+    connection = Connection.from_env()
+    inside = connection.within(app.name)
+    return Installer(connection, app, lambda text: search(text, connection=inside, progress=False), click.echo)
 
 
 def _of_file(path: Path) -> dict[str, Any]:

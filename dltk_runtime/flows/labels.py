@@ -1,0 +1,112 @@
+"""Labels of a feedback flow from outside Splunk's dashboards: over REST, with the person's own token.
+
+A label is written by the app's own macro, as a dispatched search, so that the collection and the audit index get it
+alike, and nobody is asked first. Export, import and removal go to the collection itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dltk_runtime.errors import shown
+from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.splunk.connection import Connection
+from dltk_runtime.splunk.kvstore import Collection
+from dltk_runtime.splunk.search import search
+
+COLUMNS = (
+    *("_key", "entity", "label", "status", "comment", "reviewer", "labelled_at"),
+    *("model", "model_version", "feature_set"),
+)
+DAY = 86_400
+_WORD = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels of the flow `flow`."""
+
+    connection: Connection
+    flow: str
+
+    @property
+    def collection(self) -> Collection[dict[str, Any]]:
+        return Collection(self.connection, f"dltk_flow_{self.flow}", f"dltk_{self.flow}_labels", dict)
+
+    def queue(self) -> list[dict[str, Any]]:
+        """Rows that nobody has labelled yet, the most uncertain first."""
+        name = f"dltk_{self.flow}_queue"
+        rows: list[dict[str, Any]] = list(Collection(self.connection, f"dltk_flow_{self.flow}", name, dict).query())
+        done = {label["_key"] for label in self.collection.query() if label.get("label")}
+        waiting = [row for row in rows if row["_key"] not in done]
+        return sorted(waiting, key=lambda row: -float(row.get("uncertainty") or 0))
+
+    def write(self, key: str, verdict: str, note: str = "-") -> None:
+        """Label one row of the queue.
+
+        Raises:
+            FlowInvalid: key or verdict cannot stand in a search, or nothing of that key is in the queue.
+            SplunkError: as `search`.
+        """
+        for word in (key, verdict):
+            if not _WORD.fullmatch(word):
+                raise FlowInvalid(f"{shown(word)} is no key and no verdict: letters, digits and _ . : - alone")
+        clean = note.replace("\\", "/").replace('"', "'").replace("$", "").replace("`", "'").replace(",", ";")
+        text = f'| `dltk_{self.flow}_label("{key}","{verdict}","{clean}")`'
+        if search(text, connection=self.connection, progress=False).empty:
+            raise FlowInvalid(f"nothing with the key {shown(key)} is in the queue of {self.flow}")
+
+    def export(self, path: Path) -> int:
+        """Write every label to a CSV file; how many."""
+        return _write(path, self.collection.query())
+
+    def load(self, path: Path) -> int:
+        """Put the labels of such a file back, each whole; how many.
+
+        Raises:
+            FlowInvalid: it has no ``_key``, or cannot be read.
+        """
+        try:
+            rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        except (OSError, UnicodeDecodeError) as error:
+            raise FlowInvalid(f"{path} cannot be read: {error}") from error
+        if not all(row.get("_key") for row in rows):
+            raise FlowInvalid(f"{path} has rows without _key; 'dltk label export' writes such a file")
+        return len(self.collection.save([_typed(row) for row in rows]))
+
+    def prune(self, days: float, archive: Path, now: float | None = None) -> int:
+        """Remove labels older than so many days, once all of them are in `archive`; how many.
+
+        Raises:
+            FlowInvalid: the archive is there already, or another number of labels is in it than will be removed.
+        """
+        if archive.exists():
+            raise FlowInvalid(f"{archive} is there already: name a new file for what is removed")
+        query = {"labelled_at": {"$lt": (time.time() if now is None else now) - days * DAY}}
+        kept = _write(archive, self.collection.query(query))
+        if kept != (there := self.collection.count(query)):
+            raise FlowInvalid(f"{archive} holds {kept} labels of {there}: somebody writes; try again")
+        if kept:
+            self.collection.delete(query)
+        return kept
+
+
+def _write(path: Path, records: Iterator[dict[str, Any]]) -> int:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        rows = [{name: record.get(name, "") for name in COLUMNS} for record in records]
+        writer.writerows(rows)
+    return len(rows)
+
+
+def _typed(row: dict[str, str]) -> dict[str, Any]:
+    """Numbers where the collection wants them; what is empty is left out."""
+    numbers = ("labelled_at", "model_version")
+    return {name: float(value) if name in numbers else value for name, value in row.items() if value}
