@@ -1,0 +1,81 @@
+"""``python -m bench [--quick] [KIND …]``: measure, and write the table and the plot into ``bench/results/``.
+
+Other programs on the machine spoil the figures: `--wait` waits until there are none. `--quick` only tries it out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import busy, deep, footprint, gpu, latency, plot, report, splunk_million, starts, throughput
+from bench.figures import Figure
+from bench.world import World
+
+KINDS: dict[str, Callable[[World], list[Figure]]] = {
+    "latency": latency.measure,
+    "splunk": splunk_million.measure,
+    "throughput": throughput.measure,
+    "fit": busy.during_a_fit,
+    "large": busy.during_a_large_body,
+    "deep": deep.measure,
+    "starts": starts.measure,
+    "memory": footprint.measure,
+    "gpu": gpu.measure,
+}
+RESULTS = Path(__file__).parent / "results"
+QUIET = 0.5  # load (processes that want to run, over a minute) under which a machine counts as idle
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"what to measure: {', '.join(KINDS)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="few rounds, only to see that it works")
+    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="wait so long for an idle machine")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the table and the plot")
+    given = parser.parse_args()
+    if unknown := set(given.kinds) - set(KINDS):
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
+    _wait_for_quiet(given.wait)
+    before = os.getloadavg()[0]
+    figures = _measure(given.kinds or list(KINDS), quick=given.quick)
+    _write(figures, (before, os.getloadavg()[0]), given.out)
+
+
+def _measure(kinds: list[str], *, quick: bool) -> list[Figure]:
+    figures: list[Figure] = []
+    for kind in kinds:
+        world = World(quick)
+        began = time.perf_counter()
+        try:
+            figures += KINDS[kind](world)
+        finally:
+            shutil.rmtree(world.folder, ignore_errors=True)
+        print(f"{kind}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    return figures
+
+
+def _write(figures: list[Figure], loads: tuple[float, float], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
+    text = report.table(figures, loads)
+    stem.with_suffix(".md").write_text(text)
+    plot.save(figures, stem.with_suffix(".png"))
+    print(text)
+    print(f"written to {stem}.md and .png", file=sys.stderr)
+
+
+def _wait_for_quiet(seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while os.getloadavg()[0] > QUIET and time.monotonic() < deadline:
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    main()
