@@ -7,8 +7,10 @@
     kvstore ─┤
              └── connection ── transport      splunk-sdk's Service over an HTTP client of ours, which checks
     hec ─────────────────────────┘            certificates, can be interrupted, and says what went wrong
-     └── events ── spool                      job events: kept on disk until Splunk has them
+     └── events ── spool                      the runtime's own events: kept on disk until Splunk has them
+          └── job_events                      what they tell of a job
 
+    access             which Splunk notebooks may reach, and how tokens come to them
     errors, retry      what can go wrong, and how long it is tried again
     standin/           what a Splunk stores, in memory, for `dltk flow test` and the tests
 

@@ -95,6 +95,7 @@ class Connection:
                 token=None if self.username else self.token,
                 username=self.username,
                 password=self.password,
+                autologin=bool(self.username),  # a session ends, and another one begins
                 app=self.app,
                 owner=self.owner,
                 sharing="app" if self.app and not self.owner else None,

@@ -127,7 +127,7 @@ class Job:
     ) -> pd.DataFrame:
         """Wait for its end and read all rows, typed as `search` does. Whatever comes between cancels it in Splunk."""
         columns = Columns(text)
-        with self._cancelled_on_failure(), Progress(self.query, show=progress) as bar:
+        with self.cancelled_on_failure(), Progress(self.query, show=progress) as bar:
             total = self.wait(timeout, lambda status: bar.to(status.rows)).rows
             for chunk in chunks(counted(self._pages(), bar, total)):
                 columns.add(chunk)
@@ -168,7 +168,8 @@ class Job:
         return Rows(lines, self.query, self.connection.address, self.messages)
 
     @contextlib.contextmanager
-    def _cancelled_on_failure(self) -> Iterator[None]:
+    def cancelled_on_failure(self) -> Iterator[None]:
+        """Cancel it in Splunk when what is done here does not come to its end."""
         try:
             yield
         except BaseException:  # Ctrl-C too: a search that nobody reads must not hold a place in Splunk's queue

@@ -65,8 +65,9 @@ class SplunkSearch:
         connection = self._connection(f"SplunkSearch.search({query!r}, {earliest!r}, {latest!r})")
         self.query, self.earliest, self.latest = query, earliest, latest
         self._job = Job.start(query, earliest, latest, connection=connection)
-        self._job.wait()
-        self.events = list(self._job.rows())
+        with self._job.cancelled_on_failure():
+            self._job.wait()
+            self.events = list(self._job.rows())
         return self.events
 
     def as_df(self) -> pd.DataFrame:
