@@ -6,6 +6,7 @@ import os
 
 from dltk_runtime import tls
 from dltk_runtime.lab import kernelspec
+from dltk_runtime.lab.extension import configure
 from dltk_runtime.settings import Settings
 
 settings = Settings.from_env()
@@ -15,7 +16,7 @@ c.ServerApp.ip = "0.0.0.0"  # the container's own network, published as its user
 c.ServerApp.port = settings.jupyter_port
 c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False
-c.ServerApp.root_dir = str(settings.paths.notebooks)
+configure(c, settings.paths)
 c.ServerApp.allow_root = True  # a container may be run as root; the image does not ask for it
 c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
 if settings.https:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from dltk_runtime.sources import Cell, Source, left_out, read_source
 
 # What IPython and the import system bind in every module.
 _GIVEN = {*dir(builtins), "__file__", "__name__", "__doc__", "__spec__", "__builtins__", "__annotations__"}
+_QUOTED = re.compile(r": `.*`: ")
 _BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -38,6 +40,12 @@ class Review:
         """All of it, a line each; one line when all is well."""
         lines = [*self.problems, *(f"hint: {hint}" for hint in self.hints)]
         return "\n".join(lines) if lines else f"{self.name}: no problem"
+
+    @property
+    def brief(self) -> str:
+        """The first line, short enough for a message that is seen in passing: without the source line."""
+        first, *more = self.text.splitlines()
+        return _QUOTED.sub(": ", first, count=1) + (f" (and {len(more)} more)" if more else "")
 
 
 def review(path: Path) -> Review:

@@ -62,6 +62,7 @@ class ReviewHandler(APIHandler):
                 "algorithm": _is_algorithm(found),
                 "problems": found.problems,
                 "hints": found.hints,
+                "brief": found.brief,
                 "text": found.text,
             }
         )

@@ -19,7 +19,7 @@
     const [notebook, launcher, apputils, services, coreutils] = await Promise.all(
       ['@jupyterlab/notebook', '@jupyterlab/launcher', '@jupyterlab/apputils', '@jupyterlab/services', '@jupyterlab/coreutils'].map(load)
     );
-    const { Notification, InputDialog } = apputils;
+    const { Dialog, InputDialog, Notification, showDialog } = apputils;
     const settings = services.ServerConnection.makeSettings();
 
     /** The server's answer to a request below /dltk, as JSON. */
@@ -44,7 +44,9 @@
         return; // a notebook that is none, and does not begin to be one
       }
       const [type, autoClose] = review.problems.length ? ['error', false] : review.hints.length ? ['warning', 15000] : ['success', 3000];
-      shown.set(path, Notification.emit(review.text, type, { autoClose }));
+      const all = () => showDialog({ title: path, body: review.text, buttons: [Dialog.okButton()] });
+      const actions = type === 'success' ? [] : [{ label: 'Show all', callback: all }];
+      shown.set(path, Notification.emit(review.brief, type, { autoClose, actions }));
     };
 
     plugin.requires = [notebook.INotebookTracker];
