@@ -109,6 +109,17 @@ class Service:
                 return error.code
         return 200
 
+    def cancel(self, job: str, token: str | None = None) -> int:
+        """Ask for a job's end; the HTTP status."""
+        headers = {"Authorization": self.token if token is None else token}
+        request = urllib.request.Request(f"{self.url}/v1/jobs/{job}", method="DELETE", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
     def summary(self) -> dict[str, Any]:
         """The JSON inside the JSON string of ``/summary``."""
         return dict(json.loads(json.loads(self.send("/summary", None))))

@@ -132,13 +132,13 @@ def test_a_cancelled_fit_ends_its_process_and_stores_nothing(service: Service, g
     until(gate.began.exists)
     job = get(service, "/v1/jobs?state=running")["jobs"][0]["id"]
     worker = until(lambda: [pid for pid in service.workers() if _is_nice(pid)])[0]
-    assert _delete(service, job) == 200
+    assert service.cancel(job) == 200
     until(lambda: not psutil.pid_exists(worker), 2)
     fit.join(10)
     assert answers[0]["message"].startswith(f"/fit: ERROR: unable to fit model. Job {job} was cancelled")
     assert get(service, f"/v1/jobs/{job}")["state"] == "cancelled"
     assert service.store_folders("waits") == []
-    assert _delete(service, job) == 409
+    assert service.cancel(job) == 409
 
 
 def _is_nice(pid: int) -> bool:
@@ -149,27 +149,13 @@ def _is_nice(pid: int) -> bool:
         return False
 
 
-def _delete(service: Service, job: str, token: str = "") -> int:
-    import urllib.error
-    import urllib.request
-
-    headers = {"Authorization": token or service.token}
-    request = urllib.request.Request(f"{service.url}/v1/jobs/{job}", method="DELETE", headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
-
-
 def test_queued_jobs_have_a_place_can_be_cancelled_and_run_in_order(notebooks: Paths, gate: Gate) -> None:
     with Service(notebooks.home, notebooks.notebooks, DLTK_FIT_WORKERS="1") as service:
         running = job_of(service.fit("waits", ROWS, model="a", mode="async", **gate.params("fit")))
         until(gate.began.exists)
         waiting = [job_of(service.fit("algo", ROWS, model=model, mode="async")) for model in ("b", "c", "d")]
         assert [get(service, f"/v1/jobs/{job}")["place"] for job in waiting] == [1, 2, 3]
-        assert _delete(service, waiting[1]) == 200
+        assert service.cancel(waiting[1]) == 200
         wait_for(service, waiting[1], "cancelled")
         gate.go_on.touch()
         ended = [wait_for(service, job, "succeeded")["ended"] for job in (running, waiting[0], waiting[2])]
