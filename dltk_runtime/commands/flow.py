@@ -118,7 +118,7 @@ def package(folder: Path, to: Path | None) -> None:
 @command.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--days", type=click.IntRange(1), default=2, show_default=True, help="Simulated days of scheduled runs.")
-@click.option("--labels", type=click.IntRange(0), default=60, show_default=True, help="Rows that people judge a day.")
+@click.option("--labels", type=click.IntRange(0), default=200, show_default=True, help="Rows that people judge a day.")
 @click.option("--sample", type=click.Path(exists=True, path_type=Path), help="Events (CSV).  [FOLDER/sample.csv]")
 @click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
 def test(folder: Path, days: int, labels: int, sample: Path | None, notebooks: Path | None) -> None:

@@ -100,7 +100,7 @@ def _values(flow: Flow) -> dict[str, str]:
             "first": "_first" if flow.kind is Kind.FEEDBACK else "",
             "more": _part("../readme/feedback.md") if flow.kind is Kind.FEEDBACK else "",
             "overview": _part("overview.xml"),
-            **{part: _part(f"{part}.conf") for part in ("meeting", "daily", "alert", "health", "gaps")},
+            **{part: _part(f"{part}.conf") for part in ("meeting", "daily", "durable", "alert", "health", "gaps")},
             "late": _part("late.conf" if flow.source is Source.EVENTS else "behind.conf"),
         }
     )
@@ -114,6 +114,7 @@ def _crons(flow: Flow) -> dict[str, str]:
         "cron": f"{first}-59/{flow.interval} * * * *",
         "late_cron": f"{late}-59/{flow.interval} * * * *",
         "train_cron": f"{(flow.offset * 7 + 11) % 60} {flow.train_hour} * * *",
+        "audit_cron": f"{(flow.offset * 7 + 11) % 60} {(flow.train_hour + 1) % 24} * * *",
         "window_start": str(flow.lag + flow.interval),
         "behind_start": str(flow.lag + 2 * flow.interval),
         "late_start": str(flow.interval + 2),

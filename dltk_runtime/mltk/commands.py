@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from dltk_runtime.errors import ReplyUnreadable, Unreachable
+from dltk_runtime.errors import ReplyUnreadable, SearchError, Unreachable
 from dltk_runtime.mltk import client, reply, request
 from dltk_runtime.mltk.grammar import Apply, Fit
 from dltk_runtime.mltk.results import Message, Result, failed, info, once
@@ -32,7 +32,11 @@ class Mltk:
     limits: Mapping[str, Any] = field(default_factory=lambda: request.LIMITS)
 
     def fit(self, frame: pd.DataFrame, fit: Fit) -> Result:
-        """Train on `frame`. The stub is written whatever the container answers, as MLTK does."""
+        """Train on `frame`. The stub is written whatever the container answers, as MLTK does.
+
+        Raises:
+            SearchError: it took longer than `max_fit_time`; there is no stub.
+        """
         rows, messages = request.sample(request.infer(frame), fit, self.limits)
         meta = request.fit_meta(fit, list(rows.columns), self.limits)
         size = request.CHUNK_ROWS if fit.partial else max(len(rows), 1)
@@ -77,14 +81,25 @@ class Mltk:
         settings = self.client
         try:
             payload = request.body(data, meta)
-            answer = reply.read(client.post(settings.url, settings.token, path, payload, cafile=settings.cafile))
+            timeout = float(self.limits["max_fit_time"]) if path == "/fit" else None
+            answer = reply.read(client.post(settings.url, settings.token, path, payload, timeout, settings.cafile))
         except (Unreachable, ReplyUnreadable) as error:
+            if timeout and isinstance(error.__cause__, TimeoutError):
+                raise _killed(timeout) from error
             return Result(rows, (*messages, failed(error)))
         if answer.results is None:
             return Result(rows, (*messages, answer.message))
         name = meta["options"].get("output_name")
         target = next(iter(meta.get("target_variables", [])), target)
         return Result(reply.merge(rows, answer.results, target, name), (*messages, answer.message))
+
+
+def _killed(seconds: float) -> SearchError:
+    """Splunk ends a search whose fit takes longer; no stub is written, and the container trains on."""
+    return SearchError(
+        f"max_fit_time: Splunk ends a search whose fit takes more than {seconds:g} s, and keeps no model of that name. "
+        "Add mode=async to the fit, so that it answers at once"
+    )
 
 
 def _joined(results: list[Result], before: Iterable[Message] = ()) -> Result:

@@ -22,11 +22,16 @@ class Reviewer:
     name: str = "reviewer"
 
     def judge(self, world: World, now: float, most: int) -> int:
-        """Judge the first `most` rows of the queue; how many that were."""
-        rows = world.run(self.queue, now, tokens={"tick": "0"}).frame.head(most)
-        for number, (key, entity) in enumerate(zip(rows["key"], rows["entity"], strict=True)):
-            self.write(world, now + number, str(key), self.truth.get(str(entity), "skip"))
-        return len(rows)
+        """Judge rows until `most` are judged or the queue is empty; how many that were."""
+        done = 0
+        while done < most:
+            rows = world.run(self.queue, now + done, tokens={"tick": str(done)}).frame.head(most - done)
+            if rows.empty:
+                break
+            for number, (key, entity) in enumerate(zip(rows["key"], rows["entity"], strict=True)):
+                self.write(world, now + done + number, str(key), self.truth.get(str(entity), "skip"))
+            done += len(rows)
+        return done
 
     def write(self, world: World, now: float, key: str, verdict: str, note: str = "-") -> None:
         """One label."""

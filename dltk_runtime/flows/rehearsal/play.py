@@ -68,7 +68,7 @@ class Player:
     world: World
     runtime: Runtime
     reviewer: Reviewer | None = None
-    labels_a_day: int = 60
+    labels_a_day: int = 200
     outage: Callable[[Run], bool] = lambda _: False
     tell: Callable[[str], None] = lambda _: None
     played: Played = field(default_factory=Played)

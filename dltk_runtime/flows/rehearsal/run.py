@@ -25,7 +25,7 @@ class Rehearsal:
     folder: Path
     notebooks: Path
     days: int = 2
-    labels_a_day: int = 60
+    labels_a_day: int = 200
     sample: Path | None = None
 
     def run(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dltk_runtime import files
 from dltk_runtime.flows.app import App, Search
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.mltk.commands import Mltk
@@ -84,6 +85,8 @@ def make_world(apps: Sequence[App], sample: Path, client: ClientSettings, folder
         for stanza in each.conf("indexes.conf"):
             storage.indexes.create(stanza.name, stanza.get("datatype", "event"))
     fill_sample(storage, sample)
+    for stub in sorted((app.folder / "lookups").glob("*.mlmodel")):
+        files.copy(stub, folder / stub.name)
     macros, replaced = _with_sample(app)
     context = Context(
         mltk=Mltk(client, Stubs(folder)),
