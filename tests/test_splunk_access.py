@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings, worker_environment
 from dltk_runtime.splunk.access import DESCRIPTOR, Access, found, of_settings, sealed
+from dltk_runtime.tls import certificate
+from tests.conftest import MakeNotebook
+from tests.service import Service
+from tests.splunkd import Splunkd
 
 SETTINGS = Settings(
     splunk_access=True,
@@ -86,3 +91,39 @@ def test_without_a_token_there_is_no_memory_file() -> None:
 
 def test_tokens_are_not_shown() -> None:
     assert "-token" not in repr(of_settings(SETTINGS))
+
+
+def test_a_notebook_in_the_service_searches_and_its_environment_holds_no_token(
+    paths: Paths, make_notebook: MakeNotebook, tmp_path: Path
+) -> None:
+    make_notebook(
+        "asks",
+        apply="""
+            def apply(model, df, param):
+                import os, subprocess, sys
+                from dsdlsupport import SplunkHEC, SplunkSearch
+                rows = SplunkSearch.SplunkSearch().search("| makeresults count=3")
+                SplunkHEC.SplunkHEC().send_hello_world()
+                code = "from dltk_runtime.splunk.access import found; print(found().token == '')"
+                child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, close_fds=False)
+                secrets = [name for name in os.environ if "token" in name]
+                return pd.DataFrame({"rows": [len(rows)], "child": [child.stdout.strip()], "secrets": [str(secrets)]})
+        """,
+    )
+    pair = certificate(Settings(home=tmp_path / "tls", host="127.0.0.1"))
+    with Splunkd(certificate=pair) as splunkd:
+        variables = {
+            "splunk_access_enabled": "1",
+            "splunk_access_host": "127.0.0.1",
+            "splunk_access_port": str(splunkd.port),
+            "splunk_access_token": splunkd.token,
+            "splunk_hec_enabled": "1",
+            "splunk_hec_url": splunkd.hec_url,
+            "splunk_hec_token": splunkd.hec_token,
+            "DLTK_SPLUNK_CAFILE": str(pair[0]),
+        }
+        with Service(paths.home, paths.notebooks, **variables) as service:
+            for answer in (service.fit("asks", "a\n1\n"), service.apply("asks", "a\n1\n")):
+                assert answer["status"] == "success", answer
+                assert answer["results"].splitlines()[1] == "3,True,[]"
+            assert splunkd.token not in service.log.read_text()

@@ -72,6 +72,22 @@ def sealed(settings: Settings) -> int | None:
     return descriptor
 
 
+def variables(descriptor: int | None) -> dict[str, str]:
+    """What a worker's environment says of the memory file of `sealed`."""
+    return {} if descriptor is None else {DESCRIPTOR: str(descriptor)}
+
+
+def inherited(environ: Mapping[str, str]) -> tuple[int, ...]:
+    """The descriptor that a worker with this environment gets, and keeps from its children."""
+    return (int(environ[DESCRIPTOR]),) if DESCRIPTOR in environ else ()
+
+
+def close(descriptor: int | None) -> None:
+    """Forget the memory file of `sealed`."""
+    if descriptor is not None:
+        os.close(descriptor)
+
+
 def found(environ: Mapping[str, str] | None = None) -> Access:
     """The access of this process: a worker's memory file, else the environment.
 

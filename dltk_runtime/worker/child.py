@@ -21,6 +21,7 @@ from typing import NoReturn, TextIO
 import msgspec
 
 from dltk_runtime import progress, settings
+from dltk_runtime.splunk import access
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.failure import StepFailed
 from dltk_runtime.worker.messages import (
@@ -64,7 +65,7 @@ def main(options_json: str) -> NoReturn:
 
 def _channel(options: Options) -> socket.socket:
     """The socket to the front process, which none of the notebook's children may hold or write to."""
-    for descriptor in (options.channel, options.dump):
+    for descriptor in (options.channel, options.dump, *access.inherited(os.environ)):
         os.set_inheritable(descriptor, False)
     sock = socket.socket(fileno=options.channel)
     os.register_at_fork(after_in_child=sock.close)

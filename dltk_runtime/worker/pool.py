@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 
 from dltk_runtime.errors import Busy
 from dltk_runtime.settings import GIB, Settings, cores, worker_environment
+from dltk_runtime.splunk import access
 from dltk_runtime.worker import memory
 from dltk_runtime.worker.death import Death, WorkerDied
 from dltk_runtime.worker.guardian import Guardian
@@ -38,11 +39,13 @@ class Pool:
         self._plain_slots = asyncio.Semaphore(cores())
         self._spares = Spares(self._start_worker, settings.spares)
         self._guardian: Guardian | None = None
+        self._splunk: int | None = None
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to watch memory and to make spares."""
         self._guardian = Guardian()
+        self._splunk = access.sealed(self._settings)
         self._watch = asyncio.create_task(self._watch_memory())
         self._spares.wish_for(Spec(self._settings.apply_threads))
 
@@ -56,6 +59,8 @@ class Pool:
         await asyncio.gather(*(worker.end(STOPPED) for worker in self.workers()))
         if guardian is not None:
             await asyncio.to_thread(guardian.close)
+        access.close(self._splunk)
+        self._splunk = None
 
     def workers(self) -> list[Worker]:
         """Every worker there is."""
@@ -176,7 +181,8 @@ class Pool:
     def _start_worker(self, spec: Spec) -> Worker:
         if self._guardian is None:
             raise WorkerDied(Death("was not started because the server stops", "start"))
-        worker = Worker.start(spec, worker_environment(self._settings, spec.threads), self._guardian)
+        environ = worker_environment(self._settings, spec.threads) | access.variables(self._splunk)
+        worker = Worker.start(spec, environ, self._guardian)
         self._workers.add(worker)
         return worker
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from dltk_runtime.memory_file import MemoryFile
+from dltk_runtime.splunk import access
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.death import Death, WorkerDied, cause_of, place_of
 from dltk_runtime.worker.guardian import Guardian
@@ -112,7 +113,7 @@ class Worker:
                     stdin=subprocess.DEVNULL,
                     stdout=write,
                     stderr=write,
-                    pass_fds=(theirs.fileno(), dump),
+                    pass_fds=(theirs.fileno(), dump, *access.inherited(environ)),
                     start_new_session=True,
                 )
             finally:
