@@ -45,7 +45,7 @@ COPY --from=build /opt/dltk /opt/dltk
 COPY container/ /opt/dltk/container/
 COPY notebooks/ /opt/dltk/notebooks/
 # Any user may run the image (OpenShift chooses one by chance), always in group 0.
-RUN mkdir -p /srv/notebooks && chmod -R g=u /srv
+RUN chmod g=u /srv
 # HOME and USER: the user has no entry in /etc/passwd, and getpass would fail.
 ENV PATH=/opt/dltk/bin:${PATH} \
     PYTHONUNBUFFERED=1 \

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import ROOT, Engine, engine
+from engine import Engine, engine
 
 from container import Container
 
@@ -55,8 +56,9 @@ def volume(podman: Engine) -> Iterator[str]:
     podman.podman("volume", "rm", "--force", name, check=False)
 
 
-@pytest.fixture(scope="session")
-def iris() -> tuple[str, str]:
-    """Rows to train on and rows to apply to, as Splunk sends them."""
-    samples = ROOT / "notebooks" / "data" / "samples"
-    return (samples / "iris_train.csv").read_text(), (samples / "iris_test.csv").read_text()
+@pytest.fixture
+def mounted() -> Iterator[Path]:
+    """A folder to mount that the container's user can read; pytest's own are for their owner alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

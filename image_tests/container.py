@@ -69,7 +69,10 @@ class Container:
         return self.exit_code()
 
     def kill(self) -> None:
-        self._engine.podman("kill", "--signal", "KILL", self.name)
+        self.signal("KILL")
+
+    def signal(self, name: str) -> None:
+        self._engine.podman("kill", "--signal", name, self.name)
 
     def start(self) -> None:
         self._engine.podman("start", self.name)

@@ -100,7 +100,7 @@ def test_a_dead_jupyterlab_comes_back_and_one_signal_ends_all(start: Start, cpu_
     container = development(start, cpu_image, volume)
     lab_of(container)
     before = container.run("s6-svstat", "-o", "pid", "/tmp/services/jupyter")
-    container.run("kill", "-KILL", before)
+    container.run("sh", "-c", f"kill -KILL {before}")
     until(lambda: container.run("s6-svstat", "-o", "pid", "/tmp/services/jupyter") not in {before, "-1"}, 30)
     lab_of(container)
     assert container.status("/readyz") == 200

@@ -81,8 +81,8 @@ def test_the_rendered_chart_is_what_kubernetes_takes(helm: str, values: list[str
     ("values", "why"),
     [
         ([], "secret.apiToken"),
-        (["secret.apiToken=x", "replicas=2"], "ReadWriteMany"),
-        (["secret.apiToken=x", "replicas=2", "storage.claim=c", "mode=DEV"], "set replicas to 1"),
+        (["secret.name=s", "replicas=2"], "ReadWriteMany"),
+        (["secret.name=s", "replicas=2", "storage.claim=c", "mode=DEV"], "set replicas to 1"),
     ],
 )
 def test_the_chart_refuses_what_cannot_work(helm: str, values: list[str], why: str) -> None:

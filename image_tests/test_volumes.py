@@ -135,12 +135,12 @@ def test_libraries_that_cannot_be_installed_do_not_stop_the_container(start: Sta
     assert container.fit("barebone_template", ROWS)["status"] == "success"
 
 
-def test_a_mounted_certificate_is_served_and_renewed(start: Start, tmp_path: Path) -> None:
+def test_a_mounted_certificate_is_served_and_renewed(start: Start, mounted: Path) -> None:
     def place(name: str) -> None:
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-days", "2"]
-        command += ["-keyout", str(tmp_path / "tls.key"), "-out", str(tmp_path / "tls.crt")]
+        command += ["-keyout", str(mounted / "tls.key"), "-out", str(mounted / "tls.crt")]
         subprocess.run(command, check=True, capture_output=True)
-        (tmp_path / "tls.key").chmod(0o644)
+        (mounted / "tls.key").chmod(0o644)
 
     def served() -> str:
         address = urlsplit(container.url())
@@ -148,11 +148,11 @@ def test_a_mounted_certificate_is_served_and_renewed(start: Start, tmp_path: Pat
 
     place("first")
     env = {"API_SSL_CERT": "/certificate/tls.crt", "API_SSL_KEY": "/certificate/tls.key"}
-    container = start(env=env, options=(*HARDENED, f"--volume={tmp_path}:/certificate:ro"))
+    container = start(env=env, options=(*HARDENED, f"--volume={mounted}:/certificate:ro"))
     container.ready()
-    assert served().split() == (tmp_path / "tls.crt").read_text().split()
+    assert served().split() == (mounted / "tls.crt").read_text().split()
     place("second")
-    until(lambda: served().split() == (tmp_path / "tls.crt").read_text().split(), 30)
+    until(lambda: served().split() == (mounted / "tls.crt").read_text().split(), 30)
     assert "certificate renewed" in container.logs()
 
 

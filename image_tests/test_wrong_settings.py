@@ -49,13 +49,13 @@ def test_a_certificate_that_is_not_there(start: Start) -> None:
     assert "The TLS certificate /srv/no.crt" in refusal(container.logs())
 
 
-def test_a_certificate_with_the_key_of_another(start: Start, tmp_path: Path) -> None:
+def test_a_certificate_with_the_key_of_another(start: Start, mounted: Path) -> None:
     for name in ("one", "two"):
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-days", "2"]
-        command += ["-keyout", str(tmp_path / f"{name}.key"), "-out", str(tmp_path / f"{name}.crt")]
+        command += ["-keyout", str(mounted / f"{name}.key"), "-out", str(mounted / f"{name}.crt")]
         subprocess.run(command, check=True, capture_output=True)
-    (tmp_path / "two.key").chmod(0o644)
-    mount = (f"--volume={tmp_path}:/certificate:ro",)
+    (mounted / "two.key").chmod(0o644)
+    mount = (f"--volume={mounted}:/certificate:ro",)
     env = {"API_SSL_CERT": "/certificate/one.crt", "API_SSL_KEY": "/certificate/two.key"}
     container = start(env=env, options=(*HARDENED, *mount))
     assert container.exit_code() == 78
