@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from dltk_runtime import algorithm, errors, logs
 from dltk_runtime.calls import Call, Pieces, deaths_reported, expect
+from dltk_runtime.drift import Drift
 from dltk_runtime.errors import AlgorithmFailed, AlgorithmMissing, DltkError, OptionInvalid
 from dltk_runtime.fit_options import wants_version
 from dltk_runtime.jobs import JobStore
@@ -19,7 +20,18 @@ from dltk_runtime.protocol import Request, answer
 from dltk_runtime.settings import Settings
 from dltk_runtime.store import ModelName, ModelStore, Version
 from dltk_runtime.worker.death import WorkerDied
-from dltk_runtime.worker.messages import Applied, Apply, ErrorReport, Failed, FeatureKind, Load, Loaded, Score, Scored
+from dltk_runtime.worker.messages import (
+    Applied,
+    Apply,
+    Counts,
+    ErrorReport,
+    Failed,
+    FeatureKind,
+    Load,
+    Loaded,
+    Score,
+    Scored,
+)
 from dltk_runtime.worker.pool import Pool
 from dltk_runtime.worker.process import Sink, Worker, discard
 from dltk_runtime.worker.residents import Key
@@ -33,7 +45,9 @@ TRIES = 3  # workers that may be found dead, one after another
 class Applying:
     """Applies models; nothing is written."""
 
-    def __init__(self, settings: Settings, store: ModelStore, jobs: JobStore, pool: Pool, last: LastUsed) -> None:
+    def __init__(
+        self, settings: Settings, store: ModelStore, jobs: JobStore, pool: Pool, last: LastUsed, drift: Drift
+    ) -> None:
         self._paths = settings.paths
         self._timeout = settings.apply_timeout
         self._refuse_missing = settings.refuse_missing
@@ -41,6 +55,7 @@ class Applying:
         self._jobs = jobs
         self._pool = pool
         self._last = last
+        self._drift = drift
 
     async def apply(self, request: Request, call: Call) -> Pieces:
         """The answer with the results of the model's current version.
@@ -62,6 +77,7 @@ class Applying:
         deadline = time.monotonic() + self._timeout
         async with self.loaded(version, printed.write, deadline, call) as (worker, loaded):
             self._last.applied(key_of(version))
+            drifts = self._drift.warning(key_of(version))  # by the requests before, not by this one
             message = Apply(
                 meta=request.meta_json,
                 version_column=version.number if wants_version(request.parameters) else 0,
@@ -78,8 +94,8 @@ class Applying:
         if loaded.notice:
             kept = f"the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"
             text = f"{text}. WARNING: {kept}"
-        if applied.notices:
-            text = f"{text}. WARNING: {'; '.join(applied.notices)}"
+        if notices := [*applied.notices, *filter(None, [drifts])]:
+            text = f"{text}. WARNING: {'; '.join(notices)}"
         return answer("success", text, [results])
 
     async def score(self, version: Version, request: Request, holdout: float) -> Scored:
@@ -127,7 +143,13 @@ class Applying:
             worker = resident.the_worker
             if resident.loaded is None:
                 resident.loaded = await self._load(worker, version, deadline)
+                worker.on_counts = self._counting(version)
             yield worker, resident.loaded
+
+    def _counting(self, version: Version) -> Callable[[Counts], None]:
+        """Where the counts of the worker that serves `version` go."""
+        features = version.manifest().features if version.number else []
+        return lambda counts: self._drift.take(key_of(version), features, counts)
 
     async def _load(self, worker: Worker, version: Version, deadline: float) -> Loaded:
         reply, _ = await worker.call(_load_message(version), deadline=deadline, setting=SETTING)
@@ -205,6 +227,8 @@ def _load_message(version: Version) -> Load:
         kept_model=str(version.kept_model) if manifest.kept_by_runtime else "",
         targets=tuple(manifest.targets),
         features=tuple(
-            FeatureKind(each.name, each.kind) for each in manifest.features if each.name not in manifest.targets
+            FeatureKind(each.name, each.kind, each.baseline)
+            for each in manifest.features
+            if each.name not in manifest.targets
         ),
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from dltk_runtime.baseline import Baseline
 from dltk_runtime.errors import StoreDamaged
 
 MANIFEST = "version.json"
@@ -23,6 +24,7 @@ class Feature(msgspec.Struct, frozen=True):
 
     name: str
     kind: str
+    baseline: Baseline | None = None  # how its values were spread; none in versions of older runtimes
 
 
 class SourceHash(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from dltk_runtime.calls import Call
 from dltk_runtime.worker import memory
 
 if TYPE_CHECKING:
+    from dltk_runtime.drift import Drift
     from dltk_runtime.service import Service
     from dltk_runtime.splunk.events import Events
 
@@ -75,6 +76,7 @@ class _Now(Collector):
         yield _gauge("dltk_models", "Models with a committed version", len(names))
         versions = sum(len(self._service.store.versions(name)) for name in names)
         yield _gauge("dltk_versions", "Stored versions of all models", versions)
+        yield from _drift(self._service.drift)
         if self._service.events:
             yield from _events(self._service.events)
 
@@ -85,6 +87,17 @@ def _events(events: Events) -> Iterator[GaugeMetricFamily | CounterMetricFamily]
     for outcome in ("sent", "dropped", "refused"):
         family.add_metric([outcome], getattr(events.counts, outcome))
     yield family
+
+
+def _drift(drift: Drift) -> Iterator[GaugeMetricFamily]:
+    labels = ["algorithm", "model", "version", "feature"]
+    index = GaugeMetricFamily("dltk_drift", "Population stability index of a feature since the fit", labels=labels)
+    unseen = GaugeMetricFamily("dltk_drift_unseen", "Share of a feature's values that the fit never saw", labels=labels)
+    for key, level in drift.levels():
+        names = [key.algorithm, key.model, str(key.version), level.feature]
+        index.add_metric(names, level.index)
+        unseen.add_metric(names, level.unseen)
+    yield from (index, unseen)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -11,6 +11,7 @@ from typing import Any
 from dltk_runtime import __version__, protocol, status
 from dltk_runtime.applying import Applying
 from dltk_runtime.calls import Call, Pieces
+from dltk_runtime.drift import Drift, Level
 from dltk_runtime.fitting import Fitting
 from dltk_runtime.job import tell_nobody
 from dltk_runtime.jobs import JobStore
@@ -23,6 +24,7 @@ from dltk_runtime.staging import Staging
 from dltk_runtime.store import ModelStore, Version
 from dltk_runtime.training import Trainer
 from dltk_runtime.worker.pool import Pool
+from dltk_runtime.worker.residents import Key
 
 
 class Service:
@@ -36,8 +38,9 @@ class Service:
         self.events = Events.of(settings)
         on_state = functools.partial(tell, self.events) if self.events else tell_nobody
         self.jobs = jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes, on_state)
+        self.drift = Drift(self._drifts)
         self._last = LastUsed(self.store, self.pool)
-        self._applying = Applying(settings, self.store, jobs, self.pool, self._last)
+        self._applying = Applying(settings, self.store, jobs, self.pool, self._last, self.drift)
         promotion = Promotion(self.store, self._applying)
         trainer = Trainer(self.store, self.pool, promotion, self._last, settings.fit_timeout, self._decided)
         self.fitting = Fitting(settings, jobs, trainer)
@@ -68,6 +71,10 @@ class Service:
 
     def _decided(self, version: Version, decision: Decision, job: str) -> None:
         self.promoted(version, "fit", current=decision.current, job=job, message=decision.text)
+
+    def _drifts(self, key: Key, level: Level, rows: int) -> None:
+        facts = {"algorithm": key.algorithm, "model": key.model, "version": key.version, "rows": rows}
+        self.tell("drift", feature=level.feature, index=round(level.index, 4), unseen=round(level.unseen, 4), **facts)
 
     @property
     def stopping(self) -> bool:

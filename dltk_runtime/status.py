@@ -19,6 +19,7 @@ from dltk_runtime.errors import DltkError
 from dltk_runtime.jobrecord import JobRecord
 from dltk_runtime.protocol import Request
 from dltk_runtime.store import ModelName
+from dltk_runtime.worker.residents import Key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,7 @@ COLUMNS = (
     "total",
     "metrics",  # "f1=0.93 loss=0.2"
     "drift",  # highest population stability index of a feature since the container started
+    "feature",  # which one that is
     "message",
 )
 
@@ -94,6 +96,8 @@ def _job(record: JobRecord, now: datetime) -> Row:
 def _model(service: Service, name: ModelName) -> Row:
     row: Row = {"kind": "model", "algorithm": name.algorithm, "model": name.model}
     version = service.store.serving(name)
+    level = service.drift.highest(Key(name.algorithm, name.model, version.number))
+    row |= {"drift": f"{level.index:.4g}" if level else "", "feature": level.feature if level else ""}
     row |= {"version": version.number, "state": "current" if version.number else "files of an old volume"}
     if not version.number:
         return row

@@ -230,7 +230,7 @@ def _facts(request: Request, fitted: Fitted, job: str) -> Facts:
         sources=[SourceHash(each.name, each.path, each.sha256) for each in unpack(fitted.code)],
         parameters=request.parameters,
         targets=request.targets,
-        features=[Feature(each.name, each.kind) for each in fitted.features],
+        features=[Feature(each.name, each.kind, each.baseline) for each in fitted.features],
         rows=fitted.rows,
         info=msgspec.json.decode(fitted.info),
         metrics=dict(fitted.metrics),

@@ -21,6 +21,7 @@ from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.order import Order, Prepared, prepare
 from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.batch.task import Report, Task
+from dltk_runtime.drift import Drift
 from dltk_runtime.errors import BatchFailed, BatchInvalid, DltkError
 from dltk_runtime.jobs import TOUCH_EVERY, Job, JobStore
 from dltk_runtime.lab import kernelspec
@@ -228,7 +229,7 @@ class _Run:
         last = LastUsed(self._store, pool)
         try:
             await pool.start()
-            return await Applying(settings, self._store, self._jobs, pool, last).trial(version)
+            return await Applying(settings, self._store, self._jobs, pool, last, Drift()).trial(version)
         finally:
             await pool.close()
 

@@ -89,7 +89,18 @@ def _serve(sock: socket.socket, standing: _Standing, imports: tuple[str, ...]) -
         del answer, result
         if isinstance(message, Apply | Score):
             steps.undo()
+            _tell_counts(sock, steps)
         gc.collect(0)
+
+
+def _tell_counts(sock: socket.socket, steps: Steps) -> None:
+    try:
+        counts = steps.counts()
+    except Exception as error:  # noqa: BLE001 - whatever a strange frame makes of the counting, applies go on
+        sys.stderr.write(f"the rows of the last apply could not be counted: {error!r}\n")
+        return
+    if counts is not None:
+        channel.send(sock, counts)
 
 
 def _report_progress_to(sock: socket.socket) -> None:

@@ -9,6 +9,7 @@ import signal
 
 import msgspec
 
+from dltk_runtime.baseline import Baseline
 from dltk_runtime.file_state import FileState
 
 
@@ -33,6 +34,7 @@ class FeatureKind(Message, frozen=True):
 
     name: str
     kind: str
+    baseline: Baseline | None = None
 
 
 # ---------------------------------------------------------------- front process → worker
@@ -167,6 +169,13 @@ class Applied(Message, frozen=True):
     notices: tuple[str, ...] = ()  # features that are missing or of another kind, parameters that cannot be used
 
 
+class Counts(Message, frozen=True):
+    """After an apply's answer, while nobody waits: how its rows are spread over the bins of the features' baselines."""
+
+    rows: int  # that were counted
+    features: dict[str, list[int]]
+
+
 class Scored(Message, frozen=True):
     """How the model did on `rows` held-out rows; metrics that do not apply are missing."""
 
@@ -193,4 +202,6 @@ class Failed(Message, frozen=True):
 
 
 ToWorker = Fit | Load | Apply | Score | Stage | Describe
-FromWorker = Ready | Entered | Progress | Code | Loaded | Fitted | Applied | Scored | Staged | Described | Failed
+FromWorker = (
+    Ready | Entered | Progress | Code | Loaded | Fitted | Applied | Counts | Scored | Staged | Described | Failed
+)

@@ -22,7 +22,17 @@ from dltk_runtime.splunk import access
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.death import Death, WorkerDied, cause_of, place_of
 from dltk_runtime.worker.guardian import Guardian
-from dltk_runtime.worker.messages import DUMP_SIGNAL, Code, Entered, FromWorker, Options, Progress, Ready, ToWorker
+from dltk_runtime.worker.messages import (
+    DUMP_SIGNAL,
+    Code,
+    Counts,
+    Entered,
+    FromWorker,
+    Options,
+    Progress,
+    Ready,
+    ToWorker,
+)
 
 DUMP_WAIT = 0.3  # seconds a worker has to say where it is before it is ended
 CLOSED_WAIT = 0.5  # seconds in which a process that ends may lie between closing its files and being gone
@@ -41,6 +51,10 @@ class Spec:
     imports: tuple[str, ...] = ()
 
 
+def ignore(_: object) -> None:
+    """What hears a message that nobody listens to."""
+
+
 def discard(text: bytes) -> None:
     """The sink of a worker that nobody holds: what threads left behind print belongs to no job."""
 
@@ -57,7 +71,8 @@ class Worker:
     output: int
     on_end: Callable[[], object]  # called once, when the process is gone
     on_step: Callable[[str], None] | None = None
-    on_progress: Callable[[Progress], None] | None = None
+    on_progress: Callable[[Progress], object] = ignore
+    on_counts: Callable[[Counts], object] = ignore
     step: str = "start"
     phases: dict[str, float] = field(default_factory=dict)
     ending: bool = False
@@ -227,8 +242,9 @@ class Worker:
             case Entered(step, at):
                 self._enter(step, at)
             case Progress():
-                if self.on_progress is not None:
-                    self.on_progress(message)
+                self.on_progress(message)
+            case Counts():
+                self.on_counts(message)
             case Code(code):
                 self._code = code
             case Ready():

@@ -21,12 +21,14 @@ from dltk_runtime.jobrecord import cut
 from dltk_runtime.notebook import CodeFinder, coordinates, format_traceback, pack
 from dltk_runtime.paths import Paths
 from dltk_runtime.worker import describe, features
+from dltk_runtime.worker.baselines import Tally, kinds_of
 from dltk_runtime.worker.failure import StepFailed, leave_fork, sentence
 from dltk_runtime.worker.holdout import held_out, scores
 from dltk_runtime.worker.messages import (
     Applied,
     Apply,
     Code,
+    Counts,
     Described,
     Entered,
     ErrorReport,
@@ -59,6 +61,8 @@ class Steps:
         self._model: Any = None
         self._shown: Any = None  # the model as the last apply left it
         self._pristine: Pristine | None = None
+        self._tally = Tally(())
+        self._counted: pd.DataFrame | None = None  # the rows of the last apply, until they are counted
         self._targets: tuple[str, ...] = ()
         self._features: tuple[FeatureKind, ...] = ()
 
@@ -68,7 +72,7 @@ class Steps:
         """Decode, init, fit, save, apply and describe; see the module's text for the order."""
         meta: Meta = json.loads(request.meta)
         frame = self._decode(blob, request.plain)
-        kinds = tuple(FeatureKind(str(name), frames.kind(column)) for name, column in frame.items())
+        kinds = kinds_of(frame)
         untouched = frame.copy()  # apply sees the rows as they came, whatever fit writes into arrays behind its frame
         if request.holdout:
             frame = frame[~held_out(frame, features_of(meta, frame), request.holdout)].reset_index(drop=True)
@@ -105,6 +109,7 @@ class Steps:
     def load(self, request: Load) -> Loaded:
         """Load the model with the notebook's code, or with the version's when that does not load."""
         self._targets, self._features = request.targets, request.features
+        self._tally = Tally(request.features)
         try:
             self._load_model(request, kept=None)
             notice = ""
@@ -120,7 +125,7 @@ class Steps:
         """Apply the loaded model to the rows of the request."""
         meta, notices = self._meta_of_apply(request.meta)
         frame = self._decode(blob, request.plain)
-        rows = len(frame)
+        rows, self._counted = len(frame), frame.copy(deep=False)  # copied on write: the notebook's changes stay away
         lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
         if lacking and request.refuse_missing:
             raise StepFailed(ErrorReport("apply", lacking))
@@ -147,6 +152,14 @@ class Steps:
         """Make the model again what it was when it was loaded, after an answer is on its way."""
         if self._pristine is not None:
             self._model = self._pristine.restored(self._model)
+
+    def counts(self) -> Counts | None:
+        """How the rows of the last apply are spread; once, after its answer."""
+        frame, self._counted = self._counted, None
+        if frame is None:
+            return None
+        rows, found = self._tally.count(frame)
+        return Counts(rows, found) if found else None
 
     def stage(self, request: Stage, blob: Blob) -> Staged:
         """Write the rows to the file that the request names, once they are known to be a frame."""
