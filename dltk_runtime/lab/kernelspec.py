@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def install(paths: Paths) -> Path:
     folder = root / "kernels" / NAME
     folder.mkdir(parents=True, exist_ok=True)
     # A Jupyter that is looking for kernels meanwhile must not read half a file.
-    unfinished = folder / f"kernel.json.{os.getpid()}"
+    unfinished = folder / f"kernel.json.{os.getpid()}.{threading.get_ident()}"
     unfinished.write_text(json.dumps(_spec(paths), indent=2) + "\n", encoding="utf-8")
     unfinished.replace(folder / "kernel.json")
     return root
