@@ -470,7 +470,8 @@ class Unreachable(DltkError):
     def __init__(self, url: str, cause: str) -> None:
         super().__init__(
             f"No answer from the container at {url}: {cause}. Check that it runs, that --url (or DLTK_URL) names its "
-            "address, port and scheme (http or https), and for https that --cafile (or DLTK_CAFILE) names its certificate."
+            "address, port and scheme (http or https), and for https that --cafile (or DLTK_CAFILE) names its "
+            "certificate."
         )
 
 
