@@ -103,9 +103,15 @@ def engine(store: Path | None) -> Iterator[Engine]:
         made.close()
         if store is None:
             made.podman("rmi", "--all", "--force", check=False, timeout=600)
-            made.podman("unshare", "true", check=False)
-            subprocess.run(["umount", str(folder / "graph" / "overlay")], check=False, capture_output=True)
+            _unmount(folder)
             shutil.rmtree(folder)
+
+
+def _unmount(folder: Path) -> None:
+    """Let go what an interrupted build left mounted in `folder`, the innermost first."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in sorted((each for each in points if Path(each).is_relative_to(folder)), reverse=True):
+        subprocess.run(["umount", point], check=False, capture_output=True)
 
 
 def _pip_configuration() -> Mapping[str, str]:
