@@ -5,14 +5,13 @@ Imported in workers only: the front process parses no data.
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
 import msgspec
 import pandas as pd
 
-from dltk_runtime import csv_text
+from dltk_runtime import csv_frame, csv_text
 from dltk_runtime.errors import DataInvalid
 
 Blob = bytes | memoryview
@@ -54,7 +53,7 @@ def read(csv: Blob) -> pd.DataFrame:
         DataInvalid: the text is no CSV; an empty selection (a lone newline) is none either.
     """
     try:
-        return pd.read_csv(io.BytesIO(csv))
+        return csv_frame.read(csv)
     except pd.errors.EmptyDataError as error:
         raise DataInvalid(
             "The search sent no rows and no fields: its base search found nothing, or every row had a null "
@@ -94,6 +93,11 @@ def write(frame: pd.DataFrame) -> bytes:
 
 def kind(column: pd.Series[Any]) -> str:
     """``number``, ``boolean`` or ``text``: int and float count as one, for they alternate by chunk."""
-    if pd.api.types.is_bool_dtype(column.dtype):
+    return kind_of(column.dtype)
+
+
+def kind_of(dtype: Any) -> str:
+    """The `kind` of columns of this dtype."""
+    if pd.api.types.is_bool_dtype(dtype):
         return "boolean"
-    return "number" if pd.api.types.is_numeric_dtype(column.dtype) else "text"
+    return "number" if pd.api.types.is_numeric_dtype(dtype) else "text"

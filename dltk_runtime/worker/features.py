@@ -29,11 +29,10 @@ def missing(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
 
 def changed(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
     """What to say of features whose kind is another one than at the fit; a column without any value has none."""
+    kinds = {name: frames.kind_of(dtype) for name, dtype in zip(frame.columns, frame.dtypes, strict=True)}
     texts = [
-        f"'{each.name}' holds {now}s and held {each.kind}s at the fit"
+        f"'{each.name}' holds {kinds[each.name]}s and held {each.kind}s at the fit"
         for each in features
-        if each.name in frame.columns
-        and frame[each.name].notna().any()
-        and (now := frames.kind(frame[each.name])) != each.kind
+        if kinds.get(each.name, each.kind) != each.kind and frame[each.name].notna().any()
     ]
     return f"the field {'; the field '.join(texts)}" if texts else ""
