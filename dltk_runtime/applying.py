@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
-from dltk_runtime import algorithm, errors, logs
-from dltk_runtime.calls import Call, Pieces, deaths_reported, expect
+from dltk_runtime import algorithm, errors, logs, mismatch
+from dltk_runtime.calls import Call, Pieces, deaths_reported, expect, failed
 from dltk_runtime.drift import Drift
 from dltk_runtime.errors import AlgorithmFailed, AlgorithmMissing, DltkError, OptionInvalid
 from dltk_runtime.fit_options import wants_version
@@ -88,13 +88,16 @@ class Applying:
                 reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
             finally:
                 call.facts["phases"] = worker.phases
+            other = mismatch.of_features(request, version)
+            if isinstance(reply, Failed):
+                raise failed(reply.error, f"Mind that {other}." if other else "")
             applied = expect(reply, Applied)
             call.facts["rows"] = applied.rows
         text = "/apply done successfully"
         if loaded.notice:
             kept = f"the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"
             text = f"{text}. WARNING: {kept}"
-        if notices := [*applied.notices, *filter(None, [drifts])]:
+        if notices := [*applied.notices, *filter(None, [other, drifts])]:
             text = f"{text}. WARNING: {'; '.join(notices)}"
         return answer("success", text, [results])
 
@@ -179,6 +182,8 @@ class Applying:
                 return (
                     f"The model '{name.model}' has no version yet: job {job.id} is training it. Apply it again later."
                 )
+        if other := mismatch.of_algorithm(name, self._store, algorithm.algorithms(self._paths)):
+            return f"{other} load('{name.legacy}') failed: {error}."
         return (
             f"No fit of '{name.algorithm}' into '{name.model}' was committed, "
             f"and load('{name.legacy}') failed: {error}. "

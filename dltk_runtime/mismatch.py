@@ -1,0 +1,53 @@
+"""Searches that ask a model for something else than it was fitted with.
+
+Splunk's stub of a model is written by every fit, also by one that failed or was not promoted: when such a fit had
+another algorithm or other features, applies come with those from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from dltk_runtime.protocol import Request
+from dltk_runtime.store import ModelName, ModelStore, Version
+
+NAMED = 8  # fields that a message names
+
+
+def of_features(request: Request, version: Version) -> str:
+    """What to say when the search has other features than the version; nothing when one has all of the other's.
+
+    Raises:
+        StoreDamaged: the version's manifest cannot be read.
+    """
+    sent = request.meta.get("feature_variables")
+    if not version.number or not isinstance(sent, list):
+        return ""
+    manifest = version.manifest()
+    fitted = [each.name for each in manifest.features if each.name not in manifest.targets]
+    asked = [str(name) for name in sent if name not in manifest.targets]
+    if set(asked) >= set(fitted) or set(asked) <= set(fitted):
+        return ""
+    return (
+        f"the search has the features {_listed(asked)}, and version {version.number} of model "
+        f"'{version.name.model}' was fitted on {_listed(fitted)}: use another model name for other features"
+    )
+
+
+def of_algorithm(name: ModelName, store: ModelStore, algorithms: Iterable[str]) -> str:
+    """What to say of a model that another algorithm was fitted into; nothing when none was."""
+    other = store.algorithm_of(name.model, algorithms)
+    if other is None or other == name.algorithm:
+        return ""
+    number = store.serving(ModelName(other, name.model)).number
+    which = f"version {number} of it" if number else "what is stored under that name"
+    return (
+        f"The search asks the model '{name.model}' for the algorithm '{name.algorithm}', and {which} is of "
+        f"'{other}': use another model name for other features or another algorithm, "
+        f"or apply it with '| apply {name.model} algo={other}'."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:NAMED])
+    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
