@@ -20,7 +20,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from dltk_runtime import body, logs, metrics, protocol, v1
+from dltk_runtime import body, logs, metrics, protocol, tracing, v1
 from dltk_runtime.calls import Call, Pieces
 from dltk_runtime.errors import DltkError, Unauthorized
 from dltk_runtime.jobrecord import cut
@@ -45,7 +45,7 @@ def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
         Route("/graphics/{file}", api.graphic, methods=["GET"]),
         Route("/metrics", api.metrics, methods=["GET"]),
         Route("/livez", alive, methods=["GET"]),
-        Route("/readyz", alive, methods=["GET"]),
+        Route("/readyz", api.ready, methods=["GET"]),
     ]
     app = Starlette(
         routes=[*routes, *v1.Api(service).routes()], exception_handlers={HTTPException: api.refuse}, lifespan=lifespan
@@ -55,7 +55,7 @@ def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
 
 
 async def alive(_: Request) -> Response:
-    """The server answers, so it lives; it listens only once it is ready."""
+    """The server answers, so it lives."""
     return JSONResponse({"status": "ok"})
 
 
@@ -64,6 +64,7 @@ class _Api:
         self._service = service
         self._settings = service.settings
         self._metrics = metrics.Metrics(service)
+        self._tracing = tracing.Tracing.of(service.settings)
 
     async def fit(self, request: Request) -> Response:
         return await self._serve(request, "/fit", self._service.fit)
@@ -77,6 +78,10 @@ class _Api:
 
     async def compute(self, _: Request) -> Response:
         raise HTTPException(410, "The route /compute was retired in DSDL 5.2.4.1; use fit and apply.")
+
+    async def ready(self, _: Request) -> Response:
+        ready = self._service.ready
+        return JSONResponse({"status": "ok" if ready else "loading models"}, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:
         if not self._settings.open_metrics:
@@ -124,6 +129,8 @@ class _Api:
         seconds = time.monotonic() - began
         self._metrics.answered(call, outcome if outcome == "success" else "error", seconds)
         _log(call, outcome, seconds)
+        if self._tracing is not None:
+            self._tracing.answered(call, outcome, seconds)
         if outcome not in ("success", GONE):
             self._tell_of(call, outcome)
         return _response(pieces)

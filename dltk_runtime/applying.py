@@ -87,7 +87,7 @@ class Applying:
             try:
                 reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
             finally:
-                call.facts["phases"] = worker.phases
+                call.spent(worker.phases)
             other = mismatch.of_features(request, version)
             if isinstance(reply, Failed):
                 raise failed(reply.error, f"Mind that {other}." if other else "")
@@ -140,12 +140,16 @@ class Applying:
             Busy: no worker was free before `deadline`.
             WorkerDied: it ended while it loaded.
         """
+        began = time.monotonic()
         async with self._pool.lease(key_of(version), lambda: self._imports(version), sink, deadline) as resident:
+            worker = resident.the_worker
             if call is not None:
                 call.waiting = False
-            worker = resident.the_worker
+                call.spent({"queue": time.monotonic() - began})
             if resident.loaded is None:
                 resident.loaded = await self._load(worker, version, deadline)
+                if call is not None:
+                    call.spent(worker.phases)
                 worker.on_counts = self._counting(version)
             yield worker, resident.loaded
 

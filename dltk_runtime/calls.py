@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -35,6 +35,12 @@ class Call:
     route: str
     waiting: bool = True  # until a worker has it: a client that hangs up before is forgotten
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def spent(self, phases: Mapping[str, float]) -> None:
+        """Add the seconds of phases that are over, in the order in which they were."""
+        known: dict[str, float] = self.facts.setdefault("phases", {})
+        for name, seconds in phases.items():
+            known[name] = known.get(name, 0.0) + seconds
 
 
 def failed(report: ErrorReport, addition: str = "") -> AlgorithmFailed:

@@ -110,6 +110,18 @@ class TokenMissing(DltkError):
         )
 
 
+class TracingMissing(DltkError):
+    """Tracing is asked for, and nothing is installed that could do it."""
+
+    exit_code = 78
+
+    def __init__(self) -> None:
+        super().__init__(
+            "olly_enabled asks for traces, and splunk-opentelemetry is not installed. "
+            "Install it with 'pip install splunk-opentelemetry', or unset olly_enabled."
+        )
+
+
 class AddressInvalid(DltkError):
     """The server cannot listen where it was told to."""
 

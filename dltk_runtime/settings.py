@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from dltk_runtime.errors import SettingInvalid
+from dltk_runtime.errors import NameInvalid, SettingInvalid
+from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 
 MIB = 1024**2
@@ -104,6 +105,15 @@ def _bytes(value: str) -> int:
     if not 0 <= number < 2**60:
         raise ValueError
     return int(number * factor)
+
+
+def _models(value: str) -> tuple[ModelName, ...]:
+    """``pytorch_nn/iris, umap/map``."""
+    pairs = [each.strip().split("/") for each in value.split(",") if each.strip()]
+    try:
+        return tuple(ModelName(*pair) for pair in pairs)
+    except (NameInvalid, TypeError) as error:
+        raise ValueError from error
 
 
 def _one_of(*values: str) -> Callable[[str], str]:
@@ -203,6 +213,9 @@ class Settings:
         _bytes,
         "disk space for events that Splunk does not take yet; those beyond it are dropped and counted",
     )
+    tracing: bool = _setting(
+        "olly_enabled", False, "1 or 0", _flag, "whether requests are traced, by splunk-opentelemetry"
+    )
     # ours
     admin_token: str = _setting(
         "DLTK_ADMIN_TOKEN",
@@ -266,6 +279,13 @@ class Settings:
     )
     spares: int = _setting(
         "DLTK_SPARES", 2, "a whole number", _natural, "worker processes held ready with their imports done"
+    )
+    preload: tuple[ModelName, ...] = _setting(
+        "DLTK_PRELOAD",
+        (),
+        "algorithm/model, with commas between several",
+        _models,
+        "models that are loaded before /readyz says yes",
     )
     max_queued: int = _setting(
         "DLTK_MAX_QUEUED", 100, "a whole number from 1 on", _positive, "asynchronous fits (mode=async) that may wait"

@@ -85,7 +85,7 @@ class Staging:
                 deadline = time.monotonic() + self._timeout
                 message = Stage(csv=str(place.incoming_csv), plain=request.plain)
                 reply, _ = await worker.call(message, request.data, deadline=deadline, setting="DLTK_APPLY_TIMEOUT")
-                call.facts["phases"] = worker.phases
+                call.spent(worker.phases)
                 return expect(reply, Staged).rows
 
 

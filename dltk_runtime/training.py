@@ -91,17 +91,18 @@ class Trainer:
 
     async def _fit(self, training: Training) -> tuple[Version, Fitted, bytes | memoryview]:
         """Run the fit in a fresh worker and commit what it saved; the worker is gone afterwards."""
-        job, call = training.job, training.call
+        job, call, began = training.job, training.call, time.monotonic()
         with deaths_reported():
             async with self.pool.fit_worker(training.name.algorithm, training.imports, _sink(training)) as worker:
                 call.waiting = False
+                call.spent({"queue": time.monotonic() - began})
                 job.start()
                 worker.on_step, worker.on_progress = job.phase, _reporter(job)
                 with self._reserved(training.name) as reservation:
                     try:
                         fitted, results = await self._run(worker, training, reservation)
                     finally:
-                        call.facts["phases"] = worker.phases
+                        call.spent(worker.phases)
                     call.facts["rows"] = fitted.rows
                     version = await self._commit(training, reservation, fitted)
         return version, fitted, results
