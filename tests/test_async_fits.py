@@ -141,6 +141,19 @@ def test_a_cancelled_fit_ends_its_process_and_stores_nothing(service: Service, g
     assert service.cancel(job) == 409
 
 
+def test_a_fit_is_cancelled_while_its_code_is_still_imported(
+    service: Service, make_notebook: MakeNotebook, gate: Gate
+) -> None:
+    code = f"import json, os, time\nopen({str(gate.began)!r}, 'w').close()\ntime.sleep(60)"
+    make_notebook("imports", **{"import": code})
+    job = job_of(service.fit("imports", ROWS, mode="async"))
+    until(gate.began.exists)
+    assert get(service, f"/v1/jobs/{job}")["phase"] == "code"
+    assert service.cancel(job) == 200
+    wait_for(service, job, "cancelled")
+    assert service.store_folders("imports") == []
+
+
 def _is_nice(pid: int) -> bool:
     """Whether it is the worker of a fit."""
     try:
