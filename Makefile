@@ -6,7 +6,7 @@ BIN := .venv/bin
 IMAGE ?= cpu
 ENGINE ?= $(or $(shell command -v docker),$(shell command -v podman),docker)
 
-.PHONY: help setup demo lab test soak appinspect image image-test sbom format readme lock clean
+.PHONY: help setup demo lab test soak bench appinspect image image-test sbom format readme lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -28,6 +28,9 @@ test: setup ## the gate: format, lint, types, tests
 
 soak: setup ## the kill tests, 500 fits long
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/test_kills.py
+
+bench: setup ## measure the service, beside a naive server, into bench/results/ (ARGS=--quick: only to see that it works)
+	$(BIN)/python -m bench $(ARGS)
 
 appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over the apps of every flow
 	$(BIN)/python tools/appinspect.py

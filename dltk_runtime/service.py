@@ -16,6 +16,7 @@ from dltk_runtime.fitting import Fitting
 from dltk_runtime.job import tell_nobody
 from dltk_runtime.jobs import JobStore
 from dltk_runtime.last_used import LastUsed
+from dltk_runtime.preload import Preload
 from dltk_runtime.promotion import Decision, Promotion
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.events import Events
@@ -45,6 +46,8 @@ class Service:
         trainer = Trainer(self.store, self.pool, promotion, self._last, settings.fit_timeout, self._decided)
         self.fitting = Fitting(settings, jobs, trainer)
         self._staging = Staging(settings, self.pool)
+        self._preload = Preload(settings.preload, self.store, self._applying)
+        self._preloading: asyncio.Task[None] | None = None
         self._stop_at: float | None = None  # of `time.monotonic`, once the server was told to stop
         self._upkeep: asyncio.Task[None] | None = None
 
@@ -57,6 +60,12 @@ class Service:
             await asyncio.to_thread(self.events.start)
         await self.pool.start()
         self._upkeep = asyncio.create_task(self.fitting.upkeep())
+        self._preloading = asyncio.create_task(self._preload.run())
+
+    @property
+    def ready(self) -> bool:
+        """Whether all models are loaded that must be before a search comes."""
+        return self._preload.done
 
     def tell(self, kind: str, **facts: Any) -> None:
         """Give an event on its way to Splunk, where there is a collector; nobody waits for it."""
@@ -90,10 +99,10 @@ class Service:
     async def close(self) -> None:
         """End every fit and every worker, those that have not used up their grace included."""
         await self.fitting.close(self._stop_at or 0)
-        if self._upkeep is not None:
-            self._upkeep.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._upkeep
+        tasks = [task for task in (self._upkeep, self._preloading) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.pool.close()
         if self.events:
             await asyncio.to_thread(self.events.close)

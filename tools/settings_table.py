@@ -18,7 +18,7 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 def shown(default: Any) -> str:
     """A default as a person would write it into the variable; nothing when there is none."""
     match default:
-        case None | "":
+        case None | "" | ():
             return ""
         case bool():
             return f"`{str(default).lower()}`"
