@@ -67,6 +67,7 @@ def serve(settings: Settings) -> None:
         lifespan="on",
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on who a proxy says that the client is
         timeout_graceful_shutdown=round(settings.grace) + ANSWERING,
         timeout_keep_alive=75,
     )

@@ -23,11 +23,14 @@ import msgspec
 from dltk_runtime import progress, settings
 from dltk_runtime.splunk import access
 from dltk_runtime.worker import channel
+from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.failure import StepFailed
 from dltk_runtime.worker.messages import (
     DUMP_SIGNAL,
+    Applied,
     Apply,
     Describe,
+    Entered,
     ErrorReport,
     Failed,
     Fit,
@@ -55,7 +58,7 @@ def main(options_json: str) -> NoReturn:
     standing = _Standing()
     # `os._exit`, for threads that the notebook left running must not hold the process.
     try:
-        _serve(_channel(options), standing, options.imports)
+        _serve(_channel(options), Board(options.board), standing, options.imports)
     except channel.ChannelClosed:
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a signal handler of the notebook's may raise anything at any time
@@ -65,16 +68,21 @@ def main(options_json: str) -> NoReturn:
 
 def _channel(options: Options) -> socket.socket:
     """The socket to the front process, which none of the notebook's children may hold or write to."""
-    for descriptor in (options.channel, options.dump, *access.inherited(os.environ)):
+    for descriptor in (options.channel, options.dump, options.board, *access.inherited(os.environ)):
         os.set_inheritable(descriptor, False)
     sock = socket.socket(fileno=options.channel)
     os.register_at_fork(after_in_child=sock.close)
     return sock
 
 
-def _serve(sock: socket.socket, standing: _Standing, imports: tuple[str, ...]) -> NoReturn:
+def _serve(sock: socket.socket, board: Board, standing: _Standing, imports: tuple[str, ...]) -> NoReturn:
+    unwatched = False  # whether nobody waits for the steps of the request
+
     def tell(message: FromWorker) -> None:
-        channel.send(sock, message)
+        if unwatched and isinstance(message, Entered):
+            board.enter(message)
+        else:
+            channel.send(sock, message)
 
     _report_progress_to(sock)
     _import(imports)
@@ -82,8 +90,12 @@ def _serve(sock: socket.socket, standing: _Standing, imports: tuple[str, ...]) -
     channel.send(sock, Ready())
     while True:
         message, blob = channel.receive(sock, channel.TO_WORKER)
+        unwatched = isinstance(message, Apply)
+        board.begin()
         with standing.restored():
             answer, result = _answer(steps, message, blob)
+        if isinstance(answer, Applied):
+            answer = msgspec.structs.replace(answer, phases=board.phases())
         del blob
         channel.send(sock, answer, result)
         del answer, result

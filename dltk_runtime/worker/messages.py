@@ -51,6 +51,7 @@ class Options(msgspec.Struct, frozen=True):
     parent: int  # the front process's id
     channel: int  # descriptor of the socket
     dump: int  # descriptor of the memory file for faulthandler
+    board: int  # descriptor of the page for the steps of applies
     imports: tuple[str, ...] = ()  # modules to import before the first request
 
 
@@ -115,7 +116,7 @@ class Ready(Message, frozen=True):
 
 
 class Entered(Message, frozen=True):
-    """A step begins; sent before each, so that a death can be blamed on it."""
+    """A step begins; told before each, so that a death can be blamed on it: sent, or put on the board by an apply."""
 
     step: str
     at: str = ""  # coordinates of the function it calls
@@ -167,6 +168,7 @@ class Applied(Message, frozen=True):
     rows: int
     result_rows: int
     notices: tuple[str, ...] = ()  # features that are missing or of another kind, parameters that cannot be used
+    phases: dict[str, float] = {}  # seconds of each step, which no `Entered` told
 
 
 class Counts(Message, frozen=True):

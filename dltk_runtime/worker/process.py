@@ -20,10 +20,12 @@ import msgspec
 from dltk_runtime.memory_file import MemoryFile
 from dltk_runtime.splunk import access
 from dltk_runtime.worker import channel
+from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.death import Death, WorkerDied, cause_of, place_of
 from dltk_runtime.worker.guardian import Guardian
 from dltk_runtime.worker.messages import (
     DUMP_SIGNAL,
+    Applied,
     Code,
     Counts,
     Entered,
@@ -68,6 +70,7 @@ class Worker:
     pidfd: int
     sock: socket.socket
     dump: int
+    board: int
     output: int
     on_end: Callable[[], object]  # called once, when the process is gone
     on_step: Callable[[str], None] | None = None
@@ -117,10 +120,11 @@ class Worker:
             dump = held(os.memfd_create("dltk-dump", os.MFD_CLOEXEC))
             # Several processes of the worker may write to it, and it is emptied for each call.
             fcntl.fcntl(dump, fcntl.F_SETFL, fcntl.fcntl(dump, fcntl.F_GETFL) | os.O_APPEND)
+            board = held(os.memfd_create("dltk-board", os.MFD_CLOEXEC))
             read, write = os.pipe2(os.O_CLOEXEC)
             held(read)
             try:
-                options = Options(os.getpid(), theirs.fileno(), dump, spec.imports)
+                options = Options(os.getpid(), theirs.fileno(), dump, board, spec.imports)
                 process = subprocess.Popen(
                     [sys.executable, "-m", "dltk_runtime.worker", msgspec.json.encode(options).decode()],
                     cwd=f"{folder}/work",
@@ -128,7 +132,7 @@ class Worker:
                     stdin=subprocess.DEVNULL,
                     stdout=write,
                     stderr=write,
-                    pass_fds=(theirs.fileno(), dump, *access.inherited(environ)),
+                    pass_fds=(theirs.fileno(), dump, board, *access.inherited(environ)),
                     start_new_session=True,
                 )
             finally:
@@ -136,7 +140,7 @@ class Worker:
         ours.setblocking(False)
         os.set_blocking(read, False)
         pidfd = held(os.pidfd_open(process.pid))
-        return cls(spec, process, pidfd, ours, dump, read, on_end=lambda: guardian.clear(folder, process.pid))
+        return cls(spec, process, pidfd, ours, dump, board, read, lambda: guardian.clear(folder, process.pid))
 
     def __post_init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -178,6 +182,7 @@ class Worker:
         if self.ended:
             raise WorkerDied(self._death())
         os.ftruncate(self.dump, 0)
+        Board(self.board).clear()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answer = answer
         try:
@@ -253,6 +258,8 @@ class Worker:
                     self._ready.set_result(None)
             case _ if self._answer is not None and not self._answer.done():
                 self._read_output()  # it was printed before the answer was sent
+                if isinstance(message, Applied):
+                    self._account(message.phases)
                 self._answer.set_result((message, blob))
 
     def _on_end(self) -> None:
@@ -288,6 +295,12 @@ class Worker:
         if self.on_step is not None and step != "idle":
             self.on_step(step)
 
+    def _account(self, phases: dict[str, float]) -> None:
+        """Take over the phases that the worker measured; what they leave of the call's time is that of the way."""
+        now = time.monotonic()
+        self.phases = {self.step: now - self._since - sum(phases.values()), **phases}
+        self._since = now
+
     # ------------------------------------------------------------ the end
 
     async def _ask_where_it_is(self) -> None:
@@ -307,12 +320,14 @@ class Worker:
     def _death(self) -> Death:
         dump = "" if self._gone.is_set() else os.pread(self.dump, PIPE_SIZE, 0).decode(errors="replace")
         cause = self._cause or cause_of(self.process.returncode)
+        if not self._gone.is_set() and self.step == "send" and (entered := Board(self.board).last()):
+            self.step, self._at = entered.step, entered.at
         return Death(cause, self.step, place_of(dump, self._code, self._at), dump)
 
     def _close(self) -> None:
         for descriptor in (self.pidfd, self.output, self.sock.fileno()):
             asyncio.get_running_loop().remove_reader(descriptor)
-        for descriptor in (self.pidfd, self.output, self.dump):
+        for descriptor in (self.pidfd, self.output, self.dump, self.board):
             os.close(descriptor)
         self.sock.close()
         self._gone.set()
