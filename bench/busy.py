@@ -74,7 +74,7 @@ def _beside_a_fit(world: World, server: Server, body: bytes, count: int) -> list
     """`count` applies while a fit runs that lasts longer than they do."""
     begun = server.home / "app" / "model" / "data" / "fitting"
     begun.unlink(missing_ok=True)
-    seconds = "3" if world.quick else "20"
+    seconds = "3" if world.quick else "10"
     fit = tables.body(tables.csv(10), "long", seconds=seconds)
     fitting = threading.Thread(target=server.post, args=("/fit", fit))
     fitting.start()

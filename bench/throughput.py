@@ -13,7 +13,7 @@ from bench.world import World
 CLIENTS = (1, 2, 4, 8, 16)
 MODELS = (1, 4)
 ROUNDS = 5
-SECONDS = 2.0
+SECONDS = 0.8
 
 
 def measure(world: World) -> list[Figure]:

@@ -84,14 +84,15 @@ class Tally:
         return len(rows), found
 
     def _count_numbers(self, rows: pd.DataFrame) -> dict[str, list[int]]:
-        names = [name for name in self._numbers if name in rows.columns and frames.kind(rows[name]) != "text"]
+        kinds = {name: frames.kind_of(dtype) for name, dtype in zip(rows.columns, rows.dtypes, strict=True)}
+        names = [name for name in self._numbers if kinds.get(name, "text") != "text"]
         if not names:
             return {}
         widest = max(len(self._numbers[name].edges) for name in names)
         edges = np.full((len(names), widest), np.nan)
         for place, name in enumerate(names):
             edges[place, : len(self._numbers[name].edges)] = self._numbers[name].edges
-        values = np.column_stack([_numbers(rows[name]) for name in names])
+        values = rows[names].to_numpy(dtype=np.float64, na_value=np.nan)
         counts = _binned(values, edges)
         return {
             name: [*counts[place, : len(self._numbers[name].edges) + 1].tolist(), int(counts[place, -1])]
