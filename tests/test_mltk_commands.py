@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from dltk_runtime.errors import SearchInvalid, Unreachable
+from dltk_runtime.errors import SearchError, SearchInvalid, Unreachable
 from dltk_runtime.mltk import request
 from dltk_runtime.mltk.commands import Mltk
 from dltk_runtime.mltk.grammar import parse_apply, parse_fit
@@ -55,6 +57,17 @@ class TestFit:
             "identifiers are numbers now, as in Splunk"
         )
         assert [str(message) for message in result.messages] == ["INFO /fit done successfully"]
+
+    def test_a_fit_that_takes_longer_than_max_fit_time_ends_the_search_and_leaves_no_stub(
+        self, mltk: Mltk, container: Standin
+    ) -> None:
+        released = threading.Event()
+        container.answer = lambda path, payload: (released.wait(20), counted(path, payload))[1]
+        hasty = replace(mltk, limits={**mltk.limits, "max_fit_time": "0.2"})
+        with pytest.raises(SearchError, match="max_fit_time"):
+            fit(hasty, "algo=a width into app:m")
+        released.set()
+        assert mltk.stubs.names() == []
 
     def test_one_null_and_the_original_columns_vanish(self, mltk: Mltk) -> None:
         frame = pd.DataFrame({"k": ["a", "b", "c"], "x": ["1", "", "3"]})
