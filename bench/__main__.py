@@ -10,12 +10,14 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import busy, deep, footprint, gpu, latency, plot, report, splunk_million, starts, throughput
 from bench.figures import Figure
+from bench.servers import Failed
 from bench.world import World
 
 KINDS: dict[str, Callable[[World], list[Figure]]] = {
@@ -44,31 +46,34 @@ def main() -> None:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
     _wait_for_quiet(given.wait)
     before = os.getloadavg()[0]
-    figures = _measure(given.kinds or list(KINDS), quick=given.quick)
-    _write(figures, (before, os.getloadavg()[0]), given.out)
-
-
-def _measure(kinds: list[str], *, quick: bool) -> list[Figure]:
+    stem = given.out / f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
     figures: list[Figure] = []
-    for kind in kinds:
-        world = World(quick)
-        began = time.perf_counter()
-        try:
-            figures += KINDS[kind](world)
-        finally:
-            shutil.rmtree(world.folder, ignore_errors=True)
-        print(f"{kind}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
-    return figures
+    for kind in given.kinds or list(KINDS):
+        figures += _measured(kind, quick=given.quick)
+        _write(
+            figures, (before, os.getloadavg()[0]), stem
+        )  # after each, so that a run that is stopped has told something
+    print(stem.with_suffix(".md").read_text())
 
 
-def _write(figures: list[Figure], loads: tuple[float, float], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
-    text = report.table(figures, loads)
-    stem.with_suffix(".md").write_text(text)
+def _measured(kind: str, *, quick: bool) -> list[Figure]:
+    """The figures of one kind; none when it fails, which it says: the others are still worth a table."""
+    world = World(quick)
+    began = time.perf_counter()
+    try:
+        return KINDS[kind](world)
+    except (Failed, OSError):
+        traceback.print_exc()
+        return []
+    finally:
+        shutil.rmtree(world.folder, ignore_errors=True)
+        print(f"{kind}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+
+
+def _write(figures: list[Figure], loads: tuple[float, float], stem: Path) -> None:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_suffix(".md").write_text(report.table(figures, loads))
     plot.save(figures, stem.with_suffix(".png"))
-    print(text)
-    print(f"written to {stem}.md and .png", file=sys.stderr)
 
 
 def _wait_for_quiet(seconds: float) -> None:

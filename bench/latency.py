@@ -13,7 +13,7 @@ from bench.figures import Bar, Figure, Spread, in_turn, ratio
 from bench.servers import Server
 from bench.world import World
 
-ROUNDS = {1: 400, 100: 400, 10_000: 60, 100_000: 20, 1_000_000: 5}
+ROUNDS = {1: 400, 100: 400, 10_000: 50, 100_000: 15, 1_000_000: 5}
 COLUMNS = {"one": 1, "ten": 10}  # result columns of an algorithm
 
 

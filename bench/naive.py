@@ -55,7 +55,8 @@ async def apply(request: Request) -> Response:
 
 def main(port: str, certificate: str | None = None, key: str | None = None) -> None:
     routes = [Route("/fit", fit, methods=["POST"]), Route("/apply", apply, methods=["POST"])]
-    uvicorn.run(Starlette(routes=routes), port=int(port), log_level="error", ssl_certfile=certificate, ssl_keyfile=key)
+    tls = {"ssl_certfile": certificate, "ssl_keyfile": key}
+    uvicorn.run(Starlette(routes=routes), port=int(port), log_level="error", timeout_keep_alive=600, **tls)
 
 
 if __name__ == "__main__":

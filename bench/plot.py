@@ -35,7 +35,8 @@ def save(figures: Sequence[Figure], path: Path) -> None:
     axes[2].set(title="apply of one row", xscale="log", xticks=[1, 2, 4, 8, 16], xticklabels=[1, 2, 4, 8, 16])
     axes[2].set_ylim(bottom=0)
     for place in axes:
-        place.legend()
+        if place.has_data():
+            place.legend()
         place.grid(alpha=0.3)
     picture.savefig(path, dpi=110)
     plt.close(picture)

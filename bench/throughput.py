@@ -13,7 +13,7 @@ from bench.world import World
 CLIENTS = (1, 2, 4, 8, 16)
 MODELS = (1, 4)
 ROUNDS = 5
-SECONDS = 0.8
+SECONDS = 1.0
 
 
 def measure(world: World) -> list[Figure]:
