@@ -53,6 +53,12 @@ HEALTHY = {
 }
 
 
+def asked_for(request: pytest.FixtureRequest, parameter: str) -> set[str]:
+    """The values of a parameter in those tests of the module that run, so that a fixture prepares no more."""
+    items = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
+    return {item.callspec.params[parameter] for item in items if parameter in item.callspec.params}
+
+
 class MakeNotebook(Protocol):
     def __call__(self, name: str, text: str | None = None, **cells: str | None) -> Path: ...
 

@@ -25,6 +25,7 @@ from dltk_runtime.lab import kernelspec
 from dltk_runtime.mltk.grammar import parse_fit
 from dltk_runtime.mltk.request import body, fit_meta, select, used
 from dltk_runtime.paths import Paths
+from tests.conftest import asked_for
 from tests.service import Service
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
@@ -313,7 +314,7 @@ def service(home: Path) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def lives(request: pytest.FixtureRequest, service: Service) -> dict[str, Life]:
     """Each chosen case fitted twice, then, in a new server, applied without the target."""
-    chosen = {item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")}
+    chosen = asked_for(request, "case")
     cases = [case for case in CASES if case.id in chosen]
     with ThreadPoolExecutor(2) as pool:
         found = dict(zip((case.id for case in cases), pool.map(partial(fits, service), cases), strict=True))
@@ -508,7 +509,7 @@ def test_a_grid_is_data_and_never_runs(service: Service, tmp_path: Path) -> None
 @pytest.fixture(scope="module")
 def by_papermill(request: pytest.FixtureRequest, home: Path) -> dict[str, tuple[str, Path]]:
     """What papermill says of each chosen notebook, and the notebook as it was run; two at a time."""
-    chosen = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    chosen = asked_for(request, "name")
     Paths(home=home, notebooks=NOTEBOOKS).models.mkdir(parents=True, exist_ok=True)
     names = [name for name in NAMES if name in chosen]
     with ThreadPoolExecutor(2) as pool:

@@ -22,6 +22,7 @@ from dltk_runtime.lab import kernelspec
 from dltk_runtime.mltk.grammar import parse_fit
 from dltk_runtime.mltk.request import body, fit_meta, select, used
 from dltk_runtime.paths import Paths
+from tests.conftest import asked_for
 from tests.service import Service
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
@@ -173,7 +174,7 @@ class Life:
 
 def chosen(request: pytest.FixtureRequest) -> list[str]:
     """The notebooks whose tests this session runs."""
-    names = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    names = asked_for(request, "name")
     return [name for name in BY_NAME if name in names]
 
 

@@ -7,6 +7,8 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.service import Service
@@ -15,7 +17,8 @@ CLIENTS = 8
 APPLIES = 2000
 FITS = 12
 ALGORITHMS = ("one", "two")
-MODELS = ("a", "b", "c", "d")
+MODELS = ("a", "b")
+OFTEN = (32, 32, 32, 4)  # percent; the last model is asked for seldom, and has to make room for itself each time
 
 # The model remembers whose it is and how many rows it was fitted on; a global tries to lead it astray.
 FIT = """
@@ -36,6 +39,7 @@ APPLY = """
 """
 
 
+@pytest.mark.timeout(900)
 def test_promise_3_2000_applies_between_fits_are_all_answered_by_the_model_they_asked_for(
     paths: Paths, make_notebook: MakeNotebook
 ) -> None:
@@ -45,7 +49,7 @@ def test_promise_3_2000_applies_between_fits_are_all_answered_by_the_model_they_
     rows = dict.fromkeys(pairs, 1)  # of the newest fit that has answered
     started = dict(rows)  # of the newest fit that has begun
     lock = threading.Lock()
-    with Service(paths.home, paths.notebooks, DLTK_APPLY_WORKERS="5") as service:
+    with Service(paths.home, paths.notebooks, DLTK_APPLY_WORKERS="3") as service:
         for algorithm, model in pairs:
             assert service.fit(algorithm, "x\n1\n", model=model)["status"] == "success"
 
@@ -61,7 +65,7 @@ def test_promise_3_2000_applies_between_fits_are_all_answered_by_the_model_they_
 
         def apply(number: int) -> str:
             # Seeded: the order of requests is the same in every run, their interleaving is not.
-            algorithm, model = random.Random(number).choice(pairs)
+            algorithm, model = random.Random(number).choices(pairs, OFTEN)[0]
             before = rows[algorithm, model]
             answer = service.apply(algorithm, f"x\n{number}\n", model=model)
             assert answer["status"] == "success", answer
