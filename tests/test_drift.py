@@ -64,7 +64,17 @@ def test_of_identifiers_only_the_share_of_missing_ones_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [[], [None, None], [float("inf")] * 3, [1.5] * 9, [1e308, -1e308], [True, False, True], ["x" * 999] * 5]
+    "values",
+    [
+        [],
+        [None, None],
+        [float("inf")] * 3,
+        [1.5] * 9,
+        [1e308, -1e308],
+        [1.7976931348623157e308] * 2,
+        [True, False, True],
+        ["x" * 999] * 5,
+    ],
 )
 def test_any_column_has_a_baseline_that_fits_it(values: list[Any]) -> None:
     baseline, counts = tallied(values, values)

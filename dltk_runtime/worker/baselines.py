@@ -44,10 +44,12 @@ def _of_numbers(values: Floats) -> Baseline:
     edges: Floats = np.empty(0)
     if finite.size:
         inner = np.quantile(finite, np.arange(1, BINS) / BINS, method="lower")
-        edges = np.unique([finite.min(), *inner, np.nextafter(finite.max(), np.inf)])
+        with np.errstate(over="ignore"):  # of the largest float there is no next one
+            edges = np.unique([finite.min(), *inner, np.nextafter(finite.max(), np.inf)])
         edges = edges[np.isfinite(edges)]
     counts = _binned(values[:, None], edges[None, :])[0]
-    mean = float(finite.mean()) if finite.size else None
+    with np.errstate(over="ignore"):
+        mean = float(finite.mean()) if finite.size else None
     return Baseline(counts=counts.tolist(), edges=edges.tolist(), mean=mean)
 
 
