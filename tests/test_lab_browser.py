@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from dltk_runtime.lab import templates
 from dltk_runtime.paths import Paths
 from tests.browser import Browser
-from tests.service import Service
+from tests.service import Service, until
 
 TOKEN = "for-this-test-alone"
 # The text of the message about the notebook.
@@ -131,3 +133,20 @@ def test_a_save_says_what_the_notebook_means_and_the_service_answers_with_it(pat
         assert (paths.notebooks / "brand_new.ipynb").exists()
     assert screenshot.stat().st_size > 10_000
     assert "'offset' is defined nowhere" in (paths.home / "lab.log").read_text()
+
+
+@pytest.mark.timeout(400)
+def test_tensorboard_shows_the_logs_beside_the_notebooks_to_who_has_jupyters_token(paths: Paths) -> None:
+    (paths.notebooks / "logs").mkdir()
+
+    def page(url: str) -> str:
+        try:
+            with urllib.request.urlopen(url, timeout=120) as answer:
+                return str(answer.read().decode())
+        except urllib.error.URLError:
+            return ""
+
+    with lab(paths) as url:
+        until(lambda: "Jupyter" in page(f"{url}/login"), 120)
+        assert "tb-relative-root" in until(lambda: page(f"{url}/tensorboard/?token={TOKEN}"), 200)
+        assert "tb-relative-root" not in page(f"{url}/tensorboard/")
