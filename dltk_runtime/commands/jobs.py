@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -24,6 +26,7 @@ Examples:
   dltk jobs show JOB --log     all about it, and what its code printed
   dltk jobs cancel JOB         end it; nothing is stored
 """
+SHOW_CURSOR = b"\x1b[?25h"
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -106,6 +109,7 @@ def watch(jobs: JobsClient, job: str) -> None:
         TimeElapsedColumn(),
         TextColumn("{task.fields[metrics]}"),
     )
+    signal.signal(signal.SIGINT, _leave)
     with Progress(*columns) as progress:
         bar = progress.add_task("", total=None, state="", steps="", metrics="")
         for view in jobs.watch(job):
@@ -125,6 +129,12 @@ def cancel(jobs: JobsClient, job: str) -> None:
     for view in jobs.watch(job):
         state = view.state
     click.echo(f"Job {job} is {state}.")
+
+
+def _leave(*_: object) -> NoReturn:
+    """End at once on Ctrl-C; an exception could get lost in the thread that draws, and the job goes on anyway."""
+    os.write(1, SHOW_CURSOR + b"\n")
+    os._exit(128 + signal.SIGINT)
 
 
 def _state(view: JobView) -> str:
