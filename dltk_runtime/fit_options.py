@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dltk_runtime.errors import OptionInvalid, nearest
-from dltk_runtime.parameters import RUNTIME
+from dltk_runtime.parameters import FALSE, RUNTIME, TRUE
 from dltk_runtime.protocol import unquote
 
 # Of two values, is the higher the better one?
@@ -21,9 +21,6 @@ METRICS = {
     "mae": False,
     "rmse": False,
 }
-
-_TRUE = ("1", "t", "true", "yes")
-_FALSE = ("0", "f", "false", "no")
 
 
 class Rule(StrEnum):
@@ -85,9 +82,9 @@ def wants_version(parameters: Mapping[str, str]) -> bool:
         OptionInvalid: it is neither true nor false.
     """
     value = unquote(parameters.get("with_version", "false")).strip()
-    if value.lower() not in _TRUE + _FALSE:
+    if value.lower() not in TRUE + FALSE:
         raise OptionInvalid("with_version", value, "t or f")
-    return value.lower() in _TRUE
+    return value.lower() in TRUE
 
 
 def _promotion(value: str) -> Promotion:
