@@ -6,7 +6,7 @@ BIN := .venv/bin
 IMAGE ?= cpu
 ENGINE ?= $(or $(shell command -v docker),$(shell command -v podman),docker)
 
-.PHONY: help setup demo lab test soak bench appinspect image image-test sbom format readme lock clean
+.PHONY: help setup demo lab test fuzz soak bench appinspect image image-test sbom format readme lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,6 +25,9 @@ test: setup ## the gate: format, lint, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict dltk_runtime
 	$(BIN)/pytest
+
+fuzz: setup ## the property tests, with new examples every time, and thirty times as many
+	$(BIN)/pytest -m hypothesis --hypothesis-profile fuzz --timeout 7200
 
 soak: setup ## the kill tests, 500 fits long
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/test_kills.py

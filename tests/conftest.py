@@ -9,11 +9,17 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, Protocol
 
+import hypothesis
 import pytest
 
 from dltk_runtime.notebook import CodeFinder
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import SITE
+
+# The gate gives the same answer for the same code, on a slow machine too; `make fuzz` looks for new examples.
+hypothesis.settings.register_profile("gate", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("fuzz", max_examples=3000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("gate")
 
 # A healthy algorithm: its model is the number of rows it was fitted on, and its answers repeat that number.
 HEALTHY = {

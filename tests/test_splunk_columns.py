@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dltk_runtime.splunk.columns import Columns, frame_of
@@ -74,6 +74,7 @@ VALUES = st.none() | st.sampled_from(["", "1", "-7", "2.5", "007", "a", "nan", "
 
 
 @given(values=st.lists(VALUES, min_size=1, max_size=12), cut=st.integers(0, 12), name=st.sampled_from(["x", "_time"]))
+@example(values=["1", "2026-01-01T00:00:00.000+00:00"], cut=1, name="_time")
 def test_chunks_make_no_difference_and_no_text_is_lost(values: list[str | None], cut: int, name: str) -> None:
     rows = [{name: value, "n": "1"} for value in values]
     whole, parts = frame_of(rows), Columns()

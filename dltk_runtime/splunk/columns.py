@@ -32,7 +32,7 @@ class _Text:
 
 @dataclass(slots=True)
 class _Parsed:
-    kind: str  # "int", "float", "time", or "" when every value is missing
+    kind: str  # "int", "float", "seconds" (times as numbers), "dates", or "" when every value is missing
     array: Any
     packed: str  # the values as they came, each with a newline behind it
 
@@ -156,7 +156,7 @@ def _parsed(name: str, values: list[str | None]) -> _Parsed | None:
 def _numbers(name: str, values: list[str | None], packed: str) -> _Parsed | None:
     if name == TIME:
         seconds = np.array([float(value) if value else np.nan for value in values])
-        return _Parsed("time", pd.to_datetime(seconds, unit="s", utc=True).as_unit("us"), packed)
+        return _Parsed("seconds", pd.to_datetime(seconds, unit="s", utc=True).as_unit("us"), packed)
     if not any(sign in packed for sign in ".en"):
         return _integers(values, packed)
     return _Parsed("float", np.array([float(value) if value else np.nan for value in values]), packed)
@@ -176,7 +176,7 @@ def _integers(values: list[str | None], packed: str) -> _Parsed | None:
 def _times(values: list[str | None], packed: str) -> _Parsed | None:
     try:
         return _Parsed(
-            "time",
+            "dates",
             pd.to_datetime(
                 pd.Index([value or None for value in values], dtype=object), format="ISO8601", utc=True
             ).as_unit("us"),
@@ -189,8 +189,8 @@ def _times(values: list[str | None], packed: str) -> _Parsed | None:
 def _joined(parts: list[_Parsed]) -> Any:
     """One array of all parts; nothing where it could not hold every value exactly."""
     kinds = {part.kind for part in parts} - {""}
-    if "time" in kinds:
-        return pd.concat([_as_times(part) for part in parts], ignore_index=True) if kinds == {"time"} else None
+    if kinds & {"seconds", "dates"}:
+        return pd.concat([_as_times(part) for part in parts], ignore_index=True) if len(kinds) == 1 else None
     if kinds == {"int", "float"} or (kinds == {"int"} and any(not part.kind for part in parts)):
         whole = [part.array for part in parts if part.kind == "int"]
         if max(int(np.abs(array).max()) for array in whole) > EXACT:
