@@ -1,7 +1,7 @@
 """Checks of the whole chain from Splunk's search to the notebook, each with what to do when it is broken.
 
-A check looks at one hop and yields what it found. None changes anything, and one that fails in a way nobody foresaw
-is itself a finding, so that the others are still made.
+A check looks at one hop and yields what it found. None changes anything, unless an event may be sent, and one that
+fails in a way nobody foresaw is itself a finding, so that the others are still made.
 """
 
 from __future__ import annotations
@@ -54,9 +54,12 @@ def error(check: str, text: str, advice: str) -> Finding:
     return Finding(check, Severity.ERROR, text, advice)
 
 
-def examine(environ: Mapping[str, str] | None = None) -> Iterator[Finding]:
-    """Everything that can be checked from where this runs, with the settings of `environ`; slow checks last."""
-    from dltk_runtime import doctor_local, doctor_splunk
+def examine(environ: Mapping[str, str] | None = None, *, send_event: bool = False) -> Iterator[Finding]:
+    """Everything that can be checked from where this runs, with the settings of `environ`; slow checks last.
+
+    With `send_event` Splunk's event collector is sent one, which alone shows whether our index takes it.
+    """
+    from dltk_runtime import doctor_collector, doctor_local, doctor_splunk
 
     environ = os.environ if environ is None else environ
     yield from doctor_local.variables(environ)
@@ -66,7 +69,8 @@ def examine(environ: Mapping[str, str] | None = None) -> Iterator[Finding]:
         yield error("settings", unusable.sentence, "Correct the variable; nothing else can be checked before.")
         return
     yield ok("settings", "every variable that is set can be used")
-    for check in (*doctor_local.CHECKS, *doctor_splunk.CHECKS):
+    index = doctor_collector.index if send_event else doctor_collector.unsent
+    for check in (*doctor_local.CHECKS, doctor_splunk.splunk, doctor_collector.collector, index):
         yield from _made(check, settings)
 
 

@@ -1,13 +1,12 @@
-"""The doctor's checks of Splunk: REST, apps, limits, the container's stanza on every search head, and the collector.
+"""The doctor's checks of Splunk: REST, apps, limits, and the container's stanza on every search head.
 
-Plain HTTP, so that the smallest image can make them. Nothing is written in Splunk, and no event is sent.
+Plain HTTP, so that the smallest image can make them. Nothing is written in Splunk.
 """
 
 from __future__ import annotations
 
 import email.utils
 import json
-import re
 import ssl
 import time
 import urllib.error
@@ -17,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dltk_runtime.doctor import Check, Finding, error, ok, skipped, warning
+from dltk_runtime.doctor import Finding, error, ok, skipped, warning
 from dltk_runtime.errors import DltkError
 from dltk_runtime.settings import Settings
 
@@ -64,7 +63,7 @@ class Rest:
         url = f"{self.base}{path}?output_mode=json&count=0"
         status, date, body = send(url, {"Authorization": f"Bearer {self.token}"}, self.context)
         if status != 200:
-            raise Refused(url.partition("?")[0], status, _said(body))
+            raise Refused(url.partition("?")[0], status, said(body))
         found = json.loads(body).get("entry", [])
         return [
             {"name": each.get("name"), "acl": each.get("acl", {}), **each.get("content", {})} for each in found
@@ -231,39 +230,6 @@ def _members(rest: Rest) -> list[Rest]:
     return [Rest(base, rest.token, rest.context) for base in sorted(found)]
 
 
-def collector(settings: Settings) -> Iterator[Finding]:
-    """Whether the HTTP Event Collector takes our token: asked with an event that it refuses as empty."""
-    if not settings.hec:
-        yield skipped("collector", "no HTTP Event Collector is set up", "splunk_hec_enabled=1, splunk_hec_url, _token")
-        return
-    if not settings.hec_url or not settings.hec_token:
-        yield error("collector", "splunk_hec_url or splunk_hec_token is missing", "Set both.")
-        return
-    base = re.sub(r"/services/collector.*|/+$", "", settings.hec_url)
-    url, context = f"{base}/services/collector", context_of(settings)
-    authorization = {"Authorization": f"Splunk {settings.hec_token}"}
-    try:
-        health, _, _ = send(f"{url}/health", authorization, context)
-        _, _, body = send(f"{url}/event", authorization, context, body=b"")
-    except OSError as failure:
-        advice = "Check splunk_hec_url (https://host:8088), the firewall, and that the collector is enabled globally."
-        yield error("collector", f"{base} cannot be reached: {getattr(failure, 'reason', failure)}", advice)
-        return
-    if health != 200:
-        yield error("collector", f"{base} is not healthy: HTTP {health}", "Look at its queues, or try again later.")
-    yield _taken(base, body)
-
-
-def _taken(base: str, body: bytes) -> Finding:
-    try:
-        code = int(json.loads(body)["code"])
-    except (ValueError, KeyError, TypeError):
-        return error("collector", f"{base} is no HTTP Event Collector: {_said(body)}", "Correct splunk_hec_url.")
-    if code in {0, 5, 6, 12, 13}:  # it looked at the (missing) event, so it had taken the token
-        return ok("collector", f"{base} takes the token")
-    return error("collector", f"{base} refuses the token: {_said(body)}", "Make a token in Splunk, and enable it.")
-
-
 def context_of(settings: Settings) -> ssl.SSLContext:
     """How Splunk's certificate is checked."""
     context = ssl.create_default_context(cafile=str(settings.splunk_cafile) if settings.splunk_cafile else None)
@@ -272,7 +238,7 @@ def context_of(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-def _said(body: bytes) -> str:
+def said(body: bytes) -> str:
     """The text of an error, as Splunk's JSON carries it, or the beginning of anything else."""
     try:
         answer = json.loads(body)
@@ -280,6 +246,3 @@ def _said(body: bytes) -> str:
         return str(messages[0].get("text", answer))
     except (ValueError, AttributeError, LookupError):
         return body[:200].decode(errors="replace").strip() or "nothing"
-
-
-CHECKS: tuple[Check, ...] = (splunk, collector)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from dltk_runtime import doctor, doctor_local, doctor_splunk, home, tls
+from dltk_runtime import doctor, doctor_collector, doctor_local, doctor_splunk, home, tls
 from dltk_runtime.cli import dltk
 from dltk_runtime.doctor import Finding, Severity
 from dltk_runtime.paths import Paths
@@ -231,14 +231,14 @@ def connected(settings: Settings, standin: Standin) -> Settings:
 
 
 def test_a_splunk_with_which_everything_is_right(connected: Settings) -> None:
-    findings = [*doctor_splunk.splunk(connected), *doctor_splunk.collector(connected)]
+    findings = [*doctor_splunk.splunk(connected), *doctor_collector.collector(connected)]
     assert {each.severity for each in findings} == {Severity.OK}, found(findings)
     checks = ["splunk", "clock", "rights", *["apps"] * 3, "limits", "stanzas", "collector"]
     assert [each.check for each in findings] == checks
 
 
 def test_nothing_is_asked_of_a_splunk_that_is_not_set_up(settings: Settings) -> None:
-    findings = [*doctor_splunk.splunk(settings), *doctor_splunk.collector(settings)]
+    findings = [*doctor_splunk.splunk(settings), *doctor_collector.collector(settings)]
     assert [each.severity for each in findings] == [Severity.SKIPPED] * 2
 
 
@@ -252,7 +252,7 @@ def test_a_certificate_that_is_not_trusted(connected: Settings) -> None:
     finding = only(doctor_splunk.splunk(changed(connected, splunk_cafile=None)))
     assert "is not trusted" in finding.text
     assert "DLTK_SPLUNK_CAFILE" in finding.advice
-    assert only(doctor_splunk.collector(changed(connected, splunk_cafile=None))).severity is Severity.ERROR
+    assert only(doctor_collector.collector(changed(connected, splunk_cafile=None))).severity is Severity.ERROR
 
 
 def test_a_token_that_splunk_refuses(connected: Settings, standin: Standin) -> None:
@@ -311,7 +311,7 @@ def other_member(standin: Standin) -> None:
 )
 def test_what_is_broken_is_said(connected: Settings, standin: Standin, broken: Break, severity: str, text: str) -> None:
     broken(standin)
-    findings = [*doctor_splunk.splunk(connected), *doctor_splunk.collector(connected)]
+    findings = [*doctor_splunk.splunk(connected), *doctor_collector.collector(connected)]
     said = [each for each in findings if re.search(text, each.text)]
     assert [each.severity for each in said] == [severity], found(findings)
     assert said[0].advice

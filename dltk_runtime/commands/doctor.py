@@ -15,7 +15,7 @@ from dltk_runtime.doctor import Finding, Severity
 EPILOG = """\b
 Checked are: settings, token, certificate, port, volume, notebooks, GPU; and, where splunk_access_… and splunk_hec_…
 are set, Splunk's REST API, clock, rights, apps, limits, the stanza in containers.conf on every member, and the
-HTTP Event Collector. Nothing is changed, and no event is sent.
+HTTP Event Collector. Nothing is changed, and no event is sent but by --send-event.
 
 \b
 Exit codes: 0 nothing to do; 1 an error, searches fail; 4 a warning.
@@ -32,9 +32,10 @@ CODES = {Severity.WARNING: Exit.WARNINGS, Severity.ERROR: Exit.FAILED}
 
 @click.command(epilog=EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
-def command(as_json: bool) -> None:
+@click.option("--send-event", is_flag=True, help="Send the collector one event, to see whether our index takes it.")
+def command(as_json: bool, send_event: bool) -> None:
     """Check every hop from Splunk to the notebooks."""
-    findings = list(shown(doctor.examine(), quiet=as_json))
+    findings = list(shown(doctor.examine(send_event=send_event), quiet=as_json))
     if as_json:
         click.echo(json.dumps(doctor.as_json(findings), indent=2))
     sys.exit(CODES.get(doctor.worst(findings), Exit.OK))
