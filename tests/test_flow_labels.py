@@ -29,8 +29,8 @@ def world(tmp_path: Path) -> World:
 
 @pytest.fixture
 def labels(world: World) -> Iterator[Labels]:
-    def run_search(search: str, earliest: float, latest: float, now: float) -> Iterable[dict[str, str | None]]:
-        frame = run(search, world.at(now, Window(earliest, latest))).frame
+    def run_search(search: str, window: Window, now: float) -> Iterable[dict[str, str | None]]:
+        frame = run(search, world.at(now, window)).frame
         return [{name: text(value) for name, value in row.items()} for row in rows_of(frame)]
 
     with Splunkd(run_search, storage=world.storage, app="dltk_flow_x") as splunkd:

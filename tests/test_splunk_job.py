@@ -17,16 +17,16 @@ from dltk_runtime.splunk.errors import (
     SplunkUnreachable,
 )
 from dltk_runtime.splunk.job import Job
-from dltk_runtime.splunk.standin import Row
+from dltk_runtime.splunk.standin import Row, Window
 from tests.service import until
 from tests.splunkd import Splunkd
 
 runs: list[tuple[str, float, float]] = []
 
 
-def count_rows(search: str, earliest: float, latest: float, now: float) -> Iterable[Row]:
+def count_rows(search: str, window: Window, now: float) -> Iterable[Row]:
     """``… rows=N``: N numbered rows. ``… bad`` cannot be parsed, ``… breaks`` fails after some rows."""
-    runs.append((search, earliest, latest))
+    runs.append((search, window.earliest, window.latest))
     if "bad" in search.split():
         raise SearchInvalid("Error in 'bad' command: there is no such command")
     return _rows(search)

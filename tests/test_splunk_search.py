@@ -26,7 +26,7 @@ from dltk_runtime.splunk.errors import (
 )
 from dltk_runtime.splunk.rows import SplunkWarning
 from dltk_runtime.splunk.search import Search, search
-from dltk_runtime.splunk.standin import Row
+from dltk_runtime.splunk.standin import Row, Window
 from dltk_runtime.splunk.transport import Tls
 from dltk_runtime.tls import certificate
 from tests.service import until
@@ -45,7 +45,7 @@ print(len(frame), frame["n"].sum(), frame["n"].is_unique, peak() - before, frame
 """
 
 
-def count_rows(search: str, earliest: float, latest: float, now: float) -> Iterable[Row]:
+def count_rows(search: str, window: Window, now: float) -> Iterable[Row]:
     """``… rows=N``: N rows of a number, a text and a time. ``… bad`` cannot be parsed."""
     if "bad" in search.split():
         raise SearchInvalid("Error in 'bad' command: there is no such command")
@@ -87,8 +87,8 @@ def test_frames_come_in_the_size_that_was_asked_for(splunkd: Splunkd) -> None:
 def test_the_window_is_the_one_that_was_asked_for() -> None:
     seen = []
 
-    def run(search: str, earliest: float, latest: float, now: float) -> Iterable[Row]:
-        seen.append((search, earliest, latest))
+    def run(search: str, window: Window, now: float) -> Iterable[Row]:
+        seen.append((search, window.earliest, window.latest))
         return [{"x": "1"}]
 
     with Splunkd(run) as splunkd:
@@ -142,8 +142,21 @@ def test_rows_beside_an_error_are_not_taken_for_the_result(splunkd: Splunkd) -> 
         search("index=main rows=3", connection=splunkd.connection())
 
 
+def test_a_window_of_index_time_goes_beside_that_of_time() -> None:
+    seen = []
+
+    def run(search: str, window: Window, now: float) -> Iterable[Row]:
+        seen.append(window)
+        return [{"x": "1"}]
+
+    with Splunkd(run) as splunkd:
+        search("error", 0, 9e9, indexed=(1000, 2000), connection=splunkd.connection())
+        search("error", 0, 9e9, connection=splunkd.connection())
+    assert seen == [Window(0, 9e9, 1000, 2000), Window(0, 9e9)]
+
+
 def test_an_error_after_some_rows_fails_the_search() -> None:
-    def run(search: str, earliest: float, latest: float, now: float) -> Iterator[Row]:
+    def run(search: str, window: Window, now: float) -> Iterator[Row]:
         yield from ({"x": "1"} for _ in range(700))
         raise SearchInvalid("the eval expression has no fields")
 
@@ -256,7 +269,7 @@ def test_frames_that_break_off_are_an_error(splunkd: Splunkd) -> None:
 # ------------------------------------------------------------ an end before the last row
 
 
-def endless(search: str, earliest: float, latest: float, now: float) -> Iterator[Row]:
+def endless(search: str, window: Window, now: float) -> Iterator[Row]:
     while True:
         yield {"x": "1"}
 

@@ -31,7 +31,7 @@ from tests.splunkd import HecToken, Splunkd
 from tests.splunkd.spl import pipeline
 
 
-def count_rows(search: str, earliest: float, latest: float, now: float) -> Iterable[Row]:
+def count_rows(search: str, window: Window, now: float) -> Iterable[Row]:
     if "bad" in search.split():
         raise SearchInvalid("Error in 'bad' command: there is no such command")
     count = int(next(word.partition("=")[2] for word in search.split() if word.startswith("rows=")))

@@ -41,6 +41,7 @@ def search(
     latest: str | float = "now",
     *,
     connection: Connection | None = None,
+    indexed: tuple[float, float] | None = None,
     text: Collection[str] = (),
     timeout: float | None = None,
     progress: bool | None = None,
@@ -54,6 +55,7 @@ def search(
     Args:
         query: begins with a command (``| tstats …``) or with what to search for (``index=main error``).
         connection: default: from the variables ``splunk_access_…``.
+        indexed: only events that were indexed from the first of these moments on and before the second, epoch seconds.
         timeout: seconds for all of it, without bound by default.
         progress: show a bar; by default where somebody watches, in a terminal or in Jupyter.
 
@@ -62,7 +64,8 @@ def search(
         SearchInterrupted: it took longer than `timeout`.
         SplunkError: Splunk is down, slow or busy for longer than the connection's patience, refuses the token, …
     """
-    return Search(query, earliest, latest, connection or Connection.from_env(), timeout).frame(text, progress=progress)
+    one = Search(query, earliest, latest, connection or Connection.from_env(), timeout, indexed)
+    return one.frame(text, progress=progress)
 
 
 def complete(query: str) -> str:
@@ -80,6 +83,7 @@ class Search:
     latest: str | float
     connection: Connection
     timeout: float | None = None
+    indexed: tuple[float, float] | None = None
     messages: list[Message] = field(default_factory=list)
     _reason: str = ""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -143,12 +147,14 @@ class Search:
             raise SplunkUnreachable(self.connection.address, "the rows broke off before the last one", "Try again.")
 
     def _export(self) -> Body:
+        indexed = dict(zip(("index_earliest", "index_latest"), self.indexed or (), strict=False))
         try:
             with self.connection.explained("search"):
                 body: Body = self.connection.service.jobs.export(
                     complete(self.query),
                     earliest_time=self.earliest,
                     latest_time=self.latest,
+                    **indexed,
                     output_mode="json",
                     preview="false",
                     # The default lets a dead indexer's rows be missing without an error.

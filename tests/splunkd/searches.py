@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape, quoteattr
 import msgspec
 
 from dltk_runtime.errors import SearchError
-from dltk_runtime.splunk.standin import NotEmulated, Row, epoch
+from dltk_runtime.splunk.standin import NotEmulated, Row, Window, epoch
 from tests.splunkd.answers import Answer, Entry, Refusal, Request, decoded, feed, in_json, sid, single
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ class Searches:
 
     # ------------------------------------------------------------ jobs
 
-    def start(self, search: str, earliest: str, latest: str) -> Job:
+    def start(self, search: str, params: Mapping[str, str]) -> Job:
         """Begin a search; what cannot be parsed is refused at once."""
         now = self._splunkd.now()
-        rows = self._run(search, earliest, latest)
+        rows = self._run(search, params)
         job = Job(f"{now:.3f}_{next(self._numbers)}", search, messages=list(self._splunkd.faults.messages))
         self.jobs[job.sid] = job
         threading.Thread(target=job.run, args=[rows, self._splunkd.faults.slow], daemon=True).start()
@@ -111,9 +111,9 @@ class Searches:
         if mode not in ("normal", "oneshot"):
             raise NotEmulated(f"exec_mode={mode}")
         if mode == "oneshot":
-            rows = self._run(params.get("search", ""), *_window(params))
+            rows = self._run(params.get("search", ""), params)
             return self._page(request, list(rows))
-        return sid(request, self.start(params.get("search", ""), *_window(params)).sid)
+        return sid(request, self.start(params.get("search", ""), params).sid)
 
     def _list(self, request: Request) -> Answer:
         return feed(request, [job.entry for job in self.jobs.values()])
@@ -174,7 +174,7 @@ class Searches:
     def _export(self, request: Request) -> Generator[bytes]:
         if request.params.get("output_mode") != "json":
             raise NotEmulated("an export in another form than JSON", "Ask for output_mode=json.")
-        rows = self._run(request.params.get("search", ""), *_window(request.params))
+        rows = self._run(request.params.get("search", ""), request.params)
         return self._lines(iter(rows))
 
     def _lines(self, rows: Iterator[Row]) -> Generator[bytes]:
@@ -203,7 +203,7 @@ class Searches:
             faults.break_after = 0
             raise BrokenPipeError("an export that breaks")
 
-    def _run(self, search: str, earliest: str, latest: str) -> Iterable[Row]:
+    def _run(self, search: str, params: Mapping[str, str]) -> Iterable[Row]:
         first = search.split(maxsplit=1)[0] if search.strip() else ""
         if not search.strip():
             raise Refusal(400, "Empty search.", "FATAL")
@@ -211,7 +211,7 @@ class Searches:
             raise Refusal(400, f"Unknown search command '{re.split(r'[^a-z]', first)[0]}'.", "FATAL")
         now = self._splunkd.now()
         try:
-            return self._splunkd.run_search(search, epoch(earliest, now), epoch(latest or "now", now), now)
+            return self._splunkd.run_search(search, _window(params, now), now)
         except SearchError as error:
             raise Refusal(400, error.sentence, "FATAL") from error
 
@@ -241,11 +241,8 @@ class Searches:
             case "POST", "acl":
                 return feed(request, [self._entry(name)])
             case "POST", "dispatch":
-                window = [
-                    request.params.get(key, saved.get(key, ""))
-                    for key in ("dispatch.earliest_time", "dispatch.latest_time")
-                ]
-                return sid(request, self.start(saved["search"], *window).sid)
+                given = {key.removeprefix("dispatch."): value for key, value in {**saved, **request.params}.items()}
+                return sid(request, self.start(saved["search"], given).sid)
             case "DELETE", "":
                 del self.saved[name]
                 return feed(request, [])
@@ -268,8 +265,14 @@ def _own(request: Request) -> dict[str, str]:
     return {key: value for key, value in request.params.items() if key != "output_mode"}
 
 
-def _window(params: Any) -> tuple[str, str]:
-    return params.get("earliest_time", ""), params.get("latest_time", "now")
+def _window(params: Mapping[str, str], now: float) -> Window:
+    """The times of a search, from a request's parameters or a saved search's settings."""
+    return Window(
+        epoch(params.get("earliest_time", ""), now),
+        epoch(params.get("latest_time") or "now", now),
+        epoch(params.get("index_earliest", ""), now),
+        epoch(params.get("index_latest") or "inf", now),
+    )
 
 
 def shown(row: Row) -> Row:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.splunk.connection import Connection
-from dltk_runtime.splunk.standin import Event, KvStore, NotEmulated, Row, RunSearch, Storage
+from dltk_runtime.splunk.standin import Event, KvStore, NotEmulated, Row, RunSearch, Storage, Window
 from dltk_runtime.splunk.transport import Tls
 from tests.splunkd import kv
 from tests.splunkd.answers import Answer, Entry, Refusal, Request, decoded, feed, in_json
@@ -30,7 +30,7 @@ Answering = Callable[[Request], Answer]
 _PROMPT = re.compile(r"server/|search/(v2/)?jobs(?!/export)")  # what a slow Splunk answers at once
 
 
-def nothing_runs(search: str, earliest: float, latest: float, now: float) -> Iterable[Row]:
+def nothing_runs(search: str, window: Window, now: float) -> Iterable[Row]:
     """The `RunSearch` of a stand-in that was given none: it knows ``| makeresults`` with ``count``."""
     words = search.split()
     if words[:2] != ["|", "makeresults"]:

@@ -14,8 +14,8 @@ from dltk_runtime.splunk.standin import Row, RunSearch, Storage, Window
 def pipeline(context: Context, storage: Storage) -> RunSearch:
     """Runs searches over `storage`, in the world of `context` otherwise."""
 
-    def run_search(search: str, earliest: float, latest: float, now: float) -> Iterable[Row]:
-        world = replace(context, storage=storage, window=Window(earliest, latest), clock=lambda: now)
+    def run_search(search: str, window: Window, now: float) -> Iterable[Row]:
+        world = replace(context, storage=storage, window=window, clock=lambda: now)
         return rows_of(run(search, world).frame)
 
     return run_search

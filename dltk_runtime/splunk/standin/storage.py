@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dltk_runtime.splunk.standin.index import Indexes
+from dltk_runtime.splunk.standin.index import Indexes, Window
 from dltk_runtime.splunk.standin.kvstore import KvStore
 from dltk_runtime.splunk.standin.lookups import Lookups
 
@@ -16,13 +16,13 @@ Row = Mapping[str, str | list[str] | None]  # a list is a multivalue field
 class RunSearch(Protocol):
     """Runs a search's text. Rows may be made while they are read: an export sends each as it comes.
 
-    `earliest` (part of the window) and `latest` (not) are epoch seconds, `now` is the scheduled time.
+    `now` is the scheduled time, in epoch seconds.
 
     Raises:
         SearchError: the search cannot be run; the server answers with the sentence as a FATAL message.
     """
 
-    def __call__(self, search: str, earliest: float, latest: float, now: float) -> Iterable[Row]: ...
+    def __call__(self, search: str, window: Window, now: float) -> Iterable[Row]: ...
 
 
 @dataclass(frozen=True, slots=True)
