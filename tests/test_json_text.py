@@ -6,7 +6,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import BodyInvalid, DataInvalid
@@ -25,14 +25,16 @@ def fed(literal: bytes, cuts: list[int]) -> tuple[bytes, bytes]:
 
 
 @given(texts, st.booleans(), st.lists(st.integers(0, 1000), max_size=12))
+@example(text='"\x1f\x1f000000ࠀ', ascii_only=False, cuts=[22])
 def test_any_text_in_any_pieces(text: str, ascii_only: bool, cuts: list[int]) -> None:
     literal = json.dumps(text, ensure_ascii=ascii_only).encode()[1:] + b', "meta": {"a": "b"}}'
     assert fed(literal, cuts) == (text.encode(), b', "meta": {"a": "b"}}')
 
 
-@given(texts)
-def test_any_text_byte_by_byte(text: str) -> None:
-    literal = json.dumps(text).encode()[1:] + b"}"
+@given(texts, st.booleans())
+@example(text="\x1f-twelve-bytes-𝄞", ascii_only=False)
+def test_any_text_byte_by_byte(text: str, ascii_only: bool) -> None:
+    literal = json.dumps(text, ensure_ascii=ascii_only).encode()[1:] + b"}"
     assert fed(literal, list(range(len(literal)))) == (text.encode(), b"}")
 
 

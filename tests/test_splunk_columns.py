@@ -45,7 +45,8 @@ def test_times_are_timestamps_in_utc_whatever_their_offset_or_form() -> None:
     assert str(times.dtype) == "datetime64[us, UTC]"
     assert times[0] == times[1] == pd.Timestamp("2026-01-02T01:04:05.678Z")
     assert column("1700000000.5", None, name="_time")[0] == pd.Timestamp("2023-11-14T22:13:20.5Z")
-    assert column("yesterday", name="_time").tolist() == ["yesterday"]
+    for word in ("yesterday", "today", "now"):
+        assert column(word, name="_time").tolist() == [word]
 
 
 def test_a_field_with_several_values_has_one_a_line() -> None:
@@ -75,6 +76,8 @@ VALUES = st.none() | st.sampled_from(["", "1", "-7", "2.5", "007", "a", "nan", "
 
 @given(values=st.lists(VALUES, min_size=1, max_size=12), cut=st.integers(0, 12), name=st.sampled_from(["x", "_time"]))
 @example(values=["1", "2026-01-01T00:00:00.000+00:00"], cut=1, name="_time")
+@example(values=["-7", "2026-01-01T00:00:00.000+00:00"], cut=1, name="_time")
+@example(values=["2026", "2026-01-01T00:00:00.000+00:00"], cut=1, name="_time")
 def test_chunks_make_no_difference_and_no_text_is_lost(values: list[str | None], cut: int, name: str) -> None:
     rows = [{name: value, "n": "1"} for value in values]
     whole, parts = frame_of(rows), Columns()

@@ -22,6 +22,8 @@ TIME = "_time"
 EXACT = 2**53  # integers up to here are exact as floats
 _NUMBER = r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?|nan|-?inf"  # printf's %g, and plain integers
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?\n)*+")
+# What pandas takes for ISO 8601 besides, such as -7, 2026 and today, is none.
+_DATES = re.compile(r"(?:(?:\d{4}-\d\d-\d\d.*)?\n)*+", re.ASCII)
 _SHARED = 10_000  # distinct texts of a column from which on equal ones are no longer looked for
 
 
@@ -150,7 +152,7 @@ def _parsed(name: str, values: list[str | None]) -> _Parsed | None:
         return _Parsed("", np.full(len(values), np.nan), packed)
     if _NUMBERS.fullmatch(packed):
         return _numbers(name, values, packed)
-    return _times(values, packed) if name == TIME else None
+    return _times(values, packed) if name == TIME and _DATES.fullmatch(packed) else None
 
 
 def _numbers(name: str, values: list[str | None], packed: str) -> _Parsed | None:
