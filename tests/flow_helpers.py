@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from dltk_runtime.cli import dltk
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import Search, find_apps
 from dltk_runtime.flows.defaults import defaults
@@ -62,3 +65,10 @@ def predicting(path: str, payload: Mapping[str, Any]) -> tuple[int, bytes]:
     results = "y,dga_score,model_version\n" + "".join(f"{number % 2},0.{number % 10},1\n" for number in range(rows))
     reply = {"status": "success", "message": f"{path} done successfully", "results": results}
     return 200, json.dumps(reply).encode()
+
+
+def invoke(*arguments: str) -> str:
+    """What a command prints; its exit code is 0, or its error is raised."""
+    result = CliRunner().invoke(dltk, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output

@@ -15,7 +15,7 @@ from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.settings import ClientSettings
 from tests.container_standin import TOKEN, Standin, standin
-from tests.flow_helpers import NOBODY, count, flow_of, predicting, search_of, world_of
+from tests.flow_helpers import NOBODY, count, flow_of, invoke, predicting, search_of, world_of
 from tests.service import ROOT
 
 SAMPLE = "offset,query,verdict\n10,007,good\n20,1e5,bad\n30,NA,good\n40,blue.com,good\n"
@@ -141,10 +141,3 @@ class TestRehearsal:
         said = invoke("flow", "test", str(tmp_path), "--days", "1", "--notebooks", str(ROOT / "notebooks"))
         assert "The flow works." in said
         assert "not run: dltk_web_base (index=main sourcetype=dns)" in " ".join(said.split())
-
-
-def invoke(*arguments: str) -> str:
-    """What a command prints; its exit code is 0, or its error is raised."""
-    result = CliRunner().invoke(dltk, list(arguments), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output

@@ -46,6 +46,7 @@ _DEFAULTS: dict[Kind, dict[str, Any]] = {
         "features": ["entity"],
         "target": "is_dga",
         "score": "dga_score",
+        "metric": "f1",
         "positive": "dga",
         "negative": "legit",
     },

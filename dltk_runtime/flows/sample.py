@@ -1,7 +1,8 @@
 """Sample data of our own making: queries for domains, some of them made up by an algorithm.
 
-Words joined at random stand for domains that people chose, consonants and digits for generated ones. The second family
-of generated domains looks like words, and the seed does not know it: what people's corrections are about.
+Words joined at random stand for domains that people chose, consonants and digits for generated ones. Traffic holds two
+more kinds, of which the seed knows nothing: generated domains that begin with a word, and hosts of content networks,
+which a machine named and nobody has to fear. They are what a first model gets wrong and people's corrections are about.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import random
 from collections.abc import Sequence
 
 DAYS = 4
-PER_HOUR = 12
+PER_HOUR = 24
 _WORDS = (
     *("blue", "green", "river", "stone", "cloud", "market", "garden", "coffee", "travel", "music", "photo", "sport"),
     *("news", "shop", "home", "kitchen", "light", "bridge", "forest", "ocean", "school", "library", "studio", "design"),
     *("paper", "pixel", "happy", "silver", "golden", "north", "summer", "winter", "island", "valley", "sugar", "table"),
 )
 _ENDS = ("com", "net", "org", "info")
+_MACHINE_MADE = "bcdfghjklmnpqrstvwxz0123456789"
+_NETWORKS = ("edge-static.net", "fast-assets.com", "cachefront.net")
 
 
 def sample_csv(positive: str, negative: str, seed: int = 7) -> str:
@@ -27,13 +30,14 @@ def sample_csv(positive: str, negative: str, seed: int = 7) -> str:
     rows = []
     for second in sorted(dice.randrange(DAYS * 86400) for _ in range(DAYS * 24 * PER_HOUR)):
         bad = dice.random() < 0.4
-        query = _generated(dice) if bad and dice.random() < 0.6 else _wordlike(dice) if bad else _chosen(dice)
+        usual, new = (_generated, _wordlike) if bad else (_chosen, _content_host)
+        query = (usual if dice.random() < 0.6 else new)(dice)
         rows.append((second, query, positive if bad else negative))
     return _csv(["offset", "query", "verdict"], rows)
 
 
 def seed_csv(positive: str, negative: str, each: int = 120, seed: int = 3) -> str:
-    """Domains whose nature is known beforehand: `entity`, `label`. Wordlike generated ones are not among them."""
+    """Domains whose nature is known beforehand: `entity`, `label`. The kinds that are new to it are not among them."""
     dice = random.Random(seed)  # noqa: S311 - sample data
     rows = [(_generated(dice), positive) for _ in range(each)] + [(_chosen(dice), negative) for _ in range(each)]
     return _csv(["entity", "label"], rows)
@@ -46,19 +50,21 @@ def _chosen(dice: random.Random) -> str:
 
 
 def _generated(dice: random.Random) -> str:
-    letters = "bcdfghjklmnpqrstvwxz0123456789"
-    return "".join(dice.choice(letters) for _ in range(dice.randint(10, 18))) + "." + dice.choice(_ENDS)
+    return _characters(dice, 10, 18) + "." + dice.choice(_ENDS)
 
 
 def _wordlike(dice: random.Random) -> str:
     """A word with something made up behind it: `riverxk4q7.net`. Half of it looks chosen."""
-    letters = "bcdfghjklmnpqrstvwxz0123456789"
-    return (
-        dice.choice(_WORDS)
-        + "".join(dice.choice(letters) for _ in range(dice.randint(4, 6)))
-        + "."
-        + dice.choice(_ENDS)
-    )
+    return dice.choice(_WORDS) + _characters(dice, 4, 6) + "." + dice.choice(_ENDS)
+
+
+def _content_host(dice: random.Random) -> str:
+    """One of the many numbered hosts of a content network: `d8x2k9qf4m1z.edge-static.net`."""
+    return _characters(dice, 10, 14) + "." + dice.choice(_NETWORKS)
+
+
+def _characters(dice: random.Random, least: int, most: int) -> str:
+    return "".join(dice.choice(_MACHINE_MADE) for _ in range(dice.randint(least, most)))
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:

@@ -140,10 +140,10 @@ class Player:
         return found
 
     def _said(self, day: int) -> str:
-        jobs = self.runtime.jobs()
-        rows = sum(tally.rows for name, tally in self.played.tallies.items() if name.endswith("_score"))
+        jobs, rows = self.runtime.jobs(), len(self.world.predictions())
         errors = sum(sum(tally.errors.values()) for tally in self.played.tallies.values())
-        return f"day {day}: {rows:,} rows scored so far, {len(jobs)} fits, {errors} errors"
+        labels = f", {self.played.labels.total():,} labels" if self.reviewer else ""
+        return f"day {day}: {rows:,} rows scored so far{labels}, {len(jobs)} fits, {errors} errors"
 
 
 def schedule(searches: Sequence[Search], begin: float, end: float) -> Iterator[Run]:

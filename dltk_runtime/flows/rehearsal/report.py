@@ -16,8 +16,10 @@ from dltk_runtime.flows.rehearsal.world import SAMPLE, World
 from dltk_runtime.jobrecord import JobRecord
 from dltk_runtime.store import Version
 
-_BAR = 40
-_COMPARED = re.compile(r"(?P<metric>\w+) (?P<new>[\d.e-]+) against \S+ of version (?P<old>\d+)(?:[^()]*held-out rows)?")
+_BAR = 36
+_COMPARED = re.compile(
+    r"(?P<metric>\w+) (?P<new>[\d.e-]+) against (?P<old>[\d.e-]+) of version (?P<version>\d+)(?:[^()]*held-out rows)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +33,32 @@ class Knowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the container said of a new version against the one before it, on the same held-out rows."""
+
+    text: str
+    metric: str
+    new: float
+    old: float
+    version: int  # the one before it; a first version is compared with itself
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
     """One version: when, on what, how good, whether it took over."""
 
     version: str
+    number: int
     rows: int
     features: int
     metrics: dict[str, float]
     promoted: bool
-    compared: str  # what the container said of new against old
+    compared: Comparison | None
+
+    @property
+    def first(self) -> bool:
+        """Whether there was nothing before it to be compared with."""
+        return self.compared is None or self.compared.version == self.number
 
 
 def trainings(runtime: Runtime) -> list[Training]:
@@ -51,17 +70,22 @@ def trainings(runtime: Runtime) -> list[Training]:
 def _training(version: Version, jobs: Mapping[str, JobRecord]) -> Training:
     name, manifest = version.name, version.manifest()
     job = jobs.get(manifest.job)
-    compared = _COMPARED.search(job.message) if job else None
-    if compared and int(compared["old"]) == version.number:
-        compared = None
     return Training(
         f"{name.model} {version.number}",
+        version.number,
         manifest.rows,
-        len(manifest.features),
+        sum(feature.name not in manifest.targets for feature in manifest.features),
         {key: value for key, value in manifest.metrics.items() if value is not None},
         bool(job and job.promoted),
-        compared[0] if compared else "",
+        _compared(job.message if job else ""),
     )
+
+
+def _compared(message: str) -> Comparison | None:
+    found = _COMPARED.search(message)
+    if found is None:
+        return None
+    return Comparison(found[0], found["metric"], float(found["new"]), float(found["old"]), int(found["version"]))
 
 
 def faults(played: Played, runtime: Runtime) -> list[str]:
@@ -84,7 +108,8 @@ def show(console: Console, world: World, played: Played, runtime: Runtime, knowl
     """Tables and plot."""
     _show_searches(console, played)
     versions = trainings(runtime)
-    _show_trainings(console, versions, played)
+    _show_trainings(console, versions)
+    _show_labels(console, played, corrections(world, knowledge))
     _show_right(console, right_by_version(world, knowledge))
     _show_plot(console, versions, knowledge.metric)
     for line in _not_run(world, played):
@@ -99,30 +124,41 @@ def _show_searches(console: Console, played: Played) -> None:
     console.print(table)
 
 
-def _show_trainings(console: Console, versions: list[Training], played: Played) -> None:
+def _show_trainings(console: Console, versions: list[Training]) -> None:
     table = Table(
         "version", "rows", "features", "promoted", "metrics of the fit, and the comparison", box=box.SIMPLE_HEAD
     )
     for each in versions:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in each.metrics.items())
-        said = f"{metrics}\n{each.compared}" if each.compared else metrics
+        said = f"{metrics}\n{each.compared.text}" if each.compared and not each.first else metrics
         table.add_row(each.version, f"{each.rows:,}", str(each.features), "yes" if each.promoted else "no", said)
     console.print(table)
+
+
+def corrections(world: World, knowledge: Knowledge) -> int:
+    """Labels of people that say something else than the model had said of the row."""
+    predicted = f"predicted_{knowledge.target}"
+    labels = [each for collection in world.storage.kvstore for each in collection.query() if each.get("label")]
+    judged = [each for each in labels if each.get("status") == "labelled" and predicted in each]
+    return sum((each[predicted] >= 0.5) != (each["label"] == knowledge.positive) for each in judged)
+
+
+def _show_labels(console: Console, played: Played, corrected: int) -> None:
     if played.labels:
-        console.print("labels by day: " + ", ".join(f"{day}: {count}" for day, count in sorted(played.labels.items())))
+        days = ", ".join(f"{day}: {count}" for day, count in sorted(played.labels.items()))
+        console.print(f"labels by day: {days}; {corrected:,} of them corrected the model")
 
 
 def right_by_version(world: World, knowledge: Knowledge) -> dict[str, tuple[int, int]]:
     """Of the predictions in the app's indexes whose truth is known: how many were right, and how many there are."""
     found: dict[str, tuple[int, int]] = {}
-    for index in world.storage.indexes:
-        for row in index.rows():
-            truth = knowledge.truth.get(row.get("entity", ""))
-            predicted = row.get(f"predicted_{knowledge.target}")
-            if row.get("kind") == "prediction" and truth and predicted:
-                right, all_ = found.get(row.get("model_version", "?"), (0, 0))
-                hit = (float(predicted) >= 0.5) == (truth == knowledge.positive)
-                found[row.get("model_version", "?")] = right + hit, all_ + 1
+    for row in world.predictions():
+        truth = knowledge.truth.get(row.get("entity", ""))
+        predicted = row.get(f"predicted_{knowledge.target}")
+        if truth and predicted:
+            right, all_ = found.get(row.get("model_version", "?"), (0, 0))
+            hit = (float(predicted) >= 0.5) == (truth == knowledge.positive)
+            found[row.get("model_version", "?")] = right + hit, all_ + 1
     return dict(sorted(found.items()))
 
 
@@ -132,22 +168,23 @@ def _show_right(console: Console, found: Mapping[str, tuple[int, int]]) -> None:
 
 
 def _show_plot(console: Console, versions: list[Training], metric: str) -> None:
-    values = [(each, value) for each in versions if (value := held_out(each, metric)) is not None]
-    if not values:
-        return
-    console.print(f"{metric} by training", style="bold")
-    for each, value in values:
+    """A bar for each version, and below it that of the version before it on the same held-out rows."""
+    lines = [line for each in versions for line in _bars(each, metric)]
+    if lines:
+        console.print(f"{metric} by training", style="bold")
+    for name, value, said in lines:
         bar = "█" * round(max(0.0, min(1.0, value)) * _BAR)
-        mark = " promoted" if each.promoted else ""
-        console.print(f"{each.version:>12} {bar:<{_BAR}} {value:.4f}{mark}", highlight=False, markup=False)
+        console.print(f"{name:>16} {bar:<{_BAR}} {value:.4f} {said}".rstrip(), highlight=False, markup=False)
 
 
-def held_out(training: Training, metric: str) -> float | None:
-    """The metric on the held-out rows, as the container compared it; of the first version on the rows of its fit."""
-    compared = _COMPARED.search(training.compared)
-    if compared and compared["metric"] == metric:
-        return float(compared["new"])
-    return training.metrics.get(metric)
+def _bars(each: Training, metric: str) -> Iterator[tuple[str, float, str]]:
+    said, compared = "promoted" if each.promoted else "", each.compared
+    if compared and compared.metric == metric:
+        yield each.version, compared.new, said
+        if not each.first:
+            yield f"version {compared.version}", compared.old, "on these rows"
+    elif metric in each.metrics:
+        yield each.version, each.metrics[metric], f"{said}, on the rows of its fit".lstrip(", ")
 
 
 def _not_run(world: World, played: Played) -> Iterator[str]:

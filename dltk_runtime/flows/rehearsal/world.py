@@ -65,6 +65,10 @@ class World:
         """
         prepare(search.text, self.at(now, Window()), FLOW_COMMANDS)
 
+    def predictions(self) -> list[dict[str, str]]:
+        """What scoring has written to the app's indexes; a second run has written it twice."""
+        return [row for index in self.storage.indexes for row in index.rows() if row.get("kind") == "prediction"]
+
     def at(self, now: float, window: Window) -> Context:
         return replace(self.context, clock=lambda: now, window=window)
 
