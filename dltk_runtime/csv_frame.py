@@ -3,7 +3,7 @@
 | input | way |
 |---|---|
 | up to 16 KiB, plain names over plain numbers of at most 15 digits | Python's own numbers, which are the same |
-| from 1 MiB on, no quotes, all columns int64, float64 or bool | pandas, in pieces, on all cores |
+| from 8 MiB on, no quotes, all columns int64, float64 or bool | pandas, in pieces, on all cores |
 | anything else: text, dates, missing integers, mixed columns, ragged rows, odd headers, … | pandas, from the bytes |
 
 pandas reads a large file in chunks of a number of rows that follows from its width, and infers each column's type
@@ -27,7 +27,7 @@ from dltk_runtime.settings import cores
 Blob = bytes | memoryview
 
 SMALL = 16 * 1024  # bytes up to which Python is faster than pandas' way to its parser
-LARGE = 1024**2  # bytes from which threads are worth their start
+LARGE = 8 * 1024**2  # bytes from which threads win, also where two of them share one core
 BLOCK = 1024**2  # bytes searched for line ends at once, so that they stay in the processor's cache
 PIECES = 4  # in a chunk
 _NAMES = re.compile(rb"[A-Za-z_]\w*(?:,[A-Za-z_]\w*)*")
@@ -35,7 +35,7 @@ _NAMES = re.compile(rb"[A-Za-z_]\w*(?:,[A-Za-z_]\w*)*")
 # but that of the division, as in Python.
 _ROWS = re.compile(rb"(?:-?(?:\d{1,15}|\d{1,8}\.\d{1,7}|\d{9,11}\.\d{1,4})[,\n])+")
 _PLAIN = (np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_))
-_LINE_END, _QUOTE = 10, 34
+_LINE_END = 10
 
 
 class _Odd(Exception):
@@ -106,60 +106,60 @@ def _large(csv: memoryview) -> pd.DataFrame | None:
 
 
 def _in_pieces(csv: memoryview) -> pd.DataFrame:
-    data = np.frombuffer(csv, np.uint8)
     head = _end_of_head(csv)
-    rows = _rows_of_chunk(bytes(csv[:head]).count(b",") + 1) // PIECES
-    ends = list(_ends(data, head, rows))
-    first = pd.read_csv(_Bytes(csv[: ends[0]]), low_memory=False)  # type: ignore[call-overload]
-    if not all(dtype in _PLAIN for dtype in first.dtypes) or len(first) != rows:
-        raise _Odd
-    whole = _Whole(first, csv, rows)
+    names = pd.read_csv(_Bytes(csv[:head])).columns  # type: ignore[call-overload]
+    step = _rows_of_chunk(len(names)) // PIECES
+    ends, rows = _ends(np.frombuffer(csv, np.uint8), head, step)
+    whole = _Whole(names, csv, rows, step)
+    pieces = list(zip([head, *ends[:-1]], ends, range(0, rows, step), strict=True))
+    whole.take(*pieces[0])  # most files that are none for this way show it here
     with ThreadPoolExecutor(cores()) as threads:
-        lengths = list(threads.map(whole.take, range(1, len(ends)), ends[:-1], ends[1:]))
-    if any(length != rows for length in lengths[:-1]):
-        raise _Odd
-    return whole.frame(rows * len(lengths) + (lengths[-1] if lengths else 0))
+        list(threads.map(lambda piece: whole.take(*piece), pieces[1:]))
+    return whole.frame()
 
 
 class _Whole:
     """The columns of the whole frame, filled piece by piece."""
 
-    def __init__(self, first: pd.DataFrame, csv: memoryview, rows: int) -> None:
-        self._names = first.columns
+    def __init__(self, names: pd.Index[Any], csv: memoryview, rows: int, step: int) -> None:
+        self._names = names
         self._csv = csv
         self._rows = rows
-        self._pieces: dict[int, list[np.ndarray[Any, Any]]] = {0: _arrays(first)}
+        self._step = step  # rows of each piece but the last
+        self._columns: list[np.ndarray[Any, Any]] = []
 
-    def take(self, number: int, start: int, end: int) -> int:
-        """Read piece `number`; how many rows it has.
+    def take(self, start: int, end: int, row: int) -> None:
+        """Read the piece from byte `start` to `end`, which begins with row `row`.
 
         Raises:
-            _Odd: its columns are not those of the first piece.
+            _Odd: there is a quote, or its rows and columns are not those of the first piece.
         """
-        piece = pd.read_csv(_Bytes(self._csv[start:end]), header=None, names=self._names, low_memory=False)  # type: ignore[call-overload]
-        arrays = _arrays(piece)
-        if not isinstance(piece.index, pd.RangeIndex) or len(arrays) != len(self._names):
+        text = bytes(self._csv[start:end])
+        if b'"' in text:
+            raise _Odd  # lines are not rows then
+        piece = pd.read_csv(_Bytes(text), header=None, names=self._names, low_memory=False)  # type: ignore[call-overload]
+        arrays = [piece.iloc[:, number].to_numpy() for number in range(piece.shape[1])]
+        rows = min(self._step, self._rows - row)
+        if not isinstance(piece.index, pd.RangeIndex) or len(arrays) != len(self._names) or len(piece) != rows:
             raise _Odd
-        if any(one.dtype != other.dtype for one, other in zip(arrays, self._pieces[0], strict=True)):
-            raise _Odd
-        self._pieces[number] = arrays
-        return len(piece)
+        if not self._columns:
+            self._columns = [_column(array.dtype, self._rows) for array in arrays]
+        for column, array in zip(self._columns, arrays, strict=True):
+            if array.dtype != column.dtype:
+                raise _Odd
+            column[row : row + rows] = array
 
-    def frame(self, rows: int) -> pd.DataFrame:
-        """All pieces together, `rows` in all."""
-        pieces = [self._pieces.pop(number) for number in sorted(self._pieces)]
-        columns = {}
-        for number in range(len(self._names)):
-            columns[number] = np.concatenate([piece[number] for piece in pieces])
-            for piece in pieces:
-                piece[number] = piece[number][:0]  # so that it is not there twice
-        frame = pd.DataFrame(columns, index=pd.RangeIndex(rows), copy=False)
+    def frame(self) -> pd.DataFrame:
+        """All pieces together."""
+        frame = pd.DataFrame(dict(enumerate(self._columns)), index=pd.RangeIndex(self._rows), copy=False)
         frame.columns = self._names
         return frame
 
 
-def _arrays(frame: pd.DataFrame) -> list[np.ndarray[Any, Any]]:
-    return [frame.iloc[:, number].to_numpy() for number in range(frame.shape[1])]
+def _column(dtype: np.dtype[Any], rows: int) -> np.ndarray[Any, Any]:
+    if dtype not in _PLAIN:
+        raise _Odd
+    return np.empty(rows, dtype)
 
 
 def _end_of_head(csv: memoryview) -> int:
@@ -179,25 +179,18 @@ def _rows_of_chunk(width: int) -> int:
     return rows
 
 
-def _ends(data: np.ndarray[Any, Any], start: int, rows: int) -> Iterator[int]:
-    """Where each piece of so many lines ends, counted from `start`; the last is the end of the data.
-
-    Raises:
-        _Odd: there is a quote: lines are not rows then.
-    """
-    seen, wanted = 0, rows
+def _ends(data: np.ndarray[Any, Any], start: int, step: int) -> tuple[list[int], int]:
+    """Where each piece of `step` lines ends, counted from `start`, the last at the end of the data; and all lines."""
+    ends, lines = [], 0
     for begin in range(start, len(data), BLOCK):
-        block = data[begin : begin + BLOCK]
-        if (block == _QUOTE).any():
-            raise _Odd
-        marks = block == _LINE_END
+        marks = data[begin : begin + BLOCK] == _LINE_END
         count = int(np.count_nonzero(marks))
-        if seen + count >= wanted:
-            places = np.flatnonzero(marks)
-            while wanted <= seen + count:
-                end = begin + int(places[wanted - seen - 1]) + 1
-                if end < len(data):
-                    yield end
-                wanted += rows
-        seen += count
-    yield len(data)
+        if (lines + count) // step > lines // step:
+            wanted = np.arange(lines // step + 1, (lines + count) // step + 1) * step
+            ends += (begin + np.flatnonzero(marks)[wanted - lines - 1] + 1).tolist()
+        lines += count
+    if not len(data) or data[-1] != _LINE_END:
+        lines += 1
+    if not ends or ends[-1] < len(data):
+        ends.append(len(data))
+    return ends, lines

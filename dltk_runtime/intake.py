@@ -22,7 +22,9 @@ from dltk_runtime.memory_file import MemoryFile
 from dltk_runtime.protocol import Request
 
 FROM = 512 * 1024  # bytes: smaller bodies are read whole, which costs less than a thread
-PIECE = 1024**2  # bytes handed to the thread at once
+PIECE = (
+    1024**2
+)  # bytes handed to the thread at once, as the connection's chunks: small ones stay in the processor's cache
 LONGEST_START = 64  # bytes in which `data` must have begun
 _START = re.compile(rb'\s*\{\s*"data"\s*:\s*"')
 
@@ -50,7 +52,8 @@ class _Apart:
     """A body whose `data` has begun."""
 
     def __init__(self, begun: bytearray) -> None:
-        self._pending = begun
+        self._pending = [bytes(begun)]
+        self._waiting = len(begun)  # bytes in `_pending`
         self._text = JsonText()
         self._file = MemoryFile()
 
@@ -59,8 +62,9 @@ class _Apart:
         working: asyncio.Future[None] | None = None
         try:
             async for chunk in chunks:
-                self._pending += chunk
-                if len(self._pending) >= PIECE:
+                self._pending.append(chunk)
+                self._waiting += len(chunk)
+                if self._waiting >= PIECE:
                     if working is not None:
                         await working
                     working = asyncio.ensure_future(self._work())
@@ -71,11 +75,12 @@ class _Apart:
         return await asyncio.to_thread(self._request)
 
     async def _work(self) -> None:
-        piece, self._pending = bytes(self._pending), bytearray()
-        await asyncio.to_thread(self._unescape, piece)
+        chunks, self._pending, self._waiting = self._pending, [], 0
+        await asyncio.to_thread(self._unescape, chunks)
 
-    def _unescape(self, piece: bytes) -> None:
-        self._file.write(self._text.feed(piece))
+    def _unescape(self, chunks: list[bytes]) -> None:
+        for chunk in chunks:
+            self._file.write(self._text.feed(chunk))
 
     def _request(self) -> Request:
         if not self._text.ended:

@@ -91,7 +91,7 @@ def _by_json(text: bytes) -> bytes:
     if b"\n" in text:
         raise BodyInvalid("The body is no JSON: the string 'data' holds a raw line end; it must be written as \\n.")
     try:
-        return str(json.loads(b'"' + text + b'"', strict=False)).encode()
+        return str(json.loads(b'"' + text + b'"')).encode()
     except UnicodeEncodeError as error:
         raise DataInvalid(
             "The field 'data' holds a lone surrogate, which is no Unicode text. "

@@ -63,6 +63,12 @@ def test_small_files_of_another_shape_are_left_to_pandas(csv: str) -> None:
     assert_read_as_pandas_does(csv.encode())
 
 
+@pytest.fixture
+def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a few MB are read in pieces, too."""
+    monkeypatch.setattr(csv_frame, "LARGE", 1024**2)
+
+
 def lines(count: int, *cells: str) -> list[str]:
     """Lines with numbers by chance, then `cells`."""
     chance = random.Random(7)
@@ -77,23 +83,27 @@ def large(*, change: dict[int, str] | None = None, count: int = 300_000, head: s
     return "\n".join([head, *rows, ""]).encode()
 
 
+@pytest.mark.usefixtures("pieces")
 def test_a_large_file_of_numbers_is_read_in_pieces() -> None:
     csv = large()
     assert csv_frame._large(memoryview(csv)) is not None
     assert_read_as_pandas_does(csv)
 
 
+@pytest.mark.usefixtures("pieces")
 @pytest.mark.parametrize("last", ["True", "1.5", "1e-7", "9007199254740993", ""])
 def test_a_large_file_of_other_plain_columns_is_the_same(last: str) -> None:
     assert_read_as_pandas_does(large(last=last, count=120_000))
 
 
+@pytest.mark.usefixtures("pieces")
 @pytest.mark.parametrize("line", ODD)
 @pytest.mark.parametrize("number", [16_383, 65_536, 262_144, 299_999])
 def test_one_odd_line_in_a_large_file_is_read_as_pandas_reads_it(line: str, number: int) -> None:
     assert_read_as_pandas_does(large(change={number: line}))
 
 
+@pytest.mark.usefixtures("pieces")
 @pytest.mark.parametrize("head", ["a,b", "a,b,c,d", "a,a,a", '"a",b,c', "1,2,3", ""])
 def test_the_head_of_a_large_file_means_what_it_means_to_pandas(head: str) -> None:
     assert_read_as_pandas_does(large(head=head, count=100_000))
