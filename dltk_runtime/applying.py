@@ -90,7 +90,8 @@ class Applying:
                 call.spent(worker.phases)
             other = mismatch.of_features(request, version)
             if isinstance(reply, Failed):
-                raise failed(reply.error, f"Mind that {other}." if other else "")
+                error = await self._pool.explained(reply.error, worker)
+                raise failed(error, f"Mind that {other}." if other else "")
             applied = expect(reply, Applied)
             call.facts["rows"] = applied.rows
         text = "/apply done successfully"
@@ -159,10 +160,15 @@ class Applying:
         return lambda counts: self._drift.take(key_of(version), features, counts)
 
     async def _load(self, worker: Worker, version: Version, deadline: float) -> Loaded:
-        reply, _ = await worker.call(_load_message(version), deadline=deadline, setting=SETTING)
-        if isinstance(reply, Failed) and version.number == 0 and reply.error.step == "load":
-            text = await asyncio.to_thread(self._never_fitted, version.name, reply.error)
-            raise AlgorithmFailed(errors.NOT_APPLIED, text, reply.error.traceback)
+        worker.work = f"version {version.number} of model '{version.name.model}' of '{version.name.algorithm}'"
+        message = _load_message(version, worker.device)
+        reply, _ = await worker.call(message, deadline=deadline, setting=SETTING)
+        if isinstance(reply, Failed):
+            error = await self._pool.explained(reply.error, worker)
+            if version.number or error.step != "load":
+                raise failed(error)
+            text = await asyncio.to_thread(self._never_fitted, version.name, error)
+            raise AlgorithmFailed(errors.NOT_APPLIED, text, error.traceback)
         return expect(reply, Loaded)
 
     async def _algorithm_of(self, request: Request) -> str:
@@ -225,13 +231,14 @@ def key_of(version: Version) -> Key:
     return Key(version.name.algorithm, version.name.model, version.number)
 
 
-def _load_message(version: Version) -> Load:
+def _load_message(version: Version, device: str) -> Load:
     if version.number == 0:
-        return Load(algorithm=version.name.algorithm, load_name=version.load_name)
+        return Load(algorithm=version.name.algorithm, load_name=version.load_name, device=device)
     manifest = version.manifest()
     return Load(
         algorithm=version.name.algorithm,
         load_name=version.load_name,
+        device=device,
         code=str(version.code),
         kept_model=str(version.kept_model) if manifest.kept_by_runtime else "",
         targets=tuple(manifest.targets),

@@ -106,7 +106,8 @@ class Fitting:
             raise
 
     def _begin(self, training: Training) -> _Running:
-        turn = self._async_slots if training.options.asynchronous else contextlib.nullcontext()
+        on_gpu = self._trainer.pool.devices.wanted_by(training.imports)  # there they all wait for a device, in one line
+        turn = self._async_slots if training.options.asynchronous and not on_gpu else contextlib.nullcontext()
         running = _Running(training, asyncio.create_task(self._trainer.train(training, turn)))
         self._running[training.job.id] = running
         running.task.add_done_callback(lambda _: self._ended(running))

@@ -12,12 +12,14 @@ from prometheus_client.registry import Collector
 
 from dltk_runtime.calls import Call
 from dltk_runtime.worker import memory
+from dltk_runtime.worker.devices import Usage
 
 if TYPE_CHECKING:
     from dltk_runtime.drift import Drift
     from dltk_runtime.service import Service
     from dltk_runtime.splunk.events import Events
 
+MIB = 1024**2
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -67,6 +69,7 @@ class _Now(Collector):
         yield _gauge("dltk_workers_busy", "Worker processes at work", sum(each.step != "idle" for each in workers))
         used = memory.resident({each.pid for each in workers})
         yield _gauge("dltk_workers_memory_bytes", "Resident memory of workers and their children", used)
+        yield _gpu_memory(self._service.pool.devices.usage())
         states = Count(str(record.state) for record in self._service.jobs.list())
         jobs = GaugeMetricFamily("dltk_jobs", "Job records by state", labels=["state"])
         for state, number in sorted(states.items()):
@@ -79,6 +82,14 @@ class _Now(Collector):
         yield from _drift(self._service.drift)
         if self._service.events:
             yield from _events(self._service.events)
+
+
+def _gpu_memory(found: list[Usage]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily("dltk_gpu_memory_bytes", "Memory of each GPU", labels=["gpu", "kind"])
+    for usage in found:
+        for kind in ("total", "used", "free"):
+            family.add_metric([usage.card.index, kind], getattr(usage.card, kind) * MIB)
+    return family
 
 
 def _events(events: Events) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:

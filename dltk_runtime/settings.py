@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -114,6 +115,16 @@ def _models(value: str) -> tuple[ModelName, ...]:
         return tuple(ModelName(*pair) for pair in pairs)
     except (NameInvalid, TypeError) as error:
         raise ValueError from error
+
+
+def _devices(value: str) -> str:
+    """Indexes as ``nvidia-smi`` shows them, or UUIDs of GPUs or of parts of them (MIG)."""
+    text = value.strip()
+    if text.lower() in ("auto", "none"):
+        return text.lower()
+    if not re.fullmatch(r"(\d+|(GPU|MIG)-[0-9A-Za-z/-]+)(\s*,\s*(\d+|(GPU|MIG)-[0-9A-Za-z/-]+))*", text):
+        raise ValueError
+    return re.sub(r"\s", "", text)
 
 
 def _one_of(*values: str) -> Callable[[str], str]:
@@ -247,6 +258,13 @@ class Settings:
     fit_workers: int = _setting(
         "DLTK_FIT_WORKERS", 0, "a whole number", _natural, "fits that run at the same time; 0: cores + 1"
     )
+    gpus: str = _setting(
+        "DLTK_GPUS",
+        "auto",
+        "auto, none, or devices as CUDA_VISIBLE_DEVICES names them (0,1)",
+        _devices,
+        "GPUs for notebooks, each for one fit at a time; auto: those that CUDA_VISIBLE_DEVICES and the driver show",
+    )
     max_waiting: int = _setting(
         "DLTK_MAX_WAITING",
         64,
@@ -336,6 +354,15 @@ class Settings:
         return self.fit_workers or cores() + 1
 
     @property
+    def gpu_names(self) -> tuple[str, ...] | None:
+        """The GPUs that workers may use; None for all that the driver shows."""
+        text = self.gpus if self.gpus != "auto" else os.environ.get("CUDA_VISIBLE_DEVICES")
+        if text is None:
+            return None
+        names = (name.strip() for name in text.split(","))  # CUDA too stops at the first that is none
+        return tuple(itertools.takewhile(lambda name: name not in ("", "none", "-1", "NoDevFiles"), names))
+
+    @property
     def threads_of_fit(self) -> int:
         """Threads of numeric libraries in a fit worker: one core is left to applies."""
         return self.fit_threads or max(1, cores() - 1)
@@ -372,8 +399,11 @@ def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
         "MPLBACKEND": "Agg",  # no display
         "TF_CPP_MIN_LOG_LEVEL": "2",  # warnings and errors
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # models share a GPU
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as nvidia-smi counts, whose indexes people write into settings
     }
+    no_gpu = {"CUDA_VISIBLE_DEVICES": ""} if settings.gpu_names == () else {}
     fixed = {
+        **no_gpu,
         "DLTK_HOME": str(settings.paths.home),
         "DLTK_NOTEBOOKS": str(settings.paths.notebooks),
         "PYTHONPATH": os.pathsep.join(search_path),

@@ -67,7 +67,14 @@ def rows(service: Service) -> Iterator[Row]:
     """The container's row, then jobs from the newest on, then models in the order of their names."""
     state = "stopping" if service.stopping else "running"
     now = datetime.now(UTC)
-    yield {"kind": "container", "state": state, "time": _time(now), "message": f"dltk-runtime {__version__}"}
+    cards = (usage.card for usage in service.pool.devices.usage())
+    message = "; ".join(
+        [
+            f"dltk-runtime {__version__}",
+            *(f"GPU {card.index}: {card.used:,} of {card.total:,} MiB used" for card in cards),
+        ]
+    )
+    yield {"kind": "container", "state": state, "time": _time(now), "message": message}
     for record in service.jobs.list()[:MOST_JOBS]:
         yield _job(record, now)
     for name in service.store.models():

@@ -25,7 +25,7 @@ from dltk_runtime.promotion import Decision, Promotion
 from dltk_runtime.protocol import Request
 from dltk_runtime.reporting import PrintedProgress
 from dltk_runtime.store import Facts, Feature, ModelName, ModelStore, Reservation, SourceHash, Version
-from dltk_runtime.worker.messages import Fit, Fitted, Progress
+from dltk_runtime.worker.messages import Failed, Fit, Fitted, Progress
 from dltk_runtime.worker.pool import Pool
 from dltk_runtime.worker.process import Worker
 
@@ -110,19 +110,27 @@ class Trainer:
     async def _run(
         self, worker: Worker, training: Training, reservation: Reservation
     ) -> tuple[Fitted, bytes | memoryview]:
+        worker.work = f"job {training.job.id} (fit of '{training.name.algorithm}' into '{training.name.model}')"
         message = Fit(
             algorithm=training.name.algorithm,
             load_name=reservation.load_name,
             folder=str(reservation.folder),
             kept_model=str(reservation.kept_model),
             meta=training.request.meta_json,
+            device=worker.device,
             holdout=training.options.holdout,
             version_column=reservation.number if training.options.with_version else 0,
             plain=training.request.plain,
         )
         deadline = time.monotonic() + self.timeout
         reply, results = await worker.call(message, training.request.data, deadline=deadline, setting=SETTING)
-        return expect(reply, Fitted), results
+        if isinstance(reply, Failed):
+            raise failed(await self.pool.explained(reply.error, worker))
+        fitted = expect(reply, Fitted)
+        if fitted.apply_error is not None:
+            explained = await self.pool.explained(fitted.apply_error, worker)
+            fitted = msgspec.structs.replace(fitted, apply_error=explained)
+        return fitted, results
 
     async def _commit(self, training: Training, reservation: Reservation, fitted: Fitted) -> Version:
         training.job.phase("commit")

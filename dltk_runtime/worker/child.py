@@ -132,8 +132,10 @@ def _answer(steps: Steps, message: ToWorker, blob: channel.Blob) -> tuple[FromWo
         match message:
             case Fit():
                 os.nice(LOW_PRIORITY)
+                _see_only(message.device)
                 return steps.fit(message, blob)
             case Load():
+                _see_only(message.device)
                 return steps.load(message), b""
             case Apply():
                 return steps.apply(message, blob)
@@ -148,6 +150,12 @@ def _answer(steps: Steps, message: ToWorker, blob: channel.Blob) -> tuple[FromWo
     except Exception as error:  # noqa: BLE001 - a fault of our own must not look like the worker's death
         report = ErrorReport("runtime", f"fault in the runtime: {error!r}", "", traceback.format_exc())
         return Failed(report), b""
+
+
+def _see_only(device: str) -> None:
+    """Let CUDA see one GPU: it reads the variable when a library first asks it for devices, which no import does."""
+    if device:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
 
 
 class _Standing:

@@ -24,9 +24,11 @@ class ErrorReport(Message, frozen=True):
     sentence: str  # "ValueError: could not convert …"
     coordinates: str = ""  # "umap.ipynb, cell 22 (mltkc_fit), line 7: `x = float(s)`"
     traceback: str = ""
+    note: str = ""  # what the front process knows besides
 
     def __str__(self) -> str:
-        return f"{self.sentence} (at {self.coordinates})" if self.coordinates else self.sentence
+        text = f"{self.sentence} (at {self.coordinates})" if self.coordinates else self.sentence
+        return f"{text}. {self.note}" if self.note else text
 
 
 class FeatureKind(Message, frozen=True):
@@ -63,6 +65,7 @@ class Fit(Message, frozen=True):
     folder: str  # where the version's files must lie afterwards
     kept_model: str  # where the runtime keeps the model when save() stores nothing
     meta: bytes  # JSON
+    device: str = ""  # the one GPU to see, as CUDA names it; nothing where there is no choice
     holdout: float = 0.0  # share of the rows that `fit` must not see
     version_column: int = 0  # the number for a last result column `model_version`; 0 for none
     plain: bool = False
@@ -73,6 +76,7 @@ class Load(Message, frozen=True):
 
     algorithm: str
     load_name: str  # what load() is called with
+    device: str = ""  # as in `Fit`
     code: str = ""  # the version's code.json, to go on with when the notebook does not load
     kept_model: str = ""  # the model as the runtime stored it, when save() stored nothing
     targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests carry none

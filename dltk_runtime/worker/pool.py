@@ -16,7 +16,9 @@ from dltk_runtime.settings import GIB, Settings, cores, worker_environment
 from dltk_runtime.splunk import access
 from dltk_runtime.worker import memory
 from dltk_runtime.worker.death import Death, WorkerDied
+from dltk_runtime.worker.devices import Devices, Places
 from dltk_runtime.worker.guardian import Guardian
+from dltk_runtime.worker.messages import ErrorReport
 from dltk_runtime.worker.process import Sink, Spec, Worker, discard
 from dltk_runtime.worker.residents import Key, Resident, Residents
 from dltk_runtime.worker.spares import Spares
@@ -34,28 +36,30 @@ class Pool:
         places = settings.apply_workers or min(max(memory.limit() // GIB, 2), 16)
         self._residents = Residents(places, settings.api_workers, settings.max_waiting)
         self._workers: set[Worker] = set()
-        self._fit_slots = asyncio.Semaphore(settings.fit_slots)
+        self.devices = Devices(settings.gpu_names)
+        self._fit_places = Places([""] * settings.fit_slots)
         self._fits_waiting: Counter[str] = Counter()
         self._plain_slots = asyncio.Semaphore(cores())
         self._spares = Spares(self._start_worker, settings.spares)
         self._guardian: Guardian | None = None
         self._splunk: int | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to watch memory and to make spares."""
+        """Look for GPUs, and begin to watch memory and to make spares."""
         self._guardian = Guardian()
         self._splunk = access.sealed(self._settings)
-        self._watch = asyncio.create_task(self._watch_memory())
+        await self.devices.find()
+        self._watches = [asyncio.create_task(each) for each in (self._watch_memory(), self.devices.watch())]
         self._spares.wish_for(Spec(self._settings.apply_threads))
 
     async def close(self) -> None:
         """End every worker and what it started; from now on there are no new ones."""
         guardian, self._guardian = self._guardian, None
         self._spares.close()
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
         await asyncio.gather(*(worker.end(STOPPED) for worker in self.workers()))
         if guardian is not None:
             await asyncio.to_thread(guardian.close)
@@ -71,24 +75,24 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def fit_worker(self, algorithm: str, imports: tuple[str, ...], sink: Sink) -> AsyncIterator[Worker]:
-        """A fresh worker, ended afterwards, as soon as fewer than `DLTK_FIT_WORKERS` fits run.
+        """A fresh worker, ended afterwards, as soon as a GPU is free or fewer than `DLTK_FIT_WORKERS` fits run.
 
         Raises:
             Busy: too many fits of this algorithm wait already.
             WorkerDied: it could not start.
         """
-        if self._fit_slots.locked() and self._fits_waiting[algorithm] >= self._settings.max_waiting:
+        places = self.devices.places if self.devices.wanted_by(imports) else self._fit_places
+        if places.all_taken and self._fits_waiting[algorithm] >= self._settings.max_waiting:
             raise Busy(f"a fit of '{algorithm}'", self._fits_waiting[algorithm], "DLTK_MAX_WAITING")
-        self._fits_waiting[algorithm] += 1
-        try:
-            await self._fit_slots.acquire()
-        finally:
-            self._fits_waiting[algorithm] -= 1
-        try:
+        async with contextlib.AsyncExitStack() as held:
+            self._fits_waiting[algorithm] += 1
+            try:
+                device = await held.enter_async_context(places.taken())
+            finally:
+                self._fits_waiting[algorithm] -= 1
             async with self._fresh(Spec(self._settings.threads_of_fit, imports), sink) as worker:
+                worker.device = device or self.devices.shared(self.workers())
                 yield worker
-        finally:
-            self._fit_slots.release()
 
     @contextlib.asynccontextmanager
     async def plain_worker(self) -> AsyncIterator[Worker]:
@@ -124,6 +128,7 @@ class Pool:
         try:
             if resident.worker is None:
                 resident.worker = await self._worker(Spec(self._settings.apply_threads, imports()), sink)
+                resident.worker.device = self.devices.shared(self.workers())
             resident.worker.print_to(sink)
             yield resident
         except asyncio.CancelledError:
@@ -156,6 +161,13 @@ class Pool:
         self._residents.retire(algorithm, model, keep)
 
     # ------------------------------------------------------------ workers
+
+    async def explained(self, error: ErrorReport, worker: Worker) -> ErrorReport:
+        """A worker's error; one that its GPU had too little memory says besides who holds it.
+
+        Must be asked while the worker still lives, and holds what it holds.
+        """
+        return await self.devices.explained(error, worker, self.workers())
 
     async def _worker(self, spec: Spec, sink: Sink) -> Worker:
         """A spare that fits, or a new worker, ready for its first call.

@@ -76,6 +76,8 @@ class Worker:
     on_step: Callable[[str], None] | None = None
     on_progress: Callable[[Progress], object] = ignore
     on_counts: Callable[[Counts], object] = ignore
+    device: str = ""  # the GPU that it sees, as CUDA names it; nothing where it may see all or none
+    work: str = ""  # what it is at, or serves, in words
     step: str = "start"
     phases: dict[str, float] = field(default_factory=dict)
     ending: bool = False
