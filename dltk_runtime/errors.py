@@ -230,7 +230,8 @@ class ParametersInvalid(RequestError):
 
     def __init__(self, who: str, problems: Sequence[str], declared: Sequence[str]) -> None:
         known = "; ".join(declared) if declared else "no parameters"
-        super().__init__(f"{'; '.join(problems)}. {who} declares: {known}")
+        told = "; ".join(problems)
+        super().__init__(f"{told}{'' if told.endswith('?') else '.'} {who} declares: {known}")
 
 
 class OptionInvalid(RequestError):
@@ -350,6 +351,9 @@ class NotStaged(DltkError):
     """Staged data could not be written."""
 
     opening = NOT_STAGED
+
+    def __init__(self, folder: Path, cause: OSError) -> None:
+        super().__init__(f"{folder} cannot be written: {cause}. Check the folder's rights and free space.")
 
 
 class FitCancelled(DltkError):

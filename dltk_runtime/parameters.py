@@ -41,6 +41,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltk_runtime.errors import ParametersInvalid, nearest, shown
+from dltk_runtime.protocol import unquote
 
 Value = int | float | bool | str | None
 
@@ -83,7 +84,7 @@ class Parameter:
         """
         if given is None and self.default is None:
             return None
-        value: Value = _READERS[self.kind](unquoted(given) if isinstance(given, str) else given)
+        value: Value = _READERS[self.kind](unquote(given.strip()) if isinstance(given, str) else given)
         if self.choices and value not in self.choices:
             raise ValueError(given)
         return value
@@ -162,12 +163,6 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Value]:
     result, problems = values(given, known)
     refuse("The parameters cell", problems, known)
     return result
-
-
-def unquoted(text: str) -> str:
-    """A search's text without the quotes around it."""
-    text = text.strip()
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 def _ill_typed(parameter: Parameter, value: object) -> str:

@@ -79,7 +79,7 @@ def token_matches(header: str, token: str) -> bool:
 
 
 def unquote(value: str) -> str:
-    """A parameter's value without the one pair of quotes that the search had around it."""
+    """A word or value of a search without the one pair of single or double quotes around it."""
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         return value[1:-1]
     return value

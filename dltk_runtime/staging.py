@@ -117,9 +117,7 @@ class StagedFiles:
             for incoming, target in pairs:
                 incoming.replace(target)
         except OSError as error:
-            raise NotStaged(
-                f"{self.csv} cannot be written: {error}. Check the folder's rights and free space."
-            ) from error
+            raise NotStaged(self.csv.parent, error) from error
         return aside
 
     def discard(self) -> None:

@@ -58,6 +58,10 @@ def test_the_meta_of_an_old_splunk_is_the_same_but_for_its_order_and_session(num
     assert meta == sample
 
 
+# Beside larger numbers pandas may read an empty cell as text, not as missing.
+WHOLE = st.integers(-(2**63), 2**63 - 1)
+
+
 class TestExpand:
     def test_a_glob_gives_columns_in_column_order_without_multivalue_helpers(self) -> None:
         assert request.expand(["a", "f_*"], ["f_2", "__mv_f_2", "f_1", "a", "f_"]) == ["a", "f_2", "f_1", "f_"]
@@ -94,7 +98,7 @@ class TestInfer:
         st.lists(
             st.fixed_dictionaries(
                 {
-                    "a": st.none() | st.integers() | st.sampled_from(["007", "1e3", "NA", "True", "x"]),
+                    "a": st.none() | WHOLE | st.sampled_from(["007", "1e3", "NA", "True", "x"]),
                     "b": st.none() | st.floats(allow_nan=False),
                     "c": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=6),
                 }

@@ -74,6 +74,7 @@ def test_what_is_no_literal_is_never_run_and_declares_nothing() -> None:
         ("shuffle", "0", False),
         ("structure", '"8-4"', "8-4"),
         ("structure", "8-4", "8-4"),
+        ("structure", "'8-4'", "8-4"),
         ("structure", '""', ""),
         ("structure", "\"{'C': [1]}\"", "{'C': [1]}"),
         ("optimizer", '"sgd"', "sgd"),
@@ -109,7 +110,7 @@ def test_an_ill_typed_value_is_named_with_what_is_wanted(name: str, text: str, w
 def test_an_unknown_parameter_is_refused_with_the_nearest_and_all_that_are_declared() -> None:
     with pytest.raises(ParametersInvalid) as caught:
         refuse("umap", values({"epoch": "5", "rate": "x"}, KNOWN)[1], KNOWN)
-    assert "no parameter 'epoch'. Did you mean 'epochs'?" in caught.value.sentence
+    assert "no parameter 'epoch'. Did you mean 'epochs'?;" in caught.value.sentence
     assert "rate='x' cannot be used" in caught.value.sentence
     assert "umap declares: epochs: int = 100; rate: float = 1.0; shuffle: bool = True" in caught.value.sentence
 
@@ -186,7 +187,7 @@ def test_the_service_hands_out_typed_parameters_refuses_at_fit_and_warns_at_appl
         refused = service.post("/fit", data="x\n1\n", meta=meta(epoch="7", structure="1"))
         assert refused["status"] == "error"
         assert refused["message"].startswith("/fit: ERROR: unable to initialize module")
-        assert "declares no parameter 'epoch'. Did you mean 'epochs'?" in refused["message"]
+        assert "declares no parameter 'epoch'. Did you mean 'epochs'? " in refused["message"]
         assert "typed.ipynb, cell 1, line 1" in refused["message"]
         applied = service.post("/apply", data="x\n1\n", meta=meta(epochs="many"))
         assert (applied["status"], applied["results"]) == ("success", "fitted,asked\n8-4,100\n")

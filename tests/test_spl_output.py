@@ -50,6 +50,14 @@ def test_a_table_says_which_columns_do_not_fit() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_short_column_keeps_its_width_beside_long_ones() -> None:
+    text = shown(pd.DataFrame({"name": ["iris"], "options": ["x" * 300], "owner": ["admin"]}), width=40)
+    assert "iris" in text
+    assert "admin" in text
+    assert "xxxxxxxxxx…" in text
+    assert max(map(len, text.splitlines())) <= 40
+
+
 def test_a_long_or_multivalued_cell_stays_on_one_line_and_markup_is_text() -> None:
     text = shown(pd.DataFrame({"t": ["x" * 500, "one\ntwo", "[bold]b[/bold]\x1b[31m"]}))
     assert "one⏎two" in text

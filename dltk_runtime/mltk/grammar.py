@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dltk_runtime.errors import SearchInvalid, shown
-from dltk_runtime.mltk.tokens import Parameter, Token, Word, tokenize, unquote
+from dltk_runtime.mltk.tokens import Parameter, Token, Word, tokenize
+from dltk_runtime.protocol import unquote
 
 # The names that run in a container; every other algorithm runs inside Splunk itself.
 CONTAINERS = ("MLTKContainer", "AITKContainer")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dltk_runtime.errors import SearchInvalid, shown
+from dltk_runtime.protocol import unquote
 
 # A quoted piece may hold anything. Single quotes count only around a whole word, or "don't" would open one.
 _QUOTED = r""""(?:\\.|[^"\\])*"|(?<![^\s,=])'[^']*'(?=[\s,=]|$)"""
@@ -37,13 +38,6 @@ class Parameter:
 
 
 Token = Word | Parameter
-
-
-def unquote(text: str) -> str:
-    """`text` without one pair of single or double quotes around it."""
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1]
-    return text
 
 
 def tokenize(text: str) -> Iterator[Token]:

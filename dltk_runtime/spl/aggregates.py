@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dltk_runtime.errors import SearchInvalid, nearest
-from dltk_runtime.mltk.tokens import unquote
+from dltk_runtime.protocol import unquote
 from dltk_runtime.spl import expressions
 from dltk_runtime.spl.functions import Function
 from dltk_runtime.spl.rows import Row

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dltk_runtime.errors import SearchInvalid, shown
-from dltk_runtime.mltk.tokens import unquote
+from dltk_runtime.protocol import unquote
 from dltk_runtime.spl.values import Value, number, text
 
 Predicate = Callable[[Mapping[str, Value]], bool]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.mltk.results import Message, Result, warn
-from dltk_runtime.mltk.tokens import unquote
+from dltk_runtime.protocol import unquote
 from dltk_runtime.spl.context import Context, Step
 from dltk_runtime.spl.filters import parse_filter
 from dltk_runtime.spl.rows import Row, frame_of, rows_of

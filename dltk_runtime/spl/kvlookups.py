@@ -11,7 +11,8 @@ import pandas as pd
 
 from dltk_runtime.errors import SearchInvalid, shown
 from dltk_runtime.mltk.results import Result, failed
-from dltk_runtime.mltk.tokens import Parameter, Word, tokenize, unquote
+from dltk_runtime.mltk.tokens import Parameter, Word, tokenize
+from dltk_runtime.protocol import unquote
 from dltk_runtime.spl import files
 from dltk_runtime.spl.context import Context, Definition, Step
 from dltk_runtime.spl.filters import parse_filter

@@ -30,18 +30,28 @@ def as_json(frame: pd.DataFrame) -> str:
 def print_table(frame: pd.DataFrame, console: Console, rows: int) -> None:
     """The first `rows` rows and as many columns as the console is wide, and how much more there is."""
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
 
     fitting = max(1, (console.width - 1) // (NARROWEST + 3))
     shown = frame.iloc[:rows, :fitting]
     if len(shown.columns):
+        lines = [list(shown.columns), *shown.itertuples(index=False, name=None)]
+        cells = [[_safe(text(from_cell(cell)) or "") for cell in line] for line in lines]
+        widest = _widest([max(map(cell_len, column)) for column in zip(*cells, strict=True)], console.width)
         table = Table(box=box.SIMPLE_HEAD)
-        for column in shown.columns:
-            table.add_column(_safe(column), overflow="ellipsis", no_wrap=True)
-        for row in shown.itertuples(index=False, name=None):
-            table.add_row(*(_safe(text(from_cell(cell)) or "") for cell in row))
+        for header in cells[0]:
+            table.add_column(header, overflow="ellipsis", no_wrap=True, max_width=widest)
+        for line in cells[1:]:
+            table.add_row(*line)
         console.print(table)
     console.print(_counts(frame, shown), style="dim", highlight=False, markup=False)
+
+
+def _widest(needed: list[int], room: int) -> int:
+    """How many characters a column may have, so that all fit into `room`: the widest give way first."""
+    free = room - 1 - 3 * len(needed)
+    return max(limit for limit in range(room) if sum(min(each, limit) for each in needed) <= max(free, 0))
 
 
 def _counts(frame: pd.DataFrame, shown: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from dltk_runtime.errors import SearchInvalid, shown
-from dltk_runtime.mltk.tokens import unquote
+from dltk_runtime.protocol import unquote
 
 _PIECE = re.compile(
     r"""(?P<quoted>"(?:\\.|[^"\\])*"|'[^']*')|(?P<open>\()|(?P<close>\))|(?P<gap>[\s,]+)|.""", re.DOTALL

@@ -11,7 +11,8 @@ import pandas as pd
 
 from dltk_runtime.errors import SearchInvalid, shown
 from dltk_runtime.mltk.results import Result
-from dltk_runtime.mltk.tokens import Parameter, tokenize, unquote
+from dltk_runtime.mltk.tokens import Parameter, tokenize
+from dltk_runtime.protocol import unquote
 from dltk_runtime.spl.aggregates import parse_aggregation
 from dltk_runtime.spl.context import Context, Step
 from dltk_runtime.spl.rows import Row, frame_of, rows_of

@@ -17,6 +17,7 @@ import pandas as pd
 
 from dltk_runtime import frames, parameters
 from dltk_runtime.algorithm import Algorithm
+from dltk_runtime.errors import NotStaged
 from dltk_runtime.jobrecord import cut
 from dltk_runtime.notebook import CodeFinder, coordinates, format_traceback, pack
 from dltk_runtime.paths import Paths
@@ -169,7 +170,10 @@ class Steps:
             rows = len(frames.read(csv))
         self._enter("stage")
         with self._failing("stage"):
-            Path(request.csv).write_bytes(csv)
+            try:
+                Path(request.csv).write_bytes(csv)
+            except OSError as error:
+                raise NotStaged(Path(request.csv).parent, error) from error
         return Staged(rows=rows)
 
     def describe(self) -> Described:

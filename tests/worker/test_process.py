@@ -66,6 +66,17 @@ def test_a_worker_answers_one_call_after_the_other_small_and_large(start: Start,
     run(body)
 
 
+def test_rows_that_find_no_space_name_the_folder_and_what_to_do(start: Start, run: Run) -> None:
+    async def body() -> None:
+        worker = start()
+        answer, _ = await worker.call(Stage("/dev/full"), ROWS, deadline=soon(), setting="")
+        assert isinstance(answer, Failed)
+        assert answer.error.sentence.startswith("/dev cannot be written: [Errno 28] No space left on device.")
+        await worker.end()
+
+    run(body)
+
+
 def test_a_failure_is_an_answer_and_the_worker_goes_on(start: Start, run: Run) -> None:
     async def body() -> None:
         worker = start()
