@@ -1,128 +1,140 @@
-"""``dltk flow install``, ``upgrade`` and ``remove`` against a REST API that keeps objects by their paths."""
+"""``dltk flow install``, ``upgrade`` and ``remove``, as a person types them, against a stand-in for splunkd."""
 
 from __future__ import annotations
 
-import threading
-import urllib.parse
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.flows.app import find_apps
-from dltk_runtime.flows.generate import create
-from dltk_runtime.flows.install import Installer, seed_search, things
-from dltk_runtime.splunk.connection import Connection
-from tests.flow_helpers import flow_of
+from dltk_runtime.flows.install import seed_search, things
+from dltk_runtime.settings import Settings
+from dltk_runtime.splunk.errors import SplunkRefused, TokenRefused
+from dltk_runtime.splunk.standin import Event, Row, Storage, Window
+from dltk_runtime.tls import certificate
+from tests.flow_helpers import invoke
+from tests.splunkd import Splunkd
+from tests.splunkd.answers import Rights
+from tests.splunkd.objects import APPS, App
 
-MACRO = "/servicesNS/nobody/dltk_flow_x/configs/conf-macros/dltk_x_base"
-SCORE = "/servicesNS/nobody/dltk_flow_x/configs/conf-savedsearches/dltk_x_score"
-FEED = b'<feed xmlns="http://www.w3.org/2005/Atom"></feed>'
-
-
-class Rest(ThreadingHTTPServer):
-    """Objects by path: POST to a folder with a name makes one, POST to it changes it, DELETE removes it."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.objects: dict[str, dict[str, str]] = {}
-
-    def answer(self, method: str, path: str, form: dict[str, str]) -> int:
-        folder_of_searches = path.replace("/saved/searches/", "/configs/conf-savedsearches/")
-        if path.endswith("/acl"):
-            known = folder_of_searches.removesuffix("/acl") in self.objects
-            self.objects[path] = form
-            return 200 if known else 404
-        if method == "POST" and "name" in form:
-            self.objects[f"{path}/{urllib.parse.quote(form['name'], safe='')}"] = form
-            return 201
-        if path not in self.objects:
-            return 404
-        if method == "POST":
-            self.objects[path] |= form
-        elif method == "DELETE":
-            del self.objects[path]
-        return 200
+APP = "dltk_flow_x"
+SEARCHES = "configs/conf-savedsearches"
+COLLECTIONS = "storage/collections/config"
+RUNNER = "dltk_x_runner"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: Rest
+class Splunk(Splunkd):
+    """It keeps the lookups that searches write, and the searches."""
 
-    def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        form = dict(urllib.parse.parse_qsl(body, keep_blank_values=True))
-        status = self.server.answer(self.command, self.path.partition("?")[0], form)
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(FEED)))
-        self.end_headers()
-        self.wfile.write(FEED)
+    def __init__(self, pair: tuple[Path, Path]) -> None:
+        super().__init__(self.write, Storage(), certificate=pair)
+        self.ran: list[str] = []
+        self.storage.indexes.create("dltk_x").add(Event(1.0, 1.0, {"kind": "label"}))  # of the app for indexers
 
-    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the names that http.server asks for
+    def write(self, search: str, window: Window, now: float) -> Iterable[Row]:
+        self.ran.append(search)
+        self.storage.lookups.replace(search.rsplit(maxsplit=1)[-1], [])
+        return []
 
-    def log_message(self, *_: object) -> None:
-        return
+    @property
+    def installed(self) -> App:
+        return self.apps[APP]
 
 
 @pytest.fixture
-def rest() -> Iterator[Rest]:
-    with Rest() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+def folder(tmp_path: Path) -> Path:
+    invoke("flow", "new", "feedback", "x", "--defaults", "--to", str(tmp_path / "x"))
+    return tmp_path / "x"
 
 
 @pytest.fixture
-def installer(rest: Rest, tmp_path: Path) -> Installer:
-    create(flow_of("feedback"), tmp_path)
-    port = rest.server_address[1]
-    connection = Connection("127.0.0.1", int(port), token="t", scheme="http", patience=1)
-    return Installer(connection, find_apps(tmp_path)[0], SEARCHES.append, TOLD.append)
+def splunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Splunk]:
+    pair = certificate(Settings(home=tmp_path / "tls", host="127.0.0.1"))
+    with Splunk(pair) as splunk:
+        given = {"enabled": "1", "host": "127.0.0.1", "port": str(splunk.port), "token": splunk.token}
+        for name, value in given.items():
+            monkeypatch.setenv(f"splunk_access_{name}", value)
+        monkeypatch.setenv("DLTK_SPLUNK_CAFILE", str(pair[0]))
+        monkeypatch.setenv("DLTK_SPLUNK_PATIENCE", "1")
+        yield splunk
 
 
-SEARCHES: list[str] = []
-TOLD: list[str] = []
+def install(folder: Path, command: str = "install") -> list[str]:
+    return invoke("flow", command, str(folder), "--owner", "svc").splitlines()
 
 
-@pytest.fixture(autouse=True)
-def forget() -> None:
-    SEARCHES.clear()
-    TOLD.clear()
+def test_everything_is_made_with_owner_and_rights_and_searches_are_disabled(splunk: Splunk, folder: Path) -> None:
+    said = install(folder)
+    app = splunk.installed
+    for thing in things(find_apps(folder)[0]):
+        assert app.has(thing.endpoint, thing.name), thing
+    assert splunk.system.folders[APPS][APP]["label"] == "DLTK flow x"
+    assert all(search["disabled"] == "1" for search in app.saved.values() if "cron_schedule" in search)
+    assert {app.rights[SEARCHES, name].owner for name in app.saved} == {"svc"}
+    assert len([search for search in splunk.ran if "outputlookup dltk_x_seed.csv" in search]) == 1
+    assert [line.partition(":")[0] for line in said[-2:]] == ["by hand", "by hand"]
 
 
-def test_everything_is_made_with_owner_and_rights_and_searches_are_disabled(installer: Installer, rest: Rest) -> None:
-    installer.install("svc")
-    prefix = "/servicesNS/nobody/dltk_flow_x/"
-    for thing in things(installer.app):
-        assert f"{prefix}{thing.endpoint}/{urllib.parse.quote(thing.name, safe='')}" in rest.objects
-    assert rest.objects[SCORE]["disabled"] == "1"
-    assert rest.objects[f"{prefix}saved/searches/dltk_x_score/acl"] == {"owner": "svc", "sharing": "app"}
-    rights = rest.objects[f"{prefix}configs/conf-collections/dltk_x_labels/acl"]
-    assert rights["perms.write"] == "dltk_x_reviewer,admin,sc_admin"
-    assert [search.partition("|")[2].split()[0] for search in SEARCHES] == ["makeresults"]
-    assert [line for line in TOLD if line.startswith("by hand")]
+def test_people_and_searches_may_write_their_own_collection_alone(splunk: Splunk, folder: Path) -> None:
+    install(folder)
+    readers = [RUNNER, "dltk_x_reviewer", "admin", "sc_admin"]
+    rights, admins = splunk.installed.rights, ["admin", "sc_admin"]
+    for kind in (COLLECTIONS, "configs/conf-transforms"):
+        labels, queue = rights[kind, "dltk_x_labels"], rights[kind, "dltk_x_queue"]
+        assert labels == Rights("nobody", "app", {"read": readers, "write": ["dltk_x_reviewer", *admins]})
+        assert queue == Rights("nobody", "app", {"read": readers, "write": [RUNNER, *admins]})
+    assert splunk.system.rights[APPS, APP] == Rights("nobody", "app", {"read": readers, "write": admins})
 
 
-def test_an_upgrade_keeps_what_people_changed(installer: Installer, rest: Rest) -> None:
-    installer.install("svc")
-    rest.objects[MACRO]["definition"] = "index=dns"
-    rest.objects[SCORE] |= {"disabled": "0", "cron_schedule": "*/30 * * * *", "search": "old"}
-    installer.install("svc")
-    assert rest.objects[MACRO]["definition"] == "index=dns"
-    assert (rest.objects[SCORE]["disabled"], rest.objects[SCORE]["cron_schedule"]) == ("0", "*/30 * * * *")
-    assert rest.objects[SCORE]["search"].startswith("`dltk_x_base`")
+def test_an_upgrade_renews_what_is_ours_and_keeps_what_people_changed(splunk: Splunk, folder: Path) -> None:
+    install(folder)
+    app = splunk.installed
+    score = app.saved["dltk_x_score"]
+    app.folders["configs/conf-macros"]["dltk_x_base"]["definition"] = "index=dns"
+    score |= {"disabled": "0", "cron_schedule": "*/30 * * * *", "search": "old"}
+    app.kvstore["dltk_x_labels"].insert({"_key": "k1", "label": "dga"})
+    said = install(folder, "upgrade")
+    assert "kept configs/conf-macros/dltk_x_base" in said
+    assert app.folders["configs/conf-macros"]["dltk_x_base"]["definition"] == "index=dns"
+    assert (score["disabled"], score["cron_schedule"]) == ("0", "*/30 * * * *")
+    assert score["search"].startswith("`dltk_x_base`")
+    assert [label["_key"] for label in app.kvstore["dltk_x_labels"].query()] == ["k1"]
+    assert len(splunk.ran) == 1
 
 
-def test_removal_leaves_collections_and_touches_no_index(installer: Installer, rest: Rest) -> None:
-    installer.install("svc")
-    installer.remove()
-    left = [path for path in rest.objects if not path.endswith("/acl")]
-    assert {path.split("/")[5] for path in left if "conf-" in path} == {"conf-collections"}
-    assert not [path for path in rest.objects if "indexes" in path]
-    assert "kept configs/conf-collections/dltk_x_labels" in TOLD
+def test_a_removal_leaves_labels_and_touches_no_index(splunk: Splunk, folder: Path) -> None:
+    install(folder)
+    app = splunk.installed
+    app.kvstore["dltk_x_labels"].insert({"_key": "k1", "label": "dga"})
+    said = invoke("flow", "remove", str(folder)).splitlines()
+    assert {name for name, objects in app.folders.items() if objects} == {"data/ui/nav"}
+    assert [label["_key"] for label in app.kvstore["dltk_x_labels"].query()] == ["k1"]
+    assert len(splunk.storage.indexes["dltk_x"]) == 1
+    assert not [path for method, path in splunk.requests if method == "DELETE" and ("index" in path or "coll" in path)]
+    assert "kept storage/collections/config/dltk_x_labels" in said
+
+
+def test_an_installation_that_broke_off_goes_on_from_there(splunk: Splunk, folder: Path) -> None:
+    splunk.apps[APP] = App(APP)
+    splunk.apps[APP].kvstore.create("dltk_x_labels", {"label": "string"})
+    splunk.apps[APP].kvstore["dltk_x_labels"].insert({"_key": "k1", "label": "dga"})
+    said = install(folder)
+    assert "renewed storage/collections/config/dltk_x_labels" in said
+    assert "made storage/collections/config/dltk_x_queue" in said
+    assert [label["_key"] for label in splunk.installed.kvstore["dltk_x_labels"].query()] == ["k1"]
+
+
+def test_what_splunk_refuses_is_said_and_nothing_after_it_is_tried(splunk: Splunk, folder: Path) -> None:
+    view = folder / APP / "default" / "data" / "ui" / "views" / "review.xml"
+    view.write_text("<form>", encoding="utf-8")
+    with pytest.raises(SplunkRefused, match="Invalid XML"):
+        install(folder)
+    assert splunk.requests[-1] == ("POST", "data/ui/views")
+    splunk.sessions.clear()
+    with pytest.raises(TokenRefused, match="splunk_access_token"):
+        install(folder)
 
 
 def test_a_seed_with_quotes_is_left_to_people() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_refusals_are_xml_or_json_as_they_were_asked_for(splunkd: Splunkd, servi
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("get", "apps/local"),
+        ("get", "authentication/users"),
         ("post", "search/v2/jobs/export"),
         ("get", "storage/passwords"),
         ("post", "server/control"),
@@ -162,6 +163,43 @@ def test_saved_searches_are_made_changed_dispatched_and_removed(service: client.
     assert failed.value.status == 409
     service.saved_searches.delete("two words")
     assert [each.name for each in service.saved_searches.list()] == []
+
+
+def stanzas(service: client.Service, name: str) -> client.Collection:
+    return client.Collection(service, client.PATH_CONF % name, item=client.Stanza)
+
+
+def test_the_sdk_makes_an_app_and_its_stanzas_and_gives_them_owner_and_rights(service: client.Service) -> None:
+    service.apps.create("mine", label="Mine at last")
+    assert [app.name for app in service.apps.list()] == ["search", "mine"]
+    macros = stanzas(service, "macros")
+    macros.create("base", definition="index=a").submit({"definition": "index=b"})
+    assert macros["base"].refresh()["definition"] == "index=b"
+    saved = service.saved_searches.create("score", "search index=main rows=1")
+    saved.acl_update(owner="svc", sharing="app", **{"perms.read": "admin,user"})
+    access = service.saved_searches["score"].access
+    assert (access["owner"], access["sharing"], access["perms"]["read"]) == ("svc", "app", ["admin", "user"])
+    assert stanzas(service, "savedsearches")["score"].access["owner"] == "svc"
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "status", "said"),
+    [
+        ("configs/conf-macros", {"name": "there"}, 409, "already exists"),
+        ("configs/conf-macros", {}, 400, "arguments are missing: name"),
+        ("configs/conf-macros/gone", {"definition": "x"}, 404, "Could not find object id=gone"),
+        ("configs/conf-macros/there/acl", {"owner": "svc"}, 400, "arguments are missing: sharing"),
+        ("data/ui/views", {"name": "v", "eai:data": "<form>"}, 400, "Invalid XML"),
+        ("data/ui/views", {"name": "v", "label": "x"}, 400, "not supported by this handler"),
+    ],
+)
+def test_objects_that_cannot_be_made_are_refused(
+    service: client.Service, path: str, given: dict[str, str], status: int, said: str
+) -> None:
+    stanzas(service, "macros").create("there")
+    with pytest.raises(binding.HTTPError, match=said) as failed:
+        service.post(path, body=urllib.parse.urlencode(given))
+    assert failed.value.status == status
 
 
 # ------------------------------------------------------------ KV store

@@ -21,6 +21,9 @@ from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import NotThere
 
 CONFS = ("macros", "transforms", "savedsearches", "authorize")
+COLLECTIONS = "storage/collections/config"
+# Where the objects lie that metadata/default.meta names by their kind; all others are stanzas of a file of that name.
+_FOLDERS = {"collections": COLLECTIONS, "views": "data/ui/views", "nav": "data/ui/nav"}
 # What people change of a search, and an upgrade leaves alone.
 KEPT = ("disabled", "enableSched", "cron_schedule")
 
@@ -45,7 +48,7 @@ class Thing:
 def things(app: App) -> Iterator[Thing]:
     """What an app is made of, each behind what it needs."""
     for stanza in app.conf("collections.conf"):
-        yield Thing("configs/conf-collections", stanza.name, stanza.settings, stays=True)
+        yield Thing(COLLECTIONS, stanza.name, stanza.settings, stays=True)
     for name in CONFS:
         for stanza in app.conf(f"{name}.conf"):
             yield Thing(f"configs/conf-{name}", stanza.name, stanza.settings, theirs=name == "macros")
@@ -117,16 +120,20 @@ class Installer:
         self.tell(f"{'renewed' if there else 'made'} {thing}")
 
     def _share(self, owner: str) -> None:
-        """Searches to their owner; lookups and collections to who may read and write them."""
+        """Searches to their owner; the app, lookups and collections to who may read and write them."""
         for stanza in self.app.conf("savedsearches.conf"):
-            self._post(
-                f"/{self._within('saved/searches')}/{quote(stanza.name, safe='')}/acl", owner=owner, sharing="app"
-            )
+            self._rights(self._within("saved/searches"), stanza.name, owner=owner)
         for stanza in conf.read(self.app.folder / "metadata" / "default.meta"):
             kind, _, name = stanza.name.partition("/")
-            if name and (found := _rights(stanza.get("access"))):
-                path = f"/{self._within(f'configs/conf-{kind}')}/{quote(name, safe='')}/acl"
-                self._post(path, owner="nobody", sharing="app", **found)
+            given = _rights(stanza.get("access"))
+            if given and not kind:
+                self._rights("services/apps/local", self.app.name, owner="nobody", **given)
+            elif given and name:
+                folder = self._within(_FOLDERS.get(kind, f"configs/conf-{kind}"))
+                self._rights(folder, name, owner="nobody", **given)
+
+    def _rights(self, folder: str, name: str, **given: str) -> None:
+        self._post(f"/{folder}/{quote(name, safe='')}/acl", sharing="app", **given)
 
     def _there(self, endpoint: str, name: str) -> bool:
         path = f"/{endpoint if endpoint.startswith('services') else 'services/' + endpoint}/{quote(name, safe='')}"

@@ -54,6 +54,15 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True)
+class Rights:
+    """Whose an object is, who sees it, and which roles may read and write it."""
+
+    owner: str = "nobody"
+    sharing: str = "app"
+    perms: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Entry:
     """One object of the REST API."""
 
@@ -61,7 +70,7 @@ class Entry:
     content: Mapping[str, Any]
     path: str
     app: str = "search"
-    owner: str = "nobody"
+    rights: Rights = field(default_factory=Rights)
 
 
 def decoded(segment: str) -> str:
@@ -102,11 +111,13 @@ def sid(request: Request, number: str) -> Answer:
 
 
 def _acl(entry: Entry) -> dict[str, Any]:
-    return {"app": entry.app, "owner": entry.owner, "sharing": "app", "can_write": True}
+    rights = entry.rights
+    perms = {kind: list(roles) for kind, roles in rights.perms.items()}
+    return {"app": entry.app, "owner": rights.owner, "sharing": rights.sharing, "can_write": True, "perms": perms}
 
 
 def _atom(entry: Entry) -> str:
-    link = f'<link href="/servicesNS/{entry.owner}/{entry.app}/{escape(entry.path)}" rel="alternate"/>'
+    link = f'<link href="/servicesNS/{entry.rights.owner}/{entry.app}/{escape(entry.path)}" rel="alternate"/>'
     content = _dict({**entry.content, "eai:acl": _acl(entry)})
     return f'<entry><title>{escape(entry.name)}</title>{link}<content type="text/xml">{content}</content></entry>'
 

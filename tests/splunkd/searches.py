@@ -19,7 +19,9 @@ import msgspec
 
 from dltk_runtime.errors import SearchError
 from dltk_runtime.splunk.standin import NotEmulated, Row, Window, epoch
+from tests.splunkd import objects
 from tests.splunkd.answers import Answer, Entry, Refusal, Request, decoded, feed, in_json, sid, single
+from tests.splunkd.objects import App
 
 if TYPE_CHECKING:
     from tests.splunkd.server import Splunkd
@@ -79,8 +81,12 @@ class Searches:
         self._splunkd = splunkd
         self._numbers = itertools.count(1)
         self.jobs: dict[str, Job] = {}
-        self.saved: dict[str, dict[str, str]] = {}
         self.abandoned = 0  # exports whose reader went away
+
+    @property
+    def saved(self) -> dict[str, dict[str, str]]:
+        """Saved searches of the stand-in's first app."""
+        return self._splunkd.apps[self._splunkd.app].saved
 
     def answer(self, request: Request) -> Answer:
         found = re.fullmatch(r"search/(v2/)?jobs(?:/([^/]+)(?:/([^/]+))?)?/?", request.path)
@@ -217,52 +223,21 @@ class Searches:
 
     # ------------------------------------------------------------ saved searches
 
-    def answer_saved(self, request: Request) -> Answer:
+    def answer_saved(self, request: Request, app: App) -> Answer:
         _, _, rest = request.path.partition("saved/searches")
         name, _, action = rest.strip("/").partition("/")
-        name = decoded(name)
-        match request.method, name, action:
-            case "GET", "", "":
-                return feed(request, [self._entry(each) for each in self.saved])
-            case "POST", "", "":
-                return self._save(request)
-        if name not in self.saved:
+        if request.method == "POST" and action == "dispatch":
+            return self._dispatch(request, app, decoded(name))
+        if action:
+            raise NotEmulated(f"{request.method} {request.path}")
+        return objects.answer(request, app)
+
+    def _dispatch(self, request: Request, app: App, name: str) -> Answer:
+        if name not in app.saved:
             raise Refusal(404, f"Could not find object id={name}")
-        return self._act_saved(request, name, action)
-
-    def _act_saved(self, request: Request, name: str, action: str) -> Answer:
-        saved = self.saved[name]
-        match request.method, action:
-            case "GET", "":
-                return feed(request, [self._entry(name)])
-            case "POST", "":
-                saved |= _own(request)
-                return feed(request, [self._entry(name)])
-            case "POST", "acl":
-                return feed(request, [self._entry(name)])
-            case "POST", "dispatch":
-                given = {key.removeprefix("dispatch."): value for key, value in {**saved, **request.params}.items()}
-                return sid(request, self.start(saved["search"], given).sid)
-            case "DELETE", "":
-                del self.saved[name]
-                return feed(request, [])
-        raise NotEmulated(f"{request.method} {request.path}")
-
-    def _save(self, request: Request) -> Answer:
-        name = request.params.get("name", "")
-        if name in self.saved:
-            raise Refusal(
-                409, f"Unable to create saved search with name '{name}'. A saved search with that name exists."
-            )
-        self.saved[name] = {key: value for key, value in _own(request).items() if key != "name"}
-        return feed(request, [self._entry(name)], 201)
-
-    def _entry(self, name: str) -> Entry:
-        return Entry(name, {"is_scheduled": "0", **self.saved[name]}, f"saved/searches/{name}", self._splunkd.app)
-
-
-def _own(request: Request) -> dict[str, str]:
-    return {key: value for key, value in request.params.items() if key != "output_mode"}
+        saved = app.saved[name]
+        given = {key.removeprefix("dispatch."): value for key, value in {**saved, **request.params}.items()}
+        return sid(request, self.start(saved["search"], given).sid)
 
 
 def _window(params: Mapping[str, str], now: float) -> Window:

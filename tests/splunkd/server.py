@@ -18,12 +18,13 @@ from typing import Any, Self
 
 from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.splunk.connection import Connection
-from dltk_runtime.splunk.standin import Event, KvStore, NotEmulated, Row, RunSearch, Storage, Window
+from dltk_runtime.splunk.standin import Event, NotEmulated, Row, RunSearch, Storage, Window
 from dltk_runtime.splunk.transport import Tls
-from tests.splunkd import kv
-from tests.splunkd.answers import Answer, Entry, Refusal, Request, decoded, feed, in_json
+from tests.splunkd import kv, objects
+from tests.splunkd.answers import Answer, Entry, Refusal, Request, Rights, decoded, feed, in_json
 from tests.splunkd.collector import Collector, HecToken
 from tests.splunkd.faults import Faults
+from tests.splunkd.objects import APPS, App
 from tests.splunkd.searches import Searches
 
 Answering = Callable[[Request], Answer]
@@ -65,7 +66,9 @@ class Splunkd:
         self.collector = Collector(self, {secrets.token_hex(16): HecToken()})
         self.requests: list[tuple[str, str]] = []  # method and path, in order
         self._servers: list[ThreadingHTTPServer] = []
-        self._kvstores: dict[str, KvStore] = {app: self.storage.kvstore}
+        self.apps = {app: App(app, self.storage.kvstore)}
+        self.system = App("system")
+        self.system.folders[APPS][app] = {}
 
     def __enter__(self) -> Self:
         self._servers = [self._serve(self._answer), self._serve(self._collect)]
@@ -112,33 +115,50 @@ class Splunkd:
         if request.path == "auth/login":
             return self._login(request)
         self._check_token(request)
-        if request.app not in ("", "-", self.app, "system"):
-            raise Refusal(404, f"Application does not exist: {request.app}")
+        app = self._app_of(request)
+        if objects.of_rights(request):
+            return objects.answer(request, app)
         match request.path.split("/")[0]:
             case "search":
                 return self.searches.answer(request)
             case "saved" if request.path.startswith("saved/searches"):
-                return self.searches.answer_saved(request)
+                return self.searches.answer_saved(request, app)
             case "storage" if request.path.startswith("storage/collections"):
-                return kv.answer(request, self._kvstores[self.app])
-        return self._data(request)
+                return kv.answer(request, app.kvstore)
+        return self._data(request, app)
 
-    def _data(self, request: Request) -> Answer:
+    def _app_of(self, request: Request) -> App:
+        """The app whose objects are asked for; apps themselves are objects of the system."""
+        if request.path.startswith(APPS):
+            return self.system
+        name = self.app if request.app in ("", "-", "system") else request.app
+        if name not in self.system.folders[APPS]:
+            raise Refusal(404, f"Application does not exist: {name}")
+        return self.apps.setdefault(name, App(name))
+
+    def _data(self, request: Request, app: App) -> Answer:
         match request.method, request.path.strip("/").split("/"):
             case "GET", ["server", "info"]:
                 content = {"version": self.version, "instance_type": "download", "serverName": "standin"}
-                return feed(request, [Entry("server-info", content, "server/info", "system", "system")])
+                return feed(request, [Entry("server-info", content, "server/info", "system", Rights("system"))])
             case "GET", ["data", "indexes", *name]:
                 return self._indexes(request, *name)
             case "POST", ["data", "indexes"]:
                 self.storage.indexes.create(request.params["name"], request.params.get("datatype", "event"))
                 return self._indexes(request, request.params["name"], status=201)
-            case "GET", ["data", "lookup-table-files"]:
-                names = self.storage.lookups.names()
-                return feed(request, [Entry(name, {}, f"data/lookup-table-files/{name}", self.app) for name in names])
+            case "GET", ["data", "lookup-table-files", *name]:
+                return self._lookups(request, app, *name)
             case "POST", ["receivers", "simple"]:
                 return self._receive(request)
+            case _, ["apps" | "configs" | "data", *_]:
+                return objects.answer(request, app)
         raise NotEmulated(f"{request.method} {request.path}")
+
+    def _lookups(self, request: Request, app: App, name: str = "") -> Answer:
+        name, names = decoded(name), self.storage.lookups.names()
+        if name and name not in names:
+            raise Refusal(404, f"Could not find object id={name}")
+        return feed(request, [app.entry("data/lookup-table-files", each) for each in ([name] if name else names)])
 
     def _indexes(self, request: Request, name: str = "", status: int = 200) -> Answer:
         name = decoded(name)
