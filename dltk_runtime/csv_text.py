@@ -58,13 +58,20 @@ def _by_pandas(frame: pd.DataFrame) -> bytes:
 
 
 def _one_block(frame: pd.DataFrame) -> bytes | None:
-    """The rows of a frame of floats alone, in one go; None when it is no such frame."""
+    """The rows of one column of numbers, or of a frame of floats alone, in one go; None when it is no such frame."""
+    if frame.shape[1] == 1:
+        values = frame.to_numpy()
+        if not _is_plain(values.dtype) or list(frame.dtypes) != [values.dtype]:  # extension types show themselves there
+            return None
+        return _numbers(values[:, 0], empty=EMPTY)[1:-1].replace(b",", LINE)
     if any(dtype != np.float64 for dtype in frame.dtypes):
         return None
     values = frame.to_numpy()
-    if values.shape[1] == 1:
-        return _numbers(values[:, 0], empty=EMPTY)[1:-1].replace(b",", LINE)
     return _numbers(values)[2:-2].replace(b"],[", LINE)
+
+
+def _is_plain(kind: np.dtype[Any]) -> bool:
+    return kind == np.float64 or kind.kind in "iu"
 
 
 def _rows(columns: list[Tokens]) -> bytes:
@@ -76,7 +83,7 @@ def _rows(columns: list[Tokens]) -> bytes:
 def _tokens(column: pd.Series[Any]) -> Tokens | None:
     """The text of each cell; None when only pandas knows it."""
     kind = column.dtype
-    if isinstance(kind, np.dtype) and (kind == np.float64 or kind.kind in "iu"):
+    if isinstance(kind, np.dtype) and _is_plain(kind):
         return _numbers(column.to_numpy())[1:-1].split(b",")
     if kind == np.bool_:
         return [b"True" if each else b"False" for each in column.tolist()]

@@ -9,12 +9,14 @@ import json
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from dltk_runtime import csv_frame, csv_text
 from dltk_runtime.errors import DataInvalid
 
 Blob = bytes | memoryview
+FEW = 4096  # cells
 
 
 def unescape(literal: Blob) -> bytes:
@@ -89,6 +91,14 @@ def to_frame(result: Any) -> pd.DataFrame:
 def write(frame: pd.DataFrame) -> bytes:
     """The frame's CSV (no index) as a JSON string literal, quotes included: exactly what `to_csv` writes."""
     return csv_text.literal(frame)
+
+
+def numbers(frame: pd.DataFrame) -> np.ndarray[Any, Any] | None:
+    """The values of a frame of at most `FEW` cells that holds numbers alone; None for any other frame."""
+    if frame.size > FEW:
+        return None
+    values = frame.to_numpy()
+    return values if values.dtype.kind in "iuf" else None
 
 
 def kind(column: pd.Series[Any]) -> str:

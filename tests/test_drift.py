@@ -33,11 +33,18 @@ def baseline_of(values: list[Any]) -> Baseline:
     return kind.baseline
 
 
+def counted(tally: Tally, *applied: pd.DataFrame) -> tuple[int, dict[str, list[int]]]:
+    """What a tally tells of some applies."""
+    for frame in applied:
+        tally.add(frame)
+    return tally.take()
+
+
 def tallied(fitted: list[Any], applied: list[Any]) -> tuple[Baseline, list[int]]:
     """The baseline of `fitted`, and how `applied` are spread over it."""
     kinds = kinds_of(pd.DataFrame({"x": pd.Series(fitted)}))
     assert kinds[0].baseline is not None
-    return kinds[0].baseline, Tally(kinds).count(pd.DataFrame({"x": pd.Series(applied)}))[1]["x"]
+    return kinds[0].baseline, counted(Tally(kinds), pd.DataFrame({"x": pd.Series(applied)}))[1]["x"]
 
 
 # ------------------------------------------------------------ counting
@@ -104,14 +111,29 @@ def test_every_row_is_in_one_bin_and_the_distance_is_that_of_pandas_bins(fitted:
 
 def test_a_large_apply_is_sampled_and_several_features_are_counted_at_once() -> None:
     frame = pd.DataFrame({"a": range(100_000), "b": ["x", "y"] * 50_000, "c": [0.5] * 100_000})
-    rows, found = Tally(kinds_of(frame)).count(frame)
+    rows, found = counted(Tally(kinds_of(frame)), frame)
     assert ROWS / 2 <= rows <= ROWS
     assert {name: sum(counts) for name, counts in found.items()} == dict.fromkeys("abc", rows)
 
 
 def test_features_that_are_missing_or_became_text_are_left_out() -> None:
     tally = Tally(kinds_of(pd.DataFrame({"a": [1, 2], "b": [1, 2], "c": ["x", "x"]})))
-    assert list(tally.count(pd.DataFrame({"b": ["many"], "c": ["x"]}))[1]) == ["c"]
+    assert list(counted(tally, pd.DataFrame({"b": ["many"], "c": ["x"]}))[1]) == ["c"]
+
+
+def test_applies_of_any_form_are_counted_together() -> None:
+    tally = Tally(kinds_of(pd.DataFrame({"a": [1, 2, 3], "b": [1.5, 2.5, None]})))
+    numbers = pd.DataFrame({"b": [1.5, None], "a": [3, 9]})
+    whole = counted(tally, numbers, numbers[["a"]], pd.concat([numbers] * 5000), numbers.assign(more="x"))
+    apart = [
+        counted(tally, each)
+        for each in (numbers, numbers[["a"]], pd.concat([numbers] * 5000), numbers.assign(more="x"))
+    ]
+    assert whole[0] == sum(rows for rows, _ in apart)
+    for name, counts in whole[1].items():
+        assert counts == [sum(each) for each in zip(*(found[name] for _, found in apart if name in found), strict=True)]
+    assert counted(tally) == (0, {})
+    assert counted(tally, numbers)[1] == counted(tally, numbers.assign(more="x"))[1]
 
 
 # ------------------------------------------------------------ judging

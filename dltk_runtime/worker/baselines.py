@@ -6,7 +6,7 @@ Counted are at most `SAMPLE` rows of a fit and `ROWS` of an apply: shares of tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ LONGEST = 200  # characters of a category that is kept
 MOST = 200  # features that are watched: those that come first
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def kinds_of(frame: pd.DataFrame) -> tuple[FeatureKind, ...]:
@@ -66,40 +67,70 @@ def _of_texts(column: pd.Series[Any]) -> Baseline:
 
 
 class Tally:
-    """Counts the rows of applies in the bins of the fit."""
+    """Counts the rows of applies in the bins of the fit, until somebody takes the counts."""
 
     def __init__(self, features: Sequence[FeatureKind]) -> None:
         watched = [(each.name, each.baseline) for each in features if each.baseline is not None]
         self._texts = {name: baseline for name, baseline in watched if not baseline.edges}
         self._numbers = {name: baseline for name, baseline in watched if baseline.edges}
+        self._columns: pd.Index[Any] | None = None  # of the last small frame, and what is to be counted in it
+        self._bins = _Bins([], {})
+        self._places: list[int] = []
+        self._found: dict[str, Integers] = {}
+        self.rows = 0  # counted since the last `take`
 
-    def count(self, frame: pd.DataFrame) -> tuple[int, dict[str, list[int]]]:
-        """The number of rows that were counted, and for each watched feature how many of them are in each bin.
-
-        A feature that is missing, or a number that has become text, is left out.
-        """
+    def add(self, frame: pd.DataFrame) -> None:
+        """Count the rows of one apply. A feature that is missing, or a number that has become text, is left out."""
         rows = frame.iloc[:: -(-len(frame) // ROWS)] if len(frame) > ROWS else frame
-        found = self._count_numbers(rows)
+        self.rows += len(rows)
+        values = frames.numbers(rows)
+        if values is None:
+            self._count_numbers(rows)
+        else:
+            self._look_at(rows.columns)
+            self._add(self._bins.names, self._bins.count(values[:, self._places].astype(np.float64)))
         for name, baseline in self._texts.items():
             if name in rows.columns:
-                found[name] = _in_categories(rows[name], baseline)
-        return len(rows), found
+                self._add([name], [np.array(_in_categories(rows[name], baseline))])
 
-    def _count_numbers(self, rows: pd.DataFrame) -> dict[str, list[int]]:
+    def take(self) -> tuple[int, dict[str, list[int]]]:
+        """The number of rows that were counted, and for each watched feature how many of them are in each bin."""
+        rows, found = self.rows, {name: counts.tolist() for name, counts in self._found.items()}
+        self.rows, self._found = 0, {}
+        return rows, found
+
+    def _add(self, names: Iterable[str], counts: Iterable[Integers]) -> None:
+        for name, found in zip(names, counts, strict=True):
+            self._found[name] = self._found[name] + found if name in self._found else found
+
+    def _count_numbers(self, rows: pd.DataFrame) -> None:
         kinds = {name: frames.kind_of(dtype) for name, dtype in zip(rows.columns, rows.dtypes, strict=True)}
-        names = [name for name in self._numbers if kinds.get(name, "text") != "text"]
-        if not names:
-            return {}
-        widest = max(len(self._numbers[name].edges) for name in names)
-        edges = np.full((len(names), widest), np.nan)
-        for place, name in enumerate(names):
-            edges[place, : len(self._numbers[name].edges)] = self._numbers[name].edges
-        values = rows[names].to_numpy(dtype=np.float64, na_value=np.nan)
-        counts = _binned(values, edges)
-        return {
-            name: [*counts[place, : len(self._numbers[name].edges) + 1].tolist(), int(counts[place, -1])]
-            for place, name in enumerate(names)
-        }
+        bins = _Bins([name for name in self._numbers if kinds.get(name, "text") != "text"], self._numbers)
+        if bins.names:
+            self._add(bins.names, bins.count(rows[bins.names].to_numpy(dtype=np.float64, na_value=np.nan)))
+
+    def _look_at(self, columns: pd.Index[Any]) -> None:
+        """Know which columns of a frame of numbers are watched; most frames have the same ones as the one before."""
+        if self._columns is None or not columns.equals(self._columns):
+            self._columns, names = columns, columns.tolist()
+            self._bins = _Bins([name for name in self._numbers if name in names], self._numbers)
+            self._places = [names.index(name) for name in self._bins.names]
+
+
+class _Bins:
+    """The bins of some features, side by side."""
+
+    def __init__(self, names: list[str], baselines: Mapping[str, Baseline]) -> None:
+        self.names = names
+        self._lengths = [len(baselines[name].edges) for name in names]
+        self._edges = np.full((len(names), max(self._lengths, default=0)), np.nan)
+        for place, (name, length) in enumerate(zip(names, self._lengths, strict=True)):
+            self._edges[place, :length] = baselines[name].edges
+
+    def count(self, values: Floats) -> list[Integers]:
+        """For each feature how many of `values` (rows, features) are in each of its bins, the missing ones last."""
+        counts = _binned(values, self._edges)
+        return [np.append(row[: length + 1], row[-1]) for row, length in zip(counts, self._lengths, strict=True)]
 
 
 def _binned(values: Floats, edges: Floats) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -9,6 +9,7 @@ import gc
 import importlib
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ from typing import NoReturn, TextIO
 import msgspec
 
 from dltk_runtime import progress, settings
+from dltk_runtime.drift import ENOUGH
 from dltk_runtime.splunk import access
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.board import Board
@@ -48,6 +50,8 @@ from dltk_runtime.worker.steps import Steps
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FIRST_TO_GO = "500"  # oom_score_adj: under memory pressure the kernel ends a worker, not the server
 LOW_PRIORITY = 10  # niceness of a fit
+IDLE = 200  # milliseconds without a request after which there is time to tell what was counted
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(options_json: str) -> NoReturn:
@@ -101,18 +105,27 @@ def _serve(sock: socket.socket, board: Board, standing: _Standing, imports: tupl
         del answer, result
         if isinstance(message, Apply | Score):
             steps.undo()
-            _tell_counts(sock, steps)
         gc.collect(0)
+        if unwatched:
+            _tell_counts(sock, steps)
 
 
 def _tell_counts(sock: socket.socket, steps: Steps) -> None:
+    """Count the rows of an apply; tell how they are spread once there are enough of them, or nobody wants anything."""
     try:
-        counts = steps.counts()
+        rows = steps.count()
     except Exception as error:  # noqa: BLE001 - whatever a strange frame makes of the counting, applies go on
         sys.stderr.write(f"the rows of the last apply could not be counted: {error!r}\n")
         return
-    if counts is not None:
-        channel.send(sock, counts)
+    if rows >= ENOUGH or (rows and _idle(sock)):
+        channel.send(sock, steps.counts())
+
+
+def _idle(sock: socket.socket) -> bool:
+    """Whether no message comes for a while."""
+    coming = select.poll()
+    coming.register(sock, select.POLLIN)
+    return not coming.poll(IDLE)
 
 
 def _report_progress_to(sock: socket.socket) -> None:
@@ -168,8 +181,11 @@ class _Standing:
 
     @contextlib.contextmanager
     def restored(self) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        os.chdir(self._folder)
+        try:
+            os.chdir(self._folder)
+        except FileNotFoundError:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            os.chdir(self._folder)
         for descriptor in (1, 2):
             os.dup2(self._pipe, descriptor)
         if sys.stdout is not self._out or sys.stderr is not self._err or self._out.closed or self._err.closed:
@@ -180,7 +196,7 @@ class _Standing:
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(Exception):  # closed or replaced by the notebook
                     stream.flush()
-            ctypes.CDLL(None).fflush(None)  # what libraries print by way of C
+            _libc.fflush(None)  # what libraries print by way of C
 
     def _open_streams(self) -> None:
         """Streams that show lines as they are printed, in order, and leave their descriptors open when closed."""
@@ -192,7 +208,7 @@ def _stream(descriptor: int) -> TextIO:
 
 
 def _die_with(parent: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)  # it died before the kernel knew what we want
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:

@@ -29,6 +29,8 @@ def missing(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
 
 def changed(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
     """What to say of features whose kind is another one than at the fit; a column without any value has none."""
+    if all(each.kind == "number" for each in features) and frames.numbers(frame) is not None:
+        return ""
     kinds = {name: frames.kind_of(dtype) for name, dtype in zip(frame.columns, frame.dtypes, strict=True)}
     texts = [
         f"'{each.name}' holds {kinds[each.name]}s and held {each.kind}s at the fit"

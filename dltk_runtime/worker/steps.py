@@ -154,13 +154,16 @@ class Steps:
         if self._pristine is not None:
             self._model = self._pristine.restored(self._model)
 
-    def counts(self) -> Counts | None:
-        """How the rows of the last apply are spread; once, after its answer."""
+    def count(self) -> int:
+        """Count the rows of the last apply, once, after its answer; how many wait for `counts` now."""
         frame, self._counted = self._counted, None
-        if frame is None:
-            return None
-        rows, found = self._tally.count(frame)
-        return Counts(rows, found) if found else None
+        if frame is not None:
+            self._tally.add(frame)
+        return self._tally.rows
+
+    def counts(self) -> Counts:
+        """How the rows of the last applies are spread."""
+        return Counts(*self._tally.take())
 
     def stage(self, request: Stage, blob: Blob) -> Staged:
         """Write the rows to the file that the request names, once they are known to be a frame."""
