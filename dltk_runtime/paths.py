@@ -51,6 +51,16 @@ class Paths:
     def jobs(self) -> Path:
         return self.home / "jobs"
 
+    @property
+    def flows(self) -> Path:
+        """How far each flow of ``dltk batch`` has come, and its files on the way."""
+        return self.home / "batch" / "flows"
+
+    @property
+    def backfills(self) -> Path:
+        """The windows that a backfill which did not come to its end has done."""
+        return self.home / "backfills"
+
     def rebase(self, path: str) -> str:
         """Where a constant path of a notebook lies here; text that is no such path stays.
 

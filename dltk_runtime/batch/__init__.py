@@ -8,5 +8,9 @@
     engine: papermill, cell by cell  ──────>  kernel `dltk`, where kernel.py gives the data,
             (deadline, deaths, secrets)       gives what is saved its name, and writes the results
 
+    incremental ── watermark: how far a flow has come     a search's new rows, through `run`, into Splunk
+                ├─ records: rows and results, with keys
+                └─ destination: an index or a collection
+
 `run` and its neighbours are imported where a run begins: they need papermill.
 """

@@ -109,7 +109,7 @@ class Run:
         param = self._meta(frame)
         if task.declared:
             param["parameters"] = parameters.parameters(self.namespace)
-        return frame, param
+        return frame[_sent(frame, param)] if task.alone else frame, param
 
     def _before(self, name: str, function: Callable[..., Any] | None) -> Callable[..., Any]:
         return functools.partial(getattr(self, f"_{name}"), function)
@@ -225,6 +225,12 @@ def _features(frame: pd.DataFrame, task: Task) -> list[str]:
     if lacking:
         raise ValueError(f"The data has no column {', '.join(lacking)}; it has {', '.join(columns)}.")
     return [name for name in columns if name not in task.targets and any(fnmatchcase(name, each) for each in wanted)]
+
+
+def _sent(frame: pd.DataFrame, param: dict[str, Any]) -> list[str]:
+    """The columns that a search sends: those that are named, in the frame's order."""
+    named = {*param["feature_variables"], *param.get("target_variables", ())}
+    return [name for name in frame.columns if str(name) in named]
 
 
 def _stored(task: Task) -> bool:

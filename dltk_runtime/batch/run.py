@@ -16,7 +16,7 @@ from typing import Any
 
 from dltk_runtime.applying import Applying
 from dltk_runtime.batch import document, task
-from dltk_runtime.batch.document import APPLY, Document
+from dltk_runtime.batch.document import APPLY, RUN, Document
 from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.order import Order, Prepared, prepare
 from dltk_runtime.batch.scrub import Scrubber
@@ -36,13 +36,18 @@ RETRY_AFTER = 1.0  # seconds, and twice as long each further time
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run did. `rows` are those of the results; `version` is None when nothing was fitted."""
+    """What a run did. `rows` are those of the results; `version` is None when nothing was fitted.
+
+    `number` is the version that the results are of, and `target` what it predicts.
+    """
 
     job: str
     message: str
     executed: Path
     rows: int | None = None
     version: Version | None = None
+    number: int = 0
+    target: str | None = None
 
 
 def run(order: Order, settings: Settings) -> Outcome:
@@ -99,25 +104,27 @@ class _Run:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             fitting = self._order.mode != APPLY
             reservation = ends.enter_context(self._store.reserve(self._prepared.name)) if fitting else None
-            given = self._task(folder, reservation)
+            serving = self._store.serving(self._prepared.name)
+            given = self._task(folder, reservation, serving)
             task.write(folder, task.TASK, given)
             execution = self._execution(job, folder, executed)
             execute(execution)
             execution.snapshot.unlink(missing_ok=True)
             report = task.read_report(folder)
             version = self._commit(reservation, report, folder, job) if reservation and report.fitted else None
-        return self._settle(job, report, version, executed)
+        done = self._settle(job, report, version, serving.number)
+        number = version.number if version else serving.number
+        return Outcome(job.id, done, executed, report.results, version, number, next(iter(given.targets), None))
 
     # ------------------------------------------------------------ before
 
-    def _task(self, folder: Path, reservation: Reservation | None) -> Task:
-        """What the kernel is told.
+    def _task(self, folder: Path, reservation: Reservation | None, serving: Version) -> Task:
+        """What the kernel is told; `serving` is the current version.
 
         Raises:
             BatchInvalid: a model that nobody fitted is to be applied.
         """
         order, name = self._order, self._prepared.name
-        serving = self._store.serving(name)
         manifest = serving.manifest() if serving.number else None
         if order.mode == APPLY and manifest is None and not self._store.has_legacy(name):
             raise BatchInvalid(f"No fit of {name.algorithm!r} into {name.model!r} was committed. Fit it first: --fit.")
@@ -133,6 +140,7 @@ class _Run:
             algorithm=name.algorithm,
             model=name.model,
             applying=order.mode == APPLY,
+            alone=order.mode != RUN,
             staged_meta=str(self._prepared.staged_meta or ""),
             parameters=self._prepared.texts,
             declared=self._prepared.source.parameters is not None,
@@ -198,8 +206,8 @@ class _Run:
         )
         return reservation.commit(facts, pack(sources), (folder / task.DESCRIPTION).read_bytes())
 
-    def _settle(self, job: Job, report: Report, version: Version | None, executed: Path) -> Outcome:
-        """Try the version in a worker, make it current when it serves, and end the job."""
+    def _settle(self, job: Job, report: Report, version: Version | None, applied: int) -> str:
+        """Try the version in a worker, make it current when it serves, and end the job; how it ended."""
         done = f"{self._prepared.source.path} ran to its end."
         promoted = False
         if version is not None:
@@ -209,10 +217,9 @@ class _Run:
             fate = "is now current" if promoted else "is stored, but not current"
             done += f" Version {version.number} of model '{version.name.model}' {fate}."
             done += f" WARNING: the stored model cannot be used: {trouble}" if trouble else ""
-        number = version.number if version else self._store.serving(self._prepared.name).number
         rows = report.rows if report.fitted else report.results or 0
-        job.succeed(rows=rows, version=number, promoted=promoted, message=done)
-        return Outcome(job.id, done, executed, report.results, version)
+        job.succeed(rows=rows, version=version.number if version else applied, promoted=promoted, message=done)
+        return done
 
     def _promote(self, version: Version, trouble: str) -> bool:
         if trouble:

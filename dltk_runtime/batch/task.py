@@ -21,6 +21,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: str
     model: str
     applying: bool = False  # the notebook only applies the current version
+    alone: bool = False  # the algorithm alone runs, and gets the columns that a search would send
     staged_meta: str = ""  # the JSON that `mode=stage` wrote beside the rows
     parameters: dict[str, str] = {}  # as they were given; a secret by its name
     declared: bool = False  # whether the notebook declares parameters

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dltk_runtime.commands import Exit
-from dltk_runtime.errors import DltkError
+from dltk_runtime.commands import Exit, Moment
+from dltk_runtime.errors import BatchInvalid, DltkError
 from dltk_runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from dltk_runtime.batch.destination import Destination
+    from dltk_runtime.batch.order import Order
+    from dltk_runtime.splunk.connection import Connection
 
 EPILOG = """\b
 Without --fit or --apply all cells run: stage() gives the data of the run, whatever name the notebook asks it for,
@@ -24,6 +34,10 @@ With --each, a column of the CSV file is a parameter, or `model`; --out and --no
 {COLUMN}, and nothing runs unless all rows can.
 
 \b
+With --to-hec or --to-kvstore a run reads what Splunk indexed since the last one, and sends one record a row, with a
+key. Whatever ends a run, the next one takes the same rows again. Where Splunk is: splunk_access_… and splunk_hec_….
+
+\b
 Exit codes: 0 all went well; 1 a run failed, and stderr says where.
 
 \b
@@ -33,12 +47,15 @@ Examples:
   dltk batch report.ipynb --data staged:my_data -p epochs=5 --notebook report-out.ipynb
   dltk batch report.ipynb --data staged:my_data -p epochs=5 --notebook report-out.ipynb --resume
   dltk batch pytorch_nn --data iris.csv --target species --fit --each grid.csv --out 'results-{row}.csv'
+  dltk batch pytorch_nn --from-search 'index=proxy | …' --earliest -30d@d --target y --fit --model web
+  dltk batch pytorch_nn --from-search 'index=proxy | … | eval event_key=…' --apply --model web --to-hec index=scored
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("notebook")
-@click.option("--data", required=True, help="Rows: a .csv or .parquet file, or staged:NAME.")
+@click.option("--data", help="Rows: a .csv or .parquet file, or staged:NAME.")
+@click.option("--from-search", "query", metavar="SPL", help="Rows: what a search in Splunk finds.")
 @click.option("-p", "parameters", metavar="NAME=VALUE", multiple=True, help="A parameter that the notebook declares.")
 @click.option("--fit", "mode", flag_value="fit", help="Fit and apply; nothing but the algorithm's cells runs.")
 @click.option("--apply", "mode", flag_value="apply", help="Apply the current version.")
@@ -60,37 +77,154 @@ Examples:
 @click.option("--resume", is_flag=True, help="Go on from the failed cell of the notebook that --notebook names.")
 @click.option("--each", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A CSV file: one run a row.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time with --each.")
+@click.option("--earliest", default="-24h@h", show_default=True, help="--from-search without a destination: from …")
+@click.option("--latest", default="now", show_default=True, help="… and before this time, in Splunk's words.")
+@click.option("--app", help="The Splunk app of the search's macros, and of the collection.")
+@click.option("--to-hec", metavar="index=NAME", help="Send a record for each row to this index.")
+@click.option("--to-kvstore", metavar="COLLECTION", help="Write a record for each row to this collection of --app.")
+@click.option("--flow", help="The name under which it is known how far this has come.  [ALGORITHM_MODEL]")
+@click.option("--key", "keys", multiple=True, default=["event_key"], show_default=True, help="A field of a row's key.")
+@click.option("--since", type=Moment(), default="-1d", show_default=True, help="Where a flow's first run begins.")
+@click.option(
+    "--lag", type=click.IntRange(0), default=120, show_default=True, help="Seconds until Splunk shows events."
+)
+@click.option("--late", type=click.IntRange(0), default=30, show_default=True, help="Days that events may come late.")
 @click.option("--home", type=click.Path(path_type=Path), help="Where models and jobs lie.  [DLTK_HOME]")
 @click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
 @click.pass_context
-def command(
-    context: click.Context,
-    /,
-    parameters: tuple[str, ...],
-    mode: str | None,
-    each: Path | None,
-    workers: int,
-    home: Path | None,
-    notebooks: Path | None,
-    **given: Any,
-) -> None:
+def command(context: click.Context, /, home: Path | None, notebooks: Path | None, **given: Any) -> None:
     """Run a notebook on data: a job with its progress, an executed notebook, results, a version of a model."""
-    from dltk_runtime.batch.each import orders, run_all
     from dltk_runtime.batch.order import Order
 
+    _refuse_contradictions(given)
     settings = Settings.from_env(home=home, notebooks=notebooks)
-    order = Order(mode=mode or "run", parameters=_pairs(parameters), **given)
+    fields = ("notebook", "model", "target", "features", "out", "executed", "deadline", "retries", "resume")
+    order = Order(
+        data=given["data"] or "",
+        mode=given["mode"] or "run",
+        parameters=_pairs(given["parameters"]),
+        **{name: given[name] for name in fields},
+    )
+    if given["to_hec"] or given["to_kvstore"]:
+        _deliver(order, settings, given)
+        return
+    with _with_rows(order, settings, given) as ready:
+        failed = _run(ready, settings, given["each"], given["workers"])
+    context.exit(Exit.FAILED if failed else Exit.OK)
+
+
+def _refuse_contradictions(given: dict[str, Any]) -> None:
+    """Say which options do not go together."""
+    if bool(given["data"]) == bool(given["query"]):
+        raise click.UsageError("Give either --data or --from-search.")
+    if given["to_hec"] and given["to_kvstore"]:
+        raise click.UsageError("Give one of --to-hec and --to-kvstore.")
+    if given["to_kvstore"] and not given["app"]:
+        raise click.UsageError("--to-kvstore needs --app: the app whose collection it is.")
+    if given["to_hec"] or given["to_kvstore"]:
+        if given["data"]:
+            raise click.UsageError("--to-hec and --to-kvstore go with --from-search.")
+        for name in ("out", "each", "resume"):
+            if given[name]:
+                raise click.UsageError(f"--{name} does not go with --to-hec or --to-kvstore.")
+        if given["mode"] == "fit":
+            raise click.UsageError(
+                "A fit of new rows alone would forget the others: fit first, then send with --apply."
+            )
+
+
+def _run(order: Order, settings: Settings, each: Path | None, workers: int) -> bool:
+    """Run one order, or one for each row of `each`; whether one of them failed."""
+    from dltk_runtime.batch.each import orders, run_all
+
     failed = False
     for wanted, outcome in run_all(orders(order, each) if each else [order], settings, workers if each else 1):
-        failed |= isinstance(outcome, DltkError)
         if isinstance(outcome, DltkError):
+            failed = True
             click.echo(f"dltk: {outcome.sentence}", err=True)
             continue
         click.echo(f"job {outcome.job}: {outcome.message}")
         click.echo(f"notebook: {outcome.executed}")
         if wanted.out:
             click.echo(f"results: {outcome.rows} rows in {wanted.out}")
-    context.exit(Exit.FAILED if failed else Exit.OK)
+    return failed
+
+
+def _deliver(order: Order, settings: Settings, given: dict[str, Any]) -> None:
+    """Bring what is new in Splunk through the notebook to where it shall go."""
+    from dltk_runtime.batch.incremental import DAY, Stream, deliver
+
+    connection = _connection(settings, given["app"])
+    stream = Stream(
+        flow=given["flow"] or f"{Path(order.notebook).stem}_{order.model}",
+        search=given["query"],
+        connection=connection,
+        destination=_destination(connection, settings, given),
+        keys=given["keys"],
+        since=int(given["since"]),
+        lag=given["lag"],
+        late=given["late"] * DAY,
+    )
+    each = None
+    for each in deliver(order, stream, settings):
+        doubled = f", {each.doubled:,} rows with a key that another one has left out" if each.doubled else ""
+        click.echo(f"{_time(each.begin)} to {_time(each.end)}: {each.rows:,} rows, {each.sent:,} sent{doubled}")
+    if each is None:
+        click.echo("Nothing was indexed since the last run.")
+
+
+@contextlib.contextmanager
+def _with_rows(order: Order, settings: Settings, given: dict[str, Any]) -> Iterator[Order]:
+    """The order with the rows of the search, if one is asked for, in a file that is gone afterwards."""
+    if not given["query"]:
+        yield order
+        return
+    from dltk_runtime.batch.records import as_csv
+    from dltk_runtime.splunk.search import search
+
+    connection = _connection(settings, given["app"])
+    rows = search(given["query"], given["earliest"], given["latest"], connection=connection)
+    click.echo(f"search: {len(rows):,} rows")
+    with tempfile.TemporaryDirectory(prefix="dltk-batch-") as folder:
+        data = Path(folder) / "rows.csv"
+        data.write_text(as_csv(rows), encoding="utf-8")
+        yield replace(order, data=str(data))
+
+
+def _connection(settings: Settings, app: str | None) -> Connection:
+    from dltk_runtime.splunk.access import of_settings
+    from dltk_runtime.splunk.connection import Connection
+
+    access = of_settings(settings)
+    if not access.host:
+        raise BatchInvalid(
+            "It is not said where Splunk is: set splunk_access_enabled=1, splunk_access_host and splunk_access_token."
+        )
+    return Connection.of(access, app)
+
+
+def _destination(connection: Connection, settings: Settings, given: dict[str, Any]) -> Destination:
+    from dltk_runtime.batch.destination import ToCollection, ToIndex
+    from dltk_runtime.splunk.access import of_settings
+    from dltk_runtime.splunk.hec import Hec
+    from dltk_runtime.splunk.kvstore import Collection
+
+    if given["to_kvstore"]:
+        return ToCollection(Collection(connection, given["app"], given["to_kvstore"], dict))
+    name, _, index = given["to_hec"].partition("=")
+    if name != "index" or not index:
+        raise click.UsageError(f"--to-hec {given['to_hec']}: say index=NAME.")
+    access = of_settings(settings)
+    if not access.hec_url:
+        raise BatchInvalid(
+            "It is not said where the HTTP Event Collector is: set splunk_hec_enabled=1, splunk_hec_url and "
+            "splunk_hec_token."
+        )
+    return ToIndex(Hec.of(access), index)
+
+
+def _time(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

@@ -1,0 +1,102 @@
+"""Rows of a search and what a model says of them → records with keys that are the same in every run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from dltk_runtime.errors import BatchFailed, BatchInvalid
+from dltk_runtime.mltk.reply import merge, rename
+
+KEY, TIME = "event_key", "_time"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What goes to the destination for one row. `time` is the event's, in epoch seconds."""
+
+    key: str
+    time: float | None
+    fields: dict[str, Any]  # numbers and text
+
+
+def keyed(rows: pd.DataFrame, fields: Sequence[str]) -> tuple[pd.DataFrame, int]:
+    """The rows with their keys in the column ``event_key``, each key once; and how many rows went for that.
+
+    The first row of a key stays: a search gives the newest first. A key that is one field called ``event_key`` is
+    taken as it is; others are a hash of their fields.
+
+    Raises:
+        BatchInvalid: a field is not there, or empty in some rows.
+    """
+    for name in fields:
+        if name not in rows.columns:
+            there = ", ".join(map(str, rows.columns))
+            raise BatchInvalid(
+                f"The search gives no field {name!r}; it gives {there}. Let it make one (| eval {KEY}=…), or name the "
+                "fields that tell one row from every other with --key."
+            )
+        if count := int(rows[name].isna().sum()):
+            raise BatchInvalid(f"{count:,} of {len(rows):,} rows have no {name}, and so no key. Fill or filter it.")
+    keys = rows[KEY] if tuple(fields) == (KEY,) else rows[list(fields)].apply(_hash, axis="columns")
+    named = rows.assign(**{KEY: keys.astype(str)})
+    once = named.drop_duplicates(KEY).reset_index(drop=True)
+    return once, len(rows) - len(once)
+
+
+def as_csv(rows: pd.DataFrame) -> str:
+    """The rows as a search sends them to `fit` and `apply`: ``_time`` in epoch seconds."""
+    return rows.assign(**{TIME: _seconds(rows)}).to_csv(index=False) if TIME in rows else rows.to_csv(index=False)
+
+
+def records(rows: pd.DataFrame, results: pd.DataFrame, target: str | None) -> Iterator[Record]:
+    """A record for each row that has a prediction: the row's fields and the result's, named as a search names them.
+
+    Fields whose names begin with an underscore are Splunk's own, and stay behind.
+
+    Raises:
+        BatchFailed: `apply` gave another number of rows than it was given, so that nobody knows which is whose.
+    """
+    if len(results) != len(rows):
+        raise BatchFailed(
+            f"apply gave {len(results):,} rows for {len(rows):,}: results are told apart by their place, so that one "
+            "for each row is needed. Nothing was sent."
+        )
+    predicted = str(rename(results, target, None).columns[0])
+    whole = merge(rows, results, target, None)
+    times = _seconds(rows) if TIME in rows else pd.Series([None] * len(rows))
+    fields = [name for name in whole.columns if name != KEY and not name.startswith("_")]
+    values = whole[fields].astype(object).where(whole[fields].notna(), None).to_dict("records")
+    for key, time, good, row in zip(rows[KEY], times, whole[predicted].notna(), values, strict=True):
+        if good:
+            known = {str(name): _plain(value) for name, value in row.items() if value is not None}
+            yield Record(key, None if time is None or pd.isna(time) else float(time), known)
+
+
+def _hash(row: pd.Series) -> str:
+    texts = [str(value.value) if isinstance(value, pd.Timestamp) else str(value) for value in row]
+    return "k" + hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:32]
+
+
+def _seconds(rows: pd.DataFrame) -> pd.Series:
+    """``_time`` in epoch seconds, whole ones without a point, as Splunk writes them."""
+    stamps = rows[TIME]
+    if not isinstance(stamps.dtype, pd.DatetimeTZDtype):
+        return stamps
+    seconds: pd.Series = stamps.dt.as_unit("us").astype("int64").where(stamps.notna()) / 1e6
+    whole = bool((seconds.dropna() % 1 == 0).all())
+    return seconds.astype("Int64") if whole else seconds
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold."""
+    plain = value.item() if hasattr(value, "item") else value
+    if isinstance(plain, float) and not math.isfinite(plain):
+        return str(plain)
+    return plain if isinstance(plain, int | float | str) else str(plain)
