@@ -231,7 +231,7 @@ class ParametersInvalid(RequestError):
     def __init__(self, who: str, problems: Sequence[str], declared: Sequence[str]) -> None:
         known = "; ".join(declared) if declared else "no parameters"
         told = "; ".join(problems)
-        super().__init__(f"{told}{'' if told.endswith('?') else '.'} {who} declares: {known}")
+        super().__init__(f"{told}{'' if told.endswith(('.', '?')) else '.'} {who} declares: {known}")
 
 
 class OptionInvalid(RequestError):

@@ -107,6 +107,12 @@ def test_an_ill_typed_value_is_named_with_what_is_wanted(name: str, text: str, w
     assert f"{name}='{text}' cannot be used: it must be {wanted}" in problem
 
 
+@pytest.mark.parametrize("given", [{"epoch": "5"}, {"nothing_like_it": "5"}, {"rate": "x"}])
+def test_each_sentence_of_a_refusal_ends_once(given: dict[str, Any]) -> None:
+    with pytest.raises(ParametersInvalid, match=r"[^.?][.?] umap declares: "):
+        refuse("umap", values(given, KNOWN)[1], KNOWN)
+
+
 def test_an_unknown_parameter_is_refused_with_the_nearest_and_all_that_are_declared() -> None:
     with pytest.raises(ParametersInvalid) as caught:
         refuse("umap", values({"epoch": "5", "rate": "x"}, KNOWN)[1], KNOWN)
