@@ -97,6 +97,9 @@ def _values(flow: Flow) -> dict[str, str]:
             + ("" if flow.kind is not Kind.FEEDBACK else f"dltk_{flow.name}_reviewer, ")
             + "admin, sc_admin",
             "then": _RESCORE if flow.kind is Kind.SUMMARY and flow.source is Source.EVENTS else "",
+            # What identifies the rows goes through pandas: with a letter in front, unless the model reads it.
+            "marked": "" if "entity" in flow.features else '| eval entity="e:".entity ',
+            "unmarked": "" if "entity" in flow.features else ", entity=substr(entity,3)",
             "first": "_first" if flow.kind is Kind.FEEDBACK else "",
             "more": _part("../readme/feedback.md") if flow.kind is Kind.FEEDBACK else "",
             "overview": _part("overview.xml"),

@@ -1,4 +1,4 @@
-"""Chapter 1: what surprises people around fit and apply. Chapters 3 and 4: the command's names, direct scoring."""
+"""Chapter 1: what surprises people around fit and apply."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
-from dltk_runtime.flows.rules.rule import Found, Rule, Text, saved, scheduled, texts
+from dltk_runtime.flows.rules.rule import Found, Recipe, Rule, Text, recipes, saved, scheduled, texts
 
 _PARAMETER = re.compile(r"(\w+)\s*=")
 _RISKY = ("fit", "deletemodel", "collect", "mcollect", "outputlookup", "map")
@@ -27,10 +27,21 @@ def _nulls(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 
 def _bare_keys(app: App, _: Sequence[App]) -> Iterator[Found]:
+    features = {name for recipe in recipes(app) for name in recipe.features}
     for text in texts(app):
         if text.has("fit", "apply"):
             for key in re.findall(r"(\w*key)\s*=\s*(?:substr\s*\(\s*)?(?:sha256|sha1|sha512)\s*\(", text.spl):
                 yield Found(text.where, f"{key} begins with what the hash begins with")
+        if _bare_entity(text, features):
+            yield Found(text.where, "entity goes through apply as it is")
+
+
+def _bare_entity(text: Text, features: set[str]) -> bool:
+    """Whether what identifies the rows, and is no feature itself, goes out and comes back."""
+    if "entity" in features or not (text.has("apply") and text.writes):
+        return False
+    marked = re.search(r'\bentity\s*=\s*"[A-Za-z]', text.before("apply"))
+    return not marked and re.search(r"\bentity\b", text.after("apply")) is not None
 
 
 def _md5(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -86,64 +97,24 @@ def _foreign_confs(app: App, _: Sequence[App]) -> Iterator[Found]:
         yield from (Found(f"{layer}/{name}", "is read in its own app alone") for layer in _layers(app, name))
 
 
-def _literal(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for search in app.searches:
-        if match := re.search(r"\bfit\s+(MLTKContainer|AITKContainer)\b", search.text):
-            yield Found(f"{search.file}:{search.line} {search.name}", f"fit {match[1]}")
+def _two_recipes(app: App, _: Sequence[App]) -> Iterator[Found]:
+    first: dict[str, Recipe] = {}
+    for recipe in recipes(app):
+        known = first.setdefault(recipe.model, recipe)
+        if (recipe.algorithm, recipe.features) != (known.algorithm, known.features):
+            yield Found(recipe.text.where, f"fits {recipe.model} otherwise than {known.text.search.name}")
 
 
-def _unknown_macros(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for text in texts(app):
-        for name in re.findall(r"(?<!`)`(?!`)([^`]+)`", re.sub(r"```.*?```", "", text.spl, flags=re.DOTALL)):
-            yield Found(text.where, f"the macro {name} is not in macros.conf")
-
-
-def _no_run_record(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for text in scheduled(app):
-        scores = text.has("apply") and "dltk_status" not in text.spl  # the container's own rows are no scores
-        if scores and text.writes and not re.search(r"stats\s+count\b.*\bsum\(", text.spl, re.DOTALL):
-            yield Found(text.where, "nothing counts rows in and rows scored")
-
-
-def _no_health(app: App, _: Sequence[App]) -> Iterator[Found]:
-    scoring = [text for text in scheduled(app) if text.has("apply") and text.writes]
-    watched = any(text.says(r"scored\s*<\s*rows") and text.search.stanza.get("counttype") for text in scheduled(app))
-    if scoring and not watched:
-        yield Found(scoring[0].where, "no alert has scored<rows")
-
-
-def _no_holdout(app: App, _: Sequence[App]) -> Iterator[Found]:
+def _unwatched(app: App, _: Sequence[App]) -> Iterator[Found]:
+    asks = any("dltk_status" in text.spl for text in texts(app))
     for text in saved(app):
-        for arguments in text.of("fit"):
-            if "promote=better" in arguments and "holdout=" not in arguments:
-                yield Found(text.where, "promote=better without holdout=")
+        if not asks and any("mode=async" in arguments for arguments in text.of("fit")):
+            yield Found(text.where, "nothing reads dltk_status")
 
 
-def _no_version(app: App, _: Sequence[App]) -> Iterator[Found]:
-    fits = [text for text in saved(app) if text.has("fit")]
-    reads = any("model_version" in text.spl for text in texts(app))
-    for text in fits:
-        if reads and not any("with_version=" in arguments for arguments in text.of("fit")):
-            yield Found(text.where, "model_version is read, with_version=t is not asked for")
-
-
-def _unsnapped_training(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for text in scheduled(app):
-        earliest = text.search.stanza.get("dispatch.earliest_time")
-        if text.has("fit") and not text.spl.lstrip().startswith("|") and "@" not in earliest:
-            yield Found(text.where, f"dispatch.earliest_time = {earliest or 'missing'}")
-
-
-def _raw_collected(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for text in texts(app):
-        if text.has("collect") and not _drops_raw(text):
-            yield Found(text.where, "_raw is there when collect writes")
-
-
-def _drops_raw(text: Text) -> bool:
-    head = text.before("collect")
-    begins_without = re.match(r"\s*\|\s*(inputlookup|makeresults|tstats|mstats|rest)\b", head)
-    return bool(begins_without) or bool(re.search(r"\|\s*(stats|table)\b(?![^\[]*\])|fields\s+-\s+[^|]*_raw", head))
+def _wild_features(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for recipe in recipes(app):
+        yield from (Found(recipe.text.where, f"from {name}") for name in recipe.features if "*" in name)
 
 
 def _layers(app: App, name: str) -> list[str]:
@@ -219,46 +190,21 @@ RULES = (
         _foreign_confs,
     ),
     Rule(
-        301,
-        "The command has two names, MLTKContainer and AITKContainer.",
-        "Write a macro in its place, so that the customer chooses.",
-        _literal,
+        113,
+        "The stub holds the algorithm and the features of the last fit: two searches that differ break each other.",
+        "Give them models of their own, or the same algorithm and features.",
+        _two_recipes,
     ),
     Rule(
-        302,
-        "A macro that the app does not define fails unless another app exports it.",
-        "Define it in macros.conf.",
-        _unknown_macros,
+        114,
+        "mode=async says nothing about success, and nothing here asks the container what became of the fit.",
+        "Read its status: | makeresults | apply app:dltk_status, in a view or a scheduled search.",
+        _unwatched,
     ),
     Rule(
-        401,
-        "Nobody sees how many rows were left without a prediction.",
-        "Write a run record: appendpipe [ stats count AS rows sum(good) AS scored … ].",
-        _no_run_record,
-    ),
-    Rule(
-        402,
-        "Nothing tells anybody that a container is dead.",
-        "Add an alert on run records: where scored<rows.",
-        _no_health,
-    ),
-    Rule(
-        403,
-        "Without a hold-out the old and the new version are measured on different rows.",
-        "Add holdout=0.2 beside promote=better.",
-        _no_holdout,
-    ),
-    Rule(404, "Predictions cannot be told apart by version.", "Add with_version=t to the fit.", _no_version),
-    Rule(
-        405,
-        "A training window that is not fixed cannot be repeated.",
-        "Snap both ends: dispatch.earliest_time = -30d@d, dispatch.latest_time = @d.",
-        _unsnapped_training,
-    ),
-    Rule(
-        406,
-        "collect writes the original text in place of the fields where _raw is present, and fields keeps _raw.",
-        "Drop it: fields - _raw, or table, or stats before collect.",
-        _raw_collected,
+        115,
+        "A wildcard takes whatever columns the rows of one run have: another run trains another model of that name.",
+        "Name each feature.",
+        _wild_features,
     ),
 )

@@ -8,8 +8,16 @@ from xml.etree import ElementTree as ET
 
 from dltk_runtime.flows import conf
 from dltk_runtime.flows.app import App
-from dltk_runtime.flows.rules.rule import Found, Rule, saved, texts
+from dltk_runtime.flows.rules.rule import Found, Rule, saved, scheduled, texts
 
+# Capabilities, and the commands that need them.
+_NEEDS = {
+    "run_collect": ("collect",),
+    "run_mcollect": ("mcollect",),
+    "output_file": ("outputlookup",),
+    "input_file": ("inputlookup",),
+    "run_custom_command": ("fit", "apply"),
+}
 _RISKY = re.compile(r"\|\s*(fit|deletemodel|collect|mcollect|outputlookup|map)\b")
 
 
@@ -141,15 +149,38 @@ def _rights(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 def _role_rights(app: App, _: Sequence[App]) -> Iterator[Found]:
     given = {key for stanza in app.conf("authorize.conf") for key in stanza.settings if stanza.flag(key)}
-    needs = {
-        "run_collect": "collect",
-        "run_mcollect": "mcollect",
-        "output_file": "outputlookup",
-        "input_file": "inputlookup",
-    }
-    for capability, command in needs.items():
-        if capability not in given and any(text.has(command) for text in texts(app)):
-            yield Found("default/authorize.conf", f"{capability}, which {command} needs")
+    for capability, commands in _NEEDS.items():
+        used = [name for name in commands if any(text.has(name) for text in texts(app))]
+        if used and capability not in given:
+            yield Found("default/authorize.conf", f"{capability}, which {used[0]} needs")
+    if "schedule_search" not in given and scheduled(app):
+        yield Found("default/authorize.conf", "schedule_search, which scheduled searches need")
+
+
+def _insert_only(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        yield from (Found(text.where, each) for each in text.of("outputlookup") if "allow_updates=" in each)
+
+
+def _biased(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        reads = any(name in arguments for arguments in text.of("inputlookup") for name in _lookups(app))
+        if reads and text.says(r"\b(precision|recall)\s*=") and not text.says(r'why\s*=\s*"sample"'):
+            yield Found(text.where, "precision or recall of all that is in the queue")
+
+
+def _agreement(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in texts(app):
+        if text.has("inputlookup") and text.says(r"\bdc\(\s*reviewer\s*\)"):
+            yield Found(text.where, "dc(reviewer) over a collection")
+
+
+def _emptied(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in scheduled(app):
+        for arguments in text.of("outputlookup"):
+            replaces = not re.search(r"append=(t|true|1)\b", arguments) and _written(arguments) not in _lookups(app)
+            if replaces and not re.search(r"override_if_empty=(f|false|0)\b", arguments):
+                yield Found(text.where, f"outputlookup {arguments}")
 
 
 def _trees(app: App) -> Iterator[tuple[str, ET.Element]]:
@@ -228,5 +259,29 @@ RULES = (
         "A bare role has none of the capabilities that these commands need.",
         "Add it to the role in authorize.conf.",
         _role_rights,
+    ),
+    Rule(
+        617,
+        "Whether allow_updates=false skips one record or fails the whole batch, nobody has seen.",
+        "Write to a collection of its own instead.",
+        _insert_only,
+    ),
+    Rule(
+        618,
+        "Rows that were queued for being uncertain or alerting say nothing about precision and recall.",
+        'Compute them over why="sample" alone.',
+        _biased,
+    ),
+    Rule(
+        619,
+        "A collection keeps the last label alone: everybody seems to agree.",
+        'Read kind="label" from the audit index.',
+        _agreement,
+    ),
+    Rule(
+        620,
+        "A run that finds nothing empties the lookup.",
+        "Write outputlookup override_if_empty=f.",
+        _emptied,
     ),
 )

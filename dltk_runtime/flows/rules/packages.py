@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from dltk_runtime.flows import conf
@@ -20,6 +22,16 @@ def _ids(app: App, _: Sequence[App]) -> Iterator[Found]:
         value = app.setting("app.conf", stanza, key)
         if value != app.name:
             yield Found("default/app.conf", f"[{stanza}] {key} = {value or '(missing)'}, the folder is {app.name}")
+    manifest = app.folder / "app.manifest"
+    if manifest.is_file() and (name := _id_in(manifest)) != app.name:
+        yield Found("app.manifest", f"info.id.name = {name or '(missing)'}, the folder is {app.name}")
+
+
+def _id_in(manifest: Path) -> str:
+    try:
+        return str(json.loads(manifest.read_text(encoding="utf-8"))["info"]["id"]["name"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def _label(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -63,6 +75,16 @@ def _meta(app: App, _: Sequence[App]) -> Iterator[Found]:
     write = re.search(r"write\s*:\s*\[([^\]]*)\]", access)
     if write is None or "*" in write[1]:
         yield Found("metadata/default.meta", f"[] access = {access or '(missing)'}")
+    elif "sc_admin" not in write[1]:
+        yield Found(
+            "metadata/default.meta", f"[] write : [{write[1]}] leaves out sc_admin, who is Cloud's administrator"
+        )
+
+
+def _owners(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for stanza in conf.read(app.folder / "metadata" / "default.meta"):
+        if stanza.get("owner") not in ("", "admin", "nobody"):
+            yield Found(f"metadata/default.meta:{stanza.line}", f"[{stanza.name}] owner = {stanza.get('owner')}")
 
 
 def _not_shipped(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -89,6 +111,8 @@ def _indexes(app: App, _: Sequence[App]) -> Iterator[Found]:
         for key in ("homePath", "coldPath", "thawedPath"):
             if not stanza.get(key).startswith(f"$SPLUNK_DB/{stanza.name}/"):
                 yield Found(where, f"[{stanza.name}] {key} = {stanza.get(key) or '(missing)'}")
+        if stanza.get("repFactor", "auto") != "auto":
+            yield Found(where, f"[{stanza.name}] repFactor = {stanza.get('repFactor')}")
 
 
 def _actions(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -166,4 +190,10 @@ RULES = (
     Rule(712, "An app that asks for updates looks itself up on Splunkbase.", "Set check_for_updates = 0.", _updates),
     Rule(713, "A dashboard that AppInspect refuses.", 'Write version="1.1" into the first element.', _views),
     Rule(714, "A search that runs before its owner, index and model exist.", "Ship disabled = 1.", _enabled),
+    Rule(
+        715,
+        "An owner who does not exist at the customer's is an orphan, whose searches never run.",
+        "Leave owner out; whoever installs the app sets it (dltk flow install --owner).",
+        _owners,
+    ),
 )

@@ -11,6 +11,8 @@ from dltk_runtime.flows.app import App, Search
 
 _PIECE = re.compile(r'"(?:\\.|[^"\\])*"|```.*?```|[\[\]|]|[^"\[\]|]', re.DOTALL)
 
+_FIT = re.compile(r"\bfrom\s+(.+?)\s+into\s+(?:app:|user:)?(\w+)", re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -92,6 +94,26 @@ def saved(app: App) -> list[Text]:
 
 def scheduled(app: App) -> list[Text]:
     return [text for text in texts(app) if text.search.scheduled]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a ``fit … into`` makes: the model's name, by which algorithm, from which features."""
+
+    text: Text
+    model: str
+    algorithm: str
+    features: tuple[str, ...]
+
+
+def recipes(app: App) -> Iterator[Recipe]:
+    """Every fit of the app's searches that names its features and its model."""
+    for text in texts(app):
+        for arguments in text.of("fit"):
+            if match := _FIT.search(arguments):
+                algorithm = re.search(r"\balgo=(\S+)", arguments)
+                features = tuple(match[1].replace(",", " ").split())
+                yield Recipe(text, match[2], algorithm[1] if algorithm else "", features)
 
 
 def _commands(spl: str) -> Iterator[tuple[str, str]]:

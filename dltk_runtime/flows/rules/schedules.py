@@ -14,6 +14,7 @@ from dltk_runtime.splunk.standin import epoch
 
 _NOON = 1_767_614_400.0  # of a day in 2026: a moment to resolve times at
 _HOUR = 3600
+_SECONDS = {"s": 1, "m": 60, "h": _HOUR}
 
 
 def _writers(app: App) -> list[Text]:
@@ -113,6 +114,9 @@ def _zones(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in _writers(app):
         if match := re.search(r"strftime\(|relative_time\(|span=\d*d\b", text.spl):
             yield Found(text.where, match[0])
+        for span, count, unit in re.findall(r"\b(span=(\d+)([smh]))\b", text.spl):
+            if _HOUR % max(1, int(count) * _SECONDS[unit]):
+                yield Found(text.where, f"{span} does not divide an hour")
         if text.has("collect", "mcollect") and "@d" in text.search.stanza.get("dispatch.earliest_time"):
             yield Found(text.where, "dispatch.earliest_time snaps to @d")
 
@@ -132,6 +136,15 @@ def _tracked(app: App, _: Sequence[App]) -> Iterator[Found]:
         by_index, tracked = bool(stanza.get("dispatch.index_earliest")), stanza.get("durable.track_time_type")
         if tracked and (tracked == "_indextime") != by_index:
             yield Found(text.where, f"durable.track_time_type = {tracked}")
+
+
+def _nothing_missed(app: App, _: Sequence[App]) -> Iterator[Found]:
+    scoring = [
+        text for text in _writers(app) if text.has("apply") and text.search.stanza.get("dispatch.index_earliest")
+    ]
+    by_key = any(text.says(r"\bBY event_key\b") and text.search.stanza.get("counttype") for text in scheduled(app))
+    if scoring and not by_key:
+        yield Found(scoring[0].where, "nothing looks for rows without a prediction")
 
 
 def _interval(text: Text) -> float | None:
@@ -258,5 +271,11 @@ RULES = (
         "What durable searches track must be the time that the window is made of.",
         "_indextime with dispatch.index_earliest, _time without.",
         _tracked,
+    ),
+    Rule(
+        220,
+        "A scoring by index time has no windows that a gap could be found in.",
+        'Alert on what it missed, by key: stats count(eval(kind="prediction")) AS n BY event_key | where n=0.',
+        _nothing_missed,
     ),
 )

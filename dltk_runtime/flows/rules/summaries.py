@@ -1,4 +1,4 @@
-"""Chapter 5: summary indexes, metrics indexes, accelerated data models."""
+"""Chapter 5: summary indexes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
-from dltk_runtime.flows.rules.rule import Found, Rule, saved, scheduled, texts
+from dltk_runtime.flows.rules.rule import Found, Rule, Text, saved, scheduled, texts
 
 _FEATURE_SET = re.compile(r'feature_set\s*=\s*"v(\d+)"')
 
@@ -94,34 +94,6 @@ def _versions_differ(app: App, _: Sequence[App]) -> Iterator[Found]:
         yield Found("default/savedsearches.conf", "versions " + ", ".join(f"v{each}" for each in sorted(found)))
 
 
-def _metrics_text(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for text in texts(app):
-        for arguments in text.of("mcollect"):
-            if "split=true" not in arguments.lower() or not text.has("fields", "table"):
-                yield Found(text.where, "mcollect without split=true, or without fields before it")
-
-
-def _summed(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for text in texts(app):
-        for arguments in text.of("mstats"):
-            yield from (Found(text.where, f"mstats {each}") for each in re.findall(r"\b(?:sum|count)\(", arguments))
-
-
-def _unsummarised(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for text in texts(app):
-        for arguments in text.of("tstats"):
-            if "datamodel" in arguments and not (
-                "summariesonly=t" in arguments and "allow_old_summaries=f" in arguments
-            ):
-                yield Found(text.where, "tstats")
-
-
-def _not_first(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for text in texts(app):
-        late = [name for name, _ in text.commands[1:] if name in ("tstats", "mstats")]
-        yield from (Found(text.where, f"{name} is not the first command") for name in late)
-
-
 def _quotes(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in texts(app):
         writes_comment = any(
@@ -129,6 +101,16 @@ def _quotes(app: App, _: Sequence[App]) -> Iterator[Found]:
         )
         if writes_comment and not text.says(r"replace\(comment,"):
             yield Found(text.where, "comment")
+        if text.has("collect") and _quoted_entity(text):
+            yield Found(text.where, "entity")
+
+
+def _quoted_entity(text: Text) -> bool:
+    """Whether it writes identifiers of raw events, which may hold anything: neither cleaned nor checked."""
+    name, arguments = text.commands[0]
+    raw = name == "search" and "flow=" not in arguments
+    cleaned = text.says(r'replace\([^|]*"\\""|match\(entity,"\^')
+    return raw and not cleaned and re.search(r"\bentity\b", text.before("collect")) is not None
 
 
 def _no_gap_check(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -136,6 +118,23 @@ def _no_gap_check(app: App, _: Sequence[App]) -> Iterator[Found]:
     watched = any(text.says("streamstats") and text.search.stanza.get("counttype") for text in scheduled(app))
     if writers and not watched:
         yield Found(writers[0].where, "nothing looks for gaps between run records")
+
+
+def _incomplete(app: App, _: Sequence[App]) -> Iterator[Found]:
+    writers = [text for text in saved(app) if text.has("collect") and text.says(r'kind="row".*kind="run"')]
+    watched = any(text.says(r"\bdc\(") and text.search.stanza.get("counttype") for text in scheduled(app))
+    if writers and not watched:
+        yield Found(writers[0].where, "nothing compares the rows of a window with its run record")
+
+
+def _multivalue(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in saved(app):
+        for name in re.findall(r"\b(values|list)\(", text.before("collect") if text.writes else ""):
+            yield Found(text.where, f"{name}()")
+
+
+def _overlap(app: App, _: Sequence[App]) -> Iterator[Found]:
+    yield from (Found(text.where, "overlap") for text in texts(app) if text.has("overlap"))
 
 
 RULES = (
@@ -187,25 +186,6 @@ RULES = (
         _versions_differ,
     ),
     Rule(
-        511,
-        "mcollect makes a measure of every field that is not listed, text too.",
-        "Name what goes on with fields, and the dimensions behind split=true.",
-        _metrics_text,
-    ),
-    Rule(
-        512,
-        "A second run adds points to a metrics index.",
-        "Read with latest, max or avg, never sum or count.",
-        _summed,
-    ),
-    Rule(
-        513,
-        "tstats leaves out or mixes in what is not summarised yet.",
-        "Write summariesonly=t allow_old_summaries=f, and lag two intervals of the acceleration.",
-        _unsummarised,
-    ),
-    Rule(514, "tstats and mstats come first in a search.", "Put what is before them behind them.", _not_first),
-    Rule(
         515,
         'A double quote in a value ends it: collect writes key="value".',
         'Replace it: replace(comment,"\\"","\'").',
@@ -222,5 +202,23 @@ RULES = (
         "collect adds info_* fields unless it is told not to, and takes the window's beginning as the time.",
         "Write addinfo=f.",
         _addinfo_default,
+    ),
+    Rule(
+        518,
+        "A window whose search was cut short has a run record all the same.",
+        "Compare dc(event_key) of the rows with the run record's number, hourly, with an alert: where have<rows.",
+        _incomplete,
+    ),
+    Rule(
+        519,
+        "A field of many values is no feature, and an index keeps it as one text.",
+        "Use max, min, dc or count.",
+        _multivalue,
+    ),
+    Rule(
+        520,
+        "overlap finds double and missing times of si commands, and knows nothing of event keys.",
+        "Look for gaps between run records instead.",
+        _overlap,
     ),
 )

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
-from dltk_runtime.flows.rules import applying, feedback, packages, schedules, summaries
+from dltk_runtime.flows.rules import applying, direct, feedback, metrics, packages, schedules, summaries
 from dltk_runtime.flows.rules.rule import Finding, Rule
 
+_CHAPTERS = (applying, schedules, direct, summaries, metrics, feedback, packages)
 RULES: tuple[Rule, ...] = tuple(
-    sorted(
-        (*applying.RULES, *schedules.RULES, *summaries.RULES, *feedback.RULES, *packages.RULES),
-        key=lambda rule: rule.number,
-    )
+    sorted((rule for chapter in _CHAPTERS for rule in chapter.RULES), key=lambda rule: rule.number)
 )
 
 
