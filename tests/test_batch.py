@@ -239,6 +239,23 @@ def test_the_deadline_is_that_of_the_whole_run(paths: Paths, make_notebook: Make
     assert last_job(paths)[0].state == "failed"
 
 
+def test_a_run_that_somebody_cancels_ends_and_stores_nothing(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch
+) -> None:
+    asking = """
+    # %%
+    import pathlib
+    for job in pathlib.Path("/srv/jobs").iterdir():  # what `dltk jobs cancel` leaves in the job's folder
+        (job / "cancel").touch()
+    while True: pass
+"""
+    make_notebook("mean", MEAN + asking)
+    with pytest.raises(BatchFailed, match="cell 14: the run was cancelled"):
+        batch()
+    assert last_job(paths)[0].state == "cancelled"
+    assert not store(paths).versions(ModelName("mean", "default"))
+
+
 def test_secrets_reach_the_notebook_and_no_file(
     paths: Paths, make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 
 from dltk_runtime.batch.document import INJECTED, Document, mark_failed, number_of
-from dltk_runtime.batch.scrub import Scrubber
+from dltk_runtime.batch.scrub import Scrubber, WholeLines
 from dltk_runtime.errors import BatchFailed
 from dltk_runtime.lab import kernelspec
 
@@ -55,13 +55,14 @@ class Execution:
     phase: Callable[[str], None]  # told which cell begins
     progress: Callable[[int, int], None]  # told how many of all are done
     log: Callable[[str], None]  # given what cells print, line by line
+    cancelled: Callable[[], bool]  # whether somebody asked for the run's end
 
 
 def execute(execution: Execution) -> None:
     """Execute the notebook; `output` is kept up to date on the way, and names the cell that failed.
 
     Raises:
-        BatchFailed: a cell raised, the kernel died or did not start, the deadline passed.
+        BatchFailed: a cell raised, the kernel died or did not start, the deadline passed, the run was cancelled.
     """
     papermill_engines.register(NAME, _Engine)
     given = execution.folder / "notebook.ipynb"
@@ -118,7 +119,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         super().__init__(nb_man, **traits)
         self.run = execution
         self.failure: BatchFailed | None = None
-        self._lines = _Lines(lambda text: execution.log(execution.scrubber.text(text)))
+        self._lines = WholeLines(lambda text: execution.log(execution.scrubber.text(text)))
         self._counts: dict[int, NotebookNode] = {}  # the cells by their execution counts, for coordinates
         self._stderr = execution.folder / "stderr"  # what the kernel says past Jupyter, such as its last words
 
@@ -139,6 +140,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if output is not None and output.output_type == "stream":
             self._lines.feed(output.text)
         return output
+
+    async def _async_check_alive(self) -> None:
+        """What nbclient asks each second: a kernel whose run was cancelled counts as dead."""
+        if self.run.cancelled():
+            raise DeadKernelError
+        await super()._async_check_alive()
 
     # ------------------------------------------------------------ cells
 
@@ -230,13 +237,17 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         )
 
     def _ended(self, cell: NotebookNode, error: Exception) -> None:
-        """The deadline, or the kernel's death; the cell gets an output that says so."""
+        """The deadline, the kernel's death or a cancellation; the cell gets an output that says so."""
         place = self._place(cell, "")
-        died = isinstance(error, DeadKernelError)
-        what = f"the kernel died{self._how()}" if died else f"the run's deadline of {self.run.deadline:g} s has passed"
-        words = self.run.scrubber.text(self._stderr.read_text(encoding="utf-8", errors="replace")) if died else ""
+        died, words = False, ""
+        if self.run.cancelled():
+            name, what = "Cancelled", "the run was cancelled"
+        elif died := isinstance(error, DeadKernelError):
+            name, what = "KernelDied", f"the kernel died{self._how()}"
+            words = self.run.scrubber.text(self._stderr.read_text(encoding="utf-8", errors="replace"))
+        else:
+            name, what = "DeadlinePassed", f"the run's deadline of {self.run.deadline:g} s has passed"
         self.failure = BatchFailed(f"{place}: {what}.", coordinates=place, traceback=words, retry=died)
-        name = "KernelDied" if died else "DeadlinePassed"
         output = nbformat.v4.new_output("error", ename=name, evalue=what, traceback=[f"{name}: {what}"])
         cell.outputs = [*cell.outputs, output]
 
@@ -268,24 +279,6 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     def _left(self) -> int:
         """Seconds until the deadline, as nbclient takes them."""
         return max(1, math.ceil(self.run.ends - time.monotonic()))
-
-
-@dataclass(slots=True)
-class _Lines:
-    """Hands printed text on in whole lines, so that no secret is cut in two."""
-
-    write: Callable[[str], None]
-    _rest: str = field(default="")
-
-    def feed(self, text: str) -> None:
-        whole, newline, self._rest = (self._rest + text).rpartition("\n")
-        if newline:
-            self.write(whole + newline)
-
-    def end(self) -> None:
-        if self._rest:
-            self.write(self._rest + "\n")
-        self._rest = ""
 
 
 def _shown(cell: NotebookNode) -> str:

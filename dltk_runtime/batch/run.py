@@ -54,7 +54,8 @@ def run(order: Order, settings: Settings) -> Outcome:
     """Run a notebook on data.
 
     Raises:
-        BatchFailed: a cell failed, the kernel died or the deadline passed; the executed notebook is kept.
+        BatchFailed: a cell failed, the kernel died, the deadline passed or somebody cancelled the job; the executed
+            notebook is kept.
         DltkError: as `prepare`, and what the store says.
     """
     return _Run(prepare(order, settings.paths), settings).to_its_end()
@@ -175,6 +176,7 @@ class _Run:
             phase=job.phase,
             progress=lambda done, total: job.progress(done, total, {}),
             log=lambda text: job.write(text.encode("utf-8", "replace")),
+            cancelled=lambda: self._jobs.to_be_cancelled(job.id),
         )
 
     def _document(self, job: Job, executed: Path, snapshot: Path, facts: dict[str, Any]) -> Document:
@@ -251,7 +253,9 @@ class _Run:
         try:
             yield
         except DltkError as error:
-            job.fail(
+            if self._jobs.to_be_cancelled(job.id):
+                job.cancel(self._scrubber.text(error.sentence))
+            job.fail(  # unless it was cancelled: the first end wins
                 self._scrubber.text(error.sentence),
                 traceback=getattr(error, "traceback", ""),
                 coordinates=getattr(error, "coordinates", ""),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from dltk_runtime.errors import BatchInvalid
@@ -62,3 +63,21 @@ class Scrubber:
 def _long_lines(value: str) -> list[str]:
     """The lines of a key of many lines: programs print them one by one."""
     return [line for line in value.splitlines() if len(line) >= 2 * SHORTEST] if "\n" in value else []
+
+
+@dataclass(slots=True)
+class WholeLines:
+    """Hands printed text on in whole lines, so that no secret is cut in two."""
+
+    write: Callable[[str], None]
+    _rest: str = field(default="")
+
+    def feed(self, text: str) -> None:
+        whole, newline, self._rest = (self._rest + text).rpartition("\n")
+        if newline:
+            self.write(whole + newline)
+
+    def end(self) -> None:
+        if self._rest:
+            self.write(self._rest + "\n")
+        self._rest = ""
