@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dltk_runtime.commands import Exit
+from dltk_runtime.commands import Exit, Moment
 from dltk_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Examples:
   dltk flow test dns                             its own searches over simulated days
   dltk flow package dns                          dns/dist/*.spl
   dltk flow install dns --owner svc_dltk         the app's objects over REST
+  dltk flow backfill dns --from -30d@d           the windows of thirty days that have no run record
 """
 _ASKED = ("algorithm", "base", "prepare", "features", "target", "interval", "lag", "train_hour")
 
@@ -158,6 +160,34 @@ def upgrade(folder: Path, owner: str) -> None:
 def remove(folder: Path) -> None:
     """Remove the app's objects, but no index, no collection and no label."""
     _installer(folder).remove()
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--from", "begin", type=Moment(), required=True, help="2026-01-31, 2026-01-31T18:00Z, epoch seconds, -30d@d."
+)
+@click.option("--to", "end", type=Moment(), default="now", show_default=True, help="The end of the period.")
+@click.option("--at-once", type=click.IntRange(1), default=2, show_default=True, help="Windows that run at a time.")
+@click.option("--home", type=click.Path(path_type=Path), help="Where it is noted what is done.  [DLTK_HOME]")
+def backfill(name: str, begin: float, end: float, at_once: int, home: Path | None) -> None:
+    """Fill the history of the flow NAME: its saved search, dispatched for each window of a period (splunk_access_…).
+
+    Windows with a whole run record are left out. An interrupted backfill goes on when it is called again.
+    """
+    from dltk_runtime.flows.backfill import Backfill, saved_search
+    from dltk_runtime.splunk.connection import Connection
+    from dltk_runtime.splunk.progress import Progress
+
+    connection = Connection.from_env(f"dltk_flow_{name}")
+    saved = saved_search(connection, name)
+    windows = saved.windows(begin, end, time.time())
+    filling = Backfill(connection, name, saved, Settings.from_env(home=home).paths.backfills, at_once)
+    missing = filling.missing(windows)
+    click.echo(f"{saved.name}: {len(windows):,} windows, {len(windows) - len(missing):,} of them done before.")
+    with Progress(saved.name, unit="windows") as bar:
+        filling.run(missing, lambda done: bar.to(done, len(missing)))
+    click.echo(f"{len(missing):,} windows filled.")
 
 
 def _installer(folder: Path) -> Installer:

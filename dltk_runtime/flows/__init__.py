@@ -11,5 +11,6 @@
       ├── rules/ ──── one numbered rule for each trap; `check` runs them
       ├── package ─── the .spl files
       ├── install ─── knowledge objects over REST
+      ├── backfill ── an installed flow's saved search, dispatched for the windows of a period
       └── rehearsal/  `dltk flow test`: the very search texts, in schedule order, against a real runtime
 """

@@ -108,10 +108,19 @@ class Job:
                 self.cancel()
                 raise SearchInterrupted(self.query, f"took longer than {timeout} s")
             pause = min(pause * 1.5, LONGEST_LOOK)
-        self._reader(()).take(status.messages)
-        if status.state == "FAILED":
-            raise SearchFailed(self.query, ["the job ended in the state FAILED, without a message"])
+        self._judge(status)
         return status
+
+    def ended(self) -> bool:
+        """Whether it has come to its end, without waiting for it.
+
+        Raises:
+            SearchFailed: it failed.
+        """
+        status = self.status()
+        if status.done:
+            self._judge(status)
+        return status.done
 
     def rows(self) -> Iterator[Row]:
         """All rows of the job, which must be done, as Splunk gives them.
@@ -140,10 +149,16 @@ class Job:
         body = self.connection.call(f"job {self.sid}", lambda _: self._entity.searchlog().read())
         return str(body.decode("utf-8", "replace"))
 
-    def cancel(self) -> None:
+    def cancel(self, patience: float | None = None) -> None:
         """End it in Splunk, rows and all; whoever waits for it gets `SearchInterrupted`."""
         self._stop.set()
-        self.connection.call(f"job {self.sid}", lambda _: self._entity.cancel())
+        self.connection.call(f"job {self.sid}", lambda _: self._entity.cancel(), patience)
+
+    def _judge(self, status: Status) -> None:
+        """Take what an ended job says, and raise when it has failed."""
+        self._reader(()).take(status.messages)
+        if status.state == "FAILED":
+            raise SearchFailed(self.query, ["the job ended in the state FAILED, without a message"])
 
     @property
     def _entity(self) -> client.Job:

@@ -1,4 +1,4 @@
-"""A bar for people who wait for rows: in a terminal, in Jupyter, and nowhere else."""
+"""A bar for people who wait for Splunk: in a terminal, in Jupyter, and nowhere else."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ T = TypeVar("T")
 
 
 class Progress:
-    """A bar that counts rows: of `total` where that is known. `show` is None for "where somebody watches"."""
+    """A bar that counts rows, or what `unit` says: of `total` where that is known.
 
-    def __init__(self, label: str, *, show: bool | None = None) -> None:
+    `show` is None for "where somebody watches".
+    """
+
+    def __init__(self, label: str, *, unit: str = "rows", show: bool | None = None) -> None:
         console = Console(stderr=True)
         watched = console.is_terminal or console.is_jupyter
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(),
-            rich.progress.TextColumn("{task.completed:,.0f} rows"),
+            rich.progress.TextColumn(f"{{task.completed:,.0f}} {unit}"),
             rich.progress.TimeElapsedColumn(),
             console=console,
             disable=not (watched if show is None else show),
@@ -41,9 +44,9 @@ class Progress:
         """Count from 0 again."""
         self._bar.update(self._task, completed=0)
 
-    def to(self, rows: int, total: int | None = None) -> None:
-        """Show that `rows` are there."""
-        self._bar.update(self._task, completed=rows, total=total)
+    def to(self, count: int, total: int | None = None) -> None:
+        """Show that `count` are there."""
+        self._bar.update(self._task, completed=count, total=total)
 
 
 def counted(blocks: Iterator[list[T]], bar: Progress, total: int | None = None) -> Iterator[list[T]]:

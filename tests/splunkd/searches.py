@@ -213,7 +213,7 @@ class Searches:
         first = search.split(maxsplit=1)[0] if search.strip() else ""
         if not search.strip():
             raise Refusal(400, "Empty search.", "FATAL")
-        if not first.startswith("|") and first != "search":
+        if not first.startswith(("|", "`")) and first != "search":  # a macro may hold the command
             raise Refusal(400, f"Unknown search command '{re.split(r'[^a-z]', first)[0]}'.", "FATAL")
         now = self._splunkd.now()
         try:
