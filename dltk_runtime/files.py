@@ -84,6 +84,17 @@ def _write_all(descriptor: int, data: bytes | memoryview) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
+def sync(path: Path) -> None:
+    """Make a file that was written without waiting for the disk outlive a power cut.
+
+    Raises:
+        OSError: it is gone, or the disk fails.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` outlive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

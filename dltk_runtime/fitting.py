@@ -30,7 +30,7 @@ from dltk_runtime.store import ModelName
 from dltk_runtime.submission import Submission
 from dltk_runtime.training import Trained, Trainer, Training
 
-LOOK_EVERY = 0.5  # seconds between two looks for words left by other servers and commands
+LOOK_EVERY = 0.5  # seconds between two notes of the steps of fits, and looks for words left by other servers
 ASKED = "somebody asked for its end."
 LEFT = "the search that waited for it hung up before it began."
 HUNG_UP = "the search that waited for it hung up, and DLTK_HANGUP is cancel."
@@ -165,6 +165,7 @@ class Fitting:
         """Run what earlier servers left queued, keep the records of running fits fresh, heed words left on disk."""
         rounds = 0
         while True:
+            self._jobs.flush()
             if rounds % round(TOUCH_EVERY / LOOK_EVERY) == 0:
                 self._jobs.touch()
                 self._trainer.touch()

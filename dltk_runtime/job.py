@@ -51,6 +51,7 @@ class Job:
         self._phase_began = time.monotonic()
         self._told = False  # the notebook reports its progress itself
         self._progress_written = 0.0
+        self._unwritten = False  # whether the record has changed since it was written
 
     @property
     def id(self) -> str:
@@ -62,8 +63,19 @@ class Job:
 
     def phase(self, name: str) -> None:
         """The phase `name` begins, and the one before it ends."""
-        self._change(phases=self._measured(), phase=name)
-        self._phase_began = time.monotonic()
+        self.enter(name)
+        self.flush()
+
+    def enter(self, step: str) -> None:
+        """As `phase`, for a step that may be over at once: it is written with the next change, or by `flush`."""
+        if not self.record.state.ended:
+            self.record = msgspec.structs.replace(self.record, phases=self._measured(), phase=step)
+            self._phase_began, self._unwritten = time.monotonic(), True
+
+    def flush(self) -> None:
+        """Write what is not written yet."""
+        if self._unwritten:
+            self._save()
 
     def progress(self, step: float, total: float, metrics: Mapping[str, float], *, printed: bool = False) -> None:
         """Note how far the fit is; what was read out of printed text (`printed`) yields to what the notebook says."""
@@ -140,7 +152,8 @@ class Job:
             promoted=promoted,
             error=error,
         )
-        Submission.remove(self._folder)
+        if self.record.asynchronous:
+            Submission.remove(self._folder)
         if self._claim is not None:
             self._claim.drop()
 
@@ -155,9 +168,13 @@ class Job:
         if self.record.state.ended:
             return
         self.record = msgspec.structs.replace(self.record, **changes)
+        self._save()
+        if "state" in changes:
+            self._on_state(self.record)
+
+    def _save(self) -> None:
+        self._unwritten = False
         try:
             save(self._folder, self.record)
         except OSError as error:
             logger.warning("The record of job %s could not be written: %s", self.id, error)
-        if "state" in changes:
-            self._on_state(self.record)

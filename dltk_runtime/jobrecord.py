@@ -64,9 +64,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def save(folder: Path, record: JobRecord) -> None:
-    """Replace the record in a job's folder."""
-    # Only an end waits for the disk: what a power cut ends is lost anyhow.
-    files.write(folder / RECORD, files.to_json(record), durable=record.state.ended)
+    """Replace the record in a job's folder; whether it outlives a power cut is `files.sync`'s business."""
+    files.write(folder / RECORD, files.to_json(record), durable=False)
 
 
 def cut(text: str) -> str:

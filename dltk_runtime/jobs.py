@@ -11,7 +11,9 @@ import secrets
 import shutil
 import time
 import weakref
+from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,12 +42,14 @@ class JobStore:
     """The jobs below `paths`; the `keep` newest stay, each with a log of at most `log_bytes`."""
 
     def __init__(self, paths: Paths, keep: int, log_bytes: int, on_state: OnState = tell_nobody) -> None:
-        self._on_state = on_state
+        self._tell = on_state
         self._folder = paths.jobs
         self._keep = keep
         self._log_bytes = log_bytes
         # Weak, so that a job which its server has forgotten is not kept from being found lost.
         self._live: weakref.WeakSet[Job] = weakref.WeakSet()
+        self._ended: dict[str, State] = {}  # of jobs whose records were read: these change no more
+        self._disk = ThreadPoolExecutor(1, "job-records")
 
     def create(
         self, name: ModelName, parameters: Mapping[str, str], request: str = "", submission: Submission | None = None
@@ -74,6 +78,11 @@ class JobStore:
         self._on_state(record)
         self.prune()
         return job
+
+    def flush(self) -> None:
+        """Write the steps that jobs have entered since their records were written; call it twice a second or so."""
+        for job in list(self._live):
+            job.flush()
 
     def touch(self) -> None:
         """Touch every job that has not ended; a server calls this every `TOUCH_EVERY` seconds, queued jobs included."""
@@ -114,6 +123,16 @@ class JobStore:
         moment = time.time() if now is None else now
         found = (self._read(job, moment) for job in reversed(self._ids()))
         return [record for record in found if record is not None]
+
+    def states(self) -> Counter[State]:
+        """How many jobs are in each state; reads the records only of those that had not ended at the last call."""
+        ids, now = self._ids(), time.time()
+        ended = {job: self._ended[job] for job in ids if job in self._ended}
+        records = [record for job in ids if job not in ended and (record := self._read(job, now))]
+        counted = Counter(ended.values()) + Counter(record.state for record in records)
+        # One that is lost may be touched again.
+        self._ended = ended | {each.id: each.state for each in records if each.state.ended and each.state != State.LOST}
+        return counted
 
     def adopt(self, job: str) -> tuple[Job, Submission] | None:
         """Take over a queued asynchronous job whose server is gone; None when it is not to be had."""
@@ -159,6 +178,11 @@ class JobStore:
         """Whether somebody asked for the job's end."""
         return (self._path(job) / CANCEL).exists()
 
+    def _on_state(self, record: JobRecord) -> None:
+        self._tell(record)
+        if record.state.ended:  # only an end must outlive a power cut, which ends all others; nobody waits for the disk
+            self._disk.submit(_sync, self._folder / record.id / RECORD)
+
     def _made(self, record: JobRecord, submission: Submission | None) -> Job:
         folder = self._folder / record.id
         try:
@@ -174,7 +198,7 @@ class JobStore:
             raise files.not_stored("The record of a job", folder, error) from error
 
     def _ids(self) -> Ids:
-        return sorted(name for name in files.names_in(self._folder) if _ID.fullmatch(name))
+        return sorted(filter(_ID.fullmatch, files.names_in(self._folder)))
 
     def _path(self, job: str) -> Path:
         if not _ID.fullmatch(job):
@@ -200,6 +224,11 @@ class JobStore:
         with suppress(OSError):  # without a record: another replica makes it just now, or a kill left it
             return now - (self._folder / job).stat().st_mtime > LOST_AFTER
         return False
+
+
+def _sync(record: Path) -> None:
+    with suppress(OSError):  # another server has removed it
+        files.sync(record)
 
 
 # Inside JobStore, `list` is its method.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter as Count
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -70,15 +69,13 @@ class _Now(Collector):
         used = memory.resident({each.pid for each in workers})
         yield _gauge("dltk_workers_memory_bytes", "Resident memory of workers and their children", used)
         yield _gpu_memory(self._service.pool.devices.usage())
-        states = Count(str(record.state) for record in self._service.jobs.list())
         jobs = GaugeMetricFamily("dltk_jobs", "Job records by state", labels=["state"])
-        for state, number in sorted(states.items()):
-            jobs.add_metric([state], number)
+        for state, number in sorted(self._service.jobs.states().items()):
+            jobs.add_metric([str(state)], number)
         yield jobs
-        names = self._service.store.models()
-        yield _gauge("dltk_models", "Models with a committed version", len(names))
-        versions = sum(len(self._service.store.versions(name)) for name in names)
-        yield _gauge("dltk_versions", "Stored versions of all models", versions)
+        versions = self._service.store.counts()
+        yield _gauge("dltk_models", "Models with a committed version", len(versions))
+        yield _gauge("dltk_versions", "Stored versions of all models", sum(versions))
         yield from _drift(self._service.drift)
         if self._service.events:
             yield from _events(self._service.events)

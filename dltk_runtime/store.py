@@ -65,8 +65,7 @@ class ModelStore:
 
     def versions(self, name: ModelName) -> list[Version]:
         """The committed versions, oldest first."""
-        found = (self._version(name, number) for number in versions.numbers(self._folder(name)))
-        return [version for version in found if (version.folder / MANIFEST).exists()]
+        return [self._version(name, number) for number in versions.committed(self._folder(name))]
 
     def get(self, name: ModelName, number: int) -> Version:
         """That version; number 0 when there are files of an old volume.
@@ -86,7 +85,11 @@ class ModelStore:
 
     def models(self) -> list[ModelName]:
         """The models with a committed version, in the order of their names."""
-        return sorted(name for name in self._names() if self.versions(name))
+        return sorted(name for name in self._names() if versions.committed(self._folder(name)))
+
+    def counts(self) -> list[int]:
+        """How many versions each model has, in no order; fast for hundreds of models."""
+        return [number for name in self._names() if (number := len(versions.committed(self._folder(name))))]
 
     def algorithm_of(self, model: str, algorithms: Iterable[str]) -> str | None:
         """The algorithm that was fitted last under this model name; None when nobody knows.

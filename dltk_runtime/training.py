@@ -97,7 +97,7 @@ class Trainer:
                 call.waiting = False
                 call.spent({"queue": time.monotonic() - began})
                 job.start()
-                worker.on_step, worker.on_progress = job.phase, _reporter(job)
+                worker.on_step, worker.on_progress = job.enter, _reporter(job)
                 with self._reserved(training.name) as reservation:
                     try:
                         fitted, results = await self._run(worker, training, reservation)
@@ -133,7 +133,7 @@ class Trainer:
         return fitted, results
 
     async def _commit(self, training: Training, reservation: Reservation, fitted: Fitted) -> Version:
-        training.job.phase("commit")
+        training.job.enter("commit")
         training.committing = True
         facts = _facts(training.request, fitted, training.job.id)
         return await to_its_end(asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description))
@@ -144,8 +144,10 @@ class Trainer:
         Raises:
             AlgorithmFailed: the fit's own apply failed; the version is kept.
         """
-        training.job.phase("promote")
-        decision = await to_its_end(self.promotion.settle(version, fitted, training.options, training.request))
+        training.job.enter("promote")
+        failed_apply = fitted.apply_error is not None
+        settled = self.promotion.settle(version, training.options, training.request, apply_failed=failed_apply)
+        decision = await to_its_end(settled)
         training.call.facts |= {"version": version.number, "promoted": decision.current}
         self.on_decision(version, decision, training.job.id)
         self.last.fitted(key_of(version), fitted.description)

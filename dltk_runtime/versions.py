@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from contextlib import suppress
@@ -150,6 +151,12 @@ def _problem(path: Path, stored: StoredFile, hashes: bool) -> str:
 def numbers(folder: Path) -> list[int]:
     """The numbers of the folders of a model, ascending: whole versions and unfinished ones; none without the folder."""
     return sorted(int(name) for name in files.names_in(folder) if _NUMBER.fullmatch(name))
+
+
+def committed(folder: Path) -> list[int]:
+    """The numbers of a model's whole versions, ascending."""
+    # Without a Path for each: /metrics counts thousands.
+    return [number for number in numbers(folder) if os.path.exists(f"{folder}/{number}/{MANIFEST}")]  # noqa: PTH110
 
 
 def highest(folder: Path) -> int:

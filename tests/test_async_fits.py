@@ -148,7 +148,7 @@ def test_a_fit_is_cancelled_while_its_code_is_still_imported(
     make_notebook("imports", **{"import": code})
     job = job_of(service.fit("imports", ROWS, mode="async"))
     until(gate.began.exists)
-    assert get(service, f"/v1/jobs/{job}")["phase"] == "code"
+    until(lambda: get(service, f"/v1/jobs/{job}")["phase"] == "code")
     assert service.cancel(job) == 200
     wait_for(service, job, "cancelled")
     assert service.store_folders("imports") == []

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -57,6 +58,33 @@ def test_a_job_goes_from_queued_through_running_to_succeeded(jobs: JobStore) -> 
     assert record.created <= record.started <= record.ended
     assert list(record.phases) == ["init", "fit"]
     assert all(seconds >= 0 for seconds in record.phases.values())
+
+
+def test_a_short_step_is_written_with_the_next_change_or_when_the_server_says_so(jobs: JobStore) -> None:
+    job = jobs.create(NAME, {})
+    job.start()
+    job.enter("decode")
+    job.enter("fit")
+    assert jobs.get(job.id).phase == ""
+    jobs.flush()
+    assert (jobs.get(job.id).phase, list(jobs.get(job.id).phases)) == ("fit", ["decode"])
+    job.enter("save")
+    job.cancel("enough")
+    jobs.flush()
+    assert list(jobs.get(job.id).phases) == ["decode", "fit", "save"]
+
+
+def test_states_are_counted_and_an_ended_record_is_read_once(jobs: JobStore, paths: Paths) -> None:
+    ended, running = succeeded(jobs), jobs.create(NAME, {})
+    running.start()
+    assert jobs.states() == {State.SUCCEEDED: 1, State.RUNNING: 1}
+    (paths.jobs / ended.id / "job.json").write_text("nobody reads this")
+    os.utime(paths.jobs / running.id / "job.json", (0, 0))
+    assert jobs.states() == {State.SUCCEEDED: 1, State.LOST: 1}
+    running.cancel("enough")  # one that was lost may come back
+    assert jobs.states() == {State.SUCCEEDED: 1, State.CANCELLED: 1}
+    shutil.rmtree(paths.jobs / ended.id)
+    assert jobs.states() == {State.CANCELLED: 1}
 
 
 def test_a_phase_entered_twice_adds_up(jobs: JobStore) -> None:
