@@ -2,9 +2,10 @@
 # The variant that .venv holds, else the one for machines without a GPU.
 VARIANT ?= $(or $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*))),cpu)
 BIN := .venv/bin
-# Of the image.
+# Of the image. podman's own format knows no HEALTHCHECK, hence BUILDAH_FORMAT below.
 IMAGE ?= cpu
-ENGINE ?= $(or $(shell command -v docker),$(shell command -v podman),docker)
+ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || echo docker)
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .PHONY: help setup demo lab test fuzz soak bench appinspect image image-test sbom format readme lock clean
 .DEFAULT_GOAL := help
@@ -39,14 +40,15 @@ appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over th
 	$(BIN)/python tools/appinspect.py
 
 image: ## build the image dltk:cpu with docker or podman (IMAGE=runtime, IMAGE=gpu: the other variants)
-	$(ENGINE) build --build-arg VARIANT=$(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD) --tag dltk:$(IMAGE) .
+	BUILDAH_FORMAT=docker $(ENGINE) build --build-arg VARIANT=$(IMAGE) --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) --tag dltk:$(IMAGE) .
 
 image-test: setup .venv-tools/ready ## build the image and run it in every way that it promises to stand (root; some minutes)
 	$(BIN)/pytest image_tests --timeout 3600 -rA
 
 sbom: .venv-tools/ready ## write the list of everything in the image dltk:cpu (IMAGE=…) to dltk-cpu.spdx.json
 	$(ENGINE) save --output dltk-$(IMAGE).tar dltk:$(IMAGE)
-	.venv-tools/bin/syft scan docker-archive:dltk-$(IMAGE).tar --output spdx-json=dltk-$(IMAGE).spdx.json
+	SYFT_CHECK_FOR_APP_UPDATE=false .venv-tools/bin/syft scan docker-archive:dltk-$(IMAGE).tar --output spdx-json=dltk-$(IMAGE).spdx.json
 	rm dltk-$(IMAGE).tar
 
 format: setup ## put all code into the one format, and fix what ruff can fix

@@ -131,6 +131,15 @@ class Container:
     def apply(self, algo: str, rows: str, model: str = "m") -> dict[str, Any]:
         return self._post("/apply", rows, {"algo": algo}, "", model)
 
+    def fit_and_apply_sample(self, algo: str, sample: str, target: str, epochs: int) -> None:
+        """Fit a notebook on a shipped sample and apply it to the same rows; both succeed, and no row is lost."""
+        rows = self.run("cat", f"/srv/notebooks/data/samples/{sample}_train.csv") + "\n"
+        fitted = self.fit(algo, rows, target=target, epochs=str(epochs))
+        assert fitted["status"] == "success", fitted
+        applied = self.apply(algo, rows)
+        assert applied["status"] == "success", applied
+        assert len(applied["results"].splitlines()) == len(rows.splitlines())
+
     def _post(self, path: str, rows: str, params: dict[str, str], target: str, model: str) -> dict[str, Any]:
         columns = rows.split("\n", 1)[0].split(",")
         features = [column for column in columns if column != target]

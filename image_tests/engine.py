@@ -18,8 +18,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "docker.io/library/python:3.11-slim-bookworm"
-PACKAGES = ("podman", "buildah", "runc", "mmdebstrap", "catatonit")
+PACKAGES = ("podman", "buildah", "runc", "mmdebstrap", "catatonit", "openssl")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+# Prints every installed file whose content is not what the package's own list says: another package owns it too.
+REPLACED = """
+import base64, hashlib, importlib.metadata as metadata
+for package in metadata.distributions():
+    for file in package.files or ():
+        if file.hash:
+            digest = hashlib.new(file.hash.mode, file.locate().read_bytes()).digest()
+            if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
+                print(package.name, file)
+"""
 
 
 class Engine:
@@ -42,7 +54,7 @@ class Engine:
             "TMPDIR": str(folder),
         }
 
-    def podman(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def podman(self, *arguments: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run podman.
 
         Raises:
@@ -53,15 +65,23 @@ class Engine:
         assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
         return done
 
-    def build(self, variant: str, name: str = "", *, cached: bool = True, context: Path = ROOT) -> str:
+    def build(self, variant: str, name: str = "", *options: str) -> str:
         """Build a variant of the image; its tag."""
         tag = f"localhost/dltk:{name or variant}"
         # The stand-in is found here, and podman would ask the registry whether it has a newer one.
-        options = ["--format", "docker", "--pull=never", "--build-arg", f"VARIANT={variant}", "--tag", tag]
-        options += [f"--volume={folder}:{folder}:ro" for folder in _wheels(_pip_configuration())]
-        options += [] if cached else ["--no-cache"]
-        self.podman("build", *options, str(context), timeout=3600)
+        command = ["build", "--format", "docker", "--pull=never", "--build-arg", f"VARIANT={variant}", "--tag", tag]
+        command += [f"--volume={folder}:{folder}:ro" for folder in _wheels(_pip_configuration())]
+        self.podman(*command, *options, str(ROOT), timeout=3600)
         return tag
+
+    def inside(self, tag: str, script: str) -> list[str]:
+        """The lines that a shell script prints in the bare image, as root: nothing of ours runs."""
+        command = ["run", "--rm", "--user", "0", "--network", "none", "--no-healthcheck", "--entrypoint", "sh"]
+        return self.podman(*command, tag, "-c", script).stdout.splitlines()
+
+    def replaced_files(self, tag: str) -> list[str]:
+        """Package and path of each file in an image that was overwritten by another package's."""
+        return self.inside(tag, f"/opt/dltk/bin/python3 -c '{REPLACED}'")
 
     def make_base(self) -> None:
         """The base image, made from Debian's packages unless it is there."""
@@ -80,7 +100,7 @@ class Engine:
         command += ["--include=ca-certificates,python3,python3-venv,python3-pip"]
         command += [f"--customize-hook={hook}" for hook in hooks]
         subprocess.run([*command, "bookworm", str(archive)], env=self.environ, check=True, timeout=900)
-        self.podman("import", str(archive), BASE, timeout=600)
+        self.podman("import", str(archive), BASE)
         archive.unlink()
 
     def close(self) -> None:
@@ -89,10 +109,15 @@ class Engine:
         self.podman("volume", "prune", "--force", check=False)
 
 
+def install(*packages: str) -> None:
+    """See to it that Debian packages are there."""
+    subprocess.run(["sh", str(ROOT / "tools" / "debian.sh"), *packages], check=True)
+
+
 @contextmanager
 def engine(store: Path | None) -> Iterator[Engine]:
     """An engine whose base image is there; without a `store` everything that it made goes again."""
-    subprocess.run(["sh", str(ROOT / "tools" / "debian.sh"), *PACKAGES], check=True, capture_output=True)
+    install(*PACKAGES)
     folder = store or Path(tempfile.mkdtemp(prefix="dltk-image-", dir="/var/tmp"))
     folder.mkdir(parents=True, exist_ok=True)
     made = Engine(folder)
@@ -102,7 +127,7 @@ def engine(store: Path | None) -> Iterator[Engine]:
     finally:
         made.close()
         if store is None:
-            made.podman("rmi", "--all", "--force", check=False, timeout=600)
+            made.podman("rmi", "--all", "--force", check=False)
             _unmount(folder)
             shutil.rmtree(folder)
 

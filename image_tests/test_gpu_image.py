@@ -1,0 +1,54 @@
+"""The variant for NVIDIA GPUs, on a machine without one: its packages get along, and it serves on the CPU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from conftest import Start
+from engine import Engine
+
+GB = 1000**3
+BUILT_FOR = """
+import json, torch, tensorflow
+print(json.dumps([torch.version.cuda, tensorflow.sysconfig.get_build_info()["cuda_version"]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def gpu_image(podman: Engine) -> Iterator[str]:
+    """Its build ends with `pip check`. It is as large as all others together, so it does not stay."""
+    tag = podman.build("gpu", "gpu", "--layers=false")
+    yield tag
+    podman.podman("rmi", "--force", tag)
+
+
+def test_no_package_overwrites_a_file_of_another(podman: Engine, gpu_image: str) -> None:
+    """Both frameworks bring CUDA's libraries; where the releases differ, the one installed last breaks the other."""
+    size = int(podman.podman("image", "inspect", "--format", "{{.Size}}", gpu_image).stdout)
+    print(f"gpu image: {size / GB:.1f} GB")
+    assert podman.replaced_files(gpu_image) == []
+    files = "find /opt/dltk/lib -name 'libcudnn.so.*' -o -name 'libnccl.so.*' -o -name 'libcudart.so.*'"
+    assert len(podman.inside(gpu_image, files)) == 3
+
+
+def test_both_frameworks_are_built_for_one_cuda(podman: Engine, gpu_image: str) -> None:
+    (line,) = podman.inside(gpu_image, f"/opt/dltk/bin/python3 -c '{BUILT_FOR}' 2>/dev/null")
+    releases = json.loads(line)
+    print(f"built for CUDA: PyTorch {releases[0]}, TensorFlow {releases[1]}")
+    assert {release.split(".")[0] for release in releases} == {"12"}
+    variables = podman.podman("image", "inspect", "--format", "{{json .Config.Env}}", gpu_image).stdout
+    assert {"NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"} <= set(json.loads(variables))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "sample", "target"),
+    [("pytorch_nn", "iris", "species"), ("binary_nn_classifier", "breast_cancer", "is_malignant")],
+)
+def test_without_a_gpu_it_fits_and_applies(
+    start: Start, gpu_image: str, volume: str, algorithm: str, sample: str, target: str
+) -> None:
+    container = start(gpu_image, volume=volume, memory="6g")
+    print(f"ready after {container.ready():.2f} s")
+    container.fit_and_apply_sample(algorithm, sample, target, epochs=3)
