@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from dltk_runtime import doctor_collector, doctor_local
 from dltk_runtime.cli import dltk
-from dltk_runtime.doctor import Finding, Severity
+from dltk_runtime.doctor import Severity
 from dltk_runtime.settings import Settings
+from tests.findings import only
 from tests.splunkd import HecToken, Splunkd
 
 
@@ -25,11 +26,6 @@ def splunkd() -> Iterator[Splunkd]:
 @pytest.fixture
 def settings(splunkd: Splunkd) -> Settings:
     return Settings(hec=True, hec_url=splunkd.hec_url, hec_token=splunkd.hec_token)
-
-
-def only(findings: Iterable[Finding]) -> Finding:
-    (finding,) = findings
-    return finding
 
 
 def test_an_event_tells_whether_the_index_takes_it(settings: Settings, splunkd: Splunkd) -> None:

@@ -1,0 +1,186 @@
+"""``dltk doctor`` on Splunk's side: REST, apps, limits, the stanza of each member, and the event collector."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dltk_runtime import doctor_collector, doctor_splunk, tls
+from dltk_runtime.doctor import Severity
+from dltk_runtime.settings import Settings
+from tests.findings import found, free_port, only
+
+Answers = dict[str, tuple[int, Any]]
+USER = {"username": "dltk", "roles": ["power"], "capabilities": ["search", "schedule_search"]}
+GLOBAL = {"sharing": "global"}
+
+
+class Standin:
+    """Answers each path with what `answers` holds for it, over TLS."""
+
+    def __init__(self, home: Path) -> None:
+        self.answers: Answers = {}
+        self.date = email.utils.formatdate(usegmt=True)
+        self.asked: list[str] = []
+        standin = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return standin.date
+
+            def do_GET(self) -> None:
+                path = self.path.partition("?")[0]
+                standin.asked.append(path)
+                status, answer = standin.answers.get(path, (404, {"messages": [{"text": "Not Found"}]}))
+                body = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+            def log_request(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        self.cert, key = tls.certificate(Settings(home=home))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def entry(self, path: str, *entries: dict[str, Any]) -> None:
+        listed = [{"name": each.get("name"), "acl": each.pop("acl", {}), "content": each} for each in entries]
+        self.answers[path] = (200, {"entry": listed})
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def standin(tmp_path: Path) -> Iterator[Standin]:
+    """A Splunk with which everything is right."""
+    made = Standin(tmp_path / "splunk")
+    made.entry("/services/server/info", {"serverName": "sh1", "version": "10.0.1"})
+    made.entry("/services/authentication/current-context", USER)
+    apps = [{"name": name, "version": "5.5", "disabled": False, "acl": GLOBAL} for name in doctor_splunk.APPS]
+    made.entry("/services/apps/local", *apps)
+    mlspl = "/servicesNS/nobody/Splunk_ML_Toolkit/configs/conf-mlspl/default"
+    made.entry(mlspl, {"max_fit_time": "7200", "max_inputs": "100000"})
+    url = f"https://127.0.0.1:{made.port}"
+    made.entry("/servicesNS/nobody/mltk-container/configs/conf-containers/__dev__", {"api_url": url})
+    made.answers["/readyz"] = (200, {"status": "ok"})
+    made.answers["/services/collector/health"] = (200, {"text": "HEC is healthy", "code": 17})
+    made.answers["/services/collector/event"] = (400, {"text": "No data", "code": 5})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def connected(standin: Standin) -> Settings:
+    rest = {"splunk_access": True, "splunk_host": "127.0.0.1", "splunk_port": standin.port, "splunk_token": "jwt"}
+    hec = {"hec": True, "hec_url": f"https://127.0.0.1:{standin.port}", "hec_token": "uuid"}
+    return Settings(splunk_cafile=standin.cert, **rest, **hec)
+
+
+def test_a_splunk_with_which_everything_is_right(connected: Settings) -> None:
+    findings = [*doctor_splunk.splunk(connected), *doctor_collector.collector(connected)]
+    assert {each.severity for each in findings} == {Severity.OK}, found(findings)
+    checks = ["splunk", "clock", "rights", *["apps"] * 3, "limits", "stanzas", "collector"]
+    assert [each.check for each in findings] == checks
+
+
+def test_nothing_is_asked_of_a_splunk_that_is_not_set_up() -> None:
+    findings = [*doctor_splunk.splunk(Settings()), *doctor_collector.collector(Settings())]
+    assert [each.severity for each in findings] == [Severity.SKIPPED] * 2
+
+
+def test_a_splunk_that_nobody_reaches(connected: Settings) -> None:
+    finding = only(doctor_splunk.splunk(replace(connected, splunk_port=free_port())))
+    assert (finding.severity, "Connection refused" in finding.text) == (Severity.ERROR, True)
+    assert "8089" in finding.advice
+
+
+def test_a_certificate_that_is_not_trusted(connected: Settings) -> None:
+    finding = only(doctor_splunk.splunk(replace(connected, splunk_cafile=None)))
+    assert "is not trusted" in finding.text
+    assert "DLTK_SPLUNK_CAFILE" in finding.advice
+    assert only(doctor_collector.collector(replace(connected, splunk_cafile=None))).severity is Severity.ERROR
+
+
+def test_a_token_that_splunk_refuses(connected: Settings, standin: Standin) -> None:
+    standin.answers["/services/server/info"] = (401, {"messages": [{"text": "call not properly authenticated"}]})
+    assert "refuses the token" in only(doctor_splunk.splunk(connected)).text
+
+
+Break = Callable[[Standin], None]
+
+
+def no_app(standin: Standin) -> None:
+    standin.entry("/services/apps/local", *[{"name": name, "acl": GLOBAL} for name in list(doctor_splunk.APPS)[1:]])
+
+
+def no_rights(standin: Standin) -> None:
+    standin.entry("/services/authentication/current-context", USER | {"capabilities": ["search"]})
+
+
+def short_fits(standin: Standin) -> None:
+    path = "/servicesNS/nobody/Splunk_ML_Toolkit/configs/conf-mlspl/MLTKContainer"
+    standin.entry(path, {"max_fit_time": "600"})
+
+
+def no_stanza(standin: Standin) -> None:
+    del standin.answers["/servicesNS/nobody/mltk-container/configs/conf-containers/__dev__"]
+
+
+def wrong_address(standin: Standin) -> None:
+    standin.answers["/readyz"] = (404, {})
+
+
+def wrong_clock(standin: Standin) -> None:
+    standin.date = "Mon, 01 Jan 2024 00:00:00 GMT"
+
+
+def disabled_collector(standin: Standin) -> None:
+    standin.answers["/services/collector/event"] = (403, {"text": "Token disabled", "code": 1})
+
+
+def other_member(standin: Standin) -> None:
+    standin.entry("/services/shcluster/member/members", {"name": "sh2", "mgmt_uri": f"https://localhost:{free_port()}"})
+
+
+@pytest.mark.parametrize(
+    ("broken", "severity", "text"),
+    [
+        (no_app, "error", r"AI Toolkit \(Machine Learning Toolkit\) \(Splunk_ML_Toolkit\) is not installed"),
+        (no_rights, "warning", "missing: schedule_search"),
+        (short_fits, "warning", r"a fit may take 600 s \(max_fit_time\) and 100000 rows"),
+        (no_stanza, "error", r"no stanza \[__dev__\] in containers.conf"),
+        (wrong_address, "error", "which answers with HTTP 404"),
+        (wrong_clock, "warning", "this clock and Splunk's differ by"),
+        (disabled_collector, "error", "refuses the token: Token disabled"),
+        (other_member, "error", r"no stanza \[__dev__\] in containers.conf: .*refused"),
+    ],
+)
+def test_what_is_broken_is_said(connected: Settings, standin: Standin, broken: Break, severity: str, text: str) -> None:
+    broken(standin)
+    findings = [*doctor_splunk.splunk(connected), *doctor_collector.collector(connected)]
+    said = [each for each in findings if re.search(text, each.text)]
+    assert [each.severity for each in said] == [severity], found(findings)
+    assert said[0].advice
