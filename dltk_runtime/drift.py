@@ -6,14 +6,17 @@
                                                                                │  each feature
                                                               warning, /metrics, events, dltk_status
 
-Nothing is stored: after a start a version has no level until 1,000 rows were counted.
+The last judgement of each model lies on disk (`DriftFiles`), so that a restart forgets only rows not judged yet.
+Several servers that share the disk judge by their own rows each; after a restart the last of them counts.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from dltk_runtime.manifest import Feature
 from dltk_runtime.worker.messages import Counts
@@ -26,8 +29,7 @@ MOST = 500  # versions that are watched: those applied last
 NAMED = 3  # features that a warning names
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(msgspec.Struct, frozen=True):
     """How far a feature is from what it was at the fit: `index` is the population stability index, `unseen` a share."""
 
     feature: str
@@ -35,15 +37,27 @@ class Level:
     unseen: float
 
 
+class Judgement(msgspec.Struct, frozen=True):
+    """How far the features of a version are from its fit, highest first, by so many rows."""
+
+    version: int
+    rows: int
+    levels: list[Level]
+
+    @property
+    def drifting(self) -> list[Level]:
+        """Those beyond the limit."""
+        return [level for level in self.levels if level.index >= DRIFTS]
+
+
 @dataclass(eq=False, slots=True)
 class _Watch:
     """One version: the counts of the rows that were not judged yet, and the last judgement."""
 
+    last: Judgement
     rows: int = 0
     counts: dict[str, list[int]] = field(default_factory=dict)
-    judged: int = 0
-    levels: list[Level] = field(default_factory=list)  # highest first
-    drifting: set[str] = field(default_factory=set)
+    unwritten: bool = False
 
 
 OnDrift = Callable[[Key, Level, int], None]
@@ -62,10 +76,7 @@ class Drift:
 
     def take(self, key: Key, features: Sequence[Feature], counts: Counts) -> None:
         """Add the rows of one apply; `features` are those of the version's manifest."""
-        watch = self._watches.setdefault(key, _Watch())
-        self._watches.move_to_end(key)
-        if len(self._watches) > MOST:
-            self._watches.popitem(last=False)
+        watch = self._watch(key)
         watch.rows += counts.rows
         for name, found in counts.features.items():
             known = watch.counts.setdefault(name, [0] * len(found))
@@ -76,26 +87,44 @@ class Drift:
     def levels(self) -> Iterator[tuple[Key, Level]]:
         """The last judgement of every feature of every version."""
         for key, watch in list(self._watches.items()):
-            for level in watch.levels:
+            for level in watch.last.levels:
                 yield key, level
 
     def highest(self, key: Key) -> Level | None:
         """The feature that is farthest from the fit."""
         watch = self._watches.get(key)
-        return watch.levels[0] if watch and watch.levels else None
+        return watch.last.levels[0] if watch and watch.last.levels else None
 
     def warning(self, key: Key) -> str:
         """What an apply is to say of features that drift; nothing when none does."""
         watch = self._watches.get(key)
-        if watch is None or not watch.drifting:
+        if watch is None or not (worst := watch.last.drifting):
             return ""
-        worst = [level for level in watch.levels if level.index >= DRIFTS]
         named = ", ".join(map(_told, worst[:NAMED]))
         more = f" and {len(worst) - NAMED} more" if len(worst) > NAMED else ""
         return (
-            f"over the last {watch.judged:,} rows counted, fields have drifted from the fit: {named}{more} "
+            f"over the last {watch.last.rows:,} rows counted, fields have drifted from the fit: {named}{more} "
             f"(population stability index, {DRIFTS} is the limit); consider a new fit"
         )
+
+    def recall(self, judgements: Iterable[tuple[Key, Judgement]]) -> None:
+        """Begin with what was known before a restart."""
+        for key, judgement in judgements:
+            self._watch(key).last = judgement
+
+    def unwritten(self) -> list[tuple[Key, Judgement]]:
+        """The judgements since the last call."""
+        found = [(key, watch.last) for key, watch in self._watches.items() if watch.unwritten]
+        for key, _ in found:
+            self._watches[key].unwritten = False
+        return found
+
+    def _watch(self, key: Key) -> _Watch:
+        watch = self._watches.setdefault(key, _Watch(Judgement(key.version, 0, [])))
+        self._watches.move_to_end(key)
+        if len(self._watches) > MOST:
+            self._watches.popitem(last=False)
+        return watch
 
     def _judge(self, key: Key, watch: _Watch, features: Sequence[Feature]) -> None:
         levels = []
@@ -103,13 +132,12 @@ class Drift:
             counts, baseline = watch.counts.get(each.name), each.baseline
             if counts and baseline is not None and baseline.rows >= FITTED and len(counts) == len(baseline.counts):
                 levels.append(Level(each.name, baseline.distance(counts), baseline.unseen(counts)))
-        watch.levels = sorted(levels, key=lambda level: -level.index)
-        watch.judged, watch.rows, watch.counts = watch.rows, 0, {}
-        before = watch.drifting
-        watch.drifting = {level.feature for level in levels if level.index >= DRIFTS}
-        for level in watch.levels:
-            if level.feature in watch.drifting - before:
-                self._on_drift(key, level, watch.judged)
+        before = {level.feature for level in watch.last.drifting}
+        watch.last = Judgement(key.version, watch.rows, sorted(levels, key=lambda level: -level.index))
+        watch.rows, watch.counts, watch.unwritten = 0, {}, True
+        for level in watch.last.drifting:
+            if level.feature not in before:
+                self._on_drift(key, level, watch.last.rows)
 
 
 def _told(level: Level) -> str:

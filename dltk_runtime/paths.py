@@ -61,6 +61,11 @@ class Paths:
         """The windows that a backfill which did not come to its end has done."""
         return self.home / "backfills"
 
+    @property
+    def drift(self) -> Path:
+        """What is known of models whose rows drift from those of their fits."""
+        return self.home / "drift"
+
     def rebase(self, path: str) -> str:
         """Where a constant path of a notebook lies here; text that is no such path stays.
 

@@ -11,6 +11,7 @@ from dltk_runtime import __version__, protocol, status
 from dltk_runtime.applying import Applying
 from dltk_runtime.calls import Call, Pieces
 from dltk_runtime.drift import Drift, Level
+from dltk_runtime.drift_files import DriftFiles
 from dltk_runtime.fitting import Fitting
 from dltk_runtime.job import tell_nobody
 from dltk_runtime.jobs import JobStore
@@ -26,6 +27,8 @@ from dltk_runtime.training import Trainer
 from dltk_runtime.worker.pool import Pool
 from dltk_runtime.worker.residents import Key
 
+KEEP_DRIFT_EVERY = 5.0  # seconds: of a model that is applied all the time, no more is written
+
 
 class Service:
     """The models, jobs and workers of one server. `start` it, use it from one event loop, `close` it."""
@@ -39,6 +42,7 @@ class Service:
         on_state = functools.partial(tell, self.events) if self.events else tell_nobody
         self.jobs = jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes, on_state)
         self.drift = Drift(self._drifts)
+        self._drift_files = DriftFiles(self._paths.drift, self.store)
         self._last = LastUsed(self.store, self.pool)
         self._applying = Applying(settings, self.store, jobs, self.pool, self._last, self.drift)
         promotion = Promotion(self.store, self._applying)
@@ -46,20 +50,20 @@ class Service:
         self.fitting = Fitting(settings, jobs, trainer)
         self._staging = Staging(settings, self.pool)
         self._preload = Preload(settings.preload, self.store, self._applying)
-        self._preloading: asyncio.Task[None] | None = None
         self._stop_at: float | None = None  # of `time.monotonic`, once the server was told to stop
-        self._upkeep: asyncio.Task[None] | None = None
+        self._upkeep: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Make the folders, remove what a kill left behind, and begin to keep workers."""
         for folder in (self._paths.models, self._paths.graphics, self._paths.jobs, self._paths.staged):
             folder.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self.store.sweep)
+        self.drift.recall(await asyncio.to_thread(self._drift_files.read))
         if self.events:
             await asyncio.to_thread(self.events.start)
         await self.pool.start()
-        self._upkeep = asyncio.create_task(self.fitting.upkeep())
-        self._preloading = asyncio.create_task(self._preload.run())
+        tasks = (self.fitting.upkeep(), self._preload.run(), self._keep_drift())
+        self._upkeep = [asyncio.create_task(task) for task in tasks]
 
     @property
     def ready(self) -> bool:
@@ -84,6 +88,15 @@ class Service:
         facts = {"algorithm": key.algorithm, "model": key.model, "version": key.version, "rows": rows}
         self.tell("drift", feature=level.feature, index=round(level.index, 4), unseen=round(level.unseen, 4), **facts)
 
+    async def _keep_drift(self) -> None:
+        while True:
+            await asyncio.sleep(KEEP_DRIFT_EVERY)
+            await self._write_drift()
+
+    async def _write_drift(self) -> None:
+        if judged := self.drift.unwritten():
+            await asyncio.to_thread(self._drift_files.write, judged)
+
     @property
     def stopping(self) -> bool:
         """Whether the server was told to stop."""
@@ -98,11 +111,11 @@ class Service:
     async def close(self) -> None:
         """End every fit and every worker, those that have not used up their grace included."""
         await self.fitting.close(self._stop_at or 0)
-        tasks = [task for task in (self._upkeep, self._preloading) if task is not None]
-        for task in tasks:
+        for task in self._upkeep:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self.pool.close()
+        await self._write_drift()
         if self.events:
             await asyncio.to_thread(self.events.close)
 

@@ -41,7 +41,7 @@ COLUMNS = (
     "step",  # of `total`
     "total",
     "metrics",  # "f1=0.93 loss=0.2"
-    "drift",  # highest population stability index of a feature since the container started
+    "drift",  # highest population stability index of a feature, by the last rows judged
     "feature",  # which one that is
     "message",
 )

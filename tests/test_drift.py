@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dltk_runtime.baseline import Baseline
-from dltk_runtime.drift import Drift, Level
+from dltk_runtime.drift import Drift, Judgement, Level
+from dltk_runtime.drift_files import DriftFiles
 from dltk_runtime.manifest import Feature
 from dltk_runtime.paths import Paths
+from dltk_runtime.store import Facts, ModelName, ModelStore
 from dltk_runtime.worker.baselines import ROWS, Tally, kinds_of
 from dltk_runtime.worker.messages import Counts
 from dltk_runtime.worker.residents import Key
@@ -177,6 +179,35 @@ def test_another_version_begins_anew() -> None:
     assert drift.warning(Key("algo", "m", 2)) == ""
 
 
+# ------------------------------------------------------------ keeping
+
+
+def test_the_last_judgement_is_kept_for_each_model_until_the_model_goes(paths: Paths) -> None:
+    store = ModelStore(paths, keep=5)
+    kept = DriftFiles(paths.drift, store)
+    with store.reserve(ModelName("algo", "m")) as reservation:
+        (reservation.folder / "model").write_text("x")
+        store.promote(reservation.commit(Facts(), b"", b"{}"))
+    drift, _ = judged([1.0] * 500, [2.0] * 1000)
+    kept.write(drift.unwritten())
+    assert drift.unwritten() == []
+    kept.write([(Key("algo", "gone", 1), Judgement(1, 1000, []))])
+    (paths.drift / "algo" / "m2.json").write_text('{"version": 1, "ro')
+    (paths.drift / "algo" / "no name.json").touch()
+    again = Drift()
+    again.recall(kept.read())
+    assert list(again.levels()) == list(drift.levels()) != []
+    assert again.warning(KEY) == drift.warning(KEY)
+    assert not (paths.drift / "algo" / "gone.json").exists()
+
+
+def test_a_judgement_that_cannot_be_written_is_no_error(paths: Paths) -> None:
+    paths.drift.write_text("a file in the way")
+    kept = DriftFiles(paths.drift, ModelStore(paths, keep=5))
+    kept.write([(KEY, Judgement(1, 1000, []))])
+    assert kept.read() == []
+
+
 # ------------------------------------------------------------ a real server
 
 
@@ -211,6 +242,16 @@ def test_drift_comes_to_the_message_the_metrics_the_status_and_to_splunk(
         status = service.apply("dltk_status", "a\n1\n", model="dltk_status")["results"]
         assert status.splitlines()[-1].split(",")[-2] == "host"
         until(lambda: sum(event["kind"] == "drift" for event in _events(splunkd)) == 2)
+        levels = [line for line in text.splitlines() if line.startswith("dltk_drift")]
+        service.restart()
+        after = service.send("/metrics", None).decode().splitlines()
+        assert [line for line in after if line.startswith("dltk_drift")] == levels
+        assert "over the last 1,200 rows counted" in service.apply("algo", rows(2, "b", 1100))["message"]
+        until(lambda: service.apply("algo", rows(2, "b", 1))["message"].count("over the last 1,100 rows counted"))
+        service.fit("algo", rows(2, "b", 500))  # another version, of which nothing is known
+        service.restart()
+        assert service.apply("algo", rows(2, "b", 1))["message"] == "/apply done successfully"
+    assert sum(event["kind"] == "drift" for event in _events(splunkd)) == 2  # what was known is no news
 
 
 def _events(splunkd: Splunkd) -> list[dict[str, Any]]:
