@@ -13,7 +13,7 @@ from dltk_runtime.cli import dltk
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import Search, find_apps
 from dltk_runtime.flows.defaults import defaults
-from dltk_runtime.flows.flow import Flow, Kind
+from dltk_runtime.flows.flow import Flow, Kind, Source
 from dltk_runtime.flows.generate import create
 from dltk_runtime.flows.rehearsal.world import World, make_world
 from dltk_runtime.mltk.stubs import Stub
@@ -23,7 +23,8 @@ NOBODY = ClientSettings(url="http://127.0.0.1:9", token="nobody")  # a port on w
 
 
 def flow_of(kind: str, name: str = "x", **values: Any) -> Flow:
-    return flows.make({"kind": kind, "name": name} | defaults(Kind(kind)) | values)
+    source = Source(values.get("source", Source.EVENTS))
+    return flows.make({"kind": kind, "name": name} | defaults(Kind(kind), source) | values)
 
 
 def world_of(flow: Flow, folder: Path, client: ClientSettings, sample: str | None = None) -> World:

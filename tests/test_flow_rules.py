@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
-from dltk_runtime.flows.defaults import defaults
-from dltk_runtime.flows.flow import Flow, Kind, Source
+from dltk_runtime.flows.flow import Flow
 from dltk_runtime.flows.generate import files
 from dltk_runtime.flows.rules import RULES, check
 from tests.flow_helpers import flow_of
@@ -93,6 +91,7 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     521: ("metrics", "../dltk_flow_x_indexes/" + INDEXES, "datatype = metric\n", ""),
     522: ("datamodel", SEARCHES, "dispatch.latest_time = -20m@m", "dispatch.latest_time = -7m@m"),
     523: ("datamodel", MACROS, "BY _time span=5m DNS.query", "BY _time span=5m DNS.query DNS.src"),
+    524: ("datamodel", MACROS, "BY _time entity", "BY entity"),
     601: ("feedback", SEARCHES, "outputlookup append=t key_field=_key", "outputlookup"),
     602: ("feedback", SEARCHES, "_key dltk_x_queue", "_key dltk_x_labels"),
     603: ("feedback", SEARCHES, "_key dltk_x_queue", "_key dltk_x_params"),
@@ -146,9 +145,7 @@ ALSO = [
 
 def made(kind: str) -> Flow:
     """The flow ``x`` of that kind; the two variants of a summary have names of their own here."""
-    source = Source(kind) if kind in ("metrics", "datamodel") else Source.EVENTS
-    real = Kind.SUMMARY if source is not Source.EVENTS else Kind(kind)
-    return flows.make({"kind": real, "name": "x", "source": source} | defaults(real, source))
+    return flow_of("summary", source=kind) if kind in ("metrics", "datamodel") else flow_of(kind)
 
 
 def write(folder: Path, made: dict[str, str]) -> None:

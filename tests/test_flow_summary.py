@@ -162,6 +162,47 @@ def test_without_the_filling_nothing_without_key_or_prediction_is_written(world:
     assert result["scored"].tolist() == [0]
 
 
+class TestMetrics:
+    """Features are points of a metrics index; `collect` and `search` stand for mcollect and mstats."""
+
+    @pytest.fixture
+    def world(self, tmp_path: Path, container: Standin) -> World:
+        client = ClientSettings(url=container.url, token=TOKEN)
+        return world_of(flow_of("summary", source="metrics"), tmp_path / "flow", client, SAMPLE)
+
+    def test_a_second_run_adds_points_and_what_is_read_stays(self, world: World) -> None:
+        write_features(world)
+        once = world.ask("| `dltk_x_rows` | sort 0 event_key", NOW)
+        write_features(world)
+        assert len(world.storage.indexes["dltk_x_metrics"]) == 14
+        again = world.ask("| `dltk_x_rows` | sort 0 event_key", NOW)
+        columns = ["_time", "entity", "event_key", "f_len", "f_digits", "f_vowels", "y"]
+        assert again[columns].equals(once[columns])
+        assert once["event_key"].nunique() == 7
+
+    def test_each_window_is_scored_once_it_is_written(self, world: World) -> None:
+        write_features(world)
+        for now in run_times():
+            world.run(search_of(world, "score"), now + 120)
+        assert len({row["event_key"] for row in world.predictions()}) == 7
+
+    def test_what_runs_in_splunk_only_is_named_with_what_stood_for_it(self, world: World) -> None:
+        assert set(world.replaced) == {"dltk_x_base", "dltk_x_rows", "dltk_x_features"}
+        assert world.replaced["dltk_x_rows"].text.startswith("mstats latest(f_len) AS f_len")
+        assert world.replaced["dltk_x_features"].text.startswith("mcollect index=`dltk_x_metrics` split=true")
+        assert world.replaced["dltk_x_features"].by == "collect index=`dltk_x_metrics` addinfo=f"
+
+
+def test_a_data_model_is_read_window_by_window(tmp_path: Path, container: Standin) -> None:
+    client = ClientSettings(url=container.url, token=TOKEN)
+    world = world_of(flow_of("summary", source="datamodel"), tmp_path / "flow", client, SAMPLE)
+    for number in range(RUNS):
+        world.run(search_of(world, "score"), BEGIN + number * WINDOW + 1500)
+    assert len({row["event_key"] for row in world.predictions()}) == 7
+    assert world.replaced["dltk_x_base"].text.startswith("tstats summariesonly=t")
+    assert world.replaced["dltk_x_base"].by == "search index=dltk_sample | bin _time span=5m"
+
+
 def scored_with(world: World, rows: str) -> int:
     """Predictions in the index after a rescore whose rows come from `rows`."""
     search = search_of(world, "rescore")

@@ -18,8 +18,10 @@ _COMMON: dict[str, Any] = {
     "target": "y",
 }
 
-# Two intervals of the acceleration late, since what is not summarised yet is left out.
+_HIGHEST = " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY "
+# Two intervals of the acceleration late, since what is not summarised yet is left out. Its rows are of many windows.
 _DATAMODEL = {
+    "prepare": _LENGTHS + _HIGHEST + "_time entity",
     "base": "tstats summariesonly=t allow_old_summaries=f count AS hits FROM datamodel=Network_Resolution.DNS "
     "BY _time span=5m DNS.query | rename DNS.query AS query",
     "lag": 15,
@@ -33,11 +35,7 @@ def defaults(kind: Kind, source: Source = Source.EVENTS) -> dict[str, Any]:
 
 _DEFAULTS: dict[Kind, dict[str, Any]] = {
     Kind.DIRECT: _COMMON | {"prepare": _LENGTHS},
-    Kind.SUMMARY: _COMMON
-    | {
-        "prepare": _LENGTHS
-        + " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY entity"
-    },
+    Kind.SUMMARY: _COMMON | {"prepare": _LENGTHS + _HIGHEST + "entity"},
     Kind.FEEDBACK: _COMMON
     | {
         "algorithm": "dga_classifier",

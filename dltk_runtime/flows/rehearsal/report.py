@@ -12,7 +12,7 @@ from rich.table import Table
 
 from dltk_runtime.flows.rehearsal.play import Played
 from dltk_runtime.flows.rehearsal.runtime import Runtime
-from dltk_runtime.flows.rehearsal.world import SAMPLE, World
+from dltk_runtime.flows.rehearsal.world import World
 from dltk_runtime.jobrecord import JobRecord
 from dltk_runtime.store import Version
 
@@ -88,7 +88,7 @@ def _compared(message: str) -> Comparison | None:
     return Comparison(found[0], found["metric"], float(found["new"]), float(found["old"]), int(found["version"]))
 
 
-def faults(played: Played, runtime: Runtime) -> list[str]:
+def faults(world: World, played: Played, runtime: Runtime) -> list[str]:
     """What makes a rehearsal fail: errors of searches, fits that failed, nothing scored."""
     found = [
         f"{name}: {text} ({count} times)"
@@ -100,8 +100,7 @@ def faults(played: Played, runtime: Runtime) -> list[str]:
         for job in runtime.jobs()
         if job.state != "succeeded" and job.id not in played.idle
     ]
-    scored = [tally.rows for name, tally in played.tallies.items() if name.endswith("_score")]
-    return found + ([] if any(scored) else ["no row was scored"])
+    return found if world.predictions() else [*found, 'no row was scored: no index has an event of kind="prediction"']
 
 
 def show(console: Console, world: World, played: Played, runtime: Runtime, knowledge: Knowledge) -> None:
@@ -188,8 +187,8 @@ def _bars(each: Training, metric: str) -> Iterator[tuple[str, float, str]]:
 
 
 def _not_run(world: World, played: Played) -> Iterator[str]:
-    for name, text in world.replaced.items():
-        yield f"not run: {name} ({text}); sample data from the index {SAMPLE} stood for it"
+    for name, replaced in world.replaced.items():
+        yield f"not run: {name} ({replaced.text}); {replaced.by} stood for it"
     for name, reason in played.refused.items():
         yield f"not run: {name}: {reason}"
     yield "not run: searches of dashboards but for those by which people judge"

@@ -46,7 +46,7 @@ class Rehearsal:
                 player = Player(world, runtime, reviewer(world, knowledge.truth), self.labels_a_day, tell=tell)
                 played = player.play(self.days)
                 finish(world, played, runtime, knowledge)
-                return report.faults(played, runtime)
+                return report.faults(world, played, runtime)
 
     def knowledge(self, sample: Path) -> report.Knowledge:
         """What ``flow.yaml`` and the sample say; a hand-made app has no ``flow.yaml``."""

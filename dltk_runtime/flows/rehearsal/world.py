@@ -31,17 +31,29 @@ DAY = 86_400
 # Seconds after which an event of the sample is in its index.
 ARRIVAL = 90
 
+# A metrics index is one of events here.
+_MCOLLECT = re.compile(r"\|\s*mcollect\s+(?P<index>index=\S+)[^|]*")
+_POINTS = re.compile(r"\s*mstats\s.*\bWHERE\s+(?P<where>.+?)\s+BY\s+(?P<by>.+?)\s*", re.DOTALL)
+
 # `sample` draws by the order of arrival: fine for a person who tries out, refused in flows.
 FLOW_COMMANDS = {name: command for name, command in COMMANDS.items() if name != "sample"}
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """A text that runs in Splunk only, and the one that runs here in its place."""
+
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """One app with its storage. `replaced` names the macros whose text does not run, with that text."""
+    """One app with its storage; `replaced` says what does not run, by the name of its macro or search."""
 
     app: App
     context: Context
-    replaced: Mapping[str, str]
+    replaced: Mapping[str, Replaced]
 
     @property
     def storage(self) -> Storage:
@@ -51,7 +63,8 @@ class World:
         self, search: Search, now: float, window: Window | None = None, tokens: Mapping[str, str] | None = None
     ) -> Result:
         """Run the text of `search` as it would start at `now`, over its own window unless one is given."""
-        return run(filled(search.text, tokens or {}), self.at(now, window or window_of(search, now)), FLOW_COMMANDS)
+        text = _as_events(filled(search.text, tokens or {}))
+        return run(text, self.at(now, window or window_of(search, now)), FLOW_COMMANDS)
 
     def ask(self, text: str, now: float, window: Window | None = None) -> pd.DataFrame:
         """The rows of a search that is not the app's."""
@@ -63,7 +76,7 @@ class World:
         Raises:
             SearchError: it cannot run here.
         """
-        prepare(search.text, self.at(now, Window()), FLOW_COMMANDS)
+        prepare(_as_events(search.text), self.at(now, Window()), FLOW_COMMANDS)
 
     def predictions(self) -> list[dict[str, str]]:
         """What scoring has written to the app's indexes; a second run has written it twice."""
@@ -140,18 +153,37 @@ def filled(text: str, tokens: Mapping[str, str]) -> str:
     return re.sub(r"\$([\w:]+)(\|s)?\$", put, text) if tokens else text
 
 
-def _with_sample(app: App) -> tuple[dict[str, Macro], dict[str, str]]:
-    """The app's macros with sample data in place of the base search and of metrics; and what that replaced."""
+def _with_sample(app: App) -> tuple[dict[str, Macro], dict[str, Replaced]]:
+    """The app's macros over sample data, with events in place of metrics; and what that replaced."""
     macros, replaced = dict(app.macros), {}
     for name, macro in app.macros.items():
         head, pipe, rest = macro.definition.partition("|")
         if name.endswith("_base"):
-            macros[name], replaced[name] = Macro((), f"search index={SAMPLE}"), macro.definition
-        elif head.split()[:1] in (["mstats"], ["tstats"]):
-            prepare_ = f"`{name.removesuffix('_rows')}_prepare`"
-            macros[name] = Macro((), f"search index={SAMPLE} | {prepare_} {pipe}{rest}")
-            replaced[name] = head.strip()
+            macros[name], replaced[name] = Macro((), by := _sample_for(head)), Replaced(macro.definition, by)
+        elif points := _POINTS.fullmatch(head):
+            by = _newest_events(points)
+            macros[name], replaced[name] = Macro((), f"{by} {pipe}{rest}"), Replaced(head.strip(), by)
+    for search in app.searches:
+        if metrics := _MCOLLECT.search(search.text):
+            replaced[search.name] = Replaced(metrics[0].strip("| \n"), _as_events(metrics[0]).strip("| "))
     return macros, replaced
+
+
+def _sample_for(head: str) -> str:
+    """The sample's events, their times binned where the base search bins them."""
+    span = re.search(r"\bspan=\S+", head)
+    return f"search index={SAMPLE}" + (f" | bin _time {span[0]}" if span else "")
+
+
+def _newest_events(points: re.Match[str]) -> str:
+    """For ``mstats latest(…) WHERE … BY entity span=5m``: the newest of each of the events that `_as_events` writes."""
+    fields = " ".join(word for word in points["by"].split() if "=" not in word)
+    return f"search {points['where']} | sort 0 - _indextime | dedup _time {fields}"
+
+
+def _as_events(text: str) -> str:
+    """The search with ``collect`` in place of ``mcollect``."""
+    return _MCOLLECT.sub(lambda found: f"| collect {found['index']} addinfo=f ", text)
 
 
 def _definitions(app: App, storage: Storage) -> dict[str, Definition]:

@@ -133,6 +133,14 @@ def _multivalue(app: App, _: Sequence[App]) -> Iterator[Found]:
             yield Found(text.where, f"{name}()")
 
 
+def _time_lost(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in saved(app):
+        for arguments, rest in re.findall(r"\|\s*stats\s([^|\[\]]*)(.*)", text.spl, re.DOTALL)[:1]:
+            use, made = re.search(r"floor\(_time\)", rest), re.search(r"[\s,]_time\s*=", rest)
+            if use and "_time" not in arguments and not (made and made.start() < use.start()):
+                yield Found(text.where, f"stats {arguments.strip()[-60:]}")
+
+
 def _overlap(app: App, _: Sequence[App]) -> Iterator[Found]:
     yield from (Found(text.where, "overlap") for text in texts(app) if text.has("overlap"))
 
@@ -220,5 +228,11 @@ RULES = (
         "overlap finds double and missing times of si commands, and knows nothing of event keys.",
         "Look for gaps between run records instead.",
         _overlap,
+    ),
+    Rule(
+        524,
+        "stats keeps nothing but what it computes and groups by: behind it _time is null, and so is a key made of it.",
+        "Group by it: BY _time entity.",
+        _time_lost,
     ),
 )
