@@ -10,7 +10,6 @@ from dltk_runtime.errors import DltkError
 from dltk_runtime.fit_options import FitOptions, Rule
 from dltk_runtime.protocol import Request
 from dltk_runtime.store import ModelStore, Version
-from dltk_runtime.worker.messages import Fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +27,19 @@ class Promotion:
         self._store = store
         self._applying = applying
 
-    async def settle(self, version: Version, fitted: Fitted, options: FitOptions, request: Request) -> Decision:
-        """Try the version in another worker, compare it where the search says so, and make it current or not.
+    async def settle(
+        self, version: Version, options: FitOptions, request: Request | None, *, apply_failed: bool = False
+    ) -> Decision:
+        """Try the version in another worker, compare it where the options say so, and make it current or not.
 
-        A version that cannot be applied or loaded is current only when nothing else can serve.
+        `request` has the rows of which `holdout` kept some from the fit. A version that cannot be applied or loaded
+        is current only when nothing else can serve.
         """
-        trouble = "" if fitted.apply_error else await self._applying.trial(version)
+        trouble = "" if apply_failed else await self._applying.trial(version)
         if trouble:
             trouble = f" WARNING: the stored model cannot be used: {trouble.rstrip('.')}."
             await asyncio.to_thread(self._store.note, version, trouble.strip())
-        if fitted.apply_error or trouble:
+        if apply_failed or trouble:
             return await self._keep(version, trouble)
         before = self._store.serving(version.name)
         if options.promotion.rule is Rule.AUTO or await asyncio.to_thread(self._is_first, before):
@@ -45,7 +47,7 @@ class Promotion:
         if options.promotion.rule is Rule.MANUAL:
             how = f"make it current with 'dltk models promote {version.name.algorithm} {version.name.model} "
             return await self._keep(version, f" (promote=manual: {how}{version.number}')")
-        better, why = await self._compare(version, before, fitted, options, request)
+        better, why = await self._compare(version, before, options, request)
         return await (self._promote(version, why) if better else self._keep(version, why))
 
     async def _promote(self, version: Version, why: str) -> Decision:
@@ -65,16 +67,16 @@ class Promotion:
         return before.number == 0 and not self._store.has_legacy(before.name)
 
     async def _compare(
-        self, version: Version, before: Version, fitted: Fitted, options: FitOptions, request: Request
+        self, version: Version, before: Version, options: FitOptions, request: Request | None
     ) -> tuple[bool, str]:
         """Whether the version beats the one before it, and the figures in brackets."""
         wanted = options.promotion
-        if options.holdout:
+        if options.holdout and request is not None:
             new, rows = await self._score(version, options, request)
             old, _ = await self._score(before, options, request)
             data = f"on the same {rows:,} held-out rows"
         else:
-            new, old = fitted.metrics.get(wanted.metric), _metric_of_fit(before, wanted.metric)
+            new, old = (_metric_of_fit(each, wanted.metric) for each in (version, before))
             data = "as their fits returned them, on different data; holdout=0.2 would compare both on the same rows"
         better = wanted.improves(new, old)
         least = f", at least {wanted.gain:g} better" if wanted.gain else ""

@@ -144,6 +144,17 @@ def test_fit_runs_the_algorithm_alone_and_apply_the_version_that_is_current(
     assert len(store(paths).versions(ModelName("mean", "default"))) == 1
 
 
+def test_promote_decides_whether_the_new_version_is_current(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch
+) -> None:
+    make_notebook("mean", MEAN)
+    batch(mode="fit", parameters={"promote": "manual"})  # the first one has nothing to give way to
+    second = batch(mode="fit", parameters={"promote": "manual"})
+    assert "Version 2 of model 'default' is stored, but version 1 stays current (promote=manual" in second.message
+    assert store(paths).serving(ModelName("mean", "default")).number == 1
+    assert last_job(paths)[0].promoted is False
+
+
 def test_a_save_that_stores_nothing_loses_nothing(
     make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path, paths: Paths
 ) -> None:
@@ -296,6 +307,8 @@ def test_a_scrubber_finds_secrets_in_the_forms_they_take() -> None:
         ({"parameters": {"factr": "1"}}, "no parameter 'factr'. Did you mean 'factor'?"),
         ({"parameters": {"factor": "big"}}, "factor='big' cannot be used: it must be a number"),
         ({"parameters": {"word": "secret://NOWHERE"}}, "there is no secret 'NOWHERE'"),
+        ({"parameters": {"promote": "better:acuracy"}}, "Did you mean 'accuracy'?"),
+        ({"parameters": {"holdout": "0.2", "mode": "async"}}, "takes no holdout, mode"),
         ({"data": "nowhere.csv"}, "There is no file"),
         ({"data": "staged:nothing"}, "There is no file .*nothing.csv"),
         ({"data": "staged:../../x"}, "is no name for staged data|no file"),

@@ -11,6 +11,7 @@ from dltk_runtime.algorithm import contract_of, find
 from dltk_runtime.batch.document import RUN
 from dltk_runtime.batch.scrub import Scrubber, is_secret, resolve
 from dltk_runtime.errors import AlgorithmInvalid, BatchInvalid
+from dltk_runtime.fit_options import FitOptions, fit_options
 from dltk_runtime.names import ModelName, checked
 from dltk_runtime.parameters import Value
 from dltk_runtime.paths import Paths
@@ -44,7 +45,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An order that can be run. `values` and `secrets` are the given parameters, with their types."""
+    """An order that can be run. `values` and `secrets` are the given parameters, `options` those of the runtime."""
 
     order: Order
     name: ModelName
@@ -53,6 +54,7 @@ class Prepared:
     staged_meta: Path | None
     values: Mapping[str, Value]
     secrets: Mapping[str, str]
+    options: FitOptions
 
     @property
     def texts(self) -> dict[str, str]:
@@ -66,6 +68,7 @@ def prepare(order: Order, paths: Paths) -> Prepared:
     Raises:
         ParametersInvalid: parameters that the notebook does not declare so.
         BatchInvalid: data that is not there, a secret that is not there, contradictions.
+        OptionInvalid: a `promote` that is none.
         NotebookError, NameInvalid: no such notebook, or one that is no algorithm.
     """
     path = Path(order.notebook).absolute() if order.notebook.endswith(".ipynb") else find(order.notebook, paths)
@@ -80,7 +83,8 @@ def prepare(order: Order, paths: Paths) -> Prepared:
         raise AlgorithmInvalid(source.name, problems)
     values, secrets = _parameters(order, source)
     data, meta = _data(order.data, paths)
-    return Prepared(order, ModelName(source.name, order.model), source, data, meta, values, secrets)
+    options = _options(order.parameters, values)
+    return Prepared(order, ModelName(source.name, order.model), source, data, meta, values, secrets, options)
 
 
 def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[str, str]]:
@@ -89,6 +93,14 @@ def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[st
     values, wrong = parameters.values({**order.parameters, **secrets}, known)
     parameters.refuse(source.name, [Scrubber(secrets).text(each) for each in wrong], known)
     return {name: values[name] for name in order.parameters if name in values}, secrets
+
+
+def _options(given: Mapping[str, str], declared: Mapping[str, Value]) -> FitOptions:
+    """What the parameters ask of the runtime; of those of a search a run takes `promote` alone."""
+    own = {name: value for name, value in given.items() if name in parameters.RUNTIME and name not in declared}
+    if others := sorted(own.keys() - {"promote"}):
+        raise BatchInvalid(f"A batch run takes no {', '.join(others)}: of the runtime's own parameters promote alone.")
+    return fit_options(own)
 
 
 def _data(text: str, paths: Paths) -> tuple[Path, Path | None]:

@@ -26,6 +26,7 @@ from dltk_runtime.errors import BatchFailed, BatchInvalid, DltkError
 from dltk_runtime.jobs import TOUCH_EVERY, Job, JobStore
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.last_used import LastUsed
+from dltk_runtime.promotion import Decision, Promotion
 from dltk_runtime.settings import Settings
 from dltk_runtime.sources import pack, unpack
 from dltk_runtime.store import Facts, Feature, ModelStore, Reservation, SourceHash, Version
@@ -214,31 +215,22 @@ class _Run:
         promoted = False
         if version is not None:
             job.phase("promote")
-            trouble = asyncio.run(self._trial(version))
-            promoted = self._promote(version, trouble)
-            fate = "is now current" if promoted else "is stored, but not current"
-            done += f" Version {version.number} of model '{version.name.model}' {fate}."
-            done += f" WARNING: the stored model cannot be used: {trouble}" if trouble else ""
+            decision = asyncio.run(self._decision(version))
+            self._store.prune(version.name)
+            promoted, done = decision.current, f"{done} {decision.text}"
         rows = report.rows if report.fitted else report.results or 0
         job.succeed(rows=rows, version=version.number if version else applied, promoted=promoted, message=done)
         return done
 
-    def _promote(self, version: Version, trouble: str) -> bool:
-        if trouble:
-            self._store.note(version, f"the stored model cannot be used: {trouble}")
-            return self._store.promote_if_first(version)
-        self._store.promote(version)
-        self._store.prune(version.name)
-        return True
-
-    async def _trial(self, version: Version) -> str:
-        """What keeps a worker from loading the version, as the next apply will; nothing when all is well."""
+    async def _decision(self, version: Version) -> Decision:
+        """Have a worker load the version, as the next apply will, and make it current where `promote` says so."""
         settings = replace(self._settings, spares=0)
         pool = Pool(settings)
         last = LastUsed(self._store, pool)
         try:
             await pool.start()
-            return await Applying(settings, self._store, self._jobs, pool, last, Drift()).trial(version)
+            applying = Applying(settings, self._store, self._jobs, pool, last, Drift())
+            return await Promotion(self._store, applying).settle(version, self._prepared.options, None)
         finally:
             await pool.close()
 
