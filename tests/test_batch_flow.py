@@ -25,6 +25,7 @@ from dltk_runtime.cli import dltk
 from dltk_runtime.errors import BatchFailed, BatchInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
+from dltk_runtime.spl.macros import Macro
 from dltk_runtime.splunk.errors import (
     EventRefused,
     NotThere,
@@ -39,7 +40,10 @@ from dltk_runtime.splunk.kvstore import Collection
 from dltk_runtime.tls import certificate
 from tests.batch_flow_helpers import APP, BEGIN, SEARCH, Source, quick, source
 from tests.conftest import MakeNotebook
+from tests.flow_helpers import NOBODY, flow_of, search_of, world_of
 from tests.service import ROOT
+from tests.splunkd import HecToken
+from tests.splunkd.spl import pipeline
 
 DAY = 86_400
 
@@ -88,10 +92,10 @@ def test_rows_arrive_with_key_run_prediction_and_version_and_the_run_is_counted(
     wanted = {"event_key": "k001", "id": "001", "x": "1", "predicted_y": "2", "flow": "x", "model": "m"}
     wanted |= {"run": f"x-{BEGIN}", "model_version": "7", "kind": "prediction", "_time": str(BEGIN + 55)}
     assert {name: row[name] for name in wanted} == wanted
-    (told,) = [row for row in splunkd.storage.indexes["scored"].rows() if row["kind"] == "scored"]
-    assert (told["rows"], told["scored"], told["index_begin"], told["index_end"]) == (
-        "2", "2", str(BEGIN), str(BEGIN + 180),
-    )  # fmt: skip
+    told = [row for row in splunkd.storage.indexes["scored"].rows() if row["kind"] != "prediction"]
+    names = ("kind", "rows", "scored", "win_start", "win_end")
+    counts = ("2", "2", str(BEGIN), str(BEGIN + 180))
+    assert sorted(tuple(row[name] for name in names) for row in told) == [("run", *counts), ("scored", *counts)]
 
 
 def test_a_second_run_takes_up_where_the_first_one_stopped_late_events_too(splunkd: Source, run: Run) -> None:
@@ -146,6 +150,36 @@ def test_rows_without_a_prediction_are_counted_and_not_sent(
     monkeypatch.setattr(incremental, "run", gaps)
     splunkd.pass_time(1, 2)
     assert [(each.rows, each.sent) for each in run(to_index(splunkd))] == [(2, 1)]
+
+
+def test_the_searches_of_a_direct_flow_read_what_papermill_brought(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = world_of(flow_of("direct"), tmp_path / "flow", NOBODY)
+    world.context.macros["dltk_x_base"] = Macro((), "index=dltk_sample")  # as in Splunk, where `search` is before it
+    keyed = '`dltk_x_base` | `dltk_x_prepare` | eval event_key="k".sha256(entity."|".tostring(floor(_time)))'
+    monkeypatch.setattr(incremental, "run", first_row_unknown)
+    with Source(pipeline(world.context, world.storage), world.storage, app=APP) as splunkd:
+        splunkd.collector.tokens[splunkd.hec_token] = HecToken(("dltk_x",))
+        splunkd.clock = BEGIN + 3600.0
+        (done,) = deliver(
+            Order(notebook="double", data="", mode="apply"),
+            to_index(splunkd, search=keyed, destination=ToIndex(Hec(splunkd.hec_url, splunkd.hec_token), "dltk_x")),
+            settings,
+        )
+    rows = {name: world.run(search_of(world, name), BEGIN + 3600).frame for name in ("report", "health", "gaps")}
+    assert len(rows["report"]) == done.sent == done.rows - 1 > 20
+    assert {row["orig_index"] for row in world.storage.indexes["dltk_x"].rows() if "entity" in row} == {"dltk_sample"}
+    assert rows["report"]["predicted_y"].tolist() == ["1"] * done.sent
+    assert len(rows["health"]) == 1
+    assert rows["gaps"].empty
+
+
+def first_row_unknown(order: Order, settings: Settings) -> Outcome:
+    rows = len(pd.read_csv(order.data))
+    assert order.out is not None
+    order.out.write_text("y,score\n,0.5\n" + "1,0.9\n" * (rows - 1))
+    return Outcome("job", "", Path(), rows, None, 1, "y")
 
 
 # What is refused
@@ -403,7 +437,7 @@ def test_a_flow_is_fitted_and_scored_from_the_command_line(
         send = ["--from-search", SEARCH, "--apply", "--to-hec", "index=scored", "--since", str(BEGIN)]
         assert "T00:00:00Z to 2026-01-05T00:03:00Z: 2 rows, 2 sent\n" in (said := batch(*send)), said
         assert "Nothing was indexed since the last run." in batch(*send)
-        assert [(row["predicted_y"], row["model_version"]) for row in splunkd.as_read()] == [("3.0", "1"), ("6.0", "1")]
+        assert [(row["predicted_y"], row["model_version"]) for row in splunkd.as_read()] == [("3", "1"), ("6", "1")]
         assert (paths.flows / "double_m" / "executed.ipynb").is_file()
         assert not (paths.flows / "double_m" / "rows.csv").exists()
 

@@ -20,7 +20,7 @@ class Sending:
 
     records: Sequence[Record]
     common: dict[str, Any]
-    run: dict[str, Any]  # what is told of the window itself: its ends, rows in, rows scored
+    run: dict[str, Any]  # what is told of the window itself: win_start, win_end, rows in, rows scored
 
 
 class Destination(Protocol):
@@ -39,7 +39,7 @@ class Destination(Protocol):
 class ToIndex:
     """Events, each with its key; readers take ``| dedup event_key``, since nothing in an index can be replaced.
 
-    Behind them comes the window's own event of kind ``scored``.
+    Behind them come two for the alerts of `dltk flow`, of kind ``run`` (direct, feedback) and ``scored`` (summary).
     """
 
     hec: Hec
@@ -56,7 +56,8 @@ class ToIndex:
         for record in sending.records:
             data = record.fields | sending.common | {"kind": "prediction", KEY: record.key}
             yield self._event(data, record.time)
-        yield self._event(sending.common | sending.run | {"kind": "scored"}, None)
+        for kind in ("run", "scored"):
+            yield self._event(sending.common | sending.run | {"kind": kind}, sending.run["win_start"])
 
     def _event(self, data: dict[str, Any], time: float | None) -> dict[str, Any]:
         return event(data, time=time, source=SOURCE, sourcetype=SOURCETYPE, index=self.index)

@@ -22,13 +22,13 @@ import pandas as pd
 
 from dltk_runtime.batch.destination import Destination, Sending
 from dltk_runtime.batch.order import Order, prepare
-from dltk_runtime.batch.records import TIME, Record, as_csv, keyed, records
+from dltk_runtime.batch.records import Record, as_csv, keyed, records
 from dltk_runtime.batch.run import run
 from dltk_runtime.batch.watermark import Mark, held
 from dltk_runtime.errors import BatchInvalid
 from dltk_runtime.names import checked
 from dltk_runtime.settings import Settings
-from dltk_runtime.splunk.columns import frame_of
+from dltk_runtime.splunk.columns import TIME, frame_of
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.search import search
 
@@ -104,7 +104,7 @@ class _Windows:
         scored, version = self._scored(rows) if len(rows) else ([], None)
         common = {"flow": self.stream.flow, "run": f"{self.stream.flow}-{begin}", "written_at": round(time.time(), 3)}
         common |= {"model": self.order.model} | ({} if version is None else {"model_version": version})
-        told = {"rows": len(rows), "scored": len(scored), "index_begin": begin, "index_end": end}
+        told = {"rows": len(rows), "scored": len(scored), "win_start": begin, "win_end": end}
         self.stream.destination.send(Sending(scored, common, told))
         return Delivery(begin, end, len(found), len(scored), doubled)
 

@@ -13,8 +13,11 @@ import pandas as pd
 
 from dltk_runtime.errors import BatchFailed, BatchInvalid
 from dltk_runtime.mltk.reply import merge, rename
+from dltk_runtime.splunk.columns import EXACT, TIME
 
-KEY, TIME = "event_key", "_time"
+KEY = "event_key"
+# What an event has of its own in its new place: the old one's go on under the names that summary indexing gives them.
+ORIGINS = {name: f"orig_{name}" for name in ("host", "index", "source", "sourcetype")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def as_csv(rows: pd.DataFrame) -> str:
 def records(rows: pd.DataFrame, results: pd.DataFrame, target: str | None) -> Iterator[Record]:
     """A record for each row that has a prediction: the row's fields and the result's, named as a search names them.
 
-    Fields whose names begin with an underscore are Splunk's own, and stay behind.
+    Fields whose names begin with an underscore are Splunk's own, and stay behind; ``host`` becomes ``orig_host``, ….
 
     Raises:
         BatchFailed: `apply` gave another number of rows than it was given, so that nobody knows which is whose.
@@ -75,7 +78,9 @@ def records(rows: pd.DataFrame, results: pd.DataFrame, target: str | None) -> It
     values = whole[fields].astype(object).where(whole[fields].notna(), None).to_dict("records")
     for key, time, good, row in zip(rows[KEY], times, whole[predicted].notna(), values, strict=True):
         if good:
-            known = {str(name): _plain(value) for name, value in row.items() if value is not None}
+            known = {
+                ORIGINS.get(str(name), str(name)): _plain(value) for name, value in row.items() if value is not None
+            }
             yield Record(key, None if time is None or pd.isna(time) else float(time), known)
 
 
@@ -95,8 +100,10 @@ def _seconds(rows: pd.DataFrame) -> pd.Series:
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON can hold."""
+    """A value that JSON can hold; whole numbers as Splunk writes them, also where holes made a column one of floats."""
     plain = value.item() if hasattr(value, "item") else value
     if isinstance(plain, float) and not math.isfinite(plain):
         return str(plain)
+    if isinstance(plain, float) and plain.is_integer() and abs(plain) <= EXACT:
+        return int(plain)
     return plain if isinstance(plain, int | float | str) else str(plain)
