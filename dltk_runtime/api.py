@@ -37,8 +37,8 @@ def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
     """Splunk's routes and the probes, and the handler of what they raise, bound to one service."""
     api = _Api(service)
     routes = [
-        Route("/fit", api.fit, methods=["POST"]),
         Route("/apply", api.apply, methods=["POST"]),
+        Route("/fit", api.fit, methods=["POST"]),
         Route("/compute", api.compute, methods=["POST"]),
         Route("/summary", api.summary, methods=["GET"]),
         Route("/", api.summary, methods=["GET"]),
@@ -110,7 +110,7 @@ class _Api:
             raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
 
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
-        """Receive a request, run it, answer it, and log how it went."""
+        """Receive a request, run it, and answer it."""
         self._check_token(request)
         call = Call(uuid.uuid4().hex[:12], route)
         began = time.monotonic()
@@ -126,14 +126,18 @@ class _Api:
             logs.log.exception("fault in the runtime", extra={"fields": {"request": call.id}})
             sentence = f"There is a fault in the runtime; the container's log has the traceback of request {call.id}."
             pieces, outcome = protocol.answer("error", protocol.failure_text(route, "", sentence)), "fault"
-        seconds = time.monotonic() - began
+        # Not now: at its next turn the event loop has the answer on its way.
+        asyncio.get_running_loop().call_soon(self._account, call, outcome, time.monotonic() - began)
+        return _response(pieces)
+
+    def _account(self, call: Call, outcome: str, seconds: float) -> None:
+        """Count, log, trace and tell how a request went."""
         self._metrics.answered(call, outcome if outcome == "success" else "error", seconds)
         _log(call, outcome, seconds)
         if self._tracing is not None:
             self._tracing.answered(call, outcome, seconds)
         if outcome not in ("success", GONE):
             self._tell_of(call, outcome)
-        return _response(pieces)
 
     def _tell_of(self, call: Call, outcome: str) -> None:
         """An event in Splunk for a request that failed."""
@@ -147,22 +151,27 @@ async def _unless_gone(request: Request, call: Call, running: Awaitable[Pieces],
     Raises:
         ClientDisconnect: it was dropped.
     """
-    task = asyncio.ensure_future(running)
+    task = asyncio.current_task()
     gone = asyncio.ensure_future(request.receive())  # the body is read: what comes next is the end
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done() and call.waiting:
-            task.cancel()
-            await asyncio.wait({task})
-            if task.cancelled():
-                raise ClientDisconnect
-        elif not task.done():
+    dropped = False
+
+    def hang_up(_: object) -> None:
+        nonlocal dropped
+        if not call.waiting:
             service.hung_up(call)
-        return await task
+        elif task is not None:
+            dropped = task.cancel()
+
+    gone.add_done_callback(hang_up)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        if dropped and task is not None and not task.uncancel():
+            raise ClientDisconnect from None
+        raise  # the server stops
     finally:
+        gone.remove_done_callback(hang_up)
         gone.cancel()
-        if not task.done():
-            task.cancel()  # the server stops
 
 
 def _log(call: Call, outcome: str, seconds: float) -> None:

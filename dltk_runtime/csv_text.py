@@ -37,7 +37,7 @@ Tokens = list[bytes]
 
 def literal(frame: pd.DataFrame) -> bytes:
     """The frame's CSV (no index) as a JSON string literal, quotes included."""
-    columns = list(frame.columns)
+    columns = frame.columns.tolist()
     if not all(isinstance(name, str | int) for name in columns) or not columns or not len(frame):
         return _by_pandas(frame)
     whole = _one_block(frame)
@@ -61,7 +61,9 @@ def _one_block(frame: pd.DataFrame) -> bytes | None:
     """The rows of one column of numbers, or of a frame of floats alone, in one go; None when it is no such frame."""
     if frame.shape[1] == 1:
         values = frame.to_numpy()
-        if not _is_plain(values.dtype) or list(frame.dtypes) != [values.dtype]:  # extension types show themselves there
+        if not _is_plain(values.dtype):
+            return None
+        if values.dtype == np.float64 and list(frame.dtypes) != [values.dtype]:  # integers with missing values
             return None
         return _numbers(values[:, 0], empty=EMPTY)[1:-1].replace(b",", LINE)
     if any(dtype != np.float64 for dtype in frame.dtypes):

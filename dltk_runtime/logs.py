@@ -34,6 +34,8 @@ def start() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    # Nothing of a line needs these, and each is looked up for every line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(True)
     logging.getLogger("uvicorn.access").disabled = True  # `event` lines say more
     logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -25,6 +25,8 @@ def of_features(request: Request, version: Version) -> str:
         return ""
     manifest = version.manifest()
     fitted = [each.name for each in manifest.features if each.name not in manifest.targets]
+    if sent == fitted:
+        return ""
     asked = [str(name) for name in sent if name not in manifest.targets]
     if set(asked) >= set(fitted) or set(asked) <= set(fitted):
         return ""

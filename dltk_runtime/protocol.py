@@ -127,9 +127,10 @@ def _without_secrets(value: Any, depth: int) -> Any:
     if depth > DEEPEST:
         raise BodyInvalid(f"'meta' is nested more than {DEEPEST} levels deep.")
     if isinstance(value, dict):
-        return {key: _without_secrets(each, depth + 1) for key, each in value.items() if not _SECRET.fullmatch(key)}
+        kept = {key: each for key, each in value.items() if not _SECRET.fullmatch(key)}
+        return {key: each if type(each) is str else _without_secrets(each, depth + 1) for key, each in kept.items()}
     if isinstance(value, list):
-        return [_without_secrets(each, depth + 1) for each in value]
+        return [each if type(each) is str else _without_secrets(each, depth + 1) for each in value]
     return value
 
 

@@ -6,6 +6,7 @@ Nothing here is locked: each change is one step of the file system (make a folde
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -232,14 +233,14 @@ class ModelStore:
     # ------------------------------------------------------------ the folders
 
     def _folder(self, name: ModelName) -> Path:
-        return self._versions / name.algorithm / name.model
+        return _folder_of(self._versions, name)
 
     def _version(self, name: ModelName, number: int) -> Version:
-        return Version(name, number, self._folder(name) / str(number))
+        return _version_of(self._versions, name, number)
 
     def _named(self, name: ModelName) -> int | None:
         """The number in the file `current`; None without a usable one."""
-        path = self._folder(name) / CURRENT
+        path = _current_of(self._versions, name)
         try:
             text = files.read_short(path).strip()
         except (FileNotFoundError, NotADirectoryError):
@@ -292,6 +293,24 @@ class ModelStore:
             return False
         removal.discard(hidden)
         return True
+
+
+# Every apply asks for these paths, and pathlib takes longer to join them than the system to open what they name.
+
+
+@functools.lru_cache(maxsize=1024)
+def _folder_of(versions: Path, name: ModelName) -> Path:
+    return versions / name.algorithm / name.model
+
+
+@functools.lru_cache(maxsize=1024)
+def _version_of(versions: Path, name: ModelName, number: int) -> Version:
+    return Version(name, number, _folder_of(versions, name) / str(number))
+
+
+@functools.lru_cache(maxsize=1024)
+def _current_of(versions: Path, name: ModelName) -> Path:
+    return _folder_of(versions, name) / CURRENT
 
 
 def _is_whole(version: Version) -> bool:

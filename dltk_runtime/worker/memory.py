@@ -13,8 +13,6 @@ import psutil
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # v2, v1
 RESERVE = 10  # a spare is started only while at least one part in so many of the memory is free
 PAGE = os.sysconf("SC_PAGE_SIZE")
-# Fields of /proc/<pid>/stat, counted from the one after the name.
-_SESSION, _RSS = 3, 21
 
 
 def limit() -> int:
@@ -53,11 +51,11 @@ def resident(sessions: Collection[int]) -> int:
 def _members(sessions: Collection[int]) -> dict[int, dict[int, int]]:
     """The processes of each session with their resident size."""
     found: dict[int, dict[int, int]] = defaultdict(dict)
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended
-            fields = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-            if (session := int(fields[_SESSION])) in sessions:
-                found[session][int(process.name)] = int(fields[_RSS]) * PAGE
+    for name in os.listdir("/proc"):  # noqa: PTH208 - several times a second, of all processes
+        if name.isdigit():
+            with contextlib.suppress(OSError):  # it has ended
+                if (session := os.getsid(int(name))) in sessions:
+                    found[session][int(name)] = int(Path(f"/proc/{name}/statm").read_text().split()[1]) * PAGE
     return found
 
 

@@ -52,15 +52,14 @@ class Resident:
         return self.worker
 
     @property
+    def able(self) -> bool:
+        """Whether it can answer for the code that it has loaded."""
+        return self.worker is not None and self.worker.usable and not self.retired and self.loaded is not None
+
+    @property
     def serving(self) -> bool:
         """Whether it can answer for the code that is on disk now."""
-        return (
-            self.worker is not None
-            and self.worker.usable
-            and not self.retired
-            and self.loaded is not None
-            and unchanged(self.loaded.states)
-        )
+        return self.able and self.loaded is not None and unchanged(self.loaded.states)
 
 
 @dataclass(eq=False)
@@ -85,6 +84,8 @@ class Residents:
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
         """
+        if not self._waiting and (idle := self.take_idle(key)) is not None:
+            return idle
         ahead = sum(1 for each in self._waiting if each.key.algorithm == key.algorithm)
         waiting = _Waiting(key, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -112,7 +113,7 @@ class Residents:
     def give_back(self, resident: Resident) -> None:
         """The request is answered: the resident stays for the next one, or ends when it cannot serve it."""
         resident.busy, resident.used = False, time.monotonic()
-        if not resident.serving:
+        if not resident.able:
             self._dismiss(resident)
         elif resident.worker is not None:
             resident.worker.print_to(discard)
