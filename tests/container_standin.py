@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -90,7 +90,8 @@ def _handler(state: Standin) -> type[BaseHTTPRequestHandler]:
             if 300 <= status < 400:
                 self.send_header("Location", state.url + "/elsewhere")
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(BrokenPipeError):  # who asked has given up
+                self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             """Tests read `requests`."""

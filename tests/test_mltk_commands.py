@@ -132,6 +132,16 @@ class TestApply:
         fit(mltk, "algo=a mode=stage species from w* into app:m")
         container.requests.clear()
 
+    def test_a_container_that_does_not_answer_is_waited_for_as_long_as_was_said(
+        self, mltk: Mltk, container: Standin
+    ) -> None:
+        held = threading.Event()
+        container.answer = lambda path, payload: (held.wait(10), (200, b"{}"))[1]
+        result = apply(replace(mltk, patience=0.2), "m")
+        held.set()
+        assert "timed out" in str(result.messages[0])
+        assert list(result.frame.columns) == list(IRIS.columns)
+
     def test_options_of_the_fit_features_expanded_and_no_target(self, mltk: Mltk, container: Standin) -> None:
         result = apply(mltk, "m", IRIS[["id", "width"]])
         path, payload = container.requests[0]

@@ -25,11 +25,15 @@ OWNER, APP, SHARING = "nobody", "search", "app"
 
 @dataclass(frozen=True, slots=True)
 class Mltk:
-    """Splunk's side of one container: whom to call, where the stubs lie, and the limits of mlspl.conf."""
+    """Splunk's side of one container: whom to call, where the stubs lie, and the limits of mlspl.conf.
+
+    `patience` is for how many seconds an apply is waited for; Splunk waits as long as it takes.
+    """
 
     client: ClientSettings
     stubs: Stubs
     limits: Mapping[str, Any] = field(default_factory=lambda: request.LIMITS)
+    patience: float | None = None
 
     def fit(self, frame: pd.DataFrame, fit: Fit) -> Result:
         """Train on `frame`. The stub is written whatever the container answers, as MLTK does.
@@ -81,10 +85,10 @@ class Mltk:
         settings = self.client
         try:
             payload = request.body(data, meta)
-            timeout = float(self.limits["max_fit_time"]) if path == "/fit" else None
+            timeout = float(self.limits["max_fit_time"]) if path == "/fit" else self.patience
             answer = reply.read(client.post(settings.url, settings.token, path, payload, timeout, settings.cafile))
         except (Unreachable, ReplyUnreadable) as error:
-            if timeout and isinstance(error.__cause__, TimeoutError):
+            if timeout and path == "/fit" and isinstance(error.__cause__, TimeoutError):
                 raise _killed(timeout) from error
             return Result(rows, (*messages, failed(error)))
         if answer.results is None:

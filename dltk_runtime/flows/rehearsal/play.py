@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from dltk_runtime.errors import SearchError
+from dltk_runtime.errors import SearchError, Unreachable
 from dltk_runtime.flows.app import Search
+from dltk_runtime.flows.errors import FlowFailed
 from dltk_runtime.flows.rehearsal import cron
 from dltk_runtime.flows.rehearsal.people import Reviewer
 from dltk_runtime.flows.rehearsal.runtime import Runtime
@@ -95,10 +96,17 @@ class Player:
         except SearchError as error:
             self.played.tallies.setdefault(run.search.name, Tally()).errors[error.sentence] += 1
             return None
+        self._check_answered(run, result)
         self.played.note(run.search, result)
         if _FIT.search(self.world.app.readable(run.search)):
             self._trained(result)
         return result
+
+    def _check_answered(self, run: Run, result: Result) -> None:
+        """A runtime that is dead or does not answer would make each of the hundreds of runs wait in vain."""
+        for message in result.messages:
+            if isinstance(message.error, Unreachable):
+                raise FlowFailed(f"{run.search.name}: {message.text} {self.runtime.log_end()}")
 
     def _trained(self, result: Result) -> None:
         """Wait for the fit; one without rows is what the guards of a training are for, and no fault."""

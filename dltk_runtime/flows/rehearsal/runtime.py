@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import select
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,16 +21,18 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 from dltk_runtime.store import ModelStore, Version
 
+START_SECONDS = 120
 STOP_SECONDS = 30
 _POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A running server: how to call it, and what it keeps."""
+    """A running server: how to call it, what it keeps, where its log is."""
 
     client: ClientSettings
     paths: Paths
+    log: Path
 
     def jobs(self) -> list[JobRecord]:
         """Every fit so far, oldest first."""
@@ -40,13 +44,19 @@ class Runtime:
         Raises:
             FlowFailed: one still runs after so many seconds.
         """
-        pause = threading.Event()
-        for _ in range(int(seconds / _POLL_SECONDS)):
+        pause, end = threading.Event(), time.monotonic() + seconds
+        while True:
             jobs = self.jobs()
-            if all(job.state.ended for job in jobs):
+            left = [f"fit {job.id} is still {job.state}" for job in jobs if not job.state.ended]
+            if not left:
                 return jobs
+            if time.monotonic() > end:
+                raise FlowFailed(f"{left[0]} after {seconds:g} s; give it fewer rows or epochs. {self.log_end()}")
             pause.wait(_POLL_SECONDS)
-        raise FlowFailed(f"a fit still runs after {seconds:.0f} s; jobs are in {self.paths.home / 'jobs'}")
+
+    def log_end(self) -> str:
+        """The last lines of the server's log, as the end of a sentence."""
+        return _end_of(self.log)
 
     def versions(self) -> list[Version]:
         """Every version there is, model by model, oldest first."""
@@ -77,12 +87,24 @@ def serving(paths: Paths, log: Path) -> Iterator[Runtime]:
         subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
     ):
         try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line.startswith("listening on "):
-                raise FlowFailed(f"the runtime did not start; its log ends: {log.read_text(errors='replace')[-2000:]}")
-            yield Runtime(ClientSettings(url=line.split()[-1], token=token), paths)
+            yield Runtime(ClientSettings(url=_address(process, log), token=token), paths, log)
         finally:
             _stop(process)
+
+
+def _address(process: subprocess.Popen[str], log: Path) -> str:
+    """Where it listens, once it does; it says so in one line and nothing else on stdout."""
+    output = process.stdout
+    if output is None or not select.select([output], [], [], START_SECONDS)[0]:
+        raise FlowFailed(f"the runtime was not ready within {START_SECONDS} s. {_end_of(log)}")
+    line = output.readline()
+    if not line.startswith("listening on "):
+        raise FlowFailed(f"the runtime did not start. {_end_of(log)}")
+    return line.split()[-1]
+
+
+def _end_of(log: Path) -> str:
+    return f"The runtime's log ends: {log.read_text(errors='replace')[-2000:].strip() or 'it is empty'}"
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -31,6 +31,9 @@ DAY = 86_400
 # Seconds after which an event of the sample is in its index.
 ARRIVAL = 90
 
+# Seconds that an apply may take.
+PATIENCE = 120
+
 # A metrics index is one of events here.
 _MCOLLECT = re.compile(r"\|\s*mcollect\s+(?P<index>index=\S+)[^|]*")
 _POINTS = re.compile(r"\s*mstats\s.*\bWHERE\s+(?P<where>.+?)\s+BY\s+(?P<by>.+?)\s*", re.DOTALL)
@@ -106,7 +109,7 @@ def make_world(apps: Sequence[App], sample: Path, client: ClientSettings, folder
         files.copy(stub, folder / stub.name)
     macros, replaced = _with_sample(app)
     context = Context(
-        mltk=Mltk(client, Stubs(folder)),
+        mltk=Mltk(client, Stubs(folder), patience=PATIENCE),
         lookups=Lookups(folder, (app.folder / "lookups",)),
         storage=storage,
         definitions=_definitions(app, storage),
