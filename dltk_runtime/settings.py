@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,10 @@ GIB = 1024**3
 
 
 SITE = Path(__file__).with_name("site")  # what notebooks import: app, dsdlsupport
-_SECRET = re.compile("token|passw|secret|credential|key|llm_config", re.IGNORECASE)
+# Headers too: splunk-opentelemetry puts its token into OTEL_EXPORTER_OTLP_HEADERS.
+_SECRET = re.compile("token|passw|secret|credential|key|llm_config|headers", re.IGNORECASE)
+# Traces alone, since logs repeat what notebooks print; and a collector that is away must not hold up the server's end.
+_TRACING = {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
 _THREADS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -386,6 +389,13 @@ class Settings:
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def prepare_tracing(environ: MutableMapping[str, str] | None = None) -> None:
+    """Set what OpenTelemetry's own variables leave open, before it reads them."""
+    environ = os.environ if environ is None else environ
+    for name, value in _TRACING.items():
+        environ.setdefault(name, value)
 
 
 def worker_environment(settings: Settings, threads: int) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 What a phase took is measured by the server, on both sides of the process boundary; nothing runs in workers for it.
 Where the spans go is said by OpenTelemetry's own variables (OTEL_SERVICE_NAME, OTEL_TRACES_EXPORTER,
-SPLUNK_ACCESS_TOKEN, …), which splunk-opentelemetry reads.
+SPLUNK_ACCESS_TOKEN, …), which splunk-opentelemetry reads. It sends in a thread of its own, and drops what it cannot:
+no request waits for a collector.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dltk_runtime.calls import Call
 from dltk_runtime.errors import TracingMissing
-from dltk_runtime.settings import Settings
+from dltk_runtime.settings import Settings, prepare_tracing
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
@@ -36,6 +37,7 @@ class Tracing:
         """
         if not settings.tracing:
             return None
+        prepare_tracing()
         try:
             importlib.import_module("splunk_otel").init_splunk_otel()
             from opentelemetry.trace import get_tracer_provider

@@ -191,6 +191,7 @@ def test_paths_are_absolute() -> None:
 
 def test_a_worker_gets_no_secret_but_its_folders_and_threads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     leaks = [*SECRETS, "api_token_file", "SPLUNK_ACCESS_TOKEN", "JUPYTER_PASSWD", "AWS_SECRET_ACCESS_KEY", "llm_config"]
+    leaks += ["OTEL_EXPORTER_OTLP_HEADERS"]
     for name in leaks:
         monkeypatch.setenv(name, "s3cret")
     monkeypatch.setenv("HARMLESS", "stays")

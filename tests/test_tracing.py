@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
-from tests.service import Service
+from tests.service import Service, until
 
 # Stands for splunk-opentelemetry, which pins other versions of OpenTelemetry than ours: its one function that we call.
 SPLUNK_OTEL = """
@@ -50,6 +51,58 @@ def test_a_request_is_a_span_and_its_phases_are_spans_below_it(
     assert {"queue", "decode", "init", "fit", "save"} <= _phases(spans, fit)
     assert {"queue", "decode", "apply", "encode"} <= _phases(spans, apply)
     assert _phases(spans, refused) == set()
+
+
+# Sends as the exporter of splunk-opentelemetry does: batches, in a thread, for as long as its variable says.
+STUCK = """
+import os, socket
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+class Collector(SpanExporter):
+    def export(self, spans):
+        seconds = float(os.environ["OTEL_EXPORTER_OTLP_TIMEOUT"])
+        try:
+            with socket.create_connection(("127.0.0.1", int(os.environ["COLLECTOR"])), seconds) as connection:
+                connection.sendall(b"spans")
+                connection.recv(1)
+        except OSError as error:
+            with open(os.environ["TOLD"], "a") as told:
+                told.write(f"not sent: {error}; logs: {os.environ['OTEL_LOGS_EXPORTER']}\\n")
+        return SpanExportResult.FAILURE
+
+    def shutdown(self):
+        pass
+
+def init_splunk_otel():
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Collector(), schedule_delay_millis=100))
+    trace.set_tracer_provider(provider)
+"""
+
+
+def test_no_request_waits_for_a_collector_that_is_away_and_the_end_only_a_moment(
+    paths: Paths, make_notebook: MakeNotebook, tmp_path: Path
+) -> None:
+    make_notebook("algo")
+    (tmp_path / "splunk_otel.py").write_text(STUCK)
+    told = tmp_path / "told"
+    with socket.create_server(("127.0.0.1", 0)) as collector:  # takes what comes, and answers nothing
+        variables = {"PYTHONPATH": str(tmp_path), "TOLD": str(told), "olly_enabled": "1"}
+        variables["COLLECTOR"] = str(collector.getsockname()[1])
+        with Service(paths.home, paths.notebooks, **variables) as service:
+            service.fit("algo", "a\n1\n2\n")
+            with collector.accept()[0]:
+                assert service.apply("algo", "a\n1\n2\n")["status"] == "success"
+                assert not told.exists()  # it still waits for the first answer
+                collector.close()
+                until(told.exists)
+            assert service.apply("algo", "a\n1\n2\n")["status"] == "success"
+            assert service.stop() == 0
+    lines = told.read_text().splitlines()
+    assert lines[0] == "not sent: timed out; logs: none"  # logs repeat what notebooks print: they stay here
+    assert lines[-1] == "not sent: [Errno 111] Connection refused; logs: none"
 
 
 def _phases(spans: list[dict[str, Any]], request: dict[str, Any]) -> set[str]:
