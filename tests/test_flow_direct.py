@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from dltk_runtime.cli import dltk
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.rehearsal.world import BEGIN, World
+from dltk_runtime.flows.rehearsal.world import BEGIN, World, window_of
 from dltk_runtime.settings import ClientSettings
 from tests.container_standin import TOKEN, Standin, standin
 from tests.flow_helpers import NOBODY, count, flow_of, invoke, predicting, search_of, world_of
@@ -51,6 +51,16 @@ class TestScoring:
         world.calling(NOBODY).run(search_of(world, "score"), NOW)
         assert count(world, INDEX, kind="prediction") == 0
         assert world.run(search_of(world, "health"), NOW + 300).frame["scored"].tolist() == ["0"]
+
+    @pytest.mark.parametrize("blanked", ["f_len=null()", 'f_len=if(entity="007",null(),f_len)'])
+    def test_a_null_feature_or_an_empty_column_is_filled_and_its_row_is_scored(
+        self, world: World, blanked: str
+    ) -> None:
+        score = search_of(world, "score")
+        text = score.text.replace("| fillnull", f"| eval {blanked} | fillnull")
+        assert text != score.text
+        world.ask(text, NOW, window_of(score, NOW))
+        assert count(world, INDEX, kind="prediction") == 4
 
     def test_what_the_container_refuses_is_not_written(self, world: World, container: Standin) -> None:
         container.says("error", "/apply: ERROR: unable to apply model")
@@ -136,8 +146,10 @@ class TestPackage:
 
 class TestRehearsal:
     @pytest.mark.timeout(300)
-    def test_flow_test_ends_green_and_says_which_text_did_not_run(self, tmp_path: Path) -> None:
-        invoke("flow", "new", "direct", "web", "--defaults", "--interval", "30", "--to", str(tmp_path))
+    @pytest.mark.parametrize("kind", ["direct", "summary"])
+    def test_flow_test_ends_green_and_says_which_text_did_not_run(self, tmp_path: Path, kind: str) -> None:
+        """The third kind has a test of its own."""
+        invoke("flow", "new", kind, "web", "--defaults", "--interval", "60", "--to", str(tmp_path))
         said = invoke("flow", "test", str(tmp_path), "--days", "1", "--notebooks", str(ROOT / "notebooks"))
         assert "The flow works." in said
         assert "not run: dltk_web_base (index=main sourcetype=dns)" in " ".join(said.split())

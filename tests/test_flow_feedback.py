@@ -20,7 +20,7 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 from dltk_runtime.splunk.standin import Window
 from tests.container_standin import TOKEN, standin
-from tests.flow_helpers import count, flow_of, invoke, predicting, search_of, world_of
+from tests.flow_helpers import NOBODY, count, flow_of, invoke, predicting, search_of, world_of
 from tests.service import ROOT
 
 ALL = Window(BEGIN, BEGIN + 4 * DAY)
@@ -111,6 +111,35 @@ def test_a_label_for_a_record_that_is_gone_writes_nothing(world: World) -> None:
     person(world).write(world, BEGIN + DAY, "k0", "dga")
     assert labels(world) == {}
     assert count(world, INDEX, kind="label") == 0
+
+
+def test_many_of_one_kind_are_judged_at_once_and_what_somebody_judged_before_stays(world: World) -> None:
+    score(world)
+    network = [key for key, row in queue(world).items() if str(row["entity"]).endswith(".edge-static.net")]
+    person(world, "ann").write(world, BEGIN + DAY, network[0], "skip")
+    tokens = {"pattern": r"\.edge-static\.net$", "tick": "0", "note": "ours", "env:user": "bob"}
+    bulk, many = (search_of(world, name, "review") for name in ("bulk_search", "many_search"))
+    assert len(world.run(many, BEGIN + DAY + 1, tokens=tokens).frame) == len(network) - 1
+    world.run(bulk, BEGIN + DAY + 1, tokens=tokens | {"verdict_on_all": "legit"})
+    written = labels(world)
+    assert {key: (written[key]["reviewer"], written[key]["label"]) for key in network} == {
+        network[0]: ("ann", "skip")
+    } | dict.fromkeys(network[1:], ("bob", "legit"))
+    assert set(written) == set(network)
+    assert count(world, INDEX, kind="label") == len(network) > 10
+    assert world.run(many, BEGIN + DAY + 2, tokens=tokens).frame.empty
+
+
+def test_a_dead_container_queues_nothing_fires_the_alert_and_its_windows_can_be_run_again(world: World) -> None:
+    hour = Window(BEGIN, BEGIN + 3600)
+    world.calling(NOBODY).run(search_of(world, "score"), BEGIN + DAY, hour)
+    assert (queue(world), world.predictions()) == ({}, [])
+    (missed,) = world.run(search_of(world, "health"), BEGIN + 3600).frame.to_dict("records")
+    assert int(missed["scored"]) < int(missed["rows"])
+    again = Window(float(missed["win_start"]), float(missed["win_end"]))
+    score(world, BEGIN + DAY + 60, again)
+    assert len(world.predictions()) == int(missed["rows"])
+    assert queue(world)
 
 
 def test_what_people_labelled_leaves_the_queue(world: World) -> None:
