@@ -56,6 +56,7 @@ class Applying:
         self._pool = pool
         self._last = last
         self._drift = drift
+        self._later = mismatch.LaterFits(store)
 
     async def apply(self, request: Request, call: Call) -> Pieces:
         """The answer with the results of the model's current version.
@@ -88,7 +89,7 @@ class Applying:
                 reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
             finally:
                 call.spent(worker.phases)
-            other = mismatch.of_features(request, version)
+            other = mismatch.of_features(request, version) or await self._later.warning(version)
             if isinstance(reply, Failed):
                 error = await self._pool.explained(reply.error, worker)
                 raise failed(error, f"Mind that {other}." if other else "")
@@ -190,7 +191,8 @@ class Applying:
         for job in self._jobs.list():
             if (job.algorithm, job.model) == (name.algorithm, name.model) and job.state in ("queued", "running"):
                 return (
-                    f"The model '{name.model}' has no version yet: job {job.id} is training it. Apply it again later."
+                    f"The model '{name.model}' has no version yet: job {job.id} is training it "
+                    f"({job.how_far}). Apply it again later."
                 )
         if other := mismatch.of_algorithm(name, self._store, algorithm.algorithms(self._paths)):
             return f"{other} load('{name.legacy}') failed: {error}."

@@ -62,6 +62,13 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     request: str = ""
     message: str = ""
 
+    @property
+    def how_far(self) -> str:
+        """Its state, or, while it runs, its phase with the steps that are done: ``fit, 9 of 40 steps``."""
+        if self.state is not State.RUNNING or not self.phase:
+            return str(self.state)
+        return f"{self.phase}, {self.step:g} of {self.total:g} steps" if self.total else self.phase
+
 
 def save(folder: Path, record: JobRecord) -> None:
     """Replace the record in a job's folder; whether it outlives a power cut is `files.sync`'s business."""

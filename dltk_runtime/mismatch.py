@@ -6,12 +6,15 @@ another algorithm or other features, applies come with those from then on.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable, Sequence
 
 from dltk_runtime.protocol import Request
 from dltk_runtime.store import ModelName, ModelStore, Version
 
 NAMED = 8  # fields that a message names
+LOOK_EVERY = 5.0  # seconds for which it is known whether a model was fitted with another algorithm
 
 
 def of_features(request: Request, version: Version) -> str:
@@ -48,6 +51,32 @@ def of_algorithm(name: ModelName, store: ModelStore, algorithms: Iterable[str]) 
         f"'{other}': use another model name for other features or another algorithm, "
         f"or apply it with '| apply {name.model} algo={other}'."
     )
+
+
+class LaterFits:
+    """Models into which another algorithm was fitted later than the one that an apply asks for, in any server."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
+        self._known: dict[ModelName, tuple[float, str]] = {}  # until when, and what is to be said
+
+    async def warning(self, version: Version) -> str:
+        """What to say of it; nothing when the version's algorithm was the last one. Looks only now and then."""
+        until, text = self._known.get(version.name, (0.0, ""))
+        if version.number and time.monotonic() > until:
+            text = await asyncio.to_thread(self._look, version.name)
+            self._known[version.name] = (time.monotonic() + LOOK_EVERY, text)
+        return text
+
+    def _look(self, name: ModelName) -> str:
+        other = self._store.algorithm_of(name.model, ())
+        if other is None or other == name.algorithm:
+            return ""
+        number = self._store.serving(ModelName(other, name.model)).number
+        return (
+            f"the search asks the model '{name.model}' for the algorithm '{name.algorithm}', and version {number} of "
+            f"'{other}' was fitted into it later: use another model name for other features or another algorithm"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ def service(paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
     make_notebook("algo")
     make_notebook("needs", apply="def apply(model, df, param):\n    return df['bytes_in']")
     with Service(paths.home, paths.notebooks) as service:
-        for algorithm in ("algo", "needs"):
+        for algorithm in ("needs", "algo"):
             service.fit(algorithm, "bytes_in,host,y\n1,a,0\n2,b,1\n", target="y")
         yield service
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.service import Service
+from tests.service import Service, until
 from tests.wire import write_notebook
 
 
@@ -14,6 +14,7 @@ from tests.wire import write_notebook
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     root = tmp_path_factory.mktemp("mismatch")
     write_notebook(root / "notebooks", "first")
+    write_notebook(root / "notebooks", "third")
     write_notebook(root / "notebooks", "second", fit="def fit(model, df, param): 1 / 0")
     write_notebook(root / "notebooks", "needs", apply="def apply(model, df, param): return df[['old', 'both']]")
     with Service(root / "home", root / "notebooks") as service:
@@ -29,6 +30,17 @@ def test_an_algorithm_that_never_fitted_the_model_is_named_beside_the_one_that_d
     assert "algorithm 'second', and version 1 of it is of 'first'" in message
     assert "use another model name for other features" in message
     assert "| apply m_first algo=first" in message
+
+
+def test_an_algorithm_whose_model_another_one_was_fitted_into_later_is_named_beside_that_one(service: Service) -> None:
+    for algorithm in ("first", "third", "third"):
+        assert service.fit(algorithm, "old,both\n1,2\n", model="shared")["status"] == "success"
+    said = "/apply done successfully. WARNING: the search asks the model 'shared' for the algorithm 'first', "
+    message = service.apply("first", "old,both\n1,2\n", model="shared")["message"]
+    assert message.startswith(said + "and version 2 of 'third' was fitted into it later: use another model name")
+    assert service.apply("third", "old,both\n1,2\n", model="shared")["message"] == "/apply done successfully"
+    service.fit("first", "old,both\n1,2\n", model="shared")
+    until(lambda: service.apply("first", "old,both\n1,2\n", model="shared")["message"] == "/apply done successfully")
 
 
 def test_other_features_are_named_beside_those_of_the_fit(service: Service) -> None:

@@ -1,0 +1,126 @@
+"""What becomes of jobs and requests when the server ends: in every state, and with all hands full."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+import urllib.error
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dltk_runtime.paths import Paths
+from tests.conftest import MakeNotebook
+from tests.service import Service, until
+from tests.test_async_fits import FIT, ROWS, SAVE, WAIT, Gate, get, job_of, wait_for
+
+Answer = dict[str, Any]
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path)
+
+
+@pytest.fixture
+def service(paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
+    make_notebook("algo")
+    make_notebook("fails", fit="def fit(model, df, param): return 1 / 0")
+    make_notebook("waits", wait=WAIT, fit=FIT, save=SAVE, apply="def apply(model, df, param):\n    return df")
+    with Service(paths.home, paths.notebooks, DLTK_FIT_WORKERS="2", DLTK_GRACE="1") as service:
+        yield service
+
+
+def states(service: Service) -> dict[str, str]:
+    return {view["id"]: view["state"] for view in get(service, "/v1/jobs")["jobs"]}
+
+
+def test_a_server_that_is_killed_leaves_every_job_in_a_state_that_is_true(service: Service, gate: Gate) -> None:
+    assert service.fit("algo", ROWS)["status"] == "success"
+    assert service.fit("fails", ROWS)["status"] == "error"
+    cancelled, running, queued = "", "", ""
+    running = job_of(service.fit("waits", ROWS, model="a", mode="async", **gate.params("fit")))
+    until(gate.began.exists)
+    cancelled = job_of(service.fit("algo", ROWS, model="b", mode="async"))
+    assert service.cancel(cancelled) == 200
+    wait_for(service, cancelled, "cancelled")
+    queued = job_of(service.fit("algo", ROWS, model="c", mode="async"))
+    before = states(service)
+    assert sorted(before.values()) == ["cancelled", "failed", "queued", "running", "succeeded"]
+    service.restart(signal.SIGKILL)
+    wait_for(service, queued, "succeeded")
+    os.utime(service.home / "jobs" / running / "job.json", (0, 0))  # as after a minute
+    after = states(service)
+    assert after == before | {running: "lost", queued: "succeeded"}
+    assert service.store_folders("waits", "a") in ([], ["1"])  # a reserved number, which no version will have
+    assert not list((service.home / "app" / "model" / "data" / "versions" / "waits").glob("*/*/version.json"))
+    assert service.cancel(running) == 409
+
+
+def test_sigterm_under_load_leaves_nothing_half_done(service: Service, gate: Gate) -> None:
+    assert service.fit("algo", ROWS)["status"] == "success"
+    waiting = [
+        job_of(service.fit("waits", ROWS, model=model, mode="async", **gate.params("fit"))) for model in ("a", "b", "c")
+    ]
+    until(gate.began.exists)
+    applies: list[Answer] = []
+    fits: list[Answer] = []
+    threads = [_until_refused(lambda: service.apply("algo", ROWS), applies) for _ in range(6)]
+    threads += [_until_refused(lambda n=n: service.fit("algo", ROWS, model=f"m{n}"), fits) for n in range(2)]
+    until(lambda: len(applies) > 50 and len(fits) > 2)
+    assert service.stop() == 0
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    assert {answer["status"] for answer in applies} == {"success"}
+    assert all(answer["status"] == "success" or "server was stopped" in answer["message"] for answer in fits)
+    _check_that_all_is_whole(service, waiting)
+    service.start()
+    assert service.apply("algo", ROWS)["status"] == "success"
+    gate.go_on.touch()
+    for job in waiting[1:]:
+        wait_for(service, job, "succeeded")
+
+
+def _until_refused(call: Callable[[], Answer], answers: list[Answer]) -> threading.Thread:
+    """A client that goes on until nobody takes its connection. Half an answer would be another error, and end it."""
+
+    def run() -> None:
+        try:
+            while True:
+                answers.append(call())
+        except (urllib.error.URLError, ConnectionError):
+            return
+        except Exception as error:  # noqa: BLE001 - told by the test
+            answers.append({"status": repr(error), "message": ""})
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def _check_that_all_is_whole(service: Service, waiting: list[str]) -> None:
+    """Every folder of a version has its manifest, every job an end, but for those that wait for the next server."""
+    folders = list((service.home / "app" / "model" / "data" / "versions").glob("*/*/[0-9]*"))
+    assert folders
+    assert all((folder / "version.json").exists() for folder in folders)
+    left = {record["id"]: record["state"] for record in service.jobs()}
+    assert [left[job] for job in waiting] == ["failed", "queued", "queued"]
+    assert {state for job, state in left.items() if job not in waiting} <= {"succeeded", "failed"}
+    for record in service.jobs():
+        if record["state"] == "succeeded":
+            folder = service.home / "app" / "model" / "data" / "versions" / record["algorithm"] / record["model"]
+            assert json.loads((folder / str(record["version"]) / "version.json").read_text())["job"] == record["id"]
+
+
+def test_a_job_whose_rows_find_no_room_is_refused_before_it_is_submitted(service: Service) -> None:
+    shutil.rmtree(service.home / "jobs")
+    (service.home / "jobs").touch()  # nothing can be written below a file
+    answer = service.fit("algo", ROWS, mode="async")
+    assert answer["status"] == "error"
+    assert "The record of a job could not be written" in answer["message"]
