@@ -177,6 +177,13 @@ def test_a_fit_whose_load_or_summary_raises_succeeds_with_a_warning(
     assert culprit("warning", cells) in answer["message"]
 
 
+def test_what_fit_warns_of_stands_in_its_message(service: Service, make_notebook: MakeNotebook) -> None:
+    make_notebook("told", fit="def fit(model, df, param):\n    model['rows'] = 3\n    return {'warnings': ['few', 3]}")
+    answer = service.fit("told", ROWS)
+    assert answer["status"] == "success"
+    assert answer["message"].endswith(" is now current. WARNING: few. WARNING: 3.")
+
+
 RETURNS = {
     "None": ("apply returned None", "def apply(model, df, param):  # here\n    pass"),
     "a scalar": ("apply returned int", "def apply(model, df, param):  # here\n    return 7"),

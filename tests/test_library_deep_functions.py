@@ -130,6 +130,16 @@ def test_a_parameter_out_of_range_is_refused_by_name(name: str, algorithm: Get, 
         notebook.init(df, handed(notebook, asked(target, features, epochs="0")))
 
 
+@pytest.mark.parametrize(("given", "warnings"), [({}, 0), ({"hidden_layers": "8-4"}, 1)])
+def test_a_logistic_regression_warns_of_hidden_layers(
+    given: dict[str, str], warnings: int, algorithm: Get, flowers: pd.DataFrame
+) -> None:
+    notebook, (target, features) = algorithm("pytorch_logistic_regression"), ASKED["pytorch_logistic_regression"]
+    param = handed(notebook, asked(target, features, epochs="1", **given))
+    told = notebook.fit(notebook.init(flowers, param), flowers, param)["warnings"]
+    assert [text.split(" ")[0] for text in told] == ["hidden_layers"] * warnings
+
+
 @pytest.mark.parametrize(
     ("name", "params", "sentence"),
     [

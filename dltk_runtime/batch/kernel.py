@@ -96,7 +96,7 @@ class Run:
             metrics=describe.metrics(self.record.get("info")),
             libraries=describe.libraries(),
             kept_by_runtime=kept,
-            notices=notices,
+            notices=(*describe.warnings(self.record.get("info")), *notices),
         )
         files.write(folder, files.REPORT, report)
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 LONGEST_TEXT = 16 * 1024**2  # bytes of str(model): dashboards read base64 pictures out of it
+LONGEST_WARNING = 500  # characters
 DEEPEST = 20  # levels of nested containers that are followed
 LIBRARIES = (
     "numpy",
@@ -61,6 +62,12 @@ def metrics(info: Any) -> dict[str, float]:
         return {}
     numbers = {str(name): _number(value) for name, value in given.items()}
     return {name: number for name, number in numbers.items() if number is not None}
+
+
+def warnings(info: Any) -> tuple[str, ...]:
+    """The texts in ``info["warnings"]``, where `fit` returned such a dict: what the search is to be told."""
+    given = info.get("warnings") if isinstance(info, dict) else None
+    return tuple(_text(each)[:LONGEST_WARNING].rstrip(".") for each in given) if isinstance(given, list | tuple) else ()
 
 
 def libraries() -> dict[str, str]:

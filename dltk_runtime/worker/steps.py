@@ -103,7 +103,7 @@ class Steps:
             libraries=describe.libraries(),
             kept_by_runtime=kept,
             apply_error=apply_error,
-            notices=(notice,) if notice else (),
+            notices=(*describe.warnings(info), *filter(None, [notice])),
             held_out=held,
         ), results
 
