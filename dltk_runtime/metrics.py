@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    Summary,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -39,6 +46,10 @@ class Metrics:
         self._phases = Histogram(
             "dltk_phase_seconds", "Phases of requests", ["route", "phase"], buckets=SECONDS, registry=self._registry
         )
+        # Without buckets: for each algorithm these would be hundreds of lines.
+        self._of_algorithm = Summary(
+            "dltk_algorithm_seconds", "Phases of requests", ["route", "algorithm", "phase"], registry=self._registry
+        )
         self._registry.register(_Now(service))
 
     def answered(self, call: Call, outcome: str, seconds: float) -> None:
@@ -49,6 +60,7 @@ class Metrics:
         self._seconds.labels(call.route).observe(seconds)
         for phase, spent in call.facts.get("phases", {}).items():
             self._phases.labels(call.route, phase).observe(spent)
+            self._of_algorithm.labels(call.route, known, phase).observe(spent)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""

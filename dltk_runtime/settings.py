@@ -259,7 +259,11 @@ class Settings:
         "worker processes kept for apply, all models together; 0: one for each GiB of memory, 2 to 16",
     )
     fit_workers: int = _setting(
-        "DLTK_FIT_WORKERS", 0, "a whole number", _natural, "fits that run at the same time; 0: cores + 1"
+        "DLTK_FIT_WORKERS",
+        0,
+        "a whole number",
+        _natural,
+        "fits that run at the same time, beside those that have a GPU; 0: cores + 1",
     )
     gpus: str = _setting(
         "DLTK_GPUS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +64,18 @@ def test_an_iterable_is_reported_as_it_is_gone_through() -> None:
     reporter.send_to(lambda step, total, metrics: sent.append((step, total)))
     assert list(reporter.over([7, 8, 9])) == [7, 8, 9]
     assert sent[-1] == (3, 3)
+
+
+def test_the_keras_callback_reports_each_epoch_with_its_metrics() -> None:
+    import keras
+
+    reporter, sent = Reporter(), list[tuple[float, float, list[str]]]()
+    reporter.send_to(lambda step, total, metrics: sent.append((step, total, list(metrics))))
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    network.compile("sgd", "mse")
+    network.fit(np.ones((4, 1)), np.ones(4), epochs=2, verbose=0, callbacks=[reporter.keras()])
+    assert sent[0][1:] == (2, ["loss"])
+    assert sent[-1] == (2, 2, ["loss"])
 
 
 def test_without_a_worker_a_bar_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:

@@ -223,6 +223,8 @@ def test_metrics_are_behind_the_token_and_tell_what_was_done(service: Service) -
     assert 'dltk_requests_total{algorithm="algo",outcome="success",route="/apply"} 1.0' in lines
     assert 'dltk_rows_total{algorithm="algo",route="/apply"} 2.0' in lines
     assert any(line.startswith('dltk_phase_seconds_count{phase="apply",route="/apply"}') for line in lines)
+    of_algorithm = 'dltk_algorithm_seconds_count{algorithm="algo",phase="apply",route="/apply"}'
+    assert any(line.startswith(of_algorithm) for line in lines)
     assert any(line.startswith('dltk_jobs{state="succeeded"}') for line in lines)
 
 
