@@ -202,3 +202,12 @@ def test_a_view_that_is_no_xml_is_named(tmp_path: Path) -> None:
     texts["dltk_flow_x/default/data/ui/views/overview.xml"] = "<form"
     write(tmp_path, texts)
     assert numbers(tmp_path) == {713}
+
+
+@pytest.mark.parametrize("latest", ["rt", "@mon", "-1d@d+3h"])
+def test_times_that_cannot_be_resolved_here_are_passed_over(tmp_path: Path, latest: str) -> None:
+    texts = files(made("datamodel"))
+    path = f"dltk_flow_x/{SEARCHES}"
+    texts[path] = texts[path].replace("dispatch.latest_time = -20m@m", f"dispatch.latest_time = {latest}")
+    write(tmp_path, texts)
+    assert not {209, 522} & numbers(tmp_path)

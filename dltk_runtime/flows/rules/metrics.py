@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
-from dltk_runtime.flows.rules.rule import Found, Rule, scheduled, texts
-from dltk_runtime.splunk.standin import epoch
+from dltk_runtime.flows.rules.rule import NOON, Found, Rule, moment, scheduled, texts
 
-_NOON = 1_767_614_400.0  # of a day in 2026: a moment to resolve times at
 _LEAST_LAG = 600  # seconds: two intervals of the default acceleration
 
 
@@ -54,7 +52,8 @@ def _too_early(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in scheduled(app):
         if text.writes and any("datamodel" in arguments for arguments in text.of("tstats")):
             latest = text.search.stanza.get("dispatch.latest_time")
-            if epoch(latest or "now", _NOON) > _NOON - _LEAST_LAG:
+            end = moment(latest or "now")
+            if end is not None and end > NOON - _LEAST_LAG:
                 yield Found(text.where, f"dispatch.latest_time = {latest or '(missing)'}")
 
 

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dltk_runtime.errors import DltkError
 from dltk_runtime.flows.app import App, Search
+from dltk_runtime.splunk.standin import epoch
 
+NOON = 1_767_614_400.0  # of a day in 2026: a moment to resolve times at
 _PIECE = re.compile(r'"(?:\\.|[^"\\])*"|```.*?```|[\[\]|]|[^"\[\]|]', re.DOTALL)
 
 _FIT = re.compile(r"\bfrom\s+(.+?)\s+into\s+(?:app:|user:)?(\w+)", re.DOTALL)
@@ -79,6 +82,14 @@ class Text:
     def _cut(self, name: str) -> tuple[str, str]:
         match = re.search(rf"(?:^|\|)\s*{name}\b", self.spl)
         return (self.spl[: match.start()], self.spl[match.end() :]) if match else (self.spl, "")
+
+
+def moment(modifier: str) -> float | None:
+    """Epoch seconds of a time such as ``-7m@m`` when it is `NOON`; nothing for what has no such time, as ``rt``."""
+    try:
+        return epoch(modifier, NOON)
+    except DltkError:
+        return None
 
 
 @lru_cache(maxsize=4)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from dltk_runtime.errors import DltkError
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rehearsal import cron
-from dltk_runtime.flows.rules.rule import Found, Rule, Text, scheduled
-from dltk_runtime.splunk.standin import epoch
+from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, moment, scheduled
 
-_NOON = 1_767_614_400.0  # of a day in 2026: a moment to resolve times at
 _HOUR = 3600
 _SECONDS = {"s": 1, "m": 60, "h": _HOUR}
 
@@ -80,7 +77,7 @@ def _snaps(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _often(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in scheduled(app):
         try:
-            starts = list(cron.parse(text.search.stanza.get("cron_schedule")).starts(_NOON, _NOON + _HOUR))
+            starts = list(cron.parse(text.search.stanza.get("cron_schedule")).starts(NOON, NOON + _HOUR))
         except FlowInvalid as error:
             yield Found(text.where, error.sentence)
             continue
@@ -149,7 +146,7 @@ def _nothing_missed(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 def _interval(text: Text) -> float | None:
     try:
-        starts = list(cron.parse(text.search.stanza.get("cron_schedule")).starts(_NOON, _NOON + 48 * _HOUR))
+        starts = list(cron.parse(text.search.stanza.get("cron_schedule")).starts(NOON, NOON + 48 * _HOUR))
     except FlowInvalid:
         return None
     return starts[1] - starts[0] if len(starts) > 1 else None
@@ -157,11 +154,9 @@ def _interval(text: Text) -> float | None:
 
 def _length(text: Text, prefix: str) -> float | None:
     suffix = "" if prefix.endswith("index_") else "_time"
-    try:
-        latest = epoch(text.search.stanza.get(f"{prefix}latest{suffix}") or "now", _NOON)
-        return latest - epoch(text.search.stanza.get(f"{prefix}earliest{suffix}"), _NOON)
-    except DltkError:
-        return None
+    begin = moment(text.search.stanza.get(f"{prefix}earliest{suffix}"))
+    end = moment(text.search.stanza.get(f"{prefix}latest{suffix}") or "now")
+    return None if begin is None or end is None else end - begin
 
 
 RULES = (
