@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -137,7 +138,9 @@ def _environ() -> dict[str, str]:
     return {name: value for name, value in ours.items() if not name.startswith(("DLTK_", "api_"))}
 
 
+@functools.cache
 def _any_certificate() -> ssl.SSLContext:
+    """What accepts any certificate; made once, since making it takes longer than many a request."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context

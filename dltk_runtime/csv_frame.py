@@ -3,7 +3,7 @@
 | input | way |
 |---|---|
 | up to 16 KiB, plain names over plain numbers of at most 15 digits | numpy's numbers, which are the same |
-| from 8 MiB on, no quotes, all columns int64, float64 or bool | pandas, in pieces, on all cores |
+| from 4 MiB on, no quotes, all columns int64, float64 or bool | pandas, in pieces, on all cores |
 | anything else: text, dates, missing integers, mixed columns, ragged rows, odd headers, … | pandas, from the bytes |
 
 pandas reads a large file in chunks of a number of rows that follows from its width, and infers each column's type
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -27,9 +28,9 @@ from dltk_runtime.settings import cores
 Blob = bytes | memoryview
 
 SMALL = 16 * 1024  # bytes up to which numpy is faster than pandas' way to its parser
-LARGE = 8 * 1024**2  # bytes from which threads win, also where two of them share one core
+LARGE = 4 * 1024**2  # bytes from which threads are worth their start
 BLOCK = 1024**2  # bytes searched for line ends at once, so that they stay in the processor's cache
-PIECES = 4  # in a chunk
+PIECES = 2  # in a chunk: more cost more, fewer leave cores without work
 _NAMES = re.compile(rb"[A-Za-z_]\w*(?:,[A-Za-z_]\w*)*")
 # pandas' float parser divides an exact integer by an exact power of ten as long as there are 15 digits: no rounding
 # but that of the division, as in numpy's and Python's.
@@ -130,15 +131,15 @@ def _large(csv: memoryview) -> pd.DataFrame | None:
 
 
 def _in_pieces(csv: memoryview) -> pd.DataFrame:
-    head = _end_of_head(csv)
-    names = pd.read_csv(_Bytes(csv[:head])).columns  # type: ignore[call-overload]
-    step = _rows_of_chunk(len(names)) // PIECES
+    head, begin = _line_ends(csv)
+    first = pd.read_csv(_Bytes(csv[:begin]))  # type: ignore[call-overload]
+    if not all(dtype in _PLAIN for dtype in first.dtypes):
+        raise _Odd  # most files that are none for this way show it here
+    step = _rows_of_chunk(first.shape[1]) // PIECES
     ends, rows = _ends(np.frombuffer(csv, np.uint8), head, step)
-    whole = _Whole(names, csv, rows, step)
-    pieces = list(zip([head, *ends[:-1]], ends, range(0, rows, step), strict=True))
-    whole.take(*pieces[0])  # most files that are none for this way show it here
+    whole = _Whole(first.columns, csv, rows, step)
     with ThreadPoolExecutor(cores()) as threads:
-        list(threads.map(lambda piece: whole.take(*piece), pieces[1:]))
+        list(threads.map(whole.take, [head, *ends[:-1]], ends, range(0, rows, step)))
     return whole.frame()
 
 
@@ -151,12 +152,13 @@ class _Whole:
         self._rows = rows
         self._step = step  # rows of each piece but the last
         self._columns: list[np.ndarray[Any, Any]] = []
+        self._made = threading.Lock()
 
     def take(self, start: int, end: int, row: int) -> None:
         """Read the piece from byte `start` to `end`, which begins with row `row`.
 
         Raises:
-            _Odd: there is a quote, or its rows and columns are not those of the first piece.
+            _Odd: there is a quote, or its columns are not those of the other pieces.
         """
         text = bytes(self._csv[start:end])
         if b'"' in text:
@@ -166,8 +168,9 @@ class _Whole:
         rows = min(self._step, self._rows - row)
         if not isinstance(piece.index, pd.RangeIndex) or len(arrays) != len(self._names) or len(piece) != rows:
             raise _Odd
-        if not self._columns:
-            self._columns = [_column(array.dtype, self._rows) for array in arrays]
+        with self._made:
+            if not self._columns:
+                self._columns = [_column(array.dtype, self._rows) for array in arrays]
         for column, array in zip(self._columns, arrays, strict=True):
             if array.dtype != column.dtype:
                 raise _Odd
@@ -186,12 +189,14 @@ def _column(dtype: np.dtype[Any], rows: int) -> np.ndarray[Any, Any]:
     return np.empty(rows, dtype)
 
 
-def _end_of_head(csv: memoryview) -> int:
-    """Where the first row begins."""
-    end = bytes(csv[:BLOCK]).find(b"\n")
-    if end < 0:
-        raise _Odd
-    return end + 1
+def _line_ends(csv: memoryview) -> tuple[int, int]:
+    """Where the first row begins, and where some row ends that is not far away."""
+    begin = bytes(csv[:BLOCK])
+    first = begin.find(b"\n") + 1
+    other = begin.find(b"\n", first + SMALL) + 1
+    if not begin[:first].strip() or not other or b'"' in begin[:other]:
+        raise _Odd  # the head may be another line
+    return first, other
 
 
 @functools.cache

@@ -22,6 +22,8 @@ from dltk_runtime.service import Service
 from dltk_runtime.settings import Settings
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+KEPT = 8 * 1024**2
 ANSWERING = 5  # seconds that the answers of what was ended at the end of DLTK_GRACE may take
 
 
@@ -53,6 +55,7 @@ def serve(settings: Settings) -> None:
     if not settings.api_token:
         raise TokenMissing
     _hide_from_workers()
+    _keep_freed_memory()
     secure = _secure(settings)
     logs.start()
     sock = _bind(settings)
@@ -126,6 +129,17 @@ def _hide_from_workers() -> None:
     What is not dumpable belongs to root in /proc (proc(5)); against notebooks that run as root nothing helps.
     """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0)
+
+
+def _keep_freed_memory() -> None:
+    """Keep up to `KEPT` bytes of freed memory, and take pieces of bodies from there.
+
+    glibc else maps each piece of a large body anew, and the kernel zeroes it first.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # not in musl
+        libc.mallopt(M_MMAP_THRESHOLD, KEPT)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 def _secure(settings: Settings) -> bool:

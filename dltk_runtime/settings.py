@@ -412,6 +412,9 @@ def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
     defaults = {
         "MPLBACKEND": "Agg",  # no display
         "TF_CPP_MIN_LOG_LEVEL": "2",  # warnings and errors
+        # glibc else hands the memory of every table back to the kernel, and gets it anew, zeroed, for the next one.
+        "MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2),
+        "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2),
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # models share a GPU
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as nvidia-smi counts, whose indexes people write into settings
     }

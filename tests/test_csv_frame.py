@@ -104,7 +104,7 @@ def test_one_odd_line_in_a_large_file_is_read_as_pandas_reads_it(line: str, numb
 
 
 @pytest.mark.usefixtures("pieces")
-@pytest.mark.parametrize("head", ["a,b", "a,b,c,d", "a,a,a", '"a",b,c', "1,2,3", ""])
+@pytest.mark.parametrize("head", ["a,b", "a,b,c,d", "a,a,a", '"a",b,c', '"a\nb",b,c', "1,2,3", "", " ", "\r"])
 def test_the_head_of_a_large_file_means_what_it_means_to_pandas(head: str) -> None:
     assert_read_as_pandas_does(large(head=head, count=100_000))
 

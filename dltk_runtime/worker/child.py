@@ -113,12 +113,22 @@ def _serve(sock: socket.socket, board: Board, standing: _Standing, imports: tupl
 def _tell_counts(sock: socket.socket, steps: Steps) -> None:
     """Count the rows of an apply; tell how they are spread once there are enough of them, or nobody wants anything."""
     try:
-        rows = steps.count()
+        steps.count()
     except Exception as error:  # noqa: BLE001 - whatever a strange frame makes of the counting, applies go on
         sys.stderr.write(f"the rows of the last apply could not be counted: {error!r}\n")
         return
-    if rows >= ENOUGH or (rows and _idle(sock)):
+    if steps.counted >= ENOUGH:
         channel.send(sock, steps.counts())
+    if _idle(sock):
+        if steps.counted:
+            channel.send(sock, steps.counts())
+        _give_memory_back()
+
+
+def _give_memory_back() -> None:
+    """Give freed memory to others, which glibc keeps for the next table (see `settings.worker_environment`)."""
+    if hasattr(_libc, "malloc_trim"):  # not in musl
+        _libc.malloc_trim(0)
 
 
 def _idle(sock: socket.socket) -> bool:

@@ -145,12 +145,17 @@ class Residents:
             self.give_back(waiting.granted.result())
 
     def _dispatch(self) -> None:
+        without = set[Key]()  # keys for which there is nothing now
         for waiting in list(self._waiting):
             if waiting.granted.done():
                 self._waiting.remove(waiting)
+            elif waiting.key in without:
+                continue
             elif (resident := self._find(waiting.key)) is not None:
                 self._waiting.remove(waiting)
                 waiting.granted.set_result(resident)
+            else:
+                without.add(waiting.key)
 
     def _find(self, key: Key) -> Resident | None:
         if (resident := self.take_idle(key)) is not None:

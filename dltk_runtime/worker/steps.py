@@ -154,12 +154,16 @@ class Steps:
         if self._pristine is not None:
             self._model = self._pristine.restored(self._model)
 
-    def count(self) -> int:
-        """Count the rows of the last apply, once, after its answer; how many wait for `counts` now."""
+    @property
+    def counted(self) -> int:
+        """The rows that were counted since the last `counts`."""
+        return self._tally.rows
+
+    def count(self) -> None:
+        """Count the rows of the last apply, once, after its answer."""
         frame, self._counted = self._counted, None
         if frame is not None:
             self._tally.add(frame)
-        return self._tally.rows
 
     def counts(self) -> Counts:
         """How the rows of the last applies are spread."""
