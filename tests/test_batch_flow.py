@@ -221,6 +221,13 @@ def test_another_search_under_the_same_name_is_refused_and_told_how_to_go_on(spl
         run(to_index(splunkd, search=SEARCH + " y"))
 
 
+def test_a_first_run_that_failed_can_be_put_right(splunkd: Source, run: Run) -> None:
+    splunkd.pass_time(1)
+    with pytest.raises(BatchInvalid, match="no field"):
+        run(to_index(splunkd, search="index=main"))
+    assert [each.sent for each in run(to_index(splunkd))] == [1]
+
+
 def test_two_processes_do_not_run_one_flow(splunkd: Source, run: Run, paths: Paths) -> None:
     with held(paths.flows / "x", Mark("", "", 0)), pytest.raises(BatchInvalid, match="run by another process"):
         run(to_index(splunkd))

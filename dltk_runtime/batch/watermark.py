@@ -24,13 +24,14 @@ FILE, LOCK = "watermark.json", "lock"
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose watermark it is, and the moment (epoch seconds) before which all that was indexed is delivered.
 
-    `open` is the end of a window on its way.
+    `open` is the end of a window on its way. `delivered` is whether any window has come to its end yet.
     """
 
     search: str
     to: str
     done: int
     open: int | None = None
+    delivered: bool = False
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class Watermark:
 
     def close(self) -> None:
         """The open window is delivered."""
-        self._write(msgspec.structs.replace(self.mark, done=self.mark.open, open=None))
+        self._write(msgspec.structs.replace(self.mark, done=self.mark.open, open=None, delivered=True))
 
     def _write(self, mark: Mark) -> None:
         try:
@@ -93,10 +94,12 @@ def _read(path: Path, new: Mark) -> Mark:
         raise BatchInvalid(
             f"{path} is no watermark ({error}). Remove it, and say with --since where to begin."
         ) from error
-    if (mark.search, mark.to) != (new.search, new.to):
+    if (mark.search, mark.to) == (new.search, new.to):
+        return mark
+    if mark.delivered:
         raise BatchInvalid(
             f"The flow {path.parent.name!r} reads {shown(mark.search, 200)} into {mark.to}, by its watermark. Give "
             f"another search or destination a name of its own with --flow. To go on from where that one stopped, "
             f"remove {path} and add --since {mark.done} once."
         )
-    return mark
+    return new  # the first try was wrong, and has been put right

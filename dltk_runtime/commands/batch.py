@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dltk_runtime.commands import Exit, Moment
-from dltk_runtime.errors import BatchInvalid, DltkError
+from dltk_runtime.errors import DltkError
 from dltk_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,7 +88,13 @@ Examples:
 @click.option(
     "--lag", type=click.IntRange(0), default=120, show_default=True, help="Seconds until Splunk shows events."
 )
-@click.option("--late", type=click.IntRange(0), default=30, show_default=True, help="Days that events may come late.")
+@click.option(
+    "--late",
+    type=click.IntRange(0),
+    default=30,
+    show_default=True,
+    help="Days that events may come late; older are not read.",
+)
 @click.option("--home", type=click.Path(path_type=Path), help="Where models and jobs lie.  [DLTK_HOME]")
 @click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
 @click.pass_context
@@ -195,17 +201,13 @@ def _connection(settings: Settings, app: str | None) -> Connection:
     from dltk_runtime.splunk.access import of_settings
     from dltk_runtime.splunk.connection import Connection
 
-    access = of_settings(settings)
-    if not access.host:
-        raise BatchInvalid(
-            "It is not said where Splunk is: set splunk_access_enabled=1, splunk_access_host and splunk_access_token."
-        )
-    return Connection.of(access, app)
+    return Connection.of(of_settings(settings), app)
 
 
 def _destination(connection: Connection, settings: Settings, given: dict[str, Any]) -> Destination:
     from dltk_runtime.batch.destination import ToCollection, ToIndex
     from dltk_runtime.splunk.access import of_settings
+    from dltk_runtime.splunk.errors import AddressMissing
     from dltk_runtime.splunk.hec import Hec
     from dltk_runtime.splunk.kvstore import Collection
 
@@ -216,10 +218,7 @@ def _destination(connection: Connection, settings: Settings, given: dict[str, An
         raise click.UsageError(f"--to-hec {given['to_hec']}: say index=NAME.")
     access = of_settings(settings)
     if not access.hec_url:
-        raise BatchInvalid(
-            "It is not said where the HTTP Event Collector is: set splunk_hec_enabled=1, splunk_hec_url and "
-            "splunk_hec_token."
-        )
+        raise AddressMissing("the HTTP Event Collector", "splunk_hec_enabled=1, splunk_hec_url and splunk_hec_token")
     return ToIndex(Hec.of(access), index)
 
 

@@ -16,6 +16,7 @@ from splunklib import binding, client
 from dltk_runtime.errors import shown
 from dltk_runtime.splunk.access import Access, found
 from dltk_runtime.splunk.errors import (
+    AddressMissing,
     AnswerUnreadable,
     NotThere,
     RightMissing,
@@ -52,7 +53,13 @@ class Connection:
 
     @classmethod
     def of(cls, access: Access, app: str | None = None) -> Connection:
-        """The connection that `access` describes."""
+        """The connection that `access` describes.
+
+        Raises:
+            AddressMissing: it names no host.
+        """
+        if not access.host:
+            raise AddressMissing("Splunk", "splunk_access_enabled=1, splunk_access_host and splunk_access_token")
         return cls(access.host, access.port, access.token, tls=access.tls, patience=access.patience, app=app)
 
     @classmethod

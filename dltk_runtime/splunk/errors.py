@@ -3,6 +3,7 @@
 ::
 
     SplunkError
+    ├── AddressMissing         nobody said where it is
     ├── SplunkUnreachable      nobody answers, or the connection broke: worth another try
     ├── SplunkBusy             it answers that it cannot now: worth another try
     ├── CertificateRefused     TLS: not the certificate that was expected
@@ -26,6 +27,13 @@ class SplunkError(DltkError):
     """The root."""
 
     http_status = 502
+
+
+class AddressMissing(SplunkError):
+    """Nobody said where it is; `variables` would."""
+
+    def __init__(self, what: str, variables: str) -> None:
+        super().__init__(f"It is not said where {what} is: set {variables}.")
 
 
 class SplunkUnreachable(SplunkError):
