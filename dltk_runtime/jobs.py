@@ -49,12 +49,12 @@ class JobStore:
         # Weak, so that a job which its server has forgotten is not kept from being found lost.
         self._live: weakref.WeakSet[Job] = weakref.WeakSet()
         self._ended: dict[str, State] = {}  # of jobs whose records were read: these change no more
-        self._disk = ThreadPoolExecutor(1, "job-records")
+        self._disk = ThreadPoolExecutor(1, "job-records")  # for what no fit need wait for
 
     def create(
         self, name: ModelName, parameters: Mapping[str, str], request: str = "", submission: Submission | None = None
     ) -> Job:
-        """A queued job; `request` is the id of the request it came with. The oldest ended jobs make room.
+        """A queued job; `request` is the id of the request it came with. The oldest ended jobs make room, soon.
 
         With a `submission` the job is asynchronous: what it needs to run lies in its folder until it ends.
 
@@ -76,7 +76,7 @@ class JobStore:
         job = self._made(record, submission)
         self._live.add(job)
         self._on_state(record)
-        self.prune()
+        self._disk.submit(self.prune)
         return job
 
     def flush(self) -> None:
