@@ -76,20 +76,21 @@ class Applying:
         name = version.name
         printed = logs.PrintedLines(request=call.id, algorithm=name.algorithm, model=name.model)
         deadline = time.monotonic() + self._timeout
+        # All that needs no worker comes first: while one is leased, other requests wait for it.
+        message = Apply(
+            meta=request.meta_json,
+            version_column=version.number if wants_version(request.parameters) else 0,
+            refuse_missing=self._refuse_missing,
+            plain=request.plain,
+        )
+        other = mismatch.of_features(request, version) or await self._later.warning(version)
         async with self.loaded(version, printed.write, deadline, call) as (worker, loaded):
             self._last.applied(key_of(version))
             drifts = self._drift.warning(key_of(version))  # by the requests before, not by this one
-            message = Apply(
-                meta=request.meta_json,
-                version_column=version.number if wants_version(request.parameters) else 0,
-                refuse_missing=self._refuse_missing,
-                plain=request.plain,
-            )
             try:
                 reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
             finally:
                 call.spent(worker.phases)
-            other = mismatch.of_features(request, version) or await self._later.warning(version)
             if isinstance(reply, Failed):
                 error = await self._pool.explained(reply.error, worker)
                 raise failed(error, f"Mind that {other}." if other else "")

@@ -21,6 +21,7 @@ ROWS = 2_000
 BINS = 10
 CATEGORIES = 50
 LONGEST = 200  # characters of a category that is kept
+TOGETHER = 50  # small applies whose rows are counted at once: one costs nearly as much as all
 MOST = 200  # features that are watched: those that come first
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -76,6 +77,7 @@ class Tally:
         self._columns: pd.Index[Any] | None = None  # of the last small frame, and what is to be counted in it
         self._bins = _Bins([], {})
         self._places: list[int] = []
+        self._held: list[Floats] = []  # rows of small frames with these columns, to be counted together
         self._found: dict[str, Integers] = {}
         self.rows = 0  # counted since the last `take`
 
@@ -88,13 +90,16 @@ class Tally:
             self._count_numbers(rows)
         else:
             self._look_at(rows.columns)
-            self._add(self._bins.names, self._bins.count(values[:, self._places].astype(np.float64)))
+            self._held.append(values[:, self._places].astype(np.float64))
+            if len(self._held) >= TOGETHER:
+                self._count_held()
         for name, baseline in self._texts.items():
             if name in rows.columns:
                 self._add([name], [np.array(_in_categories(rows[name], baseline))])
 
     def take(self) -> tuple[int, dict[str, list[int]]]:
         """The number of rows that were counted, and for each watched feature how many of them are in each bin."""
+        self._count_held()
         rows, found = self.rows, {name: counts.tolist() for name, counts in self._found.items()}
         self.rows, self._found = 0, {}
         return rows, found
@@ -102,6 +107,11 @@ class Tally:
     def _add(self, names: Iterable[str], counts: Iterable[Integers]) -> None:
         for name, found in zip(names, counts, strict=True):
             self._found[name] = self._found[name] + found if name in self._found else found
+
+    def _count_held(self) -> None:
+        if self._held:
+            self._add(self._bins.names, self._bins.count(np.concatenate(self._held)))
+            self._held = []
 
     def _count_numbers(self, rows: pd.DataFrame) -> None:
         kinds = {name: frames.kind_of(dtype) for name, dtype in zip(rows.columns, rows.dtypes, strict=True)}
@@ -112,6 +122,7 @@ class Tally:
     def _look_at(self, columns: pd.Index[Any]) -> None:
         """Know which columns of a frame of numbers are watched; most frames have the same ones as the one before."""
         if self._columns is None or not columns.equals(self._columns):
+            self._count_held()
             self._columns, names = columns, columns.tolist()
             self._bins = _Bins([name for name in self._numbers if name in names], self._numbers)
             self._places = [names.index(name) for name in self._bins.names]
