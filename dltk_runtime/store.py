@@ -6,7 +6,6 @@ Nothing here is locked: each change is one step of the file system (make a folde
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -14,11 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime import files, legacy, removal, reservation, versions
-from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError, VersionUnknown
+from dltk_runtime import files, legacy, places, removal, reservation, versions
+from dltk_runtime.errors import StoreDamaged, StoreError, VersionUnknown
 from dltk_runtime.manifest import MANIFEST, Facts, Feature, Manifest, SourceHash, StoredFile
 from dltk_runtime.names import ModelName, checked
 from dltk_runtime.paths import Paths
+from dltk_runtime.places import CURRENT
 from dltk_runtime.reservation import Reservation
 from dltk_runtime.versions import DAY, Version
 
@@ -33,8 +33,6 @@ __all__ = [
     "StoredFile",
     "Version",
 ]
-
-CURRENT = "current"
 
 
 class ModelStore:
@@ -193,10 +191,6 @@ class ModelStore:
         except OSError as error:
             raise files.not_stored(f"A notice on {version}", version.folder, error) from error
 
-    def export(self, version: Version, to: Path, *, force: bool = False) -> list[Path]:
-        """Copy the notebook's files of `version` out of the store; see `Version.export`."""
-        return version.export(to, force=force)
-
     def prune(self, name: ModelName, in_use: Collection[int] = ()) -> list[int]:
         """Remove all versions but the current, the newest ones, and those `in_use`; the numbers removed.
 
@@ -233,21 +227,13 @@ class ModelStore:
     # ------------------------------------------------------------ the folders
 
     def _folder(self, name: ModelName) -> Path:
-        return _folder_of(self._versions, name)
+        return places.folder_of(self._versions, name)
 
     def _version(self, name: ModelName, number: int) -> Version:
-        return _version_of(self._versions, name, number)
+        return places.version_of(self._versions, name, number)
 
     def _named(self, name: ModelName) -> int | None:
-        """The number in the file `current`; None without a usable one."""
-        path = _current_of(self._versions, name)
-        try:
-            text = files.read_short(path).strip()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise StoreDamaged(f"{path} cannot be read: {error.strerror}. Check the volume and its rights.") from error
-        return int(text) if text.isdigit() and len(text) < 19 else None
+        return places.named(self._versions, name)
 
     def _point(self, name: ModelName, number: int) -> None:
         path = self._folder(name) / CURRENT
@@ -276,12 +262,7 @@ class ModelStore:
         return None
 
     def _names(self, model: str | None = None) -> Iterator[ModelName]:
-        """The models that have a folder; only those called `model`, when given."""
-        for algorithm in _folders(self._versions):
-            for folder in _folders(algorithm) if model is None else [algorithm / model]:
-                with suppress(NameInvalid):  # lost+found and other folders that are not ours
-                    if folder.is_dir():
-                        yield ModelName(algorithm.name, folder.name)
+        return places.names(self._versions, model)
 
     def _remove(self, version: Version) -> bool:
         try:
@@ -295,31 +276,9 @@ class ModelStore:
         return True
 
 
-# Every apply asks for these paths, and pathlib takes longer to join them than the system to open what they name.
-
-
-@functools.lru_cache(maxsize=1024)
-def _folder_of(versions: Path, name: ModelName) -> Path:
-    return versions / name.algorithm / name.model
-
-
-@functools.lru_cache(maxsize=1024)
-def _version_of(versions: Path, name: ModelName, number: int) -> Version:
-    return Version(name, number, _folder_of(versions, name) / str(number))
-
-
-@functools.lru_cache(maxsize=1024)
-def _current_of(versions: Path, name: ModelName) -> Path:
-    return _folder_of(versions, name) / CURRENT
-
-
 def _is_whole(version: Version) -> bool:
     try:
         version.manifest()
     except (VersionUnknown, StoreDamaged):
         return False
     return True
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []

@@ -116,12 +116,12 @@ def test_export_writes_the_flat_names_of_an_old_container(store: ModelStore, tmp
         (reserved.folder / "umap_default" / "w.bin").write_text("w")
         version = reserved.commit(Facts(), b"", b"")
     to = tmp_path / "backup"
-    assert sorted(store.export(version, to)) == [to / "umap_default/w.bin", to / "umap_default.json"]
+    assert sorted(version.export(to)) == [to / "umap_default/w.bin", to / "umap_default.json"]
     (to / "umap_default.json").write_text("precious")
     with pytest.raises(NotExported, match=r"has umap_default\.json, umap_default/w\.bin already\. .*--force"):
-        store.export(version, to)
+        version.export(to)
     assert (to / "umap_default.json").read_text() == "precious"
-    store.export(version, to, force=True)
+    version.export(to, force=True)
     assert (to / "umap_default.json").read_text() == "new"
 
 
@@ -131,7 +131,7 @@ def test_export_says_when_save_stored_nothing(store: ModelStore, tmp_path: Path)
         version = reserved.commit(Facts(kept_by_runtime=True), b"", b"")
     assert version.kept_model.exists()
     with pytest.raises(NotExported, match="its save stored nothing"):
-        store.export(version, tmp_path)
+        version.export(tmp_path)
 
 
 def test_folders_that_are_not_ours_are_no_models(store: ModelStore, paths: Paths) -> None:

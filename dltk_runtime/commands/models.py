@@ -118,7 +118,7 @@ def promote(store: ModelStore, algorithm: str, model: str, number: int) -> None:
 def export(store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool) -> None:
     """Copy a version's files (default: the current one's) under the flat names that a DSDL container uses."""
     version = _chosen(store, _name(algorithm, model), number)
-    for path in store.export(version, to, force=force):
+    for path in version.export(to, force=force):
         click.echo(path)
 
 
