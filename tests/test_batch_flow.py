@@ -243,6 +243,7 @@ def test_a_secret_that_is_not_there_is_told_before_anything_is_read(splunkd: Sou
 # What goes wrong between
 
 
+@pytest.mark.timeout(300)
 def test_no_end_by_kill_loses_a_row_or_doubles_one_as_read(splunkd: Source, settings: Settings) -> None:
     """A process is killed at each call of the flow's own code in turn, each request of HTTP among them."""
     arguments = [str(settings.home), str(settings.notebooks), str(splunkd.port), splunkd.token]
@@ -423,6 +424,7 @@ DOUBLE = {
 }
 
 
+@pytest.mark.timeout(300)
 def test_a_flow_is_fitted_and_scored_from_the_command_line(
     tmp_path: Path, paths: Paths, make_notebook: MakeNotebook
 ) -> None:
@@ -433,7 +435,8 @@ def test_a_flow_is_fitted_and_scored_from_the_command_line(
 
         def batch(*options: str) -> str:
             command = [sys.executable, "-m", "dltk_runtime.cli", "batch", "double", "--model", "m", "--app", APP]
-            variables = environment(splunkd, paths, pair[0])
+            folders = {"DLTK_HOME": str(paths.home), "DLTK_NOTEBOOKS": str(paths.notebooks)}
+            variables = {**os.environ, **folders, **splunkd.variables}
             done = subprocess.run(
                 [*command, *options], env=variables, cwd=ROOT, capture_output=True, text=True, check=False
             )
@@ -447,23 +450,6 @@ def test_a_flow_is_fitted_and_scored_from_the_command_line(
         assert [(row["predicted_y"], row["model_version"]) for row in splunkd.as_read()] == [("3", "1"), ("6", "1")]
         assert (paths.flows / "double_m" / "executed.ipynb").is_file()
         assert not (paths.flows / "double_m" / "rows.csv").exists()
-
-
-def environment(splunkd: Source, paths: Paths, cafile: Path) -> dict[str, str]:
-    """What a person sets, beside what the machine needs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("splunk_", "DLTK_"))}
-    return kept | {
-        "DLTK_HOME": str(paths.home),
-        "DLTK_NOTEBOOKS": str(paths.notebooks),
-        "DLTK_SPLUNK_CAFILE": str(cafile),
-        "splunk_access_enabled": "1",
-        "splunk_access_host": "127.0.0.1",
-        "splunk_access_port": str(splunkd.port),
-        "splunk_access_token": splunkd.token,
-        "splunk_hec_enabled": "1",
-        "splunk_hec_url": splunkd.hec_url,
-        "splunk_hec_token": splunkd.hec_token,
-    }
 
 
 @pytest.mark.parametrize(

@@ -173,15 +173,8 @@ def splunkd(tmp_path: Path, nowhere: None, monkeypatch: pytest.MonkeyPatch) -> I
     """A Splunk with TLS that the environment names, as in JupyterLab."""
     pair = certificate(Settings(home=tmp_path / "tls", host="127.0.0.1"))
     with Splunkd(certificate=pair) as splunkd:
-        monkeypatch.setenv("DLTK_SPLUNK_CAFILE", str(pair[0]))
-        monkeypatch.setenv("DLTK_SPLUNK_PATIENCE", "1")
-        monkeypatch.setenv("splunk_access_enabled", "1")
-        monkeypatch.setenv("splunk_access_host", "127.0.0.1")
-        monkeypatch.setenv("splunk_access_port", str(splunkd.port))
-        monkeypatch.setenv("splunk_access_token", splunkd.token)
-        monkeypatch.setenv("splunk_hec_enabled", "1")
-        monkeypatch.setenv("splunk_hec_url", splunkd.hec_url)
-        monkeypatch.setenv("splunk_hec_token", splunkd.hec_token)
+        for name, value in (splunkd.variables | {"DLTK_SPLUNK_PATIENCE": "1"}).items():
+            monkeypatch.setenv(name, value)
         yield splunkd
 
 

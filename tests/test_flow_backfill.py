@@ -216,7 +216,7 @@ def test_a_kill_in_the_middle_is_gone_on_from(tmp_path: Path, paths: Paths) -> N
     pair = certificate(Settings(home=tmp_path / "tls", host="127.0.0.1"))
     with history(tmp_path / "flow", pair=pair) as made:
         made.held = {ALL[3]}
-        first = started(made.splunkd, paths, pair[0])
+        first = started(made.splunkd, paths)
         until(lambda: made.dispatched[ALL[4]] and noted(paths) == {ALL[0], ALL[1], ALL[2], ALL[4], ALL[5]}, 60)
         first.send_signal(signal.SIGKILL)
         first.communicate()
@@ -224,7 +224,7 @@ def test_a_kill_in_the_middle_is_gone_on_from(tmp_path: Path, paths: Paths) -> N
         written = list(made.world.storage.indexes[INDEX]._events)
         until(lambda: not any(job.state == "RUNNING" for job in made.splunkd.searches.jobs.values()))
         made.world.storage.indexes[INDEX]._events.clear()
-        said, _ = started(made.splunkd, paths, pair[0]).communicate(timeout=60)
+        said, _ = started(made.splunkd, paths).communicate(timeout=60)
         assert "dltk_x_features: 6 windows, 5 of them done before.\n1 windows filled.\n" in said, said
         assert made.dispatched == Counter(ALL) + Counter([ALL[3]])
         made.world.storage.indexes[INDEX]._events += written
@@ -232,17 +232,9 @@ def test_a_kill_in_the_middle_is_gone_on_from(tmp_path: Path, paths: Paths) -> N
         assert not noted(paths)
 
 
-def started(splunkd: Splunkd, paths: Paths, cafile: Path) -> subprocess.Popen[str]:
+def started(splunkd: Splunkd, paths: Paths) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "dltk_runtime.cli", "flow", "backfill", "x", "--from", "2026-01-05"]
-    variables = {
-        **os.environ,
-        "DLTK_HOME": str(paths.home),
-        "DLTK_SPLUNK_CAFILE": str(cafile),
-        "splunk_access_enabled": "1",
-        "splunk_access_host": "127.0.0.1",
-        "splunk_access_port": str(splunkd.port),
-        "splunk_access_token": splunkd.token,
-    }
+    variables = {**os.environ, **splunkd.variables, "DLTK_HOME": str(paths.home)}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen([*command, "--to", "2026-01-05T00:30"], env=variables, cwd=ROOT, **pipes)
 

@@ -111,19 +111,8 @@ def test_a_notebook_in_the_service_searches_and_its_environment_holds_no_token(
         """,
     )
     pair = certificate(Settings(home=tmp_path / "tls", host="127.0.0.1"))
-    with Splunkd(certificate=pair) as splunkd:
-        variables = {
-            "splunk_access_enabled": "1",
-            "splunk_access_host": "127.0.0.1",
-            "splunk_access_port": str(splunkd.port),
-            "splunk_access_token": splunkd.token,
-            "splunk_hec_enabled": "1",
-            "splunk_hec_url": splunkd.hec_url,
-            "splunk_hec_token": splunkd.hec_token,
-            "DLTK_SPLUNK_CAFILE": str(pair[0]),
-        }
-        with Service(paths.home, paths.notebooks, **variables) as service:
-            for answer in (service.fit("asks", "a\n1\n"), service.apply("asks", "a\n1\n")):
-                assert answer["status"] == "success", answer
-                assert answer["results"].splitlines()[1] == "3,True,[]"
-            assert splunkd.token not in service.log.read_text()
+    with Splunkd(certificate=pair) as splunkd, Service(paths.home, paths.notebooks, **splunkd.variables) as service:
+        for answer in (service.fit("asks", "a\n1\n"), service.apply("asks", "a\n1\n")):
+            assert answer["status"] == "success", answer
+            assert answer["results"].splitlines()[1] == "3,True,[]"
+        assert splunkd.token not in service.log.read_text()

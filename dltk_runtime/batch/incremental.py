@@ -12,7 +12,6 @@ again that was open, and its keys make a second sending invisible to whoever rea
 from __future__ import annotations
 
 import contextlib
-import csv
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -123,8 +122,9 @@ class _Windows:
         """The records of rows, and the version of the model that made them."""
         Path(self.order.data).write_text(as_csv(rows), encoding="utf-8")
         outcome = run(self.order, self.settings)
-        with (self.order.out or Path()).open(encoding="utf-8", newline="") as file:
-            results = frame_of(csv.DictReader(file))
+        texts = pd.read_csv(self.order.out or "", dtype=str, keep_default_na=False)
+        names = [str(name) for name in texts.columns]
+        results = frame_of(dict(zip(names, row, strict=True)) for row in texts.itertuples(index=False, name=None))
         return list(records(rows, results, outcome.target)), outcome.number
 
 

@@ -106,6 +106,20 @@ class Splunkd:
         return Connection(**(given | {"app": self.app, "tls": self.tls, "patience": patience} | changes))
 
     @property
+    def variables(self) -> dict[str, str]:
+        """What a person puts into the environment to name it; it must have a certificate."""
+        return {
+            "splunk_access_enabled": "1",
+            "splunk_access_host": "127.0.0.1",
+            "splunk_access_port": str(self.port),
+            "splunk_access_token": self.token,
+            "splunk_hec_enabled": "1",
+            "splunk_hec_url": self.hec_url,
+            "splunk_hec_token": self.hec_token,
+            "DLTK_SPLUNK_CAFILE": str(self.tls.cafile),
+        }
+
+    @property
     def tls(self) -> Tls:
         return Tls(cafile=self.certificate[0]) if self.certificate else Tls()
 
