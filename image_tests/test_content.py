@@ -10,13 +10,12 @@ import pytest
 from conftest import Start
 from engine import ROOT, Engine
 from lab import password_hash
+from rebuild import build_again
 
 from container import TOKEN
 
-ALL_FILES = "find / -xdev -not -type d -not -path '/proc/*' -not -path '/sys/*' | sort"
 KEYS = "find / -xdev -type f -exec grep -lIE '^-----BEGIN [A-Z ]*PRIVATE KEY-----' {} +; true"
 PUBLIC_KEYS = ("tornado/test/test.key",)  # of a library's own tests, as everybody downloads it
-PASSWORD = "kept-by-no-layer"
 
 
 @pytest.fixture(params=["runtime", "cpu"])
@@ -25,25 +24,10 @@ def image(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_image"))
 
 
-@pytest.fixture
-def pip_conf(tmp_path: Path) -> Path:
-    """A pip configuration with a password, as the Dockerfile takes it for a secret."""
-    path = tmp_path / "pip.conf"
-    path.write_text(f"[global]\ntrusted-host = user:{PASSWORD}@localhost\n")
-    return path
-
-
 def test_a_second_build_holds_the_same_files_and_not_the_secret_that_it_was_given(
-    podman: Engine, image: str, pip_conf: Path
+    podman: Engine, runtime_image: str, tmp_path: Path
 ) -> None:
-    secret = f"--secret=id=pip.conf,src={pip_conf}"
-    again = podman.build(image.rpartition(":")[2], "again", "--no-cache", "--layers=false", secret)
-    try:
-        assert podman.inside(again, ALL_FILES) == podman.inside(image, ALL_FILES)
-        assert podman.inside(again, f"grep -rlF '{PASSWORD}' /opt /etc /root /srv /tmp /usr /var; true") == []
-        assert PASSWORD not in podman.podman("history", "--no-trunc", again).stdout
-    finally:
-        podman.podman("rmi", "--force", again)
+    build_again(podman, runtime_image, tmp_path)
 
 
 def test_no_key_is_in_the_image_and_no_secret_in_its_history(podman: Engine, image: str) -> None:

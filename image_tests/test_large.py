@@ -1,13 +1,18 @@
-"""The variant for NVIDIA GPUs, on a machine without one: its packages get along, and it serves on the CPU."""
+"""What takes long and much disk: the cpu image built twice, and the gpu image on a machine without a GPU.
+
+The gpu image's packages must get along, and it serves on the CPU.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from conftest import Start
 from engine import Engine
+from rebuild import build_again
 
 GB = 1000**3
 BUILT_FOR = """
@@ -22,6 +27,10 @@ def gpu_image(podman: Engine) -> Iterator[str]:
     tag = podman.build("gpu", "gpu", "--layers=false")
     yield tag
     podman.podman("rmi", "--force", tag)
+
+
+def test_a_second_build_of_the_cpu_image_holds_the_same_files(podman: Engine, cpu_image: str, tmp_path: Path) -> None:
+    build_again(podman, cpu_image, tmp_path)
 
 
 def test_no_package_overwrites_a_file_of_another(podman: Engine, gpu_image: str) -> None:
