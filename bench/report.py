@@ -25,7 +25,8 @@ def machine() -> str:
     )
     cores = len(os.sched_getaffinity(0))
     memory = psutil.virtual_memory().total / 2**30
-    return f"{cpu}, {cores} cores, {memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}"
+    linux = platform.release().partition("-")[0]
+    return f"{cpu}, {cores} cores, {memory:.0f} GiB, Linux {linux}, Python {platform.python_version()}"
 
 
 def table(figures: Sequence[Figure], loads: tuple[float, float]) -> str:

@@ -18,8 +18,9 @@ from dltk_runtime.worker import memory
 from dltk_runtime.worker.death import Death, WorkerDied
 from dltk_runtime.worker.devices import Devices, Places
 from dltk_runtime.worker.guardian import Guardian
+from dltk_runtime.worker.launch import Spec
 from dltk_runtime.worker.messages import ErrorReport
-from dltk_runtime.worker.process import Sink, Spec, Worker, discard
+from dltk_runtime.worker.process import Sink, Worker, discard
 from dltk_runtime.worker.residents import Key, Resident, Residents
 from dltk_runtime.worker.spares import Spares
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
 from dltk_runtime.memory_file import MemoryFile
-from dltk_runtime.splunk import access
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.death import Death, WorkerDied, cause_of, place_of
 from dltk_runtime.worker.guardian import Guardian
+from dltk_runtime.worker.launch import Spec, launch
 from dltk_runtime.worker.messages import (
     DUMP_SIGNAL,
     Applied,
@@ -30,7 +26,6 @@ from dltk_runtime.worker.messages import (
     Counts,
     Entered,
     FromWorker,
-    Options,
     Progress,
     Ready,
     ToWorker,
@@ -43,14 +38,6 @@ IN_THREAD = 1024**2  # a blob from this size on is copied in a thread, beside th
 
 Sink = Callable[[bytes], None]
 Answer = tuple[FromWorker, channel.Blob]
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """What must be settled before a worker's first import: workers of one spec can stand in for each other."""
-
-    threads: int
-    imports: tuple[str, ...] = ()
 
 
 def ignore(_: object) -> None:
@@ -99,50 +86,9 @@ class Worker:
             WorkerDied: the machine has no room for another process.
         """
         try:
-            with contextlib.ExitStack() as on_failure:
-                worker = cls._launch(spec, environ, guardian, on_failure)
-                on_failure.pop_all()
+            return cls(spec, *launch(spec, environ, guardian))
         except OSError as error:
             raise WorkerDied(Death(f"could not be started ({error})", "start")) from error
-        return worker
-
-    @classmethod
-    def _launch(
-        cls, spec: Spec, environ: Mapping[str, str], guardian: Guardian, on_failure: contextlib.ExitStack
-    ) -> Worker:
-        def held(descriptor: int) -> int:
-            on_failure.callback(os.close, descriptor)
-            return descriptor
-
-        folder = guardian.folder()
-        on_failure.callback(guardian.clear, folder)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            on_failure.callback(ours.close)
-            dump = held(os.memfd_create("dltk-dump", os.MFD_CLOEXEC))
-            # Several processes of the worker may write to it, and it is emptied for each call.
-            fcntl.fcntl(dump, fcntl.F_SETFL, fcntl.fcntl(dump, fcntl.F_GETFL) | os.O_APPEND)
-            board = held(os.memfd_create("dltk-board", os.MFD_CLOEXEC))
-            read, write = os.pipe2(os.O_CLOEXEC)
-            held(read)
-            try:
-                options = Options(os.getpid(), theirs.fileno(), dump, board, spec.imports)
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "dltk_runtime.worker", msgspec.json.encode(options).decode()],
-                    cwd=f"{folder}/work",
-                    env={**environ, **guardian.variables(folder)},
-                    stdin=subprocess.DEVNULL,
-                    stdout=write,
-                    stderr=write,
-                    pass_fds=(theirs.fileno(), dump, board, *access.inherited(environ)),
-                    start_new_session=True,
-                )
-            finally:
-                os.close(write)
-        ours.setblocking(False)
-        os.set_blocking(read, False)
-        pidfd = held(os.pidfd_open(process.pid))
-        return cls(spec, process, pidfd, ours, dump, board, read, lambda: guardian.clear(folder, process.pid))
 
     def __post_init__(self) -> None:
         loop = asyncio.get_running_loop()

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from dltk_runtime.worker import memory
 from dltk_runtime.worker.death import WorkerDied
-from dltk_runtime.worker.process import Spec, Worker
+from dltk_runtime.worker.launch import Spec
+from dltk_runtime.worker.process import Worker
 
 REFILL_AFTER = 0.2  # seconds a request has the processor to itself before a spare is started
 
