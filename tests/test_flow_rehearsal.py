@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,10 @@ from tests.flow_helpers import NOBODY, flow_of, search_of, world_of
 
 @pytest.fixture
 def runtime(paths: Paths, tmp_path: Path) -> Runtime:
-    """One that is gone, and has left a log."""
+    """One that does not answer, and has a log."""
     log = tmp_path / "log"
     log.write_text("out of memory\n")
-    return Runtime(NOBODY, paths, log)
+    return Runtime(NOBODY, paths, log, lambda: None)
 
 
 def test_a_fit_that_never_ends_is_named(runtime: Runtime) -> None:
@@ -32,6 +33,14 @@ def test_a_fit_that_never_ends_is_named(runtime: Runtime) -> None:
     job.start()
     with pytest.raises(FlowFailed, match=rf"fit {job.id} is still running after 0\.1 s; .* log ends: out of memory"):
         runtime.wait(0.1)
+
+
+def test_a_fit_whose_runtime_has_ended_is_not_waited_for(runtime: Runtime) -> None:
+    JobStore(runtime.paths, keep=5, log_bytes=1000).create(ModelName("a", "m"), {})
+    with pytest.raises(
+        FlowFailed, match=r"still queued, and the runtime has ended with exit code 137\. .*memory"
+    ):
+        replace(runtime, exit_code=lambda: 137).wait()
 
 
 def test_a_runtime_that_does_not_answer_ends_the_rehearsal_at_its_first_call(runtime: Runtime, tmp_path: Path) -> None:

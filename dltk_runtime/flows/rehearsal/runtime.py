@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +28,12 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A running server: how to call it, what it keeps, where its log is."""
+    """A running server: how to call it, what it keeps, where its log is; `exit_code` is None while it runs."""
 
     client: ClientSettings
     paths: Paths
     log: Path
+    exit_code: Callable[[], int | None]
 
     def jobs(self) -> list[JobRecord]:
         """Every fit so far, oldest first."""
@@ -42,7 +43,7 @@ class Runtime:
         """Wait until no fit runs any more; every fit so far.
 
         Raises:
-            FlowFailed: one still runs after so many seconds.
+            FlowFailed: one still runs after so many seconds, or the server has ended.
         """
         pause, end = threading.Event(), time.monotonic() + seconds
         while True:
@@ -50,6 +51,8 @@ class Runtime:
             left = [f"fit {job.id} is still {job.state}" for job in jobs if not job.state.ended]
             if not left:
                 return jobs
+            if (code := self.exit_code()) is not None:
+                raise FlowFailed(f"{left[0]}, and the runtime has ended with exit code {code}. {self.log_end()}")
             if time.monotonic() > end:
                 raise FlowFailed(f"{left[0]} after {seconds:g} s; give it fewer rows or epochs. {self.log_end()}")
             pause.wait(_POLL_SECONDS)
@@ -87,7 +90,7 @@ def serving(paths: Paths, log: Path) -> Iterator[Runtime]:
         subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
     ):
         try:
-            yield Runtime(ClientSettings(url=_address(process, log), token=token), paths, log)
+            yield Runtime(ClientSettings(url=_address(process, log), token=token), paths, log, process.poll)
         finally:
             _stop(process)
 
