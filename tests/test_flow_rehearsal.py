@@ -37,9 +37,7 @@ def test_a_fit_that_never_ends_is_named(runtime: Runtime) -> None:
 
 def test_a_fit_whose_runtime_has_ended_is_not_waited_for(runtime: Runtime) -> None:
     JobStore(runtime.paths, keep=5, log_bytes=1000).create(ModelName("a", "m"), {})
-    with pytest.raises(
-        FlowFailed, match=r"still queued, and the runtime has ended with exit code 137\. .*memory"
-    ):
+    with pytest.raises(FlowFailed, match=r"still queued, and the runtime has ended with exit code 137\. .*memory"):
         replace(runtime, exit_code=lambda: 137).wait()
 
 
