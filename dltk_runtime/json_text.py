@@ -23,7 +23,7 @@ class JsonText:
 
     def __init__(self) -> None:
         self.ended = False
-        self.rest = b""
+        self.rest = bytearray()
         self._held = b""
 
     def feed(self, piece: bytes) -> bytes:
@@ -39,7 +39,7 @@ class JsonText:
         text = self._held + piece
         end = _closing_quote(text)
         if end >= 0:
-            self.ended, self._held, self.rest = True, b"", text[end + 1 :]
+            self.ended, self._held, self.rest = True, b"", bytearray(text[end + 1 :])
             return _unescaped(text[:end])
         cut = _safe_cut(text)
         self._held = text[cut:]

@@ -21,7 +21,7 @@ def fed(literal: bytes, cuts: list[int]) -> tuple[bytes, bytes]:
     text = JsonText()
     out = b"".join(text.feed(literal[start:end]) for start, end in itertools.pairwise(places))
     assert text.ended
-    return out, text.rest
+    return out, bytes(text.rest)
 
 
 @given(texts, st.booleans(), st.lists(st.integers(0, 1000), max_size=12))
