@@ -54,8 +54,7 @@ class ToIndex:
 
     def _events(self, sending: Sending) -> Iterator[dict[str, Any]]:
         for record in sending.records:
-            data = record.fields | sending.common | {"kind": "prediction", KEY: record.key}
-            yield self._event(data, record.time)
+            yield self._event(record.fields | sending.common | {KEY: record.key}, record.time)
         for kind in ("run", "scored"):
             yield self._event(sending.common | sending.run | {"kind": kind}, sending.run["win_start"])
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -101,8 +102,10 @@ class _Windows:
         found = self._rows(begin, end)
         rows, doubled = keyed(found, self.stream.keys) if len(found) else (found, 0)
         scored, version = self._scored(rows) if len(rows) else ([], None)
-        common = {"flow": self.stream.flow, "run": f"{self.stream.flow}-{begin}", "written_at": round(time.time(), 3)}
-        common |= {"model": self.order.model} | ({} if version is None else {"model_version": version})
+        common: dict[str, Any] = {"kind": "prediction", "flow": self.stream.flow, "run": f"{self.stream.flow}-{begin}"}
+        common |= {"written_at": round(time.time(), 3), "model": self.order.model} | (
+            {} if version is None else {"model_version": version}
+        )
         told = {"rows": len(rows), "scored": len(scored), "win_start": begin, "win_end": end}
         self.stream.destination.send(Sending(scored, common, told))
         return Delivery(begin, end, len(found), len(scored), doubled)
@@ -132,6 +135,7 @@ class _Windows:
 def _with_files(order: Order, folder: Path) -> Iterator[Order]:
     """The order with files in `folder` for rows and results, which are gone afterwards; the executed notebook stays."""
     data, out = folder / "rows.csv", folder / "results.csv"
+    data.unlink(missing_ok=True)  # of a run that was killed, perhaps under another user
     data.touch(mode=0o600)
     try:
         yield replace(order, data=str(data), out=out, executed=order.executed or folder / "executed.ipynb")

@@ -70,7 +70,7 @@ def held(folder: Path, new: Mark) -> Iterator[Watermark]:
         NotStored: `folder` cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("wb")
     except OSError as error:
         raise files.not_stored("The watermark", folder, error) from error
