@@ -1,4 +1,4 @@
-"""The gpu variant's own wheels, without an image: no two of them may own one file, or the one installed last breaks the other."""
+"""The wheels of the gpu variant: no two packages may own one file, or the one installed last breaks the other."""
 
 from __future__ import annotations
 
