@@ -102,13 +102,16 @@ class _Windows:
         found = self._rows(begin, end)
         rows, doubled = keyed(found, self.stream.keys) if len(found) else (found, 0)
         scored, version = self._scored(rows) if len(rows) else ([], None)
-        common: dict[str, Any] = {"kind": "prediction", "flow": self.stream.flow, "run": f"{self.stream.flow}-{begin}"}
-        common |= {"written_at": round(time.time(), 3), "model": self.order.model} | (
-            {} if version is None else {"model_version": version}
-        )
         told = {"rows": len(rows), "scored": len(scored), "win_start": begin, "win_end": end}
-        self.stream.destination.send(Sending(scored, common, told))
+        self.stream.destination.send(Sending(scored, self._common(begin, version), told))
         return Delivery(begin, end, len(found), len(scored), doubled)
+
+    def _common(self, begin: int, version: int | None) -> dict[str, Any]:
+        """What all records of a window carry; its name is the same when it is run again."""
+        flow = self.stream.flow
+        made = {"kind": "prediction", "flow": flow, "run": f"{flow}-{begin}", "written_at": round(time.time(), 3)}
+        made |= {"model": self.order.model, "model_version": version}
+        return {name: value for name, value in made.items() if value is not None}
 
     def _rows(self, begin: int, end: int) -> pd.DataFrame:
         stream = self.stream
