@@ -18,7 +18,15 @@ from dataclasses import dataclass
 from dltk_runtime import algorithm, logs
 from dltk_runtime.applying import imports_of
 from dltk_runtime.calls import Call, Pieces
-from dltk_runtime.errors import AlgorithmMissing, DltkError, JobUnknown, NotCancellable, QueueFull
+from dltk_runtime.errors import (
+    AlgorithmMissing,
+    DltkError,
+    FitCancelled,
+    JobUnknown,
+    NotCancellable,
+    QueueFull,
+    ServerStops,
+)
 from dltk_runtime.fit_options import FitOptions, fit_options
 from dltk_runtime.jobrecord import State
 from dltk_runtime.jobs import TOUCH_EVERY, Job, JobStore
@@ -100,6 +108,8 @@ class Fitting:
         try:
             return await asyncio.shield(running.task)
         except asyncio.CancelledError:
+            if running.task.cancelled():
+                raise _unbegun(running.training) from None
             if running.training.call.waiting and not running.task.done():
                 running.training.cancelled = LEFT
                 running.task.cancel()
@@ -118,6 +128,12 @@ class Fitting:
         self._running.pop(training.job.id, None)
         if not running.task.cancelled():
             running.task.exception()  # the job's record has it; nobody may be waiting
+        elif training.cancelled:
+            training.job.cancel(training.cancelled)
+        elif training.options.asynchronous:
+            training.job.release()  # it stays queued, for the next server
+        else:
+            training.job.fail(_unbegun(training).sentence)
         if training.options.asynchronous:
             record = training.job.record
             logs.event("job", job=record.id, outcome=record.state, message=record.message, **training.call.facts)
@@ -198,6 +214,12 @@ def code_hash(source: Source, paths: Paths) -> str:
             with contextlib.suppress(OSError):  # gone this moment
                 digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
+
+
+def _unbegun(training: Training) -> FitCancelled | ServerStops:
+    """The error of a fit whose task was cancelled before its first step, so that nothing of it has run."""
+    job = training.job.id
+    return FitCancelled(job, training.cancelled) if training.cancelled else ServerStops(job)
 
 
 def _submitted(job: str, name: ModelName, state: str) -> str:

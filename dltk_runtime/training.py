@@ -185,8 +185,7 @@ class Trainer:
                 job.cancel(training.cancelled)
                 raise FitCancelled(job.id, training.cancelled) from None
             if training.call.waiting and training.options.asynchronous:
-                job.release()  # it stays queued, for the next server
-                raise
+                raise  # it stays queued, for the next server
             stopped = ServerStops(job.id)
             job.fail(stopped.sentence)
             raise stopped from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -10,13 +11,22 @@ import threading
 import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from dltk_runtime.calls import Call
+from dltk_runtime.errors import DltkError
+from dltk_runtime.fitting import Fitting
+from dltk_runtime.jobs import JobStore
 from dltk_runtime.paths import Paths
+from dltk_runtime.protocol import request_of
+from dltk_runtime.settings import Settings
+from dltk_runtime.training import Trainer, Training
+from dltk_runtime.worker.devices import Devices
 from tests.conftest import MakeNotebook
-from tests.service import Service, until
+from tests.service import Service, meta_for, until
 from tests.test_async_fits import FIT, ROWS, SAVE, WAIT, Gate, get, job_of, wait_for
 
 Answer = dict[str, Any]
@@ -116,6 +126,51 @@ def _check_that_all_is_whole(service: Service, waiting: list[str]) -> None:
         if record["state"] == "succeeded":
             folder = service.home / "app" / "model" / "data" / "versions" / record["algorithm"] / record["model"]
             assert json.loads((folder / str(record["version"]) / "version.json").read_text())["job"] == record["id"]
+
+
+@pytest.mark.parametrize(
+    ("how", "mode", "state"),
+    [
+        ("cancel", "sync", "cancelled"),
+        ("cancel", "async", "cancelled"),
+        ("stop", "sync", "failed"),
+        ("stop", "async", "queued"),
+    ],
+)
+def test_a_fit_that_is_ended_before_its_first_step_is_not_forgotten(
+    how: str, mode: str, state: str, paths: Paths, make_notebook: MakeNotebook
+) -> None:
+    make_notebook("algo")
+    jobs = JobStore(paths, keep=5, log_bytes=1000)
+    fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()))
+    request = request_of(memoryview(ROWS.encode()), meta_for(ROWS, "m", {"algo": "algo", "mode": mode}), plain=True)
+
+    async def body() -> BaseException | None:
+        call = Call("1", "/fit")
+        answer = asyncio.create_task(fitting.fit(request, call))
+        while "job" not in call.facts:  # noqa: ASYNC110 - the very turn of the loop counts
+            await asyncio.sleep(0)
+        if how == "cancel":
+            fitting.cancel(call.facts["job"])
+        else:
+            await fitting.close(0)
+        return (await asyncio.gather(answer, return_exceptions=True))[0]
+
+    answered = asyncio.run(body())
+    (record,) = jobs.list()
+    assert record.state == state
+    assert isinstance(answered, DltkError) == (mode == "sync")
+    adopted = jobs.adopt(record.id)  # as the next server does
+    assert (adopted is not None) == (state == "queued")
+
+
+class _Idle:
+    """Stands in for the trainer: no fit comes to its first step here."""
+
+    pool = SimpleNamespace(devices=Devices(()))
+
+    async def train(self, training: Training, turn: object) -> None:
+        raise AssertionError
 
 
 def test_a_job_whose_rows_find_no_room_is_refused_before_it_is_submitted(service: Service) -> None:
