@@ -11,6 +11,8 @@ from typing import Any
 
 LONGEST_LINE = 2000  # bytes of a printed line that are logged
 log = logging.getLogger("dltk")
+# Python's own JSON: ASCII, so that no printed text can break a terminal or an encoding.
+_json = json.JSONEncoder(default=str)
 
 
 class JsonLines(logging.Formatter):
@@ -25,8 +27,7 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        # Python's own JSON: ASCII, so that no printed text can break a terminal or an encoding.
-        return json.dumps(line, default=str)
+        return _json.encode(line)
 
 
 def start() -> None:
@@ -36,6 +37,7 @@ def start() -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     # Nothing of a line needs these, and each is looked up for every line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - as logging's "Optimization" says: no search for the caller
     logging.captureWarnings(True)
     logging.getLogger("uvicorn.access").disabled = True  # `event` lines say more
     logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -29,6 +30,7 @@ NUMBERS = [
     "12345678.1234567",
 ]
 NUMBERS += ["1706659200.1234", "99999999999.9999", "0.30000000000000004", "1e3", "", "NA", "9007199254740993", "True"]
+NUMBERS += ["-0", "-0.0", "007", "007.5"]
 ODD = ["1,2,x", "1,2,", ",,", "1,2", "1,2,3,4", "", '1,2,"3"', '1,2,"\n"', "1,2,-0", "1,2.5,3", "1,2,3\r1,2,3"]
 ODD += ["1,9223372036854775808,3", "1,2,True", "1,2,0x1f", "1,2,99999999999999999999"]
 numbers = st.sampled_from(NUMBERS) | st.integers(-(10**16), 10**16).map(str) | st.floats(-1e9, 1e9).map(repr)
@@ -42,7 +44,10 @@ def assert_read_as_pandas_does(csv: bytes) -> None:
         with pytest.raises(type(error)):
             csv_frame.read(csv)
         return
-    assert_frame_equal(csv_frame.read(csv), expected, check_exact=True, check_column_type=True)
+    found = csv_frame.read(csv)
+    assert_frame_equal(found, expected, check_exact=True, check_column_type=True)
+    for (_, one), (_, other) in zip(found.items(), expected.items(), strict=True):
+        assert one.dtype != float or np.array_equal(np.signbit(one), np.signbit(other))  # -0.0 equals 0.0
 
 
 @given(st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(numbers, min_size=width, max_size=width), min_size=1)))
