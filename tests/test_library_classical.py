@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 
-from dltk_runtime.lab import kernelspec
-from dltk_runtime.mltk.grammar import parse_fit
-from dltk_runtime.mltk.request import body, fit_meta, select, used
-from dltk_runtime.paths import Paths
 from tests.conftest import asked_for
+from tests.library_helpers import (
+    NOTEBOOKS,
+    SAMPLES,
+    Life,
+    Plan,
+    assert_ran_and_plotted,
+    by_papermill,
+    live,
+    posted,
+    results,
+)
 from tests.service import Service
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-SAMPLES = NOTEBOOKS / "data" / "samples"
 IRIS = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 DIABETES = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
 GRAPH = ["degree_centrality", "betweenness_centrality", "eigenvector_centrality", "cluster_coefficient"]
@@ -58,6 +56,12 @@ class Case:
     @property
     def id(self) -> str:
         return self.name + self.form
+
+    @property
+    def plan(self) -> Plan:
+        frame = pd.read_csv(SAMPLES / f"{self.sample}.csv").head(self.rows or None)
+        other = f"{self.other} {self.fields}" if self.other else ""
+        return Plan(self.name, f"{self.params} {self.fields}", frame, other, self.form)
 
 
 TREES, ARRAYS = (".json", ".ubj"), (".json", ".npz")
@@ -287,18 +291,6 @@ REFUSED = {
 }
 
 
-@dataclass
-class Life:
-    """What the service answered to the searches of one case."""
-
-    rows: int
-    fit: dict[str, Any]
-    other: dict[str, Any]
-    version: Path
-    applied: dict[str, Any] = field(default_factory=dict)
-    summary: dict[str, Any] = field(default_factory=dict)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One home for the service and for papermill: numba compiles once for both."""
@@ -315,43 +307,7 @@ def service(home: Path) -> Iterator[Service]:
 def lives(request: pytest.FixtureRequest, service: Service) -> dict[str, Life]:
     """Each chosen case fitted twice, then, in a new server, applied without the target."""
     chosen = asked_for(request, "case")
-    cases = [case for case in CASES if case.id in chosen]
-    with ThreadPoolExecutor(2) as pool:
-        found = dict(zip((case.id for case in cases), pool.map(partial(fits, service), cases), strict=True))
-    service.restart()
-    for case in cases:
-        life = found[case.id]
-        life.applied = service.post("/apply", **request_of(case, case.params, target=False))
-        life.summary = service.summary()
-    return found
-
-
-def fits(service: Service, case: Case) -> Life:
-    request = request_of(case, case.params)
-    fit = service.post("/fit", **request, timeout=300)
-    other = service.post("/fit", **request_of(case, case.other, model="other"), timeout=300) if case.other else {}
-    version = service.home / "app/model/data/versions" / case.name / f"lib{case.form}" / "1"
-    return Life(request["data"].count("\n") - 1, fit, other, version)
-
-
-def request_of(case: Case, params: str, model: str = "lib", *, target: bool = True) -> dict[str, Any]:
-    """What Splunk posts for the search, on apply without the target."""
-    frame = pd.read_csv(SAMPLES / f"{case.sample}.csv")
-    return posted(f"{case.name} {params} {case.fields}", frame.head(case.rows or None), model + case.form, target)
-
-
-def posted(search: str, frame: pd.DataFrame, model: str, target: bool = True) -> dict[str, Any]:
-    fit = parse_fit(f"MLTKContainer algo={search} into app:{model}")
-    meta = fit_meta(fit, list(frame.columns))
-    if not target:
-        meta.pop("target_variables", None)
-    data, _ = select(frame, used(meta))
-    return body(data, meta)
-
-
-def results(answer: dict[str, Any]) -> pd.DataFrame:
-    assert answer["status"] == "success", answer["message"]
-    return pd.read_csv(io.StringIO(answer["results"]))
+    return live(service, {case.id: case.plan for case in CASES if case.id in chosen})
 
 
 # Through the service
@@ -507,35 +463,12 @@ def test_a_grid_is_data_and_never_runs(service: Service, tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def by_papermill(request: pytest.FixtureRequest, home: Path) -> dict[str, tuple[str, Path]]:
-    """What papermill says of each chosen notebook, and the notebook as it was run; two at a time."""
+def executed(request: pytest.FixtureRequest, home: Path) -> dict[str, list[Any]]:
+    """Each chosen notebook run from top to bottom: what its cells put out."""
     chosen = asked_for(request, "name")
-    Paths(home=home, notebooks=NOTEBOOKS).models.mkdir(parents=True, exist_ok=True)
-    names = [name for name in NAMES if name in chosen]
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(names, pool.map(partial(papermill, home), names), strict=True))
-
-
-def papermill(home: Path, name: str) -> tuple[str, Path]:
-    output = home.parent / f"{name}.ipynb"
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", kernelspec.NAME]
-    environ = kernelspec.environment(Paths(home=home, notebooks=NOTEBOOKS), os.environ)
-    done = subprocess.run(
-        [*command, str(NOTEBOOKS / f"{name}.ipynb"), str(output)],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stderr[-4000:] if done.returncode else "", output
+    return by_papermill(home, {name: {} for name in NAMES if name in chosen})
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_papermill_runs_a_notebook_from_top_to_bottom_and_it_plots(
-    name: str, by_papermill: dict[str, tuple[str, Path]]
-) -> None:
-    error, path = by_papermill[name]
-    assert not error, error
-    outputs = [each for cell in nbformat.read(path, as_version=4).cells for each in cell.get("outputs", [])]
-    assert any("image/png" in output.get("data", {}) for output in outputs)
-    assert not [output for output in outputs if "Warning" in output.get("text", "")]
+def test_papermill_runs_a_notebook_from_top_to_bottom_and_it_plots(name: str, executed: dict[str, list[Any]]) -> None:
+    assert_ran_and_plotted(executed[name])

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
 import pytest
 
-from dltk_runtime.lab import kernelspec
-from dltk_runtime.mltk.grammar import parse_fit
-from dltk_runtime.mltk.request import body, fit_meta, select, used
-from dltk_runtime.paths import Paths
 from tests.conftest import asked_for
+from tests.library_helpers import NOTEBOOKS, SAMPLES, Life, Plan, assert_ran_and_plotted, by_papermill, live, results
 from tests.service import Service
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-SAMPLES = NOTEBOOKS / "data" / "samples"
 IRIS = "sepal_length sepal_width petal_length petal_width"
 DIABETES = "age sex bmi bp s1 s2 s3 s4 s5 s6 weight_class"
 WINE = "alcohol malic_acid ash color_intensity hue proline is_train"
@@ -49,6 +36,14 @@ class Case:
     kept: set[str]  # endings of the files that keep the model
     further_rows: int = 0
     by_hand: dict[str, str] = field(default_factory=lambda: {"epochs": "1"})
+
+    @property
+    def plan(self) -> Plan:
+        frame = pd.read_csv(SAMPLES / f"{self.sample}.csv")
+        if self.sample == "iris":
+            frame["is_virginica"] = (frame["species"] == "virginica").astype(int)
+        fields = self.search.rpartition("=")[2].partition(" ")[2]
+        return Plan(self.name, self.search, frame, f"{self.other} {fields}")
 
 
 KERAS, TORCH = {".keras", ".json"}, {".pt", ".json"}
@@ -160,18 +155,6 @@ CASES = [
 BY_NAME = {case.name: case for case in CASES}
 
 
-@dataclass
-class Life:
-    """What the service answered to the searches of one notebook."""
-
-    rows: int
-    fit: dict[str, Any]
-    other: dict[str, Any]
-    version: Path
-    applied: dict[str, Any] = field(default_factory=dict)
-    summary: dict[str, Any] = field(default_factory=dict)
-
-
 def chosen(request: pytest.FixtureRequest) -> list[str]:
     """The notebooks whose tests this session runs."""
     names = asked_for(request, "name")
@@ -181,44 +164,8 @@ def chosen(request: pytest.FixtureRequest) -> list[str]:
 @pytest.fixture(scope="module")
 def lives(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Life]]:
     """Each chosen notebook fitted twice, then, in a new server, applied without the target."""
-    cases = [BY_NAME[name] for name in chosen(request)]
     with Service(tmp_path_factory.mktemp("library") / "home", NOTEBOOKS, DLTK_SPARES="2") as service:
-        with ThreadPoolExecutor(2) as pool:
-            found = dict(zip((case.name for case in cases), pool.map(partial(fits, service), cases), strict=True))
-        service.restart()
-        for case in cases:
-            life = found[case.name]
-            life.applied = service.post("/apply", **request_of(case, case.search, target=False))
-            life.summary = service.summary()
-        yield found
-
-
-def fits(service: Service, case: Case) -> Life:
-    request = request_of(case, case.search)
-    fit = service.post("/fit", **request)
-    fields = case.search.rpartition("=")[2].partition(" ")[2]
-    other = service.post("/fit", **request_of(case, f"{case.other} {fields}", model="other"))
-    version = service.home / "app/model/data/versions" / case.name / "lib" / "1"
-    return Life(request["data"].count("\n") - 1, fit, other, version)
-
-
-def request_of(case: Case, search: str, model: str = "lib", *, target: bool = True) -> dict[str, Any]:
-    """What Splunk posts for the search, on apply without the target."""
-    frame = pd.read_csv(SAMPLES / f"{case.sample}.csv")
-    if case.sample == "iris":
-        frame["is_virginica"] = (frame["species"] == "virginica").astype(int)
-    fit = parse_fit(f"MLTKContainer algo={case.name} {search} into app:{model}")
-    meta = fit_meta(fit, list(frame.columns))
-    if not target:
-        meta.pop("target_variables", None)
-    data, messages = select(frame, used(meta))
-    assert not messages
-    return body(data, meta)
-
-
-def results(answer: dict[str, Any]) -> pd.DataFrame:
-    assert answer["status"] == "success", answer["message"]
-    return pd.read_csv(io.StringIO(answer["results"]))
+        yield live(service, {name: BY_NAME[name].plan for name in chosen(request)})
 
 
 # Through the service
@@ -272,27 +219,11 @@ def test_another_parameter_makes_another_model(name: str, lives: dict[str, Life]
 
 @pytest.fixture(scope="module")
 def executed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """Each chosen notebook run from top to bottom, two at a time: what its cells put out."""
-    names = chosen(request)
-    with ThreadPoolExecutor(2) as pool:
-        runs = pool.map(execute, names, [tmp_path_factory.mktemp(name) for name in names])
-        return dict(zip(names, runs, strict=True))
-
-
-def execute(name: str, folder: Path) -> list[Any]:
-    given = [word for item in BY_NAME[name].by_hand.items() for word in ("-p", *item)]
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", kernelspec.NAME, *given]
-    environ = kernelspec.environment(Paths(home=folder / "home", notebooks=NOTEBOOKS), os.environ)
-    command += [str(NOTEBOOKS / f"{name}.ipynb"), "out.ipynb"]
-    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
-    cells = nbformat.read(folder / "out.ipynb", as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    return outputs if done.returncode == 0 else [{"output_type": "error", "text": done.stderr[-4000:]}]
+    """Each chosen notebook run from top to bottom: what its cells put out."""
+    home = tmp_path_factory.mktemp("executed") / "home"
+    return by_papermill(home, {name: BY_NAME[name].by_hand for name in chosen(request)})
 
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_papermill_runs_a_notebook_from_top_to_bottom_and_it_plots(name: str, executed: dict[str, list[Any]]) -> None:
-    outputs = executed[name]
-    assert [output for output in outputs if output["output_type"] == "error"] == []
-    assert any("image/png" in output.get("data", {}) for output in outputs)
-    assert not [output for output in outputs if "UserWarning" in output.get("text", "")]
+    assert_ran_and_plotted(executed[name])
