@@ -6,10 +6,10 @@ as JSON's ``\n`` at once, so that nothing is escaped a second time.
 
 | column | way |
 |---|---|
-| float64, integers | orjson; missing values, and floats under 1e-4, whose text differs, are put in after |
+| float64, float32, integers | orjson; missing values, and floats whose text differs, are put in after |
 | bool | two texts |
 | object or str, text or missing throughout | each distinct value quoted by csv and escaped by msgspec, once |
-| anything else: mixed objects, float32, dates, categories, extension types, odd column names | pandas |
+| anything else: mixed objects, dates, categories, extension types, odd column names | pandas |
 
 Measured for 1,000,000 rows by ``bench/``; the equality with pandas is tested by properties.
 """
@@ -30,6 +30,7 @@ import pandas as pd
 
 LINE = b"\\n"  # a line end inside a JSON string
 EMPTY = b'\\"\\"'  # csv's way to show that a line's only field is there
+LARGEST_SINGLE = 1e5  # float32 from here on may have exponents in pandas' text, and none in orjson's
 SMALLEST = 1e-4  # floats nearer to zero have exponents in Python's text, and zeros in orjson's
 
 Tokens = list[bytes]
@@ -63,7 +64,7 @@ def _one_block(frame: pd.DataFrame) -> bytes | None:
         values = frame.to_numpy()
         if not _is_plain(values.dtype):
             return None
-        if values.dtype == np.float64 and list(frame.dtypes) != [values.dtype]:  # integers with missing values
+        if values.dtype.kind == "f" and list(frame.dtypes) != [values.dtype]:  # integers with missing values
             return None
         return _numbers(values[:, 0], empty=EMPTY)[1:-1].replace(b",", LINE)
     if any(dtype != np.float64 for dtype in frame.dtypes):
@@ -73,7 +74,7 @@ def _one_block(frame: pd.DataFrame) -> bytes | None:
 
 
 def _is_plain(kind: np.dtype[Any]) -> bool:
-    return kind == np.float64 or kind.kind in "iu"
+    return kind in (np.float64, np.float32) or kind.kind in "iu"
 
 
 def _rows(columns: list[Tokens]) -> bytes:
@@ -112,16 +113,26 @@ def _texts(column: pd.Series[Any]) -> Tokens | None:
 
 def _numbers(values: np.ndarray[Any, Any], empty: bytes = b"") -> bytes:
     """orjson's text of an array, but with Python's text where the two differ, and `empty` for missing values."""
-    if values.dtype != np.float64:
+    if values.dtype.kind != "f":
         return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
     sizes = np.abs(values)
-    odd = ~np.isfinite(sizes) | ((sizes < SMALLEST) & (sizes > 0))
+    odd = ~np.isfinite(sizes) | ((sizes <= SMALLEST) & (sizes > 0))
+    if values.dtype == np.float32:
+        odd |= sizes >= LARGEST_SINGLE
     if not odd.any():
         return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
     text = orjson.dumps(np.ascontiguousarray(np.where(odd, np.nan, values)), option=orjson.OPT_SERIALIZE_NUMPY)
-    texts = [empty if np.isnan(value) else repr(value).encode() for value in values[odd].tolist()]
     pieces = text.split(b"null")
-    return b"".join(itertools.chain.from_iterable(zip(pieces, [*texts, b""], strict=True)))
+    return b"".join(itertools.chain.from_iterable(zip(pieces, [*_odd(values[odd], empty), b""], strict=True)))
+
+
+def _odd(values: np.ndarray[Any, Any], empty: bytes) -> Tokens:
+    """pandas' text of the floats for which orjson has another one."""
+    if values.dtype == np.float64:
+        return [empty if np.isnan(value) else repr(value).encode() for value in values.tolist()]
+    there = pd.Series(values[~np.isnan(values)])
+    texts = iter(there.to_csv(index=False, header=False).encode().split())
+    return [empty if np.isnan(value) else next(texts) for value in values.tolist()]
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ texts = st.text(max_size=8) | st.sampled_from(["", ",", '"', "a,b", 'say "x"', "
 COLUMNS = {
     "float": floats,
     "integer": st.integers(-(2**63), 2**63 - 1),
+    "single": st.floats(width=32) | st.sampled_from([1e-4, 99999.99, 1e5, 1566376.8, 1e16, 0.1]),
     "boolean": st.booleans(),
     "text": texts,
     "gappy": texts | st.none(),
@@ -33,7 +34,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     columns: list[pd.Series[Any]] = []
     for kind in kinds:
         values = draw(st.lists(COLUMNS[kind], min_size=rows, max_size=rows))
-        dtype = object if kind in ("text", "gappy", "mixed") else None
+        dtype = object if kind in ("text", "gappy", "mixed") else "float32" if kind == "single" else None
         columns.append(pd.Series(values, dtype=dtype))
     frame = pd.concat(columns, axis=1)
     names = draw(st.lists(texts | st.integers(0, 9), min_size=len(kinds), max_size=len(kinds)))
@@ -55,7 +56,10 @@ def test_floats_read_back_as_the_same_floats(values: list[tuple[float, float]]) 
 @pytest.mark.parametrize(
     "frame",
     [
-        pd.DataFrame({"a": np.array([0.1, 1e-5], dtype="float32")}),
+        pd.DataFrame({"a": np.array([0.1, 1e-5, np.nan, np.inf, 1e-4, 2e6], dtype="float32")}),
+        pd.DataFrame({"a": np.array([0.1, np.nan, 2e6], dtype="float32"), "b": ["x", "y", None]}),
+        pd.DataFrame({"a": pd.array([0.1, None], dtype="Float32")}),
+        pd.DataFrame({"a": pd.array([0.1, 2e6], dtype="Float32")}),
         pd.DataFrame({"a": pd.to_datetime(["2026-01-01", None])}),
         pd.DataFrame({"a": pd.Categorical(["x", "y"])}),
         pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}),
