@@ -59,6 +59,7 @@ class Fitting:
         self._trainer = trainer
         self._running: dict[str, _Running] = {}
         self._submitting = asyncio.Lock()
+        self._closing = False
         # An asynchronous fit never takes the last place: dashboards fit too, and wait for the answer.
         self._async_slots = asyncio.Semaphore(max(settings.fit_slots - 1, 1))
 
@@ -123,6 +124,13 @@ class Fitting:
         running.task.add_done_callback(lambda _: self._ended(running))
         return running
 
+    def _begin_or_leave(self, training: Training) -> None:
+        """Begin an asynchronous fit; a server that stops leaves it queued, for the next one."""
+        if self._closing:
+            training.job.release()
+        else:
+            self._begin(training)
+
     def _ended(self, running: _Running) -> None:
         training = running.training
         self._running.pop(training.job.id, None)
@@ -154,7 +162,7 @@ class Fitting:
                 raise QueueFull(waiting)
             job = await asyncio.to_thread(self._jobs.create, name, request.parameters, call.id, submission)
             call.facts["job"] = job.id
-            self._begin(Training(job, request, name, options, imports_of(source), Call(call.id, "job")))
+            self._begin_or_leave(Training(job, request, name, options, imports_of(source), Call(call.id, "job")))
         return answer("submitted", _submitted(job.id, name, "is queued"))
 
     async def _adopt(self) -> None:
@@ -175,7 +183,7 @@ class Fitting:
             job.fail(error.sentence)
             return
         call = Call(job.record.request, "job")
-        self._begin(Training(job, request, name, options, imports_of(source), call))
+        self._begin_or_leave(Training(job, request, name, options, imports_of(source), call))
 
     async def upkeep(self) -> None:
         """Run what earlier servers left queued, keep the records of running fits fresh, heed words left on disk."""
@@ -185,7 +193,8 @@ class Fitting:
             if rounds % round(TOUCH_EVERY / LOOK_EVERY) == 0:
                 self._jobs.touch()
                 self._trainer.touch()
-                await self._adopt()
+                if not self._closing:  # what it has just left to the next server would come back
+                    await self._adopt()
             for job in list(self._running):
                 if self._jobs.to_be_cancelled(job):
                     with contextlib.suppress(JobUnknown, NotCancellable):
@@ -195,6 +204,7 @@ class Fitting:
 
     async def close(self, deadline: float) -> None:
         """Give running fits until `deadline` (of `time.monotonic`); what is queued waits for the next server."""
+        self._closing = True
         for running in self._running.values():
             if running.training.call.waiting:
                 running.task.cancel()

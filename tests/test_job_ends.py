@@ -164,6 +164,42 @@ def test_a_fit_that_is_ended_before_its_first_step_is_not_forgotten(
     assert (adopted is not None) == (state == "queued")
 
 
+def test_a_server_that_stops_does_not_take_back_what_it_has_left_to_the_next(
+    paths: Paths, make_notebook: MakeNotebook
+) -> None:
+    make_notebook("algo")
+    jobs = _Rounds(paths, keep=5, log_bytes=1000)
+    fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()))
+    request = request_of(memoryview(ROWS.encode()), meta_for(ROWS, "m", {"algo": "algo", "mode": "async"}), plain=True)
+
+    async def body() -> None:
+        call = Call("1", "/fit")
+        answer = asyncio.create_task(fitting.fit(request, call))
+        while "job" not in call.facts:  # noqa: ASYNC110 - the very turn of the loop counts
+            await asyncio.sleep(0)
+        await fitting.close(0)
+        await answer
+        upkeep = asyncio.create_task(fitting.upkeep())
+        while jobs.rounds < 2:  # noqa: ASYNC110 - the first round is over
+            await asyncio.sleep(0.01)
+        upkeep.cancel()
+        await asyncio.gather(upkeep, return_exceptions=True)
+
+    asyncio.run(body())
+    (record,) = jobs.list()
+    assert jobs.adopt(record.id) is not None
+
+
+class _Rounds(JobStore):
+    """Counts the rounds of the server's upkeep."""
+
+    rounds = 0
+
+    def flush(self) -> None:
+        self.rounds += 1
+        super().flush()
+
+
 class _Idle:
     """Stands in for the trainer: no fit comes to its first step here."""
 
@@ -171,6 +207,9 @@ class _Idle:
 
     async def train(self, training: Training, turn: object) -> None:
         raise AssertionError
+
+    def touch(self) -> None:
+        """There are no versions in the making."""
 
 
 def test_a_job_whose_rows_find_no_room_is_refused_before_it_is_submitted(service: Service) -> None:
