@@ -11,7 +11,7 @@
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
 ARG VARIANT=cpu
 
-# 1. Both stages below stand on this: the base, and the supervisor.
+# 1. All stages below stand on this: the base, and the supervisor.
 FROM ${BASE_IMAGE} AS base
 # No version: Debian keeps one in a release.
 # hadolint ignore=DL3008
@@ -20,7 +20,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig /var/log/apt /var/log/dpkg.log
 
 # 2. A virtual environment with exactly what the lock says.
-FROM base AS build
+FROM base AS libraries
 ARG VARIANT
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
@@ -35,13 +35,19 @@ COPY container/build.sh ./
 COPY locks/ locks/
 COPY pyproject.toml LICENSE ./
 RUN --mount=type=secret,id=pip.conf,target=/run/secrets/pip.conf ./build.sh libraries "${VARIANT}"
+
+# 3. The runtime itself, tried in that environment.
+FROM libraries AS build
 COPY README.md ./
 COPY dltk_runtime/ dltk_runtime/
 RUN ./build.sh runtime
 
-# 3. The image: that environment, the notebooks to lay out, and the one persistent volume.
+# 4. The image: that environment, the runtime, the notebooks to lay out, and the one persistent volume.
+# In layers of their own, so that a change of the code is a small layer on those that everybody has already.
 FROM base AS image
-COPY --from=build /opt/dltk /opt/dltk
+COPY --from=libraries /opt/dltk /opt/dltk
+RUN --mount=type=bind,from=build,source=/build/wheels,target=/wheels \
+    /opt/dltk/bin/pip install --no-cache-dir --no-deps --disable-pip-version-check /wheels/*.whl
 COPY container/ /opt/dltk/container/
 COPY notebooks/ /opt/dltk/notebooks/
 # Any user may run the image (OpenShift chooses one by chance), always in group 0.
