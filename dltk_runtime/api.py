@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
@@ -112,7 +112,7 @@ class _Api:
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
         """Receive a request, run it, and answer it."""
         self._check_token(request)
-        call = Call(uuid.uuid4().hex[:12], route)
+        call = Call(secrets.token_hex(6), route)
         began = time.monotonic()
         try:
             sent = await body.receive(request, self._settings.max_body)

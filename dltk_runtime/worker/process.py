@@ -76,6 +76,7 @@ class Worker:
     _cause: str = ""
     _ready: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _answer: asyncio.Future[Answer] | None = None
+    _ending: asyncio.Future[None] | None = None
     _gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
@@ -131,19 +132,22 @@ class Worker:
             raise WorkerDied(self._death())
         os.ftruncate(self.dump, 0)
         Board(self.board).clear()
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
         self._answer = answer
+        late = loop.call_later(max(seconds, 0), self._late, f"after {seconds:.3g} s ({setting})")
         try:
-            async with asyncio.timeout(max(seconds, 0)):
-                with contextlib.suppress(channel.ChannelClosed):  # then its end is on the way
-                    await self._send(message, blob)
-                return await asyncio.shield(answer)
-        except TimeoutError:
-            await self.end(f"was ended at its deadline, after {seconds:.3g} s ({setting}),")
+            with contextlib.suppress(channel.ChannelClosed):  # then its end is on the way
+                await self._send(message, blob)
             return await answer
         finally:
+            late.cancel()
             self._enter("idle", "")
             self._answer = None
+
+    def _late(self, when: str) -> None:
+        """The deadline of a call is here."""
+        self._ending = asyncio.ensure_future(self.end(f"was ended at its deadline, {when},"))
 
     async def _send(self, message: ToWorker, blob: channel.Blob | MemoryFile) -> None:
         if not isinstance(blob, MemoryFile) and len(blob) >= IN_THREAD:
