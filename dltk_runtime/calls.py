@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from dltk_runtime import errors
 from dltk_runtime.errors import AlgorithmFailed
-from dltk_runtime.worker.death import WorkerDied
+from dltk_runtime.worker.death import Death, WorkerDied
 from dltk_runtime.worker.messages import ErrorReport, Failed, FromWorker
 
 Pieces = list[bytes | memoryview]
@@ -61,6 +61,12 @@ def expect(reply: FromWorker, kind: type[Wanted]) -> Wanted:
     if not isinstance(reply, kind):
         raise TypeError(f"a worker answered {type(reply).__name__} where {kind.__name__} was due")
     return reply
+
+
+def report_of(death: Death) -> ErrorReport:
+    """The report of a death, for a fit that goes on without its worker."""
+    sentence = f"The worker process {death.cause} in step '{death.step}'"
+    return ErrorReport(death.step, sentence, death.coordinates, death.dump)
 
 
 @contextlib.contextmanager

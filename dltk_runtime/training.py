@@ -15,7 +15,7 @@ import msgspec
 
 from dltk_runtime import logs
 from dltk_runtime.applying import key_of
-from dltk_runtime.calls import Call, deaths_reported, expect, failed
+from dltk_runtime.calls import Call, deaths_reported, expect, failed, report_of
 from dltk_runtime.errors import DltkError, FitCancelled, ServerStops
 from dltk_runtime.fit_options import FitOptions
 from dltk_runtime.job import Job
@@ -25,6 +25,7 @@ from dltk_runtime.promotion import Decision, Promotion
 from dltk_runtime.protocol import Request
 from dltk_runtime.reporting import PrintedProgress
 from dltk_runtime.store import Facts, Feature, ModelName, ModelStore, Reservation, SourceHash, Version
+from dltk_runtime.worker.death import WorkerDied
 from dltk_runtime.worker.messages import Failed, Fit, Fitted, Progress
 from dltk_runtime.worker.pool import Pool
 from dltk_runtime.worker.process import Worker
@@ -123,7 +124,12 @@ class Trainer:
             plain=training.request.plain,
         )
         deadline = time.monotonic() + self.timeout
-        reply, results = await worker.call(message, training.request.data, deadline=deadline, setting=SETTING)
+        try:
+            reply, results = await worker.call(message, training.request.data, deadline=deadline, setting=SETTING)
+        except WorkerDied as error:
+            if worker.saved is None:
+                raise
+            return msgspec.structs.replace(worker.saved, apply_error=report_of(error.death)), b""
         if isinstance(reply, Failed):
             raise failed(await self.pool.explained(reply.error, worker))
         fitted = expect(reply, Fitted)

@@ -357,6 +357,29 @@ def test_a_death_in_apply_is_told_and_the_next_apply_loads_anew(
     assert service.apply("dying_apply", ROWS, model="d")["results"] == HEALTHY_ANSWER
 
 
+FIT_DEATHS = {
+    "segfault": ("SIGSEGV", "ctypes.string_at(0)"),
+    "exit": ("exit code 3", "os._exit(3)"),
+    "memory": ("DLTK_WORKER_MEMORY", "b'x' * 3_000_000_000; print()"),
+}
+
+
+@pytest.mark.parametrize(("cause", "fault"), FIT_DEATHS.values(), ids=FIT_DEATHS)
+def test_a_fit_whose_own_apply_ends_the_process_keeps_its_model(
+    service: Service, make_notebook: MakeNotebook, cause: str, fault: str
+) -> None:
+    code = f"import ctypes, os\ndef apply(model, df, param):\n    {fault}  # here"
+    make_notebook("costly_fit", apply=code)
+    answer = service.fit("costly_fit", ROWS)
+    assert answer["status"] == "error"
+    assert cause in answer["message"]
+    assert culprit("costly_fit", {"apply": code}) in answer["message"]
+    assert "fitted and saved nevertheless" in answer["message"]
+    assert service.jobs()[0]["version"] == 1
+    make_notebook("costly_fit")
+    assert service.apply("costly_fit", ROWS)["results"] == HEALTHY_ANSWER
+
+
 # ---------------------------------------------------------------- code that is odd, and works
 
 ODD = {

@@ -166,6 +166,12 @@ class Fitted(Message, frozen=True):
     held_out: int = 0  # rows that `fit` did not see
 
 
+class Saved(Message, frozen=True):
+    """A fit's model is saved: all that a version needs, should the process not live through the fit's own apply."""
+
+    fitted: Fitted
+
+
 class Applied(Message, frozen=True):
     """An apply came to its end. Blob: the results as a JSON string literal."""
 
@@ -209,5 +215,17 @@ class Failed(Message, frozen=True):
 
 ToWorker = Fit | Load | Apply | Score | Stage | Describe
 FromWorker = (
-    Ready | Entered | Progress | Code | Loaded | Fitted | Applied | Counts | Scored | Staged | Described | Failed
+    Ready
+    | Entered
+    | Progress
+    | Code
+    | Loaded
+    | Saved
+    | Fitted
+    | Applied
+    | Counts
+    | Scored
+    | Staged
+    | Described
+    | Failed
 )

@@ -25,9 +25,11 @@ from dltk_runtime.worker.messages import (
     Code,
     Counts,
     Entered,
+    Fitted,
     FromWorker,
     Progress,
     Ready,
+    Saved,
     ToWorker,
 )
 
@@ -65,6 +67,7 @@ class Worker:
     on_counts: Callable[[Counts], object] = ignore
     device: str = ""  # the GPU that it sees, as CUDA names it; nothing where it may see all or none
     work: str = ""  # what it is at, or serves, in words
+    saved: Fitted | None = None  # by the fit that it runs
     step: str = "start"
     phases: dict[str, float] = field(default_factory=dict)
     ending: bool = False
@@ -204,15 +207,22 @@ class Worker:
                 self.on_counts(message)
             case Code(code):
                 self._code = code
+            case Saved(fitted):
+                self.saved = fitted
             case Ready():
                 self._enter("idle", "")
                 if not self._ready.done():
                     self._ready.set_result(None)
-            case _ if self._answer is not None and not self._answer.done():
-                self._read_output()  # it was printed before the answer was sent
-                if isinstance(message, Applied):
-                    self._account(message.phases)
-                self._answer.set_result((message, blob))
+            case _:
+                self._answered(message, blob)
+
+    def _answered(self, message: FromWorker, blob: channel.Blob) -> None:
+        if self._answer is None or self._answer.done():
+            return
+        self._read_output()  # it was printed before the answer was sent
+        if isinstance(message, Applied):
+            self._account(message.phases)
+        self._answer.set_result((message, blob))
 
     def _on_end(self) -> None:
         self.kill()  # whatever it left behind in its group; its own number is taken until `wait`

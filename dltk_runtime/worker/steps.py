@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 
 from dltk_runtime import frames, parameters
@@ -38,6 +39,7 @@ from dltk_runtime.worker.messages import (
     Fitted,
     Load,
     Loaded,
+    Saved,
     Score,
     Scored,
     Stage,
@@ -48,12 +50,13 @@ from dltk_runtime.worker.pristine import Pristine
 
 Blob = bytes | memoryview
 Meta = dict[str, Any]
+UNDESCRIBED = "The process ended in the fit's own apply, before it could describe the model."
 
 
 class Steps:
     """One algorithm's life in this worker: its code, the loaded model, and the requests for it."""
 
-    def __init__(self, paths: Paths, tell: Callable[[Entered | Code], None]) -> None:
+    def __init__(self, paths: Paths, tell: Callable[[Entered | Code | Saved], None]) -> None:
         self._paths = paths
         self._tell = tell
         self._process = os.getpid()
@@ -85,7 +88,19 @@ class Steps:
         model = self.call("init", algorithm.init, frame, meta)
         self._summarize_quietly(algorithm, model)
         info = self.call("fit", algorithm.fit, model, frame, meta)
-        kept = self._save(algorithm, model, request)
+        fitted = Fitted(
+            rows=len(untouched),
+            features=kinds,
+            info=describe.to_json(info),
+            metrics=describe.metrics(info),
+            description=describe.description(UNDESCRIBED, None),
+            code=pack(self._sources()),
+            libraries=describe.libraries(),
+            kept_by_runtime=self._save(algorithm, model, request),
+            notices=describe.warnings(info),
+            held_out=held,
+        )
+        self._tell(Saved(fitted))
         apply_error, results, shown = None, b"", model
         try:
             shown = own_copy(model)
@@ -93,18 +108,13 @@ class Steps:
         except StepFailed as failure:
             apply_error = failure.report
         description, notice = self._describe(algorithm, shown)
-        return Fitted(
-            rows=len(untouched),
-            features=kinds,
-            info=describe.to_json(info),
-            metrics=describe.metrics(info),
+        return msgspec.structs.replace(
+            fitted,
             description=description,
             code=pack(self._sources()),
             libraries=describe.libraries(),
-            kept_by_runtime=kept,
             apply_error=apply_error,
-            notices=(*describe.warnings(info), *filter(None, [notice])),
-            held_out=held,
+            notices=(*fitted.notices, *filter(None, [notice])),
         ), results
 
     def load(self, request: Load) -> Loaded:
