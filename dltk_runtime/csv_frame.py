@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -78,22 +78,19 @@ def _small(csv: bytes) -> pd.DataFrame | None:
     head, _, body = csv.partition(b"\n")
     if not body.endswith(b"\n"):
         body += b"\n"
-    known = _names(head)
-    if known is None:
-        return None
-    names = known.view()  # an object of its own: notebooks may give it a name
-    if not _rows(len(names)).fullmatch(body):
+    names = _names(head)
+    if names is None or not _rows(len(names)).fullmatch(body):
         return None
     cells, points = body[:-1].replace(b"\n", b","), body.count(b".")
     width = len(names)
     if points == cells.count(b",") + 1:  # no cell has two
-        return pd.DataFrame(_parsed(cells, np.float64).reshape(-1, width), columns=names)
+        return pd.DataFrame(_parsed(cells, np.float64).reshape(-1, width), columns=pd.Index(names))
     if not points:
-        return pd.DataFrame(_parsed(cells, np.int64).reshape(-1, width), columns=names)
+        return pd.DataFrame(_parsed(cells, np.int64).reshape(-1, width), columns=pd.Index(names))
     return _mixed(cells.split(b","), names)
 
 
-def _mixed(cells: list[bytes], names: pd.Index[Any]) -> pd.DataFrame:
+def _mixed(cells: list[bytes], names: Sequence[str]) -> pd.DataFrame:
     """The frame of columns of integers and columns of floats."""
     columns: dict[int, np.ndarray[Any, Any]] = {}
     for number in range(len(names)):
@@ -101,7 +98,7 @@ def _mixed(cells: list[bytes], names: pd.Index[Any]) -> pd.DataFrame:
         kind = np.float64 if any(b"." in cell for cell in column) else np.int64
         columns[number] = np.fromstring(b",".join(column), kind, sep=",")
     frame = pd.DataFrame(columns, copy=False)
-    frame.columns = names
+    frame.columns = pd.Index(names)
     return frame
 
 
@@ -114,12 +111,12 @@ def _parsed(cells: bytes, kind: type[np.generic]) -> np.ndarray[Any, Any]:
 
 
 @functools.lru_cache(maxsize=256)
-def _names(head: bytes) -> pd.Index[Any] | None:
+def _names(head: bytes) -> tuple[str, ...] | None:
     """The columns' names; None when only pandas knows what it makes of them."""
     if not _NAMES.fullmatch(head):
         return None
-    names = head.decode().split(",")
-    return pd.Index(names) if len(set(names)) == len(names) else None
+    names = tuple(head.decode().split(","))
+    return names if len(set(names)) == len(names) else None
 
 
 @functools.lru_cache(maxsize=256)

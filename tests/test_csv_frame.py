@@ -74,6 +74,13 @@ def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_frame, "LARGE", 1024**2)
 
 
+@pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")
+def test_names_have_the_type_that_pandas_is_set_to() -> None:
+    for strings in (True, False, True):
+        with pd.option_context("future.infer_string", strings):
+            assert_read_as_pandas_does(b"one,two\n1.5,2.5\n")
+
+
 def lines(count: int, *cells: str) -> list[str]:
     """Lines with numbers by chance, then `cells`."""
     chance = random.Random(7)
