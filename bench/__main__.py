@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import busy, deep, footprint, gpu, latency, operator, plot, report, splunk_million, starts, throughput
+from bench import busy, deep, footprint, gpu, latency, operating, plot, report, splunk_million, starts, throughput
 from bench.figures import Figure
 from bench.servers import Failed
 from bench.world import World
@@ -29,7 +29,7 @@ KINDS: dict[str, Callable[[World], list[Figure]]] = {
     "deep": deep.measure,
     "starts": starts.measure,
     "memory": footprint.measure,
-    "operator": operator.measure,
+    "operator": operating.measure,
     "gpu": gpu.measure,
 }
 RESULTS = Path(__file__).parent / "results"

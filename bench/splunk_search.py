@@ -1,6 +1,6 @@
 """How fast rows come out of Splunk: `search()` beside splunk-sdk's own reader. Needs no Splunk.
 
-    .venv/bin/python bench/splunk_search.py [ROWS]
+    .venv/bin/python -m bench.splunk_search [ROWS]
 
 A server in a process of its own sends the same prepared export to each reader, which runs in a process of its own
 too, so that its peak memory can be told. Rows have six fields: a time, two numbers, two texts, an identifier.
