@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dltk_runtime import tls
-from dltk_runtime.lab import kernelspec
+from dltk_runtime.lab import certificate, kernelspec
 from dltk_runtime.lab.extension import configure
 from dltk_runtime.settings import Settings
 
@@ -22,6 +22,13 @@ c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
 if settings.https:
     cert, key = tls.certificate(settings)
     c.ServerApp.certfile, c.ServerApp.keyfile = str(cert), str(key)
+    c.ServerApp.jpserver_extensions[certificate.MODULE] = True
+# What our own modules log looks as it does in the API's log.
+c.ServerApp.logging_config = {
+    "formatters": {"dltk": {"()": "dltk_runtime.logs.JsonLines"}},
+    "handlers": {"dltk": {"class": "logging.StreamHandler", "formatter": "dltk"}},
+    "loggers": {"dltk": {"level": "INFO", "handlers": ["dltk"], "propagate": False}},
+}
 
 c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.hashed_password = settings.jupyter_password

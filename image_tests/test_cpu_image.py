@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import certificates
 import pytest
 from conftest import Start
 from engine import Engine
 from lab import Lab, password_hash
 from notebook import notebook_text
 
-from container import Container, until
+from container import HARDENED, Container, until
 
 MB = 1000**2
 PORTS = (5000, 8888, 6006, 6000)
@@ -86,6 +88,31 @@ def test_jupyterlab_does_not_start_without_a_password(start: Start, cpu_image: s
     container = development(start, cpu_image, volume, JUPYTER_PASSWD="")
     assert "JupyterLab does not start: JUPYTER_PASSWD" in container.logs()
     assert container.run("sh", "-c", "ls /tmp/services") == "api"
+
+
+def test_jupyterlab_serves_a_renewed_certificate_and_never_half_a_renewal(
+    start: Start, cpu_image: str, mounted: Path
+) -> None:
+    """No connection fails meanwhile: each gets the old certificate or the new one."""
+    certificates.make(mounted, "first")
+    env = {"API_SSL_CERT": "/certificate/tls.crt", "API_SSL_KEY": "/certificate/tls.key"}
+    env |= {"MODE_DEV_PROD": "DEV", "JUPYTER_PASSWD": password_hash()}
+    mount = f"--volume={mounted}:/certificate:ro"
+    container = start(cpu_image, env=env, publish=PORTS, memory="6g", options=(*HARDENED, mount))
+    container.ready()
+    lab_of(container)
+    first = certificates.in_file(mounted / "tls.crt")
+    assert certificates.served(container.url(LAB)) == first
+    certificates.make(mounted, "second", "new")
+    second = certificates.in_file(mounted / "new.crt")
+    (mounted / "new.crt").replace(mounted / "tls.crt")
+    # From the API and from JupyterLab.
+    until(lambda: container.logs().count("certificate not renewed") == 2, 30)
+    assert certificates.served(container.url(LAB)) == first
+    (mounted / "new.key").replace(mounted / "tls.key")
+    until(lambda: certificates.served(container.url(LAB)) != first, 30)
+    assert certificates.served(container.url(LAB)) == second
+    assert container.logs().count("certificate not renewed") == 2
 
 
 def test_a_dead_jupyterlab_comes_back_and_one_signal_ends_all(start: Start, cpu_image: str, volume: str) -> None:

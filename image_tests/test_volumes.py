@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 import threading
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import certificates
 from conftest import Start
 from engine import Engine
 from notebook import write_notebook
@@ -136,21 +135,11 @@ def test_libraries_that_cannot_be_installed_do_not_stop_the_container(start: Sta
 
 
 def test_a_mounted_certificate_is_served_and_renewed(start: Start, mounted: Path) -> None:
-    def place(name: str) -> None:
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-days", "2"]
-        command += ["-keyout", str(mounted / "tls.key"), "-out", str(mounted / "tls.crt")]
-        subprocess.run(command, check=True, capture_output=True)
-        (mounted / "tls.key").chmod(0o644)
-
-    def served() -> str:
-        address = urlsplit(container.url())
-        return ssl.get_server_certificate((str(address.hostname), int(address.port or 0)))
-
-    place("first")
+    certificates.make(mounted, "first")
     env = {"API_SSL_CERT": "/certificate/tls.crt", "API_SSL_KEY": "/certificate/tls.key"}
     container = start(env=env, options=(*HARDENED, f"--volume={mounted}:/certificate:ro"))
     container.ready()
-    assert served().split() == (mounted / "tls.crt").read_text().split()
-    place("second")
-    until(lambda: served().split() == (mounted / "tls.crt").read_text().split(), 30)
+    assert certificates.served(container.url()) == certificates.in_file(mounted / "tls.crt")
+    certificates.make(mounted, "second")
+    until(lambda: certificates.served(container.url()) == certificates.in_file(mounted / "tls.crt"), 30)
     assert "certificate renewed" in container.logs()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
+import certificates
 import pytest
 from conftest import Start
 
@@ -51,10 +51,7 @@ def test_a_certificate_that_is_not_there(start: Start) -> None:
 
 def test_a_certificate_with_the_key_of_another(start: Start, mounted: Path) -> None:
     for name in ("one", "two"):
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-days", "2"]
-        command += ["-keyout", str(mounted / f"{name}.key"), "-out", str(mounted / f"{name}.crt")]
-        subprocess.run(command, check=True, capture_output=True)
-    (mounted / "two.key").chmod(0o644)
+        certificates.make(mounted, name, name)
     mount = (f"--volume={mounted}:/certificate:ro",)
     env = {"API_SSL_CERT": "/certificate/one.crt", "API_SSL_KEY": "/certificate/two.key"}
     container = start(env=env, options=(*HARDENED, *mount))

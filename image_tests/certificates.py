@@ -1,0 +1,30 @@
+"""Certificates as a platform mounts them, and the one that a port serves."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+def make(folder: Path, host: str, name: str = "tls") -> None:
+    """Write a new pair for `host` to ``<name>.crt`` and ``<name>.key``, which the container's user can read."""
+    cert, key = folder / f"{name}.crt", folder / f"{name}.key"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}", "-days", "2"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    key.chmod(0o644)
+
+
+def served(url: str) -> str:
+    """The certificate that a new connection gets, as PEM; nothing when there is no connection."""
+    address = urlsplit(url)
+    try:
+        return ssl.get_server_certificate((str(address.hostname), int(address.port or 0)), timeout=10).strip()
+    except OSError:
+        return ""
+
+
+def in_file(path: Path) -> str:
+    """A certificate's text as `served` gives it."""
+    return path.read_text().strip()
