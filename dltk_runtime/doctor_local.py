@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import http.client
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -29,6 +30,12 @@ FRAMEWORKS = {  # each prints how many GPUs it sees, and the CUDA release that i
     "TensorFlow": "import json, tensorflow as tf; seen = len(tf.config.list_physical_devices('GPU')); "
     "print(json.dumps([seen, tf.sysconfig.get_build_info().get('cuda_version')]))",
 }
+
+VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"  # NVIDIA's container runtime reads it; the image's variant gpu sets it
+GIVE_GPU = (
+    "Give the container a GPU (docker run --gpus all; in Kubernetes the resource nvidia.com/gpu), on a machine with "
+    "NVIDIA's driver and container toolkit."
+)
 
 
 def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -161,10 +168,10 @@ def notebooks(settings: Settings) -> Iterator[Finding]:
     yield ok("notebooks", f"{len(names) - broken} of {len(names)} algorithms can be used")
 
 
-def gpu(_: Settings) -> Iterator[Finding]:
+def gpu(settings: Settings) -> Iterator[Finding]:
     """Driver and memory of each GPU, and whether the frameworks see it."""
     if shutil.which("nvidia-smi") is None:
-        yield skipped("gpu", "no NVIDIA driver here: notebooks run on the CPU")
+        yield _no_gpu(settings)
         return
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader"]
     done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=60)
@@ -175,6 +182,19 @@ def gpu(_: Settings) -> Iterator[Finding]:
     yield from (ok("gpu", f"{card} free") for card in cards)
     for framework, code in FRAMEWORKS.items():
         yield _seen(framework, code, len(cards))
+
+
+def _no_gpu(settings: Settings) -> Finding:
+    """What a machine without the driver's tool means to these settings, and to this image."""
+    text = "no GPU is visible (there is no nvidia-smi here): notebooks run on the CPU"
+    if settings.gpu_names:
+        wanted = f"{text}, but DLTK_GPUS or CUDA_VISIBLE_DEVICES names {', '.join(settings.gpu_names)}"
+        return error("gpu", wanted, f"{GIVE_GPU} Or set DLTK_GPUS=none.")
+    if VISIBLE_DEVICES in os.environ:
+        return warning(
+            "gpu", f"{text}, and this image is built for GPUs", f"{GIVE_GPU} Or use the smaller variant cpu."
+        )
+    return skipped("gpu", text)
 
 
 def _seen(framework: str, code: str, cards: int) -> Finding:

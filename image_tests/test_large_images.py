@@ -61,3 +61,14 @@ def test_without_a_gpu_it_fits_and_applies(
     container = start(gpu_image, volume=volume, memory="6g")
     print(f"ready after {container.ready():.2f} s")
     container.fit_and_apply_sample(algorithm, sample, target, epochs=3)
+
+
+def test_without_a_gpu_the_doctor_says_so(start: Start, gpu_image: str, volume: str) -> None:
+    container = start(gpu_image, volume=volume, memory="6g")
+    container.ready()
+    findings = json.loads(container.run("dltk", "doctor", "--json", check=False))["findings"]
+    (gpu,) = [finding for finding in findings if finding["check"] == "gpu"]
+    assert gpu["severity"] == "warning"
+    assert gpu["text"].startswith("no GPU is visible")
+    assert "--gpus all" in gpu["advice"]
+    assert [finding for finding in findings if finding["severity"] == "error"] == []

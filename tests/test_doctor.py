@@ -114,6 +114,29 @@ def test_notebooks_that_break_the_contract(settings: Settings, make_notebook: Ca
     assert [text for severity, text in texts if severity == "warning" and text.startswith("bad: ")]
 
 
+@pytest.mark.parametrize(
+    ("variables", "severity", "text"),
+    [
+        ({}, "skipped", "notebooks run on the CPU"),
+        ({"NVIDIA_VISIBLE_DEVICES": "all"}, "warning", "notebooks run on the CPU, and this image is built for GPUs"),
+        ({"DLTK_GPUS": "0,1"}, "error", "but DLTK_GPUS or CUDA_VISIBLE_DEVICES names 0, 1"),
+    ],
+)
+def test_a_machine_without_a_gpu(
+    variables: dict[str, str], severity: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", str(tmp_path))  # without nvidia-smi
+    finding = only(doctor_local.gpu(Settings.from_env(variables)))
+    assert finding.severity == severity
+    assert finding.text.startswith("no GPU is visible")
+    assert finding.text.endswith(text)
+    assert bool(finding.advice) == (severity != "skipped")
+
+
 def test_a_check_that_breaks_is_a_finding(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def impossible(_: Settings) -> Iterator[Finding]:
         raise RuntimeError("cosmic ray")
