@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 
 from dltk_runtime.doctor import Finding, error, ok, skipped
-from dltk_runtime.doctor_splunk import SECONDS, context_of, said, send
+from dltk_runtime.doctor_rest import SECONDS, context_of, said, send
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.access import of_settings
 from dltk_runtime.splunk.errors import EventRefused

@@ -1,91 +1,27 @@
-"""The doctor's checks of Splunk: REST, apps, limits, and the container's stanza on every search head.
-
-Plain HTTP, so that the smallest image can make them. Nothing is written in Splunk.
-"""
+"""The doctor's checks of Splunk: REST, apps, limits, and the container's stanza on every search head."""
 
 from __future__ import annotations
 
 import email.utils
-import json
 import ssl
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from dltk_runtime.doctor import Finding, error, ok, skipped, warning
-from dltk_runtime.errors import DltkError
+from dltk_runtime.doctor_owners import owners
+from dltk_runtime.doctor_rest import Refused, Rest, context_of, send
 from dltk_runtime.settings import Settings
 
-SECONDS = 15  # for one answer
 SKEW = 60  # seconds that two clocks may differ before tokens and time ranges go wrong
 DSDL = "mltk-container"
-APPS = {  # the app's folder, what it is called, and the release that its commands need at least
+APPS = {  # the app's folder, and what it is called
     "Splunk_ML_Toolkit": "AI Toolkit (Machine Learning Toolkit)",
     "Splunk_SA_Scientific_Python_linux_x86_64": "Python for Scientific Computing",
     DSDL: "Splunk App for Data Science and Deep Learning",
 }
 LIMITS = ("max_fit_time", "max_inputs")
-CAPABILITIES = ("search", "schedule_search")
-
-
-class Refused(DltkError):
-    """Splunk answered with an HTTP status that is no success."""
-
-    def __init__(self, url: str, status: int, said: str) -> None:
-        super().__init__(f"{url} answers with HTTP {status}: {said}")
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Splunk's REST API at one address, as the owner of one token."""
-
-    base: str
-    token: str
-    context: ssl.SSLContext
-
-    def get(self, path: str) -> tuple[dict[str, Any], str]:
-        """The first entry's content of an endpoint, with its acl, and the answer's Date.
-
-        Raises:
-            Refused: another status than 200.
-            OSError: nobody answers.
-        """
-        entries, date = self.entries(path)
-        return (entries[0] if entries else {}), date
-
-    def entries(self, path: str) -> tuple[list[dict[str, Any]], str]:
-        """All entries of an endpoint: name, content and acl of each in one dict."""
-        url = f"{self.base}{path}?output_mode=json&count=0"
-        status, date, body = send(url, {"Authorization": f"Bearer {self.token}"}, self.context)
-        if status != 200:
-            raise Refused(url.partition("?")[0], status, said(body))
-        found = json.loads(body).get("entry", [])
-        return [
-            {"name": each.get("name"), "acl": each.get("acl", {}), **each.get("content", {})} for each in found
-        ], date
-
-
-def send(
-    url: str, headers: dict[str, str], context: ssl.SSLContext, body: bytes | None = None
-) -> tuple[int, str, bytes]:
-    """Status, Date and body of one answer, whatever its status.
-
-    Raises:
-        OSError: nobody answers, or its certificate is not trusted.
-    """
-    handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)]
-    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - from our own settings
-    try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=SECONDS) as answer:
-            return answer.status, answer.headers.get("Date", ""), answer.read()
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return refusal.code, refusal.headers.get("Date", ""), refusal.read()
 
 
 def splunk(settings: Settings) -> Iterator[Finding]:
@@ -105,7 +41,7 @@ def splunk(settings: Settings) -> Iterator[Finding]:
         return
     yield ok("splunk", f"{rest.base} is {info.get('serverName', 'a')} Splunk {info.get('version', '?')}")
     yield from clock(date)
-    for look in (rights, apps, limits, stanzas):
+    for look in (rights, apps, limits, owners, stanzas):
         try:
             yield from look(rest, settings)
         except Refused as failure:
@@ -136,15 +72,14 @@ def clock(date: str) -> Iterator[Finding]:
 
 
 def rights(rest: Rest, _: Settings) -> Iterator[Finding]:
-    """Who the token's user is, and what searches of that user may do."""
+    """Who the token's user is, and whether that user may search, as notebooks do with this token."""
     user, _date = rest.get("/services/authentication/current-context")
     who = f"the token is {user.get('username', '?')}'s, with the roles {', '.join(user.get('roles', [])) or 'none'}"
-    missing = [name for name in CAPABILITIES if name not in user.get("capabilities", [])]
-    if missing:
-        advice = "Give a role of this user these capabilities, or make the token for another user."
-        yield warning("rights", f"{who}; missing: {', '.join(missing)}", advice)
-    else:
+    if "search" in user.get("capabilities", []):
         yield ok("rights", who)
+    else:
+        advice = "Give a role of this user the capability search, or make the token for another user."
+        yield warning("rights", f"{who}; none of them may search", advice)
 
 
 def apps(rest: Rest, _: Settings) -> Iterator[Finding]:
@@ -228,21 +163,3 @@ def _members(rest: Rest) -> list[Rest]:
         return []
     found = {str(each.get("mgmt_uri", "")) for each in entries} - {"", rest.base}
     return [Rest(base, rest.token, rest.context) for base in sorted(found)]
-
-
-def context_of(settings: Settings) -> ssl.SSLContext:
-    """How Splunk's certificate is checked."""
-    context = ssl.create_default_context(cafile=str(settings.splunk_cafile) if settings.splunk_cafile else None)
-    if not settings.splunk_verify:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
-def said(body: bytes) -> str:
-    """The text of an error, as Splunk's JSON carries it, or the beginning of anything else."""
-    try:
-        answer = json.loads(body)
-        messages = answer.get("messages") or [answer]
-        return str(messages[0].get("text", answer))
-    except (ValueError, AttributeError, LookupError):
-        return body[:200].decode(errors="replace").strip() or "nothing"

@@ -2,75 +2,21 @@
 
 from __future__ import annotations
 
-import email.utils
-import json
 import re
-import ssl
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from dltk_runtime import doctor_collector, doctor_splunk, tls
+from dltk_runtime import doctor_collector, doctor_splunk
 from dltk_runtime.doctor import Severity
 from dltk_runtime.settings import Settings
+from tests.doctor_standin import Standin
 from tests.findings import found, free_port, only
 
-Answers = dict[str, tuple[int, Any]]
-USER = {"username": "dltk", "roles": ["power"], "capabilities": ["search", "schedule_search"]}
+USER = {"username": "dltk", "roles": ["power"], "capabilities": ["search"]}
 GLOBAL = {"sharing": "global"}
-
-
-class Standin:
-    """Answers each path with what `answers` holds for it, over TLS."""
-
-    def __init__(self, home: Path) -> None:
-        self.answers: Answers = {}
-        self.date = email.utils.formatdate(usegmt=True)
-        self.asked: list[str] = []
-        standin = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def date_time_string(self, timestamp: float | None = None) -> str:
-                return standin.date
-
-            def do_GET(self) -> None:
-                path = self.path.partition("?")[0]
-                standin.asked.append(path)
-                status, answer = standin.answers.get(path, (404, {"messages": [{"text": "Not Found"}]}))
-                body = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_POST(self) -> None:
-                self.do_GET()
-
-            def log_request(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
-        self.cert, key = tls.certificate(Settings(home=home))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.cert, key)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def entry(self, path: str, *entries: dict[str, Any]) -> None:
-        listed = [{"name": each.get("name"), "acl": each.pop("acl", {}), "content": each} for each in entries]
-        self.answers[path] = (200, {"entry": listed})
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -85,6 +31,8 @@ def standin(tmp_path: Path) -> Iterator[Standin]:
     made.entry(mlspl, {"max_fit_time": "7200", "max_inputs": "100000"})
     url = f"https://127.0.0.1:{made.port}"
     made.entry("/servicesNS/nobody/mltk-container/configs/conf-containers/__dev__", {"api_url": url})
+    made.entry("/servicesNS/-/-/configs/conf-macros")
+    made.entry("/servicesNS/-/-/saved/searches")
     made.answers["/readyz"] = (200, {"status": "ok"})
     made.answers["/services/collector/health"] = (200, {"text": "HEC is healthy", "code": 17})
     made.answers["/services/collector/event"] = (400, {"text": "No data", "code": 5})
@@ -101,9 +49,10 @@ def connected(standin: Standin) -> Settings:
 
 def test_a_splunk_with_which_everything_is_right(connected: Settings) -> None:
     findings = [*doctor_splunk.splunk(connected), *doctor_collector.collector(connected)]
-    assert {each.severity for each in findings} == {Severity.OK}, found(findings)
-    checks = ["splunk", "clock", "rights", *["apps"] * 3, "limits", "stanzas", "collector"]
+    checks = ["splunk", "clock", "rights", *["apps"] * 3, "limits", "owners", "stanzas", "collector"]
     assert [each.check for each in findings] == checks
+    other = {each.check: each.severity for each in findings if each.severity is not Severity.OK}
+    assert other == {"owners": Severity.SKIPPED}, found(findings)  # no search is scheduled
 
 
 def test_nothing_is_asked_of_a_splunk_that_is_not_set_up() -> None:
@@ -137,7 +86,7 @@ def no_app(standin: Standin) -> None:
 
 
 def no_rights(standin: Standin) -> None:
-    standin.entry("/services/authentication/current-context", USER | {"capabilities": ["search"]})
+    standin.entry("/services/authentication/current-context", USER | {"capabilities": []})
 
 
 def short_fits(standin: Standin) -> None:
@@ -169,7 +118,7 @@ def other_member(standin: Standin) -> None:
     ("broken", "severity", "text"),
     [
         (no_app, "error", r"AI Toolkit \(Machine Learning Toolkit\) \(Splunk_ML_Toolkit\) is not installed"),
-        (no_rights, "warning", "missing: schedule_search"),
+        (no_rights, "warning", "none of them may search"),
         (short_fits, "warning", r"a fit may take 600 s \(max_fit_time\) and 100000 rows"),
         (no_stanza, "error", r"no stanza \[__dev__\] in containers.conf"),
         (wrong_address, "error", "which answers with HTTP 404"),

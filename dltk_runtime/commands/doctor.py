@@ -14,8 +14,9 @@ from dltk_runtime.doctor import Finding, Severity
 
 EPILOG = """\b
 Checked are: settings, token, certificate, port, volume, notebooks, GPU; and, where splunk_access_… and splunk_hec_…
-are set, Splunk's REST API, clock, rights, apps, limits, the stanza in containers.conf on every member, and the
-HTTP Event Collector. Nothing is changed, and no event is sent but by --send-event.
+are set, Splunk's REST API, clock, rights, apps, limits, the capabilities of those who own scheduled searches that
+call the container, the stanza in containers.conf on every member, and the HTTP Event Collector. Nothing is changed,
+and no event is sent but by --send-event.
 
 \b
 Exit codes: 0 nothing to do; 1 an error, searches fail; 4 a warning.
