@@ -19,6 +19,13 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends s6 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig /var/log/apt /var/log/dpkg.log
 
+# Of the variants only one needs variables of its own: NVIDIA's container runtime reads them.
+FROM base AS base-runtime
+FROM base AS base-cpu
+FROM base AS base-gpu
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
 # 2. A virtual environment with exactly what the lock says.
 FROM base AS libraries
 ARG VARIANT
@@ -36,7 +43,7 @@ COPY locks/ locks/
 COPY pyproject.toml LICENSE ./
 RUN --mount=type=secret,id=pip.conf,target=/run/secrets/pip.conf ./build.sh libraries "${VARIANT}"
 
-# 3. The runtime itself, tried in that environment.
+# 3. The runtime itself, tried in that environment, and once more in a folder of its own.
 FROM libraries AS build
 COPY README.md ./
 COPY dltk_runtime/ dltk_runtime/
@@ -44,10 +51,12 @@ RUN ./build.sh runtime
 
 # 4. The image: that environment, the runtime, the notebooks to lay out, and the one persistent volume.
 # In layers of their own, so that a change of the code is a small layer on those that everybody has already.
-FROM base AS image
+# A stage of this file.
+# hadolint ignore=DL3006
+FROM base-${VARIANT} AS image
 COPY --from=libraries /opt/dltk /opt/dltk
-RUN --mount=type=bind,from=build,source=/build/wheels,target=/wheels \
-    /opt/dltk/bin/pip install --no-cache-dir --no-deps --disable-pip-version-check /wheels/*.whl
+# Copied and not mounted: buildah's cache does not see a change in what is mounted.
+COPY --from=build /build/root/opt/dltk /opt/dltk
 COPY container/ /opt/dltk/container/
 COPY notebooks/ /opt/dltk/notebooks/
 # Any user may run the image (OpenShift chooses one by chance), always in group 0.
@@ -76,13 +85,3 @@ LABEL org.opencontainers.image.title="dltk-runtime" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-
-FROM image AS image-runtime
-FROM image AS image-cpu
-FROM image AS image-gpu
-ENV NVIDIA_VISIBLE_DEVICES=all \
-    NVIDIA_DRIVER_CAPABILITIES=compute,utility
-
-# A stage of this file.
-# hadolint ignore=DL3006
-FROM image-${VARIANT}

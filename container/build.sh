@@ -25,6 +25,7 @@ if [ "$1" = libraries ]; then
     pip uninstall --quiet --yes dltk-runtime
 else
     wheel wheels
+    pip install --quiet --no-deps --root root wheels/*.whl
     pip install --quiet --no-deps wheels/*.whl
     pip check
 fi

@@ -65,13 +65,13 @@ class Engine:
         assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
         return done
 
-    def build(self, variant: str, name: str = "", *options: str) -> str:
-        """Build a variant of the image; its tag."""
+    def build(self, variant: str, name: str = "", *options: str, context: Path = ROOT) -> str:
+        """Build a variant of the image from the checkout, or from `context`; its tag."""
         tag = f"localhost/dltk:{name or variant}"
         # The stand-in is found here, and podman would ask the registry whether it has a newer one.
         command = ["build", "--format", "docker", "--pull=never", "--build-arg", f"VARIANT={variant}", "--tag", tag]
         command += [f"--volume={folder}:{folder}:ro" for folder in _wheels(_pip_configuration())]
-        self.podman(*command, *options, str(ROOT), timeout=3600)
+        self.podman(*command, *options, str(context), timeout=3600)
         return tag
 
     def inside(self, tag: str, script: str) -> list[str]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from conftest import Start
 from engine import ROOT, Engine
 from lab import password_hash
+from packaging.utils import canonicalize_name
 from rebuild import build_again
 
 from container import TOKEN
 
 KEYS = "find / -xdev -type f -exec grep -lIE '^-----BEGIN [A-Z ]*PRIVATE KEY-----' {} +; true"
+PYTHON_PACKAGES = "/opt/dltk/bin/pip list --format freeze --exclude pip"
+DEBIAN_PACKAGES = "dpkg-query --show --showformat '${Package}==${Version}\\n'"
 PUBLIC_KEYS = ("tornado/test/test.key",)  # of a library's own tests, as everybody downloads it
 
 
@@ -28,6 +33,19 @@ def test_a_second_build_holds_the_same_files_and_not_the_secret_that_it_was_give
     podman: Engine, runtime_image: str, tmp_path: Path
 ) -> None:
     build_again(podman, runtime_image, tmp_path)
+
+
+def test_a_change_of_the_code_is_in_the_next_build(podman: Engine, runtime_image: str, tmp_path: Path) -> None:
+    """Although everything else comes from the builder's cache."""
+    changed = tmp_path / "checkout"
+    left_out = shutil.ignore_patterns(".*", "tests", "image_tests", "bench", "docs", "*.tar")
+    shutil.copytree(ROOT, changed, ignore=left_out)
+    shutil.copy(ROOT / ".dockerignore", changed)
+    with (changed / "dltk_runtime" / "__init__.py").open("a") as file:
+        file.write("CHANGED = True\n")
+    tag = podman.build(runtime_image.rpartition(":")[2], "changed", context=changed)
+    script = "/opt/dltk/bin/python3 -c 'import dltk_runtime; print(dltk_runtime.CHANGED)'"
+    assert podman.inside(tag, script) == ["True"]
 
 
 def test_no_key_is_in_the_image_and_no_secret_in_its_history(podman: Engine, image: str) -> None:
@@ -50,15 +68,30 @@ def test_no_secret_is_in_the_logs_or_on_the_volume(start: Start, volume: str, im
         assert container.run("sh", "-c", f"grep -rlF '{secret}' /srv; true") == ""
 
 
-def test_the_bill_of_materials_names_every_package(podman: Engine, runtime_image: str) -> None:
-    """Of Python's and of Debian's."""
-    command = ["make", "sbom", "IMAGE=runtime", "ENGINE=podman"]
-    subprocess.run(command, cwd=ROOT, env=podman.environ, check=True, capture_output=True, timeout=600)
-    written = ROOT / "dltk-runtime.spdx.json"
+def test_the_bill_of_materials_names_every_package(podman: Engine, image: str) -> None:
+    """Of Python's and of Debian's; those of Python's are the lock's."""
+    variant = image.rpartition(":")[2]
+    python, debian = named(podman.inside(image, PYTHON_PACKAGES)), named(podman.inside(image, DEBIAN_PACKAGES))
+    assert len(debian) > 60
+    assert sorted((python | debian) - bill_of_materials(podman, variant)) == []
+    locked = named((ROOT / "locks" / "cpu.txt").read_text().splitlines())
+    # A build for the CPU says so behind its version.
+    unlocked = {name for name, version in python if (name, version.partition("+")[0]) not in locked}
+    assert unlocked == {"dltk-runtime"}
+    assert len({"torch", "tensorflow-cpu"} & {name for name, _ in python}) == {"runtime": 0, "cpu": 2}[variant]
+
+
+def bill_of_materials(podman: Engine, variant: str) -> set[tuple[str, str]]:
+    """Names and versions in what ``make sbom`` writes."""
+    command = ["make", "sbom", f"IMAGE={variant}", "ENGINE=podman"]
+    subprocess.run(command, cwd=ROOT, env=podman.environ, check=True, capture_output=True, timeout=1800)
+    written = ROOT / f"dltk-{variant}.spdx.json"
     packages = json.loads(written.read_text())["packages"]
     written.unlink()
-    listed = {(each["name"].replace("_", "-"), each.get("versionInfo")) for each in packages}
-    script = "pip list --format freeze | sed 's/==/ /'; dpkg-query --show --showformat '${Package} ${Version}\\n'"
-    there = [tuple(line.lower().replace("_", "-").split()) for line in podman.inside(runtime_image, script)]
-    assert len(there) > 100
-    assert [each for each in there if each not in listed] == []
+    return {(canonicalize_name(each["name"]), each.get("versionInfo", "")) for each in packages}
+
+
+def named(lines: Iterable[str]) -> set[tuple[str, str]]:
+    """Names and versions of lines such as ``torch==2.13.0``; other lines do not count."""
+    pairs = (line.split("==") for line in lines if "==" in line)
+    return {(canonicalize_name(name), version) for name, version in pairs}
