@@ -11,6 +11,7 @@ import re
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -141,7 +142,8 @@ def _unmount(folder: Path) -> None:
 
 def _pip_configuration() -> Mapping[str, str]:
     """What pip is told on this machine, by variables and files alike."""
-    listed = subprocess.run(["pip", "config", "list"], capture_output=True, text=True, check=False).stdout
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     pairs = re.findall(r"^(?::env:\.|global\.)([\w-]+)='(.*)'$", listed, re.MULTILINE)
     return {name: value for name, value in pairs if name not in {"disable-pip-version-check", "target"}}
 

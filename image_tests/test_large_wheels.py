@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import zipfile
 from collections import defaultdict
 from pathlib import Path
@@ -16,7 +17,18 @@ def wheels(tmp_path: Path) -> list[Path]:
     """The wheels that only the gpu lock names: CUDA, and the frameworks built for it."""
     cpu, gpu = ((ROOT / "locks" / f"{variant}.txt").read_text().splitlines() for variant in ("cpu", "gpu"))
     only = [line for line in gpu if line not in cpu]
-    command = ["pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(tmp_path), *only]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--dest",
+        str(tmp_path),
+        *only,
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=3000)
     return sorted(tmp_path.glob("*.whl"))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,7 +28,7 @@ def running(code: str, lines: int = 1) -> Iterator[int]:
         for _ in range(lines):
             process.stdout.readline()
         yield process.pid
-        subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=True)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_children_are_counted() -> None:
