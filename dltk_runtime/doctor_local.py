@@ -135,6 +135,21 @@ def _status(host: str, settings: Settings) -> int:
         return connection.getresponse().status
 
 
+def jupyterlab(settings: Settings) -> Iterator[Finding]:
+    """Whether JupyterLab listens beside the server, where the container is to have it."""
+    if settings.mode == "PROD" or not settings.jupyter_password:
+        yield skipped("jupyterlab", "not asked for: that takes MODE_DEV_PROD=DEV and JUPYTER_PASSWD")
+        return
+    where = f"127.0.0.1:{settings.jupyter_port}"
+    try:
+        socket.create_connection(("127.0.0.1", settings.jupyter_port), timeout=10).close()
+    except OSError as failure:
+        advice = "Look at the container's log; JupyterLab needs some seconds, and the image's variant cpu or gpu."
+        yield warning("jupyterlab", f"nothing listens on {where}: {failure}", advice)
+    else:
+        yield ok("jupyterlab", f"it listens on {where}")
+
+
 def volume(settings: Settings) -> Iterator[Finding]:
     """Whether models and notebooks can be written, and how much space there is."""
     home.prepare(settings.paths)
@@ -213,4 +228,4 @@ def name(_: Settings) -> Iterator[Finding]:
     yield ok("name", f"this machine calls itself {socket.getfqdn()}")
 
 
-CHECKS: tuple[Check, ...] = (token, certificate, port, volume, notebooks, gpu, name)
+CHECKS: tuple[Check, ...] = (token, certificate, port, jupyterlab, volume, notebooks, gpu, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import socket
 import ssl
 import time
 import urllib.parse
@@ -11,7 +12,7 @@ from typing import Any
 
 from dltk_runtime.doctor import Finding, error, ok, skipped, warning
 from dltk_runtime.doctor_owners import owners
-from dltk_runtime.doctor_rest import Refused, Rest, context_of, send
+from dltk_runtime.doctor_rest import SECONDS, Refused, Rest, context_of, send
 from dltk_runtime.settings import Settings
 
 SKEW = 60  # seconds that two clocks may differ before tokens and time ranges go wrong
@@ -136,23 +137,44 @@ def stanzas(rest: Rest, _: Settings) -> Iterator[Finding]:
         shown = ", ".join(f"{member}: {address}" for member, address in addresses.items())
         yield error("stanzas", f"the members call different containers: {shown}", "Push one stanza to all members.")
     for address in sorted(called):
-        yield _called(address)
+        yield from _called(address)
 
 
-def _called(address: str) -> Finding:
+def _called(address: str) -> Iterator[Finding]:
     url = urllib.parse.urlsplit(address)
     if url.scheme not in {"http", "https"} or not url.hostname:
-        return error("stanzas", f"api_url = {address} is no address", "Write it as https://host:5000.")
+        yield error("stanzas", f"api_url = {address} is no address", "Write it as https://host:5000.")
+        return
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # what the search head trusts is not seen here
     try:
         status, _, _ = send(f"{address.rstrip('/')}/readyz", {}, context)
+        unfit = _unfit(url.hostname, url.port or 443) if url.scheme == "https" else ""
     except OSError as failure:
         text = f"the container that Splunk calls, {address}, cannot be reached from here: {failure}"
-        return warning("stanzas", text, "Check name, port and scheme, best from the search head itself.")
+        yield warning("stanzas", text, "Check name, port and scheme, best from the search head itself.")
+        return
     if status == 200:
-        return ok("stanzas", f"Splunk calls {address}, and a server is ready there")
-    return error("stanzas", f"Splunk calls {address}, which answers with HTTP {status}", "Correct api_url.")
+        yield ok("stanzas", f"Splunk calls {address}, and a server is ready there")
+    else:
+        yield error("stanzas", f"Splunk calls {address}, which answers with HTTP {status}", "Correct api_url.")
+    if unfit:
+        advice = "Have one issued for the name that api_url calls; where Splunk checks names, its searches fail."
+        yield warning("stanzas", f"the certificate that {address} serves does not fit: {unfit}", advice)
+
+
+def _unfit(host: str, port: int) -> str:
+    """What is wrong with the name or the dates of a server's certificate, whoever issued it; nothing when it fits."""
+    trusting = ssl.create_default_context(cadata=ssl.get_server_certificate((host, port), timeout=SECONDS))
+    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself, and no authority above it
+    try:
+        with (
+            socket.create_connection((host, port), SECONDS) as plain,
+            trusting.wrap_socket(plain, server_hostname=host),
+        ):
+            return ""
+    except ssl.SSLCertVerificationError as failure:
+        return failure.verify_message
 
 
 def _members(rest: Rest) -> list[Rest]:

@@ -115,6 +115,20 @@ def test_jupyterlab_serves_a_renewed_certificate_and_never_half_a_renewal(
     assert container.logs().count("certificate not renewed") == 2
 
 
+def test_jupyterlab_takes_its_password_from_a_file_and_another_port(
+    start: Start, cpu_image: str, mounted: Path
+) -> None:
+    (mounted / "password").write_text(password_hash())
+    env = {"MODE_DEV_PROD": "DEV", "JUPYTER_PASSWD_file": "/secrets/password", "JUPYTER_PORT": "9999"}
+    mount = f"--volume={mounted}:/secrets:ro"
+    container = start(cpu_image, env=env, publish=(5000, 9999), memory="6g", options=(*HARDENED, mount))
+    lab = Lab(container.url(9999))
+    until(lambda: lab.status("/login") == 200, 120)
+    assert lab.log_in() == 200
+    findings = json.loads(container.run("dltk", "doctor", "--json", check=False))["findings"]
+    assert ("jupyterlab", "ok") in {(each["check"], each["severity"]) for each in findings}
+
+
 def test_a_dead_jupyterlab_comes_back_and_one_signal_ends_all(start: Start, cpu_image: str, volume: str) -> None:
     container = development(start, cpu_image, volume)
     lab_of(container)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from pathlib import Path
 
 from conftest import Start
 from engine import Engine
@@ -36,6 +38,24 @@ def test_the_token_opens_it_and_nothing_else_does(start: Start) -> None:
     container.ready()
     forms = [TOKEN, f"Bearer {TOKEN}", f"Splunk {TOKEN}", None, "", TOKEN[:-1], f"{TOKEN}x"]
     assert [container.status("/summary", form) for form in forms] == [200, 200, 200, 401, 401, 401, 401]
+
+
+def test_secrets_come_from_files_and_tls_can_be_off(start: Start, mounted: Path) -> None:
+    (mounted / "token").write_text(f"{TOKEN}\n")
+    env = {"api_token": "", "api_token_file": "/secrets/token", "ENABLE_HTTPS": "false"}
+    container = start(env=env, options=(*HARDENED, f"--volume={mounted}:/secrets:ro"))
+    container.ready()
+    assert container.url().startswith("http://")
+    assert [container.status("/summary", token) for token in (TOKEN, "another")] == [200, 401]
+
+
+def test_the_doctor_finds_nothing_that_stops_searches(start: Start, volume: str) -> None:
+    container = start(volume=volume)
+    container.ready()
+    findings = json.loads(container.run("dltk", "doctor", "--json", check=False))["findings"]
+    assert [each for each in findings if each["severity"] == "error"] == []
+    good = {each["check"] for each in findings if each["severity"] == "ok"}
+    assert {"settings", "token", "certificate", "port", "volume", "notebooks"} <= good
 
 
 def test_it_has_no_rights_no_compilers_and_one_place_to_write(start: Start, volume: str) -> None:

@@ -45,7 +45,7 @@ class Standin:
             def log_request(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("", 0), Handler)
         self.port = self._server.server_address[1]
         self.cert, key = tls.certificate(Settings(home=home))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

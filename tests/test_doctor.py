@@ -100,6 +100,14 @@ def test_another_program_on_the_port(settings: Settings) -> None:
         thread.join()
 
 
+def test_jupyterlab_is_looked_for_where_it_is_asked_for(settings: Settings) -> None:
+    assert only(doctor_local.jupyterlab(settings)).severity is Severity.SKIPPED
+    asked = replace(settings, mode="DEV", jupyter_password="argon2:hash", jupyter_port=free_port())
+    assert only(doctor_local.jupyterlab(asked)).severity is Severity.WARNING
+    with socket.create_server(("127.0.0.1", asked.jupyter_port)):
+        assert only(doctor_local.jupyterlab(asked)).severity is Severity.OK
+
+
 @pytest.mark.parametrize(("free", "severity"), [(10**12, "ok"), (10**9, "warning"), (10**6, "error")])
 def test_the_space_on_the_volume(settings: Settings, free: int, severity: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home, "free_bytes", lambda folder: free)

@@ -102,6 +102,12 @@ def wrong_address(standin: Standin) -> None:
     standin.answers["/readyz"] = (404, {})
 
 
+def unfit_certificate(standin: Standin) -> None:
+    """The certificate names 127.0.0.1."""
+    path = "/servicesNS/nobody/mltk-container/configs/conf-containers/__dev__"
+    standin.entry(path, {"api_url": f"https://127.0.0.2:{standin.port}"})
+
+
 def wrong_clock(standin: Standin) -> None:
     standin.date = "Mon, 01 Jan 2024 00:00:00 GMT"
 
@@ -122,6 +128,7 @@ def other_member(standin: Standin) -> None:
         (short_fits, "warning", r"a fit may take 600 s \(max_fit_time\) and 100000 rows"),
         (no_stanza, "error", r"no stanza \[__dev__\] in containers.conf"),
         (wrong_address, "error", "which answers with HTTP 404"),
+        (unfit_certificate, "warning", "serves does not fit: IP address mismatch"),
         (wrong_clock, "warning", "this clock and Splunk's differ by"),
         (disabled_collector, "error", "refuses the token: Token disabled"),
         (other_member, "error", r"no stanza \[__dev__\] in containers.conf: .*refused"),

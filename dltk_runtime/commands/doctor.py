@@ -13,7 +13,7 @@ from dltk_runtime.commands import Exit
 from dltk_runtime.doctor import Finding, Severity
 
 EPILOG = """\b
-Checked are: settings, token, certificate, port, volume, notebooks, GPU; and, where splunk_access_… and splunk_hec_…
+Checked are: settings, token, certificate, ports, volume, notebooks, GPU; and, where splunk_access_… and splunk_hec_…
 are set, Splunk's REST API, clock, rights, apps, limits, the capabilities of those who own scheduled searches that
 call the container, the stanza in containers.conf on every member, and the HTTP Event Collector. Nothing is changed,
 and no event is sent but by --send-event.
