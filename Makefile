@@ -50,9 +50,9 @@ image-test-large: setup ## build the cpu image twice and compare, and the gpu im
 	$(BIN)/pytest image_tests/test_large_* --timeout 7200 -rA
 
 sbom: .venv-tools/ready ## write the list of everything in the image dltk:cpu (IMAGE=…) to dltk-cpu.spdx.json
-	$(ENGINE) save --output dltk-$(IMAGE).tar dltk:$(IMAGE)
+	@set -e; trap 'rm -f dltk-$(IMAGE).tar' EXIT; \
+	$(ENGINE) save --output dltk-$(IMAGE).tar dltk:$(IMAGE); \
 	SYFT_CHECK_FOR_APP_UPDATE=false .venv-tools/bin/syft scan docker-archive:dltk-$(IMAGE).tar --output spdx-json=dltk-$(IMAGE).spdx.json
-	rm dltk-$(IMAGE).tar
 
 format: setup ## put all code into the one format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
