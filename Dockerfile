@@ -19,10 +19,13 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends s6 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig /var/log/apt /var/log/dpkg.log
 
-# Of the variants only one needs variables of its own: NVIDIA's container runtime reads them.
+# What the variants differ in besides their libraries. NVIDIA's container runtime reads the variables.
 FROM base AS base-runtime
+LABEL org.opencontainers.image.description="Serves Jupyter notebooks to Splunk's fit, apply and summary: the API alone"
 FROM base AS base-cpu
+LABEL org.opencontainers.image.description="Serves Jupyter notebooks with PyTorch and TensorFlow to Splunk's fit, apply and summary"
 FROM base AS base-gpu
+LABEL org.opencontainers.image.description="Serves Jupyter notebooks with PyTorch and TensorFlow, on NVIDIA GPUs, to Splunk's fit, apply and summary"
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
@@ -81,7 +84,6 @@ CMD ["python3", "/opt/dltk/container/start.py"]
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="dltk-runtime" \
-      org.opencontainers.image.description="Serves Jupyter notebooks to Splunk's fit, apply and summary" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
