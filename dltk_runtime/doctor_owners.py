@@ -40,10 +40,11 @@ _MODEL = re.compile(r"\"?(?:app:|user:)?(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A scheduled search of Splunk's: whose it is, and its commands with their arguments, macros put in."""
+    """A saved search of Splunk's: whose it is, and its commands with their arguments, macros put in."""
 
     name: str
     owner: str
+    scheduled: bool  # and enabled
     commands: tuple[tuple[str, str], ...]
 
     def fitted(self) -> Iterator[str]:
@@ -68,7 +69,7 @@ def owners(rest: Rest, settings: Settings) -> Iterator[Finding]:
 
     Only searches that the token's user may see; disabled ones do not count.
     """
-    calling = _calling(_scheduled(rest), settings)
+    calling = _calling(_searches(rest), settings)
     if not calling:
         yield skipped("owners", "no scheduled search that the token's user sees calls the container")
         return
@@ -81,13 +82,13 @@ def owners(rest: Rest, settings: Settings) -> Iterator[Finding]:
 
 
 def _calling(searches: list[Search], settings: Settings) -> dict[str, dict[str, set[str]]]:
-    """By owner, the searches that call the container and what each of them needs."""
+    """By owner, the scheduled searches that call the container and what each of them needs."""
     ours = {model for search in searches for model in search.fitted()} | {STATUS}
     ours |= {name.model for name in ModelStore(settings.paths, settings.keep_versions).models()}
-    found: dict[str, dict[str, set[str]]] = defaultdict(dict)
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for search in searches:
-        if needs := search.needs(ours):
-            found[search.owner][search.name] = needs
+        if search.scheduled and (needs := search.needs(ours)):
+            found[search.owner][search.name] |= needs  # two apps may have a search of one name
     return found
 
 
@@ -133,13 +134,17 @@ def _roles(rest: Rest) -> dict[str, set[str]]:
     return {str(each["name"]): {name for kind in kinds for name in each.get(kind) or []} for each in entries}
 
 
-def _scheduled(rest: Rest) -> list[Search]:
-    """The enabled searches with a schedule, of every app and user."""
+def _searches(rest: Rest) -> list[Search]:
+    """The saved searches of every app and user."""
     macros = _macros(rest)
     return [
-        Search(str(each["name"]), str(each["acl"].get("owner", "nobody")), _commands(each, macros))
+        Search(
+            name=str(each["name"]),
+            owner=str(each["acl"].get("owner", "nobody")),
+            scheduled=_yes(each.get("is_scheduled")) and not _yes(each.get("disabled")),
+            commands=_commands(each, macros),
+        )
         for each in rest.entries("/servicesNS/-/-/saved/searches")[0]
-        if _yes(each.get("is_scheduled")) and not _yes(each.get("disabled"))
     ]
 
 

@@ -104,6 +104,19 @@ def test_searches_of_nobody_and_of_users_who_are_gone(head: Head) -> None:
     assert "of who left: orphan: Splunk has no user of that name" in gone.text
 
 
+def test_a_model_is_the_containers_also_when_the_search_that_fits_it_has_no_schedule(head: Head) -> None:
+    head.save("train", FIT, owner="nobody", is_scheduled=False)
+    head.save("score", "index=main | apply web", owner="nobody")
+    assert "of nobody: score:" in only(head.findings()).text
+
+
+def test_two_searches_of_one_name_need_what_both_need(head: Head) -> None:
+    head.roles(runner=[name for name in RUNNER if name != "run_collect"])
+    head.save("train", f"{FIT} | collect index=main")
+    head.save("train", FIT)
+    assert only(head.findings()).text == "searches of svc lack run_collect: train"
+
+
 @pytest.mark.parametrize(
     ("search", "changed"),
     [
