@@ -24,6 +24,7 @@ from dltk_runtime import body, logs, metrics, protocol, tracing, v1
 from dltk_runtime.calls import Call, Pieces
 from dltk_runtime.errors import DltkError, Unauthorized
 from dltk_runtime.jobrecord import cut
+from dltk_runtime.reading_ahead import Rows
 from dltk_runtime.service import Service
 
 GONE = "the client hung up"
@@ -70,7 +71,7 @@ class _Api:
         return await self._serve(request, "/fit", self._service.fit)
 
     async def apply(self, request: Request) -> Response:
-        return await self._serve(request, "/apply", self._service.apply)
+        return await self._serve(request, "/apply", self._service.apply, self._service.rows())
 
     async def summary(self, request: Request) -> Response:
         self._check_token(request)
@@ -109,13 +110,13 @@ class _Api:
         if not protocol.token_matches(request.headers.get("authorization", ""), self._settings.api_token):
             raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
 
-    async def _serve(self, request: Request, route: str, run: Run) -> Response:
+    async def _serve(self, request: Request, route: str, run: Run, rows: Rows | None = None) -> Response:
         """Receive a request, run it, and answer it."""
         self._check_token(request)
-        call = Call(secrets.token_hex(6), route)
+        call = Call(secrets.token_hex(6), route, rows)
         began = time.monotonic()
         try:
-            sent = await body.receive(request, self._settings.max_body)
+            sent = await body.receive(request, self._settings.max_body, rows.arrived if rows else body.ignore)
             pieces = await _unless_gone(request, call, run(sent, call), self._service)
             outcome = "success"
         except DltkError as error:
@@ -126,6 +127,9 @@ class _Api:
             logs.log.exception("fault in the runtime", extra={"fields": {"request": call.id}})
             sentence = f"There is a fault in the runtime; the container's log has the traceback of request {call.id}."
             pieces, outcome = protocol.answer("error", protocol.failure_text(route, "", sentence)), "fault"
+        finally:
+            if rows is not None:
+                rows.close()
         # Not now: at its next turn the event loop has the answer on its way.
         asyncio.get_running_loop().call_soon(self._account, call, outcome, time.monotonic() - began)
         return _response(pieces)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
+
+import msgspec
 
 from dltk_runtime import algorithm, errors, logs, mismatch
 from dltk_runtime.calls import Call, Pieces, deaths_reported, expect, failed
@@ -84,7 +87,10 @@ class Applying:
             plain=request.plain,
         )
         other = mismatch.of_features(request, version) or await self._later.warning(version)
+        rows = call.rows
         async with self.loaded(version, printed.write, deadline, call) as (worker, loaded):
+            if rows is not None and (number := rows.number_for(worker)):
+                message = msgspec.structs.replace(message, ahead=number)
             self._last.applied(key_of(version))
             drifts = self._drift.warning(key_of(version))  # by the requests before, not by this one
             try:
@@ -96,6 +102,10 @@ class Applying:
                 raise failed(error, f"Mind that {other}." if other else "")
             applied = expect(reply, Applied)
             call.facts["rows"] = applied.rows
+            if rows is not None:
+                rows.applied(key_of(version), in_vain=applied.in_vain)
+            if message.ahead:
+                call.facts["read_ahead"] = not applied.in_vain
         text = "/apply done successfully"
         if loaded.notice:
             kept = f"the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"
@@ -144,7 +154,9 @@ class Applying:
             WorkerDied: it ended while it loaded.
         """
         began = time.monotonic()
-        async with self._pool.lease(key_of(version), lambda: self._imports(version), sink, deadline) as resident:
+        wanted = call.rows.worker if call is not None and call.rows is not None else None
+        imports = functools.partial(self._imports, version)
+        async with self._pool.lease(key_of(version), imports, sink, deadline, wanted) as resident:
             worker = resident.the_worker
             if call is not None:
                 call.waiting = False

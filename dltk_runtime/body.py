@@ -7,19 +7,28 @@ a reset connection, and the user never sees the text. So every refusal first tak
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.requests import ClientDisconnect, Request
 
 from dltk_runtime import intake, protocol
 from dltk_runtime.errors import BodyTooLarge, RequestError
+from dltk_runtime.memory_file import MemoryFile
 
 PATIENCE = 4  # a body that nobody wants is taken in up to so many times the limit,
 PATIENCE_AT_LEAST = 256 * 1024**2  # or up to so many bytes, before it is answered all the same
 
 
-async def receive(request: Request, limit: int) -> protocol.Request:
+def ignore(_file: MemoryFile, _expected: int) -> None:
+    """What hears of rows that nobody reads while they arrive."""
+
+
+async def receive(
+    request: Request, limit: int, arrived: Callable[[MemoryFile, int], object] = ignore
+) -> protocol.Request:
     """The request in the body, which is taken apart while it arrives when it is large.
+
+    `arrived` hears each time that there is more in the file of its rows, and how much will be in it at most.
 
     Raises:
         BodyTooLarge: it has more than `limit` bytes.
@@ -29,8 +38,8 @@ async def receive(request: Request, limit: int) -> protocol.Request:
     stream = request.stream()
     chunks = _limited(stream, limit)
     try:
-        if _announced(request) >= intake.FROM:
-            return await intake.decode(chunks)
+        if (size := _announced(request)) >= intake.FROM:
+            return await intake.decode(chunks, lambda file: arrived(file, size))
         return protocol.decode(b"".join([chunk async for chunk in chunks]))
     except RequestError:
         await _exhaust(stream, limit)

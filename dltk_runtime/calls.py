@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from dltk_runtime import errors
 from dltk_runtime.errors import AlgorithmFailed
+from dltk_runtime.reading_ahead import Rows
 from dltk_runtime.worker.death import Death, WorkerDied
 from dltk_runtime.worker.messages import ErrorReport, Failed, FromWorker
 
@@ -33,6 +34,7 @@ class Call:
 
     id: str
     route: str
+    rows: Rows | None = None  # of an apply, which may be read while they arrive
     waiting: bool = True  # until a worker has it: a client that hangs up before is forgotten
     facts: dict[str, Any] = field(default_factory=dict)
 

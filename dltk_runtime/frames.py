@@ -93,9 +93,9 @@ def write(frame: pd.DataFrame) -> bytes:
     return csv_text.literal(frame)
 
 
-def numbers(frame: pd.DataFrame) -> np.ndarray[Any, Any] | None:
-    """The values of a frame of at most `FEW` cells that holds numbers alone; None for any other frame."""
-    if frame.size > FEW:
+def numbers(frame: pd.DataFrame, most: int = FEW) -> np.ndarray[Any, Any] | None:
+    """The values of a frame of at most `most` cells that holds numbers alone; None for any other frame."""
+    if frame.size > most or (frame.size > FEW and any(dtype.kind not in "iuf" for dtype in frame.dtypes)):
         return None
     values = frame.to_numpy()
     return values if values.dtype.kind in "iuf" else None

@@ -3,7 +3,7 @@
 Splunk sends ``{"data": "<csv>", "meta": {…}}``. Which worker will read `data` is known only when `meta` has come, last.
 So `data` is unescaped on its way, chunk by chunk, into a memory file that the worker will read::
 
-    socket ─> chunk ─> JsonText ─> MemoryFile ─ descriptor ─> worker
+    socket ─> chunk ─> JsonText ─> MemoryFile ─ descriptor ─> worker, which may read ahead (`reading_ahead`)
                           └─ rest: "meta" ─> protocol.decode
 
 The event loop does this itself: a chunk takes a quarter of a millisecond at most, and a thread beside the loop would
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from dltk_runtime import protocol
@@ -28,8 +28,11 @@ LONGEST_START = 64  # bytes in which `data` must have begun
 _START = re.compile(rb'\s*\{\s*"data"\s*:\s*"')
 
 
-async def decode(chunks: AsyncIterator[bytes]) -> Request:
-    """The request in a large body.
+Arrived = Callable[[MemoryFile], object]
+
+
+async def decode(chunks: AsyncIterator[bytes], arrived: Arrived) -> Request:
+    """The request in a large body; `arrived` hears each time that there is more in the file of its rows.
 
     Raises:
         BodyInvalid, DataInvalid: naming the first thing that is not as Splunk sends it.
@@ -44,7 +47,7 @@ async def decode(chunks: AsyncIterator[bytes]) -> Request:
         async for chunk in chunks:
             begun += chunk
         return await asyncio.to_thread(protocol.decode, begun)
-    apart = _Apart()
+    apart = _Apart(arrived)
     apart.take(bytes(begun[start.end() :]))
     async for chunk in chunks:
         apart.take(chunk)
@@ -54,9 +57,10 @@ async def decode(chunks: AsyncIterator[bytes]) -> Request:
 class _Apart:
     """A body whose `data` has begun."""
 
-    def __init__(self) -> None:
+    def __init__(self, arrived: Arrived) -> None:
         self._text = JsonText()
         self._file = MemoryFile()
+        self._arrived = arrived
 
     def take(self, chunk: bytes) -> None:
         """Unescape a chunk.
@@ -65,6 +69,7 @@ class _Apart:
             BodyInvalid, DataInvalid: as `JsonText.feed` does.
         """
         self._file.write(self._text.feed(chunk))
+        self._arrived(self._file)
 
     async def request(self) -> Request:
         """The request, once everything was taken.

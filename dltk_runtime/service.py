@@ -18,6 +18,7 @@ from dltk_runtime.jobs import JobStore
 from dltk_runtime.last_used import LastUsed
 from dltk_runtime.preload import Preload
 from dltk_runtime.promotion import Decision, Promotion
+from dltk_runtime.reading_ahead import ReadingAhead, Rows
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.events import Events
 from dltk_runtime.splunk.job_events import tell
@@ -44,6 +45,7 @@ class Service:
         self.drift = Drift(self._drifts)
         self._drift_files = DriftFiles(self._paths.drift, self.store)
         self._last = LastUsed(self.store, self.pool)
+        self._reading = ReadingAhead(self.pool)
         self._applying = Applying(settings, self.store, jobs, self.pool, self._last, self.drift)
         promotion = Promotion(self.store, self._applying)
         trainer = Trainer(self.store, self.pool, promotion, self._last, settings.fit_timeout, self._decided)
@@ -130,6 +132,10 @@ class Service:
         if request.staging:
             return await self._staging.stage(request, call)
         return await self.fitting.fit(request, call)
+
+    def rows(self) -> Rows:
+        """What takes the rows of an apply as they arrive."""
+        return Rows(self._reading)
 
     def hung_up(self, call: Call) -> None:
         """The client of a call that a worker runs is gone."""

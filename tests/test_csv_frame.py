@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from dltk_runtime import csv_frame
+from dltk_runtime import csv_frame, csv_pieces
 
 pytestmark = pytest.mark.filterwarnings("ignore:Columns .* have mixed types")
 
@@ -70,8 +70,9 @@ def test_small_files_of_another_shape_are_left_to_pandas(csv: str) -> None:
 
 @pytest.fixture
 def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of a few MB are read in pieces, too."""
-    monkeypatch.setattr(csv_frame, "LARGE", 1024**2)
+    """Files of a few MB are read in pieces by threads, too."""
+    for module in (csv_frame, csv_pieces):
+        monkeypatch.setattr(module, "IN_THREADS", 1024**2)
 
 
 @pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")
@@ -123,7 +124,7 @@ def test_the_head_of_a_large_file_means_what_it_means_to_pandas(head: str) -> No
 
 def test_pieces_begin_where_pandas_begins_a_new_chunk() -> None:
     for width in (1, 3, 10, 33):
-        rows, rest = csv_frame._rows_of_chunk(width), ",1" * (width - 1)
+        rows, rest = csv_pieces._rows_of_chunk(width), ",1" * (width - 1)
         csv = "\n".join([",".join(f"c{number}" for number in range(width)), *["1" + rest] * rows, "x" + rest, ""])
         first = pd.read_csv(io.StringIO(csv))["c0"]
         assert first.iloc[rows - 1] == 1

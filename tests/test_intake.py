@@ -24,7 +24,7 @@ def taken(body: bytes, size: int = 7) -> Request:
         for start in range(0, len(body), size):
             yield body[start : start + size]
 
-    return asyncio.run(intake.decode(chunks()))
+    return asyncio.run(intake.decode(chunks(), lambda _: None))
 
 
 def text_of(request: Request) -> str:

@@ -21,7 +21,8 @@ ROWS = 2_000
 BINS = 10
 CATEGORIES = 50
 LONGEST = 200  # characters of a category that is kept
-TOGETHER = 50  # small applies whose rows are counted at once: one costs nearly as much as all
+TOGETHER = 50  # applies whose rows are counted at once: a few rows cost nearly as much as many
+HELD = 400_000  # cells that wait to be counted, at most
 MOST = 200  # features that are watched: those that come first
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -74,10 +75,10 @@ class Tally:
         watched = [(each.name, each.baseline) for each in features if each.baseline is not None]
         self._texts = {name: baseline for name, baseline in watched if not baseline.edges}
         self._numbers = {name: baseline for name, baseline in watched if baseline.edges}
-        self._columns: pd.Index[Any] | None = None  # of the last small frame, and what is to be counted in it
+        self._columns: pd.Index[Any] | None = None  # of the last frame of numbers, and what is to be counted in it
         self._bins = _Bins([], {})
         self._places: list[int] = []
-        self._held: list[Floats] = []  # rows of small frames with these columns, to be counted together
+        self._held: list[Floats] = []  # rows of such frames, to be counted together
         self._found: dict[str, Integers] = {}
         self.rows = 0  # counted since the last `take`
 
@@ -85,13 +86,13 @@ class Tally:
         """Count the rows of one apply. A feature that is missing, or a number that has become text, is left out."""
         rows = frame.iloc[:: -(-len(frame) // ROWS)] if len(frame) > ROWS else frame
         self.rows += len(rows)
-        values = frames.numbers(rows)
+        values = frames.numbers(rows, most=HELD)
         if values is None:
             self._count_numbers(rows)
         else:
             self._look_at(rows.columns)
             self._held.append(values[:, self._places].astype(np.float64))
-            if len(self._held) >= TOGETHER:
+            if len(self._held) >= TOGETHER or sum(each.size for each in self._held) >= HELD:
                 self._count_held()
         for name, baseline in self._texts.items():
             if name in rows.columns:

@@ -2,7 +2,7 @@
 
 A datagram is ``flags, length of the message, message, blob``. What is larger than `INLINE` goes
 into a memory file whose descriptor travels with the datagram: the bytes are written once, and
-read in place by the other side.
+read in place by the other side. A message may come with files of its own besides.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,6 +23,8 @@ INLINE = 32 * 1024  # bytes; well under the smallest default socket buffer (208 
 _HEADER = struct.Struct("<BI")
 _MESSAGE_IN_FILE = 1
 _BLOB_IN_FILE = 2
+_OWN_FILES = 4
+_MOST_FILES = 4
 _DATAGRAM = _HEADER.size + 2 * INLINE
 
 Blob = bytes | memoryview
@@ -36,21 +39,31 @@ class ChannelClosed(Exception):
     """The other side is gone, or talks nonsense."""
 
 
-def send(sock: socket.socket, message: ToWorker | FromWorker, blob: Blob | MemoryFile = b"") -> None:
+class Received(NamedTuple, Generic[Wanted]):
+    """A message with its blob and the descriptors of its own files, which the receiver has to close."""
+
+    message: Wanted
+    blob: Blob = b""
+    files: tuple[int, ...] = ()
+
+
+def send(
+    sock: socket.socket, message: ToWorker | FromWorker, blob: Blob | MemoryFile = b"", files: Sequence[int] = ()
+) -> None:
     """Send one message; the other side is at rest, so that a datagram always fits.
 
     Raises:
         ChannelClosed: the other side is gone.
     """
     text = _encoded(message)
-    length, flags, held = len(text), 0, list[MemoryFile]()
+    length, flags, held = len(text), _OWN_FILES if files else 0, list[MemoryFile]()
     if length > INLINE:
         held.append(_in_file(text))
-        text, flags = b"", _MESSAGE_IN_FILE
+        text, flags = b"", flags | _MESSAGE_IN_FILE
     if isinstance(blob, MemoryFile) or len(blob) > INLINE:
         held.append(blob if isinstance(blob, MemoryFile) else _in_file(blob))
         blob, flags = b"", flags | _BLOB_IN_FILE
-    _send(sock, _HEADER.pack(flags, length) + text + blob, [each.descriptor for each in held])
+    _send(sock, _HEADER.pack(flags, length) + text + blob, [*(each.descriptor for each in held), *files])
 
 
 def _in_file(data: Blob) -> MemoryFile:
@@ -75,15 +88,15 @@ def _encoded(message: ToWorker | FromWorker) -> bytes:
         return _encoder.encode(without_surrogates(plain))
 
 
-def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> tuple[Wanted, Blob]:
-    """The next message, which must be one of `kind`, and its blob.
+def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> Received[Wanted]:
+    """The next message, which must be one of `kind`.
 
     Raises:
         ChannelClosed: the other side is gone, or sent what no message is.
         BlockingIOError: `sock` does not block and nothing has arrived.
     """
     try:
-        datagram, files, _, _ = socket.recv_fds(sock, _DATAGRAM, 2, socket.MSG_CMSG_CLOEXEC)
+        datagram, files, _, _ = socket.recv_fds(sock, _DATAGRAM, _MOST_FILES, socket.MSG_CMSG_CLOEXEC)
     except BlockingIOError:
         raise
     except OSError as error:
@@ -91,8 +104,11 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> tuple
     if not datagram:
         raise ChannelClosed
     try:
-        text, blob = _parts(datagram, files)
-        return kind.decode(text), blob
+        flags, text, blob = _parts(datagram, files)
+        message = kind.decode(text)
+        own = tuple(files) if flags & _OWN_FILES else ()
+        del files[: len(own)]
+        return Received(message, blob, own)
     except (struct.error, IndexError, msgspec.DecodeError) as error:
         raise ChannelClosed from error
     finally:
@@ -108,8 +124,8 @@ def _contents(files: list[int]) -> memoryview:
         os.close(descriptor)
 
 
-def _parts(datagram: bytes, files: list[int]) -> tuple[Blob, Blob]:
-    """The message and the blob of a datagram and its memory files."""
+def _parts(datagram: bytes, files: list[int]) -> tuple[int, Blob, Blob]:
+    """The flags, the message and the blob of a datagram, whose memory files are taken out of `files`."""
     flags, length = _HEADER.unpack_from(datagram)
     inline = datagram[_HEADER.size :]
     if flags & _MESSAGE_IN_FILE:
@@ -119,4 +135,4 @@ def _parts(datagram: bytes, files: list[int]) -> tuple[Blob, Blob]:
         text, blob = inline[:length], inline[length:]
     if flags & _BLOB_IN_FILE:
         blob = _contents(files)
-    return text, blob
+    return flags, text, blob

@@ -25,10 +25,12 @@ from dltk_runtime import progress, settings
 from dltk_runtime.drift import ENOUGH
 from dltk_runtime.splunk import access
 from dltk_runtime.worker import channel
+from dltk_runtime.worker.ahead import Ahead, Reading
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.failure import StepFailed
 from dltk_runtime.worker.messages import (
     DUMP_SIGNAL,
+    Answered,
     Applied,
     Apply,
     Describe,
@@ -40,10 +42,10 @@ from dltk_runtime.worker.messages import (
     Load,
     Options,
     Progress,
+    ReadAhead,
     Ready,
     Score,
     Stage,
-    ToWorker,
 )
 from dltk_runtime.worker.steps import Steps
 
@@ -90,10 +92,15 @@ def _serve(sock: socket.socket, board: Board, standing: _Standing, imports: tupl
 
     _report_progress_to(sock)
     _import(imports)
-    steps = Steps(settings.worker_paths(), tell)
+    reading = Reading()
+    steps = Steps(settings.worker_paths(), tell, reading)
     channel.send(sock, Ready())
     while True:
-        message, blob = channel.receive(sock, channel.TO_WORKER)
+        reading.until_called(sock)
+        message, blob, files = channel.receive(sock, channel.TO_WORKER)
+        if isinstance(message, ReadAhead):
+            reading.begin(Ahead(message, *files))
+            continue
         unwatched = isinstance(message, Apply)
         board.begin()
         with standing.restored():
@@ -150,7 +157,7 @@ def _report_progress_to(sock: socket.socket) -> None:
     progress.send_to(send)
 
 
-def _answer(steps: Steps, message: ToWorker, blob: channel.Blob) -> tuple[FromWorker, bytes]:
+def _answer(steps: Steps, message: Answered, blob: channel.Blob) -> tuple[FromWorker, bytes]:
     try:
         match message:
             case Fit():

@@ -90,6 +90,21 @@ class Apply(Message, frozen=True):
     version_column: int = 0  # as in `Fit`
     refuse_missing: bool = False  # whether a missing feature is an error of its own
     plain: bool = False
+    ahead: int = 0  # the number of the `ReadAhead` that was for these rows; 0 for none
+
+
+OVER = 2**32  # more than anybody counts one by one
+
+
+class ReadAhead(Message, frozen=True):
+    """Rows that are still on their way, and for which an `Apply` may come. Not answered.
+
+    Its own files: the memory file that the rows are written to, and an eventfd that counts how often there were
+    more of them, and to `OVER` when nobody wants the rows any more, or after that `Apply`.
+    """
+
+    number: int
+    expected: int  # bytes of all rows, about
 
 
 class Score(Message, frozen=True):
@@ -178,6 +193,7 @@ class Applied(Message, frozen=True):
     rows: int
     result_rows: int
     notices: tuple[str, ...] = ()  # features that are missing or of another kind, parameters that cannot be used
+    in_vain: bool = False  # whether rows were read ahead that only pandas can read, whole
     phases: dict[str, float] = {}  # seconds of each step, which no `Entered` told
 
 
@@ -213,7 +229,8 @@ class Failed(Message, frozen=True):
     error: ErrorReport
 
 
-ToWorker = Fit | Load | Apply | Score | Stage | Describe
+Answered = Fit | Load | Apply | Score | Stage | Describe
+ToWorker = Answered | ReadAhead
 FromWorker = (
     Ready
     | Entered

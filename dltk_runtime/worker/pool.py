@@ -117,15 +117,20 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, key: Key, imports: Callable[[], tuple[str, ...]], sink: Sink, deadline: float
+        self,
+        key: Key,
+        imports: Callable[[], tuple[str, ...]],
+        sink: Sink,
+        deadline: float,
+        wanted: Worker | None = None,
     ) -> AsyncIterator[Resident]:
-        """The worker that serves `key`; when `loaded` is None the caller loads the model and sets it.
+        """The worker that serves `key`, rather the `wanted` one; when `loaded` is None the caller loads and sets it.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
             WorkerDied: a new worker could not start.
         """
-        resident = await self._residents.grant(key, deadline)
+        resident = await self._residents.grant(key, deadline, wanted)
         try:
             if resident.worker is None:
                 resident.worker = await self._worker(Spec(self._settings.apply_threads, imports()), sink)
@@ -152,6 +157,10 @@ class Pool:
             raise
         finally:
             self._residents.give_back(found)
+
+    def reader(self, key: Key) -> Worker | None:
+        """A worker that serves `key`, has nothing to do, and may read rows ahead; it stays free for others."""
+        return self._residents.reader(key)
 
     def versions_in_use(self, algorithm: str, model: str) -> set[int]:
         """The versions of a model that workers serve."""

@@ -28,6 +28,7 @@ from dltk_runtime.worker.messages import (
     Fitted,
     FromWorker,
     Progress,
+    ReadAhead,
     Ready,
     Saved,
     ToWorker,
@@ -70,6 +71,7 @@ class Worker:
     saved: Fitted | None = None  # by the fit that it runs
     step: str = "start"
     phases: dict[str, float] = field(default_factory=dict)
+    reading: bool = False  # whether it reads rows of a request that still arrives
     ending: bool = False
     ended: bool = False
     _sink: Sink = discard
@@ -158,6 +160,11 @@ class Worker:
         else:
             channel.send(self.sock, message, blob)
 
+    def read_ahead(self, message: ReadAhead, file: int, growth: int) -> None:
+        """Let it parse rows that are still on their way; it takes calls all the same."""
+        with contextlib.suppress(channel.ChannelClosed):
+            channel.send(self.sock, message, files=(file, growth))
+
     def print_to(self, sink: Sink) -> None:
         """Give what is printed from now on to `sink`; what was printed before goes to the sink of before."""
         self._read_output()
@@ -184,7 +191,7 @@ class Worker:
     def _on_message(self) -> None:
         try:
             with contextlib.suppress(BlockingIOError):
-                self._take(*channel.receive(self.sock, channel.FROM_WORKER))
+                self._take(channel.receive(self.sock, channel.FROM_WORKER))
         except channel.ChannelClosed:
             asyncio.get_running_loop().remove_reader(self.sock)
             asyncio.get_running_loop().call_later(CLOSED_WAIT, self._end_without_channel)
@@ -195,9 +202,10 @@ class Worker:
             self._cause = self._cause or "closed its channel to the server"
             self.kill()
 
-    def _take(self, message: FromWorker, blob: channel.Blob) -> None:
+    def _take(self, received: channel.Received[FromWorker]) -> None:
         if self._cause:
             return  # its end is decided: what the question where it is has woken up must not go on
+        message = received.message
         match message:
             case Entered(step, at):
                 self._enter(step, at)
@@ -214,7 +222,7 @@ class Worker:
                 if not self._ready.done():
                     self._ready.set_result(None)
             case _:
-                self._answered(message, blob)
+                self._answered(message, received.blob)
 
     def _answered(self, message: FromWorker, blob: channel.Blob) -> None:
         if self._answer is None or self._answer.done():
@@ -230,7 +238,7 @@ class Worker:
         self.ended = True
         with contextlib.suppress(channel.ChannelClosed, BlockingIOError):
             while True:  # an answer that was sent before the end counts
-                self._take(*channel.receive(self.sock, channel.FROM_WORKER))
+                self._take(channel.receive(self.sock, channel.FROM_WORKER))
         self._read_output()
         death = WorkerDied(self._death())
         for future in (self._ready, self._answer):

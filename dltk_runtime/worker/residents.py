@@ -66,6 +66,7 @@ class Resident:
 class _Waiting:
     key: Key
     granted: asyncio.Future[Resident]
+    wanted: Worker | None
 
 
 class Residents:
@@ -78,16 +79,18 @@ class Residents:
         self._all: list[Resident] = []
         self._waiting: deque[_Waiting] = deque()
 
-    async def grant(self, key: Key, deadline: float) -> Resident:
+    async def grant(self, key: Key, deadline: float, wanted: Worker | None = None) -> Resident:
         """A resident that serves `key`, or a new one without a worker, for this request alone until it gives it back.
+
+        The one with the worker `wanted` goes before others that have nothing to do either.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
         """
-        if not self._waiting and (idle := self.take_idle(key)) is not None:
+        if not self._waiting and (idle := self.take_idle(key, wanted)) is not None:
             return idle
         ahead = sum(1 for each in self._waiting if each.key.algorithm == key.algorithm)
-        waiting = _Waiting(key, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(key, asyncio.get_running_loop().create_future(), wanted)
         self._waiting.append(waiting)
         self._dispatch()
         if not waiting.granted.done() and ahead >= self._max_waiting:
@@ -103,12 +106,23 @@ class Residents:
             self._forget(waiting)
             raise
 
-    def take_idle(self, key: Key) -> Resident | None:
-        """A resident that serves `key` and has nothing to do, for the caller alone until it gives it back."""
-        found = next((each for each in self._of_key(key) if not each.busy and each.serving), None)
+    def take_idle(self, key: Key, wanted: Worker | None = None) -> Resident | None:
+        """A resident that serves `key` and has nothing to do, for the caller alone until it gives it back.
+
+        The one with the worker `wanted`, if it is among them, else rather one that reads no other request's rows.
+        """
+        idle = self._idle(key)
+        found = min(idle, key=lambda each: (each.worker is not wanted, each.the_worker.reading), default=None)
         if found is not None:
             found.busy = True
         return found
+
+    def reader(self, key: Key) -> Worker | None:
+        """A worker that serves `key`, has nothing to do, and may read rows ahead; it stays free for others."""
+        return next((each.the_worker for each in self._idle(key) if not each.the_worker.reading), None)
+
+    def _idle(self, key: Key) -> list[Resident]:
+        return [each for each in self._all if each.key == key and not each.busy and each.serving]
 
     def give_back(self, resident: Resident) -> None:
         """The request is answered: the resident stays for the next one, or ends when it cannot serve it."""
@@ -132,9 +146,6 @@ class Residents:
                     self._dismiss(resident)
         self._dispatch()
 
-    def _of_key(self, key: Key) -> list[Resident]:
-        return [each for each in self._all if each.key == key]
-
     def _of(self, algorithm: str, model: str) -> list[Resident]:
         return [each for each in self._all if (each.key.algorithm, each.key.model) == (algorithm, model)]
 
@@ -151,16 +162,17 @@ class Residents:
                 self._waiting.remove(waiting)
             elif waiting.key in without:
                 continue
-            elif (resident := self._find(waiting.key)) is not None:
+            elif (resident := self._find(waiting)) is not None:
                 self._waiting.remove(waiting)
                 waiting.granted.set_result(resident)
             else:
                 without.add(waiting.key)
 
-    def _find(self, key: Key) -> Resident | None:
-        if (resident := self.take_idle(key)) is not None:
+    def _find(self, waiting: _Waiting) -> Resident | None:
+        key = waiting.key
+        if (resident := self.take_idle(key, waiting.wanted)) is not None:
             return resident
-        same = self._of_key(key)
+        same = [each for each in self._all if each.key == key]
         for resident in same:
             if not resident.busy:
                 self._dismiss(resident)

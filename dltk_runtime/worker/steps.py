@@ -20,10 +20,12 @@ from dltk_runtime import frames, parameters
 from dltk_runtime.algorithm import Algorithm
 from dltk_runtime.errors import NotStaged
 from dltk_runtime.jobrecord import cut
-from dltk_runtime.notebook import CodeFinder, coordinates, format_traceback, pack
+from dltk_runtime.notebook import coordinates, format_traceback
 from dltk_runtime.paths import Paths
 from dltk_runtime.worker import describe, features
+from dltk_runtime.worker.ahead import Reading
 from dltk_runtime.worker.baselines import Tally, kinds_of
+from dltk_runtime.worker.code import LoadedCode
 from dltk_runtime.worker.failure import StepFailed, leave_fork, sentence
 from dltk_runtime.worker.holdout import held_out, scores
 from dltk_runtime.worker.messages import (
@@ -56,12 +58,11 @@ UNDESCRIBED = "The process ended in the fit's own apply, before it could describ
 class Steps:
     """One algorithm's life in this worker: its code, the loaded model, and the requests for it."""
 
-    def __init__(self, paths: Paths, tell: Callable[[Entered | Code | Saved], None]) -> None:
-        self._paths = paths
+    def __init__(self, paths: Paths, tell: Callable[[Entered | Code | Saved], None], reading: Reading) -> None:
         self._tell = tell
+        self._reading = reading
+        self._code = LoadedCode(paths, tell)
         self._process = os.getpid()
-        self._finder: CodeFinder | None = None
-        self._algorithm: Algorithm | None = None
         self._model: Any = None
         self._shown: Any = None  # the model as the last apply left it
         self._pristine: Pristine | None = None
@@ -94,7 +95,7 @@ class Steps:
             info=describe.to_json(info),
             metrics=describe.metrics(info),
             description=describe.description(UNDESCRIBED, None),
-            code=pack(self._sources()),
+            code=self._code.packed(),
             libraries=describe.libraries(),
             kept_by_runtime=self._save(algorithm, model, request),
             notices=describe.warnings(info),
@@ -111,7 +112,7 @@ class Steps:
         return msgspec.structs.replace(
             fitted,
             description=description,
-            code=pack(self._sources()),
+            code=self._code.packed(),
             libraries=describe.libraries(),
             apply_error=apply_error,
             notices=(*fitted.notices, *filter(None, [notice])),
@@ -130,12 +131,12 @@ class Steps:
             self._go_on_with_kept_code(request, failure)
             notice = str(failure.report)
         self._pristine = Pristine(self._model)
-        return Loaded(states=tuple(self._states()), notice=notice)
+        return Loaded(states=tuple(self._code.states), notice=notice)
 
     def apply(self, request: Apply, blob: Blob) -> tuple[Applied, bytes]:
         """Apply the loaded model to the rows of the request."""
         meta, notices = self._meta_of_apply(request.meta)
-        frame = self._decode(blob, request.plain)
+        frame, in_vain = self._rows_of_apply(request, blob)
         rows, self._counted = len(frame), frame.copy(deep=False)  # copied on write: the notebook's changes stay away
         lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
         if lacking and request.refuse_missing:
@@ -145,7 +146,7 @@ class Steps:
             results, result_rows = self._apply(self._loaded(), self._shown, frame, meta, request.version_column)
         except StepFailed as failure:
             raise led_by(lacking, failure) from failure
-        return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed)))), results
+        return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed))), in_vain), results
 
     def score(self, request: Score, blob: Blob) -> Scored:
         """How the loaded model does on the rows that the fit did not see."""
@@ -214,8 +215,7 @@ class Steps:
         self._tell(Entered(step, self._place(function or step)))
 
     def _place(self, function: str) -> str:
-        place = self._algorithm.places.get(function) if self._algorithm else None
-        return str(place) if place else ""
+        return self._code.place(function)
 
     @contextlib.contextmanager
     def _failing(self, step: str) -> Iterator[None]:
@@ -257,18 +257,19 @@ class Steps:
         with self._failing("decode"):
             return frames.read(blob if plain else frames.unescape(blob))
 
+    def _rows_of_apply(self, request: Apply, blob: Blob) -> tuple[pd.DataFrame, bool]:
+        """The frame, and whether its rows were read ahead in vain."""
+        if not self._reading.has(request.ahead):
+            return self._decode(blob, request.plain), False
+        self._enter("decode")
+        with self._failing("decode"):
+            frame = self._reading.frame()
+        return (self._decode(blob, request.plain), True) if frame is None else (frame, False)
+
     def _load_code(self, name: str, kept: Path | None) -> Algorithm:
         self._enter("code")
         with self._failing("code"):
-            if self._finder is not None:
-                self._finder.remove()
-            self._finder = CodeFinder(self._paths, kept)
-            self._finder.install()
-            if source := self._finder.find(name):
-                self._tell(Code(pack([source])))  # before it runs: an import can end the process, too
-            self._algorithm = Algorithm(name, self._finder)
-            self._tell(Code(pack(self._finder.sources)))
-            return self._algorithm
+            return self._code.load(name, kept)
 
     def _load_model(self, request: Load, kept: Path | None) -> None:
         algorithm = self._load_code(request.algorithm, kept)
@@ -280,13 +281,12 @@ class Steps:
             self._model = self.call("load", algorithm.load, request.load_name)
 
     def _go_on_with_kept_code(self, request: Load, failure: StepFailed) -> None:
-        states = self._states()
+        states = self._code.states
         try:
             self._load_model(request, kept=Path(request.code))
         except StepFailed:
             raise failure from None  # the notebook's own failure is the one that its author can mend
-        if self._finder is not None:
-            self._finder.states[:0] = states  # the notebook's next change ends the makeshift
+        self._code.depend_on(states)  # the notebook's next change ends the makeshift
 
     def _save(self, algorithm: Algorithm, model: Any, request: Fit) -> bool:
         """Save the model; True when `save` stored nothing and the runtime keeps the model itself."""
@@ -329,12 +329,6 @@ class Steps:
     # ------------------------------------------------------------ state
 
     def _loaded(self) -> Algorithm:
-        if self._algorithm is None:
+        if self._code.algorithm is None:
             raise StepFailed(ErrorReport("load", "no model is loaded"))
-        return self._algorithm
-
-    def _sources(self) -> list[Any]:
-        return list(self._finder.sources) if self._finder else []
-
-    def _states(self) -> list[Any]:
-        return list(self._finder.states) if self._finder else []
+        return self._code.algorithm

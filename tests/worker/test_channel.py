@@ -37,7 +37,7 @@ def test_what_is_sent_arrives_whatever_its_size(pair: Pair, text: int, blob: int
     message, data = Apply(meta=b"m" * text), os.urandom(blob)
     before = psutil.Process().num_fds()
     channel.send(ours, message, data)
-    received, got = channel.receive(theirs, TO_WORKER)
+    received, got, _ = channel.receive(theirs, TO_WORKER)
     assert received == message
     assert bytes(got) == data
     del received, got

@@ -47,6 +47,24 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
+def test_of_two_idle_workers_the_one_that_read_the_rows_gets_them(settings: Settings, run: Run) -> None:
+    async def body() -> None:
+        async with pool_of(replace(settings, api_workers=2)) as pool:
+            async with lease(pool, A) as one, lease(pool, A) as other:
+                first, second = one.the_worker, other.the_worker
+            assert pool.reader(A) is first
+            first.reading = True
+            assert pool.reader(A) is second
+            deadline = time.monotonic() + 20
+            for wanted, found in ((first, first), (second, second), (None, second)):
+                async with pool.lease(A, tuple, discard, deadline, wanted) as resident:
+                    assert resident.worker is found
+            second.reading = True
+            assert pool.reader(A) is None
+
+    run(body)
+
+
 def test_a_worker_stays_for_its_model_and_the_least_used_one_goes_first(settings: Settings, run: Run) -> None:
     async def body() -> None:
         async with pool_of(settings) as pool:  # with two places
