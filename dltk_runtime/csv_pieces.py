@@ -32,9 +32,7 @@ Arrays = Sequence[np.ndarray[Any, Any]]
 BEGIN = 64 * 1024  # bytes with which a reading can begin
 FIRST = 16 * 1024  # bytes that are read first of all: they show most files that are no numbers
 BLOCK = 64 * 1024  # bytes searched for line ends at once, so that they stay in the processor's cache
-STEP = (
-    1024**2
-)  # bytes of the least piece, or half of that: of the two milliseconds that it takes a tenth is not reading
+STEP = 1024**2  # bytes of the least piece, or half of that: of its two milliseconds a tenth is not reading
 IN_THREADS = 12 * 1024**2  # bytes from which threads are worth what they wait for each other
 EXACT = 2**53  # up to which a float64 holds every integer (IEEE 754)
 _PLAIN = (np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_))
