@@ -88,7 +88,7 @@ def _take(sock: socket.socket, size: int) -> None:
 
 
 def main(descriptor: str) -> None:
-    from dltk_runtime import frames
+    from dltk_runtime.tables import table
 
     pipe = Connection(int(descriptor))
     module: Any = None
@@ -101,10 +101,10 @@ def main(descriptor: str) -> None:
                 pipe.send(None)
             case "work", literal, meta:
                 began = time.perf_counter()
-                frames.write(frames.to_frame(module.apply(model, frames.read(frames.unescape(literal)), meta)))
+                table.write(table.to_frame(module.apply(model, table.read(table.unescape(literal)), meta)))
                 pipe.send(time.perf_counter() - began)
             case "function", literal, meta:
-                frame = frames.read(json.loads(literal).encode())
+                frame = table.read(json.loads(literal).encode())
                 began = time.perf_counter()
                 module.apply(model, frame, meta)
                 pipe.send(time.perf_counter() - began)

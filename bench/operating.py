@@ -11,7 +11,7 @@ from bench import servers, tables
 from bench.figures import Bar, Figure, Spread
 from bench.servers import HEADERS, Failed
 from bench.world import World
-from dltk_runtime.jobs import JobStore
+from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 

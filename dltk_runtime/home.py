@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dltk_runtime import files
 from dltk_runtime.errors import VolumeFull, VolumeUnwritable
+from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
 
 MEMORY = ".shipped.json"  # in the home: path below the notebooks' folder -> SHA-256 of what a start offered there
@@ -50,7 +50,7 @@ def prepare(paths: Paths) -> None:
     for folder in (paths.home, paths.notebooks, paths.models, paths.graphics, paths.jobs, paths.staged):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write_and_remove(folder / f".write-{secrets.token_hex(8)}{files.TEMPORARY}")
+            _write_and_remove(folder / f".write-{secrets.token_hex(8)}{atomic.TEMPORARY}")
         except OSError as error:
             raise _volume_error(folder, error) from error
 
@@ -66,12 +66,12 @@ def lay_out(paths: Paths, shipped: Path) -> Layout:
     try:
         for source in _shipped_files(shipped):
             name = source.relative_to(shipped).as_posix()
-            offered = files.sha256(source)
+            offered = atomic.sha256(source)
             how, path = _offer(source, paths.notebooks / name, offered, memory.get(name))
             if how:
                 done[how].append(path.relative_to(paths.notebooks).as_posix())
             memory[name] = offered
-        files.write(paths.home / MEMORY, json.dumps(memory, indent=1, sort_keys=True).encode())
+        atomic.write(paths.home / MEMORY, json.dumps(memory, indent=1, sort_keys=True).encode())
     except OSError as error:
         raise _volume_error(paths.notebooks, error) from error
     return Layout(**{how: tuple(sorted(names)) for how, names in done.items()})
@@ -88,21 +88,21 @@ def _offer(source: Path, target: Path, offered: str, before: str | None) -> tupl
     `offered` is its hash, `before` the hash of what an earlier start offered under this name.
     """
     if not os.path.lexists(target):
-        return "added", files.copy(source, target)
+        return "added", atomic.copy(source, target)
     # A link leads to somebody else's file, whatever it holds.
-    found = files.sha256(target) if target.is_file() and not target.is_symlink() else ""
+    found = atomic.sha256(target) if target.is_file() and not target.is_symlink() else ""
     if found == offered:
         return "", target
     if found and found == before:
-        return "updated", files.copy(source, target)
+        return "updated", atomic.copy(source, target)
     beside = target.with_name(f"{target.stem}.new{target.suffix}")
     if before == offered or beside.is_dir():  # offered by an earlier start already
         return "", beside
-    return "beside", files.copy(source, beside)
+    return "beside", atomic.copy(source, beside)
 
 
 def _shipped_files(folder: Path) -> Iterator[Path]:
-    for path in files.regular_files(folder):
+    for path in atomic.regular_files(folder):
         if not _NOT_SHIPPED.intersection(path.relative_to(folder).parts):
             yield path
 

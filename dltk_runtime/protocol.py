@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from dltk_runtime.errors import NOT_APPLIED, NOT_FITTED, BodyInvalid, DltkError, shown
-from dltk_runtime.memory_file import MemoryFile
+from dltk_runtime.files.memory import MemoryFile
 
 DEFAULT_MODEL = "default"  # the name of a model fitted without `into`
 SCHEMES = ("", "Bearer ", "Splunk ")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dltk_runtime import logs
-from dltk_runtime.file_state import Stamp, stamp_of
+from dltk_runtime.files.state import Stamp, stamp_of
 
 EVERY = 5.0  # seconds between two looks, which are two stat calls
 

@@ -11,12 +11,12 @@ import pandas as pd
 
 from dltk_runtime.batch.order import Order
 from dltk_runtime.batch.run import Outcome
-from dltk_runtime.mltk.commands import Mltk
-from dltk_runtime.mltk.stubs import Stubs
+from dltk_runtime.emulator.mltk.commands import Mltk
+from dltk_runtime.emulator.mltk.stubs import Stubs
+from dltk_runtime.emulator.spl.context import Context
+from dltk_runtime.emulator.spl.files import Lookups
+from dltk_runtime.emulator.standin import Event, Storage
 from dltk_runtime.settings import ClientSettings, Settings
-from dltk_runtime.spl.context import Context
-from dltk_runtime.spl.files import Lookups
-from dltk_runtime.splunk.standin import Event, Storage
 from tests.splunkd import HecToken, Splunkd
 from tests.splunkd.spl import pipeline
 

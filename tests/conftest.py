@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import hypothesis
 import pytest
 
-from dltk_runtime.notebook import CodeFinder
+from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import SITE
 

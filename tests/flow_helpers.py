@@ -10,13 +10,13 @@ from typing import Any
 from click.testing import CliRunner
 
 from dltk_runtime.cli import dltk
+from dltk_runtime.emulator.mltk.stubs import Stub
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import Search, find_apps
 from dltk_runtime.flows.defaults import defaults
 from dltk_runtime.flows.flow import Flow, Kind, Source
 from dltk_runtime.flows.generate import create
 from dltk_runtime.flows.rehearsal.world import World, make_world
-from dltk_runtime.mltk.stubs import Stub
 from dltk_runtime.settings import ClientSettings
 
 NOBODY = ClientSettings(url="http://127.0.0.1:9", token="nobody")  # a port on which nothing listens

@@ -16,9 +16,9 @@ from typing import Any
 import nbformat
 import pandas as pd
 
+from dltk_runtime.emulator.mltk.grammar import parse_fit
+from dltk_runtime.emulator.mltk.request import body, fit_meta, select, used
 from dltk_runtime.lab import kernelspec
-from dltk_runtime.mltk.grammar import parse_fit
-from dltk_runtime.mltk.request import body, fit_meta, select, used
 from dltk_runtime.paths import Paths
 from tests.service import Service
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dltk_runtime import files
-from dltk_runtime.store import Facts, ModelName, ModelStore, Version
+from dltk_runtime.files import atomic
+from dltk_runtime.store.store import Facts, ModelName, ModelStore, Version
 
 NAME = ModelName("umap", "default")
 
@@ -22,4 +22,4 @@ def promoted(store: ModelStore, name: ModelName = NAME, text: str = "{}") -> Ver
 
 
 def entries(store: ModelStore, name: ModelName = NAME) -> set[str]:
-    return set(files.names_in(store._folder(name)))
+    return set(atomic.names_in(store._folder(name)))

@@ -19,10 +19,10 @@ from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.cli import dltk
 from dltk_runtime.commands import Exit
 from dltk_runtime.errors import BatchFailed, BatchInvalid, DltkError, ParametersInvalid
-from dltk_runtime.jobs import JobRecord, JobStore
+from dltk_runtime.jobs.store import JobRecord, JobStore
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
-from dltk_runtime.store import ModelName, ModelStore
+from dltk_runtime.store.store import ModelName, ModelStore
 from tests.conftest import MakeNotebook
 from tests.service import Service
 

@@ -11,7 +11,7 @@ from dltk_runtime import cli
 from dltk_runtime.commands import Exit
 from dltk_runtime.errors import DltkError
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import Facts, Feature, ModelName, ModelStore, SourceHash
+from dltk_runtime.store.store import Facts, Feature, ModelName, ModelStore, SourceHash
 from tests.store_helpers import NAME, commit, promoted
 
 

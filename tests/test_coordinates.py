@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.notebook import Cell, Coordinates, Source, coordinates, coordinates_in, format_traceback
+from dltk_runtime.notebook.loader import Cell, Coordinates, Source, coordinates, coordinates_in, format_traceback
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.notebook_helpers import module, write_helper

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from dltk_runtime import csv_frame, csv_pieces
+from dltk_runtime.tables import csv_pieces, csv_reader
 
 pytestmark = pytest.mark.filterwarnings("ignore:Columns .* have mixed types")
 
@@ -42,9 +42,9 @@ def assert_read_as_pandas_does(csv: bytes) -> None:
         expected = pd.read_csv(io.BytesIO(csv))
     except ValueError as error:
         with pytest.raises(type(error)):
-            csv_frame.read(csv)
+            csv_reader.read(csv)
         return
-    found = csv_frame.read(csv)
+    found = csv_reader.read(csv)
     assert_frame_equal(found, expected, check_exact=True, check_column_type=True)
     for (_, one), (_, other) in zip(found.items(), expected.items(), strict=True):
         assert one.dtype != float or np.array_equal(np.signbit(one), np.signbit(other))  # -0.0 equals 0.0
@@ -71,7 +71,7 @@ def test_small_files_of_another_shape_are_left_to_pandas(csv: str) -> None:
 @pytest.fixture
 def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a few MB are read in pieces by threads, too."""
-    for module in (csv_frame, csv_pieces):
+    for module in (csv_reader, csv_pieces):
         monkeypatch.setattr(module, "IN_THREADS", 1024**2)
 
 
@@ -99,7 +99,7 @@ def large(*, change: dict[int, str] | None = None, count: int = 300_000, head: s
 @pytest.mark.usefixtures("pieces")
 def test_a_large_file_of_numbers_is_read_in_pieces() -> None:
     csv = large()
-    assert csv_frame._large(memoryview(csv)) is not None
+    assert csv_reader._large(memoryview(csv)) is not None
     assert_read_as_pandas_does(csv)
 
 

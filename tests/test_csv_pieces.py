@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from dltk_runtime import csv_pieces
-from dltk_runtime.csv_pieces import UNREADABLE, Pieces
+from dltk_runtime.tables import csv_pieces
+from dltk_runtime.tables.csv_pieces import UNREADABLE, Pieces
 
 pytestmark = pytest.mark.filterwarnings("ignore:Columns .* have mixed types")
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime.csv_text import literal
+from dltk_runtime.tables.csv_writer import literal
 
 floats = st.floats(width=64) | st.sampled_from([0.0, -0.0, 1e-4, 9.9e-5, -9.9e-5, 1e16, 5e-324, math.nan, math.inf])
 texts = st.text(max_size=8) | st.sampled_from(["", ",", '"', "a,b", 'say "x"', "a\nb", "a\rb", " x", "é", "𝄞", "\\n"])

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dltk_runtime import doctor, doctor_local, home, tls
+from dltk_runtime import home, tls
 from dltk_runtime.cli import dltk
-from dltk_runtime.doctor import Finding, Severity
+from dltk_runtime.doctor import examine, local
+from dltk_runtime.doctor.examine import Finding, Severity
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 from tests.findings import found, free_port, only
@@ -30,13 +31,13 @@ def settings(paths: Paths) -> Settings:
 
 
 def test_a_misspelled_variable_is_named_with_the_nearest() -> None:
-    finding = only(doctor_local.variables({"DLTK_KEEP_VERSION": "3", "DLTK_HOME": "/x", "PATH": "/bin"}))
+    finding = only(local.variables({"DLTK_KEEP_VERSION": "3", "DLTK_HOME": "/x", "PATH": "/bin"}))
     assert finding.severity is Severity.WARNING
     assert "DLTK_KEEP_VERSION is set, and no setting has that name. Did you mean 'DLTK_KEEP_VERSIONS'?" in finding.text
 
 
 def test_a_value_that_cannot_be_used_ends_the_checks() -> None:
-    findings = list(doctor.examine({"api_workers": "many"}))
+    findings = list(examine.examine({"api_workers": "many"}))
     assert [each.check for each in findings] == ["settings"]
     assert "api_workers='many' cannot be used" in findings[0].text
 
@@ -46,14 +47,14 @@ def test_a_value_that_cannot_be_used_ends_the_checks() -> None:
     [("", "error"), ("two words are none", "error"), ("short", "warning"), (TOKEN, "ok")],
 )
 def test_the_token(settings: Settings, token: str, severity: str) -> None:
-    finding = only(doctor_local.token(replace(settings, api_token=token)))
+    finding = only(local.token(replace(settings, api_token=token)))
     assert finding.severity == severity
     assert not token or token not in finding.text + finding.advice
 
 
 def test_a_certificate_is_described(settings: Settings) -> None:
     tls.certificate(replace(settings, https=True))
-    finding = only(doctor_local.certificate(replace(settings, https=True)))
+    finding = only(local.certificate(replace(settings, https=True)))
     assert finding.severity is Severity.OK
     assert "localhost" in finding.text
     assert f"until {datetime.datetime.now(datetime.UTC).year + 10}" in finding.text
@@ -63,29 +64,29 @@ def test_a_certificate_is_described(settings: Settings) -> None:
 def test_the_dates_of_a_certificate(settings: Settings, days_left: int, severity: str) -> None:
     cert, _ = tls.certificate(settings)
     today = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365 * tls.YEARS - days_left)
-    assert only(doctor_local.described(cert, today)).severity == severity
+    assert only(local.described(cert, today)).severity == severity
 
 
 def test_a_certificate_that_is_not_there(settings: Settings, tmp_path: Path) -> None:
-    finding = only(doctor_local.certificate(replace(settings, tls_cert=tmp_path / "c", tls_key=tmp_path / "k")))
+    finding = only(local.certificate(replace(settings, tls_cert=tmp_path / "c", tls_key=tmp_path / "k")))
     assert finding.severity is Severity.ERROR
     assert str(tmp_path / "c") in finding.text
 
 
 def test_tls_that_is_off_is_said(settings: Settings) -> None:
-    assert only(doctor_local.certificate(replace(settings, https=False))).severity is Severity.WARNING
+    assert only(local.certificate(replace(settings, https=False))).severity is Severity.WARNING
 
 
 def test_no_server_is_no_error(settings: Settings) -> None:
-    assert only(doctor_local.port(settings)).severity is Severity.SKIPPED
+    assert only(local.port(settings)).severity is Severity.SKIPPED
 
 
 def test_a_server_that_answers_takes_the_token_or_does_not(settings: Settings) -> None:
     with Service(settings.paths.home, settings.paths.notebooks) as service:
         port = int(service.url.rpartition(":")[2])
         mine, other = (replace(settings, port=port, api_token=token) for token in (service.token, "another"))
-        assert only(doctor_local.port(mine)).severity is Severity.OK
-        assert "refuses this token" in only(doctor_local.port(other)).text
+        assert only(local.port(mine)).severity is Severity.OK
+        assert "refuses this token" in only(local.port(other)).text
 
 
 def test_another_program_on_the_port(settings: Settings) -> None:
@@ -96,28 +97,28 @@ def test_another_program_on_the_port(settings: Settings) -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        assert only(doctor_local.port(settings)).severity is Severity.ERROR
+        assert only(local.port(settings)).severity is Severity.ERROR
         thread.join()
 
 
 def test_jupyterlab_is_looked_for_where_it_is_asked_for(settings: Settings) -> None:
-    assert only(doctor_local.jupyterlab(settings)).severity is Severity.SKIPPED
+    assert only(local.jupyterlab(settings)).severity is Severity.SKIPPED
     asked = replace(settings, mode="DEV", jupyter_password="argon2:hash", jupyter_port=free_port())
-    assert only(doctor_local.jupyterlab(asked)).severity is Severity.WARNING
+    assert only(local.jupyterlab(asked)).severity is Severity.WARNING
     with socket.create_server(("127.0.0.1", asked.jupyter_port)):
-        assert only(doctor_local.jupyterlab(asked)).severity is Severity.OK
+        assert only(local.jupyterlab(asked)).severity is Severity.OK
 
 
 @pytest.mark.parametrize(("free", "severity"), [(10**12, "ok"), (10**9, "warning"), (10**6, "error")])
 def test_the_space_on_the_volume(settings: Settings, free: int, severity: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home, "free_bytes", lambda folder: free)
-    assert {each.severity for each in doctor_local.volume(settings)} == {severity}
+    assert {each.severity for each in local.volume(settings)} == {severity}
 
 
 def test_notebooks_that_break_the_contract(settings: Settings, make_notebook: Callable[..., Path]) -> None:
     make_notebook("good")
     make_notebook("bad", fit=None)
-    texts = found(doctor_local.notebooks(settings))
+    texts = found(local.notebooks(settings))
     assert texts[-1] == ("ok", "1 of 2 algorithms can be used")
     assert [text for severity, text in texts if severity == "warning" and text.startswith("bad: ")]
 
@@ -138,7 +139,7 @@ def test_a_machine_without_a_gpu(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", str(tmp_path))  # without nvidia-smi
-    finding = only(doctor_local.gpu(Settings.from_env(variables)))
+    finding = only(local.gpu(Settings.from_env(variables)))
     assert finding.severity == severity
     assert finding.text.startswith("no GPU is visible")
     assert finding.text.endswith(text)
@@ -149,8 +150,8 @@ def test_a_check_that_breaks_is_a_finding(settings: Settings, monkeypatch: pytes
     def impossible(_: Settings) -> Iterator[Finding]:
         raise RuntimeError("cosmic ray")
 
-    monkeypatch.setattr(doctor_local, "CHECKS", (impossible,))
-    texts = found(doctor.examine({"api_token": TOKEN}))
+    monkeypatch.setattr(local, "CHECKS", (impossible,))
+    texts = found(examine.examine({"api_token": TOKEN}))
     assert ("warning", "this check could not be made: RuntimeError: cosmic ray") in texts
 
 

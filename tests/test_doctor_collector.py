@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from dltk_runtime import doctor_collector, doctor_local
 from dltk_runtime.cli import dltk
-from dltk_runtime.doctor import Severity
+from dltk_runtime.doctor import collector, local
+from dltk_runtime.doctor.examine import Severity
 from dltk_runtime.settings import Settings
 from tests.findings import only
 from tests.splunkd import HecToken, Splunkd
@@ -29,7 +29,7 @@ def settings(splunkd: Splunkd) -> Settings:
 
 
 def test_an_event_tells_whether_the_index_takes_it(settings: Settings, splunkd: Splunkd) -> None:
-    finding = only(doctor_collector.index(settings))
+    finding = only(collector.index(settings))
     (row,) = splunkd.storage.indexes["main"].rows()
     assert (finding.severity, json.loads(row["_raw"])["kind"]) == (Severity.OK, "doctor")
     assert json.loads(row["_raw"])["id"] in finding.text
@@ -39,19 +39,19 @@ def test_an_event_tells_whether_the_index_takes_it(settings: Settings, splunkd: 
 def test_an_index_that_the_token_may_not_write_is_named(settings: Settings, splunkd: Splunkd, index: str) -> None:
     splunkd.storage.indexes.create("allowed_nowhere")
     splunkd.collector.tokens[splunkd.hec_token] = HecToken(("main", "not_there"))
-    finding = only(doctor_collector.index(replace(settings, events_index=index)))
+    finding = only(collector.index(replace(settings, events_index=index)))
     assert (finding.severity, "Let the token's settings allow this index" in finding.advice) == (Severity.ERROR, True)
     assert f"answers an event for the index {index} with code 7: Incorrect index" in finding.text
 
 
 def test_a_token_with_acknowledgement_is_taken(settings: Settings, splunkd: Splunkd) -> None:
     splunkd.collector.tokens[splunkd.hec_token] = HecToken(ack=True)
-    findings = [*doctor_collector.collector(settings), *doctor_collector.index(settings)]
+    findings = [*collector.collector(settings), *collector.index(settings)]
     assert [each.severity for each in findings] == [Severity.OK] * 2, findings
 
 
 def test_no_event_is_sent_unless_it_is_asked_for(splunkd: Splunkd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_local, "CHECKS", ())
+    monkeypatch.setattr(local, "CHECKS", ())
     variables = {"splunk_hec_enabled": "1", "splunk_hec_url": splunkd.hec_url, "splunk_hec_token": splunkd.hec_token}
     outputs = [CliRunner(env=variables).invoke(dltk, ["doctor", *more]).output for more in ([], ["--send-event"])]
     assert "skipped  index        no event was sent" in outputs[0]

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from dltk_runtime import doctor_owners
-from dltk_runtime.doctor import Finding, Severity
-from dltk_runtime.doctor_rest import Rest, context_of
+from dltk_runtime.doctor import owners as doctor_owners
+from dltk_runtime.doctor.examine import Finding, Severity
+from dltk_runtime.doctor.rest import Rest, context_of
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.generate import create
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
-from dltk_runtime.store import ModelName, ModelStore
+from dltk_runtime.store.store import ModelName, ModelStore
 from tests.doctor_standin import Standin
 from tests.findings import found, only
 from tests.flow_helpers import flow_of

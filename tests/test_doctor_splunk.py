@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime import doctor_collector, doctor_splunk
-from dltk_runtime.doctor import Severity
+from dltk_runtime.doctor import collector as doctor_collector
+from dltk_runtime.doctor import search_head
+from dltk_runtime.doctor.examine import Severity
 from dltk_runtime.settings import Settings
 from tests.doctor_standin import Standin
 from tests.findings import found, free_port, only
@@ -25,7 +26,7 @@ def standin(tmp_path: Path) -> Iterator[Standin]:
     made = Standin(tmp_path / "splunk")
     made.entry("/services/server/info", {"serverName": "sh1", "version": "10.0.1"})
     made.entry("/services/authentication/current-context", USER)
-    apps = [{"name": name, "version": "5.5", "disabled": False, "acl": GLOBAL} for name in doctor_splunk.APPS]
+    apps = [{"name": name, "version": "5.5", "disabled": False, "acl": GLOBAL} for name in search_head.APPS]
     made.entry("/services/apps/local", *apps)
     mlspl = "/servicesNS/nobody/Splunk_ML_Toolkit/configs/conf-mlspl/default"
     made.entry(mlspl, {"max_fit_time": "7200", "max_inputs": "100000"})
@@ -48,7 +49,7 @@ def connected(standin: Standin) -> Settings:
 
 
 def test_a_splunk_with_which_everything_is_right(connected: Settings) -> None:
-    findings = [*doctor_splunk.splunk(connected), *doctor_collector.collector(connected)]
+    findings = [*search_head.splunk(connected), *doctor_collector.collector(connected)]
     checks = ["splunk", "clock", "rights", *["apps"] * 3, "limits", "owners", "stanzas", "collector"]
     assert [each.check for each in findings] == checks
     other = {each.check: each.severity for each in findings if each.severity is not Severity.OK}
@@ -56,18 +57,18 @@ def test_a_splunk_with_which_everything_is_right(connected: Settings) -> None:
 
 
 def test_nothing_is_asked_of_a_splunk_that_is_not_set_up() -> None:
-    findings = [*doctor_splunk.splunk(Settings()), *doctor_collector.collector(Settings())]
+    findings = [*search_head.splunk(Settings()), *doctor_collector.collector(Settings())]
     assert [each.severity for each in findings] == [Severity.SKIPPED] * 2
 
 
 def test_a_splunk_that_nobody_reaches(connected: Settings) -> None:
-    finding = only(doctor_splunk.splunk(replace(connected, splunk_port=free_port())))
+    finding = only(search_head.splunk(replace(connected, splunk_port=free_port())))
     assert (finding.severity, "Connection refused" in finding.text) == (Severity.ERROR, True)
     assert "8089" in finding.advice
 
 
 def test_a_certificate_that_is_not_trusted(connected: Settings) -> None:
-    finding = only(doctor_splunk.splunk(replace(connected, splunk_cafile=None)))
+    finding = only(search_head.splunk(replace(connected, splunk_cafile=None)))
     assert "is not trusted" in finding.text
     assert "DLTK_SPLUNK_CAFILE" in finding.advice
     assert only(doctor_collector.collector(replace(connected, splunk_cafile=None))).severity is Severity.ERROR
@@ -75,14 +76,14 @@ def test_a_certificate_that_is_not_trusted(connected: Settings) -> None:
 
 def test_a_token_that_splunk_refuses(connected: Settings, standin: Standin) -> None:
     standin.answers["/services/server/info"] = (401, {"messages": [{"text": "call not properly authenticated"}]})
-    assert "refuses the token" in only(doctor_splunk.splunk(connected)).text
+    assert "refuses the token" in only(search_head.splunk(connected)).text
 
 
 Break = Callable[[Standin], None]
 
 
 def no_app(standin: Standin) -> None:
-    standin.entry("/services/apps/local", *[{"name": name, "acl": GLOBAL} for name in list(doctor_splunk.APPS)[1:]])
+    standin.entry("/services/apps/local", *[{"name": name, "acl": GLOBAL} for name in list(search_head.APPS)[1:]])
 
 
 def no_rights(standin: Standin) -> None:
@@ -136,7 +137,7 @@ def other_member(standin: Standin) -> None:
 )
 def test_what_is_broken_is_said(connected: Settings, standin: Standin, broken: Break, severity: str, text: str) -> None:
     broken(standin)
-    findings = [*doctor_splunk.splunk(connected), *doctor_collector.collector(connected)]
+    findings = [*search_head.splunk(connected), *doctor_collector.collector(connected)]
     said = [each for each in findings if re.search(text, each.text)]
     assert [each.severity for each in said] == [severity], found(findings)
     assert said[0].advice

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime.baseline import Baseline
-from dltk_runtime.drift import Drift, Judgement, Level
-from dltk_runtime.drift_files import DriftFiles
-from dltk_runtime.manifest import Feature
+from dltk_runtime.apply.drift import Drift, Judgement, Level
+from dltk_runtime.apply.drift_files import DriftFiles
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import Facts, ModelName, ModelStore
+from dltk_runtime.pool.residents import Key
+from dltk_runtime.store.manifest import Feature
+from dltk_runtime.store.store import Facts, ModelName, ModelStore
+from dltk_runtime.tables.baseline import Baseline
 from dltk_runtime.worker.baselines import ROWS, Tally, kinds_of
 from dltk_runtime.worker.messages import Counts
-from dltk_runtime.worker.residents import Key
 from tests.conftest import MakeNotebook
 from tests.service import Service, until
 from tests.splunkd import Splunkd

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dltk_runtime import file_state
-from dltk_runtime.file_state import FileState, unchanged
+from dltk_runtime.files import state as file_state
+from dltk_runtime.files.state import FileState, unchanged
 
 
 class TestChanges:

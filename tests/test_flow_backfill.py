@@ -16,17 +16,17 @@ from typing import Any
 
 import pytest
 
+from dltk_runtime.emulator.spl.pipeline import run
+from dltk_runtime.emulator.spl.rows import rows_of
+from dltk_runtime.emulator.spl.values import text
+from dltk_runtime.emulator.standin import Window as Times
 from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.flows.backfill import Backfill, Saved, Window, saved_search
 from dltk_runtime.flows.errors import FlowFailed, FlowInvalid
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings, Settings
-from dltk_runtime.spl.pipeline import run
-from dltk_runtime.spl.rows import rows_of
-from dltk_runtime.spl.values import text
 from dltk_runtime.splunk.errors import NotThere, TokenRefused
-from dltk_runtime.splunk.standin import Window as Times
 from dltk_runtime.tls import certificate
 from tests.container_standin import TOKEN, standin
 from tests.flow_helpers import NOBODY, count, flow_of, predicting, search_of, world_of

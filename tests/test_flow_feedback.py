@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.emulator.mltk.results import Result
+from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows.rehearsal.people import Reviewer, reviewer
 from dltk_runtime.flows.rehearsal.report import Training, trainings
 from dltk_runtime.flows.rehearsal.run import truth
 from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
 from dltk_runtime.flows.rehearsal.world import BEGIN, DAY, World
 from dltk_runtime.flows.sample import sample_csv
-from dltk_runtime.mltk.results import Result
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
-from dltk_runtime.splunk.standin import Window
 from tests.container_standin import TOKEN, standin
 from tests.flow_helpers import NOBODY, count, flow_of, invoke, predicting, search_of, world_of
 from tests.service import ROOT

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.emulator.standin import Event, Row, Storage, Window
 from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.install import seed_search, things
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.errors import SplunkRefused, TokenRefused
-from dltk_runtime.splunk.standin import Event, Row, Storage, Window
 from dltk_runtime.tls import certificate
 from tests.flow_helpers import invoke
 from tests.splunkd import Splunkd

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.emulator.spl.pipeline import run
+from dltk_runtime.emulator.spl.rows import rows_of
+from dltk_runtime.emulator.spl.values import text
+from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.labels import Labels
 from dltk_runtime.flows.rehearsal.world import World
-from dltk_runtime.spl.pipeline import run
-from dltk_runtime.spl.rows import rows_of
-from dltk_runtime.spl.values import text
-from dltk_runtime.splunk.standin import Window
 from tests.flow_helpers import NOBODY, count, flow_of, world_of
 from tests.splunkd import Splunkd
 

@@ -14,9 +14,9 @@ from dltk_runtime.flows.rehearsal import runtime as runtimes
 from dltk_runtime.flows.rehearsal.play import Player, Run
 from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
 from dltk_runtime.flows.rehearsal.world import BEGIN
-from dltk_runtime.jobs import JobStore
+from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import ModelName
+from dltk_runtime.store.store import ModelName
 from tests.flow_helpers import NOBODY, flow_of, search_of, world_of
 
 

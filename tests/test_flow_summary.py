@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.settings import ClientSettings
-from dltk_runtime.splunk.standin import Window
 from tests.container_standin import TOKEN, Standin, standin
 from tests.flow_helpers import NOBODY, count, flow_of, predicting, search_of, world_of
 

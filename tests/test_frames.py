@@ -16,9 +16,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from dltk_runtime import frames
 from dltk_runtime.errors import DataInvalid
 from dltk_runtime.paths import Paths
+from dltk_runtime.tables import table
 from tests.conftest import MakeNotebook
 from tests.service import Service
 
@@ -74,9 +74,9 @@ def assert_as_pandas(text: str) -> None:
         expected = pd.read_csv(io.StringIO(text))
     except (ValueError, OverflowError):
         with pytest.raises(DataInvalid):
-            frames.read(text.encode())
+            table.read(text.encode())
         return
-    read = frames.read(frames.unescape(json.dumps(text).encode()))
+    read = table.read(table.unescape(json.dumps(text).encode()))
     assert_frame_equal(read, expected, check_exact=True, check_column_type="exact", check_index_type="exact")
 
 
@@ -114,7 +114,7 @@ def test_a_frame_is_what_pandas_makes_of_the_text(text_as_string: None, text: st
 def test_a_column_of_a_search_has_the_type_that_splunk_users_know(column: list[str], dtype: str, first: object) -> None:
     text = "a,b\n" + "".join(f"{cell},0\n" for cell in column)
     with pd.option_context("future.infer_string", False):
-        read = frames.read(text.encode())["a"]
+        read = table.read(text.encode())["a"]
         assert (str(read.dtype), read[0]) == (dtype, first)
         assert_as_pandas(text)
 
@@ -146,13 +146,13 @@ def test_a_large_column_of_mixed_types_is_read_as_pandas_reads_it(text_as_string
 @pytest.mark.parametrize("text", ["", "\n", "\r\n", "\n\n\n"])
 def test_an_empty_selection_is_explained(text: str) -> None:
     with pytest.raises(DataInvalid, match="The search sent no rows and no fields"):
-        frames.read(text.encode())
+        table.read(text.encode())
 
 
 @pytest.mark.parametrize("text", ["a\n1\n1,2,3\n", 'a,b\n"1,2\n'])
 def test_a_text_that_is_no_table_is_refused_with_the_line(text: str) -> None:
     with pytest.raises(DataInvalid, match=r"The field 'data' is no CSV: .*(line 3|row 1)"):
-        frames.read(text.encode())
+        table.read(text.encode())
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_text_that_is_no_table_is_refused_with_the_line(text: str) -> None:
 )
 def test_data_that_is_no_text_is_refused_with_its_place(literal: bytes, words: str) -> None:
     with pytest.raises(DataInvalid, match=words):
-        frames.unescape(literal)
+        table.unescape(literal)
 
 
 @given(st.text(st.characters(exclude_categories=[])))
@@ -177,10 +177,10 @@ def test_a_literal_becomes_the_bytes_of_its_text_or_an_error_of_ours(text: str) 
         expected = text.encode()
     except UnicodeEncodeError:
         with pytest.raises(DataInvalid):
-            frames.unescape(json.dumps(text).encode())
+            table.unescape(json.dumps(text).encode())
         return
-    assert frames.unescape(json.dumps(text).encode()) == expected
-    assert frames.unescape(json.dumps(text, ensure_ascii=False).encode()) == expected
+    assert table.unescape(json.dumps(text).encode()) == expected
+    assert table.unescape(json.dumps(text, ensure_ascii=False).encode()) == expected
 
 
 # ---------------------------------------------------------------- result → frame → CSV
@@ -219,7 +219,7 @@ def tensorflow_tensor() -> Any:
     ],
 )
 def test_what_apply_may_return(make: Callable[[], Any], csv: str) -> None:
-    assert json.loads(frames.write(frames.to_frame(make()))) == csv
+    assert json.loads(table.write(table.to_frame(make()))) == csv
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_what_apply_may_return(make: Callable[[], Any], csv: str) -> None:
 )
 def test_what_apply_may_not_return_is_named(result: Any, words: str) -> None:
     with pytest.raises(TypeError, match=words):
-        frames.to_frame(result)
+        table.to_frame(result)
 
 
 any_column = st.lists(st.none() | st.integers() | st.floats() | st.booleans() | st.text(), min_size=3, max_size=3)
@@ -247,12 +247,12 @@ any_column = st.lists(st.none() | st.integers() | st.floats() | st.booleans() | 
 @given(st.dictionaries(st.text(), any_column, max_size=4))
 def test_results_are_the_text_that_to_csv_makes(columns: dict[str, list[Any]]) -> None:
     frame = pd.DataFrame(columns)
-    assert json.loads(frames.write(frame)) == frame.to_csv(index=False)
+    assert json.loads(table.write(frame)) == frame.to_csv(index=False)
 
 
 def test_results_with_half_a_character_are_still_json() -> None:
     frame = pd.DataFrame({"a": ["\ud800", "b"]}, dtype=object)
-    assert json.loads(frames.write(frame)) == "a\n\ud800\nb\n"
+    assert json.loads(table.write(frame)) == "a\n\ud800\nb\n"
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_results_with_half_a_character_are_still_json() -> None:
     [([1], "number"), ([1.5], "number"), ([True], "boolean"), ([True, None], "text"), (["a"], "text"), ([], "text")],
 )
 def test_the_kind_of_a_column(column: list[Any], kind: str) -> None:
-    assert frames.kind(pd.Series(column, dtype=None if column else object)) == kind
+    assert table.kind(pd.Series(column, dtype=None if column else object)) == kind
 
 
 # ---------------------------------------------------------------- as notebooks get them

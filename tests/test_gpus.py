@@ -15,12 +15,11 @@ from typing import Any
 
 import pytest
 
-from dltk_runtime import gpus
 from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.paths import Paths
+from dltk_runtime.pool import gpus, shortage
+from dltk_runtime.pool.devices import Places
 from dltk_runtime.settings import Settings, worker_environment
-from dltk_runtime.worker import shortage
-from dltk_runtime.worker.devices import Places
 from dltk_runtime.worker.messages import ErrorReport
 from tests.conftest import MakeNotebook
 from tests.service import Service, until

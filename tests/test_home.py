@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime import home
-from dltk_runtime.algorithm import algorithms
 from dltk_runtime.errors import VolumeFull, VolumeUnwritable
+from dltk_runtime.notebook.algorithm import algorithms
 from dltk_runtime.paths import Paths
 
 OLD, NEW, EDITED = "shipped first", "shipped later", "edited by somebody"

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime import intake, protocol
+from dltk_runtime import protocol
 from dltk_runtime.errors import BodyInvalid, DataInvalid
-from dltk_runtime.frames import unescape
-from dltk_runtime.memory_file import MemoryFile
+from dltk_runtime.files.memory import MemoryFile
 from dltk_runtime.protocol import Request
+from dltk_runtime.server import intake
+from dltk_runtime.tables.table import unescape
 
 META = {"options": {"params": {"algo": "umap"}, "model_name": "m"}, "feature_variables": ["a"]}
 

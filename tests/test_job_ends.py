@@ -16,15 +16,15 @@ from typing import Any, cast
 
 import pytest
 
-from dltk_runtime.calls import Call
+from dltk_runtime.call import Call
 from dltk_runtime.errors import DltkError
-from dltk_runtime.fitting import Fitting
-from dltk_runtime.jobs import JobStore
+from dltk_runtime.fit.queue import Fitting
+from dltk_runtime.fit.train import Trainer, Training
+from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
+from dltk_runtime.pool.devices import Devices
 from dltk_runtime.protocol import request_of
 from dltk_runtime.settings import Settings
-from dltk_runtime.training import Trainer, Training
-from dltk_runtime.worker.devices import Devices
 from tests.conftest import MakeNotebook
 from tests.service import Service, meta_for, until
 from tests.test_async_fits import FIT, ROWS, SAVE, WAIT, Gate, get, job_of, wait_for

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime import files
 from dltk_runtime.errors import JobUnknown, NotStored
-from dltk_runtime.jobs import LOST_AFTER, Job, JobStore, State
+from dltk_runtime.files import atomic
+from dltk_runtime.jobs.store import LOST_AFTER, Job, JobStore, State
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import ModelName
+from dltk_runtime.store.store import ModelName
 from tests.service import until
 
 NAME = ModelName("umap", "iris")
@@ -232,7 +232,7 @@ def test_a_record_that_cannot_be_changed_never_stops_the_fit(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "write", full)
+    monkeypatch.setattr(atomic, "write", full)
     with caplog.at_level(logging.WARNING):
         job.start()
         job.succeed(rows=1, version=1, promoted=True, message="done")

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import BodyInvalid, DataInvalid
-from dltk_runtime.json_text import JsonText
+from dltk_runtime.server.json_text import JsonText
 
 texts = st.text(alphabet=st.sampled_from(list('ab,1\n"\\\r\t/u\x00é𝄞\x7f')), max_size=80) | st.text(max_size=40)
 

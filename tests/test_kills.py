@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import ModelName, ModelStore
+from dltk_runtime.store.store import ModelName, ModelStore
 from tests.conftest import MakeNotebook
 from tests.service import Service, until
 

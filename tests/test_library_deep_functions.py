@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dltk_runtime.algorithm import Algorithm
-from dltk_runtime.notebook import CodeFinder
-from dltk_runtime.parameters import hand, refuse
+from dltk_runtime.notebook.algorithm import Algorithm
+from dltk_runtime.notebook.loader import CodeFinder
+from dltk_runtime.notebook.parameters import hand, refuse
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import SITE
 

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from dltk_runtime.client import http as client
 from dltk_runtime.errors import Unreachable
-from dltk_runtime.mltk import client
 from tests.container_standin import TOKEN, standin
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dltk_runtime.mltk import request
-from dltk_runtime.mltk.grammar import Apply, Fit, parse_fit
-from dltk_runtime.mltk.stubs import Stub
+from dltk_runtime.emulator.mltk import request
+from dltk_runtime.emulator.mltk.grammar import Apply, Fit, parse_fit
+from dltk_runtime.emulator.mltk.stubs import Stub
 
 SAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "meta_samples.json").read_text())
 # One sample is of MLTK under Python 2, whose dictionaries had no order, and carries what later versions left out.

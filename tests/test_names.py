@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import ModelName, ModelStore, Version
+from dltk_runtime.store.store import ModelName, ModelStore, Version
 from tests.store_helpers import promoted
 
 HOSTILE = [

@@ -12,7 +12,7 @@ from textwrap import dedent
 import pytest
 
 from dltk_runtime.errors import NotebookUnreadable, StoreDamaged
-from dltk_runtime.notebook import CodeFinder, coordinates, pack, read_source, unchanged
+from dltk_runtime.notebook.loader import CodeFinder, coordinates, pack, read_source, unchanged
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import SITE
 from tests.conftest import MakeNotebook

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from dltk_runtime.errors import ParametersInvalid
-from dltk_runtime.notebook import compile_cell, read_source
-from dltk_runtime.parameters import declared, hand, refuse
+from dltk_runtime.notebook.loader import compile_cell, read_source
+from dltk_runtime.notebook.parameters import declared, hand, refuse
 from dltk_runtime.paths import Paths
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"

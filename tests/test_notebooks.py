@@ -15,8 +15,8 @@ import nbformat
 import pandas as pd
 import pytest
 
-from dltk_runtime.algorithm import FUNCTIONS, check
 from dltk_runtime.lab import kernelspec
+from dltk_runtime.notebook.algorithm import FUNCTIONS, check
 from dltk_runtime.paths import Paths
 from tests.service import Service
 

@@ -9,7 +9,7 @@ import pytest
 
 from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.settings import Settings
-from dltk_runtime.store import ModelName
+from dltk_runtime.store.store import ModelName
 from tests.conftest import MakeNotebook
 from tests.service import Service, until
 

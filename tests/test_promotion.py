@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dltk_runtime.errors import OptionInvalid
-from dltk_runtime.fit_options import Promotion, Rule, fit_options
+from dltk_runtime.fit.options import Promotion, Rule, fit_options
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.service import Service

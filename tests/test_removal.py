@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime import removal
 from dltk_runtime.errors import NotExported
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import Facts, ModelStore
+from dltk_runtime.store import removal
+from dltk_runtime.store.store import Facts, ModelStore
 from tests.store_helpers import NAME, commit, entries, promoted
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime.reporting import PrintedProgress, Reporter
+from dltk_runtime.jobs.progress import PrintedProgress, Reporter
 
 KERAS = (
     b"Epoch 3/50\n"

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime import files, removal, reservation
 from dltk_runtime.errors import NotStored, StoreDamaged
+from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import Facts, Feature, ModelStore
+from dltk_runtime.store import removal, reservation
+from dltk_runtime.store.store import Facts, Feature, ModelStore
 from tests.store_helpers import NAME, commit, entries, promoted
 
 
@@ -185,7 +186,7 @@ def _limited(disk: Path) -> Iterator[Path]:
         def full(_: Path) -> tuple[int, str]:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        patch.setattr(files, "sync_and_hash", full)
+        patch.setattr(atomic, "sync_and_hash", full)
         yield disk
 
 
@@ -213,7 +214,7 @@ def test_a_disk_that_fills_at_the_manifest_keeps_the_version_before(
     def full(_: int, __: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "_write_all", full)
+    monkeypatch.setattr(atomic, "_write_all", full)
     with pytest.raises(NotStored):
         commit(store)
     with pytest.raises(NotStored, match="No space left"):
@@ -230,5 +231,5 @@ def test_a_folder_that_may_not_be_written_is_said(store: ModelStore, paths: Path
 
 
 def test_missing_rights_name_the_user(tmp_path: Path) -> None:
-    error = files.not_stored("It", tmp_path / "x" / "y", PermissionError(13, "Permission denied"))
+    error = atomic.not_stored("It", tmp_path / "x" / "y", PermissionError(13, "Permission denied"))
     assert f"writable for user {os.geteuid()}" in error.sentence

@@ -6,7 +6,7 @@ import re
 import time
 from pathlib import Path
 
-from dltk_runtime.review import review
+from dltk_runtime.notebook.review import review
 from tests.conftest import MakeNotebook
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import NotebookUnreadable
-from dltk_runtime.notebook import Cell, Source, heavy_imports, pack, read_source, unpack
+from dltk_runtime.notebook.loader import Cell, Source, heavy_imports, pack, read_source, unpack
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.notebook_helpers import write_helper

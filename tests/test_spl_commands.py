@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dltk_runtime.emulator.mltk.results import Result, warn
+from dltk_runtime.emulator.spl.commands import COMMANDS
+from dltk_runtime.emulator.spl.context import Command, Context, make_context
+from dltk_runtime.emulator.spl.pipeline import run
 from dltk_runtime.errors import CommandUnknown, LookupUnknown, SearchError, SearchInvalid
-from dltk_runtime.mltk.results import Result, warn
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
-from dltk_runtime.spl.commands import COMMANDS
-from dltk_runtime.spl.context import Command, Context, make_context
-from dltk_runtime.spl.pipeline import run
 from tests.container_standin import TOKEN, Standin, standin
 
 ROWS = "k,n,text\n007,1,a\n008,,b\n009,10,\n"

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.emulator.mltk.results import Result
+from dltk_runtime.emulator.spl.context import Context, Definition, make_context
+from dltk_runtime.emulator.spl.macros import Macro, expand
+from dltk_runtime.emulator.spl.pipeline import run
+from dltk_runtime.emulator.standin import Event, Indexes, Storage, Window
 from dltk_runtime.errors import CommandUnknown, SearchInvalid
-from dltk_runtime.mltk.results import Result
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
-from dltk_runtime.spl.context import Context, Definition, make_context
-from dltk_runtime.spl.macros import Macro, expand
-from dltk_runtime.spl.pipeline import run
-from dltk_runtime.splunk.standin import Event, Indexes, Storage, Window
 
 ROWS = "k,n,g\na,10,x\nb,9,x\nc,,y\nd,2,\n"
 

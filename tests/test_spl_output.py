@@ -8,7 +8,7 @@ import json
 import pandas as pd
 from rich.console import Console
 
-from dltk_runtime.spl import output
+from dltk_runtime.emulator.spl import output
 
 FRAME = pd.DataFrame({"a": [1, None, float("inf")], "t": ['x,"y"', None, "é"], "flag": [True, False, True]})
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from dltk_runtime.emulator.standin import Row, Window
 from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.splunk.errors import (
     NotThere,
@@ -17,7 +18,6 @@ from dltk_runtime.splunk.errors import (
     SplunkUnreachable,
 )
 from dltk_runtime.splunk.job import Job
-from dltk_runtime.splunk.standin import Row, Window
 from tests.service import until
 from tests.splunkd import Splunkd
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dltk_runtime.emulator.standin.kvstore import MOST_ROWS, fill
 from dltk_runtime.splunk import kvstore
 from dltk_runtime.splunk.errors import (
     AnswerUnreadable,
@@ -21,7 +22,6 @@ from dltk_runtime.splunk.errors import (
     TokenRefused,
 )
 from dltk_runtime.splunk.kvstore import Collection
-from dltk_runtime.splunk.standin.kvstore import MOST_ROWS, fill
 from tests.splunkd import Splunkd
 
 

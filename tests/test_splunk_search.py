@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from dltk_runtime.emulator.standin import Row, Window
 from dltk_runtime.errors import SearchInvalid, SettingInvalid
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.errors import (
@@ -26,7 +27,6 @@ from dltk_runtime.splunk.errors import (
 )
 from dltk_runtime.splunk.rows import SplunkWarning
 from dltk_runtime.splunk.search import Search, search
-from dltk_runtime.splunk.standin import Row, Window
 from dltk_runtime.splunk.transport import Tls
 from dltk_runtime.tls import certificate
 from tests.service import until

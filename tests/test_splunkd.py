@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 from splunklib import binding, client, results
 
+from dltk_runtime.emulator.mltk.commands import Mltk
+from dltk_runtime.emulator.mltk.stubs import Stubs
+from dltk_runtime.emulator.spl.context import Context
+from dltk_runtime.emulator.spl.files import Lookups as LookupFiles
+from dltk_runtime.emulator.standin import Event, Index, Indexes, NotEmulated, Row, Storage, Window, epoch
+from dltk_runtime.emulator.standin.index import IndexUnknown
+from dltk_runtime.emulator.standin.kvstore import fill
+from dltk_runtime.emulator.standin.lookups import LookupMissing, Lookups
 from dltk_runtime.errors import SearchInvalid
-from dltk_runtime.mltk.commands import Mltk
-from dltk_runtime.mltk.stubs import Stubs
 from dltk_runtime.settings import ClientSettings
-from dltk_runtime.spl.context import Context
-from dltk_runtime.spl.files import Lookups as LookupFiles
 from dltk_runtime.splunk.errors import SearchFailed
 from dltk_runtime.splunk.hec import Hec, event
 from dltk_runtime.splunk.search import search
-from dltk_runtime.splunk.standin import Event, Index, Indexes, NotEmulated, Row, Storage, Window, epoch
-from dltk_runtime.splunk.standin.index import IndexUnknown
-from dltk_runtime.splunk.standin.kvstore import fill
-from dltk_runtime.splunk.standin.lookups import LookupMissing, Lookups
 from tests.service import until
 from tests.splunkd import HecToken, Splunkd
 from tests.splunkd.spl import pipeline

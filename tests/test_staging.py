@@ -12,7 +12,7 @@ import pytest
 
 from dltk_runtime.errors import NotStaged
 from dltk_runtime.paths import Paths
-from dltk_runtime.staging import StagedFiles
+from dltk_runtime.service.stage import StagedFiles
 from tests.service import Service, meta_for
 
 DATA = "a,b\n1,x\n007,\n"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dltk_runtime import status
+from dltk_runtime.service import status
 from tests.service import Service, meta_for
 from tests.wire import write_notebook
 

@@ -10,10 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dltk_runtime import files, removal
 from dltk_runtime.errors import StoreDamaged, VersionUnknown
+from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import Facts, ModelName, ModelStore
+from dltk_runtime.store import removal
+from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from tests.store_helpers import NAME, commit, promoted
 
 
@@ -85,7 +86,7 @@ def test_looking_for_the_current_version_reads_no_folder(store: ModelStore, monk
     def scanned(folder: Path) -> list[str]:
         pytest.fail(f"{folder} was read")
 
-    monkeypatch.setattr(files, "names_in", scanned)
+    monkeypatch.setattr(atomic, "names_in", scanned)
     assert store.current(NAME) == version
     assert version.manifest() is version.manifest()
 

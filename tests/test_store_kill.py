@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import ModelName, ModelStore
+from dltk_runtime.store.store import ModelName, ModelStore
 
 NAME = ModelName("umap", "default")
 HAMMER = """

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from dltk_runtime.cli import dltk
 from dltk_runtime.errors import NameInvalid, TemplateInvalid
 from dltk_runtime.lab import templates
+from dltk_runtime.notebook.review import review
 from dltk_runtime.paths import Paths
-from dltk_runtime.review import review
 from tests.service import Service
 
 SAMPLES = Path(__file__).resolve().parent.parent / "notebooks" / "data" / "samples"

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import jsonschema
 import pytest
 
-from dltk_runtime import v1
-from dltk_runtime.service import Service as Runtime
+from dltk_runtime.server import v1_routes
+from dltk_runtime.service.service import Service as Runtime
 from dltk_runtime.settings import Settings
 from tests.service import Service, until
 from tests.wire import write_notebook
@@ -181,8 +181,8 @@ def test_without_an_admin_token_the_container_s_own_is_enough(folder: Path, tmp_
 # ------------------------------------------------------------ the document and the metrics
 
 
-def _operations(service: Service) -> list[v1.Operation]:
-    return v1.Api(Runtime(Settings(home=service.home, notebooks=service.notebooks))).operations()
+def _operations(service: Service) -> list[v1_routes.Operation]:
+    return v1_routes.Api(Runtime(Settings(home=service.home, notebooks=service.notebooks))).operations()
 
 
 def test_the_document_describes_every_route_and_every_answer(service: Service) -> None:

@@ -7,8 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from dltk_runtime.algorithm import algorithms
-from dltk_runtime.catalogue import entry, markdown
+from dltk_runtime.notebook.algorithm import algorithms
+from dltk_runtime.notebook.catalogue import entry, markdown
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import GIB, MIB, ClientSettings, Settings
 

@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 
 from dltk_runtime.errors import BatchInvalid
 from dltk_runtime.lab import kernelspec
-from dltk_runtime.sources import Source, is_definition
+from dltk_runtime.notebook.source import Source, is_definition
 
 RUN, FIT, APPLY = "run", "fit", "apply"
 INJECTED = "injected-parameters"  # papermill's own tag

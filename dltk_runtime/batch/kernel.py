@@ -22,10 +22,11 @@ import cloudpickle  # type: ignore[import-untyped]
 import msgspec
 import pandas as pd
 
-from dltk_runtime import frames, parameters
 from dltk_runtime.batch import task as files
 from dltk_runtime.batch.task import Column, Report, Task
-from dltk_runtime.notebook import CodeFinder, pack
+from dltk_runtime.notebook import parameters
+from dltk_runtime.notebook.loader import CodeFinder, pack
+from dltk_runtime.tables import table
 from dltk_runtime.worker import describe
 
 Namespace = dict[str, Any]
@@ -90,7 +91,7 @@ class Run:
             fitted=fitted,
             rows=len(frame),
             results=self._write_results(),
-            columns=tuple(Column(str(name), frames.kind(column)) for name, column in frame.items()),
+            columns=tuple(Column(str(name), table.kind(column)) for name, column in frame.items()),
             targets=tuple(self.record.get("param", {}).get("target_variables", ())),
             info=msgspec.json.decode(describe.to_json(self.record.get("info"))),
             metrics=describe.metrics(self.record.get("info")),
@@ -191,7 +192,7 @@ class Run:
             if self.task.out:
                 raise RuntimeError("no cell called apply, so that there are no results to write")
             return None
-        results = frames.to_frame(self.record["results"])
+        results = table.to_frame(self.record["results"])
         if self.task.out:
             target = Path(self.task.out)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -14,23 +14,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dltk_runtime.applying import Applying
+from dltk_runtime.apply.apply import Applying
+from dltk_runtime.apply.drift import Drift
+from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.batch import document, task
 from dltk_runtime.batch.document import APPLY, RUN, Document
 from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.order import Order, Prepared, prepare
 from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.batch.task import Report, Task
-from dltk_runtime.drift import Drift
 from dltk_runtime.errors import BatchFailed, BatchInvalid, DltkError
-from dltk_runtime.jobs import TOUCH_EVERY, Job, JobStore
+from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.jobs.store import TOUCH_EVERY, Job, JobStore
 from dltk_runtime.lab import kernelspec
-from dltk_runtime.last_used import LastUsed
-from dltk_runtime.promotion import Decision, Promotion
+from dltk_runtime.notebook.source import pack, unpack
+from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
-from dltk_runtime.sources import pack, unpack
-from dltk_runtime.store import Facts, Feature, ModelStore, Reservation, SourceHash, Version
-from dltk_runtime.worker.pool import Pool
+from dltk_runtime.store.store import Facts, Feature, ModelStore, Reservation, SourceHash, Version
 
 RETRY_AFTER = 1.0  # seconds, and twice as long each further time
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from dltk_runtime import files
+from dltk_runtime.files import atomic
 
 TASK, REPORT = "task.json", "report.json"
 DESCRIPTION, HELPERS = "description.json", "helpers.json"
@@ -59,7 +59,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def write(folder: Path, name: str, content: Task | Report) -> None:
     """Put one of the two files in place."""
-    files.write(folder / name, msgspec.json.encode(content))
+    atomic.write(folder / name, msgspec.json.encode(content))
 
 
 def read_task(path: Path) -> Task:

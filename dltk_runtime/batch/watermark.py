@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime import files
 from dltk_runtime.errors import BatchInvalid, shown
+from dltk_runtime.files import atomic
 
 LONGEST = 86_400  # seconds of one window: bounds what a flow that was away for long has to hold in memory
 FILE, LOCK = "watermark.json", "lock"
@@ -55,9 +55,9 @@ class Watermark:
 
     def _write(self, mark: Mark) -> None:
         try:
-            files.write(self.folder / FILE, files.to_json(mark))
+            atomic.write(self.folder / FILE, atomic.to_json(mark))
         except OSError as error:
-            raise files.not_stored("The watermark", self.folder / FILE, error) from error
+            raise atomic.not_stored("The watermark", self.folder / FILE, error) from error
         self.mark = mark
 
 
@@ -73,7 +73,7 @@ def held(folder: Path, new: Mark) -> Iterator[Watermark]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("wb")
     except OSError as error:
-        raise files.not_stored("The watermark", folder, error) from error
+        raise atomic.not_stored("The watermark", folder, error) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # given back by the end of the process, however it comes

@@ -34,7 +34,7 @@ class Moment(click.ParamType[float]):
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Epoch seconds."""
-        from dltk_runtime.splunk.standin import NotEmulated, epoch
+        from dltk_runtime.emulator.standin import NotEmulated, epoch
 
         if isinstance(value, float):
             return value

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from dltk_runtime.algorithm import algorithms, find
 from dltk_runtime.commands import Exit
 from dltk_runtime.errors import NotebookError
+from dltk_runtime.notebook.algorithm import algorithms, find
+from dltk_runtime.notebook.review import Review, review
 from dltk_runtime.paths import Paths
-from dltk_runtime.review import Review, review
 from dltk_runtime.settings import Settings
 
 EPILOG = """\b

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 import click
 
-from dltk_runtime import doctor
 from dltk_runtime.commands import Exit
-from dltk_runtime.doctor import Finding, Severity
+from dltk_runtime.doctor import examine
+from dltk_runtime.doctor.examine import Finding, Severity
 
 EPILOG = """\b
 Checked are: settings, token, certificate, ports, volume, notebooks, GPU; and, where splunk_access_… and splunk_hec_…
@@ -36,10 +36,10 @@ CODES = {Severity.WARNING: Exit.WARNINGS, Severity.ERROR: Exit.FAILED}
 @click.option("--send-event", is_flag=True, help="Send the collector one event, to see whether our index takes it.")
 def command(as_json: bool, send_event: bool) -> None:
     """Check every hop from Splunk to the notebooks."""
-    findings = list(shown(doctor.examine(send_event=send_event), quiet=as_json))
+    findings = list(shown(examine.examine(send_event=send_event), quiet=as_json))
     if as_json:
-        click.echo(json.dumps(doctor.as_json(findings), indent=2))
-    sys.exit(CODES.get(doctor.worst(findings), Exit.OK))
+        click.echo(json.dumps(examine.as_json(findings), indent=2))
+    sys.exit(CODES.get(examine.worst(findings), Exit.OK))
 
 
 def shown(findings: Iterable[Finding], *, quiet: bool) -> Iterable[Finding]:

@@ -16,8 +16,8 @@ from dltk_runtime.errors import Unreachable
 from dltk_runtime.settings import ClientSettings
 
 if TYPE_CHECKING:
-    from dltk_runtime.jobs_client import JobsClient
-    from dltk_runtime.views import JobView
+    from dltk_runtime.client.jobs import JobsClient
+    from dltk_runtime.jobs.view import JobView
 
 EXAMPLES = """\b
 Examples:
@@ -38,7 +38,7 @@ def with_client(function: Callable[..., None]) -> Callable[..., None]:
     @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
     @wraps(function)
     def connected(url: str | None, token: str | None, cafile: str | None, **given: Any) -> None:
-        from dltk_runtime.jobs_client import JobsClient
+        from dltk_runtime.client.jobs import JobsClient
 
         settings = ClientSettings.from_env(None, url=url, token=token, cafile=cafile)
         try:

@@ -12,7 +12,7 @@ import click
 
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.settings import Settings
-from dltk_runtime.store import Manifest, ModelName, ModelStore, Version
+from dltk_runtime.store.store import Manifest, ModelName, ModelStore, Version
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -15,7 +15,7 @@ from dltk_runtime.settings import ClientSettings, Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dltk_runtime.mltk.results import Message
+    from dltk_runtime.emulator.mltk.results import Message
 
 EPILOG = """\b
 Commands that run here: inputlookup FILE.csv, outputlookup FILE.csv, makeresults count=N, head N, table, fields,
@@ -66,8 +66,8 @@ def command(
     **client: str | None,
 ) -> None:
     """Run the search SPL: MLTK's fit and apply against a container, over CSV files."""
-    from dltk_runtime.spl.context import make_context
-    from dltk_runtime.spl.pipeline import run
+    from dltk_runtime.emulator.spl.context import make_context
+    from dltk_runtime.emulator.spl.pipeline import run
 
     if token_file:
         client["token"] = token_file.read_text(encoding="ascii", errors="replace").strip()
@@ -85,7 +85,7 @@ def command(
 
 
 def _print(frame: pd.DataFrame, output: str, rows: int) -> None:
-    from dltk_runtime.spl.output import as_csv, as_json, print_table
+    from dltk_runtime.emulator.spl.output import as_csv, as_json, print_table
 
     if output == "table":
         from rich.console import Console
@@ -98,6 +98,6 @@ def _print(frame: pd.DataFrame, output: str, rows: int) -> None:
 def _exit(messages: tuple[Message, ...]) -> Exit:
     if any(isinstance(message.error, Unreachable) for message in messages):
         return Exit.UNREACHABLE
-    from dltk_runtime.mltk.results import broken
+    from dltk_runtime.emulator.mltk.results import broken
 
     return Exit.FAILED if broken(messages) else Exit.OK

@@ -26,6 +26,6 @@ def variables() -> str:
 @click.option("--notebooks", type=click.Path(path_type=Path), help="Folder with the notebooks.")
 def command(host: str | None, port: int | None, home: Path | None, notebooks: Path | None) -> None:
     """Serve notebooks to Splunk's fit, apply and summary."""
-    from dltk_runtime.server import serve
+    from dltk_runtime.server.serve import serve
 
     serve(Settings.from_env(host=host, port=port, home=home, notebooks=notebooks))

@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from dltk_runtime import files
+from dltk_runtime.emulator.spl.macros import Macro, expand
 from dltk_runtime.errors import SearchInvalid
+from dltk_runtime.files import atomic
 from dltk_runtime.flows import conf
 from dltk_runtime.flows.conf import Stanza
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.spl.macros import Macro, expand
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class App:
 
     def files(self) -> Iterator[Path]:
         """Every file of the app."""
-        return files.regular_files(self.folder)
+        return atomic.regular_files(self.folder)
 
     def _xml(self, layer: str) -> list[Path]:
         return sorted((self.folder / layer / "data" / "ui" / "views").glob("*.xml"))

@@ -24,7 +24,8 @@ from urllib.parse import quote
 
 from splunklib import client
 
-from dltk_runtime import files
+from dltk_runtime.emulator.standin import NotEmulated, epoch
+from dltk_runtime.files import atomic
 from dltk_runtime.flows.errors import FlowFailed, FlowInvalid
 from dltk_runtime.flows.rehearsal import cron
 from dltk_runtime.splunk.connection import Connection
@@ -32,7 +33,6 @@ from dltk_runtime.splunk.errors import NotThere, SplunkError
 from dltk_runtime.splunk.job import Job
 from dltk_runtime.splunk.retry import again
 from dltk_runtime.splunk.search import search
-from dltk_runtime.splunk.standin import NotEmulated, epoch
 
 DAY = 86_400
 FIRST_LOOK, LONGEST_LOOK = 0.1, 2.0  # seconds between two looks at the jobs that run
@@ -192,7 +192,7 @@ class Backfill:
             with self._file.open("a", encoding="ascii") as file:
                 file.write(f"{window.begin} {window.end}\n")
         except OSError as error:
-            raise files.not_stored("What is done of the backfill", self._file, error) from error
+            raise atomic.not_stored("What is done of the backfill", self._file, error) from error
 
 
 @contextlib.contextmanager

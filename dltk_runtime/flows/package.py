@@ -7,7 +7,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from dltk_runtime import files
+from dltk_runtime.files import atomic
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.errors import PackageInvalid
 
@@ -28,7 +28,7 @@ def pack(app: App, to: Path) -> Path:
         raise PackageInvalid(f"{app.folder}/default/app.conf has no version under [launcher]")
     to.mkdir(parents=True, exist_ok=True)
     path = to / f"{app.name}-{version}.spl"
-    files.write(path, _tar(app), durable=False)
+    atomic.write(path, _tar(app), durable=False)
     return path
 
 
@@ -39,7 +39,7 @@ def _tar(app: App) -> bytes:
         tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
         folders: set[str] = set()
-        for path in files.regular_files(app.folder):
+        for path in atomic.regular_files(app.folder):
             inner = path.relative_to(app.folder)
             if _NOT_PACKED.intersection(inner.parts) or any(part.startswith(".") for part in inner.parts):
                 continue

@@ -17,8 +17,8 @@ from tornado import web
 
 from dltk_runtime.errors import DltkError
 from dltk_runtime.lab import kernelspec, templates
+from dltk_runtime.notebook.review import Review, review
 from dltk_runtime.paths import Paths
-from dltk_runtime.review import Review, review
 
 MODULE = __name__
 LABEXTENSIONS = Path(__file__).with_name("labextension")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dltk_runtime.jobrecord import JobRecord
+from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.splunk.events import Events
 
 

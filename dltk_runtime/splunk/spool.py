@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from dltk_runtime import files
+from dltk_runtime.files import atomic
 
 SEGMENT = 1024**2  # bytes from which on a new segment is begun
 
@@ -55,7 +55,7 @@ class Spool:
     @classmethod
     def left_behind(cls, folder: Path) -> Iterator[Self]:
         """The queues below `folder` that no process works on any more; from now on they are this process's."""
-        for name in sorted(files.names_in(folder)):
+        for name in sorted(atomic.names_in(folder)):
             lock = _locked(folder / name)
             if lock is not None:
                 spool = cls(folder / name, lock)
@@ -101,7 +101,7 @@ class Spool:
         if finished:
             self._remove(number)
         else:
-            files.write(self._done(number), str(taken).encode(), durable=False)
+            atomic.write(self._done(number), str(taken).encode(), durable=False)
 
     def close(self) -> None:
         """Leave the queue to the next process; an empty one is removed."""
@@ -133,7 +133,7 @@ class Spool:
         """Bytes of a segment that were taken."""
         if number not in self._taken:
             try:
-                self._taken[number] = int(files.read_short(self._done(number)))
+                self._taken[number] = int(atomic.read_short(self._done(number)))
             except FileNotFoundError:
                 self._taken[number] = 0
         return self._taken[number]

@@ -20,7 +20,7 @@ import socket
 
 import pandas as pd
 
-from dltk_runtime.csv_pieces import BEGIN, UNREADABLE, Pieces
+from dltk_runtime.tables.csv_pieces import BEGIN, UNREADABLE, Pieces
 from dltk_runtime.worker.messages import OVER, ReadAhead
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dltk_runtime import frames
-from dltk_runtime.baseline import Baseline
+from dltk_runtime.tables import table
+from dltk_runtime.tables.baseline import Baseline
 from dltk_runtime.worker.messages import FeatureKind
 
 SAMPLE = 20_000
@@ -33,7 +33,7 @@ def kinds_of(frame: pd.DataFrame) -> tuple[FeatureKind, ...]:
     """The columns of a fit's frame, the first `MOST` with their baselines."""
     rows = frame if len(frame) <= SAMPLE else frame.sample(SAMPLE, random_state=0)
     return tuple(
-        FeatureKind(str(name), kind := frames.kind(column), _baseline(rows[name], kind) if place < MOST else None)
+        FeatureKind(str(name), kind := table.kind(column), _baseline(rows[name], kind) if place < MOST else None)
         for place, (name, column) in enumerate(frame.items())
     )
 
@@ -86,7 +86,7 @@ class Tally:
         """Count the rows of one apply. A feature that is missing, or a number that has become text, is left out."""
         rows = frame.iloc[:: -(-len(frame) // ROWS)] if len(frame) > ROWS else frame
         self.rows += len(rows)
-        values = frames.numbers(rows, most=HELD)
+        values = table.numbers(rows, most=HELD)
         if values is None:
             self._count_numbers(rows)
         else:
@@ -115,7 +115,7 @@ class Tally:
             self._held = []
 
     def _count_numbers(self, rows: pd.DataFrame) -> None:
-        kinds = {name: frames.kind_of(dtype) for name, dtype in zip(rows.columns, rows.dtypes, strict=True)}
+        kinds = {name: table.kind_of(dtype) for name, dtype in zip(rows.columns, rows.dtypes, strict=True)}
         bins = _Bins([name for name in self._numbers if kinds.get(name, "text") != "text"], self._numbers)
         if bins.names:
             self._add(bins.names, bins.count(rows[bins.names].to_numpy(dtype=np.float64, na_value=np.nan)))

@@ -15,8 +15,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from dltk_runtime.files import without_surrogates
-from dltk_runtime.memory_file import MemoryFile, mapped
+from dltk_runtime.files.atomic import without_surrogates
+from dltk_runtime.files.memory import MemoryFile, mapped
 from dltk_runtime.worker.messages import FromWorker, ToWorker
 
 INLINE = 32 * 1024  # bytes; well under the smallest default socket buffer (208 KiB)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from dltk_runtime.algorithm import Algorithm
-from dltk_runtime.file_state import FileState
-from dltk_runtime.notebook import CodeFinder, pack
+from dltk_runtime.files.state import FileState
+from dltk_runtime.notebook.algorithm import Algorithm
+from dltk_runtime.notebook.loader import CodeFinder, pack
 from dltk_runtime.paths import Paths
 from dltk_runtime.worker.messages import Code
 

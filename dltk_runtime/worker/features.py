@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from dltk_runtime import frames
 from dltk_runtime.errors import nearest
+from dltk_runtime.tables import table
 from dltk_runtime.worker.messages import FeatureKind
 
 
@@ -29,9 +29,9 @@ def missing(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
 
 def changed(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
     """What to say of features whose kind is another one than at the fit; a column without any value has none."""
-    if all(each.kind == "number" for each in features) and frames.numbers(frame) is not None:
+    if all(each.kind == "number" for each in features) and table.numbers(frame) is not None:
         return ""
-    kinds = {name: frames.kind_of(dtype) for name, dtype in zip(frame.columns, frame.dtypes, strict=True)}
+    kinds = {name: table.kind_of(dtype) for name, dtype in zip(frame.columns, frame.dtypes, strict=True)}
     texts = [
         f"'{each.name}' holds {kinds[each.name]}s and held {each.kind}s at the fit"
         for each in features

@@ -9,8 +9,8 @@ import signal
 
 import msgspec
 
-from dltk_runtime.baseline import Baseline
-from dltk_runtime.file_state import FileState
+from dltk_runtime.files.state import FileState
+from dltk_runtime.tables.baseline import Baseline
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -150,7 +150,7 @@ class Progress(Message, frozen=True):
 
 
 class Code(Message, frozen=True):
-    """The code that runs from now on, as `dltk_runtime.notebook.pack` makes it: a death is told with its lines."""
+    """The code that runs from now on, as `notebook.loader.pack` makes it: a death is told with its lines."""
 
     code: bytes
 
@@ -165,7 +165,7 @@ class Loaded(Message, frozen=True):
 class Fitted(Message, frozen=True):
     """A fit came to its end. Blob: the results as a JSON string literal, none after `apply_error`.
 
-    `info` and `description` are JSON, `code` is what `dltk_runtime.notebook.pack` made.
+    `info` and `description` are JSON, `code` is what `dltk_runtime.notebook.loader.pack` made.
     """
 
     rows: int

@@ -16,12 +16,13 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from dltk_runtime import frames, parameters
-from dltk_runtime.algorithm import Algorithm
 from dltk_runtime.errors import NotStaged
-from dltk_runtime.jobrecord import cut
-from dltk_runtime.notebook import coordinates, format_traceback
+from dltk_runtime.jobs.record import cut
+from dltk_runtime.notebook import parameters
+from dltk_runtime.notebook.algorithm import Algorithm
+from dltk_runtime.notebook.loader import coordinates, format_traceback
 from dltk_runtime.paths import Paths
+from dltk_runtime.tables import table
 from dltk_runtime.worker import describe, features
 from dltk_runtime.worker.ahead import Reading
 from dltk_runtime.worker.baselines import Tally, kinds_of
@@ -47,7 +48,7 @@ from dltk_runtime.worker.messages import (
     Stage,
     Staged,
 )
-from dltk_runtime.worker.models import features_of, led_by, own_copy, pickle_into, unpickle
+from dltk_runtime.worker.model import features_of, led_by, own_copy, pickle_into, unpickle
 from dltk_runtime.worker.pristine import Pristine
 
 Blob = bytes | memoryview
@@ -157,7 +158,7 @@ class Steps:
         result = self.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
         self._enter("score", "apply")
         with self._failing("apply"):
-            predicted = frames.to_frame(result).iloc[:, 0].reset_index(drop=True)
+            predicted = table.to_frame(result).iloc[:, 0].reset_index(drop=True)
             return Scored(rows=len(rows), metrics=scores(predicted, rows[request.target]))
 
     def undo(self) -> None:
@@ -184,8 +185,8 @@ class Steps:
         """Write the rows to the file that the request names, once they are known to be a frame."""
         self._enter("decode")
         with self._failing("decode"):
-            csv = bytes(blob) if request.plain else frames.unescape(blob)
-            rows = len(frames.read(csv))
+            csv = bytes(blob) if request.plain else table.unescape(blob)
+            rows = len(table.read(csv))
         self._enter("stage")
         with self._failing("stage"):
             try:
@@ -255,7 +256,7 @@ class Steps:
     def _decode(self, blob: Blob, plain: bool) -> pd.DataFrame:
         self._enter("decode")
         with self._failing("decode"):
-            return frames.read(blob if plain else frames.unescape(blob))
+            return table.read(blob if plain else table.unescape(blob))
 
     def _rows_of_apply(self, request: Apply, blob: Blob) -> tuple[pd.DataFrame, bool]:
         """The frame, and whether its rows were read ahead in vain."""
@@ -305,10 +306,10 @@ class Steps:
         result = self.call("apply", algorithm.apply, model, frame, meta)
         self._enter("encode", "apply")
         with self._failing("apply"):
-            results = frames.to_frame(result)
+            results = table.to_frame(result)
             if version_column:
                 results = results.assign(model_version=version_column)
-            return frames.write(results), len(results)
+            return table.write(results), len(results)
 
     def _describe(self, algorithm: Algorithm, model: Any) -> tuple[bytes, str]:
         notice = ""

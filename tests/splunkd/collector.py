@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dltk_runtime.splunk.standin import Event, NotEmulated
+from dltk_runtime.emulator.standin import Event, NotEmulated
 from tests.splunkd.answers import Answer, Request, in_json
 
 if TYPE_CHECKING:

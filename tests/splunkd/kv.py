@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dltk_runtime.splunk.standin import Collection, KvRefused, KvStore, NotEmulated
+from dltk_runtime.emulator.standin import Collection, KvRefused, KvStore, NotEmulated
 from tests.splunkd.answers import Answer, Entry, Refusal, Request, decoded, feed, in_json
 
 FIELD = "field."

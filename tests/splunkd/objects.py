@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
-from dltk_runtime.splunk.standin import KvStore, NotEmulated
+from dltk_runtime.emulator.standin import KvStore, NotEmulated
 from tests.splunkd.answers import Answer, Entry, Refusal, Request, Rights, decoded, feed
 
 # Where objects lie; `saved/searches` is another name for the stanzas of their file.

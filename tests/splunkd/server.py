@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from dltk_runtime.emulator.standin import Event, NotEmulated, Row, RunSearch, Storage, Window
 from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.splunk.connection import Connection
-from dltk_runtime.splunk.standin import Event, NotEmulated, Row, RunSearch, Storage, Window
 from dltk_runtime.splunk.transport import Tls
 from tests.splunkd import kv, objects
 from tests.splunkd.answers import Answer, Entry, Refusal, Request, Rights, decoded, feed, in_json

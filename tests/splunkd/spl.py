@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from dltk_runtime.spl.context import Context
-from dltk_runtime.spl.pipeline import run
-from dltk_runtime.spl.rows import rows_of
-from dltk_runtime.splunk.standin import Row, RunSearch, Storage, Window
+from dltk_runtime.emulator.spl.context import Context
+from dltk_runtime.emulator.spl.pipeline import run
+from dltk_runtime.emulator.spl.rows import rows_of
+from dltk_runtime.emulator.standin import Row, RunSearch, Storage, Window
 
 
 def pipeline(context: Context, storage: Storage) -> RunSearch:

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from dltk_runtime.paths import Paths
+from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.settings import Settings
-from dltk_runtime.worker.guardian import Guardian
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from dltk_runtime.memory_file import MemoryFile
+from dltk_runtime.files.memory import MemoryFile
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.channel import FROM_WORKER, INLINE, TO_WORKER, ChannelClosed
 from dltk_runtime.worker.messages import Apply, Entered

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.worker.guardian import Guardian, marked
+from dltk_runtime.pool.guardian import Guardian, marked
 from tests.service import until
 
 # Leaves its session, and its parent.

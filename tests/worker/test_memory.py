@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.worker import memory
+from dltk_runtime.pool import memory
 
 MIB = 1024**2
 BEFORE_FORK = "x = b'x' * 100 * 2**20; [os.fork() or signal.pause() for _ in range(3)]"

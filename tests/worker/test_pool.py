@@ -13,12 +13,12 @@ from dataclasses import replace
 import pytest
 
 from dltk_runtime.errors import Busy
+from dltk_runtime.pool.outcome import WorkerDied
+from dltk_runtime.pool.pool import Pool
+from dltk_runtime.pool.process import discard
+from dltk_runtime.pool.residents import Key, Resident
 from dltk_runtime.settings import Settings
-from dltk_runtime.worker.death import WorkerDied
 from dltk_runtime.worker.messages import Loaded
-from dltk_runtime.worker.pool import Pool
-from dltk_runtime.worker.process import discard
-from dltk_runtime.worker.residents import Key, Resident
 
 Run = Callable[[Callable[[], Awaitable[None]]], None]
 A, B, C = (Key(name, "m", 1) for name in "abc")

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.paths import Paths
+from dltk_runtime.pool.guardian import Guardian
+from dltk_runtime.pool.launch import Spec
+from dltk_runtime.pool.outcome import Death, WorkerDied
+from dltk_runtime.pool.process import Worker
 from dltk_runtime.settings import Settings, worker_environment
-from dltk_runtime.worker.death import Death, WorkerDied
-from dltk_runtime.worker.guardian import Guardian
-from dltk_runtime.worker.launch import Spec
 from dltk_runtime.worker.messages import Failed, Fit, Load, Stage, Staged
-from dltk_runtime.worker.process import Worker
 from tests.conftest import MakeNotebook
 
 Body = Callable[[], Awaitable[None]]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from dltk_runtime.emulator.mltk.results import Level, Result
 from dltk_runtime.errors import SearchError, Unreachable
 from dltk_runtime.flows.app import Search
 from dltk_runtime.flows.errors import FlowFailed
@@ -16,7 +17,6 @@ from dltk_runtime.flows.rehearsal import cron
 from dltk_runtime.flows.rehearsal.people import Reviewer
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.world import BEGIN, DAY, World
-from dltk_runtime.mltk.results import Level, Result
 
 # When people work: hours of the day.
 REVIEW_HOUR = 18

@@ -13,8 +13,8 @@ from rich.table import Table
 from dltk_runtime.flows.rehearsal.play import Played
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.world import World
-from dltk_runtime.jobrecord import JobRecord
-from dltk_runtime.store import Version
+from dltk_runtime.jobs.record import JobRecord
+from dltk_runtime.store.store import Version
 
 _BAR = 36
 _COMPARED = re.compile(

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dltk_runtime.flows.errors import FlowFailed
-from dltk_runtime.jobrecord import JobRecord
-from dltk_runtime.jobs import JobStore
+from dltk_runtime.jobs.record import JobRecord
+from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
-from dltk_runtime.store import ModelStore, Version
+from dltk_runtime.store.store import ModelStore, Version
 
 START_SECONDS = 120
 STOP_SECONDS = 30

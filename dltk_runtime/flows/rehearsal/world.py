@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from dltk_runtime import files
+from dltk_runtime.emulator.mltk.commands import Mltk
+from dltk_runtime.emulator.mltk.results import Result
+from dltk_runtime.emulator.mltk.stubs import Stubs
+from dltk_runtime.emulator.spl.commands import COMMANDS
+from dltk_runtime.emulator.spl.context import Context, Definition
+from dltk_runtime.emulator.spl.files import Lookups
+from dltk_runtime.emulator.spl.macros import Macro
+from dltk_runtime.emulator.spl.pipeline import prepare, run
+from dltk_runtime.emulator.standin import Event, Indexes, Storage, Window, epoch
+from dltk_runtime.files import atomic
 from dltk_runtime.flows.app import App, Search
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.mltk.commands import Mltk
-from dltk_runtime.mltk.results import Result
-from dltk_runtime.mltk.stubs import Stubs
 from dltk_runtime.settings import ClientSettings
-from dltk_runtime.spl.commands import COMMANDS
-from dltk_runtime.spl.context import Context, Definition
-from dltk_runtime.spl.files import Lookups
-from dltk_runtime.spl.macros import Macro
-from dltk_runtime.spl.pipeline import prepare, run
-from dltk_runtime.splunk.standin import Event, Indexes, Storage, Window, epoch
 
 SAMPLE = "dltk_sample"
 # Midnight of a Monday; days are counted from here.
@@ -106,7 +106,7 @@ def make_world(apps: Sequence[App], sample: Path, client: ClientSettings, folder
             storage.indexes.create(stanza.name, stanza.get("datatype", "event"))
     fill_sample(storage, sample)
     for stub in sorted((app.folder / "lookups").glob("*.mlmodel")):
-        files.copy(stub, folder / stub.name)
+        atomic.copy(stub, folder / stub.name)
     macros, replaced = _with_sample(app)
     context = Context(
         mltk=Mltk(client, Stubs(folder), patience=PATIENCE),

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dltk_runtime.emulator.standin import epoch
 from dltk_runtime.errors import DltkError
 from dltk_runtime.flows.app import App, Search
-from dltk_runtime.splunk.standin import epoch
 
 NOON = 1_767_614_400.0  # of a day in 2026: a moment to resolve times at
 _PIECE = re.compile(r'"(?:\\.|[^"\\])*"|```.*?```|[\[\]|]|[^"\[\]|]', re.DOTALL)

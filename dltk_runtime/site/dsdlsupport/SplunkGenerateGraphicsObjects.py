@@ -9,8 +9,8 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-from dltk_runtime import files
 from dltk_runtime.errors import PictureInvalid, shown
+from dltk_runtime.files import atomic
 from dltk_runtime.settings import worker_paths
 
 LONGEST_KEY = 128  # characters; leaves room for the suffixes in the 255 bytes of a file's name
@@ -43,7 +43,7 @@ def SplunkGenerateGraphicsObjects(
     path = Path(worker_paths().rebase(graphics_path)) / f"{_checked(key)}.png"
     picture = _png(plot)
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, picture, durable=False)
+    atomic.write(path, picture, durable=False)
     model.setdefault("graphics", {})[key] = {
         "base64": base64.b64encode(picture),
         "container_local_path": str(path),

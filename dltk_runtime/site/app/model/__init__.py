@@ -4,7 +4,7 @@ Importing this package is all that a process needs to find them: a worker has in
 before; the children of one (joblib's, a spawn pool's) and Jupyter kernels get theirs here.
 """
 
-from dltk_runtime.notebook import install_from_environment
+from dltk_runtime.notebook.loader import install_from_environment
 
 install_from_environment()
 

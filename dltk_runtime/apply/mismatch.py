@@ -1,0 +1,84 @@
+"""Searches that ask a model for something else than it was fitted with.
+
+Splunk's stub of a model is written by every fit, also by one that failed or was not promoted: when such a fit had
+another algorithm or other features, applies come with those from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+
+from dltk_runtime.protocol import Request
+from dltk_runtime.store.store import ModelName, ModelStore, Version
+
+NAMED = 8  # fields that a message names
+LOOK_EVERY = 5.0  # seconds for which it is known whether a model was fitted with another algorithm
+
+
+def of_features(request: Request, version: Version) -> str:
+    """What to say when the search has other features than the version; nothing when one has all of the other's.
+
+    Raises:
+        StoreDamaged: the version's manifest cannot be read.
+    """
+    sent = request.meta.get("feature_variables")
+    if not version.number or not isinstance(sent, list):
+        return ""
+    manifest = version.manifest()
+    fitted = [each.name for each in manifest.features if each.name not in manifest.targets]
+    if sent == fitted:
+        return ""
+    asked = [str(name) for name in sent if name not in manifest.targets]
+    if set(asked) >= set(fitted) or set(asked) <= set(fitted):
+        return ""
+    return (
+        f"the search has the features {_listed(asked)}, and version {version.number} of model "
+        f"'{version.name.model}' was fitted on {_listed(fitted)}: use another model name for other features"
+    )
+
+
+def of_algorithm(name: ModelName, store: ModelStore, algorithms: Iterable[str]) -> str:
+    """What to say of a model that another algorithm was fitted into; nothing when none was."""
+    other = store.algorithm_of(name.model, algorithms)
+    if other is None or other == name.algorithm:
+        return ""
+    number = store.serving(ModelName(other, name.model)).number
+    which = f"version {number} of it" if number else "what is stored under that name"
+    return (
+        f"The search asks the model '{name.model}' for the algorithm '{name.algorithm}', and {which} is of "
+        f"'{other}': use another model name for other features or another algorithm, "
+        f"or apply it with '| apply {name.model} algo={other}'."
+    )
+
+
+class LaterFits:
+    """Models into which another algorithm was fitted later than the one that an apply asks for, in any server."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
+        self._known: dict[ModelName, tuple[float, str]] = {}  # until when, and what is to be said
+
+    async def warning(self, version: Version) -> str:
+        """What to say of it; nothing when the version's algorithm was the last one. Looks only now and then."""
+        until, text = self._known.get(version.name, (0.0, ""))
+        if version.number and time.monotonic() > until:
+            text = await asyncio.to_thread(self._look, version.name)
+            self._known[version.name] = (time.monotonic() + LOOK_EVERY, text)
+        return text
+
+    def _look(self, name: ModelName) -> str:
+        other = self._store.algorithm_of(name.model, ())
+        if other is None or other == name.algorithm:
+            return ""
+        number = self._store.serving(ModelName(other, name.model)).number
+        return (
+            f"the search asks the model '{name.model}' for the algorithm '{name.algorithm}', and version {number} of "
+            f"'{other}' was fitted into it later: use another model name for other features or another algorithm"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:NAMED])
+    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown

@@ -1,0 +1,97 @@
+"""Checks of the whole chain from Splunk's search to the notebook, each with what to do when it is broken.
+
+A check looks at one hop and yields what it found. None changes anything, unless an event may be sent, and one that
+fails in a way nobody foresaw is itself a finding, so that the others are still made.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from dltk_runtime.errors import DltkError, SettingInvalid
+from dltk_runtime.settings import Settings
+
+
+class Severity(StrEnum):
+    """How bad a finding is, from nothing to worst."""
+
+    OK = "ok"
+    SKIPPED = "skipped"  # not set up, so not looked at
+    WARNING = "warning"  # works, but not as one would want, or not for long
+    ERROR = "error"  # searches fail
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check saw; `advice` is what to do about it."""
+
+    check: str
+    severity: Severity
+    text: str
+    advice: str = ""
+
+
+Check = Callable[[Settings], Iterable[Finding]]
+
+
+def ok(check: str, text: str) -> Finding:
+    return Finding(check, Severity.OK, text)
+
+
+def skipped(check: str, text: str, advice: str = "") -> Finding:
+    return Finding(check, Severity.SKIPPED, text, advice)
+
+
+def warning(check: str, text: str, advice: str) -> Finding:
+    return Finding(check, Severity.WARNING, text, advice)
+
+
+def error(check: str, text: str, advice: str) -> Finding:
+    return Finding(check, Severity.ERROR, text, advice)
+
+
+def examine(environ: Mapping[str, str] | None = None, *, send_event: bool = False) -> Iterator[Finding]:
+    """Everything that can be checked from where this runs, with the settings of `environ`; slow checks last.
+
+    With `send_event` Splunk's event collector is sent one, which alone shows whether our index takes it.
+    """
+    from dltk_runtime.doctor import collector as doctor_collector
+    from dltk_runtime.doctor import local, search_head
+
+    environ = os.environ if environ is None else environ
+    yield from local.variables(environ)
+    try:
+        settings = Settings.from_env(environ)
+    except SettingInvalid as unusable:
+        yield error("settings", unusable.sentence, "Correct the variable; nothing else can be checked before.")
+        return
+    yield ok("settings", "every variable that is set can be used")
+    index = doctor_collector.index if send_event else doctor_collector.unsent
+    for check in (*local.CHECKS, search_head.splunk, doctor_collector.collector, index):
+        yield from _made(check, settings)
+
+
+def worst(findings: Iterable[Finding]) -> Severity:
+    """The severity of the worst finding."""
+    order = list(Severity)
+    return max((finding.severity for finding in findings), key=order.index, default=Severity.OK)
+
+
+def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
+    """For ``--json``: the worst severity, and every finding."""
+    return {"severity": str(worst(findings)), "findings": [asdict(finding) for finding in findings]}
+
+
+def _made(check: Check, settings: Settings) -> Iterator[Finding]:
+    name = check.__name__.replace("_", " ")
+    try:
+        yield from check(settings)
+    except DltkError as failure:
+        yield error(name, failure.sentence, "")
+    except Exception as failure:  # noqa: BLE001 - the other checks are to be made all the same
+        text = f"this check could not be made: {type(failure).__name__}: {failure}"
+        yield warning(name, text, "Look at the hop by hand, and report this as a fault of 'dltk doctor'.")

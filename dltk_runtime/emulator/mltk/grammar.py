@@ -1,0 +1,222 @@
+"""What the person typed behind ``fit``, ``apply``, ``summary``, ``listmodels`` and ``deletemodel`` (protocol 4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from dltk_runtime.emulator.mltk.tokens import Parameter, Token, Word, tokenize
+from dltk_runtime.errors import SearchInvalid, shown
+from dltk_runtime.protocol import unquote
+
+# The names that run in a container; every other algorithm runs inside Splunk itself.
+CONTAINERS = ("MLTKContainer", "AITKContainer")
+
+_MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FLAGS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One ``fit``. `options` are those of protocol 1.1, in order of first appearance, without what MLTK adds."""
+
+    algorithm: str
+    options: dict[str, Any]
+    apply: bool = True
+    partial: bool = False
+    sample_count: int | None = None
+    sample_seed: int | None = None
+
+    @property
+    def model(self) -> str | None:
+        """The name behind ``into``."""
+        return self.options.get("model_name")
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """One ``apply``. `params` is None when the search gives none: then those of the fit hold."""
+
+    model: str
+    output_name: str | None = None
+    params: dict[str, str] | None = None
+
+
+def parse_fit(arguments: str) -> Fit:
+    """Read what follows ``fit``.
+
+    Raises:
+        SearchInvalid: with MLTK's text where it has one.
+    """
+    tokens = tokenize(arguments)
+    first = next(tokens, None)
+    if not isinstance(first, Word):
+        raise SearchInvalid('First argument must be an "algorithm"')
+    if first.name not in CONTAINERS:
+        raise SearchInvalid(
+            f"{shown(first.name)} runs inside Splunk. Only {' and '.join(CONTAINERS)} call a container and run here."
+        )
+    options = _Options().read(tokens)
+    params = options.get("params", {})
+    fit = Fit(
+        algorithm=first.name,
+        options=options,
+        apply=_flag(params, "apply", default=True),
+        partial=_flag(params, "partial_fit", default=False),
+        sample_count=_count(params, "sample_count"),
+        sample_seed=_count(params, "sample_seed"),
+    )
+    _refuse_folds(params, fit.algorithm)
+    if fit.partial and not fit.model:
+        raise SearchInvalid('"partial_fit" needs a model: add "into <name>"')
+    return fit
+
+
+def parse_apply(arguments: str) -> Apply:
+    """Read what follows ``apply``.
+
+    Raises:
+        SearchInvalid: no model, positional arguments behind it, or a keyword of ``fit``.
+    """
+    model, rest = _model_and_rest(arguments, "apply")
+    output_name: str | None = None
+    params: dict[str, str] = {}
+    for token in rest:
+        if isinstance(token, Parameter):
+            params[token.key] = token.value
+        elif token.text.lower() == "as":
+            _only_once("as", taken=output_name is not None)
+            output_name = _argument("as", rest)
+        else:
+            raise SearchInvalid(
+                f'Syntax error: unexpected argument {token.text!r}. Only a model, "as <name>" and key=value are allowed'
+            )
+    return Apply(model, output_name, params or None)
+
+
+def parse_model(arguments: str, command: str) -> str:
+    """The one model name that ``summary`` and ``deletemodel`` take."""
+    model, rest = _model_and_rest(arguments, command)
+    for token in rest:
+        raise SearchInvalid(f"Syntax error: unexpected argument {_typed(token)!r} behind the model's name")
+    return model
+
+
+def parse_nothing(arguments: str) -> None:
+    """Refuse whatever follows ``listmodels``."""
+    for token in tokenize(arguments):
+        raise SearchInvalid(f"Syntax error: unexpected argument {_typed(token)!r}")
+
+
+def model_name(text: str) -> str:
+    """The name in ``[app:|user:]NAME``.
+
+    Raises:
+        SearchInvalid: it is no model's name.
+    """
+    name = re.sub(r"^(app|user):", "", text)
+    if not _MODEL_NAME.fullmatch(name):
+        raise SearchInvalid(
+            f"Invalid model name {shown(name)}: a name begins with a letter or underscore and goes on with letters, "
+            "digits and underscores"
+        )
+    return name
+
+
+@dataclass(slots=True)
+class _Options:
+    """Collects `options` token by token; a dictionary keeps the order of first appearance by itself."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    seen_from: bool = False
+
+    def read(self, tokens: Iterator[Token]) -> dict[str, Any]:
+        keywords: dict[str, Callable[[Iterator[Token]], None]] = {
+            "into": self._into,
+            "by": self._by,
+            "as": self._as,
+            "from": self._from,
+            "~": self._from,
+        }
+        for token in tokens:
+            if isinstance(token, Parameter):
+                self.options.setdefault("params", {})[token.key] = token.value
+            elif keyword := keywords.get(token.text.lower()):
+                keyword(tokens)
+            else:
+                self.options.setdefault("args", []).append(token.name)
+                self.options.setdefault("feature_variables", []).append(token.name)
+        return self.options
+
+    def _into(self, tokens: Iterator[Token]) -> None:
+        _only_once("into", taken="model_name" in self.options)
+        self.options["model_name"] = model_name(_argument("into", tokens))
+
+    def _by(self, tokens: Iterator[Token]) -> None:
+        _only_once("by", taken="split_by" in self.options)
+        self.options["split_by"] = [_argument("by", tokens)]
+
+    def _as(self, tokens: Iterator[Token]) -> None:
+        _only_once("as", taken="output_name" in self.options)
+        self.options["output_name"] = _argument("as", tokens)
+
+    def _from(self, _: Iterator[Token]) -> None:
+        """The fields so far were the target."""
+        _only_once("from", taken=self.seen_from)
+        self.seen_from = True
+        target = self.options.pop("feature_variables", [])
+        if len(target) > 1:
+            raise SearchInvalid(f'Syntax error: expected one target field before "from", got {", ".join(target)}')
+        if target:
+            self.options["target_variable"] = target
+        self.options["feature_variables"] = []
+
+
+def _only_once(keyword: str, *, taken: bool) -> None:
+    if taken:
+        raise SearchInvalid(f'Syntax error: you may specify "{keyword}" only once')
+
+
+def _argument(keyword: str, tokens: Iterator[Token]) -> str:
+    token = next(tokens, None)
+    if not isinstance(token, Word) or not token.name:
+        raise SearchInvalid(f'Syntax error: "{keyword}" keyword requires argument')
+    return token.name
+
+
+def _model_and_rest(arguments: str, command: str) -> tuple[str, Iterator[Token]]:
+    tokens = tokenize(arguments)
+    first = next(tokens, None)
+    if not isinstance(first, Word):
+        raise SearchInvalid(f'First argument must be a saved model: "{command} <model name>"')
+    return model_name(first.name), tokens
+
+
+def _typed(token: Token) -> str:
+    return token.text if isinstance(token, Word) else f"{token.key}={token.value}"
+
+
+def _flag(params: dict[str, str], key: str, *, default: bool) -> bool:
+    """Take a yes or no out of `params`: MLTK's own, not the algorithm's."""
+    if key not in params:
+        return default
+    value = unquote(params.pop(key))
+    if value.lower() not in _FLAGS:
+        raise SearchInvalid(f"Invalid value for {key}: {shown(value)} is neither true nor false")
+    return _FLAGS[value.lower()]
+
+
+def _count(params: dict[str, str], key: str) -> int | None:
+    if key not in params:
+        return None
+    value = unquote(params.pop(key))
+    if not re.fullmatch(r"[0-9]{1,18}", value):
+        raise SearchInvalid(f"Invalid value for {key}: {shown(value)} must be a whole number")
+    return int(value)
+
+
+def _refuse_folds(params: Iterable[str], algorithm: str) -> None:
+    if "kfold_cv" in params:
+        raise SearchInvalid(f"{algorithm} does not support kfold_cv: remove it, or split the events in the search")

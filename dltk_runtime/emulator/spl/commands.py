@@ -1,0 +1,177 @@
+"""The commands that run here, one small function each, and the table of them.
+
+A function reads its arguments and gives the step that follows; it raises `SearchInvalid` before any row is touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from dltk_runtime.emulator.mltk import grammar, request
+from dltk_runtime.emulator.mltk.results import Result
+from dltk_runtime.emulator.mltk.tokens import Parameter, tokenize
+from dltk_runtime.emulator.spl import expressions, indexing, kvlookups, shaping
+from dltk_runtime.emulator.spl.context import Command, Context, Step
+from dltk_runtime.emulator.spl.rows import rows_of
+from dltk_runtime.errors import SearchInvalid, shown
+
+# More rows than a person makes by hand, fewer than fill the memory.
+MOST_MADE = 10_000_000
+
+
+def fit(arguments: str, context: Context) -> Step:
+    parsed = grammar.parse_fit(arguments)
+    return lambda frame: context.mltk.fit(frame, parsed)
+
+
+def apply(arguments: str, context: Context) -> Step:
+    parsed = grammar.parse_apply(arguments)
+    stub = context.mltk.stubs.read(parsed.model)
+    return lambda frame: context.mltk.apply(frame, parsed, stub)
+
+
+def summary(arguments: str, context: Context) -> Step:
+    stub = context.mltk.stubs.read(grammar.parse_model(arguments, "summary"))
+    return lambda _: context.mltk.summary(stub)
+
+
+def listmodels(arguments: str, context: Context) -> Step:
+    grammar.parse_nothing(arguments)
+    return lambda _: context.mltk.listmodels()
+
+
+def deletemodel(arguments: str, context: Context) -> Step:
+    name = context.mltk.stubs.read(grammar.parse_model(arguments, "deletemodel")).name
+    return lambda _: context.mltk.deletemodel(name)
+
+
+def head(arguments: str, _: Context) -> Step:
+    rows = _count(arguments) if arguments.strip() else 10
+    return lambda frame: Result(frame.head(rows))
+
+
+def makeresults(arguments: str, context: Context) -> Step:
+    """Rows that hold nothing but the time."""
+    given = _parameters(arguments, ("count",))
+    rows = _count(given.get("count", "1"))
+    if rows > MOST_MADE:
+        raise SearchInvalid(f"count={rows} is more than the {MOST_MADE:,} rows that are made here")
+    return lambda _: Result(pd.DataFrame({"_time": [int(context.clock())] * rows}))
+
+
+def table(arguments: str, _: Context) -> Step:
+    """The named columns in the named order; one that is not there is empty."""
+    names = _names(arguments)
+    return lambda frame: Result(frame.reindex(columns=_present(names, frame, missing=True)))
+
+
+def fields(arguments: str, _: Context) -> Step:
+    """Keep columns, and those that begin with an underscore beside them; or with ``-`` drop columns."""
+    text = arguments.strip()
+    sign, rest = (text[0], text[1:]) if text[:1] in {"+", "-"} else ("+", text)
+    names = _names(rest)
+    if sign == "-":
+        return lambda frame: Result(frame.drop(columns=_present(names, frame)))
+
+    def step(frame: pd.DataFrame) -> Result:
+        kept = _present(names, frame)
+        internal = [column for column in frame.columns if column.startswith("_") and column not in kept]
+        return Result(frame[kept + internal])
+
+    return step
+
+
+def where(arguments: str, context: Context) -> Step:
+    """Keep the rows for which the condition is true: neither false nor null."""
+    condition = expressions.parse_condition(arguments, context.eval_functions())
+
+    def step(frame: pd.DataFrame) -> Result:
+        kept = [condition.evaluate(row) is True for row in rows_of(frame)]
+        return Result(frame[pd.Series(kept, index=frame.index, dtype=bool)])
+
+    return step
+
+
+def eval_(arguments: str, context: Context) -> Step:
+    """Compute fields, each assignment seeing those before it."""
+    assignments = expressions.parse_assignments(arguments, context.eval_functions())
+
+    def step(frame: pd.DataFrame) -> Result:
+        rows = rows_of(frame)
+        frame = frame.copy()
+        for name, expression in assignments:
+            values = [expression.evaluate(row) for row in rows]
+            for row, value in zip(rows, values, strict=True):
+                row[name] = value
+            frame[name] = pd.Series(values, index=frame.index, dtype=object)
+        return Result(frame)
+
+    return step
+
+
+COMMANDS: Mapping[str, Command] = {
+    "addinfo": Command(indexing.addinfo),
+    "apply": Command(apply),
+    "bin": Command(shaping.bin_),
+    "collect": Command(indexing.collect),
+    "dedup": Command(shaping.dedup),
+    "deletemodel": Command(deletemodel, generates=True),
+    "eval": Command(eval_),
+    "eventstats": Command(shaping.eventstats),
+    "fields": Command(fields),
+    "fillnull": Command(shaping.fillnull),
+    "fit": Command(fit),
+    "head": Command(head),
+    "inputlookup": Command(kvlookups.inputlookup, generates=True, follows=kvlookups.appends),
+    "listmodels": Command(listmodels, generates=True),
+    "lookup": Command(kvlookups.lookup),
+    "makeresults": Command(makeresults, generates=True),
+    "outputlookup": Command(kvlookups.outputlookup),
+    "rename": Command(shaping.rename),
+    "sample": Command(shaping.sample),
+    "search": Command(indexing.search, generates=True, follows=lambda _: True),
+    "sort": Command(shaping.sort),
+    "stats": Command(shaping.stats),
+    "streamstats": Command(shaping.streamstats),
+    "summary": Command(summary, generates=True),
+    "table": Command(table),
+    "where": Command(where),
+}
+
+
+def _present(names: Sequence[str], frame: pd.DataFrame, *, missing: bool = False) -> list[str]:
+    """The columns that `names` and their globs mean; with `missing`, plain names that are no column too."""
+    found: list[str] = []
+    for name in names:
+        pattern = request.glob(name)
+        matches = [column for column in frame.columns if pattern.fullmatch(column)]
+        found += matches or ([name] if missing and "*" not in name else [])
+    return list(dict.fromkeys(found))
+
+
+def _names(arguments: str) -> list[str]:
+    tokens = list(tokenize(arguments))
+    names = [token.name for token in tokens if not isinstance(token, Parameter)]
+    if not names or len(names) < len(tokens):
+        raise SearchInvalid("names of fields are wanted, separated by blanks or commas")
+    return names
+
+
+def _parameters(arguments: str, known: Sequence[str]) -> dict[str, str]:
+    given = {}
+    for token in tokenize(arguments):
+        if not isinstance(token, Parameter) or token.key not in known:
+            raise SearchInvalid(
+                f"only {', '.join(f'{key}=' for key in known)} is understood here, got {shown(arguments)}"
+            )
+        given[token.key] = token.value
+    return given
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text.strip()):
+        raise SearchInvalid(f"a whole number is wanted, got {shown(text.strip())}")
+    return int(text)

@@ -1,0 +1,114 @@
+"""The parameters of a search that are the runtime's own: `mode`, `promote`, `holdout`, `with_version`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dltk_runtime.errors import OptionInvalid, nearest
+from dltk_runtime.notebook.parameters import FALSE, RUNTIME, TRUE
+from dltk_runtime.protocol import unquote
+
+# Of two values, is the higher the better one?
+METRICS = {
+    "accuracy": True,
+    "f1": True,
+    "precision": True,
+    "recall": True,
+    "r2": True,
+    "mae": False,
+    "rmse": False,
+}
+
+
+class Rule(StrEnum):
+    """When a new version becomes current."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+    BETTER = "better"
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """``promote=auto``, ``manual`` or ``better:<metric>[:<least gain>]``; `gain` is in the metric's own unit."""
+
+    rule: Rule = Rule.AUTO
+    metric: str = ""
+    gain: float = 0.0
+
+    def improves(self, new: float | None, old: float | None) -> bool:
+        """Whether `new` beats `old` by at least the gain; a value that is missing or no number beats nothing."""
+        if new is None or old is None or not (math.isfinite(new) and math.isfinite(old)):
+            return False
+        difference = new - old if METRICS[self.metric] else old - new
+        return difference > 0 and difference >= self.gain
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """What a search asks of the runtime. `holdout` is the share of rows kept from the fit, 0 for none."""
+
+    asynchronous: bool = False
+    promotion: Promotion = Promotion()
+    holdout: float = 0.0
+    with_version: bool = False
+
+
+def fit_options(parameters: Mapping[str, str]) -> FitOptions:
+    """The options in a fit's parameters.
+
+    Raises:
+        OptionInvalid: naming the parameter, its value and what is wanted.
+    """
+    given = {name: unquote(parameters[name]).strip() for name in RUNTIME if name in parameters}
+    mode = given.get("mode", "sync")
+    if mode not in ("sync", "async"):
+        raise OptionInvalid("mode", mode, "async, sync or stage")
+    return FitOptions(
+        asynchronous=mode == "async",
+        promotion=_promotion(given.get("promote", Rule.AUTO)),
+        holdout=_share(given["holdout"]) if "holdout" in given else 0.0,
+        with_version=wants_version(parameters),
+    )
+
+
+def wants_version(parameters: Mapping[str, str]) -> bool:
+    """Whether `with_version` asks for the column ``model_version``, at fit or at apply.
+
+    Raises:
+        OptionInvalid: it is neither true nor false.
+    """
+    value = unquote(parameters.get("with_version", "false")).strip()
+    if value.lower() not in TRUE + FALSE:
+        raise OptionInvalid("with_version", value, "t or f")
+    return value.lower() in TRUE
+
+
+def _promotion(value: str) -> Promotion:
+    rule, _, rest = value.partition(":")
+    if rule in (Rule.AUTO, Rule.MANUAL) and not rest:
+        return Promotion(Rule(rule))
+    wanted = f"auto, manual or better:<metric>[:<least gain>], the metric one of {', '.join(METRICS)}"
+    metric, _, gain = rest.partition(":")
+    if rule != Rule.BETTER or metric not in METRICS:
+        raise OptionInvalid("promote", value, wanted + "." + nearest(metric, METRICS))
+    try:
+        least = float(gain or 0)
+    except ValueError:
+        least = -1.0
+    if not 0 <= least < math.inf:
+        raise OptionInvalid("promote", value, wanted + "; the gain is a number from 0 on")
+    return Promotion(Rule.BETTER, metric, least)
+
+
+def _share(value: str) -> float:
+    try:
+        share = float(value)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise OptionInvalid("holdout", value, "a share of the rows, from 0 to below 1")
+    return share

@@ -1,0 +1,114 @@
+"""What an asynchronous job needs to run later: its rows and `meta`, and the claim of the server that will run it.
+
+Both lie in the job's folder. The claim is a lock that the kernel lets go when the server ends, however it ends:
+whoever gets it next may run the job. Servers on other hosts, whose locks a shared disk may not pass on, wait until the
+job has been left untouched for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from dltk_runtime.files import atomic
+from dltk_runtime.files.memory import MemoryFile
+from dltk_runtime.protocol import Meta, Request
+
+META, DATA, CSV, CLAIM = "meta.json", "data.json", "data.csv", "claim"
+UNIMPORTANT = ("mlspl_limits", "session_key")  # options that do not make another job
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A fit as it was sent: `data` are the rows, `plain` CSV or a JSON string literal; `meta` has no session key."""
+
+    meta: Meta
+    data: memoryview
+    plain: bool
+    fingerprint: str = ""
+
+    @classmethod
+    def of(cls, request: Request, code: str) -> Self:
+        """The submission of a request; `code` is the hash of the notebook that will run."""
+        options: dict[str, Any] = request.meta.get("options") or {}
+        what = {**request.meta, "options": {key: value for key, value in options.items() if key not in UNIMPORTANT}}
+        digest = hashlib.sha256(msgspec.json.encode([code, what], order="sorted"))
+        data = request.data.view() if isinstance(request.data, MemoryFile) else request.data
+        digest.update(data)
+        return cls(request.meta, data, request.plain, digest.hexdigest())
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """What lies in a job's folder; None when it is not whole."""
+        try:
+            meta = msgspec.json.decode((folder / META).read_bytes(), type=dict[str, Any])
+            plain = (folder / CSV).exists()
+            return cls(meta, memoryview((folder / (CSV if plain else DATA)).read_bytes()), plain)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Put it into a job's folder, safe from a power cut.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        atomic.write(folder / (CSV if self.plain else DATA), self.data)
+        atomic.write(folder / META, atomic.to_json(self.meta))
+
+    @staticmethod
+    def remove(folder: Path) -> None:
+        """Remove it from a job's folder."""
+        for name in (DATA, CSV, META):
+            with contextlib.suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+
+
+class Claim:
+    """The right to run a job, for as long as this process lives."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def take(cls, folder: Path, lost_after: float) -> Self | None:
+        """Claim the job in `folder`; None when a server that may live has it.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        path = folder / CLAIM
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            owner = os.read(descriptor, 256).decode("utf-8", "replace")
+            if owner and owner != socket.gethostname() and _age(folder) < lost_after:
+                raise BlockingIOError
+            os.pwrite(descriptor, socket.gethostname().encode(), 0)
+            os.ftruncate(descriptor, len(socket.gethostname().encode()))
+        except OSError:
+            os.close(descriptor)
+            return None
+        return cls(descriptor)
+
+    def drop(self) -> None:
+        """Give the right back."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _age(folder: Path) -> float:
+    try:
+        return time.time() - (folder / "job.json").stat().st_mtime
+    except OSError:
+        return 0.0

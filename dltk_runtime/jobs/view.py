@@ -1,0 +1,72 @@
+"""What ``/v1`` answers: the fields of jobs, models and algorithms as clients see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+import msgspec
+
+from dltk_runtime.jobs.record import JobError, JobRecord
+
+
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
+    """A job. Times are UTC; `phases` holds seconds; `place` counts the queue from 1, 0 when it does not wait."""
+
+    id: str
+    algorithm: str
+    model: str
+    state: str
+    place: int
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+    rows: int | None
+    parameters: dict[str, str]
+    phase: str
+    phases: dict[str, float]
+    step: float
+    total: float
+    metrics: dict[str, float]
+    version: int | None
+    promoted: bool
+    message: str
+    error: JobError | None
+
+    @classmethod
+    def of(cls, record: JobRecord, place: int) -> Self:
+        """The view of a record."""
+        fields = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in ("state", "place")}
+        return cls(state=str(record.state), place=place, **fields)
+
+
+class JobList(msgspec.Struct, frozen=True):
+    """Jobs, the newest first."""
+
+    jobs: list[JobView]
+
+
+class VersionView(msgspec.Struct, frozen=True):
+    """One committed version; `time` is that of the commit, UTC."""
+
+    number: int
+    time: datetime
+    rows: int
+    metrics: dict[str, float | None]
+    job: str
+    notices: list[str]
+
+
+class ModelView(msgspec.Struct, frozen=True):
+    """A model, its current version (0: files of an old volume) and all that are stored, the oldest first."""
+
+    algorithm: str
+    model: str
+    current: int
+    versions: list[VersionView]
+
+
+class ModelList(msgspec.Struct, frozen=True):
+    """Models in the order of their names."""
+
+    models: list[ModelView]

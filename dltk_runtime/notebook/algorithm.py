@@ -1,0 +1,219 @@
+"""The contract between notebooks and the runtime: which functions there must be, and how they are called.
+
+`check` reads a notebook and runs nothing; `Algorithm` imports it and binds its functions, in a worker.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dltk_runtime.errors import AlgorithmInvalid, AlgorithmUnknown, NameInvalid, NotebookUnreadable
+from dltk_runtime.notebook.coordinates import Coordinates, at
+from dltk_runtime.notebook.loader import PACKAGE, CodeFinder, candidates, folders
+from dltk_runtime.notebook.outline import Outline, outline_of
+from dltk_runtime.notebook.parameters import declared
+from dltk_runtime.notebook.source import Source, is_name, left_out, read_source
+from dltk_runtime.paths import Paths
+
+# What the runtime calls, with these positional arguments.
+CALLS = {
+    "init": ("df", "param"),
+    "fit": ("model", "df", "param"),
+    "apply": ("model", "df", "param"),
+    "save": ("model", "name"),
+    "load": ("name",),
+    "summary": ("model",),
+}
+REQUIRED = ("init", "fit", "apply")
+FUNCTIONS = (*CALLS, "stage")  # `stage` is for the notebook's author alone: the runtime never calls it
+
+# In a notebook's bytes a line begins after a quotation mark, or after an escaped end of line.
+_MENTIONED = re.compile(rb"(?:\b|\\n)(?:def|import)\s+(?:init|fit|apply)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a notebook defines of the contract, where, and everything that is wrong with it, each with its place."""
+
+    algorithm: str
+    functions: dict[str, Coordinates]
+    problems: tuple[str, ...]
+    source: Source
+
+
+def check(algorithm: str, paths: Paths) -> Contract:
+    """Read an algorithm's notebook and hold it against the contract; nothing of it runs.
+
+    Raises:
+        AlgorithmUnknown: there is no such notebook.
+        NotebookUnreadable: there is a file, but not a notebook in it.
+    """
+    return contract_of(read_source(find(algorithm, paths)))
+
+
+def contract_of(source: Source) -> Contract:
+    """`check`, for a source that was read before."""
+    outline = outline_of(source, FUNCTIONS)
+    functions = {name: outline.bound[name].place for name in FUNCTIONS if name in outline.bound}
+    unnamed = [] if is_name(source.name) else [NameInvalid("an algorithm", source.name).sentence]
+    problems = [*unnamed, *outline.problems, *_signature_problems(outline), *_missing(outline, source)]
+    return Contract(source.name, functions, tuple(problems), source)
+
+
+def algorithms(paths: Paths) -> list[str]:
+    """The names of all algorithms: notebooks that mention a function of the contract, ``.py`` files that define it.
+
+    Notebooks are not parsed for this, so that a broken one is listed too, and a hundred take a few milliseconds.
+    """
+    notebooks, *others = folders(paths)
+    found = {path.stem for path in notebooks.glob("*.ipynb") if _MENTIONED.search(_content(path))}
+    found |= {path.stem for folder in others for path in folder.glob("*.py")}
+    found |= {path.parent.name for folder in others for path in folder.glob("*/__init__.py")}
+    return sorted(name for name in found if is_name(name) and _locate(name, paths))
+
+
+def find(algorithm: str, paths: Paths) -> Path:
+    """The file of an algorithm: a notebook, or a ``.py`` that defines `fit` and `apply`.
+
+    Raises:
+        AlgorithmUnknown: naming the folders and the nearest name there is.
+    """
+    path = _locate(algorithm, paths) if is_name(algorithm) else None
+    if path is None:
+        raise AlgorithmUnknown(algorithm, folders(paths), algorithms(paths))
+    return path
+
+
+class Algorithm:
+    """The functions of one algorithm, imported and bound once; `places` are the coordinates of each."""
+
+    def __init__(self, name: str, finder: CodeFinder) -> None:
+        """Import ``app.model.<name>`` through `finder`, which is installed for that.
+
+        Raises:
+            AlgorithmUnknown: the finder has no such module.
+            AlgorithmInvalid: all that is wrong with the contract.
+            BaseException: whatever the cells raise; `coordinates` tells where.
+        """
+        finder.install()
+        source = finder.find(name)
+        if source is None:
+            where = (
+                [finder.kept] if finder.kept else [finder.paths.notebooks, finder.paths.helpers, finder.paths.modules]
+            )
+            raise AlgorithmUnknown(name, where, algorithms(finder.paths))
+        contract = contract_of(source)
+        if contract.problems:
+            raise AlgorithmInvalid(name, contract.problems)
+        self.name = name
+        self.parameters = declared(source.parameters.source) if source.parameters else None
+        self.places = contract.functions | _declaration(source)
+        functions = _bind(importlib.import_module(f"{PACKAGE}.{name}"), contract)
+        self.init: Callable[..., Any] = functions["init"]
+        self.fit: Callable[..., Any] = functions["fit"]
+        self.apply: Callable[..., Any] = functions["apply"]
+        self.save: Callable[..., Any] | None = functions.get("save")
+        self.load: Callable[..., Any] | None = functions.get("load")
+        self.summary: Callable[..., Any] | None = functions.get("summary")
+
+
+def _declaration(source: Source) -> dict[str, Coordinates]:
+    """Where the parameters are declared, under the name of the step that reads them."""
+    return {"parameters": at(source, source.parameters, 1)} if source.parameters else {}
+
+
+# ---------------------------------------------------------------- what is wrong
+
+
+def _signature_problems(outline: Outline) -> Iterator[str]:
+    for name, arguments in CALLS.items():
+        binding = outline.bound.get(name)
+        if binding and binding.is_async:
+            yield f"{binding.place}: an async function does nothing until awaited; write a plain def"
+        if binding and not binding.takes(len(arguments)):
+            yield f"{binding.place}: it cannot be called as {_call(name)}"
+
+
+def _missing(outline: Outline, source: Source) -> Iterator[str]:
+    for name in REQUIRED:
+        if name not in outline.bound and not outline.open:
+            yield f"{source.path} has no function {_call(name)}{_hint(name, source)}"
+
+
+def _hint(name: str, source: Source) -> str:
+    """Where the notebook defines a missing function after all, in a cell that is not exported."""
+    try:
+        advice, cells = left_out(Path(source.origin)) if source.origin.endswith(".ipynb") else ("", [])
+    except (OSError, NotebookUnreadable):  # changed since it was read: then there is no hint
+        return ""
+    defines = re.compile(rf"^(?:async\s+)?def\s+{name}\b|^{name}\s*=", re.MULTILINE)
+    number = next((cell.number for cell in cells if defines.search(cell.source)), 0)
+    return f" (cell {number} defines it, but is not exported: {advice})" if number else ""
+
+
+def _call(name: str) -> str:
+    return f"{name}({', '.join(CALLS[name])})"
+
+
+def _bind(module: ModuleType, contract: Contract) -> dict[str, Callable[..., Any]]:
+    """The functions that the imported module has; None counts as none.
+
+    Raises:
+        AlgorithmInvalid: what the text alone could not tell.
+    """
+    functions = {name: found for name in CALLS if (found := getattr(module, name, None)) is not None}
+    problems = [f"{contract.source.path} has no function {_call(name)}" for name in REQUIRED if name not in functions]
+    for name, function in functions.items():
+        if not _can_be_called(function, CALLS[name]):
+            place = contract.functions.get(name, contract.source.path)
+            problems.append(f"{place}: it cannot be called as {_call(name)}")
+    if problems:
+        raise AlgorithmInvalid(contract.algorithm, problems)
+    return functions
+
+
+def _can_be_called(function: object, arguments: Sequence[str]) -> bool:
+    if not callable(function):
+        return False
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # written in C: nothing to be known
+        return True
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
+
+
+# ---------------------------------------------------------------- where algorithms lie
+
+
+def _locate(name: str, paths: Paths) -> Path | None:
+    """The file that ``app.model.<name>`` would come from, None when there is none or only a helper."""
+    path = next((path for path in candidates(name, paths) if path.is_file()), None)
+    return path if path and (path.suffix == ".ipynb" or _defines_algorithm(path)) else None
+
+
+def _defines_algorithm(path: Path) -> bool:
+    content = _content(path)
+    if b"fit" not in content or b"apply" not in content:
+        return False
+    try:
+        return {"fit", "apply"} <= outline_of(read_source(path), FUNCTIONS).bound.keys()
+    except NotebookUnreadable:
+        return False
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

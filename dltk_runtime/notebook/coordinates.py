@@ -1,0 +1,171 @@
+"""Where in a notebook something happened, as a reader of the notebook would look for it.
+
+A frame belongs to a notebook, or to a file that it imports as ``app.model.<name>``, when its
+code was compiled under such a name (`Cell.filename`); all other frames are libraries' or ours.
+"""
+
+from __future__ import annotations
+
+import io
+import linecache
+import re
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dltk_runtime.notebook.source import Cell, Source
+
+_CELL = re.compile(r"(?P<notebook>[^/]+\.ipynb), cell (?P<cell>\d+)(?: \((?P<name>.*)\))?")
+_FILE = re.compile(r"app/model/.+\.py")
+_DUMPED = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)')
+_SHOWN = re.compile(r'^ *File "(?P<file>.*)", line (?P<line>\d+), in (?P<function>.*)\n *(?P<text>.*)', re.MULTILINE)
+_RUNTIME = str(Path(__file__).parent.parent) + "/"
+# The cause that process pools (multiprocessing, concurrent.futures, joblib) give to an error of a child: its traceback.
+_REMOTE = ("RemoteTraceback", "_RemoteTraceback")
+_SITE = _RUNTIME + "site/"
+_LONGEST = 160  # characters of a source line that a message shows
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """A line of a notebook's cell; `cell` counts from 1, and is 0 in a ``.py`` file. `text` is the line, stripped."""
+
+    notebook: str
+    cell: int
+    cell_name: str
+    line: int
+    text: str = ""
+    function: str = ""
+
+    def __str__(self) -> str:
+        """``umap.ipynb, cell 22 (mltkc_fit), line 7: `x = float(s)```."""
+        cell = f", cell {self.cell}" if self.cell else ""
+        name = f" ({self.cell_name})" if self.cell_name else ""
+        shown = self.text if len(self.text) <= _LONGEST else self.text[:_LONGEST] + "…"
+        text = f": `{shown}`" if shown else ""
+        return f"{self.notebook}{cell}{name}, line {self.line}{text}"
+
+
+def coordinates(error: BaseException) -> Coordinates | None:
+    """Where user code raised `error`: its innermost frame in a notebook or helper.
+
+    A SyntaxError in a cell is where the cell breaks. An error without a frame in user code has the
+    coordinates of its cause, or of the first error of its group that has some. None without any.
+    """
+    return next((found for each in _related(error) if (found := _raised_at(each))), None)
+
+
+def coordinates_in(dump: str, sources: Iterable[Source] = ()) -> Coordinates | None:
+    """The same from a dump of `faulthandler`, which lists the most recent call first.
+
+    The thread that the dump calls current goes first, then the main one, which is dumped last.
+    A dump holds no source lines: they are taken from `sources`, if given.
+    """
+    current, others = _threads(dump)
+    for frames in (current, *reversed(others)):
+        for file, line, function in frames:
+            if found := _place(file, line, function, ""):
+                return _with_text(found, sources)
+    return None
+
+
+def format_traceback(error: BaseException) -> str:
+    """The traceback as Python prints it, without the frames of this runtime and of the import system."""
+    shown = traceback.TracebackException.from_exception(error)
+    _hide_frames(shown, set())
+    return "".join(shown.format())
+
+
+def _related(error: BaseException) -> Iterator[BaseException]:
+    """The error, its group's members, its causes: each once, nearest first."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        each = waiting.pop(0)
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        cause = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+        members = each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+        waiting += [*members, *([cause] if cause else [])]
+
+
+def _raised_at(error: BaseException) -> Coordinates | None:
+    if isinstance(error, SyntaxError) and error.filename:
+        found = _place(error.filename, error.lineno or 1, "<module>", (error.text or "").strip())
+        if found:
+            return found
+    if type(error.__cause__).__name__ in _REMOTE and (found := _in_traceback(str(error.__cause__))):
+        return found
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        text = linecache.getline(code.co_filename, line).strip()
+        found = _place(code.co_filename, line, code.co_qualname, text) or found
+    return found
+
+
+def _in_traceback(text: str) -> Coordinates | None:
+    """The innermost line of user code in a printed traceback."""
+    found = None
+    for each in _SHOWN.finditer(text):
+        found = _place(each["file"], int(each["line"]), each["function"], each["text"]) or found
+    return found
+
+
+def _place(file: str, line: int, function: str, text: str) -> Coordinates | None:
+    """The coordinates of a line in user code, None in any other file."""
+    if cell := _CELL.fullmatch(file):
+        notebook, number, name = cell["notebook"], int(cell["cell"]), cell["name"] or ""
+    elif _FILE.fullmatch(file):
+        notebook, number, name = file, 0, ""
+    else:
+        return None
+    return Coordinates(notebook, number, name, line, text, function)
+
+
+def _with_text(place: Coordinates, sources: Iterable[Source]) -> Coordinates:
+    for source in sources:
+        for cell in source.cells:
+            if (source.path, cell.number) == (place.notebook, place.cell):
+                return at(source, cell, place.line, place.function)
+    return place
+
+
+def at(source: Source, cell: Cell, line: int, function: str = "") -> Coordinates:
+    """The coordinates of a line of a source's cell."""
+    lines = io.StringIO(cell.source, newline=None).readlines()  # split as Python splits, which `splitlines` does not
+    text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+    return Coordinates(source.path, cell.number, cell.name, line, text, function)
+
+
+def _threads(dump: str) -> tuple[list[tuple[str, int, str]], list[list[tuple[str, int, str]]]]:
+    """The current thread's frames, and those of each other thread, as (file, line, function)."""
+    current: list[tuple[str, int, str]] = []
+    others: list[list[tuple[str, int, str]]] = []
+    frames = current
+    for text in dump.splitlines():
+        if text.endswith("(most recent call first):"):
+            frames = []
+            if text.startswith("Current thread"):
+                current = frames
+            else:
+                others.append(frames)
+        elif found := _DUMPED.fullmatch(text):
+            frames.append((found["file"], int(found["line"]), found["function"]))
+    return current, others
+
+
+def _hide_frames(shown: traceback.TracebackException, seen: set[int]) -> None:
+    if id(shown) in seen:
+        return
+    seen.add(id(shown))
+    shown.stack = traceback.StackSummary.from_list([frame for frame in shown.stack if not _is_ours(frame.filename)])
+    for related in (shown.__cause__, shown.__context__, *(shown.exceptions or ())):
+        if related:
+            _hide_frames(related, seen)
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith((_RUNTIME, "<frozen importlib", "<frozen runpy")) and not file.startswith(_SITE)

@@ -1,0 +1,194 @@
+"""What an author should know of a notebook that keeps the contract and yet may fail: hints, each with its place.
+
+Read from the text alone, in a few milliseconds, so that it can be said each time a notebook is saved.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import symtable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dltk_runtime.errors import NotebookError, nearest
+from dltk_runtime.notebook.algorithm import contract_of
+from dltk_runtime.notebook.catalogue import parameters_of
+from dltk_runtime.notebook.coordinates import at
+from dltk_runtime.notebook.parameters import RUNTIME, undeclared
+from dltk_runtime.notebook.source import Cell, Source, left_out, read_source
+
+# What IPython and the import system bind in every module.
+_GIVEN = {*dir(builtins), "__file__", "__name__", "__doc__", "__spec__", "__builtins__", "__annotations__"}
+_QUOTED = re.compile(r": `.*`: ")
+_BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What is wrong with a notebook (`problems`: no search can use it) and what may be (`hints`)."""
+
+    name: str
+    functions: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it, a line each; one line when all is well."""
+        lines = [*self.problems, *(f"hint: {hint}" for hint in self.hints)]
+        return "\n".join(lines) if lines else f"{self.name}: no problem"
+
+    @property
+    def brief(self) -> str:
+        """The first line, short enough for a message that is seen in passing: without the source line."""
+        first, *more = self.text.splitlines()
+        return _QUOTED.sub(": ", first, count=1) + (f" (and {len(more)} more)" if more else "")
+
+
+def review(path: Path) -> Review:
+    """The review of a notebook or a Python file; one that cannot be read is a problem like any other."""
+    try:
+        source = read_source(path)
+    except NotebookError as error:
+        return Review(path.name, problems=(error.sentence,))
+    contract = contract_of(source)
+    return Review(source.path, tuple(contract.functions), contract.problems, tuple(hints(source)))
+
+
+def hints(source: Source) -> Iterator[str]:
+    """What may fail although the contract is kept."""
+    yield from _foreign_names(source)
+    yield from _parameters_read(source)
+    yield from _declaration(source)
+
+
+# ---------------------------------------------------------------- names
+
+
+def _foreign_names(source: Source) -> Iterator[str]:
+    """Names that exported cells use and no exported cell binds."""
+    if any("import *" in cell.source for cell in source.cells):
+        return  # there may be any name
+    bound: set[str] = _GIVEN.union(*(_bound(cell.source) for cell in source.cells))
+    advice, others = left_out(Path(source.origin)) if source.origin.endswith(".ipynb") else ("", [])
+    homes = {name: cell for cell in reversed(others) for name in _bound(cell.source)}
+    for cell in source.cells:
+        for name, line in sorted(_used(cell.source).items(), key=lambda item: item[1]):
+            if name not in bound:
+                yield f"{at(source, cell, line)}: {name!r} {_home(name, homes.get(name), source, advice)}"
+
+
+def _home(name: str, cell: Cell | None, source: Source, advice: str) -> str:
+    if cell is None:
+        return "is defined nowhere in the notebook"
+    if source.parameters is not None and cell.number == source.parameters.number:
+        return f'is a parameter, which the service hands out as param["parameters"]["{name}"]'
+    return f"is defined only in cell {cell.number}, which is not exported: {advice}"
+
+
+def _bound(text: str) -> set[str]:
+    """The names that a cell binds in its module."""
+    return {
+        symbol.get_name()
+        for table in _tables(text)
+        for symbol in table.get_symbols()
+        if (symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace())
+        and (table.get_type() == "module" or symbol.is_declared_global())
+    }
+
+
+def _used(text: str) -> dict[str, int]:
+    """The names that a cell looks up in its module, each with the line where it first does."""
+    wanted = {
+        symbol.get_name()
+        for table in _tables(text)
+        for symbol in table.get_symbols()
+        if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global())
+    }
+    lines: dict[str, int] = {}
+    for node in ast.walk(ast.parse(text)) if wanted else ():
+        if isinstance(node, ast.Name) and node.id in wanted:
+            lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
+    return lines
+
+
+def _tables(text: str) -> list[symtable.SymbolTable]:
+    try:
+        found = [symtable.symtable(text, "cell", "exec")]
+    except _BROKEN:
+        return []
+    for table in found:  # grows meanwhile
+        found.extend(table.get_children())
+    return found
+
+
+# ---------------------------------------------------------------- parameters
+
+
+def _parameters_read(source: Source) -> Iterator[str]:
+    """Parameters that exported cells read and the notebook does not declare."""
+    known = {parameter.name for parameter in parameters_of(source) or ()}
+    for cell in source.cells:
+        for key, name, line in _reads(cell.source):
+            if name not in known and (key == "parameters" or (source.parameters and name not in RUNTIME)):
+                declares = f"the parameters cell does not declare {name!r}.{nearest(name, known)}"
+                yield f"{at(source, cell, line)}: {declares if source.parameters else _no_cell(name)}"
+
+
+def _no_cell(name: str) -> str:
+    return f"{name!r} is not declared: the notebook has no cell tagged parameters"
+
+
+def _reads(text: str) -> Iterator[tuple[str, str, int]]:
+    """What is read as ``…["parameters"]["name"]`` or ``.get("name")``, also through a variable."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except _BROKEN:
+        return
+    aliases = {
+        target.id: key
+        for node in nodes
+        if isinstance(node, ast.Assign) and (key := _key_of(node.value, {}))
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in nodes:
+        match node:
+            case ast.Subscript(value=holder, slice=ast.Constant(value=str(name)), ctx=ast.Load()):
+                pass
+            case ast.Call(func=ast.Attribute(value=holder, attr="get"), args=[ast.Constant(value=str(name)), *_]):
+                pass
+            case _:
+                continue
+        if key := _key_of(holder, aliases):
+            yield key, name, node.lineno
+
+
+def _key_of(node: ast.expr, aliases: dict[str, str]) -> str:
+    """``parameters`` or ``params`` when `node` is what `param` holds under that key."""
+    match node:
+        case ast.Name(id=name):
+            return aliases.get(name, "")
+        case ast.Subscript(slice=ast.Constant(value="parameters" | "params" as key)):
+            return str(key)
+        case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value="params" as key), *_]):
+            return str(key)
+    return ""
+
+
+def _declaration(source: Source) -> Iterator[str]:
+    """What is wrong in the cell that declares the parameters."""
+    if source.parameters is None:
+        return
+    try:
+        lines = list(undeclared(source.parameters.source))
+    except _BROKEN:
+        return  # a problem, and told as one
+    for line, why in lines:
+        yield f"{at(source, source.parameters, line)}: {why}"
+    for parameter in parameters_of(source) or ():
+        if parameter.name in RUNTIME:
+            yield f"{at(source, source.parameters, parameter.line)}: a search's {parameter.name}= is the runtime's own"

@@ -1,0 +1,87 @@
+"""Starting a worker's process, with all that ties it to this one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from dltk_runtime.pool.guardian import Guardian
+from dltk_runtime.splunk import access
+from dltk_runtime.worker.messages import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What must be settled before a worker's first import: workers of one spec can stand in for each other."""
+
+    threads: int
+    imports: tuple[str, ...] = ()
+
+
+class Launched(NamedTuple):
+    """A worker's process and this side of what ties it to us."""
+
+    process: subprocess.Popen[bytes]
+    pidfd: int
+    sock: socket.socket
+    dump: int  # memory file for faulthandler
+    board: int  # memory file for the steps of applies
+    output: int  # what it prints
+    on_end: Callable[[], object]  # to be called once, when the process is gone
+
+
+def launch(spec: Spec, environ: Mapping[str, str], guardian: Guardian) -> Launched:
+    """Start a worker's process.
+
+    Raises:
+        OSError: the machine has no room for another process; nothing is left of it.
+    """
+    with contextlib.ExitStack() as on_failure:
+        launched = _launched(spec, environ, guardian, on_failure)
+        on_failure.pop_all()
+    return launched
+
+
+def _launched(spec: Spec, environ: Mapping[str, str], guardian: Guardian, on_failure: contextlib.ExitStack) -> Launched:
+    def held(descriptor: int) -> int:
+        on_failure.callback(os.close, descriptor)
+        return descriptor
+
+    folder = guardian.folder()
+    on_failure.callback(guardian.clear, folder)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        on_failure.callback(ours.close)
+        dump = held(os.memfd_create("dltk-dump", os.MFD_CLOEXEC))
+        # Several processes of the worker may write to it, and it is emptied for each call.
+        fcntl.fcntl(dump, fcntl.F_SETFL, fcntl.fcntl(dump, fcntl.F_GETFL) | os.O_APPEND)
+        board = held(os.memfd_create("dltk-board", os.MFD_CLOEXEC))
+        read, write = os.pipe2(os.O_CLOEXEC)
+        held(read)
+        try:
+            options = Options(os.getpid(), theirs.fileno(), dump, board, spec.imports)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dltk_runtime.worker", msgspec.json.encode(options).decode()],
+                cwd=f"{folder}/work",
+                env={**environ, **guardian.variables(folder)},
+                stdin=subprocess.DEVNULL,
+                stdout=write,
+                stderr=write,
+                pass_fds=(theirs.fileno(), dump, board, *access.inherited(environ)),
+                start_new_session=True,
+            )
+        finally:
+            os.close(write)
+    ours.setblocking(False)
+    os.set_blocking(read, False)
+    pidfd = held(os.pidfd_open(process.pid))
+    return Launched(process, pidfd, ours, dump, board, read, lambda: guardian.clear(folder, process.pid))

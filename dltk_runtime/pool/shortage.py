@@ -1,0 +1,99 @@
+"""A GPU without memory to spare: how much was wanted, how much is free, and by whom the rest is held."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from dltk_runtime.pool.gpus import Card, Holder
+from dltk_runtime.pool.process import Worker
+from dltk_runtime.worker.messages import ErrorReport
+
+MIB = 1024**2
+# PyTorch, TensorFlow, XLA, CuPy and XGBoost, and the libraries below them, which fail first when little is left.
+_SHORT = re.compile(
+    r"out of memory|OutOfMemoryError|ResourceExhaustedError|RESOURCE_EXHAUSTED|"
+    r"CU(?:BLAS|DNN)_STATUS_ALLOC_FAILED",
+    re.IGNORECASE,
+)
+_ON_CPU = re.compile(r"device:CPU|DefaultCPUAllocator", re.IGNORECASE)
+_PHRASE = re.compile(r"Tried to allocate ([\d.]+ [KMGT]?i?B)")  # PyTorch
+_TENSOR = re.compile(r"allocating tensor with shape\s*\[([\d,]*)\] and type (\w+)")  # TensorFlow
+_BYTES = re.compile(r"allocat\w+ ([\d,]+) ?bytes")  # XLA, CuPy
+_SIZES = {
+    "double": 8,
+    "int64": 8,
+    "complex64": 8,
+    "half": 2,
+    "bfloat16": 2,
+    "int16": 2,
+    "int8": 1,
+    "uint8": 1,
+    "bool": 1,
+}
+_USUAL = 4  # bytes of a float or an int32
+
+
+def is_one(error: ErrorReport) -> bool:
+    """Whether an error says that a GPU had too little memory."""
+    return bool(_SHORT.search(error.sentence)) and not _ON_CPU.search(error.sentence)
+
+
+def told(
+    error: ErrorReport, worker: Worker, workers: Sequence[Worker], card: Card | None, holders: Iterable[Holder]
+) -> str:
+    """The sentence about `worker`'s device; `card` is None when the driver's tool said nothing of it."""
+    if card is None:
+        there = (
+            f"the driver's tool (nvidia-smi) does not say how much is free or who holds it; {_placed(worker, workers)}"
+        )
+        return f"On GPU {worker.device} {wanted(error)} wanted; {there}"
+    mine = [holder for holder in holders if holder.uuid == card.uuid]
+    held = ", ".join(_held(holder, workers) for holder in sorted(mine, key=lambda each: -(each.used or 0)))
+    rest = f"it is held by {held}" if held else f"the driver names no holder; {_placed(worker, workers)}"
+    return f"On GPU {card.index} {wanted(error)} wanted, {card.free:,} of {card.total:,} MiB are free, and {rest}"
+
+
+def wanted(error: ErrorReport) -> str:
+    """How much was asked for, as far as the error tells: ``20.00 MiB were``."""
+    text = error.sentence + error.traceback  # the sentence may be cut
+    if found := _PHRASE.search(text):
+        return f"{found[1]} were"
+    if found := _TENSOR.search(text):
+        shape = [int(length) for length in found[1].split(",") if length]
+        return f"{math.prod(shape) * _SIZES.get(found[2], _USUAL) / MIB:,.2f} MiB were"
+    if found := _BYTES.search(text):
+        return f"{int(found[1].replace(',', '')) / MIB:,.2f} MiB were"
+    return "more memory than there was (the error does not say how much) was"
+
+
+def _held(holder: Holder, workers: Sequence[Worker]) -> str:
+    worker = next((each for each in workers if each.pid == _session(holder.pid)), None)
+    amount = "memory" if holder.used is None else f"{holder.used:,} MiB"
+    if worker is not None:
+        return f"{worker.work or 'a worker without a request'} ({amount}, process {holder.pid})"
+    return f"'{_name(holder.pid)}', which is not this server's ({amount}, process {holder.pid})"
+
+
+def _placed(worker: Worker, workers: Sequence[Worker]) -> str:
+    """What else of this server is on the device, for want of better knowledge."""
+    beside = [each.work for each in workers if each.device == worker.device and each is not worker and each.work]
+    return f"of this server {', '.join(beside)} uses it too" if beside else "nothing else of this server uses it"
+
+
+def _session(pid: int) -> int:
+    """The session of a process; a worker leads its own, with whatever it starts in it."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    except OSError:
+        return "another process"

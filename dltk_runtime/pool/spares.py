@@ -1,0 +1,75 @@
+"""Workers that wait with their imports done, so that a request need not wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable
+
+from dltk_runtime.pool import memory
+from dltk_runtime.pool.launch import Spec
+from dltk_runtime.pool.outcome import WorkerDied
+from dltk_runtime.pool.process import Worker
+
+REFILL_AFTER = 0.2  # seconds a request has the processor to itself before a spare is started
+
+
+class Spares:
+    """At most `most` spares, such as the requests of late would have needed."""
+
+    def __init__(self, start: Callable[[Spec], Worker], most: int) -> None:
+        self._start = start
+        self._most = most
+        self._waiting: list[Worker] = []
+        self._recent: OrderedDict[Spec, None] = OrderedDict()
+        self._refill: asyncio.TimerHandle | None = None
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The spares that are alive."""
+        return [each for each in self._waiting if each.usable]
+
+    def take(self, spec: Spec) -> Worker | None:
+        """The best spare for `spec`, if there is one: with the same imports, or a part of them."""
+        fitting = [
+            each
+            for each in self.workers
+            if each.spec.threads == spec.threads and set(each.spec.imports) <= set(spec.imports)
+        ]
+        best = max(fitting, key=lambda each: len(each.spec.imports), default=None)
+        if best is not None:
+            self._waiting.remove(best)
+        return best
+
+    def wish_for(self, spec: Spec) -> None:
+        """Have a spare for `spec` before long."""
+        self._recent[spec] = None
+        self._recent.move_to_end(spec)
+        while len(self._recent) > max(self._most, 1):
+            self._recent.popitem(last=False)
+        if self._refill is None:
+            self._refill = asyncio.get_running_loop().call_later(REFILL_AFTER, self._bring_to_wish)
+
+    def close(self) -> None:
+        """Make no more."""
+        if self._refill is not None:
+            self._refill.cancel()
+        self._most = 0
+
+    def _bring_to_wish(self) -> None:
+        self._refill = None
+        missing = list(itertools.islice(itertools.cycle(reversed(self._recent)), self._most))
+        kept = []
+        for worker in self.workers:
+            if worker.spec in missing:
+                missing.remove(worker.spec)
+                kept.append(worker)
+            else:
+                worker.kill()
+        self._waiting = kept
+        for spec in missing:
+            if memory.enough():
+                with contextlib.suppress(WorkerDied):  # whoever needs one will try for himself, and be told
+                    kept.append(self._start(spec))

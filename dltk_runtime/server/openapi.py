@@ -1,0 +1,50 @@
+"""The OpenAPI document, made of the operations themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from dltk_runtime.server.v1_routes import Operation
+
+
+def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
+    """OpenAPI 3.1 of `operations`."""
+    answers = [each.answer for each in operations if each.answer is not None]
+    schemas, components = msgspec.json.schema_components(answers, ref_template="#/components/schemas/{name}")
+    schema_of = dict(zip(map(str, answers), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for each in operations:
+        schema = schema_of.get(str(each.answer)) if each.answer is not None else None
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schema)
+    token = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "api_token; DLTK_ADMIN_TOKEN for what changes something",
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "dltk-runtime", "version": version},
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": {"token": token}},
+    }
+
+
+def _operation(operation: Operation, schema: dict[str, Any] | None) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema}} if schema else {"text/plain": {"schema": {"type": "string"}}}
+    names = re.findall(r"{(\w+)}", operation.path)
+    return {
+        "summary": operation.summary,
+        "operationId": f"{operation.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', operation.path.lower()).strip('_')}",
+        "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names],
+        "responses": {
+            "200": {"description": operation.summary, "content": content},
+            "401": {"description": "No token, or another one."},
+            "default": {"description": "`detail` says what was wrong."},
+        },
+    }

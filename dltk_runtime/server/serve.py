@@ -1,0 +1,184 @@
+"""The HTTP server: an application around one service, and uvicorn around it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import ipaddress
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from dltk_runtime import logs, tls
+from dltk_runtime.errors import AddressInvalid, TokenMissing
+from dltk_runtime.renewal import Renewal
+from dltk_runtime.server import splunk_routes
+from dltk_runtime.server.connection import Connection
+from dltk_runtime.service.service import Service
+from dltk_runtime.settings import Settings
+
+PR_SET_DUMPABLE = 4  # linux/prctl.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+KEPT = 8 * 1024**2
+ANSWERING = 5  # seconds that the answers of what was ended at the end of DLTK_GRACE may take
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The whole application, with a service of its own that lives as long as the application."""
+    return application(Service(settings))
+
+
+def application(service: Service) -> Starlette:
+    """The application around a service, which starts and ends with it."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.close()
+
+    return splunk_routes.application(service, lifespan)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        TokenMissing, AddressInvalid: before anything is started.
+    """
+    if not settings.api_token:
+        raise TokenMissing
+    _hide_from_workers()
+    _keep_freed_memory()
+    secure = _secure(settings)
+    logs.start()
+    sock = _bind(settings)
+    scheme, port = "https" if secure else "http", sock.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    service = Service(settings)
+    config = uvicorn.Config(
+        application(service),
+        loop="uvloop",
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,  # nothing here depends on who a proxy says that the client is
+        timeout_graceful_shutdown=round(settings.grace) + ANSWERING,
+        timeout_keep_alive=75,
+    )
+    renewal = _load_certificate(config, settings) if secure else None
+    _Server(config, f"{scheme}://{host}:{port}", service, renewal).run(sockets=[sock])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which says on stdout when it is ready, and exits with 0 when it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, url: str, service: Service, renewal: Renewal | None) -> None:
+        super().__init__(config)
+        self._renewal = renewal
+        self._renewing: asyncio.Task[None] | None = None
+        self._url = url
+        self._service = service
+        self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._renewal:
+            self._renewing = asyncio.create_task(self._renewal.run())  # ends with the loop
+        if self.started:
+            sys.stdout.write(f"listening on {self._url}\n")
+            sys.stdout.flush()
+            logs.event("ready", url=self._url)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit  # the second time
+        self.should_exit = True
+        self._draining = self._draining or asyncio.get_running_loop().create_task(self._service.drain())
+
+
+def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | None:
+    """Give the server its certificate, and what renews it.
+
+    Raises:
+        CertificateInvalid: it cannot be used.
+    """
+    cert, key = tls.certificate(settings)
+    config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
+    config.load()  # makes the one context that all connections share
+    return Renewal(config.ssl, cert, key) if config.ssl else None
+
+
+def _hide_from_workers() -> None:
+    """Keep processes of the same user, notebooks above all, from reading this one's environment, with its tokens.
+
+    What is not dumpable belongs to root in /proc (proc(5)); against notebooks that run as root nothing helps.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0)
+
+
+def _keep_freed_memory() -> None:
+    """Keep up to `KEPT` bytes of freed memory, and take pieces of bodies from there.
+
+    glibc else maps each piece of a large body anew, and the kernel zeroes it first.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # not in musl
+        libc.mallopt(M_MMAP_THRESHOLD, KEPT)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def _secure(settings: Settings) -> bool:
+    """Whether to serve with TLS.
+
+    Raises:
+        AddressInvalid: nobody chose, and the address can be reached from elsewhere.
+    """
+    if settings.https is not None:
+        return settings.https
+    if not _is_loopback(settings.host):
+        raise AddressInvalid(
+            f"DLTK_HOST={settings.host} can be reached from other machines, and the token would travel in the clear. "
+            "Set ENABLE_HTTPS=true, or ENABLE_HTTPS=false if something before this server adds TLS."
+        )
+    return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        AddressInvalid: the address is taken, or none of this machine's.
+    """
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        sock = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise AddressInvalid(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
+            "Choose another address with --host and --port, or end the program that uses it."
+        ) from error
+    sock.set_inheritable(False)
+    return sock

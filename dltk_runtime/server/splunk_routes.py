@@ -1,0 +1,202 @@
+"""The routes: Splunk's own, and the two probes. Endpoints raise; one handler answers.
+
+On Splunk's routes every failure but a wrong token is HTTP 200 with ``status: "error"``: on any other
+status the search shows only that it could not read JSON (protocol 1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Lifespan
+
+from dltk_runtime import logs, protocol
+from dltk_runtime.apply.read_ahead import Rows
+from dltk_runtime.call import Call, Pieces
+from dltk_runtime.errors import DltkError, Unauthorized
+from dltk_runtime.jobs.record import cut
+from dltk_runtime.server import body, metrics, tracing, v1_routes
+from dltk_runtime.service.service import Service
+
+GONE = "the client hung up"
+PIECE = 1024**2  # bytes of a large answer that are handed to the connection at once
+_GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # what dsdlsupport lets a picture be called
+
+Run = Callable[[protocol.Request, Call], Awaitable[Pieces]]
+
+
+def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
+    """Splunk's routes and the probes, and the handler of what they raise, bound to one service."""
+    api = _Api(service)
+    routes = [
+        Route("/apply", api.apply, methods=["POST"]),
+        Route("/fit", api.fit, methods=["POST"]),
+        Route("/compute", api.compute, methods=["POST"]),
+        Route("/summary", api.summary, methods=["GET"]),
+        Route("/", api.summary, methods=["GET"]),
+        Route("/graphics/{file}", api.graphic, methods=["GET"]),
+        Route("/metrics", api.metrics, methods=["GET"]),
+        Route("/livez", alive, methods=["GET"]),
+        Route("/readyz", api.ready, methods=["GET"]),
+    ]
+    app = Starlette(
+        routes=[*routes, *v1_routes.Api(service).routes()],
+        exception_handlers={HTTPException: api.refuse},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False  # a client that POSTs does not follow, and the host would be the request's word
+    return app
+
+
+async def alive(_: Request) -> Response:
+    """The server answers, so it lives."""
+    return JSONResponse({"status": "ok"})
+
+
+class _Api:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._settings = service.settings
+        self._metrics = metrics.Metrics(service)
+        self._tracing = tracing.Tracing.of(service.settings)
+
+    async def fit(self, request: Request) -> Response:
+        return await self._serve(request, "/fit", self._service.fit)
+
+    async def apply(self, request: Request) -> Response:
+        return await self._serve(request, "/apply", self._service.apply, self._service.rows())
+
+    async def summary(self, request: Request) -> Response:
+        self._check_token(request)
+        return Response(await self._service.summary(), media_type="application/json")
+
+    async def compute(self, _: Request) -> Response:
+        raise HTTPException(410, "The route /compute was retired in DSDL 5.2.4.1; use fit and apply.")
+
+    async def ready(self, _: Request) -> Response:
+        ready = self._service.ready
+        return JSONResponse({"status": "ok" if ready else "loading models"}, 200 if ready else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        if not self._settings.open_metrics:
+            self._check_token(request)
+        return Response(await asyncio.to_thread(self._metrics.text), media_type=metrics.CONTENT_TYPE)
+
+    async def graphic(self, request: Request) -> Response:
+        """A picture that a notebook stored. No token: dashboards embed it in <img>, which sends no header."""
+        name = request.path_params["file"]
+        path = self._settings.paths.graphics / name
+        if not _GRAPHIC.fullmatch(name) or not path.is_file() or path.is_symlink():
+            raise HTTPException(404, "There is no such picture.")
+        return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"})
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """Answer what was raised before any body was read, once that is taken in; and log it, without its headers."""
+        refusal = error if isinstance(error, HTTPException) else HTTPException(500)
+        await body.discard(request, self._settings.max_body)
+        client = request.client.host if request.client else None
+        fields = {"method": request.method, "path": request.url.path, "status": refusal.status_code, "client": client}
+        logs.event("refused", logging.WARNING, **fields)
+        return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
+
+    def _check_token(self, request: Request) -> None:
+        if not protocol.token_matches(request.headers.get("authorization", ""), self._settings.api_token):
+            raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
+
+    async def _serve(self, request: Request, route: str, run: Run, rows: Rows | None = None) -> Response:
+        """Receive a request, run it, and answer it."""
+        self._check_token(request)
+        call = Call(secrets.token_hex(6), route, rows)
+        began = time.monotonic()
+        try:
+            sent = await body.receive(request, self._settings.max_body, rows.arrived if rows else body.ignore)
+            pieces = await _unless_gone(request, call, run(sent, call), self._service)
+            outcome = "success"
+        except DltkError as error:
+            pieces, outcome = protocol.answer("error", protocol.failure(route, error)), error.sentence
+        except ClientDisconnect:
+            pieces, outcome = [b""], GONE
+        except Exception:  # noqa: BLE001 - Splunk shows no other answer than this route's own, not even a 500's
+            logs.log.exception("fault in the runtime", extra={"fields": {"request": call.id}})
+            sentence = f"There is a fault in the runtime; the container's log has the traceback of request {call.id}."
+            pieces, outcome = protocol.answer("error", protocol.failure_text(route, "", sentence)), "fault"
+        finally:
+            if rows is not None:
+                rows.close()
+        # Not now: at its next turn the event loop has the answer on its way.
+        asyncio.get_running_loop().call_soon(self._account, call, outcome, time.monotonic() - began)
+        return _response(pieces)
+
+    def _account(self, call: Call, outcome: str, seconds: float) -> None:
+        """Count, log, trace and tell how a request went."""
+        self._metrics.answered(call, outcome if outcome == "success" else "error", seconds)
+        _log(call, outcome, seconds)
+        if self._tracing is not None:
+            self._tracing.answered(call, outcome, seconds)
+        if outcome not in ("success", GONE):
+            self._tell_of(call, outcome)
+
+    def _tell_of(self, call: Call, outcome: str) -> None:
+        """An event in Splunk for a request that failed."""
+        facts = {name: value for name, value in call.facts.items() if name != "phases"}
+        self._service.tell("error", route=call.route, request=call.id, message=cut(outcome), **facts)
+
+
+async def _unless_gone(request: Request, call: Call, running: Awaitable[Pieces], service: Service) -> Pieces:
+    """Run a call to its end; drop it when the client hangs up while it still waits for a worker.
+
+    Raises:
+        ClientDisconnect: it was dropped.
+    """
+    task = asyncio.current_task()
+    gone = asyncio.ensure_future(request.receive())  # the body is read: what comes next is the end
+    dropped = False
+
+    def hang_up(_: object) -> None:
+        nonlocal dropped
+        if not call.waiting:
+            service.hung_up(call)
+        elif task is not None:
+            dropped = task.cancel()
+
+    gone.add_done_callback(hang_up)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        if dropped and task is not None and not task.uncancel():
+            raise ClientDisconnect from None
+        raise  # the server stops
+    finally:
+        gone.remove_done_callback(hang_up)
+        gone.cancel()
+
+
+def _log(call: Call, outcome: str, seconds: float) -> None:
+    facts = dict(call.facts)
+    phases = {step: round(spent, 6) for step, spent in facts.pop("phases", {}).items()}
+    level = logging.INFO if outcome == "success" else logging.WARNING
+    logs.event(call.route, level, request=call.id, outcome=outcome, seconds=round(seconds, 6), phases=phases, **facts)
+
+
+def _response(pieces: Pieces) -> Response:
+    size = sum(map(len, pieces))
+    if size <= PIECE:
+        return Response(b"".join(pieces), media_type="application/json")
+    headers = {"content-length": str(size)}
+    return StreamingResponse(_stream(pieces), media_type="application/json", headers=headers)
+
+
+async def _stream(pieces: Sequence[bytes | memoryview]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), PIECE):
+            yield bytes(piece[start : start + PIECE])

@@ -1,0 +1,75 @@
+"""Traces for Splunk Observability (`olly_enabled`): a span for each request, and below it one for each phase.
+
+What a phase took is measured by the server, on both sides of the process boundary; nothing runs in workers for it.
+Where the spans go is said by OpenTelemetry's own variables (OTEL_SERVICE_NAME, OTEL_TRACES_EXPORTER,
+SPLUNK_ACCESS_TOKEN, …), which splunk-opentelemetry reads. It sends in a thread of its own, and drops what it cannot:
+no request waits for a collector.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from dltk_runtime.call import Call
+from dltk_runtime.errors import TracingMissing
+from dltk_runtime.settings import Settings, prepare_tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, TracerProvider
+
+ATTRIBUTES = ("algorithm", "model", "version", "rows", "job")
+
+
+class Tracing:
+    """The tracer of one server."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._tracer = provider.get_tracer("dltk-runtime")
+
+    @classmethod
+    def of(cls, settings: Settings) -> Tracing | None:
+        """The tracer that the settings ask for, if they do.
+
+        Raises:
+            TracingMissing: splunk-opentelemetry is not installed.
+        """
+        if not settings.tracing:
+            return None
+        prepare_tracing()
+        try:
+            importlib.import_module("splunk_otel").init_splunk_otel()
+            from opentelemetry.trace import get_tracer_provider
+        except ImportError as error:
+            raise TracingMissing from error
+        return cls(get_tracer_provider())
+
+    def answered(self, call: Call, outcome: str, seconds: float) -> None:
+        """Tell of a request that was answered just now, `seconds` after it had come."""
+        from opentelemetry import trace
+
+        end = time.time_ns()
+        start = end - _ns(seconds)
+        facts = {f"dltk.{name}": call.facts[name] for name in ATTRIBUTES if call.facts.get(name) is not None}
+        attributes: dict[str, Any] = {"http.route": call.route, "dltk.request": call.id, **facts}
+        kind = trace.SpanKind.SERVER
+        span = self._tracer.start_span(f"POST {call.route}", start_time=start, attributes=attributes, kind=kind)
+        if outcome != "success":
+            span.set_status(trace.StatusCode.ERROR, outcome)
+        self._tell_phases(call.facts.get("phases", {}), span, start)
+        span.end(end)
+
+    def _tell_phases(self, phases: dict[str, float], parent: Span, start: int) -> None:
+        """One span a phase, one after another as they were entered."""
+        from opentelemetry.trace import set_span_in_context
+
+        context = set_span_in_context(parent)
+        for name, spent in phases.items():
+            end = start + _ns(spent)
+            self._tracer.start_span(name, context, start_time=start).end(end)
+            start = end
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)

@@ -1,0 +1,224 @@
+"""Our own API under ``/v1``: jobs, models, algorithms, and the OpenAPI document that describes them.
+
+The token is the container's; what changes something wants `DLTK_ADMIN_TOKEN` where one is set. Failures have the
+status of their kind and a JSON body ``{"detail": …}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from dltk_runtime import __version__, protocol
+from dltk_runtime.errors import AlgorithmUnknown, DltkError, NotebookError
+from dltk_runtime.jobs.record import JobRecord, State
+from dltk_runtime.jobs.view import JobList, JobView, ModelList, ModelView, VersionView
+from dltk_runtime.notebook import algorithm
+from dltk_runtime.notebook.catalogue import Entry, entry
+from dltk_runtime.server import openapi
+from dltk_runtime.service.service import Service
+from dltk_runtime.store.store import ModelName, Version
+
+LOOK_EVERY = 0.3  # seconds between two looks at a job that is watched
+MOST = 1000  # jobs in one list
+
+Handler = Callable[[Request], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route as the OpenAPI document shows it; `changes` says that it wants the admin token."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    answer: Any = None  # the type of a JSON answer, None for other kinds
+    changes: bool = False
+
+
+class Api:
+    """The routes, bound to one service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._settings = service.settings
+
+    def operations(self) -> list[Operation]:
+        """Every route, in the order of the document."""
+        job, model = "/v1/jobs/{job}", "/v1/models/{algorithm}/{model}"
+        return [
+            Operation("GET", "/v1/jobs", "All jobs, the newest first.", self.jobs, JobList),
+            Operation("GET", job, "One job.", self.job, JobView),
+            Operation("DELETE", job, "Cancel a job.", self.cancel, JobView, changes=True),
+            Operation("GET", f"{job}/log", "What the job's code has printed.", self.log),
+            Operation("GET", f"{job}/metrics", "The metrics of each step.", self.metrics, list[dict[str, float]]),
+            Operation("GET", f"{job}/events", "The job's record at each change, as server-sent events.", self.events),
+            Operation("GET", "/v1/models", "All models.", self.models, ModelList),
+            Operation("GET", model, "One model and its versions.", self.model, ModelView),
+            Operation("DELETE", model, "Delete a model with all versions.", self.delete, ModelList, changes=True),
+            Operation("POST", f"{model}/promote/{{number}}", "Make a version current.", self.promote, ModelView, True),
+            Operation("POST", f"{model}/rollback", "Back to the version before.", self.rollback, ModelView, True),
+            Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[Entry]),
+            Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, Entry),
+            Operation("GET", "/v1/openapi.json", "This document.", self.document, dict[str, Any]),
+        ]
+
+    def routes(self) -> list[Route]:
+        """The routes for Starlette."""
+        return [
+            Route(each.path, self._guarded(each), methods=[each.method], name=each.summary)
+            for each in self.operations()
+        ]
+
+    def _guarded(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            self._check_token(request, operation.changes)
+            try:
+                found = await operation.handler(request)
+            except DltkError as error:
+                raise HTTPException(error.http_status, error.sentence) from error
+            return found if isinstance(found, Response) else _json(found)
+
+        return endpoint
+
+    def _check_token(self, request: Request, changes: bool) -> None:
+        admin = self._settings.admin_token
+        token = admin if changes and admin else self._settings.api_token
+        header = request.headers.get("authorization", "")
+        if not (protocol.token_matches(header, token) or (admin and protocol.token_matches(header, admin))):
+            wanted = "DLTK_ADMIN_TOKEN" if changes and admin else "api_token"
+            raise HTTPException(401, f"This needs the container's {wanted}.", headers={"WWW-Authenticate": "Bearer"})
+
+    # ------------------------------------------------------------ jobs
+
+    async def jobs(self, request: Request) -> JobList:
+        records = await asyncio.to_thread(self._service.jobs.list)
+        state = request.query_params.get("state")
+        views = [_job_view(each, records) for each in records[:MOST]]
+        return JobList([each for each in views if state is None or each.state == state])
+
+    async def job(self, request: Request) -> JobView:
+        return await self._job(request.path_params["job"])
+
+    async def cancel(self, request: Request) -> JobView:
+        job = request.path_params["job"]
+        self._service.jobs.get(job)
+        self._service.fitting.cancel(job)
+        return await self._job(job)
+
+    async def log(self, request: Request) -> Response:
+        return PlainTextResponse(await asyncio.to_thread(self._service.jobs.log, request.path_params["job"]))
+
+    async def metrics(self, request: Request) -> list[dict[str, float]]:
+        return await asyncio.to_thread(self._service.jobs.metrics, request.path_params["job"])
+
+    async def events(self, request: Request) -> Response:
+        job = request.path_params["job"]
+        self._service.jobs.get(job)
+        headers = {"Cache-Control": "no-store"}
+        return StreamingResponse(self._changes(job), media_type="text/event-stream", headers=headers)
+
+    async def _changes(self, job: str) -> AsyncIterator[bytes]:
+        """Each new state of a job until it ends, or the server does."""
+        last: JobView | None = None
+        while not self._service.stopping:
+            view = await self._job(job)
+            if view != last:
+                yield b"event: job\ndata: " + msgspec.json.encode(view) + b"\n\n"
+            if State(view.state).ended:
+                return
+            last = view
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _job(self, job: str) -> JobView:
+        record = await asyncio.to_thread(self._service.jobs.get, job)
+        queue = await asyncio.to_thread(self._service.jobs.list) if record.state is State.QUEUED else []
+        return _job_view(record, queue)
+
+    # ------------------------------------------------------------ models
+
+    async def models(self, _: Request) -> ModelList:
+        names = await asyncio.to_thread(self._service.store.models)
+        return ModelList([await asyncio.to_thread(self._model, name) for name in names])
+
+    async def model(self, request: Request) -> ModelView:
+        return await asyncio.to_thread(self._model, _name(request))
+
+    async def promote(self, request: Request) -> ModelView:
+        name = _name(request)
+        version = self._service.store.get(name, _number(request.path_params["number"]))
+        await asyncio.to_thread(self._service.store.promote, version)
+        self._service.promoted(version, "promote")
+        return await asyncio.to_thread(self._model, name)
+
+    async def rollback(self, request: Request) -> ModelView:
+        name = _name(request)
+        self._service.promoted(await asyncio.to_thread(self._service.store.rollback, name), "rollback")
+        return await asyncio.to_thread(self._model, name)
+
+    async def delete(self, request: Request) -> ModelList:
+        await asyncio.to_thread(self._service.store.delete, _name(request))
+        return await self.models(request)
+
+    def _model(self, name: ModelName) -> ModelView:
+        store = self._service.store
+        versions = store.versions(name)
+        if not versions:
+            store.get(name, store.serving(name).number)  # says what is there instead
+        current = store.serving(name).number
+        return ModelView(name.algorithm, name.model, current, [_version_view(each) for each in versions])
+
+    # ------------------------------------------------------------ algorithms
+
+    async def algorithms(self, _: Request) -> list[Entry]:
+        names = algorithm.algorithms(self._settings.paths)
+        return [await asyncio.to_thread(self._entry, name) for name in names]
+
+    async def algorithm(self, request: Request) -> Entry:
+        return await asyncio.to_thread(self._entry, request.path_params["algorithm"])
+
+    def _entry(self, name: str) -> Entry:
+        try:
+            return entry(name, self._settings.paths)
+        except AlgorithmUnknown:
+            raise
+        except NotebookError as error:
+            return Entry(name, "", "", "", (), (), None, (error.sentence,))
+
+    async def document(self, _: Request) -> dict[str, Any]:
+        return openapi.document(self.operations(), __version__)
+
+
+def _job_view(record: JobRecord, others: list[JobRecord]) -> JobView:
+    place = 0
+    if record.state is State.QUEUED:
+        place = 1 + sum(each.state is State.QUEUED and each.id < record.id for each in others)
+    return JobView.of(record, place)
+
+
+def _version_view(version: Version) -> VersionView:
+    manifest = version.manifest()
+    return VersionView(version.number, manifest.time, manifest.rows, manifest.metrics, manifest.job, manifest.notices)
+
+
+def _name(request: Request) -> ModelName:
+    return ModelName(request.path_params["algorithm"], request.path_params["model"])
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise HTTPException(404, "A version is a whole number.")
+    return int(text)
+
+
+def _json(value: Any) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")

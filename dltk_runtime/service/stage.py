@@ -1,0 +1,152 @@
+"""`mode=stage`: the rows and parameters of a search, put beside the notebooks.
+
+A file that this container did not write, or that somebody has changed since, is moved aside and
+never overwritten. What it wrote is known by its hash, kept under ``<home>/staged``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from dltk_runtime.call import Call, Pieces, deaths_reported, expect
+from dltk_runtime.errors import Busy, NotStaged
+from dltk_runtime.files import atomic
+from dltk_runtime.names import checked
+from dltk_runtime.paths import Paths
+from dltk_runtime.pool.pool import Pool
+from dltk_runtime.protocol import Meta, Request, answer
+from dltk_runtime.settings import Settings
+from dltk_runtime.worker.messages import Stage, Staged
+
+AT_ONCE = 2  # stages that run at the same time, each in a worker of its own
+
+
+class Staging:
+    """Stages data."""
+
+    def __init__(self, settings: Settings, pool: Pool) -> None:
+        self._paths = settings.paths
+        self._timeout = settings.apply_timeout
+        self._most_waiting = settings.max_waiting
+        self._pool = pool
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+        self._publishing = asyncio.Lock()
+
+    async def stage(self, request: Request, call: Call) -> Pieces:
+        """Write ``<model>.csv`` and ``<model>.json`` and say where.
+
+        Raises:
+            NameInvalid: the model's name cannot be a file's.
+            Busy: too many stages wait already.
+            AlgorithmFailed, NotStaged: the rows are no frame, or cannot be written.
+        """
+        model = checked("a model", request.model)
+        call.facts["model"] = model
+        place = StagedFiles(self._paths, model)
+        async with self._place():
+            try:
+                call.facts["rows"] = await self._write_rows(place, request, call)
+                async with self._publishing:  # two stages of one model must not mix their files
+                    aside = await asyncio.to_thread(place.publish, request.meta)
+            finally:
+                place.discard()
+        note = f" The files that were there are now {' and '.join(aside)}." if aside else ""
+        return answer("staged", f"Model data staged successfully in {place.csv} - no model was built yet.{note}")
+
+    @contextlib.asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        if self._places.locked() and self._waiting >= self._most_waiting:
+            raise Busy("their turn to stage data", self._waiting, "DLTK_MAX_WAITING")
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def _write_rows(self, place: StagedFiles, request: Request, call: Call) -> int:
+        with deaths_reported():
+            async with self._pool.plain_worker() as worker:
+                call.waiting = False
+                deadline = time.monotonic() + self._timeout
+                message = Stage(csv=str(place.incoming_csv), plain=request.plain)
+                reply, _ = await worker.call(message, request.data, deadline=deadline, setting="DLTK_APPLY_TIMEOUT")
+                call.spent(worker.phases)
+                return expect(reply, Staged).rows
+
+
+class StagedFiles:
+    """The two files of one stage, and the hashes of what was written into them last."""
+
+    def __init__(self, paths: Paths, model: str) -> None:
+        self.csv = paths.staged / f"{model}.csv"
+        self.json = paths.staged / f"{model}.json"
+        incoming = f".{model}.{uuid.uuid4().hex}"
+        self.incoming_csv = paths.staged / f"{incoming}.csv"
+        self._incoming_json = paths.staged / f"{incoming}.json"
+        self._hashes = paths.home / "staged" / f"{model}.json"
+
+    def publish(self, meta: Meta) -> list[str]:
+        """Put `incoming_csv` and `meta` in place; the names under which strange files were kept.
+
+        Raises:
+            NotStaged: they cannot be written.
+        """
+        try:
+            self._incoming_json.write_text(json.dumps(meta, indent=1), encoding="utf-8")
+            pairs = ((self.incoming_csv, self.csv), (self._incoming_json, self.json))
+            hashes = {target.name: atomic.sha256(incoming) for incoming, target in pairs}
+            known = self._known()
+            strange = [path for _, path in pairs if not _may_go(path, {known.get(path.name), hashes[path.name]})]
+            aside = [_move_aside(path) for path in strange]
+            self._remember(hashes)
+            for incoming, target in pairs:
+                incoming.replace(target)
+        except OSError as error:
+            raise NotStaged(self.csv.parent, error) from error
+        return aside
+
+    def discard(self) -> None:
+        """Remove what a stage that failed has left."""
+        for path in (self.incoming_csv, self._incoming_json):
+            with contextlib.suppress(OSError):  # its own error is the one that counts
+                path.unlink()
+
+    def _known(self) -> dict[str, str]:
+        try:
+            return msgspec.json.decode(self._hashes.read_bytes(), type=dict[str, str])
+        except (FileNotFoundError, msgspec.DecodeError):
+            return {}
+
+    def _remember(self, hashes: dict[str, str]) -> None:
+        self._hashes.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write(self._hashes, msgspec.json.encode(hashes))
+
+
+def _may_go(path: Path, hashes: set[str | None]) -> bool:
+    """Whether replacing `path` loses nothing: there is none, or a file with one of these hashes."""
+    if not os.path.lexists(path):
+        return True
+    return path.is_file() and not path.is_symlink() and atomic.sha256(path) in hashes
+
+
+def _move_aside(path: Path) -> str:
+    """Rename what is at `path`; its new name."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    kept = path.with_name(f"{path.stem}.before-{stamp}{path.suffix}")
+    path.rename(kept)
+    return kept.name

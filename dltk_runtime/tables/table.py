@@ -1,0 +1,113 @@
+"""CSV bytes ↔ DataFrame, with exactly the semantics of `pandas.read_csv` and `to_csv`.
+
+Imported in workers only: the front process parses no data.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from dltk_runtime.errors import DataInvalid
+from dltk_runtime.tables import csv_reader, csv_writer
+
+Blob = bytes | memoryview
+FEW = 4096  # cells
+
+
+def unescape(literal: Blob) -> bytes:
+    """The UTF-8 bytes of a JSON string literal, quotes included.
+
+    Raises:
+        DataInvalid: it is no UTF-8, no JSON, or holds a lone surrogate, which no CSV text can.
+    """
+    try:
+        return msgspec.json.decode(literal, type=str).encode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # msgspec refuses what Python's json, which the reference system uses, lets pass.
+        return _unescape_leniently(bytes(literal))
+
+
+def _unescape_leniently(literal: bytes) -> bytes:
+    try:
+        return str(json.loads(literal.decode())).encode()
+    except UnicodeDecodeError as error:
+        raise DataInvalid(
+            f"The field 'data' is not UTF-8 from its byte {error.start} on. Send the request's JSON in UTF-8."
+        ) from error
+    except UnicodeEncodeError as error:
+        raise DataInvalid(
+            f"The field 'data' holds a lone surrogate at character {error.start}, which is no Unicode text. "
+            "Remove the broken characters from the events, for example with eval and replace()."
+        ) from error
+    except ValueError as error:
+        raise DataInvalid(f"The field 'data' is no JSON string: {error}.") from error
+
+
+def read(csv: Blob) -> pd.DataFrame:
+    """The frame that ``pandas.read_csv`` makes of `csv` with its defaults.
+
+    Raises:
+        DataInvalid: the text is no CSV; an empty selection (a lone newline) is none either.
+    """
+    try:
+        return csv_reader.read(csv)
+    except pd.errors.EmptyDataError as error:
+        raise DataInvalid(
+            "The search sent no rows and no fields: its base search found nothing, or every row had a null "
+            "in a used field and was dropped before sending."
+        ) from error
+    except (ValueError, OverflowError) as error:  # ParserError is a ValueError
+        raise DataInvalid(f"The field 'data' is no CSV: {error}".strip()) from error
+
+
+def to_frame(result: Any) -> pd.DataFrame:
+    """What `apply` returned, as a frame: DataFrame, Series, ndarray, list, dict of lists or tensor.
+
+    Raises:
+        TypeError: it is nothing that `pandas.DataFrame` takes; the text says what was returned.
+    """
+    if isinstance(result, pd.DataFrame):
+        return result
+    if result is None:
+        raise TypeError("apply returned None; return the results, for example as a pandas DataFrame")
+    if hasattr(result, "detach"):  # a PyTorch tensor
+        result = result.detach().cpu()
+    if hasattr(result, "numpy") and not isinstance(result, pd.Series):  # a tensor of either framework
+        result = result.numpy()
+    try:
+        return pd.DataFrame(result)
+    except (ValueError, TypeError) as error:
+        raise TypeError(
+            f"apply returned {type(result).__name__}, which pandas.DataFrame does not take ({error}); "
+            "return a DataFrame, Series, array, or a list or dict of columns"
+        ) from error
+
+
+def write(frame: pd.DataFrame) -> bytes:
+    """The frame's CSV (no index) as a JSON string literal, quotes included: exactly what `to_csv` writes."""
+    return csv_writer.literal(frame)
+
+
+def numbers(frame: pd.DataFrame, most: int = FEW) -> np.ndarray[Any, Any] | None:
+    """The values of a frame of at most `most` cells that holds numbers alone; None for any other frame."""
+    if frame.size > most or (frame.size > FEW and any(dtype.kind not in "iuf" for dtype in frame.dtypes)):
+        return None
+    values = frame.to_numpy()
+    return values if values.dtype.kind in "iuf" else None
+
+
+def kind(column: pd.Series[Any]) -> str:
+    """``number``, ``boolean`` or ``text``: int and float count as one, for they alternate by chunk."""
+    return kind_of(column.dtype)
+
+
+def kind_of(dtype: Any) -> str:
+    """The `kind` of columns of this dtype."""
+    if pd.api.types.is_bool_dtype(dtype):
+        return "boolean"
+    return "number" if pd.api.types.is_numeric_dtype(dtype) else "text"
