@@ -31,7 +31,7 @@ fuzz: setup ## the property tests, with new examples every time, and thirty time
 	$(BIN)/pytest -m hypothesis --hypothesis-profile fuzz --timeout 7200
 
 soak: setup ## the kill tests, 500 fits long
-	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/test_kills.py
+	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/pool/test_kills.py
 
 bench: setup ## measure the service, beside a naive server, into bench/results/ (ARGS=--quick: only to see that it works)
 	$(BIN)/python -m bench $(ARGS)

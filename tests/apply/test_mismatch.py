@@ -1,0 +1,63 @@
+"""An apply that comes with another algorithm, or with other features, than its model was fitted with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.service import Service, until
+from tests.support.wire import write_notebook
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    root = tmp_path_factory.mktemp("mismatch")
+    write_notebook(root / "notebooks", "first")
+    write_notebook(root / "notebooks", "third")
+    write_notebook(root / "notebooks", "second", fit="def fit(model, df, param): 1 / 0")
+    write_notebook(root / "notebooks", "needs", apply="def apply(model, df, param): return df[['old', 'both']]")
+    with Service(root / "home", root / "notebooks") as service:
+        for algorithm in ("first", "needs"):
+            service.fit(algorithm, "old,both,y\n1,2,0\n", model=f"m_{algorithm}", target="y")
+        yield service
+
+
+def test_an_algorithm_that_never_fitted_the_model_is_named_beside_the_one_that_did(service: Service) -> None:
+    service.fit("second", "old,both\n1,2\n", model="m_first")  # fails, and leaves Splunk's stub with its name
+    message = service.apply("second", "old,both\n1,2\n", model="m_first")["message"]
+    assert message.startswith("/apply: ERROR: unable to apply model. The search asks the model 'm_first' for the ")
+    assert "algorithm 'second', and version 1 of it is of 'first'" in message
+    assert "use another model name for other features" in message
+    assert "| apply m_first algo=first" in message
+
+
+def test_an_algorithm_whose_model_another_one_was_fitted_into_later_is_named_beside_that_one(service: Service) -> None:
+    for algorithm in ("first", "third", "third"):
+        assert service.fit(algorithm, "old,both\n1,2\n", model="shared")["status"] == "success"
+    said = "/apply done successfully. WARNING: the search asks the model 'shared' for the algorithm 'first', "
+    message = service.apply("first", "old,both\n1,2\n", model="shared")["message"]
+    assert message.startswith(said + "and version 2 of 'third' was fitted into it later: use another model name")
+    assert service.apply("third", "old,both\n1,2\n", model="shared")["message"] == "/apply done successfully"
+    service.fit("first", "old,both\n1,2\n", model="shared")
+    until(lambda: service.apply("first", "old,both\n1,2\n", model="shared")["message"] == "/apply done successfully")
+
+
+def test_other_features_are_named_beside_those_of_the_fit(service: Service) -> None:
+    message = service.apply("first", "new,both\n1,2\n", model="m_first")["message"]
+    assert message.startswith("/apply done successfully. WARNING: the request lacks the field 'old'")
+    assert (
+        "the search has the features 'new', 'both', and version 1 of model 'm_first' was fitted on 'old', " in message
+    )
+    assert "'both': use another model name for other features" in message
+
+
+def test_other_features_are_told_when_they_make_the_apply_fail(service: Service) -> None:
+    answer = service.apply("needs", "new,both\n1,2\n", model="m_needs")
+    assert answer["status"] == "error"
+    assert "Mind that the search has the features 'new', 'both'" in answer["message"]
+
+
+@pytest.mark.parametrize("data", ["old,both\n1,2\n", "both,old,more\n2,1,3\n", "old,both,y\n1,2,0\n"])
+def test_nothing_is_said_of_the_same_features_more_of_them_or_the_target(service: Service, data: str) -> None:
+    assert service.apply("first", data, model="m_first")["message"] == "/apply done successfully"

@@ -1,0 +1,384 @@
+"""`dltk batch`: notebooks run by papermill, as jobs, with versions that are like any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from dltk_runtime.batch.each import orders
+from dltk_runtime.batch.order import Order, prepare
+from dltk_runtime.batch.run import Outcome, run
+from dltk_runtime.batch.scrub import Scrubber
+from dltk_runtime.cli import dltk
+from dltk_runtime.commands import Exit
+from dltk_runtime.errors import BatchFailed, BatchInvalid, DltkError, ParametersInvalid
+from dltk_runtime.jobs.store import JobRecord, JobStore
+from dltk_runtime.paths import Paths
+from dltk_runtime.settings import Settings
+from dltk_runtime.store.store import ModelName, ModelStore
+from tests.conftest import MakeNotebook
+from tests.support.service import Service
+
+# Predicts the mean of the target times a factor. The experiment at its end is what "run" runs beside the algorithm.
+MEAN = """
+    # %% [markdown]
+    # Mean
+    # %% tags=parameters
+    factor: float = 1.0  # what the mean is multiplied by
+    word: str = "none"
+    # %% mltkc_import
+    import json
+    import pandas as pd
+    MODEL_DIRECTORY = "/srv/app/model/data/"
+    # %% mltkc_stage
+    def stage(name):
+        raise RuntimeError("not reached: the run brings its own data")
+    # %% mltkc_init
+    def init(df, param):
+        return {"factor": param["parameters"]["factor"], "target": param["target_variables"][0]}
+    # %% mltkc_fit
+    def fit(model, df, param):
+        model["mean"] = float(df[model["target"]].mean())
+        return {"metrics": {"mean": model["mean"]}}
+    # %% mltkc_apply
+    def apply(model, df, param):
+        return pd.DataFrame({"mean": [model["mean"] * model["factor"]] * len(df)})
+    # %% mltkc_save
+    def save(model, name):
+        with open(MODEL_DIRECTORY + name + ".json", "w") as file:
+            json.dump(model, file)
+    # %% mltkc_load
+    def load(name):
+        with open(MODEL_DIRECTORY + name + ".json") as file:
+            return json.load(file)
+    # %% mltkc_summary
+    def summary(model=None):
+        return model or {}
+    # %%
+    from dltk_runtime.parameters import parameters
+    df, param = stage("any name")
+    param["parameters"] = parameters(globals())
+    print("rows", len(df))
+    # %%
+    model = init(df, param)
+    info = fit(model, df, param)
+    # %%
+    save(model, "by_hand")
+    results = apply(load("by_hand"), df, param)
+"""
+ROWS = "x,y\n1,2\n2,4\n3,9\n"
+
+RunBatch = Callable[..., Outcome]
+
+
+@pytest.fixture
+def settings(paths: Paths) -> Settings:
+    (paths.notebooks / "rows.csv").write_text(ROWS)
+    return Settings(home=paths.home, notebooks=paths.notebooks)
+
+
+@pytest.fixture
+def batch(settings: Settings, paths: Paths) -> RunBatch:
+    """Runs the notebook `mean` on three rows."""
+
+    def go(**order: Any) -> Outcome:
+        given: dict[str, Any] = {"notebook": "mean", "data": str(paths.notebooks / "rows.csv"), "target": "y"}
+        return run(Order(**{**given, **order}), settings)
+
+    return go
+
+
+def last_job(paths: Paths) -> tuple[JobRecord, str]:
+    jobs = JobStore(paths, keep=9, log_bytes=10**6)
+    record = jobs.list()[0]
+    return record, jobs.log(record.id)
+
+
+def store(paths: Paths) -> ModelStore:
+    return ModelStore(paths, keep=5)
+
+
+# What a run leaves
+
+
+def test_a_run_of_all_cells_makes_a_version_that_the_service_applies(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    make_notebook("mean", MEAN)
+    out, executed = tmp_path / "results.csv", tmp_path / "out.ipynb"
+    outcome = batch(parameters={"factor": "2"}, model="m", out=out, executed=executed)
+    assert outcome.version is not None
+    assert outcome.version.number == 1
+    assert out.read_text() == "mean\n10.0\n10.0\n10.0\n"
+    manifest = outcome.version.manifest()
+    assert (manifest.rows, manifest.metrics, manifest.targets) == (3, {"mean": 5.0}, ["y"])
+    assert manifest.parameters == {"factor": "2"}
+    assert [file.path for file in manifest.files if "mean_m" in file.path] == ["mean_m.json"]
+    record, log = last_job(paths)
+    assert (record.state, record.version, record.promoted, record.step, record.total) == ("succeeded", 1, True, 13, 13)
+    assert "cell 6 (mltkc_fit)" in record.phases
+    assert log == "rows 3\n"
+    cells = nbformat.read(executed, as_version=4).cells
+    assert [cell.metadata.papermill.status for cell in cells] == ["completed"] * len(cells)
+    with Service(home=paths.home, notebooks=paths.notebooks) as service:
+        meta = {"options": {"params": {}, "model_name": "m"}, "feature_variables": ["x"]}
+        assert service.post("/apply", data="x\n1\n", meta=meta)["results"] == "mean\n10.0\n"
+
+
+def test_fit_runs_the_algorithm_alone_and_apply_the_version_that_is_current(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    make_notebook("mean", MEAN + "    # %%\n    1 / 0\n")
+    assert batch(mode="fit").version is not None
+    (tmp_path / "new.csv").write_text("x\n5\n6\n")
+    out = tmp_path / "scored.csv"
+    outcome = batch(mode="apply", data=str(tmp_path / "new.csv"), target=None, out=out)
+    assert (outcome.version, outcome.rows, out.read_text()) == (None, 2, "mean\n5.0\n5.0\n")
+    assert len(store(paths).versions(ModelName("mean", "default"))) == 1
+
+
+def test_promote_decides_whether_the_new_version_is_current(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch
+) -> None:
+    make_notebook("mean", MEAN)
+    batch(mode="fit", parameters={"promote": "manual"})  # the first one has nothing to give way to
+    second = batch(mode="fit", parameters={"promote": "manual"})
+    assert "Version 2 of model 'default' is stored, but version 1 stays current (promote=manual" in second.message
+    assert store(paths).serving(ModelName("mean", "default")).number == 1
+    assert last_job(paths)[0].promoted is False
+
+
+def test_a_save_that_stores_nothing_loses_nothing(
+    make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path, paths: Paths
+) -> None:
+    bare = MEAN.replace('with open(MODEL_DIRECTORY + name + ".json", "w") as file:', "if False:")
+    make_notebook("mean", bare)
+    outcome = batch(mode="fit")
+    assert outcome.version is not None
+    assert outcome.version.manifest().kept_by_runtime
+    assert "WARNING" not in outcome.message
+    assert batch(mode="apply", out=tmp_path / "out.csv").rows == 3
+
+
+def test_staged_data_comes_with_its_own_param(paths: Paths, make_notebook: MakeNotebook, batch: RunBatch) -> None:
+    make_notebook("mean", MEAN)
+    (paths.staged / "mine.csv").write_text(ROWS)
+    meta = {"options": {"params": {"algo": "other"}}, "feature_variables": ["y"], "target_variables": ["x"]}
+    (paths.staged / "mine.json").write_text(json.dumps(meta))
+    outcome = batch(mode="fit", data="staged:mine", target=None)
+    assert outcome.version is not None
+    assert outcome.version.manifest().targets == ["x"]
+
+
+def test_parquet_goes_in_and_out(make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path) -> None:
+    make_notebook("mean", MEAN)
+    pd.DataFrame({"x": [1, 2], "y": [1.5, 2.5]}).to_parquet(tmp_path / "in.parquet")
+    batch(mode="fit", data=str(tmp_path / "in.parquet"), out=tmp_path / "out.parquet")
+    assert pd.read_parquet(tmp_path / "out.parquet")["mean"].tolist() == [2.0, 2.0]
+
+
+# What goes wrong
+
+
+def test_the_failing_cell_is_named_and_marked_and_the_run_goes_on_after_the_fix(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    slow = MEAN.replace('print("rows", len(df))', 'print("rows", len(df)); computed = list(df["y"])')
+    make_notebook("mean", slow.replace('float(df[model["target"]].mean())', 'float(df[model["wrong"]].mean())'))
+    executed = tmp_path / "out.ipynb"
+    with pytest.raises(BatchFailed, match="KeyError: 'wrong'") as caught:
+        batch(executed=executed)
+    assert caught.value.coordinates.startswith('mean.ipynb, cell 6 (mltkc_fit), line 2: `model["mean"]')
+    assert last_job(paths)[0].state == "failed"
+    cells = nbformat.read(executed, as_version=4).cells
+    failed = next(number for number, cell in enumerate(cells) if cell.metadata.get("papermill", {}).get("exception"))
+    assert "encountered an exception here" in cells[failed - 1].source
+    assert store(paths).versions(ModelName("mean", "default")) == []
+
+    make_notebook("mean", slow)
+    outcome = batch(executed=executed, resume=True)
+    assert outcome.version is not None
+    assert last_job(paths)[1] == "The run goes on from cell 12.\n"  # cell 11, which prints, was not run again
+    texts = [output.text for cell in nbformat.read(executed, as_version=4).cells for output in cell.get("outputs", [])]
+    assert texts == ["rows 3\n"]
+
+
+def test_a_run_whose_computing_cells_have_changed_starts_anew(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    make_notebook("mean", MEAN.replace("info = fit(", "info = fitt("))
+    executed = tmp_path / "out.ipynb"
+    with pytest.raises(BatchFailed, match="NameError"):
+        batch(executed=executed)
+    make_notebook("mean", MEAN.replace('print("rows"', 'print("all"'))
+    assert batch(executed=executed, resume=True).version is not None
+    changed, printed = last_job(paths)[1].splitlines()
+    assert (changed, printed) == ("Cell 11 was changed, and it computes: all cells run again.", "all 3")
+
+
+def test_a_kernel_that_dies_is_told_and_tried_again(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    mark = tmp_path / "died"
+    dying = f"""
+    import os, pathlib
+    if not pathlib.Path({str(mark)!r}).exists():
+        pathlib.Path({str(mark)!r}).touch()
+        os.kill(os.getpid(), 9)
+"""
+    make_notebook("mean", MEAN + "    # %%" + dying)
+    with pytest.raises(BatchFailed, match="cell 14: the kernel died of signal 9, most likely for want of memory"):
+        batch(retries=0, executed=tmp_path / "out.ipynb")
+    marked = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[-1]
+    assert marked.outputs[-1].ename == "KernelDied"
+    mark.unlink()
+    assert batch(retries=1).version is not None
+    assert "Attempt 2 follows" in last_job(paths)[1]
+
+
+def test_the_deadline_is_that_of_the_whole_run(paths: Paths, make_notebook: MakeNotebook, batch: RunBatch) -> None:
+    make_notebook("mean", MEAN + "    # %%\n    while True: pass\n")
+    with pytest.raises(BatchFailed, match="cell 14: the run's deadline of 12 s has passed"):
+        batch(deadline=12.0)
+    assert last_job(paths)[0].state == "failed"
+
+
+def test_a_run_that_somebody_cancels_ends_and_stores_nothing(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch
+) -> None:
+    asking = """
+    # %%
+    import pathlib
+    for job in pathlib.Path("/srv/jobs").iterdir():  # what `dltk jobs cancel` leaves in the job's folder
+        (job / "cancel").touch()
+    while True: pass
+"""
+    make_notebook("mean", MEAN + asking)
+    with pytest.raises(BatchFailed, match="cell 14: the run was cancelled"):
+        batch()
+    assert last_job(paths)[0].state == "cancelled"
+    assert not store(paths).versions(ModelName("mean", "default"))
+
+
+def test_secrets_reach_the_notebook_and_no_file(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_PASSWORD", 's3cr"t-välue')
+    telling = """
+    # %%
+    assert len(word) == 12
+    print("it is", word[:5], end=""); print(word[5:])
+    print(repr(word))
+    import sys
+    sys.stdout.write(word[:3]); sys.stdout.flush(); sys.stdout.write(word[3:])
+    raise ValueError(word)
+"""
+    make_notebook("mean", MEAN + telling)
+    with pytest.raises(BatchFailed) as caught:
+        batch(parameters={"word": "secret://MY_PASSWORD"}, executed=tmp_path / "out.ipynb")
+    assert caught.value.sentence.endswith("ValueError: [secret]")
+    record, log = last_job(paths)
+    assert record.parameters == {"word": "secret://MY_PASSWORD"}
+    assert "[secret]" in log
+    for path in [*paths.home.rglob("*"), tmp_path / "out.ipynb"]:
+        if path.is_file():
+            text = path.read_bytes().decode("utf-8", "replace")
+            assert "s3cr" not in text, path
+            assert "t-v" not in text, path
+
+
+def test_a_scrubber_finds_secrets_in_the_forms_they_take() -> None:
+    scrubber = Scrubber({"key": "line one long\nline two long", "word": 'a"b\\c'})
+    assert scrubber.text('x line two long y a"b\\c') == "x [secret] y [secret]"
+    assert scrubber.text(json.dumps('a"b\\c')) == '"[secret]"'
+    assert scrubber.value({"k": ['a"b\\c', 1]}) == {"k": ["[secret]", 1]}
+
+
+@pytest.mark.parametrize(
+    ("order", "sentence"),
+    [
+        ({"parameters": {"factr": "1"}}, "no parameter 'factr'. Did you mean 'factor'?"),
+        ({"parameters": {"factor": "big"}}, "factor='big' cannot be used: it must be a number"),
+        ({"parameters": {"word": "secret://NOWHERE"}}, "there is no secret 'NOWHERE'"),
+        ({"parameters": {"promote": "better:acuracy"}}, "Did you mean 'accuracy'?"),
+        ({"parameters": {"holdout": "0.2", "mode": "async"}}, "takes no holdout, mode"),
+        ({"data": "nowhere.csv"}, "There is no file"),
+        ({"data": "staged:nothing"}, "There is no file .*nothing.csv"),
+        ({"data": "staged:../../x"}, "is no name for staged data|no file"),
+        ({"data": "rows.json"}, "must be a file that ends in .csv or .parquet"),
+        ({"out": Path("x.xlsx")}, "results are written as .csv or .parquet"),
+        ({"resume": True}, "--resume needs --notebook"),
+        ({"notebook": "maen"}, "Did you mean 'mean'?"),
+        ({"model": "../x"}, "is no name for a model"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_runs(
+    order: dict[str, Any], sentence: str, paths: Paths, make_notebook: MakeNotebook, settings: Settings
+) -> None:
+    make_notebook("mean", MEAN)
+    given: dict[str, Any] = {"notebook": "mean", "data": str(paths.notebooks / "rows.csv")}
+    with pytest.raises(DltkError, match=sentence.replace("?", r"\?")):
+        prepare(Order(**{**given, **order}), paths)
+
+
+def test_a_model_that_nobody_fitted_cannot_be_applied(make_notebook: MakeNotebook, batch: RunBatch) -> None:
+    make_notebook("mean", MEAN)
+    with pytest.raises(BatchInvalid, match="No fit of 'mean' into 'default' was committed"):
+        batch(mode="apply")
+
+
+# Many runs, and the command
+
+
+def invoke(paths: Paths, *arguments: str) -> Result:
+    folders = ["--home", str(paths.home), "--notebooks", str(paths.notebooks)]
+    return CliRunner().invoke(dltk, ["batch", *arguments, *folders])
+
+
+def test_each_row_of_a_table_is_a_run_of_its_own(
+    paths: Paths, make_notebook: MakeNotebook, settings: Settings, tmp_path: Path
+) -> None:
+    make_notebook("mean", MEAN)
+    (tmp_path / "grid.csv").write_text("factor,model\n1,one\n3,three\n")
+    given = ["mean", "--data", str(paths.notebooks / "rows.csv"), "--target", "y", "--fit"]
+    result = invoke(paths, *given, "--each", str(tmp_path / "grid.csv"), "--out", str(tmp_path / "{model}-{row}.csv"))
+    assert result.exit_code == Exit.OK, result.output
+    assert (tmp_path / "one-1.csv").read_text() == "mean\n5.0\n5.0\n5.0\n"
+    assert (tmp_path / "three-2.csv").read_text() == "mean\n15.0\n15.0\n15.0\n"
+    assert [str(name) for name in store(paths).models()] == ["mean/one", "mean/three"]
+
+
+def test_tables_that_would_overwrite_or_name_unknown_parameters_run_nothing(
+    paths: Paths, make_notebook: MakeNotebook, settings: Settings, tmp_path: Path
+) -> None:
+    make_notebook("mean", MEAN)
+    table = tmp_path / "grid.csv"
+    order = Order(notebook="mean", data=str(paths.notebooks / "rows.csv"), out=tmp_path / "out.csv")
+    table.write_text("factor\n1\n2\n")
+    with pytest.raises(BatchInvalid, match="several runs would write there"):
+        orders(order, table)
+    table.write_text("factor\n1,2\n")
+    with pytest.raises(BatchInvalid, match="line 2"):
+        orders(order, table)
+    table.write_text("fctor\n1\n2\n")
+    result = invoke(paths, "mean", "--data", order.data, "--each", str(table))
+    assert isinstance(result.exception, ParametersInvalid)
+    assert not paths.jobs.exists()
+
+
+def test_the_command_says_where_a_run_failed_and_exits_with_1(
+    paths: Paths, make_notebook: MakeNotebook, settings: Settings
+) -> None:
+    make_notebook("mean", MEAN)
+    result = invoke(paths, "mean", "--data", str(paths.notebooks / "rows.csv"), "--target", "z", "-p", "factor=2")
+    assert result.exit_code == Exit.FAILED
+    assert "mean.ipynb, cell 11" in result.stderr
+    assert "The data has no column z; it has x, y." in result.stderr
+    assert invoke(paths, "mean", "--data", "x.csv", "-p", "factor").exit_code == Exit.USAGE

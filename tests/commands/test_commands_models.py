@@ -1,0 +1,151 @@
+"""`dltk models`: looks at the store, and chooses among its versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dltk_runtime import cli
+from dltk_runtime.commands import Exit
+from dltk_runtime.errors import DltkError
+from dltk_runtime.paths import Paths
+from dltk_runtime.store.store import Facts, Feature, ModelName, ModelStore, SourceHash
+from tests.store.helpers import NAME, commit, promoted
+
+
+@pytest.fixture
+def store(paths: Paths) -> ModelStore:
+    return ModelStore(paths, keep=2)
+
+
+@pytest.fixture(autouse=True)
+def environment(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLTK_HOME", str(paths.home))
+    monkeypatch.setenv("DLTK_NOTEBOOKS", str(paths.notebooks))
+    monkeypatch.setenv("DLTK_KEEP_VERSIONS", "2")
+
+
+def models(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.dltk, ["models", *arguments])
+
+
+def said(*arguments: str) -> str:
+    """What the command prints when all is well."""
+    result = models(*arguments)
+    assert result.exit_code == Exit.OK, result.output
+    return result.output
+
+
+def refused(*arguments: str) -> str:
+    """The sentence of the error that ends the command; `cli.main` prints it."""
+    error = models(*arguments).exception
+    assert isinstance(error, DltkError)
+    return error.sentence
+
+
+@pytest.mark.parametrize("arguments", [[], ["list"]])
+def test_list_shows_each_model_with_its_current_version(arguments: list[str], store: ModelStore) -> None:
+    promoted(store)
+    commit(store, facts=Facts(rows=1500))
+    promoted(store, ModelName("pca", "iris"))
+    header, *rows = said(*arguments).splitlines()
+    assert header.split()[:4] == ["algorithm", "model", "current", "versions"]
+    assert [row.split()[:4] for row in rows] == [["pca", "iris", "1", "1"], ["umap", "default", "1", "1,"]]
+
+
+def test_an_empty_store_says_so() -> None:
+    assert said("list").startswith("No model yet")
+
+
+def test_home_and_notebooks_overlay_the_environment(tmp_path: Path) -> None:
+    other = Paths(tmp_path / "other", tmp_path / "n")
+    promoted(ModelStore(other, keep=2), ModelName("nmf", "words"))
+    assert "nmf" in said("list", "--home", str(other.home), "--notebooks", str(other.notebooks))
+    assert "nmf" not in said("list")
+
+
+def test_show_tells_all_about_the_current_version(store: ModelStore) -> None:
+    facts = Facts(
+        rows=1500,
+        metrics={"accuracy": 0.95},
+        features=[Feature("[red]petal", "float64"), Feature("x\x1b[31m\r\x9b", "int64")],
+        targets=["species"],
+        sources=[SourceHash("umap", "umap.ipynb", "ab" * 32)],
+        parameters={"epochs": "3"},
+        notices=["the stored model did not load"],
+        kept_by_runtime=True,
+    )
+    store.promote(commit(store, facts=facts))
+    output = said("show", "umap", "default")
+    expected = ["1 current", "1,500", "accuracy=0.95", "[red]petal: float64", "x?[31m??: int64", "species", "epochs=3"]
+    expected += ["umap.ipynb (abababababab)", "umap_default.json (2 bytes)", "the stored model did not load"]
+    assert [text for text in expected if text not in output] == []
+    assert "save stored nothing" in output
+
+
+def test_show_verifies_every_file(store: ModelStore) -> None:
+    version = promoted(store, text="12")
+    assert "every file is as it was stored" in said("show", "umap", "default", "1", "--verify")
+    (version.folder / "umap_default.json").write_text("13")
+    assert "umap_default.json" in refused("show", "umap", "default", "--verify")
+
+
+def test_show_marks_a_damaged_version_and_goes_on(store: ModelStore) -> None:
+    broken, _ = commit(store), promoted(store)
+    (broken.folder / "version.json").write_text("{")
+    output = said("show", "umap", "default")
+    assert "damaged" in output
+    assert "2 current" in output
+
+
+def test_show_of_an_old_volumes_model(paths: Paths) -> None:
+    (paths.models / "umap_default.json").write_text("old")
+    assert "files of an old volume" in said("show", "umap", "default")
+    assert "has no files of an old volume" in refused("show", "umap", "other")
+
+
+def test_rollback_and_promote_say_which_version_is_current(store: ModelStore) -> None:
+    first, second = promoted(store), promoted(store)
+    assert said("rollback", "umap", "default") == "umap/default version 1 is current.\n"
+    assert store.current(NAME) == first
+    assert said("promote", "umap", "default", "2") == "umap/default version 2 is current.\n"
+    assert store.current(NAME) == second
+    assert "has no version 9" in refused("promote", "umap", "default", "9")
+
+
+def test_export_copies_and_never_overwrites_unasked(store: ModelStore, tmp_path: Path) -> None:
+    promoted(store, text="one")
+    promoted(store, text="two")
+    to = tmp_path / "out"
+    assert said("export", "umap", "default", "--to", str(to)) == f"{to / 'umap_default.json'}\n"
+    assert "already" in refused("export", "umap", "default", "1", "--to", str(to))
+    assert (to / "umap_default.json").read_text() == "two"
+    said("export", "umap", "default", "1", "--to", str(to), "--force")
+    assert (to / "umap_default.json").read_text() == "one"
+
+
+def test_prune_removes_old_versions_of_one_model_or_of_all(store: ModelStore) -> None:
+    other = ModelName("pca", "iris")
+    for name in (NAME, other):
+        for _ in range(4):
+            promoted(store, name)
+    assert said("prune", "umap", "default") == "umap/default: removed versions 1, 2.\n"
+    assert said("prune", "--keep", "1") == "pca/iris: removed versions 1, 2, 3.\numap/default: removed version 3.\n"
+    assert said("prune") == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "../x", "default"],
+        ["show", "umap", "a b"],
+        ["promote", "umap", "default", "x"],
+        ["prune", "umap"],
+        ["prune", "--keep", "0"],
+        ["nothing"],
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(arguments: list[str]) -> None:
+    assert models(*arguments).exit_code == Exit.USAGE

@@ -1,0 +1,115 @@
+"""What runs in the image before the server: extra libraries from the volume, and which services start."""
+
+from __future__ import annotations
+
+import runpy
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dltk_runtime.settings import Settings
+from tests.support.service import ROOT
+
+CONTAINER = ROOT / "container"
+WHEEL = "colours-1.0-py3-none-any.whl"
+
+
+@pytest.fixture(scope="module")
+def libraries() -> Any:
+    return runpy.run_path(str(CONTAINER / "libraries.py"))["installed"]
+
+
+@pytest.fixture(scope="module")
+def services() -> Any:
+    return runpy.run_path(str(CONTAINER / "start.py"))["services"]
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """A volume whose requirements.txt asks for a library that lies on disk; and an image's lock."""
+    wheel = tmp_path / WHEEL
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("colours.py", "RED = 1\n")
+        archive.writestr("colours-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: colours\nVersion: 1.0\n")
+        archive.writestr(
+            "colours-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr("colours-1.0.dist-info/RECORD", "")
+    (tmp_path / "requirements.txt").write_text(f"--no-index\n{wheel}\n")
+    (tmp_path / "lock.txt").write_text("numpy==2.4.6\n")
+    return tmp_path
+
+
+def install(libraries: Any, volume: Path, said: list[str]) -> Path | None:
+    found = libraries(volume / "requirements.txt", volume / "libraries", said.append, volume / "lock.txt")
+    assert found is None or isinstance(found, Path)
+    return found
+
+
+def test_a_library_is_installed_once_beside_the_images_own(libraries: Any, volume: Path) -> None:
+    said: list[str] = []
+    folder = install(libraries, volume, said)
+    assert folder
+    assert (folder / "colours.py").exists()
+    assert not (folder / "pip").exists()
+    assert said[-1].endswith("requirements.txt: installed: colours-1.0")
+    assert install(libraries, volume, said) == folder
+    assert said[-1].endswith("installed by an earlier start")
+    assert [path.name for path in (volume / "libraries").iterdir()] == [folder.name]
+
+
+def test_what_cannot_be_installed_leaves_the_last_libraries_in_use(libraries: Any, volume: Path) -> None:
+    said: list[str] = []
+    folder = install(libraries, volume, said)
+    (volume / "requirements.txt").write_text("--no-index\nno-such-library\n")
+    assert install(libraries, volume, said) == folder
+    assert "not installed: ERROR: Could not find a version" in said[-1]
+    assert f"Notebooks go on with the libraries that were installed last ({folder})" in said[-1]
+
+
+def test_the_first_that_cannot_be_installed_stops_nothing(libraries: Any, volume: Path) -> None:
+    said: list[str] = []
+    (volume / "requirements.txt").write_text("--no-index\nno-such-library\n")
+    assert install(libraries, volume, said) is None
+    assert "everything else works" in said[-1]
+
+
+def test_the_versions_of_the_image_are_kept(libraries: Any, volume: Path) -> None:
+    said: list[str] = []
+    (volume / "requirements.txt").write_text("--no-index\nnumpy==1.26.4\n")
+    assert install(libraries, volume, said) is None
+    assert "numpy" in said[-1]
+
+
+PASSWORD = "sha256:ab:cd"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (Settings(), ["api"]),
+        (Settings(jupyter_password=PASSWORD), ["api"]),
+        (Settings(mode="DEV", jupyter_password=PASSWORD), ["api", "jupyter", "tensorboard", "mlflow"]),
+        (Settings(mode="DEV"), ["api"]),
+        (Settings(mode="DEV", open_tools=True), ["api", "tensorboard", "mlflow"]),
+    ],
+    ids=["PROD", "PROD with a password", "DEV", "DEV without a password", "DEV without a password, tools open"],
+)
+def test_jupyterlab_never_starts_without_a_password_nor_tools_that_nobody_could_reach(
+    services: Any, settings: Settings, expected: list[str]
+) -> None:
+    assert services(settings) == expected
+
+
+def test_an_image_without_jupyterlab_starts_the_api_alone(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert services(Settings(mode="DEV", jupyter_password=PASSWORD)) == ["api"]
+
+
+@pytest.mark.parametrize("service", ["api", "jupyter", "tensorboard", "mlflow"])
+def test_every_service_has_a_program_that_can_be_started(service: str) -> None:
+    program = CONTAINER / "services" / service / "run"
+    assert program.stat().st_mode & 0o111
+    assert "exec " in program.read_text()

@@ -1,0 +1,213 @@
+"""Each rule of ``dltk flow check``: the generated apps break none, and one small change breaks each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dltk_runtime.flows.app import find_apps
+from dltk_runtime.flows.flow import Flow
+from dltk_runtime.flows.generate import files
+from dltk_runtime.flows.rules import RULES, check
+from tests.flows.helpers import flow_of
+
+SEARCHES, MACROS, APP = "default/savedsearches.conf", "default/macros.conf", "default/app.conf"
+VIEW = "default/data/ui/views/review.xml"
+ROLES, META, INDEXES = "default/authorize.conf", "metadata/default.meta", "default/indexes.conf"
+COLLECTIONS, TRANSFORMS = "default/collections.conf", "default/transforms.conf"
+OPENED = "<row><panel><table><search><query>| makeresults | collect index=x</query></search></table></panel>"
+OTHER = (
+    "[other]\nsearch = index=a | fit `dltk_x_algo` `dltk_x_fit` y from f_len into app:x_v1 | stats count AS rows_sent\n"
+)
+STUDIO = '<dashboard version="2"><definition>outputlookup</definition></dashboard>'
+GOOD = "eval good=if(isnotnull(event_key) AND isnotnull(predicted_y) AND isnotnull(rows_in),1,0)"
+
+# number: kind of flow, file, what stands there ("" appends), what stands there instead
+BROKEN: dict[int, tuple[str, str, str, str]] = {
+    101: ("direct", SEARCHES, GOOD, "eval good=1"),
+    102: ("direct", SEARCHES, "| fillnull value=0 f_len f_digits f_vowels \\\n| eventstats", "| eventstats"),
+    103: ("direct", SEARCHES, 'event_key="k".substr', "event_key=substr"),
+    104: ("direct", SEARCHES, "| eventstats", '| eval label="a" \\\n| eventstats'),
+    105: ("direct", MACROS, "definition = x_v1", "definition = x"),
+    106: ("direct", MACROS, "with_version=t", "with_version=t feature_set=v1"),
+    107: ("direct", SEARCHES, "| where isnotnull(y)", "| sample partitions=10 | where partition_number<8"),
+    108: ("direct", SEARCHES, " \\\n| stats count AS rows_sent", ""),
+    109: ("direct", SEARCHES, "sha256(", "md5("),
+    110: ("feedback", VIEW, "<row>", OPENED),
+    111: ("direct", ROLES, "list_storage_passwords = enabled", ""),
+    112: ("direct", "default/containers.conf", "", "[__dev__]\n"),
+    113: ("direct", SEARCHES, "", OTHER),
+    114: ("direct", "default/data/ui/views/status.xml", "app:dltk_status", "app:other"),
+    115: ("direct", SEARCHES, "from f_len f_digits f_vowels into", "from f_* into"),
+    201: ("direct", SEARCHES, "realtime_schedule = 0", ""),
+    202: ("direct", SEARCHES, "schedule_window = 0", "schedule_window = auto"),
+    203: ("direct", SEARCHES, "allow_skew = 0", "allow_skew = 50%"),
+    204: ("direct", SEARCHES, "max_concurrent = 1", "max_concurrent = 2"),
+    205: ("direct", SEARCHES, "dispatch.allow_partial_results = false", ""),
+    206: ("direct", SEARCHES, "durable.track_time_type = _time", ""),
+    207: ("direct", SEARCHES, "durable.backfill_type = time_interval", ""),
+    208: ("direct", SEARCHES, "durable.lag_time = 0", "durable.lag_time = 60"),
+    209: ("direct", SEARCHES, "-12m@m", "-17m@m"),
+    210: ("direct", SEARCHES, "dispatch.latest_time = -7m@m", "dispatch.latest_time = now"),
+    211: ("direct", SEARCHES, "-12m@m", "-10m@5m"),
+    212: ("direct", SEARCHES, "2-59/5 * * * *", "* * * * *"),
+    213: ("direct", SEARCHES, "dispatch.earliest_time = -90m@m", ""),
+    214: ("summary", SEARCHES, "dispatch.index_earliest = -7m@m", ""),
+    215: ("direct", SEARCHES, "alert.track = 1", "alert.track = 0"),
+    216: ("direct", SEARCHES, 'kind="prediction", flow="x"', 'kind="prediction", flow="x", day=strftime(_time,"%d")'),
+    217: ("direct", SEARCHES, "max_concurrent = 1", "max_concurrent = 1\nallow_data_time_skew = 1"),
+    218: ("summary", SEARCHES, "4-59/5 * * * *", "2-59/5 * * * *"),
+    219: ("summary", SEARCHES, "durable.track_time_type = _indextime", "durable.track_time_type = _time"),
+    220: ("summary", SEARCHES, "BY event_key | where n=0", "BY entity | where n=0"),
+    301: ("direct", SEARCHES, "`dltk_x_algo`", "MLTKContainer"),
+    302: ("direct", MACROS, "[dltk_x_base]", "[dltk_x_bases]"),
+    401: ("direct", MACROS, "sum(good) AS scored", ""),
+    402: ("direct", SEARCHES, "where scored<rows", "where scored<0"),
+    403: ("direct", MACROS, "holdout=0.2", ""),
+    404: ("direct", MACROS, "with_version=t", ""),
+    405: ("direct", SEARCHES, "dispatch.earliest_time = -30d@d", "dispatch.earliest_time = -30d"),
+    406: ("direct", SEARCHES, " | fields - _raw", ""),
+    501: ("summary", MACROS, " | dedup event_key", ""),
+    502: ("summary", MACROS, "| sort 0 - written_at ", ""),
+    503: ("direct", MACROS, "definition = dltk_x", "definition = elsewhere"),
+    504: ("direct", INDEXES, "", "[a]\nhomePath = $SPLUNK_DB/a/db\n"),
+    505: ("direct", SEARCHES, "addinfo=f", 'addinfo=f marker="a=b"'),
+    506: ("summary", SEARCHES, "| fields _time kind flow feature_set event_key win_start", "| eval win_start"),
+    507: ("direct", SEARCHES, "tostring(floor(_time))", "tostring(_time)"),
+    508: ("direct", SEARCHES, "tostring(floor(_time))", "_cd"),
+    509: ("summary", SEARCHES, 'kind="run"', 'kind="end"'),
+    510: ("summary", MACROS, 'feature_set="v1"', 'feature_set="v2"'),
+    511: ("metrics", SEARCHES, "split=true", "split=false"),
+    512: ("metrics", MACROS, "latest(f_len)", "sum(f_len)"),
+    513: ("datamodel", MACROS, "summariesonly=t ", ""),
+    514: ("metrics", SEARCHES, "| `dltk_x_rows`", "| makeresults | `dltk_x_rows`"),
+    515: ("feedback", VIEW, 'comment=replace(comment,"\\"","\'")', "comment=comment"),
+    516: ("summary", SEARCHES, "| sort 0 win_start | streamstats current=f max(win_end) AS prev_end", "| eval prev=0"),
+    517: ("direct", SEARCHES, " addinfo=f", ""),
+    518: ("summary", SEARCHES, 'dc(eval(if(kind="row",event_key,null())))', 'count(eval(kind="row"))'),
+    519: ("summary", MACROS, "max(f_len) AS f_len", "values(f_len) AS f_len"),
+    520: ("summary", SEARCHES, "| where runs=0 OR", "| overlap | where runs=0 OR"),
+    521: ("metrics", "../dltk_flow_x_indexes/" + INDEXES, "datatype = metric\n", ""),
+    522: ("datamodel", SEARCHES, "dispatch.latest_time = -20m@m", "dispatch.latest_time = -7m@m"),
+    523: ("datamodel", MACROS, "BY _time span=5m DNS.query", "BY _time span=5m DNS.query DNS.src"),
+    524: ("datamodel", MACROS, "BY _time entity", "BY entity"),
+    601: ("feedback", SEARCHES, "outputlookup append=t key_field=_key", "outputlookup"),
+    602: ("feedback", SEARCHES, "_key dltk_x_queue", "_key dltk_x_labels"),
+    603: ("feedback", SEARCHES, "_key dltk_x_queue", "_key dltk_x_params"),
+    604: ("feedback", TRANSFORMS, "fields_list = _key, ", "fields_list = "),
+    605: ("feedback", COLLECTIONS, "= number", "= array"),
+    606: ("feedback", SEARCHES, "lookup local=true dltk_x_params", "lookup dltk_x_params"),
+    607: ("feedback", SEARCHES, 'isnull(label) OR label=""', "isnull(label)"),
+    608: ("direct", SEARCHES, "| where isnotnull(y)", "| where isnotnull(y) | join entity [ search index=a ]"),
+    609: ("feedback", SEARCHES, "sort 0 - uncertainty", "sort - uncertainty"),
+    610: ("feedback", SEARCHES, "| sort 0 - uncertainty | head `", "| head `"),
+    611: ("feedback", "default/data/ui/views/studio.xml", "", STUDIO),
+    612: ("feedback", VIEW, "$verdict|s$", '"$verdict$"'),
+    613: ("feedback", VIEW, '<search id="label_search">', '<search id="label_search" base="queue_search">'),
+    614: ("feedback", VIEW, "done>", "did>"),
+    615: ("feedback", META, "[collections/dltk_x_labels]", "[collections/other]"),
+    616: ("feedback", ROLES, "output_file = enabled", ""),
+    617: ("feedback", SEARCHES, "append=t key_field=_key", "append=t allow_updates=f key_field=_key"),
+    618: ("feedback", SEARCHES, 'where why="sample" ', ""),
+    619: ("feedback", SEARCHES, 'index=`dltk_x_summary` flow="x" kind="label"', "| inputlookup dltk_x_labels | search"),
+    620: ("direct", SEARCHES, "collect index=`dltk_x_summary` addinfo=f", "outputlookup x.csv"),
+    701: ("direct", APP, "name = dltk_flow_x", "name = other"),
+    702: ("direct", APP, "label = DLTK flow x", "label = x"),
+    703: ("direct", APP, "is_configured = 0", "is_configured = 1"),
+    704: ("direct", "local/macros.conf", "", "[dltk_x_base]\ndefinition = index=dns\n"),
+    705: ("direct", "default/.hidden", "", "x\n"),
+    706: ("direct", "bin/run.sh", "", "#!/bin/sh\n"),
+    707: ("direct", META, "write : [ admin, sc_admin ]", "write : [ * ]"),
+    708: ("direct", "default/limits.conf", "", "[search]\n"),
+    709: ("direct", "../dltk_flow_x_indexes/" + INDEXES, "repFactor = auto", "maxTotalDataSizeMB = 5"),
+    710: ("direct", SEARCHES, "dispatch.earliest_time = -12m@m", "dispatch.earliest_time = rt-12m"),
+    711: ("direct", ROLES, "[role_dltk_x_runner]", "[role_Dltk_x_runner]"),
+    712: ("direct", APP, "check_for_updates = 0", "check_for_updates = 1"),
+    713: ("direct", "default/data/ui/views/overview.xml", ' version="1.1"', ""),
+    714: ("direct", SEARCHES, "disabled = 1", "disabled = 0"),
+    715: ("direct", META, "export = none", "export = none\nowner = anna"),
+}  # fmt: skip
+# Other changes that break a rule.
+ALSO = [
+    (103, "summary", SEARCHES, '| eval entity="e:".entity', "| eval again=entity"),
+    (216, "summary", SEARCHES, "| fillnull value=0 f_len", "| bin _time span=7m | fillnull value=0 f_len"),
+    (515, "direct", SEARCHES, 'replace(substr(entity,3),"\\"","\'")', "substr(entity,3)"),
+    (521, "direct", "../dltk_flow_x_indexes/" + INDEXES, "repFactor", "datatype = metric\nrepFactor"),
+    (616, "direct", ROLES, "run_custom_command = enabled", ""),
+    (616, "direct", ROLES, "schedule_search = enabled", ""),
+    (701, "direct", "app.manifest", "", '{"info": {"id": {"name": "other"}}}'),
+    (701, "direct", "app.manifest", "", "{"),
+    (707, "direct", META, "write : [ admin, sc_admin ]", "write : [ admin ]"),
+    (709, "direct", "../dltk_flow_x_indexes/" + INDEXES, "repFactor = auto", "repFactor = 0"),
+]  # fmt: skip
+
+
+def made(kind: str) -> Flow:
+    """The flow ``x`` of that kind; the two variants of a summary have names of their own here."""
+    return flow_of("summary", source=kind) if kind in ("metrics", "datamodel") else flow_of(kind)
+
+
+def write(folder: Path, made: dict[str, str]) -> None:
+    for name, text in made.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755 if name.endswith(".sh") else 0o644)
+
+
+def numbers(folder: Path) -> set[int]:
+    return {finding.rule.number for finding in check(find_apps(folder))}
+
+
+@pytest.mark.parametrize("kind", ["direct", "summary", "metrics", "datamodel", "feedback"])
+def test_the_generated_apps_break_no_rule(kind: str, tmp_path: Path) -> None:
+    write(tmp_path, files(made(kind)))
+    assert [(each.rule.number, each.found) for each in check(find_apps(tmp_path))] == []
+
+
+def test_an_identifier_that_is_no_feature_has_a_letter_in_front_on_its_way_through_apply(tmp_path: Path) -> None:
+    flow = flow_of("feedback", features=["f_len"], derive="eval entity=lower(entity), f_len=len(entity)")
+    write(tmp_path, files(flow))
+    assert [(each.rule.number, each.found) for each in check(find_apps(tmp_path))] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "name", "old", "new"), [*((number, *BROKEN[number]) for number in sorted(BROKEN)), *ALSO]
+)
+def test_a_small_change_breaks_the_rule(number: int, kind: str, name: str, old: str, new: str, tmp_path: Path) -> None:
+    texts = files(made(kind))
+    path = str(Path("dltk_flow_x", name)) if not name.startswith("..") else name.removeprefix("../")
+    text = texts.get(path, "")
+    assert old in text
+    texts[path] = text.replace(old, new) if old else text + new
+    write(tmp_path, texts)
+    assert number in numbers(tmp_path)
+
+
+def test_every_rule_has_such_a_change_and_a_number_of_its_own() -> None:
+    known = [rule.number for rule in RULES]
+    assert known == sorted(set(known))
+    assert set(BROKEN) == set(known)
+
+
+def test_a_rule_says_what_is_wrong_and_what_to_do() -> None:
+    for rule in RULES:
+        assert rule.text.endswith("."), rule.number
+        assert rule.fix.endswith("."), rule.number
+
+
+def test_a_view_that_is_no_xml_is_named(tmp_path: Path) -> None:
+    texts = files(made("direct"))
+    texts["dltk_flow_x/default/data/ui/views/overview.xml"] = "<form"
+    write(tmp_path, texts)
+    assert numbers(tmp_path) == {713}
+
+
+@pytest.mark.parametrize("latest", ["rt", "@mon", "-1d@d+3h"])
+def test_times_that_cannot_be_resolved_here_are_passed_over(tmp_path: Path, latest: str) -> None:
+    texts = files(made("datamodel"))
+    path = f"dltk_flow_x/{SEARCHES}"
+    texts[path] = texts[path].replace("dispatch.latest_time = -20m@m", f"dispatch.latest_time = {latest}")
+    write(tmp_path, texts)
+    assert not {209, 522} & numbers(tmp_path)

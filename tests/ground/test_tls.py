@@ -1,0 +1,251 @@
+"""TLS: a certificate of the home's own or a given one; and a server that cannot serve safely says why and ends."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography import x509
+
+from dltk_runtime import tls
+from dltk_runtime.errors import CertificateInvalid
+from dltk_runtime.settings import Settings
+from tests.support.service import Service
+
+
+def settings(home: Path, cert: Path | None = None, key: Path | None = None, host: str = "127.0.0.1") -> Settings:
+    return Settings(api_token="t", home=home, tls_cert=cert, tls_key=key, host=host)
+
+
+def serve(tmp_path: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A ``dltk serve`` that is to end by itself."""
+    environ = {name: text for name, text in os.environ.items() if not name.startswith(("DLTK_", "api_", "API_"))}
+    command = [sys.executable, "-m", "dltk_runtime.cli", "serve", "--port", "0", "--home", str(tmp_path / "home")]
+    command += ["--notebooks", str(tmp_path), *options]
+    environ |= {"api_token": "s3cret"} | variables
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
+
+
+def only_line(run: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a server which could not start has left."""
+    assert run.returncode != 0
+    assert run.stdout == ""
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("dltk: ")
+    assert "s3cret" not in line
+    return line
+
+
+# ---------------------------------------------------------------- the home's own pair
+
+
+def test_a_pair_is_made_once_and_its_key_is_for_the_owner_alone(tmp_path: Path) -> None:
+    cert, key = tls.certificate(settings(tmp_path / "home"))
+    before = (cert.read_bytes(), key.read_bytes())
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(cert.stat().st_mode) == 0o644
+    assert tls.certificate(settings(tmp_path / "home")) == (cert, key)
+    assert (cert.read_bytes(), key.read_bytes()) == before
+    assert [path.name for path in cert.parent.parent.iterdir()] == [tls.FOLDER]
+
+
+def test_another_home_has_another_key(tmp_path: Path) -> None:
+    pairs = [tls.certificate(settings(tmp_path / home)) for home in ("one", "two")]
+    assert pairs[0][1].read_bytes() != pairs[1][1].read_bytes()
+
+
+def test_a_certificate_names_what_clients_call_this_machine(tmp_path: Path) -> None:
+    cert, _ = tls.certificate(settings(tmp_path, host="192.0.2.7"))
+    parsed = x509.load_pem_x509_certificate(cert.read_bytes())
+    names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert {str(each) for each in names.get_values_for_type(x509.IPAddress)} == {"127.0.0.1", "::1", "192.0.2.7"}
+    assert set(names.get_values_for_type(x509.DNSName)) == {"localhost", socket.gethostname()}
+    assert (parsed.not_valid_after_utc - parsed.not_valid_before_utc).days > 3000
+
+
+def test_of_two_servers_that_start_together_both_use_the_pair_that_was_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = tls._self_signed
+
+    def slower(host: str) -> tuple[bytes, bytes]:
+        monkeypatch.setattr(tls, "_self_signed", make)
+        tls.certificate(settings(tmp_path))  # the other server's start, in between
+        return make(host)
+
+    monkeypatch.setattr(tls, "_self_signed", slower)
+    cert, key = tls.certificate(settings(tmp_path))
+    assert tls.certificate(settings(tmp_path)) == (cert, key)
+    assert [path.name for path in tmp_path.iterdir()] == [tls.FOLDER]
+
+
+def test_a_pair_that_lost_a_file_is_not_replaced_in_silence(tmp_path: Path) -> None:
+    _, key = tls.certificate(settings(tmp_path))
+    key.unlink()
+    with pytest.raises(CertificateInvalid, match=r"No such file .*server\.key.* Remove the folder .*tls"):
+        tls.certificate(settings(tmp_path))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_client_that_trusts_the_certificate_connects_also_after_a_restart(tmp_path: Path, host: str) -> None:
+    (tmp_path / "notebooks").mkdir()
+    with Service(tmp_path / "home", tmp_path / "notebooks", ENABLE_HTTPS="true", DLTK_SPARES="0") as service:
+        cert = tmp_path / "home" / "tls" / "server.crt"
+        context = ssl.create_default_context(cafile=str(cert))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        for _ in range(2):
+            assert status(service, context, host) == 200
+            service.restart()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            status(service, ssl.create_default_context(), host)
+        assert service.url.startswith("https://")
+
+
+def status(service: Service, context: ssl.SSLContext, host: str) -> int:
+    port = urlsplit(service.url).port
+    with closing(http.client.HTTPSConnection(host, port, context=context, timeout=20)) as client:
+        client.request("GET", "/summary", headers={"Authorization": service.token})
+        return client.getresponse().status
+
+
+def test_plain_http_to_a_tls_port_ends_the_connection(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    with Service(tmp_path / "home", tmp_path / "notebooks", ENABLE_HTTPS="true", DLTK_SPARES="0") as service:
+        with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(service.url).port, timeout=20)) as client:
+            client.request("GET", "/livez")
+            with pytest.raises((http.client.HTTPException, ConnectionError)):
+                client.getresponse()
+        context = ssl.create_default_context(cafile=str(tmp_path / "home" / "tls" / "server.crt"))
+        assert status(service, context, "localhost") == 200
+
+
+# ---------------------------------------------------------------- a given pair
+
+
+def given_pair(folder: Path) -> tuple[Path, Path]:
+    return tls.certificate(settings(folder))
+
+
+def test_a_given_pair_is_used(tmp_path: Path) -> None:
+    cert, key = given_pair(tmp_path / "given")
+    (tmp_path / "notebooks").mkdir()
+    variables = {"ENABLE_HTTPS": "true", "API_SSL_CERT": str(cert), "API_SSL_KEY": str(key), "DLTK_SPARES": "0"}
+    with Service(tmp_path / "home", tmp_path / "notebooks", **variables) as service:
+        assert status(service, ssl.create_default_context(cafile=str(cert)), "localhost") == 200
+        assert not (tmp_path / "home" / "tls").exists()
+
+
+def test_a_pair_that_cannot_be_used_is_refused_with_what_is_wrong(tmp_path: Path) -> None:
+    cert, key = given_pair(tmp_path / "given")
+    _, other = given_pair(tmp_path / "other")
+    text = tmp_path / "text.pem"
+    text.write_text("no PEM")
+    for given_cert, given_key, words in (
+        (cert, other, "KEY_VALUES_MISMATCH"),
+        (cert, None, "only one of the two is given"),
+        (None, key, "only one of the two is given"),
+        (tmp_path / "missing.crt", key, r"No such file or directory: '.*missing\.crt'"),
+        (cert, tmp_path / "missing.key", r"No such file or directory: '.*missing\.key'"),
+        (cert, tmp_path, "Is a directory"),
+        (text, key, "PEM"),
+        (cert, text, "PEM"),
+        (cert, cert, "PEM"),
+        (cert, encrypted(key, tmp_path), "the key needs a passphrase"),
+    ):
+        with pytest.raises(CertificateInvalid, match=words) as caught:
+            tls.certificate(settings(tmp_path / "home", given_cert, given_key))
+        assert "API_SSL_CERT and API_SSL_KEY" in caught.value.sentence
+
+
+def encrypted(key: Path, folder: Path) -> Path:
+    from cryptography.hazmat.primitives import serialization as pem
+
+    private = pem.load_pem_private_key(key.read_bytes(), password=None)
+    locked = pem.BestAvailableEncryption(b"passphrase")
+    path = folder / "encrypted.key"
+    path.write_bytes(private.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, locked))
+    return path
+
+
+def test_a_server_whose_pair_does_not_match_does_not_start(tmp_path: Path) -> None:
+    cert, _ = given_pair(tmp_path / "given")
+    _, other = given_pair(tmp_path / "other")
+    line = only_line(serve(tmp_path, ENABLE_HTTPS="true", API_SSL_CERT=str(cert), API_SSL_KEY=str(other)))
+    assert str(cert) in line
+    assert str(other) in line
+    assert "MISMATCH" in line
+
+
+def test_a_server_whose_certificate_is_missing_does_not_start(tmp_path: Path) -> None:
+    line = only_line(serve(tmp_path, ENABLE_HTTPS="true", API_SSL_CERT="/no/such.crt", API_SSL_KEY="/no/such.key"))
+    assert "/no/such.crt" in line
+
+
+# ---------------------------------------------------------------- servers that do not start
+
+
+def test_without_a_token_a_server_does_not_start_and_says_how_to_make_one(tmp_path: Path) -> None:
+    line = only_line(serve(tmp_path, api_token=""))
+    assert "There is no api_token" in line
+    assert "export api_token=$(python3 -c" in line
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_plain_http_for_other_machines_is_refused_unless_it_is_chosen(tmp_path: Path, host: str) -> None:
+    line = only_line(serve(tmp_path, "--host", host))
+    assert "ENABLE_HTTPS=true" in line
+    assert "ENABLE_HTTPS=false" in line
+
+
+def test_plain_http_for_other_machines_can_be_chosen(tmp_path: Path) -> None:
+    variables = {"DLTK_HOST": "0.0.0.0", "ENABLE_HTTPS": "false", "DLTK_SPARES": "0"}
+    with Service(tmp_path / "home", tmp_path, **variables) as service:
+        assert service.url.startswith("http://0.0.0.0:")
+        assert service.status_of("/livez") == 200
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = only_line(serve(tmp_path, "--port", str(port)))
+    assert f"127.0.0.1:{port}" in line
+    assert "Address already in use" in line
+    assert "--port" in line
+
+
+def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
+    line = only_line(serve(tmp_path, "--host", "192.0.2.1", ENABLE_HTTPS="false"))
+    assert "192.0.2.1" in line
+
+
+def test_an_unusable_setting_is_named(tmp_path: Path) -> None:
+    line = only_line(serve(tmp_path, DLTK_MAX_BODY="lots"))
+    assert "DLTK_MAX_BODY='lots' cannot be used: it must be a size such as 512M" in line
+
+
+def test_the_token_may_lie_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("from-a-file\n")
+    with Service(tmp_path / "home", tmp_path, api_token="", api_token_file=str(file), DLTK_SPARES="0") as service:
+        assert service.status_of("/summary", token="Bearer from-a-file") == 200
+        assert service.status_of("/summary", token=str(file)) == 401
+    assert "cannot be used" in only_line(serve(tmp_path, api_token="", api_token_file=str(tmp_path / "missing")))
+
+
+def test_a_server_that_is_told_to_stop_ends_with_0_and_answers_no_more(tmp_path: Path) -> None:
+    service = Service(tmp_path / "home", tmp_path, DLTK_SPARES="0")
+    service.start()
+    port = urlsplit(service.url).port
+    assert service.stop() == 0
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    assert "Traceback" not in service.log.read_text()

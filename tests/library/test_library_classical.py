@@ -1,0 +1,474 @@
+"""The classical notebooks of the library, each by papermill and by the searches that dashboards send."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import asked_for
+from tests.library.helpers import (
+    NOTEBOOKS,
+    SAMPLES,
+    Life,
+    Plan,
+    assert_ran_and_plotted,
+    by_papermill,
+    live,
+    posted,
+    results,
+)
+from tests.support.service import Service
+
+IRIS = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+DIABETES = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
+GRAPH = ["degree_centrality", "betweenness_centrality", "eigenvector_centrality", "cluster_coefficient"]
+CODE = "grid=\"__import__('pathlib').Path('{}').touch()\""
+
+# All fits are made for the first test, and the first of them wait for numba's compiler.
+pytestmark = pytest.mark.timeout(1200)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A notebook, the search that must work, and what comes back. `other` are parameters that change the result."""
+
+    name: str
+    params: str
+    fields: str
+    other: str
+    sample: str
+    columns: list[str]  # all of them, in order
+    metrics: dict[str, tuple[float, float]]  # between what a healthy model's lie, and a broken one's do not
+    kept: tuple[str, ...] = (".json",)  # endings of the files that keep the model
+    rows: int = 0  # of the sample, 0: all of it
+    answers: int = 0  # rows that come back, 0: as many as were sent
+    form: str = ""  # tells two searches for one notebook apart
+
+    @property
+    def id(self) -> str:
+        return self.name + self.form
+
+    @property
+    def plan(self) -> Plan:
+        frame = pd.read_csv(SAMPLES / f"{self.sample}.csv").head(self.rows or None)
+        other = f"{self.other} {self.fields}" if self.other else ""
+        return Plan(self.name, f"{self.params} {self.fields}", frame, other, self.form)
+
+
+TREES, ARRAYS = (".json", ".ubj"), (".json", ".npz")
+CASES = [
+    Case(
+        "prophet_forecast",
+        "fit_range_start=0 fit_range_end=250",
+        "ds y",
+        "fit_range_end=200",
+        "co2_ds",
+        [
+            *("ds", "trend", "yhat_lower", "yhat_upper", "trend_lower", "trend_upper", "additive_terms"),
+            *("additive_terms_lower", "additive_terms_upper", "yearly", "yearly_lower", "yearly_upper"),
+            *("multiplicative_terms", "multiplicative_terms_lower", "multiplicative_terms_upper", "yhat"),
+        ],
+        {"mape": (0, 0.002), "mape_ahead": (0, 0.02), "rows": (250, 250)},
+        (".json", ".prophet.json"),
+    ),
+    Case(
+        "seasonality_and_trend_decomposition",
+        "",
+        "_time value",
+        "period=6",
+        "co2",
+        ["_time", "seasonality", "trend", "residual"],
+        {"period": (12, 12), "seasonal_strength": (0.95, 1), "trend_strength": (0.99, 1)},
+    ),
+    Case(
+        "anomaly_detection_ecod",
+        "contamination=0.02",
+        "value",
+        "contamination=0.1",
+        "sea_temperature",
+        ["outlier", "score"],
+        {"outliers": (8, 10)},
+        ARRAYS,
+    ),
+    Case(
+        "anomaly_detection_ecod",
+        "",
+        " ".join(IRIS),
+        "",
+        "iris",
+        ["outlier", "score"],
+        {"outliers": (1, 2)},
+        ARRAYS,
+        form="_several",
+    ),
+    Case(
+        "random_cut_forest",
+        "threshold=0.02",
+        "value from _time",
+        "threshold=0.02 num_trees=10 tree_size=100",
+        "sea_temperature",
+        ["outlier", "collusive_displacement"],
+        {"outliers": (8, 10), "highest": (20, 250), "median": (1, 8)},
+        ARRAYS,
+    ),
+    Case(
+        "random_cut_forest",
+        "threshold=0.02",
+        "value",
+        "",
+        "sea_temperature",
+        ["outlier", "collusive_displacement"],
+        {"outliers": (8, 10)},
+        ARRAYS,
+        form="_alone",
+    ),
+    Case(
+        "drift_detection",
+        "hazard=100",
+        "volume from year",
+        "mu=0 kappa=50",
+        "nile",
+        ["year", "volume", "drift"],
+        {"changes": (1, 1)},
+    ),
+    Case(
+        "drift_detection",
+        "hazard=100",
+        "volume",
+        "",
+        "nile",
+        ["volume", "drift"],
+        {"changes": (1, 1)},
+        form="_alone",
+    ),
+    Case(
+        "stumpy",
+        "m=24",
+        "value from _time",
+        "m=12",
+        "sea_temperature",
+        ["_time", "value", "matrix_profile"],
+        {"discord": (2, 4), "motif": (0.1, 1.5), "discord_row": (300, 340)},  # in the months around the El Niño of 1997
+    ),
+    Case(
+        "hidden_markov_model",
+        "n_components=3",
+        "domain",
+        "n_components=2 n_iter=3",
+        "dga",
+        ["domain_log_probability", "domain_mean_log_probability"],
+        {"domain_gain": (0.05, 2), "domain_mean": (-3.5, -1)},
+        rows=300,
+    ),
+    Case(
+        "correlationmatrix",
+        'plot="matrix,pairplot"',
+        " ".join(IRIS),
+        "metric=spearman",
+        "iris",
+        [*IRIS, "field"],
+        {"strongest": (0.96, 0.97), "fields": (4, 4)},
+        answers=4,
+    ),
+    Case(
+        "dask_kmeans",
+        "k=3",
+        " ".join(IRIS),
+        "k=4",
+        "iris",
+        ["0", "distance"],
+        {"silhouette": (0.5, 0.6), "inertia": (0.5, 0.53)},
+    ),
+    Case(
+        "umap",
+        "n_components=2 n_neighbors=15",
+        " ".join(IRIS),
+        "n_components=2 n_neighbors=5",
+        "iris",
+        ["0", "1"],
+        {"trustworthiness": (0.95, 1)},
+        (".joblib", ".json"),
+    ),
+    Case(
+        "grid_search_svm",
+        "grid=\"{'kernel': ['rbf'], 'C': [1, 10]}\"",
+        f"species from {' '.join(IRIS)}",
+        "grid=\"{'kernel': ['poly'], 'degree': [5], 'C': [0.001]}\"",
+        "iris",
+        ["0"],
+        {"cv_score": (0.93, 1), "accuracy": (0.95, 1)},
+        (".joblib", ".json"),
+    ),
+    Case(
+        "grid_search_svm",
+        "grid=\"{'kernel': ['rbf'], 'C': [10, 100]}\"",
+        f"target from {' '.join(DIABETES)}",
+        "",
+        "diabetes",
+        ["0"],
+        {"cv_score": (0.35, 0.8), "r2": (0.4, 0.99)},
+        (".joblib", ".json"),
+        form="_quantity",
+    ),
+    Case(
+        "graph_algo",
+        f'compute="{",".join(GRAPH)}"',
+        "src dest",
+        f'compute="{",".join(GRAPH)}" max_nodes=5',
+        "karate_club",
+        GRAPH,
+        {"nodes": (34, 34), "edges": (78, 78), "parts": (1, 1)},
+    ),
+    Case(
+        "xgboost_regressor",
+        "",
+        f"target from {' '.join(DIABETES)}",
+        "n_estimators=5 learning_rate=0.3",
+        "diabetes",
+        ["predicted_value"],
+        {"r2": (0.7, 0.99)},
+        TREES,
+    ),
+    Case(
+        "shap_xgboost",
+        'plot="bar,violin"',
+        f"target from {' '.join(DIABETES)}",
+        "learning_rate=0.3 plot=none",
+        "diabetes",
+        ["0", *(f"shap_{name}" for name in DIABETES), "shap_base"],
+        {"r2": (0.7, 0.99)},
+        TREES,
+    ),
+    Case(
+        "hashing_encoder",
+        "vector_length=8",
+        "text",
+        r'vector_length=8 tokenizing_regex="[a-z]{5,}"',
+        "remarks",
+        [str(number) for number in range(8)],
+        {"words": (150, 400), "filled": (1, 1)},
+    ),
+    Case(
+        "text_sentiment",
+        "",
+        "text",
+        "neutral=0.5",
+        "remarks",
+        ["polarity", "subjectivity", "sentiment"],
+        {"known": (0.9, 1)},
+    ),
+]
+BY_ID = {case.id: case for case in CASES}
+NAMES = sorted({case.name for case in CASES})
+
+# Searches that cannot work, and what the answer says.
+REFUSED = {
+    "a field that is text": ("dask_kmeans", "k=2 species sepal_length", "iris", "Field(s) species: not numeric"),
+    "too many clusters": ("dask_kmeans", "k=1000 sepal_length", "iris", "k=1000 cannot be used: only 35 of the 150"),
+    "no such parameter": ("dask_kmeans", "clusters=3 sepal_length", "iris", "no parameter 'clusters'"),
+    "no such picture": ("correlationmatrix", "plot=pie sepal_length sepal_width", "iris", "plot=pie cannot be used"),
+    "no target": ("xgboost_regressor", "sepal_length", "iris", "The search names no target"),
+    "no such setting": ("grid_search_svm", "grid=\"{'c': [1]}\" species from sepal_*", "iris", "SVC has no c"),
+    "no dict": ("grid_search_svm", 'grid="[1, 2]" species from sepal_*', "iris", "no Python dict of lists"),
+    "no such measure": ("graph_algo", "compute=fame src dest", "karate_club", "there is no measure fame"),
+    "one end only": ("graph_algo", "src", "karate_club", "two ends of a connection"),
+    "no regular expression": ("hashing_encoder", 'tokenizing_regex="[a" text', "remarks", "tokenizing_regex=[a cannot"),
+    "no dates": ("prophet_forecast", "text y", "remarks", "Field(s) ds, y: missing"),
+    "several series": ("drift_detection", "year volume", "nile", "one field that holds the series"),
+    "too wide a window": ("drift_detection", "hazard=1 volume", "nile", "hazard=1.0 cannot be used"),
+    "too small a share": ("random_cut_forest", "threshold=0 value", "sea_temperature", "threshold=0.0 cannot be used"),
+    "too large a share": ("anomaly_detection_ecod", "contamination=0.7 value", "co2", "contamination=0.7 cannot"),
+    "no time": ("seasonality_and_trend_decomposition", "value", "co2", "Field(s) _time: missing"),
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One home for the service and for papermill: numba compiles once for both."""
+    return tmp_path_factory.mktemp("classical") / "home"
+
+
+@pytest.fixture(scope="module")
+def service(home: Path) -> Iterator[Service]:
+    with Service(home, NOTEBOOKS, DLTK_SPARES="0") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def lives(request: pytest.FixtureRequest, service: Service) -> dict[str, Life]:
+    """Each chosen case fitted twice, then, in a new server, applied without the target."""
+    chosen = asked_for(request, "case")
+    return live(service, {case.id: case.plan for case in CASES if case.id in chosen})
+
+
+# Through the service
+
+
+@pytest.mark.parametrize("case", BY_ID)
+def test_a_fit_by_the_search_of_dashboards_answers_the_promised_columns(case: str, lives: dict[str, Life]) -> None:
+    wanted, life = BY_ID[case], lives[case]
+    answer = results(life.fit)
+    assert answer.columns.tolist() == wanted.columns
+    assert len(answer) == (wanted.answers or life.rows)
+    assert "/fit done successfully" in life.fit["message"]
+    assert "warn" not in life.fit["message"].lower(), life.fit["message"]
+
+
+@pytest.mark.parametrize("case", BY_ID)
+def test_a_version_has_the_metrics_of_a_healthy_model_and_its_own_files(case: str, lives: dict[str, Life]) -> None:
+    wanted, life = BY_ID[case], lives[case]
+    metrics = json.loads((life.version / "version.json").read_text())["metrics"]
+    assert {key: metrics[key] for key, (low, high) in wanted.metrics.items() if not low <= metrics[key] <= high} == {}
+    start = f"{wanted.name}_lib{wanted.form}"
+    files = sorted(path.name.removeprefix(start) for path in life.version.iterdir() if path.name.startswith(start))
+    assert files == sorted(wanted.kept)
+    assert not list(life.version.glob("*.cloudpickle"))
+
+
+@pytest.mark.parametrize("case", BY_ID)
+def test_another_process_loads_the_model_and_answers_as_the_fit_did(case: str, lives: dict[str, Life]) -> None:
+    life = lives[case]
+    applied = results(life.applied)
+    fitted = results(life.fit)[applied.columns]  # the field of the series is not sent when it was the target
+    pd.testing.assert_frame_equal(applied, fitted, check_exact=False, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", BY_ID)
+def test_the_summary_tells_versions_fields_and_metrics(case: str, lives: dict[str, Life]) -> None:
+    summary = lives[case].summary["model_summary"]
+    assert {"version", "features", "metrics"} <= summary.keys()
+    assert BY_ID[case].metrics.keys() <= summary["metrics"].keys()
+
+
+@pytest.mark.parametrize("case", [case.id for case in CASES if case.other])
+def test_another_parameter_makes_another_result(case: str, lives: dict[str, Life]) -> None:
+    first, second = results(lives[case].fit), results(lives[case].other)
+    assert not first.equals(second)
+    assert first.columns.tolist() == second.columns.tolist()
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_what_cannot_be_used_is_refused_by_name(reason: str, service: Service) -> None:
+    algorithm, search, sample, sentence = REFUSED[reason]
+    answer = service.post("/fit", **posted(f"{algorithm} {search}", pd.read_csv(SAMPLES / f"{sample}.csv"), "refused"))
+    assert answer["status"] == "error"
+    assert sentence in answer["message"]
+
+
+# What is special to one of them
+
+
+@pytest.mark.parametrize("case", ["correlationmatrix", "shap_xgboost"])
+def test_pictures_are_in_the_models_text_and_below_graphics(
+    case: str, lives: dict[str, Life], service: Service
+) -> None:
+    text = lives[case].summary["model"]
+    pictures = re.findall(r"'base64': b'([^']+)'", text)
+    assert [base64.b64decode(picture)[:4] for picture in pictures] == [b"\x89PNG", b"\x89PNG"]
+    places = lives[case].summary["model_summary"]["graphics"]
+    assert sorted(places) == sorted(f"{case}_lib_{name}" for name in BY_ID[case].params.split('"')[1].split(","))
+    for place in places.values():
+        assert service.send(f"/{place}", None, token="none")[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("case", ["shap_xgboost"])
+def test_what_the_fields_add_sums_up_to_the_prediction(case: str, lives: dict[str, Life]) -> None:
+    answer = results(lives[case].fit)
+    np.testing.assert_allclose(answer.filter(like="shap_").sum(axis=1), answer["0"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["drift_detection", "drift_detection_alone"])
+def test_the_nile_changed_in_1899(case: str, lives: dict[str, Life]) -> None:
+    years = pd.read_csv(SAMPLES / "nile.csv")["year"]
+    assert years[results(lives[case].fit)["drift"] == 1].between(1898, 1900).tolist() == [True]
+
+
+@pytest.mark.parametrize("case", ["random_cut_forest_alone", "anomaly_detection_ecod"])
+def test_the_warmest_months_are_outliers_and_the_usual_ones_are_not(case: str, lives: dict[str, Life]) -> None:
+    values = pd.read_csv(SAMPLES / "sea_temperature.csv")["value"]
+    outlier = results(lives[case].fit)["outlier"] == 1
+    assert outlier[values.idxmax()]
+    assert not outlier[values.between(*values.quantile([0.2, 0.8]))].any()
+
+
+@pytest.mark.parametrize("case", ["text_sentiment"])
+def test_remarks_are_taken_as_they_were_meant(case: str, lives: dict[str, Life]) -> None:
+    mood = pd.read_csv(SAMPLES / "remarks.csv")["mood"]
+    assert ((results(lives[case].fit)["polarity"] > 0) == (mood == "good")).mean() > 0.85
+
+
+@pytest.mark.parametrize("case", ["graph_algo"])
+def test_the_hub_of_the_club_leads_and_a_stranger_has_no_measures(
+    case: str, lives: dict[str, Life], service: Service
+) -> None:
+    sources = pd.read_csv(SAMPLES / "karate_club.csv")["src"]
+    degree = results(lives[case].fit)["degree_centrality"].groupby(sources).first()
+    assert degree.idxmax() == "member_1"
+    assert degree["member_1"] == pytest.approx(16 / 33)
+    stranger = pd.DataFrame({"src": ["nobody", "member_1"], "dest": ["member_2", "nobody"]})
+    answer = results(service.post("/apply", **posted("graph_algo src dest", stranger, "lib")))
+    assert answer["degree_centrality"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("case", ["umap"])
+def test_new_rows_are_placed_beside_those_that_they_are_like(
+    case: str, lives: dict[str, Life], service: Service
+) -> None:
+    fitted = results(lives[case].fit)
+    rows = pd.read_csv(SAMPLES / "iris.csv")[IRIS].iloc[[0, 60, 120]] + 0.01
+    placed = results(service.post("/apply", **posted(f"umap {' '.join(IRIS)}", rows, "lib")))
+    away = np.linalg.norm(placed.to_numpy() - fitted.iloc[[0, 60, 120]].to_numpy(), axis=1)
+    assert (away < 2).all(), away
+
+
+@pytest.mark.parametrize("case", ["prophet_forecast"])
+def test_prophet_answers_dates_alone_in_the_order_in_which_they_came(
+    case: str, lives: dict[str, Life], service: Service
+) -> None:
+    dates = pd.DataFrame({"ds": ["2003-07-01", "2002-01-01", "2002-10-01"]})
+    answer = results(service.post("/apply", **posted("prophet_forecast ds", dates, "lib")))
+    assert answer["ds"].tolist() == dates["ds"].tolist()
+    assert answer["yhat"].between(365, 385).all()
+
+
+@pytest.mark.parametrize("case", ["stumpy", "random_cut_forest", "drift_detection"])
+def test_rows_without_the_series_that_the_fit_did_not_see_are_refused(
+    case: str, lives: dict[str, Life], service: Service
+) -> None:
+    named, _, feature = BY_ID[case].fields.partition(" from ")
+    answer = service.post("/apply", **posted(f"{case} {feature}", pd.DataFrame({feature: [-1, -2]}), "lib"))
+    assert answer["status"] == "error"
+    assert f"Field(s) {named}: missing from the events that arrived, and 2 of 2" in answer["message"]
+
+
+def test_a_grid_is_data_and_never_runs(service: Service, tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    search = f"grid_search_svm {CODE.format(touched)} species from sepal_*"
+    answer = service.post("/fit", **posted(search, pd.read_csv(SAMPLES / "iris.csv"), "grid"))
+    assert answer["status"] == "error"
+    assert "no Python dict of lists" in answer["message"]
+    assert not touched.exists()
+
+
+# By papermill
+
+
+@pytest.fixture(scope="module")
+def executed(request: pytest.FixtureRequest, home: Path) -> dict[str, list[Any]]:
+    """Each chosen notebook run from top to bottom: what its cells put out."""
+    chosen = asked_for(request, "name")
+    return by_papermill(home, {name: {} for name in NAMES if name in chosen})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_papermill_runs_a_notebook_from_top_to_bottom_and_it_plots(name: str, executed: dict[str, list[Any]]) -> None:
+    assert_ran_and_plotted(executed[name])

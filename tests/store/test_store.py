@@ -1,0 +1,232 @@
+"""Which version serves: the current one, what takes its place, and any order of events."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from dltk_runtime.errors import StoreDamaged, VersionUnknown
+from dltk_runtime.files import atomic
+from dltk_runtime.paths import Paths
+from dltk_runtime.store import removal
+from dltk_runtime.store.store import Facts, ModelName, ModelStore
+from tests.store.helpers import NAME, commit, promoted
+
+
+@pytest.fixture
+def store(paths: Paths) -> ModelStore:
+    return ModelStore(paths, keep=2)
+
+
+def test_nothing_committed_is_version_0(store: ModelStore, paths: Paths) -> None:
+    assert store.current(NAME) is None
+    version = store.serving(NAME)
+    assert (version.number, version.load_name) == (0, "umap_default")
+    assert not version.kept_model.exists()
+    with pytest.raises(VersionUnknown):
+        version.manifest()
+    with pytest.raises(VersionUnknown, match="umap/default has no files of an old volume"):
+        store.get(NAME, 0)
+    with pytest.raises(VersionUnknown, match=r"has no version 7; committed versions in .*: none"):
+        store.get(NAME, 7)
+
+
+def test_a_first_version_serves_before_it_is_promoted(store: ModelStore) -> None:
+    """So that a kill between the manifest and `current` loses nothing."""
+    version = commit(store)
+    assert store.current(NAME) == version
+
+
+def test_a_later_version_does_not_serve_before_it_is_promoted(store: ModelStore) -> None:
+    first = promoted(store)
+    second = commit(store)
+    assert store.current(NAME) == first
+    store.promote(second)
+    assert store.current(NAME) == second
+
+
+@pytest.mark.parametrize("content", [b"", b"9\n", b"3", b"x", b"-1", b"\xd9\xa3", b"9" * 60])
+def test_a_current_that_names_no_whole_version_falls_back_to_the_newest_whole_one(
+    content: bytes, store: ModelStore
+) -> None:
+    commit(store)
+    second = commit(store)
+    store.reserve(NAME)
+    (second.folder.parent / "current").write_bytes(content)
+    assert store.current(NAME) == second
+
+
+def test_a_version_with_a_torn_manifest_does_not_serve(store: ModelStore) -> None:
+    first, second = promoted(store), promoted(store)
+    (second.folder / "version.json").write_bytes(b'{"format": 1, "algo')
+    assert store.current(NAME) == first
+    with pytest.raises(StoreDamaged, match=r"version\.json is damaged"):
+        second.manifest()
+    with pytest.raises(StoreDamaged):
+        store.promote(second)
+
+
+def test_a_manifest_of_a_newer_format_is_refused(store: ModelStore) -> None:
+    version = commit(store)
+    text = (version.folder / "version.json").read_text().replace('"format": 1', '"format": 99')
+    (version.folder / "version.json").write_text(text)
+    with pytest.raises(StoreDamaged, match="has format 99, and this runtime reads up to 1"):
+        version.manifest()
+
+
+def test_looking_for_the_current_version_reads_no_folder(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands before every apply."""
+    version = promoted(store)
+
+    def scanned(folder: Path) -> list[str]:
+        pytest.fail(f"{folder} was read")
+
+    monkeypatch.setattr(atomic, "names_in", scanned)
+    assert store.current(NAME) == version
+    assert version.manifest() is version.manifest()
+
+
+def test_a_rollback_goes_to_the_version_before_and_the_next_fit_moves_on(store: ModelStore) -> None:
+    first, second = promoted(store), promoted(store)
+    assert store.rollback(NAME) == first
+    assert store.current(NAME) == first
+    with pytest.raises(VersionUnknown, match="nothing before version 1 to go back to"):
+        store.rollback(NAME)
+    third = promoted(store)
+    assert store.current(NAME) == third
+    assert store.rollback(NAME) == second
+
+
+def test_a_rollback_passes_over_damaged_versions(store: ModelStore) -> None:
+    first, second, _ = promoted(store), promoted(store), promoted(store)
+    (second.folder / "umap_default.json").unlink()
+    assert store.rollback(NAME) == first
+
+
+def test_a_damaged_or_missing_version_cannot_be_promoted(store: ModelStore) -> None:
+    first, second = promoted(store), commit(store)
+    (second.folder / "umap_default.json").unlink()
+    with pytest.raises(StoreDamaged):
+        store.promote(second)
+    with pytest.raises(VersionUnknown):
+        store.promote(store._version(NAME, 9))
+    assert store.current(NAME) == first
+
+
+def test_a_version_pruned_while_it_is_promoted_does_not_stay_current(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = commit(store), promoted(store)
+    point = store._point
+
+    def pruned_before(name: ModelName, number: int) -> None:
+        if number == first.number:
+            removal.hide(first.folder)
+        point(name, number)
+
+    monkeypatch.setattr(store, "_point", pruned_before)
+    with pytest.raises(VersionUnknown):
+        store.promote(first)
+    assert store._named(NAME) == second.number
+
+
+def test_an_unhealthy_version_is_current_only_if_there_is_no_other(store: ModelStore) -> None:
+    first = commit(store)
+    assert store.promote_if_first(first)
+    second = commit(store)
+    assert not store.promote_if_first(second)
+    assert store.current(NAME) == first
+
+
+def test_an_empty_current_counts_as_none(store: ModelStore) -> None:
+    version = commit(store)
+    (version.folder.parent / "current").touch()
+    assert store.promote_if_first(version)
+    assert store._named(NAME) == version.number
+
+
+# ---------------------------------------------------------------- any order of events
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Fits, promotions, rollbacks, prunes and losses in any order."""
+
+    @initialize()
+    def start(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = ModelStore(Paths(Path(self.folder.name), Path(self.folder.name)), keep=2)
+        self.taken: list[int] = []
+        self.wanted: int | None = None  # what the last promotion or rollback made current
+
+    @rule(keep=st.booleans(), promote=st.booleans())
+    def fit(self, keep: bool, promote: bool) -> None:
+        with self.store.reserve(NAME) as reserved:
+            self.taken.append(reserved.number)
+            if not keep:
+                return
+            (reserved.folder / "umap_default.json").write_text(str(reserved.number))
+            version = reserved.commit(Facts(), b"", b"")
+        if promote:
+            self.store.promote(version)
+            self.wanted = version.number
+
+    @rule()
+    def killed_fit(self) -> None:
+        self.taken.append(self.store.reserve(NAME).number)
+
+    @rule()
+    def prune(self) -> None:
+        self.store.prune(NAME)
+
+    @rule()
+    def sweep(self) -> None:
+        self.store.sweep(older_than=-1)
+
+    @precondition(lambda self: self.store.versions(NAME))
+    @rule(data=st.data())
+    def promote(self, data: st.DataObject) -> None:
+        version = data.draw(st.sampled_from(self.store.versions(NAME)))
+        self.store.promote(version)
+        self.wanted = version.number
+
+    @rule()
+    def rollback(self) -> None:
+        before = self.store.serving(NAME).number
+        try:
+            self.wanted = self.store.rollback(NAME).number
+        except VersionUnknown:
+            return
+        assert self.wanted < before
+
+    @precondition(lambda self: self.store.versions(NAME))
+    @rule()
+    def the_newest_is_deleted_by_hand(self) -> None:
+        newest = self.store.versions(NAME)[-1]
+        removal.discard(newest.folder)
+        if newest.number == self.wanted:
+            self.wanted = None
+
+    @invariant()
+    def no_number_is_used_twice(self) -> None:
+        assert self.taken == sorted(set(self.taken))
+
+    @invariant()
+    def the_current_version_is_whole(self) -> None:
+        current = self.store.current(NAME)
+        assert (current is None) == (self.store.versions(NAME) == [])
+        if current is not None:
+            current.verify(hashes=True)
+            assert (current.folder / "umap_default.json").read_text() == str(current.number)
+            assert self.wanted in (None, current.number)
+
+    def teardown(self) -> None:
+        self.folder.cleanup()
+
+
+StoreMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestStoreInAnyOrder = StoreMachine.TestCase
