@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dltk_runtime.settings import SITE, Settings, worker_environment
+from dltk_runtime.paths import SITE
+from dltk_runtime.pool.environment import worker_environment
+from dltk_runtime.settings import Settings
 
 TOKEN = "bench"
 START = 60.0  # seconds within which a server must answer

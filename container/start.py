@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from dltk_runtime import home, tls
-from dltk_runtime.errors import DltkError, TokenMissing
+from dltk_runtime.errors import DltkError
+from dltk_runtime.server.errors import TokenMissing
 from dltk_runtime.settings import Settings
 
 HERE = Path(__file__).resolve().parent

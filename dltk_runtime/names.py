@@ -47,3 +47,12 @@ def checked(kind: str, name: str) -> str:
     if len(name) > LONGEST or not _NAME.fullmatch(name):
         raise NameInvalid(kind, name)
     return name
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What an apply worker serves."""
+
+    algorithm: str
+    model: str
+    version: int

@@ -76,3 +76,6 @@ class Paths:
         if path.startswith(SRV):
             return str(self.home) + path[len(SRV) - 1 :]
         return path
+
+
+SITE = Path(__file__).with_name("site")  # what notebooks import: app, dsdlsupport

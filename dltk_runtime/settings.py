@@ -7,140 +7,32 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
-from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dltk_runtime.errors import NameInvalid, SettingInvalid
+from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
-
-MIB = 1024**2
-GIB = 1024**3
-
-
-SITE = Path(__file__).with_name("site")  # what notebooks import: app, dsdlsupport
-# Headers too: splunk-opentelemetry puts its token into OTEL_EXPORTER_OTLP_HEADERS.
-_SECRET = re.compile("token|passw|secret|credential|key|llm_config|headers", re.IGNORECASE)
-# Traces alone, since logs repeat what notebooks print; and a collector that is away must not hold up the server's end.
-_TRACING = {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
+from dltk_runtime.setting_types import (
+    Variable,
+    as_bytes,
+    as_devices,
+    as_flag,
+    as_models,
+    as_natural,
+    as_password_hash,
+    as_path,
+    as_port,
+    as_positive,
+    as_seconds,
+    as_text,
+    as_token,
+    one_of,
+    setting,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One variable of the environment: its name, what it must be, and what it does."""
-
-    name: str
-    wanted: str
-    cast: Callable[[str], Any]
-    help: str
-    secret: bool = False
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _token(value: str) -> str:
-    """A token goes into an HTTP header as it is."""
-    if not all("!" <= character <= "~" for character in value):
-        raise ValueError
-    return value
-
-
-def _password_hash(value: str) -> str:
-    """``argon2:…`` or ``sha256:salt:digest``: a password as it is would let nobody in."""
-    if not re.fullmatch(r"argon2:\$argon2.+|[a-z0-9]+:[0-9a-f]+:[0-9a-f]+", value):
-        raise ValueError
-    return value
-
-
-def _path(value: str) -> Path:
-    return Path(value).expanduser().absolute()
-
-
-def _flag(value: str) -> bool:
-    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.strip().lower()]
-
-
-def _port(value: str) -> int:
-    number = int(value)
-    if not 0 <= number <= 65535:
-        raise ValueError
-    return number
-
-
-def _natural(value: str) -> int:
-    number = int(value)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-def _seconds(value: str) -> float:
-    number = float(value)
-    if not 0 < number < float("inf"):
-        raise ValueError
-    return number
-
-
-def _bytes(value: str) -> int:
-    """``2048``, ``512M``, ``2GiB``."""
-    text = value.strip().upper().removesuffix("B").removesuffix("I")
-    factor = {"K": 1024, "M": MIB, "G": GIB}.get(text[-1:], 1)
-    number = float(text[:-1] if factor > 1 else text)
-    if not 0 <= number < 2**60:
-        raise ValueError
-    return int(number * factor)
-
-
-def _models(value: str) -> tuple[ModelName, ...]:
-    """``pytorch_nn/iris, umap/map``."""
-    pairs = [each.strip().split("/") for each in value.split(",") if each.strip()]
-    try:
-        return tuple(ModelName(*pair) for pair in pairs)
-    except (NameInvalid, TypeError) as error:
-        raise ValueError from error
-
-
-def _devices(value: str) -> str:
-    """Indexes as ``nvidia-smi`` shows them, or UUIDs of GPUs or of parts of them (MIG)."""
-    text = value.strip()
-    if text.lower() in ("auto", "none"):
-        return text.lower()
-    if not re.fullmatch(r"(\d+|(GPU|MIG)-[0-9A-Za-z/-]+)(\s*,\s*(\d+|(GPU|MIG)-[0-9A-Za-z/-]+))*", text):
-        raise ValueError
-    return re.sub(r"\s", "", text)
-
-
-def _one_of(*values: str) -> Callable[[str], str]:
-    def cast(value: str) -> str:
-        return {each.lower(): each for each in values}[value.strip().lower()]
-
-    return cast
-
-
-def _setting(
-    name: str, default: Any, wanted: str, cast: Callable[[str], Any], help: str, *, secret: bool = False
-) -> Any:
-    return field(default=default, repr=not secret, metadata={"variable": Variable(name, wanted, cast, help, secret)})
+from dltk_runtime.units import GIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,206 +40,218 @@ class Settings:
     """What one server runs with. Sizes are bytes, times are seconds; 0 means "work it out" where the help says so."""
 
     # protocol.md §3: the contract of a DSDL container
-    api_token: str = _setting(
-        "api_token", "", "text without blanks", _token, "the token that every request must carry; needed", secret=True
+    api_token: str = setting(
+        "api_token", "", "text without blanks", as_token, "the token that every request must carry; needed", secret=True
     )
-    api_workers: int = _setting(
+    api_workers: int = setting(
         "api_workers",
         1,
         "a whole number from 1 on",
-        _positive,
+        as_positive,
         "worker processes that may serve one model at the same time",
     )
-    https: bool | None = _setting(
+    https: bool | None = setting(
         "ENABLE_HTTPS",
         None,
         "true or false",
-        _flag,
+        as_flag,
         "TLS on or off; unset: on in the image, elsewhere off and then only on a loopback address",
     )
-    tls_cert: Path | None = _setting(
-        "API_SSL_CERT", None, "a path", _path, "certificate chain (PEM); unset: a self-signed one, made once per home"
+    tls_cert: Path | None = setting(
+        "API_SSL_CERT", None, "a path", as_path, "certificate chain (PEM); unset: a self-signed one, made once per home"
     )
-    tls_key: Path | None = _setting("API_SSL_KEY", None, "a path", _path, "its private key (PEM)")
-    mode: str = _setting(
+    tls_key: Path | None = setting("API_SSL_KEY", None, "a path", as_path, "its private key (PEM)")
+    mode: str = setting(
         "MODE_DEV_PROD",
         "PROD",
         "DEV or PROD",
-        _one_of("DEV", "PROD"),
+        one_of("DEV", "PROD"),
         "in the image: PROD starts the API alone, DEV also JupyterLab, TensorBoard and MLflow",
     )
-    jupyter_password: str = _setting(
+    jupyter_password: str = setting(
         "JUPYTER_PASSWD",
         "",
         "a hash as jupyter_server.auth.passwd() makes it",
-        _password_hash,
+        as_password_hash,
         "hash of JupyterLab's password; in the image JupyterLab does not start without",
         secret=True,
     )
-    jupyter_port: int = _setting("JUPYTER_PORT", 8888, "a port", _port, "port of JupyterLab in the image")
-    open_tools: bool = _setting(
+    jupyter_port: int = setting("JUPYTER_PORT", 8888, "a port", as_port, "port of JupyterLab in the image")
+    open_tools: bool = setting(
         "DLTK_OPEN_TOOLS",
         False,
         "true or false",
-        _flag,
+        as_flag,
         "in the image: whether TensorBoard (6006) and MLflow (6000) answer everybody, instead of behind JupyterLab's "
         "password alone",
     )
-    splunk_access: bool = _setting(
-        "splunk_access_enabled", False, "1 or 0", _flag, "whether notebooks may search in Splunk (dsdlsupport)"
+    splunk_access: bool = setting(
+        "splunk_access_enabled", False, "1 or 0", as_flag, "whether notebooks may search in Splunk (dsdlsupport)"
     )
-    splunk_host: str = _setting("splunk_access_host", "", "text", _text, "host of Splunk's REST API")
-    splunk_port: int = _setting("splunk_access_port", 8089, "a port", _port, "port of Splunk's REST API")
-    splunk_token: str = _setting("splunk_access_token", "", "text", _text, "token for Splunk's REST API", secret=True)
-    hec: bool = _setting(
-        "splunk_hec_enabled", False, "1 or 0", _flag, "whether notebooks may send events to Splunk (dsdlsupport)"
+    splunk_host: str = setting("splunk_access_host", "", "text", as_text, "host of Splunk's REST API")
+    splunk_port: int = setting("splunk_access_port", 8089, "a port", as_port, "port of Splunk's REST API")
+    splunk_token: str = setting("splunk_access_token", "", "text", as_text, "token for Splunk's REST API", secret=True)
+    hec: bool = setting(
+        "splunk_hec_enabled", False, "1 or 0", as_flag, "whether notebooks may send events to Splunk (dsdlsupport)"
     )
-    hec_url: str = _setting("splunk_hec_url", "", "text", _text, "URL of the HTTP Event Collector")
-    hec_token: str = _setting("splunk_hec_token", "", "text", _text, "token of the HTTP Event Collector", secret=True)
-    splunk_cafile: Path | None = _setting(
-        "DLTK_SPLUNK_CAFILE", None, "a path", _path, "certificates (PEM) to check Splunk's against; unset: the system's"
+    hec_url: str = setting("splunk_hec_url", "", "text", as_text, "URL of the HTTP Event Collector")
+    hec_token: str = setting("splunk_hec_token", "", "text", as_text, "token of the HTTP Event Collector", secret=True)
+    splunk_cafile: Path | None = setting(
+        "DLTK_SPLUNK_CAFILE",
+        None,
+        "a path",
+        as_path,
+        "certificates (PEM) to check Splunk's against; unset: the system's",
     )
-    splunk_verify: bool = _setting(
-        "DLTK_SPLUNK_VERIFY", True, "true or false", _flag, "whether Splunk's certificate is checked at all"
+    splunk_verify: bool = setting(
+        "DLTK_SPLUNK_VERIFY", True, "true or false", as_flag, "whether Splunk's certificate is checked at all"
     )
-    splunk_patience: float = _setting(
+    splunk_patience: float = setting(
         "DLTK_SPLUNK_PATIENCE",
         30.0,
         "seconds above 0",
-        _seconds,
+        as_seconds,
         "for how long a call is tried again while Splunk does not answer or is busy",
     )
-    events_index: str = _setting(
-        "DLTK_EVENTS_INDEX", "", "text", _text, "index for the runtime's own events; unset: the token's default"
+    events_index: str = setting(
+        "DLTK_EVENTS_INDEX", "", "text", as_text, "index for the runtime's own events; unset: the token's default"
     )
-    events_spool: int = _setting(
+    events_spool: int = setting(
         "DLTK_EVENTS_SPOOL",
         64 * MIB,
         "a size such as 64M",
-        _bytes,
+        as_bytes,
         "disk space for events that Splunk does not take yet; those beyond it are dropped and counted",
     )
-    tracing: bool = _setting(
-        "olly_enabled", False, "1 or 0", _flag, "whether requests are traced, by splunk-opentelemetry"
+    tracing: bool = setting(
+        "olly_enabled", False, "1 or 0", as_flag, "whether requests are traced, by splunk-opentelemetry"
     )
     # ours
-    admin_token: str = _setting(
+    admin_token: str = setting(
         "DLTK_ADMIN_TOKEN",
         "",
         "text without blanks",
-        _token,
+        as_token,
         "token that changes under /v1 need; unset: the api_token",
         secret=True,
     )
-    open_metrics: bool = _setting(
-        "DLTK_OPEN_METRICS", False, "true or false", _flag, "serve /metrics without the token"
+    open_metrics: bool = setting(
+        "DLTK_OPEN_METRICS", False, "true or false", as_flag, "serve /metrics without the token"
     )
-    home: Path = _setting(
-        "DLTK_HOME", Path(".dltk"), "a path", _path, "models, jobs, graphics, certificates; /srv in the image"
+    home: Path = setting(
+        "DLTK_HOME", Path(".dltk"), "a path", as_path, "models, jobs, graphics, certificates; /srv in the image"
     )
-    notebooks: Path = _setting(
-        "DLTK_NOTEBOOKS", Path("notebooks"), "a path", _path, "the notebooks' folder; /srv/notebooks in the image"
+    notebooks: Path = setting(
+        "DLTK_NOTEBOOKS", Path("notebooks"), "a path", as_path, "the notebooks' folder; /srv/notebooks in the image"
     )
-    host: str = _setting("DLTK_HOST", "127.0.0.1", "an address", _text, "address to listen on; 0.0.0.0 in the image")
-    port: int = _setting("DLTK_PORT", 5000, "a port, 0 for a free one", _port, "port to listen on")
-    max_body: int = _setting("DLTK_MAX_BODY", 2 * GIB, "a size such as 512M", _bytes, "largest request")
-    apply_workers: int = _setting(
+    host: str = setting("DLTK_HOST", "127.0.0.1", "an address", as_text, "address to listen on; 0.0.0.0 in the image")
+    port: int = setting("DLTK_PORT", 5000, "a port, 0 for a free one", as_port, "port to listen on")
+    max_body: int = setting("DLTK_MAX_BODY", 2 * GIB, "a size such as 512M", as_bytes, "largest request")
+    apply_workers: int = setting(
         "DLTK_APPLY_WORKERS",
         0,
         "a whole number",
-        _natural,
+        as_natural,
         "worker processes kept for apply, all models together; 0: one for each GiB of memory, 2 to 16",
     )
-    fit_workers: int = _setting(
+    fit_workers: int = setting(
         "DLTK_FIT_WORKERS",
         0,
         "a whole number",
-        _natural,
+        as_natural,
         "fits that run at the same time, beside those that have a GPU; 0: cores + 1",
     )
-    gpus: str = _setting(
+    gpus: str = setting(
         "DLTK_GPUS",
         "auto",
         "auto, none, or devices as CUDA_VISIBLE_DEVICES names them (0,1)",
-        _devices,
+        as_devices,
         "GPUs for notebooks, each for one fit at a time; auto: those that CUDA_VISIBLE_DEVICES and the driver show",
     )
-    max_waiting: int = _setting(
+    max_waiting: int = setting(
         "DLTK_MAX_WAITING",
         64,
         "a whole number",
-        _natural,
+        as_natural,
         "requests that may wait for one algorithm; further ones are refused",
     )
-    apply_timeout: float = _setting(
-        "DLTK_APPLY_TIMEOUT", 600.0, "seconds above 0", _seconds, "deadline of one apply, waiting included"
+    apply_timeout: float = setting(
+        "DLTK_APPLY_TIMEOUT", 600.0, "seconds above 0", as_seconds, "deadline of one apply, waiting included"
     )
-    fit_timeout: float = _setting(
-        "DLTK_FIT_TIMEOUT", 86400.0, "seconds above 0", _seconds, "deadline of one fit, from the start of its process"
+    fit_timeout: float = setting(
+        "DLTK_FIT_TIMEOUT", 86400.0, "seconds above 0", as_seconds, "deadline of one fit, from the start of its process"
     )
-    worker_memory: int = _setting(
+    worker_memory: int = setting(
         "DLTK_WORKER_MEMORY",
         0,
         "a size such as 4G",
-        _bytes,
+        as_bytes,
         "memory of one worker and its children; 0: 80% of the container's limit",
     )
-    apply_threads: int = _setting(
+    apply_threads: int = setting(
         "DLTK_APPLY_THREADS",
         1,
         "a whole number from 1 on",
-        _positive,
+        as_positive,
         "threads of numeric libraries in an apply worker",
     )
-    fit_threads: int = _setting(
-        "DLTK_FIT_THREADS", 0, "a whole number", _natural, "the same in a fit worker; 0: cores - 1, at least 1"
+    fit_threads: int = setting(
+        "DLTK_FIT_THREADS", 0, "a whole number", as_natural, "the same in a fit worker; 0: cores - 1, at least 1"
     )
-    spares: int = _setting(
-        "DLTK_SPARES", 2, "a whole number", _natural, "worker processes held ready with their imports done"
+    spares: int = setting(
+        "DLTK_SPARES", 2, "a whole number", as_natural, "worker processes held ready with their imports done"
     )
-    preload: tuple[ModelName, ...] = _setting(
+    preload: tuple[ModelName, ...] = setting(
         "DLTK_PRELOAD",
         (),
         "algorithm/model, with commas between several",
-        _models,
+        as_models,
         "models that are loaded before /readyz says yes",
     )
-    max_queued: int = _setting(
-        "DLTK_MAX_QUEUED", 100, "a whole number from 1 on", _positive, "asynchronous fits (mode=async) that may wait"
+    max_queued: int = setting(
+        "DLTK_MAX_QUEUED", 100, "a whole number from 1 on", as_positive, "asynchronous fits (mode=async) that may wait"
     )
-    hangup: str = _setting(
+    hangup: str = setting(
         "DLTK_HANGUP",
         "continue",
         "continue or cancel",
-        _one_of("continue", "cancel"),
+        one_of("continue", "cancel"),
         "what becomes of a fit whose search hangs up, as Splunk does after max_fit_time",
     )
-    grace: float = _setting(
-        "DLTK_GRACE", 10.0, "seconds above 0", _seconds, "time that running requests and fits have to end after SIGTERM"
+    grace: float = setting(
+        "DLTK_GRACE",
+        10.0,
+        "seconds above 0",
+        as_seconds,
+        "time that running requests and fits have to end after SIGTERM",
     )
-    refuse_missing: bool = _setting(
-        "DLTK_REFUSE_MISSING", False, "true or false", _flag, "refuse an apply that lacks a feature, instead of warning"
+    refuse_missing: bool = setting(
+        "DLTK_REFUSE_MISSING",
+        False,
+        "true or false",
+        as_flag,
+        "refuse an apply that lacks a feature, instead of warning",
     )
-    keep_versions: int = _setting(
+    keep_versions: int = setting(
         "DLTK_KEEP_VERSIONS",
         5,
         "a whole number from 1 on",
-        _positive,
+        as_positive,
         "newest versions kept of each model, beside the current one",
     )
-    keep_jobs: int = _setting("DLTK_KEEP_JOBS", 1000, "a whole number from 1 on", _positive, "newest job records kept")
-    log_bytes: int = _setting(
+    keep_jobs: int = setting("DLTK_KEEP_JOBS", 1000, "a whole number from 1 on", as_positive, "newest job records kept")
+    log_bytes: int = setting(
         "DLTK_LOG_BYTES",
         MIB,
         "a size such as 1M",
-        _bytes,
+        as_bytes,
         "what a job's log keeps of the printed text: half of it from the start, half from the end",
     )
-    text: str = _setting(
+    text: str = setting(
         "DLTK_TEXT",
         "object",
         "object or string",
-        _one_of("object", "string"),
+        one_of("object", "string"),
         "dtype of text columns in the frames that notebooks get",
     )
 
@@ -395,59 +299,27 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def prepare_tracing(environ: MutableMapping[str, str] | None = None) -> None:
-    """Set what OpenTelemetry's own variables leave open, before it reads them."""
-    environ = os.environ if environ is None else environ
-    for name, value in _TRACING.items():
-        environ.setdefault(name, value)
-
-
-def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
-    """The environment of a worker: this process's without its secrets, plus what notebooks rely on.
-
-    Thread counts are read by the numeric libraries when they are imported, so they must stand here.
-    """
-    environ = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
-    search_path = [str(SITE), *filter(None, [environ.get("PYTHONPATH")])]
-    defaults = {
-        "MPLBACKEND": "Agg",  # no display
-        "TF_CPP_MIN_LOG_LEVEL": "2",  # warnings and errors
-        # glibc else hands the memory of every table back to the kernel, and gets it anew, zeroed, for the next one.
-        "MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2),
-        "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2),
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # models share a GPU
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as nvidia-smi counts, whose indexes people write into settings
-    }
-    no_gpu = {"CUDA_VISIBLE_DEVICES": ""} if settings.gpu_names == () else {}
-    fixed = {
-        **no_gpu,
-        "DLTK_HOME": str(settings.paths.home),
-        "DLTK_NOTEBOOKS": str(settings.paths.notebooks),
-        "PYTHONPATH": os.pathsep.join(search_path),
-        "PANDAS_FUTURE_INFER_STRING": "1" if settings.text == "string" else "0",
-        # torch.load of whole models, which published notebooks use: the files come from our own store.
-        "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",
-    }
-    return {**defaults, **environ, **fixed, **dict.fromkeys(_THREADS, str(threads))}
-
-
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
     """Which container ``dltk search`` and its relatives call, and with which token."""
 
-    url: str = _setting(
-        "DLTK_URL", "http://127.0.0.1:5000", "an address", _text, "address of the container that clients call"
+    url: str = setting(
+        "DLTK_URL", "http://127.0.0.1:5000", "an address", as_text, "address of the container that clients call"
     )
-    token: str = _setting(
+    token: str = setting(
         "DLTK_TOKEN",
         "",
         "text without blanks",
-        _token,
+        as_token,
         "its token for clients; unset: the one in api_token",
         secret=True,
     )
-    cafile: Path | None = _setting(
-        "DLTK_CAFILE", None, "a path", _path, "certificate (PEM) to check the container's against; unset: the system's"
+    cafile: Path | None = setting(
+        "DLTK_CAFILE",
+        None,
+        "a path",
+        as_path,
+        "certificate (PEM) to check the container's against; unset: the system's",
     )
 
     @classmethod
@@ -483,7 +355,7 @@ def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:
     Raises:
         SettingInvalid: that file cannot be read.
     """
-    variable = Variable(name, "text", _text, "", secret=True)
+    variable = Variable(name, "text", as_text, "", secret=True)
     return _lookup(variable, os.environ if environ is None else environ) or None
 
 
@@ -504,4 +376,4 @@ def code_location(environ: Mapping[str, str] | None = None) -> tuple[Paths, Path
     """Where a worker's children and kernels import notebooks from: the folders, and a version's ``code.json``."""
     environ = os.environ if environ is None else environ
     code = environ.get("DLTK_CODE")  # set by `CodeFinder.install`, never by a user
-    return worker_paths(environ), _path(code) if code else None
+    return worker_paths(environ), as_path(code) if code else None

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dltk_runtime.errors import CertificateInvalid
+from dltk_runtime.errors import DltkError
 from dltk_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -125,3 +125,12 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
+
+
+class CertificateInvalid(DltkError):
+    """The server cannot use its TLS certificate or key."""
+
+    exit_code = 78
+
+    def __init__(self, cert: Path | None, key: Path | None, cause: str, advice: str) -> None:
+        super().__init__(f"The TLS certificate {cert} with the private key {key} cannot be used: {cause}. {advice}")

@@ -13,8 +13,7 @@ import hypothesis
 import pytest
 
 from dltk_runtime.notebook.loader import CodeFinder
-from dltk_runtime.paths import Paths
-from dltk_runtime.settings import SITE
+from dltk_runtime.paths import SITE, Paths
 
 # The gate gives the same answer for the same code, on a slow machine too; `make fuzz` looks for new examples.
 hypothesis.settings.register_profile("gate", derandomize=True, deadline=None)

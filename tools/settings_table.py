@@ -10,7 +10,8 @@ from typing import Any
 from dltk_runtime.notebook.algorithm import algorithms
 from dltk_runtime.notebook.catalogue import entry, markdown
 from dltk_runtime.paths import Paths
-from dltk_runtime.settings import GIB, MIB, ClientSettings, Settings
+from dltk_runtime.settings import ClientSettings, Settings
+from dltk_runtime.units import GIB, MIB
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 

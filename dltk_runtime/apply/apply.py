@@ -15,16 +15,17 @@ from dltk_runtime import errors, logs
 from dltk_runtime.apply import mismatch
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.last_used import LastUsed
-from dltk_runtime.call import Call, Pieces, deaths_reported, expect, failed
-from dltk_runtime.errors import AlgorithmFailed, AlgorithmMissing, DltkError, OptionInvalid
-from dltk_runtime.fit.options import wants_version
+from dltk_runtime.call import Call, Pieces
+from dltk_runtime.errors import AlgorithmMissing, DltkError, OptionInvalid
 from dltk_runtime.jobs.store import JobStore
+from dltk_runtime.names import Key
 from dltk_runtime.notebook import algorithm
+from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.notebook.loader import Source, heavy_imports, read_source, unpack
-from dltk_runtime.pool.outcome import WorkerDied
+from dltk_runtime.notebook.parameters import wants_version
+from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.process import Sink, Worker, discard
-from dltk_runtime.pool.residents import Key
 from dltk_runtime.protocol import Request, answer
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelName, ModelStore, Version

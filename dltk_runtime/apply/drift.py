@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from dltk_runtime.pool.residents import Key
+from dltk_runtime.names import Key
 from dltk_runtime.store.manifest import Feature
+from dltk_runtime.tables.baseline import ENOUGH
 from dltk_runtime.worker.messages import Counts
 
-ENOUGH = 1_000  # rows of applies that one judgement is made of, at least
 FITTED = 200  # rows of the fit below which shares are chance
 DRIFTS = 0.2  # population stability index from which on a feature counts as drifting
 MOST = 500  # versions that are watched: those applied last

@@ -11,8 +11,7 @@ import msgspec
 from dltk_runtime.apply.drift import MOST, Judgement
 from dltk_runtime.errors import DltkError, NameInvalid
 from dltk_runtime.files import atomic
-from dltk_runtime.names import ModelName
-from dltk_runtime.pool.residents import Key
+from dltk_runtime.names import Key, ModelName
 from dltk_runtime.store.store import ModelStore
 
 

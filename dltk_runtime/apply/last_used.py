@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from dltk_runtime.errors import DltkError
+from dltk_runtime.names import Key
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.pool.residents import Key
 from dltk_runtime.store.store import ModelName, ModelStore
 from dltk_runtime.worker.messages import Describe, Described
 

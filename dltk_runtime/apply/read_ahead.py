@@ -16,9 +16,9 @@ import os
 from collections import OrderedDict
 
 from dltk_runtime.files.memory import MemoryFile
+from dltk_runtime.names import Key
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.process import Worker
-from dltk_runtime.pool.residents import Key
 from dltk_runtime.worker.messages import OVER, ReadAhead
 
 HEAD = 64 * 1024  # bytes in which the first line must end

@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from dltk_runtime.errors import BatchInvalid
+from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.notebook.source import Source, is_definition
 

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
+from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.batch.order import Order, prepare
 from dltk_runtime.batch.run import Outcome, run
-from dltk_runtime.errors import BatchInvalid, DltkError
+from dltk_runtime.errors import DltkError
 from dltk_runtime.settings import Settings
 
 

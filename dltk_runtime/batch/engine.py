@@ -23,8 +23,8 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 
 from dltk_runtime.batch.document import INJECTED, Document, mark_failed, number_of
+from dltk_runtime.batch.errors import BatchFailed
 from dltk_runtime.batch.scrub import Scrubber, WholeLines
-from dltk_runtime.errors import BatchFailed
 from dltk_runtime.lab import kernelspec
 
 NAME = "dltk"

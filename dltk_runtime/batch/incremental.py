@@ -21,11 +21,11 @@ from typing import Any
 import pandas as pd
 
 from dltk_runtime.batch.destination import Destination, Sending
+from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.batch.order import Order, prepare
 from dltk_runtime.batch.records import Record, as_csv, keyed, records
 from dltk_runtime.batch.run import run
 from dltk_runtime.batch.watermark import Mark, held
-from dltk_runtime.errors import BatchInvalid
 from dltk_runtime.names import checked
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.columns import TIME, frame_of

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dltk_runtime.batch.document import RUN
+from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.batch.scrub import Scrubber, is_secret, resolve
-from dltk_runtime.errors import AlgorithmInvalid, BatchInvalid
 from dltk_runtime.fit.options import FitOptions, fit_options
 from dltk_runtime.names import ModelName, checked
 from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.algorithm import contract_of, find
+from dltk_runtime.notebook.errors import AlgorithmInvalid
 from dltk_runtime.notebook.parameters import Value
 from dltk_runtime.notebook.source import Source, read_source
 from dltk_runtime.paths import Paths

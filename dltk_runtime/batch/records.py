@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.emulator.mltk.reply import merge, rename
-from dltk_runtime.errors import BatchFailed, BatchInvalid
 from dltk_runtime.splunk.columns import EXACT, TIME
 
 KEY = "event_key"

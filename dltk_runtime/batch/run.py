@@ -20,10 +20,11 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.batch import document, task
 from dltk_runtime.batch.document import APPLY, RUN, Document
 from dltk_runtime.batch.engine import Execution, execute
+from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.order import Order, Prepared, prepare
 from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.batch.task import Report, Task
-from dltk_runtime.errors import BatchFailed, BatchInvalid, DltkError
+from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.jobs.store import TOUCH_EVERY, Job, JobStore
 from dltk_runtime.lab import kernelspec

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dltk_runtime.errors import BatchInvalid
+from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.settings import secret
 
 SCHEME = "secret://"

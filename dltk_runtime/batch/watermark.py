@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.errors import BatchInvalid, shown
+from dltk_runtime.batch.errors import BatchInvalid
+from dltk_runtime.errors import shown
 from dltk_runtime.files import atomic
 
 LONGEST = 86_400  # seconds of one window: bounds what a flow that was away for long has to hold in memory

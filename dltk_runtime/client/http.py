@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dltk_runtime.errors import Unreachable
+from dltk_runtime.client.errors import Unreachable
 
 
 @dataclass(frozen=True, slots=True)

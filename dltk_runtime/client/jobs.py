@@ -9,8 +9,8 @@ from typing import TypeVar
 import msgspec
 
 from dltk_runtime.client import http
+from dltk_runtime.client.errors import ApiRefused, ReplyUnreadable
 from dltk_runtime.client.http import Reply
-from dltk_runtime.errors import ApiRefused, ReplyUnreadable
 from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.settings import ClientSettings
 

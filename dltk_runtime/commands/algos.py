@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from dltk_runtime.errors import NotebookError
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.catalogue import Entry, entry, markdown
+from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 

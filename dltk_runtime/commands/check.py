@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands import Exit
-from dltk_runtime.errors import NotebookError
 from dltk_runtime.notebook.algorithm import algorithms, find
+from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.notebook.review import Review, review
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings

@@ -10,7 +10,8 @@ import click
 
 from dltk_runtime.commands import Exit
 from dltk_runtime.doctor import examine
-from dltk_runtime.doctor.examine import Finding, Severity
+from dltk_runtime.doctor import finding as shape
+from dltk_runtime.doctor.finding import Finding, Severity, worst
 
 EPILOG = """\b
 Checked are: settings, token, certificate, ports, volume, notebooks, GPU; and, where splunk_access_… and splunk_hec_…
@@ -38,8 +39,8 @@ def command(as_json: bool, send_event: bool) -> None:
     """Check every hop from Splunk to the notebooks."""
     findings = list(shown(examine.examine(send_event=send_event), quiet=as_json))
     if as_json:
-        click.echo(json.dumps(examine.as_json(findings), indent=2))
-    sys.exit(CODES.get(examine.worst(findings), Exit.OK))
+        click.echo(json.dumps(shape.as_json(findings), indent=2))
+    sys.exit(CODES.get(worst(findings), Exit.OK))
 
 
 def shown(findings: Iterable[Finding], *, quiet: bool) -> Iterable[Finding]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
-from dltk_runtime.errors import Unreachable
 from dltk_runtime.settings import ClientSettings
 
 if TYPE_CHECKING:

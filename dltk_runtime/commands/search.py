@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
-from dltk_runtime.errors import CommandUnknown, SearchError, SearchInvalid, Unreachable
+from dltk_runtime.emulator.errors import CommandUnknown, SearchError, SearchInvalid
 from dltk_runtime.settings import ClientSettings, Settings
 
 if TYPE_CHECKING:

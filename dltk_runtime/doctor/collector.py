@@ -8,7 +8,7 @@ import socket
 import uuid
 from collections.abc import Iterator
 
-from dltk_runtime.doctor.examine import Finding, error, ok, skipped
+from dltk_runtime.doctor.finding import Finding, error, ok, skipped
 from dltk_runtime.doctor.rest import SECONDS, context_of, said, send
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.access import of_settings

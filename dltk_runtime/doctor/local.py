@@ -16,10 +16,13 @@ from contextlib import closing
 from pathlib import Path
 
 from dltk_runtime import home, tls
-from dltk_runtime.doctor.examine import Check, Finding, error, ok, skipped, warning
-from dltk_runtime.errors import CertificateInvalid, NotebookError, nearest
+from dltk_runtime.doctor.finding import Check, Finding, error, ok, skipped, warning
+from dltk_runtime.errors import nearest
 from dltk_runtime.notebook.algorithm import algorithms, check
-from dltk_runtime.settings import CLIENT_VARIABLES, GIB, MIB, VARIABLES, Settings
+from dltk_runtime.notebook.errors import NotebookError
+from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, Settings
+from dltk_runtime.tls import CertificateInvalid
+from dltk_runtime.units import GIB, MIB
 
 OURS = {"DLTK_CODE", "DLTK_LIBRARIES"}  # set by the runtime and the image themselves
 SHORT_TOKEN = 16  # characters: 96 bits, when they are random

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dltk_runtime.doctor.examine import Finding, error, ok, skipped, warning
+from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.rest import Refused, Rest
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.grammar import CONTAINERS
 from dltk_runtime.emulator.spl.macros import Macro, expand
-from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.service.status import NAME as STATUS
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore

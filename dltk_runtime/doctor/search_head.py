@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
-from dltk_runtime.doctor.examine import Finding, error, ok, skipped, warning
+from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.owners import owners
 from dltk_runtime.doctor.rest import SECONDS, Refused, Rest, context_of, send
 from dltk_runtime.settings import Settings

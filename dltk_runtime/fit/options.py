@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dltk_runtime.errors import OptionInvalid, nearest
-from dltk_runtime.notebook.parameters import FALSE, RUNTIME, TRUE
+from dltk_runtime.notebook.parameters import RUNTIME, wants_version
 from dltk_runtime.protocol import unquote
 
 # Of two values, is the higher the better one?
@@ -73,18 +73,6 @@ def fit_options(parameters: Mapping[str, str]) -> FitOptions:
         holdout=_share(given["holdout"]) if "holdout" in given else 0.0,
         with_version=wants_version(parameters),
     )
-
-
-def wants_version(parameters: Mapping[str, str]) -> bool:
-    """Whether `with_version` asks for the column ``model_version``, at fit or at apply.
-
-    Raises:
-        OptionInvalid: it is neither true nor false.
-    """
-    value = unquote(parameters.get("with_version", "false")).strip()
-    if value.lower() not in TRUE + FALSE:
-        raise OptionInvalid("with_version", value, "t or f")
-    return value.lower() in TRUE
 
 
 def _promotion(value: str) -> Promotion:

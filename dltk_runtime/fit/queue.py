@@ -18,17 +18,10 @@ from dataclasses import dataclass
 from dltk_runtime import logs
 from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Call, Pieces
-from dltk_runtime.errors import (
-    AlgorithmMissing,
-    DltkError,
-    FitCancelled,
-    JobUnknown,
-    NotCancellable,
-    QueueFull,
-    ServerStops,
-)
+from dltk_runtime.errors import AlgorithmMissing, DltkError
 from dltk_runtime.fit.options import FitOptions, fit_options
 from dltk_runtime.fit.train import Trained, Trainer, Training
+from dltk_runtime.jobs.errors import FitCancelled, JobUnknown, NotCancellable, QueueFull, ServerStops
 from dltk_runtime.jobs.record import State
 from dltk_runtime.jobs.store import TOUCH_EVERY, Job, JobStore
 from dltk_runtime.jobs.submission import Submission

@@ -16,14 +16,15 @@ import msgspec
 from dltk_runtime import logs
 from dltk_runtime.apply.apply import key_of
 from dltk_runtime.apply.last_used import LastUsed
-from dltk_runtime.call import Call, deaths_reported, expect, failed, report_of
-from dltk_runtime.errors import DltkError, FitCancelled, ServerStops
+from dltk_runtime.call import Call
+from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.options import FitOptions
 from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.jobs.errors import FitCancelled, ServerStops
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.progress import PrintedProgress
 from dltk_runtime.notebook.loader import unpack
-from dltk_runtime.pool.outcome import WorkerDied
+from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed, report_of
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.process import Worker
 from dltk_runtime.protocol import Request

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.macros import Macro, expand
-from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.files import atomic
 from dltk_runtime.flows import conf
 from dltk_runtime.flows.conf import Stanza

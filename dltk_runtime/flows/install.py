@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from splunklib.binding import UrlEncoded
 
-from dltk_runtime.errors import SearchInvalid
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.flows import conf
 from dltk_runtime.flows.app import App
 from dltk_runtime.splunk.connection import Connection

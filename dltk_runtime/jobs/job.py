@@ -13,9 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from dltk_runtime.errors import cut
 from dltk_runtime.jobs import series
 from dltk_runtime.jobs.output import JobLog
-from dltk_runtime.jobs.record import RECORD, JobError, JobRecord, State, cut, save
+from dltk_runtime.jobs.record import RECORD, JobError, JobRecord, State, save
 from dltk_runtime.jobs.submission import Claim, Submission
 
 logger = logging.getLogger(__name__)

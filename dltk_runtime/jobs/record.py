@@ -10,7 +10,6 @@ import msgspec
 
 from dltk_runtime.files import atomic
 
-LONGEST_TEXT = 64 * 1024  # characters of one text in a record; a traceback can repeat a whole frame
 RECORD = "job.json"
 
 
@@ -73,11 +72,3 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 def save(folder: Path, record: JobRecord) -> None:
     """Replace the record in a job's folder; whether it outlives a power cut is `files.sync`'s business."""
     atomic.write(folder / RECORD, atomic.to_json(record), durable=False)
-
-
-def cut(text: str) -> str:
-    """`text`, or its two ends when it is longer than a record may hold."""
-    if len(text) <= LONGEST_TEXT:
-        return text
-    half = LONGEST_TEXT // 2
-    return f"{text[:half]}\n[… {len(text) - 2 * half:,} characters left out …]\n{text[-half:]}"

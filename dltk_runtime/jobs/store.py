@@ -20,11 +20,12 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.errors import JobUnknown, NotCancellable
+from dltk_runtime.errors import cut
 from dltk_runtime.files import atomic
 from dltk_runtime.jobs import series
+from dltk_runtime.jobs.errors import JobUnknown, NotCancellable
 from dltk_runtime.jobs.job import LOG, Job, OnState, tell_nobody
-from dltk_runtime.jobs.record import RECORD, JobError, JobRecord, State, cut, save
+from dltk_runtime.jobs.record import RECORD, JobError, JobRecord, State, save
 from dltk_runtime.jobs.series import Series
 from dltk_runtime.jobs.submission import Claim, Submission
 from dltk_runtime.names import ModelName

@@ -17,8 +17,9 @@ from typing import Any
 from ipykernel.kernelapp import IPKernelApp
 
 from dltk_runtime.notebook.srv_paths import rebase_constants
-from dltk_runtime.paths import Paths
-from dltk_runtime.settings import SITE, Settings, worker_environment
+from dltk_runtime.paths import SITE, Paths
+from dltk_runtime.pool.environment import worker_environment
+from dltk_runtime.settings import Settings
 
 
 class Rebase(ast.NodeTransformer):

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dltk_runtime.errors import AlgorithmInvalid, AlgorithmUnknown, NameInvalid, NotebookUnreadable
+from dltk_runtime.errors import NameInvalid
 from dltk_runtime.notebook.coordinates import Coordinates, at
+from dltk_runtime.notebook.errors import AlgorithmInvalid, AlgorithmUnknown, NotebookUnreadable
 from dltk_runtime.notebook.loader import PACKAGE, CodeFinder, candidates, folders
 from dltk_runtime.notebook.outline import Outline, outline_of
 from dltk_runtime.notebook.parameters import declared

@@ -24,10 +24,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from dltk_runtime.errors import NotebookUnreadable, StoreDamaged
+from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import state as file_state
 from dltk_runtime.files.state import FileState, unchanged
 from dltk_runtime.notebook.coordinates import Coordinates, at, coordinates, coordinates_in, format_traceback
+from dltk_runtime.notebook.errors import NotebookUnreadable
 from dltk_runtime.notebook.source import Cell, Source, heavy_imports, is_name, pack, read_source, source_of, unpack
 from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import Paths

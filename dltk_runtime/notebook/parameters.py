@@ -40,7 +40,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dltk_runtime.errors import ParametersInvalid, nearest, shown
+from dltk_runtime.errors import OptionInvalid, nearest, shown
+from dltk_runtime.notebook.errors import ParametersInvalid
 from dltk_runtime.protocol import unquote
 
 Value = int | float | bool | str | None
@@ -283,3 +284,15 @@ def _only_declares(text: str) -> bool:
     harmless = (ast.Import, ast.ImportFrom)
     assigned = [each for each in body if not isinstance(each, harmless)]
     return bool(assigned) and all(_parameter(each, {}) is not None for each in assigned)
+
+
+def wants_version(parameters: Mapping[str, str]) -> bool:
+    """Whether `with_version` asks for the column ``model_version``, at fit or at apply.
+
+    Raises:
+        OptionInvalid: it is neither true nor false.
+    """
+    value = unquote(parameters.get("with_version", "false")).strip()
+    if value.lower() not in TRUE + FALSE:
+        raise OptionInvalid("with_version", value, "t or f")
+    return value.lower() in TRUE

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dltk_runtime.errors import NotebookError, nearest
+from dltk_runtime.errors import nearest
 from dltk_runtime.notebook.algorithm import contract_of
 from dltk_runtime.notebook.catalogue import parameters_of
 from dltk_runtime.notebook.coordinates import at
+from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.notebook.parameters import RUNTIME, undeclared
 from dltk_runtime.notebook.source import Cell, Source, left_out, read_source
 

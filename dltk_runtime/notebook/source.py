@@ -18,9 +18,10 @@ from typing import Any
 
 import msgspec
 
-from dltk_runtime.errors import NameInvalid, NotebookUnreadable, StoreDamaged
+from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.files import state
 from dltk_runtime.names import checked
+from dltk_runtime.notebook.errors import NotebookUnreadable
 
 # Libraries that take long to import, by import name.
 # fmt: off

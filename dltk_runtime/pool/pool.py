@@ -12,16 +12,19 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 from dltk_runtime.errors import Busy
+from dltk_runtime.names import Key
 from dltk_runtime.pool import memory
 from dltk_runtime.pool.devices import Devices, Places
+from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Spec
 from dltk_runtime.pool.outcome import Death, WorkerDied
 from dltk_runtime.pool.process import Sink, Worker, discard
-from dltk_runtime.pool.residents import Key, Resident, Residents
+from dltk_runtime.pool.residents import Resident, Residents
 from dltk_runtime.pool.spares import Spares
-from dltk_runtime.settings import GIB, Settings, cores, worker_environment
+from dltk_runtime.settings import Settings, cores
 from dltk_runtime.splunk import access
+from dltk_runtime.units import GIB
 from dltk_runtime.worker.messages import ErrorReport
 
 WATCH_EVERY = 0.25  # seconds between two looks at the workers' memory

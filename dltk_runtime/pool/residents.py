@@ -15,18 +15,10 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from dltk_runtime.errors import Busy
+from dltk_runtime.names import Key
 from dltk_runtime.notebook.loader import unchanged
 from dltk_runtime.pool.process import Worker, discard
 from dltk_runtime.worker.messages import Loaded
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What an apply worker serves."""
-
-    algorithm: str
-    model: str
-    version: int
 
 
 @dataclass(eq=False)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from starlette.requests import Request
 
 if TYPE_CHECKING:
-    from dltk_runtime.server.v1_routes import Operation
+    pass
 
 
 def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
@@ -48,3 +50,18 @@ def _operation(operation: Operation, schema: dict[str, Any] | None) -> dict[str,
             "default": {"description": "`detail` says what was wrong."},
         },
     }
+
+
+Handler = Callable[[Request], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route as the OpenAPI document shows it; `changes` says that it wants the admin token."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    answer: Any = None  # the type of a JSON answer, None for other kinds
+    changes: bool = False

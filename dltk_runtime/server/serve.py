@@ -15,10 +15,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from dltk_runtime import logs, tls
-from dltk_runtime.errors import AddressInvalid, TokenMissing
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.server import splunk_routes
 from dltk_runtime.server.connection import Connection
+from dltk_runtime.server.errors import AddressInvalid, TokenMissing
 from dltk_runtime.service.service import Service
 from dltk_runtime.settings import Settings
 

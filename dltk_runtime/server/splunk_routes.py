@@ -23,9 +23,9 @@ from starlette.types import Lifespan
 from dltk_runtime import logs, protocol
 from dltk_runtime.apply.read_ahead import Rows
 from dltk_runtime.call import Call, Pieces
-from dltk_runtime.errors import DltkError, Unauthorized
-from dltk_runtime.jobs.record import cut
+from dltk_runtime.errors import DltkError, cut
 from dltk_runtime.server import body, metrics, tracing, v1_routes
+from dltk_runtime.server.errors import Unauthorized
 from dltk_runtime.service.service import Service
 
 GONE = "the client hung up"

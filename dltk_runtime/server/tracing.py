@@ -9,12 +9,14 @@ no request waits for a collector.
 from __future__ import annotations
 
 import importlib
+import os
 import time
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from dltk_runtime.call import Call
-from dltk_runtime.errors import TracingMissing
-from dltk_runtime.settings import Settings, prepare_tracing
+from dltk_runtime.server.errors import TracingMissing
+from dltk_runtime.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
@@ -73,3 +75,14 @@ class Tracing:
 
 def _ns(seconds: float) -> int:
     return round(seconds * 1e9)
+
+
+# Traces alone, since logs repeat what notebooks print; and a collector that is away must not hold up the server's end.
+_TRACING = {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
+
+
+def prepare_tracing(environ: MutableMapping[str, str] | None = None) -> None:
+    """Set what OpenTelemetry's own variables leave open, before it reads them."""
+    environ = os.environ if environ is None else environ
+    for name, value in _TRACING.items():
+        environ.setdefault(name, value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,31 +17,20 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dltk_runtime import __version__, protocol
-from dltk_runtime.errors import AlgorithmUnknown, DltkError, NotebookError
+from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord, State
-from dltk_runtime.jobs.view import JobList, JobView, ModelList, ModelView, VersionView
+from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.catalogue import Entry, entry
+from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
+from dltk_runtime.server.openapi import Operation
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.store import ModelName, Version
+from dltk_runtime.store.view import ModelList, ModelView, VersionView
 
 LOOK_EVERY = 0.3  # seconds between two looks at a job that is watched
 MOST = 1000  # jobs in one list
-
-Handler = Callable[[Request], Awaitable[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One route as the OpenAPI document shows it; `changes` says that it wants the admin token."""
-
-    method: str
-    path: str
-    summary: str
-    handler: Handler
-    answer: Any = None  # the type of a JSON answer, None for other kinds
-    changes: bool = False
 
 
 class Api:

@@ -20,13 +20,13 @@ from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.jobs.job import tell_nobody
 from dltk_runtime.jobs.store import JobStore
+from dltk_runtime.names import Key
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.pool.residents import Key
 from dltk_runtime.service import status
+from dltk_runtime.service.job_events import tell
 from dltk_runtime.service.stage import Staging
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.events import Events
-from dltk_runtime.splunk.job_events import tell
 from dltk_runtime.store.store import ModelStore, Version
 
 KEEP_DRIFT_EVERY = 5.0  # seconds: of a model that is applied all the time, no more is written

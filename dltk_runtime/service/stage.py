@@ -18,11 +18,12 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.call import Call, Pieces, deaths_reported, expect
+from dltk_runtime.call import Call, Pieces
 from dltk_runtime.errors import Busy, NotStaged
 from dltk_runtime.files import atomic
 from dltk_runtime.names import checked
 from dltk_runtime.paths import Paths
+from dltk_runtime.pool.outcome import deaths_reported, expect
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.protocol import Meta, Request, answer
 from dltk_runtime.settings import Settings

@@ -17,7 +17,7 @@ import msgspec
 from dltk_runtime import __version__
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.pool.residents import Key
+from dltk_runtime.names import Key
 from dltk_runtime.protocol import Request
 from dltk_runtime.store.store import ModelName
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.errors import StoreDamaged, StoreError, VersionUnknown
+from dltk_runtime.errors import StoreDamaged, StoreError
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, checked
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import layout, legacy, removal, reservation
 from dltk_runtime.store import version as versions
+from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.layout import CURRENT
 from dltk_runtime.store.manifest import MANIFEST, Facts, Feature, Manifest, SourceHash, StoredFile
 from dltk_runtime.store.reservation import Reservation

@@ -24,9 +24,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dltk_runtime.errors import NotExported, StoreDamaged, VersionUnknown
+from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName
+from dltk_runtime.store.errors import NotExported, VersionUnknown
 from dltk_runtime.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
 
 DAY = 86400.0  # seconds after which what a fit left unfinished counts as abandoned

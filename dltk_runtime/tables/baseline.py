@@ -46,3 +46,6 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
 def _shares(counts: Sequence[int]) -> list[float]:
     whole = sum(counts) + 0.5 * len(counts)
     return [(count + 0.5) / whole for count in counts]
+
+
+ENOUGH = 1_000  # rows of applies that one judgement is made of, at least

@@ -23,8 +23,8 @@ from typing import NoReturn, TextIO
 import msgspec
 
 from dltk_runtime import progress, settings
-from dltk_runtime.apply.drift import ENOUGH
 from dltk_runtime.splunk import access
+from dltk_runtime.tables.baseline import ENOUGH
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.ahead import Ahead, Reading
 from dltk_runtime.worker.board import Board

@@ -9,6 +9,7 @@ import pandas as pd
 from dltk_runtime.errors import nearest
 from dltk_runtime.tables import table
 from dltk_runtime.worker.messages import FeatureKind
+from dltk_runtime.worker.model import Meta
 
 
 def missing(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
@@ -38,3 +39,11 @@ def changed(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
         if kinds.get(each.name, each.kind) != each.kind and frame[each.name].notna().any()
     ]
     return f"the field {'; the field '.join(texts)}" if texts else ""
+
+
+def features_of(meta: Meta, frame: pd.DataFrame) -> list[str]:
+    """The names of the features in a frame: those that `meta` lists, else all columns but the target."""
+    listed = meta.get("feature_variables")
+    targets = meta.get("target_variables") or []
+    names = listed if isinstance(listed, list) and listed else list(frame.columns)
+    return [str(name) for name in names if name in frame.columns and name not in targets]

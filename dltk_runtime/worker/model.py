@@ -5,20 +5,11 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 import cloudpickle  # type: ignore[import-untyped]
-import pandas as pd
 
 from dltk_runtime.worker.failure import StepFailed
 from dltk_runtime.worker.messages import ErrorReport
 
 Meta = dict[str, Any]
-
-
-def features_of(meta: Meta, frame: pd.DataFrame) -> list[str]:
-    """The names of the features in a frame: those that `meta` lists, else all columns but the target."""
-    listed = meta.get("feature_variables")
-    targets = meta.get("target_variables") or []
-    names = listed if isinstance(listed, list) and listed else list(frame.columns)
-    return [str(name) for name in names if name in frame.columns and name not in targets]
 
 
 def led_by(lacking: str, failure: StepFailed) -> StepFailed:

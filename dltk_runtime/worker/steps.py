@@ -16,8 +16,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from dltk_runtime.errors import NotStaged
-from dltk_runtime.jobs.record import cut
+from dltk_runtime.errors import NotStaged, cut
 from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.notebook.loader import coordinates, format_traceback
@@ -28,6 +27,7 @@ from dltk_runtime.worker.ahead import Reading
 from dltk_runtime.worker.baselines import Tally, kinds_of
 from dltk_runtime.worker.code import LoadedCode
 from dltk_runtime.worker.failure import StepFailed, leave_fork, sentence
+from dltk_runtime.worker.features import features_of
 from dltk_runtime.worker.holdout import held_out, scores
 from dltk_runtime.worker.messages import (
     Applied,
@@ -48,7 +48,7 @@ from dltk_runtime.worker.messages import (
     Stage,
     Staged,
 )
-from dltk_runtime.worker.model import features_of, led_by, own_copy, pickle_into, unpickle
+from dltk_runtime.worker.model import led_by, own_copy, pickle_into, unpickle
 from dltk_runtime.worker.pristine import Pristine
 
 Blob = bytes | memoryview

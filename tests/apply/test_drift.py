@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from dltk_runtime.apply.drift import Drift, Judgement, Level
 from dltk_runtime.apply.drift_files import DriftFiles
+from dltk_runtime.names import Key
 from dltk_runtime.paths import Paths
-from dltk_runtime.pool.residents import Key
 from dltk_runtime.store.manifest import Feature
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from dltk_runtime.tables.baseline import Baseline

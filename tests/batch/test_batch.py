@@ -13,13 +13,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dltk_runtime.batch.each import orders
+from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.order import Order, prepare
 from dltk_runtime.batch.run import Outcome, run
 from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.cli import dltk
 from dltk_runtime.commands import Exit
-from dltk_runtime.errors import BatchFailed, BatchInvalid, DltkError, ParametersInvalid
+from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.store import JobRecord, JobStore
+from dltk_runtime.notebook.errors import ParametersInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelName, ModelStore

@@ -17,13 +17,13 @@ from click.testing import CliRunner
 
 from dltk_runtime.batch import incremental
 from dltk_runtime.batch.destination import ToCollection, ToIndex
+from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.incremental import Delivery, Stream, deliver
 from dltk_runtime.batch.order import Order
 from dltk_runtime.batch.run import Outcome
 from dltk_runtime.batch.watermark import Mark, held
 from dltk_runtime.cli import dltk
 from dltk_runtime.emulator.spl.macros import Macro
-from dltk_runtime.errors import BatchFailed, BatchInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.errors import (

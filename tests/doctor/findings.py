@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 
-from dltk_runtime.doctor.examine import Finding
+from dltk_runtime.doctor.finding import Finding
 
 
 def found(findings: Iterable[Finding]) -> list[tuple[str, str]]:

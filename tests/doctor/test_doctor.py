@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from dltk_runtime import home, tls
 from dltk_runtime.cli import dltk
 from dltk_runtime.doctor import examine, local
-from dltk_runtime.doctor.examine import Finding, Severity
+from dltk_runtime.doctor.finding import Finding, Severity
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 from tests.doctor.findings import found, free_port, only

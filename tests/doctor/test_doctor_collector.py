@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from dltk_runtime.cli import dltk
 from dltk_runtime.doctor import collector, local
-from dltk_runtime.doctor.examine import Severity
+from dltk_runtime.doctor.finding import Severity
 from dltk_runtime.settings import Settings
 from tests.doctor.findings import only
 from tests.splunkd import HecToken, Splunkd

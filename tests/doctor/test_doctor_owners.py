@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dltk_runtime.doctor import owners as doctor_owners
-from dltk_runtime.doctor.examine import Finding, Severity
+from dltk_runtime.doctor.finding import Finding, Severity
 from dltk_runtime.doctor.rest import Rest, context_of
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.generate import create

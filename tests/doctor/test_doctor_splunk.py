@@ -11,7 +11,7 @@ import pytest
 
 from dltk_runtime.doctor import collector as doctor_collector
 from dltk_runtime.doctor import search_head
-from dltk_runtime.doctor.examine import Severity
+from dltk_runtime.doctor.finding import Severity
 from dltk_runtime.settings import Settings
 from tests.doctor.findings import found, free_port, only
 from tests.doctor.standin import Standin

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dltk_runtime.client import http as client
-from dltk_runtime.errors import Unreachable
+from dltk_runtime.client.errors import Unreachable
 from tests.emulator.container import TOKEN, standin
 
 

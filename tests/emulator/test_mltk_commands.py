@@ -11,12 +11,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dltk_runtime.client.errors import Unreachable
+from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk import request
 from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.grammar import parse_apply, parse_fit
 from dltk_runtime.emulator.mltk.results import Level, Result, broken
 from dltk_runtime.emulator.mltk.stubs import Stubs
-from dltk_runtime.errors import SearchError, SearchInvalid, Unreachable
 from dltk_runtime.settings import ClientSettings
 from tests.emulator.container import TOKEN, Standin, counted, standin
 

@@ -7,9 +7,9 @@ import json
 import pandas as pd
 import pytest
 
+from dltk_runtime.client.errors import ReplyUnreadable
 from dltk_runtime.client.http import Reply
 from dltk_runtime.emulator.mltk import reply
-from dltk_runtime.errors import ReplyUnreadable
 
 FRAME = pd.DataFrame({"x": [1, 2], "label": ["a", "b"]})
 RESULTS = pd.DataFrame({"0": ["p", "q"], "label": [0.1, 0.2]})

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dltk_runtime.emulator.errors import CommandUnknown, LookupUnknown, SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk.results import Result, warn
 from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Command, Context, make_context
 from dltk_runtime.emulator.spl.pipeline import run
-from dltk_runtime.errors import CommandUnknown, LookupUnknown, SearchError, SearchInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 from tests.emulator.container import TOKEN, Standin, standin

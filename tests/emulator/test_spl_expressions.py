@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.expressions import parse_assignments, parse_condition
 from dltk_runtime.emulator.spl.functions import FUNCTIONS, Function
 from dltk_runtime.emulator.spl.values import Value, from_cell
-from dltk_runtime.errors import SearchInvalid
 
 ROW: dict[str, Value] = {"a": 3, "b": "4", "t": "text", "a b": "q", "half": 2.5, "nothing": None}
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.emulator.errors import CommandUnknown, SearchInvalid
 from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.spl.context import Context, Definition, make_context
 from dltk_runtime.emulator.spl.macros import Macro, expand
 from dltk_runtime.emulator.spl.pipeline import run
 from dltk_runtime.emulator.standin import Event, Indexes, Storage, Window
-from dltk_runtime.errors import CommandUnknown, SearchInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.split import Stage, split
-from dltk_runtime.errors import SearchInvalid
 
 words = st.text(st.characters(exclude_characters="\"'|[]`\\", exclude_categories=["Cs"]), max_size=10).map(str.strip)
 quoted = st.text(st.characters(exclude_characters='"\\', exclude_categories=["Cs"]), max_size=10).map('"{}"'.format)

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.pipeline import run
 from dltk_runtime.emulator.spl.rows import rows_of
 from dltk_runtime.emulator.spl.values import text
 from dltk_runtime.emulator.standin import Window as Times
-from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.flows.backfill import Backfill, Saved, Window, saved_search
 from dltk_runtime.flows.errors import FlowFailed, FlowInvalid
 from dltk_runtime.flows.rehearsal.world import BEGIN, World

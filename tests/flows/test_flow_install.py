@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.standin import Event, Row, Storage, Window
-from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.install import seed_search, things
 from dltk_runtime.settings import Settings

@@ -12,17 +12,9 @@ from hypothesis import strategies as st
 
 from dltk_runtime import settings as module
 from dltk_runtime.errors import SettingInvalid
-from dltk_runtime.settings import (
-    CLIENT_VARIABLES,
-    GIB,
-    MIB,
-    VARIABLES,
-    ClientSettings,
-    Settings,
-    code_location,
-    worker_environment,
-    worker_paths,
-)
+from dltk_runtime.pool.environment import worker_environment
+from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, ClientSettings, Settings, code_location, worker_paths
+from dltk_runtime.units import GIB, MIB
 
 ALL = {**VARIABLES, **{f"client_{name}": variable for name, variable in CLIENT_VARIABLES.items()}}
 SECRETS = [variable.name for variable in ALL.values() if variable.secret]

@@ -17,8 +17,8 @@ import pytest
 from cryptography import x509
 
 from dltk_runtime import tls
-from dltk_runtime.errors import CertificateInvalid
 from dltk_runtime.settings import Settings
+from dltk_runtime.tls import CertificateInvalid
 from tests.support.service import Service
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.errors import JobUnknown, NotStored
+from dltk_runtime.errors import NotStored
 from dltk_runtime.files import atomic
+from dltk_runtime.jobs.errors import JobUnknown
 from dltk_runtime.jobs.store import LOST_AFTER, Job, JobStore, State
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import ModelName

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime.jobs.progress import PrintedProgress, Reporter
+from dltk_runtime.jobs.progress import PrintedProgress
+from dltk_runtime.reporting import Reporter
 
 KERAS = (
     b"Epoch 3/50\n"

@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from dltk_runtime.cli import dltk
-from dltk_runtime.errors import NameInvalid, TemplateInvalid
+from dltk_runtime.errors import NameInvalid
 from dltk_runtime.lab import templates
+from dltk_runtime.lab.templates import TemplateInvalid
 from dltk_runtime.notebook.review import review
 from dltk_runtime.paths import Paths
 from tests.support.service import Service

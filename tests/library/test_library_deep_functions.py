@@ -15,8 +15,7 @@ import pytest
 from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.notebook.parameters import hand, refuse
-from dltk_runtime.paths import Paths
-from dltk_runtime.settings import SITE
+from dltk_runtime.paths import SITE, Paths
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 MEASURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]

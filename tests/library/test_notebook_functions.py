@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dltk_runtime.errors import ParametersInvalid
+from dltk_runtime.notebook.errors import ParametersInvalid
 from dltk_runtime.notebook.loader import compile_cell, read_source
 from dltk_runtime.notebook.parameters import declared, hand, refuse
 from dltk_runtime.paths import Paths

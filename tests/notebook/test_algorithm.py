@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dltk_runtime.errors import AlgorithmInvalid, AlgorithmUnknown, NotebookUnreadable
 from dltk_runtime.notebook.algorithm import Algorithm, algorithms, check, contract_of, find
+from dltk_runtime.notebook.errors import AlgorithmInvalid, AlgorithmUnknown, NotebookUnreadable
 from dltk_runtime.notebook.loader import Cell, CodeFinder, Source, coordinates, pack, read_source
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook

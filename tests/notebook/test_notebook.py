@@ -11,10 +11,10 @@ from textwrap import dedent
 
 import pytest
 
-from dltk_runtime.errors import NotebookUnreadable, StoreDamaged
+from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.notebook.errors import NotebookUnreadable
 from dltk_runtime.notebook.loader import CodeFinder, coordinates, pack, read_source, unchanged
-from dltk_runtime.paths import Paths
-from dltk_runtime.settings import SITE
+from dltk_runtime.paths import SITE, Paths
 from tests.conftest import MakeNotebook
 from tests.notebook.helpers import module, write_helper
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime.errors import ParametersInvalid
+from dltk_runtime.notebook.errors import ParametersInvalid
 from dltk_runtime.notebook.loader import pack, read_source, unpack
 from dltk_runtime.notebook.parameters import Parameter, declared, hand, parameters, refuse, undeclared, values
 from dltk_runtime.paths import Paths

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime.errors import NotebookUnreadable
+from dltk_runtime.notebook.errors import NotebookUnreadable
 from dltk_runtime.notebook.loader import Cell, Source, heavy_imports, pack, read_source, unpack
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook

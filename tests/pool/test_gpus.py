@@ -19,7 +19,8 @@ from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.pool import gpus, shortage
 from dltk_runtime.pool.devices import Places
-from dltk_runtime.settings import Settings, worker_environment
+from dltk_runtime.pool.environment import worker_environment
+from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import ErrorReport
 from tests.conftest import MakeNotebook
 from tests.fit.test_async_fits import FIT, SAVE, WAIT, Gate, get, job_of, wait_for

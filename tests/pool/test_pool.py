@@ -13,10 +13,11 @@ from dataclasses import replace
 import pytest
 
 from dltk_runtime.errors import Busy
+from dltk_runtime.names import Key
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.process import discard
-from dltk_runtime.pool.residents import Key, Resident
+from dltk_runtime.pool.residents import Resident
 from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Loaded
 

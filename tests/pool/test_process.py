@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.paths import Paths
+from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Spec
 from dltk_runtime.pool.outcome import Death, WorkerDied
 from dltk_runtime.pool.process import Worker
-from dltk_runtime.settings import Settings, worker_environment
+from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Failed, Fit, Load, Stage, Staged
 from tests.conftest import MakeNotebook
 

@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 
 from dltk_runtime.server import v1_routes
+from dltk_runtime.server.openapi import Operation
 from dltk_runtime.service.service import Service as Runtime
 from dltk_runtime.settings import Settings
 from tests.support.service import Service, until
@@ -181,7 +182,7 @@ def test_without_an_admin_token_the_container_s_own_is_enough(folder: Path, tmp_
 # ------------------------------------------------------------ the document and the metrics
 
 
-def _operations(service: Service) -> list[v1_routes.Operation]:
+def _operations(service: Service) -> list[Operation]:
     return v1_routes.Api(Runtime(Settings(home=service.home, notebooks=service.notebooks))).operations()
 
 

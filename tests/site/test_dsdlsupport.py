@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dltk_runtime
-from dltk_runtime.errors import PictureInvalid, SplunkMissing, SupportError
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
+from dltk_runtime.site.dsdlsupport.errors import PictureInvalid, SplunkMissing, SupportError
 from dltk_runtime.splunk.errors import (
     CertificateRefused,
     EventRefused,

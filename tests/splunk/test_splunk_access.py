@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.paths import Paths
-from dltk_runtime.settings import Settings, worker_environment
+from dltk_runtime.pool.environment import worker_environment
+from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.access import DESCRIPTOR, Access, found, of_settings, sealed
 from dltk_runtime.tls import certificate
 from tests.conftest import MakeNotebook

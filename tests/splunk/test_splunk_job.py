@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.standin import Row, Window
-from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.splunk.errors import (
     NotThere,
     ResultsCut,

@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.standin import Row, Window
-from dltk_runtime.errors import SearchInvalid, SettingInvalid
+from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.errors import (
     AnswerUnreadable,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from splunklib import binding, client, results
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.emulator.spl.context import Context
@@ -22,7 +23,6 @@ from dltk_runtime.emulator.standin import Event, Index, Indexes, NotEmulated, Ro
 from dltk_runtime.emulator.standin.index import IndexUnknown
 from dltk_runtime.emulator.standin.kvstore import fill
 from dltk_runtime.emulator.standin.lookups import LookupMissing, Lookups
-from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.settings import ClientSettings
 from dltk_runtime.splunk.errors import SearchFailed
 from dltk_runtime.splunk.hec import Hec, event

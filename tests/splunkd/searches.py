@@ -17,8 +17,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
+from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.standin import NotEmulated, Row, Window, epoch
-from dltk_runtime.errors import SearchError
 from tests.splunkd import objects
 from tests.splunkd.answers import Answer, Entry, Refusal, Request, decoded, feed, in_json, sid, single
 from tests.splunkd.objects import App

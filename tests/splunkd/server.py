@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.standin import Event, NotEmulated, Row, RunSearch, Storage, Window
-from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.transport import Tls
 from tests.splunkd import kv, objects

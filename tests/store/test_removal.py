@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.errors import NotExported
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import removal
+from dltk_runtime.store.errors import NotExported
 from dltk_runtime.store.store import Facts, ModelStore
 from tests.store.helpers import NAME, commit, entries, promoted
 

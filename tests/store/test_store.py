@@ -10,10 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dltk_runtime.errors import StoreDamaged, VersionUnknown
+from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import removal
+from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from tests.store.helpers import NAME, commit, promoted
 

@@ -13,11 +13,12 @@ from typing import Any
 import pandas as pd
 
 from dltk_runtime.client import http
+from dltk_runtime.client.errors import ReplyUnreadable, Unreachable
+from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.mltk import reply, request
 from dltk_runtime.emulator.mltk.grammar import Apply, Fit
 from dltk_runtime.emulator.mltk.results import Message, Result, failed, info, once
 from dltk_runtime.emulator.mltk.stubs import Stub, Stubs, make_stub
-from dltk_runtime.errors import ReplyUnreadable, SearchError, Unreachable
 from dltk_runtime.settings import ClientSettings
 
 # Where a model is said to live: stubs have one folder, and nobody in particular owns it.

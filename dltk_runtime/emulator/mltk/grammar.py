@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.tokens import Parameter, Token, Word, tokenize
-from dltk_runtime.errors import SearchInvalid, shown
+from dltk_runtime.errors import shown
 from dltk_runtime.protocol import unquote
 
 # The names that run in a container; every other algorithm runs inside Splunk itself.

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from dltk_runtime.client.errors import ReplyUnreadable
 from dltk_runtime.client.http import Reply
 from dltk_runtime.emulator.mltk.results import Level, Message
-from dltk_runtime.errors import ReplyUnreadable
 
 
 @dataclass(frozen=True, slots=True)

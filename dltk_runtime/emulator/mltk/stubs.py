@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from dltk_runtime.errors import SearchInvalid
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.files import atomic
 
 PREFIX, SUFFIX = "__mlspl_", ".mlmodel"

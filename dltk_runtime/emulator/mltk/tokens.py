@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dltk_runtime.errors import SearchInvalid, shown
+from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.errors import shown
 from dltk_runtime.protocol import unquote
 
 # A quoted piece may hold anything. Single quotes count only around a whole word, or "don't" would open one.

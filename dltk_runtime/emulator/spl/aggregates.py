@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl import expressions
 from dltk_runtime.emulator.spl.functions import Function
 from dltk_runtime.emulator.spl.rows import Row
 from dltk_runtime.emulator.spl.scan import words
 from dltk_runtime.emulator.spl.values import Value, number, text, tidy
-from dltk_runtime.errors import SearchInvalid, nearest
+from dltk_runtime.errors import nearest
 from dltk_runtime.protocol import unquote
 
 _ORDERED = ("first", "last", "earliest", "latest", "list", "values")

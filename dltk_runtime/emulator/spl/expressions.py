@@ -16,9 +16,10 @@ from typing import Any
 
 import lark
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.functions import Function
 from dltk_runtime.emulator.spl.values import Value, arithmetic, comparison, concatenate, number, plus
-from dltk_runtime.errors import SearchInvalid, nearest, shown
+from dltk_runtime.errors import nearest, shown
 
 Row = Mapping[str, Value]
 

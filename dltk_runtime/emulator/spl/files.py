@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
-from dltk_runtime.errors import LookupUnknown, SearchError, SearchInvalid, shown
+from dltk_runtime.emulator.errors import LookupUnknown, SearchError, SearchInvalid
+from dltk_runtime.errors import shown
 from dltk_runtime.files import atomic
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv", re.IGNORECASE)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.values import Value, number, text
-from dltk_runtime.errors import SearchInvalid, shown
+from dltk_runtime.errors import shown
 from dltk_runtime.protocol import unquote
 
 Predicate = Callable[[Mapping[str, Value]], bool]

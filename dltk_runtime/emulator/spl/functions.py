@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.values import Value, number, text, tidy
-from dltk_runtime.errors import SearchInvalid, shown
+from dltk_runtime.errors import shown
 
 # What PCRE reads and Python's re does not, or reads as something else.
 _PCRE_ONLY = re.compile(r"\\[KRXhHNQEGgkp]|\(\?[|R&+\d]|\(\*|\[\[:")

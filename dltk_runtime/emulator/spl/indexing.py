@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.results import Message, Result, warn
 from dltk_runtime.emulator.spl.context import Context, Step
 from dltk_runtime.emulator.spl.filters import parse_filter
@@ -15,7 +16,6 @@ from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
 from dltk_runtime.emulator.spl.scan import flag, options
 from dltk_runtime.emulator.spl.values import Value, number, text
 from dltk_runtime.emulator.standin import Event
-from dltk_runtime.errors import SearchInvalid
 from dltk_runtime.protocol import unquote
 
 _PAIR = re.compile(r'(?<![\w"])(\w+)=(?:"([^"]*)"|([^",\s]+))')

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.results import Result, failed
 from dltk_runtime.emulator.mltk.tokens import Parameter, Word, tokenize
 from dltk_runtime.emulator.spl import files
@@ -19,7 +20,7 @@ from dltk_runtime.emulator.spl.scan import flag, options
 from dltk_runtime.emulator.spl.values import Value, number, text
 from dltk_runtime.emulator.standin import Collection, KvRefused
 from dltk_runtime.emulator.standin.kvstore import MOST_DOCUMENTS
-from dltk_runtime.errors import SearchInvalid, shown
+from dltk_runtime.errors import shown
 from dltk_runtime.protocol import unquote
 
 _INPUT = re.compile(r"(?P<name>\"[^\"]+\"|\S+)(?:\s+where\s+(?P<filter>.*))?", re.IGNORECASE | re.DOTALL)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dltk_runtime.errors import SearchInvalid, nearest, shown
+from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.errors import nearest, shown
 
 # Comments are three backquotes; what stands in them is no macro.
 _CALL = re.compile(r"(?P<comment>```.*?```)|`(?P<name>[^`(]+?)(?:\((?P<arguments>[^`]*)\))?`", re.DOTALL)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from dltk_runtime.emulator.errors import CommandUnknown, SearchInvalid
 from dltk_runtime.emulator.mltk.results import Message, Result, once
 from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Command, Context, Step
@@ -13,7 +14,6 @@ from dltk_runtime.emulator.spl.macros import expand
 from dltk_runtime.emulator.spl.refused import REFUSED, CommandRefused
 from dltk_runtime.emulator.spl.rows import frame_of, rows_of
 from dltk_runtime.emulator.spl.split import Stage, split
-from dltk_runtime.errors import CommandUnknown, SearchInvalid
 
 APPENDPIPE = "appendpipe"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dltk_runtime.errors import CommandUnknown, SearchError
+from dltk_runtime.emulator.errors import CommandUnknown, SearchError
 
 _ORDER = "it depends on the order of rows, which a distributed search does not keep"
 _CUT = "it cuts at 50,000 rows and 60 s without failing; use lookup, or inputlookup append=t"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dltk_runtime.errors import SearchInvalid, shown
+from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.errors import shown
 from dltk_runtime.protocol import unquote
 
 _PIECE = re.compile(

@@ -9,6 +9,7 @@ from functools import cmp_to_key
 
 import pandas as pd
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.mltk.tokens import Parameter, tokenize
 from dltk_runtime.emulator.spl.aggregates import parse_aggregation
@@ -16,7 +17,7 @@ from dltk_runtime.emulator.spl.context import Context, Step
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
 from dltk_runtime.emulator.spl.scan import flag, options
 from dltk_runtime.emulator.spl.values import Value, number, text, tidy
-from dltk_runtime.errors import SearchInvalid, shown
+from dltk_runtime.errors import shown
 from dltk_runtime.protocol import unquote
 
 _SPANS = {"s": 1, "m": 60, "h": 3600}

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from dltk_runtime.client.errors import Unreachable
+from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.mltk.results import Level, Result
-from dltk_runtime.errors import SearchError, Unreachable
 from dltk_runtime.flows.app import Search
 from dltk_runtime.flows.errors import FlowFailed
 from dltk_runtime.flows.rehearsal import cron

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from dltk_runtime.errors import TemplateInvalid, nearest
+from dltk_runtime.errors import DltkError, nearest
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.names import checked
 
@@ -73,3 +73,9 @@ def _cell(number: int, header: str, source: str) -> dict[str, Any]:
     elif header != "-":
         made["metadata"] = {"name": header}
     return {"cell_type": "code", "execution_count": None, "outputs": [], **made}
+
+
+class TemplateInvalid(DltkError):
+    """A new notebook that cannot be written."""
+
+    http_status = 400

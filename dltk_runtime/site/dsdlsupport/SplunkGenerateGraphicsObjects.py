@@ -9,9 +9,10 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-from dltk_runtime.errors import PictureInvalid, shown
+from dltk_runtime.errors import shown
 from dltk_runtime.files import atomic
 from dltk_runtime.settings import worker_paths
+from dltk_runtime.site.dsdlsupport.errors import PictureInvalid
 
 LONGEST_KEY = 128  # characters; leaves room for the suffixes in the 255 bytes of a file's name
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .-]*", re.ASCII)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dltk_runtime.errors import SplunkMissing
+from dltk_runtime.site.dsdlsupport.errors import SplunkMissing
 from dltk_runtime.splunk.access import found
 from dltk_runtime.splunk.hec import Hec
 

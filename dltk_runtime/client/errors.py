@@ -1,0 +1,38 @@
+"""dltk_runtime.client.errors."""
+
+from __future__ import annotations
+
+from dltk_runtime.errors import DltkError, shown
+
+
+class ApiRefused(DltkError):
+    """A container refused a request under ``/v1``."""
+
+    def __init__(self, url: str, status: int, detail: str) -> None:
+        super().__init__(f"{detail} (HTTP {status} from {url})")
+        self.http_status = status
+
+
+class Unreachable(DltkError):
+    """No answer from the container; `url` is the address that was asked."""
+
+    http_status = 502
+
+    def __init__(self, url: str, cause: str) -> None:
+        super().__init__(
+            f"No answer from the container at {url}: {cause}. Check that it runs, that --url (or DLTK_URL) names its "
+            "address, port and scheme (http or https), and for https that --cafile (or DLTK_CAFILE) names its "
+            "certificate."
+        )
+
+
+class ReplyUnreadable(DltkError):
+    """An answer that is not the JSON of protocol 1.3. Begins as Splunk's own text does."""
+
+    http_status = 502
+
+    def __init__(self, url: str, answer: str, body: str, advice: str = "") -> None:
+        super().__init__(
+            f"unable to read JSON response from {url}: {answer}, and its body begins {shown(body, 200)}."
+            + (f" {advice}" if advice else "")
+        )

@@ -1,0 +1,51 @@
+"""dltk_runtime.pool.environment."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from dltk_runtime.paths import SITE
+from dltk_runtime.settings import Settings
+
+# Headers too: splunk-opentelemetry puts its token into OTEL_EXPORTER_OTLP_HEADERS.
+_SECRET = re.compile("token|passw|secret|credential|key|llm_config|headers", re.IGNORECASE)
+
+
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+
+
+def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
+    """The environment of a worker: this process's without its secrets, plus what notebooks rely on.
+
+    Thread counts are read by the numeric libraries when they are imported, so they must stand here.
+    """
+    environ = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    search_path = [str(SITE), *filter(None, [environ.get("PYTHONPATH")])]
+    defaults = {
+        "MPLBACKEND": "Agg",  # no display
+        "TF_CPP_MIN_LOG_LEVEL": "2",  # warnings and errors
+        # glibc else hands the memory of every table back to the kernel, and gets it anew, zeroed, for the next one.
+        "MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2),
+        "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2),
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # models share a GPU
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as nvidia-smi counts, whose indexes people write into settings
+    }
+    no_gpu = {"CUDA_VISIBLE_DEVICES": ""} if settings.gpu_names == () else {}
+    fixed = {
+        **no_gpu,
+        "DLTK_HOME": str(settings.paths.home),
+        "DLTK_NOTEBOOKS": str(settings.paths.notebooks),
+        "PYTHONPATH": os.pathsep.join(search_path),
+        "PANDAS_FUTURE_INFER_STRING": "1" if settings.text == "string" else "0",
+        # torch.load of whole models, which published notebooks use: the files come from our own store.
+        "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",
+    }
+    return {**defaults, **environ, **fixed, **dict.fromkeys(_THREADS, str(threads))}

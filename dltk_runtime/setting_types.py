@@ -1,0 +1,120 @@
+"""dltk_runtime.setting_types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dltk_runtime.errors import NameInvalid
+from dltk_runtime.names import ModelName
+from dltk_runtime.units import GIB, MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable of the environment: its name, what it must be, and what it does."""
+
+    name: str
+    wanted: str
+    cast: Callable[[str], Any]
+    help: str
+    secret: bool = False
+
+
+def as_text(value: str) -> str:
+    return value
+
+
+def as_token(value: str) -> str:
+    """A token goes into an HTTP header as it is."""
+    if not all("!" <= character <= "~" for character in value):
+        raise ValueError
+    return value
+
+
+def as_password_hash(value: str) -> str:
+    """``argon2:…`` or ``sha256:salt:digest``: a password as it is would let nobody in."""
+    if not re.fullmatch(r"argon2:\$argon2.+|[a-z0-9]+:[0-9a-f]+:[0-9a-f]+", value):
+        raise ValueError
+    return value
+
+
+def as_path(value: str) -> Path:
+    return Path(value).expanduser().absolute()
+
+
+def as_flag(value: str) -> bool:
+    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.strip().lower()]
+
+
+def as_port(value: str) -> int:
+    number = int(value)
+    if not 0 <= number <= 65535:
+        raise ValueError
+    return number
+
+
+def as_natural(value: str) -> int:
+    number = int(value)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def as_positive(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def as_seconds(value: str) -> float:
+    number = float(value)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def as_bytes(value: str) -> int:
+    """``2048``, ``512M``, ``2GiB``."""
+    text = value.strip().upper().removesuffix("B").removesuffix("I")
+    factor = {"K": 1024, "M": MIB, "G": GIB}.get(text[-1:], 1)
+    number = float(text[:-1] if factor > 1 else text)
+    if not 0 <= number < 2**60:
+        raise ValueError
+    return int(number * factor)
+
+
+def as_models(value: str) -> tuple[ModelName, ...]:
+    """``pytorch_nn/iris, umap/map``."""
+    pairs = [each.strip().split("/") for each in value.split(",") if each.strip()]
+    try:
+        return tuple(ModelName(*pair) for pair in pairs)
+    except (NameInvalid, TypeError) as error:
+        raise ValueError from error
+
+
+def as_devices(value: str) -> str:
+    """Indexes as ``nvidia-smi`` shows them, or UUIDs of GPUs or of parts of them (MIG)."""
+    text = value.strip()
+    if text.lower() in ("auto", "none"):
+        return text.lower()
+    if not re.fullmatch(r"(\d+|(GPU|MIG)-[0-9A-Za-z/-]+)(\s*,\s*(\d+|(GPU|MIG)-[0-9A-Za-z/-]+))*", text):
+        raise ValueError
+    return re.sub(r"\s", "", text)
+
+
+def one_of(*values: str) -> Callable[[str], str]:
+    def cast(value: str) -> str:
+        return {each.lower(): each for each in values}[value.strip().lower()]
+
+    return cast
+
+
+def setting(
+    name: str, default: Any, wanted: str, cast: Callable[[str], Any], help: str, *, secret: bool = False
+) -> Any:
+    return field(default=default, repr=not secret, metadata={"variable": Variable(name, wanted, cast, help, secret)})
