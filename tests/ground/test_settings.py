@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dltk_runtime import settings as module
 from dltk_runtime.errors import SettingInvalid
+from dltk_runtime.paths import SITE
 from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, ClientSettings, Settings, code_location, worker_paths
 from dltk_runtime.units import GIB, MIB
@@ -191,7 +192,7 @@ def test_a_worker_gets_no_secret_but_its_folders_and_threads(monkeypatch: pytest
     assert "s3cret" not in environ.values()
     assert (environ["HARMLESS"], environ["OMP_NUM_THREADS"], environ["MPLBACKEND"]) == ("stays", "3", "Agg")
     assert worker_paths(environ) == Settings(home=tmp_path, notebooks=tmp_path / "nb").paths
-    assert environ["PYTHONPATH"].split(os.pathsep)[0] == str(module.SITE)
+    assert environ["PYTHONPATH"].split(os.pathsep)[0] == str(SITE)
 
 
 def test_a_workers_children_know_the_version_whose_code_they_run(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from dltk_runtime.pool.residents import Resident
 from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Loaded
 
+pytestmark = pytest.mark.process
+
 Run = Callable[[Callable[[], Awaitable[None]]], None]
 A, B, C = (Key(name, "m", 1) for name in "abc")
 
