@@ -49,10 +49,24 @@ def checked(kind: str, name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What an apply worker serves."""
+@dataclass(frozen=True, slots=True, order=True)
+class VersionId:
+    """The identity of one version of a model; `number` is 0 for files without a committed version."""
 
-    algorithm: str
-    model: str
-    version: int
+    name: ModelName
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.number}"
+
+    @property
+    def algorithm(self) -> str:
+        return self.name.algorithm
+
+    @property
+    def model(self) -> str:
+        return self.name.model
+
+    @property
+    def version(self) -> int:
+        return self.number

@@ -18,7 +18,6 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.call import Call, Pieces
 from dltk_runtime.errors import AlgorithmMissing, DltkError, OptionInvalid
 from dltk_runtime.jobs.store import JobStore
-from dltk_runtime.names import Key
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.notebook.loader import Source, heavy_imports, read_source, unpack
@@ -94,8 +93,8 @@ class Applying:
         async with self.loaded(version, printed.write, deadline, call) as (worker, loaded):
             if rows is not None and (number := rows.number_for(worker)):
                 message = msgspec.structs.replace(message, ahead=number)
-            self._last.applied(key_of(version))
-            drifts = self._drift.warning(key_of(version))  # by the requests before, not by this one
+            self._last.applied(version.id)
+            drifts = self._drift.warning(version.id)  # by the requests before, not by this one
             try:
                 reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
             finally:
@@ -106,7 +105,7 @@ class Applying:
             applied = expect(reply, Applied)
             call.facts["rows"] = applied.rows
             if rows is not None:
-                rows.applied(key_of(version), in_vain=applied.in_vain)
+                rows.applied(version.id, in_vain=applied.in_vain)
             if message.ahead:
                 call.facts["read_ahead"] = not applied.in_vain
         text = "/apply done successfully"
@@ -159,7 +158,7 @@ class Applying:
         began = time.monotonic()
         wanted = call.rows.worker if call is not None and call.rows is not None else None
         imports = functools.partial(self._imports, version)
-        async with self._pool.lease(key_of(version), imports, sink, deadline, wanted) as resident:
+        async with self._pool.lease(version.id, imports, sink, deadline, wanted) as resident:
             worker = resident.the_worker
             if call is not None:
                 call.waiting = False
@@ -174,7 +173,7 @@ class Applying:
     def _counting(self, version: Version) -> Callable[[Counts], None]:
         """Where the counts of the worker that serves `version` go."""
         features = version.manifest().features if version.number else []
-        return lambda counts: self._drift.take(key_of(version), features, counts)
+        return lambda counts: self._drift.take(version.id, features, counts)
 
     async def _load(self, worker: Worker, version: Version, deadline: float) -> Loaded:
         worker.work = f"version {version.number} of model '{version.name.model}' of '{version.name.algorithm}'"
@@ -242,11 +241,6 @@ async def _unless_unseen(attempt: Callable[[], Awaitable[Result]]) -> Result:
 def imports_of(*sources: Source) -> tuple[str, ...]:
     """The heavy imports of some code."""
     return heavy_imports(*(cell.source for source in sources for cell in source.cells))
-
-
-def key_of(version: Version) -> Key:
-    """What the pool knows a version by."""
-    return Key(version.name.algorithm, version.name.model, version.number)
 
 
 def _load_message(version: Version, device: str) -> Load:

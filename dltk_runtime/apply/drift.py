@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from dltk_runtime.names import Key
+from dltk_runtime.names import VersionId
 from dltk_runtime.store.manifest import Feature
 from dltk_runtime.tables.baseline import ENOUGH
 from dltk_runtime.worker.messages import Counts
@@ -60,10 +60,10 @@ class _Watch:
     unwritten: bool = False
 
 
-OnDrift = Callable[[Key, Level, int], None]
+OnDrift = Callable[[VersionId, Level, int], None]
 
 
-def tell_nobody(_: Key, __: Level, ___: int) -> None:
+def tell_nobody(_: VersionId, __: Level, ___: int) -> None:
     """The `OnDrift` of a watch that nobody listens to."""
 
 
@@ -72,9 +72,9 @@ class Drift:
 
     def __init__(self, on_drift: OnDrift = tell_nobody) -> None:
         self._on_drift = on_drift
-        self._watches: OrderedDict[Key, _Watch] = OrderedDict()
+        self._watches: OrderedDict[VersionId, _Watch] = OrderedDict()
 
-    def take(self, key: Key, features: Sequence[Feature], counts: Counts) -> None:
+    def take(self, key: VersionId, features: Sequence[Feature], counts: Counts) -> None:
         """Add the rows of one apply; `features` are those of the version's manifest."""
         watch = self._watch(key)
         watch.rows += counts.rows
@@ -84,18 +84,18 @@ class Drift:
         if watch.rows >= ENOUGH:
             self._judge(key, watch, features)
 
-    def levels(self) -> Iterator[tuple[Key, Level]]:
+    def levels(self) -> Iterator[tuple[VersionId, Level]]:
         """The last judgement of every feature of every version."""
         for key, watch in list(self._watches.items()):
             for level in watch.last.levels:
                 yield key, level
 
-    def highest(self, key: Key) -> Level | None:
+    def highest(self, key: VersionId) -> Level | None:
         """The feature that is farthest from the fit."""
         watch = self._watches.get(key)
         return watch.last.levels[0] if watch and watch.last.levels else None
 
-    def warning(self, key: Key) -> str:
+    def warning(self, key: VersionId) -> str:
         """What an apply is to say of features that drift; nothing when none does."""
         watch = self._watches.get(key)
         if watch is None or not (worst := watch.last.drifting):
@@ -107,26 +107,26 @@ class Drift:
             f"(population stability index, {DRIFTS} is the limit); consider a new fit"
         )
 
-    def recall(self, judgements: Iterable[tuple[Key, Judgement]]) -> None:
+    def recall(self, judgements: Iterable[tuple[VersionId, Judgement]]) -> None:
         """Begin with what was known before a restart."""
         for key, judgement in judgements:
             self._watch(key).last = judgement
 
-    def unwritten(self) -> list[tuple[Key, Judgement]]:
+    def unwritten(self) -> list[tuple[VersionId, Judgement]]:
         """The judgements since the last call."""
         found = [(key, watch.last) for key, watch in self._watches.items() if watch.unwritten]
         for key, _ in found:
             self._watches[key].unwritten = False
         return found
 
-    def _watch(self, key: Key) -> _Watch:
+    def _watch(self, key: VersionId) -> _Watch:
         watch = self._watches.setdefault(key, _Watch(Judgement(key.version, 0, [])))
         self._watches.move_to_end(key)
         if len(self._watches) > MOST:
             self._watches.popitem(last=False)
         return watch
 
-    def _judge(self, key: Key, watch: _Watch, features: Sequence[Feature]) -> None:
+    def _judge(self, key: VersionId, watch: _Watch, features: Sequence[Feature]) -> None:
         levels = []
         for each in features:
             counts, baseline = watch.counts.get(each.name), each.baseline

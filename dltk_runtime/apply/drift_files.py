@@ -11,7 +11,7 @@ import msgspec
 from dltk_runtime.apply.drift import MOST, Judgement
 from dltk_runtime.errors import DltkError, NameInvalid
 from dltk_runtime.files import atomic
-from dltk_runtime.names import Key, ModelName
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.store import ModelStore
 
 
@@ -22,12 +22,12 @@ class DriftFiles:
         self._folder = folder
         self._store = store
 
-    def read(self) -> list[tuple[Key, Judgement]]:
+    def read(self) -> list[tuple[VersionId, Judgement]]:
         """The judgements of versions that are current; what lies there of models that are gone is removed."""
         found = [pair for name, path in self._all() if (pair := self._read(name, path))]
         return found[:MOST]
 
-    def write(self, judgements: Iterable[tuple[Key, Judgement]]) -> None:
+    def write(self, judgements: Iterable[tuple[VersionId, Judgement]]) -> None:
         """Keep these; one that cannot be written is forgotten at the next restart, and nothing else comes of it."""
         for key, judgement in judgements:
             path = self._folder / key.algorithm / f"{key.model}.json"
@@ -40,12 +40,12 @@ class DriftFiles:
             with suppress(NameInvalid):
                 yield ModelName(path.parent.name, path.stem), path
 
-    def _read(self, name: ModelName, path: Path) -> tuple[Key, Judgement] | None:
+    def _read(self, name: ModelName, path: Path) -> tuple[VersionId, Judgement] | None:
         with suppress(OSError, msgspec.DecodeError, DltkError):
             judgement = msgspec.json.decode(path.read_bytes(), type=Judgement)
             current = self._store.current(name)
             if current is None:
                 path.unlink()
             elif current.number == judgement.version:
-                return Key(name.algorithm, name.model, judgement.version), judgement
+                return VersionId(name, judgement.version), judgement
         return None

@@ -16,7 +16,7 @@ import os
 from collections import OrderedDict
 
 from dltk_runtime.files.memory import MemoryFile
-from dltk_runtime.names import Key
+from dltk_runtime.names import VersionId
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.process import Worker
 from dltk_runtime.worker.messages import OVER, ReadAhead
@@ -31,7 +31,7 @@ class ReadingAhead:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._keys: OrderedDict[bytes, Key | None] = OrderedDict()  # None: such rows can only be read whole
+        self._keys: OrderedDict[bytes, VersionId | None] = OrderedDict()  # None: such rows can only be read whole
         self._numbers = itertools.count(1)
 
     def begin(self, head: bytes, file: MemoryFile, expected: int) -> Ahead | None:
@@ -43,7 +43,7 @@ class ReadingAhead:
         worker = self._pool.reader(key) if key is not None else None
         return Ahead(worker, next(self._numbers), file, expected) if worker is not None else None
 
-    def learn(self, head: bytes, key: Key, *, in_vain: bool) -> None:
+    def learn(self, head: bytes, key: VersionId, *, in_vain: bool) -> None:
         """A model was applied to rows with this first line, which were read ahead or not, or `in_vain`."""
         known = self._keys.get(head, key)
         self._keys[head] = None if in_vain or known is None else key
@@ -77,7 +77,7 @@ class Rows:
             self._head = os.pread(file.descriptor, HEAD, 0).partition(b"\n")[0]
             self._ahead = self._reading.begin(self._head, file, expected)
 
-    def applied(self, key: Key, *, in_vain: bool) -> None:
+    def applied(self, key: VersionId, *, in_vain: bool) -> None:
         """A model was applied to them."""
         if self._head is not None:
             self._reading.learn(self._head, key, in_vain=in_vain)

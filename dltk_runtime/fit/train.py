@@ -14,7 +14,6 @@ from typing import TypeVar
 import msgspec
 
 from dltk_runtime import logs
-from dltk_runtime.apply.apply import key_of
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.call import Call
 from dltk_runtime.errors import DltkError
@@ -157,7 +156,7 @@ class Trainer:
         decision = await to_its_end(settled)
         training.call.facts |= {"version": version.number, "promoted": decision.current}
         self.on_decision(version, decision, training.job.id)
-        self.last.fitted(key_of(version), fitted.description)
+        self.last.fitted(version.id, fitted.description)
         await self._tidy(version.name)
         if fitted.apply_error is not None:
             raise failed(fitted.apply_error, f"The model was fitted and saved nevertheless. {decision.text}")

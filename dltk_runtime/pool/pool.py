@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 from dltk_runtime.errors import Busy
-from dltk_runtime.names import Key
+from dltk_runtime.names import VersionId
 from dltk_runtime.pool import memory
 from dltk_runtime.pool.devices import Devices, Places
 from dltk_runtime.pool.environment import worker_environment
@@ -121,7 +121,7 @@ class Pool:
     @contextlib.asynccontextmanager
     async def lease(
         self,
-        key: Key,
+        key: VersionId,
         imports: Callable[[], tuple[str, ...]],
         sink: Sink,
         deadline: float,
@@ -147,7 +147,7 @@ class Pool:
             self._residents.give_back(resident)
 
     @contextlib.asynccontextmanager
-    async def idle(self, key: Key) -> AsyncIterator[Worker | None]:
+    async def idle(self, key: VersionId) -> AsyncIterator[Worker | None]:
         """A worker that serves `key` and has nothing to do; None when there is none."""
         found = self._residents.take_idle(key)
         if found is None:
@@ -161,7 +161,7 @@ class Pool:
         finally:
             self._residents.give_back(found)
 
-    def reader(self, key: Key) -> Worker | None:
+    def reader(self, key: VersionId) -> Worker | None:
         """A worker that serves `key`, has nothing to do, and may read rows ahead; it stays free for others."""
         return self._residents.reader(key)
 

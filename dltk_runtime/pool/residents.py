@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from dltk_runtime.errors import Busy
-from dltk_runtime.names import Key
+from dltk_runtime.names import VersionId
 from dltk_runtime.notebook.loader import unchanged
 from dltk_runtime.pool.process import Worker, discard
 from dltk_runtime.worker.messages import Loaded
@@ -25,7 +25,7 @@ from dltk_runtime.worker.messages import Loaded
 class Resident:
     """An apply worker and what it has loaded."""
 
-    key: Key
+    key: VersionId
     worker: Worker | None = None
     loaded: Loaded | None = None
     busy: bool = True
@@ -56,7 +56,7 @@ class Resident:
 
 @dataclass(eq=False)
 class _Waiting:
-    key: Key
+    key: VersionId
     granted: asyncio.Future[Resident]
     wanted: Worker | None
 
@@ -71,7 +71,7 @@ class Residents:
         self._all: list[Resident] = []
         self._waiting: deque[_Waiting] = deque()
 
-    async def grant(self, key: Key, deadline: float, wanted: Worker | None = None) -> Resident:
+    async def grant(self, key: VersionId, deadline: float, wanted: Worker | None = None) -> Resident:
         """A resident that serves `key`, or a new one without a worker, for this request alone until it gives it back.
 
         The one with the worker `wanted` goes before others that have nothing to do either.
@@ -98,7 +98,7 @@ class Residents:
             self._forget(waiting)
             raise
 
-    def take_idle(self, key: Key, wanted: Worker | None = None) -> Resident | None:
+    def take_idle(self, key: VersionId, wanted: Worker | None = None) -> Resident | None:
         """A resident that serves `key` and has nothing to do, for the caller alone until it gives it back.
 
         The one with the worker `wanted`, if it is among them, else rather one that reads no other request's rows.
@@ -109,11 +109,11 @@ class Residents:
             found.busy = True
         return found
 
-    def reader(self, key: Key) -> Worker | None:
+    def reader(self, key: VersionId) -> Worker | None:
         """A worker that serves `key`, has nothing to do, and may read rows ahead; it stays free for others."""
         return next((each.the_worker for each in self._idle(key) if not each.the_worker.reading), None)
 
-    def _idle(self, key: Key) -> list[Resident]:
+    def _idle(self, key: VersionId) -> list[Resident]:
         return [each for each in self._all if each.key == key and not each.busy and each.serving]
 
     def give_back(self, resident: Resident) -> None:
@@ -148,7 +148,7 @@ class Residents:
             self.give_back(waiting.granted.result())
 
     def _dispatch(self) -> None:
-        without = set[Key]()  # keys for which there is nothing now
+        without = set[VersionId]()  # keys for which there is nothing now
         for waiting in list(self._waiting):
             if waiting.granted.done():
                 self._waiting.remove(waiting)

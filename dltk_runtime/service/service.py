@@ -20,7 +20,7 @@ from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.jobs.job import tell_nobody
 from dltk_runtime.jobs.store import JobStore
-from dltk_runtime.names import Key
+from dltk_runtime.names import VersionId
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
 from dltk_runtime.service.job_events import tell
@@ -87,7 +87,7 @@ class Service:
     def _decided(self, version: Version, decision: Decision, job: str) -> None:
         self.promoted(version, "fit", current=decision.current, job=job, message=decision.text)
 
-    def _drifts(self, key: Key, level: Level, rows: int) -> None:
+    def _drifts(self, key: VersionId, level: Level, rows: int) -> None:
         facts = {"algorithm": key.algorithm, "model": key.model, "version": key.version, "rows": rows}
         self.tell("drift", feature=level.feature, index=round(level.index, 4), unseen=round(level.unseen, 4), **facts)
 

@@ -17,7 +17,6 @@ import msgspec
 from dltk_runtime import __version__
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.names import Key
 from dltk_runtime.protocol import Request
 from dltk_runtime.store.store import ModelName
 
@@ -103,7 +102,7 @@ def _job(record: JobRecord, now: datetime) -> Row:
 def _model(service: Service, name: ModelName) -> Row:
     row: Row = {"kind": "model", "algorithm": name.algorithm, "model": name.model}
     version = service.store.serving(name)
-    level = service.drift.highest(Key(name.algorithm, name.model, version.number))
+    level = service.drift.highest(version.id)
     row |= {"drift": f"{level.index:.4g}" if level else "", "feature": level.feature if level else ""}
     row |= {"version": version.number, "state": "current" if version.number else "files of an old volume"}
     if not version.number:

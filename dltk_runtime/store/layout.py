@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.files import atomic
-from dltk_runtime.names import ModelName
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.version import Version
 
 CURRENT = "current"
@@ -28,7 +28,7 @@ def folder_of(versions: Path, name: ModelName) -> Path:
 @functools.lru_cache(maxsize=1024)
 def version_of(versions: Path, name: ModelName, number: int) -> Version:
     """A version, whether it exists or not."""
-    return Version(name, number, folder_of(versions, name) / str(number))
+    return Version(VersionId(name, number), folder_of(versions, name) / str(number))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
-from dltk_runtime.names import ModelName
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.errors import NotExported, VersionUnknown
 from dltk_runtime.store.manifest import MANIFEST, Manifest, StoredFile, read_manifest
 
@@ -46,12 +46,19 @@ _MARK = re.compile(rf"(?:{RESERVED}|{REMOVED})?({_NUMBER.pattern})", re.ASCII)
 class Version:
     """One committed result of one fit. Number 0 stands for what lies there without a commit: files of an old volume."""
 
-    name: ModelName
-    number: int
+    id: VersionId
     folder: Path
 
     def __str__(self) -> str:
-        return f"{self.name} version {self.number}"
+        return str(self.id)
+
+    @property
+    def name(self) -> ModelName:
+        return self.id.name
+
+    @property
+    def number(self) -> int:
+        return self.id.number
 
     @property
     def load_name(self) -> str:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from dltk_runtime.apply.drift import Drift, Judgement, Level
 from dltk_runtime.apply.drift_files import DriftFiles
-from dltk_runtime.names import Key
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.manifest import Feature
-from dltk_runtime.store.store import Facts, ModelName, ModelStore
+from dltk_runtime.store.store import Facts, ModelStore
 from dltk_runtime.tables.baseline import Baseline
 from dltk_runtime.worker.baselines import ROWS, Tally, kinds_of
 from dltk_runtime.worker.messages import Counts
@@ -26,7 +26,7 @@ from tests.conftest import MakeNotebook
 from tests.splunkd import Splunkd
 from tests.support.service import Service, until
 
-KEY = Key("algo", "m", 1)
+KEY = VersionId(ModelName("algo", "m"), 1)
 
 
 def baseline_of(values: list[Any]) -> Baseline:
@@ -176,7 +176,7 @@ def test_a_shift_is_told_once_while_it_lasts_and_is_over_when_it_is() -> None:
 def test_another_version_begins_anew() -> None:
     drift, _ = judged([1.0] * 500, [2.0] * 1000)
     assert drift.warning(KEY)
-    assert drift.warning(Key("algo", "m", 2)) == ""
+    assert drift.warning(VersionId(ModelName("algo", "m"), 2)) == ""
 
 
 # ------------------------------------------------------------ keeping
@@ -191,7 +191,7 @@ def test_the_last_judgement_is_kept_for_each_model_until_the_model_goes(paths: P
     drift, _ = judged([1.0] * 500, [2.0] * 1000)
     kept.write(drift.unwritten())
     assert drift.unwritten() == []
-    kept.write([(Key("algo", "gone", 1), Judgement(1, 1000, []))])
+    kept.write([(VersionId(ModelName("algo", "gone"), 1), Judgement(1, 1000, []))])
     (paths.drift / "algo" / "m2.json").write_text('{"version": 1, "ro')
     (paths.drift / "algo" / "no name.json").touch()
     again = Drift()

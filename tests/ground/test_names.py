@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import NameInvalid
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.store import ModelName, ModelStore, Version
+from dltk_runtime.store.store import ModelStore, Version
 from tests.store.helpers import promoted
 
 HOSTILE = [
@@ -34,7 +35,7 @@ def test_no_name_that_is_accepted_leaves_the_folder(model: str, algorithm: str) 
         name = ModelName(algorithm, model)
     except NameInvalid:
         return
-    version = Version(name, 1, root / name.algorithm / name.model / "1")
+    version = Version(VersionId(name, 1), root / name.algorithm / name.model / "1")
     assert Path(os.path.normpath(root / version.load_name)).parts[:5] == (*root.parts, "versions", algorithm, model)
     assert re.fullmatch(r"[A-Za-z0-9_]+", name.legacy)
 

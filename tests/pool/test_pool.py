@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from dltk_runtime.errors import Busy
-from dltk_runtime.names import Key
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.process import discard
@@ -22,7 +22,7 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Loaded
 
 Run = Callable[[Callable[[], Awaitable[None]]], None]
-A, B, C = (Key(name, "m", 1) for name in "abc")
+A, B, C = (VersionId(ModelName(name, "m"), 1) for name in "abc")
 
 
 @contextlib.asynccontextmanager
@@ -36,7 +36,7 @@ async def pool_of(settings: Settings) -> AsyncIterator[Pool]:
 
 
 @contextlib.asynccontextmanager
-async def lease(pool: Pool, key: Key, seconds: float = 20) -> AsyncIterator[Resident]:
+async def lease(pool: Pool, key: VersionId, seconds: float = 20) -> AsyncIterator[Resident]:
     async with pool.lease(key, tuple, discard, time.monotonic() + seconds) as resident:
         resident.loaded = resident.loaded or Loaded(states=())
         yield resident
@@ -69,7 +69,7 @@ def test_of_two_idle_workers_the_one_that_read_the_rows_gets_them(settings: Sett
 def test_a_worker_stays_for_its_model_and_the_least_used_one_goes_first(settings: Settings, run: Run) -> None:
     async def body() -> None:
         async with pool_of(settings) as pool:  # with two places
-            pids: dict[Key, int] = {}
+            pids: dict[VersionId, int] = {}
             for key in (A, B, A, C):
                 async with lease(pool, key) as resident:
                     assert pids.setdefault(key, resident.the_worker.pid) == resident.the_worker.pid
