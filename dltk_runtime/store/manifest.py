@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +15,6 @@ from dltk_runtime.tables.baseline import Baseline
 
 MANIFEST = "version.json"
 FORMAT = 1  # raised when an older runtime could not read what is written
-# Ends of keys whose values never reach the disk (promise 9), written without their underscores and dashes.
-_SECRET = ("sessionkey", "authorization", "token", "password", "passwd", "secret", "apikey")
 
 
 class Feature(msgspec.Struct, frozen=True):
@@ -69,15 +66,6 @@ class Manifest(Facts, frozen=True, kw_only=True):
     number: int
     time: datetime
     files: list[StoredFile]
-
-
-def without_secrets(parameters: Mapping[str, str]) -> dict[str, str]:
-    """`parameters` without those whose key says that the value is a secret: session keys, tokens, passwords."""
-    return {key: value for key, value in parameters.items() if not _names_secret(key)}
-
-
-def _names_secret(key: str) -> bool:
-    return key.lower().replace("_", "").replace("-", "").endswith(_SECRET)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -12,8 +12,9 @@ from typing import Self
 import msgspec
 
 from dltk_runtime.files import atomic
+from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.store import removal
-from dltk_runtime.store.manifest import FORMAT, MANIFEST, Facts, Manifest, StoredFile, without_secrets
+from dltk_runtime.store.manifest import FORMAT, MANIFEST, Facts, Manifest, StoredFile
 from dltk_runtime.store.version import RESERVED, UNDECIDED, Version, highest, number_in
 
 
@@ -76,7 +77,7 @@ class Reservation:
         atomic.write(self.folder / MANIFEST, atomic.to_json(self._manifest(facts, stored)))
 
     def _manifest(self, facts: Facts, stored: list[StoredFile]) -> Manifest:
-        given = msgspec.structs.asdict(facts) | {"parameters": without_secrets(facts.parameters)}
+        given = msgspec.structs.asdict(facts) | {"parameters": parameters_without_secrets(facts.parameters)}
         return Manifest(
             **given,
             format=FORMAT,

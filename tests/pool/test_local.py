@@ -14,25 +14,27 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.paths import Paths
+from dltk_runtime.payload import Payload
 from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Spec
+from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.outcome import Death, WorkerDied
-from dltk_runtime.pool.process import Worker
+from dltk_runtime.pool.worker import SILENT, Listener
 from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Failed, Fit, Load, Stage, Staged
 from tests.conftest import MakeNotebook
 
 Body = Callable[[], Awaitable[None]]
 Run = Callable[[Body], None]
-Start = Callable[..., Worker]
-ROWS = json.dumps("a,b\n1,2\n").encode()
+Start = Callable[..., LocalWorker]
+ROWS = Payload(json.dumps("a,b\n1,2\n").encode(), escaped=True)
 
 
 @pytest.fixture
 def start(settings: Settings, guardian: Guardian) -> Start:
-    def start(spec: Spec = Spec(1)) -> Worker:  # noqa: B008 - it is frozen
-        return Worker.start(spec, worker_environment(settings, spec.threads), guardian)
+    def start(spec: Spec = Spec(1)) -> LocalWorker:  # noqa: B008 - it is frozen
+        return LocalWorker.start(spec, worker_environment(settings, spec.threads), guardian)
 
     return start
 
@@ -47,7 +49,7 @@ def fit_of(paths: Paths, algorithm: str) -> Fit:
     return Fit(algorithm, f"kept/{algorithm}", str(folder), str(folder / "model"), meta=b"{}")
 
 
-async def death_of(worker: Worker, message: Fit | Load | Stage, seconds: float = 20) -> Death:
+async def death_of(worker: LocalWorker, message: Fit | Load | Stage, seconds: float = 20) -> Death:
     with pytest.raises(WorkerDied) as caught:
         await worker.call(message, ROWS, deadline=soon(seconds), setting="DLTK_X")
     return caught.value.death
@@ -58,12 +60,12 @@ def test_a_worker_answers_one_call_after_the_other_small_and_large(start: Start,
         worker = start()
         await worker.ready()
         for rows in (1, 1_000_000):
-            data = json.dumps("a\n" + "1\n" * rows).encode()
+            data = Payload(json.dumps("a\n" + "1\n" * rows).encode(), escaped=True)
             answer, _ = await worker.call(Stage(str(tmp_path / "x.csv")), data, deadline=soon(), setting="")
             assert answer == Staged(rows=rows)
-        assert worker.step == "idle"
+        assert worker.phase == "idle"
         await worker.end()
-        assert (worker.process.returncode, worker.usable) == (-signal.SIGKILL, False)
+        assert (worker.exit_status, worker.usable) == (-signal.SIGKILL, False)
 
     run(body)
 
@@ -175,7 +177,7 @@ def test_a_cancelled_call_leaves_nothing_behind(
         worker = start()
         await worker.ready()
         call = asyncio.create_task(worker.call(fit_of(paths, "slow"), ROWS, deadline=soon(), setting=""))
-        while worker.step != "fit":  # noqa: ASYNC110 - steps set no events
+        while worker.phase != "fit":  # noqa: ASYNC110 - steps set no events
             await asyncio.sleep(0.01)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
@@ -203,9 +205,9 @@ def test_an_import_that_fails_does_not_stop_a_start(start: Start, run: Run) -> N
 
     async def body() -> None:
         worker = start(Spec(1, ("no_such_library",)))
-        worker.print_to(printed.append)
+        worker.listen(Listener(printed.append))
         await worker.ready()
-        worker.print_to(lambda text: None)
+        worker.listen(SILENT)
         await worker.end()
 
     run(body)

@@ -8,7 +8,10 @@ import os
 
 
 class MemoryFile:
-    """A file in memory, written once from front to end; it is gone when nobody holds it."""
+    """A file in memory, written once from front to end; it goes with the last descriptor.
+
+    Implements `payload.Buffer`.
+    """
 
     def __init__(self) -> None:
         self.descriptor = os.memfd_create("dltk", os.MFD_CLOEXEC)
@@ -21,8 +24,8 @@ class MemoryFile:
         with contextlib.suppress(OSError):
             os.close(self.descriptor)
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Add `data` to the end.
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Append `data`.
 
         Raises:
             OSError: there is no memory left.
@@ -34,11 +37,11 @@ class MemoryFile:
             rest = rest[written:]
 
     def view(self) -> memoryview:
-        """What is in it, mapped and not copied."""
+        """Return what is in it, mapped and not copied."""
         return mapped(self.descriptor)
 
 
 def mapped(descriptor: int) -> memoryview:
-    """The bytes of a memory file; they stay readable after the descriptor is closed."""
+    """Map a memory file; the bytes stay readable after the descriptor is closed."""
     size = os.fstat(descriptor).st_size
     return memoryview(mmap.mmap(descriptor, size, prot=mmap.PROT_READ)) if size else memoryview(b"")

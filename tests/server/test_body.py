@@ -10,13 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime import protocol
+from dltk_runtime.apply.read_ahead import Upload
+from dltk_runtime.call import Request
 from dltk_runtime.errors import BodyInvalid, DataInvalid
-from dltk_runtime.files.memory import MemoryFile
-from dltk_runtime.protocol import Request
-from dltk_runtime.server import intake
+from dltk_runtime.pool.pool import Pool
+from dltk_runtime.server import body as bodies
+from dltk_runtime.server import protocol
+from dltk_runtime.settings import Settings
 from dltk_runtime.tables.table import unescape
+from dltk_runtime.worker.memory_file import MemoryFile
 
+POOL = Pool(Settings())
 META = {"options": {"params": {"algo": "umap"}, "model_name": "m"}, "feature_variables": ["a"]}
 
 
@@ -25,12 +29,12 @@ def taken(body: bytes, size: int = 7) -> Request:
         for start in range(0, len(body), size):
             yield body[start : start + size]
 
-    return asyncio.run(intake.decode(chunks(), lambda _: None))
+    return asyncio.run(bodies.receive_large(chunks(), len(body), Upload(POOL)))
 
 
 def text_of(request: Request) -> str:
-    data = request.data.view() if isinstance(request.data, MemoryFile) else request.data
-    return bytes(data).decode() if request.plain else unescape(data).decode()
+    data = request.rows.view()
+    return unescape(data).decode() if request.rows.escaped else bytes(data).decode()
 
 
 @given(st.text(max_size=200), st.booleans(), st.integers(1, 50))
@@ -42,8 +46,8 @@ def test_a_request_in_pieces_says_what_it_says_whole(text: str, ascii_only: bool
 
 def test_data_of_splunk_ends_up_in_a_memory_file() -> None:
     request = taken(json.dumps({"data": "a\n1\n", "meta": META}).encode())
-    assert request.plain
-    assert isinstance(request.data, MemoryFile)
+    assert not request.rows.escaped
+    assert isinstance(request.rows.data, MemoryFile)
 
 
 @pytest.mark.parametrize(
