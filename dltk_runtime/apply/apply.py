@@ -223,7 +223,7 @@ class Applying:
             return imports_of(read_source(algorithm.find(version.name.algorithm, self._paths)))
         except DltkError:
             with contextlib.suppress(DltkError, OSError):
-                return imports_of(*unpack(version.code.read_bytes()))
+                return imports_of(*unpack(version.code()))
             return ()
 
 
@@ -245,14 +245,14 @@ def imports_of(*sources: Source) -> tuple[str, ...]:
 
 def _load_message(version: Version, device: str) -> Load:
     if version.number == 0:
-        return Load(algorithm=version.name.algorithm, load_name=version.load_name, device=device)
-    manifest = version.manifest()
+        return Load(algorithm=version.name.algorithm, load_name=version.location().load_name, device=device)
+    manifest, location = version.manifest(), version.location()
     return Load(
         algorithm=version.name.algorithm,
-        load_name=version.load_name,
+        load_name=location.load_name,
         device=device,
-        code=str(version.code),
-        kept_model=str(version.kept_model) if manifest.kept_by_runtime else "",
+        code=location.code,
+        kept_model=location.kept_model,
         targets=tuple(manifest.targets),
         features=tuple(
             FeatureKind(each.name, each.kind, each.baseline)

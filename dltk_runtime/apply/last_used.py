@@ -60,5 +60,5 @@ class LastUsed:
 
     def _stored(self, key: VersionId) -> bytes:
         with contextlib.suppress(DltkError, OSError):
-            return self._store.get(key.name, key.number).description.read_bytes()
+            return self._store.get(key.name, key.number).description()
         return b""

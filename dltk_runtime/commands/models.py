@@ -12,6 +12,7 @@ import click
 
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.settings import Settings
+from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.store import Manifest, ModelName, ModelStore, Version
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def with_store(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def opened(home: Path | None, notebooks: Path | None, keep: int | None = None, **given: Any) -> None:
         settings = Settings.from_env(home=home, notebooks=notebooks, keep_versions=keep)
-        function(ModelStore(settings.paths, settings.keep_versions), **given)
+        function(ModelStore.open(settings.paths, settings.keep_versions), **given)
 
     return opened
 
@@ -79,9 +80,8 @@ def show(store: ModelStore, algorithm: str, model: str, number: int | None, veri
         _show(_history(store, name))
         _show(_facts(version))
     else:
-        click.echo(
-            f"{version}: files of an old volume. Nothing is known of them; apply calls load({version.load_name!r})."
-        )
+        calls = f"load({version.location().load_name!r})"
+        click.echo(f"{version}: files of an old volume, without a manifest. Apply calls {calls}.")
     if verify:
         version.verify(hashes=True)
         click.echo(f"{version}: every file is as it was stored.")
@@ -118,7 +118,7 @@ def promote(store: ModelStore, algorithm: str, model: str, number: int) -> None:
 def export(store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool) -> None:
     """Copy a version's files (default: the current one's) under the flat names that a DSDL container uses."""
     version = _chosen(store, _name(algorithm, model), number)
-    for path in version.export(to, force=force):
+    for path in copy_out(version, to, force=force):
         click.echo(path)
 
 
@@ -186,7 +186,7 @@ def _facts(version: Version) -> Table:
     manifest = version.manifest()
     table = _table(str(version), "")
     rows = {
-        "folder": [str(version.folder)],
+        "folder": [version.where],
         "sources": [f"{source.path} ({source.sha256[:12]})" for source in manifest.sources],
         "parameters": [f"{key}={value}" for key, value in manifest.parameters.items()],
         "targets": manifest.targets,

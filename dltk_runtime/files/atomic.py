@@ -19,7 +19,7 @@ import msgspec
 
 from dltk_runtime.errors import NotStored
 
-TEMPORARY = ".tmp"  # the end of a file's name while it is being written
+TEMPORARY_SUFFIX = ".tmp"  # the end of a file's name while it is being written
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 
@@ -31,7 +31,7 @@ def write(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None
         OSError: when it cannot be written; then `path` is as it was.
     """
     # Not mkstemp: its files are for their owner alone, and replicas may run under different users of one group.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         with temporary.open("xb", buffering=0) as file:
             _write_all(file.fileno(), data)
@@ -61,7 +61,7 @@ def create(path: Path, data: bytes) -> bool:
 def copy(source: Path, target: Path) -> Path:
     """Copy a file's content in such a way that `target` is never half of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}{TEMPORARY}")
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         shutil.copyfile(source, temporary)
         return temporary.replace(target)

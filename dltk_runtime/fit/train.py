@@ -114,9 +114,9 @@ class Trainer:
         worker.work = f"job {training.job.id} (fit of '{training.name.algorithm}' into '{training.name.model}')"
         message = Fit(
             algorithm=training.name.algorithm,
-            load_name=reservation.load_name,
-            folder=str(reservation.folder),
-            kept_model=str(reservation.kept_model),
+            load_name=reservation.location.load_name,
+            folder=reservation.location.folder,
+            kept_model=reservation.location.kept_model,
             meta=training.request.meta_json,
             device=worker.device,
             holdout=training.options.holdout,

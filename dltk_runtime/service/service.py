@@ -38,7 +38,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._paths = settings.paths
-        self.store = ModelStore(self._paths, settings.keep_versions)
+        self.store = ModelStore.open(self._paths, settings.keep_versions)
         self.pool = Pool(settings)
         self.events = Events.of(settings)
         on_state = functools.partial(tell, self.events) if self.events else tell_nobody
