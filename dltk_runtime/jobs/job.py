@@ -16,7 +16,7 @@ import msgspec
 from dltk_runtime.errors import cut
 from dltk_runtime.jobs import series
 from dltk_runtime.jobs.output import JobLog
-from dltk_runtime.jobs.record import RECORD, JobError, JobRecord, State, save
+from dltk_runtime.jobs.record import RECORD, Comparison, JobError, JobRecord, State, save
 from dltk_runtime.jobs.submission import Claim, Submission
 
 logger = logging.getLogger(__name__)
@@ -102,9 +102,16 @@ class Job:
             with suppress(OSError):
                 os.utime(self._folder / RECORD)
 
-    def succeed(self, *, rows: int, version: int, promoted: bool, message: str) -> None:
-        """The fit committed a version; `message` is the one that the search shows."""
-        self._end(State.SUCCEEDED, rows=rows, version=version, promoted=promoted, message=message)
+    def succeed(
+        self, *, rows: int, version: int, promoted: bool, message: str, comparison: Comparison | None = None
+    ) -> None:
+        """End the job: its fit committed `version`; `message` is the one that the search shows.
+
+        `comparison` is what the promotion of the version was decided by, if anything.
+        """
+        self._end(
+            State.SUCCEEDED, rows=rows, version=version, promoted=promoted, message=message, comparison=comparison
+        )
 
     def fail(
         self,
@@ -139,6 +146,7 @@ class Job:
         version: int | None = None,
         promoted: bool = False,
         error: JobError | None = None,
+        comparison: Comparison | None = None,
     ) -> None:
         if self.record.state.ended:
             return
@@ -152,6 +160,7 @@ class Job:
             version=version,
             promoted=promoted,
             error=error,
+            comparison=comparison,
         )
         if self.record.asynchronous:
             Submission.remove(self._folder)

@@ -36,6 +36,31 @@ class JobError(msgspec.Struct, frozen=True):
     traceback: str = ""
 
 
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """How a new version compares with the one that was current, by one metric.
+
+    A value is None when the version has none. With `held_out` both values are of the same `rows`
+    rows, which neither fit has seen; else each is what its own fit returned, and `rows` is 0.
+    """
+
+    metric: str
+    new: float | None
+    old: float | None
+    old_version: int
+    gain: float = 0.0  # the least improvement that the search asked for
+    held_out: bool = False
+    rows: int = 0
+
+    def __str__(self) -> str:
+        gain = f", at least {self.gain:g} better" if self.gain else ""
+        if self.held_out:
+            data = f"on the same {self.rows:,} held-out rows"
+        else:
+            data = "as their fits returned them, on different data; holdout=0.2 would compare both on the same rows"
+        figures = f"{self.metric} {_shown(self.new)} against {_shown(self.old)} of version {self.old_version}"
+        return f"{figures}{gain}, {data}"
+
+
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a job. Times are UTC; `phases` holds seconds; `phase` is the one that runs, or ran last."""
 
@@ -57,6 +82,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}  # of the newest step
     version: int | None = None
     promoted: bool = False
+    comparison: Comparison | None = None  # None: there was nothing to compare, or an older runtime wrote the record
     error: JobError | None = None
     request: str = ""
     message: str = ""
@@ -67,6 +93,10 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
         if self.state is not State.RUNNING or not self.phase:
             return str(self.state)
         return f"{self.phase}, {self.step:g} of {self.total:g} steps" if self.total else self.phase
+
+
+def _shown(value: float | None) -> str:
+    return "missing" if value is None else f"{value:.4g}"
 
 
 def save(folder: Path, record: JobRecord) -> None:

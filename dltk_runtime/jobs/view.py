@@ -1,4 +1,4 @@
-"""What ``/v1`` answers: the fields of jobs, models and algorithms as clients see them."""
+"""Jobs as ``/v1`` returns them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 import msgspec
 
-from dltk_runtime.jobs.record import JobError, JobRecord
+from dltk_runtime.jobs.record import Comparison, JobError, JobRecord
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +32,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     promoted: bool
     message: str
     error: JobError | None
+    comparison: Comparison | None = None
 
     @classmethod
     def of(cls, record: JobRecord, place: int) -> Self:
