@@ -17,7 +17,7 @@ from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.call import Call, Pieces
 from dltk_runtime.errors import AlgorithmMissing, DltkError, OptionInvalid
-from dltk_runtime.jobs.store import JobStore
+from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.notebook.loader import Source, heavy_imports, read_source, unpack
@@ -51,7 +51,7 @@ class Applying:
     """Applies models; nothing is written."""
 
     def __init__(
-        self, settings: Settings, store: ModelStore, jobs: JobStore, pool: Pool, last: LastUsed, drift: Drift
+        self, settings: Settings, store: ModelStore, jobs: JobRecords, pool: Pool, last: LastUsed, drift: Drift
     ) -> None:
         self._paths = settings.paths
         self._timeout = settings.apply_timeout

@@ -26,7 +26,8 @@ from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.jobs.store import TOUCH_EVERY, Job, JobStore
+from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
+from dltk_runtime.jobs.store import Job, JobStore
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.notebook.source import pack, unpack
 from dltk_runtime.pool.pool import Pool
@@ -267,6 +268,6 @@ class _Run:
             touching.join()
 
 
-def _touch(jobs: JobStore, over: threading.Event) -> None:
-    while not over.wait(TOUCH_EVERY):
+def _touch(jobs: JobRecords, over: threading.Event) -> None:
+    while not over.wait(TOUCH_SECONDS):
         jobs.touch()

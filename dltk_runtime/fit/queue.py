@@ -22,8 +22,9 @@ from dltk_runtime.errors import AlgorithmMissing, DltkError
 from dltk_runtime.fit.options import FitOptions, fit_options
 from dltk_runtime.fit.train import Trained, Trainer, Training
 from dltk_runtime.jobs.errors import FitCancelled, JobUnknown, NotCancellable, QueueFull, ServerStops
+from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
+from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.record import State
-from dltk_runtime.jobs.store import TOUCH_EVERY, Job, JobStore
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.loader import Source, read_source
@@ -47,7 +48,7 @@ class _Running:
 class Fitting:
     """The fits of one server."""
 
-    def __init__(self, settings: Settings, jobs: JobStore, trainer: Trainer) -> None:
+    def __init__(self, settings: Settings, jobs: JobRecords, trainer: Trainer) -> None:
         self._settings = settings
         self._jobs = jobs
         self._trainer = trainer
@@ -184,7 +185,7 @@ class Fitting:
         rounds = 0
         while True:
             self._jobs.flush()
-            if rounds % round(TOUCH_EVERY / LOOK_EVERY) == 0:
+            if rounds % round(TOUCH_SECONDS / LOOK_EVERY) == 0:
                 self._jobs.touch()
                 self._trainer.touch()
                 if not self._closing:  # what it has just left to the next server would come back

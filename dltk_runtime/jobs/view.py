@@ -11,7 +11,10 @@ from dltk_runtime.jobs.record import Comparison, JobError, JobRecord
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job. Times are UTC; `phases` holds seconds; `place` counts the queue from 1, 0 when it does not wait."""
+    """A job. Times are UTC; `phases` holds seconds.
+
+    `place` is its place in the queue, from 1; 0 when it is not queued.
+    """
 
     id: str
     algorithm: str
@@ -36,7 +39,7 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, record: JobRecord, place: int) -> Self:
-        """The view of a record."""
+        """Return the view of a record."""
         fields = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in ("state", "place")}
         return cls(state=str(record.state), place=place, **fields)
 

@@ -18,7 +18,6 @@ from dltk_runtime.call import Call, Pieces
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer
-from dltk_runtime.jobs.job import tell_nobody
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import VersionId
 from dltk_runtime.pool.pool import Pool
@@ -41,7 +40,7 @@ class Service:
         self.store = ModelStore.open(self._paths, settings.keep_versions)
         self.pool = Pool(settings)
         self.events = Events.of(settings)
-        on_state = functools.partial(tell, self.events) if self.events else tell_nobody
+        on_state = functools.partial(tell, self.events) if self.events else None
         self.jobs = jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes, on_state)
         self.drift = Drift(self._drifts)
         self._drift_files = DriftFiles(self._paths.drift, self.store)

@@ -18,7 +18,7 @@ from dltk_runtime.errors import NotStored
 from dltk_runtime.files import atomic
 from dltk_runtime.jobs.errors import JobUnknown
 from dltk_runtime.jobs.record import Comparison
-from dltk_runtime.jobs.store import LOST_AFTER, Job, JobStore, State
+from dltk_runtime.jobs.store import LOST_SECONDS, Job, JobStore, State
 from dltk_runtime.jobs.view import JobView
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import ModelName
@@ -41,7 +41,7 @@ def succeeded(jobs: JobStore) -> Job:
 
 def later() -> float:
     """A moment at which whatever was touched just now counts as left alone."""
-    return time.time() + LOST_AFTER + 1
+    return time.time() + LOST_SECONDS + 1
 
 
 def test_a_job_goes_from_queued_through_running_to_succeeded(jobs: JobStore) -> None:
