@@ -8,7 +8,7 @@ import os
 
 
 class MemoryFile:
-    """A file in memory, written once from front to end; it is gone when nobody holds it."""
+    """A file in memory, written once from start to end; freed with its last descriptor."""
 
     def __init__(self) -> None:
         self.descriptor = os.memfd_create("dltk", os.MFD_CLOEXEC)
@@ -34,11 +34,11 @@ class MemoryFile:
             rest = rest[written:]
 
     def view(self) -> memoryview:
-        """What is in it, mapped and not copied."""
+        """Return the content, mapped and not copied."""
         return mapped(self.descriptor)
 
 
 def mapped(descriptor: int) -> memoryview:
-    """The bytes of a memory file; they stay readable after the descriptor is closed."""
+    """Return the bytes of a memory file; they stay readable after the descriptor is closed."""
     size = os.fstat(descriptor).st_size
     return memoryview(mmap.mmap(descriptor, size, prot=mmap.PROT_READ)) if size else memoryview(b"")
