@@ -19,7 +19,7 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import AlgorithmMissing, DltkError, OptionInvalid
-from dltk_runtime.jobs.store import JobStore
+from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import AlgorithmFailed
@@ -55,7 +55,7 @@ class Applying:
     """Applies models; writes nothing."""
 
     def __init__(
-        self, *, settings: Settings, store: ModelStore, jobs: JobStore, pool: Pool, last: LastUsed, drift: Drift
+        self, *, settings: Settings, store: ModelStore, jobs: JobRecords, pool: Pool, last: LastUsed, drift: Drift
     ) -> None:
         self._paths = settings.paths
         self._timeout = settings.apply_timeout
@@ -223,7 +223,7 @@ class Applying:
             return imports_of(read_source(algorithm.find(version.name.algorithm, self._paths)))
         except DltkError:
             with contextlib.suppress(DltkError, OSError):
-                return imports_of(*unpack(version.code.read_bytes()))
+                return imports_of(*unpack(version.code()))
             return ()
 
 
@@ -252,14 +252,14 @@ def _kept_code(version: Version, loaded: messages.Loaded) -> str:
 
 def _load_message(version: Version, device: str) -> messages.Load:
     if version.number == 0:
-        return messages.Load(algorithm=version.name.algorithm, load_name=version.load_name, device=device)
-    manifest = version.manifest()
+        return messages.Load(algorithm=version.name.algorithm, load_name=version.location().load_name, device=device)
+    manifest, location = version.manifest(), version.location()
     return messages.Load(
         algorithm=version.name.algorithm,
-        load_name=version.load_name,
+        load_name=location.load_name,
         device=device,
-        code=str(version.code),
-        kept_model=str(version.kept_model) if manifest.kept_by_runtime else "",
+        code=location.code,
+        kept_model=location.kept_model,
         targets=tuple(manifest.targets),
         features=tuple(
             messages.FeatureKind(each.name, each.kind, each.baseline)

@@ -60,5 +60,5 @@ class LastUsed:
 
     def _stored(self, version: VersionId) -> bytes:
         with contextlib.suppress(DltkError, OSError):
-            return self._store.get(version.name, version.number).description.read_bytes()
+            return self._store.get(version.name, version.number).description()
         return b""

@@ -23,8 +23,9 @@ from dltk_runtime.errors import AlgorithmMissing, DltkError
 from dltk_runtime.fit.options import FitOptions, fit_options
 from dltk_runtime.fit.train import Trained, Trainer, Training
 from dltk_runtime.jobs.errors import FitCancelled, JobUnknown, NotCancellable, QueueFull, ServerStops
+from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
+from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.record import State
-from dltk_runtime.jobs.store import TOUCH_EVERY, Job, JobStore
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
@@ -60,7 +61,7 @@ class _Running:
 class Fitting:
     """The fits of one server."""
 
-    def __init__(self, settings: Settings, jobs: JobStore, trainer: Trainer) -> None:
+    def __init__(self, settings: Settings, jobs: JobRecords, trainer: Trainer) -> None:
         self._settings = settings
         self._jobs = jobs
         self._trainer = trainer
@@ -178,7 +179,7 @@ class Fitting:
         await asyncio.gather(
             _every(FLUSH_SECONDS, self._jobs.flush),
             _every(FLUSH_SECONDS, self._cancel_asked),
-            _every(TOUCH_EVERY, self._touch),
+            _every(TOUCH_SECONDS, self._touch),
             self._adopt_all(),
         )
 
@@ -198,7 +199,7 @@ class Fitting:
         while True:
             if not self._closing:  # otherwise what was just left to the next server would come back
                 await self._adopt()
-            await asyncio.sleep(TOUCH_EVERY)
+            await asyncio.sleep(TOUCH_SECONDS)
 
     async def _adopt(self) -> None:
         """Begin the jobs that a server left queued when it ended."""

@@ -130,9 +130,9 @@ class Trainer:
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
         message = Fit(
             algorithm=training.name.algorithm,
-            load_name=reservation.load_name,
-            folder=str(reservation.folder),
-            kept_model=str(reservation.kept_model),
+            load_name=reservation.location.load_name,
+            folder=reservation.location.folder,
+            kept_model=reservation.location.kept_model,
             meta=training.request.meta_json,
             device=worker.device,
             holdout=training.options.holdout,

@@ -1,4 +1,4 @@
-"""What ``/v1`` answers: the fields of jobs, models and algorithms as clients see them."""
+"""Jobs as ``/v1`` returns them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Self
 
 import msgspec
 
-from dltk_runtime.jobs.record import JobError, JobRecord
+from dltk_runtime.jobs.record import Comparison, JobError, JobRecord
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job. Times are UTC; `phases` holds seconds; `place` counts the queue from 1, 0 when it does not wait."""
+    """A job. Times are UTC; `phases` holds seconds.
+
+    `place` is its place in the queue, from 1; 0 when it is not queued.
+    """
 
     id: str
     algorithm: str
@@ -32,10 +35,11 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     promoted: bool
     message: str
     error: JobError | None
+    comparison: Comparison | None = None
 
     @classmethod
     def of(cls, record: JobRecord, place: int) -> Self:
-        """The view of a record."""
+        """Return the view of a record."""
         fields = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in ("state", "place")}
         return cls(state=str(record.state), place=place, **fields)
 

@@ -17,6 +17,7 @@ from dltk_runtime.call import Call, Request
 from dltk_runtime.fit.promotion import Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
 from dltk_runtime.fit.train import Trained, Trainer
+from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
@@ -48,7 +49,7 @@ class Service:
 
     settings: Settings
     store: ModelStore
-    jobs: JobStore
+    jobs: JobRecords
     pool: Pool
     drift: Drift
     fitting: Fitting
@@ -172,7 +173,7 @@ def build(settings: Settings) -> Service:
     """Wire the parts of one server; nothing runs before `Service.start`."""
     paths = settings.paths
     reporter = EventReporter(Events.of(settings))
-    store = ModelStore(paths, settings.keep_versions)
+    store = ModelStore.open(paths, settings.keep_versions)
     jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, reporter.job)
     pool = Pool(settings)
     drift = Drift(reporter.drifts)

@@ -18,7 +18,7 @@ from dltk_runtime.apply.drift import Drift
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.jobs.store import JobStore
+from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
@@ -64,7 +64,7 @@ class StatusReport:
     """Collects the rows of one server."""
 
     store: ModelStore
-    jobs: JobStore
+    jobs: JobRecords
     drift: Drift
     pool: Pool
 

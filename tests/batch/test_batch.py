@@ -104,7 +104,7 @@ def last_job(paths: Paths) -> tuple[JobRecord, str]:
 
 
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=5)
+    return ModelStore.open(paths, keep=5)
 
 
 # What a run leaves

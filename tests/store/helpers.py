@@ -22,4 +22,4 @@ def promoted(store: ModelStore, name: ModelName = NAME, text: str = "{}") -> Ver
 
 
 def entries(store: ModelStore, name: ModelName = NAME) -> set[str]:
-    return set(atomic.names_in(store._folder(name)))
+    return set(atomic.names_in(store._store.folder(name)))

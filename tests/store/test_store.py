@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import removal
+from dltk_runtime.store import lifecycle
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from tests.store.helpers import NAME, commit, promoted
@@ -21,19 +21,18 @@ from tests.store.helpers import NAME, commit, promoted
 
 @pytest.fixture
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=2)
+    return ModelStore.open(paths, keep=2)
 
 
 def test_nothing_committed_is_version_0(store: ModelStore, paths: Paths) -> None:
     assert store.current(NAME) is None
     version = store.serving(NAME)
-    assert (version.number, version.load_name) == (0, "umap_default")
-    assert not version.kept_model.exists()
+    assert (version.number, version.location().load_name) == (0, "umap_default")
     with pytest.raises(VersionUnknown):
         version.manifest()
     with pytest.raises(VersionUnknown, match="umap/default has no files of an old volume"):
         store.get(NAME, 0)
-    with pytest.raises(VersionUnknown, match=r"has no version 7; committed versions in .*: none"):
+    with pytest.raises(VersionUnknown, match=r"has no version 7 at .*; committed versions: none"):
         store.get(NAME, 7)
 
 
@@ -96,7 +95,7 @@ def test_a_rollback_goes_to_the_version_before_and_the_next_fit_moves_on(store: 
     first, second = promoted(store), promoted(store)
     assert store.rollback(NAME) == first
     assert store.current(NAME) == first
-    with pytest.raises(VersionUnknown, match="nothing before version 1 to go back to"):
+    with pytest.raises(VersionUnknown, match="no complete version before version 1 to go back to"):
         store.rollback(NAME)
     third = promoted(store)
     assert store.current(NAME) == third
@@ -123,17 +122,17 @@ def test_a_version_pruned_while_it_is_promoted_does_not_stay_current(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = commit(store), promoted(store)
-    point = store._point
+    point = store._store.point
 
     def pruned_before(name: ModelName, number: int) -> None:
         if number == first.number:
-            removal.hide(first.folder)
+            lifecycle.hide(first.folder)
         point(name, number)
 
-    monkeypatch.setattr(store, "_point", pruned_before)
+    monkeypatch.setattr(store._store, "point", pruned_before)
     with pytest.raises(VersionUnknown):
         store.promote(first)
-    assert store._named(NAME) == second.number
+    assert store._store.current(NAME) == second.number
 
 
 def test_an_unhealthy_version_is_current_only_if_there_is_no_other(store: ModelStore) -> None:
@@ -148,7 +147,7 @@ def test_an_empty_current_counts_as_none(store: ModelStore) -> None:
     version = commit(store)
     (version.folder.parent / "current").touch()
     assert store.promote_if_first(version)
-    assert store._named(NAME) == version.number
+    assert store._store.current(NAME) == version.number
 
 
 # ---------------------------------------------------------------- any order of events
@@ -160,7 +159,7 @@ class StoreMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.store = ModelStore(Paths(Path(self.folder.name), Path(self.folder.name)), keep=2)
+        self.store = ModelStore.open(Paths(Path(self.folder.name), Path(self.folder.name)), keep=2)
         self.taken: list[int] = []
         self.wanted: int | None = None  # what the last promotion or rollback made current
 
@@ -208,7 +207,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def the_newest_is_deleted_by_hand(self) -> None:
         newest = self.store.versions(NAME)[-1]
-        removal.discard(newest.folder)
+        lifecycle.discard(newest.folder)
         if newest.number == self.wanted:
             self.wanted = None
 

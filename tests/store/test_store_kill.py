@@ -23,10 +23,10 @@ HAMMER = """
 import random, sys
 from pathlib import Path
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import Facts, ModelName, ModelStore
+from dltk_runtime.store.store import Facts, ModelName, ModelStore
 
 home, fits = Path(sys.argv[1]), int(sys.argv[2])
-store, name = ModelStore(Paths(home, home), keep=2), ModelName("umap", "default")
+store, name = ModelStore.open(Paths(home, home), keep=2), ModelName("umap", "default")
 
 for _ in range(fits):
     with store.reserve(name) as reservation:
@@ -46,7 +46,7 @@ for _ in range(fits):
 
 @pytest.fixture
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=2)
+    return ModelStore.open(paths, keep=2)
 
 
 def hammer(home: Path, fits: int) -> subprocess.Popen[str]:
