@@ -13,7 +13,8 @@ from dltk_runtime.jobs.record import Comparison, JobError, JobRecord
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
     """A job. Times are UTC; `phases` holds seconds.
 
-    `place` is its place in the queue, from 1; 0 when it is not queued.
+    `place` is its place in the queue, from 1; 0 when it is not queued. `comparison` is there only for
+    a fit whose promotion compared two versions.
     """
 
     id: str
@@ -35,13 +36,15 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     promoted: bool
     message: str
     error: JobError | None
-    comparison: Comparison | None = None
+    comparison: Comparison | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def of(cls, record: JobRecord, place: int) -> Self:
         """Return the view of a record."""
-        fields = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in ("state", "place")}
-        return cls(state=str(record.state), place=place, **fields)
+        computed = ("state", "place", "comparison")
+        fields = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in computed}
+        comparison = record.comparison or msgspec.UNSET
+        return cls(state=str(record.state), place=place, comparison=comparison, **fields)
 
 
 class JobList(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ status of their kind and a JSON body ``{"detail": …}``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -187,7 +187,7 @@ class Api:
         return openapi.document(self.operations(), __version__)
 
 
-def _job_view(record: JobRecord, others: list[JobRecord]) -> JobView:
+def _job_view(record: JobRecord, others: Sequence[JobRecord]) -> JobView:
     place = 0
     if record.state is State.QUEUED:
         place = 1 + sum(each.state is State.QUEUED and each.id < record.id for each in others)
