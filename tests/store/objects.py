@@ -1,4 +1,4 @@
-"""A second implementation of the store's interface: versions as objects, without folders and locks.
+"""A second implementation of the store's interface: objects, without folders and locks.
 
 It shows that the protocols ask for nothing that an object store lacks. All it needs of one are a
 put that fails when the key exists, and one that fails when the object has changed.

@@ -59,7 +59,7 @@ def facts(lines: Iterator[str], word: str) -> list[int]:
 
 
 def check(store: ModelStore) -> int:
-    """Every version is whole and holds what its own fit saved; the number of the current one, 0 without any."""
+    """Check that every version holds what its fit saved; return the current number, or 0."""
     for version in store.versions(NAME):
         version.verify(hashes=True)
         assert (version.folder / "umap_default.json").read_text() == f"{version.number} " * 5000
