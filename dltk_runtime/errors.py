@@ -64,6 +64,9 @@ NOT_INITIALIZED = "unable to initialize module"
 NOT_FITTED = "unable to fit model"
 NOT_SAVED = "unable to save model"
 NOT_APPLIED = "unable to apply model"
+# How the messages of a success begin.
+FIT_DONE = "/fit done successfully"
+APPLY_DONE = "/apply done successfully"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -233,7 +233,9 @@ class _Run:
         last = LastUsed(self._store, pool)
         try:
             await pool.start()
-            applying = Applying(settings, self._store, self._jobs, pool, last, Drift())
+            applying = Applying(
+                settings=settings, store=self._store, jobs=self._jobs, pool=pool, last=last, drift=Drift()
+            )
             return await Promotion(self._store, applying).settle(version, self._prepared.options, None)
         finally:
             await pool.close()

@@ -1,4 +1,4 @@
-"""Whether a new version becomes current: what the search asked for, and what the two versions are worth."""
+"""Decide whether a new version becomes current: by the search's rule, and by comparison with the one before."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass
 
 from dltk_runtime.apply.apply import Applying
+from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.options import FitOptions, Rule
-from dltk_runtime.protocol import Request
 from dltk_runtime.store.store import ModelStore, Version
 
 
@@ -30,10 +30,15 @@ class Promotion:
     async def settle(
         self, version: Version, options: FitOptions, request: Request | None, *, apply_failed: bool = False
     ) -> Decision:
-        """Try the version in another worker, compare it where the options say so, and make it current or not.
+        """Load the version in another worker, compare it where the options say so, and promote it or not.
 
-        `request` has the rows of which `holdout` kept some from the fit. A version that cannot be applied or loaded
-        is current only when nothing else can serve.
+        A version that cannot be applied or loaded becomes current only if there is no other.
+
+        Args:
+            version: committed just now.
+            options: of the search.
+            request: with the rows of which `holdout` kept some from the fit.
+            apply_failed: whether the fit's own apply raised.
         """
         trouble = "" if apply_failed else await self._applying.trial(version)
         if trouble:
@@ -69,7 +74,7 @@ class Promotion:
     async def _compare(
         self, version: Version, before: Version, options: FitOptions, request: Request | None
     ) -> tuple[bool, str]:
-        """Whether the version beats the one before it, and the figures in brackets."""
+        """Return whether the version beats the one before it, and the figures in brackets."""
         wanted = options.promotion
         if options.holdout and request is not None:
             new, rows = await self._score(version, options, request)
@@ -84,7 +89,7 @@ class Promotion:
         return better, f" ({figures})"
 
     async def _score(self, version: Version, options: FitOptions, request: Request) -> tuple[float | None, int]:
-        """The metric of a version on the held-out rows, and their number; None when it cannot be had."""
+        """Return the metric of a version on the held-out rows, None if it has none, and the number of rows."""
         try:
             scored = await self._applying.score(version, request, options.holdout)
         except DltkError:

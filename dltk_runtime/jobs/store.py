@@ -31,7 +31,7 @@ from dltk_runtime.jobs.record import JobError, JobRecord, MetricsByStep, State
 from dltk_runtime.jobs.submission import Claim, Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.manifest import without_secrets
+from dltk_runtime.secret_names import parameters_without_secrets
 
 __all__ = ["LOST_SECONDS", "TOUCH_SECONDS", "Job", "JobError", "JobRecord", "JobStore", "State"]
 
@@ -106,7 +106,7 @@ class JobStore:
             model=name.model,
             state=State.QUEUED,
             created=now,
-            parameters={key: cut(value) for key, value in without_secrets(parameters).items()},
+            parameters={key: cut(value) for key, value in parameters_without_secrets(parameters).items()},
             request=request,
             asynchronous=submission is not None,
             fingerprint=submission.fingerprint if submission else "",

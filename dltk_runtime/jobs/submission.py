@@ -19,9 +19,9 @@ from typing import Any, Self
 
 import msgspec
 
+from dltk_runtime.call import Meta, Request
 from dltk_runtime.files import atomic
-from dltk_runtime.files.memory import MemoryFile
-from dltk_runtime.protocol import Meta, Request
+from dltk_runtime.payload import Payload
 
 META, DATA, CSV, CLAIM = "meta.json", "data.json", "data.csv", "claim"
 IGNORED_OPTIONS = ("mlspl_limits", "session_key")  # not part of the fingerprint
@@ -29,14 +29,10 @@ IGNORED_OPTIONS = ("mlspl_limits", "session_key")  # not part of the fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A fit as it was sent: `data` holds the rows, as CSV (`plain`) or a JSON string literal.
-
-    `meta` holds no session key.
-    """
+    """A fit as it was sent; `meta` has no session key."""
 
     meta: Meta
-    data: memoryview
-    plain: bool
+    rows: Payload
     fingerprint: str = ""
 
     @classmethod
@@ -45,9 +41,8 @@ class Submission:
         options: dict[str, Any] = request.meta.get("options") or {}
         what = {**request.meta, "options": {key: value for key, value in options.items() if key not in IGNORED_OPTIONS}}
         digest = hashlib.sha256(msgspec.json.encode([code, what], order="sorted"))
-        data = request.data.view() if isinstance(request.data, MemoryFile) else request.data
-        digest.update(data)
-        return cls(request.meta, data, request.plain, digest.hexdigest())
+        digest.update(request.rows.view())
+        return cls(request.meta, request.rows, digest.hexdigest())
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -55,7 +50,7 @@ class Submission:
         try:
             meta = msgspec.json.decode((folder / META).read_bytes(), type=dict[str, Any])
             plain = (folder / CSV).exists()
-            return cls(meta, memoryview((folder / (CSV if plain else DATA)).read_bytes()), plain)
+            return cls(meta, Payload((folder / (CSV if plain else DATA)).read_bytes(), escaped=not plain))
         except (OSError, msgspec.DecodeError):
             return None
 
@@ -65,7 +60,7 @@ class Submission:
         Raises:
             OSError: it cannot be written.
         """
-        atomic.write(folder / (CSV if self.plain else DATA), self.data)
+        atomic.write(folder / (DATA if self.rows.escaped else CSV), self.rows.view())
         atomic.write(folder / META, atomic.to_json(self.meta))
 
     @staticmethod

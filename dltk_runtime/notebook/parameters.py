@@ -42,7 +42,7 @@ from typing import Any
 
 from dltk_runtime.errors import OptionInvalid, nearest, shown
 from dltk_runtime.notebook.errors import ParametersInvalid
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 Value = int | float | bool | str | None
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from dltk_runtime import __version__, protocol
+from dltk_runtime import __version__
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.view import JobList, JobView
@@ -25,12 +25,13 @@ from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
 from dltk_runtime.server.openapi import Operation
+from dltk_runtime.server.tokens import token_matches
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.store import ModelName, Version
 from dltk_runtime.store.view import ModelList, ModelView, VersionView
 
-LOOK_EVERY = 0.3  # seconds between two looks at a job that is watched
-MOST = 1000  # jobs in one list
+WATCH_SECONDS = 0.3  # between two looks at a watched job
+MAX_JOBS = 1000  # in one list
 
 
 class Api:
@@ -82,7 +83,7 @@ class Api:
         admin = self._settings.admin_token
         token = admin if changes and admin else self._settings.api_token
         header = request.headers.get("authorization", "")
-        if not (protocol.token_matches(header, token) or (admin and protocol.token_matches(header, admin))):
+        if not (token_matches(header, token) or (admin and token_matches(header, admin))):
             wanted = "DLTK_ADMIN_TOKEN" if changes and admin else "api_token"
             raise HTTPException(401, f"This needs the container's {wanted}.", headers={"WWW-Authenticate": "Bearer"})
 
@@ -91,7 +92,7 @@ class Api:
     async def jobs(self, request: Request) -> JobList:
         records = await asyncio.to_thread(self._service.jobs.list)
         state = request.query_params.get("state")
-        views = [_job_view(each, records) for each in records[:MOST]]
+        views = [_job_view(each, records) for each in records[:MAX_JOBS]]
         return JobList([each for each in views if state is None or each.state == state])
 
     async def job(self, request: Request) -> JobView:
@@ -125,7 +126,7 @@ class Api:
             if State(view.state).ended:
                 return
             last = view
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def _job(self, job: str) -> JobView:
         record = await asyncio.to_thread(self._service.jobs.get, job)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +9,10 @@ import msgspec
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.names import VersionId
+from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.tables.baseline import Baseline
 
 MANIFEST_FORMAT = 1  # raised when an older runtime could not read what is written
-# Ends of keys whose values are never stored (promise 9), without underscores and dashes.
-_SECRET_SUFFIXES = ("sessionkey", "authorization", "token", "password", "passwd", "secret", "apikey")
 
 
 class Feature(msgspec.Struct, frozen=True):
@@ -68,19 +66,10 @@ class Manifest(Facts, frozen=True, kw_only=True):
     files: list[StoredFile]
 
 
-def without_secrets(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return `parameters` without session keys, tokens and passwords, going by the keys."""
-    return {key: value for key, value in parameters.items() if not _names_secret(key)}
-
-
-def _names_secret(key: str) -> bool:
-    return key.lower().replace("_", "").replace("-", "").endswith(_SECRET_SUFFIXES)
-
-
 def complete(version_id: VersionId, facts: Facts, files: list[StoredFile]) -> Manifest:
     """Return the manifest of a version that is committed now; drops secret parameters."""
     return Manifest(
-        **msgspec.structs.asdict(facts) | {"parameters": without_secrets(facts.parameters)},
+        **msgspec.structs.asdict(facts) | {"parameters": parameters_without_secrets(facts.parameters)},
         format=MANIFEST_FORMAT,
         algorithm=version_id.algorithm,
         model=version_id.model,

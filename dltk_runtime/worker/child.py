@@ -23,6 +23,7 @@ from typing import NoReturn, TextIO
 import msgspec
 
 from dltk_runtime import progress, settings
+from dltk_runtime.payload import Payload
 from dltk_runtime.splunk import access
 from dltk_runtime.tables.baseline import ENOUGH
 from dltk_runtime.worker import channel
@@ -100,19 +101,19 @@ def _serve(sock: socket.socket, board: Board, standing: _Standing, imports: tupl
     channel.send(sock, Ready())
     while True:
         reading.until_called(sock)
-        message, blob, files = channel.receive(sock, channel.TO_WORKER)
+        message, rows, files = channel.receive(sock, channel.TO_WORKER)
         if isinstance(message, ReadAhead):
             reading.begin(Ahead(message, *files))
             continue
         unwatched = isinstance(message, Apply)
         board.begin()
         with standing.restored():
-            answer, result = _answer(steps, message, blob)
+            answer, results = _answer(steps, message, rows)
         if isinstance(answer, Applied):
             answer = msgspec.structs.replace(answer, phases=board.phases())
-        del blob
-        channel.send(sock, answer, result)
-        del answer, result
+        del rows
+        channel.send(sock, answer, Payload(results, escaped=True))
+        del answer, results
         if isinstance(message, Apply | Score):
             steps.undo()
         gc.collect(0)
@@ -175,22 +176,22 @@ def _report_progress_to(sock: socket.socket) -> None:
     progress.send_to(send)
 
 
-def _answer(steps: Steps, message: Answered, blob: channel.Blob) -> tuple[FromWorker, bytes]:
+def _answer(steps: Steps, message: Answered, rows: Payload) -> tuple[FromWorker, bytes]:
     try:
         match message:
             case Fit():
                 os.nice(LOW_PRIORITY)
                 _see_only(message.device)
-                return steps.fit(message, blob)
+                return steps.fit(message, rows)
             case Load():
                 _see_only(message.device)
                 return steps.load(message), b""
             case Apply():
-                return steps.apply(message, blob)
+                return steps.apply(message, rows)
             case Score():
-                return steps.score(message, blob), b""
+                return steps.score(message, rows), b""
             case Stage():
-                return steps.stage(message, blob), b""
+                return steps.stage(message, rows), b""
             case Describe():
                 return steps.describe(), b""
     except StepFailed as failure:

@@ -1,6 +1,6 @@
 """Every message between the front process and a worker, in two sections by direction.
 
-A message may come with a *blob*: bytes too large to be copied into it (`channel.py`).
+A message may come with rows, a `payload.Payload`, too large to be copied into it (`channel.py`).
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ class FeatureKind(Message, frozen=True):
 
 # ---------------------------------------------------------------- front process → worker
 
-# The blob of `Fit`, `Apply`, `Score` and `Stage` is the request's `data`: a JSON string literal, or, when
-# `plain` says so, the CSV itself, unescaped while it arrived.
+# `Fit`, `Apply`, `Score` and `Stage` come with the rows of the request.
 
 DUMP_SIGNAL = signal.SIGRTMIN + 1  # asks a worker where it is, before it is ended
 
@@ -58,7 +57,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Fit(Message, frozen=True):
-    """Fit a model and save it. Blob: `data`."""
+    """Fit a model and save it. Rows: the request's."""
 
     algorithm: str
     load_name: str  # what save() is called with
@@ -68,7 +67,6 @@ class Fit(Message, frozen=True):
     device: str = ""  # the one GPU to see, as CUDA names it; nothing where there is no choice
     holdout: float = 0.0  # share of the rows that `fit` must not see
     version_column: int = 0  # the number for a last result column `model_version`; 0 for none
-    plain: bool = False
 
 
 class Load(Message, frozen=True):
@@ -84,12 +82,11 @@ class Load(Message, frozen=True):
 
 
 class Apply(Message, frozen=True):
-    """Apply the loaded model. Blob: `data`."""
+    """Apply the loaded model. Rows: the request's."""
 
     meta: bytes
     version_column: int = 0  # as in `Fit`
     refuse_missing: bool = False  # whether a missing feature is an error of its own
-    plain: bool = False
     ahead: int = 0  # the number of the `ReadAhead` that was for these rows; 0 for none
 
 
@@ -108,19 +105,17 @@ class ReadAhead(Message, frozen=True):
 
 
 class Score(Message, frozen=True):
-    """Apply the loaded model to held-out rows and compare with the target. Blob: all of the fit's `data`."""
+    """Apply the loaded model to held-out rows and compare with the target. Rows: all of the fit's."""
 
     meta: bytes
     holdout: float
     target: str
-    plain: bool = False
 
 
 class Stage(Message, frozen=True):
-    """Check that `data` can become a frame and write it as CSV. Blob: `data`."""
+    """Check that `data` can become a frame and write it as CSV. Rows: the request's."""
 
     csv: str  # path to write to
-    plain: bool = False
 
 
 class Describe(Message, frozen=True):
@@ -163,7 +158,7 @@ class Loaded(Message, frozen=True):
 
 
 class Fitted(Message, frozen=True):
-    """A fit came to its end. Blob: the results as a JSON string literal, none after `apply_error`.
+    """A fit came to its end. Rows: the results, escaped, none after `apply_error`.
 
     `info` and `description` are JSON, `code` is what `dltk_runtime.notebook.loader.pack` made.
     """
@@ -188,7 +183,7 @@ class Saved(Message, frozen=True):
 
 
 class Applied(Message, frozen=True):
-    """An apply came to its end. Blob: the results as a JSON string literal."""
+    """An apply came to its end. Rows: the results, escaped."""
 
     rows: int
     result_rows: int

@@ -21,6 +21,7 @@ from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.notebook.loader import coordinates, format_traceback
 from dltk_runtime.paths import Paths
+from dltk_runtime.payload import Payload
 from dltk_runtime.tables import table
 from dltk_runtime.worker import describe, features
 from dltk_runtime.worker.ahead import Reading
@@ -51,7 +52,6 @@ from dltk_runtime.worker.messages import (
 from dltk_runtime.worker.model import led_by, own_copy, pickle_into, unpickle
 from dltk_runtime.worker.pristine import Pristine
 
-Blob = bytes | memoryview
 Meta = dict[str, Any]
 UNDESCRIBED = "The process ended in the fit's own apply, before it could describe the model."
 
@@ -74,10 +74,10 @@ class Steps:
 
     # ------------------------------------------------------------ requests
 
-    def fit(self, request: Fit, blob: Blob) -> tuple[Fitted, bytes]:
+    def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, bytes]:
         """Decode, init, fit, save, apply and describe; see the module's text for the order."""
         meta: Meta = json.loads(request.meta)
-        frame = self._decode(blob, request.plain)
+        frame = self._decode(sent)
         kinds = kinds_of(frame)
         untouched = frame.copy()  # apply sees the rows as they came, whatever fit writes into arrays behind its frame
         if request.holdout:
@@ -134,10 +134,10 @@ class Steps:
         self._pristine = Pristine(self._model)
         return Loaded(states=tuple(self._code.states), notice=notice)
 
-    def apply(self, request: Apply, blob: Blob) -> tuple[Applied, bytes]:
+    def apply(self, request: Apply, sent: Payload) -> tuple[Applied, bytes]:
         """Apply the loaded model to the rows of the request."""
         meta, notices = self._meta_of_apply(request.meta)
-        frame, in_vain = self._rows_of_apply(request, blob)
+        frame, in_vain = self._rows_of_apply(request, sent)
         rows, self._counted = len(frame), frame.copy(deep=False)  # copied on write: the notebook's changes stay away
         lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
         if lacking and request.refuse_missing:
@@ -149,10 +149,10 @@ class Steps:
             raise led_by(lacking, failure) from failure
         return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed))), in_vain), results
 
-    def score(self, request: Score, blob: Blob) -> Scored:
+    def score(self, request: Score, sent: Payload) -> Scored:
         """How the loaded model does on the rows that the fit did not see."""
         meta, _ = self._meta_of_apply(request.meta)
-        frame = self._decode(blob, request.plain)
+        frame = self._decode(sent)
         rows = frame[held_out(frame, features_of(meta, frame), request.holdout)].reset_index(drop=True)
         algorithm = self._loaded()
         result = self.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
@@ -181,11 +181,11 @@ class Steps:
         """How the rows of the last applies are spread."""
         return Counts(*self._tally.take())
 
-    def stage(self, request: Stage, blob: Blob) -> Staged:
+    def stage(self, request: Stage, sent: Payload) -> Staged:
         """Write the rows to the file that the request names, once they are known to be a frame."""
         self._enter("decode")
         with self._failing("decode"):
-            csv = bytes(blob) if request.plain else table.unescape(blob)
+            csv = bytes(csv_of(sent))
             rows = len(table.read(csv))
         self._enter("stage")
         with self._failing("stage"):
@@ -253,19 +253,19 @@ class Steps:
             meta.setdefault("target_variables", list(self._targets))
         return meta, parameters.hand(meta, self._loaded().parameters)
 
-    def _decode(self, blob: Blob, plain: bool) -> pd.DataFrame:
+    def _decode(self, sent: Payload) -> pd.DataFrame:
         self._enter("decode")
         with self._failing("decode"):
-            return table.read(blob if plain else table.unescape(blob))
+            return table.read(csv_of(sent))
 
-    def _rows_of_apply(self, request: Apply, blob: Blob) -> tuple[pd.DataFrame, bool]:
+    def _rows_of_apply(self, request: Apply, sent: Payload) -> tuple[pd.DataFrame, bool]:
         """The frame, and whether its rows were read ahead in vain."""
         if not self._reading.has(request.ahead):
-            return self._decode(blob, request.plain), False
+            return self._decode(sent), False
         self._enter("decode")
         with self._failing("decode"):
             frame = self._reading.frame()
-        return (self._decode(blob, request.plain), True) if frame is None else (frame, False)
+        return (self._decode(sent), True) if frame is None else (frame, False)
 
     def _load_code(self, name: str, kept: Path | None) -> Algorithm:
         self._enter("code")
@@ -333,3 +333,8 @@ class Steps:
         if self._code.algorithm is None:
             raise StepFailed(ErrorReport("load", "no model is loaded"))
         return self._code.algorithm
+
+
+def csv_of(rows: Payload) -> bytes | memoryview:
+    """Return the rows as plain CSV."""
+    return table.unescape(rows.view()) if rows.escaped else rows.view()

@@ -10,7 +10,7 @@ from typing import Any
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.tokens import Parameter, Token, Word, tokenize
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 # The names that run in a container; every other algorithm runs inside Splunk itself.
 CONTAINERS = ("MLTKContainer", "AITKContainer")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 _PIECE = re.compile(
     r"""(?P<quoted>"(?:\\.|[^"\\])*"|'[^']*')|(?P<open>\()|(?P<close>\))|(?P<gap>[\s,]+)|.""", re.DOTALL
