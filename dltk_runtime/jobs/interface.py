@@ -7,7 +7,7 @@ the server that created or adopted it, through its `Job`; every server can read 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from dltk_runtime.jobs.job import Job
@@ -15,6 +15,7 @@ from dltk_runtime.jobs.record import JobRecord, MetricsByStep, State
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 
+Records = list[JobRecord]  # inside `JobRecords`, `list` is a method
 TOUCH_SECONDS = 10.0  # between two touches of a job by its server
 
 
@@ -30,7 +31,7 @@ class JobRecords(Protocol):
             JobUnknown: there is none of that id, or its record cannot be read.
         """
 
-    def list(self) -> Sequence[JobRecord]:
+    def list(self) -> Records:
         """Return all records, newest first."""
 
     def states(self) -> Counter[State]:

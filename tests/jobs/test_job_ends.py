@@ -1,4 +1,4 @@
-"""What becomes of jobs and requests when the server ends: in every state, and with all hands full."""
+"""What happens to jobs and requests when the server ends: in every state, and under load."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_sigterm_under_load_leaves_nothing_half_done(service: Service, gate: Gat
 
 
 def _until_refused(call: Callable[[], Answer], answers: list[Answer]) -> threading.Thread:
-    """A client that goes on until nobody takes its connection. Half an answer would be another error, and end it."""
+    """Send requests until the connection is refused; half an answer is another error."""
 
     def run() -> None:
         try:
@@ -106,7 +106,7 @@ def _until_refused(call: Callable[[], Answer], answers: list[Answer]) -> threadi
                 answers.append(call())
         except (urllib.error.URLError, ConnectionError):
             return
-        except Exception as error:  # noqa: BLE001 - told by the test
+        except Exception as error:  # noqa: BLE001 - the test reports it
             answers.append({"status": repr(error), "message": ""})
 
     thread = threading.Thread(target=run)
@@ -115,7 +115,7 @@ def _until_refused(call: Callable[[], Answer], answers: list[Answer]) -> threadi
 
 
 def _check_that_all_is_whole(service: Service, waiting: list[str]) -> None:
-    """Every folder of a version has its manifest, every job an end, but for those that wait for the next server."""
+    """Check that every version has a manifest and every job an end, except queued ones."""
     folders = list((service.home / "app" / "model" / "data" / "versions").glob("*/*/[0-9]*"))
     assert folders
     assert all((folder / "version.json").exists() for folder in folders)

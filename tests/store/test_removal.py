@@ -30,7 +30,7 @@ def test_prune_keeps_the_current_the_newest_and_those_in_use(store: ModelStore) 
 
 
 def test_prune_leaves_a_version_that_its_fit_has_yet_to_promote(store: ModelStore) -> None:
-    """Between the commit and its promotion the model is loaded on trial, while fits elsewhere commit and prune."""
+    """Before its promotion a model is loaded on trial, while other fits commit and prune."""
     waiting, declined = commit(store), commit(store)
     store.promote(waiting)
     assert not store.promote_if_first(declined)

@@ -123,7 +123,7 @@ def test_a_number_is_never_used_twice(store: ModelStore) -> None:
 def test_a_number_is_not_reused_by_a_process_that_comes_late(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has looked at the folder; then others reserve 1 and 2 and give them back; then it goes on."""
+    """It reads the folder; others reserve 1 and 2 and abandon them; then it continues."""
     look, seen = lifecycle.highest, []
 
     def late(folder: Path) -> int:
@@ -169,7 +169,7 @@ def test_a_notice_is_added_to_the_manifest(store: ModelStore) -> None:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 KiB; where mounting is not allowed, a real one whose writes fail as a full one's do."""
+    """A disk of 256 KiB; without the right to mount, a folder whose writes fail as if full."""
     disk = tmp_path / "tiny"
     disk.mkdir()
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", disk], check=False, capture_output=True)
