@@ -34,7 +34,6 @@ from dltk_runtime.worker.messages import (
     Counts,
     ErrorReport,
     Failed,
-    FeatureKind,
     Load,
     Loaded,
     Score,
@@ -254,9 +253,5 @@ def _load_message(version: Version, device: str) -> Load:
         code=str(version.code),
         kept_model=str(version.kept_model) if manifest.kept_by_runtime else "",
         targets=tuple(manifest.targets),
-        features=tuple(
-            FeatureKind(each.name, each.kind, each.baseline)
-            for each in manifest.features
-            if each.name not in manifest.targets
-        ),
+        features=tuple(each for each in manifest.features if each.name not in manifest.targets),
     )

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from dltk_runtime.names import VersionId
-from dltk_runtime.store.manifest import Feature
 from dltk_runtime.tables.baseline import ENOUGH
+from dltk_runtime.tables.feature import Feature
 from dltk_runtime.worker.messages import Counts
 
 FITTED = 200  # rows of the fit below which shares are chance

@@ -12,20 +12,12 @@ from typing import Any
 import msgspec
 
 from dltk_runtime.errors import StoreDamaged
-from dltk_runtime.tables.baseline import Baseline
+from dltk_runtime.tables.feature import Feature
 
 MANIFEST = "version.json"
 FORMAT = 1  # raised when an older runtime could not read what is written
 # Ends of keys whose values never reach the disk (promise 9), written without their underscores and dashes.
 _SECRET = ("sessionkey", "authorization", "token", "password", "passwd", "secret", "apikey")
-
-
-class Feature(msgspec.Struct, frozen=True):
-    """One column that the fit used; `kind` is its dtype as the frame had it, such as ``int64`` or ``object``."""
-
-    name: str
-    kind: str
-    baseline: Baseline | None = None  # how its values were spread; none in versions of older runtimes
 
 
 class SourceHash(msgspec.Struct, frozen=True):

@@ -21,13 +21,12 @@ from dltk_runtime.store import layout, legacy, removal, reservation
 from dltk_runtime.store import version as versions
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.layout import CURRENT
-from dltk_runtime.store.manifest import MANIFEST, Facts, Feature, Manifest, SourceHash, StoredFile
+from dltk_runtime.store.manifest import MANIFEST, Facts, Manifest, SourceHash, StoredFile
 from dltk_runtime.store.reservation import Reservation
 from dltk_runtime.store.version import DAY, Version
 
 __all__ = [
     "Facts",
-    "Feature",
     "Manifest",
     "ModelName",
     "ModelStore",

@@ -14,7 +14,7 @@ import pandas as pd
 
 from dltk_runtime.tables import table
 from dltk_runtime.tables.baseline import Baseline
-from dltk_runtime.worker.messages import FeatureKind
+from dltk_runtime.tables.feature import Feature
 
 SAMPLE = 20_000
 ROWS = 2_000
@@ -29,11 +29,11 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def kinds_of(frame: pd.DataFrame) -> tuple[FeatureKind, ...]:
+def kinds_of(frame: pd.DataFrame) -> tuple[Feature, ...]:
     """The columns of a fit's frame, the first `MOST` with their baselines."""
     rows = frame if len(frame) <= SAMPLE else frame.sample(SAMPLE, random_state=0)
     return tuple(
-        FeatureKind(str(name), kind := table.kind(column), _baseline(rows[name], kind) if place < MOST else None)
+        Feature(str(name), kind := table.kind(column), _baseline(rows[name], kind) if place < MOST else None)
         for place, (name, column) in enumerate(frame.items())
     )
 
@@ -71,7 +71,7 @@ def _of_texts(column: pd.Series[Any]) -> Baseline:
 class Tally:
     """Counts the rows of applies in the bins of the fit, until somebody takes the counts."""
 
-    def __init__(self, features: Sequence[FeatureKind]) -> None:
+    def __init__(self, features: Sequence[Feature]) -> None:
         watched = [(each.name, each.baseline) for each in features if each.baseline is not None]
         self._texts = {name: baseline for name, baseline in watched if not baseline.edges}
         self._numbers = {name: baseline for name, baseline in watched if baseline.edges}

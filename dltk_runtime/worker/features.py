@@ -8,11 +8,11 @@ import pandas as pd
 
 from dltk_runtime.errors import nearest
 from dltk_runtime.tables import table
-from dltk_runtime.worker.messages import FeatureKind
+from dltk_runtime.tables.feature import Feature
 from dltk_runtime.worker.model import Meta
 
 
-def missing(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
+def missing(frame: pd.DataFrame, features: Sequence[Feature]) -> str:
     """What to say of features that the frame lacks; nothing when it has them all."""
     gone = [each.name for each in features if each.name not in frame.columns]
     if not gone:
@@ -28,7 +28,7 @@ def missing(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
     )
 
 
-def changed(frame: pd.DataFrame, features: Sequence[FeatureKind]) -> str:
+def changed(frame: pd.DataFrame, features: Sequence[Feature]) -> str:
     """What to say of features whose kind is another one than at the fit; a column without any value has none."""
     if all(each.kind == "number" for each in features) and table.numbers(frame) is not None:
         return ""

@@ -10,7 +10,7 @@ import signal
 import msgspec
 
 from dltk_runtime.files.state import FileState
-from dltk_runtime.tables.baseline import Baseline
+from dltk_runtime.tables.feature import Feature
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -29,14 +29,6 @@ class ErrorReport(Message, frozen=True):
     def __str__(self) -> str:
         text = f"{self.sentence} (at {self.coordinates})" if self.coordinates else self.sentence
         return f"{text}. {self.note}" if self.note else text
-
-
-class FeatureKind(Message, frozen=True):
-    """A column of the frame that a fit saw: `kind` is number, boolean or text."""
-
-    name: str
-    kind: str
-    baseline: Baseline | None = None
 
 
 # ---------------------------------------------------------------- front process → worker
@@ -80,7 +72,7 @@ class Load(Message, frozen=True):
     code: str = ""  # the version's code.json, to go on with when the notebook does not load
     kept_model: str = ""  # the model as the runtime stored it, when save() stored nothing
     targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests carry none
-    features: tuple[FeatureKind, ...] = ()  # the columns that the model was fitted on, targets left out
+    features: tuple[Feature, ...] = ()  # the columns that the model was fitted on, targets left out
 
 
 class Apply(Message, frozen=True):
@@ -169,7 +161,7 @@ class Fitted(Message, frozen=True):
     """
 
     rows: int
-    features: tuple[FeatureKind, ...]
+    features: tuple[Feature, ...]
     info: bytes
     metrics: dict[str, float]
     description: bytes

@@ -22,6 +22,7 @@ from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.notebook.loader import coordinates, format_traceback
 from dltk_runtime.paths import Paths
 from dltk_runtime.tables import table
+from dltk_runtime.tables.feature import Feature
 from dltk_runtime.worker import describe, features
 from dltk_runtime.worker.ahead import Reading
 from dltk_runtime.worker.baselines import Tally, kinds_of
@@ -37,7 +38,6 @@ from dltk_runtime.worker.messages import (
     Described,
     Entered,
     ErrorReport,
-    FeatureKind,
     Fit,
     Fitted,
     Load,
@@ -70,7 +70,7 @@ class Steps:
         self._tally = Tally(())
         self._counted: pd.DataFrame | None = None  # the rows of the last apply, until they are counted
         self._targets: tuple[str, ...] = ()
-        self._features: tuple[FeatureKind, ...] = ()
+        self._features: tuple[Feature, ...] = ()
 
     # ------------------------------------------------------------ requests
 

@@ -17,9 +17,9 @@ from dltk_runtime.apply.drift import Drift, Judgement, Level
 from dltk_runtime.apply.drift_files import DriftFiles
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.manifest import Feature
 from dltk_runtime.store.store import Facts, ModelStore
 from dltk_runtime.tables.baseline import Baseline
+from dltk_runtime.tables.feature import Feature
 from dltk_runtime.worker.baselines import ROWS, Tally, kinds_of
 from dltk_runtime.worker.messages import Counts
 from tests.conftest import MakeNotebook

@@ -283,7 +283,8 @@ home, notebooks, port, token, hec_url, hec_token = sys.argv[1:]
 incremental.run = quick
 hec.MOST_EVENTS = kvstore.MOST_RECORDS = 1  # so that there is a moment between two batches
 ours = {module.__file__ for module in (incremental, watermark)}
-others = (transport.Transport.open, transport.Body.read, atomic.write, atomic.sync_folder)  # requests, answers, the disk
+# Requests, answers, the disk.
+others = (transport.Transport.open, transport.Body.read, atomic.write, atomic.sync_folder)
 codes = {each.__code__ for each in others}
 connection = Connection("127.0.0.1", int(port), token, scheme="http", app=APP)
 settings = Settings(home=Path(home), notebooks=Path(notebooks))
