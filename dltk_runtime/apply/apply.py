@@ -180,7 +180,7 @@ class Applying:
         reply, _ = await worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, Failed):
             error = await self._pool.explained(reply.error, worker)
-            if version.number or error.step != "load":
+            if version.number or error.phase != "load":
                 raise failed(error)
             text = await asyncio.to_thread(self._never_fitted, version.name, error)
             raise AlgorithmFailed(errors.NOT_APPLIED, text, error.traceback)

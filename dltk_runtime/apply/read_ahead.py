@@ -19,7 +19,7 @@ from dltk_runtime.files.memory import MemoryFile
 from dltk_runtime.names import VersionId
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.process import Worker
-from dltk_runtime.worker.messages import OVER, ReadAhead
+from dltk_runtime.worker.messages import CANCELLED, ReadAhead
 
 HEAD = 64 * 1024  # bytes in which the first line must end
 REMEMBERED = 256  # first lines
@@ -115,5 +115,5 @@ class Ahead:
         growth, self._growth = self._growth, -1
         if growth >= 0:
             self.worker.reading = False
-            os.eventfd_write(growth, OVER)
+            os.eventfd_write(growth, CANCELLED)
             os.close(growth)

@@ -2,7 +2,7 @@
 
 ::
 
-    a fit that imports a library of `LIBRARIES` ──> a device of its own, in the order of asking
+    a fit that imports a library of `GPU_TRAINING` ──> a device of its own, in the order of asking
     any other fit, and every apply              ──> the device that the fewest workers see, beside others
 
 A worker is told its device with its first request, before any notebook code runs: spares cannot know it earlier. That
@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from dltk_runtime.notebook.frameworks import GPU_TRAINING
 from dltk_runtime.pool import gpus, shortage
 from dltk_runtime.pool.gpus import Card
 from dltk_runtime.pool.process import Worker
 from dltk_runtime.worker.messages import ErrorReport
 
-LIBRARIES = frozenset({"torch", "tensorflow", "keras", "transformers", "xgboost"})  # that train on a GPU by themselves
 LOOK_EVERY = 10.0  # seconds between two looks at the devices' memory
 
 
@@ -81,7 +81,7 @@ class Devices:
 
     def wanted_by(self, imports: Collection[str]) -> bool:
         """Whether a fit with these heavy imports waits for a device of its own."""
-        return bool(self.names) and not LIBRARIES.isdisjoint(imports)
+        return bool(self.names) and not GPU_TRAINING.isdisjoint(imports)
 
     def shared(self, workers: Iterable[Worker]) -> str:
         """The device that the fewest of `workers` see; nothing when there is none."""

@@ -75,7 +75,7 @@ OPENINGS = {
 
 def failed(report: ErrorReport, addition: str = "") -> AlgorithmFailed:
     """The error for a worker's report; `addition` follows its sentence."""
-    opening = OPENINGS.get(report.step, errors.NOT_APPLIED)
+    opening = OPENINGS.get(report.phase, errors.NOT_APPLIED)
     sentence = f"{report}. {addition}" if addition else str(report)
     return AlgorithmFailed(opening, sentence, report.traceback, report.coordinates)
 

@@ -291,7 +291,7 @@ class Worker:
         dump = "" if self._gone.is_set() else os.pread(self.dump, PIPE_SIZE, 0).decode(errors="replace")
         cause = self._cause or cause_of(self.process.returncode)
         if not self._gone.is_set() and self.step == "send" and (entered := Board(self.board).last()):
-            self.step, self._at = entered.step, entered.at
+            self.step, self._at = entered.phase, entered.at
         return Death(cause, self.step, place_of(dump, self._code, self._at), dump)
 
     def _close(self) -> None:
