@@ -69,10 +69,15 @@ FIT_DONE = "/fit done successfully"
 APPLY_DONE = "/apply done successfully"
 
 
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like `name`; None if none is close to it."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` Did you mean 'umap'?`` for a name close to a known one, else nothing."""
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
+    found = closest(name, known)
+    return f" Did you mean {found!r}?" if found is not None else ""
 
 
 def shown(text: str, limit: int = 60) -> str:

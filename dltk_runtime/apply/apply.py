@@ -181,7 +181,7 @@ class Applying:
         reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):
             error = reply.error
-            if version.number or error.step != "load":
+            if version.number or error.phase != "load":
                 raise failed(error)
             text = await asyncio.to_thread(self._never_fitted, version.name, error)
             raise AlgorithmFailed(errors.NOT_APPLIED, text, error.traceback)
@@ -233,7 +233,7 @@ async def _retry_unsent(attempt: Callable[[], Awaitable[Result]]) -> Result:
         try:
             return await attempt()
         except WorkerDied as error:
-            if error.death.step != UNSENT_PHASE:
+            if error.death.phase != UNSENT_PHASE:
                 raise
     return await attempt()
 
@@ -261,9 +261,5 @@ def _load_message(version: Version, device: str) -> messages.Load:
         code=location.code,
         kept_model=location.kept_model,
         targets=tuple(manifest.targets),
-        features=tuple(
-            messages.FeatureKind(each.name, each.kind, each.baseline)
-            for each in manifest.features
-            if each.name not in manifest.targets
-        ),
+        features=tuple(each for each in manifest.features if each.name not in manifest.targets),
     )

@@ -13,12 +13,11 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store.errors import NoEarlierVersion, VersionMissing, VersionUnknown
 from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.interface import Reservation, Store, Version
-from dltk_runtime.store.manifest import Facts, Feature, Manifest, SourceHash, StoredFile
+from dltk_runtime.store.manifest import Facts, Manifest, SourceHash, StoredFile
 from dltk_runtime.store.version import ABANDONED_SECONDS
 
 __all__ = [
     "Facts",
-    "Feature",
     "Manifest",
     "ModelName",
     "ModelStore",
