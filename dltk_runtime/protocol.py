@@ -16,6 +16,7 @@ import msgspec
 
 from dltk_runtime.errors import NOT_APPLIED, NOT_FITTED, BodyInvalid, DltkError, shown
 from dltk_runtime.files.memory import MemoryFile
+from dltk_runtime.texts import unquote
 
 DEFAULT_MODEL = "default"  # the name of a model fitted without `into`
 SCHEMES = ("", "Bearer ", "Splunk ")
@@ -76,13 +77,6 @@ def token_matches(header: str, token: str) -> bool:
     given = header.encode("utf-8", "surrogatepass")
     matches = [hmac.compare_digest(given, (scheme + token).encode()) for scheme in SCHEMES]
     return bool(token) and any(matches)
-
-
-def unquote(value: str) -> str:
-    """A word or value of a search without the one pair of single or double quotes around it."""
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1]
-    return value
 
 
 def decode(body: bytes | bytearray) -> Request:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from dltk_runtime.errors import OptionInvalid, nearest
 from dltk_runtime.notebook.parameters import RUNTIME, wants_version
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 # Of two values, is the higher the better one?
 METRICS = {

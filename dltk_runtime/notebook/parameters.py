@@ -40,16 +40,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dltk_runtime import booleans
 from dltk_runtime.errors import OptionInvalid, nearest, shown
 from dltk_runtime.notebook.errors import ParametersInvalid
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 Value = int | float | bool | str | None
 
 # `key=value` of a search that the runtime reads itself.
 RUNTIME = ("algo", "mode", "promote", "holdout", "with_version")
 WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
-TRUE, FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 _INJECTED = re.compile(r"# (?:Injected )?[Pp]arameters\b")  # how papermill begins the cell it puts in
 UNUSABLE = (ValueError, TypeError, OverflowError)  # what `Parameter.read` raises
 _UNREAD = object()  # the default of a statement that is no literal
@@ -194,10 +194,7 @@ def _float(value: object) -> float:
 
 
 def _bool(value: object) -> bool:
-    text = str(value).lower()
-    if text not in TRUE + FALSE:
-        raise ValueError(value)
-    return text in TRUE
+    return booleans.parse(str(value))
 
 
 def _str(value: object) -> str:
@@ -293,6 +290,7 @@ def wants_version(parameters: Mapping[str, str]) -> bool:
         OptionInvalid: it is neither true nor false.
     """
     value = unquote(parameters.get("with_version", "false")).strip()
-    if value.lower() not in TRUE + FALSE:
-        raise OptionInvalid("with_version", value, "t or f")
-    return value.lower() in TRUE
+    try:
+        return booleans.parse(value)
+    except ValueError as error:
+        raise OptionInvalid("with_version", value, "t or f") from error

@@ -22,8 +22,13 @@ def libraries() -> Any:
 
 
 @pytest.fixture(scope="module")
-def services() -> Any:
-    return runpy.run_path(str(CONTAINER / "start.py"))["services"]
+def start() -> dict[str, Any]:
+    return runpy.run_path(str(CONTAINER / "start.py"))
+
+
+@pytest.fixture(scope="module")
+def services(start: dict[str, Any]) -> Any:
+    return start["services"]
 
 
 @pytest.fixture
@@ -101,6 +106,16 @@ def test_jupyterlab_never_starts_without_a_password_nor_tools_that_nobody_could_
     services: Any, settings: Settings, expected: list[str]
 ) -> None:
     assert services(settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "host"), [("", "127.0.0.1"), ("no", "127.0.0.1"), ("yes", "0.0.0.0"), ("T", "0.0.0.0")]
+)
+def test_tensorboard_and_mlflow_listen_where_the_setting_says(start: dict[str, Any], value: str, host: str) -> None:
+    settings = Settings.from_env({"DLTK_OPEN_TOOLS": value})
+    assert start["tools_environment"](settings) == {"DLTK_TOOLS_HOST": host}
+    for tool in ("tensorboard", "mlflow"):
+        assert "${DLTK_TOOLS_HOST:-127.0.0.1}" in (CONTAINER / "services" / tool / "run").read_text()
 
 
 def test_an_image_without_jupyterlab_starts_the_api_alone(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,14 +142,6 @@ def test_parameters_that_are_no_texts_become_texts() -> None:
     assert request.parameters == {"algo": "a", "epochs": "3", "deep": '{"x": [1, null]}', "flag": "true"}
 
 
-@pytest.mark.parametrize(
-    ("value", "inner"),
-    [('"a"', "a"), ("'a'", "a"), ('""', ""), ('"', '"'), ("", ""), ("\"a'", "\"a'"), ('""a""', '"a"'), ("a", "a")],
-)
-def test_one_pair_of_quotes_is_taken_off(value: str, inner: str) -> None:
-    assert protocol.unquote(value) == inner
-
-
 # ---------------------------------------------------------------- what is refused
 
 
