@@ -21,8 +21,8 @@ from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import Key
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import AlgorithmFailed
-from dltk_runtime.notebook.loader import Source, heavy_imports, read_source, unpack
 from dltk_runtime.notebook.parameters import wants_version
+from dltk_runtime.notebook.source import Source, read_source, slow_imports, unpack
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.process import Sink, Worker, discard
@@ -241,7 +241,7 @@ async def _unless_unseen(attempt: Callable[[], Awaitable[Result]]) -> Result:
 
 def imports_of(*sources: Source) -> tuple[str, ...]:
     """The heavy imports of some code."""
-    return heavy_imports(*(cell.source for source in sources for cell in source.cells))
+    return slow_imports(*(cell.source for source in sources for cell in source.cells))
 
 
 def key_of(version: Version) -> Key:

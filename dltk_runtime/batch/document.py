@@ -12,7 +12,8 @@ from nbformat import NotebookNode
 
 from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.lab import kernelspec
-from dltk_runtime.notebook.source import Source, is_definition
+from dltk_runtime.notebook.cells import is_definition
+from dltk_runtime.notebook.source import Source
 
 RUN, FIT, APPLY = "run", "fit", "apply"
 INJECTED = "injected-parameters"  # papermill's own tag

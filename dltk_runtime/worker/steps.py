@@ -19,7 +19,7 @@ import pandas as pd
 from dltk_runtime.errors import NotStaged, cut
 from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.algorithm import Algorithm
-from dltk_runtime.notebook.loader import coordinates, format_traceback
+from dltk_runtime.notebook.coordinates import coordinates, format_traceback
 from dltk_runtime.paths import Paths
 from dltk_runtime.tables import table
 from dltk_runtime.worker import describe, features
@@ -85,7 +85,8 @@ class Steps:
         held = len(untouched) - len(frame)
         algorithm = self._load_code(request.algorithm, kept=None)
         with self._failing("parameters"):
-            parameters.refuse(algorithm.name, parameters.hand(meta, algorithm.parameters), algorithm.parameters)
+            problems = parameters.add_parameters(meta, algorithm.parameters)
+            parameters.refuse(algorithm.name, problems, algorithm.parameters)
         self._summarize_quietly(algorithm)
         model = self.call("init", algorithm.init, frame, meta)
         self._summarize_quietly(algorithm, model)
@@ -251,7 +252,7 @@ class Steps:
         meta: Meta = json.loads(text)
         if self._targets:
             meta.setdefault("target_variables", list(self._targets))
-        return meta, parameters.hand(meta, self._loaded().parameters)
+        return meta, parameters.add_parameters(meta, self._loaded().parameters)
 
     def _decode(self, blob: Blob, plain: bool) -> pd.DataFrame:
         self._enter("decode")
