@@ -19,7 +19,7 @@ from dltk_runtime.settings import Settings
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = HERE.parent / "notebooks"
-SCAN = Path("/tmp/services")  # s6 creates its pipes here, so it must be writable; the programs stay in HERE
+SCAN = Path("/tmp/services")  # writable, as s6 creates its pipes here; the programs stay in HERE
 SVSCAN = "/usr/bin/s6-svscan"
 # Services of DEV and the module that each needs; smaller image variants lack some of the modules.
 TOOLS = {"jupyter": "jupyterlab", "tensorboard": "tensorboard", "mlflow": "mlflow"}
@@ -58,13 +58,13 @@ def check(settings: Settings) -> None:
 
 
 def share(key: Path, settings: Settings) -> None:
-    """Make a generated key readable for group 0: the volume's next container may have another user."""
+    """Make a generated key readable for group 0: the next container may have another user."""
     if key.is_relative_to(settings.paths.home) and key.stat().st_uid == os.getuid():
         key.chmod(0o640)
 
 
 def libraries_environment(settings: Settings) -> dict[str, str]:
-    """Return the variables with which notebooks can import the libraries of the volume's requirements.txt."""
+    """Install the volume's requirements.txt, and return the variable that names their folder."""
     requirements = settings.paths.home / "requirements.txt"
     if not requirements.is_file():
         return {}

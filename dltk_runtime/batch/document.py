@@ -49,7 +49,7 @@ def build(notebook: Source, mode: str) -> Document:
             *(cell for cell in cells if number_of(cell) in exported),
             *map(_driver, range(len(_DRIVERS[mode])), _DRIVERS[mode]),
         ]
-    spec = {"name": kernelspec.NAME, "display_name": "DLTK", "language": "python"}
+    spec = {"name": kernelspec.KERNEL_NAME, "display_name": "DLTK", "language": "python"}
     metadata = {"kernelspec": spec, "language_info": {"name": "python"}}
     return Document(nbformat.v4.new_notebook(cells=cells, metadata=metadata))
 

@@ -147,7 +147,7 @@ def at(source: Source, cell: Cell, line: int, function: str = "") -> Coordinates
 
 
 def _threads(dump: str) -> tuple[list[tuple[str, int, str]], list[list[tuple[str, int, str]]]]:
-    """Return the current thread's frames and those of each other thread: (file, line, function)."""
+    """Return the frames (file, line, function) of the current thread and of each other one."""
     current: list[tuple[str, int, str]] = []
     others: list[list[tuple[str, int, str]]] = []
     frames = current

@@ -1,4 +1,4 @@
-"""Find the names that a source's cells bind, and the cells that do not compile, without running it."""
+"""Find the names that a source's cells bind, and the cells that do not compile; run nothing."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ Tree = TypeVar("Tree", bound=ast.AST)
 def rebase_constants(tree: Tree, paths: Paths) -> Tree:
     """Rebase the ``/srv/…`` string constants of `tree` in place and return `tree`.
 
-    Parts of f-strings are included. Strings that are a statement of their own, such as docstrings, are not changed.
+    Parts of f-strings are included. Docstrings and other strings that are a statement of their
+    own are not changed.
     """
     statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):

@@ -61,7 +61,7 @@ def test_a_library_is_installed_once_beside_the_images_own(libraries: Any, volum
     assert not (folder / "pip").exists()
     assert said[-1].endswith("requirements.txt: installed: colours-1.0")
     assert install(libraries, volume, said) == folder
-    assert said[-1].endswith("installed by an earlier start")
+    assert said[-1].endswith("already installed by an earlier start")
     assert [path.name for path in (volume / "libraries").iterdir()] == [folder.name]
 
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_installed_leaves_the_last_libraries_in_use(libraries: An
     (volume / "requirements.txt").write_text("--no-index\nno-such-library\n")
     assert install(libraries, volume, said) == folder
     assert "not installed: ERROR: Could not find a version" in said[-1]
-    assert f"Notebooks go on with the libraries that were installed last ({folder})" in said[-1]
+    assert f"Notebooks use the libraries of the last successful installation ({folder})" in said[-1]
 
 
 def test_the_first_that_cannot_be_installed_stops_nothing(libraries: Any, volume: Path) -> None:
