@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dltk_runtime import booleans
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.units import GIB, MIB
@@ -47,7 +48,7 @@ def as_path(value: str) -> Path:
 
 
 def as_flag(value: str) -> bool:
-    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.strip().lower()]
+    return booleans.parse(value)
 
 
 def as_port(value: str) -> int:

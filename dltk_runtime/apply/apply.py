@@ -23,8 +23,8 @@ from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import AlgorithmFailed
-from dltk_runtime.notebook.loader import Source, heavy_imports, read_source, unpack
 from dltk_runtime.notebook.parameters import wants_version
+from dltk_runtime.notebook.source import Source, read_source, slow_imports, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed
 from dltk_runtime.pool.pool import Pool
@@ -240,7 +240,7 @@ async def _retry_unsent(attempt: Callable[[], Awaitable[Result]]) -> Result:
 
 def imports_of(*sources: Source) -> tuple[str, ...]:
     """Return the heavy imports of some code."""
-    return heavy_imports(*(cell.source for source in sources for cell in source.cells))
+    return slow_imports(*(cell.source for source in sources for cell in source.cells))
 
 
 def _kept_code(version: Version, loaded: messages.Loaded) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dltk_runtime.errors import OptionInvalid, nearest
-from dltk_runtime.notebook.parameters import RUNTIME, wants_version
+from dltk_runtime.notebook.parameters import RUNTIME_PARAMETERS, wants_version
 from dltk_runtime.texts import unquote
 
 # Of two values, is the higher the better one?
@@ -63,7 +63,7 @@ def fit_options(parameters: Mapping[str, str]) -> FitOptions:
     Raises:
         OptionInvalid: naming the parameter, its value and what is wanted.
     """
-    given = {name: unquote(parameters[name]).strip() for name in RUNTIME if name in parameters}
+    given = {name: unquote(parameters[name]).strip() for name in RUNTIME_PARAMETERS if name in parameters}
     mode = given.get("mode", "sync")
     if mode not in ("sync", "async"):
         raise OptionInvalid("mode", mode, "async, sync or stage")

@@ -23,7 +23,7 @@ from dltk_runtime.jobs.errors import FitCancelled, ServerStops
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.progress import PrintedProgress
 from dltk_runtime.names import ModelName, VersionId
-from dltk_runtime.notebook.loader import unpack
+from dltk_runtime.notebook.source import unpack
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed, report_of
 from dltk_runtime.pool.pool import Pool

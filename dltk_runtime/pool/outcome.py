@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dltk_runtime import errors
+from dltk_runtime.notebook.coordinates import coordinates_in
 from dltk_runtime.notebook.errors import AlgorithmFailed
-from dltk_runtime.notebook.loader import coordinates_in, unpack
+from dltk_runtime.notebook.source import unpack
 from dltk_runtime.worker.messages import ErrorReport, Failed, Fitted, FromWorker
 
 

@@ -75,7 +75,9 @@ class Handler:
         fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
         algorithm = self._load_code(request.algorithm, kept=None)
         with self._phases.failing("parameters"):
-            parameters.refuse(algorithm.name, parameters.hand(meta, algorithm.parameters), algorithm.parameters)
+            parameters.refuse(
+                algorithm.name, parameters.add_parameters(meta, algorithm.parameters), algorithm.parameters
+            )
         model = fit.init(algorithm.init, algorithm.summary)
         fit.fit(algorithm.fit, model)
         fit.save(algorithm.save, model, Target(request.load_name, request.folder, request.kept_model))
@@ -181,7 +183,7 @@ class Handler:
         meta: Meta = json.loads(text)
         if self._targets:
             meta.setdefault("target_variables", list(self._targets))
-        return meta, parameters.hand(meta, self._loaded().parameters)
+        return meta, parameters.add_parameters(meta, self._loaded().parameters)
 
     def _decode(self, sent: Payload) -> pd.DataFrame:
         with self._phases.entered("decode"):

@@ -307,7 +307,7 @@ def test_a_scrubber_finds_secrets_in_the_forms_they_take() -> None:
     ("order", "sentence"),
     [
         ({"parameters": {"factr": "1"}}, "no parameter 'factr'. Did you mean 'factor'?"),
-        ({"parameters": {"factor": "big"}}, "factor='big' cannot be used: it must be a number"),
+        ({"parameters": {"factor": "big"}}, "Invalid factor='big': expected a number"),
         ({"parameters": {"word": "secret://NOWHERE"}}, "there is no secret 'NOWHERE'"),
         ({"parameters": {"promote": "better:acuracy"}}, "Did you mean 'accuracy'?"),
         ({"parameters": {"holdout": "0.2", "mode": "async"}}, "takes no holdout, mode"),
