@@ -24,10 +24,10 @@ class ModelName:
     model: str
 
     def __post_init__(self) -> None:
-        checked("an algorithm", self.algorithm)
+        checked("algorithm", self.algorithm)
         if self.algorithm.startswith("__"):
-            raise NameInvalid("an algorithm", self.algorithm)
-        checked("a model", self.model)
+            raise NameInvalid("algorithm", self.algorithm)
+        checked("model", self.model)
 
     def __str__(self) -> str:
         return f"{self.algorithm}/{self.model}"

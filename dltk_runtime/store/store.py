@@ -92,7 +92,7 @@ class ModelStore:
         Raises:
             NameInvalid: `model` is not a valid model name.
         """
-        checked("a model", model)
+        checked("model", model)
         fitted = [(time, name.algorithm) for name in self._store.names(model) if (time := self._fitted_at(name))]
         if fitted:
             return max(fitted)[1]

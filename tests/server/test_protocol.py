@@ -300,9 +300,17 @@ def test_a_summary_is_a_json_string_that_holds_json() -> None:
 @pytest.mark.parametrize(
     ("route", "error", "opening"),
     [
-        ("/fit", NameInvalid("an algorithm", "../x"), "/fit: ERROR: unable to load algo code from module. '../x' is"),
-        ("/fit", Busy("'umap'", 64, "DLTK_MAX_WAITING"), "/fit: ERROR: unable to fit model. 64 requests"),
-        ("/apply", Busy("'umap'", 64, "DLTK_MAX_WAITING"), "/apply: ERROR: unable to apply model. 64 requests"),
+        (
+            "/fit",
+            NameInvalid("algorithm", "../x"),
+            "/fit: ERROR: unable to load algo code from module. Invalid algorithm name '../x'",
+        ),
+        ("/fit", Busy("'umap'", 64, "DLTK_MAX_WAITING"), "/fit: ERROR: unable to fit model. 64 requests already wait"),
+        (
+            "/apply",
+            Busy("'umap'", 64, "DLTK_MAX_WAITING"),
+            "/apply: ERROR: unable to apply model. 64 requests already wait",
+        ),
     ],
 )
 def test_a_failure_begins_with_the_words_that_people_look_for(route: str, error: DltkError, opening: str) -> None:
