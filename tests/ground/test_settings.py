@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dltk_runtime import settings as module
 from dltk_runtime.errors import SettingInvalid
+from dltk_runtime.paths import SITE
 from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, ClientSettings, Settings, code_location, worker_paths
 from dltk_runtime.units import GIB, MIB
