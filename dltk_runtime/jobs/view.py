@@ -11,10 +11,7 @@ from dltk_runtime.jobs.record import Comparison, JobError, JobRecord
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job. Times are UTC; `phases` holds seconds.
-
-    `place` is its place in the queue, from 1; 0 when it is not queued.
-    """
+    """A job. Times are UTC, phases in seconds; `place` is that in the queue, from 1, else 0."""
 
     id: str
     algorithm: str
@@ -33,9 +30,9 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float]
     version: int | None
     promoted: bool
+    comparison: Comparison | None = None  # None without one, and from a container of 0.1.0
     message: str
     error: JobError | None
-    comparison: Comparison | None = None
 
     @classmethod
     def of(cls, record: JobRecord, place: int) -> Self:
