@@ -21,7 +21,7 @@ from tests.support.service import until
 def served(port: int) -> str:
     """The certificate that a new connection gets, as PEM; nothing when there is no connection."""
     try:
-        return ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
+        return ssl.get_server_certificate(("127.0.0.1", port), timeout=60)
     except OSError:
         return ""
 
