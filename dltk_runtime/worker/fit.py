@@ -50,7 +50,7 @@ class ModelFit:
 
     def __init__(self, frame: pd.DataFrame, meta: Meta, call: describe.Call, holdout: float = 0.0) -> None:
         self._call = call
-        self._meta = meta
+        self.meta = meta
         self._rows = frame.copy()  # `fit` may write into the arrays of its own frame
         self._frame = _without_held_out(frame, meta, holdout) if holdout else frame
         self.model: Any = None
@@ -71,13 +71,13 @@ class ModelFit:
     def init(self, init: Function, summary: Function | None) -> Any:
         """Make the model. Published notebooks rely on one call of `summary` before and one after `init`."""
         self._summarize(summary)
-        self.model = self._call("init", init, self._frame, self._meta)
+        self.model = self._call("init", init, self._frame, self.meta)
         self._summarize(summary, self.model)
         return self.model
 
     def fit(self, fit: Function, model: Any) -> Any:
         """Train `model`, which need not come from `init`; returns what `fit` returns."""
-        info = self._call("fit", fit, model, self._frame, self._meta)
+        info = self._call("fit", fit, model, self._frame, self.meta)
         self.model, self.done = model, True
         self.fitted = msgspec.structs.replace(
             self.fitted,
@@ -105,7 +105,7 @@ class ModelFit:
     def apply(self, apply: Function) -> Any:
         """Apply the model to all rows as they came; returns what `apply` returns."""
         self.model = own_copy(self.model)
-        return self._call("apply", apply, self.model, self._rows, self._meta)
+        return self._call("apply", apply, self.model, self._rows, self.meta)
 
     def describe(self, summary: Function | None) -> None:
         """Add ``str(model)``, what `summary` returns, and the libraries imported meanwhile to `fitted`."""

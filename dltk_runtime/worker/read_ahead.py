@@ -21,7 +21,7 @@ import socket
 
 import pandas as pd
 
-from dltk_runtime.tables.csv_pieces import BEGIN, UNREADABLE, Pieces
+from dltk_runtime.tables.csv_pieces import HEAD_BYTES, UNREADABLE, Pieces
 from dltk_runtime.worker.messages import CANCELLED, ReadAhead
 
 
@@ -71,8 +71,8 @@ class Incoming:
             return False
         size = os.fstat(self._file).st_size
         try:
-            if self._pieces is None and size >= BEGIN:
-                self._pieces = Pieces(self._text, self._text(0, BEGIN), self._expected)
+            if self._pieces is None and size >= HEAD_BYTES:
+                self._pieces = Pieces(self._text, self._text(0, HEAD_BYTES), self._expected)
             return self._pieces is not None and self._pieces.read(size)
         except UNREADABLE:
             self._pieces, self._unreadable = None, True
