@@ -16,3 +16,5 @@
 
 `hec`, `events`, `transport` and all below them import neither pandas nor splunk-sdk: the front process uses them.
 """
+
+__all__ = ["hec", "job", "kvstore", "search"]  # the public modules; imported on demand

@@ -20,6 +20,8 @@ from dltk_runtime.splunk.errors import AnswerUnreadable, EventRefused, SplunkBus
 from dltk_runtime.splunk.retry import again
 from dltk_runtime.splunk.transport import Tls, Transport
 
+__all__ = ["Hec"]
+
 MOST_EVENTS, MOST_BYTES = 1_000, 512 * 1024  # of a batch
 IDLE = 30.0  # seconds to wait for an answer
 LOOK = 0.25  # seconds between two questions for an acknowledgement

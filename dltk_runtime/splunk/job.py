@@ -21,6 +21,8 @@ from dltk_runtime.splunk.progress import Progress, counted
 from dltk_runtime.splunk.rows import Message, Row, Rows
 from dltk_runtime.splunk.search import chunks, complete, failed
 
+__all__ = ["Job"]
+
 PAGE = 50_000  # rows; what limits.conf [restapi] maxresultrows allows at most
 FIRST_LOOK, LONGEST_LOOK = 0.1, 2.0  # seconds between two looks at a running job
 

@@ -20,6 +20,8 @@ from dltk_runtime.errors import shown
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import AnswerUnreadable, RecordInvalid
 
+__all__ = ["Collection"]
+
 R = TypeVar("R")
 KEY = "_key"
 PAGE = 10_000  # records a query; at 50,000 Splunk cuts without a word

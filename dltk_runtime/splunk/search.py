@@ -26,6 +26,8 @@ from dltk_runtime.splunk.retry import again
 from dltk_runtime.splunk.rows import Message, Row, Rows
 from dltk_runtime.splunk.transport import Body
 
+__all__ = ["search"]
+
 CHUNK = 10_000  # rows, and a few more, that become columns together
 _WRITES = re.compile(
     # What a repetition would do twice. A macro or a saved search may hide any of it.
