@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dltk_runtime.emulator.arguments import Parameter, Word, tokenize
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.grammar import Apply, parse_apply, parse_fit, parse_model, parse_nothing
-from dltk_runtime.emulator.mltk.tokens import Parameter, Word, tokenize
 from dltk_runtime.protocol import unquote
 
 KEYWORDS = {"into", "by", "as", "from"}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from dltk_runtime.emulator.arguments import Parameter, Token, Word, tokenize
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.mltk.tokens import Parameter, Token, Word, tokenize
 from dltk_runtime.errors import shown
 from dltk_runtime.protocol import unquote
 

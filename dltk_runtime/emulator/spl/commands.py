@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from dltk_runtime.emulator.arguments import Parameter, tokenize
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk import grammar, request
 from dltk_runtime.emulator.mltk.results import Result
-from dltk_runtime.emulator.mltk.tokens import Parameter, tokenize
 from dltk_runtime.emulator.spl import expressions, indexing, kvlookups, shaping
 from dltk_runtime.emulator.spl.context import Command, Context, Step
 from dltk_runtime.emulator.spl.rows import rows_of

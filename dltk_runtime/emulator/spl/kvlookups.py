@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from dltk_runtime.emulator.arguments import Parameter, Word, tokenize
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.results import Result, failed
-from dltk_runtime.emulator.mltk.tokens import Parameter, Word, tokenize
 from dltk_runtime.emulator.spl import files
 from dltk_runtime.emulator.spl.context import Context, Definition, Step
 from dltk_runtime.emulator.spl.filters import parse_filter

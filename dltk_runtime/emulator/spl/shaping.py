@@ -9,9 +9,9 @@ from functools import cmp_to_key
 
 import pandas as pd
 
+from dltk_runtime.emulator.arguments import Parameter, tokenize
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.results import Result
-from dltk_runtime.emulator.mltk.tokens import Parameter, tokenize
 from dltk_runtime.emulator.spl.aggregates import parse_aggregation
 from dltk_runtime.emulator.spl.context import Context, Step
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
