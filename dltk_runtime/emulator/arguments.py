@@ -1,28 +1,27 @@
-"""The arguments of a search command as tokens: words and ``key=value``, quotes kept."""
+"""The arguments of a search command: words and ``key=value``, with their quotes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import GAPS, Kind, Token, lex
 from dltk_runtime.errors import shown
 from dltk_runtime.protocol import unquote
 
-# A quoted piece may hold anything. Single quotes count only around a whole word, or "don't" would open one.
-_QUOTED = r""""(?:\\.|[^"\\])*"|(?<![^\s,=])'[^']*'(?=[\s,=]|$)"""
-_GAP = re.compile(r"[\s,]*")
-_WORD = re.compile(rf"(?:{_QUOTED}|[^\s,=\"])+", re.DOTALL)
-_EQUALS = re.compile(r"\s*=\s*")
-_VALUE = re.compile(rf"(?:{_QUOTED}|[^\s,\"])+", re.DOTALL)
+_SPACE, _EQUALS = frozenset({Kind.SPACE}), frozenset({Kind.OPERATOR})
+_PARTS = frozenset(Kind) - GAPS - _EQUALS - {Kind.UNCLOSED}
+_FLAGS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One bare word, as typed."""
+    """One word as typed; `end` is the position behind it."""
 
     text: str
+    end: int = field(default=0, compare=False)
 
     @property
     def name(self) -> str:
@@ -31,46 +30,114 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
-    """One ``key=value``; the value keeps its quotes, as the container gets it."""
+class Option:
+    """One ``key=value``; the value keeps its quotes, as the container receives it."""
 
     key: str
     value: str
+    end: int = field(default=0, compare=False)
+
+    @property
+    def text(self) -> str:
+        """Key and value with an equals sign between them."""
+        return f"{self.key}={self.value}"
 
 
-Token = Word | Parameter
+Argument = Word | Option
 
 
-def tokenize(text: str) -> Iterator[Token]:
-    """The tokens of `text`; blanks and commas separate, and blanks may surround ``=``.
+def parse_arguments(text: str) -> Iterator[Argument]:
+    """Yield the arguments in `text`, separated by blanks and commas; blanks may surround ``=``.
 
     Raises:
-        SearchInvalid: a quote that is not closed, ``=`` without a name before or a value after it.
+        SearchInvalid: a quote is not closed, or ``=`` has no name before it or no value after it.
     """
-    end = _skip_gap(text, 0)
-    while end < len(text):
-        word = _match(_WORD, text, end)
-        end = word.end()
-        if equals := _EQUALS.match(text, end):
-            value = _match(_VALUE, text, equals.end())
-            end = value.end()
-            yield Parameter(unquote(word[0]), value[0])
-        else:
-            yield Word(word[0])
-        end = _skip_gap(text, end)
+    return _Reader(text).read()
 
 
-def _skip_gap(text: str, start: int) -> int:
-    gap = _GAP.match(text, start)
-    return gap.end() if gap else start
+def split_options(text: str, known: tuple[str, ...]) -> tuple[dict[str, str], str]:
+    """Return the ``key=value`` at the beginning of `text`, unquoted, and the rest of it.
+
+    Raises:
+        SearchInvalid: an option is not in `known`.
+    """
+    found: dict[str, str] = {}
+    end = 0
+    for argument in parse_arguments(text):
+        if not isinstance(argument, Option) or not re.fullmatch(r"\w+", argument.key):
+            break
+        if argument.key not in known:
+            names = ", ".join(f"{name}=" for name in known)
+            raise SearchInvalid(f"the option {argument.key}= runs in Splunk only; here run {names or 'none'}")
+        found[argument.key] = unquote(argument.value)
+        end = argument.end
+    rest = re.sub(r"^[\s,]+", "", text[end:]) if found else text
+    return found, rest.strip()
 
 
-def _match(pattern: re.Pattern[str], text: str, start: int) -> re.Match[str]:
-    if match := pattern.match(text, start):
-        return match
-    rest = text[start:]
-    if rest.startswith('"'):
-        raise SearchInvalid(f"Syntax error: unbalanced quotes, from {shown(rest)} on")
-    if rest.startswith("="):
-        raise SearchInvalid(f"Syntax error: a name is missing before {shown(rest)}")
-    raise SearchInvalid(f"Syntax error: a value is missing after {shown(text[:start][-60:])}")
+def parse_flag(value: str) -> bool:
+    """Read a yes or no in Splunk's spellings: t, true, 1, f, false, 0.
+
+    Raises:
+        SearchInvalid: it is neither.
+    """
+    if value.lower() not in _FLAGS:
+        raise SearchInvalid(f"{shown(value)} is neither true nor false")
+    return _FLAGS[value.lower()]
+
+
+def parse_count(value: str) -> int | None:
+    """Read a whole number of up to 18 digits; None for any other text."""
+    return int(value) if re.fullmatch(r"[0-9]{1,18}", value) else None
+
+
+class _Reader:
+    """Reads arguments from the tokens of a text; of operators only the equals sign separates."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = [each for token in lex(text) for each in _single(token)]
+        self._next = 0
+
+    def read(self) -> Iterator[Argument]:
+        self._take(GAPS)
+        while self._next < len(self._tokens):
+            word, end = self._require(_PARTS), self._position
+            self._take(_SPACE)
+            if self._take(_EQUALS, most=1):
+                self._take(_SPACE)
+                yield Option(unquote(word), self._require(_PARTS | _EQUALS), self._position)
+            else:
+                yield Word(word, end)
+            self._take(GAPS)
+
+    @property
+    def _position(self) -> int:
+        return self._tokens[self._next].start if self._next < len(self._tokens) else len(self._text)
+
+    def _take(self, kinds: frozenset[Kind], most: int | None = None) -> str:
+        """Consume the next tokens of these kinds, at most `most` of them, and return their text."""
+        start = self._next
+        stop = len(self._tokens) if most is None else min(start + most, len(self._tokens))
+        while self._next < stop and self._tokens[self._next].kind in kinds:
+            self._next += 1
+        return "".join(token.text for token in self._tokens[start : self._next])
+
+    def _require(self, kinds: frozenset[Kind]) -> str:
+        if text := self._take(kinds):
+            return text
+        before, rest = self._text[: self._position], self._text[self._position :]
+        if rest.startswith('"'):
+            raise SearchInvalid(f"Syntax error: unbalanced quotes, from {shown(rest)} on")
+        if rest.startswith("="):
+            raise SearchInvalid(f"Syntax error: a name is missing before {shown(rest)}")
+        raise SearchInvalid(f"Syntax error: a value is missing after {shown(before[-60:])}")
+
+
+def _single(token: Token) -> Iterator[Token]:
+    """Yield ``<=`` as ``<``, part of a word, and ``=``."""
+    if token.kind is not Kind.OPERATOR:
+        yield token
+        return
+    for place, sign in enumerate(token.text, token.start):
+        yield Token(Kind.OPERATOR if sign == "=" else Kind.WORD, sign, place)

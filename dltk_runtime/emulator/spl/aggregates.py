@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import words
 from dltk_runtime.emulator.spl import expressions
 from dltk_runtime.emulator.spl.functions import Function
 from dltk_runtime.emulator.spl.rows import Row
-from dltk_runtime.emulator.spl.scan import words
 from dltk_runtime.emulator.spl.values import Value, number, text, tidy
 from dltk_runtime.errors import nearest
 from dltk_runtime.protocol import unquote

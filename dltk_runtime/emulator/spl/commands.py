@@ -5,12 +5,11 @@ A function reads its arguments and gives the step that follows; it raises `Searc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from dltk_runtime.emulator.arguments import Parameter, tokenize
+from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_count
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk import grammar, request
 from dltk_runtime.emulator.mltk.results import Result
@@ -154,8 +153,8 @@ def _present(names: Sequence[str], frame: pd.DataFrame, *, missing: bool = False
 
 
 def _names(arguments: str) -> list[str]:
-    tokens = list(tokenize(arguments))
-    names = [token.name for token in tokens if not isinstance(token, Parameter)]
+    tokens = list(parse_arguments(arguments))
+    names = [token.name for token in tokens if not isinstance(token, Option)]
     if not names or len(names) < len(tokens):
         raise SearchInvalid("names of fields are wanted, separated by blanks or commas")
     return names
@@ -163,8 +162,8 @@ def _names(arguments: str) -> list[str]:
 
 def _parameters(arguments: str, known: Sequence[str]) -> dict[str, str]:
     given = {}
-    for token in tokenize(arguments):
-        if not isinstance(token, Parameter) or token.key not in known:
+    for token in parse_arguments(arguments):
+        if not isinstance(token, Option) or token.key not in known:
             raise SearchInvalid(
                 f"only {', '.join(f'{key}=' for key in known)} is understood here, got {shown(arguments)}"
             )
@@ -173,6 +172,7 @@ def _parameters(arguments: str, known: Sequence[str]) -> dict[str, str]:
 
 
 def _count(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", text.strip()):
+    count = parse_count(text.strip())
+    if count is None:
         raise SearchInvalid(f"a whole number is wanted, got {shown(text.strip())}")
-    return int(text)
+    return count

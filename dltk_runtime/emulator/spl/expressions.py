@@ -17,6 +17,7 @@ from typing import Any
 import lark
 
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import MAX_NESTING, QUOTED_NAME, STRING
 from dltk_runtime.emulator.spl.functions import Function
 from dltk_runtime.emulator.spl.values import Value, arithmetic, comparison, concatenate, number, plus
 from dltk_runtime.errors import nearest, shown
@@ -54,10 +55,12 @@ _OR.2: /or\b/i
 _AND.2: /and\b/i
 _NOT.2: /not\b/i
 NUMBER: /(\d+(\.\d+)?|\.\d+)([eE][+-]?\d+)?/
-STRING: /"(?:\\.|[^"\\])*"/s
-FIELD: /'[^']+'/
 NAME: /[A-Za-z_]\w*/
 %ignore /\s+/
+"""
+_QUOTES = f"""
+STRING: /{STRING}/s
+FIELD: /{QUOTED_NAME}/
 """
 
 _OPERATORS: Mapping[str, Callable[[Value, Value], Value]] = {
@@ -125,7 +128,9 @@ def parse_assignments(text: str, functions: Mapping[str, Function]) -> list[tupl
 
 def _parse(text: str, start: str, functions: Mapping[str, Function]) -> Any:
     try:
-        return _Compiler(functions).transform(_parser(start).parse(text))
+        tree = _parser(start).parse(text)
+        _check_nesting(tree)
+        return _Compiler(functions).transform(tree)
     except lark.exceptions.VisitError as error:
         raise error.orig_exc from None
     except lark.exceptions.UnexpectedInput as error:
@@ -137,7 +142,17 @@ def _parse(text: str, start: str, functions: Mapping[str, Function]) -> Any:
 @cache
 def _parser(start: str) -> lark.Lark:
     """Building one takes longer than most searches."""
-    return lark.Lark(GRAMMAR, parser="lalr", start=start)
+    return lark.Lark(GRAMMAR + _QUOTES, parser="lalr", start=start)
+
+
+def _check_nesting(tree: lark.ParseTree) -> None:
+    """Refuse what would exceed Python's recursion limit when it is compiled or evaluated."""
+    level = [tree]
+    for _ in range(MAX_NESTING):
+        level = [child for node in level for child in node.children if isinstance(child, lark.Tree)]
+        if not level:
+            return
+    raise SearchInvalid(f"the expression is nested more than {MAX_NESTING} levels deep")
 
 
 def _position(error: lark.exceptions.UnexpectedInput, text: str) -> int:

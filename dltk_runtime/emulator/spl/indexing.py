@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from dltk_runtime.emulator.arguments import parse_flag, split_options
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.results import Message, Result, warn
 from dltk_runtime.emulator.spl.context import Context, Step
 from dltk_runtime.emulator.spl.filters import parse_filter
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
-from dltk_runtime.emulator.spl.scan import flag, options
 from dltk_runtime.emulator.spl.values import Value, number, text
 from dltk_runtime.emulator.standin import Event
 from dltk_runtime.protocol import unquote
@@ -52,10 +52,10 @@ def collect(arguments: str, context: Context) -> Step:
     The original text goes in place of the fields where a row still has it (``_raw``); the time is the first of
     `info_min_time`, `_time` and now. An index that does not exist loses the events, with a message.
     """
-    given, rest = options(arguments, ("index", "addinfo"))
+    given, rest = split_options(arguments, ("index", "addinfo"))
     if rest or "index" not in given:
         raise SearchInvalid("index=<name> is wanted, and beside it addinfo= alone runs here")
-    info = flag(given.get("addinfo", "t"))
+    info = parse_flag(given.get("addinfo", "t"))
 
     def step(frame: pd.DataFrame) -> Result:
         if given["index"] not in context.storage.indexes:
