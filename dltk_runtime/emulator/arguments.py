@@ -55,6 +55,17 @@ def parse_arguments(text: str) -> Iterator[Argument]:
     return _Reader(text).read()
 
 
+def plain_words(text: str) -> list[str]:
+    """Return the words in `text` without their quotes; none when it has a ``key=value``.
+
+    Raises:
+        SearchInvalid: as `parse_arguments`.
+    """
+    arguments = list(parse_arguments(text))
+    words = [argument.name for argument in arguments if isinstance(argument, Word)]
+    return words if len(words) == len(arguments) else []
+
+
 def split_options(text: str, known: tuple[str, ...]) -> tuple[dict[str, str], str]:
     """Return the ``key=value`` at the beginning of `text`, unquoted, and the rest of it.
 

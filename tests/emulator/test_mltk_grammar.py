@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dltk_runtime.emulator.arguments import Option, Word, parse_arguments
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.mltk.grammar import Apply, parse_apply, parse_fit, parse_model, parse_nothing
+from dltk_runtime.emulator.mltk.grammar import ApplyCommand, parse_apply, parse_fit, parse_model, parse_nothing
 from dltk_runtime.protocol import unquote
 
 KEYWORDS = {"into", "by", "as", "from"}
@@ -165,8 +165,8 @@ class TestFit:
 
 class TestApply:
     def test_model_name_and_parameters_are_read(self) -> None:
-        assert parse_apply('app:m as out k=1 j = "2"') == Apply("m", "out", {"k": "1", "j": '"2"'})
-        assert parse_apply("m") == Apply("m")
+        assert parse_apply('app:m as out k=1 j = "2"') == ApplyCommand("m", "out", {"k": "1", "j": '"2"'})
+        assert parse_apply("m") == ApplyCommand("m")
 
     @pytest.mark.parametrize("arguments", ["m x", "m y from x", "m into n", "m by x"])
     def test_positional_arguments_are_an_error(self, arguments: str) -> None:

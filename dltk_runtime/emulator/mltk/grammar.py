@@ -19,7 +19,7 @@ _MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class FitCommand:
     """One ``fit``. `options` are those of protocol 1.1, in order of first appearance, without what MLTK adds."""
 
     algorithm: str
@@ -36,7 +36,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
+class ApplyCommand:
     """One ``apply``. `params` is None when the search gives none: then those of the fit hold."""
 
     model: str
@@ -44,7 +44,7 @@ class Apply:
     params: dict[str, str] | None = None
 
 
-def parse_fit(arguments: str) -> Fit:
+def parse_fit(arguments: str) -> FitCommand:
     """Read what follows ``fit``.
 
     Raises:
@@ -60,7 +60,7 @@ def parse_fit(arguments: str) -> Fit:
         )
     options = _Options().read(tokens)
     params = options.get("params", {})
-    fit = Fit(
+    fit = FitCommand(
         algorithm=first.name,
         options=options,
         apply=_flag(params, "apply", default=True),
@@ -74,7 +74,7 @@ def parse_fit(arguments: str) -> Fit:
     return fit
 
 
-def parse_apply(arguments: str) -> Apply:
+def parse_apply(arguments: str) -> ApplyCommand:
     """Read what follows ``apply``.
 
     Raises:
@@ -93,7 +93,7 @@ def parse_apply(arguments: str) -> Apply:
             raise SearchInvalid(
                 f'Syntax error: unexpected argument {token.text!r}. Only a model, "as <name>" and key=value are allowed'
             )
-    return Apply(model, output_name, params or None)
+    return ApplyCommand(model, output_name, params or None)
 
 
 def parse_model(arguments: str, command: str) -> str:

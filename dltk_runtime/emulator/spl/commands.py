@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_count
+from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_count, plain_words
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk import grammar, request
 from dltk_runtime.emulator.mltk.results import Result
@@ -19,7 +19,7 @@ from dltk_runtime.emulator.spl.rows import rows_of
 from dltk_runtime.errors import shown
 
 # More rows than a person makes by hand, fewer than fill the memory.
-MOST_MADE = 10_000_000
+MAX_MADE_ROWS = 10_000_000
 
 
 def fit(arguments: str, context: Context) -> Step:
@@ -57,8 +57,8 @@ def makeresults(arguments: str, context: Context) -> Step:
     """Rows that hold nothing but the time."""
     given = _parameters(arguments, ("count",))
     rows = _count(given.get("count", "1"))
-    if rows > MOST_MADE:
-        raise SearchInvalid(f"count={rows} is more than the {MOST_MADE:,} rows that are made here")
+    if rows > MAX_MADE_ROWS:
+        raise SearchInvalid(f"count={rows} is more than the {MAX_MADE_ROWS:,} rows that are made here")
     return lambda _: Result(pd.DataFrame({"_time": [int(context.clock())] * rows}))
 
 
@@ -153,9 +153,8 @@ def _present(names: Sequence[str], frame: pd.DataFrame, *, missing: bool = False
 
 
 def _names(arguments: str) -> list[str]:
-    tokens = list(parse_arguments(arguments))
-    names = [token.name for token in tokens if not isinstance(token, Option)]
-    if not names or len(names) < len(tokens):
+    names = plain_words(arguments)
+    if not names:
         raise SearchInvalid("names of fields are wanted, separated by blanks or commas")
     return names
 

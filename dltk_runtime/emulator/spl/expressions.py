@@ -19,10 +19,8 @@ import lark
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.lexer import MAX_NESTING, QUOTED_NAME, STRING
 from dltk_runtime.emulator.spl.functions import Function
-from dltk_runtime.emulator.spl.values import Value, arithmetic, comparison, concatenate, number, plus
+from dltk_runtime.emulator.spl.values import Fields, Value, arithmetic, comparison, concatenate, number, plus
 from dltk_runtime.errors import nearest, shown
-
-Row = Mapping[str, Value]
 
 GRAMMAR = r"""
 assignments: assignment ("," assignment)*
@@ -85,7 +83,7 @@ _COMPARISONS = {"=", "==", "!=", "<", "<=", ">", ">="}
 class Expression:
     """What is computed from one row; `boolean` when that is true, false or null, which no field can hold."""
 
-    evaluate: Callable[[Row], Value]
+    evaluate: Callable[[Fields], Value]
     boolean: bool = False
 
 
@@ -195,7 +193,7 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
             raise SearchInvalid(f"{signs[0]!r} cannot be used on true or false")
         steps = [(_OPERATORS[sign], operand.evaluate) for sign, operand in zip(signs, operands, strict=True)]
 
-        def evaluate(row: Row) -> Value:
+        def evaluate(row: Fields) -> Value:
             value = first.evaluate(row)
             for compute, operand in steps:
                 value = compute(value, operand(row))
@@ -239,7 +237,7 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
         return function
 
 
-def _any(wanted: bool, parts: list[Callable[[Row], Value]], row: Row) -> Value:
+def _any(wanted: bool, parts: list[Callable[[Fields], Value]], row: Fields) -> Value:
     """`wanted` when a part gives it, else null when a part gives that, else the opposite."""
     result: Value = not wanted
     for part in parts:
@@ -250,7 +248,7 @@ def _any(wanted: bool, parts: list[Callable[[Row], Value]], row: Row) -> Value:
     return result
 
 
-def _conditions(keyword: str, parts: tuple[Expression, ...]) -> list[Callable[[Row], Value]]:
+def _conditions(keyword: str, parts: tuple[Expression, ...]) -> list[Callable[[Fields], Value]]:
     if not all(part.boolean for part in parts):
         raise SearchInvalid(f"{keyword} needs something true or false on each side, such as a comparison")
     return [part.evaluate for part in parts]

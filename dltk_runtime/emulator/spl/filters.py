@@ -13,10 +13,10 @@ from typing import Any
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.lexer import Kind, Token, lex
-from dltk_runtime.emulator.spl.values import Value, number, text
+from dltk_runtime.emulator.spl.values import Fields, number, text
 from dltk_runtime.errors import shown
 
-Predicate = Callable[[Mapping[str, Value]], bool]
+Predicate = Callable[[Fields], bool]
 
 _SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -131,7 +131,7 @@ def _compile(comparison: _Comparison, fold: Callable[[str], str]) -> Filter:
         raise SearchInvalid(f"the wildcard in {comparison} runs in Splunk only: write the values out with OR")
     compare, amount = _SIGNS[sign], number(wanted)
 
-    def keeps(row: Mapping[str, Value]) -> bool:
+    def keeps(row: Fields) -> bool:
         found = row.get(name)
         if found is None:
             return False

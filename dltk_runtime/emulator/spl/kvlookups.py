@@ -18,8 +18,8 @@ from dltk_runtime.emulator.spl.context import Context, Definition, Step
 from dltk_runtime.emulator.spl.filters import parse_filter
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
 from dltk_runtime.emulator.spl.values import Value, number, text
-from dltk_runtime.emulator.standin import Collection, KvRefused
-from dltk_runtime.emulator.standin.kvstore import MOST_DOCUMENTS
+from dltk_runtime.emulator.standin import KvCollection, KvRefused
+from dltk_runtime.emulator.standin.kvstore import MAX_BATCH_DOCUMENTS
 from dltk_runtime.errors import shown
 from dltk_runtime.protocol import unquote
 
@@ -117,7 +117,7 @@ def _records(context: Context, definition: Definition) -> pd.DataFrame:
     )
 
 
-def _all(collection: Collection) -> Iterator[dict[str, Any]]:
+def _all(collection: KvCollection) -> Iterator[dict[str, Any]]:
     """Every document; one query gives no more than Splunk's limit."""
     seen = 0
     while page := collection.query(skip=seen):
@@ -129,8 +129,8 @@ def _upsert(context: Context, definition: Definition, frame: pd.DataFrame) -> Re
     collection = context.storage.kvstore[definition.collection]
     documents = [_document(row, definition, collection.types) for row in rows_of(frame)]
     try:
-        for begin in range(0, len(documents), MOST_DOCUMENTS):
-            collection.batch_save(documents[begin : begin + MOST_DOCUMENTS])
+        for begin in range(0, len(documents), MAX_BATCH_DOCUMENTS):
+            collection.batch_save(documents[begin : begin + MAX_BATCH_DOCUMENTS])
     except KvRefused as error:
         return Result(frame, (failed(error),))
     return Result(frame)

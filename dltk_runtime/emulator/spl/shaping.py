@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
 from functools import cmp_to_key
 
 import pandas as pd
 
-from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_flag, split_options
+from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_flag, plain_words, split_options
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.lexer import STRING, runs
 from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.spl.aggregates import parse_aggregation
 from dltk_runtime.emulator.spl.context import Context, Step
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
-from dltk_runtime.emulator.spl.values import Value, number, text, tidy
+from dltk_runtime.emulator.spl.values import Fields, Value, number, text, tidy
+from dltk_runtime.emulator.standin.times import UNIT_SECONDS
 from dltk_runtime.errors import shown
 from dltk_runtime.protocol import unquote
 
 _SORT_KEY = re.compile(rf"([+-]?)\s*({STRING}|[\w.]+)", re.DOTALL)
-_SPANS = {"s": 1, "m": 60, "h": 3600}
 
 
 def stats(arguments: str, context: Context) -> Step:
@@ -77,7 +76,7 @@ def sort(arguments: str, _: Context) -> Step:
         raise SearchInvalid(f"begin it with 0, or Splunk keeps 10,000 rows: sort 0 {arguments.strip()}")
     keys = _sort_keys(match[1])
 
-    def compare(left: Mapping[str, Value], right: Mapping[str, Value]) -> int:
+    def compare(left: Fields, right: Fields) -> int:
         return next((order for name, sign in keys if (order := _order(left.get(name), right.get(name), sign))), 0)
 
     return lambda frame: Result(frame_of(sorted(rows_of(frame), key=cmp_to_key(compare)), frame.columns))
@@ -134,9 +133,9 @@ def bin_(arguments: str, _: Context) -> Step:
     tokens = list(parse_arguments(arguments))
     spans = {token.key: token.value for token in tokens if isinstance(token, Option)}
     match = re.fullmatch(r"(\d+)([smh])", spans.get("span", ""))
-    seconds = int(match[1]) * _SPANS[match[2]] if match else 0
+    seconds = int(match[1]) * UNIT_SECONDS[match[2]] if match else 0
     names = [token.name for token in tokens if not isinstance(token, Option)]
-    if names != ["_time"] or set(spans) != {"span"} or not seconds or 3600 % seconds:
+    if names != ["_time"] or set(spans) != {"span"} or not seconds or UNIT_SECONDS["h"] % seconds:
         raise SearchInvalid(f"bin _time span=<a divisor of an hour, such as 5m> is wanted, got {shown(arguments)}")
 
     def binned(value: Value) -> Value:
@@ -185,8 +184,7 @@ def _order(left: Value, right: Value, sign: int) -> int:
 
 
 def _plain_names(arguments: str) -> list[str]:
-    tokens = list(parse_arguments(arguments))
-    names = [token.name for token in tokens if not isinstance(token, Option)]
-    if not names or len(names) < len(tokens) or any("*" in name for name in names):
+    names = plain_words(arguments)
+    if not names or any("*" in name for name in names):
         raise SearchInvalid(f"names of fields without wildcards are wanted, got {shown(arguments)}")
     return names

@@ -20,14 +20,14 @@ _REFUSED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class CommandCall:
     """One command of a search as typed: its name in lower case, and what follows it."""
 
     name: str
     arguments: str
 
 
-def split(search: str) -> list[Stage]:
+def split(search: str) -> list[CommandCall]:
     """The stages of `search`. Pipes in quotes do not separate; comments are dropped; the first pipe may be missing.
 
     Raises:
@@ -67,11 +67,11 @@ def _refused(token: Token, before: str, depth: int) -> str | None:
     return None if token.text == "[" and before.strip().lower() == "appendpipe" else token.text
 
 
-def _stage(text: str, *, piped: bool) -> Stage:
+def _stage(text: str, *, piped: bool) -> CommandCall:
     """A search that begins without a pipe and not with a word, such as ``index=main``, means the command search."""
     match = re.match(r"(\w+)(?=\s|$)\s*(.*)", text, re.DOTALL)
     if match:
-        return Stage(match[1].lower(), match[2])
+        return CommandCall(match[1].lower(), match[2])
     if piped:
         raise SearchInvalid(f"no command's name begins {shown(text)}")
-    return Stage("search", text)
+    return CommandCall("search", text)
