@@ -244,6 +244,7 @@ def test_a_secret_that_is_not_there_is_told_before_anything_is_read(splunkd: Sou
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.process
 def test_no_end_by_kill_loses_a_row_or_doubles_one_as_read(splunkd: Source, settings: Settings) -> None:
     """A process is killed at each call of the flow's own code in turn, each request of HTTP among them."""
     arguments = [str(settings.home), str(settings.notebooks), str(splunkd.port), splunkd.token]
@@ -433,6 +434,7 @@ DOUBLE = {
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.process
 def test_a_flow_is_fitted_and_scored_from_the_command_line(
     tmp_path: Path, paths: Paths, make_notebook: MakeNotebook
 ) -> None:

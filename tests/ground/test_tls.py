@@ -21,6 +21,8 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.tls import CertificateInvalid
 from tests.support.service import Service
 
+pytestmark = pytest.mark.process
+
 
 def settings(home: Path, cert: Path | None = None, key: Path | None = None, host: str = "127.0.0.1") -> Settings:
     return Settings(api_token="t", home=home, tls_cert=cert, tls_key=key, host=host)
