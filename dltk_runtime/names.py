@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dltk_runtime.errors import NameInvalid
 
+STATUS = "dltk_status"  # the algorithm and model by which a search asks the container about itself
 LONGEST = 128  # characters; leaves room for a suffix in the 255 bytes of a file's name
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dltk_runtime import logs
+from dltk_runtime import logs, tls
 from dltk_runtime.files.state import Stamp, stamp_of
 
 EVERY = 5.0  # seconds between two looks, which are two stat calls
@@ -55,11 +55,7 @@ class Renewal:
             for source, copy in zip(self._pair, (cert, key), strict=True):
                 copy.write_bytes(source.read_bytes())
             for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._context):
-                context.load_cert_chain(cert, key, password=_no_passphrase)
+                tls.load_pair(context, cert, key)
 
     def _stamps(self) -> Sequence[Stamp | None]:
         return [stamp_of(path) for path in self._pair]
-
-
-def _no_passphrase() -> str:
-    raise ValueError("the key needs a passphrase")

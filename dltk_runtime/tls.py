@@ -1,4 +1,7 @@
-"""The server's certificate: the one it was given, else a self-signed one, made once per home."""
+"""TLS: the certificate that the server presents, and the contexts of servers and clients.
+
+The server's certificate is the configured one, else a self-signed one that is made once per home.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,7 @@ def _loadable(cert: Path | None, key: Path | None, advice: str) -> tuple[Path, P
             raise ValueError("only one of the two is given")
         for path in (cert, key):
             path.read_bytes()  # OpenSSL's own error does not say which of the two it could not read
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(cert, key, password=_no_passphrase)
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert, key)
     except ssl.SSLError as error:
         raise CertificateInvalid(cert, key, error.reason or str(error), advice) from error
     except (OSError, ValueError) as error:
@@ -55,8 +57,40 @@ def _loadable(cert: Path | None, key: Path | None, advice: str) -> tuple[Path, P
     return cert, key
 
 
+def load_pair(context: ssl.SSLContext, cert: Path, key: Path) -> None:
+    """Load a certificate chain and its private key (PEM) into a context.
+
+    Raises:
+        ssl.SSLError, OSError: the files cannot be read, are not PEM or do not belong together.
+        ValueError: the key is encrypted.
+    """
+    context.load_cert_chain(cert, key, password=_no_passphrase)
+
+
 def _no_passphrase() -> str:
     raise ValueError("the key needs a passphrase")
+
+
+def client_context(cafile: Path | None = None, *, verify: bool = True) -> ssl.SSLContext:
+    """Make a client's context that trusts the system's authorities, or those in `cafile` (PEM).
+
+    Without `verify` it accepts every certificate, whatever its host name.
+
+    Raises:
+        OSError: `cafile` cannot be read or is not PEM; the text does not name the file.
+    """
+    context = ssl.create_default_context(cafile=str(cafile) if cafile else None)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def pinned_context(pem: str) -> ssl.SSLContext:
+    """Make a client's context that trusts this one certificate, whoever signed it, and checks host name and dates."""
+    context = ssl.create_default_context(cadata=pem)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def _make(folder: Path, host: str) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from threading import Event
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
-from dltk_runtime.client import http
 from dltk_runtime.client.errors import ApiRefused, ReplyUnreadable
-from dltk_runtime.client.http import Reply
+from dltk_runtime.client.http import Container, Reply
 from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.settings import ClientSettings
 
-ASK_EVERY = 0.5  # seconds
-TIMEOUT = 30.0  # seconds for one answer
+POLL_SECONDS = 0.5
+ANSWER_SECONDS = 30.0
+Steps = list[dict[str, float]]
+T = TypeVar("T")
 
 
 class JobsClient:
@@ -26,32 +28,30 @@ class JobsClient:
     """
 
     def __init__(self, settings: ClientSettings) -> None:
-        self._settings = settings
+        self._container = Container.of(settings, ANSWER_SECONDS)
 
     def list(self) -> list[JobView]:
         """All jobs, the newest first."""
-        return _read(self._get("/v1/jobs"), JobList).jobs
+        return _read(self._container.get("/v1/jobs"), JobList).jobs
 
     def get(self, job: str) -> JobView:
         """One job."""
-        return _read(self._get(f"/v1/jobs/{job}"), JobView)
+        return _read(self._container.get(_path(job)), JobView)
 
     def log(self, job: str) -> str:
         """What its code has printed."""
-        reply = self._get(f"/v1/jobs/{job}/log")
+        reply = self._container.get(_path(job) + "/log")
         if reply.status != 200:
             raise _refused(reply)
         return reply.body.decode("utf-8", "replace")
 
     def metrics(self, job: str) -> Steps:
         """The metrics of each step."""
-        return _read(self._get(f"/v1/jobs/{job}/metrics"), Steps)
+        return _read(self._container.get(_path(job) + "/metrics"), Steps)
 
     def cancel(self, job: str) -> JobView:
         """End it; its state as it was then."""
-        settings = self._settings
-        reply = http.delete(settings.url, settings.token, f"/v1/jobs/{job}", TIMEOUT, settings.cafile)
-        return _read(reply, JobView)
+        return _read(self._container.delete(_path(job)), JobView)
 
     def watch(self, job: str) -> Iterator[JobView]:
         """The job again and again until it has ended."""
@@ -61,17 +61,14 @@ class JobsClient:
             yield view
             if view.ended is not None or view.state == "lost":
                 return
-            pause.wait(ASK_EVERY)
-
-    def _get(self, path: str) -> Reply:
-        return http.get(self._settings.url, self._settings.token, path, TIMEOUT, self._settings.cafile)
+            pause.wait(POLL_SECONDS)
 
 
-Steps = list[dict[str, float]]
-Answer = TypeVar("Answer")
+def _path(job: str) -> str:
+    return f"/v1/jobs/{quote(job, safe='')}"
 
 
-def _read(reply: Reply, kind: type[Answer]) -> Answer:
+def _read(reply: Reply, kind: type[T]) -> T:
     if reply.status != 200:
         raise _refused(reply)
     try:

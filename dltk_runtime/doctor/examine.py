@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
+from dltk_runtime.doctor import collector, local, search_head
 from dltk_runtime.doctor.finding import Check, Finding, error, ok, warning
 from dltk_runtime.errors import DltkError, SettingInvalid
 from dltk_runtime.settings import Settings
@@ -19,9 +20,6 @@ def examine(environ: Mapping[str, str] | None = None, *, send_event: bool = Fals
 
     With `send_event` Splunk's event collector is sent one, which alone shows whether our index takes it.
     """
-    from dltk_runtime.doctor import collector as doctor_collector
-    from dltk_runtime.doctor import local, search_head
-
     environ = os.environ if environ is None else environ
     yield from local.variables(environ)
     try:
@@ -30,8 +28,8 @@ def examine(environ: Mapping[str, str] | None = None, *, send_event: bool = Fals
         yield error("settings", unusable.sentence, "Correct the variable; nothing else can be checked before.")
         return
     yield ok("settings", "every variable that is set can be used")
-    index = doctor_collector.index if send_event else doctor_collector.unsent
-    for check in (*local.CHECKS, search_head.splunk, doctor_collector.collector, index):
+    index = collector.index if send_event else collector.unsent
+    for check in (*local.CHECKS, search_head.splunk, collector.collector, index):
         yield from _made(check, settings)
 
 

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import datetime
-import http.client
 import json
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 from dltk_runtime import home, tls
 from dltk_runtime.doctor.finding import Check, Finding, error, ok, skipped, warning
+from dltk_runtime.doctor.rest import NoAnswer, checking_client
 from dltk_runtime.errors import nearest
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, Settings
-from dltk_runtime.tls import CertificateInvalid
+from dltk_runtime.tls import CertificateInvalid, client_context
 from dltk_runtime.units import GIB, MIB
 
 OURS = {"DLTK_CODE", "DLTK_LIBRARIES"}  # set by the runtime and the image themselves
 SHORT_TOKEN = 16  # characters: 96 bits, when they are random
 RENEW_DAYS = 30
+PORT_SECONDS = 10.0  # to wait for what listens on a port of this machine
 LITTLE_SPACE, NO_SPACE = 2 * GIB, 200 * MIB  # a model with a deep network, and a job's record
 FRAMEWORKS = {  # each prints how many GPUs it sees, and the CUDA release that it was built for
     "PyTorch": "import json, torch; print(json.dumps([torch.cuda.device_count(), torch.version.cuda]))",
@@ -110,15 +111,16 @@ def port(settings: Settings) -> Iterator[Finding]:
     where = f"{host}:{settings.port}"
     try:
         status = _status(host, settings)
-    except ConnectionRefusedError:
-        yield skipped("port", f"nothing listens on {where}: the server does not run here", "Start it: dltk serve")
-    except (OSError, http.client.HTTPException) as failure:
-        text = f"what listens on {where} does not answer as the server would: {failure}"
+    except NoAnswer as failure:
+        if isinstance(failure.cause, ConnectionRefusedError):
+            yield skipped("port", f"nothing listens on {where}: the server does not run here", "Start it: dltk serve")
+            return
+        text = f"what listens on {where} does not answer as the server would: {failure.cause}"
         yield error("port", text, "End the other program, or choose another port with DLTK_PORT.")
     else:
-        if status == http.HTTPStatus.OK:
+        if status == HTTPStatus.OK:
             yield ok("port", f"the server answers on {where}, and takes this token")
-        elif status == http.HTTPStatus.UNAUTHORIZED:
+        elif status == HTTPStatus.UNAUTHORIZED:
             advice = "Give both the same api_token; the DSDL app's setup page holds a third copy."
             yield error("port", f"the server on {where} refuses this token", advice)
         else:
@@ -127,15 +129,11 @@ def port(settings: Settings) -> Iterator[Finding]:
 
 def _status(host: str, settings: Settings) -> int:
     """The status of ``/summary`` with our token."""
-    if settings.https is False or (settings.https is None and host == "127.0.0.1"):
-        connection = http.client.HTTPConnection(host, settings.port, timeout=10)
-    else:
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # our own machine; `certificate` checks it
-        connection = http.client.HTTPSConnection(host, settings.port, timeout=10, context=context)
-    with closing(connection):
-        connection.request("GET", "/summary", headers={"Authorization": settings.api_token})
-        return connection.getresponse().status
+    plain = settings.https is False or (settings.https is None and host == "127.0.0.1")
+    address = f"[{host}]" if ":" in host else host
+    url = f"{'http' if plain else 'https'}://{address}:{settings.port}/summary"
+    client = checking_client(partial(client_context, verify=False), PORT_SECONDS)  # `certificate` checks it
+    return client.request("GET", url, {"Authorization": settings.api_token}).status
 
 
 def jupyterlab(settings: Settings) -> Iterator[Finding]:
@@ -145,7 +143,7 @@ def jupyterlab(settings: Settings) -> Iterator[Finding]:
         return
     where = f"127.0.0.1:{settings.jupyter_port}"
     try:
-        socket.create_connection(("127.0.0.1", settings.jupyter_port), timeout=10).close()
+        socket.create_connection(("127.0.0.1", settings.jupyter_port), PORT_SECONDS).close()
     except OSError as failure:
         advice = "Look at the container's log; JupyterLab needs some seconds, and the image's variant cpu or gpu."
         yield warning("jupyterlab", f"nothing listens on {where}: {failure}", advice)

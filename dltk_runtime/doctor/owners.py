@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
-from dltk_runtime.doctor.rest import Refused, Rest
+from dltk_runtime.doctor.rest import Refused, Rest, is_set
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.grammar import CONTAINERS
 from dltk_runtime.emulator.spl.macros import Macro, expand
-from dltk_runtime.service.status import NAME as STATUS
+from dltk_runtime.names import STATUS
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore
 
@@ -141,7 +141,7 @@ def _searches(rest: Rest) -> list[Search]:
         Search(
             name=str(each["name"]),
             owner=str(each["acl"].get("owner", "nobody")),
-            scheduled=_yes(each.get("is_scheduled")) and not _yes(each.get("disabled")),
+            scheduled=is_set(each.get("is_scheduled")) and not is_set(each.get("disabled")),
             commands=_commands(each, macros),
         )
         for each in rest.entries("/servicesNS/-/-/saved/searches")[0]
@@ -163,8 +163,3 @@ def _macros(rest: Rest) -> dict[str, dict[str, Macro]]:
         app = "" if each["acl"].get("sharing") in {"global", "system"} else str(each["acl"].get("app"))
         found.setdefault(app, {})[str(each["name"])] = Macro(arguments, str(each.get("definition", "")))
     return found
-
-
-def _yes(value: Any) -> bool:
-    """A flag in any of the forms that Splunk's releases give it."""
-    return str(value).lower() in {"1", "true"}

@@ -8,12 +8,15 @@ import ssl
 import time
 import urllib.parse
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.owners import owners
-from dltk_runtime.doctor.rest import SECONDS, Refused, Rest, context_of, send
+from dltk_runtime.doctor.rest import ANSWER_SECONDS, NoAnswer, Refused, Rest, checking_client, is_set
 from dltk_runtime.settings import Settings
+from dltk_runtime.splunk.access import of_settings
+from dltk_runtime.tls import client_context, pinned_context
 
 SKEW = 60  # seconds that two clocks may differ before tokens and time ranges go wrong
 DSDL = "mltk-container"
@@ -34,11 +37,12 @@ def splunk(settings: Settings) -> Iterator[Finding]:
     if not settings.splunk_host or not settings.splunk_token:
         yield error("splunk", "splunk_access_host or splunk_access_token is missing", "Set both.")
         return
-    rest = Rest(f"https://{settings.splunk_host}:{settings.splunk_port}", settings.splunk_token, context_of(settings))
+    base = f"https://{settings.splunk_host}:{settings.splunk_port}"
+    rest = Rest(base, settings.splunk_token, of_settings(settings).tls)
     try:
         info, date = rest.get("/services/server/info")
-    except (OSError, Refused) as failure:
-        yield _unreachable(rest.base, failure)
+    except (NoAnswer, Refused) as failure:
+        yield _unreachable(base, failure)
         return
     yield ok("splunk", f"{rest.base} is {info.get('serverName', 'a')} Splunk {info.get('version', '?')}")
     yield from clock(date)
@@ -49,16 +53,16 @@ def splunk(settings: Settings) -> Iterator[Finding]:
             yield warning(look.__name__, failure.sentence, "The token's user may not read this; ask an administrator.")
 
 
-def _unreachable(base: str, failure: Exception) -> Finding:
+def _unreachable(base: str, failure: NoAnswer | Refused) -> Finding:
     if isinstance(failure, Refused) and failure.status == 401:
         advice = "Make a new token in Splunk (Settings, Tokens), and set splunk_access_token to it."
         return error("splunk", f"{base} refuses the token", advice)
-    cause = getattr(failure, "reason", failure)
+    cause = failure.cause if isinstance(failure, NoAnswer) else None
     if isinstance(cause, ssl.SSLCertVerificationError):
         advice = "Let DLTK_SPLUNK_CAFILE name the authority's certificate, or set DLTK_SPLUNK_VERIFY=false."
         return error("splunk", f"the certificate of {base} is not trusted: {cause.verify_message}", advice)
     advice = "Check splunk_access_host and _port (8089, not 8000), the name in DNS, and firewalls between."
-    return error("splunk", f"{base} cannot be reached: {cause}", advice)
+    return error("splunk", failure.sentence, advice)
 
 
 def clock(date: str) -> Iterator[Finding]:
@@ -90,7 +94,7 @@ def apps(rest: Rest, _: Settings) -> Iterator[Finding]:
         app = there.get(folder)
         if app is None:
             yield error("apps", f"{title} ({folder}) is not installed", "Install it on the search head.")
-        elif str(app.get("disabled")) in {"True", "1"}:
+        elif is_set(app.get("disabled")):
             yield error("apps", f"{title} ({folder}) is switched off", "Enable it under Apps, Manage Apps.")
         elif folder != "Splunk_SA_Scientific_Python_linux_x86_64" and app["acl"].get("sharing") != "global":
             text = f"{title} {app.get('version', '')} is shared as {app['acl'].get('sharing', 'unknown')}"
@@ -129,7 +133,7 @@ def stanzas(rest: Rest, _: Settings) -> Iterator[Finding]:
     for member in (rest, *_members(rest)):
         try:
             addresses[member.base] = str(member.get(path)[0].get("api_url", ""))
-        except (OSError, Refused) as failure:
+        except (NoAnswer, Refused) as failure:
             addresses[member.base] = ""
             yield error("stanzas", f"no stanza [__dev__] in containers.conf: {failure}", advice)
     called = set(filter(None, addresses.values()))
@@ -145,13 +149,13 @@ def _called(address: str) -> Iterator[Finding]:
     if url.scheme not in {"http", "https"} or not url.hostname:
         yield error("stanzas", f"api_url = {address} is no address", "Write it as https://host:5000.")
         return
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # what the search head trusts is not seen here
+    client = checking_client(partial(client_context, verify=False))  # what the search head trusts is not seen here
     try:
-        status, _, _ = send(f"{address.rstrip('/')}/readyz", {}, context)
+        status = client.request("GET", f"{address.rstrip('/')}/readyz", {}).status
         unfit = _unfit(url.hostname, url.port or 443) if url.scheme == "https" else ""
-    except OSError as failure:
-        text = f"the container that Splunk calls, {address}, cannot be reached from here: {failure}"
+    except (NoAnswer, OSError) as failure:
+        cause = failure.cause if isinstance(failure, NoAnswer) else failure
+        text = f"the container that Splunk calls, {address}, cannot be reached from here: {cause}"
         yield warning("stanzas", text, "Check name, port and scheme, best from the search head itself.")
         return
     if status == 200:
@@ -165,12 +169,11 @@ def _called(address: str) -> Iterator[Finding]:
 
 def _unfit(host: str, port: int) -> str:
     """What is wrong with the name or the dates of a server's certificate, whoever issued it; nothing when it fits."""
-    trusting = ssl.create_default_context(cadata=ssl.get_server_certificate((host, port), timeout=SECONDS))
-    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself, and no authority above it
+    pinned = pinned_context(ssl.get_server_certificate((host, port), timeout=ANSWER_SECONDS))
     try:
         with (
-            socket.create_connection((host, port), SECONDS) as plain,
-            trusting.wrap_socket(plain, server_hostname=host),
+            socket.create_connection((host, port), ANSWER_SECONDS) as plain,
+            pinned.wrap_socket(plain, server_hostname=host),
         ):
             return ""
     except ssl.SSLCertVerificationError as failure:
@@ -184,4 +187,4 @@ def _members(rest: Rest) -> list[Rest]:
     except Refused:
         return []
     found = {str(each.get("mgmt_uri", "")) for each in entries} - {"", rest.base}
-    return [Rest(base, rest.token, rest.context) for base in sorted(found)]
+    return [Rest(base, rest.token, rest.tls) for base in sorted(found)]

@@ -20,7 +20,7 @@ from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.jobs.job import tell_nobody
 from dltk_runtime.jobs.store import JobStore
-from dltk_runtime.names import Key
+from dltk_runtime.names import STATUS, Key
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
 from dltk_runtime.service.job_events import tell
@@ -156,7 +156,7 @@ class Service:
     async def _tell_status(self, call: Call) -> Pieces:
         """The rows about the container itself; also for a fit, which is how a search makes the model stub."""
         call.waiting = False
-        call.facts["algorithm"] = status.NAME
+        call.facts["algorithm"] = STATUS
         return protocol.answer(
             "success", f"{call.route} done successfully", [await asyncio.to_thread(status.results, self)]
         )

@@ -17,7 +17,7 @@ import msgspec
 from dltk_runtime import __version__
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.names import Key
+from dltk_runtime.names import STATUS, Key
 from dltk_runtime.protocol import Request
 from dltk_runtime.store.store import ModelName
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from dltk_runtime.service.service import Service
 
-NAME = "dltk_status"
 MOST_JOBS = 200
 COLUMNS = (
     "kind",  # container, job or model
@@ -51,7 +50,7 @@ Row = dict[str, Any]
 
 def asked(request: Request) -> bool:
     """Whether a request is for the status: by its algorithm, or by its model's name alone."""
-    return request.algorithm == NAME or (request.algorithm is None and request.model == NAME)
+    return request.algorithm == STATUS or (request.algorithm is None and request.model == STATUS)
 
 
 def results(service: Service) -> bytes:

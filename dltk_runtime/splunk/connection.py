@@ -13,8 +13,9 @@ from xml.etree import ElementTree as ET
 
 from splunklib import binding, client
 
-from dltk_runtime.errors import shown
+from dltk_runtime.http_client import HttpClient
 from dltk_runtime.splunk.access import Access, found
+from dltk_runtime.splunk.answers import text_of
 from dltk_runtime.splunk.errors import (
     AddressMissing,
     AnswerUnreadable,
@@ -26,10 +27,9 @@ from dltk_runtime.splunk.errors import (
     TokenRefused,
 )
 from dltk_runtime.splunk.retry import again
-from dltk_runtime.splunk.transport import Tls, Transport
+from dltk_runtime.splunk.transport import BUSY_STATUSES, Tls, sdk_handler, splunk_client
 
 T = TypeVar("T")
-BUSY = {429, 502, 503, 504}
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class Connection:
         return f"{self.scheme}://{self.host}:{self.port}"
 
     @cached_property
-    def transport(self) -> Transport:
+    def http(self) -> HttpClient:
         """The HTTP client of `service`."""
-        return Transport(self.tls)
+        return splunk_client(self.tls)
 
     @cached_property
     def service(self) -> client.Service:
@@ -93,7 +93,7 @@ class Connection:
         """
         with self.explained("login"):
             return client.connect(
-                handler=self.transport,
+                handler=sdk_handler(self.http),
                 scheme=self.scheme,
                 host=self.host,
                 port=self.port,
@@ -142,7 +142,7 @@ class Connection:
 
 
 def _refusal(address: str, what: str, error: Any) -> SplunkError:
-    answer = answer_of(error.body) or error.reason or "no reason given"
+    answer = text_of(error.body) or error.reason or "no reason given"
     match error.status:
         case 401:
             return TokenRefused(address, answer, "splunk_access_token")
@@ -150,7 +150,7 @@ def _refusal(address: str, what: str, error: Any) -> SplunkError:
             return RightMissing(address, answer)
         case 404:
             return NotThere(address, what, answer)
-        case status if status in BUSY:
+        case status if status in BUSY_STATUSES:
             return SplunkBusy(address, answer, _pause(error.headers))
     return SplunkRefused(address, error.status, answer)
 
@@ -161,18 +161,3 @@ def _pause(headers: Any) -> float:
         if name.lower() == "retry-after" and value.isdigit():
             return float(value)
     return 0.0
-
-
-def answer_of(body: bytes) -> str:
-    """The text of the messages in an answer that says no: Splunk writes them as JSON or XML."""
-    return " · ".join(text for _, text in messages_of(body)) or (shown(body[:200].decode(errors="replace")))
-
-
-def messages_of(body: bytes) -> list[tuple[str, str]]:
-    """Type and text of the messages in an answer, JSON or XML; none when there are none."""
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        return [(str(each["type"]), str(each["text"])) for each in json.loads(body)["messages"]]
-    with contextlib.suppress(ET.ParseError):
-        found = ET.fromstring(body).iter("msg")  # noqa: S314 - from the Splunk that has our token
-        return [(each.get("type", "ERROR"), each.text or "") for each in found]
-    return []

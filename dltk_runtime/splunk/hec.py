@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dltk_runtime.errors import shown
+from dltk_runtime.http_client import HttpClient, Response
 from dltk_runtime.splunk.access import Access
 from dltk_runtime.splunk.errors import AnswerUnreadable, EventRefused, SplunkBusy, TokenRefused
 from dltk_runtime.splunk.retry import again
-from dltk_runtime.splunk.transport import Tls, Transport
+from dltk_runtime.splunk.transport import BUSY_STATUSES, HEADERS, Tls, splunk_client
 
 MOST_EVENTS, MOST_BYTES = 1_000, 512 * 1024  # of a batch
 IDLE = 30.0  # seconds to wait for an answer
@@ -73,11 +74,11 @@ class Hec:
     patience: float = 30.0
     stop: threading.Event = field(default_factory=threading.Event)
     _channel: str = field(default_factory=lambda: str(uuid.uuid4()))
-    _transport: Transport = field(init=False)
+    _http: HttpClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.url = re.sub(r"/services/collector.*|/+$", "", self.url)
-        self._transport = Transport(self.tls, idle=IDLE)
+        self.url = base_url(self.url)
+        self._http = splunk_client(self.tls, read_seconds=IDLE)
 
     @classmethod
     def of(cls, access: Access) -> Hec:
@@ -108,13 +109,12 @@ class Hec:
 
     def healthy(self) -> bool:
         """Whether the collector says that it takes events."""
-        status, _, _ = self._transport.request("GET", f"{self.url}/services/collector/health", {})
-        return status == 200
+        return self._http.request("GET", f"{self.url}/services/collector/health", HEADERS).status == 200
 
     def close(self) -> None:
         """Break what is under way, from any thread."""
         self.stop.set()
-        self._transport.interrupt()
+        self._http.interrupt()
 
     def _post(self, body: bytes) -> None:
         answer = self._ask("/services/collector/event", body)
@@ -132,31 +132,37 @@ class Hec:
 
     def _ask(self, path: str, body: bytes) -> dict[str, Any]:
         headers = {
+            **HEADERS,
             "Authorization": f"Splunk {self.token}",
             "Content-Type": "application/json",
             "X-Splunk-Request-Channel": self._channel,
         }
-        status, more, content = self._transport.request("POST", self.url + path, headers, body)
-        answer = self._parsed(status, content)
-        if status < 300 and answer.get("code", OK) == OK:
+        response = self._http.request("POST", self.url + path, headers, body)
+        answer = self._parsed(response)
+        code = int(answer.get("code", -1 if response.status >= 300 else OK))
+        if response.status < 300 and code == OK:
             return answer
-        raise self._refusal(status, int(answer.get("code", -1)), str(answer.get("text", "")), more.get("Retry-After"))
+        raise self._refusal(response.status, code, str(answer.get("text", "")), response.headers.get("Retry-After"))
 
-    def _parsed(self, status: int, content: bytes) -> dict[str, Any]:
+    def _parsed(self, response: Response) -> dict[str, Any]:
         try:
-            answer = json.loads(content)
-            return dict(answer)
+            return dict(json.loads(response.body))
         except (ValueError, TypeError) as error:
-            if status in (429, 502, 503, 504):  # a load balancer's own page
-                raise SplunkBusy(self.url, f"HTTP {status}") from error
-            raise AnswerUnreadable(self.url, content[:100].decode(errors="replace")) from error
+            if response.status in BUSY_STATUSES:  # a load balancer's own page
+                raise SplunkBusy(self.url, f"HTTP {response.status}") from error
+            raise AnswerUnreadable(self.url, response.body[:100].decode(errors="replace")) from error
 
     def _refusal(self, status: int, code: int, text: str, pause: str | None) -> Exception:
         if code in _TOKEN_CODES or status in (401, 403):
             return TokenRefused(self.url, _TOKEN_CODES.get(code, text), "splunk_hec_token")
-        if code in (BUSY, INTERNAL) or status in (429, 500, 502, 503, 504):
+        if code in (BUSY, INTERNAL) or status in {500, *BUSY_STATUSES}:
             return SplunkBusy(self.url, f"{text} (code {code})", float(pause) if pause and pause.isdigit() else 0.0)
         return EventRefused(self.url, code, text, _ADVICE.get(code, _ADVISED_ELSE))
+
+
+def base_url(url: str) -> str:
+    """Return the collector's address without an endpoint and without a slash at its end."""
+    return re.sub(r"/services/collector.*|/+$", "", url)
 
 
 def encode(one: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from dltk_runtime.http_client import Stream
 from dltk_runtime.splunk.columns import Columns
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import (
@@ -24,7 +25,6 @@ from dltk_runtime.splunk.errors import (
 from dltk_runtime.splunk.progress import Progress, counted
 from dltk_runtime.splunk.retry import again
 from dltk_runtime.splunk.rows import Message, Row, Rows
-from dltk_runtime.splunk.transport import Body
 
 CHUNK = 10_000  # rows, and a few more, that become columns together
 _WRITES = re.compile(
@@ -95,7 +95,7 @@ class Search:
         """End it now; whoever waits for its rows gets `SearchInterrupted`. Splunk ends an export nobody reads."""
         self._reason = self._reason or reason
         self._stop.set()
-        self.connection.transport.interrupt()
+        self.connection.http.interrupt()
 
     def frame(self, text: Collection[str] = (), *, progress: bool | None = None) -> pd.DataFrame:
         """All rows. When the connection breaks midway all of it is read again, unless the search may write."""
@@ -146,11 +146,11 @@ class Search:
         if count and not (body.framed or rows.ended):
             raise SplunkUnreachable(self.connection.address, "the rows broke off before the last one", "Try again.")
 
-    def _export(self) -> Body:
+    def _export(self) -> Stream:
         indexed = dict(zip(("index_earliest", "index_latest"), self.indexed or (), strict=False))
         try:
             with self.connection.explained("search"):
-                body: Body = self.connection.service.jobs.export(
+                body: Stream = self.connection.service.jobs.export(
                     complete(self.query),
                     earliest_time=self.earliest,
                     latest_time=self.latest,
@@ -179,7 +179,7 @@ class Search:
             raise
         finally:
             timer.cancel()
-            self.connection.transport.interrupt()
+            self.connection.http.interrupt()
 
 
 def failed(query: str, error: SplunkRefused) -> SplunkError:

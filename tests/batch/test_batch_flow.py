@@ -274,8 +274,9 @@ from pathlib import Path
 from dltk_runtime import files
 from dltk_runtime.batch import destination, incremental, watermark
 from dltk_runtime.batch.order import Order
+from dltk_runtime.http_client import HttpClient, Stream
 from dltk_runtime.settings import Settings
-from dltk_runtime.splunk import hec, kvstore, transport
+from dltk_runtime.splunk import hec, kvstore
 from dltk_runtime.splunk.connection import Connection
 from tests.batch.flow_helpers import APP, BEGIN, SEARCH, quick
 
@@ -283,7 +284,7 @@ home, notebooks, port, token, hec_url, hec_token = sys.argv[1:]
 incremental.run = quick
 hec.MOST_EVENTS = kvstore.MOST_RECORDS = 1  # so that there is a moment between two batches
 ours = {module.__file__ for module in (incremental, watermark)}
-others = (transport.Transport.open, transport.Body.read, files.write, files.sync_folder)  # requests, answers, the disk
+others = (HttpClient.open, Stream.read, files.write, files.sync_folder)  # requests, answers, the disk
 codes = {each.__code__ for each in others}
 connection = Connection("127.0.0.1", int(port), token, scheme="http", app=APP)
 settings = Settings(home=Path(home), notebooks=Path(notebooks))
