@@ -81,13 +81,13 @@ class Spool:
     def peek(self, most: int) -> list[bytes]:
         """The oldest lines, at most `most` and all of one segment; none when there are none."""
         for number in self._segments():
-            with self._path(number).open("rb") as file:
-                file.seek(self._position(number))
-                lines = [line for line, _ in zip(file, range(most), strict=False) if line.endswith(b"\n")]
+            lines = self._read(number, most)
+            if not lines and number >= self._number:
+                return []  # the current segment, or one that `put` is about to use
+            lines = lines or self._read(number, most)  # `put` may have filled the segment since
             if lines:
                 return lines
-            if number != self._number:
-                self._remove(number)
+            self._remove(number)
         return []
 
     def take(self, lines: list[bytes]) -> None:
@@ -122,6 +122,12 @@ class Spool:
 
     def _segments(self) -> list[int]:
         return sorted(int(path.stem) for path in self.folder.glob("*.jsonl"))
+
+    def _read(self, number: int, most: int) -> list[bytes]:
+        """Return the oldest whole lines of a segment."""
+        with self._path(number).open("rb") as file:
+            file.seek(self._position(number))
+            return [line for line, _ in zip(file, range(most), strict=False) if line.endswith(b"\n")]
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06}.jsonl"

@@ -321,3 +321,28 @@ def test_a_line_that_a_kill_left_unfinished_is_cut_off(tmp_path: Path) -> None:
     (found,) = Spool.left_behind(tmp_path)
     assert found.peek(10) == [b"whole\n"]
     assert found.size == 6
+
+
+@pytest.mark.parametrize("filled", [0, 1])
+def test_a_reader_in_the_middle_of_a_new_segment_loses_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filled: int
+) -> None:
+    monkeypatch.setattr("dltk_runtime.splunk.spool.SEGMENT", 5)
+    spool = Spool.create(tmp_path)
+    for _ in range(filled):
+        spool.put(b"first\n")
+        spool.take(spool.peek(10))
+    open_file = os.open
+
+    def open_then_read(*args: Any) -> int:
+        descriptor = open_file(*args)
+        if str(args[0]).endswith(".jsonl") and args[1] & os.O_CREAT:
+            assert spool.peek(10) == []
+        return descriptor
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", open_then_read)
+        spool.put(b"second\n")
+    assert spool.peek(10) == [b"second\n"]
+    spool.take([b"second\n"])
+    assert (spool.peek(10), spool.size) == ([], 0)
