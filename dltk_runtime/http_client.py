@@ -1,10 +1,12 @@
-"""HTTP/1.1 client for every request that the runtime sends, on the standard library's `http.client`.
+"""HTTP/1.1 client for every request that the runtime sends, built on `http.client`.
 
-It opens one connection per request and follows neither proxies nor redirects, so a token reaches the named address
-and no other. Response bodies can be streamed, and another thread can interrupt a request at any moment.
+It opens one connection per request and follows neither proxies nor redirects, so a token reaches
+the named address and no other. Response bodies can be streamed, and another thread can interrupt a
+request at any moment.
 
-urllib3 does not replace it: its retries count attempts while ours have a time limit, a request whose answer has
-not begun cannot be interrupted, and its import costs each process 5.5 MiB and 35 ms more.
+urllib3 does not replace it: its retries count attempts while ours have a time limit, a request
+whose answer has not begun cannot be interrupted, and its import costs each process 5.5 MiB and
+35 ms more.
 """
 
 from __future__ import annotations
@@ -49,8 +51,9 @@ class HttpClient:
 
     Args:
         context: makes the TLS context of a new connection; see `dltk_runtime.tls`.
-        error: makes the exception to raise from an origin (``https://host:8089``) and the failure. A broken protocol
-            arrives as `ConnectionError`, an invalid URL as `RequestInvalid`, an interruption as `Interrupted`.
+        error: makes the exception to raise from an origin (``https://host:8089``) and the failure.
+            A broken protocol arrives as `ConnectionError`, an invalid URL as `RequestInvalid`, an
+            interruption as `Interrupted`.
         connect_seconds: limit for the TCP connection and the TLS handshake; None for no limit.
         read_seconds: limit between two received blocks; None for no limit.
     """
@@ -69,7 +72,7 @@ class HttpClient:
             return Response(stream.status, stream.reason, stream.headers, stream.read())
 
     def open(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Stream:
-        """Send a request and return the response with its body still unread. Raises what `error` makes."""
+        """Send a request and return the response, its body unread. Raises what `error` makes."""
         try:
             parts = _checked(url)
         except RequestInvalid as error:
@@ -81,7 +84,11 @@ class HttpClient:
             on_failure.callback(connection.close)
             self._connect(connection)
             response = _exchange(connection, method, path, {"Connection": "close", **headers}, body)
-            on_failure.pop_all()  # the response owns the socket now
+            on_failure.callback(response.close)
+            self._check_interruption()
+            on_failure.pop_all()
+            if connection.sock is not None:  # the server ignored "Connection: close"
+                connection.sock.close()  # the response still holds the socket, and closes it
         return Stream(response, self, origin)
 
     def interrupt(self) -> None:
@@ -97,10 +104,13 @@ class HttpClient:
         """Raise what `error` makes of a network failure or an interruption."""
         try:
             yield
+            self._check_interruption()
         except (OSError, http.client.HTTPException) as error:
             raise self.error(origin, _as_os_error(error)) from error
+
+    def _check_interruption(self) -> None:
         if self._interrupted:
-            raise self.error(origin, Interrupted("the connection was interrupted"))
+            raise Interrupted("the connection was interrupted")
 
     def _connection(self, parts: SplitResult) -> http.client.HTTPConnection:
         host = str(parts.hostname)
@@ -109,7 +119,7 @@ class HttpClient:
         return http.client.HTTPSConnection(host, parts.port, timeout=self.connect_seconds, context=self.context())
 
     def _connect(self, connection: http.client.HTTPConnection) -> None:
-        """Connect, and note the socket for `interrupt`; keep-alive probes notice a peer that vanished."""
+        """Connect, register the socket for `interrupt`, and enable keep-alive probes."""
         connection.connect()
         sock = connection.sock
         with self._lock:
@@ -134,7 +144,7 @@ class Stream:
         self.framed = response.chunked or response.length is not None
 
     def read(self, size: int | None = None) -> bytes:
-        """Read at most `size` bytes, or the rest of the body. Raises what the client's `error` makes."""
+        """Read at most `size` bytes, or the rest of the body. Raises as `HttpClient.open`."""
         with self._client.guard(self._origin):
             return self._response.read(size)
 

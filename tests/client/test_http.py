@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dltk_runtime.client.errors import Unreachable
+from dltk_runtime.client.errors import ApiRefused, Unreachable
 from dltk_runtime.client.http import Container
+from dltk_runtime.client.jobs import JobsClient
+from dltk_runtime.settings import ClientSettings
 from tests.emulator.container import TOKEN, standin
 
 
@@ -142,3 +144,17 @@ def _self_signed(folder: Path) -> Path:
     path = folder / "standin.pem"
     path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
     return path
+
+
+def test_the_name_of_a_job_cannot_leave_its_place_in_the_path() -> None:
+    with standin() as container:
+        container.sends(404, b'{"detail": "No job."}')
+        jobs = JobsClient(ClientSettings(container.url, TOKEN))
+        for job in ("../summary", "a b", "é?x"):
+            with pytest.raises(ApiRefused, match="No job"):
+                jobs.get(job)
+        assert [path for path, _ in container.requests] == [
+            "/v1/jobs/..%2Fsummary",
+            "/v1/jobs/a%20b",
+            "/v1/jobs/%C3%A9%3Fx",
+        ]
