@@ -36,7 +36,8 @@ class Container:
         url: scheme, host and port, and a path prefix where a proxy needs one.
         token: sent as it is, without a scheme word.
         cafile: certificates (PEM) to check the container's against; None for the system's.
-        timeout: seconds to wait for a connection and for each block of the answer; None, as in Splunk, for no limit.
+        timeout: seconds to wait for a connection and for each block of the answer; None, as in
+            Splunk, for no limit.
     """
 
     url: str

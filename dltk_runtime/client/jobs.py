@@ -1,4 +1,4 @@
-"""Jobs as ``dltk jobs`` sees them: over a container's ``/v1``."""
+"""Jobs of a container, read and cancelled over ``/v1``."""
 
 from __future__ import annotations
 
@@ -23,38 +23,40 @@ T = TypeVar("T")
 class JobsClient:
     """The jobs of one container.
 
-    Each method raises `Unreachable` when nobody answers, `ApiRefused` with the container's own sentence, and
-    `ReplyUnreadable` when something else than our container answers.
+    Raises:
+        Unreachable: every method, when the container does not answer.
+        ApiRefused: every method, with the container's explanation.
+        ReplyUnreadable: every method, when the answer is not one of the container's API.
     """
 
     def __init__(self, settings: ClientSettings) -> None:
         self._container = Container.of(settings, ANSWER_SECONDS)
 
     def list(self) -> list[JobView]:
-        """All jobs, the newest first."""
+        """Return all jobs, newest first."""
         return _read(self._container.get("/v1/jobs"), JobList).jobs
 
     def get(self, job: str) -> JobView:
-        """One job."""
+        """Return one job."""
         return _read(self._container.get(_path(job)), JobView)
 
     def log(self, job: str) -> str:
-        """What its code has printed."""
+        """Return the output of the job's code."""
         reply = self._container.get(_path(job) + "/log")
         if reply.status != 200:
             raise _refused(reply)
         return reply.body.decode("utf-8", "replace")
 
     def metrics(self, job: str) -> Steps:
-        """The metrics of each step."""
+        """Return the metrics of each step."""
         return _read(self._container.get(_path(job) + "/metrics"), Steps)
 
     def cancel(self, job: str) -> JobView:
-        """End it; its state as it was then."""
+        """Cancel the job; return its state before it ends."""
         return _read(self._container.delete(_path(job)), JobView)
 
     def watch(self, job: str) -> Iterator[JobView]:
-        """The job again and again until it has ended."""
+        """Yield the job repeatedly until it has ended."""
         pause = Event()
         while True:
             view = self.get(job)

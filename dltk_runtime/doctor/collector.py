@@ -1,4 +1,4 @@
-"""The doctor's checks of the HTTP Event Collector: is it there, does it take our token, and events for our index."""
+"""Checks of the HTTP Event Collector: reachable, token accepted, index accepted."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from dltk_runtime.splunk.errors import EventRefused
 from dltk_runtime.splunk.events import SOURCETYPE
 from dltk_runtime.splunk.hec import Hec, base_url, event
 
-# Of the collector: 0 taken, 5 no data, 6 invalid data, 10 no channel (the token has acknowledgement on), 12 no event,
-# 13 a blank one. It looked at what was sent, so it had taken the token.
-TOKEN_TAKEN = {0, 5, 6, 10, 12, 13}
+# Codes that imply an accepted token: 0 success, 5 no data, 6 invalid data, 10 no channel (the token
+# requires acknowledgement), 12 no event, 13 a blank event.
+TOKEN_ACCEPTED_CODES = {0, 5, 6, 10, 12, 13}
 
 
 def collector(settings: Settings) -> Iterator[Finding]:
-    """Whether the collector takes our token: asked with an event that it refuses as empty."""
+    """Check that the collector accepts our token, with a request that it refuses as empty."""
     if not settings.hec:
-        yield skipped("collector", "no HTTP Event Collector is set up", "splunk_hec_enabled=1, splunk_hec_url, _token")
+        yield skipped(
+            "collector", "no HTTP Event Collector is configured", "splunk_hec_enabled=1, splunk_hec_url, _token"
+        )
         return
     if not _complete(settings):
         yield error("collector", "splunk_hec_url or splunk_hec_token is missing", "Set both.")
@@ -41,20 +43,20 @@ def collector(settings: Settings) -> Iterator[Finding]:
         return
     if health.status != 200:
         text = f"{base} is not healthy: HTTP {health.status}"
-        yield error("collector", text, "Look at its queues, or try again later.")
+        yield error("collector", text, "Check its queues, or try again later.")
     yield _taken(base, empty.body)
 
 
 def index(settings: Settings) -> Iterator[Finding]:
-    """Whether an event for the index of our own events gets there. Which index is allowed shows at a real event only.
+    """Check that the collector accepts an event for our index, which only a real event shows.
 
     Raises:
-        SplunkError: the collector did not get as far as the event; it says why, and what to do.
+        SplunkError: the request failed before the collector read the event.
     """
     if not _complete(settings):
-        return  # `collector` has said so
+        return  # `collector` reports it
     wanted = f"the index {settings.events_index}" if settings.events_index else "the token's default index"
-    data = {"kind": "doctor", "id": uuid.uuid4().hex, "message": "dltk doctor looks whether events arrive"}
+    data = {"kind": "doctor", "id": uuid.uuid4().hex, "message": "dltk doctor checks whether events arrive"}
     tried = event(
         data, host=socket.gethostname(), source="dltk", sourcetype=SOURCETYPE, index=settings.events_index or None
     )
@@ -65,13 +67,13 @@ def index(settings: Settings) -> Iterator[Finding]:
         address, code, answer, advice = refused.facts
         yield error("index", f"{address} answers an event for {wanted} with code {code}: {answer}", advice)
     else:
-        yield ok("index", f"an event for {wanted} was taken (kind=doctor, id={data['id']})")
+        yield ok("index", f"an event for {wanted} was accepted (kind=doctor, id={data['id']})")
 
 
 def unsent(settings: Settings) -> Iterator[Finding]:
-    """In place of `index`, where no event may be sent."""
+    """Report that no event was sent; runs in place of `index` without ``--send-event``."""
     if _complete(settings):
-        advice = "dltk doctor --send-event sends one, to see whether the token may write to its index."
+        advice = "dltk doctor --send-event sends one, to check that the token may write to its index."
         yield skipped("index", "no event was sent", advice)
 
 
@@ -85,7 +87,7 @@ def _taken(base: str, body: bytes) -> Finding:
         code, text = int(answer["code"]), answer.get("text", answer)
     except (ValueError, KeyError, TypeError):
         text = text_of(body) or "nothing"
-        return error("collector", f"{base} is no HTTP Event Collector: {text}", "Correct splunk_hec_url.")
-    if code in TOKEN_TAKEN:
-        return ok("collector", f"{base} takes the token")
-    return error("collector", f"{base} refuses the token: {text}", "Make a token in Splunk, and enable it.")
+        return error("collector", f"{base} is not an HTTP Event Collector: {text}", "Correct splunk_hec_url.")
+    if code in TOKEN_ACCEPTED_CODES:
+        return ok("collector", f"{base} accepts the token")
+    return error("collector", f"{base} refuses the token: {text}", "Create a token in Splunk, and enable it.")

@@ -1,4 +1,4 @@
-"""HTTP for the checks: read-only calls of Splunk's REST API without splunk-sdk, which the smallest image lacks."""
+"""Read-only calls of Splunk's REST API for the checks, without splunk-sdk."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Rest:
     tls: Tls
 
     def get(self, path: str) -> tuple[dict[str, Any], str]:
-        """Return the first entry of an endpoint as `entries` does, or an empty dict, and the answer's Date header.
+        """Return the first entry of an endpoint, or an empty dict, and the answer's Date header.
 
         Raises:
             Refused: the status is not 200.
@@ -56,7 +56,10 @@ class Rest:
         return (entries[0] if entries else {}), date
 
     def entries(self, path: str) -> tuple[list[dict[str, Any]], str]:
-        """Return all entries of an endpoint, each with its name, acl and content in one dict. Raises as `get`."""
+        """Return all entries of an endpoint and the answer's Date header. Raises as `get`.
+
+        The dict of an entry has its name, its acl, and its content's fields.
+        """
         url = f"{self.base}{path}?output_mode=json&count=0"
         headers = {"Authorization": f"Bearer {self.token}"}
         answer = checking_client(self.tls.context).request("GET", url, headers)

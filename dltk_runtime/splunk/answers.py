@@ -12,7 +12,7 @@ MAX_SHOWN_BYTES = 200  # of a body without messages
 
 
 def text_of(body: bytes) -> str:
-    """Return the texts of all messages, else the beginning of the body in quotes; empty for an empty body."""
+    """Return the texts of all messages, else the beginning of the body in quotes, if any."""
     if texts := [text for _, text in messages_of(body)]:
         return " · ".join(texts)
     return shown(body[:MAX_SHOWN_BYTES].decode(errors="replace").strip(), MAX_SHOWN_BYTES) if body else ""
@@ -23,6 +23,6 @@ def messages_of(body: bytes) -> list[tuple[str, str]]:
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
         return [(str(each.get("type", "ERROR")), str(each["text"])) for each in json.loads(body)["messages"]]
     with contextlib.suppress(ET.ParseError):
-        found = ET.fromstring(body).iter("msg")  # noqa: S314 - from the Splunk that has our token
+        found = ET.fromstring(body).iter("msg")  # noqa: S314 - from the Splunk that received our token
         return [(each.get("type", "ERROR"), each.text or "") for each in found]
     return []

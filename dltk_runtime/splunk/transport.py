@@ -1,4 +1,4 @@
-"""HTTP to Splunk: how certificates are checked, what network failures mean, and splunk-sdk's request handler."""
+"""HTTP to Splunk: TLS settings, meaning of network failures, splunk-sdk's request handler."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUSY_STATUSES = {429, 502, 503, 504}  # HTTP statuses that ask for another try
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How Splunk's certificates are checked: against the system's authorities, `cafile` (PEM), or not at all."""
+    """Check of Splunk's certificate: by the system's authorities, by `cafile` (PEM), or none."""
 
     verify: bool = True
     cafile: Path | None = None
@@ -34,18 +34,18 @@ class Tls:
         """
         try:
             return client_context(self.cafile, verify=self.verify)
-        except OSError as error:  # ssl.SSLError is one, and names no file
+        except OSError as error:  # ssl.SSLError is one; its text names no file
             wanted = f"a file of certificates in PEM form ({error})"
             raise SettingInvalid("DLTK_SPLUNK_CAFILE", str(self.cafile), wanted) from error
 
 
 def splunk_client(tls: Tls, read_seconds: float | None = None) -> HttpClient:
-    """Make a client that raises `SplunkUnreachable` or `CertificateRefused` when the network fails."""
+    """Make a client that raises `SplunkUnreachable` or `CertificateRefused`."""
     return HttpClient(tls.context, _error, read_seconds=read_seconds)
 
 
 def sdk_handler(client: HttpClient) -> Callable[..., dict[str, Any]]:
-    """Make the function that splunk-sdk sends its requests with; the body in its answer is a `Stream`."""
+    """Make splunk-sdk's request function; the body in its answer is a `Stream`."""
 
     def handle(url: str, message: Mapping[str, Any], **_: Any) -> dict[str, Any]:
         body = message.get("body") or b""
@@ -69,13 +69,13 @@ def _cause_and_advice(error: OSError) -> tuple[str, str]:
         case RequestInvalid():
             return str(error), "Check host and port. Addresses look like https://splunk.example:8089."
         case socket.gaierror():
-            return f"the host name cannot be resolved ({error.strerror})", "Check the host's name."
+            return f"the host name cannot be resolved ({error.strerror})", "Check the host name."
         case ConnectionRefusedError():
-            return "the connection is refused", "Check that Splunk runs, and its host and port."
+            return "the connection is refused", "Check that Splunk is running, and its host and port."
         case TimeoutError():
-            return "it takes too long", "Check host, port and firewalls."
+            return "the request timed out", "Check host, port and firewalls."
         case ssl.SSLError():
-            return f"TLS failed ({error.reason or error})", "Check that the port speaks TLS (https) at all."
+            return f"TLS failed ({error.reason or error})", "Check that the port uses TLS (https)."
         case ConnectionResetError():
-            return "the connection broke before the end of the answer", "Check that Splunk runs."
-    return str(error) or type(error).__name__, "Check that Splunk runs, its host, its port, and http or https."
+            return "the connection broke before the end of the answer", "Check that Splunk is running."
+    return str(error) or type(error).__name__, "Check that Splunk is running, its host and port, and http or https."

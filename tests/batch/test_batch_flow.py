@@ -282,7 +282,7 @@ from tests.batch.flow_helpers import APP, BEGIN, SEARCH, quick
 
 home, notebooks, port, token, hec_url, hec_token = sys.argv[1:]
 incremental.run = quick
-hec.MOST_EVENTS = kvstore.MOST_RECORDS = 1  # so that there is a moment between two batches
+hec.MAX_BATCH_EVENTS = kvstore.MAX_BATCH_RECORDS = 1  # so that there is a moment between two batches
 ours = {module.__file__ for module in (incremental, watermark)}
 others = (HttpClient.open, Stream.read, files.write, files.sync_folder)  # requests, answers, the disk
 codes = {each.__code__ for each in others}
@@ -380,7 +380,7 @@ def broken(splunkd: Source) -> None:
         (full, SplunkBusy, r"Server is busy \(code 9\)"),
         (unacknowledged, SplunkBusy, "taken, but not acknowledged"),
         (no_token, TokenRefused, "splunk_hec_token"),
-        (no_index, EventRefused, "Let the token's settings allow this index"),
+        (no_index, EventRefused, "Allow this index in the token's settings"),
         (poisoned, EventRefused, "Invalid data format"),
     ],
 )
