@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dltk_runtime import booleans
 from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
-from dltk_runtime.doctor.rest import Refused, Rest, is_set
+from dltk_runtime.doctor.rest import Refused, Rest
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.grammar import CONTAINERS
 from dltk_runtime.emulator.spl.macros import Macro, expand
@@ -97,7 +98,7 @@ def owners(rest: Rest, settings: Settings) -> Iterator[Finding]:
 def _calling(searches: list[SavedSearch], settings: Settings) -> dict[str, dict[str, set[str]]]:
     """Return the needed capabilities by owner and by scheduled search."""
     ours = {model for search in searches for model in search.fitted()} | {STATUS}
-    ours |= {name.model for name in ModelStore(settings.paths, settings.keep_versions).models()}
+    ours |= {name.model for name in ModelStore.open(settings.paths, settings.keep_versions).models()}
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for search in searches:
         if search.scheduled and (needs := search.needs(ours)):
@@ -154,7 +155,7 @@ def _searches(rest: Rest) -> list[SavedSearch]:
         SavedSearch(
             name=str(each["name"]),
             owner=str(each["acl"].get("owner", "nobody")),
-            scheduled=is_set(each.get("is_scheduled")) and not is_set(each.get("disabled")),
+            scheduled=booleans.parse_conf(each.get("is_scheduled")) and not booleans.parse_conf(each.get("disabled")),
             commands=_commands(each, macros),
         )
         for each in rest.entries("/servicesNS/-/-/saved/searches")[0]

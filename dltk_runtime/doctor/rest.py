@@ -68,8 +68,3 @@ class Rest:
         found = json.loads(answer.body).get("entry", [])
         entries = [{"name": each.get("name"), "acl": each.get("acl", {}), **each.get("content", {})} for each in found]
         return entries, answer.headers.get("Date", "")
-
-
-def is_set(value: Any) -> bool:
-    """Read a flag in any of the forms that Splunk's releases write: 1, "1", true, "True"."""
-    return str(value).lower() in {"1", "true"}

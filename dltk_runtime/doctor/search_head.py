@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from dltk_runtime import booleans
 from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.owners import owners
-from dltk_runtime.doctor.rest import ANSWER_SECONDS, NoAnswer, Refused, Rest, checking_client, is_set
+from dltk_runtime.doctor.rest import ANSWER_SECONDS, NoAnswer, Refused, Rest, checking_client
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.access import of_settings
 from dltk_runtime.tls import client_context, pinned_context
@@ -94,7 +95,7 @@ def apps(rest: Rest, _: Settings) -> Iterator[Finding]:
         app = there.get(folder)
         if app is None:
             yield error("apps", f"{title} ({folder}) is not installed", "Install it on the search head.")
-        elif is_set(app.get("disabled")):
+        elif booleans.parse_conf(app.get("disabled")):
             yield error("apps", f"{title} ({folder}) is disabled", "Enable it under Apps, Manage Apps.")
         elif folder != "Splunk_SA_Scientific_Python_linux_x86_64" and app["acl"].get("sharing") != "global":
             text = f"{title} {app.get('version', '')} is shared as {app['acl'].get('sharing', 'unknown')}"

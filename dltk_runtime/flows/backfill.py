@@ -30,7 +30,7 @@ from dltk_runtime.flows.errors import FlowFailed, FlowInvalid
 from dltk_runtime.flows.rehearsal import cron
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import NotThere, SplunkError
-from dltk_runtime.splunk.job import SearchJob
+from dltk_runtime.splunk.job import Job
 from dltk_runtime.splunk.retry import retry
 from dltk_runtime.splunk.search import search
 
@@ -141,7 +141,7 @@ class Backfill:
             FlowFailed: one of them failed, or Splunk does not answer for longer than its patience, refuses the token, …
                 Those that run are cancelled, and those that are done stay so.
         """
-        waiting, running, done, pause = list(reversed(windows)), dict[Window, SearchJob](), 0, FIRST_LOOK
+        waiting, running, done, pause = list(reversed(windows)), dict[Window, Job](), 0, FIRST_LOOK
         with _cancelled_on_failure(running):
             while waiting or running:
                 while waiting and len(running) < self.at_once:
@@ -157,11 +157,11 @@ class Backfill:
                 pause = FIRST_LOOK if ended else min(pause * 1.5, LONGEST_LOOK)
         self._file.unlink(missing_ok=True)
 
-    def _dispatched(self, window: Window) -> SearchJob:
+    def _dispatched(self, window: Window) -> Job:
         """A job for the window. When an answer is lost there may be two, which is why each row has a key."""
 
-        def once() -> SearchJob:
-            return SearchJob.dispatch(self.saved.name, window.begin, window.end, connection=self.connection)
+        def once() -> Job:
+            return Job.dispatch(self.saved.name, window.begin, window.end, connection=self.connection)
 
         with _named(window):
             return retry(once, self.connection.patience)
@@ -196,7 +196,7 @@ class Backfill:
 
 
 @contextlib.contextmanager
-def _cancelled_on_failure(running: dict[Window, SearchJob]) -> Iterator[None]:
+def _cancelled_on_failure(running: dict[Window, Job]) -> Iterator[None]:
     """Cancel what still runs, so that a second backfill does not come on top of the first one's jobs."""
     try:
         yield
@@ -219,7 +219,7 @@ def _named(window: Window) -> Iterator[None]:
         ) from error
 
 
-def _ended(window: Window, job: SearchJob) -> bool:
+def _ended(window: Window, job: Job) -> bool:
     with _named(window):
         return job.ended()
 

@@ -31,3 +31,5 @@
 imports them. The Splunk for development without one is in `dltk_runtime.emulator`; it does not use
 this package.
 """
+
+__all__ = ["hec", "job", "kvstore", "search"]  # the public modules; imported on demand

@@ -21,6 +21,8 @@ from dltk_runtime.splunk.errors import AnswerUnreadable, EventRefused, SplunkBus
 from dltk_runtime.splunk.retry import retry
 from dltk_runtime.splunk.transport import BUSY_STATUSES, HEADERS, Tls, splunk_client
 
+__all__ = ["Hec"]
+
 MAX_BATCH_EVENTS, MAX_BATCH_BYTES = 1_000, 512 * 1024
 ANSWER_SECONDS = 30.0
 ACK_POLL_SECONDS = 0.25

@@ -18,8 +18,10 @@ from dltk_runtime.splunk.columns import Columns
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import ResultsCut, SearchFailed, SearchInterrupted, SplunkRefused
 from dltk_runtime.splunk.progress import ProgressBar, counted
-from dltk_runtime.splunk.rows import ResultReader, Row, SearchMessage
+from dltk_runtime.splunk.rows import ResultReader, Row, SplunkMessage
 from dltk_runtime.splunk.search import chunks, complete, failed
+
+__all__ = ["Job"]
 
 PAGE_ROWS = 50_000  # the maximum of limits.conf [restapi] maxresultrows
 MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.1, 2.0
@@ -33,23 +35,23 @@ class JobStatus:
     state: str
     rows: int
     share: float
-    messages: tuple[SearchMessage, ...]
+    messages: tuple[SplunkMessage, ...]
 
 
 @dataclass
-class SearchJob:
+class Job:
     """A job, from `start`, from `dispatch`, or by the id (`sid`) of an existing one."""
 
     sid: str
     query: str
     connection: Connection
-    messages: list[SearchMessage] = field(default_factory=list)
+    messages: list[SplunkMessage] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     def start(
         cls, query: str, earliest: str | float = "-15m@m", latest: str | float = "now", *, connection: Connection
-    ) -> SearchJob:
+    ) -> Job:
         """Start a search.
 
         Raises:
@@ -71,7 +73,7 @@ class SearchJob:
         latest: str | float | None = None,
         *,
         connection: Connection,
-    ) -> SearchJob:
+    ) -> Job:
         """Start a saved search of the connection's app, over the given time range or its own.
 
         Raises as `start`.
@@ -220,5 +222,5 @@ def _status(content: dict[str, Any]) -> JobStatus:
         state=str(content["dispatchState"]),
         rows=int(content.get("resultCount", 0)),
         share=float(content.get("doneProgress", 0)),
-        messages=tuple(msgspec.convert(content.get("messages", []), list[SearchMessage])),
+        messages=tuple(msgspec.convert(content.get("messages", []), list[SplunkMessage])),
     )

@@ -21,6 +21,8 @@ from dltk_runtime.errors import shown
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import AnswerUnreadable, RecordInvalid
 
+__all__ = ["Collection"]
+
 R = TypeVar("R")
 KEY = "_key"
 PAGE_RECORDS = 10_000  # per query; above 50,000 Splunk truncates silently

@@ -22,7 +22,7 @@ class SplunkWarning(UserWarning):
     """A warning of Splunk: the search continued, possibly with fewer rows."""
 
 
-class SearchMessage(msgspec.Struct, frozen=True):
+class SplunkMessage(msgspec.Struct, frozen=True):
     """A message of a search; ``type`` is DEBUG, INFO, WARN, ERROR or FATAL."""
 
     type: str = "ERROR"
@@ -34,7 +34,7 @@ class _Line(msgspec.Struct):
     lastrow: bool = False
     result: Row | None = None
     results: list[Row] = []
-    messages: list[SearchMessage] = []
+    messages: list[SplunkMessage] = []
 
 
 _decode = msgspec.json.Decoder(_Line).decode_lines
@@ -55,7 +55,7 @@ class ResultReader:
     lines: Iterable[bytes]
     search: str
     address: str
-    messages: list[SearchMessage] = field(default_factory=list)
+    messages: list[SplunkMessage] = field(default_factory=list)
     ended: bool = False
 
     def __iter__(self) -> Iterator[list[Row]]:
@@ -79,7 +79,7 @@ class ResultReader:
                 rows += line.results
             yield rows
 
-    def take(self, messages: Iterable[SearchMessage]) -> None:
+    def take(self, messages: Iterable[SplunkMessage]) -> None:
         """Collect messages, each once, and issue Splunk's warnings as Python's.
 
         Raises:

@@ -24,7 +24,9 @@ from dltk_runtime.splunk.errors import (
 )
 from dltk_runtime.splunk.progress import ProgressBar, counted
 from dltk_runtime.splunk.retry import retry
-from dltk_runtime.splunk.rows import ResultReader, Row, SearchMessage
+from dltk_runtime.splunk.rows import ResultReader, Row, SplunkMessage
+
+__all__ = ["search"]
 
 CHUNK_ROWS = 10_000  # rows, at least, that are turned into columns together
 _WRITES = re.compile(
@@ -93,7 +95,7 @@ class Search:
     connection: Connection
     timeout: float | None = None
     indexed: tuple[float, float] | None = None
-    messages: list[SearchMessage] = field(default_factory=list)
+    messages: list[SplunkMessage] = field(default_factory=list)
     _reason: str = ""
     _stop: threading.Event = field(default_factory=threading.Event)
 

@@ -17,7 +17,7 @@ from dltk_runtime.splunk.errors import (
     SplunkBusy,
     SplunkUnreachable,
 )
-from dltk_runtime.splunk.job import SearchJob
+from dltk_runtime.splunk.job import Job
 from tests.splunkd import Splunkd
 from tests.support.service import until
 
@@ -49,12 +49,12 @@ def splunkd() -> Iterator[Splunkd]:
 @pytest.mark.parametrize("page", [50_000, 7_000])
 def test_all_pages_are_read_however_long_splunk_makes_them(splunkd: Splunkd, page: int) -> None:
     splunkd.faults.page = page
-    frame = SearchJob.start("index=main rows=60001", connection=splunkd.connection()).frame()
+    frame = Job.start("index=main rows=60001", connection=splunkd.connection()).frame()
     assert frame["n"].tolist() == list(range(60001))
 
 
 def test_rows_that_splunk_does_not_keep_are_an_error(splunkd: Splunkd) -> None:
-    job = SearchJob.start("index=main rows=10", connection=splunkd.connection())
+    job = Job.start("index=main rows=10", connection=splunkd.connection())
     job.wait()
     splunkd.faults.page = 0
     with pytest.raises(ResultsCut, match="returned 0 of the 10 rows"):
@@ -62,47 +62,47 @@ def test_rows_that_splunk_does_not_keep_are_an_error(splunkd: Splunkd) -> None:
 
 
 def test_a_job_without_rows_is_an_empty_frame(splunkd: Splunkd) -> None:
-    assert SearchJob.start("index=main rows=0", connection=splunkd.connection()).frame().empty
+    assert Job.start("index=main rows=0", connection=splunkd.connection()).frame().empty
 
 
 def test_a_job_has_a_log(splunkd: Splunkd) -> None:
-    job = SearchJob.start("index=main rows=1", connection=splunkd.connection())
+    job = Job.start("index=main rows=1", connection=splunkd.connection())
     job.wait()
     assert "search index=main rows=1" in job.log()
 
 
 def test_a_wrong_search_and_a_failing_one_say_what_splunk_says(splunkd: Splunkd) -> None:
     with pytest.raises(SearchFailed, match="there is no such command"):
-        SearchJob.start("| bad", connection=splunkd.connection())
+        Job.start("| bad", connection=splunkd.connection())
     with pytest.raises(SearchFailed, match="the third row is too long"):
-        SearchJob.start("index=main rows=2 breaks", connection=splunkd.connection()).frame()
+        Job.start("index=main rows=2 breaks", connection=splunkd.connection()).frame()
 
 
 def test_a_saved_search_runs_over_the_window_it_is_given(splunkd: Splunkd) -> None:
     splunkd.searches.saved["features"] = {"search": "search index=main rows=3", "dispatch.earliest_time": "500"}
-    assert len(SearchJob.dispatch("features", 1000, 1300, connection=splunkd.connection()).frame()) == 3
-    SearchJob.dispatch("features", connection=splunkd.connection()).wait()
+    assert len(Job.dispatch("features", 1000, 1300, connection=splunkd.connection()).frame()) == 3
+    Job.dispatch("features", connection=splunkd.connection()).wait()
     assert [earliest for _, earliest, _ in runs] == [1000, 500]
     with pytest.raises(NotThere, match="no saved search 'feature '"):
-        SearchJob.dispatch("feature ", connection=splunkd.connection())
+        Job.dispatch("feature ", connection=splunkd.connection())
 
 
 def test_a_dispatch_whose_answer_is_lost_is_not_repeated(splunkd: Splunkd) -> None:
     splunkd.searches.saved["collects"] = {"search": "search index=main rows=3 | collect index=s"}
     connection = splunkd.connection()
-    SearchJob.dispatch("collects", connection=connection).wait()
+    Job.dispatch("collects", connection=connection).wait()
     # The next answer but one (after the saved search itself was asked for) is lost.
     real, answers = splunkd.faults.due, iter([False, True])
     splunkd.faults.due = lambda name: name == "lost" and next(answers, False)  # type: ignore[method-assign]
     with pytest.raises(SplunkUnreachable, match="broke"):
-        SearchJob.dispatch("collects", connection=connection)
+        Job.dispatch("collects", connection=connection)
     splunkd.faults.due = real  # type: ignore[method-assign]
     assert len(runs) == 2
 
 
 def test_a_job_over_its_time_is_cancelled_in_splunk_too(splunkd: Splunkd) -> None:
     splunkd.faults.slow = threading.Event()
-    job = SearchJob.start("index=main rows=1", connection=splunkd.connection())
+    job = Job.start("index=main rows=1", connection=splunkd.connection())
     with pytest.raises(SearchInterrupted, match=r"took longer than 0\.3 s"):
         job.frame(timeout=0.3)
     assert splunkd.searches.jobs == {}
@@ -110,7 +110,7 @@ def test_a_job_over_its_time_is_cancelled_in_splunk_too(splunkd: Splunkd) -> Non
 
 def test_a_job_can_be_cancelled_from_another_thread(splunkd: Splunkd) -> None:
     splunkd.faults.slow = threading.Event()
-    job = SearchJob.start("index=main rows=1", connection=splunkd.connection())
+    job = Job.start("index=main rows=1", connection=splunkd.connection())
     threading.Timer(0.2, job.cancel).start()
     with pytest.raises((SearchInterrupted, NotThere)):
         job.wait()
@@ -118,14 +118,14 @@ def test_a_job_can_be_cancelled_from_another_thread(splunkd: Splunkd) -> None:
 
 
 def test_a_busy_splunk_is_waited_for_while_a_job_runs(splunkd: Splunkd) -> None:
-    job = SearchJob.start("index=main rows=5", connection=splunkd.connection())
+    job = Job.start("index=main rows=5", connection=splunkd.connection())
     splunkd.faults.busy, splunkd.faults.down = 1, 1
     assert len(job.frame()) == 5
     splunkd.faults.busy = 10**6
     with pytest.raises(SplunkBusy):
-        SearchJob("1", "index=main", splunkd.connection(patience=0.3)).status()
+        Job("1", "index=main", splunkd.connection(patience=0.3)).status()
 
 
 def test_a_job_that_is_gone_is_named(splunkd: Splunkd) -> None:
     with pytest.raises(NotThere, match=r"no job 17\.4 \(Unknown sid"):
-        SearchJob("17.4", "index=main", splunkd.connection()).status()
+        Job("17.4", "index=main", splunkd.connection()).status()

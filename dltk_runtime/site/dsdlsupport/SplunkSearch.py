@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dltk_runtime.splunk.connection import Connection
-    from dltk_runtime.splunk.job import SearchJob
+    from dltk_runtime.splunk.job import Job
 
 NEEDS = ("splunk_access_enabled", "splunk_access_host", "splunk_access_port", "splunk_access_token")
 INSTEAD = (
@@ -50,7 +50,7 @@ class SplunkSearch:
         self._access = replace(
             access, host=host or access.host, port=int(port or access.port), token=token or access.token
         )
-        self._job: SearchJob | None = None
+        self._job: Job | None = None
         search_form.show(self)
 
     def search(self, query: str, earliest: str = "-15m@m", latest: str = "now") -> list[dict[str, Any]]:
@@ -60,11 +60,11 @@ class SplunkSearch:
             SplunkMissing: no Splunk is configured.
             SplunkError: Splunk is unreachable, refuses the token, or cannot run the search.
         """
-        from dltk_runtime.splunk.job import SearchJob
+        from dltk_runtime.splunk.job import Job
 
         connection = self._connection(f"SplunkSearch.search({query!r}, {earliest!r}, {latest!r})")
         self.query, self.earliest, self.latest = query, earliest, latest
-        self._job = SearchJob.start(query, earliest, latest, connection=connection)
+        self._job = Job.start(query, earliest, latest, connection=connection)
         with self._job.cancelled_on_failure():
             self._job.wait()
             self.events = list(self._job.rows())
