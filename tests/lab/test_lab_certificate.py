@@ -29,7 +29,7 @@ def served(port: int) -> str:
 def test_a_renewal_is_served_when_both_halves_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(renewal, "EVERY", 0.01)
+    monkeypatch.setattr(renewal, "CHECK_SECONDS", 0.01)
     cert, key = tls.certificate(Settings(home=tmp_path / "old"))
     new_cert, new_key = tls.certificate(Settings(home=tmp_path / "new"))
     old, new = cert.read_text(), new_cert.read_text()

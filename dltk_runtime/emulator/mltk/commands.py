@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from dltk_runtime.client import http
 from dltk_runtime.client.errors import ReplyUnreadable, Unreachable
+from dltk_runtime.client.http import Container
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.mltk import reply, request
 from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
@@ -61,8 +61,7 @@ class Mltk:
     def summary(self, stub: Stub) -> Result:
         """One row: `summary` (JSON text of the model used last), `name`, `api_url_external`."""
         try:
-            settings = self.client
-            answer = reply.read_json(http.get(settings.url, settings.token, "/summary", cafile=settings.cafile))
+            answer = reply.read_json(Container.of(self.client).get("/summary"))
         except (Unreachable, ReplyUnreadable) as error:
             return Result(pd.DataFrame(), (failed(error),))
         text = answer if isinstance(answer, str) else json.dumps(answer)
@@ -84,11 +83,10 @@ class Mltk:
     def _call(self, path: str, rows: pd.DataFrame, meta: Mapping[str, Any], target: str | None = None) -> Result:
         """One POST for `rows`; their result columns, or the rows as they were and the message that says why."""
         data, messages = request.select(rows, request.used(meta))
-        settings = self.client
         try:
             payload = request.body(data, meta)
             timeout = float(self.limits["max_fit_time"]) if path == "/fit" else self.apply_timeout
-            answer = reply.read(http.post(settings.url, settings.token, path, payload, timeout, settings.cafile))
+            answer = reply.read(Container.of(self.client, timeout).post(path, payload))
         except (Unreachable, ReplyUnreadable) as error:
             if timeout and path == "/fit" and isinstance(error.__cause__, TimeoutError):
                 raise _killed(timeout) from error
