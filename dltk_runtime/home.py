@@ -52,7 +52,7 @@ def prepare(paths: Paths) -> None:
     for folder in (paths.home, paths.notebooks, paths.models, paths.graphics, paths.jobs, paths.staged):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write_and_remove(folder / f".write-{secrets.token_hex(8)}{atomic.TEMPORARY}")
+            _write_and_remove(folder / f".write-{secrets.token_hex(8)}{atomic.TEMPORARY_SUFFIX}")
         except OSError as error:
             raise _volume_error(folder, error) from error
 

@@ -24,10 +24,10 @@ class ModelName:
     model: str
 
     def __post_init__(self) -> None:
-        checked("an algorithm", self.algorithm)
+        checked("algorithm", self.algorithm)
         if self.algorithm.startswith("__"):
-            raise NameInvalid("an algorithm", self.algorithm)
-        checked("a model", self.model)
+            raise NameInvalid("algorithm", self.algorithm)
+        checked("model", self.model)
 
     def __str__(self) -> str:
         return f"{self.algorithm}/{self.model}"
@@ -49,10 +49,24 @@ def checked(kind: str, name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """The version of a model that an apply worker serves."""
+@dataclass(frozen=True, slots=True, order=True)
+class VersionId:
+    """The identity of one version of a model; `number` is 0 for files without a committed version."""
 
-    algorithm: str
-    model: str
-    version: int
+    name: ModelName
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.number}"
+
+    @property
+    def algorithm(self) -> str:
+        return self.name.algorithm
+
+    @property
+    def model(self) -> str:
+        return self.name.model
+
+    @property
+    def version(self) -> int:
+        return self.number

@@ -23,7 +23,7 @@ def refusal(log: str) -> str:
 def test_no_token(start: Start) -> None:
     container = start(env={"api_token": ""})
     assert container.exit_code() == 78
-    assert "There is no api_token" in refusal(container.logs())
+    assert "api_token is not set" in refusal(container.logs())
 
 
 def test_a_token_file_that_is_not_there(start: Start) -> None:

@@ -85,7 +85,7 @@ def owners(rest: Rest, settings: Settings) -> Iterator[Finding]:
 def _calling(searches: list[Search], settings: Settings) -> dict[str, dict[str, set[str]]]:
     """By owner, the scheduled searches that call the container and what each of them needs."""
     ours = {model for search in searches for model in search.fitted()} | {STATUS}
-    ours |= {name.model for name in ModelStore(settings.paths, settings.keep_versions).models()}
+    ours |= {name.model for name in ModelStore.open(settings.paths, settings.keep_versions).models()}
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for search in searches:
         if search.scheduled and (needs := search.needs(ours)):

@@ -65,7 +65,7 @@ def contract_of(source: Source) -> Contract:
     """Check a source against the contract, without running it."""
     outline = outline_of(source, FUNCTIONS)
     functions = {name: outline.bound[name].place for name in FUNCTIONS if name in outline.bound}
-    unnamed = [] if is_name(source.name) else [NameInvalid("an algorithm", source.name).sentence]
+    unnamed = [] if is_name(source.name) else [NameInvalid("algorithm", source.name).sentence]
     problems = [*unnamed, *outline.problems, *_signature_problems(outline), *_missing(outline, source)]
     return Contract(source.name, functions, tuple(problems), source)
 

@@ -65,7 +65,7 @@ class Source:
 def is_name(text: str) -> bool:
     """Tell whether `text` can name a module; ``NAME.new`` and ``__init__`` cannot."""
     try:
-        return not checked("a module", text).startswith("__")
+        return not checked("module", text).startswith("__")
     except NameInvalid:
         return False
 

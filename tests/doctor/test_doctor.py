@@ -81,6 +81,7 @@ def test_no_server_is_no_error(settings: Settings) -> None:
     assert only(local.port(settings)).severity is Severity.SKIPPED
 
 
+@pytest.mark.process
 def test_a_server_that_answers_takes_the_token_or_does_not(settings: Settings) -> None:
     with Service(settings.paths.home, settings.paths.notebooks) as service:
         port = int(service.url.rpartition(":")[2])
@@ -89,6 +90,7 @@ def test_a_server_that_answers_takes_the_token_or_does_not(settings: Settings) -
         assert "refuses this token" in only(local.port(other)).text
 
 
+@pytest.mark.process
 def test_another_program_on_the_port(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", settings.port)) as sock:
 

@@ -29,7 +29,7 @@ ROWS = "x,y\n" + "".join(f"{number},{number % 2}\n" for number in range(400))
 
 
 @pytest.fixture
-def service(paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
+def service(processes: None, paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
     make_notebook("algo", fit=FIT, apply=APPLY)
     with Service(paths.home, paths.notebooks) as service:
         yield service

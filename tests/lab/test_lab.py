@@ -16,6 +16,8 @@ from jupyter_client.manager import KernelManager
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.paths import Paths
 
+pytestmark = pytest.mark.process
+
 Run = Callable[[str], str]
 
 

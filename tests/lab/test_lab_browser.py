@@ -20,6 +20,8 @@ from dltk_runtime.paths import Paths
 from tests.lab.browser import Browser
 from tests.support.service import Service, until
 
+pytestmark = pytest.mark.process
+
 TOKEN = "for-this-test-alone"
 # The text of the message about the notebook.
 TOAST = """[...document.querySelectorAll('.Toastify__toast')]

@@ -18,6 +18,8 @@ from dltk_runtime.notebook.parameters import add_parameters, refuse
 from dltk_runtime.notebook.source import read_source
 from dltk_runtime.paths import Paths
 
+pytestmark = pytest.mark.heavy
+
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 STAGED = {"barebone_template": "iris", "binary_nn_classifier": "breast_cancer", "pytorch_nn": "iris"}
 

@@ -153,7 +153,7 @@ class TestCheck:
 
     def test_a_file_name_that_is_no_name_is_a_problem(self, make_notebook: MakeNotebook) -> None:
         (problem,) = contract_of(read_source(make_notebook("my-notebook"))).problems
-        assert problem.startswith("'my-notebook' is no name for an algorithm")
+        assert problem.startswith("Invalid algorithm name 'my-notebook'")
 
     def test_nothing_runs(self, paths: Paths, make_notebook: MakeNotebook) -> None:
         make_notebook("boom", extra="raise SystemExit(3)")

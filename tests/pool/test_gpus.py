@@ -75,7 +75,7 @@ class Tool:
 
 
 @pytest.fixture
-def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
+def tool(processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
     tool = Tool(tmp_path / "driver")
     monkeypatch.setenv("PATH", tool.path)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

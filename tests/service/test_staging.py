@@ -20,7 +20,7 @@ META = {"options": {"params": {"mode": "stage", "algo": "umap"}}}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     root = tmp_path_factory.mktemp("staging")
     (root / "notebooks" / "data").mkdir(parents=True)
     with Service(root / "home", root / "notebooks", DLTK_SPARES="0", DLTK_MAX_WAITING="2") as running:

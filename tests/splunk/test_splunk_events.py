@@ -156,6 +156,7 @@ def test_one_event_that_splunk_refuses_takes_no_other_with_it(splunkd: Splunkd, 
     assert (events.counts.sent, events.counts.refused) == (4, 1)
 
 
+@pytest.mark.process
 def test_what_a_killed_process_left_goes_out_after_the_restart(splunkd: Splunkd, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(tmp_path / "events")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -171,6 +172,7 @@ def test_what_a_killed_process_left_goes_out_after_the_restart(splunkd: Splunkd,
     assert list((tmp_path / "events").iterdir()) == []
 
 
+@pytest.mark.process
 def test_two_processes_do_not_send_each_others_events(splunkd: Splunkd, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(tmp_path / "events")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -230,12 +232,14 @@ def test_settings_without_a_collector_make_no_sender(tmp_path: Path) -> None:
     assert (events.sender.url, events.index, events.limit) == ("https://splunk:8088", "o", 64 * 1024**2)
 
 
+@pytest.mark.process
 def test_the_front_process_imports_neither_pandas_nor_splunk_sdk_for_it() -> None:
     code = "import sys, dltk_runtime.splunk.events; print({'pandas', 'numpy', 'splunklib'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
 
 
+@pytest.mark.process
 def test_a_server_tells_splunk_of_its_jobs_also_of_those_from_before_a_restart(
     splunkd: Splunkd, paths: Paths, make_notebook: MakeNotebook
 ) -> None:
@@ -270,6 +274,7 @@ def test_a_server_tells_splunk_of_its_jobs_also_of_those_from_before_a_restart(
     assert "not-for-splunk" not in json.dumps(indexed(splunkd))
 
 
+@pytest.mark.process
 def test_no_request_waits_for_a_collector_that_does_not_answer(
     splunkd: Splunkd, paths: Paths, make_notebook: MakeNotebook
 ) -> None:

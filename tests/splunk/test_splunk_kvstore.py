@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dltk_runtime.emulator.standin.kvstore import MOST_ROWS, fill
+from dltk_runtime.emulator.standin.kvstore import MAX_ROWS, fill
 from dltk_runtime.splunk import kvstore
 from dltk_runtime.splunk.errors import (
     AnswerUnreadable,
@@ -58,15 +58,15 @@ def test_records_come_back_with_their_types(labels: Collection[Label]) -> None:
 
 
 def test_more_records_than_a_query_gives_come_each_once(splunkd: Splunkd) -> None:
-    fill(splunkd.storage.kvstore["labels"], [{"_key": f"k{n}", "entity": str(n)} for n in range(MOST_ROWS + 10_001)])
-    assert len(splunkd.storage.kvstore["labels"].query()) == MOST_ROWS  # what one query gives, without a word
+    fill(splunkd.storage.kvstore["labels"], [{"_key": f"k{n}", "entity": str(n)} for n in range(MAX_ROWS + 10_001)])
+    assert len(splunkd.storage.kvstore["labels"].query()) == MAX_ROWS  # what one query gives, without a word
     found = [record["entity"] for record in plain(splunkd).query()]
-    assert len(found) == len(set(found)) == MOST_ROWS + 10_001
-    assert plain(splunkd).count({"entity": {"$gt": "9"}}) == sum(n > "9" for n in map(str, range(MOST_ROWS + 10_001)))
+    assert len(found) == len(set(found)) == MAX_ROWS + 10_001
+    assert plain(splunkd).count({"entity": {"$gt": "9"}}) == sum(n > "9" for n in map(str, range(MAX_ROWS + 10_001)))
 
 
 def test_a_store_with_a_lower_limit_hides_nothing(splunkd: Splunkd) -> None:
-    splunkd.storage.kvstore["labels"].most_rows = 7
+    splunkd.storage.kvstore["labels"].max_rows = 7
     plain(splunkd).save({"entity": str(n)} for n in range(50))
     assert sorted(int(record["entity"]) for record in plain(splunkd).query()) == list(range(50))
 

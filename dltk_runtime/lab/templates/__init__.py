@@ -27,7 +27,7 @@ def write(folder: Path, name: str, template: str) -> Path:
         NameInvalid: `name` is not valid for an algorithm.
         TemplateInvalid: there is no such template, or the notebook exists or cannot be written.
     """
-    path = folder / f"{checked('an algorithm', name)}.ipynb"
+    path = folder / f"{checked('algorithm', name)}.ipynb"
     text = json.dumps(notebook(name, template), indent=1, ensure_ascii=False) + "\n"
     try:
         with open(path, "x", encoding="utf-8") as file:
