@@ -1,4 +1,4 @@
-"""JupyterLab's server, tornado's, serves a renewed certificate, and never one half of a renewal."""
+"""JupyterLab's server (tornado) serves a renewed certificate, and never half of a renewal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.service import until
 
 
 def served(port: int) -> str:
-    """The certificate that a new connection gets, as PEM; nothing when there is no connection."""
+    """Return the certificate of a new connection as PEM; "" if the connection fails."""
     try:
         return ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
     except OSError:
