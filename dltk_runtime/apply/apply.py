@@ -23,8 +23,8 @@ from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import AlgorithmFailed
-from dltk_runtime.notebook.loader import Source, heavy_imports, read_source, unpack
 from dltk_runtime.notebook.parameters import wants_version
+from dltk_runtime.notebook.source import Source, read_source, slow_imports, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed
 from dltk_runtime.pool.pool import Pool
@@ -181,7 +181,7 @@ class Applying:
         reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):
             error = reply.error
-            if version.number or error.step != "load":
+            if version.number or error.phase != "load":
                 raise failed(error)
             text = await asyncio.to_thread(self._never_fitted, version.name, error)
             raise AlgorithmFailed(errors.NOT_APPLIED, text, error.traceback)
@@ -233,14 +233,14 @@ async def _retry_unsent(attempt: Callable[[], Awaitable[Result]]) -> Result:
         try:
             return await attempt()
         except WorkerDied as error:
-            if error.death.step != UNSENT_PHASE:
+            if error.death.phase != UNSENT_PHASE:
                 raise
     return await attempt()
 
 
 def imports_of(*sources: Source) -> tuple[str, ...]:
     """Return the heavy imports of some code."""
-    return heavy_imports(*(cell.source for source in sources for cell in source.cells))
+    return slow_imports(*(cell.source for source in sources for cell in source.cells))
 
 
 def _kept_code(version: Version, loaded: messages.Loaded) -> str:
@@ -261,9 +261,5 @@ def _load_message(version: Version, device: str) -> messages.Load:
         code=location.code,
         kept_model=location.kept_model,
         targets=tuple(manifest.targets),
-        features=tuple(
-            messages.FeatureKind(each.name, each.kind, each.baseline)
-            for each in manifest.features
-            if each.name not in manifest.targets
-        ),
+        features=tuple(each for each in manifest.features if each.name not in manifest.targets),
     )

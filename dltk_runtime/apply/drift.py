@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from dltk_runtime.names import VersionId
-from dltk_runtime.store.manifest import Feature
-from dltk_runtime.tables.baseline import ENOUGH
+from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
+from dltk_runtime.tables.feature import Feature
 from dltk_runtime.worker.messages import Counts
 
 MIN_FITTED_ROWS = 200  # below which the shares of a fit's rows are chance
@@ -81,7 +81,7 @@ class Drift:
         for name, found in counts.features.items():
             known = watch.counts.setdefault(name, [0] * len(found))
             watch.counts[name] = [a + b for a, b in zip(known, found, strict=True)]
-        if watch.rows >= ENOUGH:
+        if watch.rows >= MIN_JUDGED_ROWS:
             self._judge(version, watch, features)
 
     def levels(self) -> Iterator[tuple[VersionId, Level]]:

@@ -23,10 +23,12 @@ import msgspec
 import pandas as pd
 
 from dltk_runtime.batch import task as files
-from dltk_runtime.batch.task import Column, Report, Task
+from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.notebook import parameters
-from dltk_runtime.notebook.loader import CodeFinder, pack
+from dltk_runtime.notebook.loader import CodeFinder
+from dltk_runtime.notebook.source import pack
 from dltk_runtime.tables import table
+from dltk_runtime.tables.feature import Feature
 from dltk_runtime.worker import describe
 
 Namespace = dict[str, Any]
@@ -91,7 +93,7 @@ class Run:
             fitted=fitted,
             rows=len(frame),
             results=self._write_results(),
-            columns=tuple(Column(str(name), table.kind(column)) for name, column in frame.items()),
+            columns=tuple(Feature(str(name), table.kind(column)) for name, column in frame.items()),
             targets=tuple(self.record.get("param", {}).get("target_variables", ())),
             info=msgspec.json.decode(describe.to_json(self.record.get("info"))),
             metrics=describe.metrics(self.record.get("info")),

@@ -13,8 +13,8 @@ from dltk_runtime.fit.options import FitOptions, fit_options
 from dltk_runtime.names import ModelName, checked
 from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.algorithm import contract_of, find
+from dltk_runtime.notebook.declaration import Value, declared
 from dltk_runtime.notebook.errors import AlgorithmInvalid
-from dltk_runtime.notebook.parameters import Value
 from dltk_runtime.notebook.source import Source, read_source
 from dltk_runtime.paths import Paths
 
@@ -89,7 +89,7 @@ def prepare(order: Order, paths: Paths) -> Prepared:
 
 
 def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[str, str]]:
-    known = parameters.declared(source.parameters.source) if source.parameters else ()
+    known = declared(source.parameters.source) if source.parameters else ()
     secrets = {name: resolve(name, text) for name, text in order.parameters.items() if is_secret(text)}
     values, wrong = parameters.values({**order.parameters, **secrets}, known)
     parameters.refuse(source.name, [Scrubber(secrets).text(each) for each in wrong], known)
@@ -98,7 +98,7 @@ def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[st
 
 def _options(given: Mapping[str, str], declared: Mapping[str, Value]) -> FitOptions:
     """What the parameters ask of the runtime; of those of a search a run takes `promote` alone."""
-    own = {name: value for name, value in given.items() if name in parameters.RUNTIME and name not in declared}
+    own = {name: given[name] for name in parameters.RUNTIME_PARAMETERS if name in given and name not in declared}
     if others := sorted(own.keys() - {"promote"}):
         raise BatchInvalid(f"A batch run takes no {', '.join(others)}: of the runtime's own parameters promote alone.")
     return fit_options(own)

@@ -33,7 +33,7 @@ from dltk_runtime.notebook.source import pack, unpack
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.interface import Location
-from dltk_runtime.store.store import Facts, Feature, ModelStore, Reservation, SourceHash, Version
+from dltk_runtime.store.store import Facts, ModelStore, Reservation, SourceHash, Version
 
 RETRY_AFTER = 1.0  # seconds, and twice as long each further time
 
@@ -202,7 +202,7 @@ class _Run:
             sources=[SourceHash(each.name, each.path, each.sha256) for each in sources],
             parameters=self._prepared.texts,
             targets=list(report.targets),
-            features=[Feature(each.name, each.kind) for each in report.columns],
+            features=list(report.columns),
             rows=report.rows,
             info=report.info,
             metrics=dict(report.metrics),

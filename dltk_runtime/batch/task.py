@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from dltk_runtime.files import atomic
+from dltk_runtime.tables.feature import Feature
 
 TASK, REPORT = "task.json", "report.json"
 DESCRIPTION, HELPERS = "description.json", "helpers.json"
@@ -35,20 +36,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     kept_model: str = ""  # the current version's model, when its `save` stored nothing
 
 
-class Column(msgspec.Struct, frozen=True):
-    """A column of the frame that was fitted; `kind` is number, boolean or text."""
-
-    name: str
-    kind: str
-
-
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How a run ended that came to its end."""
 
     fitted: bool = False
     rows: int = 0  # that were fitted
     results: int | None = None  # rows of the last apply
-    columns: tuple[Column, ...] = ()
+    columns: tuple[Feature, ...] = ()
     targets: tuple[str, ...] = ()
     info: Any = None
     metrics: dict[str, float] = {}

@@ -29,7 +29,7 @@ from dltk_runtime.jobs.record import State
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
-from dltk_runtime.notebook.loader import Source, read_source
+from dltk_runtime.notebook.source import Source, read_source
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 

@@ -23,12 +23,12 @@ from dltk_runtime.jobs.errors import FitCancelled, ServerStops
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.progress import PrintedProgress
 from dltk_runtime.names import ModelName, VersionId
-from dltk_runtime.notebook.loader import unpack
+from dltk_runtime.notebook.source import unpack
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed, report_of
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener, Worker
-from dltk_runtime.store.store import Facts, Feature, ModelStore, Reservation, SourceHash, Version
+from dltk_runtime.store.store import Facts, ModelStore, Reservation, SourceHash, Version
 from dltk_runtime.worker.messages import Failed, Fit, Fitted, Progress
 
 SETTING = "DLTK_FIT_TIMEOUT"
@@ -257,7 +257,7 @@ def _facts(request: Request, fitted: Fitted, job: str) -> Facts:
         sources=[SourceHash(each.name, each.path, each.sha256) for each in unpack(fitted.code)],
         parameters=request.parameters,
         targets=request.targets,
-        features=[Feature(each.name, each.kind, each.baseline) for each in fitted.features],
+        features=list(fitted.features),
         rows=fitted.rows,
         info=msgspec.json.decode(fitted.info),
         metrics=dict(fitted.metrics),

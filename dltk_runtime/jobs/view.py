@@ -11,7 +11,7 @@ from dltk_runtime.jobs.record import Comparison, JobError, JobRecord
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job. Times are UTC, phases in seconds; `place` is that in the queue, from 1, else 0."""
+    """A job. Times are UTC; `phases` holds seconds; `place` counts the queue from 1, 0 when it does not wait."""
 
     id: str
     algorithm: str
@@ -30,15 +30,17 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float]
     version: int | None
     promoted: bool
-    comparison: Comparison | None = None  # None without one, and from a container of 0.1.0
     message: str
     error: JobError | None
+    comparison: Comparison | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def of(cls, record: JobRecord, place: int) -> Self:
         """Return the view of a record."""
-        fields = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in ("state", "place")}
-        return cls(state=str(record.state), place=place, **fields)
+        computed = ("state", "place", "comparison")
+        fields = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in computed}
+        comparison = record.comparison or msgspec.UNSET
+        return cls(state=str(record.state), place=place, comparison=comparison, **fields)
 
 
 class JobList(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 ::
 
-    a fit that imports a library of `LIBRARIES` ──> a device of its own, in the order of asking
+    a fit that imports a library of `GPU_TRAINING` ──> a device of its own, in the order of asking
     any other fit, and every apply              ──> the device that the fewest workers see, beside others
 
 A worker gets its device with its first request, before any notebook code runs: a spare has none before. That is
@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from dltk_runtime.notebook.frameworks import GPU_TRAINING
 from dltk_runtime.pool import gpus, shortage
 from dltk_runtime.pool.gpus import Card
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.worker.messages import ErrorReport
 
-LIBRARIES = frozenset({"torch", "tensorflow", "keras", "transformers", "xgboost"})  # train on a GPU if there is one
 MEMORY_CHECK_SECONDS = 10.0  # between two looks at the devices' memory
 
 
@@ -81,7 +81,7 @@ class Devices:
 
     def wanted_by(self, imports: Collection[str]) -> bool:
         """Whether a fit with these heavy imports waits for a device of its own."""
-        return bool(self.names) and not LIBRARIES.isdisjoint(imports)
+        return bool(self.names) and not GPU_TRAINING.isdisjoint(imports)
 
     def shared(self, workers: Iterable[LocalWorker]) -> str:
         """Return the device that the fewest of `workers` see; empty without devices."""

@@ -302,7 +302,7 @@ class LocalWorker:
         else:
             dump = os.pread(self._launched.dump, PIPE_BYTES, 0).decode(errors="replace")
             if self._clock.name == "send" and (entered := Board(self._launched.board).last()):
-                self._clock.name, self._clock.place = entered.step, entered.at
+                self._clock.name, self._clock.place = entered.phase, entered.at
         cause = self._cause or cause_of(self._launched.process.returncode)
         return Death(cause, self._clock.name, place_of(dump, self._code, self._clock.place), dump)
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dltk_runtime import errors
+from dltk_runtime.notebook.coordinates import coordinates_in
 from dltk_runtime.notebook.errors import AlgorithmFailed
-from dltk_runtime.notebook.loader import coordinates_in, unpack
+from dltk_runtime.notebook.source import unpack
 from dltk_runtime.worker.messages import ErrorReport, Failed, Fitted, FromWorker
 
 
@@ -19,13 +20,13 @@ class Death:
     """How a worker ended while it had a request."""
 
     cause: str  # "was ended by SIGSEGV", "passed its deadline of 600 s (DLTK_APPLY_TIMEOUT)"
-    step: str
+    phase: str
     coordinates: str = ""
     dump: str = ""  # what faulthandler wrote
 
     def __str__(self) -> str:
         where = f" at {self.coordinates}" if self.coordinates else ""
-        return f"the worker process {self.cause} in step '{self.step}'{where}"
+        return f"the worker process {self.cause} in step '{self.phase}'{where}"
 
 
 class WorkerDied(Exception):
@@ -76,7 +77,7 @@ OPENINGS = {
 
 def failed(report: ErrorReport, addition: str = "") -> AlgorithmFailed:
     """Return the error for a worker's report; `addition` follows its sentence."""
-    opening = OPENINGS.get(report.step, errors.NOT_APPLIED)
+    opening = OPENINGS.get(report.phase, errors.NOT_APPLIED)
     sentence = f"{report}. {addition}" if addition else str(report)
     return AlgorithmFailed(opening, sentence, report.traceback, report.coordinates)
 
@@ -96,8 +97,8 @@ def expect(reply: FromWorker, kind: type[Wanted]) -> Wanted:
 
 def report_of(death: Death) -> ErrorReport:
     """Return a report of a death, for a fit that is committed without its worker."""
-    sentence = f"The worker process {death.cause} in step '{death.step}'"
-    return ErrorReport(death.step, sentence, death.coordinates, death.dump)
+    sentence = f"The worker process {death.cause} in step '{death.phase}'"
+    return ErrorReport(death.phase, sentence, death.coordinates, death.dump)
 
 
 @contextlib.contextmanager
@@ -107,7 +108,7 @@ def deaths_reported() -> Iterator[None]:
         yield
     except WorkerDied as error:
         text = str(error.death)
-        opening = OPENINGS.get(error.death.step, errors.NOT_APPLIED)
+        opening = OPENINGS.get(error.death.phase, errors.NOT_APPLIED)
         raise AlgorithmFailed(
             opening, text[0].upper() + text[1:] + ".", error.death.dump, error.death.coordinates
         ) from error

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from dltk_runtime.pool.worker import Worker
 from dltk_runtime.worker.memory_file import MemoryFile
-from dltk_runtime.worker.messages import OVER, ToWorker
+from dltk_runtime.worker.messages import CANCELLED, ToWorker
 from dltk_runtime.worker.messages import ReadAhead as ReadAheadMessage
 
 NOTIFY_BYTES = 256 * 1024  # bytes of new rows after which the worker is notified
@@ -66,5 +66,5 @@ class LocalReadAhead:
         growth, self._growth = self._growth, -1
         if growth >= 0:
             self._worker.reading = False
-            os.eventfd_write(growth, OVER)
+            os.eventfd_write(growth, CANCELLED)
             os.close(growth)

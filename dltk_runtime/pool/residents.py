@@ -15,8 +15,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from dltk_runtime.errors import Busy
+from dltk_runtime.files.state import unchanged
 from dltk_runtime.names import ModelName, VersionId
-from dltk_runtime.notebook.loader import unchanged
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.worker import Listener
 from dltk_runtime.worker.messages import Loaded

@@ -1,13 +1,13 @@
 """Our own API under ``/v1``: jobs, models, algorithms, and the OpenAPI document that describes them.
 
-The token is the container's; what changes something wants `DLTK_ADMIN_TOKEN` where one is set. Failures have the
-status of their kind and a JSON body ``{"detail": …}``.
+The token is the container's; changes need `DLTK_ADMIN_TOKEN` where one is set. Failures have the status of their
+kind and a JSON body ``{"detail": …}``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -117,7 +117,7 @@ class Api:
         return StreamingResponse(self._changes(job), media_type="text/event-stream", headers=headers)
 
     async def _changes(self, job: str) -> AsyncIterator[bytes]:
-        """Each new state of a job until it ends, or the server does."""
+        """Yield each new state of a job until the job or the server ends."""
         last: JobView | None = None
         while not self._service.stopping:
             view = await self._job(job)
@@ -162,7 +162,7 @@ class Api:
         store = self._service.store
         versions = store.versions(name)
         if not versions:
-            store.get(name, store.serving(name).number)  # says what is there instead
+            store.get(name, store.serving(name).number)  # raises, and names what is there instead
         current = store.serving(name).number
         return ModelView(name.algorithm, name.model, current, [_version_view(each) for each in versions])
 
@@ -187,7 +187,7 @@ class Api:
         return openapi.document(self.operations(), __version__)
 
 
-def _job_view(record: JobRecord, others: list[JobRecord]) -> JobView:
+def _job_view(record: JobRecord, others: Sequence[JobRecord]) -> JobView:
     place = 0
     if record.state is State.QUEUED:
         place = 1 + sum(each.state is State.QUEUED and each.id < record.id for each in others)

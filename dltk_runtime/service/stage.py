@@ -61,7 +61,7 @@ class Staging:
             Busy: too many stages wait already.
             AlgorithmFailed, NotStaged: the rows are no frame, or cannot be written.
         """
-        model = checked("a model", request.model)
+        model = checked("model", request.model)
         call.facts.model = model
         place = StagedFiles(self._paths, model)
         async with self._place():

@@ -17,8 +17,8 @@ from dltk_runtime import __version__
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
-from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.jobs.interface import JobRecords
+from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.names import ModelName
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool

@@ -10,17 +10,9 @@ import msgspec
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.names import VersionId
 from dltk_runtime.secret_names import parameters_without_secrets
-from dltk_runtime.tables.baseline import Baseline
+from dltk_runtime.tables.feature import Feature
 
 MANIFEST_FORMAT = 1  # raised when an older runtime could not read what is written
-
-
-class Feature(msgspec.Struct, frozen=True):
-    """One column that the fit used; `kind` is ``number``, ``text``, or a dtype like ``int64``."""
-
-    name: str
-    kind: str
-    baseline: Baseline | None = None  # distribution of its values; None in versions of older runtimes
 
 
 class SourceHash(msgspec.Struct, frozen=True):

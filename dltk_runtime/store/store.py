@@ -13,12 +13,11 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store.errors import NoEarlierVersion, VersionMissing, VersionUnknown
 from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.interface import Reservation, Store, Version
-from dltk_runtime.store.manifest import Facts, Feature, Manifest, SourceHash, StoredFile
+from dltk_runtime.store.manifest import Facts, Manifest, SourceHash, StoredFile
 from dltk_runtime.store.version import ABANDONED_SECONDS
 
 __all__ = [
     "Facts",
-    "Feature",
     "Manifest",
     "ModelName",
     "ModelStore",
@@ -93,7 +92,7 @@ class ModelStore:
         Raises:
             NameInvalid: `model` is not a valid model name.
         """
-        checked("a model", model)
+        checked("model", model)
         fitted = [(time, name.algorithm) for name in self._store.names(model) if (time := self._fitted_at(name))]
         if fitted:
             return max(fitted)[1]

@@ -271,9 +271,9 @@ def test_no_end_by_kill_loses_a_row_or_doubles_one_as_read(splunkd: Source, sett
 KILLED = """
 import gc, os, signal, sys
 from pathlib import Path
-from dltk_runtime import files
 from dltk_runtime.batch import destination, incremental, watermark
 from dltk_runtime.batch.order import Order
+from dltk_runtime.files import atomic
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk import hec, kvstore, transport
 from dltk_runtime.splunk.connection import Connection
@@ -283,7 +283,8 @@ home, notebooks, port, token, hec_url, hec_token = sys.argv[1:]
 incremental.run = quick
 hec.MOST_EVENTS = kvstore.MOST_RECORDS = 1  # so that there is a moment between two batches
 ours = {module.__file__ for module in (incremental, watermark)}
-others = (transport.Transport.open, transport.Body.read, files.write, files.sync_folder)  # requests, answers, the disk
+# Requests, answers, the disk.
+others = (transport.Transport.open, transport.Body.read, atomic.write, atomic.sync_folder)
 codes = {each.__code__ for each in others}
 connection = Connection("127.0.0.1", int(port), token, scheme="http", app=APP)
 settings = Settings(home=Path(home), notebooks=Path(notebooks))
@@ -469,7 +470,7 @@ def test_a_flow_is_fitted_and_scored_from_the_command_line(
         (["--from-search", "index=x", "--to-kvstore", "c", "--app", "a", "--to-hec", "index=x"], "Give one of"),
         (["--from-search", "index=x", "--to-hec", "index=x", "--fit"], "fit first"),
         (["--from-search", "index=x", "--to-hec", "index=x", "--out", "o.csv"], "--out does not go with"),
-        (["--from-search", "index=x", "--to-hec", "x", "--since", "soon"], "'soon' is no time"),
+        (["--from-search", "index=x", "--to-hec", "x", "--since", "soon"], "Invalid time 'soon'"),
         (["--from-search", "index=x"], "splunk_access_host"),
     ],
 )

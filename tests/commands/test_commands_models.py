@@ -11,7 +11,8 @@ from dltk_runtime import cli
 from dltk_runtime.commands import Exit
 from dltk_runtime.errors import DltkError
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.store import Facts, Feature, ModelName, ModelStore, SourceHash
+from dltk_runtime.store.store import Facts, ModelName, ModelStore, SourceHash
+from dltk_runtime.tables.feature import Feature
 from tests.store.helpers import NAME, commit, promoted
 
 

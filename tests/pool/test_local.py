@@ -102,7 +102,7 @@ def test_a_deadline_says_where_the_code_was(start: Start, run: Run, make_noteboo
         await worker.ready()
         death = await death_of(worker, fit_of(paths, "slow"), seconds=1)
         assert "at its deadline, after 1 s (DLTK_X)" in death.cause
-        assert death.step == "fit"
+        assert death.phase == "fit"
         assert death.coordinates == "slow.ipynb, cell 3 (mltkc_fit), line 2: `while True: pass`"
         assert "most recent call first" in death.dump
         assert worker.ended
@@ -119,7 +119,7 @@ def test_code_that_the_question_where_it_is_wakes_up_does_not_go_on(
         worker = start()
         await worker.ready()
         death = await death_of(worker, fit_of(paths, "asleep"), seconds=1)
-        assert (death.step, "DLTK_X" in death.cause) == ("fit", True)
+        assert (death.phase, "DLTK_X" in death.cause) == ("fit", True)
         assert "line 3: `ctypes" in death.coordinates
 
     run(body)
@@ -132,7 +132,7 @@ def test_a_call_to_a_worker_that_has_ended_fails_at_once(start: Start, run: Run)
         os.kill(worker.pid, signal.SIGKILL)
         await worker.end()
         death = await death_of(worker, Load("a", "b"))
-        assert (death.step, "SIGKILL" in death.cause) == ("send", True)
+        assert (death.phase, "SIGKILL" in death.cause) == ("send", True)
 
     run(body)
 

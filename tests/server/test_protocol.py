@@ -21,7 +21,6 @@ from dltk_runtime.secret_names import meta_without_session_keys
 from dltk_runtime.server import protocol
 from dltk_runtime.server.tokens import token_matches
 from dltk_runtime.service.stage import Staged
-from dltk_runtime.texts import unquote
 
 VERSION = VersionId(ModelName("umap", "m"), 1)
 META = {"options": {"params": {"algo": "umap"}, "model_name": "m"}}
@@ -154,14 +153,6 @@ def test_parameters_that_are_no_texts_become_texts() -> None:
     parameters = {"algo": "a", "epochs": 3, "deep": {"x": [1, None]}, "flag": True}
     request = protocol.decode(body(meta={"options": {"params": parameters}}))
     assert request.parameters == {"algo": "a", "epochs": "3", "deep": '{"x": [1, null]}', "flag": "true"}
-
-
-@pytest.mark.parametrize(
-    ("value", "inner"),
-    [('"a"', "a"), ("'a'", "a"), ('""', ""), ('"', '"'), ("", ""), ("\"a'", "\"a'"), ('""a""', '"a"'), ("a", "a")],
-)
-def test_one_pair_of_quotes_is_taken_off(value: str, inner: str) -> None:
-    assert unquote(value) == inner
 
 
 # ---------------------------------------------------------------- what is refused
@@ -309,9 +300,17 @@ def test_a_summary_is_a_json_string_that_holds_json() -> None:
 @pytest.mark.parametrize(
     ("route", "error", "opening"),
     [
-        ("/fit", NameInvalid("an algorithm", "../x"), "/fit: ERROR: unable to load algo code from module. '../x' is"),
-        ("/fit", Busy("'umap'", 64, "DLTK_MAX_WAITING"), "/fit: ERROR: unable to fit model. 64 requests"),
-        ("/apply", Busy("'umap'", 64, "DLTK_MAX_WAITING"), "/apply: ERROR: unable to apply model. 64 requests"),
+        (
+            "/fit",
+            NameInvalid("algorithm", "../x"),
+            "/fit: ERROR: unable to load algo code from module. Invalid algorithm name '../x'",
+        ),
+        ("/fit", Busy("'umap'", 64, "DLTK_MAX_WAITING"), "/fit: ERROR: unable to fit model. 64 requests already wait"),
+        (
+            "/apply",
+            Busy("'umap'", 64, "DLTK_MAX_WAITING"),
+            "/apply: ERROR: unable to apply model. 64 requests already wait",
+        ),
     ],
 )
 def test_a_failure_begins_with_the_words_that_people_look_for(route: str, error: DltkError, opening: str) -> None:

@@ -18,7 +18,8 @@ from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import lifecycle
-from dltk_runtime.store.store import Facts, Feature, ModelStore
+from dltk_runtime.store.store import Facts, ModelStore
+from dltk_runtime.tables.feature import Feature
 from tests.store.helpers import NAME, commit, entries, promoted
 
 

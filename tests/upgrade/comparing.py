@@ -12,16 +12,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 from tests.upgrade.scenario import RECORDED
 
 REWORDED = RECORDED.parent / "reworded.toml"
-AROUND = 60  # characters shown before and after a difference
-LONGEST = 240  # characters shown of each side of one
+AROUND = 50  # characters shown before and after a difference
+LONGEST = 200  # characters shown of each side of one
+NEAR = 20  # equal characters between two differences that are shown as one
+MOST = 3  # differences shown of one answer
+_WORD = re.compile(r"\w+|\W")
 PARTS = ("status", "headers", "body")
 
 Recorded = dict[str, Any]  # name, status, headers, body
@@ -56,14 +62,40 @@ def mismatches(recorded: Sequence[Recorded], found: Sequence[Recorded]) -> Itera
 
 
 def difference(recorded: str, found: str) -> str:
-    """The part in which two texts differ, with a little before and after: ``…one [-two-]{+three+} four…``."""
+    """The first places in which two texts differ, each with a little around it: ``…one [-two-]{+three+} four…``."""
+    places = list(_places(recorded, found))
+    shown = [
+        f"…{recorded[max(start - AROUND, 0) : start]}[-{_short(recorded[start:end])}-]"
+        f"{{+{_short(new)}+}}{recorded[end : end + AROUND]}…"
+        for start, end, new in places[:MOST]
+    ]
+    return " ".join(shown) + (f" and {len(places) - MOST} more" if len(places) > MOST else "")
+
+
+def _places(recorded: str, found: str) -> Iterator[tuple[int, int, str]]:
+    """Start and end of each part of `recorded` that differs, and what is there in `found`; near ones are one."""
     start = _common(recorded, found)
     end = _common(recorded[start:][::-1], found[start:][::-1])
-    old, new = recorded[start : len(recorded) - end], found[start : len(found) - end]
-    before, after = recorded[max(start - AROUND, 0) : start], recorded[len(recorded) - end :][:AROUND]
-    return f"…{before}[-{_short(old)}-]{{+{_short(new)}+}}{after}…"
+    old, new = _WORD.findall(recorded[start : len(recorded) - end]), _WORD.findall(found[start : len(found) - end])
+    begun: tuple[int, int, str] | None = None
+    for kind, first, last, new_first, new_last in SequenceMatcher(None, old, new).get_opcodes():
+        before, same, now = (
+            start + len("".join(old[:first])),
+            "".join(old[first:last]),
+            "".join(new[new_first:new_last]),
+        )
+        if kind == "equal" and len(same) > NEAR and begun:
+            yield begun
+            begun = None
+        elif begun:
+            begun = (begun[0], before + len(same), begun[2] + now)
+        elif kind != "equal":
+            begun = (before, before + len(same), now)
+    if begun:
+        yield begun
 
 
+@functools.cache
 def forms(old: str, new: str) -> dict[str, str]:
     """How a text and its successor may stand in an answer."""
     pairs = [(old, new), (_csv(old), _csv(new))]

@@ -169,8 +169,10 @@ def _reply(step: Step, answer: Answer) -> Reply:
     headers = [
         f"{name}: {_header(name, value, answer)}" for name, value in sorted(answer.headers) if name not in VARYING
     ]
+    samples = step.get("send") == "GET /metrics"
     body = "" if step.get("part") == "status" else _text(answer.body)
-    return Reply(step["name"], answer.status, "\n".join(headers), body, step.get("send") == "GET /metrics")
+    body = _in_order(body) if samples else body
+    return Reply(step["name"], answer.status, "\n".join(headers), body, samples)
 
 
 def _header(name: str, value: str, answer: Answer) -> str:
@@ -183,6 +185,12 @@ def _header(name: str, value: str, answer: Answer) -> str:
         return ", ".join(sorted(value.split(", ")))
     is_right = name == "content-length" and (not answer.body or value == str(len(answer.body)))
     return "<of the body>" if is_right else value
+
+
+def _in_order(text: str) -> str:
+    """Prometheus' text with the samples of each family in the order of their labels, not of their first use."""
+    families = re.split(r"^(?=# HELP )", text, flags=re.MULTILINE)
+    return "".join("".join(sorted(family.splitlines(keepends=True))) for family in families)
 
 
 def _text(body: bytes) -> str:

@@ -241,6 +241,14 @@ def test_a_change_is_shown_with_its_request(part: str) -> None:
     assert ("[-2-]{+5+}00" if part == "status" else "[-o-]{+0+}") in shown
 
 
+def test_each_place_that_differs_is_shown() -> None:
+    assert difference("", "new") == "…[--]{+new+}…"
+    assert difference("one two three", "one three") == "…one t[-wo t-]{++}hree…"
+    text = " ".join(map(str, range(100)))
+    assert difference(text, text.replace("10", "x").replace("50", "y")).count("[-") == 2
+    assert difference(text, text.replace("1", "x")).endswith(" more")
+
+
 def test_an_answer_that_is_missing_or_new_is_shown() -> None:
     assert list(mismatches(ANSWERS, ANSWERS[1:])) == ["livez: recorded, and not answered now"]
     assert list(mismatches(ANSWERS[1:], ANSWERS)) == ["livez: answered now, and not recorded"]
@@ -257,13 +265,12 @@ def test_a_reworded_text_is_replaced_in_every_form() -> None:
 
 
 def test_every_reworded_text_is_used_and_says_why() -> None:
-    done: list[dict[str, str]] = []
+    answers = ANSWERS
     for entry in reworded():
         assert set(entry) == {"old", "new", "why"}
         assert entry["why"].strip()
-        before = with_rewording(ANSWERS, done)
-        done.append(entry)
-        assert with_rewording(ANSWERS, done) != before, f"no answer has this text: {entry['old']}"
+        before, answers = answers, with_rewording(answers, [entry])
+        assert answers != before, f"no answer has this text: {entry['old']}"
 
 
 def test_no_text_that_clients_match_is_reworded() -> None:

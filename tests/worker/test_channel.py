@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from dltk_runtime.payload import Payload
 from dltk_runtime.worker import channel
-from dltk_runtime.worker.channel import FROM_WORKER, INLINE, TO_WORKER, ChannelClosed
+from dltk_runtime.worker.channel import FROM_WORKER, MAX_INLINE_BYTES, TO_WORKER, ChannelClosed
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import Apply, Entered
 
 Pair = tuple[socket.socket, socket.socket]
-SIZES = st.one_of(st.integers(0, 9), st.integers(INLINE - 99, INLINE + 99), st.integers(0, 10 * INLINE))
+SIZES = st.one_of(
+    st.integers(0, 9), st.integers(MAX_INLINE_BYTES - 99, MAX_INLINE_BYTES + 99), st.integers(0, 10 * MAX_INLINE_BYTES)
+)
 
 
 @pytest.fixture
