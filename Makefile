@@ -21,10 +21,11 @@ demo: setup ## train and apply a PyTorch and a Keras model by the requests that 
 lab: setup ## open JupyterLab on the notebooks
 	$(BIN)/dltk lab
 
-test: setup ## the gate: format, lint, types, tests
+test: setup ## the gate: format, lint, types, imports, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict dltk_runtime
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest
 
 fuzz: setup ## the property tests, with new examples every time, and thirty times as many
@@ -65,7 +66,7 @@ lock: .venv-tools/ready ## resolve pyproject.toml into locks/cpu.txt and locks/g
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf .venv .venv-tools .venv-appinspect .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-tools .venv-appinspect .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are made last, so that an interrupted setup is taken up again.

@@ -23,7 +23,8 @@ import pandas as pd
 from dltk_runtime.batch import task as files
 from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.notebook import parameters
-from dltk_runtime.notebook.loader import CodeFinder, pack
+from dltk_runtime.notebook.loader import CodeFinder
+from dltk_runtime.notebook.source import pack
 from dltk_runtime.tables import table
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
 from dltk_runtime.worker.model import read_pickle

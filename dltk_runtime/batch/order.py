@@ -13,8 +13,8 @@ from dltk_runtime.fit.options import FitOptions, fit_options
 from dltk_runtime.names import ModelName, checked
 from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.algorithm import contract_of, find
+from dltk_runtime.notebook.declaration import Value, declared
 from dltk_runtime.notebook.errors import AlgorithmInvalid
-from dltk_runtime.notebook.parameters import Value
 from dltk_runtime.notebook.source import Source, read_source
 from dltk_runtime.paths import Paths
 
@@ -89,7 +89,7 @@ def prepare(order: Order, paths: Paths) -> Prepared:
 
 
 def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[str, str]]:
-    known = parameters.declared(source.parameters.source) if source.parameters else ()
+    known = declared(source.parameters.source) if source.parameters else ()
     secrets = {name: resolve(name, text) for name, text in order.parameters.items() if is_secret(text)}
     values, wrong = parameters.values({**order.parameters, **secrets}, known)
     parameters.refuse(source.name, [Scrubber(secrets).text(each) for each in wrong], known)
@@ -99,7 +99,7 @@ def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[st
 def _options(order: Order, declared: Mapping[str, Value], data: Path) -> FitOptions:
     """The runtime's own parameters: `promote` and, for a fit of the algorithm alone, `holdout`."""
     given = order.parameters
-    own = {name: value for name, value in given.items() if name in parameters.RUNTIME and name not in declared}
+    own = {name: given[name] for name in parameters.RUNTIME_PARAMETERS if name in given and name not in declared}
     taken = {"promote", "holdout"} if order.mode == FIT else {"promote"}
     if others := sorted(own.keys() - taken):
         raise BatchInvalid(

@@ -26,15 +26,18 @@ from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.order import Order, Prepared, prepare
 from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.batch.task import Report, Task, meta_of
+from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.jobs.store import TOUCH_EVERY, Job, JobStore
+from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
+from dltk_runtime.jobs.store import Job, JobStore
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.notebook.source import pack, unpack
+from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.protocol import Request, request_of
 from dltk_runtime.settings import Settings
+from dltk_runtime.store.interface import Location
 from dltk_runtime.store.store import ModelStore, Reservation, Version
 from dltk_runtime.worker.messages import Fitted
 
@@ -76,7 +79,7 @@ class _Run:
         self._order = prepared.order
         self._settings = settings
         self._paths = settings.paths
-        self._store = ModelStore(self._paths, settings.keep_versions)
+        self._store = ModelStore.open(self._paths, settings.keep_versions)
         self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
         self._scrubber = Scrubber(prepared.secrets)
         self._ends = time.monotonic() + self._order.deadline
@@ -144,6 +147,7 @@ class _Run:
             targets = targets or tuple(manifest.targets)
             known = tuple(each.name for each in manifest.features if each.name not in targets)
             features = features or known
+        save, load = reservation.location if reservation else Location(""), serving.location()
         return Task(
             folder=str(folder),
             data=str(self._prepared.data),
@@ -158,11 +162,11 @@ class _Run:
             targets=targets,
             holdout=self._prepared.options.holdout,
             out=str(order.out.absolute()) if order.out else "",
-            save_name=reservation.load_name if reservation else "",
-            version_folder=str(reservation.folder) if reservation else "",
-            keep_model_at=str(reservation.kept_model) if reservation else "",
-            load_name=serving.load_name,
-            kept_model=str(serving.kept_model) if manifest and manifest.kept_by_runtime else "",
+            save_name=save.load_name,
+            version_folder=save.folder,
+            keep_model_at=save.kept_model,
+            load_name=load.load_name,
+            kept_model=load.kept_model,
         )
 
     def _execution(self, job: Job, folder: Path, executed: Path) -> Execution:
@@ -226,8 +230,8 @@ class _Run:
         if not given.holdout:
             return None
         features = [each.name for each in fitted.features if each.name not in given.targets]
-        rows = memoryview(self._prepared.data.read_bytes())
-        return request_of(rows, meta_of(given, features), plain=True)
+        rows = Payload(self._prepared.data.read_bytes(), escaped=False)
+        return Request.of(rows, meta_of(given, features))
 
     async def _decision(self, version: Version, request: Request | None) -> Decision:
         """Try the version in a worker, as the next apply will use it, and promote it where `promote` says so."""
@@ -236,7 +240,9 @@ class _Run:
         last = LastUsed(self._store, pool)
         try:
             await pool.start()
-            applying = Applying(settings, self._store, self._jobs, pool, last, Drift())
+            applying = Applying(
+                settings=settings, store=self._store, jobs=self._jobs, pool=pool, last=last, drift=Drift()
+            )
             return await Promotion(self._store, applying).settle(version, self._prepared.options, request)
         finally:
             await pool.close()
@@ -271,6 +277,6 @@ class _Run:
             touching.join()
 
 
-def _touch(jobs: JobStore, over: threading.Event) -> None:
-    while not over.wait(TOUCH_EVERY):
+def _touch(jobs: JobRecords, over: threading.Event) -> None:
+    while not over.wait(TOUCH_SECONDS):
         jobs.touch()

@@ -24,7 +24,7 @@ from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, Settings
 from dltk_runtime.tls import CertificateInvalid
 from dltk_runtime.units import GIB, MIB
 
-OURS = {"DLTK_CODE", "DLTK_LIBRARIES"}  # set by the runtime and the image themselves
+OURS = {"DLTK_CODE", "DLTK_LIBRARIES", "DLTK_TOOLS_HOST"}  # set by the runtime and the image themselves
 SHORT_TOKEN = 16  # characters: 96 bits, when they are random
 RENEW_DAYS = 30
 LITTLE_SPACE, NO_SPACE = 2 * GIB, 200 * MIB  # a model with a deep network, and a job's record

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dltk_runtime import booleans
 from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.rest import Refused, Rest
 from dltk_runtime.emulator.errors import SearchInvalid
@@ -84,7 +85,7 @@ def owners(rest: Rest, settings: Settings) -> Iterator[Finding]:
 def _calling(searches: list[Search], settings: Settings) -> dict[str, dict[str, set[str]]]:
     """By owner, the scheduled searches that call the container and what each of them needs."""
     ours = {model for search in searches for model in search.fitted()} | {STATUS}
-    ours |= {name.model for name in ModelStore(settings.paths, settings.keep_versions).models()}
+    ours |= {name.model for name in ModelStore.open(settings.paths, settings.keep_versions).models()}
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for search in searches:
         if search.scheduled and (needs := search.needs(ours)):
@@ -141,7 +142,7 @@ def _searches(rest: Rest) -> list[Search]:
         Search(
             name=str(each["name"]),
             owner=str(each["acl"].get("owner", "nobody")),
-            scheduled=_yes(each.get("is_scheduled")) and not _yes(each.get("disabled")),
+            scheduled=booleans.parse_conf(each.get("is_scheduled")) and not booleans.parse_conf(each.get("disabled")),
             commands=_commands(each, macros),
         )
         for each in rest.entries("/servicesNS/-/-/saved/searches")[0]
@@ -163,8 +164,3 @@ def _macros(rest: Rest) -> dict[str, dict[str, Macro]]:
         app = "" if each["acl"].get("sharing") in {"global", "system"} else str(each["acl"].get("app"))
         found.setdefault(app, {})[str(each["name"])] = Macro(arguments, str(each.get("definition", "")))
     return found
-
-
-def _yes(value: Any) -> bool:
-    """A flag in any of the forms that Splunk's releases give it."""
-    return str(value).lower() in {"1", "true"}

@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
+from dltk_runtime import booleans
 from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.owners import owners
 from dltk_runtime.doctor.rest import SECONDS, Refused, Rest, context_of, send
@@ -90,7 +91,7 @@ def apps(rest: Rest, _: Settings) -> Iterator[Finding]:
         app = there.get(folder)
         if app is None:
             yield error("apps", f"{title} ({folder}) is not installed", "Install it on the search head.")
-        elif str(app.get("disabled")) in {"True", "1"}:
+        elif booleans.parse_conf(app.get("disabled")):
             yield error("apps", f"{title} ({folder}) is switched off", "Enable it under Apps, Manage Apps.")
         elif folder != "Splunk_SA_Scientific_Python_linux_x86_64" and app["acl"].get("sharing") != "global":
             text = f"{title} {app.get('version', '')} is shared as {app['acl'].get('sharing', 'unknown')}"

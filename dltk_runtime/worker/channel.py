@@ -1,7 +1,7 @@
 """The transport of messages: datagrams over one pair of Unix sockets, large bytes in memory files.
 
-A datagram is ``flags, length of the message, message, blob``. A message or blob of more than `MAX_INLINE_BYTES`
-is sent as a memory file whose descriptor is passed with the datagram: its bytes are written once, and read in
+A datagram is ``flags, length of the message, message, rows``. A message or rows of more than `MAX_INLINE_BYTES`
+are sent as a memory file whose descriptor is passed with the datagram: its bytes are written once, and read in
 place by the peer. A message may have files of its own, too.
 """
 
@@ -16,18 +16,20 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from dltk_runtime.files.atomic import without_surrogates
-from dltk_runtime.files.memory import MemoryFile, mapped
+from dltk_runtime.payload import NO_ROWS, Payload
+from dltk_runtime.worker.memory_file import MemoryFile, mapped
 from dltk_runtime.worker.messages import FromWorker, ToWorker
 
 MAX_INLINE_BYTES = 32 * 1024  # well under the smallest default socket buffer (208 KiB)
 _HEADER = struct.Struct("<BI")
 _MESSAGE_IN_FILE = 1
-_BLOB_IN_FILE = 2
+_ROWS_IN_FILE = 2
 _OWN_FILES = 4
+_ROWS_ESCAPED = 8
 _MAX_FILES = 4
 _MAX_DATAGRAM_BYTES = _HEADER.size + 2 * MAX_INLINE_BYTES
 
-Blob = bytes | memoryview
+Bytes = bytes | memoryview
 
 _encoder = msgspec.msgpack.Encoder()
 TO_WORKER: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
@@ -40,33 +42,36 @@ class ChannelClosed(Exception):
 
 
 class Received(NamedTuple, Generic[Wanted]):
-    """A message, its blob, and the descriptors of its own files, which the receiver has to close."""
+    """A message, its rows, and the descriptors of its own files, which the receiver has to close."""
 
     message: Wanted
-    blob: Blob = b""
+    rows: Payload = NO_ROWS
     files: tuple[int, ...] = ()
 
 
 def send(
-    sock: socket.socket, message: ToWorker | FromWorker, blob: Blob | MemoryFile = b"", files: Sequence[int] = ()
+    sock: socket.socket, message: ToWorker | FromWorker, rows: Payload = NO_ROWS, files: Sequence[int] = ()
 ) -> None:
     """Send one message. The peer waits for it, so that a datagram always fits into the socket's buffer.
 
     Raises:
         ChannelClosed: the connection is closed.
     """
-    text = _encoded(message)
-    length, flags, held = len(text), _OWN_FILES if files else 0, list[MemoryFile]()
+    text, data = _encoded(message), rows.data
+    flags = (_OWN_FILES if files else 0) | (_ROWS_ESCAPED if rows.escaped else 0)
+    length, held = len(text), list[MemoryFile]()
     if length > MAX_INLINE_BYTES:
         held.append(_in_file(text))
         text, flags = b"", flags | _MESSAGE_IN_FILE
-    if isinstance(blob, MemoryFile) or len(blob) > MAX_INLINE_BYTES:
-        held.append(blob if isinstance(blob, MemoryFile) else _in_file(blob))
-        blob, flags = b"", flags | _BLOB_IN_FILE
-    _send(sock, _HEADER.pack(flags, length) + text + blob, [*(each.descriptor for each in held), *files])
+    if isinstance(data, MemoryFile) or len(data) > MAX_INLINE_BYTES:
+        held.append(data if isinstance(data, MemoryFile) else _in_file(rows.view()))
+        inline, flags = memoryview(b""), flags | _ROWS_IN_FILE
+    else:
+        inline = rows.view()
+    _send(sock, b"".join((_HEADER.pack(flags, length), text, inline)), [*(each.descriptor for each in held), *files])
 
 
-def _in_file(data: Blob) -> MemoryFile:
+def _in_file(data: Bytes) -> MemoryFile:
     file = MemoryFile()
     file.write(data)
     return file
@@ -104,11 +109,11 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> Recei
     if not datagram:
         raise ChannelClosed
     try:
-        flags, text, blob = _parts(datagram, files)
+        flags, text, rows = _parts(datagram, files)
         message = kind.decode(text)
         own = tuple(files) if flags & _OWN_FILES else ()
         del files[: len(own)]
-        return Received(message, blob, own)
+        return Received(message, Payload(rows, escaped=bool(flags & _ROWS_ESCAPED)), own)
     except (struct.error, IndexError, msgspec.DecodeError) as error:
         raise ChannelClosed from error
     finally:
@@ -124,15 +129,15 @@ def _contents(files: list[int]) -> memoryview:
         os.close(descriptor)
 
 
-def _parts(datagram: bytes, files: list[int]) -> tuple[int, Blob, Blob]:
-    """Split a datagram into flags, message and blob; their memory files are removed from `files`."""
+def _parts(datagram: bytes, files: list[int]) -> tuple[int, Bytes, Bytes]:
+    """Split a datagram into flags, message and rows; their memory files are removed from `files`."""
     flags, length = _HEADER.unpack_from(datagram)
     inline = datagram[_HEADER.size :]
     if flags & _MESSAGE_IN_FILE:
-        text: Blob = _contents(files)
-        blob: Blob = inline
+        text: Bytes = _contents(files)
+        rows: Bytes = inline
     else:
-        text, blob = inline[:length], inline[length:]
-    if flags & _BLOB_IN_FILE:
-        blob = _contents(files)
-    return flags, text, blob
+        text, rows = inline[:length], inline[length:]
+    if flags & _ROWS_IN_FILE:
+        rows = _contents(files)
+    return flags, text, rows

@@ -23,6 +23,7 @@ from typing import NoReturn, TextIO
 import msgspec
 
 from dltk_runtime import progress, settings
+from dltk_runtime.payload import Payload
 from dltk_runtime.splunk import access
 from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
 from dltk_runtime.worker import channel
@@ -100,19 +101,19 @@ def _serve(sock: socket.socket, board: Board, surroundings: _Surroundings, impor
     channel.send(sock, Ready())
     while True:
         reader.parse_until_message(sock)
-        message, blob, files = channel.receive(sock, channel.TO_WORKER)
+        message, rows, files = channel.receive(sock, channel.TO_WORKER)
         if isinstance(message, ReadAhead):
             reader.begin(Incoming(message, *files))
             continue
         phases_on_board = isinstance(message, Apply)
         board.begin()
         with surroundings.restored():
-            answer, result = _answer(handler, message, blob)
+            answer, results = _answer(handler, message, rows)
         if isinstance(answer, Applied):
             answer = msgspec.structs.replace(answer, phases=board.durations())
-        del blob
-        channel.send(sock, answer, result)
-        del answer, result
+        del rows
+        channel.send(sock, answer, Payload(results, escaped=True))
+        del answer, results
         if isinstance(message, Apply | Score):
             handler.restore()
         gc.collect(0)
@@ -180,22 +181,22 @@ def _report_progress_to(sock: socket.socket) -> None:
     progress.send_to(send)
 
 
-def _answer(handler: Handler, message: Answered, blob: channel.Blob) -> tuple[FromWorker, bytes]:
+def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWorker, bytes]:
     try:
         match message:
             case Fit():
                 os.nice(FIT_NICENESS)
                 _restrict_to(message.device)
-                return handler.fit(message, blob)
+                return handler.fit(message, rows)
             case Load():
                 _restrict_to(message.device)
                 return handler.load(message), b""
             case Apply():
-                return handler.apply(message, blob)
+                return handler.apply(message, rows)
             case Score():
-                return handler.score(message, blob), b""
+                return handler.score(message, rows), b""
             case Stage():
-                return handler.stage(message, blob), b""
+                return handler.stage(message, rows), b""
             case Describe():
                 return handler.describe(), b""
     except PhaseFailed as failure:

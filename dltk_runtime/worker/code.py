@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dltk_runtime.files.state import FileState
 from dltk_runtime.notebook.algorithm import Algorithm
-from dltk_runtime.notebook.loader import CodeFinder, pack
+from dltk_runtime.notebook.loader import CodeFinder
+from dltk_runtime.notebook.source import pack
 from dltk_runtime.paths import Paths
 from dltk_runtime.worker.messages import Code
 

@@ -14,6 +14,7 @@ from dltk_runtime.errors import NotStaged
 from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.paths import Paths
+from dltk_runtime.payload import Payload
 from dltk_runtime.tables import table
 from dltk_runtime.tables.feature import Feature
 from dltk_runtime.worker import describe, features
@@ -68,13 +69,15 @@ class Handler:
 
     # ------------------------------------------------------------ requests
 
-    def fit(self, request: Fit, blob: Blob) -> tuple[Fitted, bytes]:
+    def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, bytes]:
         """Fit and save a model, apply it to the same rows, and describe it; see `ModelFit` for the order."""
         meta: Meta = json.loads(request.meta)
-        fit = ModelFit(self._decode(blob, request.plain), meta, self._phases.call, request.holdout)
+        fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
         algorithm = self._load_code(request.algorithm, kept=None)
         with self._phases.failing("parameters"):
-            parameters.refuse(algorithm.name, parameters.hand(meta, algorithm.parameters), algorithm.parameters)
+            parameters.refuse(
+                algorithm.name, parameters.add_parameters(meta, algorithm.parameters), algorithm.parameters
+            )
         model = fit.init(algorithm.init, algorithm.summary)
         fit.fit(algorithm.fit, model)
         fit.save(algorithm.save, model, Target(request.load_name, request.folder, request.kept_model))
@@ -102,10 +105,10 @@ class Handler:
         self._pristine = Pristine(self._model)
         return Loaded(states=tuple(self._code.states), notice=notice)
 
-    def apply(self, request: Apply, blob: Blob) -> tuple[Applied, bytes]:
+    def apply(self, request: Apply, sent: Payload) -> tuple[Applied, bytes]:
         """Apply the loaded model to the rows of the request."""
         meta, notices = self._meta_of_apply(request.meta)
-        frame, in_vain = self._rows_of_apply(request, blob)
+        frame, in_vain = self._rows_of_apply(request, sent)
         rows, self._uncounted = len(frame), frame.copy(deep=False)  # copy on write hides the notebook's changes
         lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
         if lacking and request.refuse_missing:
@@ -118,10 +121,10 @@ class Handler:
             raise failure.led_by(lacking) from failure
         return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed))), in_vain), results
 
-    def score(self, request: Score, blob: Blob) -> Scored:
+    def score(self, request: Score, sent: Payload) -> Scored:
         """Compute the loaded model's metrics on the rows that the fit did not see."""
         meta, _ = self._meta_of_apply(request.meta)
-        frame = self._decode(blob, request.plain)
+        frame = self._decode(sent)
         mask = held_out(frame, features.feature_names(meta, frame), request.holdout)
         rows = frame[mask].reset_index(drop=True)
         algorithm = self._loaded()
@@ -130,10 +133,10 @@ class Handler:
             predicted = table.to_frame(result).iloc[:, 0].reset_index(drop=True)
             return Scored(rows=len(rows), metrics=scores(predicted, rows[request.target]))
 
-    def stage(self, request: Stage, blob: Blob) -> Staged:
+    def stage(self, request: Stage, sent: Payload) -> Staged:
         """Write the rows to the file that the request names, once they are known to be a frame."""
         with self._phases.entered("decode"):
-            csv = bytes(blob) if request.plain else table.unescape(blob)
+            csv = bytes(_csv(sent))
             rows = len(table.read(csv))
         with self._phases.entered("stage"):
             try:
@@ -180,19 +183,19 @@ class Handler:
         meta: Meta = json.loads(text)
         if self._targets:
             meta.setdefault("target_variables", list(self._targets))
-        return meta, parameters.hand(meta, self._loaded().parameters)
+        return meta, parameters.add_parameters(meta, self._loaded().parameters)
 
-    def _decode(self, blob: Blob, plain: bool) -> pd.DataFrame:
+    def _decode(self, sent: Payload) -> pd.DataFrame:
         with self._phases.entered("decode"):
-            return table.read(blob if plain else table.unescape(blob))
+            return table.read(_csv(sent))
 
-    def _rows_of_apply(self, request: Apply, blob: Blob) -> tuple[pd.DataFrame, bool]:
+    def _rows_of_apply(self, request: Apply, sent: Payload) -> tuple[pd.DataFrame, bool]:
         """The frame, and whether reading it ahead was in vain."""
         if not self._reader.has(request.ahead):
-            return self._decode(blob, request.plain), False
+            return self._decode(sent), False
         with self._phases.entered("decode"):
             frame = self._reader.take_frame()
-        return (self._decode(blob, request.plain), True) if frame is None else (frame, False)
+        return (self._decode(sent), True) if frame is None else (frame, False)
 
     def _encode(self, result: Any, version_column: int) -> tuple[bytes, int]:
         """The result of `apply` as a JSON string literal of CSV, and its number of rows."""
@@ -228,3 +231,8 @@ class Handler:
         if self._code.algorithm is None:
             raise PhaseFailed(ErrorReport("load", "no model is loaded"))
         return self._code.algorithm
+
+
+def _csv(rows: Payload) -> bytes | memoryview:
+    """Return rows as plain CSV."""
+    return table.unescape(rows.view()) if rows.escaped else rows.view()

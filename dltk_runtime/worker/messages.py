@@ -1,6 +1,6 @@
 """Every message between the front process and a worker, in two sections by direction.
 
-A message may have a *blob*: bytes that are too large to be copied into it (`channel.py`).
+A message may have rows, a `payload.Payload`; large ones are not copied into it (`channel.py`).
 """
 
 from __future__ import annotations
@@ -33,9 +33,6 @@ class ErrorReport(Message, frozen=True):
 
 # ---------------------------------------------------------------- front process → worker
 
-# The blob of `Fit`, `Apply`, `Score` and `Stage` is the request's `data`: a JSON string literal or, if `plain`,
-# the CSV itself, unescaped while it arrived.
-
 DUMP_SIGNAL = signal.SIGRTMIN + 1  # makes a worker dump its stack, before it is ended
 CANCELLED = 2**32  # eventfd value that ends a read-ahead; larger than any count of chunks
 
@@ -51,7 +48,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Fit(Message, frozen=True):
-    """Fit a model and save it. Blob: `data`. Answered by `Fitted` or `Failed`."""
+    """Fit a model and save it. Rows: the request's. Answered by `Fitted` or `Failed`."""
 
     algorithm: str
     load_name: str  # the `name` for save()
@@ -61,7 +58,6 @@ class Fit(Message, frozen=True):
     device: str = ""  # the only GPU to be visible, as CUDA names it; "" for no restriction
     holdout: float = 0.0  # share of the rows that `fit` must not see
     version_column: int = 0  # the value of a last result column `model_version`; 0 for no such column
-    plain: bool = False
 
 
 class Load(Message, frozen=True):
@@ -77,12 +73,11 @@ class Load(Message, frozen=True):
 
 
 class Apply(Message, frozen=True):
-    """Apply the loaded model. Blob: `data`. Answered by `Applied` or `Failed`."""
+    """Apply the loaded model. Rows: the request's. Answered by `Applied` or `Failed`."""
 
     meta: bytes  # JSON
     version_column: int = 0  # as in `Fit`
     refuse_missing: bool = False  # whether a missing feature is an error
-    plain: bool = False
     ahead: int = 0  # the number of the `ReadAhead` for these rows; 0 for none
 
 
@@ -98,7 +93,7 @@ class ReadAhead(Message, frozen=True):
 
 
 class Score(Message, frozen=True):
-    """Apply the loaded model to held-out rows and compare with the target. Blob: all of the fit's `data`.
+    """Apply the loaded model to held-out rows and compare with the target. Rows: all of the fit's.
 
     Answered by `Scored` or `Failed`.
     """
@@ -106,14 +101,12 @@ class Score(Message, frozen=True):
     meta: bytes  # JSON
     holdout: float
     target: str
-    plain: bool = False
 
 
 class Stage(Message, frozen=True):
-    """Parse `data`, and write it as CSV. Blob: `data`. Answered by `Staged` or `Failed`."""
+    """Parse the rows, and write them as CSV. Rows: the request's. Answered by `Staged` or `Failed`."""
 
     csv: str  # path to write to
-    plain: bool = False
 
 
 class Describe(Message, frozen=True):
@@ -156,7 +149,7 @@ class Loaded(Message, frozen=True):
 
 
 class Fitted(Message, frozen=True):
-    """The result of a fit. Blob: the results as a JSON string literal of CSV, empty after `apply_error`."""
+    """The result of a fit. Rows: the results, escaped; none after `apply_error`."""
 
     rows: int  # held-out ones included
     features: tuple[Feature, ...]  # all columns, targets included
@@ -178,7 +171,7 @@ class Saved(Message, frozen=True):
 
 
 class Applied(Message, frozen=True):
-    """The result of an apply. Blob: the results as a JSON string literal of CSV."""
+    """The result of an apply. Rows: the results, escaped."""
 
     rows: int
     result_rows: int

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dltk_runtime.errors import cut
-from dltk_runtime.notebook.loader import coordinates, format_traceback
+from dltk_runtime.notebook.coordinates import coordinates, format_traceback
 from dltk_runtime.worker.failure import PhaseFailed, leave_fork, sentence
 from dltk_runtime.worker.messages import Entered, ErrorReport
 

@@ -183,7 +183,7 @@ def test_another_version_begins_anew() -> None:
 
 
 def test_the_last_judgement_is_kept_for_each_model_until_the_model_goes(paths: Paths) -> None:
-    store = ModelStore(paths, keep=5)
+    store = ModelStore.open(paths, keep=5)
     kept = DriftFiles(paths.drift, store)
     with store.reserve(ModelName("algo", "m")) as reservation:
         (reservation.folder / "model").write_text("x")
@@ -203,7 +203,7 @@ def test_the_last_judgement_is_kept_for_each_model_until_the_model_goes(paths: P
 
 def test_a_judgement_that_cannot_be_written_is_no_error(paths: Paths) -> None:
     paths.drift.write_text("a file in the way")
-    kept = DriftFiles(paths.drift, ModelStore(paths, keep=5))
+    kept = DriftFiles(paths.drift, ModelStore.open(paths, keep=5))
     kept.write([(KEY, Judgement(1, 1000, []))])
     assert kept.read() == []
 

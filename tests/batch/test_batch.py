@@ -104,7 +104,7 @@ def last_job(paths: Paths) -> tuple[JobRecord, str]:
 
 
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=5)
+    return ModelStore.open(paths, keep=5)
 
 
 # What a run leaves
@@ -403,19 +403,19 @@ def test_a_scrubber_finds_secrets_in_the_forms_they_take() -> None:
     ("order", "sentence"),
     [
         ({"parameters": {"factr": "1"}}, "no parameter 'factr'. Did you mean 'factor'?"),
-        ({"parameters": {"factor": "big"}}, "factor='big' cannot be used: it must be a number"),
+        ({"parameters": {"factor": "big"}}, "Invalid factor='big': expected a number"),
         ({"parameters": {"word": "secret://NOWHERE"}}, "there is no secret 'NOWHERE'"),
         ({"parameters": {"promote": "better:acuracy"}}, "Did you mean 'accuracy'?"),
         ({"parameters": {"holdout": "0.2", "mode": "async"}}, "takes no holdout, mode"),
         ({"parameters": {"holdout": "0.2", "with_version": "t"}, "mode": "fit"}, "takes no with_version"),
         ({"data": "nowhere.csv"}, "There is no file"),
         ({"data": "staged:nothing"}, "There is no file .*nothing.csv"),
-        ({"data": "staged:../../x"}, "is no name for staged data|no file"),
+        ({"data": "staged:../../x"}, "Invalid staged data name|no file"),
         ({"data": "rows.json"}, "must be a file that ends in .csv or .parquet"),
         ({"out": Path("x.xlsx")}, "results are written as .csv or .parquet"),
         ({"resume": True}, "--resume needs --notebook"),
         ({"notebook": "maen"}, "Did you mean 'mean'?"),
-        ({"model": "../x"}, "is no name for a model"),
+        ({"model": "../x"}, "Invalid model name"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_runs(

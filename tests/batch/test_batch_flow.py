@@ -470,7 +470,7 @@ def test_a_flow_is_fitted_and_scored_from_the_command_line(
         (["--from-search", "index=x", "--to-kvstore", "c", "--app", "a", "--to-hec", "index=x"], "Give one of"),
         (["--from-search", "index=x", "--to-hec", "index=x", "--fit"], "fit first"),
         (["--from-search", "index=x", "--to-hec", "index=x", "--out", "o.csv"], "--out does not go with"),
-        (["--from-search", "index=x", "--to-hec", "x", "--since", "soon"], "'soon' is no time"),
+        (["--from-search", "index=x", "--to-hec", "x", "--since", "soon"], "Invalid time 'soon'"),
         (["--from-search", "index=x"], "splunk_access_host"),
     ],
 )

@@ -144,7 +144,7 @@ def test_other_searches_do_not_count(head: Head, search: str, changed: dict[str,
 )
 def test_what_calls_the_container(head: Head, paths: Paths, search: str) -> None:
     """The last one applies a model that is in this runtime's store; Splunk does not say whose it is."""
-    commit(ModelStore(paths, keep=5), ModelName("algo", "stored"))
+    commit(ModelStore.open(paths, keep=5), ModelName("algo", "stored"))
     head.save("calls", search, owner="nobody")
     assert "of nobody: calls" in only(head.findings()).text
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.grammar import Apply, parse_apply, parse_fit, parse_model, parse_nothing
 from dltk_runtime.emulator.mltk.tokens import Parameter, Word, tokenize
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 KEYWORDS = {"into", "by", "as", "from"}
 TAKEN_OUT = {"apply", "partial_fit", "sample_count", "sample_seed", "kfold_cv"}

@@ -38,7 +38,7 @@ def test_missing_files_come(paths: Paths, shipped: Path) -> None:
 def test_a_second_start_changes_nothing(paths: Paths, shipped: Path) -> None:
     home.lay_out(paths, shipped)
     before = (paths.notebooks / "umap.ipynb").stat()
-    assert str(home.lay_out(paths, shipped)) == "nothing new"
+    assert str(home.lay_out(paths, shipped)) == "no changes"
     assert (paths.notebooks / "umap.ipynb").stat() == before
 
 
@@ -61,7 +61,7 @@ def test_an_edited_file_stays_and_the_new_one_lies_beside_it(paths: Paths, shipp
 def test_an_edited_file_is_left_in_peace_while_nothing_new_is_shipped(paths: Paths, shipped: Path) -> None:
     home.lay_out(paths, shipped)
     (paths.notebooks / "umap.ipynb").write_text(EDITED)
-    assert str(home.lay_out(paths, shipped)) == "nothing new"
+    assert str(home.lay_out(paths, shipped)) == "no changes"
     assert not (paths.notebooks / "umap.new.ipynb").exists()
 
 
@@ -83,7 +83,7 @@ def test_on_a_volume_of_dsdl_every_file_counts_as_edited(paths: Paths, shipped: 
 
 def test_a_damaged_memory_makes_every_file_count_as_edited(paths: Paths, shipped: Path) -> None:
     home.lay_out(paths, shipped)
-    (paths.home / home.MEMORY).write_text("{half")
+    (paths.home / home.SHIPPED_HASHES_FILE).write_text("{half")
     (shipped / "umap.ipynb").write_text(NEW)
     assert home.lay_out(paths, shipped).beside == ("umap.new.ipynb",)
     assert text(paths, "umap.ipynb") == OLD

@@ -117,7 +117,7 @@ def test_whole_lines_are_logged_with_their_job(stderr: io.StringIO, pieces: list
 def test_a_line_without_end_is_cut(stderr: io.StringIO) -> None:
     texts = printed(stderr, *([b"x" * 1000] * 5), b"\nnext\n")
     assert texts[-1] == "next"
-    assert all(len(str(text)) <= logs.LONGEST_LINE for text in texts)
+    assert all(len(str(text)) <= logs.MAX_LINE_BYTES for text in texts)
 
 
 @pytest.mark.parametrize("pieces", [[b"x\n" * 10], [b"x\n"] * 10, [b"x\n" * 3, b"y\n" * 7]])

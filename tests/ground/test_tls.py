@@ -195,7 +195,7 @@ def test_a_server_whose_certificate_is_missing_does_not_start(tmp_path: Path) ->
 
 def test_without_a_token_a_server_does_not_start_and_says_how_to_make_one(tmp_path: Path) -> None:
     line = only_line(serve(tmp_path, api_token=""))
-    assert "There is no api_token" in line
+    assert "api_token is not set" in line
     assert "export api_token=$(python3 -c" in line
 
 
@@ -229,7 +229,7 @@ def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
 
 def test_an_unusable_setting_is_named(tmp_path: Path) -> None:
     line = only_line(serve(tmp_path, DLTK_MAX_BODY="lots"))
-    assert "DLTK_MAX_BODY='lots' cannot be used: it must be a size such as 512M" in line
+    assert "Invalid DLTK_MAX_BODY='lots': expected a size such as 512M" in line
 
 
 def test_the_token_may_lie_in_a_file(tmp_path: Path) -> None:
@@ -238,7 +238,9 @@ def test_the_token_may_lie_in_a_file(tmp_path: Path) -> None:
     with Service(tmp_path / "home", tmp_path, api_token="", api_token_file=str(file), DLTK_SPARES="0") as service:
         assert service.status_of("/summary", token="Bearer from-a-file") == 200
         assert service.status_of("/summary", token=str(file)) == 401
-    assert "cannot be used" in only_line(serve(tmp_path, api_token="", api_token_file=str(tmp_path / "missing")))
+    assert "expected a file that can be read" in only_line(
+        serve(tmp_path, api_token="", api_token_file=str(tmp_path / "missing"))
+    )
 
 
 def test_a_server_that_is_told_to_stop_ends_with_0_and_answers_no_more(tmp_path: Path) -> None:

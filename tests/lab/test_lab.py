@@ -24,7 +24,7 @@ def kernel(paths: Paths) -> Iterator[Run]:
     """A running kernel, started in the notebooks' folder as Jupyter does; gives what a cell prints."""
     folder = kernelspec.install(paths) / "kernels"
     manager = KernelManager(
-        kernel_name=kernelspec.NAME, kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(folder)])
+        kernel_name=kernelspec.KERNEL_NAME, kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(folder)])
     )
     manager.start_kernel(cwd=str(paths.notebooks))
     client = manager.blocking_client()

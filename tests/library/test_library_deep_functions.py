@@ -14,7 +14,7 @@ import pytest
 
 from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.notebook.loader import CodeFinder
-from dltk_runtime.notebook.parameters import hand, refuse
+from dltk_runtime.notebook.parameters import add_parameters, refuse
 from dltk_runtime.paths import SITE, Paths
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -84,7 +84,7 @@ def asked(target: str | None, features: list[str], **params: str) -> dict[str, A
 
 
 def handed(notebook: Algorithm, param: dict[str, Any]) -> dict[str, Any]:
-    refuse("it", hand(param, notebook.parameters), notebook.parameters)
+    refuse("it", add_parameters(param, notebook.parameters), notebook.parameters)
     return param
 
 

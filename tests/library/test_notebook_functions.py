@@ -11,9 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from dltk_runtime.notebook.declaration import declared
 from dltk_runtime.notebook.errors import ParametersInvalid
-from dltk_runtime.notebook.loader import compile_cell, read_source
-from dltk_runtime.notebook.parameters import declared, hand, refuse
+from dltk_runtime.notebook.loader import compile_cell
+from dltk_runtime.notebook.parameters import add_parameters, refuse
+from dltk_runtime.notebook.source import read_source
 from dltk_runtime.paths import Paths
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -62,7 +64,7 @@ def asked(target: str | None, features: list[str], **params: str) -> dict[str, A
 
 def begun(algorithm: SimpleNamespace, df: pd.DataFrame, param: dict[str, Any]) -> Any:
     """The untrained model, from parameters that were read as the worker reads them."""
-    refuse("it", hand(param, algorithm.parameters), algorithm.parameters)
+    refuse("it", add_parameters(param, algorithm.parameters), algorithm.parameters)
     return algorithm.init(df, param)
 
 
@@ -208,7 +210,7 @@ SHORT = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "word": list("abcd"), "gap": [1
         ("y", ["x", "word"], {}, r"Field\(s\) word: not numeric"),
         ("y", ["gap"], {}, r"Field\(s\) gap: missing or infinite values"),
         ("y", ["x", "nowhere"], {}, r"Field\(s\) nowhere: missing from the events"),
-        ("y", ["x"], {"epochs": "ten"}, "epochs='ten' cannot be used: it must be a whole number"),
+        ("y", ["x"], {"epochs": "ten"}, "Invalid epochs='ten': expected an integer"),
         ("y", ["x"], {"batch_size": '"0"'}, "batch_size=0 cannot be used: it must be 1 or more"),
         ("y", ["x"], {"epoch": "1"}, "no parameter 'epoch'. Did you mean 'epochs'"),
     ],

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.notebook.loader import Cell, Coordinates, Source, coordinates, coordinates_in, format_traceback
+from dltk_runtime.notebook.cells import Cell
+from dltk_runtime.notebook.coordinates import Coordinates, coordinates, coordinates_in, format_traceback
+from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.notebook.helpers import module, write_helper

@@ -12,8 +12,11 @@ from textwrap import dedent
 import pytest
 
 from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.files.state import unchanged
+from dltk_runtime.notebook.coordinates import coordinates
 from dltk_runtime.notebook.errors import NotebookUnreadable
-from dltk_runtime.notebook.loader import CodeFinder, coordinates, pack, read_source, unchanged
+from dltk_runtime.notebook.loader import CodeFinder
+from dltk_runtime.notebook.source import pack, read_source
 from dltk_runtime.paths import SITE, Paths
 from tests.conftest import MakeNotebook
 from tests.notebook.helpers import module, write_helper
@@ -251,7 +254,7 @@ class TestProcesses:
         code = dedent(f"""
             import concurrent.futures, multiprocessing, joblib
             from app.model.nets import failing
-            from dltk_runtime.notebook import coordinates
+            from dltk_runtime.notebook.coordinates import coordinates
             try:
                 {call}
             except ValueError as error:
@@ -269,7 +272,7 @@ class TestProcesses:
         code = dedent(f"""
             from pathlib import Path
             from joblib import Parallel, delayed
-            from dltk_runtime.notebook import CodeFinder
+            from dltk_runtime.notebook.loader import CodeFinder
             from dltk_runtime.settings import code_location
             CodeFinder(code_location()[0], Path({str(kept)!r})).install()
             from app.model.nets import twice

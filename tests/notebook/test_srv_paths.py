@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.notebook.loader import rebase_constants
+from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import Paths
 
 

@@ -60,7 +60,7 @@ def kill_after(seconds: float, victims: Callable[[], list[int]]) -> threading.Ti
 
 def check(paths: Paths, service: Service, last: int) -> int:
     """The version in force is whole, loads, and is not older than the last one that answered; its rows."""
-    version = ModelStore(paths, 5).current(ModelName("algo", "m"))
+    version = ModelStore.open(paths, 5).current(ModelName("algo", "m"))
     if version is None:
         assert last == 0
         return 0

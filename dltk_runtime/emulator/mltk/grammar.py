@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from dltk_runtime import booleans
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.tokens import Parameter, Token, Word, tokenize
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 # The names that run in a container; every other algorithm runs inside Splunk itself.
 CONTAINERS = ("MLTKContainer", "AITKContainer")
 
 _MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FLAGS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +204,10 @@ def _flag(params: dict[str, str], key: str, *, default: bool) -> bool:
     if key not in params:
         return default
     value = unquote(params.pop(key))
-    if value.lower() not in _FLAGS:
-        raise SearchInvalid(f"Invalid value for {key}: {shown(value)} is neither true nor false")
-    return _FLAGS[value.lower()]
+    try:
+        return booleans.parse_spl(value)
+    except ValueError as error:
+        raise SearchInvalid(f"Invalid value for {key}: {shown(value)} is neither true nor false") from error
 
 
 def _count(params: dict[str, str], key: str) -> int | None:

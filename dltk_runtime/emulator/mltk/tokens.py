@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 # A quoted piece may hold anything. Single quotes count only around a whole word, or "don't" would open one.
 _QUOTED = r""""(?:\\.|[^"\\])*"|(?<![^\s,=])'[^']*'(?=[\s,=]|$)"""

@@ -13,7 +13,7 @@ from dltk_runtime.emulator.spl.rows import Row
 from dltk_runtime.emulator.spl.scan import words
 from dltk_runtime.emulator.spl.values import Value, number, text, tidy
 from dltk_runtime.errors import nearest
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 _ORDERED = ("first", "last", "earliest", "latest", "list", "values")
 _CALL = re.compile(r"(?P<name>\w+)(?:\((?P<argument>.*)\))?", re.DOTALL)

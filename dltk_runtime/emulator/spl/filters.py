@@ -14,7 +14,7 @@ from typing import Any
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.values import Value, number, text
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 Predicate = Callable[[Mapping[str, Value]], bool]
 

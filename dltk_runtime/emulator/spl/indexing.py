@@ -16,7 +16,7 @@ from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
 from dltk_runtime.emulator.spl.scan import flag, options
 from dltk_runtime.emulator.spl.values import Value, number, text
 from dltk_runtime.emulator.standin import Event
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 _PAIR = re.compile(r'(?<![\w"])(\w+)=(?:"([^"]*)"|([^",\s]+))')
 

@@ -21,7 +21,7 @@ from dltk_runtime.emulator.spl.values import Value, number, text
 from dltk_runtime.emulator.standin import Collection, KvRefused
 from dltk_runtime.emulator.standin.kvstore import MOST_DOCUMENTS
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 _INPUT = re.compile(r"(?P<name>\"[^\"]+\"|\S+)(?:\s+where\s+(?P<filter>.*))?", re.IGNORECASE | re.DOTALL)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from dltk_runtime import booleans
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 _PIECE = re.compile(
     r"""(?P<quoted>"(?:\\.|[^"\\])*"|'[^']*')|(?P<open>\()|(?P<close>\))|(?P<gap>[\s,]+)|.""", re.DOTALL
@@ -61,7 +62,7 @@ def flag(value: str) -> bool:
     Raises:
         SearchInvalid: it is neither.
     """
-    values = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
-    if value.lower() not in values:
-        raise SearchInvalid(f"{shown(value)} is neither true nor false")
-    return values[value.lower()]
+    try:
+        return booleans.parse_spl(value)
+    except ValueError as error:
+        raise SearchInvalid(f"{shown(value)} is neither true nor false") from error

@@ -18,7 +18,7 @@ from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
 from dltk_runtime.emulator.spl.scan import flag, options
 from dltk_runtime.emulator.spl.values import Value, number, text, tidy
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 _SPANS = {"s": 1, "m": 60, "h": 3600}
 
