@@ -16,7 +16,7 @@ class Trait(Flag):
 
 
 class Library(NamedTuple):
-    """One library: its import name, its traits, and its distributions if their names differ from that."""
+    """One library. `distributions` are its names in package metadata, if not `module`."""
 
     module: str
     traits: Trait
