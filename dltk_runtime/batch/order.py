@@ -99,9 +99,7 @@ def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[st
 def _options(order: Order, declared: Mapping[str, Value], data: Path) -> FitOptions:
     """The runtime's own parameters: `promote` and, for a fit of the algorithm alone, `holdout`."""
     given = order.parameters
-    own = {
-        name: value for name, value in given.items() if name in parameters.RUNTIME_PARAMETERS and name not in declared
-    }
+    own = {name: given[name] for name in parameters.RUNTIME_PARAMETERS if name in given and name not in declared}
     taken = {"promote", "holdout"} if order.mode == FIT else {"promote"}
     if others := sorted(own.keys() - taken):
         raise BatchInvalid(

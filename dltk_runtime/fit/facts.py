@@ -1,4 +1,4 @@
-"""The facts of a version, from what a worker or a batch run's kernel answered."""
+"""The facts of a version, from the answer of a worker or of a batch run's kernel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dltk_runtime.worker.messages import Fitted
 
 
 def facts_of(fitted: Fitted, *, parameters: Mapping[str, str], targets: Sequence[str], job: str) -> Facts:
-    """The facts of a fit. `parameters` are those of the request as texts, `job` is the id of its job."""
+    """Return the facts of a fit; `parameters` are the request's texts, `job` is the job's id."""
     return Facts(
         sources=[SourceHash(each.name, each.path, each.sha256) for each in unpack(fitted.code)],
         parameters=dict(parameters),

@@ -2,15 +2,15 @@
 
 ::
 
-    data (JSON string) ── table.unescape ──> CSV ── table.read ──> DataFrame ── apply ──> any result
-                                                    │ csv_reader                              │
-                                                    └ csv_pieces: large, or still arriving    │ table.to_frame
-    results (JSON string) <────────────────── table.write ── csv_writer <───────── DataFrame <┘
+    rows: JSON string ── table.unescape ──> CSV ── table.read ──> DataFrame ──> the notebook
+    results: JSON string <── table.write ── DataFrame <── table.to_frame ── what `apply` returns
 
-    feature     one column of a fit's rows: name, kind, baseline
-    baseline    the distribution of its values, and the distance of later rows from it
+| file | role |
+|---|---|
+| `table` | what other packages call, exactly as ``pandas.read_csv`` and ``to_csv`` do it |
+| `csv_reader`, `csv_pieces`, `csv_writer` | faster ways to the same frames and texts, for common cases |
+| `feature` | one column of a fit's rows: name, kind, baseline |
+| `baseline` | the distribution of a column's values, and the distance of later rows from it |
 
-`table` is what other packages call. Results equal those of ``pandas.read_csv`` and ``DataFrame.to_csv``; the other
-files are faster ways to them for the common cases. `feature` and `baseline` import no pandas: the front process
-imports them, too.
+`feature` and `baseline` import no pandas: the front process reads them in manifests.
 """

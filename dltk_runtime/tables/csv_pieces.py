@@ -1,8 +1,8 @@
-"""Parse a large CSV of plain numbers in pieces: in several threads, or while the rest of it still arrives.
+"""Parse a large CSV of plain numbers in pieces: in several threads, or while it still arrives.
 
-pandas parses a large file in chunks of a number of rows that depends on its width, and infers the type of a column
-for each chunk. A piece therefore never extends over the end of a chunk, and the types of a column in the pieces
-determine the type that pandas would infer:
+pandas parses a large file in chunks of a number of rows that depends on its width, and infers the
+type of a column for each chunk. A piece therefore never extends over the end of a chunk, and the
+types of a column in the pieces determine the type that pandas would infer:
 
 | types of a column in the pieces | its type |
 |---|---|
@@ -31,9 +31,9 @@ Arrays = Sequence[np.ndarray[Any, Any]]
 
 HEAD_BYTES = 64 * 1024  # have to be there before the first piece is parsed
 PROBE_BYTES = 16 * 1024  # are parsed first: they reveal most files of other than plain numbers
-BLOCK_BYTES = 64 * 1024  # are searched for line ends at once, so that they stay in the processor's cache
+BLOCK_BYTES = 64 * 1024  # are searched for line ends at once, and fit into the processor's cache
 PIECE_BYTES = 1024**2  # of the smallest piece, or half: a tenth of its two milliseconds is overhead
-MIN_THREADED_BYTES = 12 * 1024**2  # from here on threads save more time than they spend waiting for each other
+MIN_THREADED_BYTES = 12 * 1024**2  # from here on threads save more time than they cost
 MAX_EXACT_INTEGER = 2**53  # up to here a float64 holds every integer (IEEE 754)
 _PLAIN = (np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_))
 _INTEGER, _FLOAT, _ = _PLAIN
@@ -45,7 +45,8 @@ class Odd(Exception):
     """The file has to be parsed as a whole."""
 
 
-# What parsing in pieces raises. An error in the file is raised again, with its place, by the parse of the whole.
+# What parsing in pieces raises. The parse of the whole raises an error in the file again, with its
+# place.
 UNREADABLE = (Odd, ValueError, OverflowError, MemoryError)
 
 
@@ -66,10 +67,10 @@ class Bytes:
 
 
 class Pieces:
-    """Parse one file in pieces: `read` what has arrived so far, then take the `frame` when all bytes are there."""
+    """Parses one file in pieces: `read` as it arrives, then `frame` when all bytes are there."""
 
     def __init__(self, text: Text, begin: Blob, expected: int) -> None:
-        """`begin` holds the first `HEAD_BYTES` bytes; `expected` is the approximate size of the file in bytes.
+        """`begin` is the first `HEAD_BYTES` bytes, `expected` the approximate size in bytes.
 
         Raises:
             Odd: it is not a file of plain numbers, or the first row cannot be located.
@@ -90,7 +91,7 @@ class Pieces:
         self._columns = _Columns(text, head)
 
     def read(self, size: int) -> bool:
-        """Parse one piece of the first `size` bytes, which have arrived; False if they hold no whole one.
+        """Parse one piece of the `size` bytes that have arrived; False if they hold no whole one.
 
         Raises:
             UNREADABLE: the file has to be parsed as a whole.
@@ -146,7 +147,7 @@ class Pieces:
         self._scanned = max(size, self._scanned)
 
     def _unread(self, rows: int) -> list[_Piece]:
-        """Pieces of at most `rows` rows from the first row that is not parsed yet to the last known end."""
+        """Split what is not parsed yet, up to the last known end, into pieces of up to `rows` rows."""
         last, each = len(self._ends) - 1, rows // self._step
         bounds = [self._done, *range((self._done // each + 1) * each, last, each), last]
         return [
@@ -164,7 +165,7 @@ class _Piece(NamedTuple):
 
 
 class _Columns:
-    """One array for each column, filled from the top and allocated for the expected number of rows."""
+    """One array for each column, allocated for the expected rows and filled from the top."""
 
     def __init__(self, text: Text, head: int) -> None:
         self._text = text
@@ -195,14 +196,14 @@ class _Columns:
         self._rows = rows
 
     def frame(self, names: pd.Index[Any]) -> pd.DataFrame:
-        """The frame of all rows added."""
+        """Return the frame of all rows added."""
         columns = {place: array[: self._rows] for place, array in enumerate(self._arrays)}
         frame = pd.DataFrame(columns, index=pd.RangeIndex(self._rows), copy=False)
         frame.columns = names
         return frame
 
     def _reconcile(self, place: int, array: np.ndarray[Any, Any]) -> None:
-        """Convert the column to floats, if one of it and the new rows holds integers and the other floats.
+        """Convert the column to floats, if one of it and the new rows holds integers.
 
         Raises:
             Odd: pandas would parse the text of one of the integers as another float.
@@ -242,7 +243,7 @@ def _arrays(text: bytes) -> Arrays:
 
 
 def _line_ends(begin: bytes) -> tuple[int, int]:
-    """The offsets of the first row, and of the end of a row about `PROBE_BYTES` later."""
+    """Return the offsets of the first row, and of the end of a row about `PROBE_BYTES` later."""
     first = begin.find(b"\n") + 1
     other = begin.find(b"\n", first + PROBE_BYTES) + 1
     if not begin[:first].strip() or not other or b'"' in begin[:other]:
@@ -252,12 +253,12 @@ def _line_ends(begin: bytes) -> tuple[int, int]:
 
 @functools.cache
 def _rows_of_chunk(width: int) -> int:
-    """The rows of one chunk of pandas for a file of `width` columns (`TextReader`, ``buffer_lines``)."""
+    """Return the rows in a chunk of pandas for `width` columns (`TextReader`, ``buffer_lines``)."""
     return _power_of_two(2**20 // width, 2**20)
 
 
 def _power_of_two(number: int, most: int) -> int:
-    """The largest power of two that is below `number` and at most `most`; 1 if there is none."""
+    """Return the largest power of two below `number` and at most `most`; 1 if there is none."""
     power = 1
     while power * 2 < number and power * 2 <= most:
         power *= 2

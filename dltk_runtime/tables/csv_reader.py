@@ -24,8 +24,8 @@ Blob = bytes | memoryview
 
 MAX_SMALL_BYTES = 16 * 1024  # up to here orjson is faster than the set-up of pandas' parser
 _NAMES = re.compile(rb"[A-Za-z_]\w*(?:,[A-Za-z_]\w*)*")
-# Up to 15 digits pandas' float parser divides an exact integer by an exact power of ten, so that it rounds once, as
-# orjson's and numpy's do.
+# Up to 15 digits pandas' float parser divides an exact integer by an exact power of ten, so that it
+# rounds once, as orjson's and numpy's do.
 _NUMBER = rb"-?+(?:[0-9]{1,8}+\.[0-9]{1,7}+|[0-9]{9,11}+\.[0-9]{1,4}+|[0-9]{1,15}+)"
 
 
@@ -72,7 +72,7 @@ def _mixed(cells: list[bytes], names: Sequence[str]) -> pd.DataFrame:
 
 
 def _parsed(cells: bytes, kind: type[np.generic]) -> np.ndarray[Any, Any]:
-    """Parse plain numbers separated by commas: all with a point, or none (``-0`` is -0.0 among floats)."""
+    """Parse plain numbers separated by commas: all with a point, or none."""
     try:
         return np.array(orjson.loads(b"[%b]" % cells), kind)
     except orjson.JSONDecodeError:  # leading zeros
@@ -81,7 +81,7 @@ def _parsed(cells: bytes, kind: type[np.generic]) -> np.ndarray[Any, Any]:
 
 @functools.lru_cache(maxsize=256)
 def _names(head: bytes) -> tuple[str, ...] | None:
-    """The columns' names; None if pandas might change them."""
+    """Split a header into the columns' names; None if pandas might change them."""
     if not _NAMES.fullmatch(head):
         return None
     names = tuple(head.decode().split(","))
@@ -90,7 +90,7 @@ def _names(head: bytes) -> tuple[str, ...] | None:
 
 @functools.lru_cache(maxsize=256)
 def _rows(width: int) -> re.Pattern[bytes]:
-    """The pattern of rows of `width` plain numbers."""
+    """Return the pattern of rows of `width` plain numbers."""
     return re.compile(b"(?:%b(?:,%b){%d}\n)++" % (_NUMBER, _NUMBER, width - 1))
 
 

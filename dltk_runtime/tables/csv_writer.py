@@ -1,8 +1,8 @@
-r"""The text of ``DataFrame.to_csv(index=False)`` as a JSON string literal, by a faster writer where one exists.
+r"""Write ``DataFrame.to_csv(index=False)`` as a JSON string literal, faster where possible.
 
-pandas writes cell by cell through Python's csv module. Here orjson writes numbers column by column, as Python's own
-shortest text of floats; texts are quoted once for each distinct value; and line ends are written as JSON's ``\n``
-at once, so that nothing is escaped a second time.
+pandas writes cell by cell through Python's csv module. Here orjson writes numbers column by
+column, as Python's own shortest text of floats; texts are quoted once for each distinct value; and
+line ends are written as JSON's ``\n`` at once, so that nothing is escaped a second time.
 
 | column | writer |
 |---|---|
@@ -30,8 +30,8 @@ import pandas as pd
 
 LINE_END = b"\\n"  # inside a JSON string
 EMPTY_LINE = b'\\"\\"'  # a missing value that is the only cell of its line, as csv writes it
-MIN_EXPONENT_FLOAT32 = 1e5  # from here on a float32 may have an exponent in pandas' text, and none in orjson's
-MAX_EXPONENT_FLOAT = 1e-4  # up to here floats have exponents in Python's text, and zeros in orjson's
+MIN_EXPONENT_FLOAT32 = 1e5  # from here on pandas' text of a float32 may have an exponent
+MAX_EXPONENT_FLOAT = 1e-4  # up to here Python's text of a float has an exponent
 
 Tokens = list[bytes]
 
@@ -59,7 +59,7 @@ def _by_pandas(frame: pd.DataFrame) -> bytes:
 
 
 def _one_block(frame: pd.DataFrame) -> bytes | None:
-    """Encode a frame of one column of numbers or of float64 columns alone; None for any other frame."""
+    """Encode a column of numbers, or float64 columns alone; None for any other frame."""
     if frame.shape[1] == 1:
         values = frame.to_numpy()
         if not _is_plain(values.dtype):
@@ -84,7 +84,7 @@ def _rows(columns: list[Tokens]) -> bytes:
 
 
 def _tokens(column: pd.Series[Any]) -> Tokens | None:
-    """The text of each cell; None if the column is left to pandas."""
+    """Return the text of each cell; None if the column is left to pandas."""
     kind = column.dtype
     if isinstance(kind, np.dtype) and _is_plain(kind):
         return _numbers(column.to_numpy())[1:-1].split(b",")
@@ -112,7 +112,10 @@ def _texts(column: pd.Series[Any]) -> Tokens | None:
 
 
 def _numbers(values: np.ndarray[Any, Any], empty: bytes = b"") -> bytes:
-    """The text of an array by orjson, with Python's text where the two differ, and `empty` for missing values."""
+    """Encode an array by orjson, with Python's text where the two differ.
+
+    Missing values are encoded as `empty`.
+    """
     if values.dtype.kind != "f":
         return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
     sizes = np.abs(values)
@@ -127,7 +130,7 @@ def _numbers(values: np.ndarray[Any, Any], empty: bytes = b"") -> bytes:
 
 
 def _odd(values: np.ndarray[Any, Any], empty: bytes) -> Tokens:
-    """The text of floats as pandas writes them, for those that orjson writes differently."""
+    """Return pandas' text of the floats that orjson writes differently."""
     if values.dtype == np.float64:
         return [empty if np.isnan(value) else repr(value).encode() for value in values.tolist()]
     there = pd.Series(values[~np.isnan(values)])
@@ -136,7 +139,7 @@ def _odd(values: np.ndarray[Any, Any], empty: bytes) -> Tokens:
 
 
 def _line(cells: Iterable[str]) -> str:
-    """One line of CSV without its end, quoted as pandas does."""
+    """Return one line of CSV without its end, quoted as pandas does."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()[:-1]

@@ -1,4 +1,4 @@
-"""CSV bytes ↔ DataFrame, with exactly the semantics of ``pandas.read_csv`` and ``DataFrame.to_csv``.
+"""CSV bytes ↔ DataFrame, exactly as ``pandas.read_csv`` and ``DataFrame.to_csv`` do it.
 
 Imported in workers and kernels only: the front process parses no data.
 """
@@ -23,7 +23,7 @@ def unescape(literal: Blob) -> bytes:
     """Decode a JSON string literal, quotes included, into UTF-8 bytes.
 
     Raises:
-        DataInvalid: it is not UTF-8, not JSON, or holds a lone surrogate, which UTF-8 cannot encode.
+        DataInvalid: it is not UTF-8, not JSON, or holds a lone surrogate.
     """
     try:
         return msgspec.json.decode(literal, type=str).encode()
@@ -66,7 +66,9 @@ def read(csv: Blob) -> pd.DataFrame:
 
 
 def to_frame(result: Any) -> pd.DataFrame:
-    """Convert the result of `apply` to a frame: a DataFrame, Series, ndarray, list, dict of lists or tensor.
+    """Convert the result of `apply` to a frame.
+
+    It may be a DataFrame, Series, ndarray, list, dict of lists or tensor.
 
     Raises:
         TypeError: ``pandas.DataFrame`` does not accept the result; the text names its type.
@@ -89,12 +91,15 @@ def to_frame(result: Any) -> pd.DataFrame:
 
 
 def write(frame: pd.DataFrame) -> bytes:
-    """Encode the frame's CSV, exactly as ``to_csv(index=False)`` writes it, as a JSON string literal with quotes."""
+    """Encode the CSV of ``to_csv(index=False)`` as a JSON string literal, quotes included."""
     return csv_writer.literal(frame)
 
 
 def numbers(frame: pd.DataFrame, most: int = MAX_SMALL_CELLS) -> np.ndarray[Any, Any] | None:
-    """The values, shape (rows, columns), of a frame of at most `most` cells, all numbers; None for any other frame."""
+    """Return the values of a frame of numbers, shape (rows, columns).
+
+    None for a frame with any other column or with more than `most` cells.
+    """
     if frame.size > most or (frame.size > MAX_SMALL_CELLS and any(dtype.kind not in "iuf" for dtype in frame.dtypes)):
         return None
     values = frame.to_numpy()
@@ -102,12 +107,15 @@ def numbers(frame: pd.DataFrame, most: int = MAX_SMALL_CELLS) -> np.ndarray[Any,
 
 
 def kind(column: pd.Series[Any]) -> str:
-    """``number``, ``boolean`` or ``text``: int and float are one kind, because the chunks of one search mix them."""
+    """Return ``number``, ``boolean`` or ``text``.
+
+    int and float are one kind: the chunks of one search mix them.
+    """
     return kind_of(column.dtype)
 
 
 def kind_of(dtype: Any) -> str:
-    """The `kind` of a column with this dtype."""
+    """Return the `kind` of a column with this dtype."""
     if pd.api.types.is_bool_dtype(dtype):
         return "boolean"
     return "number" if pd.api.types.is_numeric_dtype(dtype) else "text"
