@@ -1,7 +1,7 @@
 """Tokens of SPL: one pass over the text of a search or of a command's arguments.
 
-Every parser of SPL text is built on `lex`; its patterns also define the terminals of the grammar of eval.
-Macro calls are the exception: they are expanded before quotes have a meaning (`spl.macros`).
+Every parser of SPL is built on `lex`, and the grammar of eval shares its patterns of quotes. Only
+macro calls are read before, because they are expanded in quotes too (`spl.macros`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.errors import shown
 from dltk_runtime.texts import unquote
 
-MAX_NESTING = 100  # levels of brackets or operators; the parsers and what they compile are recursive
+# Levels of brackets or operators; the parsers and the functions they compile are recursive.
+MAX_NESTING = 100
 
 # A backslash escapes the character after it.
 STRING = r'"(?:\\.|[^"\\])*"'
@@ -117,13 +118,13 @@ def words(text: str) -> Iterator[str]:
     for token in lex(text):
         depth += (token.text == "(") - (token.text == ")")
         if depth < 0:
-            raise SearchInvalid(f"a bracket closes that no bracket opens, in {shown(text)}")
+            raise SearchInvalid(f"unmatched closing bracket in {shown(text)}")
         if depth or token.kind not in GAPS:
             current += token.text
         elif current:
             yield current
             current = ""
     if depth:
-        raise SearchInvalid(f"a bracket is not closed, in {shown(text)}")
+        raise SearchInvalid(f"unclosed bracket in {shown(text)}")
     if current:
         yield current

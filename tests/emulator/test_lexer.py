@@ -133,7 +133,7 @@ def test_the_deepest_that_is_read_is_also_evaluated() -> None:
 
 def test_macros_that_grow_without_end_are_refused() -> None:
     doubled = {f"m{number}": Macro((), f"`m{number + 1}` `m{number + 1}`") for number in range(40)}
-    with pytest.raises(SearchInvalid, match="macros make a search of more than 1,000,000 characters"):
+    with pytest.raises(SearchInvalid, match="macros expand the search to more than 1,000,000 characters"):
         expand("`m0`", doubled)
 
 

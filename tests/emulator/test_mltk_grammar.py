@@ -128,7 +128,7 @@ class TestFit:
             ("MLTKContainer kfold_cv=3 y from x", "does not support kfold_cv"),
             ("MLTKContainer partial_fit=t y from x", '"partial_fit" needs a model'),
             ("MLTKContainer apply=perhaps y from x", "neither true nor false"),
-            ("MLTKContainer sample_count=-1 y from x", "must be a whole number"),
+            ("MLTKContainer sample_count=-1 y from x", "must be an integer"),
             ("MLTKContainer a b from x", "expected one target field"),
         ],
     )

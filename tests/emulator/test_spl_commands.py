@@ -65,7 +65,7 @@ class TestLookups:
 
     @pytest.mark.parametrize("name", ["../x.csv", "/tmp/x.csv", "a/b.csv", ".x.csv", "x", "__mlspl_m.mlmodel", '""'])
     def test_outputlookup_writes_nowhere_else(self, context: Context, name: str) -> None:
-        with pytest.raises(SearchInvalid, match="no name for a lookup file"):
+        with pytest.raises(SearchInvalid, match="Invalid lookup file name"):
             run(f"| makeresults | outputlookup {name}", context)
 
     def test_a_file_that_is_not_there_names_the_folders_and_the_nearest(self, context: Context, paths: Paths) -> None:
@@ -94,8 +94,8 @@ class TestRowsAndColumns:
         assert len(run(f"| makeresults count=12 | head {arguments}", context).frame) == rows
 
     @pytest.mark.parametrize("search", ["head x", "head -1", "head 1.5", "head limit=3"])
-    def test_head_wants_a_whole_number(self, context: Context, search: str) -> None:
-        with pytest.raises(SearchInvalid, match="Error in 'head' command: a whole number is wanted"):
+    def test_head_takes_an_integer(self, context: Context, search: str) -> None:
+        with pytest.raises(SearchInvalid, match="Error in 'head' command: expected an integer"):
             run(f"| makeresults | {search}", context)
 
     def test_makeresults_makes_rows_with_the_time(self, context: Context) -> None:
@@ -126,8 +126,8 @@ class TestRowsAndColumns:
         assert len(result) == 1
 
     @pytest.mark.parametrize("command", ["table", "fields", "fields -", "table a=1"])
-    def test_names_are_wanted(self, context: Context, command: str) -> None:
-        with pytest.raises(SearchInvalid, match="names of fields are wanted"):
+    def test_names_are_required(self, context: Context, command: str) -> None:
+        with pytest.raises(SearchInvalid, match="expected names of fields"):
             run(f"| makeresults | {command}", context)
 
 
@@ -191,7 +191,7 @@ class TestPipeline:
     def test_errors_name_the_command_as_splunk_does(self, context: Context) -> None:
         with pytest.raises(SearchInvalid, match="Error in 'fit' command: Syntax error: you may specify \"into\" only"):
             run("| makeresults | fit MLTKContainer x into a into b", context)
-        with pytest.raises(SearchInvalid, match="Error in 'head' command: there are no rows to work on"):
+        with pytest.raises(SearchInvalid, match="Error in 'head' command: no input rows"):
             run("head 3", context)
 
     def test_another_table_of_commands_is_another_set(self, context: Context) -> None:

@@ -50,7 +50,7 @@ def test_a_search_for_events_is_the_command_search(search: str) -> None:
         ("| `macro(1)`", "macros"),
         ('| where a="b | head', "unbalanced quotes"),
         ("| head ```x", "comment"),
-        ("| =3", "no command's name"),
+        ("| =3", "expected the name of a command"),
     ],
 )
 def test_what_cannot_run_is_refused_by_name(search: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What the person typed behind ``fit``, ``apply``, ``summary``, ``listmodels`` and ``deletemodel`` (protocol 4)."""
+"""Parse the arguments of MLTK's commands, from ``fit`` to ``deletemodel`` (protocol 4)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.errors import shown
 from dltk_runtime.texts import unquote
 
-# The names that run in a container; every other algorithm runs inside Splunk itself.
+# Algorithms that run in a container; all others run in Splunk itself.
 CONTAINERS = ("MLTKContainer", "AITKContainer")
 
 _MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -20,7 +20,7 @@ _MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class FitCommand:
-    """One ``fit``. `options` are those of protocol 1.1, in order of first appearance, without what MLTK adds."""
+    """One ``fit``; `options` are those of protocol 1.1, in order of first appearance."""
 
     algorithm: str
     options: dict[str, Any]
@@ -31,13 +31,13 @@ class FitCommand:
 
     @property
     def model(self) -> str | None:
-        """The name behind ``into``."""
+        """The name after ``into``."""
         return self.options.get("model_name")
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyCommand:
-    """One ``apply``. `params` is None when the search gives none: then those of the fit hold."""
+    """One ``apply``. Without `params` those of the fit are used."""
 
     model: str
     output_name: str | None = None
@@ -45,10 +45,10 @@ class ApplyCommand:
 
 
 def parse_fit(arguments: str) -> FitCommand:
-    """Read what follows ``fit``.
+    """Parse the arguments of ``fit``.
 
     Raises:
-        SearchInvalid: with MLTK's text where it has one.
+        SearchInvalid: with the text of MLTK if it has one.
     """
     tokens = parse_arguments(arguments)
     first = next(tokens, None)
@@ -75,10 +75,10 @@ def parse_fit(arguments: str) -> FitCommand:
 
 
 def parse_apply(arguments: str) -> ApplyCommand:
-    """Read what follows ``apply``.
+    """Parse the arguments of ``apply``.
 
     Raises:
-        SearchInvalid: no model, positional arguments behind it, or a keyword of ``fit``.
+        SearchInvalid: no model, positional arguments after it, or a keyword of ``fit``.
     """
     model, rest = _model_and_rest(arguments, "apply")
     output_name: str | None = None
@@ -97,29 +97,37 @@ def parse_apply(arguments: str) -> ApplyCommand:
 
 
 def parse_model(arguments: str, command: str) -> str:
-    """The one model name that ``summary`` and ``deletemodel`` take."""
+    """Parse the model name that ``summary`` and ``deletemodel`` take.
+
+    Raises:
+        SearchInvalid: no model, or more arguments.
+    """
     model, rest = _model_and_rest(arguments, command)
     for token in rest:
-        raise SearchInvalid(f"Syntax error: unexpected argument {token.text!r} behind the model's name")
+        raise SearchInvalid(f"Syntax error: unexpected argument {token.text!r} after the model name")
     return model
 
 
 def parse_nothing(arguments: str) -> None:
-    """Refuse whatever follows ``listmodels``."""
+    """Refuse any argument of ``listmodels``.
+
+    Raises:
+        SearchInvalid: there is one.
+    """
     for token in parse_arguments(arguments):
         raise SearchInvalid(f"Syntax error: unexpected argument {token.text!r}")
 
 
 def model_name(text: str) -> str:
-    """The name in ``[app:|user:]NAME``.
+    """Return the name in ``[app:|user:]NAME``.
 
     Raises:
-        SearchInvalid: it is no model's name.
+        SearchInvalid: it is not a valid name.
     """
     name = re.sub(r"^(app|user):", "", text)
     if not _MODEL_NAME.fullmatch(name):
         raise SearchInvalid(
-            f"Invalid model name {shown(name)}: a name begins with a letter or underscore and goes on with letters, "
+            f"Invalid model name {shown(name)}: names start with a letter or underscore, followed by letters, "
             "digits and underscores"
         )
     return name
@@ -127,7 +135,7 @@ def model_name(text: str) -> str:
 
 @dataclass(slots=True)
 class _Options:
-    """Collects `options` token by token; a dictionary keeps the order of first appearance by itself."""
+    """Collects `options` argument by argument, in order of first appearance."""
 
     options: dict[str, Any] = field(default_factory=dict)
     seen_from: bool = False
@@ -163,7 +171,7 @@ class _Options:
         self.options["output_name"] = _argument("as", tokens)
 
     def _from(self, _: Iterator[Argument]) -> None:
-        """The fields so far were the target."""
+        """Turn the fields before ``from`` into the target."""
         _only_once("from", taken=self.seen_from)
         self.seen_from = True
         target = self.options.pop("feature_variables", [])
@@ -195,7 +203,7 @@ def _model_and_rest(arguments: str, command: str) -> tuple[str, Iterator[Argumen
 
 
 def _flag(params: dict[str, str], key: str, *, default: bool) -> bool:
-    """Take a yes or no out of `params`: MLTK's own, not the algorithm's."""
+    """Remove a flag of MLTK, which the algorithm does not receive, from `params`."""
     if key not in params:
         return default
     try:
@@ -210,7 +218,7 @@ def _count(params: dict[str, str], key: str) -> int | None:
     value = unquote(params.pop(key))
     count = parse_count(value)
     if count is None:
-        raise SearchInvalid(f"Invalid value for {key}: {shown(value)} must be a whole number")
+        raise SearchInvalid(f"Invalid value for {key}: {shown(value)} must be an integer")
     return count
 
 

@@ -1,4 +1,4 @@
-"""The conditions of ``search`` and of ``inputlookup … where``: ``field=value``, AND, OR, NOT, parentheses.
+"""Conditions of ``search`` and ``inputlookup … where``: ``field=value``, AND, OR, NOT, parentheses.
 
 OR binds before AND, as in Splunk's search command; conditions beside each other are joined by AND.
 """
@@ -39,7 +39,7 @@ class Filter:
 
 
 def parse_filter(words: str, *, fold: bool) -> Filter:
-    """Parse conditions; with `fold` capitals do not matter in values, as in the search command.
+    """Parse conditions; with `fold` values are compared without regard to case, as search does.
 
     Raises:
         SearchInvalid: words to look for in the raw text, wildcards, unbalanced parentheses.
@@ -70,7 +70,7 @@ class _Parser:
     def parse(self) -> Filter:
         found = self._conjunction()
         if self._peek() is not None:
-            raise SearchInvalid("a bracket closes that no bracket opens")
+            raise SearchInvalid("unmatched closing bracket")
         return found
 
     def _conjunction(self) -> Filter:
@@ -85,7 +85,7 @@ class _Parser:
         parts = [self._inversion()]
         while self._skip("OR"):
             parts.append(self._inversion())
-        # What one side of an OR says does not hold for every row.
+        # A comparison on one side of an OR does not hold for every row.
         return parts[0] if len(parts) == 1 else Filter(lambda row: any(part.keeps(row) for part in parts))
 
     def _inversion(self) -> Filter:
@@ -102,10 +102,10 @@ class _Parser:
         if isinstance(item, _Comparison):
             return _compile(item, str.lower if self._fold else str)
         if item != "(":
-            raise SearchInvalid(f"a comparison is wanted before {shown(item)}")
+            raise SearchInvalid(f"expected a comparison before {shown(item)}")
         part = self._conjunction()
         if self._take() != ")":
-            raise SearchInvalid("a bracket is not closed")
+            raise SearchInvalid("unclosed bracket")
         return part
 
     def _peek(self) -> _Item | None:
@@ -119,7 +119,7 @@ class _Parser:
     def _take(self) -> _Item:
         item = self._peek()
         if item is None:
-            raise SearchInvalid("something is missing at the end: a comparison or a closing bracket")
+            raise SearchInvalid("expected a comparison or a closing bracket at the end")
         self._next += 1
         return item
 
@@ -158,7 +158,7 @@ def _items(words: str) -> list[_Item]:
 
 
 def _item(tokens: Sequence[Token], place: int) -> tuple[_Item | None, int]:
-    """Return the item that begins at a token, None for any other text, and the place behind it."""
+    """Return the item that starts at index `place`, None for other text, and the index after it."""
     first = tokens[place].text
     if first in {"(", ")"}:
         return first, place + 1
@@ -186,7 +186,7 @@ def _comparison(tokens: Sequence[Token], place: int) -> tuple[_Comparison | None
 
 
 def _without_space(tokens: Sequence[Token], place: int) -> int:
-    """The place of the first token from `place` on that is not blank."""
+    """Return the index of the first token from `place` on that is not blank."""
     while place < len(tokens) and tokens[place].kind is Kind.SPACE:
         place += 1
     return place

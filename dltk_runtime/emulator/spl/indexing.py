@@ -1,4 +1,4 @@
-"""Commands over indexes: ``search``, ``addinfo``, ``collect``."""
+"""Commands on indexes: ``search``, ``addinfo``, ``collect``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PAIR = re.compile(r'(?<![\w"])(\w+)=(?:"([^"]*)"|([^",\s]+))')
 
 
 def search(arguments: str, context: Context) -> Step:
-    """Events of one index in the search's window, newest first; behind a pipe, the rows that fit."""
+    """Read matching events of one index in the window, newest first; after a pipe, filter."""
     wanted = parse_filter(arguments, fold=True)
     index = wanted.fixed.get("index")
 
@@ -38,17 +38,17 @@ def search(arguments: str, context: Context) -> Step:
 
 
 def addinfo(arguments: str, context: Context) -> Step:
-    """The window of the search, and the time at which it runs, in each row."""
+    """Add the window and the time of the search to each row."""
     if arguments.strip():
         raise SearchInvalid("it takes no arguments")
     return lambda frame: Result(frame_of([row | _info(context) for row in rows_of(frame)], frame.columns))
 
 
 def collect(arguments: str, context: Context) -> Step:
-    """Write the rows as events of an index, and pass them on.
+    """Write the rows as events of an index, and return them.
 
-    The original text goes in place of the fields where a row still has it (``_raw``); the time is the first of
-    `info_min_time`, `_time` and now. An index that does not exist loses the events, with a message.
+    A row with ``_raw`` is written as that text, others as ``field="value"`` pairs. The event's time is
+    the first of `info_min_time`, `_time` and now. Events for a missing index are lost, with a warning.
     """
     given, rest = split_options(arguments, ("index", "addinfo"))
     if rest or "index" not in given:
@@ -67,7 +67,7 @@ def collect(arguments: str, context: Context) -> Step:
 
 
 def extracted(raw: str) -> dict[str, str]:
-    """The fields that a search finds in ``key="value"`` text; a quote inside of a value ends it."""
+    """Extract fields from ``key="value"`` text as a search does; a quote in a value ends it."""
     return {name: quoted or bare for name, quoted, bare in _PAIR.findall(raw) if quoted or bare}
 
 

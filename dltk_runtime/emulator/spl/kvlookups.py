@@ -1,4 +1,4 @@
-"""``inputlookup``, ``outputlookup`` and ``lookup``: CSV files, and collections of the KV store."""
+"""``inputlookup``, ``outputlookup`` and ``lookup`` on CSV files and collections of the KV store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WHERE = re.compile(r"(?:\s+where\s+(?P<filter>.*))?", re.IGNORECASE | re.DOTALL
 
 
 def inputlookup(arguments: str, context: Context) -> Step:
-    """The rows of a CSV file or a collection, or with ``append=t`` these behind the rows that are there."""
+    """Read the rows of a CSV file or collection; with ``append=t``, append them."""
     given, rest = split_options(arguments, ("append",))
     name = next(runs(rest, {Kind.SPACE}), "")
     match = _WHERE.fullmatch(rest, len(name))
@@ -51,12 +51,12 @@ def inputlookup(arguments: str, context: Context) -> Step:
 
 
 def appends(arguments: str) -> bool:
-    """Whether an inputlookup may stand behind other commands."""
+    """Return whether an inputlookup may follow other commands."""
     return re.match(r"\s*append\s*=\s*(t|true|1)\b", arguments, re.IGNORECASE) is not None
 
 
 def outputlookup(arguments: str, context: Context) -> Step:
-    """Replace a CSV file by the rows, or with ``append=t key_field=_key`` put each into a collection, whole."""
+    """Replace a CSV file, or records of a collection with ``append=t key_field=_key``."""
     given, rest = split_options(arguments, ("append", "key_field"))
     name = unquote(rest.strip())
     if not given and name not in context.definitions:
@@ -68,9 +68,9 @@ def outputlookup(arguments: str, context: Context) -> Step:
 
 
 def lookup(arguments: str, context: Context) -> Step:
-    """``lookup local=true NAME key AS field OUTPUT a AS b``: fields of the record that a row's key names.
+    """Add fields of a record, as in ``lookup local=true NAME key AS field OUTPUT a AS b``.
 
-    What there is no record for becomes null, also where the row had a value before.
+    Without such a record the output fields become null, also if the row had values before.
     """
     given, rest = split_options(arguments, ("local",))
     if not parse_flag(given.get("local", "f")):
@@ -118,7 +118,7 @@ def _records(context: Context, definition: Definition) -> pd.DataFrame:
 
 
 def _all(collection: KvCollection) -> Iterator[dict[str, Any]]:
-    """Every document; one query gives no more than Splunk's limit."""
+    """Yield every document, with one query per `MAX_ROWS`."""
     seen = 0
     while page := collection.query(skip=seen):
         yield from page
@@ -137,7 +137,7 @@ def _upsert(context: Context, definition: Definition, frame: pd.DataFrame) -> Re
 
 
 def _document(row: Row, definition: Definition, types: Mapping[str, str]) -> dict[str, Value]:
-    """The whole record: what the row does not have, the record has not any more either."""
+    """Build the whole record; fields that the row lacks are removed from it."""
     given = {name: row.get(name) for name in definition.fields if row.get(name) is not None}
     return {name: _typed(value, "string" if name == "_key" else types.get(name)) for name, value in given.items()}
 
@@ -162,7 +162,7 @@ def _by(key: str, records: Iterable[Row]) -> dict[str, Row]:
 
 
 def _renamed(names: list[str]) -> Iterator[tuple[str, str]]:
-    """``a AS b c`` as pairs of what is there and what it is called."""
+    """Yield ``a AS b c`` as pairs of old and new name."""
     number_ = 0
     while number_ < len(names):
         renamed = number_ + 2 < len(names) and names[number_ + 1].upper() == "AS"

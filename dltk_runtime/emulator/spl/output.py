@@ -1,4 +1,4 @@
-"""A result as a person or a program reads it."""
+"""Print the rows of a search as a table, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from dltk_runtime.emulator.spl.values import from_cell, text
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Narrower columns say nothing.
+# Narrower columns are not readable.
 MIN_COLUMN_CHARACTERS = 8
 
 
 def as_csv(frame: pd.DataFrame) -> str:
-    """Header and rows; empty text for a result without columns."""
+    """Return header and rows; a result without columns is empty text."""
     return frame.to_csv(index=False) if len(frame.columns) else ""
 
 
 def as_json(frame: pd.DataFrame) -> str:
-    """One array of objects; missing values are null, infinite numbers their names."""
+    """Return one array of objects; missing values are null, infinite numbers are strings."""
     rows = [dict(zip(frame.columns, map(_plain, row), strict=True)) for row in frame.itertuples(index=False, name=None)]
     return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
 
 
 def print_table(frame: pd.DataFrame, console: Console, rows: int) -> None:
-    """The first `rows` rows and as many columns as the console is wide, and how much more there is."""
+    """Print the first `rows` rows, the columns that fit the console, and the counts of the rest."""
     from rich import box
     from rich.cells import cell_len
     from rich.table import Table
 
-    fitting = max(1, (console.width - 1) // (MIN_COLUMN_CHARACTERS + 3))
-    visible = frame.iloc[:rows, :fitting]
+    fit = max(1, (console.width - 1) // (MIN_COLUMN_CHARACTERS + 3))
+    visible = frame.iloc[:rows, :fit]
     if len(visible.columns):
         lines = [list(visible.columns), *visible.itertuples(index=False, name=None)]
         cells = [[_safe(text(from_cell(cell)) or "") for cell in line] for line in lines]
@@ -49,7 +49,7 @@ def print_table(frame: pd.DataFrame, console: Console, rows: int) -> None:
 
 
 def _widest(needed: list[int], room: int) -> int:
-    """How many characters a column may have, so that all fit into `room`: the widest give way first."""
+    """Return the maximum width of a column such that all fit into `room` characters."""
     free = room - 1 - 3 * len(needed)
     return max(limit for limit in range(room) if sum(min(each, limit) for each in needed) <= max(free, 0))
 
@@ -70,7 +70,7 @@ def _plain(cell: object) -> str | int | float | None:
 
 
 def _safe(value: str) -> str:
-    """On one line, and without markup or control characters for the terminal."""
+    """Put `value` on one line, without markup and control characters of the terminal."""
     from rich.markup import escape
 
     line = "⏎".join(value.splitlines()) or value

@@ -1,4 +1,4 @@
-"""Run a search: check all of it, then hand the rows from command to command."""
+"""Run a search: parse all of it, then pass the rows from command to command."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ APPENDPIPE = "appendpipe"
 
 
 def run(search: str, context: Context, commands: Mapping[str, Command] = COMMANDS) -> Result:
-    """The rows and messages of `search`.
+    """Run `search` and return its rows and messages.
 
-    A call to the container that fails is a message of level ERROR beside unchanged rows, as in Splunk.
+    A failed call of the container yields a message of level ERROR and unchanged rows, as in Splunk.
 
     Raises:
-        SearchInvalid: the text is wrong somewhere; nothing has run.
-        CommandUnknown: a command that is not in `commands`; nothing has run.
-        SearchError: a lookup file is missing or cannot be read or written.
+        SearchInvalid: the text is wrong; no command has run.
+        CommandUnknown: a command is not in `commands`; no command has run.
+        SearchError: a lookup file is missing, or cannot be read or written.
     """
     result = _run_steps(prepare(search, context, commands), pd.DataFrame())
     return Result(result.frame, once(result.messages))
 
 
 def prepare(search: str, context: Context, commands: Mapping[str, Command] = COMMANDS) -> list[Step]:
-    """The steps of `search`, all of them checked; raises as `run` does."""
+    """Parse `search` into steps; raises as `run` does."""
     stages = split(expand(search, context.macros))
     _check_names(stages, commands)
     _check_order(stages, commands)
@@ -66,7 +66,7 @@ def _check_order(stages: list[CommandCall], commands: Mapping[str, Command]) -> 
         if command and generates and number > 0 and not command.follows(stage.arguments):
             raise SearchInvalid("this command must be the first of a search", stage.name)
         if not generates and number == 0:
-            raise SearchInvalid(f"there are no rows to work on. Begin the search with one of {generating}", stage.name)
+            raise SearchInvalid(f"no input rows: start the search with one of {generating}", stage.name)
 
 
 def _prepared(stage: CommandCall, context: Context, commands: Mapping[str, Command]) -> Step:
@@ -79,10 +79,10 @@ def _prepared(stage: CommandCall, context: Context, commands: Mapping[str, Comma
 
 
 def _appendpipe(arguments: str, context: Context, commands: Mapping[str, Command]) -> Step:
-    """The rows, and behind them what the pipeline in brackets makes of them."""
+    """Append the rows that the pipeline in brackets makes of the given rows."""
     text = arguments.strip()
     if not (text.startswith("[") and text.endswith("]")):
-        raise SearchInvalid("a pipeline in brackets is wanted: appendpipe [ stats count AS rows ]")
+        raise SearchInvalid("expected a pipeline in brackets: appendpipe [ stats count AS rows ]")
     stages = split("| " + text[1:-1].strip().removeprefix("|"))
     _check_names(stages, commands)
     steps = [_prepared(stage, context, commands) for stage in stages]

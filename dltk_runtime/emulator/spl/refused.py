@@ -1,4 +1,4 @@
-"""Commands that run in Splunk only, each with its reason; what is in neither table is no command that is known here."""
+"""Commands of Splunk that do not run here, each with its reason. All others are unknown."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _ORDER = "it depends on the order of rows, which a distributed search does not k
 _CUT = "it cuts at 50,000 rows and 60 s without failing; use lookup, or inputlookup append=t"
 _METRIC = "there is no metrics index and no data model here"
 
+# Left to the rework of flows: until then these commands stay refused, with these texts.
 REFUSED: Mapping[str, str] = {
     "append": _CUT,
     "appendcols": _ORDER,
@@ -31,14 +32,14 @@ REFUSED: Mapping[str, str] = {
     "xyseries": "its columns follow from the data; use stats",
 }
 
-# Commands that run here and are refused where the table of commands leaves them out, as in flows.
+# Commands that run here, but are refused if a table of commands omits them, as that of flows does.
 LEFT_OUT: Mapping[str, str] = {
     "sample": "it draws by the order of arrival, so it is no stable hold-out; split by a hash",
 }
 
 
 class CommandRefused(CommandUnknown):
-    """A command of Splunk's that is known and does not run here; says why."""
+    """A known command of Splunk that does not run here, and the reason."""
 
     def __init__(self, command: str, reason: str) -> None:
         SearchError.__init__(

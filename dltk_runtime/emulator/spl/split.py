@@ -12,26 +12,28 @@ from dltk_runtime.errors import shown
 
 _REFUSED = {
     "[": "subsearches, [ … ], do not run here. Run this search in Splunk, or save the subsearch's rows as a CSV file",
-    "]": "a bracket closes that no bracket opens",
+    "]": "unmatched closing bracket",
     "`": "macros, `…`, are not expanded here. Put the macro's text into the search",
     '"': "unbalanced quotes: a double quote is not closed",
-    "```": "a comment, ```…```, is not closed",
+    "```": "unclosed comment, ```…```",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class CommandCall:
-    """One command of a search as typed: its name in lower case, and what follows it."""
+    """One command of a search: its name in lower case and its arguments as typed."""
 
     name: str
     arguments: str
 
 
 def split(search: str) -> list[CommandCall]:
-    """The stages of `search`. Pipes in quotes do not separate; comments are dropped; the first pipe may be missing.
+    """Split `search` at its pipes into commands.
+
+    Pipes in quotes do not separate; comments are removed; the first pipe may be missing.
 
     Raises:
-        SearchInvalid: subsearch, macro, a quote or comment without end, an empty stage.
+        SearchInvalid: a subsearch, a macro, an unclosed quote or comment, a missing command.
     """
     texts = [text.strip() for text in _texts(search)]
     piped = len(texts) > 1 and not texts[0]
@@ -42,7 +44,7 @@ def split(search: str) -> list[CommandCall]:
 
 
 def _texts(search: str) -> Iterator[str]:
-    """The texts between pipes; what stands in the brackets of an appendpipe stays whole."""
+    """Yield the texts between pipes; the pipeline of an appendpipe stays whole."""
     current, depth = "", 0
     for token in lex(search):
         if refused := _refused(token, current, depth):
@@ -54,12 +56,12 @@ def _texts(search: str) -> Iterator[str]:
         else:
             current += " " if token.kind is Kind.COMMENT else token.text
     if depth:
-        raise SearchInvalid("the bracket of an appendpipe is not closed")
+        raise SearchInvalid("unclosed bracket of an appendpipe")
     yield current
 
 
 def _refused(token: Token, before: str, depth: int) -> str | None:
-    """The opening in `_REFUSED` for a token that cannot run here, else None."""
+    """Return the key in `_REFUSED` of a token that cannot run here, else None."""
     if token.kind in {Kind.MACRO, Kind.UNCLOSED}:
         return "```" if token.text.startswith("```") else token.text[0]
     if depth or token.text not in {"[", "]"}:
@@ -68,10 +70,10 @@ def _refused(token: Token, before: str, depth: int) -> str | None:
 
 
 def _stage(text: str, *, piped: bool) -> CommandCall:
-    """A search that begins without a pipe and not with a word, such as ``index=main``, means the command search."""
+    """Read the name of a command; without one, as in ``index=main``, it is search."""
     match = re.match(r"(\w+)(?=\s|$)\s*(.*)", text, re.DOTALL)
     if match:
         return CommandCall(match[1].lower(), match[2])
     if piped:
-        raise SearchInvalid(f"no command's name begins {shown(text)}")
+        raise SearchInvalid(f"expected the name of a command, got {shown(text)}")
     return CommandCall("search", text)

@@ -1,4 +1,4 @@
-"""Splunk's time modifiers, resolved at a given moment. All in UTC: days begin at midnight there."""
+"""Resolve Splunk's time modifiers at a given moment, in UTC."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _LONG = {
     **dict.fromkeys(("week", "weeks"), "w"),
 }
 _RELATIVE = re.compile(r"(?:(?P<sign>[+-])(?P<count>\d*)(?P<unit>[a-z]+))?(?:@(?P<snap>[a-z]+))?")
-_FIRST_DAY_OF_WEEK = 3  # 1970-01-01 was a Thursday, and Splunk's weeks begin on Sunday
+_FIRST_DAY_OF_WEEK = 3  # 1970-01-01 was a Thursday; Splunk's weeks start on Sunday
 
 
 def epoch(modifier: str | float, now: float) -> float:
-    """Epoch seconds of ``-15m@m``, ``now``, ``@d``, ``1700000000`` or an ISO 8601 time; `now` is the moment it is said.
+    """Return epoch seconds of ``-15m@m``, ``now``, ``@d``, ``1700000000`` or an ISO 8601 time.
 
-    An empty modifier is 0, the beginning of all time, as for Splunk's ``earliest``.
+    `now` is the current time in epoch seconds. An empty modifier is 0, as in Splunk's ``earliest``.
 
     Raises:
-        NotEmulated: another form, such as ``@mon``, ``@w1``, ``-1d@d+3h`` or ``rt``.
+        NotEmulated: any other form, such as ``@mon``, ``@w1``, ``-1d@d+3h`` or ``rt``.
     """
     text = str(modifier).strip()
     if text in ("", "0"):
