@@ -89,7 +89,7 @@ def draw_forecast(axes: Axes, rows: list[Row], results: list[Row]) -> None:
     axes.plot(range(first, len(rows)), numbers(rows, "value")[first:], color=BLUE, linewidth=1.1, label="value")
     axes.plot(range(first, len(expected)), expected[first:], color=ORANGE, linewidth=1.1, label="predicted_0")
     axes.set_xlabel("hour")
-    titled(axes, FORECAST, "requests a minute")
+    titled(axes, FORECAST, "requests an hour")
 
 
 if __name__ == "__main__":
