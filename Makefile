@@ -7,7 +7,7 @@ IMAGE ?= cpu
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || echo docker)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab test fuzz soak bench appinspect image image-test image-test-large sbom format readme lock clean
+.PHONY: help setup demo lab test fuzz soak bench appinspect image image-test image-test-large sbom format tables docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -21,7 +21,7 @@ demo: setup ## train and apply a PyTorch and a Keras model by the requests that 
 lab: setup ## open JupyterLab on the notebooks
 	$(BIN)/dltk lab
 
-test: setup ## the gate: format, lint, types, tests
+test: setup docs ## the gate: documentation, format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict dltk_runtime
@@ -58,14 +58,17 @@ format: setup ## put all code into the one format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-readme: setup ## write the settings into the README's table
-	$(BIN)/python tools/settings_table.py
+tables: setup ## write the generated tables of docs/reference: settings, algorithms, command line, /v1
+	$(BIN)/python tools/reference_tables.py
+
+docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken link or an address outside fails
+	.venv-docs/bin/mkdocs build --quiet --strict
 
 lock: .venv-tools/ready ## resolve pyproject.toml into locks/cpu.txt and locks/gpu.txt (UPGRADE=1: newest versions)
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf .venv .venv-tools .venv-appinspect .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-tools .venv-appinspect .venv-docs .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are made last, so that an interrupted setup is taken up again.
@@ -82,4 +85,9 @@ clean: ## remove everything that these targets made, .dltk (models, jobs) except
 # Splunk's own tools: old pins, and a licence of their own.
 .venv-appinspect/ready: locks/appinspect.txt tools/setup.sh
 	@sh tools/setup.sh .venv-appinspect locks/appinspect.txt
+	@touch $@
+
+# mkdocs, which pins some packages that ours need in other versions.
+.venv-docs/ready: locks/docs.txt tools/setup.sh
+	@sh tools/setup.sh .venv-docs locks/docs.txt
 	@touch $@
