@@ -62,7 +62,7 @@ tables: setup ## write the generated tables of docs/reference: settings, algorit
 	$(BIN)/python tools/reference_tables.py
 
 docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken link or an address outside fails
-	.venv-docs/bin/mkdocs build --quiet --strict
+	.venv-docs/bin/mkdocs build --strict
 
 lock: .venv-tools/ready ## resolve pyproject.toml into locks/cpu.txt and locks/gpu.txt (UPGRADE=1: newest versions)
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
