@@ -3,6 +3,7 @@
 A block is run unless an HTML comment right before it says otherwise:
 
 - ``<!-- not run: REASON -->``: shown only. Its syntax is checked all the same.
+- ``<!-- fails -->``: it runs, and ends with another exit code than 0.
 - ``<!-- background -->``: a server; it runs until the page ends.
 - ``<!-- notebook: NAME -->``: the cells of a notebook, each after a line ``# cell "name"``.
 - ``<!-- file: NAME -->``: the content of a file that later blocks read.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 # A fence may be indented, as inside a list; its content is then indented by as much.
 _FENCE = re.compile(
-    r"(?:^[ ]*<!-- (?P<word>not run|background|notebook|file)(?:: (?P<detail>[^\n]*?))? -->\n)?"
+    r"(?:^[ ]*<!-- (?P<word>not run|fails|background|notebook|file)(?:: (?P<detail>[^\n]*?))? -->\n)?"
     r"^(?P<indent>[ ]*)```(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=indent)```[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
@@ -29,7 +30,7 @@ class Block:
     line: int
     language: str
     text: str
-    mark: str = ""  # "not run", "background", "notebook" or "file"
+    mark: str = ""  # "not run", "fails", "background", "notebook" or "file"
     detail: str = ""  # the mark's reason or name
 
 
