@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -71,6 +72,7 @@ class Run:
             "python": self._python,
             "xml": self._dashboard,
             "json": lambda block: self._parsed(block, json.loads),
+            "ini": lambda block: self._parsed(block, configparser.ConfigParser(interpolation=None).read_string),
             "yaml": lambda block: self._parsed(block, yaml.safe_load),
             "text": self._output,
         }
@@ -98,7 +100,7 @@ class Run:
     def _parsed(self, block: Block, parse: Callable[[str], object]) -> None:
         try:
             parse(block.text)
-        except ValueError as error:
+        except (ValueError, configparser.Error, yaml.YAMLError) as error:
             raise self._wrong(block, f"cannot be parsed: {error}") from error
 
     def _output(self, block: Block) -> None:
