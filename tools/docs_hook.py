@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIES = "repository"
 _LINK = re.compile(r"\]\((?P<path>(?:\.\./)+[^)#\s]+)")
 # What a browser loads by itself; <a href> is followed by people only.
-_LOADED = re.compile(r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?:https?:)?//[^>]*>|<link\b[^>]*\bhref=["']?(?:https?:)?//[^>]*>""")
+_LOADED = re.compile(
+    r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?(?:https?:)?//[^>]*>|<link\b[^>]*\bhref=["']?(?:https?:)?//[^>]*>"""
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -77,7 +77,9 @@ def draw_anomalies(axes: Axes, rows: list[Row]) -> None:
     values, flags = numbers(rows, "value"), numbers(rows, "predicted_outlier")
     marked = [index for index, flag in enumerate(flags) if flag == 1]
     axes.plot(years, values, color=BLUE, linewidth=0.9, label="value")
-    axes.plot([years[i] for i in marked], [values[i] for i in marked], "o", color=RED, ms=4, label="predicted_outlier=1")
+    axes.plot(
+        [years[i] for i in marked], [values[i] for i in marked], "o", color=RED, ms=4, label="predicted_outlier=1"
+    )
     titled(axes, ANOMALIES, "sea surface, °C")
 
 

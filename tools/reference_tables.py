@@ -100,7 +100,8 @@ def v1() -> str:
     """Return the table of the routes under ``/v1``."""
     operations = Api(Service(Settings())).operations()
     rows = [
-        f"| `{each.method} {each.path}` | {'admin' if each.changes else 'api'} | {each.summary} |" for each in operations
+        f"| `{each.method} {each.path}` | {'admin' if each.changes else 'api'} | {each.summary} |"
+        for each in operations
     ]
     return "\n".join(["| route | token | answer |", "|---|---|---|", *rows]) + "\n"
 

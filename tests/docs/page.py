@@ -27,7 +27,7 @@ from tests.support.service import ROOT, until
 SECONDS = 100  # for one block
 _CELL = re.compile(r'^# cell(?: "(?P<name>[^"]+)")?.*\n', re.MULTILINE)
 # The state that one shell block leaves to the next: its folder and its variables.
-_KEEP = "trap 'export -p > \"$DOCS_STATE\"; pwd > \"$DOCS_FOLDER\"' EXIT"
+_KEEP = 'trap \'export -p > "$DOCS_STATE"; pwd > "$DOCS_FOLDER"\' EXIT'
 
 
 class PageWrong(AssertionError):

@@ -23,6 +23,8 @@ def problems(language: str, text: str) -> Iterator[str]:
         yield from _shell(text)
     elif language == "spl":
         yield from _search(text)
+    elif language == "python":
+        yield from _python(text)
 
 
 def _shell(text: str) -> Iterator[str]:
@@ -49,20 +51,29 @@ def _dltk(words: list[str]) -> Iterator[str]:
     command: click.Command = cli.dltk
     rest = list(words)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-        found = command.get_command(click.Context(command), rest.pop(0))
+        try:
+            found = command.get_command(click.Context(command), rest.pop(0))
+        except click.NoSuchCommand:
+            found = None
         if found is None:
             yield f"calls 'dltk {' '.join(words)}', which is no command"
             return
         command = found
     known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help"}
-    for word in rest:
-        option = word.partition("=")[0]
-        if option.startswith("--") and option != "--" and option not in known:
+    for option in (word.partition("=")[0] for word in rest if word.startswith("--") and word != "--"):
+        if option not in known:
             yield f"gives {option} to '{command.name}', which has no such option"
 
 
 def _targets() -> list[str]:
     return _TARGETS.findall((ROOT / "Makefile").read_text(encoding="utf-8"))[0].split()
+
+
+def _python(text: str) -> Iterator[str]:
+    try:
+        compile(text, "block", "exec")
+    except SyntaxError as error:
+        yield f"is no Python: {error}"
 
 
 def _search(text: str) -> Iterator[str]:
