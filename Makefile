@@ -11,7 +11,7 @@ IMAGE ?= cpu
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || echo docker)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz soak bench appinspect image image-test image-test-large sbom format readme lock clean
+.PHONY: help setup demo lab check quick test coverage fuzz soak bench appinspect image image-test image-test-large sbom format tables docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,7 +34,7 @@ check: setup ## format, lint, types and import rules
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
 	$(PYTEST) -m unit
 
-test: check ## the gate: what `make quick` does, and all other tests
+test: check docs ## the gate: what `make quick` does, the documentation, and all other tests
 	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
 
@@ -73,14 +73,17 @@ format: setup ## put all code into the one format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-readme: setup ## write the settings into the README's table
-	$(BIN)/python tools/settings_table.py
+tables: setup ## write the generated tables of docs/reference: settings, algorithms, command line, /v1
+	$(BIN)/python tools/reference_tables.py
+
+docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken link or an address outside fails
+	.venv-docs/bin/mkdocs build --strict
 
 lock: .venv-tools/ready ## resolve pyproject.toml into locks/cpu.txt and locks/gpu.txt (UPGRADE=1: newest versions)
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf .venv .venv-tools .venv-appinspect .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* .hypothesis build dist
+	rm -rf .venv .venv-tools .venv-appinspect .venv-docs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are made last, so that an interrupted setup is taken up again.
@@ -97,4 +100,9 @@ clean: ## remove everything that these targets made, .dltk (models, jobs) except
 # Splunk's own tools: old pins, and a licence of their own.
 .venv-appinspect/ready: locks/appinspect.txt tools/setup.sh
 	@sh tools/setup.sh .venv-appinspect locks/appinspect.txt
+	@touch $@
+
+# mkdocs, which pins some packages that ours need in other versions.
+.venv-docs/ready: locks/docs.txt tools/setup.sh
+	@sh tools/setup.sh .venv-docs locks/docs.txt
 	@touch $@

@@ -23,7 +23,12 @@ OURS = "dltk"  # the key of our metadata, in the notebook's and in cells'
 _BEGIN = "df, param = stage()"
 _END = "results = apply(model, df, param)\nresults"
 _DRIVERS = {
-    FIT: (f"{_BEGIN}\nmodel = init(df, param)", "info = fit(model, df, param)\ninfo", _END),
+    FIT: (
+        f"{_BEGIN}\nmodel = init(df, param)",
+        "info = fit(model, df, param)\ninfo",
+        'saved = save(model, "")',
+        _END,
+    ),
     APPLY: (f'{_BEGIN}\nmodel = load("")', _END),
 }
 

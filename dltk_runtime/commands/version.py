@@ -8,10 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from dltk_runtime import __version__
+from dltk_runtime.notebook.frameworks import RECORDED
 
 # Distributions to name in a bug report; their versions come from metadata, without an import.
 LIBRARIES = (
-    *("numpy", "pandas", "scikit-learn", "torch", "tensorflow", "tensorflow-cpu", "keras"),
+    *(name for library in RECORDED for name in library.distribution_names),
     *("jupyterlab", "papermill", "splunk-sdk"),
 )
 

@@ -17,18 +17,18 @@ from dltk_runtime import logs
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import FIT_DONE, DltkError
+from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.options import FitOptions
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.jobs.errors import FitCancelled, ServerStops
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.progress import PrintedProgress
 from dltk_runtime.names import ModelName, VersionId
-from dltk_runtime.notebook.source import unpack
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed, report_of
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener, Worker
-from dltk_runtime.store.store import Facts, ModelStore, Reservation, SourceHash, Version
+from dltk_runtime.store.store import ModelStore, Reservation, Version
 from dltk_runtime.worker.messages import Failed, Fit, Fitted, Progress
 
 SETTING = "DLTK_FIT_TIMEOUT"
@@ -152,7 +152,8 @@ class Trainer:
     async def _commit(self, training: Training, reservation: Reservation, fitted: Fitted) -> Version:
         training.job.enter("commit")
         training.committing = True
-        facts = _facts(training.request, fitted, training.job.id)
+        request = training.request
+        facts = facts_of(fitted, parameters=request.parameters, targets=request.targets, job=training.job.id)
         return await to_its_end(asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description))
 
     async def _settle(self, version: Version, fitted: Fitted, results: Payload, training: Training) -> Trained:
@@ -250,19 +251,3 @@ def _reporter(job: Job) -> Callable[[Progress], None]:
         job.progress(progress.step, progress.total, progress.metrics)
 
     return report
-
-
-def _facts(request: Request, fitted: Fitted, job: str) -> Facts:
-    return Facts(
-        sources=[SourceHash(each.name, each.path, each.sha256) for each in unpack(fitted.code)],
-        parameters=request.parameters,
-        targets=request.targets,
-        features=list(fitted.features),
-        rows=fitted.rows,
-        info=msgspec.json.decode(fitted.info),
-        metrics=dict(fitted.metrics),
-        libraries=fitted.libraries,
-        job=job,
-        kept_by_runtime=fitted.kept_by_runtime,
-        notices=list(fitted.notices),
-    )

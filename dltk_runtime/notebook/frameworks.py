@@ -16,7 +16,7 @@ class Trait(Flag):
 
 
 class Library(NamedTuple):
-    """One library: its import name, its traits, and its distributions if their names differ from that."""
+    """One library. `distributions` are its names in package metadata, if not `module`."""
 
     module: str
     traits: Trait
@@ -40,7 +40,7 @@ LIBRARIES = (
     Library("keras", _DEEP),
     Library("sklearn", _CLASSICAL, ("scikit-learn",)),
     Library("scipy", _CLASSICAL),
-    Library("xgboost", _CLASSICAL | Trait.GPU_TRAINING),
+    Library("xgboost", _CLASSICAL | Trait.GPU_TRAINING, ("xgboost", "xgboost-cpu")),
     Library("lightgbm", Trait.SLOW_IMPORT),
     Library("statsmodels", Trait.SLOW_IMPORT),
     Library("transformers", Trait.SLOW_IMPORT | Trait.DEEP_LEARNING | Trait.GPU_TRAINING),

@@ -17,14 +17,8 @@ from dltk_runtime.files import state
 from dltk_runtime.names import checked
 from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, exported, parameters_cell, read_cells
 from dltk_runtime.notebook.errors import NotebookUnreadable
+from dltk_runtime.notebook.frameworks import SLOW_IMPORTS
 
-# Libraries that are slow to import, by import name.
-# fmt: off
-SLOW_IMPORTS = (
-    "torch", "tensorflow", "keras", "sklearn", "scipy", "xgboost", "lightgbm", "statsmodels", "transformers",
-    "networkx", "matplotlib", "seaborn", "plotly", "dask", "ray",
-)
-# fmt: on
 CODE_FORMAT = 1  # of ``code.json``
 
 

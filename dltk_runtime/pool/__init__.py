@@ -6,7 +6,7 @@
     ┌───────────────────────────────────┐             ┌──────────────────────────────────┐
     │ pool.py    fits, applies, spares  │             │ child.py   receive, run, answer  │
     │   │ residents.py, spares.py,      │             │   │                              │
-    │   │ devices.py, memory.py         │             │ steps.py   decode, init, fit,    │
+    │   │ devices.py, memory.py         │             │ handler.py decode, init, fit,    │
     │ worker.py  what is handed out     │             │            save, apply, describe │
     │ local.py   one worker here:       │  channel.py │                                  │
     │   conversation.py, phases.py,     │◄═══════════►│                                  │

@@ -94,10 +94,10 @@ def _by_json(text: bytes) -> bytes:
         return str(json.loads(b'"' + text + b'"')).encode()
     except UnicodeEncodeError as error:
         raise DataInvalid(
-            "The field 'data' holds a lone surrogate, which is no Unicode text. "
+            "The field 'data' holds a lone surrogate, which is not valid Unicode. "
             "Remove the broken characters from the events, for example with eval and replace()."
         ) from error
     except UnicodeDecodeError as error:
         raise DataInvalid("The field 'data' is not UTF-8. Send the request's JSON in UTF-8.") from error
     except ValueError as error:
-        raise DataInvalid(f"The field 'data' is no JSON string: {error}.") from error
+        raise DataInvalid(f"The field 'data' is not a JSON string: {error}.") from error

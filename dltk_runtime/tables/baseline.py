@@ -11,11 +11,12 @@ MIN_JUDGED_ROWS = 1_000  # rows of applies from which on drift is judged
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """The distribution of one feature's values over bins; `counts` has one number of rows for each bin.
+    """The distribution of one feature's values over bins: `counts` are the rows in each bin.
 
-    Bins of numbers: ``below edges[0]``, ``edges[0] to edges[1]``, …, ``edges[-1] and more``, missing. The first
-    and the last edge are the minimum and the maximum of the fit, so that the outer bins were empty then.
-    Bins of texts and booleans: one for each of `categories`, then all others, then missing.
+    Bins of numbers: ``below edges[0]``, ``edges[0] to edges[1]``, …, ``edges[-1] and more``,
+    missing. The first and the last edge are the minimum and the maximum of the fit, so that the
+    outer bins were empty then. Bins of texts and booleans: one for each of `categories`, then all
+    others, then missing.
     """
 
     counts: list[int]
@@ -30,15 +31,19 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.counts)
 
     def distance(self, counts: Sequence[int]) -> float:
-        """The population stability index of `counts`: 0 for equal shares; from 0.2 on the populations differ.
+        """Return the population stability index of `counts`: 0 for equal shares.
 
-        Half a row is added to each bin, so that an empty bin does not make the index infinite.
+        From 0.2 on the populations differ. Half a row is added to each bin, so that an empty bin
+        does not make the index infinite.
         """
         old, new = _shares(self.counts), _shares(counts)
         return sum((now - then) * math.log(now / then) for then, now in zip(old, new, strict=True))
 
     def unseen(self, counts: Sequence[int]) -> float:
-        """The share of rows (0 to 1) with a category, or a number out of the range, that the fit did not see."""
+        """Return the share of rows (0 to 1) with a value that the fit did not see.
+
+        That is another category, or a number out of the fit's range.
+        """
         if not self.edges and not self.complete:
             return 0.0  # the other categories of the fit are not recorded
         outside = counts[-2] + (counts[0] if self.edges else 0)

@@ -1,7 +1,7 @@
 """Count the values of features: of a fit for the manifest, of applies for the detection of drift.
 
-At most `MAX_FIT_ROWS` rows of a fit and `MAX_APPLY_ROWS` of an apply are counted: shares of that many are exact
-enough and cheap to compute.
+At most `MAX_FIT_ROWS` rows of a fit and `MAX_APPLY_ROWS` of an apply are counted: shares of that
+many are exact enough and cheap to compute.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def features_of(frame: pd.DataFrame) -> tuple[Feature, ...]:
-    """The columns of a fit's frame, the first `MAX_FEATURES` with their baselines."""
+    """Return the columns of a fit's frame, the first `MAX_FEATURES` with their baselines."""
     rows = frame if len(frame) <= MAX_FIT_ROWS else frame.sample(MAX_FIT_ROWS, random_state=0)
     return tuple(_feature(column, with_baseline=place < MAX_FEATURES) for place, (_, column) in enumerate(rows.items()))
 
@@ -59,7 +59,7 @@ def _of_numbers(values: Floats) -> Baseline:
 
 
 def _of_texts(column: pd.Series[Any]) -> Baseline:
-    """Categories are kept if the usual ones cover half of the rows; of identifiers, only the share of missing ones."""
+    """Count texts; categories are kept only if the most common ones cover half of the rows."""
     found, missing = _texts(column)
     rows = sum(found.values())
     usual = [text for text, _ in found.most_common(MAX_CATEGORIES) if len(text) <= MAX_CATEGORY_CHARACTERS]
@@ -77,7 +77,7 @@ class Tally:
         monitored = [(each.name, each.baseline) for each in features if each.baseline is not None]
         self._texts = {name: baseline for name, baseline in monitored if not baseline.edges}
         self._numbers = {name: baseline for name, baseline in monitored if baseline.edges}
-        self._columns: pd.Index[Any] | None = None  # of the last frame of numbers; `_bins` and `_places` are for them
+        self._columns: pd.Index[Any] | None = None  # of the last frame of numbers
         self._bins = _Bins([], {})
         self._places: list[int] = []
         self._pending: list[Floats] = []  # rows of frames of numbers, to be counted together
@@ -85,7 +85,7 @@ class Tally:
         self.rows = 0  # counted since the last `take`
 
     def add(self, frame: pd.DataFrame) -> None:
-        """Count the rows of one apply, but for features that are missing and for numbers that have become text."""
+        """Count the rows of one apply, without missing features and numbers that became text."""
         rows = frame.iloc[:: -(-len(frame) // MAX_APPLY_ROWS)] if len(frame) > MAX_APPLY_ROWS else frame
         self.rows += len(rows)
         values = table.numbers(rows, most=MAX_PENDING_CELLS)
@@ -101,7 +101,7 @@ class Tally:
                 self._add([name], [np.array(_in_categories(rows[name], baseline))])
 
     def take(self) -> tuple[int, dict[str, list[int]]]:
-        """The number of rows counted since the last call, and for each monitored feature the rows in each bin."""
+        """Return the rows counted since the last call: their number, and by feature and bin."""
         self._count_pending()
         rows, found = self.rows, {name: counts.tolist() for name, counts in self._found.items()}
         self.rows, self._found = 0, {}
@@ -127,7 +127,7 @@ class Tally:
             self._add(bins.names, bins.count(rows[bins.names].to_numpy(dtype=np.float64, na_value=np.nan)))
 
     def _choose(self, columns: pd.Index[Any]) -> None:
-        """Set the monitored columns of a frame of numbers; most frames have the same columns as the one before."""
+        """Set `_bins` and `_places` for the columns of a frame of numbers."""
         if self._columns is None or not columns.equals(self._columns):
             self._count_pending()
             self._columns, names = columns, columns.tolist()
@@ -146,15 +146,16 @@ class _Bins:
             self._edges[place, :length] = baselines[name].edges
 
     def count(self, values: Floats) -> list[Integers]:
-        """Count `values` of shape (rows, features): for each feature the rows in each bin, missing values last."""
+        """Count `values` of shape (rows, features); returns each feature's counts, missing last."""
         counts = _binned(values, self._edges)
         return [np.append(row[: length + 1], row[-1]) for row, length in zip(counts, self._lengths, strict=True)]
 
 
 def _binned(values: Floats, edges: Floats) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Count `values` of shape (rows, features) in the bins between `edges` of shape (features, edges; padded by NaN).
+    """Count `values` of shape (rows, features) in the bins between `edges`.
 
-    The result has the shape (features, edges + 2): below the first edge, …, from the last edge on, missing.
+    `edges` has the shape (features, edges), padded by NaN; the result has the shape (features,
+    edges + 2): below the first edge, …, from the last edge on, missing.
     """
     width = edges.shape[1] + 2
     bins = (values[:, :, None] >= edges[None, :, :]).sum(axis=2)
@@ -170,7 +171,7 @@ def _in_categories(column: pd.Series[Any], baseline: Baseline) -> list[int]:
 
 
 def _texts(column: pd.Series[Any]) -> tuple[Counter[str], int]:
-    """The number of rows with each text, and of those with a missing value."""
+    """Count the rows with each text, and those with a missing value."""
     present = column[column.notna()]
     return Counter(map(str, present.tolist())), len(column) - len(present)
 

@@ -1,7 +1,8 @@
-"""The phase that a worker is in, on a page of shared memory that the front process reads if the worker dies.
+"""The phase of a worker's apply, on a page of memory that the front process reads after a death.
 
-A message for each phase of a small apply would wake the front process more often than the answer does. The phases
-of a fit are messages, because its job shows them; those of an apply are only needed after a death, and stand here.
+A message for each phase of a small apply would wake the front process more often than the answer
+does. The phases of a fit are messages, because its job shows them; those of an apply are only
+needed after a death, and stand here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ MAX_ENTRY_BYTES = 64 * 1024
 
 
 class Board:
-    """The page, by its descriptor. The worker enters phases; the front process clears it before each request."""
+    """The page, by its descriptor: the worker enters phases, the front process clears it."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -38,7 +39,7 @@ class Board:
         os.pwrite(self._descriptor, len(text).to_bytes(4, "little") + text, 0)
 
     def durations(self) -> dict[str, float]:
-        """The seconds spent in each phase since `begin`."""
+        """Return the seconds spent in each phase since `begin`."""
         ends = [*(began for _, began in self._begins[1:]), time.monotonic()]
         spent: dict[str, float] = {}
         for (phase, began), end in zip(self._begins, ends, strict=True):
@@ -46,7 +47,7 @@ class Board:
         return spent
 
     def last(self) -> Entered | None:
-        """The phase entered last; None if the page was cleared since."""
+        """Return the phase entered last; None if the page was cleared since."""
         data = os.pread(self._descriptor, MAX_ENTRY_BYTES, 0)
         size = int.from_bytes(data[:4], "little")
         try:

@@ -1,8 +1,8 @@
 """The transport of messages: datagrams over one pair of Unix sockets, large bytes in memory files.
 
-A datagram is ``flags, length of the message, message, rows``. A message or rows of more than `MAX_INLINE_BYTES`
-are sent as a memory file whose descriptor is passed with the datagram: its bytes are written once, and read in
-place by the peer. A message may have files of its own, too.
+A datagram is ``flags, length of the message, message, rows``. A message or rows of more than
+`MAX_INLINE_BYTES` are sent as a memory file whose descriptor is passed with the datagram: its
+bytes are written once, and read in place by the peer. A message may have files of its own, too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ChannelClosed(Exception):
 
 
 class Received(NamedTuple, Generic[Wanted]):
-    """A message, its rows, and the descriptors of its own files, which the receiver has to close."""
+    """A message, its rows, and the descriptors of its files, which the receiver has to close."""
 
     message: Wanted
     rows: Payload = NO_ROWS
@@ -52,7 +52,9 @@ class Received(NamedTuple, Generic[Wanted]):
 def send(
     sock: socket.socket, message: ToWorker | FromWorker, rows: Payload = NO_ROWS, files: Sequence[int] = ()
 ) -> None:
-    """Send one message. The peer waits for it, so that a datagram always fits into the socket's buffer.
+    """Send one message.
+
+    The peer waits for it, so that a datagram always fits into the socket's buffer.
 
     Raises:
         ChannelClosed: the connection is closed.
@@ -85,7 +87,7 @@ def _send(sock: socket.socket, datagram: bytes, files: list[int]) -> None:
 
 
 def _encoded(message: ToWorker | FromWorker) -> bytes:
-    """Encode the message; a lone surrogate, which the text of an error can hold, becomes a question mark."""
+    """Encode the message; a lone surrogate in an error's text becomes a question mark."""
     try:
         return _encoder.encode(message)
     except UnicodeEncodeError:
@@ -130,7 +132,7 @@ def _contents(files: list[int]) -> memoryview:
 
 
 def _parts(datagram: bytes, files: list[int]) -> tuple[int, Bytes, Bytes]:
-    """Split a datagram into flags, message and rows; their memory files are removed from `files`."""
+    """Split a datagram into flags, message and rows; removes their memory files from `files`."""
     flags, length = _HEADER.unpack_from(datagram)
     inline = datagram[_HEADER.size :]
     if flags & _MESSAGE_IN_FILE:

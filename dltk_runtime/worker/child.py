@@ -1,4 +1,4 @@
-"""The main loop of a worker: receive a request, run it, answer, until the front process closes the channel."""
+"""The main loop of a worker: receive a request, run it, answer, until the channel is closed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 OOM_SCORE_ADJ = "500"  # under memory pressure the kernel ends a worker, not the server
 FIT_NICENESS = 10
 POLL_SECONDS = 0.0002  # of busy polling for the next request
-SHORT_WAIT_SECONDS = 0.001  # a request that arrives within this time makes the next wait begin with polling
+SHORT_WAIT_SECONDS = 0.001  # up to here a wait is short, and the next one polls first
 IDLE_MILLISECONDS = 200  # without a request, after which counts are sent and memory is released
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -77,7 +77,7 @@ def main(options_json: str) -> NoReturn:
 
 
 def _channel(options: Options) -> socket.socket:
-    """Open the socket to the front process; the notebook's child processes neither inherit nor keep it."""
+    """Open the socket to the front process; child processes of the notebook do not get it."""
     for descriptor in (options.channel, options.dump, options.board, *access.inherited(os.environ)):
         os.set_inheritable(descriptor, False)
     sock = socket.socket(fileno=options.channel)
@@ -122,7 +122,7 @@ def _serve(sock: socket.socket, board: Board, surroundings: _Surroundings, impor
 
 
 def _count_rows(sock: socket.socket, handler: Handler, wait: _Wait) -> None:
-    """Count the rows of an apply; send the counts when there are enough, or when the worker is idle."""
+    """Count the rows of an apply; send the counts if there are enough, or if the worker is idle."""
     try:
         handler.count()
     except Exception as error:  # noqa: BLE001 - whatever the counting of an unusual frame raises, applies go on
@@ -137,7 +137,7 @@ def _count_rows(sock: socket.socket, handler: Handler, wait: _Wait) -> None:
 
 
 def _release_memory() -> None:
-    """Return freed memory to the system, which glibc keeps for the next table (see `settings.worker_environment`)."""
+    """Return freed memory to the system: glibc keeps it (see `pool.environment`)."""
     if hasattr(_libc, "malloc_trim"):  # not in musl
         _libc.malloc_trim(0)
 
@@ -145,8 +145,9 @@ def _release_memory() -> None:
 class _Wait:
     """Wait for the next request: busy-poll for 0.2 ms if requests arrive quickly, then block.
 
-    Waking up from a blocking wait takes half as long as a small apply. `requests_are_quick` says whether the
-    last request arrived within `SHORT_WAIT_SECONDS`; each wait sets it for the next one.
+    Waking up from a blocking wait takes half as long as a small apply. `requests_are_quick` says
+    whether the last request arrived within `SHORT_WAIT_SECONDS`; each wait sets it for the next
+    one.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -170,7 +171,7 @@ class _Wait:
 
 
 def _report_progress_to(sock: socket.socket) -> None:
-    """Send the progress that the notebook reports; a forked child, whose socket is closed, reports none."""
+    """Send the progress that the notebook reports, but not from a forked child."""
     worker, sending = os.getpid(), threading.Lock()
 
     def send(step: float, total: float, metrics: dict[str, float]) -> None:
@@ -207,7 +208,10 @@ def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWor
 
 
 def _restrict_to(device: str) -> None:
-    """Make one GPU visible: CUDA reads the variable when a library first asks for devices, which no import does."""
+    """Make one GPU visible.
+
+    CUDA reads the variable when a library first asks for devices, which no import does.
+    """
     if device:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
 
@@ -241,7 +245,7 @@ class _Surroundings:
             _libc.fflush(None)  # output of libraries written in C
 
     def _open_streams(self) -> None:
-        """Open line-buffered streams, which leave their descriptors open when the notebook closes them."""
+        """Open line-buffered streams; their descriptors stay open if the notebook closes them."""
         sys.stdout, sys.stderr = self._out, self._err = _stream(1), _stream(2)
 
 
@@ -250,7 +254,7 @@ def _stream(descriptor: int) -> TextIO:
 
 
 def _die_with(parent: int) -> None:
-    """Make the kernel end this process with its parent and first under memory pressure, without a core dump."""
+    """End this process with its parent, and first under memory pressure; write no core dump."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)  # it died before the call above
@@ -275,7 +279,7 @@ def _report_crashes_to(dump: int) -> None:
 
 
 def _import(modules: tuple[str, ...]) -> None:
-    """Import modules that are slow to import; a failure is repeated, with coordinates, in the notebook."""
+    """Import modules that are slow to import; a failure is raised again in the notebook."""
     for name in modules:
         try:
             importlib.import_module(name)

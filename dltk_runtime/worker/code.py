@@ -23,7 +23,7 @@ class LoadedCode:
         self.algorithm: Algorithm | None = None
 
     def load(self, name: str, kept: Path | None) -> Algorithm:
-        """Load an algorithm from its notebook, or from the code `kept` with a version; replaces the one before.
+        """Load an algorithm from its notebook, or from the code `kept` with a version.
 
         Raises:
             Exception: whatever the code raises when it is imported.
@@ -39,12 +39,12 @@ class LoadedCode:
         return self.algorithm
 
     def place(self, function: str) -> str:
-        """The coordinates of one of the algorithm's functions; "" for one that it does not define."""
+        """Return the coordinates of a function of the algorithm; "" if it does not define it."""
         place = self.algorithm.places.get(function) if self.algorithm else None
         return str(place) if place else ""
 
     def packed(self) -> bytes:
-        """All code that is loaded, in the format of a version's ``code.json``."""
+        """Return all code that is loaded, in the format of a version's ``code.json``."""
         return pack(self._finder.sources if self._finder else [])
 
     @property

@@ -1,4 +1,4 @@
-"""What a version records of a model: its text, its summary, its metrics, the libraries it was made with."""
+"""Describe a model for its version: text, summary, metrics, and the libraries it needs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Call(Protocol):
 
 
 def described(model: Any, summary: Callable[..., Any] | None, call: Call) -> tuple[bytes, str]:
-    """The `description` of a model with what ``summary(model)`` returns, and a notice if that raised."""
+    """Return the `description` of a model, and a notice if ``summary(model)`` raised."""
     notice, result = "", None
     if summary is not None:
         try:
@@ -37,17 +37,17 @@ def described(model: Any, summary: Callable[..., Any] | None, call: Call) -> tup
 
 
 def description(model: Any, summary: Any) -> bytes:
-    """JSON of ``{"model": str(model), "model_summary": summary}``, for objects of any type."""
+    """Return JSON ``{"model": str(model), "model_summary": summary}`` of any two objects."""
     return msgspec.json.encode({"model": _text(model)[:MAX_TEXT_CHARACTERS], "model_summary": plain(summary)})
 
 
 def to_json(value: Any) -> bytes:
-    """JSON of any value: other types become text, NaN and infinities become null."""
+    """Encode any value as JSON: other types become text, NaN and infinities become null."""
     return msgspec.json.encode(plain(value))
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """`value` in JSON's own types: arrays become lists, bytes and unknown objects become text."""
+    """Convert `value` to JSON's own types: arrays to lists, bytes and unknown objects to text."""
     if value is None or isinstance(value, bool | int):
         return value if not isinstance(value, int) or abs(value) < 2**63 else str(value)
     if isinstance(value, float):
@@ -66,7 +66,7 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def metrics(info: Any) -> dict[str, float]:
-    """The finite numbers in ``info["metrics"]``, if `fit` returned such a dict."""
+    """Return the finite numbers in ``info["metrics"]``, if `fit` returned such a dict."""
     given = info.get("metrics") if isinstance(info, dict) else None
     if not isinstance(given, dict):
         return {}
@@ -75,7 +75,7 @@ def metrics(info: Any) -> dict[str, float]:
 
 
 def warnings(info: Any) -> tuple[str, ...]:
-    """The texts in ``info["warnings"]``, if `fit` returned such a dict; the fit's message repeats them."""
+    """Return the texts in ``info["warnings"]``, if `fit` returned such a dict."""
     given = info.get("warnings") if isinstance(info, dict) else None
     if not isinstance(given, list | tuple):
         return ()
@@ -83,7 +83,7 @@ def warnings(info: Any) -> tuple[str, ...]:
 
 
 def libraries() -> dict[str, str]:
-    """Releases of Python and of the `RECORDED` libraries that this process has imported, by distribution name."""
+    """Return the releases of Python and of imported `RECORDED` libraries, by distribution."""
     found = {"python": sys.version.split()[0]}
     imported = (library for library in RECORDED if library.module in sys.modules)
     for name in (name for library in imported for name in library.distribution_names):

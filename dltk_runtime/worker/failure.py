@@ -12,30 +12,30 @@ import msgspec
 from dltk_runtime.errors import DltkError
 from dltk_runtime.worker.messages import ErrorReport
 
-MAX_SENTENCE_CHARACTERS = 2000  # of an error's text as a search shows it; the job's traceback has more
+MAX_SENTENCE_CHARACTERS = 2000  # of an error's text in a search; the job has the traceback
 
 
 class PhaseFailed(Exception):
-    """A phase failed through the notebook's or the request's fault; `report` describes the failure."""
+    """A phase failed because of the notebook or the request; `report` describes the failure."""
 
     def __init__(self, report: ErrorReport) -> None:
         super().__init__(report.sentence)
         self.report = report
 
     def led_by(self, cause: str) -> PhaseFailed:
-        """The same failure with its likely cause in front of the sentence; unchanged if `cause` is empty."""
+        """Return the failure with its likely `cause`, unless that is empty, before its sentence."""
         if not cause:
             return self
         return PhaseFailed(msgspec.structs.replace(self.report, sentence=f"{cause}. {self.report.sentence}"))
 
 
 def worded(error: Exception) -> str:
-    """A failure with its coordinates, or the `sentence` of any other exception."""
+    """Return a failure with its coordinates, or the `sentence` of any other exception."""
     return str(error.report) if isinstance(error, PhaseFailed) else sentence(error)
 
 
 def sentence(error: BaseException) -> str:
-    """The type and the text of an error, as a search shows them: at most `MAX_SENTENCE_CHARACTERS` of text."""
+    """Return the type of an error and at most `MAX_SENTENCE_CHARACTERS` of its text."""
     if isinstance(error, DltkError):
         return error.sentence
     try:
@@ -49,9 +49,9 @@ def sentence(error: BaseException) -> str:
 
 
 def leave_fork(error: BaseException | None) -> NoReturn:
-    """End a forked child of the notebook that returned from its function, with the exit status of a program.
+    """End a forked child of the notebook that returned from its function.
 
-    Only the worker itself may answer the request.
+    It ends with the exit status of a program: only the worker itself may answer the request.
     """
     status = 0 if error is None else 1
     if isinstance(error, SystemExit):

@@ -13,7 +13,7 @@ from dltk_runtime.tables.feature import Feature
 
 
 def missing(frame: pd.DataFrame, features: Sequence[Feature]) -> str:
-    """A warning that names the features that the frame lacks; "" if it has them all."""
+    """Return a warning that names the features that the frame lacks; "" if it has them all."""
     lacking = [each.name for each in features if each.name not in frame.columns]
     if not lacking:
         return ""
@@ -27,7 +27,7 @@ def missing(frame: pd.DataFrame, features: Sequence[Feature]) -> str:
 
 
 def changed(frame: pd.DataFrame, features: Sequence[Feature]) -> str:
-    """A warning that names the features whose kind has changed since the fit; "" if none has.
+    """Return a warning that names the features of another kind than at the fit; "" without any.
 
     A column without any value has no kind.
     """
@@ -43,7 +43,7 @@ def changed(frame: pd.DataFrame, features: Sequence[Feature]) -> str:
 
 
 def feature_names(meta: dict[str, Any], frame: pd.DataFrame) -> list[str]:
-    """The features in a frame: the columns that `meta` lists, else all but the target."""
+    """Return the features in a frame: the columns that `meta` lists, else all but the target."""
     listed = meta.get("feature_variables")
     targets = meta.get("target_variables") or []
     names = listed if isinstance(listed, list) and listed else list(frame.columns)

@@ -6,8 +6,8 @@
                         ├──> ModelFit: init, fit, save, apply, describe ──> Fitted
     batch/kernel.py ────┘  a cell calls each function; the end of the run calls what no cell has
 
-Baselines are counted before the notebook sees the rows, held-out rows are removed before `init`, the model is
-saved before the fit's own `apply`, and that `apply` gets the rows as they came.
+Baselines are counted before the notebook sees the rows, held-out rows are removed before `init`,
+the model is saved before the fit's own `apply`, and that `apply` gets the rows as they came.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Target(NamedTuple):
 class ModelFit:
     """One fit of a model to `frame`, whose rows it does not change.
 
-    `call(phase, function, *arguments)` calls a function of the notebook. `holdout` is the share of rows, from 0
-    to below 1, that `init` and `fit` do not see. `fitted` is complete after `describe`; `done` and `saved` say
-    whether `fit` and `save` have returned.
+    `call(phase, function, *arguments)` calls a function of the notebook. `holdout` is the share of
+    rows, from 0 to below 1, that `init` and `fit` do not see. `fitted` is complete after
+    `describe`; `done` and `saved` say whether `fit` and `save` have returned.
     """
 
     def __init__(self, frame: pd.DataFrame, meta: Meta, call: describe.Call, holdout: float = 0.0) -> None:
         self._call = call
-        self._meta = meta
+        self.meta = meta
         self._rows = frame.copy()  # `fit` may write into the arrays of its own frame
         self._frame = _without_held_out(frame, meta, holdout) if holdout else frame
         self.model: Any = None
@@ -69,15 +69,18 @@ class ModelFit:
         )
 
     def init(self, init: Function, summary: Function | None) -> Any:
-        """Make the model. Published notebooks rely on one call of `summary` before and one after `init`."""
+        """Make the model.
+
+        Published notebooks rely on one call of `summary` before `init` and one after it.
+        """
         self._summarize(summary)
-        self.model = self._call("init", init, self._frame, self._meta)
+        self.model = self._call("init", init, self._frame, self.meta)
         self._summarize(summary, self.model)
         return self.model
 
     def fit(self, fit: Function, model: Any) -> Any:
         """Train `model`, which need not come from `init`; returns what `fit` returns."""
-        info = self._call("fit", fit, model, self._frame, self._meta)
+        info = self._call("fit", fit, model, self._frame, self.meta)
         self.model, self.done = model, True
         self.fitted = msgspec.structs.replace(
             self.fitted,
@@ -89,10 +92,10 @@ class ModelFit:
         return info
 
     def save(self, save: Function | None, model: Any, target: Target) -> Any:
-        """Store `model` with the notebook's `save`, or pickle it if that stores nothing; returns what `save` returns.
+        """Store `model` with the notebook's `save`, or pickle it if that stores nothing.
 
-        Raises:
-            TypeError: nothing was stored and the model cannot be pickled (as `call` reports it).
+        Returns what `save` returns. If nothing was stored and the model cannot be pickled, `call`
+        raises or reports a TypeError.
         """
         returned = None if save is None else self._call("save", save, model, target.load_name)
         kept = not _is_stored(target)
@@ -105,10 +108,10 @@ class ModelFit:
     def apply(self, apply: Function) -> Any:
         """Apply the model to all rows as they came; returns what `apply` returns."""
         self.model = own_copy(self.model)
-        return self._call("apply", apply, self.model, self._rows, self._meta)
+        return self._call("apply", apply, self.model, self._rows, self.meta)
 
     def describe(self, summary: Function | None) -> None:
-        """Add ``str(model)``, what `summary` returns, and the libraries imported meanwhile to `fitted`."""
+        """Add the model's text and summary, and the libraries imported meanwhile, to `fitted`."""
         description, notice = describe.described(self.model, summary, self._call)
         self.fitted = msgspec.structs.replace(
             self.fitted,
@@ -128,6 +131,6 @@ def _without_held_out(frame: pd.DataFrame, meta: Meta, share: float) -> pd.DataF
 
 
 def _is_stored(target: Target) -> bool:
-    """Whether there is any file of the model but a pickle of an earlier `save`."""
+    """Return whether there is any file of the model but a pickle of an earlier `save`."""
     kept_model = Path(target.kept_model)
     return any(entry.is_file() and entry != kept_model for entry in Path(target.folder).rglob("*"))

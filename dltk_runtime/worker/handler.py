@@ -1,4 +1,4 @@
-"""The requests of one worker: each is a method of `Handler`, which runs it phase by phase (protocol 1.4)."""
+"""The requests of one worker: each is a method that runs it phase by phase (protocol 1.4)."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ Blob = bytes | memoryview
 
 
 class Handler:
-    """Handles requests for one algorithm; holds its code, the loaded model, and the counts of applied rows.
+    """Handles the requests for one algorithm; holds its code, its model and counts of rows.
 
-    Every method that runs a request raises `PhaseFailed` when the notebook or the request is at fault.
+    A method that runs a request raises `PhaseFailed` if the notebook or the request is at fault.
     """
 
     def __init__(self, paths: Paths, send: Callable[[Entered | Code | Saved], None], reader: Reader) -> None:
@@ -70,7 +70,7 @@ class Handler:
     # ------------------------------------------------------------ requests
 
     def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, bytes]:
-        """Fit and save a model, apply it to the same rows, and describe it; see `ModelFit` for the order."""
+        """Fit and save a model, apply it to the same rows, and describe it, as `ModelFit` says."""
         meta: Meta = json.loads(request.meta)
         fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
         algorithm = self._load_code(request.algorithm, kept=None)
@@ -109,7 +109,7 @@ class Handler:
         """Apply the loaded model to the rows of the request."""
         meta, notices = self._meta_of_apply(request.meta)
         frame, in_vain = self._rows_of_apply(request, sent)
-        rows, self._uncounted = len(frame), frame.copy(deep=False)  # copy on write hides the notebook's changes
+        rows, self._uncounted = len(frame), frame.copy(deep=False)  # copied on write
         lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
         if lacking and request.refuse_missing:
             raise PhaseFailed(ErrorReport("apply", lacking))
@@ -170,15 +170,16 @@ class Handler:
             self._tally.add(frame)
 
     def counts(self) -> Counts:
-        """The distribution of the rows counted since the last call."""
+        """Return the distribution of the rows counted since the last call."""
         return Counts(*self._tally.take())
 
     # ------------------------------------------------------------ phases
 
     def _meta_of_apply(self, text: bytes) -> tuple[Meta, tuple[str, ...]]:
-        """The `meta` of an apply with typed parameters and with the fit's target, which some notebooks read.
+        """Decode the `meta` of an apply; returns warnings of invalid parameters, too.
 
-        The second value warns of parameters that are invalid by now: a search repeats the stored ones after an edit.
+        Adds typed parameters, and the fit's target, which some notebooks read. A search repeats
+        the parameters of the fit, which an edit of the notebook may have made invalid.
         """
         meta: Meta = json.loads(text)
         if self._targets:
@@ -190,7 +191,7 @@ class Handler:
             return table.read(_csv(sent))
 
     def _rows_of_apply(self, request: Apply, sent: Payload) -> tuple[pd.DataFrame, bool]:
-        """The frame, and whether reading it ahead was in vain."""
+        """Return the frame, and whether it was read ahead in vain."""
         if not self._reader.has(request.ahead):
             return self._decode(sent), False
         with self._phases.entered("decode"):
@@ -198,7 +199,7 @@ class Handler:
         return (self._decode(sent), True) if frame is None else (frame, False)
 
     def _encode(self, result: Any, version_column: int) -> tuple[bytes, int]:
-        """The result of `apply` as a JSON string literal of CSV, and its number of rows."""
+        """Encode the result of `apply` as a JSON string literal of CSV; returns its rows, too."""
         with self._phases.entered("encode", function="apply"):
             results = table.to_frame(result)
             if version_column:
@@ -219,7 +220,11 @@ class Handler:
             self._model = self._phases.call("load", algorithm.load, request.load_name)
 
     def _load_with_kept_code(self, request: Load, failure: PhaseFailed) -> None:
-        """Load the model with the version's code; raises `failure`, which the author can fix, if that fails too."""
+        """Load the model with the version's code.
+
+        Raises:
+            PhaseFailed: `failure`, which the author can fix, if that code fails, too.
+        """
         states = self._code.states
         try:
             self._load_model(request, kept=Path(request.code))

@@ -1,7 +1,7 @@
 """Held-out rows of a fit, and a model's metrics on them.
 
-Rows are chosen by a hash of their features, never of the target: a corrected label must not move a row that
-was trained on into the hold-out.
+Rows are chosen by a hash of their features, never of the target: a corrected label must not move a
+row that was trained on into the hold-out.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def held_out(frame: pd.DataFrame, features: Sequence[str], share: float) -> Mask:
-    """Choose the rows that are held out of the fit: booleans of shape (rows,), about `share` of them true.
+    """Choose about `share` of the rows to be held out of the fit: booleans of shape (rows,).
 
-    A row is chosen by its own values alone, whatever other rows there are: numbers are hashed as float64,
-    everything else as text.
+    A row is chosen by its own values alone, whatever other rows there are: numbers are hashed as
+    float64, everything else as text.
     """
     columns = [_hashable(frame[name]) for name in features if name in frame]
     if not columns:
@@ -33,7 +33,9 @@ def held_out(frame: pd.DataFrame, features: Sequence[str], share: float) -> Mask
 
 
 def scores(predicted: pd.Series[Any], truth: pd.Series[Any]) -> dict[str, float]:
-    """Compute the metrics of predictions, shape (rows,), against the target; those that do not apply are left out.
+    """Compute the metrics of predictions against the target, both of shape (rows,).
+
+    Metrics that do not apply are left out.
 
     Classes: accuracy, f1, precision, recall (of the higher class; macro averages beyond two).
     Quantities: r2, mae, rmse. Formulas are scikit-learn's.
@@ -76,7 +78,7 @@ def _of_classes(predicted: pd.Series[Any], truth: pd.Series[Any]) -> dict[str, f
 
 
 def _decided(predicted: pd.Series[Any], truth: pd.Series[Any]) -> pd.Series[Any]:
-    """Turn probabilities into classes, 1 from 0.5 on, if the target is 0 and 1 and predictions are between."""
+    """Turn probabilities into classes, 1 from 0.5 on, if the target has the classes 0 and 1."""
     numbers = pd.to_numeric(predicted, errors="coerce")
     classes = set(_classes(truth))
     if classes <= {"0", "1"} and bool(numbers.between(0, 1).all()):
@@ -85,7 +87,7 @@ def _decided(predicted: pd.Series[Any], truth: pd.Series[Any]) -> pd.Series[Any]
 
 
 def _classes(values: pd.Series[Any]) -> list[str]:
-    """One text for each class: 1, 1.0 and True are the same class, because CSV does not tell them apart."""
+    """Return one text for each class: 1, 1.0 and True are the same class, as in CSV."""
     numbers = pd.to_numeric(values, errors="coerce")
     return [
         str(value) if math.isnan(number) else format(float(number), "g")

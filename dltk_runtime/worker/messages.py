@@ -57,7 +57,7 @@ class Fit(Message, frozen=True):
     meta: bytes  # JSON
     device: str = ""  # the only GPU to be visible, as CUDA names it; "" for no restriction
     holdout: float = 0.0  # share of the rows that `fit` must not see
-    version_column: int = 0  # the value of a last result column `model_version`; 0 for no such column
+    version_column: int = 0  # the value of a last column `model_version`; 0 for no such column
 
 
 class Load(Message, frozen=True):
@@ -69,7 +69,7 @@ class Load(Message, frozen=True):
     code: str = ""  # path of the version's code.json, used if the notebook does not load
     kept_model: str = ""  # path of the runtime's own pickle, if save() stored nothing
     targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests have none
-    features: tuple[Feature, ...] = ()  # the columns that the model was fitted on, without the targets
+    features: tuple[Feature, ...] = ()  # that the model was fitted on, without targets
 
 
 class Apply(Message, frozen=True):
@@ -84,8 +84,9 @@ class Apply(Message, frozen=True):
 class ReadAhead(Message, frozen=True):
     """Announce rows that are still arriving, and for which an `Apply` may follow. Not answered.
 
-    Files: the memory file that the rows are written to, and an eventfd. The front process adds 1 to the eventfd
-    for each chunk, and `CANCELLED` after that `Apply` or when the rows will not be applied here.
+    Files: the memory file that the rows are written to, and an eventfd. The front process adds 1
+    to the eventfd for each chunk, and `CANCELLED` after that `Apply` or when the rows will not be
+    applied here.
     """
 
     number: int
@@ -104,7 +105,7 @@ class Score(Message, frozen=True):
 
 
 class Stage(Message, frozen=True):
-    """Parse the rows, and write them as CSV. Rows: the request's. Answered by `Staged` or `Failed`."""
+    """Parse the rows, and write them as CSV. Answered by `Staged` or `Failed`."""
 
     csv: str  # path to write to
 
@@ -121,14 +122,14 @@ class Ready(Message, frozen=True):
 
 
 class Entered(Message, frozen=True):
-    """A phase begins: sent before it runs, or entered on the board by an apply, so that a death has a place."""
+    """A phase begins: sent before it runs or, by an apply, entered on the board."""
 
     phase: str
     at: str = ""  # coordinates of the notebook's function
 
 
 class Progress(Message, frozen=True):
-    """The progress of a fit as its notebook reports it; `total` 0 means an unknown number of steps."""
+    """The progress of a fit, as its notebook reports it; `total` 0 means unknown."""
 
     step: float
     total: float
@@ -136,7 +137,7 @@ class Progress(Message, frozen=True):
 
 
 class Code(Message, frozen=True):
-    """The code that runs from now on; the front process quotes its lines when it reports a death."""
+    """The code that runs from now on; the report of a death quotes its lines."""
 
     code: bytes  # as `notebook.source.pack` encodes it
 
@@ -165,7 +166,7 @@ class Fitted(Message, frozen=True):
 
 
 class Saved(Message, frozen=True):
-    """A fit's model is saved; `fitted` is enough for a version if the process ends in the fit's own apply."""
+    """A fit's model is saved; `fitted` suffices for a version if the fit's own apply dies."""
 
     fitted: Fitted
 
@@ -175,13 +176,13 @@ class Applied(Message, frozen=True):
 
     rows: int
     result_rows: int
-    notices: tuple[str, ...] = ()  # features that are missing or of another kind, invalid parameters
+    notices: tuple[str, ...] = ()  # of features and parameters
     in_vain: bool = False  # whether rows were read ahead that can only be parsed as a whole
     phases: dict[str, float] = {}  # seconds of each phase, which were not sent as `Entered`
 
 
 class Counts(Message, frozen=True):
-    """The distribution of applied rows over the bins of the features' baselines; sent between two requests."""
+    """The distribution of applied rows over the features' bins; sent between two requests."""
 
     rows: int  # that were counted
     features: dict[str, list[int]]  # rows in each bin, as `Baseline.counts`

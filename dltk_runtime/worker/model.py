@@ -1,9 +1,10 @@
-"""A loaded model: copies for applies, changes that are undone, and the runtime's own pickle of a model.
+"""A model in a worker: its copies, the changes that are undone, and the runtime's own pickle.
 
-A worker serves many requests with one model. An algorithm whose `apply` changes it (counts, learns, inserts
-points) would make an answer depend on the requests before. A model that pickles to at most 1 MiB is therefore
-compared with its first state after each answer and restored if it has changed. Models of deep learning
-frameworks are excluded: applying one does not change it, and pickling one is slow.
+A worker serves many requests with one model. An algorithm whose `apply` changes it (counts,
+learns, inserts points) would make an answer depend on the requests before. A model that pickles to
+at most 1 MiB is therefore compared with its first state after each answer and restored if it has
+changed. Models of deep learning frameworks are excluded: applying one does not change it, and
+pickling one is slow.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ MAX_COMPARED_BYTES = 1024**2  # of a pickle
 
 
 def own_copy(model: Any) -> Any:
-    """Copy a dict, so that keys set by one apply are gone at the next one; any other model is returned as it is."""
+    """Copy a dict, so that keys set by one apply are gone at the next; other models are shared."""
     return model.copy() if type(model) is dict else model
 
 
@@ -41,13 +42,13 @@ def write_pickle(model: Any, path: str) -> None:
 
 
 def read_pickle(path: str) -> Any:
-    """The model that `write_pickle` wrote; its classes are those of the code that is loaded."""
+    """Read the model that `write_pickle` wrote, with the classes of the code that is loaded."""
     with open(path, "rb") as file:
         return cloudpickle.load(file)
 
 
 class Pristine:
-    """The state of a model when it was loaded, as a pickle; None for models that are not monitored."""
+    """The state of a model when it was loaded, if that can be compared and restored."""
 
     def __init__(self, model: Any) -> None:
         first = None if _is_deep(model) else _pickled(model)
@@ -55,16 +56,16 @@ class Pristine:
         self._pickle = first if first is not None and first == _pickled(model) else None
 
     def restored(self, model: Any) -> Any:
-        """`model` if it has not changed since it was loaded, else a fresh one in that state."""
+        """Return `model` if it has not changed since it was loaded, else a fresh one."""
         if self._pickle is None or _pickled(model) == self._pickle:
             return model
         fresh = pickle.loads(self._pickle)  # noqa: S301 - made by this process
-        self._pickle = _pickled(fresh)  # the first round trip may change the pickle of an equal model
+        self._pickle = _pickled(fresh)  # of an equal model, which may differ once
         return fresh
 
 
 def _is_deep(model: Any) -> bool:
-    """Whether the model, or a value of a dict, is of a deep learning framework's class or of a subclass."""
+    """Return whether the model, or a value in it, is of a deep learning framework."""
     parts = model.values() if isinstance(model, dict) else (model,)
     bases = (base for part in parts for base in type(part).__mro__)
     return any(base.__module__.partition(".")[0] in DEEP_LEARNING for base in bases)

@@ -1,4 +1,4 @@
-"""The phases of a request: each is announced before it runs, and what it raises becomes a report."""
+"""The phases of a request: each is announced, and what it raises becomes a report."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dltk_runtime.worker.messages import Entered, ErrorReport
 class Phases:
     """Runs the phases of this worker's requests.
 
-    `send` gets an `Entered` for each phase, so that even the death of the process has coordinates. `place`
-    gives the coordinates of a notebook's function, "" for one that it does not have.
+    `send` gets an `Entered` for each phase, so that even the death of the process has coordinates.
+    `place` gives the coordinates of a notebook's function, "" for one that it does not have.
     """
 
     def __init__(self, send: Callable[[Entered], None], place: Callable[[str], str]) -> None:
@@ -36,7 +36,9 @@ class Phases:
 
     @contextlib.contextmanager
     def entered(self, phase: str, function: str = "") -> Iterator[None]:
-        """Enter `phase`. `function` is the notebook's function whose result it handles, which then gets the blame.
+        """Enter `phase`.
+
+        A phase that handles the result of the notebook's `function` fails under its name.
 
         Raises:
             PhaseFailed: the block raised anything at all, SystemExit included.
@@ -47,7 +49,7 @@ class Phases:
 
     @contextlib.contextmanager
     def failing(self, phase: str) -> Iterator[None]:
-        """Turn whatever the block raises into `PhaseFailed`, and end a fork that returns from the block.
+        """Turn what the block raises into `PhaseFailed`; end a forked child that leaves the block.
 
         Raises:
             PhaseFailed: the block raised anything at all, SystemExit included.
@@ -65,7 +67,7 @@ class Phases:
             raise PhaseFailed(self._report(phase, failure)) from failure
 
     def _report(self, phase: str, error: BaseException) -> ErrorReport:
-        """Describe the failure, at the innermost line of a notebook or else at the phase's function."""
+        """Describe a failure at the innermost line of a notebook, else at the phase's function."""
         place = coordinates(error)
         return ErrorReport(
             phase=phase,

@@ -5,11 +5,11 @@
     front process ── unescapes a chunk ──> memory file
           └───────── adds 1 ──> eventfd ──> this worker, idle: parses one more piece
 
-An apply for other rows that arrives meanwhile is served between two pieces. The front process adds `CANCELLED` to
-the eventfd when the request for these rows will not come to this worker: the client disconnected, or named another
-model.
+An apply for other rows that arrives meanwhile is served between two pieces. The front process adds
+`CANCELLED` to the eventfd when the request for these rows will not come to this worker: the client
+disconnected, or named another model.
 
-An eventfd and not a pipe: a pipe wakes its reader on the processor of its writer, which continues to use it.
+An eventfd and not a pipe: a pipe wakes its reader on its writer's processor, which stays in use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import socket
 
 import pandas as pd
 
-from dltk_runtime.tables.csv_pieces import BEGIN, UNREADABLE, Pieces
+from dltk_runtime.tables.csv_pieces import HEAD_BYTES, UNREADABLE, Pieces
 from dltk_runtime.worker.messages import CANCELLED, ReadAhead
 
 
@@ -37,7 +37,7 @@ class Incoming:
         self._unreadable = False  # whether the rows can only be parsed as a whole
 
     def parse_until_message(self, sock: socket.socket) -> bool:
-        """Parse pieces until a message arrives on `sock`; False if the rows were cancelled before."""
+        """Parse pieces until a message arrives on `sock`; False if the rows are cancelled first."""
         message = select.poll()
         message.register(sock, select.POLLIN)
         while not message.poll(0):
@@ -52,7 +52,7 @@ class Incoming:
         return True
 
     def frame(self) -> pd.DataFrame | None:
-        """The frame of all rows, once the last one is in the file; None if they can only be parsed as a whole."""
+        """Parse the rest of the rows, all of which are in the file; None if that is impossible."""
         if self._pieces is None or self._unreadable:
             return None
         with contextlib.suppress(*UNREADABLE):
@@ -71,8 +71,8 @@ class Incoming:
             return False
         size = os.fstat(self._file).st_size
         try:
-            if self._pieces is None and size >= BEGIN:
-                self._pieces = Pieces(self._text, self._text(0, BEGIN), self._expected)
+            if self._pieces is None and size >= HEAD_BYTES:
+                self._pieces = Pieces(self._text, self._text(0, HEAD_BYTES), self._expected)
             return self._pieces is not None and self._pieces.read(size)
         except UNREADABLE:
             self._pieces, self._unreadable = None, True
@@ -94,16 +94,16 @@ class Reader:
         self._incoming = incoming
 
     def parse_until_message(self, sock: socket.socket) -> None:
-        """Parse pieces until a message arrives on `sock` or the rows are cancelled; returns at once without rows."""
+        """Parse the rows, if there are any, until a message arrives or they are cancelled."""
         if self._incoming is not None and not self._incoming.parse_until_message(sock):
             self._drop()
 
     def has(self, number: int) -> bool:
-        """Whether the rows are those of the `ReadAhead` with this number."""
+        """Return whether the rows are those of the `ReadAhead` with this number."""
         return self._incoming is not None and self._incoming.number == number
 
     def take_frame(self) -> pd.DataFrame | None:
-        """The frame of all rows, which are then dropped; None if they can only be parsed as a whole."""
+        """Return the frame of all rows and drop them; None if they cannot be parsed in pieces."""
         try:
             return self._incoming.frame() if self._incoming else None
         finally:

@@ -1,4 +1,4 @@
-"""`dltk …`: finds its commands, answers at once, and turns errors into one line."""
+"""`dltk`: finds its commands, starts fast, and prints errors as one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMMANDS = cli.dltk.list_commands(click.Context(cli.dltk))
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """``dltk`` in a process of its own."""
+    """Run ``dltk`` in a separate process."""
     command = [sys.executable, "-m", "dltk_runtime.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""What runs in the image before the server: extra libraries from the volume, and which services start."""
+"""The image before the server starts: libraries of the volume, and the list of services."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def services(start: dict[str, Any]) -> Any:
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Path:
-    """A volume whose requirements.txt asks for a library that lies on disk; and an image's lock."""
+    """Create a volume whose requirements.txt names a library on disk, and an image's lock."""
     wheel = tmp_path / WHEEL
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("colours.py", "RED = 1\n")

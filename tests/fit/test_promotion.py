@@ -126,7 +126,7 @@ def test_promotion_rules_are_read(parameters: dict[str, str], promotion: Promoti
 )
 def test_what_cannot_be_meant_is_refused_by_name(parameters: dict[str, str]) -> None:
     (name,) = parameters
-    with pytest.raises(OptionInvalid, match=f"^{name}="):
+    with pytest.raises(OptionInvalid, match=f"^Invalid {name}="):
         fit_options(parameters)
 
 

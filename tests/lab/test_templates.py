@@ -1,4 +1,4 @@
-"""`dltk new`: notebooks that work at once."""
+"""`dltk new`: templates are working algorithms."""
 
 from __future__ import annotations
 

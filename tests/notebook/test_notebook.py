@@ -1,4 +1,4 @@
-"""Notebooks as modules: importing, changes, kept code, and what other processes find."""
+"""Notebooks as modules: imports, changed files, stored code, and imports in other processes."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ class TestKeptCode:
 
 
 def run(code: str, paths: Paths, **environment: str) -> str:
-    """What a Python process of its own prints, with `app` on its path."""
+    """Run code in a separate Python process with `app` on its path; return its output."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SITE), **environment}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -195,7 +195,7 @@ def run(code: str, paths: Paths, **environment: str) -> str:
 
 @pytest.mark.process
 class TestProcesses:
-    """What other processes must find again: classes in pickles, and functions sent to children."""
+    """Other processes find classes in pickles, and functions sent to child processes."""
 
     NET = """
         # %% mltkc_import

@@ -1,4 +1,4 @@
-"""Parameters: declared once in a notebook, coerced from a search's texts, refused when they fit nothing."""
+"""Parameters: declared in a notebook, converted from a search's texts, refused if invalid."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_a_failure_half_way_leaves_what_was_there_and_nothing_else(paths: Paths)
     (paths.home / "staged" / "iris.json").unlink()
     (paths.home / "staged").rmdir()
     (paths.home / "staged").write_text("a file where a folder should be")
-    with pytest.raises(NotStaged, match=r"data cannot be written: .* Check the folder"):
+    with pytest.raises(NotStaged, match=r"data cannot be written: .* Check its permissions"):
         stage(paths, meta=META)
     assert contents(paths) == before
 

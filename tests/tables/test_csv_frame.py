@@ -72,7 +72,7 @@ def test_small_files_of_another_shape_are_left_to_pandas(csv: str) -> None:
 def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a few MB are read in pieces by threads, too."""
     for module in (csv_reader, csv_pieces):
-        monkeypatch.setattr(module, "IN_THREADS", 1024**2)
+        monkeypatch.setattr(module, "MIN_THREADED_BYTES", 1024**2)
 
 
 @pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")

@@ -38,8 +38,8 @@ CHANGES = [
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_pieces, "FIRST", 64)
-    monkeypatch.setattr(csv_pieces, "STEP", 2048)
+    monkeypatch.setattr(csv_pieces, "PROBE_BYTES", 64)
+    monkeypatch.setattr(csv_pieces, "PIECE_BYTES", 2048)
 
 
 def read_while_it_arrives(csv: bytes, by: int, expected: int | None = None) -> pd.DataFrame | None:

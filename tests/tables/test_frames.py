@@ -151,7 +151,7 @@ def test_an_empty_selection_is_explained(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a\n1\n1,2,3\n", 'a,b\n"1,2\n'])
 def test_a_text_that_is_no_table_is_refused_with_the_line(text: str) -> None:
-    with pytest.raises(DataInvalid, match=r"The field 'data' is no CSV: .*(line 3|row 1)"):
+    with pytest.raises(DataInvalid, match=r"The field 'data' is not valid CSV: .*(line 3|row 1)"):
         table.read(text.encode())
 
 
@@ -161,9 +161,9 @@ def test_a_text_that_is_no_table_is_refused_with_the_line(text: str) -> None:
         (b'"a\n\xff"', "not UTF-8 from its byte 3 on"),
         (b'"ab\\ud800"', "a lone surrogate at character 2"),
         (b'"\\udc00\\ud800"', "a lone surrogate at character 0"),
-        (b'"\x01"', "no JSON string"),
-        (b'"\\q"', "no JSON string"),
-        (b'"', "no JSON string"),
+        (b'"\x01"', "not a JSON string"),
+        (b'"\\q"', "not a JSON string"),
+        (b'"', "not a JSON string"),
     ],
 )
 def test_data_that_is_no_text_is_refused_with_its_place(literal: bytes, words: str) -> None:
@@ -226,7 +226,7 @@ def test_what_apply_may_return(make: Callable[[], Any], csv: str) -> None:
     ("result", "words"),
     [
         (None, "apply returned None; return the results"),
-        (5, "apply returned int, which pandas.DataFrame does not take"),
+        (5, "apply returned int, which pandas.DataFrame does not accept"),
         (0.5, "apply returned float"),
         ("text", "apply returned str"),
         (np.float64(1.5), "apply returned float64"),
