@@ -18,6 +18,8 @@ from dltk_runtime import cli
 from tests.docs.blocks import blocks_of
 from tests.support.service import ROOT, Service
 
+pytestmark = pytest.mark.process
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 _EPOCHS = re.compile(r"\bepochs=\d+")
 
