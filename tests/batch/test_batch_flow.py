@@ -380,7 +380,7 @@ def broken(splunkd: Source) -> None:
         (expired, TokenRefused, "splunk_access_token"),
         (broken, SearchFailed, "idx3"),
         (full, SplunkBusy, r"Server is busy \(code 9\)"),
-        (unacknowledged, SplunkBusy, "taken, but not acknowledged"),
+        (unacknowledged, SplunkBusy, "accepted, but not acknowledged"),
         (no_token, TokenRefused, "splunk_hec_token"),
         (no_index, EventRefused, "Allow this index in the token's settings"),
         (poisoned, EventRefused, "Invalid data format"),

@@ -39,7 +39,7 @@ def test_a_misspelled_variable_is_named_with_the_nearest() -> None:
 def test_a_value_that_cannot_be_used_ends_the_checks() -> None:
     findings = list(examine.examine({"api_workers": "many"}))
     assert [each.check for each in findings] == ["settings"]
-    assert "api_workers='many' cannot be used" in findings[0].text
+    assert "Invalid api_workers='many'" in findings[0].text
 
 
 @pytest.mark.parametrize(
