@@ -210,7 +210,7 @@ def test_results_of_another_number_are_not_sent(splunkd: Source, run: Run, monke
 
     monkeypatch.setattr(incremental, "run", fewer)
     splunkd.pass_time(1, 2)
-    with pytest.raises(BatchFailed, match="gave 1 rows for 2"):
+    with pytest.raises(BatchFailed, match="returned 1 rows for 2"):
         run(to_index(splunkd))
 
 
