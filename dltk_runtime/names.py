@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dltk_runtime.errors import NameInvalid
 
+STATUS = "dltk_status"  # the algorithm and model by which a search asks for the container's status
 MAX_NAME_LENGTH = 128  # characters; leaves room for a suffix in a file name of 255 bytes
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 

@@ -1,4 +1,4 @@
-"""``dltk search``: run a search against a container, without a Splunk."""
+"""``dltk search``: run a search against a container, without Splunk."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from dltk_runtime.settings import ClientSettings, Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dltk_runtime.emulator.mltk.results import Message
+    from dltk_runtime.emulator.mltk.results import SearchMessage
 
 EPILOG = """\b
-Commands that run here: inputlookup FILE.csv, outputlookup FILE.csv, makeresults count=N, head N, table, fields,
-where, eval, fit, apply, summary, listmodels, deletemodel. All others run in Splunk only.
+Commands: addinfo, appendpipe, apply, bin, collect, dedup, deletemodel, eval, eventstats, fields, fillnull,
+fit, head, inputlookup, listmodels, lookup, makeresults, outputlookup, rename, sample, search, sort, stats,
+streamstats, summary, table, where. All others run in Splunk only.
 
 \b
-A plain FILE.csv is looked for in the lookups' folder, the current folder, and data/samples of the notebooks;
-a name with a slash is a path from the current folder. outputlookup writes into the lookups' folder only.
+A plain FILE.csv is searched in the lookups' folder, the current folder, and data/samples of the notebooks;
+a name with a slash is a path relative to the current folder. outputlookup writes to the lookups' folder.
 
 \b
-Exit codes: 0 done; 1 a message of level ERROR, or a file that cannot be read; 2 the search or the command line
-is wrong, and nothing ran; 3 the container did not answer.
+Exit codes: 0 success; 1 a message of level ERROR, or an unreadable file; 2 an error in the search or
+the command line, before any command ran; 3 no answer from the container.
 
 \b
 Examples:
@@ -43,18 +44,20 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("search", metavar="SPL")
 @click.option("--url", help="Address of the container.  [DLTK_URL; http://127.0.0.1:5000]")
-@click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
-@click.option("--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="File with its token.")
+@click.option("--token", help="Token of the container.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
+@click.option("--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="File with the token.")
 @click.option(
     "--cafile",
     type=click.Path(exists=True, dir_okay=False),
-    help="Certificate (PEM) to check the container's against.  [DLTK_CAFILE; the system's]",
+    help="Certificate (PEM) to verify that of the container.  [DLTK_CAFILE; the system's]",
 )
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of models and lookups.  [DLTK_HOME]")
 @click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
 @click.option("--lookups", type=click.Path(path_type=Path), help="Lookups' folder.  [<home>/search/lookups]")
 @click.option("--output", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
-@click.option("--rows", type=click.IntRange(1), default=20, show_default=True, help="Most rows that a table shows.")
+@click.option(
+    "--rows", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows in a table."
+)
 def command(
     search: str,
     *,
@@ -66,7 +69,7 @@ def command(
     rows: int,
     **client: str | None,
 ) -> None:
-    """Run the search SPL: MLTK's fit and apply against a container, over CSV files."""
+    """Run the search SPL, with MLTK's fit and apply against a container, on CSV files."""
     from dltk_runtime.emulator.spl.context import make_context
     from dltk_runtime.emulator.spl.pipeline import run
 
@@ -96,9 +99,9 @@ def _print(frame: pd.DataFrame, output: str, rows: int) -> None:
         click.echo(as_csv(frame) if output == "csv" else as_json(frame), nl=False)
 
 
-def _exit(messages: tuple[Message, ...]) -> Exit:
+def _exit(messages: tuple[SearchMessage, ...]) -> Exit:
     if any(isinstance(message.error, Unreachable) for message in messages):
         return Exit.UNREACHABLE
-    from dltk_runtime.emulator.mltk.results import broken
+    from dltk_runtime.emulator.mltk.results import has_errors
 
-    return Exit.FAILED if broken(messages) else Exit.OK
+    return Exit.FAILED if has_errors(messages) else Exit.OK

@@ -1,4 +1,4 @@
-"""dltk_runtime.emulator.errors."""
+"""Errors of searches. Each takes facts and writes its own sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SearchError(DltkError):
 
 
 class SearchInvalid(SearchError):
-    """The text of a search; `command` is filled in by the pipeline, in the form that Splunk shows."""
+    """The text of a search is wrong; the pipeline adds `command`, in the form that Splunk shows."""
 
     def __init__(self, problem: str, command: str = "") -> None:
         super().__init__(f"Error in '{command}' command: {problem}" if command else problem)
@@ -22,7 +22,7 @@ class SearchInvalid(SearchError):
 
 
 class CommandUnknown(SearchError):
-    """A command that only a Splunk runs."""
+    """A command that runs in Splunk only."""
 
     def __init__(self, command: str, known: Iterable[str], what: str = "The command") -> None:
         names = sorted(known)
@@ -33,7 +33,7 @@ class CommandUnknown(SearchError):
 
 
 class LookupUnknown(SearchError):
-    """No CSV file of that name."""
+    """A CSV file that is in none of the lookup folders."""
 
     def __init__(self, name: str, looked_in: Sequence[Path], known: Iterable[str]) -> None:
         folders = ", ".join(str(folder) for folder in looked_in)

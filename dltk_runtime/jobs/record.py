@@ -34,19 +34,15 @@ class JobError(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """How a new version compares with the one that was current, by one metric.
-
-    A value is None when the version has none. With `held_out` both values are of the same `rows`
-    rows, which neither fit has seen; else each is what its own fit returned, and `rows` is 0.
-    """
+    """A new version beside the one that was current, by one metric; null is a missing value."""
 
     metric: str
-    new: float | None
+    new: float | None  # None: the version has no such metric
     old: float | None
     old_version: int
     gain: float = 0.0  # the least improvement that the search asked for
-    held_out: bool = False
-    rows: int = 0
+    held_out: bool = False  # both values are of the same rows, which neither fit has seen
+    rows: int = 0  # held out; 0 when each value is the one that its own fit returned
 
     def __str__(self) -> str:
         gain = f", at least {self.gain:g} better" if self.gain else ""

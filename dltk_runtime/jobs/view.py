@@ -11,11 +11,7 @@ from dltk_runtime.jobs.record import Comparison, JobError, JobRecord
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job. Times are UTC; `phases` holds seconds.
-
-    `place` is its place in the queue, from 1; 0 when it is not queued. `comparison` is there only for
-    a fit whose promotion compared two versions.
-    """
+    """A job. Times are UTC; `phases` holds seconds; `place` counts the queue from 1, 0 when it does not wait."""
 
     id: str
     algorithm: str

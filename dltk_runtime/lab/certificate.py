@@ -31,4 +31,4 @@ async def _start_jupyter_server_extension(server: Any) -> None:
     context = ssl_options_to_context(server.ssl_options, server_side=True)
     server.http_server.ssl_options = context
     watch = renewal.Renewal(context, Path(server.certfile), Path(server.keyfile))
-    PeriodicCallback(lambda: asyncio.to_thread(watch.look), renewal.EVERY * 1000).start()
+    PeriodicCallback(lambda: asyncio.to_thread(watch.look), renewal.CHECK_SECONDS * 1000).start()

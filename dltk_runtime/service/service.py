@@ -19,6 +19,7 @@ from dltk_runtime.fit.queue import Fitting, Submitted
 from dltk_runtime.fit.train import Trained, Trainer
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.store import JobStore
+from dltk_runtime.names import STATUS
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
 from dltk_runtime.service.events import EventReporter
@@ -155,7 +156,7 @@ class Service:
 
     async def _report_status(self, call: Call) -> Status:
         call.runs()
-        call.facts.algorithm = status.NAME
+        call.facts.algorithm = STATUS
         return await asyncio.to_thread(self._status.collect, stopping=self.stopping)
 
     # ------------------------------------------------------------ events

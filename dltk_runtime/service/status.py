@@ -19,12 +19,11 @@ from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.names import ModelName
+from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.store.store import ModelStore
 
-NAME = "dltk_status"
 MAX_JOBS = 200
 COLUMNS = (
     "kind",  # container, job or model
@@ -49,7 +48,7 @@ Row = dict[str, Any]
 
 def asked(request: Request) -> bool:
     """Whether a request is for the status: by its algorithm, or by its model's name alone."""
-    return request.algorithm == NAME or (request.algorithm is None and request.model == NAME)
+    return request.algorithm == STATUS or (request.algorithm is None and request.model == STATUS)
 
 
 @dataclass(frozen=True, slots=True)

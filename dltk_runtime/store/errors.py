@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dltk_runtime.errors import StoreError
 from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.store.interface import Version
 
 
 class VersionUnknown(StoreError):
@@ -18,13 +19,11 @@ class VersionUnknown(StoreError):
 class VersionMissing(VersionUnknown):
     """The model has no version of that number."""
 
-    def __init__(self, version_id: VersionId, where: str, committed: Sequence[int]) -> None:
-        missing = (
-            f"version {version_id.number} at {where}" if version_id.number else f"files of an old volume in {where}"
-        )
+    def __init__(self, version: Version, where: str, committed: Sequence[int]) -> None:
+        missing = f"version {version.number}" if version.number else f"files of an old volume in {version.where}"
         existing = ", ".join(map(str, committed)) or "none"
         super().__init__(
-            f"{version_id.name} has no {missing}; committed versions: {existing}. "
+            f"{version.name} has no {missing}; committed versions in {where}: {existing}. "
             "List all models with 'dltk models list'."
         )
 
@@ -33,15 +32,15 @@ class VersionRemoved(VersionUnknown):
     """The version was removed, or its fit has not committed it."""
 
     def __init__(self, version_id: VersionId, where: str) -> None:
-        super().__init__(f"{version_id} has no manifest in {where}: it was removed, or was never committed.")
+        super().__init__(f"{version_id} has no manifest in {where}: it was removed, or never committed.")
 
 
 class NoEarlierVersion(VersionUnknown):
     """A rollback is not possible."""
 
-    def __init__(self, name: ModelName, current: int) -> None:
+    def __init__(self, name: ModelName, current: int, where: str) -> None:
         super().__init__(
-            f"{name} has no complete version before version {current} to go back to. "
+            f"{name} has nothing before version {current} to go back to in {where}. "
             f"See its versions with 'dltk models show {name.algorithm} {name.model}'."
         )
 

@@ -25,6 +25,9 @@ class FileStore:
         self._models = paths.models
         self._versions = paths.versions
 
+    def where(self, name: ModelName) -> str:
+        return str(self.folder(name))
+
     # ------------------------------------------------------------ read
 
     def names(self, model: str | None = None) -> Iterator[ModelName]:

@@ -134,6 +134,9 @@ class Reservation(Protocol):
 class Store(Protocol):
     """Keeps the versions of all models, and for each model a pointer: its current number."""
 
+    def where(self, name: ModelName) -> str:
+        """Return the place of a model's versions as text for people."""
+
     # ------------------------------------------------------------ read
 
     def names(self, model: str | None = None) -> Iterable[ModelName]:

@@ -73,7 +73,7 @@ class ModelStore:
         committed = self._store.committed(name)
         if number in committed or (number == 0 and self.has_legacy(name)):
             return version
-        raise VersionMissing(version.id, version.where, committed)
+        raise VersionMissing(version, self._store.where(name), committed)
 
     def models(self) -> list[ModelName]:
         """Return the models with a committed version, in the order of their names."""
@@ -150,7 +150,7 @@ class ModelStore:
             with suppress(VersionUnknown, StoreDamaged):
                 self.promote(version)
                 return version
-        raise NoEarlierVersion(name, now)
+        raise NoEarlierVersion(name, now, self._store.where(name))
 
     def note(self, version: Version, notice: str) -> None:
         """Add a notice to the manifest, such as why the stored model did not load.

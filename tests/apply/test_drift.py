@@ -217,6 +217,7 @@ def splunkd() -> Iterator[Splunkd]:
         yield splunkd
 
 
+@pytest.mark.process
 def test_drift_comes_to_the_message_the_metrics_the_status_and_to_splunk(
     paths: Paths, make_notebook: MakeNotebook, splunkd: Splunkd
 ) -> None:

@@ -28,6 +28,8 @@ from dltk_runtime.store.store import ModelName, ModelStore
 from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
 
+pytestmark = pytest.mark.process
+
 # Predicts the mean of the target times a factor. The experiment at its end is what "run" runs beside the algorithm.
 MEAN = """
     # %% [markdown]

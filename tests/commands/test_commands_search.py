@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands.search import command
+from dltk_runtime.emulator.spl.commands import COMMANDS
+from dltk_runtime.emulator.spl.pipeline import APPENDPIPE
 from dltk_runtime.errors import SettingInvalid
 from tests.emulator.container import TOKEN, Standin, standin
 
@@ -45,7 +47,7 @@ def test_rows_go_to_stdout_and_messages_to_stderr(container: Standin) -> None:
     assert done.stderr == "INFO /fit done successfully\n"
 
 
-def test_a_table_is_the_default_and_json_is_to_be_had() -> None:
+def test_a_table_is_the_default_and_json_an_option() -> None:
     assert "2 rows" in search(MAKE).stdout
     assert json.loads(search("--output", "json", MAKE).stdout) == [{"x": 1}, {"x": 1}]
 
@@ -107,13 +109,14 @@ def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(tmp_path
     assert "sec" not in str(done.exception)
 
 
-def test_stubs_and_lookups_lie_where_lookups_says(container: Standin, tmp_path: Path) -> None:
+def test_stubs_and_lookups_are_in_the_folder_of_lookups(container: Standin, tmp_path: Path) -> None:
     folder = tmp_path / "elsewhere"
     options = ["--url", container.url, "--token", TOKEN, "--lookups", str(folder)]
     search(*options, f"{MAKE} | fit MLTKContainer algo=a x into m | outputlookup out.csv")
     assert sorted(path.name for path in folder.iterdir()) == ["__mlspl_m.mlmodel", "out.csv"]
 
 
+@pytest.mark.process
 def test_the_whole_command_line_works_in_a_process_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a\n007\n")
     line = [
@@ -129,6 +132,12 @@ def test_the_whole_command_line_works_in_a_process_of_its_own(tmp_path: Path) ->
     assert (done.returncode, done.stdout, done.stderr) == (0, "a,b\n007,8\n", "")
 
 
+def test_the_help_names_every_command() -> None:
+    listed = (command.epilog or "").partition("Commands: ")[2].partition(". All")[0]
+    assert listed.replace("\n", " ").split(", ") == sorted([*COMMANDS, APPENDPIPE])
+
+
+@pytest.mark.process
 def test_help_and_the_command_itself_need_no_pandas() -> None:
     code = "import sys, dltk_runtime.commands.search; sys.exit('pandas' in sys.modules or 'rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

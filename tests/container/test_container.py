@@ -1,4 +1,4 @@
-"""What runs in the image before the server: extra libraries from the volume, and which services start."""
+"""The image before the server starts: libraries of the volume, and the list of services."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def services(start: dict[str, Any]) -> Any:
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Path:
-    """A volume whose requirements.txt asks for a library that lies on disk; and an image's lock."""
+    """Create a volume whose requirements.txt names a library on disk, and an image's lock."""
     wheel = tmp_path / WHEEL
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("colours.py", "RED = 1\n")
@@ -53,6 +53,7 @@ def install(libraries: Any, volume: Path, said: list[str]) -> Path | None:
     return found
 
 
+@pytest.mark.process
 def test_a_library_is_installed_once_beside_the_images_own(libraries: Any, volume: Path) -> None:
     said: list[str] = []
     folder = install(libraries, volume, said)
@@ -65,6 +66,7 @@ def test_a_library_is_installed_once_beside_the_images_own(libraries: Any, volum
     assert [path.name for path in (volume / "libraries").iterdir()] == [folder.name]
 
 
+@pytest.mark.process
 def test_what_cannot_be_installed_leaves_the_last_libraries_in_use(libraries: Any, volume: Path) -> None:
     said: list[str] = []
     folder = install(libraries, volume, said)
@@ -74,6 +76,7 @@ def test_what_cannot_be_installed_leaves_the_last_libraries_in_use(libraries: An
     assert f"Notebooks use the libraries of the last successful installation ({folder})" in said[-1]
 
 
+@pytest.mark.process
 def test_the_first_that_cannot_be_installed_stops_nothing(libraries: Any, volume: Path) -> None:
     said: list[str] = []
     (volume / "requirements.txt").write_text("--no-index\nno-such-library\n")
@@ -81,6 +84,7 @@ def test_the_first_that_cannot_be_installed_stops_nothing(libraries: Any, volume
     assert "everything else works" in said[-1]
 
 
+@pytest.mark.process
 def test_the_versions_of_the_image_are_kept(libraries: Any, volume: Path) -> None:
     said: list[str] = []
     (volume / "requirements.txt").write_text("--no-index\nnumpy==1.26.4\n")

@@ -10,11 +10,12 @@ import pytest
 
 from dltk_runtime.doctor import owners as doctor_owners
 from dltk_runtime.doctor.finding import Finding, Severity
-from dltk_runtime.doctor.rest import Rest, context_of
+from dltk_runtime.doctor.rest import Rest
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.generate import create
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
+from dltk_runtime.splunk.transport import Tls
 from dltk_runtime.store.store import ModelName, ModelStore
 from tests.doctor.findings import found, only
 from tests.doctor.standin import Standin
@@ -60,7 +61,7 @@ class Head:
     def findings(self) -> Iterator[Finding]:
         self._standin.entry("/servicesNS/-/-/saved/searches", *[dict(each) for each in self._searches])
         settings = self._settings
-        rest = Rest(f"https://127.0.0.1:{self._standin.port}", "jwt", context_of(settings))
+        rest = Rest(f"https://127.0.0.1:{self._standin.port}", "jwt", Tls(cafile=settings.splunk_cafile))
         return doctor_owners.owners(rest, settings)
 
 

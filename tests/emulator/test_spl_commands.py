@@ -13,6 +13,7 @@ from dltk_runtime.emulator.mltk.results import Result, warn
 from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Command, Context, make_context
 from dltk_runtime.emulator.spl.pipeline import run
+from dltk_runtime.emulator.spl.refused import REFUSED, CommandRefused
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 from tests.emulator.container import TOKEN, Standin, standin
@@ -64,7 +65,7 @@ class TestLookups:
 
     @pytest.mark.parametrize("name", ["../x.csv", "/tmp/x.csv", "a/b.csv", ".x.csv", "x", "__mlspl_m.mlmodel", '""'])
     def test_outputlookup_writes_nowhere_else(self, context: Context, name: str) -> None:
-        with pytest.raises(SearchInvalid, match="no name for a lookup file"):
+        with pytest.raises(SearchInvalid, match="Invalid lookup file name"):
             run(f"| makeresults | outputlookup {name}", context)
 
     def test_a_file_that_is_not_there_names_the_folders_and_the_nearest(self, context: Context, paths: Paths) -> None:
@@ -93,8 +94,8 @@ class TestRowsAndColumns:
         assert len(run(f"| makeresults count=12 | head {arguments}", context).frame) == rows
 
     @pytest.mark.parametrize("search", ["head x", "head -1", "head 1.5", "head limit=3"])
-    def test_head_wants_a_whole_number(self, context: Context, search: str) -> None:
-        with pytest.raises(SearchInvalid, match="Error in 'head' command: a whole number is wanted"):
+    def test_head_takes_an_integer(self, context: Context, search: str) -> None:
+        with pytest.raises(SearchInvalid, match="Error in 'head' command: expected an integer"):
             run(f"| makeresults | {search}", context)
 
     def test_makeresults_makes_rows_with_the_time(self, context: Context) -> None:
@@ -125,8 +126,8 @@ class TestRowsAndColumns:
         assert len(result) == 1
 
     @pytest.mark.parametrize("command", ["table", "fields", "fields -", "table a=1"])
-    def test_names_are_wanted(self, context: Context, command: str) -> None:
-        with pytest.raises(SearchInvalid, match="names of fields are wanted"):
+    def test_names_are_required(self, context: Context, command: str) -> None:
+        with pytest.raises(SearchInvalid, match="expected names of fields"):
             run(f"| makeresults | {command}", context)
 
 
@@ -175,6 +176,14 @@ class TestPipeline:
         with pytest.raises(CommandUnknown, match=rf"'{command.split(maxsplit=1)[0]}' .*Run this search in Splunk"):
             run(f"| makeresults | {command}", context)
 
+    def test_a_command_that_runs_is_not_among_the_refused(self) -> None:
+        assert not REFUSED.keys() & COMMANDS.keys()
+
+    def test_a_command_that_a_table_leaves_out_is_refused_with_its_reason(self, context: Context) -> None:
+        fewer = {name: command for name, command in COMMANDS.items() if name != "sample"}
+        with pytest.raises(CommandRefused, match="'sample' runs in Splunk only: it draws by the order of arrival"):
+            run("| makeresults | sample partitions=2", context, fewer)
+
     def test_a_person_at_a_shell_has_no_index_to_search(self, context: Context) -> None:
         with pytest.raises(SearchInvalid, match="Error in 'search' command: there is no index 'main' here"):
             run("index=main | head 1", context)
@@ -182,7 +191,7 @@ class TestPipeline:
     def test_errors_name_the_command_as_splunk_does(self, context: Context) -> None:
         with pytest.raises(SearchInvalid, match="Error in 'fit' command: Syntax error: you may specify \"into\" only"):
             run("| makeresults | fit MLTKContainer x into a into b", context)
-        with pytest.raises(SearchInvalid, match="Error in 'head' command: there are no rows to work on"):
+        with pytest.raises(SearchInvalid, match="Error in 'head' command: no input rows"):
             run("head 3", context)
 
     def test_another_table_of_commands_is_another_set(self, context: Context) -> None:

@@ -137,7 +137,7 @@ def test_false_outweighs_null() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "something is missing"),
         ("a+", "something is missing"),
@@ -146,18 +146,18 @@ def test_false_outweighs_null() -> None:
         ('a="x', "malformed at"),
         ("a=1=1", "malformed at '=1'"),
         ("a & b", "malformed at '& b'"),
-        ("a", "neither true nor false"),
-        ("a=1 AND b", "AND needs something true or false"),
-        ("NOT a", "NOT needs something true or false"),
-        ("1+isnull(a)", "'\\+' cannot be used on true or false"),
+        ("a", "is not boolean"),
+        ("a=1 AND b", "AND needs booleans"),
+        ("NOT a", "NOT needs booleans"),
+        ("1+isnull(a)", "'\\+' cannot be applied to a boolean"),
         ("isnull()", "does not take 0 arguments"),
         ("isnull(a,b)", "does not take 2 arguments"),
         ("lenn(a)=1", "the function 'lenn' is none of those that run here .*Did you mean 'len'"),
         ("strftime(a)=1", "Run this search in Splunk"),
     ],
 )
-def test_what_cannot_be_read_says_where_or_what(text: str, told: str) -> None:
-    with pytest.raises(SearchInvalid, match=told):
+def test_what_cannot_be_read_says_where_or_what(text: str, message: str) -> None:
+    with pytest.raises(SearchInvalid, match=message):
         parse_condition(text, FUNCTIONS)
 
 

@@ -283,8 +283,8 @@ class TestMacros:
         assert expand("a ```b `c` d``` e", {}) == "a ```b `c` d``` e"
 
     @pytest.mark.parametrize(
-        ("text", "said"), [("`bas`", "Did you mean 'base'"), ("`keep(1)`", "none"), ("`loop`", "back")]
+        ("text", "message"), [("`bas`", "Did you mean 'base'"), ("`keep(1)`", "unknown"), ("`loop`", "recursive")]
     )
-    def test_unknown_and_endless_ones_are_named(self, text: str, said: str) -> None:
-        with pytest.raises(SearchInvalid, match=said):
+    def test_unknown_and_endless_ones_are_named(self, text: str, message: str) -> None:
+        with pytest.raises(SearchInvalid, match=message):
             expand(text, MACROS)

@@ -1,4 +1,4 @@
-"""The folders at start: shipped notebooks come and are renewed, edited ones stay."""
+"""The folders at start: shipped notebooks are installed and updated, edited ones are kept."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_full_volume_is_called_full(paths: Paths, monkeypatch: pytest.MonkeyPa
 
 
 def refuse_writes(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Make every file of the trial fail as the kernel would; tests may run as root, whom no mode stops."""
+    """Make the probe's writes fail like the kernel; tests may run as root, who ignores modes."""
 
     def refuse(path: Path, mode: str = "r", **_: object) -> None:
         raise OSError(number, os.strerror(number), str(path))

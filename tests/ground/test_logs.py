@@ -130,7 +130,7 @@ def test_only_so_many_lines_are_logged(stderr: io.StringIO, pieces: list[bytes])
 
 
 @pytest.fixture
-def service(paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
+def service(processes: None, paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
     make_notebook("healthy")
     make_notebook("prints", fit="def fit(model, df, param): print('from fit'); print('a\\nb'); return {'rows': 1}")
     make_notebook("raises", fit="def fit(model, df, param): 1 / 0")

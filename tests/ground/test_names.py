@@ -1,4 +1,4 @@
-"""Names come from the network: what is accepted never leaves its folder."""
+"""Names from the network: accepted names never leave their folder."""
 
 from __future__ import annotations
 

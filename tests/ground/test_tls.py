@@ -21,6 +21,8 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.tls import CertificateInvalid
 from tests.support.service import Service
 
+pytestmark = pytest.mark.process
+
 
 def settings(home: Path, cert: Path | None = None, key: Path | None = None, host: str = "127.0.0.1") -> Settings:
     return Settings(api_token="t", home=home, tls_cert=cert, tls_key=key, host=host)
@@ -151,8 +153,8 @@ def test_a_pair_that_cannot_be_used_is_refused_with_what_is_wrong(tmp_path: Path
     text.write_text("no PEM")
     for given_cert, given_key, words in (
         (cert, other, "KEY_VALUES_MISMATCH"),
-        (cert, None, "only one of the two is given"),
-        (None, key, "only one of the two is given"),
+        (cert, None, "only one of the two is set"),
+        (None, key, "only one of the two is set"),
         (tmp_path / "missing.crt", key, r"No such file or directory: '.*missing\.crt'"),
         (cert, tmp_path / "missing.key", r"No such file or directory: '.*missing\.key'"),
         (cert, tmp_path, "Is a directory"),

@@ -29,6 +29,8 @@ from tests.conftest import MakeNotebook
 from tests.fit.test_async_fits import FIT, ROWS, SAVE, WAIT, Gate, get, job_of, wait_for
 from tests.support.service import Service, meta_for, until
 
+pytestmark = pytest.mark.process
+
 Answer = dict[str, Any]
 
 

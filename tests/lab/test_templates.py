@@ -1,4 +1,4 @@
-"""`dltk new`: notebooks that work at once."""
+"""`dltk new`: templates are working algorithms."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def test_a_new_notebook_keeps_the_contract(template: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.process
 def test_a_search_fits_and_applies_a_new_notebook_of_each_template(paths: Paths) -> None:
     rows = pd.read_csv(SAMPLES / "iris.csv")
     rows["is_virginica"] = (rows["species"] == "virginica").astype(int)
@@ -49,6 +50,7 @@ def test_a_search_fits_and_applies_a_new_notebook_of_each_template(paths: Paths)
             assert "WARNING" not in fitted["message"]
 
 
+@pytest.mark.process
 def test_the_cycle_by_hand_of_a_template_runs(paths: Paths, tmp_path: Path) -> None:
     from dltk_runtime.batch.order import Order
     from dltk_runtime.batch.run import run

@@ -18,6 +18,8 @@ from dltk_runtime.notebook.parameters import add_parameters, refuse
 from dltk_runtime.notebook.source import read_source
 from dltk_runtime.paths import Paths
 
+pytestmark = pytest.mark.heavy
+
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 STAGED = {"barebone_template": "iris", "binary_nn_classifier": "breast_cancer", "pytorch_nn": "iris"}
 
@@ -229,7 +231,7 @@ def test_what_a_network_cannot_use_is_refused_by_name(
         ("pytorch_nn", ["a"] * 4, {}, "must hold 2 to 1000 different values; there are 1 in 4 rows"),
         ("pytorch_nn", ["a", "b", None, "a"], {}, "'label' has missing values"),
         ("pytorch_nn", list("abab"), {"hidden_layers": "8-"}, "hidden_layers=8- cannot be used"),
-        ("pytorch_nn", list("abab"), {"learning_rate": "nan"}, "learning_rate='nan' cannot be used"),
+        ("pytorch_nn", list("abab"), {"learning_rate": "nan"}, "Invalid learning_rate='nan': expected a number"),
         ("binary_nn_classifier", [1, 1, 1, 1], {}, "both 0 and 1, or both true and false; it holds 1"),
         ("binary_nn_classifier", [1, 2, 1, 2], {}, "it holds 1, 2"),
         ("binary_nn_classifier", ["yes", "no", "no", "no"], {}, "it holds yes, no"),

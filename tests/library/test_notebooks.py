@@ -20,6 +20,8 @@ from dltk_runtime.notebook.algorithm import FUNCTIONS, check
 from dltk_runtime.paths import Paths
 from tests.support.service import Service
 
+pytestmark = pytest.mark.heavy
+
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SAMPLES = NOTEBOOKS / "data" / "samples"
 SHIPPED = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))

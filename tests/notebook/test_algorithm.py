@@ -1,4 +1,4 @@
-"""The contract: what `check` finds without running anything, where algorithms lie, and what a worker binds."""
+"""The contract: what `check` finds, which files are algorithms, and what a worker binds."""
 
 from __future__ import annotations
 

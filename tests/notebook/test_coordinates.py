@@ -1,4 +1,4 @@
-"""Where in a notebook an error or a dump points."""
+"""Coordinates of errors and of dumps."""
 
 from __future__ import annotations
 

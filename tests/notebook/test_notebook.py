@@ -1,4 +1,4 @@
-"""Notebooks as modules: importing, changes, kept code, and what other processes find."""
+"""Notebooks as modules: imports, changed files, stored code, and imports in other processes."""
 
 from __future__ import annotations
 
@@ -104,6 +104,7 @@ class TestImporting:
         make_notebook("half")
         assert not unchanged(states)
 
+    @pytest.mark.process
     def test_a_process_without_a_finder_gets_one_from_its_environment(
         self, paths: Paths, make_notebook: MakeNotebook
     ) -> None:
@@ -111,6 +112,7 @@ class TestImporting:
         environment = {"DLTK_HOME": str(paths.home), "DLTK_NOTEBOOKS": str(paths.notebooks)}
         assert run("from app.model import umap; print(umap.A + 1)", paths, **environment) == "42\n"
 
+    @pytest.mark.process
     def test_importing_app_model_takes_no_numeric_library(self, paths: Paths) -> None:
         heavy = "{'numpy', 'pandas', 'torch', 'sklearn'}"
         assert run(f"import sys, app.model; print({heavy} & set(sys.modules))", paths) == "set()\n"
@@ -177,7 +179,7 @@ class TestKeptCode:
 
 
 def run(code: str, paths: Paths, **environment: str) -> str:
-    """What a Python process of its own prints, with `app` on its path."""
+    """Run code in a separate Python process with `app` on its path; return its output."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SITE), **environment}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -191,8 +193,9 @@ def run(code: str, paths: Paths, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.process
 class TestProcesses:
-    """What other processes must find again: classes in pickles, and functions sent to children."""
+    """Other processes find classes in pickles, and functions sent to child processes."""
 
     NET = """
         # %% mltkc_import

@@ -1,4 +1,4 @@
-"""Parameters: declared once in a notebook, coerced from a search's texts, refused when they fit nothing."""
+"""Parameters: declared in a notebook, converted from a search's texts, refused if invalid."""
 
 from __future__ import annotations
 
@@ -184,6 +184,7 @@ def meta(**params: str) -> dict[str, Any]:
     return {"options": {"params": {"algo": "typed", **params}, "model_name": "m"}, "feature_variables": ["x"]}
 
 
+@pytest.mark.process
 def test_the_service_hands_out_typed_parameters_refuses_at_fit_and_warns_at_apply(
     paths: Paths, make_notebook: MakeNotebook
 ) -> None:
@@ -202,6 +203,7 @@ def test_the_service_hands_out_typed_parameters_refuses_at_fit_and_warns_at_appl
         assert "Invalid epochs='many': expected an integer" in applied["message"]
 
 
+@pytest.mark.process
 def test_the_declaration_is_kept_with_the_code_of_a_version(make_notebook: MakeNotebook) -> None:
     source = read_source(make_notebook("typed", DECLARING))
     (kept,) = unpack(pack([source]))

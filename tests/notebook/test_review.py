@@ -1,4 +1,4 @@
-"""Hints on notebooks that keep the contract and yet may fail."""
+"""Hints at code that may fail although the contract is fulfilled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of notebooks: which cells count, what is wrong with a file, and code kept in a version."""
+"""Sources: exported cells, unreadable files, and the code stored in a version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Constant paths of notebooks lie where the folders are."""
+"""``/srv/…`` constants of notebooks are mapped to this machine's folders."""
 
 from __future__ import annotations
 

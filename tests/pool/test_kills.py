@@ -24,6 +24,8 @@ from dltk_runtime.store.store import ModelName, ModelStore
 from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
 
+pytestmark = pytest.mark.process
+
 FITS = int(os.environ.get("DLTK_SOAK_FITS", "60"))
 LOST = (urllib.error.URLError, http.client.HTTPException, ConnectionError)
 

@@ -23,6 +23,8 @@ from tests.support.wire import (
     write_notebook,
 )
 
+pytestmark = pytest.mark.process
+
 MIB = 1024**2
 DATA = "a,b\n1,2\n"
 

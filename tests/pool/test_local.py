@@ -25,6 +25,8 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Failed, Fit, Load, Stage, Staged
 from tests.conftest import MakeNotebook
 
+pytestmark = pytest.mark.process
+
 Body = Callable[[], Awaitable[None]]
 Run = Callable[[Body], None]
 Start = Callable[..., LocalWorker]

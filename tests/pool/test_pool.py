@@ -23,6 +23,8 @@ from dltk_runtime.pool.worker import SILENT, discard
 from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Loaded
 
+pytestmark = pytest.mark.process
+
 Run = Callable[[Callable[[], Awaitable[None]]], None]
 A, B, C = (VersionId(ModelName(name, "m"), 1) for name in "abc")
 

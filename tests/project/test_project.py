@@ -100,6 +100,7 @@ def test_the_conda_environment_asks_for_what_pyproject_asks_for() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.process
 def test_all_libraries_live_in_one_process() -> None:
     # Without CUDA's look for a device and TensorFlow's notes, so that only trouble is printed.
     environ = os.environ | {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -111,16 +112,19 @@ def test_all_libraries_live_in_one_process() -> None:
     assert sums == "2.0 3.0"
 
 
-def test_the_readme_has_the_settings_of_today() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert runpy.run_path(str(ROOT / "tools" / "settings_table.py"))["updated"](readme) == readme, "run `make readme`"
+@pytest.mark.parametrize("table", ["settings", "algorithms", "commands", "routes"])
+def test_the_reference_pages_have_the_current_tables(table: str) -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "reference_tables.py"))
+    page = (tool["REFERENCE"] / tool["TABLES"][table][0]).read_text(encoding="utf-8")
+    assert tool["updated"](page, table) == page, "run `make tables`"
 
 
-def test_serves_help_names_every_setting_that_the_readme_names() -> None:
+def test_serves_help_names_every_setting() -> None:
     shown = CliRunner().invoke(cli.dltk, ["serve", "--help"]).output
     assert [each.name for each in VARIABLES.values() if each.name not in shown] == []
 
 
+@pytest.mark.process
 def test_make_alone_lists_every_target_with_a_line() -> None:
     shown = subprocess.run(
         ["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True
@@ -137,21 +141,7 @@ def test_ci_runs_the_gate_and_nothing_else() -> None:
     assert lines == ["set -eu", 'cd "$(dirname "$0")/.."', "make test"]
 
 
-def test_the_readmes_algorithm_does_what_it_says(tmp_path: Path) -> None:
-    import pandas as pd
-
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    algorithm: dict[str, Any] = {}
-    exec(readme.partition("```python\n")[2].partition("```")[0], algorithm)
-    algorithm["MODEL_DIRECTORY"] = f"{tmp_path}/"
-    df, param = pd.DataFrame({"x": [1, 3], "y": [2, 2]}), {"feature_variables": ["x", "y"]}
-    model = algorithm["init"](df, param)
-    assert algorithm["fit"](model, df, param) == {"metrics": {"rows": 2}}
-    algorithm["save"](model, "first")
-    assert algorithm["apply"](algorithm["load"]("first"), df, param)["distance"].tolist() == [1.0, 1.0]
-    assert algorithm["summary"](model) == {"features": ["x", "y"], "means": {"x": 2.0, "y": 2.0}}
-
-
-@pytest.mark.parametrize("target", ["demo", "test", "setup", "format", "readme", "lock", "soak"])
-def test_the_readme_explains_the_targets(target: str) -> None:
-    assert f"make {target}" in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_for_developers_explains_the_targets() -> None:
+    page = (ROOT / "docs" / "how-to" / "develop.md").read_text(encoding="utf-8")
+    for target in ("demo", "test", "setup", "format", "tables", "docs", "lock", "soak", "fuzz", "bench"):
+        assert f"`make {target}`" in page

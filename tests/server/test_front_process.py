@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import MakeNotebook
 from tests.support.service import Service
+
+pytestmark = pytest.mark.process
 
 HEAVY = re.compile(r"/site-packages/(keras|matplotlib|numpy|pandas|scipy|sklearn|tensorflow|torch)[./]")
 ROWS = "a,b\n1,2\n"

@@ -23,6 +23,8 @@ from dltk_runtime.settings import Settings
 from tests.support.service import Service, until
 from tests.support.wire import write_notebook
 
+pytestmark = pytest.mark.process
+
 ADMIN = "an-admin-token"
 ROWS = "x\n1\n2\n"
 NO_JOB = "20260101T000000.000000Z-00000000"

@@ -185,6 +185,9 @@ class ObjectStore:
         self._objects = objects
         self._cache = cache
 
+    def where(self, name: ModelName) -> str:
+        return f"memory://{name}"
+
     def names(self, model: str | None = None) -> Iterable[ModelName]:
         found = {ModelName(*key.split("/")[:2]) for key in self._objects.below("")}
         return sorted(name for name in found if model in (None, name.model))

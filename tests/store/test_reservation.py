@@ -191,6 +191,7 @@ def _limited(disk: Path) -> Iterator[Path]:
         yield disk
 
 
+@pytest.mark.process
 def test_a_full_disk_is_said_and_nothing_half_remains(tiny: Path) -> None:
     store = ModelStore.open(Paths(tiny, tiny), keep=5)
     first = store._version(NAME, 1)
@@ -207,6 +208,7 @@ def test_a_full_disk_is_said_and_nothing_half_remains(tiny: Path) -> None:
     assert store.current(NAME) is None
 
 
+@pytest.mark.process
 def test_a_disk_that_fills_at_the_manifest_keeps_the_version_before(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ import pytest
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import ModelName, ModelStore
 
+pytestmark = pytest.mark.process
+
 NAME = ModelName("umap", "default")
 HAMMER = """
 import random, sys

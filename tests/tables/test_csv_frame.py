@@ -97,6 +97,7 @@ def large(*, change: dict[int, str] | None = None, count: int = 300_000, head: s
 
 
 @pytest.mark.usefixtures("pieces")
+@pytest.mark.heavy
 def test_a_large_file_of_numbers_is_read_in_pieces() -> None:
     csv = large()
     assert csv_reader._large(memoryview(csv)) is not None
@@ -109,6 +110,7 @@ def test_a_large_file_of_other_plain_columns_is_the_same(last: str) -> None:
     assert_read_as_pandas_does(large(last=last, count=120_000))
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("pieces")
 @pytest.mark.parametrize("line", ODD)
 @pytest.mark.parametrize("number", [16_383, 65_536, 262_144, 299_999])

@@ -114,6 +114,7 @@ def test_whatever_is_read_while_it_arrives_is_what_pandas_reads(
     assert_same(table(*columns, rows=800, change=change), by)
 
 
+@pytest.mark.heavy
 def test_types_change_where_pandas_begins_a_new_chunk() -> None:
     """A chunk with text among numbers keeps the others' numbers as pandas does: by being left to it."""
     rows = csv_pieces._rows_of_chunk(2)

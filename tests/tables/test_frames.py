@@ -214,8 +214,8 @@ def tensorflow_tensor() -> Any:
         (lambda: {"a": [1, 2], "b": ["x", None]}, "a,b\n1,x\n2,\n"),
         (lambda: (number for number in (1, 2)), "0\n1\n2\n"),
         (lambda: range(2), "0\n0\n1\n"),
-        (torch_tensor, "0\n2.0\n2.0\n"),
-        (tensorflow_tensor, "0\n2.0\n2.0\n"),
+        pytest.param(torch_tensor, "0\n2.0\n2.0\n", marks=pytest.mark.heavy),
+        pytest.param(tensorflow_tensor, "0\n2.0\n2.0\n", marks=pytest.mark.heavy),
     ],
 )
 def test_what_apply_may_return(make: Callable[[], Any], csv: str) -> None:
@@ -267,6 +267,7 @@ def test_the_kind_of_a_column(column: list[Any], kind: str) -> None:
 
 
 @pytest.mark.parametrize(("setting", "dtype"), [("object", "object"), ("string", "str")])
+@pytest.mark.process
 def test_the_setting_for_text_columns_reaches_the_notebook(
     paths: Paths, make_notebook: MakeNotebook, setting: str, dtype: str
 ) -> None:

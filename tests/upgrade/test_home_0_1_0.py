@@ -18,6 +18,8 @@ import pytest
 
 from tests.upgrade.blackbox import TOKEN, Server, until
 
+pytestmark = pytest.mark.process
+
 STORED = Path(__file__).parent.parent / "data" / "homes" / "0.1.0"
 FACTS: dict[str, Any] = json.loads(STORED.with_name("0.1.0.json").read_text(encoding="utf-8"))
 SETTINGS = {"DLTK_KEEP_VERSIONS": "3", "DLTK_SPARES": "1"}

@@ -21,7 +21,7 @@ from tests.upgrade.masking import RULES, Mask
 from tests.upgrade.record import MADE_WITH, SETTINGS, Reply, mask_for, masked, play, read, serve, versions
 from tests.upgrade.scenario import route_of, steps
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.process]
 
 # What dashboards and people look for (protocol 1.3), to the letter.
 OPENINGS = (

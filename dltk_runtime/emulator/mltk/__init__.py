@@ -1,15 +1,13 @@
-"""Splunk's side of the interface, for people without a Splunk at hand: what MLTK's commands do around a call.
+"""Splunk's side of the interface: what MLTK's commands do before and after a call of the container.
 
 ::
 
-    tokens ── grammar ──────── what the person typed → Fit, Apply, …
-                 │
-    request ─────┤             frame + Fit/Apply → {"data", "meta"}     (protocol 1.1, 1.2)
-    client ──────┤             one POST, as Splunk's urllib sends it    (protocol 1)
-    reply ───────┤             the answer → result columns             (protocol 1.3)
-    stubs ───────┤             __mlspl_<name>.mlmodel                  (protocol 4)
-                 │
-    commands ────┘             fit, apply, summary, listmodels, deletemodel over frames
+    commands ─┬─ grammar ──── arguments → FitCommand, ApplyCommand, …
+              ├─ request ──── frame and command → {"data", "meta"}       (protocol 1.1, 1.2)
+              ├─ dltk_runtime.client.http    one POST, as Splunk sends it    (protocol 1)
+              ├─ reply ────── answer → result columns                    (protocol 1.3)
+              ├─ stubs ────── __mlspl_<name>.mlmodel                     (protocol 4)
+              └─ results ──── rows and messages of a command
 
-Nothing here knows the pipeline of `dltk_runtime.emulator.spl`, which calls it.
+Nothing here imports the pipeline of `dltk_runtime.emulator.spl`, which calls it.
 """

@@ -1,6 +1,6 @@
-"""``fit``, ``apply``, ``summary``, ``listmodels`` and ``deletemodel`` over frames.
+"""``fit``, ``apply``, ``summary``, ``listmodels`` and ``deletemodel`` on frames.
 
-A call that fails does not fail the search: the rows pass unchanged and a message says why, as in Splunk.
+A failed call does not end the search: the rows stay unchanged and a message has the reason, as in Splunk.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ from typing import Any
 
 import pandas as pd
 
-from dltk_runtime.client import http
 from dltk_runtime.client.errors import ReplyUnreadable, Unreachable
+from dltk_runtime.client.http import Container
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.mltk import reply, request
-from dltk_runtime.emulator.mltk.grammar import Apply, Fit
-from dltk_runtime.emulator.mltk.results import Message, Result, failed, info, once
+from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
+from dltk_runtime.emulator.mltk.results import Result, SearchMessage, failed, info, once
 from dltk_runtime.emulator.mltk.stubs import Stub, Stubs, make_stub
 from dltk_runtime.settings import ClientSettings
 
-# Where a model is said to live: stubs have one folder, and nobody in particular owns it.
+# Constant columns of listmodels: all stubs are in one folder, without an owner.
 OWNER, APP, SHARING = "nobody", "search", "app"
 
 
 @dataclass(frozen=True, slots=True)
 class Mltk:
-    """Splunk's side of one container: whom to call, where the stubs lie, and the limits of mlspl.conf.
+    """Splunk's side of one container: its address, the stubs, and the limits of mlspl.conf.
 
-    `patience` is for how many seconds an apply is waited for; Splunk waits as long as it takes.
+    `apply_timeout` is in seconds; Splunk itself has none.
     """
 
     client: ClientSettings
     stubs: Stubs
     limits: Mapping[str, Any] = field(default_factory=lambda: request.LIMITS)
-    patience: float | None = None
+    apply_timeout: float | None = None
 
-    def fit(self, frame: pd.DataFrame, fit: Fit) -> Result:
-        """Train on `frame`. The stub is written whatever the container answers, as MLTK does.
+    def fit(self, frame: pd.DataFrame, fit: FitCommand) -> Result:
+        """Train on `frame`. As in MLTK, the stub is written even if the container reports an error.
 
         Raises:
-            SearchError: it took longer than `max_fit_time`; there is no stub.
+            SearchError: the fit took longer than `max_fit_time`; no stub is written.
         """
-        rows, messages = request.sample(request.infer(frame), fit, self.limits)
+        rows, messages = request.draw_sample(request.infer(frame), fit, self.limits)
         meta = request.fit_meta(fit, list(rows.columns), self.limits)
         size = request.CHUNK_ROWS if fit.partial else max(len(rows), 1)
         results = [self._call("/fit", chunk, meta) for chunk in request.chunks(rows, size)]
@@ -52,17 +52,16 @@ class Mltk:
         fitted = _joined(results, messages)
         return fitted if fit.apply else Result(rows, fitted.messages)
 
-    def apply(self, frame: pd.DataFrame, apply: Apply, stub: Stub) -> Result:
-        """Score `frame` with a model, one call for each 50,000 rows."""
+    def apply(self, frame: pd.DataFrame, apply: ApplyCommand, stub: Stub) -> Result:
+        """Score `frame` with a model, with one call per `CHUNK_ROWS` rows."""
         meta = request.apply_meta(apply, stub)
         pieces = (request.infer(chunk) for chunk in request.chunks(frame, request.CHUNK_ROWS))
         return _joined([self._call("/apply", piece, meta, stub.target) for piece in pieces])
 
     def summary(self, stub: Stub) -> Result:
-        """One row: `summary` (JSON text of the model used last), `name`, `api_url_external`."""
+        """Return one row: `summary` (JSON of the model used last), `name`, `api_url_external`."""
         try:
-            settings = self.client
-            answer = reply.read_json(http.get(settings.url, settings.token, "/summary", cafile=settings.cafile))
+            answer = reply.read_json(Container.of(self.client).get("/summary"))
         except (Unreachable, ReplyUnreadable) as error:
             return Result(pd.DataFrame(), (failed(error),))
         text = answer if isinstance(answer, str) else json.dumps(answer)
@@ -70,25 +69,24 @@ class Mltk:
         return Result(pd.DataFrame([row]))
 
     def listmodels(self) -> Result:
-        """One row for each stub: name, type, options, owner, app, sharing."""
+        """Return one row per stub: name, type, options, owner, app, sharing."""
         stubs = [self.stubs.read(name) for name in self.stubs.names()]
         columns = ["name", "type", "options", "owner", "app", "sharing"]
         rows = [[stub.name, stub.algorithm, json.dumps(stub.options), OWNER, APP, SHARING] for stub in stubs]
         return Result(pd.DataFrame(rows, columns=columns))
 
     def deletemodel(self, name: str) -> Result:
-        """Remove the stub; the container keeps its versions."""
+        """Remove the stub of a model; the container keeps its versions."""
         self.stubs.delete(name)
         return Result(pd.DataFrame(), (info(f'Deleted model "{name}".'),))
 
     def _call(self, path: str, rows: pd.DataFrame, meta: Mapping[str, Any], target: str | None = None) -> Result:
-        """One POST for `rows`; their result columns, or the rows as they were and the message that says why."""
+        """POST `rows` and return them with result columns, or unchanged with an error message."""
         data, messages = request.select(rows, request.used(meta))
-        settings = self.client
         try:
             payload = request.body(data, meta)
-            timeout = float(self.limits["max_fit_time"]) if path == "/fit" else self.patience
-            answer = reply.read(http.post(settings.url, settings.token, path, payload, timeout, settings.cafile))
+            timeout = float(self.limits["max_fit_time"]) if path == "/fit" else self.apply_timeout
+            answer = reply.read(Container.of(self.client, timeout).post(path, payload))
         except (Unreachable, ReplyUnreadable) as error:
             if timeout and path == "/fit" and isinstance(error.__cause__, TimeoutError):
                 raise _killed(timeout) from error
@@ -101,15 +99,18 @@ class Mltk:
 
 
 def _killed(seconds: float) -> SearchError:
-    """Splunk ends a search whose fit takes longer; no stub is written, and the container trains on."""
+    """Make the error of a search that Splunk ends because its fit takes too long.
+
+    The container continues to train.
+    """
     return SearchError(
-        f"max_fit_time: Splunk ends a search whose fit takes more than {seconds:g} s, and keeps no model of that name. "
-        "Add mode=async to the fit, so that it answers at once"
+        f"max_fit_time: Splunk ends a search whose fit takes more than {seconds:g} s, and stores no model. "
+        "Add mode=async to the fit, so that it returns at once"
     )
 
 
-def _joined(results: list[Result], before: Iterable[Message] = ()) -> Result:
-    """The chunks' rows one below the other, and their messages once each."""
+def _joined(results: list[Result], before: Iterable[SearchMessage] = ()) -> Result:
+    """Concatenate the rows of all chunks, and remove repeated messages."""
     messages = once([*before, *(message for result in results for message in result.messages)])
     if len(results) == 1:
         return Result(results[0].frame, messages)

@@ -1,4 +1,4 @@
-"""What the person typed behind ``fit``, ``apply``, ``summary``, ``listmodels`` and ``deletemodel`` (protocol 4)."""
+"""Parse the arguments of MLTK's commands, from ``fit`` to ``deletemodel`` (protocol 4)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from dltk_runtime import booleans
+from dltk_runtime.emulator.arguments import Argument, Option, Word, parse_arguments, parse_count, parse_flag
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.mltk.tokens import Parameter, Token, Word, tokenize
 from dltk_runtime.errors import shown
 from dltk_runtime.texts import unquote
 
-# The names that run in a container; every other algorithm runs inside Splunk itself.
+# Algorithms that run in a container; all others run in Splunk itself.
 CONTAINERS = ("MLTKContainer", "AITKContainer")
 
 _MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """One ``fit``. `options` are those of protocol 1.1, in order of first appearance, without what MLTK adds."""
+class FitCommand:
+    """One ``fit``; `options` are those of protocol 1.1, in order of first appearance."""
 
     algorithm: str
     options: dict[str, Any]
@@ -32,26 +31,26 @@ class Fit:
 
     @property
     def model(self) -> str | None:
-        """The name behind ``into``."""
+        """The name after ``into``."""
         return self.options.get("model_name")
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
-    """One ``apply``. `params` is None when the search gives none: then those of the fit hold."""
+class ApplyCommand:
+    """One ``apply``. Without `params` those of the fit are used."""
 
     model: str
     output_name: str | None = None
     params: dict[str, str] | None = None
 
 
-def parse_fit(arguments: str) -> Fit:
-    """Read what follows ``fit``.
+def parse_fit(arguments: str) -> FitCommand:
+    """Parse the arguments of ``fit``.
 
     Raises:
-        SearchInvalid: with MLTK's text where it has one.
+        SearchInvalid: with the text of MLTK if it has one.
     """
-    tokens = tokenize(arguments)
+    tokens = parse_arguments(arguments)
     first = next(tokens, None)
     if not isinstance(first, Word):
         raise SearchInvalid('First argument must be an "algorithm"')
@@ -61,7 +60,7 @@ def parse_fit(arguments: str) -> Fit:
         )
     options = _Options().read(tokens)
     params = options.get("params", {})
-    fit = Fit(
+    fit = FitCommand(
         algorithm=first.name,
         options=options,
         apply=_flag(params, "apply", default=True),
@@ -75,17 +74,17 @@ def parse_fit(arguments: str) -> Fit:
     return fit
 
 
-def parse_apply(arguments: str) -> Apply:
-    """Read what follows ``apply``.
+def parse_apply(arguments: str) -> ApplyCommand:
+    """Parse the arguments of ``apply``.
 
     Raises:
-        SearchInvalid: no model, positional arguments behind it, or a keyword of ``fit``.
+        SearchInvalid: no model, positional arguments after it, or a keyword of ``fit``.
     """
     model, rest = _model_and_rest(arguments, "apply")
     output_name: str | None = None
     params: dict[str, str] = {}
     for token in rest:
-        if isinstance(token, Parameter):
+        if isinstance(token, Option):
             params[token.key] = token.value
         elif token.text.lower() == "as":
             _only_once("as", taken=output_name is not None)
@@ -94,33 +93,41 @@ def parse_apply(arguments: str) -> Apply:
             raise SearchInvalid(
                 f'Syntax error: unexpected argument {token.text!r}. Only a model, "as <name>" and key=value are allowed'
             )
-    return Apply(model, output_name, params or None)
+    return ApplyCommand(model, output_name, params or None)
 
 
 def parse_model(arguments: str, command: str) -> str:
-    """The one model name that ``summary`` and ``deletemodel`` take."""
+    """Parse the model name that ``summary`` and ``deletemodel`` take.
+
+    Raises:
+        SearchInvalid: no model, or more arguments.
+    """
     model, rest = _model_and_rest(arguments, command)
     for token in rest:
-        raise SearchInvalid(f"Syntax error: unexpected argument {_typed(token)!r} behind the model's name")
+        raise SearchInvalid(f"Syntax error: unexpected argument {token.text!r} after the model name")
     return model
 
 
 def parse_nothing(arguments: str) -> None:
-    """Refuse whatever follows ``listmodels``."""
-    for token in tokenize(arguments):
-        raise SearchInvalid(f"Syntax error: unexpected argument {_typed(token)!r}")
+    """Refuse any argument of ``listmodels``.
+
+    Raises:
+        SearchInvalid: there is one.
+    """
+    for token in parse_arguments(arguments):
+        raise SearchInvalid(f"Syntax error: unexpected argument {token.text!r}")
 
 
 def model_name(text: str) -> str:
-    """The name in ``[app:|user:]NAME``.
+    """Return the name in ``[app:|user:]NAME``.
 
     Raises:
-        SearchInvalid: it is no model's name.
+        SearchInvalid: it is not a valid name.
     """
     name = re.sub(r"^(app|user):", "", text)
     if not _MODEL_NAME.fullmatch(name):
         raise SearchInvalid(
-            f"Invalid model name {shown(name)}: a name begins with a letter or underscore and goes on with letters, "
+            f"Invalid model name {shown(name)}: names start with a letter or underscore, followed by letters, "
             "digits and underscores"
         )
     return name
@@ -128,13 +135,13 @@ def model_name(text: str) -> str:
 
 @dataclass(slots=True)
 class _Options:
-    """Collects `options` token by token; a dictionary keeps the order of first appearance by itself."""
+    """Collects `options` argument by argument, in order of first appearance."""
 
     options: dict[str, Any] = field(default_factory=dict)
     seen_from: bool = False
 
-    def read(self, tokens: Iterator[Token]) -> dict[str, Any]:
-        keywords: dict[str, Callable[[Iterator[Token]], None]] = {
+    def read(self, tokens: Iterator[Argument]) -> dict[str, Any]:
+        keywords: dict[str, Callable[[Iterator[Argument]], None]] = {
             "into": self._into,
             "by": self._by,
             "as": self._as,
@@ -142,7 +149,7 @@ class _Options:
             "~": self._from,
         }
         for token in tokens:
-            if isinstance(token, Parameter):
+            if isinstance(token, Option):
                 self.options.setdefault("params", {})[token.key] = token.value
             elif keyword := keywords.get(token.text.lower()):
                 keyword(tokens)
@@ -151,20 +158,20 @@ class _Options:
                 self.options.setdefault("feature_variables", []).append(token.name)
         return self.options
 
-    def _into(self, tokens: Iterator[Token]) -> None:
+    def _into(self, tokens: Iterator[Argument]) -> None:
         _only_once("into", taken="model_name" in self.options)
         self.options["model_name"] = model_name(_argument("into", tokens))
 
-    def _by(self, tokens: Iterator[Token]) -> None:
+    def _by(self, tokens: Iterator[Argument]) -> None:
         _only_once("by", taken="split_by" in self.options)
         self.options["split_by"] = [_argument("by", tokens)]
 
-    def _as(self, tokens: Iterator[Token]) -> None:
+    def _as(self, tokens: Iterator[Argument]) -> None:
         _only_once("as", taken="output_name" in self.options)
         self.options["output_name"] = _argument("as", tokens)
 
-    def _from(self, _: Iterator[Token]) -> None:
-        """The fields so far were the target."""
+    def _from(self, _: Iterator[Argument]) -> None:
+        """Turn the fields before ``from`` into the target."""
         _only_once("from", taken=self.seen_from)
         self.seen_from = True
         target = self.options.pop("feature_variables", [])
@@ -180,43 +187,39 @@ def _only_once(keyword: str, *, taken: bool) -> None:
         raise SearchInvalid(f'Syntax error: you may specify "{keyword}" only once')
 
 
-def _argument(keyword: str, tokens: Iterator[Token]) -> str:
+def _argument(keyword: str, tokens: Iterator[Argument]) -> str:
     token = next(tokens, None)
     if not isinstance(token, Word) or not token.name:
         raise SearchInvalid(f'Syntax error: "{keyword}" keyword requires argument')
     return token.name
 
 
-def _model_and_rest(arguments: str, command: str) -> tuple[str, Iterator[Token]]:
-    tokens = tokenize(arguments)
+def _model_and_rest(arguments: str, command: str) -> tuple[str, Iterator[Argument]]:
+    tokens = parse_arguments(arguments)
     first = next(tokens, None)
     if not isinstance(first, Word):
         raise SearchInvalid(f'First argument must be a saved model: "{command} <model name>"')
     return model_name(first.name), tokens
 
 
-def _typed(token: Token) -> str:
-    return token.text if isinstance(token, Word) else f"{token.key}={token.value}"
-
-
 def _flag(params: dict[str, str], key: str, *, default: bool) -> bool:
-    """Take a yes or no out of `params`: MLTK's own, not the algorithm's."""
+    """Remove a flag of MLTK, which the algorithm does not receive, from `params`."""
     if key not in params:
         return default
-    value = unquote(params.pop(key))
     try:
-        return booleans.parse_spl(value)
-    except ValueError as error:
-        raise SearchInvalid(f"Invalid value for {key}: {shown(value)} is neither true nor false") from error
+        return parse_flag(unquote(params.pop(key)))
+    except SearchInvalid as error:
+        raise SearchInvalid(f"Invalid value for {key}: {error.problem}") from error
 
 
 def _count(params: dict[str, str], key: str) -> int | None:
     if key not in params:
         return None
     value = unquote(params.pop(key))
-    if not re.fullmatch(r"[0-9]{1,18}", value):
-        raise SearchInvalid(f"Invalid value for {key}: {shown(value)} must be a whole number")
-    return int(value)
+    count = parse_count(value)
+    if count is None:
+        raise SearchInvalid(f"Invalid value for {key}: {shown(value)} must be an integer")
+    return count
 
 
 def _refuse_folds(params: Iterable[str], algorithm: str) -> None:

@@ -1,4 +1,4 @@
-"""From a frame and what the person typed to the request (protocol 1.1, 1.2 and what MLTK does before the call)."""
+"""Build requests as MLTK does, from a frame and a parsed command (protocol 1.1, 1.2)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from dltk_runtime.emulator.mltk.grammar import Apply, Fit
-from dltk_runtime.emulator.mltk.results import Message, warn
+from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
+from dltk_runtime.emulator.mltk.results import SearchMessage, warn
 from dltk_runtime.emulator.mltk.stubs import Stub
 
-# Rows of one call, as MLTK cuts them.
+# Rows per call, as in MLTK.
 CHUNK_ROWS = 50_000
 
-# mlspl.conf as MLTK ships it; the values are text, as in the samples.
+# Defaults of MLTK's mlspl.conf; the values are text, as in recorded requests.
 LIMITS: Mapping[str, str] = {
     "handle_new_cat": "default",
     "max_distinct_cat_values": "100",
@@ -33,28 +33,28 @@ LIMITS: Mapping[str, str] = {
 
 
 def infer(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame as MLTK reads it: every column, identifiers too, through the defaults of `pandas.read_csv`.
+    """Convert the columns of a frame as MLTK does, with the defaults of `pandas.read_csv`.
 
-    ``007`` becomes 7, ``NA`` and empty text become missing; the rows are numbered from 0.
+    ``007`` becomes 7, also in identifiers; ``NA`` and empty text become missing. The index starts at 0.
     """
     if frame.columns.empty:
         return frame.reset_index(drop=True)
     with warnings.catch_warnings():
-        # A column whose type changes half-way is read as pandas reads it; Splunk's user sees no warning either.
+        # In Splunk, too, a column with mixed types is read without a warning.
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
         return pd.read_csv(io.StringIO(frame.to_csv(index=False)))
 
 
 def chunks(frame: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
-    """The frame in pieces of at most `rows` rows; a frame without rows is one piece."""
+    """Yield the frame in pieces of at most `rows` rows; a frame without rows is one piece."""
     for start in range(0, max(len(frame), 1), rows):
         yield frame.iloc[start : start + rows]
 
 
-def expand(names: Iterable[str], columns: Sequence[str]) -> list[str]:
-    """`names` with globs replaced by the columns they match, in column order; each name once.
+def expand_globs(names: Iterable[str], columns: Sequence[str]) -> list[str]:
+    """Replace each glob in `names` with the columns that match, in column order; each name once.
 
-    A glob that matches nothing stays as it is. Only ``*`` is special.
+    A glob without a match stays as it is. The only wildcard is ``*``.
     """
     found: list[str] = []
     for name in names:
@@ -63,7 +63,7 @@ def expand(names: Iterable[str], columns: Sequence[str]) -> list[str]:
 
 
 def glob(name: str) -> re.Pattern[str]:
-    """A pattern to match the whole of a field name with, in which only ``*`` is special."""
+    """Compile a pattern for whole field names, in which ``*`` is the only wildcard."""
     return re.compile(".*".join(re.escape(part) for part in name.split("*")), re.DOTALL)
 
 
@@ -72,30 +72,33 @@ def _matches(name: str, columns: Sequence[str]) -> list[str]:
     return [column for column in columns if pattern.fullmatch(column) and not column.startswith("__mv_")]
 
 
-def fit_meta(fit: Fit, columns: Sequence[str], limits: Mapping[str, Any] = LIMITS) -> dict[str, Any]:
-    """`meta` of a fit over a frame with these `columns`."""
+def fit_meta(fit: FitCommand, columns: Sequence[str], limits: Mapping[str, Any] = LIMITS) -> dict[str, Any]:
+    """Build `meta` of a fit on a frame with these `columns`."""
     options = fit.options | {"algo_name": fit.algorithm, "mlspl_limits": dict(limits), "kfold_cv": None}
-    target = expand(fit.options.get("target_variable", []), columns)
-    features = [name for name in expand(fit.options.get("feature_variables", []), columns) if name not in target]
+    target = expand_globs(fit.options.get("target_variable", []), columns)
+    features = [name for name in expand_globs(fit.options.get("feature_variables", []), columns) if name not in target]
     meta: dict[str, Any] = {"options": options, "feature_variables": features}
     return meta | {"target_variables": target} if target else meta
 
 
-def apply_meta(apply: Apply, stub: Stub) -> dict[str, Any]:
-    """`meta` of an apply: the options stored at the fit, overlaid by the command's own, and no target."""
+def apply_meta(apply: ApplyCommand, stub: Stub) -> dict[str, Any]:
+    """Build `meta` of an apply: options of the fit and the command, without a target."""
     own = {"params": apply.params, "output_name": apply.output_name}
     options = stub.options | {key: value for key, value in own.items() if value is not None}
     return {"options": options, "feature_variables": list(stub.features)}
 
 
 def used(meta: Mapping[str, Any]) -> list[str]:
-    """Every field that a request with this `meta` needs."""
+    """Return the fields that a request with this `meta` needs."""
     split_by = meta["options"].get("split_by", [])
     return [*meta.get("target_variables", []), *meta["feature_variables"], *split_by]
 
 
-def select(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, list[Message]]:
-    """The columns to send, in frame order, and warnings: no column that is null throughout, no row with a null."""
+def select(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, list[SearchMessage]]:
+    """Select the columns `names` in frame order, without empty columns and rows with a null.
+
+    Returns the selection and warnings about missing and dropped columns.
+    """
     names = list(dict.fromkeys(names))
     messages = []
     if missing := [name for name in names if name not in frame.columns]:
@@ -107,8 +110,13 @@ def select(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, lis
     return data.drop(columns=empty).dropna(), messages
 
 
-def sample(frame: pd.DataFrame, fit: Fit, limits: Mapping[str, Any] = LIMITS) -> tuple[pd.DataFrame, list[Message]]:
-    """At most `max_inputs` (or ``sample_count=``) events, drawn by ``sample_seed=``, in their old order."""
+def draw_sample(
+    frame: pd.DataFrame, fit: FitCommand, limits: Mapping[str, Any] = LIMITS
+) -> tuple[pd.DataFrame, list[SearchMessage]]:
+    """Draw at most `max_inputs` or ``sample_count=`` rows by ``sample_seed=``, in their order.
+
+    Returns the rows and a warning if any were left out.
+    """
     limit = min(int(limits["max_inputs"]), fit.sample_count or len(frame))
     if len(frame) <= limit:
         return frame, []
@@ -120,5 +128,5 @@ def sample(frame: pd.DataFrame, fit: Fit, limits: Mapping[str, Any] = LIMITS) ->
 
 
 def body(data: pd.DataFrame, meta: Mapping[str, Any]) -> dict[str, Any]:
-    """What is posted. A frame without columns is a lone newline, whatever its rows."""
+    """Build the JSON body. The CSV of a frame without columns is a single newline."""
     return {"data": data.to_csv(index=False) if len(data.columns) else "\n", "meta": meta}

@@ -1,4 +1,4 @@
-"""What a command hands to the next one: rows, and messages as Splunk shows them."""
+"""Results of commands: rows, and messages as Splunk shows them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pandas as pd
 from dltk_runtime.errors import DltkError
 
 
-class Level(StrEnum):
-    """How Splunk marks a message."""
+class MessageLevel(StrEnum):
+    """Severity of a message, as Splunk writes it."""
 
     INFO = "INFO"
     WARN = "WARN"
@@ -20,10 +20,10 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message below the search bar; `error` is what lies behind it, where this side raised."""
+class SearchMessage:
+    """One message of a search; `error` is its cause if it was raised on this side."""
 
-    level: Level
+    level: MessageLevel
     text: str
     error: DltkError | None = None
 
@@ -33,32 +33,35 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The rows behind a command, and what it had to say."""
+    """Rows and messages of one command."""
 
     frame: pd.DataFrame
-    messages: tuple[Message, ...] = ()
+    messages: tuple[SearchMessage, ...] = ()
 
 
-def info(text: str) -> Message:
-    return Message(Level.INFO, text)
+def info(text: str) -> SearchMessage:
+    """Make an INFO message."""
+    return SearchMessage(MessageLevel.INFO, text)
 
 
-def warn(text: str) -> Message:
-    return Message(Level.WARN, text)
+def warn(text: str) -> SearchMessage:
+    """Make a WARN message."""
+    return SearchMessage(MessageLevel.WARN, text)
 
 
-def failed(error: DltkError) -> Message:
-    return Message(Level.ERROR, error.sentence, error)
+def failed(error: DltkError) -> SearchMessage:
+    """Make an ERROR message from an exception."""
+    return SearchMessage(MessageLevel.ERROR, error.sentence, error)
 
 
-def once(messages: Iterable[Message]) -> tuple[Message, ...]:
-    """`messages` in order, each text once: an apply in chunks says the same for every chunk."""
-    first: dict[tuple[Level, str], Message] = {}
+def once(messages: Iterable[SearchMessage]) -> tuple[SearchMessage, ...]:
+    """Remove repeated messages, which an apply in chunks yields, and keep the order."""
+    first: dict[tuple[MessageLevel, str], SearchMessage] = {}
     for each in messages:
         first.setdefault((each.level, each.text), each)
     return tuple(first.values())
 
 
-def broken(messages: Iterable[Message]) -> bool:
-    """Whether any message is an error: the search succeeded, its fit or apply did not."""
-    return any(message.level is Level.ERROR for message in messages)
+def has_errors(messages: Iterable[SearchMessage]) -> bool:
+    """Return whether any message is an error, which means that a fit or apply failed."""
+    return any(message.level is MessageLevel.ERROR for message in messages)

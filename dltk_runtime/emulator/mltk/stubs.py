@@ -1,4 +1,4 @@
-"""Stub model files: what Splunk keeps of a model whose substance lies in a container (protocol 4)."""
+"""Stub files, by which Splunk refers to models that a container stores (protocol 4)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADER = ["algo", "model", "options"]
 
 @dataclass(frozen=True, slots=True)
 class Stub:
-    """One model as ``fit … into`` left it: `options` of the meta, features with globs expanded, the target if any."""
+    """One model after ``fit … into``; its features have no globs."""
 
     name: str
     algorithm: str
@@ -27,25 +27,33 @@ class Stub:
     features: tuple[str, ...]
     target: str | None
 
+    def to_csv(self) -> str:
+        """Return the content of the stub's file."""
+        model = {"feature_variables": self.features, "target_variable": self.target}
+        row = [self.algorithm, json.dumps(model), json.dumps(self.options)]
+        return pd.DataFrame([row], columns=HEADER).to_csv(index=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Stubs:
-    """The folder of stub files; names are those that the grammar let pass."""
+    """The folder of stub files; model names are those that the grammar allows."""
 
     folder: Path
 
     def path(self, name: str) -> Path:
+        """Return the path of a model's stub."""
         return self.folder / f"{PREFIX}{name}{SUFFIX}"
 
     def names(self) -> list[str]:
+        """List the models, sorted."""
         found = self.folder.glob(f"{PREFIX}*{SUFFIX}")
         return sorted(path.name.removeprefix(PREFIX).removesuffix(SUFFIX) for path in found)
 
     def read(self, name: str) -> Stub:
-        """The stub of that name.
+        """Read the stub of a model.
 
         Raises:
-            SearchInvalid: there is none, or its file is no stub.
+            SearchInvalid: there is no such model, or its file is not a stub.
         """
         try:
             row = pd.read_csv(self.path(name), dtype=str, keep_default_na=False)[HEADER].iloc[0]
@@ -59,27 +67,24 @@ class Stubs:
             ) from error
 
     def write(self, stub: Stub) -> None:
-        """Store `stub`, in place of one of that name."""
+        """Write a stub, replacing one of the same name."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        atomic.write(self.path(stub.name), text(stub).encode(), durable=False)
+        atomic.write(self.path(stub.name), stub.to_csv().encode(), durable=False)
 
     def delete(self, name: str) -> None:
-        """Raises `SearchInvalid` when there is no such model."""
+        """Remove the stub of a model.
+
+        Raises:
+            SearchInvalid: there is no such model.
+        """
         try:
             self.path(name).unlink()
         except FileNotFoundError as error:
             raise SearchInvalid(f'model "{name}" does not exist.') from error
 
 
-def text(stub: Stub) -> str:
-    """The content of a stub's file."""
-    model = {"feature_variables": stub.features, "target_variable": stub.target}
-    row = [stub.algorithm, json.dumps(model), json.dumps(stub.options)]
-    return pd.DataFrame([row], columns=HEADER).to_csv(index=False)
-
-
 def make_stub(name: str, algorithm: str, meta: Mapping[str, Any]) -> Stub:
-    """What a fit with this `meta` leaves behind; a session key would not be kept."""
+    """Make the stub of a fit with this `meta`, without session keys."""
     options = {key: value for key, value in meta["options"].items() if key not in {"session_key", "search_info"}}
     target = next(iter(meta.get("target_variables", [])), None)
     return Stub(name, algorithm, options, tuple(meta["feature_variables"]), target)

@@ -1,17 +1,21 @@
-"""The pipeline of ``dltk search``: a search's text → commands → frames.
+"""The pipeline of ``dltk search``: the text of a search → commands → frames.
 
 ::
 
-    pipeline ── split ───── text → stages (name and arguments)
-        │
-        ├──── commands ──── a table: name → `Command`, passed in
-        │         │
-        │         ├──────── expressions   eval and where, over rows of Splunk's values
-        │         ├──────── files         inputlookup and outputlookup
-        │         └──────── dltk_runtime.emulator.mltk   fit, apply, summary, listmodels, deletemodel
-        │
-        └──── output ────── a result as table, CSV or JSON
+    pipeline ─┬─ macros ─── expands `` `name(a,b)` ``
+              ├─ split ──── text → calls of commands (name and arguments)
+              └─ commands ─ table: name → `Command`
+                    │
+                    ├─ commands, shaping, indexing, kvlookups    what each command does
+                    ├─ expressions, functions    eval and where
+                    ├─ aggregates                stats, eventstats, streamstats
+                    ├─ filters                   search and inputlookup … where
+                    ├─ files                     lookup files
+                    └─ dltk_runtime.emulator.mltk    fit, apply, summary, listmodels, deletemodel
 
-`run` checks the whole search before its first command runs: every name, every argument, every expression.
-Another set of commands or eval functions is another table handed to `run` and `Context`.
+    context    what commands depend on          values, rows    Splunk's values, rows of a frame
+    refused    commands that run in Splunk only     output      a result as table, CSV or JSON
+
+`pipeline.run` parses the whole search, including all arguments, before the first command runs. Other
+commands or functions of eval are other tables, passed to `run` and `Context`.
 """

@@ -1,4 +1,4 @@
-"""``stats``, ``eventstats`` and ``streamstats``: what they compute, over groups of rows."""
+"""The aggregations of ``stats``, ``eventstats`` and ``streamstats`` over groups of rows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import words
 from dltk_runtime.emulator.spl import expressions
 from dltk_runtime.emulator.spl.functions import Function
 from dltk_runtime.emulator.spl.rows import Row
-from dltk_runtime.emulator.spl.scan import words
-from dltk_runtime.emulator.spl.values import Value, number, text, tidy
+from dltk_runtime.emulator.spl.values import Fields, Value, number, text, tidy
 from dltk_runtime.errors import nearest
 from dltk_runtime.texts import unquote
 
@@ -35,7 +35,7 @@ def _average(values: Sequence[Value]) -> Value:
 
 
 def _extreme(choose: Callable[..., Value]) -> Callable[[Sequence[Value]], Value]:
-    """Of numbers by size; of texts, or when one value is no number, by alphabet."""
+    """Order by value if all values are numbers, else by text."""
 
     def compute(values: Sequence[Value]) -> Value:
         found = _numbers(values)
@@ -58,25 +58,26 @@ _FUNCTIONS: Mapping[str, Callable[[Sequence[Value]], Value]] = {
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One column: a function over one value of each row; rows where the value is null are left out."""
+    """One column: a function of one value per row, without rows where that value is null."""
 
     name: str
     compute: Callable[[Sequence[Value]], Value]
-    value: Callable[[Mapping[str, Value]], Value]
+    value: Callable[[Fields], Value]
 
     def of(self, rows: Sequence[Row]) -> Value:
+        """Compute the column for one group of rows."""
         return self.compute([value for row in rows if (value := self.value(row)) is not None])
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """The arguments of ``stats``: columns, and the fields that make the groups."""
+    """The arguments of ``stats``: columns to compute, and the fields to group by."""
 
     aggregates: tuple[Aggregate, ...]
     by: tuple[str, ...]
 
     def groups(self, rows: Sequence[Row]) -> dict[tuple[str, ...], list[Row]]:
-        """Rows by their values of `by`, ordered by these; rows with a null among them are in no group."""
+        """Group rows by their values of `by`, in their order; omit rows with a null among them."""
         found: dict[tuple[str, ...], list[Row]] = {}
         for row in rows:
             key = tuple(text(row.get(name)) for name in self.by)
@@ -85,17 +86,19 @@ class Aggregation:
         return dict(sorted(found.items(), key=lambda group: [_sortable(part) for part in group[0]]))
 
     def key(self, row: Row) -> tuple[str | None, ...]:
+        """Return the values of `by` in a row."""
         return tuple(text(row.get(name)) for name in self.by)
 
     def columns(self, rows: Sequence[Row]) -> Row:
+        """Compute all columns for one group of rows."""
         return {each.name: each.of(rows) for each in self.aggregates}
 
 
 def parse_aggregation(arguments: str, functions: Mapping[str, Function]) -> Aggregation:
-    """Read ``count AS n dc(eval(…)) AS k BY a b``.
+    """Parse ``count AS n dc(eval(…)) AS k BY a b``.
 
     Raises:
-        SearchInvalid: a function that does not run here, with the reason; nothing to compute.
+        SearchInvalid: an aggregate is missing, or a function does not run here.
     """
     pieces = list(words(arguments))
     lower = [piece.lower() for piece in pieces]
@@ -107,7 +110,7 @@ def parse_aggregation(arguments: str, functions: Mapping[str, Function]) -> Aggr
         number += 3 if renamed else 1
     by = tuple(unquote(piece) for piece in pieces[cut + 1 :])
     if not aggregates or (cut < len(pieces) and not by):
-        raise SearchInvalid("something to compute is wanted, and names of fields behind BY")
+        raise SearchInvalid("expected an aggregate such as count, and names of fields after BY")
     if wild := [name for name in by if "*" in name]:
         raise SearchInvalid(f"the wildcard field {wild[0]} runs in Splunk only")
     return Aggregation(tuple(aggregates), by)
@@ -131,7 +134,7 @@ def _aggregate(call: str, name: str, functions: Mapping[str, Function]) -> Aggre
     return Aggregate(name or call, _FUNCTIONS[function], _value(argument, functions))
 
 
-def _value(argument: str, functions: Mapping[str, Function]) -> Callable[[Mapping[str, Value]], Value]:
+def _value(argument: str, functions: Mapping[str, Function]) -> Callable[[Fields], Value]:
     if not argument:
         return lambda _: 1
     if match := _EVAL.fullmatch(argument):

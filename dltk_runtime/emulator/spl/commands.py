@@ -1,76 +1,81 @@
-"""The commands that run here, one small function each, and the table of them.
+"""The commands that run here, one function each, and their table.
 
-A function reads its arguments and gives the step that follows; it raises `SearchInvalid` before any row is touched.
+A function parses the arguments and returns a step; it raises `SearchInvalid` before any row is read.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_count, plain_words
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk import grammar, request
 from dltk_runtime.emulator.mltk.results import Result
-from dltk_runtime.emulator.mltk.tokens import Parameter, tokenize
 from dltk_runtime.emulator.spl import expressions, indexing, kvlookups, shaping
 from dltk_runtime.emulator.spl.context import Command, Context, Step
 from dltk_runtime.emulator.spl.rows import rows_of
 from dltk_runtime.errors import shown
 
-# More rows than a person makes by hand, fewer than fill the memory.
-MOST_MADE = 10_000_000
+# Bounds the memory of one search.
+MAX_MADE_ROWS = 10_000_000
 
 
 def fit(arguments: str, context: Context) -> Step:
+    """Train a model in the container."""
     parsed = grammar.parse_fit(arguments)
     return lambda frame: context.mltk.fit(frame, parsed)
 
 
 def apply(arguments: str, context: Context) -> Step:
+    """Score the rows with a model of the container."""
     parsed = grammar.parse_apply(arguments)
     stub = context.mltk.stubs.read(parsed.model)
     return lambda frame: context.mltk.apply(frame, parsed, stub)
 
 
 def summary(arguments: str, context: Context) -> Step:
+    """Read the summary of a model."""
     stub = context.mltk.stubs.read(grammar.parse_model(arguments, "summary"))
     return lambda _: context.mltk.summary(stub)
 
 
 def listmodels(arguments: str, context: Context) -> Step:
+    """List the stubs."""
     grammar.parse_nothing(arguments)
     return lambda _: context.mltk.listmodels()
 
 
 def deletemodel(arguments: str, context: Context) -> Step:
+    """Remove a stub."""
     name = context.mltk.stubs.read(grammar.parse_model(arguments, "deletemodel")).name
     return lambda _: context.mltk.deletemodel(name)
 
 
 def head(arguments: str, _: Context) -> Step:
+    """Keep the first rows, 10 by default."""
     rows = _count(arguments) if arguments.strip() else 10
     return lambda frame: Result(frame.head(rows))
 
 
 def makeresults(arguments: str, context: Context) -> Step:
-    """Rows that hold nothing but the time."""
+    """Create rows with the field ``_time`` only."""
     given = _parameters(arguments, ("count",))
     rows = _count(given.get("count", "1"))
-    if rows > MOST_MADE:
-        raise SearchInvalid(f"count={rows} is more than the {MOST_MADE:,} rows that are made here")
+    if rows > MAX_MADE_ROWS:
+        raise SearchInvalid(f"count={rows} exceeds the maximum of {MAX_MADE_ROWS:,} rows")
     return lambda _: Result(pd.DataFrame({"_time": [int(context.clock())] * rows}))
 
 
 def table(arguments: str, _: Context) -> Step:
-    """The named columns in the named order; one that is not there is empty."""
+    """Select columns in the given order; a missing one is empty."""
     names = _names(arguments)
     return lambda frame: Result(frame.reindex(columns=_present(names, frame, missing=True)))
 
 
 def fields(arguments: str, _: Context) -> Step:
-    """Keep columns, and those that begin with an underscore beside them; or with ``-`` drop columns."""
+    """Keep columns and all that start with an underscore, or with ``-`` drop columns."""
     text = arguments.strip()
     sign, rest = (text[0], text[1:]) if text[:1] in {"+", "-"} else ("+", text)
     names = _names(rest)
@@ -86,7 +91,7 @@ def fields(arguments: str, _: Context) -> Step:
 
 
 def where(arguments: str, context: Context) -> Step:
-    """Keep the rows for which the condition is true: neither false nor null."""
+    """Keep the rows for which the condition is true, not false or null."""
     condition = expressions.parse_condition(arguments, context.eval_functions())
 
     def step(frame: pd.DataFrame) -> Result:
@@ -97,7 +102,7 @@ def where(arguments: str, context: Context) -> Step:
 
 
 def eval_(arguments: str, context: Context) -> Step:
-    """Compute fields, each assignment seeing those before it."""
+    """Compute fields; each assignment sees those before it."""
     assignments = expressions.parse_assignments(arguments, context.eval_functions())
 
     def step(frame: pd.DataFrame) -> Result:
@@ -144,7 +149,7 @@ COMMANDS: Mapping[str, Command] = {
 
 
 def _present(names: Sequence[str], frame: pd.DataFrame, *, missing: bool = False) -> list[str]:
-    """The columns that `names` and their globs mean; with `missing`, plain names that are no column too."""
+    """Return the columns that match `names`; with `missing`, also names that match no column."""
     found: list[str] = []
     for name in names:
         pattern = request.glob(name)
@@ -154,17 +159,16 @@ def _present(names: Sequence[str], frame: pd.DataFrame, *, missing: bool = False
 
 
 def _names(arguments: str) -> list[str]:
-    tokens = list(tokenize(arguments))
-    names = [token.name for token in tokens if not isinstance(token, Parameter)]
-    if not names or len(names) < len(tokens):
-        raise SearchInvalid("names of fields are wanted, separated by blanks or commas")
+    names = plain_words(arguments)
+    if not names:
+        raise SearchInvalid("expected names of fields separated by blanks or commas")
     return names
 
 
 def _parameters(arguments: str, known: Sequence[str]) -> dict[str, str]:
     given = {}
-    for token in tokenize(arguments):
-        if not isinstance(token, Parameter) or token.key not in known:
+    for token in parse_arguments(arguments):
+        if not isinstance(token, Option) or token.key not in known:
             raise SearchInvalid(
                 f"only {', '.join(f'{key}=' for key in known)} is understood here, got {shown(arguments)}"
             )
@@ -173,6 +177,7 @@ def _parameters(arguments: str, known: Sequence[str]) -> dict[str, str]:
 
 
 def _count(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", text.strip()):
-        raise SearchInvalid(f"a whole number is wanted, got {shown(text.strip())}")
-    return int(text)
+    count = parse_count(text.strip())
+    if count is None:
+        raise SearchInvalid(f"expected an integer, got {shown(text.strip())}")
+    return count

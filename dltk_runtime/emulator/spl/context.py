@@ -1,4 +1,4 @@
-"""What commands work with, and the shape they have."""
+"""The context in which commands run, and the shape of a command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.mltk.stubs import Stubs
-from dltk_runtime.emulator.spl.files import Lookups
+from dltk_runtime.emulator.spl.files import LookupFolders
 from dltk_runtime.emulator.spl.functions import FUNCTIONS, Function
 from dltk_runtime.emulator.spl.macros import Macro
 from dltk_runtime.emulator.spl.values import tidy
@@ -20,13 +20,13 @@ from dltk_runtime.emulator.standin import Indexes, Storage, Window
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 
-# What is left of a command once its arguments are checked: rows in, rows out.
+# A command whose arguments are parsed: a function from rows to rows.
 Step = Callable[[pd.DataFrame], Result]
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A KV store lookup of transforms.conf: its collection, and the only fields that are read and written."""
+    """A KV store lookup of transforms.conf: its collection, and the fields to read and write."""
 
     collection: str
     fields: tuple[str, ...]
@@ -34,13 +34,14 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The world of one search: the container with its stubs, lookups, indexes, macros, eval's functions, the time.
+    """All that a search depends on: container, stubs, lookups, indexes, macros, functions, time.
 
-    `window` is that of the search; `clock` says now, which for a scheduled search is the scheduled time.
+    `window` is the time range of the search; `clock` returns now in epoch seconds, for a scheduled
+    search its scheduled time.
     """
 
     mltk: Mltk
-    lookups: Lookups
+    lookups: LookupFolders
     functions: Mapping[str, Function] = field(default_factory=lambda: FUNCTIONS)
     clock: Callable[[], float] = time.time
     storage: Storage = field(default_factory=Storage)
@@ -49,7 +50,7 @@ class Context:
     window: Window = field(default_factory=Window)
 
     def eval_functions(self) -> Mapping[str, Function]:
-        """The functions of eval, ``now()`` among them."""
+        """Return the functions of eval, including ``now()``."""
         return {**self.functions, "now": Function(lambda: tidy(int(self.clock())), 0, 0)}
 
 
@@ -59,9 +60,9 @@ def _first_only(_: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: `prepare` reads its arguments (raising `SearchInvalid`) before any row is touched.
+    """One command; `prepare` parses its arguments and may raise `SearchInvalid`.
 
-    A command that `generates` makes rows, and so stands first, and later only where `follows` allows these arguments.
+    A command that `generates` rows is the first of a search, unless `follows` allows its arguments later.
     """
 
     prepare: Callable[[str, Context], Step]
@@ -70,10 +71,10 @@ class Command:
 
 
 def make_context(client: ClientSettings, paths: Paths, lookups: Path | None = None) -> Context:
-    """The context of a person at a shell: `lookups` (default: in the home) holds stubs and what outputlookup writes."""
+    """Build the context of `dltk search`; the folder `lookups` has its stubs and files."""
     folder = lookups or paths.home / "search" / "lookups"
     return Context(
         mltk=Mltk(client, Stubs(folder)),
-        lookups=Lookups(folder, (Path.cwd(), paths.staged / "samples")),
+        lookups=LookupFolders(folder, (Path.cwd(), paths.staged / "samples")),
         storage=Storage(indexes=Indexes()),
     )

@@ -1,7 +1,7 @@
 """The expressions of eval and where: text → syntax tree (lark) → a function of one row.
 
-Texts stand in double quotes; a field whose name has more than letters, digits and underscores stands in single
-ones. ``.`` joins texts; it binds weaker than ``+`` and stronger than a comparison.
+Strings are enclosed in double quotes, field names with other characters than letters, digits and
+underscores in single quotes. ``.`` concatenates; its precedence is between ``+`` and comparisons.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from typing import Any
 import lark
 
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import MAX_NESTING, QUOTED_NAME, STRING
 from dltk_runtime.emulator.spl.functions import Function
-from dltk_runtime.emulator.spl.values import Value, arithmetic, comparison, concatenate, number, plus
+from dltk_runtime.emulator.spl.values import Fields, Value, arithmetic, comparison, concatenate, number, plus
 from dltk_runtime.errors import nearest, shown
-
-Row = Mapping[str, Value]
 
 GRAMMAR = r"""
 assignments: assignment ("," assignment)*
@@ -54,10 +53,12 @@ _OR.2: /or\b/i
 _AND.2: /and\b/i
 _NOT.2: /not\b/i
 NUMBER: /(\d+(\.\d+)?|\.\d+)([eE][+-]?\d+)?/
-STRING: /"(?:\\.|[^"\\])*"/s
-FIELD: /'[^']+'/
 NAME: /[A-Za-z_]\w*/
 %ignore /\s+/
+"""
+_QUOTES = f"""
+STRING: /{STRING}/s
+FIELD: /{QUOTED_NAME}/
 """
 
 _OPERATORS: Mapping[str, Callable[[Value, Value], Value]] = {
@@ -80,39 +81,39 @@ _COMPARISONS = {"=", "==", "!=", "<", "<=", ">", ">="}
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """What is computed from one row; `boolean` when that is true, false or null, which no field can hold."""
+    """A function of one row; a `boolean` one cannot be assigned to a field."""
 
-    evaluate: Callable[[Row], Value]
+    evaluate: Callable[[Fields], Value]
     boolean: bool = False
 
 
 def parse_condition(text: str, functions: Mapping[str, Function]) -> Expression:
-    """The condition of a ``where``.
+    """Parse the condition of a ``where``.
 
     Raises:
-        SearchInvalid: it cannot be read, or is neither true nor false.
+        SearchInvalid: a syntax error, or an expression that is not boolean.
     """
     condition: Expression = _parse(text, "expression", functions)
     if not condition.boolean:
-        raise SearchInvalid(f"the expression {shown(text)} is neither true nor false: compare it with something")
+        raise SearchInvalid(f"the expression {shown(text)} is not boolean: compare it with a value")
     return condition
 
 
 def parse_expression(text: str, functions: Mapping[str, Function]) -> Expression:
-    """Any expression, as in ``count(eval(…))``.
+    """Parse any expression, as in ``count(eval(…))``.
 
     Raises:
-        SearchInvalid: it cannot be read.
+        SearchInvalid: a syntax error.
     """
     expression: Expression = _parse(text, "expression", functions)
     return expression
 
 
 def parse_assignments(text: str, functions: Mapping[str, Function]) -> list[tuple[str, Expression]]:
-    """The fields and expressions of an ``eval``, in order.
+    """Parse the fields and expressions of an ``eval``, in order.
 
     Raises:
-        SearchInvalid: as `parse_condition`; a field cannot hold true or false.
+        SearchInvalid: a syntax error, or a boolean that is assigned to a field.
     """
     assignments: list[tuple[str, Expression]] = _parse(text, "assignments", functions)
     for name, expression in assignments:
@@ -125,7 +126,9 @@ def parse_assignments(text: str, functions: Mapping[str, Function]) -> list[tupl
 
 def _parse(text: str, start: str, functions: Mapping[str, Function]) -> Any:
     try:
-        return _Compiler(functions).transform(_parser(start).parse(text))
+        tree = _parser(start).parse(text)
+        _check_nesting(tree)
+        return _Compiler(functions).transform(tree)
     except lark.exceptions.VisitError as error:
         raise error.orig_exc from None
     except lark.exceptions.UnexpectedInput as error:
@@ -136,12 +139,22 @@ def _parse(text: str, start: str, functions: Mapping[str, Function]) -> Any:
 
 @cache
 def _parser(start: str) -> lark.Lark:
-    """Building one takes longer than most searches."""
-    return lark.Lark(GRAMMAR, parser="lalr", start=start)
+    """Build a parser once for all searches, because that takes longer than most of them."""
+    return lark.Lark(GRAMMAR + _QUOTES, parser="lalr", start=start)
+
+
+def _check_nesting(tree: lark.ParseTree) -> None:
+    """Refuse trees that would exceed Python's recursion limit when compiled or evaluated."""
+    level = [tree]
+    for _ in range(MAX_NESTING):
+        level = [child for node in level for child in node.children if isinstance(child, lark.Tree)]
+        if not level:
+            return
+    raise SearchInvalid(f"the expression is nested more than {MAX_NESTING} levels deep")
 
 
 def _position(error: lark.exceptions.UnexpectedInput, text: str) -> int:
-    """Where what cannot stand there begins; for lark the end of a text lies at its last token."""
+    """Return the position of an error; lark reports the end of a text at its last token."""
     token = getattr(error, "token", None)
     at_end = isinstance(token, lark.Token) and token.type == "$END"
     return len(text) if at_end else getattr(error, "pos_in_stream", None) or 0
@@ -149,7 +162,7 @@ def _position(error: lark.exceptions.UnexpectedInput, text: str) -> int:
 
 @lark.v_args(inline=True)
 class _Compiler(lark.Transformer[lark.Token, Any]):
-    """Makes an `Expression` of each node, from the leaves up."""
+    """Compile each node of the tree into an `Expression`, from the leaves up."""
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
         super().__init__()
@@ -162,11 +175,11 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
         return _field_name(name), expression
 
     def disjunction(self, *parts: Expression) -> Expression:
-        """True when one part is, null when none is and one is null."""
+        """Return true if any part is true, else null if any is null."""
         return Expression(partial(_any, True, _conditions("OR", parts)), boolean=True)
 
     def conjunction(self, *parts: Expression) -> Expression:
-        """False when one part is, null when none is and one is null."""
+        """Return false if any part is false, else null if any is null."""
         return Expression(partial(_any, False, _conditions("AND", parts)), boolean=True)
 
     def negation(self, part: Expression) -> Expression:
@@ -174,13 +187,13 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
         return Expression(lambda row: None if (value := evaluate(row)) is None else not value, boolean=True)
 
     def binary(self, first: Expression, *rest: Any) -> Expression:
-        """``first (operator operand)*``, computed from the left."""
+        """Compute ``first (operator operand)*`` from the left."""
         signs, operands = [str(sign) for sign in rest[::2]], rest[1::2]
         if any(operand.boolean for operand in (first, *operands)):
-            raise SearchInvalid(f"{signs[0]!r} cannot be used on true or false")
+            raise SearchInvalid(f"{signs[0]!r} cannot be applied to a boolean")
         steps = [(_OPERATORS[sign], operand.evaluate) for sign, operand in zip(signs, operands, strict=True)]
 
-        def evaluate(row: Row) -> Value:
+        def evaluate(row: Fields) -> Value:
             value = first.evaluate(row)
             for compute, operand in steps:
                 value = compute(value, operand(row))
@@ -198,7 +211,7 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
         return Expression(lambda _: value)
 
     def string(self, token: lark.Token) -> Expression:
-        # A backslash before anything else stays: `\d` in a pattern is written once, as in Splunk.
+        # A backslash before another character stays: `\d` is written once, as in Splunk.
         value = re.sub(r'\\([\\"])', r"\1", token[1:-1])
         return Expression(lambda _: value)
 
@@ -224,8 +237,8 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
         return function
 
 
-def _any(wanted: bool, parts: list[Callable[[Row], Value]], row: Row) -> Value:
-    """`wanted` when a part gives it, else null when a part gives that, else the opposite."""
+def _any(wanted: bool, parts: list[Callable[[Fields], Value]], row: Fields) -> Value:
+    """Return `wanted` if any part has that value, else null if any is null, else the opposite."""
     result: Value = not wanted
     for part in parts:
         value = part(row)
@@ -235,9 +248,9 @@ def _any(wanted: bool, parts: list[Callable[[Row], Value]], row: Row) -> Value:
     return result
 
 
-def _conditions(keyword: str, parts: tuple[Expression, ...]) -> list[Callable[[Row], Value]]:
+def _conditions(keyword: str, parts: tuple[Expression, ...]) -> list[Callable[[Fields], Value]]:
     if not all(part.boolean for part in parts):
-        raise SearchInvalid(f"{keyword} needs something true or false on each side, such as a comparison")
+        raise SearchInvalid(f"{keyword} needs booleans, such as comparisons")
     return [part.evaluate for part in parts]
 
 

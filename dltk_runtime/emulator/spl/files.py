@@ -1,4 +1,4 @@
-"""Lookup files: CSV in Splunk's reading, where every value is text and empty text is null."""
+"""Lookup files: CSV as Splunk reads it, where every value is text and empty text is null."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Lookups:
-    """Where lookup files lie.
+class LookupFolders:
+    """The folders of lookup files.
 
-    A plain name is looked for in `folder`, which outputlookup writes to, then in `others`; the first of these is
-    the current folder of the person who typed the search. A name with a slash is a path from there.
+    A plain name is searched in `folder`, to which outputlookup writes, then in `others`; the first of
+    `others` is the current folder. A name with a slash is a path relative to that folder.
     """
 
     folder: Path
     others: tuple[Path, ...]
 
     def find(self, name: str) -> Path:
-        """The file of that name.
+        """Return the path of the file `name`.
 
         Raises:
-            SearchInvalid: not the name of a CSV file.
-            LookupUnknown: it is in none of the folders.
+            SearchInvalid: it is not the name of a CSV file.
+            LookupUnknown: no folder has it.
         """
         if not name.lower().endswith(".csv"):
             raise SearchInvalid(f"{shown(name)} is no CSV file. KV store lookups and definitions exist in Splunk only")
@@ -43,23 +43,23 @@ class Lookups:
         raise LookupUnknown(name, folders, sorted(known))
 
     def target(self, name: str) -> Path:
-        """Where outputlookup writes `name`: into `folder`, nowhere else.
+        """Return the path in `folder` to which outputlookup writes `name`.
 
         Raises:
-            SearchInvalid: not a plain CSV name.
+            SearchInvalid: it is not a plain name of a CSV file.
         """
         if not _NAME.fullmatch(name):
             raise SearchInvalid(
-                f"{shown(name)} is no name for a lookup file: letters, digits, _ . - and .csv at the end, no folders"
+                f"Invalid lookup file name {shown(name)}: use letters, digits, _ . - and end with .csv; no folders"
             )
         return self.folder / name
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The rows of a CSV file, all values text or missing.
+    """Read the rows of a CSV file; every value is text or missing.
 
     Raises:
-        SearchError: it cannot be read or is no CSV.
+        SearchError: the file cannot be read or is not CSV.
     """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
@@ -71,10 +71,10 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def write(path: Path, frame: pd.DataFrame) -> None:
-    """Replace the file by these rows.
+    """Replace the file with these rows.
 
     Raises:
-        SearchError: it cannot be written.
+        SearchError: the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

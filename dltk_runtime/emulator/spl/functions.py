@@ -1,4 +1,4 @@
-"""The functions of eval and where, as a table: `expressions` and whoever extends it take the table as an argument."""
+"""The functions of eval and where, in a table that `expressions` takes as an argument."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.values import Value, number, text, tidy
 from dltk_runtime.errors import shown
 
-# What PCRE reads and Python's re does not, or reads as something else.
+# Constructs of PCRE that Python's re lacks or reads differently.
 _PCRE_ONLY = re.compile(r"\\[KRXhHNQEGgkp]|\(\?[|R&+\d]|\(\*|\[\[:")
 
-# An argument not yet computed: if() and case() compute only what they need.
+# An argument that is evaluated on demand, since if() and case() evaluate one branch only.
 Lazy = Callable[[], Value]
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function: how many arguments it takes (`most` None: any number), and whether it gives true or false."""
+    """One function with `least` to `most` arguments; None is any number."""
 
     call: Callable[..., Value]
     least: int
@@ -45,7 +45,7 @@ def _coalesce(*values: Lazy) -> Value:
 
 
 def _round(value: Lazy, digits: Lazy = lambda: 0) -> Value:
-    """Halves away from zero, not to the even number as Python rounds."""
+    """Round halves away from zero; Python rounds them to the even number."""
     amount, places = number(value()), number(digits())
     if amount is None or places is None:
         return None
@@ -72,10 +72,10 @@ def _tostring(value: Lazy) -> Value:
 
 
 def pattern(written: str) -> re.Pattern[str]:
-    """A regular expression as far as PCRE and Python's re agree.
+    """Compile a regular expression that PCRE and Python's re read alike.
 
     Raises:
-        SearchInvalid: it uses what PCRE alone has, or is none.
+        SearchInvalid: it uses constructs of PCRE only, or is not a regular expression.
     """
     if found := _PCRE_ONLY.search(written):
         raise SearchInvalid(f"the regular expression {shown(written)} uses {found[0]}, which runs in Splunk only")
@@ -102,7 +102,7 @@ def _replace(value: Lazy, regex: Lazy, replacement: Lazy) -> Value:
 
 
 def _substr(value: Lazy, start: Lazy, length: Lazy | None = None) -> Value:
-    """The first character is number 1; a negative start counts from the end."""
+    """Return a substring; the first character is number 1, a negative start counts from the end."""
     written, first = text(value()), number(start())
     if written is None or first is None:
         return None

@@ -1,4 +1,4 @@
-"""A frame as rows of Splunk's values, and back."""
+"""Convert frames to rows of Splunk's values and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = dict[str, Value]
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
-    """One dictionary a row, with every column of the frame."""
+    """Return one dictionary per row, with every column of the frame."""
     columns = {name: [from_cell(cell) for cell in frame[name].tolist()] for name in frame.columns}
     if not columns:
         return [{} for _ in range(len(frame))]
@@ -20,7 +20,7 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
 
 
 def frame_of(rows: Sequence[Mapping[str, Value]], columns: Iterable[str] = ()) -> pd.DataFrame:
-    """A frame of these rows, its columns in order of first appearance, those in `columns` before the others."""
+    """Build a frame of dtype object; its columns are `columns`, then others by first appearance."""
     names = dict.fromkeys(columns)
     for row in rows:
         names.update(dict.fromkeys(row))

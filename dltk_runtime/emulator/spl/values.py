@@ -1,27 +1,28 @@
-"""Splunk's values: text, number, truth, or null; and what its operators make of them.
+"""Splunk's values, which are text, number, boolean or null, and the operators on them.
 
-Text that looks like a number counts as one, as in eval. None stands for null: arithmetic and comparisons
-with it are null again, which is not true.
+Text that looks like a number is used as one, as in eval. None stands for null: arithmetic and
+comparisons with it yield null, which is not true.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
 Value = str | int | float | bool | None
+Fields = Mapping[str, Value]  # one row, by field
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*")
-# Whole numbers beyond this are not exact in Splunk's doubles either.
+# Larger integers are not exact in Splunk's doubles either.
 _EXACT = 2**53
 
 
 def from_cell(cell: Any) -> Value:
-    """A frame's cell: missing values are null, and pandas' truth values are text, as they are in a CSV file."""
+    """Convert a cell of a frame: missing values to null, booleans to text, as in a CSV file."""
     if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and math.isnan(cell)):
         return None
     value = cell.item() if hasattr(cell, "item") else cell
@@ -29,7 +30,7 @@ def from_cell(cell: Any) -> Value:
 
 
 def number(value: Value) -> int | float | None:
-    """`value` as a number, or None when it is none."""
+    """Convert `value` to a number, or to None if it is not one."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
@@ -38,21 +39,21 @@ def number(value: Value) -> int | float | None:
 
 
 def text(value: Value) -> str | None:
-    """`value` as text; whole numbers without a point."""
+    """Convert `value` to text; integers have no decimal point."""
     if value is None or isinstance(value, str):
         return value
     return str(value if isinstance(value, bool) else tidy(value))
 
 
 def tidy(value: float) -> int | float | None:
-    """A result as Splunk writes it: whole numbers without a point, no number at all as null."""
+    """Convert integral floats to int, and NaN and infinity to null, as Splunk writes them."""
     if not math.isfinite(value):
         return None
     return int(value) if value == int(value) and abs(value) < _EXACT else value
 
 
 def arithmetic(operator: Callable[[float, float], float]) -> Callable[[Value, Value], Value]:
-    """`operator` over values: null where either side is no number or there is no result."""
+    """Make an arithmetic operator: null if a side is not a number or there is no result."""
 
     def compute(left: Value, right: Value) -> Value:
         first, second = number(left), number(right)
@@ -67,19 +68,20 @@ def arithmetic(operator: Callable[[float, float], float]) -> Callable[[Value, Va
 
 
 def plus(left: Value, right: Value) -> Value:
-    """A sum of numbers; of two texts that are none, their concatenation."""
+    """Add two numbers, or concatenate two texts that are not both numbers."""
     if isinstance(left, str) and isinstance(right, str) and (number(left) is None or number(right) is None):
         return left + right
     return arithmetic(lambda first, second: first + second)(left, right)
 
 
 def concatenate(left: Value, right: Value) -> Value:
+    """Join two values as text; null with a null."""
     first, second = text(left), text(right)
     return None if first is None or second is None else first + second
 
 
 def comparison(operator: Callable[[Any, Any], bool]) -> Callable[[Value, Value], bool | None]:
-    """`operator` over numbers where both sides are some, else over texts; null with a null."""
+    """Make a comparison: of numbers if both sides are numbers, else of texts; null with a null."""
 
     def compare(left: Value, right: Value) -> bool | None:
         if left is None or right is None:

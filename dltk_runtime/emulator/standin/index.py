@@ -1,4 +1,4 @@
-"""Indexes: events are appended and never change, so a step that runs twice leaves duplicates, as in Splunk."""
+"""Indexes: events are append-only, so that a repeated write leaves duplicates, as in Splunk."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from dltk_runtime.errors import DltkError, nearest
 
-NEVER_ENDS = float("inf")
+_FOREVER = float("inf")
 
 
 class IndexUnknown(DltkError):
-    """An event for, or a search in, an index that does not exist."""
+    """A read or write of an index that does not exist."""
 
     http_status = 404
 
@@ -23,17 +23,17 @@ class IndexUnknown(DltkError):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Seconds since the epoch; each beginning is part of the window, each end is not."""
+    """Ranges of event time and index time in epoch seconds, start inclusive, end exclusive."""
 
     earliest: float = 0.0
-    latest: float = NEVER_ENDS
+    latest: float = _FOREVER
     index_earliest: float = 0.0
-    index_latest: float = NEVER_ENDS
+    index_latest: float = _FOREVER
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `fields` are the extracted ones, all text; `indexed` is the time of its writing."""
+    """One event; `fields` are extracted text, `indexed` is the time of its writing."""
 
     time: float
     indexed: float
@@ -44,13 +44,13 @@ class Event:
     sourcetype: str = "stash"
 
     def row(self, index: str) -> dict[str, str]:
-        """The fields as a search sees them."""
-        own = {"_time": number(self.time), "_indextime": str(int(self.indexed)), "_raw": self.raw, "index": index}
+        """Return the fields as a search returns them."""
+        own = {"_time": _as_text(self.time), "_indextime": str(int(self.indexed)), "_raw": self.raw, "index": index}
         return {**own, "host": self.host, "source": self.source, "sourcetype": self.sourcetype, **self.fields}
 
 
-def number(value: float) -> str:
-    """A number as Splunk writes it: no ``.0``, and not more than the microseconds of a time."""
+def _as_text(value: float) -> str:
+    """Format epoch seconds as Splunk does: without ``.0``, and with microseconds at most."""
     return str(int(value)) if value == int(value) else f"{value:.6f}".rstrip("0")
 
 
@@ -63,11 +63,11 @@ class Index:
     _events: list[Event] = field(default_factory=list)  # by time, then by arrival
 
     def add(self, event: Event) -> None:
-        """Append; where it lies among the others follows from its time."""
+        """Add an event, in the order of event times."""
         bisect.insort(self._events, event, key=lambda each: each.time)
 
     def events(self, window: Window | None = None) -> Iterator[Event]:
-        """The events of `window` (default: all), newest first, as a search returns them."""
+        """Yield the events of `window` (default: all), newest first, as a search does."""
         window = window or Window()
         begin = bisect.bisect_left(self._events, window.earliest, key=lambda each: each.time)
         end = bisect.bisect_left(self._events, window.latest, key=lambda each: each.time)
@@ -76,7 +76,7 @@ class Index:
                 yield event
 
     def rows(self, window: Window | None = None) -> list[dict[str, str]]:
-        """`events` as a search sees them."""
+        """Return `events` as rows of a search."""
         return [event.row(self.name) for event in self.events(window)]
 
     def __len__(self) -> int:
@@ -84,20 +84,20 @@ class Index:
 
 
 class Indexes:
-    """The indexes by name. Nothing makes one on the fly: `collect` into a missing index is lost in Splunk too."""
+    """The indexes by name; none is created implicitly, as in Splunk."""
 
     def __init__(self, *names: str) -> None:
         self._indexes = {name: Index(name) for name in names}
 
     def create(self, name: str, datatype: str = "event") -> Index:
-        """Make an index; one of that name that is there already stays as it is."""
+        """Create an index, or return the existing one of that name."""
         return self._indexes.setdefault(name, Index(name, datatype))
 
     def __getitem__(self, name: str) -> Index:
-        """The index `name`.
+        """Return the index `name`.
 
         Raises:
-            IndexUnknown: there is none.
+            IndexUnknown: it does not exist.
         """
         try:
             return self._indexes[name]

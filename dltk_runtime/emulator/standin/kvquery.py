@@ -1,4 +1,4 @@
-"""The KV store's query language: the part of MongoDB's that Splunk documents."""
+"""The query language of the KV store: the subset of MongoDB's that Splunk documents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def matcher(query: Mapping[str, Any]) -> Match:
-    """What tells whether a document fits `query`.
+    """Compile `query` to a predicate over documents.
 
     Raises:
         NotEmulated: an operator beyond $gt, $gte, $lt, $lte, $ne, $eq, $in, $exists, $regex, $and, $or and $not.
@@ -51,7 +51,7 @@ def _part(key: str, wanted: Any) -> Match:
 def _test(operator: str, operand: Any) -> Callable[[Any], bool]:
     if operator in _COMPARE:
         compare = _COMPARE[operator]
-        # As in MongoDB, values of different kinds never compare: a missing label is not below a number.
+        # As in MongoDB, values of different types never compare: null is not less than 1.
         return lambda have: _same_kind(have, operand) and compare(have, operand)
     match operator:
         case "$eq":

@@ -1,7 +1,7 @@
-"""The KV store: collections of JSON documents, with the limits that Splunk has.
+"""The KV store: collections of JSON documents, with the limits of Splunk's.
 
-A query answers with at most 50,000 documents and says nothing about the rest; a batch has at most 1,000 documents
-and 50 MB; a write replaces the whole document; there is neither partial update nor compare-and-set.
+A query returns at most 50,000 documents without an indication of the rest. A batch has at most 1,000
+documents and 50 MB. A write replaces the whole document; there is no partial update or compare-and-set.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 from dltk_runtime.emulator.standin.kvquery import matcher
 from dltk_runtime.errors import DltkError, nearest
 
-MOST_ROWS = 50_000  # limits.conf [kvstore] max_rows_per_query
-MOST_DOCUMENTS = 1_000  # max_documents_per_batch_save
-MOST_BYTES = 50 * 1024**2  # max_size_per_batch_save_mb
+MAX_ROWS = 50_000  # limits.conf [kvstore] max_rows_per_query
+MAX_BATCH_DOCUMENTS = 1_000  # max_documents_per_batch_save
+MAX_BATCH_BYTES = 50 * 1024**2  # max_size_per_batch_save_mb
 TYPES = ("number", "string", "bool", "time", "cidr")
 
 
 class KvRefused(DltkError):
-    """The KV store does not take this; `http_status` is what splunkd answers with."""
+    """The KV store refuses a request; `http_status` is that of splunkd's answer."""
 
     def __init__(self, http_status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -31,13 +31,13 @@ class KvRefused(DltkError):
 
 
 @dataclass(slots=True)
-class Collection:
-    """One collection. `types` are those of ``field.<name>``; with `enforce` a value of another type is refused."""
+class KvCollection:
+    """One collection; `types` are those of ``field.<name>``, which `enforce` makes binding."""
 
     name: str
     types: dict[str, str] = field(default_factory=dict)
     enforce: bool = False
-    most_rows: int = MOST_ROWS
+    max_rows: int = MAX_ROWS
     _documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -50,20 +50,20 @@ class Collection:
         skip: int = 0,
         limit: int = 0,
     ) -> list[dict[str, Any]]:
-        """Copies of the documents that fit, at most `most_rows` of them, without a word about those cut off."""
+        """Return copies of the matching documents; those beyond `max_rows` are omitted silently."""
         match = matcher(query or {})
         with self._lock:
             found = [dict(document) for document in self._documents.values() if match(document)]
         for name, direction in reversed(sort):
             found.sort(key=lambda each: _order(each.get(name)), reverse=direction < 0)
-        most = min(limit, self.most_rows) if limit else self.most_rows
+        most = min(limit, self.max_rows) if limit else self.max_rows
         return [_only(document, fields) for document in found[skip : skip + most]]
 
     def get(self, key: str) -> dict[str, Any]:
-        """The document of that key.
+        """Return the document with this key.
 
         Raises:
-            KvRefused: there is none.
+            KvRefused: it does not exist.
         """
         with self._lock:
             if key not in self._documents:
@@ -71,10 +71,10 @@ class Collection:
             return dict(self._documents[key])
 
     def insert(self, document: Mapping[str, Any]) -> str:
-        """Write a new document; its key.
+        """Write a new document and return its key.
 
         Raises:
-            KvRefused: a document of that key is there, or a value has the wrong type.
+            KvRefused: a document with this key exists, or a value has the wrong type.
         """
         with self._lock:
             if document.get("_key") in self._documents:
@@ -82,24 +82,24 @@ class Collection:
             return self._put(document)
 
     def replace(self, key: str, document: Mapping[str, Any]) -> str:
-        """Write `document` in the place of the one of that key, all of it: fields that it lacks are gone.
+        """Replace the document with this key, including fields that the new one lacks.
 
         Raises:
-            KvRefused: there is none of that key.
+            KvRefused: no document has this key.
         """
         self.get(key)
         with self._lock:
             return self._put({**document, "_key": key})
 
     def batch_save(self, documents: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Insert or replace each document by its ``_key``; their keys.
+        """Insert or replace each document by its ``_key``, and return the keys.
 
         Raises:
-            KvRefused: too many, too large, or one with a value of the wrong type; nothing is written.
+            KvRefused: too many documents, too many bytes, or a wrong type; nothing is written.
         """
-        if len(documents) > MOST_DOCUMENTS:
-            raise KvRefused(400, f"The maximum number of documents for a batch save is {MOST_DOCUMENTS}.")
-        if len(json.dumps(documents)) > MOST_BYTES:
+        if len(documents) > MAX_BATCH_DOCUMENTS:
+            raise KvRefused(400, f"The maximum number of documents for a batch save is {MAX_BATCH_DOCUMENTS}.")
+        if len(json.dumps(documents)) > MAX_BATCH_BYTES:
             raise KvRefused(400, "The maximum size of a batch save is 50 MB.")
         with self._lock:
             for document in documents:
@@ -107,7 +107,7 @@ class Collection:
             return [self._put(document) for document in documents]
 
     def delete(self, query: Mapping[str, Any] | None = None) -> int:
-        """Remove the documents that fit, all of them without a query; how many they were."""
+        """Remove the matching documents, all without a query, and return their number."""
         match = matcher(query or {})
         with self._lock:
             gone = [key for key, document in self._documents.items() if match(document)]
@@ -119,7 +119,7 @@ class Collection:
         """Remove one document.
 
         Raises:
-            KvRefused: there is none of that key.
+            KvRefused: no document has this key.
         """
         self.get(key)
         with self._lock:
@@ -146,30 +146,30 @@ class KvStore:
     """The collections of one app by name."""
 
     def __init__(self) -> None:
-        self._collections: dict[str, Collection] = {}
+        self._collections: dict[str, KvCollection] = {}
 
-    def create(self, name: str, types: Mapping[str, str] | None = None, *, enforce: bool = False) -> Collection:
-        """Make a collection.
+    def create(self, name: str, types: Mapping[str, str] | None = None, *, enforce: bool = False) -> KvCollection:
+        """Create a collection.
 
         Raises:
-            KvRefused: it is there already, or a type is none of Splunk's.
+            KvRefused: it exists, or a type is not one of Splunk's.
         """
         if name in self._collections:
             raise KvRefused(409, f"An object with name={name} already exists")
         if wrong := sorted(set((types or {}).values()) - set(TYPES)):
             raise KvRefused(400, f"Invalid field type {wrong[0]!r}: one of {', '.join(TYPES)} is expected.")
-        return self._collections.setdefault(name, Collection(name, dict(types or {}), enforce))
+        return self._collections.setdefault(name, KvCollection(name, dict(types or {}), enforce))
 
     def remove(self, name: str) -> None:
         """Remove a collection with its documents."""
         self[name]
         del self._collections[name]
 
-    def __getitem__(self, name: str) -> Collection:
-        """The collection `name`.
+    def __getitem__(self, name: str) -> KvCollection:
+        """Return the collection `name`.
 
         Raises:
-            KvRefused: there is none.
+            KvRefused: it does not exist.
         """
         try:
             return self._collections[name]
@@ -179,7 +179,7 @@ class KvStore:
     def __contains__(self, name: object) -> bool:
         return name in self._collections
 
-    def __iter__(self) -> Iterator[Collection]:
+    def __iter__(self) -> Iterator[KvCollection]:
         return iter(self._collections.values())
 
 
@@ -188,7 +188,7 @@ def _only(document: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
 
 
 def _order(value: Any) -> tuple[int, Any]:
-    """MongoDB's order of kinds: missing, numbers, text, the rest."""
+    """Return a sort key with MongoDB's order of types: missing, numbers, text, others."""
     if value is None:
         return 0, 0
     if isinstance(value, int | float):
@@ -207,8 +207,8 @@ def _fits(value: Any, wanted: str | None) -> bool:
     return True
 
 
-def fill(collection: Collection, documents: Iterable[Mapping[str, Any]]) -> None:
-    """Write many documents in batches of the size that Splunk takes."""
+def fill(collection: KvCollection, documents: Iterable[Mapping[str, Any]]) -> None:
+    """Write many documents in batches within Splunk's limits."""
     waiting = list(documents)
-    for begin in range(0, len(waiting), MOST_DOCUMENTS):
-        collection.batch_save(waiting[begin : begin + MOST_DOCUMENTS])
+    for begin in range(0, len(waiting), MAX_BATCH_DOCUMENTS):
+        collection.batch_save(waiting[begin : begin + MAX_BATCH_DOCUMENTS])

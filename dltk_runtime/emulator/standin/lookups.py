@@ -1,4 +1,4 @@
-"""CSV lookups: tables of text by file name."""
+"""CSV lookups: tables of text, by file name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dltk_runtime.errors import DltkError, nearest
 
 
 class LookupMissing(DltkError):
-    """No lookup of that name."""
+    """A lookup that does not exist."""
 
     http_status = 404
 
@@ -19,16 +19,16 @@ class LookupMissing(DltkError):
 
 
 class Lookups:
-    """The CSV lookups of one app. Every value is text, and empty text is null, as in Splunk."""
+    """The CSV lookups of one app; every value is text, and empty text is null, as in Splunk."""
 
     def __init__(self) -> None:
         self._tables: dict[str, list[dict[str, str]]] = {}
 
     def read(self, name: str) -> list[dict[str, str]]:
-        """The rows of `name`, copies of them.
+        """Return copies of the rows of `name`.
 
         Raises:
-            LookupMissing: there is none.
+            LookupMissing: it does not exist.
         """
         try:
             return [dict(row) for row in self._tables[name]]
@@ -36,19 +36,20 @@ class Lookups:
             raise LookupMissing(name, self._tables) from None
 
     def replace(self, name: str, rows: Iterable[Mapping[str, str]]) -> None:
-        """Write `rows` over whatever was there."""
+        """Replace the rows of a lookup, or create it."""
         self._tables[name] = [dict(row) for row in rows]
 
     def append(self, name: str, rows: Iterable[Mapping[str, str]]) -> None:
-        """Write `rows` behind those that are there."""
+        """Append rows to a lookup, or create it."""
         self._tables.setdefault(name, []).extend(dict(row) for row in rows)
 
     def load(self, name: str, text: str) -> None:
-        """Take the table from CSV text with a header."""
+        """Replace a lookup with CSV text that has a header."""
         self.replace(name, csv.DictReader(io.StringIO(text)))
 
     def __contains__(self, name: object) -> bool:
         return name in self._tables
 
     def names(self) -> list[str]:
+        """List the lookups, sorted."""
         return sorted(self._tables)

@@ -1,4 +1,4 @@
-"""What the stand-in says when it is asked for more than it can do."""
+"""The error of a request that the stand-in does not support."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dltk_runtime.errors import DltkError
 
 
 class NotEmulated(DltkError):
-    """Real Splunk can do this, the stand-in cannot."""
+    """A function of Splunk that the stand-in does not have."""
 
     http_status = 501
 

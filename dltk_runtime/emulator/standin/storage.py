@@ -1,4 +1,4 @@
-"""All that one Splunk stores, and the shape of what runs searches over it."""
+"""The data of one Splunk, and the protocol of functions that run searches on it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Row = Mapping[str, str | list[str] | None]  # a list is a multivalue field
 
 
 class RunSearch(Protocol):
-    """Runs a search's text. Rows may be made while they are read: an export sends each as it comes.
+    """Runs the text of a search; rows may be produced while they are read, as an export sends them.
 
-    `now` is the scheduled time, in epoch seconds.
+    `now` is the scheduled time in epoch seconds.
 
     Raises:
-        SearchError: the search cannot be run; the server answers with the sentence as a FATAL message.
+        SearchError: the search cannot run; the server answers with its sentence as a FATAL message.
     """
 
     def __call__(self, search: str, window: Window, now: float) -> Iterable[Row]: ...
@@ -27,7 +27,7 @@ class RunSearch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Indexes, CSV lookups and KV store of one Splunk, empty at first but for the index ``main``."""
+    """Indexes, CSV lookups and KV store of one Splunk, initially with the empty index ``main``."""
 
     indexes: Indexes = field(default_factory=lambda: Indexes("main"))
     lookups: Lookups = field(default_factory=Lookups)

@@ -1,4 +1,4 @@
-"""Splunk's time modifiers, resolved at a given moment. All in UTC: days begin at midnight there."""
+"""Resolve Splunk's time modifiers at a given moment, in UTC."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 from dltk_runtime.emulator.standin.refusal import NotEmulated
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONG = {
     **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), "m"),
@@ -16,16 +16,16 @@ _LONG = {
     **dict.fromkeys(("week", "weeks"), "w"),
 }
 _RELATIVE = re.compile(r"(?:(?P<sign>[+-])(?P<count>\d*)(?P<unit>[a-z]+))?(?:@(?P<snap>[a-z]+))?")
-_FIRST_DAY_OF_WEEK = 3  # 1970-01-01 was a Thursday, and Splunk's weeks begin on Sunday
+_FIRST_DAY_OF_WEEK = 3  # 1970-01-01 was a Thursday; Splunk's weeks start on Sunday
 
 
 def epoch(modifier: str | float, now: float) -> float:
-    """Epoch seconds of ``-15m@m``, ``now``, ``@d``, ``1700000000`` or an ISO 8601 time; `now` is the moment it is said.
+    """Return epoch seconds of ``-15m@m``, ``now``, ``@d``, ``1700000000`` or an ISO 8601 time.
 
-    An empty modifier is 0, the beginning of all time, as for Splunk's ``earliest``.
+    `now` is the current time in epoch seconds. An empty modifier is 0, as in Splunk's ``earliest``.
 
     Raises:
-        NotEmulated: another form, such as ``@mon``, ``@w1``, ``-1d@d+3h`` or ``rt``.
+        NotEmulated: any other form, such as ``@mon``, ``@w1``, ``-1d@d+3h`` or ``rt``.
     """
     text = str(modifier).strip()
     if text in ("", "0"):
@@ -53,11 +53,11 @@ def _relative(text: str, now: float) -> float:
 
 def _seconds(unit: str, text: str) -> int:
     try:
-        return _SECONDS[_LONG.get(unit, unit)]
+        return UNIT_SECONDS[_LONG.get(unit, unit)]
     except KeyError:
         raise NotEmulated(f"the unit {unit!r} in the time modifier {text!r}", "Use s, m, h, d or w.") from None
 
 
 def _snapped(moment: float, span: int) -> float:
-    shift = (_FIRST_DAY_OF_WEEK + 1) * 86400 if span == _SECONDS["w"] else 0
+    shift = (_FIRST_DAY_OF_WEEK + 1) * UNIT_SECONDS["d"] if span == UNIT_SECONDS["w"] else 0
     return (moment + shift) // span * span - shift

@@ -18,15 +18,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dltk_runtime.client import http as client
-from dltk_runtime.client.errors import Unreachable
+from dltk_runtime.client.errors import ApiRefused, Unreachable
+from dltk_runtime.client.http import Container
+from dltk_runtime.client.jobs import JobsClient
+from dltk_runtime.settings import ClientSettings
 from tests.emulator.container import TOKEN, standin
 
 
 def test_a_post_carries_what_splunk_sends() -> None:
     with standin() as container:
         container.says("success", "ok")
-        reply = client.post(container.url + "/", TOKEN, "/fit", {"data": "é\n", "meta": {"k": "説明"}})
+        reply = Container(container.url + "/", TOKEN).post("/fit", {"data": "é\n", "meta": {"k": "説明"}})
     assert (reply.status, json.loads(reply.body)["message"]) == (200, "ok")
     assert reply.url == container.url + "/fit"
     assert container.requests == [("/fit", {"data": "é\n", "meta": {"k": "説明"}})]
@@ -34,28 +36,28 @@ def test_a_post_carries_what_splunk_sends() -> None:
 
 def test_every_status_is_an_answer() -> None:
     with standin() as container:
-        assert client.get(container.url, "wrong", "/summary").status == 401
+        assert Container(container.url, "wrong").get("/summary").status == 401
         container.sends(500, b"oops")
-        assert client.get(container.url, TOKEN, "/summary").body == b"oops"
+        assert Container(container.url, TOKEN).get("/summary").body == b"oops"
 
 
 def test_a_redirect_is_not_followed_with_the_token() -> None:
     with standin() as container:
         container.sends(307, b"")
-        assert client.get(container.url, TOKEN, "/summary").status == 307
+        assert Container(container.url, TOKEN).get("/summary").status == 307
         assert [path for path, _ in container.requests] == ["/summary"]
 
 
 def test_a_proxy_of_the_environment_does_not_get_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with standin() as container:
-        assert client.get(container.url, TOKEN, "/summary").status == 200
+        assert Container(container.url, TOKEN).get("/summary").status == 200
 
 
 @pytest.mark.parametrize("url", ["ftp://c", "file:///etc", "localhost:5000", "http://127.0.0.1:99999", "http://[::x"])
 def test_an_address_that_cannot_be_one_is_unreachable(url: str) -> None:
     with pytest.raises(Unreachable, match="No answer from the container at "):
-        client.get(url, TOKEN, "/summary")
+        Container(url, TOKEN).get("/summary")
 
 
 def test_nobody_listening_is_unreachable_with_cause_and_advice() -> None:
@@ -63,7 +65,7 @@ def test_nobody_listening_is_unreachable_with_cause_and_advice() -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(Unreachable, match=r"refused.*--url \(or DLTK_URL\)") as caught:
-            client.post(url, TOKEN, "/fit", {})
+            Container(url, TOKEN).post("/fit", {})
     assert url in str(caught.value)
 
 
@@ -71,7 +73,7 @@ def test_a_container_that_says_nothing_is_unreachable_after_the_timeout() -> Non
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(Unreachable, match="timed out"):
-            client.get(url, TOKEN, "/summary", timeout=0.05)
+            Container(url, TOKEN, timeout=0.05).get("/summary")
 
 
 def test_a_container_that_hangs_up_is_unreachable() -> None:
@@ -83,7 +85,7 @@ def test_a_container_that_hangs_up_is_unreachable() -> None:
         thread = threading.Thread(target=hang_up, args=(server,))
         thread.start()
         with pytest.raises(Unreachable):
-            client.get(f"http://127.0.0.1:{server.getsockname()[1]}", TOKEN, "/summary")
+            Container(f"http://127.0.0.1:{server.getsockname()[1]}", TOKEN).get("/summary")
         thread.join()
 
 
@@ -116,13 +118,13 @@ def tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 def test_a_certificate_is_checked_unless_a_file_vouches_for_it(tls: tuple[str, Path]) -> None:
     url, certificate = tls
     with pytest.raises(Unreachable, match=r"certificate verify failed.*--cafile"):
-        client.get(url, TOKEN, "/summary")
-    assert client.get(url, TOKEN, "/summary", cafile=certificate).body == b"{}"
+        Container(url, TOKEN).get("/summary")
+    assert Container(url, TOKEN, certificate).get("/summary").body == b"{}"
 
 
 def test_a_certificate_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"the certificate file .*none\.pem cannot be read"):
-        client.get("https://127.0.0.1:1", TOKEN, "/summary", cafile=tmp_path / "none.pem")
+        Container("https://127.0.0.1:1", TOKEN, tmp_path / "none.pem").get("/summary")
 
 
 def _self_signed(folder: Path) -> Path:
@@ -142,3 +144,17 @@ def _self_signed(folder: Path) -> Path:
     path = folder / "standin.pem"
     path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
     return path
+
+
+def test_the_name_of_a_job_cannot_leave_its_place_in_the_path() -> None:
+    with standin() as container:
+        container.sends(404, b'{"detail": "No job."}')
+        jobs = JobsClient(ClientSettings(container.url, TOKEN))
+        for job in ("../summary", "a b", "é?x"):
+            with pytest.raises(ApiRefused, match="No job"):
+                jobs.get(job)
+        assert [path for path, _ in container.requests] == [
+            "/v1/jobs/..%2Fsummary",
+            "/v1/jobs/a%20b",
+            "/v1/jobs/%C3%A9%3Fx",
+        ]

@@ -1,0 +1,140 @@
+"""Write the generated tables of `docs/reference/`: settings, algorithms, the command line and ``/v1``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dltk_runtime import cli
+from dltk_runtime.notebook.algorithm import algorithms
+from dltk_runtime.notebook.catalogue import entry, markdown
+from dltk_runtime.paths import Paths
+from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.service.service import build
+from dltk_runtime.settings import ClientSettings, Settings
+from dltk_runtime.units import GIB, MIB
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+BEGIN, END = "<!-- {name}: written by `make tables` -->\n", "<!-- end of {name} -->\n"
+
+
+def shown(default: Any) -> str:
+    """Return a default as a person would write it into the variable; empty when there is none."""
+    match default:
+        case None | "" | ():
+            return ""
+        case bool():
+            return f"`{str(default).lower()}`"
+        case int() if default and default % GIB == 0:
+            return f"`{default // GIB}G`"
+        case int() if default and default % MIB == 0:
+            return f"`{default // MIB}M`"
+        case float():
+            return f"`{default:g}`"
+        case _:
+            return f"`{default}`"
+
+
+def settings() -> str:
+    """Return a table of every variable: its default, what it must be and what it does."""
+    rows = [
+        f"| `{each.metadata['variable'].name}` | {shown(each.default)} "
+        f"| {each.metadata['variable'].wanted} | {each.metadata['variable'].help} |"
+        for each in (*fields(Settings), *fields(ClientSettings))
+    ]
+    return "\n".join(["| variable | default | must be | what it does |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def library() -> str:
+    """Return the table of shipped notebooks, as ``dltk algos --markdown`` prints it."""
+    notebooks = ROOT / "notebooks"
+    paths = Paths(home=notebooks, notebooks=notebooks)  # a home without models of its own
+    return markdown(entry(name, paths) for name in algorithms(paths))
+
+
+def command_line() -> str:
+    """Return a section with a table of options for each command."""
+    return "\n".join(_section(name, command) for name, command in _commands(cli.dltk, "dltk"))
+
+
+def _commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for each in group.list_commands(context):
+        command = group.get_command(context, each)
+        if command is None:
+            continue
+        yield f"{name} {each}", command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{name} {each}")
+
+
+def _section(name: str, command: click.Command) -> str:
+    about = " ".join((command.help or "").split())
+    usage = " ".join([name, *command.collect_usage_pieces(click.Context(command))])
+    rows = [f"| {_options(each)} | {_cell(_help(each))} |" for each in command.params if isinstance(each, click.Option)]
+    table = ["", "| option | meaning |", "|---|---|", *rows] if rows else []
+    return "\n".join([f"## `{name}`", "", about, "", f"`{usage}`", *table, ""])
+
+
+def _options(option: click.Option) -> str:
+    kind = "" if option.is_flag else f" {option.make_metavar(click.Context(click.Command('')))}"
+    return f"`{', '.join(option.opts)}{kind}`".replace("|", "\\|")
+
+
+def _help(option: click.Option) -> str:
+    record = option.get_help_record(click.Context(click.Command("")))
+    return " ".join(record[1].split()) if record else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def v1() -> str:
+    """Return the table of the routes under ``/v1``."""
+    operations = Api(build(Settings())).operations()
+    rows = [
+        f"| `{each.method} {each.path}` | {'admin' if each.changes else 'api'} | {each.summary} |"
+        for each in operations
+    ]
+    return "\n".join(["| route | token | answer |", "|---|---|---|", *rows]) + "\n"
+
+
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "settings": ("settings.md", settings),
+    "algorithms": ("algorithms.md", library),
+    "commands": ("command-line.md", command_line),
+    "routes": ("v1.md", v1),
+}
+
+
+def updated(page: str, name: str) -> str:
+    """Return the text of a page with the current table `name` between its two marks.
+
+    Raises:
+        ValueError: the page lacks a mark.
+    """
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    before, first, rest = page.partition(begin)
+    _, last, after = rest.partition(end)
+    if not (first and last):
+        raise ValueError(f"the page needs the lines {begin.strip()} and {end.strip()}")
+    _, write = TABLES[name]
+    return f"{before}{begin}\n{write()}\n{end}{after}"
+
+
+def main() -> None:
+    for name, (file, _) in TABLES.items():
+        page = REFERENCE / file
+        page.write_text(updated(page.read_text(encoding="utf-8"), name), encoding="utf-8")
+        print(f"docs/reference/{file} has the current {name}.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
