@@ -1,27 +1,27 @@
-# The runtime as a container that takes the place of a DSDL container.
+# The runtime as a container that replaces a DSDL container.
 #
 #   docker build -t dltk .                              JupyterLab, PyTorch, TensorFlow, for the CPU
-#   docker build --build-arg VARIANT=runtime -t dltk .  the API alone, without a deep-learning framework
-#   docker build --build-arg VARIANT=gpu -t dltk .      as the first, for NVIDIA GPUs
+#   docker build --build-arg VARIANT=runtime -t dltk .  the API only, without a deep-learning framework
+#   docker build --build-arg VARIANT=gpu -t dltk .      like the first, for NVIDIA GPUs
 #   docker run -e api_token=… -v dltk:/srv -p 5000:5000 dltk
 #
-# Other places for packages than pip's own: --build-arg PIP_INDEX_URL=… and PIP_EXTRA_INDEX_URL=…, or, where they need a
-# password, a pip configuration that no layer keeps: --secret id=pip.conf,src=…
+# Other package indexes: --build-arg PIP_INDEX_URL=… and PIP_EXTRA_INDEX_URL=…, or, if they need a
+# password, a pip configuration that is in no layer: --secret id=pip.conf,src=…
 
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
 ARG VARIANT=cpu
 
-# 1. All stages below stand on this: the base, and the supervisor.
+# 1. The base of all stages: the base image and the supervisor.
 FROM ${BASE_IMAGE} AS base
-# No version: Debian keeps one in a release.
+# Not pinned: a Debian release has one version.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends s6 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig /var/log/apt /var/log/dpkg.log
 
-# What the variants differ in besides their libraries. NVIDIA's container runtime reads the variables.
+# Labels and variables of the variants. NVIDIA's container runtime reads the variables.
 FROM base AS base-runtime
-LABEL org.opencontainers.image.description="Serves Jupyter notebooks to Splunk's fit, apply and summary: the API alone"
+LABEL org.opencontainers.image.description="Serves Jupyter notebooks to Splunk's fit, apply and summary: the API only"
 FROM base AS base-cpu
 LABEL org.opencontainers.image.description="Serves Jupyter notebooks with PyTorch and TensorFlow to Splunk's fit, apply and summary"
 FROM base AS base-gpu
@@ -29,7 +29,7 @@ LABEL org.opencontainers.image.description="Serves Jupyter notebooks with PyTorc
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
-# 2. A virtual environment with exactly what the lock says.
+# 2. A virtual environment with exactly the locked versions.
 FROM base AS libraries
 ARG VARIANT
 ARG PIP_INDEX_URL
@@ -40,29 +40,29 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PATH=/opt/dltk/bin:${PATH}
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /build
-# The libraries first, from the metadata alone, so that a change of the code does not install them again.
+# Libraries are installed from metadata only, so that this layer does not depend on the code.
 COPY container/build.sh ./
 COPY locks/ locks/
 COPY pyproject.toml LICENSE ./
 RUN --mount=type=secret,id=pip.conf,target=/run/secrets/pip.conf ./build.sh libraries "${VARIANT}"
 
-# 3. The runtime itself, tried in that environment, and once more in a folder of its own.
+# 3. The runtime, installed and checked in that environment, and copied to a separate folder.
 FROM libraries AS build
 COPY README.md ./
 COPY dltk_runtime/ dltk_runtime/
 RUN ./build.sh runtime
 
-# 4. The image: that environment, the runtime, the notebooks to lay out, and the one persistent volume.
-# In layers of their own, so that a change of the code is a small layer on those that everybody has already.
-# A stage of this file.
+# 4. The image: environment, runtime, notebooks to install on the volume, and the volume.
+# In separate layers, so that a change of the code changes only a small layer.
+# base-${VARIANT} is a stage of this file.
 # hadolint ignore=DL3006
 FROM base-${VARIANT} AS image
 COPY --from=libraries /opt/dltk /opt/dltk
-# Copied and not mounted: buildah's cache does not see a change in what is mounted.
+# Copied, not mounted: buildah's cache ignores changes of mounted files.
 COPY --from=build /build/root/opt/dltk /opt/dltk
 COPY container/ /opt/dltk/container/
 COPY notebooks/ /opt/dltk/notebooks/
-# Any user may run the image (OpenShift chooses one by chance), always in group 0.
+# Any user may run the image (OpenShift assigns a random one), always in group 0.
 RUN chmod g=u /srv
 # HOME and USER: the user has no entry in /etc/passwd, and getpass would fail.
 ENV PATH=/opt/dltk/bin:${PATH} \

@@ -2,12 +2,16 @@
 # The variant that .venv holds, else the one for machines without a GPU.
 VARIANT ?= $(or $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*))),cpu)
 BIN := .venv/bin
+# Two tests at a time, those of one file (or of one `xdist_group`) after each other.
+PYTEST = $(BIN)/pytest -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder
+# Percent of dltk_runtime's lines and branches that the tests of `make quick` reach at least.
+FLOOR := 72
 # Of the image. podman's own format knows no HEALTHCHECK, hence BUILDAH_FORMAT below.
 IMAGE ?= cpu
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || echo docker)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab test fuzz soak bench appinspect image image-test image-test-large sbom format tables docs lock clean
+.PHONY: help setup demo lab check quick test coverage fuzz soak bench appinspect image image-test image-test-large sbom format tables docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -21,11 +25,22 @@ demo: setup ## train and apply a PyTorch and a Keras model by the requests that 
 lab: setup ## open JupyterLab on the notebooks
 	$(BIN)/dltk lab
 
-test: setup docs ## the gate: documentation, format, lint, types, tests
+check: setup ## format, lint, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict dltk_runtime
-	$(BIN)/pytest
+	$(BIN)/lint-imports --no-logo
+
+quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
+	$(PYTEST) -m unit
+
+test: check docs ## the gate: what `make quick` does, the documentation, and all other tests
+	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)
+	$(PYTEST) -m 'not unit'
+
+coverage: setup ## run all tests and measure what they reach, in processes too, into htmlcov/
+	$(BIN)/coverage erase
+	$(PYTEST) --cov --cov-config=tools/coverage.toml --cov-report=html --cov-report=term
 
 fuzz: setup ## the property tests, with new examples every time, and thirty times as many
 	$(BIN)/pytest -m hypothesis --hypothesis-profile fuzz --timeout 7200
@@ -68,7 +83,8 @@ lock: .venv-tools/ready ## resolve pyproject.toml into locks/cpu.txt and locks/g
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf .venv .venv-tools .venv-appinspect .venv-docs .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-tools .venv-appinspect .venv-docs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are made last, so that an interrupted setup is taken up again.

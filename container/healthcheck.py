@@ -1,4 +1,4 @@
-"""Exits 0 when the server in this container is ready, for the image's HEALTHCHECK."""
+"""Exit with 0 if the server in this container is ready, for the image's HEALTHCHECK."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dltk_runtime.settings import Settings
 
 
 def main() -> None:
+    """Request ``/readyz``; exit with its error if it does not answer with success."""
     settings = Settings.from_env()
-    # The certificate is the server's own, and the way is the loopback interface.
+    # Not verified: the certificate may be self-signed, and this is the loopback interface.
     context = ssl._create_unverified_context() if settings.https else None
     url = f"{'https' if settings.https else 'http'}://127.0.0.1:{settings.port}/readyz"
     try:

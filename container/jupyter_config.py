@@ -1,4 +1,4 @@
-"""JupyterLab in the container: over the notebooks' folder, behind the password, with the API's certificate."""
+"""JupyterLab in the container: protected by the password, with the API's certificate."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from dltk_runtime.lab.extension import configure
 from dltk_runtime.settings import Settings
 
 settings = Settings.from_env()
-c = get_config()  # noqa: F821 - Jupyter gives it to its configuration files
+c = get_config()  # noqa: F821 - defined by Jupyter for its configuration files
 
-c.ServerApp.ip = "0.0.0.0"  # the container's own network, published as its user decides
+c.ServerApp.ip = "0.0.0.0"  # the container's network; the operator decides which ports to publish
 c.ServerApp.port = settings.jupyter_port
 c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False
 configure(c, settings.paths)
-c.ServerApp.allow_root = True  # a container may be run as root; the image does not ask for it
+c.ServerApp.allow_root = True  # an operator may run the container as root; the image does not
 c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
 if settings.https:
     cert, key = tls.certificate(settings)
     c.ServerApp.certfile, c.ServerApp.keyfile = str(cert), str(key)
     c.ServerApp.jpserver_extensions[certificate.MODULE] = True
-# What our own modules log looks as it does in the API's log.
+# The runtime's own modules log in the same format as in the API.
 c.ServerApp.logging_config = {
     "formatters": {"dltk": {"()": "dltk_runtime.logs.JsonLines"}},
     "handlers": {"dltk": {"class": "logging.StreamHandler", "formatter": "dltk"}},
@@ -34,13 +34,13 @@ c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.hashed_password = settings.jupyter_password
 c.PasswordIdentityProvider.password_required = True
 c.PasswordIdentityProvider.allow_password_change = False
-# Files of people's settings and layouts stay on the volume, all else of Jupyter's in /tmp.
+# User settings and workspaces are stored on the volume, all other files of Jupyter in /tmp.
 c.LabApp.user_settings_dir = str(settings.paths.home / "jupyter" / "settings")
 c.LabApp.workspaces_dir = str(settings.paths.home / "jupyter" / "workspaces")
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 
-# Kernels inherit this process's environment: theirs is one without what only the servers need.
+# Kernels inherit this environment, so the secrets that only the servers need are removed.
 os.environ.update(kernelspec.environment(settings.paths, os.environ))
 for name in ("api_token", "api_token_file", "JUPYTER_PASSWD", "JUPYTER_PASSWD_file"):
     os.environ.pop(name, None)

@@ -1,7 +1,8 @@
-"""Installs what a volume's requirements.txt asks for beside the image's own libraries, once for each content.
+"""Install the libraries of a volume's requirements.txt, once per content of that file.
 
-The image's libraries are seen by pip and held at their versions (its lock is a constraint), so only what is missing is
-installed, and nothing that the runtime needs can be replaced. A set that fails leaves the last one that worked in use.
+pip sees the image's libraries and keeps their versions (the image's lock is a constraint), so it
+installs only what is missing and cannot replace what the runtime needs. If an installation fails,
+the libraries of the last successful one stay in use.
 """
 
 from __future__ import annotations
@@ -16,19 +17,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 LOCK = Path("/opt/dltk/lock.txt")
-LIMIT = 900  # seconds for one installation
-_DONE = "installed.txt"  # written last: a folder without it is none
+INSTALL_SECONDS = 900
+_MARKER = "installed.txt"  # written last; a folder without it is incomplete
 
 
 def installed(requirements: Path, folder: Path, say: Callable[[str], None], lock: Path = LOCK) -> Path | None:
-    """The folder with the libraries of `requirements`, installed below `folder` when they are not there yet.
+    """Install the libraries of `requirements` below `folder`, unless an earlier start did.
 
     Returns:
-        None when they could not be installed, and no earlier ones were either.
+        The folder of the libraries: that of the last successful installation if this one fails,
+        None if there is none.
     """
     wanted = folder / _key(requirements, lock)
-    if (wanted / _DONE).is_file():
-        say(f"{requirements}: installed by an earlier start")
+    if (wanted / _MARKER).is_file():
+        say(f"{requirements}: already installed by an earlier start")
         return wanted
     say(f"{requirements}: installing")
     try:
@@ -37,12 +39,13 @@ def installed(requirements: Path, folder: Path, say: Callable[[str], None], lock
         last = _last_good(folder)
         say(f"{requirements}: not installed: {_reason(error)}. " + _consequence(last))
         return last
-    say(f"{requirements}: installed: {', '.join((wanted / _DONE).read_text().split()) or 'nothing was missing'}")
+    names = ", ".join((wanted / _MARKER).read_text().split())
+    say(f"{requirements}: installed: {names or 'nothing, all are in the image'}")
     return wanted
 
 
 def _key(requirements: Path, lock: Path) -> str:
-    """One name for each content, image and Python: libraries of another one may not fit."""
+    """Return a folder name that is unique per content, image and Python version."""
     python = f"py{sys.version_info.major}{sys.version_info.minor}"
     content = requirements.read_bytes() + b"\0" + lock.read_bytes()
     return f"{python}-{hashlib.sha256(content).hexdigest()[:16]}"
@@ -54,20 +57,22 @@ def _install(requirements: Path, wanted: Path, lock: Path) -> None:
         python, site = _environment(Path(temporary) / "environment")
         command = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "--no-input"]
         command += ["install", "--no-cache-dir", "--quiet", "--constraint", str(lock), "--requirement"]
-        environ = {**os.environ, "TMPDIR": temporary}  # wheels may be larger than what /tmp holds in memory
-        subprocess.run([*command, str(requirements)], check=True, capture_output=True, timeout=LIMIT, env=environ)
-        (site / _DONE).write_text("".join(f"{path.stem}\n" for path in sorted(site.glob("*.dist-info"))))
+        environ = {**os.environ, "TMPDIR": temporary}  # wheels may not fit into a tmpfs
+        subprocess.run(
+            [*command, str(requirements)], check=True, capture_output=True, timeout=INSTALL_SECONDS, env=environ
+        )
+        (site / _MARKER).write_text("".join(f"{path.stem}\n" for path in sorted(site.glob("*.dist-info"))))
         site.chmod(0o775)
-        shutil.rmtree(wanted, ignore_errors=True)  # one that was left half removed
+        shutil.rmtree(wanted, ignore_errors=True)  # an incomplete one
         try:
             site.rename(wanted)
         except OSError:
-            if not (wanted / _DONE).is_file():  # no other container on this volume was faster
+            if not (wanted / _MARKER).is_file():  # no other container installed it
                 raise
 
 
 def _environment(folder: Path) -> tuple[Path, Path]:
-    """A virtual environment that sees the image's libraries; its python and its folder of libraries."""
+    """Create an environment with the image's libraries; return its python and site folder."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, capture_output=True)
     site = next(folder.glob("lib/python*/site-packages"))
     ours = next(path for path in sys.path if path.endswith("site-packages"))
@@ -76,8 +81,8 @@ def _environment(folder: Path) -> tuple[Path, Path]:
 
 
 def _last_good(folder: Path) -> Path | None:
-    """The libraries of an earlier requirements.txt that were installed for this Python."""
-    pattern = f"py{sys.version_info.major}{sys.version_info.minor}-*/{_DONE}"
+    """Return the folder of the last successful installation for this Python version."""
+    pattern = f"py{sys.version_info.major}{sys.version_info.minor}-*/{_MARKER}"
     done = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
     return done[-1].parent if done else None
 
@@ -86,11 +91,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         lines = error.stderr.decode(errors="replace").split("\n")
         errors = [line.strip() for line in lines if line.startswith("ERROR:")]
-        return " ".join(errors[-2:]) or f"pip ended with {error.returncode}"
+        return " ".join(errors[-2:]) or f"pip exited with {error.returncode}"
     return str(error)
 
 
 def _consequence(last: Path | None) -> str:
     if last is None:
-        return "Notebooks that import these libraries will say so; everything else works."
-    return f"Notebooks go on with the libraries that were installed last ({last})."
+        return "Notebooks that import these libraries will fail; everything else works."
+    return f"Notebooks use the libraries of the last successful installation ({last})."

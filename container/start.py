@@ -1,7 +1,7 @@
-"""What the container does before anything serves: checks, folders, certificate, libraries, then the supervisor.
+"""Prepare the container before any service starts: settings, folders, certificate, libraries.
 
-Everything that can be wrong with settings or volume is found here, where it ends the container with one line and the
-exit code of `dltk_runtime.commands.Exit`. Nothing of this process stays: s6-svscan takes its place as process 1.
+An invalid setting or volume ends the container here, with one line on stderr and an exit code of
+`dltk_runtime.commands.Exit`. Otherwise s6-svscan replaces this process as process 1.
 """
 
 from __future__ import annotations
@@ -19,22 +19,24 @@ from dltk_runtime.settings import Settings
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = HERE.parent / "notebooks"
-SCAN = Path("/tmp/services")  # s6 keeps its pipes here, so it must be writable; the programs stay in HERE
+SCAN = Path("/tmp/services")  # writable, as s6 creates its pipes here; the programs stay in HERE
 SVSCAN = "/usr/bin/s6-svscan"
-# Of each service of DEV: the module that it needs. The smaller image variants do not have them all.
+# Services of DEV and the module that each needs; smaller image variants lack some of the modules.
 TOOLS = {"jupyter": "jupyterlab", "tensorboard": "tensorboard", "mlflow": "mlflow"}
 
 
 def say(text: str) -> None:
+    """Print one line of the container's own log."""
     print(f"dltk: {text}", flush=True)
 
 
 def main() -> None:
-    os.umask(0o002)  # the user differs from container to container, group 0 is the same
+    """Check, prepare, and replace this process by the supervisor."""
+    os.umask(0o002)  # the user differs between containers, group 0 does not
     try:
         settings = Settings.from_env()
         check(settings)
-        os.environ.update(libraries_environment(settings))
+        os.environ.update(libraries_environment(settings) | tools_environment(settings))
     except DltkError as error:
         print(f"dltk: {error}", file=sys.stderr, flush=True)
         sys.exit(error.exit_code)
@@ -42,7 +44,7 @@ def main() -> None:
 
 
 def check(settings: Settings) -> None:
-    """Find what would stop the server, and lay out the volume.
+    """Check what the server needs, and put the shipped notebooks on the volume.
 
     Raises:
         TokenMissing, VolumeUnwritable, VolumeFull, CertificateInvalid
@@ -56,39 +58,44 @@ def check(settings: Settings) -> None:
 
 
 def share(key: Path, settings: Settings) -> None:
-    """Let the next container on this volume read the key made here: its user may be another one of group 0."""
+    """Make a generated key readable for group 0: the next container may have another user."""
     if key.is_relative_to(settings.paths.home) and key.stat().st_uid == os.getuid():
         key.chmod(0o640)
 
 
 def libraries_environment(settings: Settings) -> dict[str, str]:
-    """The variables that let notebooks import what the volume's requirements.txt asks for."""
+    """Install the volume's requirements.txt, and return the variable that names their folder."""
     requirements = settings.paths.home / "requirements.txt"
     if not requirements.is_file():
         return {}
-    from libraries import installed  # beside this file; only a volume that has the file pays for it
+    from libraries import installed  # beside this file; imported only when needed
 
     folder = installed(requirements, settings.paths.home / "libraries", say)
     return {"DLTK_LIBRARIES": str(folder)} if folder else {}
 
 
+def tools_environment(settings: Settings) -> dict[str, str]:
+    """Return the variable that names the address on which TensorBoard and MLflow listen."""
+    return {"DLTK_TOOLS_HOST": "0.0.0.0" if settings.open_tools else "127.0.0.1"}
+
+
 def services(settings: Settings) -> list[str]:
-    """The services that run: the API, and in DEV those of `TOOLS` that nobody reaches without the password."""
+    """List the services to run: the API, and in DEV those of `TOOLS` that a user can reach."""
     if settings.mode == "PROD":
         return ["api"]
-    there = [name for name, module in TOOLS.items() if importlib.util.find_spec(module)]
-    if missing := ", ".join(TOOLS.keys() - there):
-        say(f"this image has no {missing}; the variant cpu or gpu has")
-    if not settings.jupyter_password and "jupyter" in there:
-        say("JupyterLab does not start: JUPYTER_PASSWD has no password's hash (jupyter_server.auth.passwd() makes one)")
-        there.remove("jupyter")
-    if "jupyter" not in there and not settings.open_tools:
-        return ["api"]  # nobody could reach TensorBoard and MLflow
-    return ["api", *there]
+    available = [name for name, module in TOOLS.items() if importlib.util.find_spec(module)]
+    if missing := ", ".join(TOOLS.keys() - available):
+        say(f"not in this image: {missing}; use the variant cpu or gpu")
+    if not settings.jupyter_password and "jupyter" in available:
+        say("JupyterLab does not start: JUPYTER_PASSWD is unset; jupyter_server.auth.passwd() makes the hash")
+        available.remove("jupyter")
+    if "jupyter" not in available and not settings.open_tools:
+        return ["api"]  # TensorBoard and MLflow could not be reached
+    return ["api", *available]
 
 
 def supervise(names: list[str]) -> None:
-    """Become s6-svscan over a service folder for each name."""
+    """Replace this process by s6-svscan, with one service folder for each name."""
     shutil.rmtree(SCAN, ignore_errors=True)
     for name in names:
         (SCAN / name).mkdir(parents=True)

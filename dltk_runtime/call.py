@@ -1,28 +1,132 @@
-"""Calls to workers as the rest of the server sees them: answers of the right kind, or a `DltkError`."""
+"""One request on its way through the server: what was sent, in which state it is, what is known of it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Any
 
-from dltk_runtime.apply.read_ahead import Rows
+from dltk_runtime.errors import BodyInvalid, shown
+from dltk_runtime.payload import Payload
+from dltk_runtime.secret_names import meta_without_session_keys
+from dltk_runtime.texts import unquote
 
-Pieces = list[bytes | memoryview]
+DEFAULT_MODEL = "default"  # the name of a model fitted without `into`
+
+Meta = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A fit or an apply as it was sent, without session keys. Names are not yet validated."""
+
+    rows: Payload
+    meta: Meta
+    algorithm: str | None
+    model: str
+    parameters: dict[str, str]
+
+    @classmethod
+    def of(cls, rows: Payload, sent: Meta) -> Request:
+        """Make a request of `rows` and the `meta` sent with them.
+
+        Raises:
+            BodyInvalid: naming the first entry that is not as Splunk sends it.
+        """
+        meta = meta_without_session_keys(sent)  # first, so that no text made of it can hold one
+        options = _object(meta, "options", "meta.options")
+        parameters = _object(options, "params", "meta.options.params")
+        texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}
+        return cls(
+            rows=rows,
+            meta=meta,
+            algorithm=_name(parameters.get("algo"), "meta.options.params.algo"),
+            model=_name(options.get("model_name"), "meta.options.model_name") or DEFAULT_MODEL,
+            parameters=texts,
+        )
+
+    @property
+    def meta_json(self) -> bytes:
+        """`meta` for a worker, by Python's own JSON, which keeps NaN and integers of any size."""
+        return json.dumps(self.meta).encode()
+
+    @property
+    def staging(self) -> bool:
+        """Whether ``mode=stage`` asks to write the data beside the notebooks (fit only)."""
+        return unquote(self.parameters.get("mode", "")) == "stage"
+
+    @property
+    def targets(self) -> list[str]:
+        """The target's name in a list, or an empty list."""
+        targets = self.meta.get("target_variables")
+        return [str(each) for each in targets] if isinstance(targets, list) else []
+
+
+class CallState(Enum):
+    """How far a call is. A client that hangs up drops a call that waits; a running one goes on."""
+
+    WAITING = "waiting"  # no worker has it
+    RUNNING = "running"  # a worker has it, or the server answers by itself
+
+
+@dataclass
+class CallFacts:
+    """What is known of a call, for the log, metrics, traces and events. None: not known."""
+
+    algorithm: str | None = None
+    model: str | None = None
+    version: int | None = None
+    job: str | None = None
+    rows: int | None = None
+    promoted: bool | None = None
+    read_ahead: bool | None = None
+    phases: dict[str, float] = field(default_factory=dict)  # seconds, in the order in which they began
+
+    def known(self) -> dict[str, Any]:
+        """Return the facts that are known, without the phases."""
+        values = ((each.name, getattr(self, each.name)) for each in fields(self) if each.name != "phases")
+        return {name: value for name, value in values if value is not None}
 
 
 @dataclass(eq=False)
 class Call:
-    """One request on its way: what is known of it, for the log and for whoever may drop it."""
+    """One request on its way."""
 
     id: str
     route: str
-    rows: Rows | None = None  # of an apply, which may be read while they arrive
-    waiting: bool = True  # until a worker has it: a client that hangs up before is forgotten
-    facts: dict[str, Any] = field(default_factory=dict)
+    state: CallState = CallState.WAITING
+    facts: CallFacts = field(default_factory=CallFacts)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether no worker has it yet."""
+        return self.state is CallState.WAITING
+
+    def runs(self) -> None:
+        """Note that a worker has it from now on."""
+        self.state = CallState.RUNNING
 
     def spent(self, phases: Mapping[str, float]) -> None:
-        """Add the seconds of phases that are over, in the order in which they were."""
-        known: dict[str, float] = self.facts.setdefault("phases", {})
+        """Add the seconds of phases that are over, in the order in which they began."""
+        known = self.facts.phases
         for name, seconds in phases.items():
             known[name] = known.get(name, 0.0) + seconds
+
+
+def _object(parent: Mapping[str, Any], key: str, path: str) -> dict[str, Any]:
+    value = parent.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BodyInvalid(f"'{path}' must be an object, not {shown(json.dumps(value))}.")
+    return value
+
+
+def _name(value: Any, path: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise BodyInvalid(f"'{path}' must be a text, not {shown(json.dumps(value))}.")
+    return unquote(value)

@@ -1,7 +1,7 @@
-"""``dltk …``: a thin skin over the library.
+"""The command line ``dltk``.
 
-Each command is a module of `dltk_runtime.commands`, imported only when it is called or its help is shown,
-so that the command line answers at once whatever else the library needs.
+Each command is a module of `dltk_runtime.commands`. It is imported only when it is called or its
+help is shown, so that the command line starts fast.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from dltk_runtime.errors import DltkError
 
 EXAMPLES = """\b
 Examples:
-  dltk check pytorch_nn       what is wrong with a notebook, cell by cell
+  dltk check pytorch_nn       list the problems of a notebook, by cell and line
   dltk serve                  answer Splunk's fit, apply and summary
   dltk search '| inputlookup iris.csv | fit MLTKContainer algo=pytorch_nn
       species from petal_* into app:iris'
-  dltk models                 the models there are, and their versions
+  dltk models                 list the models and their versions
 
 'dltk COMMAND --help' shows a command's options and more examples.
 """
 
 
 class Commands(click.Group):
-    """A group whose commands are the modules of `dltk_runtime.commands`."""
+    """Command group over the modules of `dltk_runtime.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names of all commands; imports none of them."""
+        """List the names of all commands without importing them."""
         folder = Path(commands.__file__).parent
         return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """The command of that name.
+        """Import a command.
 
         Raises:
-            NoSuchCommand: naming the nearest ones there are.
+            NoSuchCommand: with the closest known names.
         """
         known = self.list_commands(ctx)
         if cmd_name not in known:
@@ -50,11 +50,11 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 def dltk() -> None:
-    """Serves Jupyter notebooks to Splunk's fit, apply and summary."""
+    """Serve Jupyter notebooks to Splunk's fit, apply and summary."""
 
 
 def main() -> None:
-    """Runs the command line; an error of ours is one line on stderr and the error's exit code."""
+    """Run the command line; print a `DltkError` as one line on stderr, and exit with its code."""
     try:
         dltk(prog_name="dltk")
     except DltkError as error:

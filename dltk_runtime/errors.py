@@ -4,48 +4,27 @@
 
     DltkError
     ├── SettingInvalid            a variable of the environment cannot be used
-    ├── TokenMissing              the server has no api_token
-    ├── AddressInvalid            the server cannot listen where it was told to
-    ├── CertificateInvalid        the server cannot use its TLS certificate or key
     ├── VolumeUnwritable          the folder for models or notebooks cannot be written
     │   └── VolumeFull
     ├── RequestError              the request cannot be served as it is
-    │   ├── Unauthorized          401, the one failure that is not HTTP 200 on Splunk's routes
     │   ├── BodyTooLarge
     │   ├── BodyInvalid           not JSON, or not the JSON that Splunk sends
-    │   ├── NameInvalid           an algorithm's or model's name that cannot be one
-    │   ├── AlgorithmMissing      a request without `algo`, for a model nobody fitted
-    │   ├── ParametersInvalid     parameters of a search that the notebook does not declare so
+    │   ├── DataInvalid           the rows cannot become a frame
+    │   ├── NameInvalid           an invalid name of an algorithm or model
+    │   ├── AlgorithmMissing      no `algo`, and the model was never fitted
+    │   ├── OptionInvalid         a parameter of the runtime has an invalid value
     │   └── Busy                  a queue is full
-    ├── NotebookError             the author's code
-    │   ├── AlgorithmUnknown      no notebook of that name
-    │   ├── NotebookUnreadable    the file holds no notebook, or one half written
-    │   ├── AlgorithmInvalid      the notebook does not keep the contract
-    │   └── AlgorithmFailed       the notebook's code raised, or took its process down
-    ├── SupportError              dsdlsupport cannot do what a notebook asks of it
-    │   ├── PictureInvalid
-    │   └── SplunkMissing         no connection to Splunk
-    ├── StoreError
-    │   ├── VersionUnknown
-    │   ├── StoreDamaged
-    │   ├── NotStored         no space, no right
-    │   └── NotExported       a version's files cannot be copied out
-    ├── JobUnknown
-    ├── SearchError               a search for `dltk search` cannot be run
-    │   ├── SearchInvalid         its text: syntax, names, arguments
-    │   ├── CommandUnknown        a command that only a Splunk runs
-    │   └── LookupUnknown         no such CSV file
-    ├── TemplateInvalid           no such template, or a notebook that is there already
-    ├── BatchError                `dltk batch`
-    │   ├── BatchInvalid          the run cannot be begun as it was ordered
-    │   └── BatchFailed           a cell, its kernel or the deadline ended it
-    ├── SplunkError               Splunk's REST API or HTTP Event Collector: see splunk/errors.py
-    ├── Unreachable               no answer from the container
-    └── ReplyUnreadable           an answer that is not the JSON of protocol 1.3
+    ├── NotStaged                 staged data cannot be written
+    └── StoreError
+        ├── StoreDamaged          files of a version are missing or changed
+        └── NotStored             no space, no permission
 
-Splunk's routes answer every one of them with HTTP 200 and ``status: "error"``
-(`Unauthorized` excepted), since on any other status the search shows only that it
-could not read JSON. `http_status` is for the routes of our own.
+The errors of one room are in its own ``errors.py``: notebook, jobs, store, server, client, batch, emulator, flows,
+splunk, site/dsdlsupport.
+
+Splunk's routes answer every one of them with HTTP 200 and ``status: "error"`` (`server.errors.Unauthorized`
+excepted), since on any other status the search shows only that it could not read JSON. `http_status` is for
+our own routes.
 """
 
 from __future__ import annotations
@@ -55,7 +34,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-# The openings of messages, which dashboards and people look for (protocol 1.3).
+# The openings of messages that dashboards and people look for (protocol 1.3).
 BAD_JSON = "unable to parse json from POST data"
 BAD_DATA = "unable to convert raw data to pandas dataframe"
 NOT_STAGED = "unable to stage dataframe"
@@ -64,12 +43,20 @@ NOT_INITIALIZED = "unable to initialize module"
 NOT_FITTED = "unable to fit model"
 NOT_SAVED = "unable to save model"
 NOT_APPLIED = "unable to apply model"
+# How the messages of a success begin.
+FIT_DONE = "/fit done successfully"
+APPLY_DONE = "/apply done successfully"
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like `name`; None if none is close to it."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` Did you mean 'umap'?`` for a name close to a known one, else nothing."""
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
+    found = closest(name, known)
+    return f" Did you mean {found!r}?" if found is not None else ""
 
 
 def shown(text: str, limit: int = 60) -> str:
@@ -95,7 +82,7 @@ class SettingInvalid(DltkError):
     exit_code = 78
 
     def __init__(self, variable: str, value: str, wanted: str) -> None:
-        super().__init__(f"{variable}={shown(value)} cannot be used: it must be {wanted}.")
+        super().__init__(f"Invalid {variable}={shown(value)}: expected {wanted}.")
 
 
 class VolumeUnwritable(DltkError):
@@ -105,8 +92,8 @@ class VolumeUnwritable(DltkError):
 
     def __init__(self, folder: Path, cause: str) -> None:
         super().__init__(
-            f"{folder} cannot be written by user {os.getuid()}, group {os.getgid()}: {cause}. Let the volume belong to "
-            "that group and be writable for it (chgrp -R and chmod -R g+rwX), or mount another one."
+            f"{folder} cannot be written by user {os.getuid()}, group {os.getgid()}: {cause}. Make that group the "
+            "owner of the volume, with write permission (chgrp -R and chmod -R g+rwX), or mount another one."
         )
 
 
@@ -116,9 +103,7 @@ class VolumeFull(VolumeUnwritable):
     exit_code = 74
 
     def __init__(self, folder: Path) -> None:
-        DltkError.__init__(
-            self, f"{folder} is full. Remove what is no longer needed there, or give the volume more space."
-        )
+        DltkError.__init__(self, f"{folder} is full. Remove files that are no longer needed, or enlarge the volume.")
 
 
 class RequestError(DltkError):
@@ -157,13 +142,13 @@ class NameInvalid(RequestError):
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(
-            f"{shown(name)} is no name for {kind}: a name begins with a letter or underscore, "
-            "goes on with letters, digits and underscores, and has at most 128 characters."
+            f"Invalid {kind} name {shown(name)}: names start with a letter or underscore, followed by letters, digits "
+            "and underscores, 128 characters at most."
         )
 
 
 class AlgorithmMissing(RequestError):
-    """Neither the request nor the store says which algorithm is meant."""
+    """Neither the request nor the store names the algorithm."""
 
     opening = NOT_LOADED
 
@@ -173,12 +158,12 @@ class AlgorithmMissing(RequestError):
 
 
 class OptionInvalid(RequestError):
-    """A parameter that is the runtime's own has a value it cannot have."""
+    """A parameter of the runtime itself has an invalid value."""
 
     opening = NOT_INITIALIZED
 
     def __init__(self, name: str, value: str, wanted: str) -> None:
-        super().__init__(f"{name}={shown(value)} cannot be used: it must be {wanted}.")
+        super().__init__(f"Invalid {name}={shown(value)}: expected {wanted}.")
 
 
 class Busy(RequestError):
@@ -189,7 +174,7 @@ class Busy(RequestError):
 
     def __init__(self, what: str, waiting: int, setting: str) -> None:
         super().__init__(
-            f"{waiting} requests wait for {what} already. Try again later, or raise {setting} on the container."
+            f"{waiting} requests already wait for {what}. Try again later, or raise {setting} on the container."
         )
 
 
@@ -199,7 +184,7 @@ class NotStaged(DltkError):
     opening = NOT_STAGED
 
     def __init__(self, folder: Path, cause: OSError) -> None:
-        super().__init__(f"{folder} cannot be written: {cause}. Check the folder's rights and free space.")
+        super().__init__(f"{folder} cannot be written: {cause}. Check its permissions and free space.")
 
 
 LONGEST_TEXT = 64 * 1024  # characters of one text in a record; a traceback can repeat a whole frame
@@ -224,6 +209,6 @@ class StoreDamaged(StoreError):
 
 
 class NotStored(StoreError):
-    """A version could not be written: no space, no right."""
+    """A version could not be written: no space, no permission."""
 
     opening = NOT_SAVED

@@ -9,7 +9,7 @@ import sys
 import traceback
 from typing import Any
 
-LONGEST_LINE = 2000  # bytes of a printed line that are logged
+MAX_LINE_BYTES = 2000  # of a printed line that are logged
 log = logging.getLogger("dltk")
 # Python's own JSON: ASCII, so that no printed text can break a terminal or an encoding.
 _json = json.JSONEncoder(default=str)
@@ -31,11 +31,11 @@ class JsonLines(logging.Formatter):
 
 
 def start() -> None:
-    """Send everything that is logged, by uvicorn too, to stderr as JSON lines."""
+    """Send all log records, uvicorn's too, to stderr as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    # Nothing of a line needs these, and each is looked up for every line.
+    # No line shows these, and each would be looked up for every line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001 - as logging's "Optimization" says: no search for the caller
     logging.captureWarnings(True)
@@ -44,12 +44,12 @@ def start() -> None:
 
 
 def event(name: str, level: int = logging.INFO, **fields: Any) -> None:
-    """Log one event with its fields; those that are None are left out."""
+    """Log one event with its fields; those that are None are omitted."""
     log.log(level, name, extra={"fields": {key: value for key, value in fields.items() if value is not None}})
 
 
 class PrintedLines:
-    """Logs what notebook code prints, line by line, up to a number of lines per job."""
+    """Logs what notebook code prints, line by line, up to `most` lines."""
 
     def __init__(self, most: int = 200, **fields: Any) -> None:
         self._most = most
@@ -63,10 +63,10 @@ class PrintedLines:
             return
         *lines, self._rest = (self._rest + text).split(b"\n", self._most - self._logged)
         for line in lines:
-            event("printed", text=line[:LONGEST_LINE].decode("utf-8", "replace"), **self._fields)
+            event("printed", text=line[:MAX_LINE_BYTES].decode("utf-8", "replace"), **self._fields)
         self._logged += len(lines)
         if self._logged >= self._most:
             self._rest = b""
             event("printed", text=f"({self._most} lines are logged; the job's own log has more)", **self._fields)
-        elif len(self._rest) > LONGEST_LINE:
+        elif len(self._rest) > MAX_LINE_BYTES:
             self.write(b"\n")

@@ -1,7 +1,4 @@
-"""`parameters`: the parameters of a notebook, for cells that run by hand.
-
-The public name of `dltk_runtime.notebook.parameters.parameters`, which notebooks import.
-"""
+"""Public API: the parameters of a notebook, for cells run by hand or by papermill."""
 
 from dltk_runtime.notebook.parameters import parameters
 

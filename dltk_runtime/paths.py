@@ -1,7 +1,7 @@
-"""Where things lie: the folders under `DLTK_HOME` and the notebooks' folder.
+"""The folders below `DLTK_HOME` and the notebooks' folder.
 
-In the image `DLTK_HOME` is ``/srv`` and the notebooks are in ``/srv/notebooks``, so that every
-path is the one that DSDL's notebooks name. Elsewhere `rebase` says where such a path lies.
+In the image `DLTK_HOME` is ``/srv`` and the notebooks are in ``/srv/notebooks``, the paths that
+DSDL notebooks name. Elsewhere `Paths.rebase` maps such a path to this machine's folders.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ SRV_NOTEBOOKS = "/srv/notebooks"
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The two roots, both absolute, and every folder below them that the runtime knows."""
+    """The two roots, both absolute, and the runtime's folders below them."""
 
     home: Path
     notebooks: Path
 
     @property
     def models(self) -> Path:
-        """`MODEL_DIRECTORY` of the notebooks: flat files of an old volume, and ``versions/``."""
+        """The notebooks' `MODEL_DIRECTORY`: flat files of an old volume, and ``versions/``."""
         return self.home / "app" / "model" / "data"
 
     @property
     def versions(self) -> Path:
+        """The model store: one folder per algorithm, model and version."""
         return self.models / "versions"
 
     @property
@@ -41,33 +42,36 @@ class Paths:
 
     @property
     def graphics(self) -> Path:
+        """Pictures that notebooks store and ``GET /graphics/`` serves."""
         return self.home / "app" / "graphics"
 
     @property
     def staged(self) -> Path:
+        """Data and parameters of searches with ``mode=stage``."""
         return self.notebooks / "data"
 
     @property
     def jobs(self) -> Path:
+        """Job records and logs."""
         return self.home / "jobs"
 
     @property
     def flows(self) -> Path:
-        """How far each flow of ``dltk batch`` has come, and its files on the way."""
+        """The watermark of each flow of ``dltk batch``, and its temporary files."""
         return self.home / "batch" / "flows"
 
     @property
     def backfills(self) -> Path:
-        """The windows that a backfill which did not come to its end has done."""
+        """The finished windows of interrupted backfills."""
         return self.home / "backfills"
 
     @property
     def drift(self) -> Path:
-        """What is known of models whose rows drift from those of their fits."""
+        """Drift records: how the rows of applies differ from those of the fit."""
         return self.home / "drift"
 
     def rebase(self, path: str) -> str:
-        """Where a constant path of a notebook lies here; text that is no such path stays.
+        """Map a ``/srv`` path of a notebook to this machine; return other text unchanged.
 
         ``/srv/notebooks`` stands for the notebooks' folder, every other ``/srv/`` for the home.
         """
@@ -78,4 +82,4 @@ class Paths:
         return path
 
 
-SITE = Path(__file__).with_name("site")  # what notebooks import: app, dsdlsupport
+SITE = Path(__file__).with_name("site")  # packages that notebooks import: app, dsdlsupport

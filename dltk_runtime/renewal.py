@@ -1,7 +1,8 @@
-"""A certificate that changes on disk is served without a restart: platforms renew mounted ones every few weeks.
+"""Serve a renewed certificate without a restart; platforms replace mounted ones every few weeks.
 
-The new pair is first loaded into a context of its own. A certificate and a key that do not belong together, as while
-one of the two files is written, would leave the live context broken for every new connection.
+The new pair is first loaded into a trial context. A certificate and a key that do not belong
+together, for example while one of the files is being written, would break the live context for
+every new connection.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dltk_runtime import logs
+from dltk_runtime import logs, tls
 from dltk_runtime.files.state import Stamp, stamp_of
 
-EVERY = 5.0  # seconds between two looks, which are two stat calls
+CHECK_SECONDS = 5.0  # between two checks, which cost two stat calls
 
 
 class Renewal:
-    """Watches the pair of PEM files that `context` was loaded from."""
+    """Watch the pair of PEM files from which `context` was loaded."""
 
     def __init__(self, context: ssl.SSLContext, cert: Path, key: Path) -> None:
         self._context = context
@@ -28,13 +29,13 @@ class Renewal:
         self._seen = self._stamps()
 
     async def run(self) -> None:
-        """Look at the files until cancelled."""
+        """Check the files until cancelled."""
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(CHECK_SECONDS)
             await asyncio.to_thread(self.look)
 
     def look(self) -> bool:
-        """Load the pair if it changed and can be served; whether it was. What cannot be is logged, once."""
+        """Load the pair if it changed; return whether it was. An invalid pair is logged once."""
         stamps = self._stamps()
         if stamps == self._seen:
             return False
@@ -49,17 +50,13 @@ class Renewal:
         return True
 
     def _load(self) -> None:
-        """Both contexts load the same bytes: files may change between the trial and the real thing."""
-        with tempfile.TemporaryDirectory(prefix="dltk-tls-") as folder:  # readable by its owner alone
+        """Load a copy into both contexts, because the files may change between trial and live."""
+        with tempfile.TemporaryDirectory(prefix="dltk-tls-") as folder:  # only its owner can read it
             cert, key = Path(folder, "cert.pem"), Path(folder, "key.pem")
             for source, copy in zip(self._pair, (cert, key), strict=True):
                 copy.write_bytes(source.read_bytes())
             for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._context):
-                context.load_cert_chain(cert, key, password=_no_passphrase)
+                tls.load_pair(context, cert, key)
 
     def _stamps(self) -> Sequence[Stamp | None]:
         return [stamp_of(path) for path in self._pair]
-
-
-def _no_passphrase() -> str:
-    raise ValueError("the key needs a passphrase")

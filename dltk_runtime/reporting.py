@@ -1,4 +1,4 @@
-"""`progress`: how a notebook reports how far its fit is.
+"""`progress`: report the progress of a fit from its notebook.
 
 In a notebook::
 
@@ -11,7 +11,7 @@ In a notebook::
     model.fit(X, y, epochs=epochs, callbacks=[progress.keras()])
     for batch in progress.over(batches): ...
 
-In a worker the report goes to the job's record; in JupyterLab and papermill it draws a bar.
+In a worker reports go to the job's record; in JupyterLab and papermill they draw a bar.
 """
 
 from __future__ import annotations
@@ -24,38 +24,41 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 Report = Callable[[float, float, dict[str, float]], None]
 
-MOST_PER_SECOND = 20  # reports that are passed on; the last step always is
+MAX_REPORTS_PER_SECOND = 20  # that are passed on; the last step always is
 
 
 class Reporter:
-    """What `progress` is: call it with the step just done, the number of steps, and metrics of that step."""
+    """The class of `progress`: call it after each step of a fit."""
 
     def __init__(self) -> None:
         self._send: Report | None = None
         self._last = 0.0
 
     def __call__(self, step: float, total: float = 0, **metrics: float) -> None:
-        """Report that `step` of `total` steps are done (`total` 0: unknown), with metrics such as ``loss=0.1``."""
+        """Report that `step` of `total` steps are done, with metrics such as ``loss=0.1``.
+
+        `total` 0 means an unknown number of steps.
+        """
         now = time.monotonic()
-        if now - self._last < 1 / MOST_PER_SECOND and step != total:
+        if now - self._last < 1 / MAX_REPORTS_PER_SECOND and step != total:
             return
         self._last = now
         numbers = {name: float(value) for name, value in metrics.items()}
         (self._send or _draw)(float(step), float(total), numbers)
 
     def send_to(self, send: Report | None) -> None:
-        """Where reports go; None draws a bar. Workers call this, notebooks never need to."""
+        """Set the receiver of reports; None draws a bar. For workers: no notebook needs it."""
         self._send = send
 
     def over(self, items: Iterable[Item], total: int = 0) -> Iterator[Item]:
-        """Go through `items` and report each; their number is asked of them unless given."""
+        """Iterate over `items` and report each; `total` defaults to ``len(items)``."""
         number = total or (len(items) if isinstance(items, Sized) else 0)
         for step, item in enumerate(items, 1):
             yield item
             self(step, number)
 
     def keras(self) -> Any:
-        """A Keras callback that reports each epoch with its metrics."""
+        """Return a Keras callback that reports each epoch with its metrics."""
         import keras
 
         report = self
@@ -71,7 +74,7 @@ progress = Reporter()
 
 
 def _draw(step: float, total: float, metrics: dict[str, float]) -> None:
-    """Draw a bar on one line of the output of a terminal or notebook."""
+    """Draw a bar on one line of a terminal or of a notebook's output."""
     share = min(step / total, 1.0) if total else 0.0
     bar = "█" * round(share * 30)
     figures = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())

@@ -1,4 +1,4 @@
-"""dltk_runtime.setting_types."""
+"""The types of settings: how the text of a variable is cast, and how a field declares its variable."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dltk_runtime import booleans
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.units import GIB, MIB
@@ -25,18 +26,19 @@ class Variable:
 
 
 def as_text(value: str) -> str:
+    """Return the text as it is."""
     return value
 
 
 def as_token(value: str) -> str:
-    """A token goes into an HTTP header as it is."""
+    """Return a token, which goes into an HTTP header as it is."""
     if not all("!" <= character <= "~" for character in value):
         raise ValueError
     return value
 
 
 def as_password_hash(value: str) -> str:
-    """``argon2:…`` or ``sha256:salt:digest``: a password as it is would let nobody in."""
+    """Return a hash, ``argon2:…`` or ``sha256:salt:digest``; a plain password would never match."""
     if not re.fullmatch(r"argon2:\$argon2.+|[a-z0-9]+:[0-9a-f]+:[0-9a-f]+", value):
         raise ValueError
     return value
@@ -47,7 +49,7 @@ def as_path(value: str) -> Path:
 
 
 def as_flag(value: str) -> bool:
-    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.strip().lower()]
+    return booleans.parse(value)
 
 
 def as_port(value: str) -> int:
@@ -79,7 +81,7 @@ def as_seconds(value: str) -> float:
 
 
 def as_bytes(value: str) -> int:
-    """``2048``, ``512M``, ``2GiB``."""
+    """Return the bytes in ``2048``, ``512M``, ``2GiB``."""
     text = value.strip().upper().removesuffix("B").removesuffix("I")
     factor = {"K": 1024, "M": MIB, "G": GIB}.get(text[-1:], 1)
     number = float(text[:-1] if factor > 1 else text)
@@ -89,7 +91,7 @@ def as_bytes(value: str) -> int:
 
 
 def as_models(value: str) -> tuple[ModelName, ...]:
-    """``pytorch_nn/iris, umap/map``."""
+    """Return the models in ``pytorch_nn/iris, umap/map``."""
     pairs = [each.strip().split("/") for each in value.split(",") if each.strip()]
     try:
         return tuple(ModelName(*pair) for pair in pairs)
@@ -98,7 +100,7 @@ def as_models(value: str) -> tuple[ModelName, ...]:
 
 
 def as_devices(value: str) -> str:
-    """Indexes as ``nvidia-smi`` shows them, or UUIDs of GPUs or of parts of them (MIG)."""
+    """Return indexes as ``nvidia-smi`` shows them, or UUIDs of GPUs or of parts of them (MIG)."""
     text = value.strip()
     if text.lower() in ("auto", "none"):
         return text.lower()

@@ -1,6 +1,6 @@
 """The only reader of the environment: one frozen dataclass, cast and checked once.
 
-`VARIABLES` describes each variable for ``dltk serve --help`` and the README's table.
+`VARIABLES` describes each variable for ``dltk serve --help`` and the table of settings in the docs.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from dltk_runtime.units import GIB, MIB
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one server runs with. Sizes are bytes, times are seconds; 0 means "work it out" where the help says so."""
+    """The settings of one server. Sizes are bytes, times seconds; 0 is a computed default where the help says so."""
 
     # protocol.md §3: the contract of a DSDL container
     api_token: str = setting(
@@ -46,7 +46,7 @@ class Settings:
     api_workers: int = setting(
         "api_workers",
         1,
-        "a whole number from 1 on",
+        "an integer from 1",
         as_positive,
         "worker processes that may serve one model at the same time",
     )
@@ -73,23 +73,27 @@ class Settings:
         "",
         "a hash as jupyter_server.auth.passwd() makes it",
         as_password_hash,
-        "hash of JupyterLab's password; in the image JupyterLab does not start without",
+        "hash of JupyterLab's password; in the image JupyterLab does not start without it",
         secret=True,
     )
-    jupyter_port: int = setting("JUPYTER_PORT", 8888, "a port", as_port, "port of JupyterLab in the image")
+    jupyter_port: int = setting(
+        "JUPYTER_PORT", 8888, "a port number (0-65535)", as_port, "port of JupyterLab in the image"
+    )
     open_tools: bool = setting(
         "DLTK_OPEN_TOOLS",
         False,
         "true or false",
         as_flag,
-        "in the image: whether TensorBoard (6006) and MLflow (6000) answer everybody, instead of behind JupyterLab's "
-        "password alone",
+        "in the image: whether TensorBoard (6006) and MLflow (6000) answer without a password, instead of only behind "
+        "JupyterLab's",
     )
     splunk_access: bool = setting(
         "splunk_access_enabled", False, "1 or 0", as_flag, "whether notebooks may search in Splunk (dsdlsupport)"
     )
     splunk_host: str = setting("splunk_access_host", "", "text", as_text, "host of Splunk's REST API")
-    splunk_port: int = setting("splunk_access_port", 8089, "a port", as_port, "port of Splunk's REST API")
+    splunk_port: int = setting(
+        "splunk_access_port", 8089, "a port number (0-65535)", as_port, "port of Splunk's REST API"
+    )
     splunk_token: str = setting("splunk_access_token", "", "text", as_text, "token for Splunk's REST API", secret=True)
     hec: bool = setting(
         "splunk_hec_enabled", False, "1 or 0", as_flag, "whether notebooks may send events to Splunk (dsdlsupport)"
@@ -111,7 +115,7 @@ class Settings:
         30.0,
         "seconds above 0",
         as_seconds,
-        "for how long a call is tried again while Splunk does not answer or is busy",
+        "how long a call is retried while Splunk does not answer or is busy",
     )
     events_index: str = setting(
         "DLTK_EVENTS_INDEX", "", "text", as_text, "index for the runtime's own events; unset: the token's default"
@@ -121,7 +125,7 @@ class Settings:
         64 * MIB,
         "a size such as 64M",
         as_bytes,
-        "disk space for events that Splunk does not take yet; those beyond it are dropped and counted",
+        "disk space for events that Splunk has not accepted yet; events beyond it are dropped and counted",
     )
     tracing: bool = setting(
         "olly_enabled", False, "1 or 0", as_flag, "whether requests are traced, by splunk-opentelemetry"
@@ -145,19 +149,19 @@ class Settings:
         "DLTK_NOTEBOOKS", Path("notebooks"), "a path", as_path, "the notebooks' folder; /srv/notebooks in the image"
     )
     host: str = setting("DLTK_HOST", "127.0.0.1", "an address", as_text, "address to listen on; 0.0.0.0 in the image")
-    port: int = setting("DLTK_PORT", 5000, "a port, 0 for a free one", as_port, "port to listen on")
-    max_body: int = setting("DLTK_MAX_BODY", 2 * GIB, "a size such as 512M", as_bytes, "largest request")
+    port: int = setting("DLTK_PORT", 5000, "a port number (0-65535), 0 for a free one", as_port, "port to listen on")
+    max_body: int = setting("DLTK_MAX_BODY", 2 * GIB, "a size such as 512M", as_bytes, "largest request body")
     apply_workers: int = setting(
         "DLTK_APPLY_WORKERS",
         0,
-        "a whole number",
+        "an integer from 0",
         as_natural,
         "worker processes kept for apply, all models together; 0: one for each GiB of memory, 2 to 16",
     )
     fit_workers: int = setting(
         "DLTK_FIT_WORKERS",
         0,
-        "a whole number",
+        "an integer from 0",
         as_natural,
         "fits that run at the same time, beside those that have a GPU; 0: cores + 1",
     )
@@ -171,7 +175,7 @@ class Settings:
     max_waiting: int = setting(
         "DLTK_MAX_WAITING",
         64,
-        "a whole number",
+        "an integer from 0",
         as_natural,
         "requests that may wait for one algorithm; further ones are refused",
     )
@@ -191,32 +195,32 @@ class Settings:
     apply_threads: int = setting(
         "DLTK_APPLY_THREADS",
         1,
-        "a whole number from 1 on",
+        "an integer from 1",
         as_positive,
         "threads of numeric libraries in an apply worker",
     )
     fit_threads: int = setting(
-        "DLTK_FIT_THREADS", 0, "a whole number", as_natural, "the same in a fit worker; 0: cores - 1, at least 1"
+        "DLTK_FIT_THREADS", 0, "an integer from 0", as_natural, "the same in a fit worker; 0: cores - 1, at least 1"
     )
     spares: int = setting(
-        "DLTK_SPARES", 2, "a whole number", as_natural, "worker processes held ready with their imports done"
+        "DLTK_SPARES", 2, "an integer from 0", as_natural, "worker processes held ready with their imports done"
     )
     preload: tuple[ModelName, ...] = setting(
         "DLTK_PRELOAD",
         (),
-        "algorithm/model, with commas between several",
+        "algorithm/model, several separated by commas",
         as_models,
-        "models that are loaded before /readyz says yes",
+        "models that are loaded before /readyz answers 200",
     )
     max_queued: int = setting(
-        "DLTK_MAX_QUEUED", 100, "a whole number from 1 on", as_positive, "asynchronous fits (mode=async) that may wait"
+        "DLTK_MAX_QUEUED", 100, "an integer from 1", as_positive, "asynchronous fits (mode=async) that may wait"
     )
     hangup: str = setting(
         "DLTK_HANGUP",
         "continue",
         "continue or cancel",
         one_of("continue", "cancel"),
-        "what becomes of a fit whose search hangs up, as Splunk does after max_fit_time",
+        "whether a fit goes on when its search hangs up, as Splunk does after max_fit_time",
     )
     grace: float = setting(
         "DLTK_GRACE",
@@ -235,17 +239,17 @@ class Settings:
     keep_versions: int = setting(
         "DLTK_KEEP_VERSIONS",
         5,
-        "a whole number from 1 on",
+        "an integer from 1",
         as_positive,
         "newest versions kept of each model, beside the current one",
     )
-    keep_jobs: int = setting("DLTK_KEEP_JOBS", 1000, "a whole number from 1 on", as_positive, "newest job records kept")
+    keep_jobs: int = setting("DLTK_KEEP_JOBS", 1000, "an integer from 1", as_positive, "newest job records kept")
     log_bytes: int = setting(
         "DLTK_LOG_BYTES",
         MIB,
         "a size such as 1M",
         as_bytes,
-        "what a job's log keeps of the printed text: half of it from the start, half from the end",
+        "size of a job's log: half of it from the start of the printed text, half from the end",
     )
     text: str = setting(
         "DLTK_TEXT",
@@ -261,31 +265,31 @@ class Settings:
 
     @property
     def fit_slots(self) -> int:
-        """Fits that run at the same time."""
+        """Number of fits that run at the same time."""
         return self.fit_workers or cores() + 1
 
     @property
     def gpu_names(self) -> tuple[str, ...] | None:
-        """The GPUs that workers may use; None for all that the driver shows."""
+        """GPUs that workers may use; None for all that the driver shows."""
         text = self.gpus if self.gpus != "auto" else os.environ.get("CUDA_VISIBLE_DEVICES")
         if text is None:
             return None
-        names = (name.strip() for name in text.split(","))  # CUDA too stops at the first that is none
+        names = (name.strip() for name in text.split(","))  # CUDA, too, stops at the first invalid name
         return tuple(itertools.takewhile(lambda name: name not in ("", "none", "-1", "NoDevFiles"), names))
 
     @property
     def threads_of_fit(self) -> int:
-        """Threads of numeric libraries in a fit worker: one core is left to applies."""
+        """Threads of numeric libraries in a fit worker, which leaves one core to applies."""
         return self.fit_threads or max(1, cores() - 1)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
-        """The settings in `environ` (default: the process's), overlaid by `given` values that are not None.
+        """Return the settings in `environ` (default: the process's), overlaid by `given` values that are not None.
 
         An empty variable counts as unset. A ``<secret>_file`` variable names a file that holds the secret.
 
         Raises:
-            SettingInvalid: naming variable, value (secrets excepted) and what is wanted.
+            SettingInvalid: naming the variable, its value (unless secret) and what is expected.
         """
         environ = os.environ if environ is None else environ
         values = {
@@ -295,13 +299,13 @@ class Settings:
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """Which container ``dltk search`` and its relatives call, and with which token."""
+    """The container that ``dltk search`` and other client commands call, and the token."""
 
     url: str = setting(
         "DLTK_URL", "http://127.0.0.1:5000", "an address", as_text, "address of the container that clients call"
@@ -324,7 +328,7 @@ class ClientSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **given: str | None) -> ClientSettings:
-        """As `Settings.from_env`, from texts; where no token is set, the container's own `api_token` is taken.
+        """As `Settings.from_env`, from texts; without a token, the container's own `api_token` is used.
 
         Raises:
             SettingInvalid: as `Settings.from_env`.
@@ -350,7 +354,7 @@ def _lookup(variable: Variable, environ: Mapping[str, str]) -> str:
 
 
 def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:
-    """A secret that a batch run names: the variable of that name, or what the file in ``<name>_file`` holds.
+    """Return a secret that a batch run names: the variable of that name, or the content of the file in ``<name>_file``.
 
     Raises:
         SettingInvalid: that file cannot be read.
@@ -362,18 +366,18 @@ def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:
 def _cast(variable: Variable, text: str) -> Any:
     try:
         return variable.cast(text)
-    except (ValueError, KeyError, RuntimeError) as error:  # RuntimeError: a home folder that nobody has (~name)
+    except (ValueError, KeyError, RuntimeError) as error:  # RuntimeError: ~name without such a user
         raise SettingInvalid(variable.name, "***" if variable.secret else text, variable.wanted) from error
 
 
 def worker_paths(environ: Mapping[str, str] | None = None) -> Paths:
-    """The folders as a worker, its children and kernels know them: from ``DLTK_HOME`` and ``DLTK_NOTEBOOKS``."""
+    """Return the folders of a worker, its children or a kernel, from ``DLTK_HOME`` and ``DLTK_NOTEBOOKS``."""
     environ = os.environ if environ is None else environ
     return Settings.from_env({name: environ[name] for name in ("DLTK_HOME", "DLTK_NOTEBOOKS") if name in environ}).paths
 
 
 def code_location(environ: Mapping[str, str] | None = None) -> tuple[Paths, Path | None]:
-    """Where a worker's children and kernels import notebooks from: the folders, and a version's ``code.json``."""
+    """Return where a worker's children and kernels import notebooks from: folders, and a version's ``code.json``."""
     environ = os.environ if environ is None else environ
     code = environ.get("DLTK_CODE")  # set by `CodeFinder.install`, never by a user
     return worker_paths(environ), as_path(code) if code else None

@@ -1,4 +1,7 @@
-"""The server's certificate: the one it was given, else a self-signed one, made once per home."""
+"""TLS: the certificate that the server presents, and the contexts of servers and clients.
+
+The server's certificate is the configured one, else a self-signed one that is made once per home.
+"""
 
 from __future__ import annotations
 
@@ -18,36 +21,35 @@ from dltk_runtime.settings import Settings
 if TYPE_CHECKING:
     from cryptography import x509
 
-YEARS = 10
+CERTIFICATE_YEARS = 10
 FOLDER = "tls"
 
 
 def certificate(settings: Settings) -> tuple[Path, Path]:
-    """The certificate chain and private key to serve with, both PEM files that can be loaded together.
+    """Return the server's certificate chain and private key, PEM files that load together.
 
-    Those that the settings name, else the home's own pair, made when there is none.
+    They are those of the settings, else the home's own pair, which is made if it is missing.
 
     Raises:
-        CertificateInvalid: they are missing, do not belong together, or are no PEM files.
+        CertificateInvalid: a file is missing or not PEM, or the two do not belong together.
     """
     if settings.tls_cert or settings.tls_key:
-        advice = "Let API_SSL_CERT and API_SSL_KEY name PEM files that belong together, the key without a passphrase."
+        advice = "Set API_SSL_CERT and API_SSL_KEY to PEM files that belong together, the key without a passphrase."
         return _loadable(settings.tls_cert, settings.tls_key, advice)
     folder = settings.paths.home / FOLDER
     if not folder.exists():
         _make(folder, settings.host)
-    advice = f"Remove the folder {folder}, and the next start makes a new pair."
+    advice = f"Remove the folder {folder}; the next start makes a new pair."
     return _loadable(folder / "server.crt", folder / "server.key", advice)
 
 
 def _loadable(cert: Path | None, key: Path | None, advice: str) -> tuple[Path, Path]:
     try:
         if cert is None or key is None:
-            raise ValueError("only one of the two is given")
+            raise ValueError("only one of the two is set")
         for path in (cert, key):
-            path.read_bytes()  # OpenSSL's own error does not say which of the two it could not read
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(cert, key, password=_no_passphrase)
+            path.read_bytes()  # OpenSSL's error does not name the file
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert, key)
     except ssl.SSLError as error:
         raise CertificateInvalid(cert, key, error.reason or str(error), advice) from error
     except (OSError, ValueError) as error:
@@ -55,12 +57,44 @@ def _loadable(cert: Path | None, key: Path | None, advice: str) -> tuple[Path, P
     return cert, key
 
 
+def load_pair(context: ssl.SSLContext, cert: Path, key: Path) -> None:
+    """Load a certificate chain and its private key (PEM) into a context.
+
+    Raises:
+        ssl.SSLError, OSError: the files cannot be read, are not PEM or do not belong together.
+        ValueError: the key is encrypted.
+    """
+    context.load_cert_chain(cert, key, password=_no_passphrase)
+
+
 def _no_passphrase() -> str:
     raise ValueError("the key needs a passphrase")
 
 
+def client_context(cafile: Path | None = None, *, verify: bool = True) -> ssl.SSLContext:
+    """Make a client's context that trusts the system's authorities, or those in `cafile` (PEM).
+
+    Without `verify` it accepts every certificate, whatever its host name.
+
+    Raises:
+        OSError: `cafile` cannot be read or is not PEM; the text does not name the file.
+    """
+    context = ssl.create_default_context(cafile=str(cafile) if cafile else None)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def pinned_context(pem: str) -> ssl.SSLContext:
+    """Make a client's context that trusts only this certificate, and checks host name and dates."""
+    context = ssl.create_default_context(cadata=pem)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
 def _make(folder: Path, host: str) -> None:
-    """Make the pair in a folder that appears whole: replicas that start together then agree on one."""
+    """Make the pair and rename its folder into place: replicas that start together agree on it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     cert, key = _self_signed(host)
     temporary = Path(tempfile.mkdtemp(prefix=f".{FOLDER}.", dir=folder.parent))
@@ -70,14 +104,14 @@ def _make(folder: Path, host: str) -> None:
         _write(temporary / "server.crt", cert, mode=0o644)
         temporary.rename(folder)
     except OSError:
-        if not folder.exists():  # nobody else was faster
+        if not folder.exists():  # else another process was faster
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _self_signed(host: str) -> tuple[bytes, bytes]:
-    """A new certificate for this machine and its private key, as PEM."""
+    """Make a certificate for this machine and its private key, both PEM."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -94,7 +128,7 @@ def _self_signed(host: str) -> tuple[bytes, bytes]:
         .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=365 * YEARS))
+        .not_valid_after(now + datetime.timedelta(days=365 * CERTIFICATE_YEARS))
         .add_extension(x509.SubjectAlternativeName(_names(host)), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -108,7 +142,7 @@ def _self_signed(host: str) -> tuple[bytes, bytes]:
 
 
 def _names(host: str) -> list[x509.GeneralName]:
-    """What clients may call this machine."""
+    """Return the host names and addresses by which clients may call this machine."""
     from cryptography import x509
 
     names: list[x509.GeneralName] = []
@@ -121,16 +155,16 @@ def _names(host: str) -> list[x509.GeneralName]:
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:
-    """Write a new file that has at most `mode` from its first moment on."""
+    """Write a new file that has no more permissions than `mode` at any moment."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
 
 
 class CertificateInvalid(DltkError):
-    """The server cannot use its TLS certificate or key."""
+    """The server's TLS certificate or key is unusable."""
 
     exit_code = 78
 
     def __init__(self, cert: Path | None, key: Path | None, cause: str, advice: str) -> None:
-        super().__init__(f"The TLS certificate {cert} with the private key {key} cannot be used: {cause}. {advice}")
+        super().__init__(f"Invalid TLS certificate {cert} with private key {key}: {cause}. {advice}")

@@ -1,4 +1,4 @@
-"""Certificates as a platform mounts them, and the one that a port serves."""
+"""Certificates as a platform mounts them, and as a port serves them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 def make(folder: Path, host: str, name: str = "tls") -> None:
-    """Write a new pair for `host` to ``<name>.crt`` and ``<name>.key``, which the container's user can read."""
+    """Write a new pair for `host` to ``<name>.crt`` and ``<name>.key``, readable for all."""
     cert, key = folder / f"{name}.crt", folder / f"{name}.key"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}", "-days", "2"]
     subprocess.run([*command, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
@@ -17,7 +17,7 @@ def make(folder: Path, host: str, name: str = "tls") -> None:
 
 
 def served(url: str) -> str:
-    """The certificate that a new connection gets, as PEM; nothing when there is no connection."""
+    """Return the certificate of a new connection as PEM; "" if the connection fails."""
     address = urlsplit(url)
     try:
         return ssl.get_server_certificate((str(address.hostname), int(address.port or 0)), timeout=10).strip()
@@ -26,5 +26,5 @@ def served(url: str) -> str:
 
 
 def in_file(path: Path) -> str:
-    """A certificate's text as `served` gives it."""
+    """Return a certificate's text in the form of `served`."""
     return path.read_text().strip()

@@ -1,4 +1,4 @@
-"""The engine and the images, made once; containers and volumes, one for each test that asks."""
+"""Fixtures: the engine and images per session, containers and volumes per test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Start = Callable[..., Container]
 
 @pytest.fixture(scope="session")
 def podman() -> Iterator[Engine]:
-    """The engine; without a folder in IMAGE_STORE, which keeps the images for the next run, it starts from nothing."""
+    """Provide the engine; IMAGE_STORE may name a folder that keeps images for the next run."""
     store = os.environ.get("IMAGE_STORE")
     with engine(Path(store) if store else None) as made:
         yield made
@@ -36,7 +36,7 @@ def cpu_image(podman: Engine) -> str:
 
 @pytest.fixture
 def start(podman: Engine, runtime_image: str) -> Iterator[Start]:
-    """Starts containers, of the runtime image unless told otherwise, which are removed after the test."""
+    """Provide a function that starts containers, by default of the runtime image."""
     containers: list[Container] = []
 
     def start(tag: str = runtime_image, **options: Any) -> Container:
@@ -50,7 +50,7 @@ def start(podman: Engine, runtime_image: str) -> Iterator[Start]:
 
 @pytest.fixture
 def volume(podman: Engine) -> Iterator[str]:
-    """An empty volume."""
+    """Create an empty volume."""
     name = podman.podman("volume", "create").stdout.strip()
     yield name
     podman.podman("volume", "rm", "--force", name, check=False)
@@ -58,7 +58,7 @@ def volume(podman: Engine) -> Iterator[str]:
 
 @pytest.fixture
 def mounted() -> Iterator[Path]:
-    """A folder to mount that the container's user can read; pytest's own are for their owner alone."""
+    """Create a folder to mount, readable for the container's user (pytest's are not)."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)

@@ -1,4 +1,4 @@
-"""One container of the image as its users run it, and the requests that Splunk sends to it."""
+"""One running container of the image, and the requests that Splunk sends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 from engine import Engine
 
 TOKEN = "the-token-of-this-test"
-# As a platform runs it that trusts nobody: a user without an entry in /etc/passwd, no right, nothing writable.
+# As a strict platform runs it: a user without an entry in /etc/passwd, no capabilities, read-only.
 HARDENED = (
     *("--user", "1000620000:0", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"),
     *("--security-opt", "no-new-privileges", "--pids-limit", "1024"),
@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 
 
 class Container:
-    """A container that is started at once; `remove` it."""
+    """A container that the constructor starts; the caller must `remove` it."""
 
     def __init__(
         self,
@@ -50,21 +50,21 @@ class Container:
         engine.podman(*arguments, tag)
         self.https = variables.get("ENABLE_HTTPS") != "false"
 
-    # ------------------------------------------------------------ its life
+    # ------------------------------------------------------------ life cycle
 
     def ready(self, seconds: float = 60) -> float:
-        """Wait until it answers; the seconds since it was started."""
+        """Wait until it answers; return the seconds since the start."""
         until(lambda: self.status("/readyz") == 200 or self._ended(), seconds)
         assert not self._ended(), self.logs()
         return time.monotonic() - self.began
 
     def exit_code(self, seconds: float = 60) -> int:
-        """Wait until it ends; its exit code."""
+        """Wait until it ends; return its exit code."""
         until(self._ended, seconds)
         return int(self.inspect("{{.State.ExitCode}}"))
 
     def stop(self, grace: int = 30) -> int:
-        """Send SIGTERM; its exit code."""
+        """Send SIGTERM; return the exit code."""
         self._engine.podman("stop", "--time", str(grace), self.name)
         return self.exit_code()
 
@@ -83,7 +83,7 @@ class Container:
     def _ended(self) -> bool:
         return self.inspect("{{.State.Status}}") == "exited"
 
-    # ------------------------------------------------------------ a look inside
+    # ------------------------------------------------------------ inspection
 
     def inspect(self, template: str) -> str:
         return self._engine.podman("inspect", "--format", template, self.name).stdout.strip()
@@ -93,14 +93,14 @@ class Container:
         return done.stdout + done.stderr
 
     def run(self, *command: str, check: bool = True) -> str:
-        """What a command inside prints."""
+        """Run a command inside; return its output."""
         return self._engine.podman("exec", self.name, *command, check=check).stdout.strip()
 
     def healthcheck(self) -> int:
         return self._engine.podman("healthcheck", "run", self.name, check=False).returncode
 
     def copy_in(self, source: Path, target: str) -> None:
-        """Write a file through the container's own user."""
+        """Write a file as the container's user."""
         command = ["podman", "exec", "--interactive", self.name, "sh", "-c", f"cat > {target}"]
         subprocess.run(command, input=source.read_bytes(), env=self._engine.environ, check=True)
 
@@ -111,7 +111,7 @@ class Container:
         return f"{'https' if self.https else 'http'}://{found}"
 
     def status(self, path: str, token: str | None = TOKEN) -> int:
-        """The HTTP status of a GET; 0 when nobody answers."""
+        """Return the HTTP status of a GET; 0 without an answer."""
         try:
             self.get(path, token, timeout=5)
         except urllib.error.HTTPError as error:
@@ -125,14 +125,14 @@ class Container:
         return self._send(path, None, token, timeout)
 
     def fit(self, algo: str, rows: str, target: str = "", model: str = "m", **params: str) -> dict[str, Any]:
-        """What ``| fit MLTKContainer algo=… … into app:<model>`` sends; the answer."""
+        """Send what ``| fit MLTKContainer … into app:<model>`` sends; return the answer."""
         return self._post("/fit", rows, {"algo": algo, **params}, target, model)
 
     def apply(self, algo: str, rows: str, model: str = "m") -> dict[str, Any]:
         return self._post("/apply", rows, {"algo": algo}, "", model)
 
     def fit_and_apply_sample(self, algo: str, sample: str, target: str, epochs: int) -> None:
-        """Fit a notebook on a shipped sample and apply it to the same rows; both succeed, and no row is lost."""
+        """Fit a notebook on a shipped sample, apply it to these rows, expect all rows."""
         rows = self.run("cat", f"/srv/notebooks/data/samples/{sample}_train.csv") + "\n"
         fitted = self.fit(algo, rows, target=target, epochs=str(epochs))
         assert fitted["status"] == "success", fitted
@@ -160,7 +160,7 @@ class Container:
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait until `condition` holds; what it returned."""
+    """Wait until `condition` is true; return its value."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while not (found := condition()):

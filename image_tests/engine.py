@@ -1,7 +1,7 @@
-"""podman without a daemon, a registry or traces: it keeps everything in one folder, which goes when it closes.
+"""podman without a daemon or a registry, with all its files in one folder.
 
-Where no registry can be reached, a Debian made here takes the name of the public base image, so that the Dockerfile
-stays as it is for everyone. It carries this machine's certificates and pip configuration; nothing else mentions them.
+Without access to a registry, a Debian built here gets the name of the public base image, so that
+the Dockerfile is used unchanged. It has this machine's certificates and pip configuration.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ PACKAGES = ("podman", "buildah", "runc", "mmdebstrap", "catatonit", "openssl")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-# Prints every installed file whose content is not what the package's own list says: another package owns it too.
+# Prints every installed file whose content differs from its package's list, as another package
+# has overwritten it.
 REPLACED = """
 import base64, hashlib, importlib.metadata as metadata
 for package in metadata.distributions():
@@ -36,13 +37,14 @@ for package in metadata.distributions():
 
 
 class Engine:
-    """One podman with a store and a configuration of its own in `folder`."""
+    """podman with its own store and configuration in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         containers, storage = folder / "containers.conf", folder / "storage.conf"
-        # runc: crun refuses machines with both kinds of cgroups. The limit on files: podman's own may be refused.
+        # runc, as crun refuses hosts with both versions of cgroups. The limit on files is set, as
+        # podman's default may be refused.
         containers.write_text(
             f'[containers]\ndefault_ulimits = ["nofile={limit}:{limit}", "nproc=16384:16384"]\n'
             '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
@@ -67,25 +69,25 @@ class Engine:
         return done
 
     def build(self, variant: str, name: str = "", *options: str, context: Path = ROOT) -> str:
-        """Build a variant of the image from the checkout, or from `context`; its tag."""
+        """Build a variant of the image from the checkout or from `context`; return its tag."""
         tag = f"localhost/dltk:{name or variant}"
-        # The stand-in is found here, and podman would ask the registry whether it has a newer one.
+        # Never pull: the base image is local, and podman would ask the registry for a newer one.
         command = ["build", "--format", "docker", "--pull=never", "--build-arg", f"VARIANT={variant}", "--tag", tag]
         command += [f"--volume={folder}:{folder}:ro" for folder in _wheels(_pip_configuration())]
         self.podman(*command, *options, str(context), timeout=3600)
         return tag
 
     def inside(self, tag: str, script: str) -> list[str]:
-        """The lines that a shell script prints in the bare image, as root: nothing of ours runs."""
+        """Run a shell script in the image as root, without its entry point; return the lines."""
         command = ["run", "--rm", "--user", "0", "--network", "none", "--no-healthcheck", "--entrypoint", "sh"]
         return self.podman(*command, tag, "-c", script).stdout.splitlines()
 
     def replaced_files(self, tag: str) -> list[str]:
-        """Package and path of each file in an image that was overwritten by another package's."""
+        """Return package and path of each file that another package has overwritten."""
         return self.inside(tag, f"/opt/dltk/bin/python3 -c '{REPLACED}'")
 
     def make_base(self) -> None:
-        """The base image, made from Debian's packages unless it is there."""
+        """Return the base image; build it from Debian's packages if it is missing."""
         if self.podman("image", "exists", BASE, check=False).returncode == 0:
             return
         archive, pip = self._folder / "base.tar", self._folder / "pip.conf"
@@ -105,19 +107,19 @@ class Engine:
         archive.unlink()
 
     def close(self) -> None:
-        """End what still runs. The folder is the caller's to remove."""
+        """Stop all containers. The caller removes the folder."""
         self.podman("rm", "--all", "--force", "--time", "0", "--volumes", check=False)
         self.podman("volume", "prune", "--force", check=False)
 
 
 def install(*packages: str) -> None:
-    """See to it that Debian packages are there."""
+    """Install Debian packages if they are missing."""
     subprocess.run(["sh", str(ROOT / "tools" / "debian.sh"), *packages], check=True)
 
 
 @contextmanager
 def engine(store: Path | None) -> Iterator[Engine]:
-    """An engine whose base image is there; without a `store` everything that it made goes again."""
+    """Provide an engine with its base image; remove all files unless there is a `store`."""
     install(*PACKAGES)
     folder = store or Path(tempfile.mkdtemp(prefix="dltk-image-", dir="/var/tmp"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,14 +136,14 @@ def engine(store: Path | None) -> Iterator[Engine]:
 
 
 def _unmount(folder: Path) -> None:
-    """Let go what an interrupted build left mounted in `folder`, the innermost first."""
+    """Unmount what an interrupted build left in `folder`, the innermost mounts first."""
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for point in sorted((each for each in points if Path(each).is_relative_to(folder)), reverse=True):
         subprocess.run(["umount", point], check=False, capture_output=True)
 
 
 def _pip_configuration() -> Mapping[str, str]:
-    """What pip is told on this machine, by variables and files alike."""
+    """Return pip's configuration on this machine, from variables and files."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     pairs = re.findall(r"^(?::env:\.|global\.)([\w-]+)='(.*)'$", listed, re.MULTILINE)
@@ -165,13 +167,13 @@ def _files(configuration: Mapping[str, str]) -> list[Path]:
 
 
 def _wheels(configuration: Mapping[str, str]) -> Sequence[Path]:
-    """Folders with wheels; those of an index lie beside its folder `simple`."""
+    """Return the folders with wheels; those of an index are beside its folder `simple`."""
     folders = {path.parent if path.name == "simple" else path for path in _places(configuration) if path.is_dir()}
     return sorted(folders)
 
 
 def _merged_root(folder: Path, files: Sequence[Path], pip: Path) -> Path:
-    """A folder tree to lay over the base image."""
+    """Create a folder tree to copy over the base image."""
     shutil.rmtree(folder, ignore_errors=True)
     for file in files:
         target = folder / file.relative_to("/")

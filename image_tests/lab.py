@@ -1,4 +1,4 @@
-"""A browser's part of JupyterLab: log in, keep the cookies, send the token against forged requests."""
+"""Client of JupyterLab: log in, keep cookies, send the XSRF token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PASSWORD = "a password of this test"
 
 
 def password_hash() -> str:
-    """The hash of `PASSWORD` in Jupyter's form."""
+    """Return the hash of `PASSWORD` in Jupyter's format."""
     salt = "c0ffee"
     return f"sha256:{salt}:{hashlib.sha256((PASSWORD + salt).encode()).hexdigest()}"
 
@@ -32,7 +32,7 @@ class Lab:
         )
 
     def log_in(self, password: str = PASSWORD) -> int:
-        """Log in; the status of what comes then."""
+        """Log in; return the status of the page that follows."""
         self.status("/login")
         form = urllib.parse.urlencode({"password": password, "_xsrf": self._xsrf()}).encode()
         return self._send("/login?next=%2Flab", form)[0]

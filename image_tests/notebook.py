@@ -1,4 +1,4 @@
-"""Notebooks for tests, written into a running container as JupyterLab would save them."""
+"""Notebooks for tests, written into a running container as JupyterLab saves them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textwrap import dedent
 
 from container import Container
 
-# A healthy algorithm: its model is a number, its answers are the rows themselves.
+# A working algorithm: its model is a number, and it returns the rows unchanged.
 CELLS = {
     "import": """
         import json
@@ -43,7 +43,7 @@ CELLS = {
 
 
 def notebook_text(**changed: str) -> str:
-    """A whole notebook, its cells those of `CELLS` where they are not given."""
+    """Build a notebook; cells that are not given are those of `CELLS`."""
     cells = [
         {
             "cell_type": "code",

@@ -1,4 +1,4 @@
-"""A second build of an image, from nothing and with a secret: it must be like the first."""
+"""Build an image a second time, without a cache and with a secret, and compare."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ HOLDING = f"grep -rlF '{PASSWORD}' /opt /etc /root /srv /tmp /usr /var; true"
 
 
 def build_again(podman: Engine, image: str, folder: Path) -> None:
-    """Build the variant of `image` anew, and see that it holds the same files, and no password of the build's.
+    """Rebuild the variant of `image`; assert the same files, and no password of the build.
 
-    `folder` is for the pip configuration with that password, which the Dockerfile takes for a secret.
+    `folder` receives the pip configuration with that password, which is mounted as a secret.
     """
     secret = folder / "pip.conf"
     secret.write_text(f"[global]\ntrusted-host = user:{PASSWORD}@localhost\n")

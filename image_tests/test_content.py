@@ -1,4 +1,4 @@
-"""What the images hold: the same at every build of a commit, no secret, and nothing that `make sbom` does not list."""
+"""The images' content: reproducible per commit, without secrets, listed by `make sbom`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from container import TOKEN
 KEYS = "find / -xdev -type f -exec grep -lIE '^-----BEGIN [A-Z ]*PRIVATE KEY-----' {} +; true"
 PYTHON_PACKAGES = "/opt/dltk/bin/pip list --format freeze --exclude pip"
 DEBIAN_PACKAGES = "dpkg-query --show --showformat '${Package}==${Version}\\n'"
-PUBLIC_KEYS = ("tornado/test/test.key",)  # of a library's own tests, as everybody downloads it
+PUBLIC_KEYS = ("tornado/test/test.key",)  # published with a library's tests
 
 
 @pytest.fixture(params=["runtime", "cpu"])
 def image(request: pytest.FixtureRequest) -> str:
-    """The tag of each image."""
+    """Return the tag of each image."""
     return str(request.getfixturevalue(f"{request.param}_image"))
 
 
@@ -36,7 +36,7 @@ def test_a_second_build_holds_the_same_files_and_not_the_secret_that_it_was_give
 
 
 def test_a_change_of_the_code_is_in_the_next_build(podman: Engine, runtime_image: str, tmp_path: Path) -> None:
-    """Although everything else comes from the builder's cache."""
+    """Everything else may come from the builder's cache."""
     changed = tmp_path / "checkout"
     left_out = shutil.ignore_patterns(".*", "tests", "image_tests", "bench", "docs", "*.tar")
     shutil.copytree(ROOT, changed, ignore=left_out)
@@ -69,20 +69,20 @@ def test_no_secret_is_in_the_logs_or_on_the_volume(start: Start, volume: str, im
 
 
 def test_the_bill_of_materials_names_every_package(podman: Engine, image: str) -> None:
-    """Of Python's and of Debian's; those of Python's are the lock's."""
+    """It lists packages of Python, as in the lock, and of Debian."""
     variant = image.rpartition(":")[2]
     python, debian = named(podman.inside(image, PYTHON_PACKAGES)), named(podman.inside(image, DEBIAN_PACKAGES))
     assert len(debian) > 60
     assert sorted((python | debian) - bill_of_materials(podman, variant)) == []
     locked = named((ROOT / "locks" / "cpu.txt").read_text().splitlines())
-    # A build for the CPU says so behind its version.
+    # A build for the CPU has a suffix behind its version.
     unlocked = {name for name, version in python if (name, version.partition("+")[0]) not in locked}
     assert unlocked == {"dltk-runtime"}
     assert len({"torch", "tensorflow-cpu"} & {name for name, _ in python}) == {"runtime": 0, "cpu": 2}[variant]
 
 
 def bill_of_materials(podman: Engine, variant: str) -> set[tuple[str, str]]:
-    """Names and versions in what ``make sbom`` writes."""
+    """Return the names and versions that ``make sbom`` writes."""
     command = ["make", "sbom", f"IMAGE={variant}", "ENGINE=podman"]
     subprocess.run(command, cwd=ROOT, env=podman.environ, check=True, capture_output=True, timeout=1800)
     written = ROOT / f"dltk-{variant}.spdx.json"
@@ -92,6 +92,6 @@ def bill_of_materials(podman: Engine, variant: str) -> set[tuple[str, str]]:
 
 
 def named(lines: Iterable[str]) -> set[tuple[str, str]]:
-    """Names and versions of lines such as ``torch==2.13.0``; other lines do not count."""
+    """Return names and versions of lines such as ``torch==2.13.0``; ignore other lines."""
     pairs = (line.split("==") for line in lines if "==" in line)
     return {(canonicalize_name(name), version) for name, version in pairs}

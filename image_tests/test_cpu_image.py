@@ -1,4 +1,4 @@
-"""The whole image: PyTorch, Keras, JupyterLab behind its password, TensorBoard and MLflow behind JupyterLab."""
+"""The cpu image: PyTorch, Keras, JupyterLab and its password, TensorBoard and MLflow."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_jupyterlab_does_not_start_without_a_password(start: Start, cpu_image: s
 def test_jupyterlab_serves_a_renewed_certificate_and_never_half_a_renewal(
     start: Start, cpu_image: str, mounted: Path
 ) -> None:
-    """No connection fails meanwhile: each gets the old certificate or the new one."""
+    """No connection fails during a renewal: each gets the old certificate or the new one."""
     certificates.make(mounted, "first")
     env = {"API_SSL_CERT": "/certificate/tls.crt", "API_SSL_KEY": "/certificate/tls.key"}
     env |= {"MODE_DEV_PROD": "DEV", "JUPYTER_PASSWD": password_hash()}

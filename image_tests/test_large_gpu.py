@@ -1,6 +1,7 @@
-"""The gpu image on a machine without a GPU: its packages get along, it serves on the CPU, and says that it does.
+"""The gpu image on a machine without a GPU: consistent packages, service on the CPU, a warning.
 
-These files are run in the order of their names: this image takes the most disk, so it is built and gone first.
+Test files run in alphabetical order: this image needs the most disk, so it is built and removed
+first.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ print(json.dumps([torch.version.cuda, tensorflow.sysconfig.get_build_info()["cud
 
 @pytest.fixture(scope="module")
 def gpu_image(podman: Engine) -> Iterator[str]:
-    """Its build ends with `pip check`. It is as large as all others together, so it does not stay."""
+    """Build the image, which runs `pip check`. It is removed after the tests, as it is large."""
     tag = podman.build("gpu", "gpu", "--layers=false")
     yield tag
     podman.podman("rmi", "--force", tag)
 
 
 def test_no_package_overwrites_a_file_of_another(podman: Engine, gpu_image: str) -> None:
-    """Both frameworks bring CUDA's libraries; where the releases differ, the one installed last breaks the other."""
+    """Both frameworks install CUDA libraries, which conflict if their releases differ."""
     size = int(podman.podman("image", "inspect", "--format", "{{.Size}}", gpu_image).stdout)
     print(f"gpu image: {size / GB:.1f} GB")
     assert podman.replaced_files(gpu_image) == []

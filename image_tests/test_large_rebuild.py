@@ -1,4 +1,4 @@
-"""The cpu image built twice; `test_content` does the same with the small one."""
+"""Build the cpu image twice; `test_content` does the same with the runtime image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wheels of the gpu variant: no two packages may own one file, or the one installed last breaks the other."""
+"""The wheels of the gpu variant: no two packages may contain the same file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine import ROOT
 
 @pytest.fixture
 def wheels(tmp_path: Path) -> list[Path]:
-    """The wheels that only the gpu lock names: CUDA, and the frameworks built for it."""
+    """Download the wheels that only the gpu lock names: CUDA, and frameworks built for it."""
     cpu, gpu = ((ROOT / "locks" / f"{variant}.txt").read_text().splitlines() for variant in ("cpu", "gpu"))
     only = [line for line in gpu if line not in cpu]
     command = [
@@ -34,7 +34,7 @@ def wheels(tmp_path: Path) -> list[Path]:
 
 
 def test_no_two_packages_write_different_content_into_one_file(wheels: list[Path]) -> None:
-    """Empty ``__init__.py`` files of a shared folder are the same in all of them."""
+    """Empty ``__init__.py`` files of shared folders are exempt."""
     contents: dict[str, dict[tuple[int, int], str]] = defaultdict(dict)
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:

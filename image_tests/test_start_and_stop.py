@@ -1,4 +1,4 @@
-"""The contract of a container: any user, nothing writable, ready soon, ended by one signal, its exit code told."""
+"""The container's contract: any user, read-only root, fast start, one signal, exit codes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_worker_that_eats_the_containers_memory_leaves_the_api_up(start: Start
 
 
 def test_sigterm_lets_accepted_applies_finish_and_gives_fits_their_grace(start: Start, volume: str) -> None:
-    """Two applies run and two wait when the signal comes; they may go on only then. The fit never ends by itself."""
+    """Two applies run and two wait when the signal arrives. The fit is endless."""
     container = start(volume=volume, env={"api_workers": "2"})
     container.ready()
     wait = "import os, time\ndef {}(model, df, param):\n    open('/srv/began-' + str(os.getpid()), 'w').close()\n"
@@ -119,7 +119,7 @@ def test_a_dead_api_ends_the_container_with_its_code(start: Start) -> None:
     container.ready()
     container.run("sh", "-c", "kill -KILL $(pgrep -f 'dltk serve' || s6-svstat -o pid /tmp/services/api)")
     assert container.exit_code() == 137
-    assert "the API was ended by signal 9" in container.logs()
+    assert "the API was terminated by signal 9" in container.logs()
 
 
 def test_orphans_of_notebooks_are_reaped(start: Start, volume: str) -> None:

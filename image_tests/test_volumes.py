@@ -1,4 +1,4 @@
-"""What a volume holds outlives containers, kills and releases, serves several at once, and is never written over."""
+"""Volumes survive containers, kills and releases, and keep edited files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER_USER = tuple("1000770000:0" if option == "1000620000:0" else option for op
 
 
 def versions(container: Container, model: str = "m") -> int:
-    """The versions of a model that are whole."""
+    """List the complete versions of a model."""
     return int(container.run("sh", "-c", f"ls /srv/app/model/data/versions/*/{model}/*/version.json | wc -l"))
 
 
@@ -77,7 +77,7 @@ def test_a_kill_during_20_fits_leaves_every_model_whole(start: Start, volume: st
 
 
 def test_a_volume_of_dsdl_is_adopted_and_nothing_in_it_changes(start: Start, volume: str, podman: Engine) -> None:
-    """Its notebooks, the modules made of them, a flat model file, and a shipped notebook that was edited."""
+    """It has notebooks, generated modules, a flat model file and an edited shipped notebook."""
     layer = podman.podman("volume", "inspect", "--format", "{{.Mountpoint}}", volume).stdout.strip()
     root = Path(layer)
     module = (
@@ -120,7 +120,7 @@ def test_extra_libraries_are_installed_once_and_kept(start: Start, volume: str) 
     container.stop()
     container.start()
     container.ready()
-    assert "requirements.txt: installed by an earlier start" in container.logs()
+    assert "requirements.txt: already installed by an earlier start" in container.logs()
 
 
 def test_libraries_that_cannot_be_installed_do_not_stop_the_container(start: Start, volume: str) -> None:

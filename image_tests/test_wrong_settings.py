@@ -1,4 +1,4 @@
-"""What cannot work ends at once, with one line that says why and the exit code that stands for it."""
+"""Invalid settings end the container at once, with one line and a documented exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from container import HARDENED
 
 
 def refusal(log: str) -> str:
-    """The one line that a container which could not start has left, besides what it did until then."""
+    """Return the single error line of a container that did not start."""
     lines = [line for line in log.splitlines() if line.startswith("dltk: ")]
     notes = ("dltk: shipped notebooks", "dltk: starting", "dltk: the API")
     (line,) = [line for line in lines if not line.startswith(notes)]
@@ -23,7 +23,7 @@ def refusal(log: str) -> str:
 def test_no_token(start: Start) -> None:
     container = start(env={"api_token": ""})
     assert container.exit_code() == 78
-    assert "There is no api_token" in refusal(container.logs())
+    assert "api_token is not set" in refusal(container.logs())
 
 
 def test_a_token_file_that_is_not_there(start: Start) -> None:

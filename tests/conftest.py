@@ -14,6 +14,7 @@ import pytest
 
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.paths import SITE, Paths
+from tests.support import order, tiers
 
 # The gate gives the same answer for the same code, on a slow machine too; `make fuzz` looks for new examples.
 hypothesis.settings.register_profile("gate", derandomize=True, deadline=None)
@@ -56,6 +57,24 @@ HEALTHY = {
             return {"rows": (model or {}).get("rows")}
     """,
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(tiers.Guard())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tiers.mark(items)
+    order.longest_first(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> order.ByFileOrGroup:
+    return order.ByFileOrGroup(config, log)
+
+
+@pytest.fixture(scope="session")
+def processes() -> None:
+    """Requested by fixtures that start a process, so that the tests which use them leave the tier ``unit``."""
 
 
 def asked_for(request: pytest.FixtureRequest, parameter: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The way of one apply: find the current version, lease the worker that serves it, load if need be, apply."""
+"""Apply a model: find the current version, lease the worker that serves it, load it if needed, apply."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -15,44 +16,46 @@ from dltk_runtime import errors, logs
 from dltk_runtime.apply import mismatch
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.last_used import LastUsed
-from dltk_runtime.call import Call, Pieces
+from dltk_runtime.apply.read_ahead import Upload
+from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import AlgorithmMissing, DltkError, OptionInvalid
-from dltk_runtime.jobs.store import JobStore
-from dltk_runtime.names import Key
+from dltk_runtime.jobs.interface import JobRecords
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import AlgorithmFailed
-from dltk_runtime.notebook.loader import Source, heavy_imports, read_source, unpack
 from dltk_runtime.notebook.parameters import wants_version
+from dltk_runtime.notebook.source import Source, read_source, slow_imports, unpack
+from dltk_runtime.payload import Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.pool.process import Sink, Worker, discard
-from dltk_runtime.protocol import Request, answer
+from dltk_runtime.pool.residents import Resident
+from dltk_runtime.pool.worker import Listener, Worker, discard
 from dltk_runtime.settings import Settings
-from dltk_runtime.store.store import ModelName, ModelStore, Version
-from dltk_runtime.worker.messages import (
-    Applied,
-    Apply,
-    Counts,
-    ErrorReport,
-    Failed,
-    FeatureKind,
-    Load,
-    Loaded,
-    Score,
-    Scored,
-)
+from dltk_runtime.store.store import ModelStore, Version
+from dltk_runtime.worker import messages
 
 SETTING = "DLTK_APPLY_TIMEOUT"
-UNSEEN = "send"  # the step in which a worker has not yet seen the request: it ran nothing, so another one may
+UNSENT_PHASE = "send"  # in which a worker has not seen the request: it ran nothing, so another one may
+MAX_TRIES = 3  # workers that may be found dead, one after another
 Result = TypeVar("Result")
-TRIES = 3  # workers that may be found dead, one after another
+Output = Callable[[bytes], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply answers. Warnings are sentences without a full stop."""
+
+    version: VersionId
+    rows: int  # received
+    results: Payload
+    warnings: tuple[str, ...] = ()
 
 
 class Applying:
-    """Applies models; nothing is written."""
+    """Applies models; writes nothing."""
 
     def __init__(
-        self, settings: Settings, store: ModelStore, jobs: JobStore, pool: Pool, last: LastUsed, drift: Drift
+        self, *, settings: Settings, store: ModelStore, jobs: JobRecords, pool: Pool, last: LastUsed, drift: Drift
     ) -> None:
         self._paths = settings.paths
         self._timeout = settings.apply_timeout
@@ -64,61 +67,54 @@ class Applying:
         self._drift = drift
         self._later = mismatch.LaterFits(store)
 
-    async def apply(self, request: Request, call: Call) -> Pieces:
-        """The answer with the results of the model's current version.
+    async def apply(self, request: Request, call: Call, upload: Upload | None = None) -> Applied:
+        """Apply the model's current version; `upload` is how the rows came, if they were large.
 
         Raises:
             DltkError: with the sentence for the search.
         """
         name = ModelName(await self._algorithm_of(request), request.model)
         version = self._store.serving(name)
-        call.facts |= {"algorithm": name.algorithm, "model": name.model, "version": version.number}
+        facts = call.facts
+        facts.algorithm, facts.model, facts.version = name.algorithm, name.model, version.number
         if version.number == 0:
-            algorithm.find(name.algorithm, self._paths)  # there is no kept code to go on with
+            algorithm.find(name.algorithm, self._paths)  # there is no kept code to fall back on
         with deaths_reported():
-            return await _unless_unseen(lambda: self._apply(request, version, call))
+            return await _retry_unsent(lambda: self._apply(request, version, call, upload))
 
-    async def _apply(self, request: Request, version: Version, call: Call) -> Pieces:
+    async def _apply(self, request: Request, version: Version, call: Call, upload: Upload | None) -> Applied:
         name = version.name
         printed = logs.PrintedLines(request=call.id, algorithm=name.algorithm, model=name.model)
         deadline = time.monotonic() + self._timeout
-        # All that needs no worker comes first: while one is leased, other requests wait for it.
-        message = Apply(
+        # All that needs no worker comes first: other requests wait while one is leased.
+        message = messages.Apply(
             meta=request.meta_json,
             version_column=version.number if wants_version(request.parameters) else 0,
             refuse_missing=self._refuse_missing,
-            plain=request.plain,
         )
         other = mismatch.of_features(request, version) or await self._later.warning(version)
-        rows = call.rows
-        async with self.loaded(version, printed.write, deadline, call) as (worker, loaded):
-            if rows is not None and (number := rows.number_for(worker)):
+        async with self.loaded(version, printed.write, deadline, call, upload) as (worker, loaded):
+            if upload is not None and (number := upload.number_for(worker)):
                 message = msgspec.structs.replace(message, ahead=number)
-            self._last.applied(key_of(version))
-            drifts = self._drift.warning(key_of(version))  # by the requests before, not by this one
+            self._last.applied(version.id)
+            drifts = self._drift.warning(version.id)  # from the requests before, not from this one
             try:
-                reply, results = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
+                reply, results = await worker.call(message, request.rows, deadline=deadline, setting=SETTING)
             finally:
                 call.spent(worker.phases)
-            if isinstance(reply, Failed):
-                error = await self._pool.explained(reply.error, worker)
-                raise failed(error, f"Mind that {other}." if other else "")
-            applied = expect(reply, Applied)
-            call.facts["rows"] = applied.rows
-            if rows is not None:
-                rows.applied(key_of(version), in_vain=applied.in_vain)
+            if isinstance(reply, messages.Failed):
+                raise failed(reply.error, f"Mind that {other}." if other else "")
+            applied = expect(reply, messages.Applied)
+            call.facts.rows = applied.rows
+            if upload is not None:
+                upload.applied(version.id, in_vain=applied.in_vain)
             if message.ahead:
-                call.facts["read_ahead"] = not applied.in_vain
-        text = "/apply done successfully"
-        if loaded.notice:
-            kept = f"the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"
-            text = f"{text}. WARNING: {kept}"
-        if notices := [*applied.notices, *filter(None, [other, drifts])]:
-            text = f"{text}. WARNING: {'; '.join(notices)}"
-        return answer("success", text, [results])
+                call.facts.read_ahead = not applied.in_vain
+        warnings = (_kept_code(version, loaded), "; ".join([*applied.notices, *filter(None, [other, drifts])]))
+        return Applied(version.id, applied.rows, results, tuple(filter(None, warnings)))
 
-    async def score(self, version: Version, request: Request, holdout: float) -> Scored:
-        """How a stored model does on the held-out rows of a fit's request.
+    async def score(self, version: Version, request: Request, holdout: float) -> messages.Scored:
+        """Compare what a stored model predicts on the held-out rows of a fit's request with their target.
 
         Raises:
             DltkError: it cannot be loaded or applied, or the request has no target.
@@ -126,17 +122,17 @@ class Applying:
         if not request.targets:
             raise OptionInvalid("holdout", str(holdout), "left out in a search without a target")
         deadline = time.monotonic() + self._timeout
-        message = Score(request.meta_json, holdout, request.targets[0], request.plain)
+        message = messages.Score(request.meta_json, holdout, request.targets[0])
         with deaths_reported():
             async with self.loaded(version, discard, deadline) as (worker, _):
-                reply, _ = await worker.call(message, request.data, deadline=deadline, setting=SETTING)
-        return expect(reply, Scored)
+                reply, _ = await worker.call(message, request.rows, deadline=deadline, setting=SETTING)
+        return expect(reply, messages.Scored)
 
     async def trial(self, version: Version) -> str:
-        """Load a stored model in a worker, as the next apply will; what went wrong, or nothing."""
+        """Load a stored model in a worker, as the next apply will; return what went wrong, or an empty text."""
         try:
             with deaths_reported():
-                await _unless_unseen(lambda: self._load_only(version))
+                await _retry_unsent(lambda: self._load_only(version))
         except DltkError as error:
             return error.sentence
         return ""
@@ -147,8 +143,13 @@ class Applying:
 
     @contextlib.asynccontextmanager
     async def loaded(
-        self, version: Version, sink: Sink, deadline: float, call: Call | None = None
-    ) -> AsyncIterator[tuple[Worker, Loaded]]:
+        self,
+        version: Version,
+        output: Output,
+        deadline: float,
+        call: Call | None = None,
+        upload: Upload | None = None,
+    ) -> AsyncIterator[tuple[Worker, messages.Loaded]]:
         """Lease the worker that serves `version`, with the model loaded.
 
         Raises:
@@ -157,39 +158,37 @@ class Applying:
             WorkerDied: it ended while it loaded.
         """
         began = time.monotonic()
-        wanted = call.rows.worker if call is not None and call.rows is not None else None
         imports = functools.partial(self._imports, version)
-        async with self._pool.lease(key_of(version), imports, sink, deadline, wanted) as resident:
-            worker = resident.the_worker
+        read_ahead = upload.read_ahead if upload is not None else None
+        async with self._pool.lease(version.id, imports, output, deadline, read_ahead) as resident:
             if call is not None:
-                call.waiting = False
+                call.runs()
                 call.spent({"queue": time.monotonic() - began})
             if resident.loaded is None:
-                resident.loaded = await self._load(worker, version, deadline)
+                resident.loaded = await self._load(resident, version, deadline)
                 if call is not None:
-                    call.spent(worker.phases)
-                worker.on_counts = self._counting(version)
-            yield worker, resident.loaded
+                    call.spent(resident.worker.phases)
+                resident.worker.listen(Listener(output, counts=self._counting(version)))
+            yield resident.worker, resident.loaded
 
-    def _counting(self, version: Version) -> Callable[[Counts], None]:
-        """Where the counts of the worker that serves `version` go."""
+    def _counting(self, version: Version) -> Callable[[messages.Counts], None]:
+        """Return the callback for the counts of the worker that serves `version`."""
         features = version.manifest().features if version.number else []
-        return lambda counts: self._drift.take(key_of(version), features, counts)
+        return lambda counts: self._drift.take(version.id, features, counts)
 
-    async def _load(self, worker: Worker, version: Version, deadline: float) -> Loaded:
-        worker.work = f"version {version.number} of model '{version.name.model}' of '{version.name.algorithm}'"
-        message = _load_message(version, worker.device)
-        reply, _ = await worker.call(message, deadline=deadline, setting=SETTING)
-        if isinstance(reply, Failed):
-            error = await self._pool.explained(reply.error, worker)
-            if version.number or error.step != "load":
+    async def _load(self, resident: Resident, version: Version, deadline: float) -> messages.Loaded:
+        message = _load_message(version, resident.worker.device)
+        reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
+        if isinstance(reply, messages.Failed):
+            error = reply.error
+            if version.number or error.phase != "load":
                 raise failed(error)
             text = await asyncio.to_thread(self._never_fitted, version.name, error)
             raise AlgorithmFailed(errors.NOT_APPLIED, text, error.traceback)
-        return expect(reply, Loaded)
+        return expect(reply, messages.Loaded)
 
     async def _algorithm_of(self, request: Request) -> str:
-        """The search's algorithm, or the one last fitted into the model.
+        """Return the search's algorithm, or the one last fitted into the model.
 
         Raises:
             AlgorithmMissing: neither is known.
@@ -202,8 +201,8 @@ class Applying:
             raise AlgorithmMissing(request.model)
         return found
 
-    def _never_fitted(self, name: ModelName, error: ErrorReport) -> str:
-        """Why a model without a committed version cannot be applied, and what its user can do."""
+    def _never_fitted(self, name: ModelName, error: messages.ErrorReport) -> str:
+        """Explain why a model without a committed version cannot be applied, and what to do."""
         for job in self._jobs.list():
             if (job.algorithm, job.model) == (name.algorithm, name.model) and job.state in ("queued", "running"):
                 return (
@@ -219,50 +218,48 @@ class Applying:
         )
 
     def _imports(self, version: Version) -> tuple[str, ...]:
-        """The heavy imports of the code that a worker is about to run."""
+        """Return the heavy imports of the code that a worker will run."""
         try:
             return imports_of(read_source(algorithm.find(version.name.algorithm, self._paths)))
         except DltkError:
             with contextlib.suppress(DltkError, OSError):
-                return imports_of(*unpack(version.code.read_bytes()))
+                return imports_of(*unpack(version.code()))
             return ()
 
 
-async def _unless_unseen(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Try again, a few times, when a worker turns out dead before it has seen anything of the request."""
-    for _ in range(TRIES - 1):
+async def _retry_unsent(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Try again when a worker turns out to be dead before it has seen the request, up to `MAX_TRIES` times."""
+    for _ in range(MAX_TRIES - 1):
         try:
             return await attempt()
         except WorkerDied as error:
-            if error.death.step != UNSEEN:
+            if error.death.phase != UNSENT_PHASE:
                 raise
     return await attempt()
 
 
 def imports_of(*sources: Source) -> tuple[str, ...]:
-    """The heavy imports of some code."""
-    return heavy_imports(*(cell.source for source in sources for cell in source.cells))
+    """Return the heavy imports of some code."""
+    return slow_imports(*(cell.source for source in sources for cell in source.cells))
 
 
-def key_of(version: Version) -> Key:
-    """What the pool knows a version by."""
-    return Key(version.name.algorithm, version.name.model, version.number)
+def _kept_code(version: Version, loaded: messages.Loaded) -> str:
+    """Return the warning of a version that runs its kept code, because the notebook's fails."""
+    if not loaded.notice:
+        return ""
+    return f"the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"
 
 
-def _load_message(version: Version, device: str) -> Load:
+def _load_message(version: Version, device: str) -> messages.Load:
     if version.number == 0:
-        return Load(algorithm=version.name.algorithm, load_name=version.load_name, device=device)
-    manifest = version.manifest()
-    return Load(
+        return messages.Load(algorithm=version.name.algorithm, load_name=version.location().load_name, device=device)
+    manifest, location = version.manifest(), version.location()
+    return messages.Load(
         algorithm=version.name.algorithm,
-        load_name=version.load_name,
+        load_name=location.load_name,
         device=device,
-        code=str(version.code),
-        kept_model=str(version.kept_model) if manifest.kept_by_runtime else "",
+        code=location.code,
+        kept_model=location.kept_model,
         targets=tuple(manifest.targets),
-        features=tuple(
-            FeatureKind(each.name, each.kind, each.baseline)
-            for each in manifest.features
-            if each.name not in manifest.targets
-        ),
+        features=tuple(each for each in manifest.features if each.name not in manifest.targets),
     )

@@ -1,4 +1,4 @@
-"""Whether the rows of today are still those that models were fitted on.
+"""Drift: how far the rows of applies are from those that a version was fitted on.
 
 ::
 
@@ -6,8 +6,8 @@
                                                                                │  each feature
                                                               warning, /metrics, events, dltk_status
 
-The last judgement of each model lies on disk (`DriftFiles`), so that a restart forgets only rows not judged yet.
-Several servers that share the disk judge by their own rows each; after a restart the last of them counts.
+The last judgement of each model is kept on disk (`DriftFiles`), so that a restart loses only rows not judged yet.
+Several servers that share the disk judge by their own rows each; after a restart the last one written counts.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from dltk_runtime.names import Key
-from dltk_runtime.store.manifest import Feature
-from dltk_runtime.tables.baseline import ENOUGH
+from dltk_runtime.names import VersionId
+from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
+from dltk_runtime.tables.feature import Feature
 from dltk_runtime.worker.messages import Counts
 
-FITTED = 200  # rows of the fit below which shares are chance
-DRIFTS = 0.2  # population stability index from which on a feature counts as drifting
-MOST = 500  # versions that are watched: those applied last
-NAMED = 3  # features that a warning names
+MIN_FITTED_ROWS = 200  # below which the shares of a fit's rows are chance
+DRIFT_INDEX = 0.2  # population stability index from which a feature drifts
+MAX_VERSIONS = 500  # that are watched: those applied last
+MAX_NAMED = 3  # features in a warning
 
 
 class Level(msgspec.Struct, frozen=True):
-    """How far a feature is from what it was at the fit: `index` is the population stability index, `unseen` a share."""
+    """Drift of a feature: `index` is the population stability index, `unseen` the share of new values."""
 
     feature: str
     index: float
@@ -38,7 +38,7 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """How far the features of a version are from its fit, highest first, by so many rows."""
+    """Drift of a version's features, highest first, over the last `rows` rows."""
 
     version: int
     rows: int
@@ -46,13 +46,13 @@ class Judgement(msgspec.Struct, frozen=True):
 
     @property
     def drifting(self) -> list[Level]:
-        """Those beyond the limit."""
-        return [level for level in self.levels if level.index >= DRIFTS]
+        """The features beyond the limit."""
+        return [level for level in self.levels if level.index >= DRIFT_INDEX]
 
 
 @dataclass(eq=False, slots=True)
 class _Watch:
-    """One version: the counts of the rows that were not judged yet, and the last judgement."""
+    """One version: the counts of rows not judged yet, and the last judgement."""
 
     last: Judgement
     rows: int = 0
@@ -60,86 +60,91 @@ class _Watch:
     unwritten: bool = False
 
 
-OnDrift = Callable[[Key, Level, int], None]
+OnDrift = Callable[[VersionId, Level, int], None]
 
 
-def tell_nobody(_: Key, __: Level, ___: int) -> None:
-    """The `OnDrift` of a watch that nobody listens to."""
+def _ignore(_: VersionId, __: Level, ___: int) -> None:
+    """Ignore a drifting feature: the default callback."""
 
 
 class Drift:
-    """The watch over all versions of one server; `on_drift` is told when a feature begins to drift, and the rows."""
+    """Watches all versions of one server; calls `on_drift` when a feature begins to drift, with the rows judged."""
 
-    def __init__(self, on_drift: OnDrift = tell_nobody) -> None:
+    def __init__(self, on_drift: OnDrift = _ignore) -> None:
         self._on_drift = on_drift
-        self._watches: OrderedDict[Key, _Watch] = OrderedDict()
+        self._watches: OrderedDict[VersionId, _Watch] = OrderedDict()
 
-    def take(self, key: Key, features: Sequence[Feature], counts: Counts) -> None:
+    def take(self, version: VersionId, features: Sequence[Feature], counts: Counts) -> None:
         """Add the rows of one apply; `features` are those of the version's manifest."""
-        watch = self._watch(key)
+        watch = self._watch(version)
         watch.rows += counts.rows
         for name, found in counts.features.items():
             known = watch.counts.setdefault(name, [0] * len(found))
             watch.counts[name] = [a + b for a, b in zip(known, found, strict=True)]
-        if watch.rows >= ENOUGH:
-            self._judge(key, watch, features)
+        if watch.rows >= MIN_JUDGED_ROWS:
+            self._judge(version, watch, features)
 
-    def levels(self) -> Iterator[tuple[Key, Level]]:
-        """The last judgement of every feature of every version."""
-        for key, watch in list(self._watches.items()):
+    def levels(self) -> Iterator[tuple[VersionId, Level]]:
+        """Return the last judgement of every feature of every version."""
+        for version, watch in list(self._watches.items()):
             for level in watch.last.levels:
-                yield key, level
+                yield version, level
 
-    def highest(self, key: Key) -> Level | None:
-        """The feature that is farthest from the fit."""
-        watch = self._watches.get(key)
+    def highest(self, version: VersionId) -> Level | None:
+        """Return the feature with the highest index."""
+        watch = self._watches.get(version)
         return watch.last.levels[0] if watch and watch.last.levels else None
 
-    def warning(self, key: Key) -> str:
-        """What an apply is to say of features that drift; nothing when none does."""
-        watch = self._watches.get(key)
+    def warning(self, version: VersionId) -> str:
+        """Return the warning of an apply about drifting features; empty if none drifts."""
+        watch = self._watches.get(version)
         if watch is None or not (worst := watch.last.drifting):
             return ""
-        named = ", ".join(map(_told, worst[:NAMED]))
-        more = f" and {len(worst) - NAMED} more" if len(worst) > NAMED else ""
+        named = ", ".join(map(_described, worst[:MAX_NAMED]))
+        more = f" and {len(worst) - MAX_NAMED} more" if len(worst) > MAX_NAMED else ""
         return (
             f"over the last {watch.last.rows:,} rows counted, fields have drifted from the fit: {named}{more} "
-            f"(population stability index, {DRIFTS} is the limit); consider a new fit"
+            f"(population stability index, {DRIFT_INDEX} is the limit); consider a new fit"
         )
 
-    def recall(self, judgements: Iterable[tuple[Key, Judgement]]) -> None:
-        """Begin with what was known before a restart."""
-        for key, judgement in judgements:
-            self._watch(key).last = judgement
+    def recall(self, judgements: Iterable[tuple[VersionId, Judgement]]) -> None:
+        """Start with the judgements from before a restart."""
+        for version, judgement in judgements:
+            self._watch(version).last = judgement
 
-    def unwritten(self) -> list[tuple[Key, Judgement]]:
-        """The judgements since the last call."""
-        found = [(key, watch.last) for key, watch in self._watches.items() if watch.unwritten]
-        for key, _ in found:
-            self._watches[key].unwritten = False
+    def unwritten(self) -> list[tuple[VersionId, Judgement]]:
+        """Return the judgements since the last call."""
+        found = [(version, watch.last) for version, watch in self._watches.items() if watch.unwritten]
+        for version, _ in found:
+            self._watches[version].unwritten = False
         return found
 
-    def _watch(self, key: Key) -> _Watch:
-        watch = self._watches.setdefault(key, _Watch(Judgement(key.version, 0, [])))
-        self._watches.move_to_end(key)
-        if len(self._watches) > MOST:
+    def _watch(self, version: VersionId) -> _Watch:
+        watch = self._watches.setdefault(version, _Watch(Judgement(version.number, 0, [])))
+        self._watches.move_to_end(version)
+        if len(self._watches) > MAX_VERSIONS:
             self._watches.popitem(last=False)
         return watch
 
-    def _judge(self, key: Key, watch: _Watch, features: Sequence[Feature]) -> None:
+    def _judge(self, version: VersionId, watch: _Watch, features: Sequence[Feature]) -> None:
         levels = []
         for each in features:
             counts, baseline = watch.counts.get(each.name), each.baseline
-            if counts and baseline is not None and baseline.rows >= FITTED and len(counts) == len(baseline.counts):
+            if (
+                counts
+                and baseline is not None
+                and baseline.rows >= MIN_FITTED_ROWS
+                and len(counts) == len(baseline.counts)
+            ):
                 levels.append(Level(each.name, baseline.distance(counts), baseline.unseen(counts)))
         before = {level.feature for level in watch.last.drifting}
-        watch.last = Judgement(key.version, watch.rows, sorted(levels, key=lambda level: -level.index))
+        watch.last = Judgement(version.number, watch.rows, sorted(levels, key=lambda level: -level.index))
         watch.rows, watch.counts, watch.unwritten = 0, {}, True
         for level in watch.last.drifting:
             if level.feature not in before:
-                self._on_drift(key, level, watch.last.rows)
+                self._on_drift(version, level, watch.last.rows)
 
 
-def _told(level: Level) -> str:
+def _described(level: Level) -> str:
     unseen = f", {level.unseen:.0%} of its values new" if level.unseen >= 0.01 else ""
     return f"'{level.feature}' ({level.index:.2f}{unseen})"

@@ -1,4 +1,4 @@
-"""The last judgement of each model's drift on disk: ``drift/<algorithm>/<model>.json``, a few kilobytes each."""
+"""The last drift judgement of each model on disk: ``drift/<algorithm>/<model>.json``, a few kilobytes each."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.apply.drift import MOST, Judgement
+from dltk_runtime.apply.drift import MAX_VERSIONS, Judgement
 from dltk_runtime.errors import DltkError, NameInvalid
 from dltk_runtime.files import atomic
-from dltk_runtime.names import Key, ModelName
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.store import ModelStore
 
 
 class DriftFiles:
-    """The judgements below `folder`, one for each model of `store`: that of the version which was judged last."""
+    """The judgements below `folder`, one for each model of `store`: of the version judged last."""
 
     def __init__(self, folder: Path, store: ModelStore) -> None:
         self._folder = folder
         self._store = store
 
-    def read(self) -> list[tuple[Key, Judgement]]:
-        """The judgements of versions that are current; what lies there of models that are gone is removed."""
+    def read(self) -> list[tuple[VersionId, Judgement]]:
+        """Return the judgements of current versions; remove those of deleted models."""
         found = [pair for name, path in self._all() if (pair := self._read(name, path))]
-        return found[:MOST]
+        return found[:MAX_VERSIONS]
 
-    def write(self, judgements: Iterable[tuple[Key, Judgement]]) -> None:
-        """Keep these; one that cannot be written is forgotten at the next restart, and nothing else comes of it."""
+    def write(self, judgements: Iterable[tuple[VersionId, Judgement]]) -> None:
+        """Write judgements. One that cannot be written is lost at the next restart, without other effects."""
         for key, judgement in judgements:
             path = self._folder / key.algorithm / f"{key.model}.json"
             with suppress(OSError):
@@ -40,12 +40,12 @@ class DriftFiles:
             with suppress(NameInvalid):
                 yield ModelName(path.parent.name, path.stem), path
 
-    def _read(self, name: ModelName, path: Path) -> tuple[Key, Judgement] | None:
+    def _read(self, name: ModelName, path: Path) -> tuple[VersionId, Judgement] | None:
         with suppress(OSError, msgspec.DecodeError, DltkError):
             judgement = msgspec.json.decode(path.read_bytes(), type=Judgement)
             current = self._store.current(name)
             if current is None:
                 path.unlink()
             elif current.number == judgement.version:
-                return Key(name.algorithm, name.model, judgement.version), judgement
+                return VersionId(name, judgement.version), judgement
         return None

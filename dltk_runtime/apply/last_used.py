@@ -1,4 +1,4 @@
-"""Which model was used last, and how ``/summary`` describes it without waiting for a busy worker."""
+"""The version used last, and its description for ``/summary``, which never waits for a busy worker."""
 
 from __future__ import annotations
 
@@ -10,56 +10,55 @@ from typing import Any
 import msgspec
 
 from dltk_runtime.errors import DltkError
-from dltk_runtime.names import Key
+from dltk_runtime.names import VersionId
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.store.store import ModelName, ModelStore
+from dltk_runtime.store.store import ModelStore
 from dltk_runtime.worker.messages import Describe, Described
 
-TIMEOUT = 30.0  # seconds that a notebook's summary function may take
+SUMMARY_SECONDS = 30.0  # that a notebook's summary function may take
 
 
 class LastUsed:
-    """The model used last. Descriptions are JSON: ``{"model": str(model), "model_summary": …}``."""
+    """The version used last. Descriptions are JSON: ``{"model": str(model), "model_summary": …}``."""
 
     def __init__(self, store: ModelStore, pool: Pool) -> None:
         self._store = store
         self._pool = pool
-        self._key: Key | None = None
+        self._version: VersionId | None = None
         self._known = b""
-        self._uses = 0  # tells whether what a worker said is still the last word
+        self._uses = 0  # shows whether a worker's answer is still up to date
 
-    def fitted(self, key: Key, description: bytes) -> None:
-        """A fit came to its end and described its model, as its own apply had left it."""
-        self._key, self._known, self._uses = key, description, self._uses + 1
+    def fitted(self, version: VersionId, description: bytes) -> None:
+        """Note a committed fit, with the description of its model as its own apply left it."""
+        self._version, self._known, self._uses = version, description, self._uses + 1
 
-    def applied(self, key: Key) -> None:
-        """An apply has a model now, and may put pictures into it."""
-        self._key, self._known, self._uses = key, b"", self._uses + 1
+    def applied(self, version: VersionId) -> None:
+        """Note an apply, which may put pictures into its model."""
+        self._version, self._known, self._uses = version, b"", self._uses + 1
 
     async def description(self) -> dict[str, Any]:
-        """The last model's description; empty when no model was used."""
-        key, uses = self._key, self._uses
-        if key is None:
+        """Return the description of the last version; empty if none was used."""
+        version, uses = self._version, self._uses
+        if version is None:
             return {}
-        known = self._known or await self._ask_worker(key)
+        known = self._known or await self._ask_worker(version)
         if uses == self._uses:
             self._known = known
-        known = known or await asyncio.to_thread(self._stored, key)  # not kept: the worker will know more
+        known = known or await asyncio.to_thread(self._stored, version)  # not remembered: the worker will know more
         return msgspec.json.decode(known) if known else {}
 
-    async def _ask_worker(self, key: Key) -> bytes:
-        """The description from the worker that has the model, unless it is at work."""
+    async def _ask_worker(self, version: VersionId) -> bytes:
+        """Return the description from the worker that has the model, unless it is busy."""
         with contextlib.suppress(WorkerDied):
-            async with self._pool.idle(key) as worker:
+            async with self._pool.idle(version) as worker:
                 if worker is not None:
-                    deadline = time.monotonic() + TIMEOUT
+                    deadline = time.monotonic() + SUMMARY_SECONDS
                     reply, _ = await worker.call(Describe(), deadline=deadline, setting="the limit for summary")
                     return reply.description if isinstance(reply, Described) else b""
         return b""
 
-    def _stored(self, key: Key) -> bytes:
+    def _stored(self, version: VersionId) -> bytes:
         with contextlib.suppress(DltkError, OSError):
-            name = ModelName(key.algorithm, key.model)
-            return self._store.get(name, key.version).description.read_bytes()
+            return self._store.get(version.name, version.number).description()
         return b""

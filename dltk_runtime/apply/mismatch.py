@@ -1,7 +1,7 @@
-"""Searches that ask a model for something else than it was fitted with.
+"""Searches with another algorithm or other features than their model was fitted with.
 
-Splunk's stub of a model is written by every fit, also by one that failed or was not promoted: when such a fit had
-another algorithm or other features, applies come with those from then on.
+Every fit writes Splunk's stub of its model, also a fit that failed or was not promoted. If that fit had another
+algorithm or other features, all later applies come with them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 
-from dltk_runtime.protocol import Request
+from dltk_runtime.call import Request
 from dltk_runtime.store.store import ModelName, ModelStore, Version
 
-NAMED = 8  # fields that a message names
-LOOK_EVERY = 5.0  # seconds for which it is known whether a model was fitted with another algorithm
+MAX_NAMED = 8  # fields in a message
+CACHE_SECONDS = 5.0  # for which it is remembered whether another algorithm was fitted into a model
 
 
 def of_features(request: Request, version: Version) -> str:
-    """What to say when the search has other features than the version; nothing when one has all of the other's.
+    """Return a warning when the search has other features than the version; empty if one has all of the other's.
 
     Raises:
         StoreDamaged: the version's manifest cannot be read.
@@ -40,7 +40,7 @@ def of_features(request: Request, version: Version) -> str:
 
 
 def of_algorithm(name: ModelName, store: ModelStore, algorithms: Iterable[str]) -> str:
-    """What to say of a model that another algorithm was fitted into; nothing when none was."""
+    """Return a sentence about another algorithm that was fitted into the model; empty if there is none."""
     other = store.algorithm_of(name.model, algorithms)
     if other is None or other == name.algorithm:
         return ""
@@ -54,18 +54,18 @@ def of_algorithm(name: ModelName, store: ModelStore, algorithms: Iterable[str]) 
 
 
 class LaterFits:
-    """Models into which another algorithm was fitted later than the one that an apply asks for, in any server."""
+    """Models into which another algorithm was fitted later than the one of an apply, on any server."""
 
     def __init__(self, store: ModelStore) -> None:
         self._store = store
-        self._known: dict[ModelName, tuple[float, str]] = {}  # until when, and what is to be said
+        self._known: dict[ModelName, tuple[float, str]] = {}  # valid until, warning
 
     async def warning(self, version: Version) -> str:
-        """What to say of it; nothing when the version's algorithm was the last one. Looks only now and then."""
+        """Return the warning, cached for a moment; empty if the version's algorithm was the last one."""
         until, text = self._known.get(version.name, (0.0, ""))
         if version.number and time.monotonic() > until:
             text = await asyncio.to_thread(self._look, version.name)
-            self._known[version.name] = (time.monotonic() + LOOK_EVERY, text)
+            self._known[version.name] = (time.monotonic() + CACHE_SECONDS, text)
         return text
 
     def _look(self, name: ModelName) -> str:
@@ -80,5 +80,5 @@ class LaterFits:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:NAMED])
-    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
+    shown = ", ".join(f"'{name}'" for name in names[:MAX_NAMED])
+    return f"{shown} and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else shown

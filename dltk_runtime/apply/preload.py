@@ -1,4 +1,4 @@
-"""Models that are loaded before the server says that it is ready, so that no search waits for it."""
+"""Load models before the server is ready, so that no search waits for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dltk_runtime.store.store import ModelName, ModelStore
 
 
 class Preload:
-    """Loads some models, each in a worker that stays; one that cannot be loaded is logged and holds up nobody."""
+    """Loads models, each in a worker that stays. A failure is logged and delays nothing."""
 
     def __init__(self, names: Sequence[ModelName], store: ModelStore, applying: Applying) -> None:
         self._names = names
@@ -22,7 +22,7 @@ class Preload:
         self.done = not names
 
     async def run(self) -> None:
-        """Load them all; `done` says when."""
+        """Load them all, then set `done`."""
         await asyncio.gather(*map(self._load, self._names))
         self.done = True
 

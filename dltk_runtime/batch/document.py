@@ -12,7 +12,8 @@ from nbformat import NotebookNode
 
 from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.lab import kernelspec
-from dltk_runtime.notebook.source import Source, is_definition
+from dltk_runtime.notebook.cells import is_definition
+from dltk_runtime.notebook.source import Source
 
 RUN, FIT, APPLY = "run", "fit", "apply"
 INJECTED = "injected-parameters"  # papermill's own tag
@@ -22,7 +23,12 @@ OURS = "dltk"  # the key of our metadata, in the notebook's and in cells'
 _BEGIN = "df, param = stage()"
 _END = "results = apply(model, df, param)\nresults"
 _DRIVERS = {
-    FIT: (f"{_BEGIN}\nmodel = init(df, param)", "info = fit(model, df, param)\ninfo", _END),
+    FIT: (
+        f"{_BEGIN}\nmodel = init(df, param)",
+        "info = fit(model, df, param)\ninfo",
+        'saved = save(model, "")',
+        _END,
+    ),
     APPLY: (f'{_BEGIN}\nmodel = load("")', _END),
 }
 
@@ -48,7 +54,7 @@ def build(notebook: Source, mode: str) -> Document:
             *(cell for cell in cells if number_of(cell) in exported),
             *map(_driver, range(len(_DRIVERS[mode])), _DRIVERS[mode]),
         ]
-    spec = {"name": kernelspec.NAME, "display_name": "DLTK", "language": "python"}
+    spec = {"name": kernelspec.KERNEL_NAME, "display_name": "DLTK", "language": "python"}
     metadata = {"kernelspec": spec, "language_info": {"name": "python"}}
     return Document(nbformat.v4.new_notebook(cells=cells, metadata=metadata))
 

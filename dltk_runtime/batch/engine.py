@@ -76,7 +76,7 @@ def execute(execution: Execution) -> None:
             execution.output,
             parameters=dict(execution.parameters),
             engine_name=NAME,
-            kernel_name=kernelspec.NAME,
+            kernel_name=kernelspec.KERNEL_NAME,
             progress_bar=False,
             autosave_cell_every=0,  # each cell is saved when it has ended, without its secrets
             execution=execution,

@@ -78,7 +78,7 @@ def deliver(order: Order, stream: Stream, settings: Settings) -> Iterator[Delive
         raise BatchInvalid(
             "A flow's search must begin with events (index=…), not with '|': only those are read by index time."
         )
-    folder = settings.paths.flows / checked("a flow", stream.flow)
+    folder = settings.paths.flows / checked("flow", stream.flow)
     new = Mark(stream.search, stream.destination.address, stream.since)
     with held(folder, new) as watermark, _with_files(order, folder) as ready:
         prepare(ready, settings.paths)

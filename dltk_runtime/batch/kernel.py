@@ -1,7 +1,7 @@
-"""Inside the kernel of a batch run: data for `stage`, names for `save` and `load`, and what is left at the end.
+"""The kernel's side of a batch run: data for `stage`, names for `save` and `load`, and the report at the end.
 
-The run's client calls `begin` before the first cell, `Run.take_over` after each and `Run.finish` after the last one,
-all silently: the notebook's own text stays as its author wrote it.
+The client of the run (`engine.py`) calls `begin` before the first cell, `Run.take_over` after each cell and
+`Run.finish` after the last one, all silently: the notebook's text stays as its author wrote it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import json
 import pickle
 import sys
 from collections.abc import Callable
@@ -18,181 +17,162 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
 import msgspec
 import pandas as pd
 
 from dltk_runtime.batch import task as files
-from dltk_runtime.batch.task import Column, Report, Task
+from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.notebook import parameters
-from dltk_runtime.notebook.loader import CodeFinder, pack
+from dltk_runtime.notebook.loader import CodeFinder
+from dltk_runtime.notebook.source import pack
 from dltk_runtime.tables import table
-from dltk_runtime.worker import describe
+from dltk_runtime.worker.fit import Meta, ModelFit, Target
+from dltk_runtime.worker.model import read_pickle
 
 Namespace = dict[str, Any]
+Function = Callable[..., Any]
 
 
 def begin(task: str, namespace: Namespace) -> Run:
-    """Start to serve a run in this kernel."""
+    """Begin a run in this kernel. `task` is the path of its task file, `namespace` that of the notebook's cells."""
     run = Run(files.read_task(Path(task)), namespace)
     run.take_over()
     return run
 
 
 class Run:
-    """One run in its kernel. `record` is what its functions were called with and answered, last of all."""
+    """One run in its kernel. `fit` is the last fit that succeeded."""
 
     def __init__(self, task: Task, namespace: Namespace) -> None:
         self.task = task
         self.namespace = namespace
-        self.record: dict[str, Any] = {}
-        self._taken: dict[str, Callable[..., Any]] = {}
+        self.fit: ModelFit | None = None
+        self._begun: ModelFit | None = None  # by `init`, of a fit of the algorithm alone
+        self._results: list[Any] = []  # of the last apply, if there was one
+        self._calls = _Calls()
+        self._replaced: dict[str, Function] = {}  # by the name of the notebook's function
+        self._target = Target(task.save_name, task.version_folder, task.keep_model_at)
 
     # ------------------------------------------------------------ before and after cells
 
     def take_over(self) -> None:
-        """Stand before the notebook's functions, as far as its cells have defined them so far."""
-        for name in ("fit", "apply", "save", "load"):
+        """Replace the notebook's functions, as far as its cells have defined them."""
+        for name in ("init", "fit", "apply", "save", "load"):
             function = self.namespace.get(name)
-            if callable(function) and not isinstance(function, type) and function is not self._taken.get(name):
-                self._taken[name] = self.namespace[name] = functools.wraps(function)(self._before(name, function))
+            if callable(function) and not isinstance(function, type) and function is not self._replaced.get(name):
+                self._replaced[name] = self.namespace[name] = functools.wraps(function)(self._around(name, function))
         self.namespace["stage"] = self.stage
         if self.task.kept_model:
-            self.namespace.setdefault("load", self._before("load", None))
+            self.namespace.setdefault("load", self._around("load", None))
+        if self.task.fits_alone:
+            self.namespace.setdefault("save", self._around("save", None))
 
     def snapshot(self, path: str) -> None:
-        """Keep the variables, for a resumed run that finds the notebook's definitions again by itself.
+        """Pickle the variables for a resumed run, whose cells define the notebook's functions again.
 
         Raises:
-            Exception: some of them cannot be pickled; then nothing is kept.
+            Exception: some of them cannot be pickled; then nothing is written.
         """
-        content = pickle.dumps({"record": self.record, "variables": _variables(self.namespace)})
+        state = (self.fit, self._begun, self._results, self._calls)
+        content = pickle.dumps({"state": state, "variables": _variables(self.namespace)})
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         target.touch(mode=0o600)
         target.write_bytes(content)
 
     def restore(self, path: str) -> None:
-        """Take the variables of a snapshot up again; what the cells have defined since wins."""
+        """Restore the variables of a snapshot, except those that cells have defined since."""
         kept = pickle.loads(Path(path).read_bytes())  # noqa: S301 - we wrote it ourselves, in our own home
-        self.record = kept["record"]
+        self.fit, self._begun, self._results, self._calls = kept["state"]
         self.namespace.update({name: value for name, value in kept["variables"].items() if name not in self.namespace})
 
     def finish(self) -> None:
-        """Write the results, what a version needs, and the report, which is last."""
-        fitted = "info" in self.record
-        kept = self._save_at_last() if fitted and self.task.save_name else False
-        description, notices = self._describe()
-        folder = Path(self.task.folder)
-        (folder / files.DESCRIPTION).write_bytes(description)
-        (folder / files.HELPERS).write_bytes(pack(_helpers()))
-        frame = self.record.get("frame", pd.DataFrame())
-        report = Report(
-            fitted=fitted,
-            rows=len(frame),
-            results=self._write_results(),
-            columns=tuple(Column(str(name), table.kind(column)) for name, column in frame.items()),
-            targets=tuple(self.record.get("param", {}).get("target_variables", ())),
-            info=msgspec.json.decode(describe.to_json(self.record.get("info"))),
-            metrics=describe.metrics(self.record.get("info")),
-            libraries=describe.libraries(),
-            kept_by_runtime=kept,
-            notices=(*describe.warnings(self.record.get("info")), *notices),
-        )
-        files.write(folder, files.REPORT, report)
+        """Save and describe the model as far as no cell has, then write the results and the report."""
+        fit = self.fit if self.task.save_name else None
+        if fit is not None:
+            if not fit.saved:
+                fit.save(self._notebooks("save"), fit.model, self._target)
+            fit.describe(self.namespace.get("summary"))
+        files.write(Path(self.task.folder), files.REPORT, self._report(fit))
 
     # ------------------------------------------------------------ in place of the notebook's functions
 
-    def stage(self, name: str = "") -> tuple[pd.DataFrame, dict[str, Any]]:  # noqa: ARG002 - notebooks name their data
-        """The run's data and `param`, whatever name the notebook asks for."""
+    def stage(self, name: str = "") -> tuple[pd.DataFrame, Meta]:  # noqa: ARG002 - notebooks name their data
+        """The run's data and `param`, for any `name`."""
         task = self.task
         frame = _read(Path(task.data))
-        param = self._meta(frame)
+        param = files.meta_of(task, () if task.staged_meta else _features(frame, task))
         if task.declared:
             param["parameters"] = parameters.parameters(self.namespace)
         return frame[_sent(frame, param)] if task.alone else frame, param
 
-    def _before(self, name: str, function: Callable[..., Any] | None) -> Callable[..., Any]:
-        return functools.partial(getattr(self, f"_{name}"), function)
+    def _around(self, name: str, function: Function | None) -> Function:
+        """What stands in for `function`; calls from within the notebook's functions go to `function` itself."""
+        stand_in = getattr(self, f"_{name}")
 
-    def _fit(self, function: Callable[..., Any], model: Any, df: pd.DataFrame, param: dict[str, Any]) -> Any:
-        columns = df.copy()  # as they came, whatever fit does
-        info = function(model, df, param)
-        self.record.update(model=model, frame=columns, param=param, info=info, saved=False)
+        def around(*arguments: Any, **named: Any) -> Any:
+            if function is not None and self._calls.nested:
+                return function(*arguments, **named)
+            return stand_in(function, *arguments, **named)
+
+        return around
+
+    def _notebooks(self, name: str) -> Function | None:
+        """The notebook's own function of this name."""
+        function = getattr(self.namespace.get(name), "__wrapped__", None)
+        return function if callable(function) else None
+
+    def _init(self, function: Function, df: pd.DataFrame, param: Meta) -> Any:
+        if not self.task.fits_alone:
+            return self._calls("init", function, df, param)
+        self._begun = ModelFit(df, param, self._calls, self.task.holdout)
+        return self._begun.init(function, self.namespace.get("summary"))
+
+    def _fit(self, function: Function, model: Any, df: pd.DataFrame, param: Meta) -> Any:
+        fit = self._begun or ModelFit(df, param, self._calls)
+        info = fit.fit(function, model)
+        self.fit = fit
         return info
 
-    def _apply(self, function: Callable[..., Any], model: Any, df: pd.DataFrame, param: dict[str, Any]) -> Any:
-        results = function(model, df, param)
-        self.record["results"] = results
+    def _apply(self, function: Function, model: Any, df: pd.DataFrame, param: Meta) -> Any:
+        if self.task.fits_alone and self.fit is not None:
+            results = self.fit.apply(function)
+        else:
+            results = self._calls("apply", function, model, df, param)
+        self._results = [results]
         return results
 
-    def _save(self, function: Callable[..., Any], model: Any, name: str) -> Any:
-        if not self.task.save_name or "info" not in self.record:
-            return function(model, name)
-        self.record["saved"] = True
-        return function(model, self.task.save_name)
+    def _save(self, function: Function | None, model: Any, name: str) -> Any:
+        if self.fit is not None and self.task.save_name:
+            return self.fit.save(function, model, self._target)
+        return self._calls("save", function, model, name) if function is not None else None
 
-    def _load(self, function: Callable[..., Any] | None, name: str) -> Any:
-        if self.record.get("saved"):
-            if function is not None and _stored(self.task):
-                return function(self.task.save_name)
-            return self.record["model"]
+    def _load(self, function: Function | None, name: str) -> Any:
+        if self.fit is not None and self.fit.saved:
+            kept = function is None or self.fit.fitted.kept_by_runtime
+            return self.fit.model if kept or function is None else self._calls("load", function, self.task.save_name)
         if self.task.kept_model:
-            with open(self.task.kept_model, "rb") as file:
-                return cloudpickle.load(file)
+            return read_pickle(self.task.kept_model)
         if function is None:
             raise RuntimeError("the notebook defines no load function, and no model was kept for it")
-        return function(self.task.load_name or name)
-
-    # ------------------------------------------------------------ the data
-
-    def _meta(self, frame: pd.DataFrame) -> dict[str, Any]:
-        """`param` as a search would have sent it."""
-        task = self.task
-        if task.staged_meta:
-            meta: dict[str, Any] = json.loads(Path(task.staged_meta).read_bytes())
-        else:
-            meta = {"options": {}, "feature_variables": _features(frame, task)}
-            if task.targets and not task.applying:
-                meta["options"]["target_variable"] = list(task.targets)
-                meta["target_variables"] = list(task.targets)
-        meta["options"]["params"] = {"algo": task.algorithm, **task.parameters}
-        meta["options"]["model_name"] = task.model
-        if task.applying:
-            meta.pop("target_variables", None)
-        return meta
+        return self._calls("load", function, self.task.load_name or name)
 
     # ------------------------------------------------------------ the end
 
-    def _save_at_last(self) -> bool:
-        """Save a model that no cell has saved; True when `save` stores nothing and the model is kept as it is."""
-        save, model = self.namespace.get("save"), self.record["model"]
-        if not _stored(self.task) and callable(save):
-            save(model, self.task.save_name)
-        if _stored(self.task):
-            return False
-        with open(self.task.keep_model_at, "wb") as file:
-            cloudpickle.dump(model, file)
-        return True
-
-    def _describe(self) -> tuple[bytes, tuple[str, ...]]:
-        model, summary = self.record.get("model"), self.namespace.get("summary")
-        said: Any = None
-        notices: tuple[str, ...] = ()
-        if callable(summary):
-            try:
-                said = summary(model)
-            except Exception as error:  # noqa: BLE001 - a summary that raises must not cost the model
-                notices = (f"summary failed: {type(error).__name__}: {error}",)
-        return describe.description(model, said), notices
+    def _report(self, fit: ModelFit | None) -> Report:
+        results = self._write_results()
+        if fit is None:
+            return Report(results=results)
+        fitted = msgspec.structs.replace(fit.fitted, code=pack(_imported_modules()))
+        return Report(fitted=fitted, targets=tuple(fit.meta.get("target_variables", ())), results=results)
 
     def _write_results(self) -> int | None:
-        """Put the results of the last apply where they are wanted; how many rows they have."""
-        if "results" not in self.record:
+        """Write the results of the last apply to `out`; returns their number of rows, None if there are none."""
+        if not self._results:
             if self.task.out:
                 raise RuntimeError("no cell called apply, so that there are no results to write")
             return None
-        results = table.to_frame(self.record["results"])
+        results = table.to_frame(self._results[0])
         if self.task.out:
             target = Path(self.task.out)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -200,6 +180,20 @@ class Run:
             _write(results, unfinished, target.suffix)
             unfinished.replace(target)
         return len(results)
+
+
+class _Calls:
+    """Calls functions of the notebook. `nested` is true while one runs."""
+
+    def __init__(self) -> None:
+        self.nested = False
+
+    def __call__(self, phase: str, function: Function, /, *arguments: Any) -> Any:  # noqa: ARG002 - a worker's has it
+        before, self.nested = self.nested, True
+        try:
+            return function(*arguments)
+        finally:
+            self.nested = before
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -217,7 +211,7 @@ def _features(frame: pd.DataFrame, task: Task) -> list[str]:
     """The columns that are features, in the frame's order.
 
     Raises:
-        ValueError: a name or glob that no column has.
+        ValueError: a name or glob matches no column.
     """
     columns = [str(name) for name in frame.columns]
     wanted = task.features or ("*",)
@@ -228,23 +222,19 @@ def _features(frame: pd.DataFrame, task: Task) -> list[str]:
     return [name for name in columns if name not in task.targets and any(fnmatchcase(name, each) for each in wanted)]
 
 
-def _sent(frame: pd.DataFrame, param: dict[str, Any]) -> list[str]:
-    """The columns that a search sends: those that are named, in the frame's order."""
+def _sent(frame: pd.DataFrame, param: Meta) -> list[str]:
+    """The columns that a search sends: features and targets, in the frame's order."""
     named = {*param["feature_variables"], *param.get("target_variables", ())}
     return [name for name in frame.columns if str(name) in named]
 
 
-def _stored(task: Task) -> bool:
-    return any(entry.is_file() for entry in Path(task.version_folder).rglob("*"))
-
-
-def _helpers() -> list[Any]:
-    """What the notebook has imported as ``app.model.…``."""
+def _imported_modules() -> list[Any]:
+    """The sources that the notebook has imported as ``app.model.…``."""
     return [source for finder in sys.meta_path if isinstance(finder, CodeFinder) for source in finder.sources]
 
 
 def _variables(namespace: Namespace) -> Namespace:
-    """The variables of a notebook's cells: no definitions, nothing of IPython's or ours."""
+    """The variables of a notebook's cells, without definitions and without those of IPython and the runtime."""
     left_out = {"In", "Out", "exit", "quit", "get_ipython", "open"}
     with contextlib.suppress(KeyError):
         left_out |= set(namespace["get_ipython"]().user_ns_hidden)

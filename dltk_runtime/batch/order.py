@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dltk_runtime.batch.document import RUN
+from dltk_runtime.batch.document import FIT, RUN
 from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.batch.scrub import Scrubber, is_secret, resolve
 from dltk_runtime.fit.options import FitOptions, fit_options
 from dltk_runtime.names import ModelName, checked
 from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.algorithm import contract_of, find
+from dltk_runtime.notebook.declaration import Value, declared
 from dltk_runtime.notebook.errors import AlgorithmInvalid
-from dltk_runtime.notebook.parameters import Value
 from dltk_runtime.notebook.source import Source, read_source
 from dltk_runtime.paths import Paths
 
@@ -84,24 +84,33 @@ def prepare(order: Order, paths: Paths) -> Prepared:
         raise AlgorithmInvalid(source.name, problems)
     values, secrets = _parameters(order, source)
     data, meta = _data(order.data, paths)
-    options = _options(order.parameters, values)
+    options = _options(order, values, data)
     return Prepared(order, ModelName(source.name, order.model), source, data, meta, values, secrets, options)
 
 
 def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[str, str]]:
-    known = parameters.declared(source.parameters.source) if source.parameters else ()
+    known = declared(source.parameters.source) if source.parameters else ()
     secrets = {name: resolve(name, text) for name, text in order.parameters.items() if is_secret(text)}
     values, wrong = parameters.values({**order.parameters, **secrets}, known)
     parameters.refuse(source.name, [Scrubber(secrets).text(each) for each in wrong], known)
     return {name: values[name] for name in order.parameters if name in values}, secrets
 
 
-def _options(given: Mapping[str, str], declared: Mapping[str, Value]) -> FitOptions:
-    """What the parameters ask of the runtime; of those of a search a run takes `promote` alone."""
-    own = {name: value for name, value in given.items() if name in parameters.RUNTIME and name not in declared}
-    if others := sorted(own.keys() - {"promote"}):
-        raise BatchInvalid(f"A batch run takes no {', '.join(others)}: of the runtime's own parameters promote alone.")
-    return fit_options(own)
+def _options(order: Order, declared: Mapping[str, Value], data: Path) -> FitOptions:
+    """The runtime's own parameters: `promote` and, for a fit of the algorithm alone, `holdout`."""
+    given = order.parameters
+    own = {name: given[name] for name in parameters.RUNTIME_PARAMETERS if name in given and name not in declared}
+    taken = {"promote", "holdout"} if order.mode == FIT else {"promote"}
+    if others := sorted(own.keys() - taken):
+        raise BatchInvalid(
+            f"A batch run takes no {', '.join(others)}: of the runtime's own parameters it takes promote and, with "
+            "--fit, holdout."
+        )
+    options = fit_options(own)
+    if options.holdout and data.suffix != ".csv":
+        # Its values could differ in their last digit once they are compared as CSV, and so be on the other side.
+        raise BatchInvalid(f"holdout={own['holdout']} needs the rows as .csv, not {data.suffix}.")
+    return options
 
 
 def _data(text: str, paths: Paths) -> tuple[Path, Path | None]:

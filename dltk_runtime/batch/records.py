@@ -13,7 +13,7 @@ import pandas as pd
 
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.emulator.mltk.reply import merge, rename
-from dltk_runtime.splunk.columns import EXACT, TIME
+from dltk_runtime.splunk.columns import MAX_EXACT_INTEGER, TIME
 
 KEY = "event_key"
 # What an event has of its own in its new place: the old one's go on under the names that summary indexing gives them.
@@ -104,6 +104,6 @@ def _plain(value: Any) -> Any:
     plain = value.item() if hasattr(value, "item") else value
     if isinstance(plain, float) and not math.isfinite(plain):
         return str(plain)
-    if isinstance(plain, float) and plain.is_integer() and abs(plain) <= EXACT:
+    if isinstance(plain, float) and plain.is_integer() and abs(plain) <= MAX_EXACT_INTEGER:
         return int(plain)
     return plain if isinstance(plain, int | float | str) else str(plain)

@@ -9,10 +9,12 @@ import shutil
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from dltk_runtime.apply.apply import Applying
 from dltk_runtime.apply.drift import Drift
@@ -23,15 +25,21 @@ from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.order import Order, Prepared, prepare
 from dltk_runtime.batch.scrub import Scrubber
-from dltk_runtime.batch.task import Report, Task
+from dltk_runtime.batch.task import Report, Task, meta_of
+from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
+from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.jobs.store import TOUCH_EVERY, Job, JobStore
+from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
+from dltk_runtime.jobs.store import Job, JobStore
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.notebook.source import pack, unpack
+from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
-from dltk_runtime.store.store import Facts, Feature, ModelStore, Reservation, SourceHash, Version
+from dltk_runtime.store.interface import Location
+from dltk_runtime.store.store import ModelStore, Reservation, Version
+from dltk_runtime.worker.messages import Fitted
 
 RETRY_AFTER = 1.0  # seconds, and twice as long each further time
 
@@ -71,7 +79,7 @@ class _Run:
         self._order = prepared.order
         self._settings = settings
         self._paths = settings.paths
-        self._store = ModelStore(self._paths, settings.keep_versions)
+        self._store = ModelStore.open(self._paths, settings.keep_versions)
         self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
         self._scrubber = Scrubber(prepared.secrets)
         self._ends = time.monotonic() + self._order.deadline
@@ -114,8 +122,10 @@ class _Run:
             execute(execution)
             execution.snapshot.unlink(missing_ok=True)
             report = task.read_report(folder)
-            version = self._commit(reservation, report, folder, job) if reservation and report.fitted else None
-        done = self._settle(job, report, version, serving.number)
+            version = None
+            if reservation is not None and report.fitted is not None:
+                version = self._commit(reservation, report.fitted, report.targets, job)
+        done = self._settle(job, given, report, version, serving.number)
         number = version.number if version else serving.number
         return Outcome(job.id, done, executed, report.results, version, number, next(iter(given.targets), None))
 
@@ -137,6 +147,7 @@ class _Run:
             targets = targets or tuple(manifest.targets)
             known = tuple(each.name for each in manifest.features if each.name not in targets)
             features = features or known
+        save, load = reservation.location if reservation else Location(""), serving.location()
         return Task(
             folder=str(folder),
             data=str(self._prepared.data),
@@ -149,12 +160,13 @@ class _Run:
             declared=self._prepared.source.parameters is not None,
             features=features,
             targets=targets,
+            holdout=self._prepared.options.holdout,
             out=str(order.out.absolute()) if order.out else "",
-            save_name=reservation.load_name if reservation else "",
-            version_folder=str(reservation.folder) if reservation else "",
-            keep_model_at=str(reservation.kept_model) if reservation else "",
-            load_name=serving.load_name,
-            kept_model=str(serving.kept_model) if manifest and manifest.kept_by_runtime else "",
+            save_name=save.load_name,
+            version_folder=save.folder,
+            keep_model_at=save.kept_model,
+            load_name=load.load_name,
+            kept_model=load.kept_model,
         )
 
     def _execution(self, job: Job, folder: Path, executed: Path) -> Execution:
@@ -191,47 +203,47 @@ class _Run:
 
     # ------------------------------------------------------------ after
 
-    def _commit(self, reservation: Reservation, report: Report, folder: Path, job: Job) -> Version:
-        """Make a version of what the notebook fitted."""
+    def _commit(self, reservation: Reservation, fitted: Fitted, targets: Sequence[str], job: Job) -> Version:
+        """Commit the model that the notebook fitted as a version."""
         job.phase("commit")
-        sources = [self._prepared.source, *unpack((folder / task.HELPERS).read_bytes())]
-        facts = Facts(
-            sources=[SourceHash(each.name, each.path, each.sha256) for each in sources],
-            parameters=self._prepared.texts,
-            targets=list(report.targets),
-            features=[Feature(each.name, each.kind) for each in report.columns],
-            rows=report.rows,
-            info=report.info,
-            metrics=dict(report.metrics),
-            libraries=report.libraries,
-            job=job.id,
-            kept_by_runtime=report.kept_by_runtime,
-            notices=list(report.notices),
-        )
-        return reservation.commit(facts, pack(sources), (folder / task.DESCRIPTION).read_bytes())
+        code = pack([self._prepared.source, *unpack(fitted.code)])
+        fitted = msgspec.structs.replace(fitted, code=code)
+        facts = facts_of(fitted, parameters=self._prepared.texts, targets=targets, job=job.id)
+        return reservation.commit(facts, fitted.code, fitted.description)
 
-    def _settle(self, job: Job, report: Report, version: Version | None, applied: int) -> str:
-        """Try the version in a worker, make it current when it serves, and end the job; how it ended."""
+    def _settle(self, job: Job, given: Task, report: Report, version: Version | None, applied: int) -> str:
+        """Try the version in a worker, promote it if it serves, and end the job; returns the job's message."""
         done = f"{self._prepared.source.path} ran to its end."
         promoted = False
-        if version is not None:
+        if version is not None and report.fitted is not None:
             job.phase("promote")
-            decision = asyncio.run(self._decision(version))
+            decision = asyncio.run(self._decision(version, self._held_out(given, report.fitted)))
             self._store.prune(version.name)
-            promoted, done = decision.current, f"{done} {decision.text}"
-        rows = report.rows if report.fitted else report.results or 0
+            warnings = "".join(f" WARNING: {each}." for each in report.fitted.notices)
+            promoted, done = decision.current, f"{done} {decision.text}{warnings}"
+        rows = report.fitted.rows if report.fitted else report.results or 0
         job.succeed(rows=rows, version=version.number if version else applied, promoted=promoted, message=done)
         return done
 
-    async def _decision(self, version: Version) -> Decision:
-        """Have a worker load the version, as the next apply will, and make it current where `promote` says so."""
+    def _held_out(self, given: Task, fitted: Fitted) -> Request | None:
+        """The fit as a request, of which the held-out rows are compared; None if none were held out."""
+        if not given.holdout:
+            return None
+        features = [each.name for each in fitted.features if each.name not in given.targets]
+        rows = Payload(self._prepared.data.read_bytes(), escaped=False)
+        return Request.of(rows, meta_of(given, features))
+
+    async def _decision(self, version: Version, request: Request | None) -> Decision:
+        """Try the version in a worker, as the next apply will use it, and promote it where `promote` says so."""
         settings = replace(self._settings, spares=0)
         pool = Pool(settings)
         last = LastUsed(self._store, pool)
         try:
             await pool.start()
-            applying = Applying(settings, self._store, self._jobs, pool, last, Drift())
-            return await Promotion(self._store, applying).settle(version, self._prepared.options, None)
+            applying = Applying(
+                settings=settings, store=self._store, jobs=self._jobs, pool=pool, last=last, drift=Drift()
+            )
+            return await Promotion(self._store, applying).settle(version, self._prepared.options, request)
         finally:
             await pool.close()
 
@@ -265,6 +277,6 @@ class _Run:
             touching.join()
 
 
-def _touch(jobs: JobStore, over: threading.Event) -> None:
-    while not over.wait(TOUCH_EVERY):
+def _touch(jobs: JobRecords, over: threading.Event) -> None:
+    while not over.wait(TOUCH_SECONDS):
         jobs.touch()

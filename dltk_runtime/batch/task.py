@@ -1,65 +1,75 @@
-"""What a run's kernel is told, and what it answers: two files, the two halves of one conversation."""
+"""The conversation between a run and its kernel: the task is read before the first cell, the report written last."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from dltk_runtime.files import atomic
+from dltk_runtime.worker.messages import Fitted
 
 TASK, REPORT = "task.json", "report.json"
-DESCRIPTION, HELPERS = "description.json", "helpers.json"
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What the kernel does for a run; paths are absolute, "" stands for none."""
+    """What the kernel does for a run. Paths are absolute; "" stands for none."""
 
-    folder: str  # where the answer goes
-    data: str  # CSV or parquet
+    folder: str  # of the report
+    data: str  # path of a CSV or parquet file
     algorithm: str
     model: str
     applying: bool = False  # the notebook only applies the current version
-    alone: bool = False  # the algorithm alone runs, and gets the columns that a search would send
-    staged_meta: str = ""  # the JSON that `mode=stage` wrote beside the rows
+    alone: bool = False  # only the algorithm's cells run, with the columns that a search would send
+    staged_meta: str = ""  # path of the JSON that `mode=stage` wrote beside the rows
     parameters: dict[str, str] = {}  # as they were given; a secret by its name
     declared: bool = False  # whether the notebook declares parameters
     features: tuple[str, ...] = ()  # names and globs; none: all columns but the target
     targets: tuple[str, ...] = ()
-    out: str = ""  # where the results go
-    save_name: str = ""  # what `save` is called with
-    version_folder: str = ""  # where the version's files must lie afterwards
-    keep_model_at: str = ""  # where the model goes when `save` stores nothing
-    load_name: str = ""  # what `load` is called with for the current version
-    kept_model: str = ""  # the current version's model, when its `save` stored nothing
+    holdout: float = 0.0  # share of the rows that `fit` must not see; needs `alone`
+    out: str = ""  # path of the results
+    save_name: str = ""  # the `name` for `save`
+    version_folder: str = ""  # `save` stores its files below it
+    keep_model_at: str = ""  # path of the runtime's own pickle, for a `save` that stores nothing
+    load_name: str = ""  # the `name` for `load` of the current version
+    kept_model: str = ""  # path of the current version's pickle, if its `save` stored nothing
 
-
-class Column(msgspec.Struct, frozen=True):
-    """A column of the frame that was fitted; `kind` is number, boolean or text."""
-
-    name: str
-    kind: str
+    @property
+    def fits_alone(self) -> bool:
+        """Whether the algorithm alone is fitted, in the order of a search's fit."""
+        return self.alone and not self.applying
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run ended that came to its end."""
+    """The outcome of a run that reached its end."""
 
-    fitted: bool = False
-    rows: int = 0  # that were fitted
-    results: int | None = None  # rows of the last apply
-    columns: tuple[Column, ...] = ()
+    fitted: Fitted | None = None  # `code` holds the imported modules alone; None if nothing was fitted
     targets: tuple[str, ...] = ()
-    info: Any = None
-    metrics: dict[str, float] = {}
-    libraries: dict[str, str] = {}
-    kept_by_runtime: bool = False
-    notices: tuple[str, ...] = ()
+    results: int | None = None  # rows of the last apply
+
+
+def meta_of(task: Task, features: Sequence[str]) -> dict[str, Any]:
+    """The `meta` that a search with these features would have sent for the task."""
+    if task.staged_meta:
+        meta: dict[str, Any] = json.loads(Path(task.staged_meta).read_bytes())
+    else:
+        meta = {"options": {}, "feature_variables": list(features)}
+        if task.targets and not task.applying:
+            meta["options"]["target_variable"] = list(task.targets)
+            meta["target_variables"] = list(task.targets)
+    meta["options"]["params"] = {"algo": task.algorithm, **task.parameters}
+    meta["options"]["model_name"] = task.model
+    if task.applying:
+        meta.pop("target_variables", None)
+    return meta
 
 
 def write(folder: Path, name: str, content: Task | Report) -> None:
-    """Put one of the two files in place."""
-    atomic.write(folder / name, msgspec.json.encode(content))
+    """Write one of the two files atomically."""
+    atomic.write(folder / name, atomic.to_json(content))
 
 
 def read_task(path: Path) -> Task:

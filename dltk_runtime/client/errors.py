@@ -1,4 +1,4 @@
-"""dltk_runtime.client.errors."""
+"""Errors of calls to a container."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dltk_runtime.errors import DltkError, shown
 
 
 class ApiRefused(DltkError):
-    """A container refused a request under ``/v1``."""
+    """The container refused a request under ``/v1``; `detail` is its explanation."""
 
     def __init__(self, url: str, status: int, detail: str) -> None:
         super().__init__(f"{detail} (HTTP {status} from {url})")
@@ -14,20 +14,23 @@ class ApiRefused(DltkError):
 
 
 class Unreachable(DltkError):
-    """No answer from the container; `url` is the address that was asked."""
+    """The container does not answer; `url` is its configured address."""
 
     http_status = 502
 
     def __init__(self, url: str, cause: str) -> None:
         super().__init__(
-            f"No answer from the container at {url}: {cause}. Check that it runs, that --url (or DLTK_URL) names its "
-            "address, port and scheme (http or https), and for https that --cafile (or DLTK_CAFILE) names its "
+            f"No answer from the container at {url}: {cause}. Check that it is running, that --url (or DLTK_URL) has "
+            "its scheme (http or https), host and port, and for https that --cafile (or DLTK_CAFILE) names its "
             "certificate."
         )
 
 
 class ReplyUnreadable(DltkError):
-    """An answer that is not the JSON of protocol 1.3. Begins as Splunk's own text does."""
+    """An answer that is not the JSON of protocol 1.3.
+
+    The text begins as Splunk's own message does.
+    """
 
     http_status = 502
 

@@ -1,24 +1,26 @@
-"""The HTTP client that Splunk's side is: Python's urllib, a bare token, no compression, no retry (protocol 1)."""
+"""Call a container as Splunk calls it: a bare token, no compression, no retry (protocol 1)."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import ssl
-import urllib.error
-import urllib.parse
-import urllib.request
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from ssl import SSLContext
+from typing import Any, Self
 
 from dltk_runtime.client.errors import Unreachable
+from dltk_runtime.http_client import HttpClient
+from dltk_runtime.settings import ClientSettings
+from dltk_runtime.tls import client_context
+
+USER_AGENT = f"Python-urllib/{sys.version_info.major}.{sys.version_info.minor}"  # Splunk's own client
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer, whatever its status; `url` is what was asked."""
+    """A response, whatever its status; `url` is the address that was called."""
 
     url: str
     status: int
@@ -26,101 +28,56 @@ class Reply:
     body: bytes
 
 
-def post(
-    url: str,
-    token: str,
-    path: str,
-    payload: Mapping[str, Any],
-    timeout: float | None = None,
-    cafile: Path | None = None,
-) -> Reply:
-    """POST `payload` as JSON, non-ASCII escaped, to `url` + `path`.
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A running container at `url`.
 
-    `timeout` is in seconds; Splunk waits without one. A certificate is checked for https, against `cafile` when given.
-
-    Raises:
-        Unreachable: nobody answered.
+    Args:
+        url: scheme, host and port, and a path prefix where a proxy needs one.
+        token: sent as it is, without a scheme word.
+        cafile: certificates (PEM) to check the container's against; None for the system's.
+        timeout: seconds to wait for a connection and for each block of the answer; None, as in
+            Splunk, for no limit.
     """
-    return _send(url, token, path, json.dumps(payload).encode("ascii"), timeout, cafile)
 
+    url: str
+    token: str = field(repr=False)
+    cafile: Path | None = None
+    timeout: float | None = None
 
-def get(url: str, token: str, path: str, timeout: float | None = None, cafile: Path | None = None) -> Reply:
-    """GET `url` + `path`, with the headers of `post`.
+    @classmethod
+    def of(cls, settings: ClientSettings, timeout: float | None = None) -> Self:
+        """Return the container that `settings` name."""
+        return cls(settings.url, settings.token, settings.cafile, timeout)
 
-    Raises:
-        Unreachable: nobody answered.
-    """
-    return _send(url, token, path, None, timeout, cafile)
+    def get(self, path: str) -> Reply:
+        """GET `path`.
 
+        Raises:
+            Unreachable: the container does not answer.
+        """
+        return self._send("GET", path)
 
-def delete(url: str, token: str, path: str, timeout: float | None = None, cafile: Path | None = None) -> Reply:
-    """DELETE `url` + `path`, with the headers of `post`.
+    def post(self, path: str, payload: Mapping[str, Any]) -> Reply:
+        """POST `payload` as JSON, non-ASCII characters escaped. Raises as `get`."""
+        return self._send("POST", path, json.dumps(payload).encode("ascii"))
 
-    Raises:
-        Unreachable: nobody answered.
-    """
-    return _send(url, token, path, None, timeout, cafile, "DELETE")
+    def delete(self, path: str) -> Reply:
+        """DELETE `path`. Raises as `get`."""
+        return self._send("DELETE", path)
 
+    def _send(self, method: str, path: str, body: bytes | None = None) -> Reply:
+        client = HttpClient(self._context, self._error, connect_seconds=self.timeout, read_seconds=self.timeout)
+        headers = {"Authorization": self.token, "Content-Type": "application/json", "User-Agent": USER_AGENT}
+        url = self.url.rstrip("/") + path
+        response = client.request(method, url, headers, body)
+        return Reply(url, response.status, response.reason, response.body)
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry token and events to an address that nobody named."""
+    def _context(self) -> SSLContext:
+        try:
+            return client_context(self.cafile)
+        except OSError as error:  # its text names no file
+            raise OSError(f"the certificate file {self.cafile} cannot be read ({error})") from error
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-def _send(
-    url: str,
-    token: str,
-    path: str,
-    body: bytes | None,
-    timeout: float | None,
-    cafile: Path | None,
-    method: str | None = None,
-) -> Reply:
-    address = _address(url, path)
-    headers = {"Authorization": token, "Content-Type": "application/json", "Connection": "close"}
-    request = urllib.request.Request(address, data=body, headers=headers, method=method)  # noqa: S310 - _address checks the scheme
-    try:
-        with _open(request, timeout, cafile) as answer:
-            return Reply(address, answer.status or 0, answer.reason or "", answer.read())
-    except urllib.error.URLError as error:
-        raise Unreachable(url, str(error.reason)) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise Unreachable(url, str(error) or type(error).__name__) from error
-
-
-def _address(url: str, path: str) -> str:
-    try:
-        scheme = urllib.parse.urlsplit(url).scheme
-    except ValueError as error:
-        raise Unreachable(url, str(error)) from error
-    if scheme not in {"http", "https"}:
-        raise Unreachable(url, "the address must begin with http:// or https://")
-    return url.rstrip("/") + path
-
-
-def _open(
-    request: urllib.request.Request, timeout: float | None, cafile: Path | None
-) -> http.client.HTTPResponse | urllib.error.HTTPError:
-    """The answer, whatever its status: urllib raises those beyond 299, and they can be read all the same."""
-    try:
-        answer: http.client.HTTPResponse = _opener(cafile).open(request, timeout=timeout)
-    except urllib.error.HTTPError as error:
-        return error
-    return answer
-
-
-def _opener(cafile: Path | None) -> urllib.request.OpenerDirector:
-    """No proxies: the container is an address of one's own, and its token goes nowhere else."""
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({}), _NoRedirect()]
-    if cafile:
-        handlers.append(urllib.request.HTTPSHandler(context=_trusting(cafile)))
-    return urllib.request.build_opener(*handlers)
-
-
-def _trusting(cafile: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=str(cafile))
-    except OSError as error:  # ssl.SSLError is one, and names no file
-        raise OSError(f"the certificate file {cafile} cannot be read ({error})") from error
+    def _error(self, _: str, error: OSError) -> Unreachable:
+        return Unreachable(self.url, str(error) or type(error).__name__)

@@ -1,77 +1,76 @@
-"""Jobs as ``dltk jobs`` sees them: over a container's ``/v1``."""
+"""Jobs of a container, read and cancelled over ``/v1``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Event
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
-from dltk_runtime.client import http
 from dltk_runtime.client.errors import ApiRefused, ReplyUnreadable
-from dltk_runtime.client.http import Reply
+from dltk_runtime.client.http import Container, Reply
 from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.settings import ClientSettings
 
-ASK_EVERY = 0.5  # seconds
-TIMEOUT = 30.0  # seconds for one answer
+POLL_SECONDS = 0.5
+ANSWER_SECONDS = 30.0
+Steps = list[dict[str, float]]
+T = TypeVar("T")
 
 
 class JobsClient:
     """The jobs of one container.
 
-    Each method raises `Unreachable` when nobody answers, `ApiRefused` with the container's own sentence, and
-    `ReplyUnreadable` when something else than our container answers.
+    Raises:
+        Unreachable: every method, when the container does not answer.
+        ApiRefused: every method, with the container's explanation.
+        ReplyUnreadable: every method, when the answer is not one of the container's API.
     """
 
     def __init__(self, settings: ClientSettings) -> None:
-        self._settings = settings
+        self._container = Container.of(settings, ANSWER_SECONDS)
 
     def list(self) -> list[JobView]:
-        """All jobs, the newest first."""
-        return _read(self._get("/v1/jobs"), JobList).jobs
+        """Return all jobs, newest first."""
+        return _read(self._container.get("/v1/jobs"), JobList).jobs
 
     def get(self, job: str) -> JobView:
-        """One job."""
-        return _read(self._get(f"/v1/jobs/{job}"), JobView)
+        """Return one job."""
+        return _read(self._container.get(_path(job)), JobView)
 
     def log(self, job: str) -> str:
-        """What its code has printed."""
-        reply = self._get(f"/v1/jobs/{job}/log")
+        """Return the output of the job's code."""
+        reply = self._container.get(_path(job) + "/log")
         if reply.status != 200:
             raise _refused(reply)
         return reply.body.decode("utf-8", "replace")
 
     def metrics(self, job: str) -> Steps:
-        """The metrics of each step."""
-        return _read(self._get(f"/v1/jobs/{job}/metrics"), Steps)
+        """Return the metrics of each step."""
+        return _read(self._container.get(_path(job) + "/metrics"), Steps)
 
     def cancel(self, job: str) -> JobView:
-        """End it; its state as it was then."""
-        settings = self._settings
-        reply = http.delete(settings.url, settings.token, f"/v1/jobs/{job}", TIMEOUT, settings.cafile)
-        return _read(reply, JobView)
+        """Cancel the job; return its state before it ends."""
+        return _read(self._container.delete(_path(job)), JobView)
 
     def watch(self, job: str) -> Iterator[JobView]:
-        """The job again and again until it has ended."""
+        """Yield the job repeatedly until it has ended."""
         pause = Event()
         while True:
             view = self.get(job)
             yield view
             if view.ended is not None or view.state == "lost":
                 return
-            pause.wait(ASK_EVERY)
-
-    def _get(self, path: str) -> Reply:
-        return http.get(self._settings.url, self._settings.token, path, TIMEOUT, self._settings.cafile)
+            pause.wait(POLL_SECONDS)
 
 
-Steps = list[dict[str, float]]
-Answer = TypeVar("Answer")
+def _path(job: str) -> str:
+    return f"/v1/jobs/{quote(job, safe='')}"
 
 
-def _read(reply: Reply, kind: type[Answer]) -> Answer:
+def _read(reply: Reply, kind: type[T]) -> T:
     if reply.status != 200:
         raise _refused(reply)
     try:

@@ -1,6 +1,7 @@
-"""The commands of ``dltk``, one module each, found by their file names and imported when asked for.
+"""The commands of ``dltk``: one module per command, found by file name and imported on demand.
 
-A module exports ``command``. It parses, calls one function of the library, prints, and leaves with an `Exit`.
+A module exports ``command``, which parses, calls one function of the library, prints the result
+and exits with an `Exit` code.
 """
 
 from __future__ import annotations
@@ -13,27 +14,27 @@ import click
 
 
 class Exit(IntEnum):
-    """What the exit code of ``dltk`` means."""
+    """The exit codes of ``dltk``."""
 
     OK = 0
-    FAILED = 1  # something went wrong, and stderr says what
-    USAGE = 2  # the command line itself is wrong; click's own code
+    FAILED = 1  # stderr has the cause
+    USAGE = 2  # invalid command line; click's own code
     UNREACHABLE = 3  # the container did not answer
-    WARNINGS = 4  # `dltk doctor` found something to look at, and nothing that stops searches
-    # of `dltk serve` and of the container; numbers as in sysexits.h
-    ADDRESS = 69  # the port is taken, or the address is none of this machine's
-    VOLUME = 73  # the folder for models or notebooks cannot be written
-    FULL = 74  # there is no space there
-    SETTING = 78  # a setting or the certificate is missing or cannot be used
+    WARNINGS = 4  # `dltk doctor` found warnings and no errors
+    # Of `dltk serve` and the container, with the numbers of sysexits.h.
+    ADDRESS = 69  # the port is in use, or the address is not of this machine
+    VOLUME = 73  # the models' or notebooks' folder is not writable
+    FULL = 74  # no space in that folder
+    SETTING = 78  # a setting or the certificate is missing or invalid
 
 
 class Moment(click.ParamType[float]):
-    """A moment as people write it: ``2026-01-31``, ``2026-01-31T18:00`` (UTC), epoch seconds, or ``-1d@d``."""
+    """A point in time: ``2026-01-31``, ``2026-01-31T18:00`` (UTC), epoch seconds, or ``-1d@d``."""
 
     name = "time"
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Epoch seconds."""
+        """Convert to epoch seconds."""
         from dltk_runtime.emulator.standin import NotEmulated, epoch
 
         if isinstance(value, float):
@@ -46,4 +47,6 @@ class Moment(click.ParamType[float]):
         try:
             return epoch(str(value), time.time())
         except NotEmulated:
-            self.fail(f"{value!r} is no time: write 2026-01-31, 2026-01-31T18:00Z, epoch seconds or -1d@d.", param, ctx)
+            self.fail(
+                f"Invalid time {value!r}: expected 2026-01-31, 2026-01-31T18:00Z, epoch seconds or -1d@d.", param, ctx
+            )

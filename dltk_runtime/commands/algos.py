@@ -1,4 +1,4 @@
-"""``dltk algos``: the algorithms that a search can name, and what each takes."""
+"""``dltk algos``: list the algorithms that a search can name, and describe one."""
 
 from __future__ import annotations
 
@@ -15,37 +15,47 @@ from dltk_runtime.settings import Settings
 
 EPILOG = """\b
 Examples:
-  dltk algos
-  dltk algos show pytorch_nn             what it is for, its parameters, the searches to type
-  dltk algos --notebooks ~/drafts
-  dltk algos --markdown                  the table of the README
+  dltk algos                           list all algorithms
+  dltk algos show pytorch_nn           describe one: parameters and example searches
+  dltk algos --notebooks ~/drafts      list those of another folder
+  dltk algos --markdown                print the table of the documentation
+"""
+SHOW_EPILOG = """\b
+Example:
+  dltk algos show pytorch_nn
 """
 
 
 @click.group(invoke_without_command=True, epilog=EPILOG)
-@click.option("--home", type=click.Path(path_type=Path), help="Where an old volume's modules lie.  [DLTK_HOME]")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print a table in markdown instead.")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder with app/model of an old volume.  [DLTK_HOME]")
+@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @click.pass_context
 def command(context: click.Context, home: Path | None, notebooks: Path | None, as_markdown: bool) -> None:
-    """List the algorithms: their files, their functions, and how many problems 'dltk check' finds."""
+    """List the algorithms.
+
+    Show the file and functions of each, and how many problems 'dltk check' finds.
+    """
     context.obj = paths = Settings.from_env(home=home, notebooks=notebooks).paths
     if context.invoked_subcommand is not None:
         return
     names = algorithms(paths)
     if not names:
-        click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} and {paths.modules}. Save a notebook there.")
+        click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}. Save a notebook there.")
     elif as_markdown:
         click.echo(markdown(entry(name, paths) for name in names), nl=False)
     else:
         _print(("algorithm", "file", "functions", "problems"), [row(name, paths) for name in names])
 
 
-@command.command()
+@command.command(epilog=SHOW_EPILOG)
 @click.argument("algorithm")
 @click.pass_obj
 def show(paths: Paths, algorithm: str) -> None:
-    """What an algorithm is for, its parameters with types and defaults, and the searches to type."""
+    """Describe an algorithm.
+
+    Show its purpose, example searches, and parameters with types and defaults.
+    """
     found = entry(algorithm, paths)
     click.echo(f"{found.title or found.name} ({found.path})")
     for text in (found.about, *found.searches):
@@ -56,7 +66,7 @@ def show(paths: Paths, algorithm: str) -> None:
 
 
 def row(algorithm: str, paths: Paths) -> tuple[str, str, str, str]:
-    """An algorithm's name, file, functions and number of problems."""
+    """Return an algorithm's name, file, functions and number of problems."""
     try:
         contract = check(algorithm, paths)
     except NotebookError as error:
@@ -66,10 +76,10 @@ def row(algorithm: str, paths: Paths) -> tuple[str, str, str, str]:
 
 def _print_parameters(found: Entry) -> None:
     if found.parameters is None:
-        click.echo("It declares no parameters: a search may give any, and the functions find their texts.")
+        click.echo("It declares no parameters: a search may set any, and the functions receive their text.")
         return
     rows = [(each.name, each.wanted, repr(each.default), each.help) for each in found.parameters]
-    _print(("parameter", "must be", "default", "meaning"), rows)
+    _print(("parameter", "allowed", "default", "meaning"), rows)
 
 
 def _print(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

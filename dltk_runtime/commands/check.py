@@ -1,4 +1,4 @@
-"""``dltk check``: hold notebooks against the contract, without running them."""
+"""``dltk check``: check notebooks against the contract, without running them."""
 
 from __future__ import annotations
 
@@ -15,32 +15,35 @@ from dltk_runtime.notebook.review import Review, review
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 
-EPILOG = """\b
-Problems: cells that do not compile, magics among them, missing init, fit or apply, functions that the runtime
-cannot call. Hints: names that only experiments define, parameters that are read and not declared.
-Nothing of a notebook runs.
+EPILOG = """Problems are cells that do not compile (magics included), a missing init, fit or apply, and
+functions with wrong arguments. Hints are names that no exported cell defines, and undeclared
+parameters. No code of the notebook runs.
 
 \b
-Exit codes: 0 no problem, hints or not; 1 a problem, or no such notebook.
+Exit codes:
+  0  no problems (there may be hints)
+  1  problems, or an unknown notebook
 
 \b
 Examples:
-  dltk check                          all algorithms there are
-  dltk check pytorch_nn               one, by its name
-  dltk check ~/drafts/umap.ipynb      a file, wherever it lies
+  dltk check                          check all algorithms
+  dltk check pytorch_nn               check one by name
+  dltk check ~/drafts/umap.ipynb      check a file in any folder
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("notebooks", metavar="[NOTEBOOK]...", nargs=-1)
-@click.option("--home", type=click.Path(path_type=Path), help="Where an old volume's modules lie.  [DLTK_HOME]")
-@click.option("--notebooks", "folder", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder with app/model of an old volume.  [DLTK_HOME]")
+@click.option(
+    "--notebooks", "folder", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]"
+)
 def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None) -> None:
-    """Print every problem of notebooks with its cell and line."""
+    """List the problems of notebooks by cell and line."""
     paths = Settings.from_env(home=home, notebooks=folder).paths
     chosen = notebooks or algorithms(paths)
     if not chosen:
-        click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} and {paths.modules}: nothing to check.")
+        click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}: nothing to check.")
     found = [reviewed(notebook, paths) for notebook in chosen]
     for each in found:
         click.echo(each.text)
@@ -48,7 +51,7 @@ def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None) 
 
 
 def reviewed(notebook: str, paths: Paths) -> Review:
-    """The review of a notebook given by name or, with its suffix, as a file."""
+    """Review a notebook, given by name or as a path with its suffix."""
     if notebook.endswith((".ipynb", ".py")):
         return replace(review(Path(notebook)), name=notebook)
     try:

@@ -1,4 +1,4 @@
-"""``dltk doctor``: check every hop from Splunk to the notebooks, and say what to do."""
+"""``dltk doctor``: check every hop from Splunk to the notebooks, with advice for each problem."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import click
 
 from dltk_runtime.commands import Exit
 from dltk_runtime.doctor import examine
-from dltk_runtime.doctor import finding as shape
-from dltk_runtime.doctor.finding import Finding, Severity, worst
+from dltk_runtime.doctor.finding import Finding, Severity, document_of, worst
 
 EPILOG = """\b
-Checked are: settings, token, certificate, ports, volume, notebooks, GPU; and, where splunk_access_… and splunk_hec_…
-are set, Splunk's REST API, clock, rights, apps, limits, the capabilities of those who own scheduled searches that
-call the container, the stanza in containers.conf on every member, and the HTTP Event Collector. Nothing is changed,
-and no event is sent but by --send-event.
+It checks settings, token, certificate, ports, volume, notebooks and GPU. Where splunk_access_… and splunk_hec_… are
+set, it also checks Splunk's REST API, clock, permissions, apps and limits, the capabilities of the owners of scheduled
+searches that call the container, the stanza in containers.conf on every member, and the HTTP Event Collector.
+It changes nothing, and sends an event only with --send-event.
 
 \b
-Exit codes: 0 nothing to do; 1 an error, searches fail; 4 a warning.
+Exit codes: 0 no problem; 1 an error, searches fail; 4 a warning.
 
 \b
 Examples:
@@ -34,17 +33,17 @@ CODES = {Severity.WARNING: Exit.WARNINGS, Severity.ERROR: Exit.FAILED}
 
 @click.command(epilog=EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
-@click.option("--send-event", is_flag=True, help="Send the collector one event, to see whether our index takes it.")
+@click.option("--send-event", is_flag=True, help="Send the collector one event, to check its index.")
 def command(as_json: bool, send_event: bool) -> None:
     """Check every hop from Splunk to the notebooks."""
-    findings = list(shown(examine.examine(send_event=send_event), quiet=as_json))
+    findings = list(printed(examine.examine(send_event=send_event), quiet=as_json))
     if as_json:
-        click.echo(json.dumps(shape.as_json(findings), indent=2))
+        click.echo(json.dumps(document_of(findings), indent=2))
     sys.exit(CODES.get(worst(findings), Exit.OK))
 
 
-def shown(findings: Iterable[Finding], *, quiet: bool) -> Iterable[Finding]:
-    """Each finding, printed as soon as it is made unless `quiet`."""
+def printed(findings: Iterable[Finding], *, quiet: bool) -> Iterable[Finding]:
+    """Yield each finding, printed at once unless `quiet`."""
     for finding in findings:
         if not quiet:
             mark = click.style(f"{finding.severity:8}", fg=COLOURS[finding.severity])

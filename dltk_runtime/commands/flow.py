@@ -177,7 +177,7 @@ def backfill(name: str, begin: float, end: float, at_once: int, home: Path | Non
     """
     from dltk_runtime.flows.backfill import Backfill, saved_search
     from dltk_runtime.splunk.connection import Connection
-    from dltk_runtime.splunk.progress import Progress
+    from dltk_runtime.splunk.progress import ProgressBar
 
     connection = Connection.from_env(f"dltk_flow_{name}")
     saved = saved_search(connection, name)
@@ -185,7 +185,7 @@ def backfill(name: str, begin: float, end: float, at_once: int, home: Path | Non
     filling = Backfill(connection, name, saved, Settings.from_env(home=home).paths.backfills, at_once)
     missing = filling.missing(windows)
     click.echo(f"{saved.name}: {len(windows):,} windows, {len(windows) - len(missing):,} of them done before.")
-    with Progress(saved.name, unit="windows") as bar:
+    with ProgressBar(saved.name, unit="windows") as bar:
         filling.run(missing, lambda done: bar.to(done, len(missing)))
     click.echo(f"{len(missing):,} windows filled.")
 

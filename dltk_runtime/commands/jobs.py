@@ -1,4 +1,4 @@
-"""``dltk jobs``: what a container trains, has trained, and waits to train."""
+"""``dltk jobs``: list, watch and cancel the fits of a container."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ EXAMPLES = """\b
 Examples:
   dltk jobs                    every job, the newest first
   dltk jobs watch JOB          its progress, live, until it ends
-  dltk jobs show JOB --log     all about it, and what its code printed
-  dltk jobs cancel JOB         end it; nothing is stored
+  dltk jobs show JOB --log     its details, and the output of its code
+  dltk jobs cancel JOB         cancel it; no version is stored
 """
 SHOW_CURSOR = b"\x1b[?25h"
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def with_client(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the container's jobs, and the options that say which container."""
+    """Add the options that name the container, and pass its `JobsClient` to the command."""
 
     @click.option("--url", help="Address of the container.  [DLTK_URL; http://127.0.0.1:5000]")
     @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
@@ -61,13 +61,13 @@ def command(context: click.Context) -> None:
 @command.command("list")
 @with_client
 def list_jobs(jobs: JobsClient) -> None:
-    """Every job, the newest first."""
+    """List all jobs, newest first."""
     from rich.console import Console
     from rich.table import Table
 
     views = jobs.list()
     if not views:
-        click.echo("No job yet: nothing was fitted on this container.")
+        click.echo("No jobs: nothing was fitted on this container yet.")
         return
     table = Table(box=None)
     for heading in ("job", "algorithm", "model", "state", "progress", "version"):
@@ -80,10 +80,10 @@ def list_jobs(jobs: JobsClient) -> None:
 
 @command.command()
 @click.argument("job")
-@click.option("--log", is_flag=True, help="Print what its code has printed, too.")
+@click.option("--log", is_flag=True, help="Also print the output of its code.")
 @with_client
 def show(jobs: JobsClient, job: str, log: bool) -> None:
-    """All about one job."""
+    """Show the details of one job."""
     view = jobs.get(job)
     for name, text in _facts(view):
         click.echo(f"{name:12}{text}")
@@ -124,7 +124,7 @@ def watch(jobs: JobsClient, job: str) -> None:
 @click.argument("job")
 @with_client
 def cancel(jobs: JobsClient, job: str) -> None:
-    """End one job; what it would have stored is not stored."""
+    """Cancel one job; it stores no version."""
     jobs.cancel(job)
     for view in jobs.watch(job):
         state = view.state
@@ -132,7 +132,10 @@ def cancel(jobs: JobsClient, job: str) -> None:
 
 
 def _leave(*_: object) -> NoReturn:
-    """End at once on Ctrl-C; an exception could get lost in the thread that draws, and the job goes on anyway."""
+    """Exit at once on Ctrl-C, without an exception, which rich's thread could swallow.
+
+    The job continues.
+    """
     os.write(1, SHOW_CURSOR + b"\n")
     os._exit(128 + signal.SIGINT)
 
@@ -167,13 +170,13 @@ def _facts(view: JobView) -> list[tuple[str, str]]:
 
 
 def _series(steps: list[dict[str, float]]) -> dict[str, list[float]]:
-    """The values of each metric over the steps."""
+    """Return the values of each metric over the steps."""
     names = dict.fromkeys(name for step in steps for name in step if name != "step")
     return {name: [step[name] for step in steps if name in step] for name in names}
 
 
 def _spark(values: list[float], width: int = 40) -> str:
-    """A small picture of values, first to last, lowest to highest."""
+    """Draw values as a sparkline of at most `width` characters."""
     chosen = [values[index * len(values) // min(width, len(values))] for index in range(min(width, len(values)))]
     low, high = min(chosen), max(chosen)
     scale = (len(SPARKS) - 1) / (high - low) if high > low else 0

@@ -1,4 +1,4 @@
-"""``dltk lab``: JupyterLab over the notebooks."""
+"""``dltk lab``: open JupyterLab on the notebooks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import click
 
 from dltk_runtime.settings import Settings
 
-EPILOG = """\b
-Saving a notebook says what it means as an algorithm; the launcher makes new ones. What follows -- is for Jupyter.
+EPILOG = """Each save of a notebook checks it like 'dltk check'. The launcher creates notebooks like 'dltk new'.
+Arguments after -- are passed to JupyterLab.
 
 \b
 Examples:
@@ -21,17 +21,20 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--home", type=click.Path(path_type=Path), help="Where models lie.  [DLTK_HOME]")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of models and jobs.  [DLTK_HOME]")
+@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]")
 @click.argument("arguments", nargs=-1)
 def command(home: Path | None, notebooks: Path | None, arguments: tuple[str, ...]) -> None:
-    """Open JupyterLab on the notebooks' folder, with kernels in which /srv means what it means in the service."""
+    """Open JupyterLab on the notebooks.
+
+    Its kernels map /srv to the same folders as the service.
+    """
     from dltk_runtime.lab import kernelspec
 
     paths = Settings.from_env(home=home, notebooks=notebooks).paths
     config = Path(kernelspec.__file__).with_name("jupyter_config.py")
     environ = kernelspec.environment(paths, os.environ)
     environ |= {"DLTK_HOME": str(paths.home), "DLTK_NOTEBOOKS": str(paths.notebooks)}
-    os.execve(  # noqa: S606 - this very Python
+    os.execve(  # noqa: S606 - this Python
         sys.executable, [sys.executable, "-m", "jupyterlab", "--config", str(config), *arguments], environ
     )

@@ -1,4 +1,4 @@
-"""``dltk models``: what the store holds, and which version of each model is in force."""
+"""``dltk models``: list, choose, copy and remove the versions of models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.settings import Settings
+from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.store import Manifest, ModelName, ModelStore, Version
 
 if TYPE_CHECKING:
@@ -20,24 +21,24 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   dltk models                                      every model and its current version
-  dltk models show pytorch_nn iris                 its versions, and all about the current one
-  dltk models show pytorch_nn iris 3 --verify      is every file as it was when it was stored?
-  dltk models rollback pytorch_nn iris             the version before the current one
-  dltk models promote pytorch_nn iris 3            that version
-  dltk models export pytorch_nn iris --to backup   its files under the names that a DSDL container uses
-  dltk models prune --keep 2                       free space
+  dltk models show pytorch_nn iris                 its versions, and details of the current one
+  dltk models show pytorch_nn iris 3 --verify      compare every file with its stored hash
+  dltk models rollback pytorch_nn iris             make the version before the current one current
+  dltk models promote pytorch_nn iris 3            make version 3 current
+  dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
+  dltk models prune --keep 2                       remove old versions
 """
 
 
 def with_store(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the store, and the options that say where it lies."""
+    """Pass the model store to a command, and add the options for its folders."""
 
-    @click.option("--home", type=click.Path(path_type=Path), help="Where models lie. [default: DLTK_HOME]")
-    @click.option("--notebooks", type=click.Path(path_type=Path), help="Where notebooks lie. [default: DLTK_NOTEBOOKS]")
+    @click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
+    @click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of notebooks. [default: DLTK_NOTEBOOKS]")
     @wraps(function)
     def opened(home: Path | None, notebooks: Path | None, keep: int | None = None, **given: Any) -> None:
         settings = Settings.from_env(home=home, notebooks=notebooks, keep_versions=keep)
-        function(ModelStore(settings.paths, settings.keep_versions), **given)
+        function(ModelStore.open(settings.paths, settings.keep_versions), **given)
 
     return opened
 
@@ -45,7 +46,7 @@ def with_store(function: Callable[..., None]) -> Callable[..., None]:
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """List, inspect and choose versions of models; without a command, list them."""
+    """List, inspect and choose versions of models. Without a command: list the models."""
     if context.invoked_subcommand is None:
         context.invoke(list_models)
 
@@ -53,7 +54,7 @@ def command(context: click.Context) -> None:
 @command.command("list")
 @with_store
 def list_models(store: ModelStore) -> None:
-    """Every model, with its current version."""
+    """List every model with its current version."""
     names = store.models()
     if not names:
         click.echo("No model yet: no fit has been committed in this home. See 'dltk models list --help' for --home.")
@@ -72,16 +73,15 @@ def list_models(store: ModelStore) -> None:
 @click.option("--verify", is_flag=True, help="Compare every file with its hash.")
 @with_store
 def show(store: ModelStore, algorithm: str, model: str, number: int | None, verify: bool) -> None:
-    """The versions of a model, and all about one of them (default: the current one)."""
+    """Show the versions of a model and details of one (default: the current one)."""
     name = _name(algorithm, model)
     version = _chosen(store, name, number)
     if version.number > 0:
         _show(_history(store, name))
         _show(_facts(version))
     else:
-        click.echo(
-            f"{version}: files of an old volume. Nothing is known of them; apply calls load({version.load_name!r})."
-        )
+        calls = f"load({version.location().load_name!r})"
+        click.echo(f"{version}: files of an old volume, without a manifest. Apply calls {calls}.")
     if verify:
         version.verify(hashes=True)
         click.echo(f"{version}: every file is as it was stored.")
@@ -92,7 +92,7 @@ def show(store: ModelStore, algorithm: str, model: str, number: int | None, veri
 @click.argument("model")
 @with_store
 def rollback(store: ModelStore, algorithm: str, model: str) -> None:
-    """Make the version before the current one current; the next promoted fit moves on from there."""
+    """Make the version before the current one current, until the next promoted fit."""
     click.echo(f"{store.rollback(_name(algorithm, model))} is current.")
 
 
@@ -102,7 +102,7 @@ def rollback(store: ModelStore, algorithm: str, model: str) -> None:
 @click.argument("number", type=int)
 @with_store
 def promote(store: ModelStore, algorithm: str, model: str, number: int) -> None:
-    """Make that version current; 0 stands for the files of an old volume."""
+    """Make a version current; 0 stands for the files of an old volume."""
     version = store.get(_name(algorithm, model), number)
     store.promote(version)
     click.echo(f"{version} is current.")
@@ -112,13 +112,13 @@ def promote(store: ModelStore, algorithm: str, model: str, number: int) -> None:
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
-@click.option("--to", type=click.Path(path_type=Path), default=".", show_default=True, help="The folder to copy into.")
-@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@click.option("--to", type=click.Path(path_type=Path), default=".", show_default=True, help="Folder to copy into.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 @with_store
 def export(store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool) -> None:
-    """Copy a version's files (default: the current one's) under the flat names that a DSDL container uses."""
+    """Copy a version's files (default: the current one's) under a DSDL container's flat names."""
     version = _chosen(store, _name(algorithm, model), number)
-    for path in version.export(to, force=force):
+    for path in copy_out(version, to, force=force):
         click.echo(path)
 
 
@@ -128,15 +128,15 @@ def export(store: ModelStore, algorithm: str, model: str, number: int | None, to
 @click.option("--keep", type=click.IntRange(min=1), help="Newest versions to keep. [default: DLTK_KEEP_VERSIONS]")
 @with_store
 def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
-    """Remove old versions of one model or of all; the current and the newest ones stay."""
+    """Remove old versions of one model or of all; keep the current and the newest ones."""
     if algorithm and not model:
-        raise click.UsageError("Name both the algorithm and the model, or neither.")
+        raise click.UsageError("Give both the algorithm and the model, or neither.")
     names = [_name(algorithm, model)] if algorithm and model else store.models()
     for name in names:
         if removed := store.prune(name):
             click.echo(f"{name}: removed {_numbers(removed)}.")
     for path in store.sweep():
-        click.echo(f"{path}: removed what an interrupted fit left.")
+        click.echo(f"{path}: removed, left by an interrupted fit.")
 
 
 def _name(algorithm: str, model: str) -> ModelName:
@@ -147,7 +147,7 @@ def _name(algorithm: str, model: str) -> ModelName:
 
 
 def _chosen(store: ModelStore, name: ModelName, number: int | None) -> Version:
-    """That version, or the one in force."""
+    """Return that version, or the current one."""
     return store.get(name, store.serving(name).number if number is None else number)
 
 
@@ -156,7 +156,7 @@ def _numbers(removed: list[int]) -> str:
 
 
 def _current(version: Version | None, numbers: str) -> tuple[str, ...]:
-    """The cells of a model's row, from `current` on."""
+    """Return the cells of a model's row, from `current` on."""
     if version is None:
         return "0", numbers, "", "", ""
     return str(version.number), numbers, *_when_and_size(version.manifest())
@@ -186,7 +186,7 @@ def _facts(version: Version) -> Table:
     manifest = version.manifest()
     table = _table(str(version), "")
     rows = {
-        "folder": [str(version.folder)],
+        "folder": [version.where],
         "sources": [f"{source.path} ({source.sha256[:12]})" for source in manifest.sources],
         "parameters": [f"{key}={value}" for key, value in manifest.parameters.items()],
         "targets": manifest.targets,
@@ -212,7 +212,7 @@ def _table(*columns: str) -> Table:
 
 
 def _add(table: Table, *cells: str) -> None:
-    """Add a row; what came from a search must not reach a terminal as control characters."""
+    """Add a row; replaces control characters, which a search can send, by question marks."""
     table.add_row(*(re.sub(r"[^\n -~\xa0-\U0010ffff]", "?", cell) for cell in cells))
 
 

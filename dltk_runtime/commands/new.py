@@ -1,4 +1,4 @@
-"""``dltk new``: a notebook that works at once."""
+"""``dltk new``: create a working notebook from a template."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from dltk_runtime.settings import Settings
 
 EPILOG = """\b
 Examples:
-  dltk new my_algorithm
-  dltk new my_network --template torch
+  dltk new my_algorithm                     no library beyond pandas
+  dltk new my_network --template torch      a PyTorch network
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("name")
-@click.option("--template", type=click.Choice(templates.NAMES), default="bare", show_default=True)
-@click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
+@click.option(
+    "--template", type=click.Choice(templates.TEMPLATE_NAMES), default="bare", show_default=True, help="Library to use."
+)
+@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]")
 def command(name: str, template: str, notebooks: Path | None) -> None:
-    """Write NAME.ipynb, an algorithm to change: parameters, all functions, and a cycle to run by hand."""
+    """Create a notebook from a template.
+
+    NAME.ipynb is a working algorithm: parameters, all functions, and cells to run by hand.
+    """
     path = templates.write(Settings.from_env(notebooks=notebooks).paths.notebooks, name, template)
-    click.echo(f"{path} answers to algo={name}. Edit it with 'dltk lab'.")
+    click.echo(f"Created {path}: use it in a search with algo={name}, edit it with 'dltk lab'.")

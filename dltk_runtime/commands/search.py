@@ -16,7 +16,7 @@ from dltk_runtime.settings import ClientSettings, Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dltk_runtime.emulator.mltk.results import Message
+    from dltk_runtime.emulator.mltk.results import SearchMessage
 
 EPILOG = """\b
 Commands that run here: inputlookup FILE.csv, outputlookup FILE.csv, makeresults count=N, head N, table, fields,
@@ -96,7 +96,7 @@ def _print(frame: pd.DataFrame, output: str, rows: int) -> None:
         click.echo(as_csv(frame) if output == "csv" else as_json(frame), nl=False)
 
 
-def _exit(messages: tuple[Message, ...]) -> Exit:
+def _exit(messages: tuple[SearchMessage, ...]) -> Exit:
     if any(isinstance(message.error, Unreachable) for message in messages):
         return Exit.UNREACHABLE
     from dltk_runtime.emulator.mltk.results import broken

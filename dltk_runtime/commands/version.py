@@ -1,4 +1,4 @@
-"""``dltk version``."""
+"""``dltk version``: show the installed versions."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from dltk_runtime import __version__
+from dltk_runtime.notebook.frameworks import RECORDED
 
-# What a report of a fault needs to say; their versions are read from metadata, so that nothing is imported.
+# Distributions to name in a bug report; their versions come from metadata, without an import.
 LIBRARIES = (
-    *("numpy", "pandas", "scikit-learn", "torch", "tensorflow", "tensorflow-cpu", "keras"),
+    *(name for library in RECORDED for name in library.distribution_names),
     *("jupyterlab", "papermill", "splunk-sdk"),
 )
 
 
 @click.command(epilog="\b\nExample:\n  dltk version")
 def command() -> None:
-    """Show what is installed: the runtime, Python and the libraries that notebooks use, with their versions."""
+    """Show the installed versions.
+
+    These are the runtime, Python and the libraries that notebooks use.
+    """
     click.echo(f"dltk-runtime {__version__}")
     click.echo(f"python {platform.python_version()}")
     for name, number in installed(LIBRARIES).items():
@@ -26,7 +30,7 @@ def command() -> None:
 
 
 def installed(names: tuple[str, ...]) -> dict[str, str]:
-    """The versions of those of `names` (distributions) that are installed, in their order."""
+    """Return the versions of the installed distributions among `names`, in that order."""
     found = {}
     for name in names:
         try:

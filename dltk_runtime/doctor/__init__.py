@@ -1,1 +1,23 @@
-"""doctor."""
+"""Check the whole chain from a Splunk search to the notebooks, each finding with advice.
+
+::
+
+    examine ──┬── local            settings, token, certificate, ports, volume, notebooks, GPU
+              ├── search_head      Splunk: REST API, clock, permissions, apps, limits, stanzas
+              │    └── owners      capabilities of the owners of scheduled searches
+              └── collector        HTTP Event Collector: token and index
+
+===============  ==================================================================================
+`examine`        run all checks; a check that raises becomes a finding itself
+`finding`        `Finding`, `Severity` and the functions that make findings
+`local`          checks of this machine
+`search_head`    checks of Splunk's side
+`owners`         check of the users who own scheduled searches
+`collector`      checks of the HTTP Event Collector
+`rest`           read-only HTTP calls for the checks
+===============  ==================================================================================
+
+A check is a generator of findings for one hop. No check changes anything, except that
+`collector.index` sends one event when the user asks for it. The checks use no splunk-sdk, which
+the smallest image lacks.
+"""

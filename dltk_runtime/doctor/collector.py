@@ -1,76 +1,79 @@
-"""The doctor's checks of the HTTP Event Collector: is it there, does it take our token, and events for our index."""
+"""Checks of the HTTP Event Collector: reachable, token accepted, index accepted."""
 
 from __future__ import annotations
 
 import json
-import re
 import socket
 import uuid
 from collections.abc import Iterator
 
 from dltk_runtime.doctor.finding import Finding, error, ok, skipped
-from dltk_runtime.doctor.rest import SECONDS, context_of, said, send
+from dltk_runtime.doctor.rest import ANSWER_SECONDS, NoAnswer, checking_client
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.access import of_settings
+from dltk_runtime.splunk.answers import text_of
 from dltk_runtime.splunk.errors import EventRefused
 from dltk_runtime.splunk.events import SOURCETYPE
-from dltk_runtime.splunk.hec import Hec, event
+from dltk_runtime.splunk.hec import Hec, base_url, event
 
-# Of the collector: 0 taken, 5 no data, 6 invalid data, 10 no channel (the token has acknowledgement on), 12 no event,
-# 13 a blank one. It looked at what was sent, so it had taken the token.
-TOKEN_TAKEN = {0, 5, 6, 10, 12, 13}
+# Codes that imply an accepted token: 0 success, 5 no data, 6 invalid data, 10 no channel (the token
+# requires acknowledgement), 12 no event, 13 a blank event.
+TOKEN_ACCEPTED_CODES = {0, 5, 6, 10, 12, 13}
 
 
 def collector(settings: Settings) -> Iterator[Finding]:
-    """Whether the collector takes our token: asked with an event that it refuses as empty."""
+    """Check that the collector accepts our token, with a request that it refuses as empty."""
     if not settings.hec:
-        yield skipped("collector", "no HTTP Event Collector is set up", "splunk_hec_enabled=1, splunk_hec_url, _token")
+        yield skipped(
+            "collector", "no HTTP Event Collector is configured", "splunk_hec_enabled=1, splunk_hec_url, _token"
+        )
         return
     if not _complete(settings):
         yield error("collector", "splunk_hec_url or splunk_hec_token is missing", "Set both.")
         return
-    base = re.sub(r"/services/collector.*|/+$", "", settings.hec_url)
-    url, context = f"{base}/services/collector", context_of(settings)
+    base = base_url(settings.hec_url)
+    url, client = f"{base}/services/collector", checking_client(of_settings(settings).tls.context)
     authorization = {"Authorization": f"Splunk {settings.hec_token}"}
     try:
-        health, _, _ = send(f"{url}/health", authorization, context)
-        _, _, body = send(f"{url}/event", authorization, context, body=b"")
-    except OSError as failure:
+        health = client.request("GET", f"{url}/health", authorization)
+        empty = client.request("POST", f"{url}/event", authorization, b"")
+    except NoAnswer as failure:
         advice = "Check splunk_hec_url (https://host:8088), the firewall, and that the collector is enabled globally."
-        yield error("collector", f"{base} cannot be reached: {getattr(failure, 'reason', failure)}", advice)
+        yield error("collector", failure.sentence, advice)
         return
-    if health != 200:
-        yield error("collector", f"{base} is not healthy: HTTP {health}", "Look at its queues, or try again later.")
-    yield _taken(base, body)
+    if health.status != 200:
+        text = f"{base} is not healthy: HTTP {health.status}"
+        yield error("collector", text, "Check its queues, or try again later.")
+    yield _taken(base, empty.body)
 
 
 def index(settings: Settings) -> Iterator[Finding]:
-    """Whether an event for the index of our own events gets there. Which index is allowed shows at a real event only.
+    """Check that the collector accepts an event for our index, which only a real event shows.
 
     Raises:
-        SplunkError: the collector did not get as far as the event; it says why, and what to do.
+        SplunkError: the request failed before the collector read the event.
     """
     if not _complete(settings):
-        return  # `collector` has said so
+        return  # `collector` reports it
     wanted = f"the index {settings.events_index}" if settings.events_index else "the token's default index"
-    data = {"kind": "doctor", "id": uuid.uuid4().hex, "message": "dltk doctor looks whether events arrive"}
+    data = {"kind": "doctor", "id": uuid.uuid4().hex, "message": "dltk doctor checks whether events arrive"}
     tried = event(
         data, host=socket.gethostname(), source="dltk", sourcetype=SOURCETYPE, index=settings.events_index or None
     )
     access = of_settings(settings)
     try:
-        Hec(access.hec_url, access.hec_token, access.tls, patience=SECONDS).send([tried])
+        Hec(access.hec_url, access.hec_token, access.tls, patience=ANSWER_SECONDS).send([tried])
     except EventRefused as refused:
         address, code, answer, advice = refused.facts
         yield error("index", f"{address} answers an event for {wanted} with code {code}: {answer}", advice)
     else:
-        yield ok("index", f"an event for {wanted} was taken (kind=doctor, id={data['id']})")
+        yield ok("index", f"an event for {wanted} was accepted (kind=doctor, id={data['id']})")
 
 
 def unsent(settings: Settings) -> Iterator[Finding]:
-    """In place of `index`, where no event may be sent."""
+    """Report that no event was sent; runs in place of `index` without ``--send-event``."""
     if _complete(settings):
-        advice = "dltk doctor --send-event sends one, to see whether the token may write to its index."
+        advice = "dltk doctor --send-event sends one, to check that the token may write to its index."
         yield skipped("index", "no event was sent", advice)
 
 
@@ -80,9 +83,11 @@ def _complete(settings: Settings) -> bool:
 
 def _taken(base: str, body: bytes) -> Finding:
     try:
-        code = int(json.loads(body)["code"])
+        answer = json.loads(body)
+        code, text = int(answer["code"]), answer.get("text", answer)
     except (ValueError, KeyError, TypeError):
-        return error("collector", f"{base} is no HTTP Event Collector: {said(body)}", "Correct splunk_hec_url.")
-    if code in TOKEN_TAKEN:
-        return ok("collector", f"{base} takes the token")
-    return error("collector", f"{base} refuses the token: {said(body)}", "Make a token in Splunk, and enable it.")
+        text = text_of(body) or "nothing"
+        return error("collector", f"{base} is not an HTTP Event Collector: {text}", "Correct splunk_hec_url.")
+    if code in TOKEN_ACCEPTED_CODES:
+        return ok("collector", f"{base} accepts the token")
+    return error("collector", f"{base} refuses the token: {text}", "Create a token in Splunk, and enable it.")

@@ -1,4 +1,4 @@
-"""dltk_runtime.doctor.finding."""
+"""Findings of checks: severity, text and advice."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dltk_runtime.settings import Settings
 
 
 class Severity(StrEnum):
-    """How bad a finding is, from nothing to worst."""
+    """Severity of a finding, in ascending order."""
 
     OK = "ok"
-    SKIPPED = "skipped"  # not set up, so not looked at
-    WARNING = "warning"  # works, but not as one would want, or not for long
+    SKIPPED = "skipped"  # not configured, so not checked
+    WARNING = "warning"  # works, but not as intended or not for long
     ERROR = "error"  # searches fail
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check saw; `advice` is what to do about it."""
+    """Result of a check; `advice` is the next step, and may be empty."""
 
     check: str
     severity: Severity
@@ -33,27 +33,31 @@ Check = Callable[[Settings], Iterable[Finding]]
 
 
 def ok(check: str, text: str) -> Finding:
+    """Make a finding without a problem."""
     return Finding(check, Severity.OK, text)
 
 
 def skipped(check: str, text: str, advice: str = "") -> Finding:
+    """Make a finding for something that is not configured."""
     return Finding(check, Severity.SKIPPED, text, advice)
 
 
 def warning(check: str, text: str, advice: str) -> Finding:
+    """Make a finding of severity warning."""
     return Finding(check, Severity.WARNING, text, advice)
 
 
 def error(check: str, text: str, advice: str) -> Finding:
+    """Make a finding of severity error."""
     return Finding(check, Severity.ERROR, text, advice)
 
 
 def worst(findings: Iterable[Finding]) -> Severity:
-    """The severity of the worst finding."""
+    """Return the highest severity among the findings."""
     order = list(Severity)
     return max((finding.severity for finding in findings), key=order.index, default=Severity.OK)
 
 
-def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """For ``--json``: the worst severity, and every finding."""
+def document_of(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return the document of ``--json``: the highest severity and every finding."""
     return {"severity": str(worst(findings)), "findings": [asdict(finding) for finding in findings]}

@@ -1,40 +1,41 @@
-"""The doctor's checks of this machine: settings, token, certificate, port, volume, notebooks, GPU."""
+"""Checks of this machine: settings, token, certificate, ports, volume, notebooks, GPU."""
 
 from __future__ import annotations
 
 import datetime
-import http.client
 import json
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 from dltk_runtime import home, tls
 from dltk_runtime.doctor.finding import Check, Finding, error, ok, skipped, warning
+from dltk_runtime.doctor.rest import NoAnswer, checking_client
 from dltk_runtime.errors import nearest
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, Settings
-from dltk_runtime.tls import CertificateInvalid
+from dltk_runtime.tls import CertificateInvalid, client_context
 from dltk_runtime.units import GIB, MIB
 
-OURS = {"DLTK_CODE", "DLTK_LIBRARIES"}  # set by the runtime and the image themselves
-SHORT_TOKEN = 16  # characters: 96 bits, when they are random
-RENEW_DAYS = 30
-LITTLE_SPACE, NO_SPACE = 2 * GIB, 200 * MIB  # a model with a deep network, and a job's record
-FRAMEWORKS = {  # each prints how many GPUs it sees, and the CUDA release that it was built for
+INTERNAL_VARIABLES = {"DLTK_CODE", "DLTK_LIBRARIES", "DLTK_TOOLS_HOST"}  # the runtime and the image set them
+MIN_TOKEN_CHARACTERS = 16  # 96 bits if they are random
+RENEWAL_WARNING_DAYS = 30
+PORT_SECONDS = 10.0  # for an answer from a port of this machine
+LOW_SPACE_BYTES, MIN_SPACE_BYTES = 2 * GIB, 200 * MIB  # room for a deep network, and for job records
+FRAMEWORKS = {  # code that prints the number of visible GPUs and the CUDA release of the build
     "PyTorch": "import json, torch; print(json.dumps([torch.cuda.device_count(), torch.version.cuda]))",
     "TensorFlow": "import json, tensorflow as tf; seen = len(tf.config.list_physical_devices('GPU')); "
     "print(json.dumps([seen, tf.sysconfig.get_build_info().get('cuda_version')]))",
 }
 
-VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"  # NVIDIA's container runtime reads it; the image's variant gpu sets it
+VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"  # read by NVIDIA's container runtime, set by the image's variant gpu
 GIVE_GPU = (
     "Give the container a GPU (docker run --gpus all; in Kubernetes the resource nvidia.com/gpu), on a machine with "
     "NVIDIA's driver and container toolkit."
@@ -42,37 +43,41 @@ GIVE_GPU = (
 
 
 def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Misspelled variables of ours: nothing else would ever say that they have no effect."""
+    """Report unknown variables that begin with ``DLTK_``, which are otherwise ignored."""
     settings = [*VARIABLES.values(), *CLIENT_VARIABLES.values()]
-    known = {each.name for each in settings} | {f"{each.name}_file" for each in settings if each.secret} | OURS
+    known = (
+        {each.name for each in settings}
+        | {f"{each.name}_file" for each in settings if each.secret}
+        | INTERNAL_VARIABLES
+    )
     for name in sorted(environ):
         if name.startswith("DLTK_") and name not in known:
-            text = f"{name} is set, and no setting has that name.{nearest(name, known)}"
-            yield warning("settings", text, "'dltk serve --help' lists them all.")
+            text = f"{name} is set, but no setting has that name.{nearest(name, known)}"
+            yield warning("settings", text, "'dltk serve --help' lists all settings.")
 
 
 def token(settings: Settings) -> Iterator[Finding]:
-    """Whether there is a token that nobody guesses."""
-    advice = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' makes a good one."
+    """Check that a token is configured, valid in an HTTP header, and long enough."""
+    advice = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' generates a good one."
     if not settings.api_token:
-        yield error("token", "there is no api_token", f"Set api_token or api_token_file. {advice}")
+        yield error("token", "no api_token is configured", f"Set api_token or api_token_file. {advice}")
     elif not all("!" <= character <= "~" for character in settings.api_token):
-        yield error("token", "api_token has blanks or characters that no HTTP header carries", advice)
-    elif len(settings.api_token) < SHORT_TOKEN:
+        yield error("token", "api_token has blanks or characters that are not allowed in an HTTP header", advice)
+    elif len(settings.api_token) < MIN_TOKEN_CHARACTERS:
         yield warning("token", f"api_token has only {len(settings.api_token)} characters", advice)
     else:
-        yield ok("token", "there is one, and it is long enough")
+        yield ok("token", "a token is configured, and long enough")
 
 
 def certificate(settings: Settings) -> Iterator[Finding]:
-    """Whether the certificate can be served, for which names, and until when."""
+    """Check the server's certificate: whether it loads, its host names and its dates."""
     if settings.https is False:
-        advice = "Set ENABLE_HTTPS=true, unless something before the container adds TLS."
-        yield warning("certificate", "TLS is off, so the token travels in the clear", advice)
+        advice = "Set ENABLE_HTTPS=true, unless a proxy before the container adds TLS."
+        yield warning("certificate", "TLS is off, so the token is sent unencrypted", advice)
         return
     own = settings.paths.home / tls.FOLDER
     if not settings.tls_cert and not settings.tls_key and not own.is_dir():
-        yield skipped("certificate", f"none yet; the first start makes a self-signed one in {own}")
+        yield skipped("certificate", f"no certificate yet; the first start makes a self-signed one in {own}")
         return
     try:
         cert, _ = tls.certificate(settings)
@@ -83,7 +88,7 @@ def certificate(settings: Settings) -> Iterator[Finding]:
 
 
 def described(cert: Path, now: datetime.datetime) -> Iterator[Finding]:
-    """The names and the end of a certificate, as seen at `now`."""
+    """Check host names and dates of a certificate (PEM) at the time `now`."""
     from cryptography import x509
 
     loaded = x509.load_pem_x509_certificate(cert.read_bytes())
@@ -92,87 +97,88 @@ def described(cert: Path, now: datetime.datetime) -> Iterator[Finding]:
         shown = ", ".join(str(name.value) for name in names)
     except x509.ExtensionNotFound:
         shown = ""
-        advice = "Have one issued with the name that containers.conf calls as a subject alternative name."
-        yield error("certificate", f"{cert} names no host, and clients refuse that", advice)
+        advice = "Use a certificate that has the host name of containers.conf as a subject alternative name."
+        yield error("certificate", f"{cert} has no host name, so clients refuse it", advice)
     ends = loaded.not_valid_after_utc
     text = f"{cert} is for {shown or 'no host'}, until {ends:%Y-%m-%d}"
     if ends < now or loaded.not_valid_before_utc > now:
-        yield error("certificate", f"{text}: not valid today", "Put a valid one in its place; it is read at once.")
-    elif ends - now < datetime.timedelta(days=RENEW_DAYS):
-        yield warning("certificate", text, "Put a renewed one in its place; it is read without a restart.")
+        yield error(
+            "certificate",
+            f"{text}: not valid today",
+            "Replace the file with a valid one; it is loaded without a restart.",
+        )
+    elif ends - now < datetime.timedelta(days=RENEWAL_WARNING_DAYS):
+        yield warning("certificate", text, "Replace the file with a renewed one; it is loaded without a restart.")
     else:
         yield ok("certificate", text)
 
 
 def port(settings: Settings) -> Iterator[Finding]:
-    """Whether our server answers on its port, with this token; else whether the port is free for it."""
+    """Check that our server answers on its port with this token, or that the port is free."""
     host = "127.0.0.1" if settings.host in {"0.0.0.0", ""} else settings.host  # noqa: S104 - compared, not bound
     where = f"{host}:{settings.port}"
     try:
         status = _status(host, settings)
-    except ConnectionRefusedError:
-        yield skipped("port", f"nothing listens on {where}: the server does not run here", "Start it: dltk serve")
-    except (OSError, http.client.HTTPException) as failure:
-        text = f"what listens on {where} does not answer as the server would: {failure}"
-        yield error("port", text, "End the other program, or choose another port with DLTK_PORT.")
+    except NoAnswer as failure:
+        if isinstance(failure.cause, ConnectionRefusedError):
+            yield skipped("port", f"nothing listens on {where}: the server is not running here", "Start it: dltk serve")
+            return
+        text = f"the program that listens on {where} does not answer as the server does: {failure.cause}"
+        yield error("port", text, "Stop the other program, or set another port with DLTK_PORT.")
     else:
-        if status == http.HTTPStatus.OK:
-            yield ok("port", f"the server answers on {where}, and takes this token")
-        elif status == http.HTTPStatus.UNAUTHORIZED:
-            advice = "Give both the same api_token; the DSDL app's setup page holds a third copy."
+        if status == HTTPStatus.OK:
+            yield ok("port", f"the server answers on {where}, and accepts this token")
+        elif status == HTTPStatus.UNAUTHORIZED:
+            advice = "Use the same api_token for both, and on the DSDL app's setup page."
             yield error("port", f"the server on {where} refuses this token", advice)
         else:
-            yield error("port", f"{where} answers with HTTP {status}", "Another program listens there, or a proxy.")
+            yield error("port", f"{where} answers with HTTP {status}", "Another program or a proxy listens there.")
 
 
 def _status(host: str, settings: Settings) -> int:
-    """The status of ``/summary`` with our token."""
-    if settings.https is False or (settings.https is None and host == "127.0.0.1"):
-        connection = http.client.HTTPConnection(host, settings.port, timeout=10)
-    else:
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # our own machine; `certificate` checks it
-        connection = http.client.HTTPSConnection(host, settings.port, timeout=10, context=context)
-    with closing(connection):
-        connection.request("GET", "/summary", headers={"Authorization": settings.api_token})
-        return connection.getresponse().status
+    """Return the HTTP status of ``/summary`` with our token."""
+    plain = settings.https is False or (settings.https is None and host == "127.0.0.1")
+    address = f"[{host}]" if ":" in host else host
+    url = f"{'http' if plain else 'https'}://{address}:{settings.port}/summary"
+    client = checking_client(partial(client_context, verify=False), PORT_SECONDS)  # `certificate` checks it
+    return client.request("GET", url, {"Authorization": settings.api_token}).status
 
 
 def jupyterlab(settings: Settings) -> Iterator[Finding]:
-    """Whether JupyterLab listens beside the server, where the container is to have it."""
+    """Check that JupyterLab listens, where it is configured."""
     if settings.mode == "PROD" or not settings.jupyter_password:
-        yield skipped("jupyterlab", "not asked for: that takes MODE_DEV_PROD=DEV and JUPYTER_PASSWD")
+        yield skipped("jupyterlab", "not configured: it needs MODE_DEV_PROD=DEV and JUPYTER_PASSWD")
         return
     where = f"127.0.0.1:{settings.jupyter_port}"
     try:
-        socket.create_connection(("127.0.0.1", settings.jupyter_port), timeout=10).close()
+        socket.create_connection(("127.0.0.1", settings.jupyter_port), PORT_SECONDS).close()
     except OSError as failure:
-        advice = "Look at the container's log; JupyterLab needs some seconds, and the image's variant cpu or gpu."
+        advice = "Check the container's log; JupyterLab starts after some seconds, in the image's variants cpu and gpu."
         yield warning("jupyterlab", f"nothing listens on {where}: {failure}", advice)
     else:
-        yield ok("jupyterlab", f"it listens on {where}")
+        yield ok("jupyterlab", f"JupyterLab listens on {where}")
 
 
 def volume(settings: Settings) -> Iterator[Finding]:
-    """Whether models and notebooks can be written, and how much space there is."""
+    """Check that models and notebooks can be written, and the free space."""
     home.prepare(settings.paths)
     for folder in dict.fromkeys((settings.paths.home, settings.paths.notebooks)):
         free = home.free_bytes(folder)
-        text = f"{folder} can be written, and has {free / GIB:.1f} GiB free"
-        if free < NO_SPACE:
-            yield error("volume", text, "Give it more space, or lower DLTK_KEEP_VERSIONS and DLTK_KEEP_JOBS.")
-        elif free < LITTLE_SPACE:
-            yield warning("volume", text, "Give it more space before fits fail.")
+        text = f"{folder} is writable, with {free / GIB:.1f} GiB free"
+        if free < MIN_SPACE_BYTES:
+            yield error("volume", text, "Add space, or lower DLTK_KEEP_VERSIONS and DLTK_KEEP_JOBS.")
+        elif free < LOW_SPACE_BYTES:
+            yield warning("volume", text, "Add space before fits fail.")
         else:
             yield ok("volume", text)
 
 
 def notebooks(settings: Settings) -> Iterator[Finding]:
-    """Whether every notebook keeps the contract."""
+    """Check that every notebook defines a valid algorithm."""
     names = algorithms(settings.paths)
     if not names:
-        text = f"there is no algorithm in {settings.paths.notebooks}"
-        yield warning("notebooks", text, "Copy a notebook there, or let DLTK_NOTEBOOKS name the right folder.")
+        text = f"no algorithm in {settings.paths.notebooks}"
+        yield warning("notebooks", text, "Copy a notebook there, or set DLTK_NOTEBOOKS to the right folder.")
         return
     broken = 0
     for name in names:
@@ -182,19 +188,19 @@ def notebooks(settings: Settings) -> Iterator[Finding]:
             problems = (failure.sentence,)
         broken += bool(problems)
         for problem in problems:
-            yield warning("notebooks", f"{name}: {problem}", f"'dltk check {name}' says more.")
-    yield ok("notebooks", f"{len(names) - broken} of {len(names)} algorithms can be used")
+            yield warning("notebooks", f"{name}: {problem}", f"'dltk check {name}' shows more.")
+    yield ok("notebooks", f"{len(names) - broken} of {len(names)} algorithms are valid")
 
 
 def gpu(settings: Settings) -> Iterator[Finding]:
-    """Driver and memory of each GPU, and whether the frameworks see it."""
+    """Check each GPU's driver and memory, and that the frameworks see it."""
     if shutil.which("nvidia-smi") is None:
         yield _no_gpu(settings)
         return
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader"]
     done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
-        yield error("gpu", f"nvidia-smi says: {done.stdout.strip()}", "Give the container a GPU: --gpus all.")
+        yield error("gpu", f"nvidia-smi failed: {done.stdout.strip()}", "Give the container a GPU: --gpus all.")
         return
     cards = done.stdout.strip().splitlines()
     yield from (ok("gpu", f"{card} free") for card in cards)
@@ -203,8 +209,8 @@ def gpu(settings: Settings) -> Iterator[Finding]:
 
 
 def _no_gpu(settings: Settings) -> Finding:
-    """What a machine without the driver's tool means to these settings, and to this image."""
-    text = "no GPU is visible (there is no nvidia-smi here): notebooks run on the CPU"
+    """Judge a missing nvidia-smi by the settings and by the image's variant."""
+    text = "no GPU is visible (nvidia-smi is missing): notebooks run on the CPU"
     if settings.gpu_names:
         wanted = f"{text}, but DLTK_GPUS or CUDA_VISIBLE_DEVICES names {', '.join(settings.gpu_names)}"
         return error("gpu", wanted, f"{GIVE_GPU} Or set DLTK_GPUS=none.")
@@ -222,13 +228,13 @@ def _seen(framework: str, code: str, cards: int) -> Finding:
         return skipped("gpu", f"{framework} cannot be imported here")
     seen, cuda = json.loads(done.stdout.splitlines()[-1])
     text = f"{framework} (built for CUDA {cuda}) sees {seen} of {cards} GPUs"
-    advice = "Use the image's gpu variant, and a driver that is new enough for this CUDA."
+    advice = "Use the image's variant gpu, and a driver that supports this CUDA release."
     return ok("gpu", text) if seen == cards else error("gpu", text, advice)
 
 
 def name(_: Settings) -> Iterator[Finding]:
-    """The name that this machine has for others: what containers.conf may call it."""
-    yield ok("name", f"this machine calls itself {socket.getfqdn()}")
+    """Report the host name, which containers.conf may use."""
+    yield ok("name", f"the host name of this machine is {socket.getfqdn()}")
 
 
 CHECKS: tuple[Check, ...] = (token, certificate, port, jupyterlab, volume, notebooks, gpu, name)

@@ -1,26 +1,40 @@
-"""Splunk's REST API as the doctor asks it: plain HTTP, so that the smallest image can, and nothing is written."""
+"""Read-only calls of Splunk's REST API for the checks, without splunk-sdk."""
 
 from __future__ import annotations
 
 import json
 import ssl
-import urllib.error
-import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from dltk_runtime.errors import DltkError
-from dltk_runtime.settings import Settings
+from dltk_runtime.http_client import HttpClient
+from dltk_runtime.splunk.answers import text_of
+from dltk_runtime.splunk.transport import Tls
 
-SECONDS = 15  # for one answer
+ANSWER_SECONDS = 15.0
+
+
+class NoAnswer(DltkError):
+    """A request got no answer; `cause` is the network's failure."""
+
+    def __init__(self, origin: str, cause: OSError) -> None:
+        super().__init__(f"{origin} cannot be reached: {cause}")
+        self.cause = cause
 
 
 class Refused(DltkError):
-    """Splunk answered with an HTTP status that is no success."""
+    """Splunk answered with another HTTP status than 200."""
 
-    def __init__(self, url: str, status: int, said: str) -> None:
-        super().__init__(f"{url} answers with HTTP {status}: {said}")
+    def __init__(self, url: str, status: int, answer: str) -> None:
+        super().__init__(f"{url} answers with HTTP {status}: {answer}")
         self.status = status
+
+
+def checking_client(context: Callable[[], ssl.SSLContext], seconds: float = ANSWER_SECONDS) -> HttpClient:
+    """Make a client that raises `NoAnswer` and waits at most `seconds` for each step."""
+    return HttpClient(context, NoAnswer, connect_seconds=seconds, read_seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,61 +43,28 @@ class Rest:
 
     base: str
     token: str
-    context: ssl.SSLContext
+    tls: Tls
 
     def get(self, path: str) -> tuple[dict[str, Any], str]:
-        """The first entry's content of an endpoint, with its acl, and the answer's Date.
+        """Return the first entry of an endpoint, or an empty dict, and the answer's Date header.
 
         Raises:
-            Refused: another status than 200.
-            OSError: nobody answers.
+            Refused: the status is not 200.
+            NoAnswer: nothing answers, or with a certificate that is not trusted.
         """
         entries, date = self.entries(path)
         return (entries[0] if entries else {}), date
 
     def entries(self, path: str) -> tuple[list[dict[str, Any]], str]:
-        """All entries of an endpoint: name, content and acl of each in one dict."""
+        """Return all entries of an endpoint and the answer's Date header. Raises as `get`.
+
+        The dict of an entry has its name, its acl, and its content's fields.
+        """
         url = f"{self.base}{path}?output_mode=json&count=0"
-        status, date, body = send(url, {"Authorization": f"Bearer {self.token}"}, self.context)
-        if status != 200:
-            raise Refused(url.partition("?")[0], status, said(body))
-        found = json.loads(body).get("entry", [])
-        return [
-            {"name": each.get("name"), "acl": each.get("acl", {}), **each.get("content", {})} for each in found
-        ], date
-
-
-def send(
-    url: str, headers: dict[str, str], context: ssl.SSLContext, body: bytes | None = None
-) -> tuple[int, str, bytes]:
-    """Status, Date and body of one answer, whatever its status.
-
-    Raises:
-        OSError: nobody answers, or its certificate is not trusted.
-    """
-    handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)]
-    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - from our own settings
-    try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=SECONDS) as answer:
-            return answer.status, answer.headers.get("Date", ""), answer.read()
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return refusal.code, refusal.headers.get("Date", ""), refusal.read()
-
-
-def context_of(settings: Settings) -> ssl.SSLContext:
-    """How Splunk's certificate is checked."""
-    context = ssl.create_default_context(cafile=str(settings.splunk_cafile) if settings.splunk_cafile else None)
-    if not settings.splunk_verify:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
-def said(body: bytes) -> str:
-    """The text of an error, as Splunk's JSON carries it, or the beginning of anything else."""
-    try:
-        answer = json.loads(body)
-        messages = answer.get("messages") or [answer]
-        return str(messages[0].get("text", answer))
-    except (ValueError, AttributeError, LookupError):
-        return body[:200].decode(errors="replace").strip() or "nothing"
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = checking_client(self.tls.context).request("GET", url, headers)
+        if answer.status != 200:
+            raise Refused(url.partition("?")[0], answer.status, text_of(answer.body) or "nothing")
+        found = json.loads(answer.body).get("entry", [])
+        entries = [{"name": each.get("name"), "acl": each.get("acl", {}), **each.get("content", {})} for each in found]
+        return entries, answer.headers.get("Date", "")

@@ -1,4 +1,4 @@
-"""The doctor's checks of Splunk: REST, apps, limits, and the container's stanza on every search head."""
+"""Checks of Splunk: REST API, clock, permissions, apps, limits, stanza on each member."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import ssl
 import time
 import urllib.parse
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+from dltk_runtime import booleans
 from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.owners import owners
-from dltk_runtime.doctor.rest import SECONDS, Refused, Rest, context_of, send
+from dltk_runtime.doctor.rest import ANSWER_SECONDS, NoAnswer, Refused, Rest, checking_client
 from dltk_runtime.settings import Settings
+from dltk_runtime.splunk.access import of_settings
+from dltk_runtime.tls import client_context, pinned_context
 
-SKEW = 60  # seconds that two clocks may differ before tokens and time ranges go wrong
+MAX_CLOCK_SKEW_SECONDS = 60  # above it tokens and time ranges may fail
 DSDL = "mltk-container"
-APPS = {  # the app's folder, and what it is called
+APPS = {  # title of each app by its folder
     "Splunk_ML_Toolkit": "AI Toolkit (Machine Learning Toolkit)",
     "Splunk_SA_Scientific_Python_linux_x86_64": "Python for Scientific Computing",
     DSDL: "Splunk App for Data Science and Deep Learning",
@@ -26,72 +30,73 @@ LIMITS = ("max_fit_time", "max_inputs")
 
 
 def splunk(settings: Settings) -> Iterator[Finding]:
-    """Everything that Splunk's REST API tells about the search head's side."""
+    """Run the checks that use Splunk's REST API."""
     if not settings.splunk_access:
-        advice = "Set splunk_access_enabled=1, splunk_access_host, _port and _token to have Splunk's side checked."
-        yield skipped("splunk", "no connection to Splunk's REST API is set up", advice)
+        advice = "Set splunk_access_enabled=1, splunk_access_host, _port and _token to check Splunk's side."
+        yield skipped("splunk", "no connection to Splunk's REST API is configured", advice)
         return
     if not settings.splunk_host or not settings.splunk_token:
         yield error("splunk", "splunk_access_host or splunk_access_token is missing", "Set both.")
         return
-    rest = Rest(f"https://{settings.splunk_host}:{settings.splunk_port}", settings.splunk_token, context_of(settings))
+    base = f"https://{settings.splunk_host}:{settings.splunk_port}"
+    rest = Rest(base, settings.splunk_token, of_settings(settings).tls)
     try:
         info, date = rest.get("/services/server/info")
-    except (OSError, Refused) as failure:
-        yield _unreachable(rest.base, failure)
+    except (NoAnswer, Refused) as failure:
+        yield _unreachable(base, failure)
         return
     yield ok("splunk", f"{rest.base} is {info.get('serverName', 'a')} Splunk {info.get('version', '?')}")
     yield from clock(date)
-    for look in (rights, apps, limits, owners, stanzas):
+    for check in (rights, apps, limits, owners, stanzas):
         try:
-            yield from look(rest, settings)
+            yield from check(rest, settings)
         except Refused as failure:
-            yield warning(look.__name__, failure.sentence, "The token's user may not read this; ask an administrator.")
+            yield warning(check.__name__, failure.sentence, "The token's user may not read this; ask an administrator.")
 
 
-def _unreachable(base: str, failure: Exception) -> Finding:
+def _unreachable(base: str, failure: NoAnswer | Refused) -> Finding:
     if isinstance(failure, Refused) and failure.status == 401:
-        advice = "Make a new token in Splunk (Settings, Tokens), and set splunk_access_token to it."
+        advice = "Create a new token in Splunk (Settings, Tokens), and set splunk_access_token to it."
         return error("splunk", f"{base} refuses the token", advice)
-    cause = getattr(failure, "reason", failure)
+    cause = failure.cause if isinstance(failure, NoAnswer) else None
     if isinstance(cause, ssl.SSLCertVerificationError):
-        advice = "Let DLTK_SPLUNK_CAFILE name the authority's certificate, or set DLTK_SPLUNK_VERIFY=false."
+        advice = "Set DLTK_SPLUNK_CAFILE to the authority's certificate, or DLTK_SPLUNK_VERIFY=false."
         return error("splunk", f"the certificate of {base} is not trusted: {cause.verify_message}", advice)
-    advice = "Check splunk_access_host and _port (8089, not 8000), the name in DNS, and firewalls between."
-    return error("splunk", f"{base} cannot be reached: {cause}", advice)
+    advice = "Check splunk_access_host and _port (8089, not 8000), DNS, and firewalls."
+    return error("splunk", failure.sentence, advice)
 
 
 def clock(date: str) -> Iterator[Finding]:
-    """Whether both clocks agree: tokens have times, and so have searches."""
+    """Check that both clocks agree; `date` is the Date header of an answer."""
     try:
         skew = abs(email.utils.parsedate_to_datetime(date).timestamp() - time.time())
     except (TypeError, ValueError):
-        yield skipped("clock", "Splunk's answer carries no date to compare with")
+        yield skipped("clock", "Splunk's answer has no date to compare with")
         return
     text = f"this clock and Splunk's differ by {skew:.0f} s"
-    yield ok("clock", text) if skew < SKEW else warning("clock", text, "Synchronise both with NTP.")
+    yield ok("clock", text) if skew < MAX_CLOCK_SKEW_SECONDS else warning("clock", text, "Synchronise both with NTP.")
 
 
 def rights(rest: Rest, _: Settings) -> Iterator[Finding]:
-    """Who the token's user is, and whether that user may search, as notebooks do with this token."""
+    """Report the token's user and roles, and check that the user may search."""
     user, _date = rest.get("/services/authentication/current-context")
-    who = f"the token is {user.get('username', '?')}'s, with the roles {', '.join(user.get('roles', [])) or 'none'}"
+    who = f"the token belongs to {user.get('username', '?')}, roles: {', '.join(user.get('roles', [])) or 'none'}"
     if "search" in user.get("capabilities", []):
         yield ok("rights", who)
     else:
-        advice = "Give a role of this user the capability search, or make the token for another user."
+        advice = "Give a role of this user the capability search, or create the token for another user."
         yield warning("rights", f"{who}; none of them may search", advice)
 
 
 def apps(rest: Rest, _: Settings) -> Iterator[Finding]:
-    """Whether the apps that `fit` and `apply` need are there, on, and visible from other apps."""
+    """Check that the apps for `fit` and `apply` are installed, enabled and shared."""
     there = {str(each["name"]): each for each in rest.entries("/services/apps/local")[0]}
     for folder, title in APPS.items():
         app = there.get(folder)
         if app is None:
             yield error("apps", f"{title} ({folder}) is not installed", "Install it on the search head.")
-        elif str(app.get("disabled")) in {"True", "1"}:
-            yield error("apps", f"{title} ({folder}) is switched off", "Enable it under Apps, Manage Apps.")
+        elif booleans.parse_conf(app.get("disabled")):
+            yield error("apps", f"{title} ({folder}) is disabled", "Enable it under Apps, Manage Apps.")
         elif folder != "Splunk_SA_Scientific_Python_linux_x86_64" and app["acl"].get("sharing") != "global":
             text = f"{title} {app.get('version', '')} is shared as {app['acl'].get('sharing', 'unknown')}"
             advice = "Share it globally (Manage Apps, Permissions), or run the searches in its own app."
@@ -101,7 +106,7 @@ def apps(rest: Rest, _: Settings) -> Iterator[Finding]:
 
 
 def limits(rest: Rest, _: Settings) -> Iterator[Finding]:
-    """What the AI Toolkit lets a fit take."""
+    """Report the AI Toolkit's limits of a fit: seconds and rows."""
     path = "/servicesNS/nobody/Splunk_ML_Toolkit/configs/conf-mlspl/"
     found: dict[str, Any] = {}
     for stanza in ("default", "MLTKContainer"):
@@ -114,7 +119,7 @@ def limits(rest: Rest, _: Settings) -> Iterator[Finding]:
     text = f"a fit may take {seconds} s (max_fit_time) and {rows} rows (max_inputs); more rows are sampled"
     if seconds.isdigit() and 0 < int(seconds) <= 600:
         advice = (
-            "Longer fits: mode=async in the search, or a higher max_fit_time in mlspl.conf, stanza [MLTKContainer]."
+            "For longer fits: mode=async in the search, or a higher max_fit_time in mlspl.conf, stanza [MLTKContainer]."
         )
         yield warning("limits", text, advice)
     else:
@@ -122,14 +127,14 @@ def limits(rest: Rest, _: Settings) -> Iterator[Finding]:
 
 
 def stanzas(rest: Rest, _: Settings) -> Iterator[Finding]:
-    """Whether the app knows a container, and every member of a cluster the same one."""
+    """Check that all members of a cluster have a stanza for the same container."""
     path = f"/servicesNS/nobody/{DSDL}/configs/conf-containers/__dev__"
-    advice = f"Put the stanza of deploy/splunk/containers.conf into etc/apps/{DSDL}/local on the search head."
+    advice = f"Copy the stanza of deploy/splunk/containers.conf to etc/apps/{DSDL}/local on the search head."
     addresses: dict[str, str] = {}
     for member in (rest, *_members(rest)):
         try:
             addresses[member.base] = str(member.get(path)[0].get("api_url", ""))
-        except (OSError, Refused) as failure:
+        except (NoAnswer, Refused) as failure:
             addresses[member.base] = ""
             yield error("stanzas", f"no stanza [__dev__] in containers.conf: {failure}", advice)
     called = set(filter(None, addresses.values()))
@@ -143,34 +148,33 @@ def stanzas(rest: Rest, _: Settings) -> Iterator[Finding]:
 def _called(address: str) -> Iterator[Finding]:
     url = urllib.parse.urlsplit(address)
     if url.scheme not in {"http", "https"} or not url.hostname:
-        yield error("stanzas", f"api_url = {address} is no address", "Write it as https://host:5000.")
+        yield error("stanzas", f"api_url = {address} is not a valid address", "Write it as https://host:5000.")
         return
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # what the search head trusts is not seen here
+    client = checking_client(partial(client_context, verify=False))  # the search head's authorities are unknown here
     try:
-        status, _, _ = send(f"{address.rstrip('/')}/readyz", {}, context)
+        status = client.request("GET", f"{address.rstrip('/')}/readyz", {}).status
         unfit = _unfit(url.hostname, url.port or 443) if url.scheme == "https" else ""
-    except OSError as failure:
-        text = f"the container that Splunk calls, {address}, cannot be reached from here: {failure}"
-        yield warning("stanzas", text, "Check name, port and scheme, best from the search head itself.")
+    except (NoAnswer, OSError) as failure:
+        cause = failure.cause if isinstance(failure, NoAnswer) else failure
+        text = f"the container that Splunk calls, {address}, cannot be reached from here: {cause}"
+        yield warning("stanzas", text, "Check host, port and scheme, if possible on the search head itself.")
         return
     if status == 200:
         yield ok("stanzas", f"Splunk calls {address}, and a server is ready there")
     else:
         yield error("stanzas", f"Splunk calls {address}, which answers with HTTP {status}", "Correct api_url.")
     if unfit:
-        advice = "Have one issued for the name that api_url calls; where Splunk checks names, its searches fail."
+        advice = "Use a certificate for the host of api_url; where Splunk checks certificates, searches fail."
         yield warning("stanzas", f"the certificate that {address} serves does not fit: {unfit}", advice)
 
 
 def _unfit(host: str, port: int) -> str:
-    """What is wrong with the name or the dates of a server's certificate, whoever issued it; nothing when it fits."""
-    trusting = ssl.create_default_context(cadata=ssl.get_server_certificate((host, port), timeout=SECONDS))
-    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself, and no authority above it
+    """Return what is wrong with host name or dates of a server's certificate, or an empty text."""
+    pinned = pinned_context(ssl.get_server_certificate((host, port), timeout=ANSWER_SECONDS))
     try:
         with (
-            socket.create_connection((host, port), SECONDS) as plain,
-            trusting.wrap_socket(plain, server_hostname=host),
+            socket.create_connection((host, port), ANSWER_SECONDS) as plain,
+            pinned.wrap_socket(plain, server_hostname=host),
         ):
             return ""
     except ssl.SSLCertVerificationError as failure:
@@ -178,10 +182,10 @@ def _unfit(host: str, port: int) -> str:
 
 
 def _members(rest: Rest) -> list[Rest]:
-    """The other members of a search head cluster; none where there is no cluster."""
+    """Return the other members of a search head cluster; an empty list without a cluster."""
     try:
         entries, _ = rest.entries("/services/shcluster/member/members")
     except Refused:
         return []
     found = {str(each.get("mgmt_uri", "")) for each in entries} - {"", rest.base}
-    return [Rest(base, rest.token, rest.context) for base in sorted(found)]
+    return [Rest(base, rest.token, rest.tls) for base in sorted(found)]

@@ -1,1 +1,6 @@
-"""files."""
+"""Write files safely, and notice when they change.
+
+* ``atomic``   replace a file in one step, durably; hashes, JSON; errors of a full disk
+* ``state``    detect by stat calls whether a file has changed since it was read
+* ``memory``   files in memory, passed between processes without a copy
+"""

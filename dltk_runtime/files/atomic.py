@@ -1,6 +1,6 @@
-"""Files that are either the old or the new one, also after a kill or a power cut.
+"""Write files so that readers see the old or the new one, also after a kill or a power failure.
 
-`write` is the only way in which the runtime replaces a file that somebody else may read.
+The runtime replaces every file that another process may read with `write`.
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ import msgspec
 
 from dltk_runtime.errors import NotStored
 
-TEMPORARY = ".tmp"  # the end of a file's name while it is being written
-_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
-_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
+TEMPORARY_SUFFIX = ".tmp"  # of a file's name while it is being written
+MAX_SHORT_BYTES = 64  # that `read_short` reads
+_NOT_PERMITTED_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_SPACE_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
+_NO_FOLDER_SYNC_ERRNOS = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 
 
 def write(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
-    """Replace `path` by `data` in one step. `durable` waits for the disk, so that it outlives a power cut too.
+    """Replace `path` by `data` in one step; `durable` makes it outlive a power failure.
 
     Raises:
-        OSError: when it cannot be written; then `path` is as it was.
+        OSError: it cannot be written; then `path` is as it was.
     """
-    # Not mkstemp: its files are for their owner alone, and replicas may run under different users of one group.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
+    # Not mkstemp, whose files only their owner can read: replicas may run as other users.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         with temporary.open("xb", buffering=0) as file:
             _write_all(file.fileno(), data)
@@ -47,7 +49,13 @@ def write(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None
 
 
 def create(path: Path, data: bytes) -> bool:
-    """Write `path` unless it is there already; whether it was written. Readers may see it empty for a moment."""
+    """Write `path` unless it exists; return whether it was written.
+
+    Readers may see it empty for a moment.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     try:
         with path.open("xb", buffering=0) as file:
             _write_all(file.fileno(), data)
@@ -59,9 +67,13 @@ def create(path: Path, data: bytes) -> bool:
 
 
 def copy(source: Path, target: Path) -> Path:
-    """Copy a file's content in such a way that `target` is never half of it."""
+    """Copy a file's content; readers never see a part of `target`. Makes its folders.
+
+    Raises:
+        OSError: it cannot be copied.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}{TEMPORARY}")
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         shutil.copyfile(source, temporary)
         return temporary.replace(target)
@@ -70,10 +82,14 @@ def copy(source: Path, target: Path) -> Path:
 
 
 def read_short(path: Path) -> bytes:
-    """The content of a file of at most 64 bytes, in three system calls."""
+    """Return the content of a file of at most `MAX_SHORT_BYTES`, in three system calls.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(descriptor, 64)
+        return os.read(descriptor, MAX_SHORT_BYTES)
     finally:
         os.close(descriptor)
 
@@ -85,7 +101,7 @@ def _write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make a file that was written without waiting for the disk outlive a power cut.
+    """Make a file that was written with ``durable=False`` outlive a power failure.
 
     Raises:
         OSError: it is gone, or the disk fails.
@@ -96,19 +112,19 @@ def sync(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` outlive a power cut."""
+    """Make the names in `folder` outlive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
-    except OSError as error:  # some network disks have no such call, and keep names safe by themselves
-        if error.errno not in _NO_FOLDER_SYNC:
+    except OSError as error:  # some network disks lack this call, and need none
+        if error.errno not in _NO_FOLDER_SYNC_ERRNOS:
             raise
     finally:
         os.close(descriptor)
 
 
 def sync_and_hash(path: Path) -> tuple[int, str]:
-    """Wait until the disk has the file's content; its size in bytes and its SHA-256."""
+    """Wait until the disk has the file's content; return its size in bytes and its SHA-256."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -116,29 +132,30 @@ def sync_and_hash(path: Path) -> tuple[int, str]:
 
 
 def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def regular_files(folder: Path) -> Iterator[Path]:
-    """Every file below `folder` in the order of their names; sockets, pipes and dangling links are none."""
+    """Yield every file below `folder`, sorted; no sockets, pipes or dangling links."""
     for parent, folders, names in os.walk(folder):
         folders.sort()
         yield from (path for name in sorted(names) if (path := Path(parent, name)).is_file())
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names of the entries of `folder`; none when it is missing."""
+    """Return the names of the entries of `folder`; none when it does not exist."""
     try:
-        return os.listdir(folder)  # noqa: PTH208 - names are all that callers want, without a Path made for each
+        return os.listdir(folder)  # noqa: PTH208 - callers want names, not a Path for each
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
 def to_json(value: Any) -> bytes:
-    """`value` (builtins or msgspec structs) as JSON that can be read by people and is always UTF-8.
+    """Return `value` (builtins or msgspec structs) as indented JSON that is always UTF-8.
 
-    Half a surrogate pair, which a hostile request can carry in any text, becomes a question mark.
+    Half a surrogate pair, which a hostile request can have in any text, becomes a question mark.
     """
     try:
         encoded = msgspec.json.encode(value)
@@ -148,6 +165,7 @@ def to_json(value: Any) -> bytes:
 
 
 def without_surrogates(value: Any) -> Any:
+    """Return builtins with question marks in place of unpaired surrogates in their texts."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, dict):
@@ -158,21 +176,21 @@ def without_surrogates(value: Any) -> Any:
 
 
 def not_stored(what: str, path: Path, error: OSError) -> NotStored:
-    """The error for `what` (begins a sentence) that could not be written to `path`."""
+    """Return the error for `what` (the subject of its sentence) not being written to `path`."""
     reason = error.strerror or str(error)
     where = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
     return NotStored(f"{what} could not be written to {path}: {reason}{where}; {_free(path)}. {_advice(error)}")
 
 
 def _free(path: Path) -> str:
-    there = next(folder for folder in (path, *path.parents) if folder.exists())
-    return f"{shutil.disk_usage(there).free:,} bytes are free there"
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    return f"{shutil.disk_usage(existing).free:,} bytes are free there"
 
 
 def _advice(error: OSError) -> str:
-    if error.errno in _NO_RIGHT:
-        who = f"user {os.geteuid()} or group {os.getegid()}"
-        return f"Make the folder writable for {who}, or set DLTK_HOME to one that is."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _NOT_PERMITTED_ERRNOS:
+        user = f"user {os.geteuid()} or group {os.getegid()}"
+        return f"Make the folder writable for {user}, or set DLTK_HOME to one that is."
+    if error.errno in _NO_SPACE_ERRNOS:
         return "Free space, for example with 'dltk models prune', or give DLTK_HOME a larger volume."
     return "Check the volume that DLTK_HOME names."

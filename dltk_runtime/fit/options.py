@@ -1,4 +1,4 @@
-"""The parameters of a search that are the runtime's own: `mode`, `promote`, `holdout`, `with_version`."""
+"""Parameters of a search for the runtime itself: `mode`, `promote`, `holdout`, `with_version`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dltk_runtime.errors import OptionInvalid, nearest
-from dltk_runtime.notebook.parameters import RUNTIME, wants_version
-from dltk_runtime.protocol import unquote
+from dltk_runtime.notebook.parameters import RUNTIME_PARAMETERS, wants_version
+from dltk_runtime.texts import unquote
 
-# Of two values, is the higher the better one?
+# Metrics by name: whether a higher value is better.
 METRICS = {
     "accuracy": True,
     "f1": True,
@@ -40,7 +40,7 @@ class Promotion:
     gain: float = 0.0
 
     def improves(self, new: float | None, old: float | None) -> bool:
-        """Whether `new` beats `old` by at least the gain; a value that is missing or no number beats nothing."""
+        """Return whether `new` beats `old` by at least the gain; a missing or non-finite value beats nothing."""
         if new is None or old is None or not (math.isfinite(new) and math.isfinite(old)):
             return False
         difference = new - old if METRICS[self.metric] else old - new
@@ -58,12 +58,12 @@ class FitOptions:
 
 
 def fit_options(parameters: Mapping[str, str]) -> FitOptions:
-    """The options in a fit's parameters.
+    """Return the options in a fit's parameters.
 
     Raises:
-        OptionInvalid: naming the parameter, its value and what is wanted.
+        OptionInvalid: naming the parameter, its value and what is expected.
     """
-    given = {name: unquote(parameters[name]).strip() for name in RUNTIME if name in parameters}
+    given = {name: unquote(parameters[name]).strip() for name in RUNTIME_PARAMETERS if name in parameters}
     mode = given.get("mode", "sync")
     if mode not in ("sync", "async"):
         raise OptionInvalid("mode", mode, "async, sync or stage")

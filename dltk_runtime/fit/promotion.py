@@ -1,23 +1,25 @@
-"""Whether a new version becomes current: what the search asked for, and what the two versions are worth."""
+"""Decide whether a new version becomes current: by the search's rule, and by comparison with the one before."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dltk_runtime.apply.apply import Applying
+from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.options import FitOptions, Rule
-from dltk_runtime.protocol import Request
+from dltk_runtime.jobs.record import Comparison
 from dltk_runtime.store.store import ModelStore, Version
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the version is current now, and the sentence that says so and why."""
+    """Whether the version is current now, the sentence that says so and why, and the figures behind it."""
 
     current: bool
     text: str
+    comparison: Comparison | None = None
 
 
 class Promotion:
@@ -30,10 +32,15 @@ class Promotion:
     async def settle(
         self, version: Version, options: FitOptions, request: Request | None, *, apply_failed: bool = False
     ) -> Decision:
-        """Try the version in another worker, compare it where the options say so, and make it current or not.
+        """Load the version in another worker, compare it where the options say so, and promote it or not.
 
-        `request` has the rows of which `holdout` kept some from the fit. A version that cannot be applied or loaded
-        is current only when nothing else can serve.
+        A version that cannot be applied or loaded becomes current only if there is no other.
+
+        Args:
+            version: committed just now.
+            options: of the search.
+            request: with the rows of which `holdout` kept some from the fit.
+            apply_failed: whether the fit's own apply raised.
         """
         trouble = "" if apply_failed else await self._applying.trial(version)
         if trouble:
@@ -47,8 +54,11 @@ class Promotion:
         if options.promotion.rule is Rule.MANUAL:
             how = f"make it current with 'dltk models promote {version.name.algorithm} {version.name.model} "
             return await self._keep(version, f" (promote=manual: {how}{version.number}')")
-        better, why = await self._compare(version, before, options, request)
-        return await (self._promote(version, why) if better else self._keep(version, why))
+        comparison = await self._compare(version, before, options, request)
+        better = options.promotion.improves(comparison.new, comparison.old)
+        why = f" ({comparison})"
+        decision = await (self._promote(version, why) if better else self._keep(version, why))
+        return replace(decision, comparison=comparison)
 
     async def _promote(self, version: Version, why: str) -> Decision:
         await asyncio.to_thread(self._store.promote, version)
@@ -68,23 +78,27 @@ class Promotion:
 
     async def _compare(
         self, version: Version, before: Version, options: FitOptions, request: Request | None
-    ) -> tuple[bool, str]:
-        """Whether the version beats the one before it, and the figures in brackets."""
-        wanted = options.promotion
-        if options.holdout and request is not None:
+    ) -> Comparison:
+        """Compare the version with the one before it, on held-out rows where the search kept some."""
+        wanted, rows = options.promotion, 0
+        held_out = bool(options.holdout) and request is not None
+        if held_out and request is not None:
             new, rows = await self._score(version, options, request)
             old, _ = await self._score(before, options, request)
-            data = f"on the same {rows:,} held-out rows"
         else:
             new, old = (_metric_of_fit(each, wanted.metric) for each in (version, before))
-            data = "as their fits returned them, on different data; holdout=0.2 would compare both on the same rows"
-        better = wanted.improves(new, old)
-        least = f", at least {wanted.gain:g} better" if wanted.gain else ""
-        figures = f"{wanted.metric} {_shown(new)} against {_shown(old)} of version {before.number}{least}, {data}"
-        return better, f" ({figures})"
+        return Comparison(
+            metric=wanted.metric,
+            new=new,
+            old=old,
+            old_version=before.number,
+            gain=wanted.gain,
+            held_out=held_out,
+            rows=rows,
+        )
 
     async def _score(self, version: Version, options: FitOptions, request: Request) -> tuple[float | None, int]:
-        """The metric of a version on the held-out rows, and their number; None when it cannot be had."""
+        """Return the metric of a version on the held-out rows, None if it has none, and the number of rows."""
         try:
             scored = await self._applying.score(version, request, options.holdout)
         except DltkError:
@@ -97,7 +111,3 @@ def _metric_of_fit(version: Version, metric: str) -> float | None:
         return version.manifest().metrics.get(metric)
     except DltkError:
         return None
-
-
-def _shown(value: float | None) -> str:
-    return "missing" if value is None else f"{value:.4g}"

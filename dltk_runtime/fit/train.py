@@ -1,4 +1,4 @@
-"""One fit from its place in the queue to its end: a fresh worker, a reserved version, its commit, its fate."""
+"""Run one fit: lease a worker, reserve a version, commit it, decide on promotion."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import msgspec
 
 from dltk_runtime import logs
-from dltk_runtime.apply.apply import key_of
 from dltk_runtime.apply.last_used import LastUsed
-from dltk_runtime.call import Call
-from dltk_runtime.errors import DltkError
+from dltk_runtime.call import Call, Request
+from dltk_runtime.errors import FIT_DONE, DltkError
+from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.options import FitOptions
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.jobs.errors import FitCancelled, ServerStops
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.progress import PrintedProgress
-from dltk_runtime.notebook.loader import unpack
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed, report_of
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.pool.process import Worker
-from dltk_runtime.protocol import Request
-from dltk_runtime.store.store import Facts, Feature, ModelName, ModelStore, Reservation, SourceHash, Version
+from dltk_runtime.pool.worker import Listener, Worker
+from dltk_runtime.store.store import ModelStore, Reservation, Version
 from dltk_runtime.worker.messages import Failed, Fit, Fitted, Progress
 
 SETTING = "DLTK_FIT_TIMEOUT"
@@ -37,7 +37,13 @@ Result = TypeVar("Result")
 
 @dataclass(eq=False)
 class Training:
-    """One fit to do, and how far it is."""
+    """One fit to run, and its state.
+
+    Attributes:
+        imports: heavy imports of the notebook.
+        cancelled: the reason why it was cancelled, a sentence; empty if it was not.
+        committing: whether it is too late to cancel it.
+    """
 
     job: Job
     request: Request
@@ -45,108 +51,113 @@ class Training:
     options: FitOptions
     imports: tuple[str, ...]
     call: Call
-    cancelled: str = ""  # why somebody ended it
-    committing: bool = False  # too late to be cancelled
+    cancelled: str = ""
+    committing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a fit answers: the message, and the results as a JSON string literal."""
+    """What a fit answers. Warnings are sentences without a full stop."""
 
-    text: str
-    results: bytes | memoryview
+    version: VersionId
+    decision: Decision
+    rows: int
+    results: Payload
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The message for the search, which the job's record keeps."""
+        return f"{FIT_DONE}. {self.decision.text}" + "".join(f" WARNING: {each}." for each in self.warnings)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Trainer:
-    """Runs fits. Each is a job; each that comes to its end is a version."""
+    """Runs fits. Each is a job; each that completes is a version.
+
+    Attributes:
+        timeout: seconds that a fit may take.
+        on_decision: called with each committed version, the decision about it, and its job's id.
+    """
 
     store: ModelStore
     pool: Pool
     promotion: Promotion
     last: LastUsed
-    timeout: float  # seconds
-    on_decision: Callable[[Version, Decision, str], None]  # is told of each committed version, and the job it is of
+    timeout: float
+    on_decision: Callable[[Version, Decision, str], None]
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training, turn: AbstractAsyncContextManager[None]) -> Trained:
         """Fit, commit, promote, once it is the job's `turn`.
 
         Raises:
-            FitCancelled, ServerStops: somebody ended it.
+            FitCancelled, ServerStops: it was ended.
             DltkError: it failed; the job's record has the traceback.
         """
         with self._recorded(training):
             async with turn:
-                return await self._train(training)
-
-    async def _train(self, training: Training) -> Trained:
-        version, fitted, results = await self._fit(training)
-        text = await self._settle(version, fitted, training)
-        return Trained(text, results)
+                version, fitted, results = await self._fit(training)
+                return await self._settle(version, fitted, results, training)
 
     def touch(self) -> None:
-        """Say that the reserved versions are still being made, so that no replica sweeps them away."""
+        """Keep the reserved versions fresh, so that no replica removes them."""
         for reservation in list(self.reservations):
             with contextlib.suppress(OSError):  # a full disk must not end the fit
                 reservation.touch()
 
-    async def _fit(self, training: Training) -> tuple[Version, Fitted, bytes | memoryview]:
+    async def _fit(self, training: Training) -> tuple[Version, Fitted, Payload]:
         """Run the fit in a fresh worker and commit what it saved; the worker is gone afterwards."""
         job, call, began = training.job, training.call, time.monotonic()
+        name, imports = training.name, training.imports
+        work = f"job {job.id} (fit of '{name.algorithm}' into '{name.model}')"
         with deaths_reported():
-            async with self.pool.fit_worker(training.name.algorithm, training.imports, _sink(training)) as worker:
-                call.waiting = False
+            listener = Listener(_output(training))
+            async with self.pool.fit_worker(name.algorithm, imports, work, listener) as worker:
+                call.runs()
                 call.spent({"queue": time.monotonic() - began})
                 job.start()
-                worker.on_step, worker.on_progress = job.enter, _reporter(job)
-                with self._reserved(training.name) as reservation:
+                worker.listen(replace(listener, phase=job.enter, progress=_reporter(job)))
+                with self._reserved(name) as reservation:
                     try:
                         fitted, results = await self._run(worker, training, reservation)
                     finally:
                         call.spent(worker.phases)
-                    call.facts["rows"] = fitted.rows
+                    call.facts.rows = fitted.rows
                     version = await self._commit(training, reservation, fitted)
         return version, fitted, results
 
-    async def _run(
-        self, worker: Worker, training: Training, reservation: Reservation
-    ) -> tuple[Fitted, bytes | memoryview]:
-        worker.work = f"job {training.job.id} (fit of '{training.name.algorithm}' into '{training.name.model}')"
+    async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
         message = Fit(
             algorithm=training.name.algorithm,
-            load_name=reservation.load_name,
-            folder=str(reservation.folder),
-            kept_model=str(reservation.kept_model),
+            load_name=reservation.location.load_name,
+            folder=reservation.location.folder,
+            kept_model=reservation.location.kept_model,
             meta=training.request.meta_json,
             device=worker.device,
             holdout=training.options.holdout,
             version_column=reservation.number if training.options.with_version else 0,
-            plain=training.request.plain,
         )
         deadline = time.monotonic() + self.timeout
         try:
-            reply, results = await worker.call(message, training.request.data, deadline=deadline, setting=SETTING)
+            reply, results = await worker.call(message, training.request.rows, deadline=deadline, setting=SETTING)
         except WorkerDied as error:
-            if worker.saved is None:
+            if error.saved is None:
                 raise
-            return msgspec.structs.replace(worker.saved, apply_error=report_of(error.death)), b""
+            return msgspec.structs.replace(error.saved, apply_error=report_of(error.death)), NO_ROWS
         if isinstance(reply, Failed):
-            raise failed(await self.pool.explained(reply.error, worker))
-        fitted = expect(reply, Fitted)
-        if fitted.apply_error is not None:
-            explained = await self.pool.explained(fitted.apply_error, worker)
-            fitted = msgspec.structs.replace(fitted, apply_error=explained)
-        return fitted, results
+            raise failed(reply.error)
+        return expect(reply, Fitted), results
 
     async def _commit(self, training: Training, reservation: Reservation, fitted: Fitted) -> Version:
         training.job.enter("commit")
         training.committing = True
-        facts = _facts(training.request, fitted, training.job.id)
+        request = training.request
+        facts = facts_of(fitted, parameters=request.parameters, targets=request.targets, job=training.job.id)
         return await to_its_end(asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description))
 
-    async def _settle(self, version: Version, fitted: Fitted, training: Training) -> str:
-        """Decide about the version, remove old ones, end the job; the text of the answer.
+    async def _settle(self, version: Version, fitted: Fitted, results: Payload, training: Training) -> Trained:
+        """Decide about the version, remove old ones, end the job.
 
         Raises:
             AlgorithmFailed: the fit's own apply failed; the version is kept.
@@ -155,25 +166,25 @@ class Trainer:
         failed_apply = fitted.apply_error is not None
         settled = self.promotion.settle(version, training.options, training.request, apply_failed=failed_apply)
         decision = await to_its_end(settled)
-        training.call.facts |= {"version": version.number, "promoted": decision.current}
+        facts = training.call.facts
+        facts.version, facts.promoted = version.number, decision.current
         self.on_decision(version, decision, training.job.id)
-        self.last.fitted(key_of(version), fitted.description)
+        self.last.fitted(version.id, fitted.description)
         await self._tidy(version.name)
         if fitted.apply_error is not None:
             raise failed(fitted.apply_error, f"The model was fitted and saved nevertheless. {decision.text}")
-        text = f"/fit done successfully. {decision.text}" + "".join(f" WARNING: {each}." for each in fitted.notices)
-        training.job.succeed(rows=fitted.rows, version=version.number, promoted=decision.current, message=text)
-        return text
+        trained = Trained(version.id, decision, fitted.rows, results, fitted.notices)
+        training.job.succeed(rows=fitted.rows, version=version.number, promoted=decision.current, message=trained.text)
+        return trained
 
     async def _tidy(self, name: ModelName) -> None:
         """End workers of versions that are no longer current, and remove the oldest versions."""
-        self.pool.retire(name.algorithm, name.model, keep=self.store.serving(name).number)
-        in_use = self.pool.versions_in_use(name.algorithm, name.model)
-        await asyncio.to_thread(self.store.prune, name, in_use)
+        self.pool.retire(name, keep=self.store.serving(name).number)
+        await asyncio.to_thread(self.store.prune, name, self.pool.versions_in_use(name))
 
     @contextlib.contextmanager
     def _recorded(self, training: Training) -> Iterator[None]:
-        """Keep the job's record true to the end, whatever ends it."""
+        """Record how the fit ends, whatever ends it."""
         job, facts = training.job, training.call.facts
         try:
             yield
@@ -182,9 +193,9 @@ class Trainer:
                 error.sentence,
                 traceback=getattr(error, "traceback", ""),
                 coordinates=getattr(error, "coordinates", ""),
-                rows=facts.get("rows"),
-                version=facts.get("version"),
-                promoted=facts.get("promoted", False),
+                rows=facts.rows,
+                version=facts.version,
+                promoted=facts.promoted or False,
             )
             raise
         except asyncio.CancelledError:
@@ -211,7 +222,7 @@ class Trainer:
 
 
 async def to_its_end(work: Awaitable[Result]) -> Result:
-    """Await something that must not be left half done, also when the waiting task is cancelled meanwhile."""
+    """Await work that must not be left half done, also when the waiting task is cancelled meanwhile."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -220,19 +231,19 @@ async def to_its_end(work: Awaitable[Result]) -> Result:
         raise
 
 
-def _sink(training: Training) -> Callable[[bytes], None]:
-    """Where printed text goes: the job's log, the server's log, and whoever reads progress out of it."""
+def _output(training: Training) -> Callable[[bytes], None]:
+    """Return a callback that gives printed text to the job's log, the server's log and the progress reader."""
     job = training.job
     printed = logs.PrintedLines(job=job.id, algorithm=training.name.algorithm, model=training.name.model)
     progress = PrintedProgress()
 
-    def sink(text: bytes) -> None:
+    def output(text: bytes) -> None:
         job.write(text)
         printed.write(text)
         for found in progress.feed(text):
             job.progress(found.step, found.total, found.metrics, printed=True)
 
-    return sink
+    return output
 
 
 def _reporter(job: Job) -> Callable[[Progress], None]:
@@ -240,19 +251,3 @@ def _reporter(job: Job) -> Callable[[Progress], None]:
         job.progress(progress.step, progress.total, progress.metrics)
 
     return report
-
-
-def _facts(request: Request, fitted: Fitted, job: str) -> Facts:
-    return Facts(
-        sources=[SourceHash(each.name, each.path, each.sha256) for each in unpack(fitted.code)],
-        parameters=request.parameters,
-        targets=request.targets,
-        features=[Feature(each.name, each.kind, each.baseline) for each in fitted.features],
-        rows=fitted.rows,
-        info=msgspec.json.decode(fitted.info),
-        metrics=dict(fitted.metrics),
-        libraries=fitted.libraries,
-        job=job,
-        kept_by_runtime=fitted.kept_by_runtime,
-        notices=list(fitted.notices),
-    )

@@ -31,7 +31,7 @@ from dltk_runtime.flows.rehearsal import cron
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import NotThere, SplunkError
 from dltk_runtime.splunk.job import Job
-from dltk_runtime.splunk.retry import again
+from dltk_runtime.splunk.retry import retry
 from dltk_runtime.splunk.search import search
 
 DAY = 86_400
@@ -164,7 +164,7 @@ class Backfill:
             return Job.dispatch(self.saved.name, window.begin, window.end, connection=self.connection)
 
         with _named(window):
-            return again(once, self.connection.patience)
+            return retry(once, self.connection.patience)
 
     def _recorded(self, windows: Sequence[Window]) -> set[Window]:
         text = self.saved.whole(self.flow)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dltk_runtime import booleans
+
 _STANZA = re.compile(r"\[(.*)\]\s*")
 _SETTING = re.compile(r"([^=]+?)\s*=\s?(.*)", re.DOTALL)
 
@@ -25,7 +27,7 @@ class Stanza:
 
     def flag(self, key: str, *, default: bool = False) -> bool:
         """A setting that is true or false in one of Splunk's spellings."""
-        return self.get(key, str(default)).lower() in {"1", "true", "t", "yes", "y", "enabled"}
+        return booleans.parse_conf(self.get(key), default=default)
 
 
 def parse(text: str) -> list[Stanza]:

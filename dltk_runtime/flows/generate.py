@@ -154,11 +154,11 @@ def _navigation(made: Mapping[str, str], app: str) -> str:
 
 def _stub() -> str:
     """The model stub of dltk_status, by which a search asks the container about itself."""
-    from dltk_runtime.emulator.mltk.stubs import Stub, text
+    from dltk_runtime.emulator.mltk.stubs import Stub
 
     options = {"params": {"algo": "dltk_status"}, "model_name": "dltk_status", "algo_name": "MLTKContainer"}
     options |= {"feature_variables": ["_time"], "target_variable": ["kind"]}
-    return text(Stub("dltk_status", "MLTKContainer", options, ("_time",), "kind"))
+    return Stub("dltk_status", "MLTKContainer", options, ("_time",), "kind").to_csv()
 
 
 def _part(name: str) -> str:

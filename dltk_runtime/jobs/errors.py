@@ -1,4 +1,4 @@
-"""dltk_runtime.jobs.errors."""
+"""Errors of jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dltk_runtime.errors import NOT_FITTED, DltkError, RequestError, shown
 
 
 class FitCancelled(DltkError):
-    """Somebody ended the fit."""
+    """The fit was ended on request, or by a search that hung up."""
 
     http_status = 409
     opening = NOT_FITTED
@@ -16,7 +16,7 @@ class FitCancelled(DltkError):
 
 
 class ServerStops(DltkError):
-    """The fit did not come to its end before the server was stopped."""
+    """The fit did not finish before the server was stopped."""
 
     http_status = 503
     opening = NOT_FITTED
@@ -26,7 +26,7 @@ class ServerStops(DltkError):
 
 
 class QueueFull(RequestError):
-    """Too many asynchronous fits wait already."""
+    """Too many asynchronous fits are queued."""
 
     http_status = 503
     opening = NOT_FITTED
@@ -39,7 +39,7 @@ class QueueFull(RequestError):
 
 
 class NotCancellable(DltkError):
-    """The job has ended, or is past the point where it can be cancelled."""
+    """The job has ended, or is storing its model."""
 
     http_status = 409
 
@@ -48,9 +48,9 @@ class NotCancellable(DltkError):
 
 
 class JobUnknown(DltkError):
-    """No job of that id."""
+    """There is no job of that id."""
 
     http_status = 404
 
     def __init__(self, job: str) -> None:
-        super().__init__(f"No job {shown(job)}. List the jobs there are with 'dltk jobs'.")
+        super().__init__(f"No job {shown(job)}. List all jobs with 'dltk jobs'.")

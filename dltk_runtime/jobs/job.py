@@ -1,76 +1,91 @@
-"""One fit on its way, as the server that runs it sees it."""
+"""A running job, as the server that runs it changes it."""
 
 from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from dltk_runtime.errors import cut
-from dltk_runtime.jobs import series
-from dltk_runtime.jobs.output import JobLog
-from dltk_runtime.jobs.record import RECORD, JobError, JobRecord, State, save
-from dltk_runtime.jobs.submission import Claim, Submission
+from dltk_runtime.jobs.record import Comparison, JobError, JobRecord, State
 
 logger = logging.getLogger(__name__)
 
-LOG = "log"
-PROGRESS_EVERY = 0.25  # seconds between two notes of progress
-OnState = Callable[[JobRecord], object]  # is told of each new state, and must neither wait nor raise
+PROGRESS_SECONDS = 0.25  # between two writes of progress
+OnState = Callable[[JobRecord], object]  # called with each new state; must neither block nor raise
 
 
-def tell_nobody(_: JobRecord) -> None:
-    """The `OnState` of a store that nobody listens to."""
+class JobPlace(Protocol):
+    """Where one job's record, log and metrics are kept. One server writes, others read."""
+
+    def save(self, record: JobRecord) -> None:
+        """Replace the record as a whole.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+
+    def touch(self) -> None:
+        """Mark the job as alive. Never raises."""
+
+    def add_metrics(self, step: float, metrics: Mapping[str, float]) -> None:
+        """Append the metrics of one step; nothing when there are none.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+
+    def write_log(self, text: bytes) -> None:
+        """Append printed text: any number of lines or parts of lines. Never raises."""
+
+    def close_log(self) -> None:
+        """Reduce the log to its bound; later text is ignored."""
+
+    def remove_submission(self) -> None:
+        """Remove what an asynchronous job needed to run."""
+
+    def release(self) -> None:
+        """Give up the right to run the job, so that another server may adopt it."""
 
 
 class Job:
-    """One fit on its way. Its server alone changes it; the first end wins, and later ones are ignored.
+    """A job that is queued or runs. Only its server changes it; ends after the first do nothing.
 
-    Once it exists, a record that cannot be written (a full disk) is logged and never stops the fit.
+    A record that can no longer be written (a full disk) is logged and never stops the fit.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        record: JobRecord,
-        log_bytes: int,
-        claim: Claim | None = None,
-        on_state: OnState = tell_nobody,
-    ) -> None:
+    def __init__(self, place: JobPlace, record: JobRecord, on_state: OnState | None = None) -> None:
         self.record = record
+        self._place = place
         self._on_state = on_state
-        self._claim = claim
-        self._folder = folder
-        self._log = JobLog(folder / LOG, log_bytes)
         self._phase_began = time.monotonic()
-        self._told = False  # the notebook reports its progress itself
+        self._notebook_reports = False
         self._progress_written = 0.0
-        self._unwritten = False  # whether the record has changed since it was written
+        self._unwritten = False  # the record has changed since it was written
 
     @property
     def id(self) -> str:
         return self.record.id
 
     def start(self) -> None:
-        """The job leaves the queue."""
+        """Take the job out of the queue."""
         self._change(state=State.RUNNING, started=datetime.now(UTC))
 
     def phase(self, name: str) -> None:
-        """The phase `name` begins, and the one before it ends."""
+        """Begin the phase `name`, and end the one before it."""
         self.enter(name)
         self.flush()
 
-    def enter(self, step: str) -> None:
-        """As `phase`, for a step that may be over at once: it is written with the next change, or by `flush`."""
+    def enter(self, phase: str) -> None:
+        """Begin a phase that may be short: it is written with the next change, or by `flush`."""
         if not self.record.state.ended:
-            self.record = msgspec.structs.replace(self.record, phases=self._measured(), phase=step)
+            self.record = msgspec.structs.replace(self.record, phases=self._measured(), phase=phase)
             self._phase_began, self._unwritten = time.monotonic(), True
 
     def flush(self) -> None:
@@ -79,32 +94,41 @@ class Job:
             self._save()
 
     def progress(self, step: float, total: float, metrics: Mapping[str, float], *, printed: bool = False) -> None:
-        """Note how far the fit is; what was read out of printed text (`printed`) yields to what the notebook says."""
-        if printed and self._told:
+        """Record the progress of the fit: `step` of `total`, and the metrics of that step.
+
+        Progress from `printed` text is ignored once the notebook has reported progress itself.
+        """
+        if printed and self._notebook_reports:
             return
-        self._told = self._told or not printed
+        self._notebook_reports = self._notebook_reports or not printed
         now = time.monotonic()
-        if now - self._progress_written < PROGRESS_EVERY and step != total:
+        if now - self._progress_written < PROGRESS_SECONDS and step != total:
             return
         self._progress_written = now
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         self._change(step=step, total=total, metrics={**self.record.metrics, **finite})
         with suppress(OSError):  # a full disk must not end the fit
-            series.append(self._folder, step, finite)
+            self._place.add_metrics(step, finite)
 
     def write(self, text: bytes) -> None:
-        """Add what user code printed to the log: any number of lines, or parts of them."""
-        self._log.write(text)
+        """Add printed text to the log: any number of lines, or parts of them."""
+        self._place.write_log(text)
 
     def touch(self) -> None:
-        """Say that the job's server is still there."""
+        """Mark the job as alive."""
         if not self.record.state.ended:
-            with suppress(OSError):
-                os.utime(self._folder / RECORD)
+            self._place.touch()
 
-    def succeed(self, *, rows: int, version: int, promoted: bool, message: str) -> None:
-        """The fit committed a version; `message` is the one that the search shows."""
-        self._end(State.SUCCEEDED, rows=rows, version=version, promoted=promoted, message=message)
+    def succeed(
+        self, *, rows: int, version: int, promoted: bool, message: str, comparison: Comparison | None = None
+    ) -> None:
+        """End the job: its fit committed `version`; `message` is the one that the search shows.
+
+        `comparison` holds the figures that the promotion was decided by, if any.
+        """
+        self._end(
+            State.SUCCEEDED, rows=rows, version=version, promoted=promoted, message=message, comparison=comparison
+        )
 
     def fail(
         self,
@@ -116,50 +140,30 @@ class Job:
         version: int | None = None,
         promoted: bool = False,
     ) -> None:
-        """The fit failed. `version` is the one that was kept all the same, when only its apply raised."""
+        """End the job with an error; `version` was committed if only the fit's apply failed."""
         error = JobError(cut(sentence), cut(coordinates), cut(traceback))
         self._end(State.FAILED, error=error, message=sentence, rows=rows, version=version, promoted=promoted)
 
     def cancel(self, message: str) -> None:
-        """The job was ended on request, or nobody waited for it any more."""
+        """End the job on request, or because its search no longer waits for it."""
         self._end(State.CANCELLED, message=message)
 
     def release(self) -> None:
-        """Let another server have the job, which stays queued."""
-        self._log.close()
-        if self._claim is not None:
-            self._claim.drop()
+        """Leave the job queued, for another server to adopt."""
+        self._place.close_log()
+        self._place.release()
 
-    def _end(
-        self,
-        state: State,
-        *,
-        message: str,
-        rows: int | None = None,
-        version: int | None = None,
-        promoted: bool = False,
-        error: JobError | None = None,
-    ) -> None:
+    def _end(self, state: State, *, message: str, **result: object) -> None:
         if self.record.state.ended:
             return
-        self._log.close()
-        self._change(
-            state=state,
-            ended=datetime.now(UTC),
-            phases=self._measured(),
-            message=cut(message),
-            rows=rows,
-            version=version,
-            promoted=promoted,
-            error=error,
-        )
+        self._place.close_log()
+        self._change(state=state, ended=datetime.now(UTC), phases=self._measured(), message=cut(message), **result)
         if self.record.asynchronous:
-            Submission.remove(self._folder)
-        if self._claim is not None:
-            self._claim.drop()
+            self._place.remove_submission()
+        self._place.release()
 
     def _measured(self) -> dict[str, float]:
-        """The seconds of each phase, the running one included."""
+        """Return the seconds of each phase, the running one included."""
         phases = dict(self.record.phases)
         if name := self.record.phase:
             phases[name] = round(phases.get(name, 0.0) + time.monotonic() - self._phase_began, 6)
@@ -170,12 +174,12 @@ class Job:
             return
         self.record = msgspec.structs.replace(self.record, **changes)
         self._save()
-        if "state" in changes:
+        if "state" in changes and self._on_state is not None:
             self._on_state(self.record)
 
     def _save(self) -> None:
         self._unwritten = False
         try:
-            save(self._folder, self.record)
+            self._place.save(self.record)
         except OSError as error:
             logger.warning("The record of job %s could not be written: %s", self.id, error)

@@ -1,16 +1,16 @@
-"""How far a fit is, read out of what it prints."""
+"""Read the progress of a fit from the text that it prints."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 
-LONGEST_LINE = 4096  # characters of an unfinished printed line that are looked at
+MAX_LINE_CHARACTERS = 4096  # of an unfinished printed line that are searched
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Progress that was read out of printed text."""
+class PrintedStep:
+    """Progress read from printed text: `step` of `total`, and the metrics of that step."""
 
     step: float
     total: float
@@ -18,7 +18,7 @@ class Found:
 
 
 class PrintedProgress:
-    """Reads ``Epoch 3/50``, Keras' metrics and tqdm's bars out of printed text."""
+    """Read ``Epoch 3/50``, Keras' metrics and tqdm's bars from printed text."""
 
     _COLOR = re.compile(r"\x1b\[[0-9;]*m")
     _EPOCH = re.compile(r"\bepoch:?\s*\[?(\d{1,7})\s*/\s*(\d{1,7})", re.IGNORECASE)
@@ -29,30 +29,30 @@ class PrintedProgress:
         self._rest = ""
         self._epoch: tuple[float, float] | None = None
 
-    def feed(self, text: bytes) -> list[Found]:
-        """Take a piece of output; the newest progress in it, if any.
+    def feed(self, text: bytes) -> list[PrintedStep]:
+        """Take a piece of output; return the newest progress in it, if any.
 
-        Only the end of a large piece is looked at: whoever prints a million lines must not cost the server time.
+        Only the end of a large piece is searched, so that a million lines cost the server little.
         """
-        tail = (self._rest + text[-LONGEST_LINE:].decode("utf-8", "replace"))[-LONGEST_LINE:]
+        tail = (self._rest + text[-MAX_LINE_CHARACTERS:].decode("utf-8", "replace"))[-MAX_LINE_CHARACTERS:]
         *lines, self._rest = re.split(r"[\r\n\b]+", self._COLOR.sub("", tail))
-        found: Found | None = None
+        found: PrintedStep | None = None
         for line in (*lines, self._rest):
             found = self._read(line) or found
         return [found] if found else []
 
-    def _read(self, line: str) -> Found | None:
+    def _read(self, line: str) -> PrintedStep | None:
         if epoch := self._EPOCH.search(line):
             self._epoch = (float(epoch[1]), float(epoch[2]))
-            # Keras announces an epoch before it runs; a line with metrics tells of one that is done.
+            # Keras prints an epoch before it runs it; a line with metrics is of one that is done.
             metrics = self._metrics(line[epoch.end() :])
             done = self._epoch[0] if metrics else self._epoch[0] - 1
-            return Found(done, self._epoch[1], metrics)
+            return PrintedStep(done, self._epoch[1], metrics)
         if bar := self._TQDM.search(line):
-            return Found(float(bar[1]), float(bar[2]), self._metrics(line[bar.end() :]))
+            return PrintedStep(float(bar[1]), float(bar[2]), self._metrics(line[bar.end() :]))
         metrics = self._metrics(line)
         if self._epoch and metrics and "━" in line and line.lstrip()[:1].isdigit():
-            return Found(*self._epoch, metrics)
+            return PrintedStep(*self._epoch, metrics)
         return None
 
     def _metrics(self, line: str) -> dict[str, float]:

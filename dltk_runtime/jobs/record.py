@@ -1,20 +1,17 @@
-"""What is known of one job, as ``job.json`` holds it."""
+"""The record of one job."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.files import atomic
-
-RECORD = "job.json"
+MetricsByStep = list[dict[str, float]]  # each: "step", and the metrics of that step
 
 
 class State(StrEnum):
-    """Where a job is; `LOST` is never written, it is what an abandoned record amounts to."""
+    """The state of a job. `LOST` is never stored: readers derive it for abandoned records."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -29,15 +26,39 @@ class State(StrEnum):
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """Why a job failed: what the user saw first, where in the notebook, and the whole traceback."""
+    """Why a job failed: the sentence for the user, the place in the notebook, the traceback."""
 
     sentence: str
     coordinates: str = ""
     traceback: str = ""
 
 
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A new version beside the one that was current, by one metric; null is a missing value."""
+
+    metric: str
+    new: float | None  # None: the version has no such metric
+    old: float | None
+    old_version: int
+    gain: float = 0.0  # the least improvement that the search asked for
+    held_out: bool = False  # both values are of the same rows, which neither fit has seen
+    rows: int = 0  # held out; 0 when each value is the one that its own fit returned
+
+    def __str__(self) -> str:
+        gain = f", at least {self.gain:g} better" if self.gain else ""
+        if self.held_out:
+            data = f"on the same {self.rows:,} held-out rows"
+        else:
+            data = "as their fits returned them, on different data; holdout=0.2 would compare both on the same rows"
+        figures = f"{self.metric} {_shown(self.new)} against {_shown(self.old)} of version {self.old_version}"
+        return f"{figures}{gain}, {data}"
+
+
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a job. Times are UTC; `phases` holds seconds; `phase` is the one that runs, or ran last."""
+    """The record of a job. Times are UTC; `phases` holds the seconds of each phase.
+
+    `phase` is the phase that runs, or ran last.
+    """
 
     id: str
     algorithm: str
@@ -51,24 +72,24 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     phase: str = ""
     phases: dict[str, float] = {}
     asynchronous: bool = False
-    fingerprint: str = ""  # of data, parameters and code: an asynchronous job is not started twice
-    step: float = 0.0  # of `total` steps are done; 0 of 0 when nobody knows
+    fingerprint: str = ""  # hash of data, parameters and code: an asynchronous job is not started twice
+    step: float = 0.0  # steps done, of `total`; 0 of 0 when unknown
     total: float = 0.0
     metrics: dict[str, float] = {}  # of the newest step
     version: int | None = None
     promoted: bool = False
+    comparison: Comparison | None = None  # None without one, and in records of 0.1.0
     error: JobError | None = None
     request: str = ""
     message: str = ""
 
     @property
     def how_far(self) -> str:
-        """Its state, or, while it runs, its phase with the steps that are done: ``fit, 9 of 40 steps``."""
+        """Return the state, or while it runs the phase and its steps: ``fit, 9 of 40 steps``."""
         if self.state is not State.RUNNING or not self.phase:
             return str(self.state)
         return f"{self.phase}, {self.step:g} of {self.total:g} steps" if self.total else self.phase
 
 
-def save(folder: Path, record: JobRecord) -> None:
-    """Replace the record in a job's folder; whether it outlives a power cut is `files.sync`'s business."""
-    atomic.write(folder / RECORD, atomic.to_json(record), durable=False)
+def _shown(value: float | None) -> str:
+    return "missing" if value is None else f"{value:.4g}"

@@ -1,8 +1,8 @@
-"""What an asynchronous job needs to run later: its rows and `meta`, and the claim of the server that will run it.
+"""What an asynchronous job needs to run later: its rows and `meta`, and the claim of a server.
 
-Both lie in the job's folder. The claim is a lock that the kernel lets go when the server ends, however it ends:
-whoever gets it next may run the job. Servers on other hosts, whose locks a shared disk may not pass on, wait until the
-job has been left untouched for a while.
+Both are in the job's folder. The claim is a lock that the kernel releases when the server ends,
+however it ends; the server that gets it next runs the job. A shared disk may not pass locks on to
+other hosts, so a server of another host waits until the job was not touched for a while.
 """
 
 from __future__ import annotations
@@ -19,50 +19,48 @@ from typing import Any, Self
 
 import msgspec
 
+from dltk_runtime.call import Meta, Request
 from dltk_runtime.files import atomic
-from dltk_runtime.files.memory import MemoryFile
-from dltk_runtime.protocol import Meta, Request
+from dltk_runtime.payload import Payload
 
 META, DATA, CSV, CLAIM = "meta.json", "data.json", "data.csv", "claim"
-UNIMPORTANT = ("mlspl_limits", "session_key")  # options that do not make another job
+IGNORED_OPTIONS = ("mlspl_limits", "session_key")  # not part of the fingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A fit as it was sent: `data` are the rows, `plain` CSV or a JSON string literal; `meta` has no session key."""
+    """A fit as it was sent; `meta` has no session key."""
 
     meta: Meta
-    data: memoryview
-    plain: bool
+    rows: Payload
     fingerprint: str = ""
 
     @classmethod
     def of(cls, request: Request, code: str) -> Self:
-        """The submission of a request; `code` is the hash of the notebook that will run."""
+        """Return the submission of a request; `code` is the hash of the notebook that will run."""
         options: dict[str, Any] = request.meta.get("options") or {}
-        what = {**request.meta, "options": {key: value for key, value in options.items() if key not in UNIMPORTANT}}
+        what = {**request.meta, "options": {key: value for key, value in options.items() if key not in IGNORED_OPTIONS}}
         digest = hashlib.sha256(msgspec.json.encode([code, what], order="sorted"))
-        data = request.data.view() if isinstance(request.data, MemoryFile) else request.data
-        digest.update(data)
-        return cls(request.meta, data, request.plain, digest.hexdigest())
+        digest.update(request.rows.view())
+        return cls(request.meta, request.rows, digest.hexdigest())
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """What lies in a job's folder; None when it is not whole."""
+        """Return the submission in a job's folder; None when it is not complete."""
         try:
             meta = msgspec.json.decode((folder / META).read_bytes(), type=dict[str, Any])
             plain = (folder / CSV).exists()
-            return cls(meta, memoryview((folder / (CSV if plain else DATA)).read_bytes()), plain)
+            return cls(meta, Payload((folder / (CSV if plain else DATA)).read_bytes(), escaped=not plain))
         except (OSError, msgspec.DecodeError):
             return None
 
     def write(self, folder: Path) -> None:
-        """Put it into a job's folder, safe from a power cut.
+        """Write it into a job's folder, so that it outlives a power failure.
 
         Raises:
             OSError: it cannot be written.
         """
-        atomic.write(folder / (CSV if self.plain else DATA), self.data)
+        atomic.write(folder / (DATA if self.rows.escaped else CSV), self.rows.view())
         atomic.write(folder / META, atomic.to_json(self.meta))
 
     @staticmethod
@@ -80,8 +78,8 @@ class Claim:
         self._descriptor = descriptor
 
     @classmethod
-    def take(cls, folder: Path, lost_after: float) -> Self | None:
-        """Claim the job in `folder`; None when a server that may live has it.
+    def take(cls, folder: Path, lost_seconds: float) -> Self | None:
+        """Claim the job in `folder`; None when a server that may be alive has it.
 
         Raises:
             OSError: the folder cannot be written.
@@ -91,7 +89,7 @@ class Claim:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             owner = os.read(descriptor, 256).decode("utf-8", "replace")
-            if owner and owner != socket.gethostname() and _age(folder) < lost_after:
+            if owner and owner != socket.gethostname() and _untouched_seconds(folder) < lost_seconds:
                 raise BlockingIOError
             os.pwrite(descriptor, socket.gethostname().encode(), 0)
             os.ftruncate(descriptor, len(socket.gethostname().encode()))
@@ -101,13 +99,13 @@ class Claim:
         return cls(descriptor)
 
     def drop(self) -> None:
-        """Give the right back."""
+        """Give up the right."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
-def _age(folder: Path) -> float:
+def _untouched_seconds(folder: Path) -> float:
     try:
         return time.time() - (folder / "job.json").stat().st_mtime
     except OSError:

@@ -1,4 +1,4 @@
-"""What ``/v1`` answers: the fields of jobs, models and algorithms as clients see them."""
+"""Jobs as ``/v1`` returns them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 import msgspec
 
-from dltk_runtime.jobs.record import JobError, JobRecord
+from dltk_runtime.jobs.record import Comparison, JobError, JobRecord
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,12 +32,15 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     promoted: bool
     message: str
     error: JobError | None
+    comparison: Comparison | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def of(cls, record: JobRecord, place: int) -> Self:
-        """The view of a record."""
-        fields = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in ("state", "place")}
-        return cls(state=str(record.state), place=place, **fields)
+        """Return the view of a record."""
+        computed = ("state", "place", "comparison")
+        fields = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in computed}
+        comparison = record.comparison or msgspec.UNSET
+        return cls(state=str(record.state), place=place, comparison=comparison, **fields)
 
 
 class JobList(msgspec.Struct, frozen=True):

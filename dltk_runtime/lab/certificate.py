@@ -1,6 +1,7 @@
-"""The extension of Jupyter's server that serves a renewed certificate without a restart, as the API does.
+"""Extension of Jupyter's server: serve a renewed TLS certificate without a restart.
 
-By itself tornado reads both files anew for each connection, so half of a renewal would break every new one.
+Without it, tornado reads both files for each connection, so that connections fail while only one
+of the files is renewed. The API reloads its certificate in the same way.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(_: Any) -> None:
-    """Called by Jupyter's server before it has the HTTP server, which this is about."""
+    """Do nothing: Jupyter calls this before the HTTP server exists."""
 
 
 async def _start_jupyter_server_extension(server: Any) -> None:
-    """Called by Jupyter's server when it has begun to listen."""
+    """Install the TLS context and check for renewals; Jupyter calls this when it listens."""
     context = ssl_options_to_context(server.ssl_options, server_side=True)
     server.http_server.ssl_options = context
     watch = renewal.Renewal(context, Path(server.certfile), Path(server.keyfile))
-    PeriodicCallback(lambda: asyncio.to_thread(watch.look), renewal.EVERY * 1000).start()
+    PeriodicCallback(lambda: asyncio.to_thread(watch.look), renewal.CHECK_SECONDS * 1000).start()

@@ -1,7 +1,7 @@
-"""The extension of Jupyter's server: each save of a notebook is reviewed, and new ones are made from templates.
+"""Extension of Jupyter's server: review saved notebooks, and create notebooks from templates.
 
-JupyterLab shows the review (`labextension/`), the log has it too, and ``dltk check`` prints the same. Nothing of a
-notebook runs for it.
+JupyterLab shows the review (`labextension/`), the server logs it, and ``dltk check`` prints the
+same text. No code of a notebook runs.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ LABEXTENSIONS = Path(__file__).with_name("labextension")
 
 
 def configure(c: Any, paths: Paths) -> None:
-    """Set up a JupyterLab over the notebooks of `paths`, in its configuration object."""
+    """Configure JupyterLab for the notebooks of `paths`; `c` is Jupyter's configuration object."""
     c.ServerApp.root_dir = str(paths.notebooks)
     c.ServerApp.jpserver_extensions = {MODULE: True}
     c.LabApp.extra_labextensions_path = [str(LABEXTENSIONS)]
-    c.MultiKernelManager.default_kernel_name = kernelspec.NAME
+    c.MultiKernelManager.default_kernel_name = kernelspec.KERNEL_NAME
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -37,7 +37,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    """Called by Jupyter's server when it starts."""
+    """Register the hook and the handlers; Jupyter's server calls this at start."""
 
     def saved(model: dict[str, Any], os_path: str, **_: Any) -> None:
         if model["type"] == "notebook" and _is_algorithm(found := review(Path(os_path))):
@@ -50,12 +50,14 @@ def _load_jupyter_server_extension(server: Any) -> None:
 
 
 class ReviewHandler(APIHandler):
-    """``GET /dltk/review?path=umap.ipynb``: what the notebook means as an algorithm."""
+    """``GET /dltk/review?path=umap.ipynb``: the review of a notebook."""
 
     @web.authenticated
     async def get(self) -> None:
+        """Answer with the review as JSON."""
         contents: Any = self.contents_manager
-        path = contents._get_os_path(self.get_query_argument("path"))  # noqa: SLF001 - nothing outside the root
+        # The private method refuses paths outside the root.
+        path = contents._get_os_path(self.get_query_argument("path"))  # noqa: SLF001
         found = await asyncio.to_thread(review, Path(path))
         self.finish(
             {
@@ -69,18 +71,20 @@ class ReviewHandler(APIHandler):
 
 
 class TemplatesHandler(APIHandler):
-    """``GET /dltk/templates``: what a new algorithm can be made from."""
+    """``GET /dltk/templates``: the names of the templates."""
 
     @web.authenticated
     async def get(self) -> None:
-        self.finish({"templates": list(templates.NAMES)})
+        """Answer with the names as JSON."""
+        self.finish({"templates": list(templates.TEMPLATE_NAMES)})
 
 
 class NewHandler(APIHandler):
-    """``POST /dltk/new`` with ``{"name", "template"}``: a new notebook in the notebooks' folder."""
+    """``POST /dltk/new`` with ``{"name": …, "template": …}``: create a notebook."""
 
     @web.authenticated
     async def post(self) -> None:
+        """Answer with the path of the new notebook, or with status 400 and a message."""
         wanted = json.loads(self.request.body)
         try:
             path = templates.write(Path(self.contents_manager.root_dir), wanted["name"], wanted["template"])
@@ -92,5 +96,5 @@ class NewHandler(APIHandler):
 
 
 def _is_algorithm(found: Review) -> bool:
-    """Whether the notebook defines any function of the contract, or cannot be read to tell."""
-    return bool(found.functions) or not found.name.endswith(".ipynb") or "cannot be read" in found.text
+    """Tell whether the notebook defines a function of the contract, or is unreadable."""
+    return bool(found.functions) or not found.readable or not found.name.endswith(".ipynb")

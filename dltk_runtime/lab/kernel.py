@@ -1,8 +1,8 @@
-"""The kernel ``dltk``: IPython's, with the surroundings that notebook code has in a worker.
+"""The Jupyter kernel ``dltk``: IPython with the environment that notebook code has in a worker.
 
-Constants that begin with ``/srv/`` are rebased as in a worker, ``app.model.…`` and ``dsdlsupport`` can be
-imported, text columns have the same dtype and numeric libraries the threads of a fit. Processes that a notebook
-starts inherit all of this but the constants. Started by the kernelspec (see `kernelspec`) as
+``/srv/…`` constants are rebased, ``app.model.…`` and ``dsdlsupport`` can be imported,
+text columns have the same dtype, and numeric libraries use as many threads as in a fit. Child
+processes inherit all of this except the constants. The kernelspec (see `kernelspec`) starts it as
 ``python -m dltk_runtime.lab.kernel -f FILE``.
 """
 
@@ -23,34 +23,36 @@ from dltk_runtime.settings import Settings
 
 
 class Rebase(ast.NodeTransformer):
-    """What IPython calls with each input it has parsed."""
+    """AST transformer that IPython applies to each input."""
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
 
     def visit(self, node: ast.AST) -> ast.AST:
+        """Rebase the constants of a parsed input."""
         return rebase_constants(node, self.paths)
 
 
-def surround(settings: Settings) -> None:
-    """Makes this process, and those it starts, find what notebook code finds in a worker."""
+def prepare_process(settings: Settings) -> None:
+    """Give this process and its children the folders, variables and packages of a worker."""
     paths = settings.paths
     for folder in (paths.models, paths.graphics, paths.staged):
         folder.mkdir(parents=True, exist_ok=True)
-    # Secrets stay: here a person works, and dsdlsupport takes Splunk's token from the environment.
+    # Secrets are kept: in JupyterLab, dsdlsupport reads Splunk's token from the environment.
     os.environ |= worker_environment(settings, settings.threads_of_fit)
     sys.path.insert(0, str(SITE))
-    # What pandas says on import about the choice of the text dtype concerns the runtime, not the notebook.
+    # pandas warns at import about the dtype of text, which the runtime has set.
     warnings.filterwarnings("ignore", message="The 'future.infer_string' option")
 
 
 def main(argv: list[str]) -> None:
-    """Runs the kernel until Jupyter ends it."""
+    """Run the kernel until Jupyter ends it."""
     settings = Settings.from_env()
     app: Any = IPKernelApp.instance()
     app.initialize(argv)
-    # After IPython has put the notebook's folder first on the path, or an `app` in there would win.
-    surround(settings)
+    # After `initialize`, which puts the notebook's folder first on the path: our `app` must
+    # precede one in that folder.
+    prepare_process(settings)
     app.shell.ast_transformers.append(Rebase(settings.paths))
     app.start()
 

@@ -1,7 +1,7 @@
-"""The kernelspec ``dltk``, which tells Jupyter and papermill how to start our kernel.
+"""The kernelspec ``dltk``, with which Jupyter and papermill start our kernel.
 
-It names one home and one notebooks' folder, since Jupyter starts kernels in the folder of the notebook, where
-relative paths mean something else.
+It contains the absolute paths of one home and one notebooks' folder, as Jupyter starts a kernel in
+the notebook's folder, where relative paths would differ.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from pathlib import Path
 
 from dltk_runtime.paths import Paths
 
-NAME = "dltk"
+KERNEL_NAME = "dltk"
 
 
 def install(paths: Paths) -> Path:
-    """Writes the kernelspec for `paths` below their home; returns the folder that belongs on ``JUPYTER_PATH``."""
+    """Write the kernelspec below the home of `paths`; return the folder for ``JUPYTER_PATH``."""
     root = paths.home / "jupyter"
-    folder = root / "kernels" / NAME
+    folder = root / "kernels" / KERNEL_NAME
     folder.mkdir(parents=True, exist_ok=True)
-    # A Jupyter that is looking for kernels meanwhile must not read half a file.
-    unfinished = folder / f"kernel.json.{os.getpid()}.{threading.get_ident()}"
-    unfinished.write_text(json.dumps(_spec(paths), indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(folder / "kernel.json")
+    # Replaced atomically: another Jupyter may read the file at the same time.
+    temporary = folder / f"kernel.json.{os.getpid()}.{threading.get_ident()}"
+    temporary.write_text(json.dumps(_spec(paths), indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder / "kernel.json")
     return root
 
 
 def environment(paths: Paths, environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` for a Jupyter or papermill that finds the kernel ``dltk``, which is installed for that."""
+    """Install the kernel, and return `environ` with a ``JUPYTER_PATH`` on which it is found."""
     rest = environ.get("JUPYTER_PATH")
     found = str(install(paths))
     return {**environ, "JUPYTER_PATH": f"{found}{os.pathsep}{rest}" if rest else found}
@@ -39,11 +39,11 @@ def environment(paths: Paths, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _spec(paths: Paths) -> dict[str, object]:
     return {
-        # -P: the notebook's folder is not searched for the modules of the kernel itself.
+        # -P: the kernel's own imports do not search the notebook's folder.
         "argv": [sys.executable, "-P", "-m", "dltk_runtime.lab.kernel", "-f", "{connection_file}"],
         "display_name": "DLTK",
         "language": "python",
         "env": {"DLTK_HOME": str(paths.home), "DLTK_NOTEBOOKS": str(paths.notebooks)},
-        # Jupyter may encrypt its connection to kernels that say they can.
+        # Jupyter may encrypt its connection to this kernel.
         "metadata": {"debugger": True, "supported_encryption": ["curve"]},
     }

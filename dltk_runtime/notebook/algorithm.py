@@ -1,6 +1,7 @@
-"""The contract between notebooks and the runtime: which functions there must be, and how they are called.
+"""The contract between notebooks and the runtime: the required functions and their arguments.
 
-`check` reads a notebook and runs nothing; `Algorithm` imports it and binds its functions, in a worker.
+`check` reads a notebook without running it. `Algorithm` imports it in a worker and binds its
+functions.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from types import ModuleType
 from typing import Any
 
 from dltk_runtime.errors import NameInvalid
+from dltk_runtime.notebook.cells import not_exported
 from dltk_runtime.notebook.coordinates import Coordinates, at
+from dltk_runtime.notebook.declaration import declared
 from dltk_runtime.notebook.errors import AlgorithmInvalid, AlgorithmUnknown, NotebookUnreadable
 from dltk_runtime.notebook.loader import PACKAGE, CodeFinder, candidates, folders
 from dltk_runtime.notebook.outline import Outline, outline_of
-from dltk_runtime.notebook.parameters import declared
-from dltk_runtime.notebook.source import Source, is_name, left_out, read_source
+from dltk_runtime.notebook.source import Source, is_name, read_source
 from dltk_runtime.paths import Paths
 
-# What the runtime calls, with these positional arguments.
+# The functions that the runtime calls, with their positional arguments.
 CALLS = {
     "init": ("df", "param"),
     "fit": ("model", "df", "param"),
@@ -33,15 +35,15 @@ CALLS = {
     "summary": ("model",),
 }
 REQUIRED = ("init", "fit", "apply")
-FUNCTIONS = (*CALLS, "stage")  # `stage` is for the notebook's author alone: the runtime never calls it
+FUNCTIONS = (*CALLS, "stage")  # the runtime never calls `stage`; authors do
 
-# In a notebook's bytes a line begins after a quotation mark, or after an escaped end of line.
+# In the bytes of a notebook, a line begins after a quotation mark or an escaped newline.
 _MENTIONED = re.compile(rb"(?:\b|\\n)(?:def|import)\s+(?:init|fit|apply)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What a notebook defines of the contract, where, and everything that is wrong with it, each with its place."""
+    """The contract functions that a notebook defines, with coordinates, and all problems."""
 
     algorithm: str
     functions: dict[str, Coordinates]
@@ -50,28 +52,30 @@ class Contract:
 
 
 def check(algorithm: str, paths: Paths) -> Contract:
-    """Read an algorithm's notebook and hold it against the contract; nothing of it runs.
+    """Check an algorithm's notebook against the contract, without running it.
 
     Raises:
         AlgorithmUnknown: there is no such notebook.
-        NotebookUnreadable: there is a file, but not a notebook in it.
+        NotebookUnreadable: the file is not a notebook.
     """
     return contract_of(read_source(find(algorithm, paths)))
 
 
 def contract_of(source: Source) -> Contract:
-    """`check`, for a source that was read before."""
+    """Check a source against the contract, without running it."""
     outline = outline_of(source, FUNCTIONS)
     functions = {name: outline.bound[name].place for name in FUNCTIONS if name in outline.bound}
-    unnamed = [] if is_name(source.name) else [NameInvalid("an algorithm", source.name).sentence]
+    unnamed = [] if is_name(source.name) else [NameInvalid("algorithm", source.name).sentence]
     problems = [*unnamed, *outline.problems, *_signature_problems(outline), *_missing(outline, source)]
     return Contract(source.name, functions, tuple(problems), source)
 
 
 def algorithms(paths: Paths) -> list[str]:
-    """The names of all algorithms: notebooks that mention a function of the contract, ``.py`` files that define it.
+    """List the names of all algorithms.
 
-    Notebooks are not parsed for this, so that a broken one is listed too, and a hundred take a few milliseconds.
+    These are the notebooks whose bytes mention a function of the contract, and the ``.py`` files
+    that define one. Notebooks are not parsed, so that invalid ones are listed too, and a hundred
+    take a few milliseconds.
     """
     notebooks, *others = folders(paths)
     found = {path.stem for path in notebooks.glob("*.ipynb") if _MENTIONED.search(_content(path))}
@@ -81,10 +85,10 @@ def algorithms(paths: Paths) -> list[str]:
 
 
 def find(algorithm: str, paths: Paths) -> Path:
-    """The file of an algorithm: a notebook, or a ``.py`` that defines `fit` and `apply`.
+    """Find the file of an algorithm: a notebook, or a ``.py`` file that defines `fit` and `apply`.
 
     Raises:
-        AlgorithmUnknown: naming the folders and the nearest name there is.
+        AlgorithmUnknown: with the searched folders and the closest known name.
     """
     path = _locate(algorithm, paths) if is_name(algorithm) else None
     if path is None:
@@ -93,23 +97,20 @@ def find(algorithm: str, paths: Paths) -> Path:
 
 
 class Algorithm:
-    """The functions of one algorithm, imported and bound once; `places` are the coordinates of each."""
+    """The imported functions of one algorithm; `places` has the coordinates of each."""
 
     def __init__(self, name: str, finder: CodeFinder) -> None:
-        """Import ``app.model.<name>`` through `finder`, which is installed for that.
+        """Install `finder`, and import ``app.model.<name>`` through it.
 
         Raises:
             AlgorithmUnknown: the finder has no such module.
-            AlgorithmInvalid: all that is wrong with the contract.
-            BaseException: whatever the cells raise; `coordinates` tells where.
+            AlgorithmInvalid: the contract is not fulfilled; with all problems.
+            BaseException: any exception of the cells; `coordinates` gives its place.
         """
         finder.install()
         source = finder.find(name)
         if source is None:
-            where = (
-                [finder.kept] if finder.kept else [finder.paths.notebooks, finder.paths.helpers, finder.paths.modules]
-            )
-            raise AlgorithmUnknown(name, where, algorithms(finder.paths))
+            raise AlgorithmUnknown(name, finder.searched, algorithms(finder.paths))
         contract = contract_of(source)
         if contract.problems:
             raise AlgorithmInvalid(name, contract.problems)
@@ -126,18 +127,18 @@ class Algorithm:
 
 
 def _declaration(source: Source) -> dict[str, Coordinates]:
-    """Where the parameters are declared, under the name of the step that reads them."""
+    """Return the coordinates of the parameters cell, by the step that reads it."""
     return {"parameters": at(source, source.parameters, 1)} if source.parameters else {}
 
 
-# ---------------------------------------------------------------- what is wrong
+# ---------------------------------------------------------------- problems
 
 
 def _signature_problems(outline: Outline) -> Iterator[str]:
     for name, arguments in CALLS.items():
         binding = outline.bound.get(name)
         if binding and binding.is_async:
-            yield f"{binding.place}: an async function does nothing until awaited; write a plain def"
+            yield f"{binding.place}: async functions are not supported; write a plain def"
         if binding and not binding.takes(len(arguments)):
             yield f"{binding.place}: it cannot be called as {_call(name)}"
 
@@ -149,10 +150,10 @@ def _missing(outline: Outline, source: Source) -> Iterator[str]:
 
 
 def _hint(name: str, source: Source) -> str:
-    """Where the notebook defines a missing function after all, in a cell that is not exported."""
+    """Name the cell that defines a missing function but is not exported, if any."""
     try:
-        advice, cells = left_out(Path(source.origin)) if source.origin.endswith(".ipynb") else ("", [])
-    except (OSError, NotebookUnreadable):  # changed since it was read: then there is no hint
+        advice, cells = not_exported(Path(source.origin)) if source.origin.endswith(".ipynb") else ("", [])
+    except (OSError, NotebookUnreadable):  # changed since it was read: no hint then
         return ""
     defines = re.compile(rf"^(?:async\s+)?def\s+{name}\b|^{name}\s*=", re.MULTILINE)
     number = next((cell.number for cell in cells if defines.search(cell.source)), 0)
@@ -164,10 +165,10 @@ def _call(name: str) -> str:
 
 
 def _bind(module: ModuleType, contract: Contract) -> dict[str, Callable[..., Any]]:
-    """The functions that the imported module has; None counts as none.
+    """Return the functions of the imported module; a name bound to None counts as missing.
 
     Raises:
-        AlgorithmInvalid: what the text alone could not tell.
+        AlgorithmInvalid: with the problems that only the import revealed.
     """
     functions = {name: found for name in CALLS if (found := getattr(module, name, None)) is not None}
     problems = [f"{contract.source.path} has no function {_call(name)}" for name in REQUIRED if name not in functions]
@@ -185,7 +186,7 @@ def _can_be_called(function: object, arguments: Sequence[str]) -> bool:
         return False
     try:
         signature = inspect.signature(function)
-    except (ValueError, TypeError):  # written in C: nothing to be known
+    except (ValueError, TypeError):  # written in C, without a signature
         return True
     try:
         signature.bind(*arguments)
@@ -194,11 +195,11 @@ def _can_be_called(function: object, arguments: Sequence[str]) -> bool:
     return True
 
 
-# ---------------------------------------------------------------- where algorithms lie
+# ---------------------------------------------------------------- locations
 
 
 def _locate(name: str, paths: Paths) -> Path | None:
-    """The file that ``app.model.<name>`` would come from, None when there is none or only a helper."""
+    """Return the file that ``app.model.<name>`` would be imported from, if it is an algorithm."""
     path = next((path for path in candidates(name, paths) if path.is_file()), None)
     return path if path and (path.suffix == ".ipynb" or _defines_algorithm(path)) else None
 

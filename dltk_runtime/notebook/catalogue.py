@@ -1,4 +1,4 @@
-"""What there is to say of an algorithm to those who want to use it: read from its notebook, nothing of it runs."""
+"""Describe algorithms for their users, from the notebook's text alone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dltk_runtime.notebook.algorithm import contract_of, find
-from dltk_runtime.notebook.parameters import Parameter, declared
-from dltk_runtime.notebook.source import Source, first_words, read_source
+from dltk_runtime.notebook.cells import introduction
+from dltk_runtime.notebook.declaration import Parameter, declared
+from dltk_runtime.notebook.source import Source, read_source
 from dltk_runtime.paths import Paths
 
 _SEARCH = re.compile(r"^```\w*\n(.*?)\n```", re.MULTILINE | re.DOTALL)
@@ -17,9 +18,12 @@ _SEARCH = re.compile(r"^```\w*\n(.*?)\n```", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One algorithm. `about` is the first paragraph of its notebook and `searches` the ones written there to be copied.
+    """The description of one algorithm.
 
-    `parameters` is None for a notebook that declares none and therefore takes any.
+    Attributes:
+        about: The first paragraph of the notebook.
+        searches: The example searches of its first cell.
+        parameters: None if the notebook declares none and therefore accepts any.
     """
 
     name: str
@@ -33,22 +37,22 @@ class Entry:
 
 
 def entry(algorithm: str, paths: Paths) -> Entry:
-    """What an algorithm's notebook says of itself.
+    """Read the description of an algorithm from its notebook.
 
     Raises:
         AlgorithmUnknown: there is no such notebook.
-        NotebookUnreadable: there is a file, but not a notebook in it.
+        NotebookUnreadable: the file is not a notebook.
     """
     source = read_source(find(algorithm, paths))
     contract = contract_of(source)
-    words = first_words(Path(source.origin)) if source.origin.endswith(".ipynb") else ""
-    heading, _, rest = words.partition("\n") if words.startswith("#") else ("", "", words)
+    text = introduction(Path(source.origin)) if source.origin.endswith(".ipynb") else ""
+    heading, _, rest = text.partition("\n") if text.startswith("#") else ("", "", text)
     return Entry(
         name=algorithm,
         path=source.path,
         title=heading.lstrip("# ").strip(),
         about=" ".join(rest.strip().partition("\n\n")[0].split()),
-        searches=tuple(text for text in _SEARCH.findall(words) if text.lstrip().startswith("|")),
+        searches=tuple(each for each in _SEARCH.findall(text) if each.lstrip().startswith("|")),
         functions=tuple(contract.functions),
         parameters=parameters_of(source),
         problems=contract.problems,
@@ -56,15 +60,15 @@ def entry(algorithm: str, paths: Paths) -> Entry:
 
 
 def parameters_of(source: Source) -> tuple[Parameter, ...] | None:
-    """The parameters that a source declares; None without a declaration, and for one that does not compile."""
+    """Return the declared parameters; None without a declaration, or if it does not compile."""
     try:
         return declared(source.parameters.source) if source.parameters else None
-    except (SyntaxError, ValueError):  # `check` says where
+    except (SyntaxError, ValueError):  # reported by `check`
         return None
 
 
 def markdown(entries: Iterable[Entry]) -> str:
-    """The table of algorithms in the README."""
+    """Format the table of algorithms that the documentation shows."""
     rows = [
         (f"`{each.name}`", _cell(each.title), ", ".join(f"`{parameter.name}`" for parameter in each.parameters or ()))
         for each in entries

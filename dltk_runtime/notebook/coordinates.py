@@ -1,7 +1,7 @@
-"""Where in a notebook something happened, as a reader of the notebook would look for it.
+"""Map errors to coordinates: notebook, cell and line, numbered as Jupyter shows them.
 
-A frame belongs to a notebook, or to a file that it imports as ``app.model.<name>``, when its
-code was compiled under such a name (`Cell.filename`); all other frames are libraries' or ours.
+A frame belongs to user code if its file name is one that `Cell.filename` gives: a notebook's cell,
+or a file imported as ``app.model.<name>``. Other frames belong to libraries or this runtime.
 """
 
 from __future__ import annotations
@@ -14,22 +14,27 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dltk_runtime.notebook.source import Cell, Source
+from dltk_runtime.notebook.cells import Cell
+from dltk_runtime.notebook.source import Source
 
 _CELL = re.compile(r"(?P<notebook>[^/]+\.ipynb), cell (?P<cell>\d+)(?: \((?P<name>.*)\))?")
 _FILE = re.compile(r"app/model/.+\.py")
 _DUMPED = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)')
 _SHOWN = re.compile(r'^ *File "(?P<file>.*)", line (?P<line>\d+), in (?P<function>.*)\n *(?P<text>.*)', re.MULTILINE)
 _RUNTIME = str(Path(__file__).parent.parent) + "/"
-# The cause that process pools (multiprocessing, concurrent.futures, joblib) give to an error of a child: its traceback.
-_REMOTE = ("RemoteTraceback", "_RemoteTraceback")
+# Exceptions with which process pools (multiprocessing, concurrent.futures, joblib) attach the
+# traceback of a child process.
+_REMOTE_TRACEBACKS = ("RemoteTraceback", "_RemoteTraceback")
 _SITE = _RUNTIME + "site/"
-_LONGEST = 160  # characters of a source line that a message shows
+_MAX_LINE_LENGTH = 160  # characters of a source line in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """A line of a notebook's cell; `cell` counts from 1, and is 0 in a ``.py`` file. `text` is the line, stripped."""
+    """A line of a notebook's cell.
+
+    `cell` and `line` count from 1; `cell` is 0 for a ``.py`` file. `text` is the line, stripped.
+    """
 
     notebook: str
     cell: int
@@ -39,28 +44,28 @@ class Coordinates:
     function: str = ""
 
     def __str__(self) -> str:
-        """``umap.ipynb, cell 22 (mltkc_fit), line 7: `x = float(s)```."""
+        """Format as ``umap.ipynb, cell 22 (mltkc_fit), line 7: `x = float(s)```."""
         cell = f", cell {self.cell}" if self.cell else ""
         name = f" ({self.cell_name})" if self.cell_name else ""
-        shown = self.text if len(self.text) <= _LONGEST else self.text[:_LONGEST] + "…"
+        shown = self.text if len(self.text) <= _MAX_LINE_LENGTH else self.text[:_MAX_LINE_LENGTH] + "…"
         text = f": `{shown}`" if shown else ""
         return f"{self.notebook}{cell}{name}, line {self.line}{text}"
 
 
 def coordinates(error: BaseException) -> Coordinates | None:
-    """Where user code raised `error`: its innermost frame in a notebook or helper.
+    """Find the innermost frame of `error` in a notebook or helper; None if there is none.
 
-    A SyntaxError in a cell is where the cell breaks. An error without a frame in user code has the
-    coordinates of its cause, or of the first error of its group that has some. None without any.
+    For a SyntaxError, that is the line that does not parse. If an error has no frame in user code,
+    its group's members and its causes are searched.
     """
     return next((found for each in _related(error) if (found := _raised_at(each))), None)
 
 
 def coordinates_in(dump: str, sources: Iterable[Source] = ()) -> Coordinates | None:
-    """The same from a dump of `faulthandler`, which lists the most recent call first.
+    """Find the innermost frame of user code in a dump of `faulthandler` (most recent call first).
 
-    The thread that the dump calls current goes first, then the main one, which is dumped last.
-    A dump holds no source lines: they are taken from `sources`, if given.
+    The current thread is searched first, then the others in reverse order, so that the main
+    thread, which is dumped last, comes next. Source lines come from `sources`, as a dump has none.
     """
     current, others = _threads(dump)
     for frames in (current, *reversed(others)):
@@ -71,14 +76,14 @@ def coordinates_in(dump: str, sources: Iterable[Source] = ()) -> Coordinates | N
 
 
 def format_traceback(error: BaseException) -> str:
-    """The traceback as Python prints it, without the frames of this runtime and of the import system."""
+    """Format the traceback like Python, without frames of this runtime and the import system."""
     shown = traceback.TracebackException.from_exception(error)
     _hide_frames(shown, set())
     return "".join(shown.format())
 
 
 def _related(error: BaseException) -> Iterator[BaseException]:
-    """The error, its group's members, its causes: each once, nearest first."""
+    """Walk the error, its group's members and its causes, each once, nearest first."""
     waiting, seen = [error], set[int]()
     while waiting:
         each = waiting.pop(0)
@@ -96,7 +101,7 @@ def _raised_at(error: BaseException) -> Coordinates | None:
         found = _place(error.filename, error.lineno or 1, "<module>", (error.text or "").strip())
         if found:
             return found
-    if type(error.__cause__).__name__ in _REMOTE and (found := _in_traceback(str(error.__cause__))):
+    if type(error.__cause__).__name__ in _REMOTE_TRACEBACKS and (found := _in_traceback(str(error.__cause__))):
         return found
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
@@ -107,7 +112,7 @@ def _raised_at(error: BaseException) -> Coordinates | None:
 
 
 def _in_traceback(text: str) -> Coordinates | None:
-    """The innermost line of user code in a printed traceback."""
+    """Find the innermost line of user code in a formatted traceback."""
     found = None
     for each in _SHOWN.finditer(text):
         found = _place(each["file"], int(each["line"]), each["function"], each["text"]) or found
@@ -115,7 +120,7 @@ def _in_traceback(text: str) -> Coordinates | None:
 
 
 def _place(file: str, line: int, function: str, text: str) -> Coordinates | None:
-    """The coordinates of a line in user code, None in any other file."""
+    """Return the coordinates of a line of user code; None for any other file."""
     if cell := _CELL.fullmatch(file):
         notebook, number, name = cell["notebook"], int(cell["cell"]), cell["name"] or ""
     elif _FILE.fullmatch(file):
@@ -134,14 +139,15 @@ def _with_text(place: Coordinates, sources: Iterable[Source]) -> Coordinates:
 
 
 def at(source: Source, cell: Cell, line: int, function: str = "") -> Coordinates:
-    """The coordinates of a line of a source's cell."""
-    lines = io.StringIO(cell.source, newline=None).readlines()  # split as Python splits, which `splitlines` does not
+    """Return the coordinates of a line (from 1) of a source's cell."""
+    # Not `splitlines`, which splits at more characters than Python's parser.
+    lines = io.StringIO(cell.source, newline=None).readlines()
     text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     return Coordinates(source.path, cell.number, cell.name, line, text, function)
 
 
 def _threads(dump: str) -> tuple[list[tuple[str, int, str]], list[list[tuple[str, int, str]]]]:
-    """The current thread's frames, and those of each other thread, as (file, line, function)."""
+    """Return the frames (file, line, function) of the current thread and of each other one."""
     current: list[tuple[str, int, str]] = []
     others: list[list[tuple[str, int, str]]] = []
     frames = current

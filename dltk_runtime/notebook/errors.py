@@ -1,4 +1,4 @@
-"""dltk_runtime.notebook.errors."""
+"""Failures of notebooks: missing, unreadable, invalid, or raising."""
 
 from __future__ import annotations
 
@@ -9,46 +9,47 @@ from dltk_runtime.errors import NOT_INITIALIZED, NOT_LOADED, DltkError, RequestE
 
 
 class ParametersInvalid(RequestError):
-    """Parameters that the notebook does not declare, or not of that type; all at once."""
+    """A search's parameters are unknown or of the wrong type; lists all problems."""
 
     opening = NOT_INITIALIZED
 
-    def __init__(self, who: str, problems: Sequence[str], declared: Sequence[str]) -> None:
+    def __init__(self, notebook: str, problems: Sequence[str], declared: Sequence[str]) -> None:
         known = "; ".join(declared) if declared else "no parameters"
-        told = "; ".join(problems)
-        super().__init__(f"{told}{'' if told.endswith(('.', '?')) else '.'} {who} declares: {known}")
+        listed = "; ".join(problems)
+        end = "" if listed.endswith((".", "?")) else "."
+        super().__init__(f"{listed}{end} {notebook} declares: {known}")
 
 
 class NotebookError(DltkError):
-    """The author's code."""
+    """The notebook itself is at fault."""
 
     http_status = 422
     opening = NOT_LOADED
 
 
 class AlgorithmUnknown(NotebookError):
-    """No notebook of that name in any of the folders."""
+    """No searched folder has a notebook of that name."""
 
     http_status = 404
 
-    def __init__(self, algorithm: str, looked_in: Sequence[Path], known: Iterable[str]) -> None:
-        folders = ", ".join(str(folder) for folder in looked_in)
+    def __init__(self, algorithm: str, searched: Sequence[Path], known: Iterable[str]) -> None:
+        folders = ", ".join(str(folder) for folder in searched)
         super().__init__(
             f"No notebook {algorithm!r} in {folders}.{nearest(algorithm, known)} "
-            f"Save {algorithm}.ipynb there, or list what there is with 'dltk algos'."
+            f"Save {algorithm}.ipynb there, or list the algorithms with 'dltk algos'."
         )
 
 
 class NotebookUnreadable(NotebookError):
-    """A file that holds no notebook or Python text: missing, half written, broken or in another format."""
+    """The file is missing, truncated, or not in a supported format."""
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, cause: str) -> None:
         advice = "Open it in JupyterLab and save it again" if path.suffix == ".ipynb" else "Save it again"
-        super().__init__(f"{path} cannot be read: {what}. {advice}, or put back a good copy.")
+        super().__init__(f"{path} cannot be read: {cause}. {advice}, or restore a backup.")
 
 
 class AlgorithmInvalid(NotebookError):
-    """The notebook does not keep the contract; all problems at once."""
+    """The notebook does not fulfil the contract; lists all problems."""
 
     def __init__(self, algorithm: str, problems: Sequence[str]) -> None:
         super().__init__(f"The notebook {algorithm!r} cannot be used: " + "; ".join(problems) + ".")
@@ -56,7 +57,10 @@ class AlgorithmInvalid(NotebookError):
 
 
 class AlgorithmFailed(NotebookError):
-    """The notebook's code raised or took its process down; `traceback` goes to the job."""
+    """The notebook's code raised an exception or ended its process.
+
+    `traceback` is stored in the job's record; `coordinates` name the notebook's cell and line.
+    """
 
     def __init__(self, opening: str, sentence: str, traceback: str = "", coordinates: str = "") -> None:
         super().__init__(sentence)

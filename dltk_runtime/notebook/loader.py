@@ -1,13 +1,13 @@
-"""Notebooks as modules, without generated files: ``umap.ipynb`` is ``app.model.umap``.
+"""Import notebooks as modules, without generated files: ``umap.ipynb`` is ``app.model.umap``.
 
 ::
 
-    umap.ipynb ─ sources ─> cells ─ ast ─> srv_paths ─ compile ─> app.model.umap
-                                     each cell under its own file name,
-                                     which `coordinates` knows again in frames
+    umap.ipynb ── source ──> cells ── ast ──> srv_paths ── compile ──> app.model.umap
+                                              (each cell under its own file name,
+                                               by which `coordinates` recognises frames)
 
-An import finder does this inside ``app.model``, a real package on the path of workers, of the
-processes they start and of Jupyter kernels, so that pickles find their classes in all of them.
+The import finder serves the package ``app.model``, which is on the path of workers, of their child
+processes and of Jupyter kernels, so that pickles find their classes in all of them.
 """
 
 from __future__ import annotations
@@ -24,50 +24,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import state as file_state
-from dltk_runtime.files.state import FileState, unchanged
-from dltk_runtime.notebook.coordinates import Coordinates, at, coordinates, coordinates_in, format_traceback
+from dltk_runtime.files.state import FileState
+from dltk_runtime.notebook.cells import Cell
+from dltk_runtime.notebook.coordinates import at
 from dltk_runtime.notebook.errors import NotebookUnreadable
-from dltk_runtime.notebook.source import Cell, Source, heavy_imports, is_name, pack, read_source, source_of, unpack
+from dltk_runtime.notebook.source import Source, code_damaged, is_name, source_of, unpack
 from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import code_location
 
-__all__ = [
-    "Cell",
-    "CodeFinder",
-    "Coordinates",
-    "FileState",
-    "Source",
-    "candidates",
-    "compile_cell",
-    "coordinates",
-    "coordinates_in",
-    "folders",
-    "format_traceback",
-    "heavy_imports",
-    "install_from_environment",
-    "is_name",
-    "pack",
-    "read_source",
-    "rebase_constants",
-    "unchanged",
-    "unpack",
-]
-
 PACKAGE = "app.model"
-# ``from __future__ import …`` of one cell holds for the cells after it, as it does in Jupyter.
-_FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
+# As in Jupyter, ``from __future__ import …`` in one cell applies to all later cells.
+_FUTURE_FLAGS = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
 
 
 def folders(paths: Paths) -> tuple[Path, Path, Path]:
-    """Where modules come from, first to last: notebooks, the helpers beside them, and an old volume's modules."""
+    """Return the searched folders in order: notebooks, their helpers, modules of an old volume."""
     return paths.notebooks, paths.helpers, paths.modules
 
 
 def candidates(name: str, paths: Paths) -> Iterator[Path]:
-    """Where the module ``app.model.<name>`` may lie; the first file there is wins."""
+    """List the possible files of ``app.model.<name>``; the first that exists is used."""
     notebooks, *others = folders(paths)
     yield notebooks / f"{name}.ipynb"
     for folder in others:
@@ -76,7 +54,9 @@ def candidates(name: str, paths: Paths) -> Iterator[Path]:
 
 
 def compile_cell(source: Source, cell: Cell, paths: Paths, flags: int = 0) -> CodeType:
-    """The code of one cell, under the cell's file name; `flags` are those of ``__future__`` imports in earlier cells.
+    """Compile one cell under its file name.
+
+    `flags` are compiler flags of ``__future__`` imports in earlier cells.
 
     Raises:
         SyntaxError: with the cell's file name, line and text.
@@ -87,21 +67,23 @@ def compile_cell(source: Source, cell: Cell, paths: Paths, flags: int = 0) -> Co
         tree = rebase_constants(ast.parse(cell.source, filename), paths)
         code: CodeType = compile(tree, filename, "exec", flags, dont_inherit=True)
     except SyntaxError as error:
-        # The compiler proper, other than the parser, has no text to show.
+        # The compiler, unlike the parser, does not set the text.
         error.text = error.text or at(source, cell, error.lineno or 1).text
         raise
     return code
 
 
 class CodeFinder(importlib.abc.MetaPathFinder):
-    """Serves ``app.model.<name>`` from the folders of notebooks and helpers, or from the code kept in a version.
+    """Import finder for ``app.model.<name>``, from folders or from a version's ``code.json``.
 
-    `states` holds every file that was looked for, missing ones too: one that appears later may
-    shadow what is in use. It stays empty with kept code, which never changes. `sources` holds what became a module.
+    Attributes:
+        states: The state of every file that was searched, including missing ones, which may appear
+            later and take precedence. Empty with a ``code.json``, which never changes.
+        sources: The sources of the imported modules.
     """
 
     def __init__(self, paths: Paths, kept: Path | None = None) -> None:
-        """`kept` is a version's ``code.json``.
+        """Serve the folders of `paths`, or only `kept`, a version's ``code.json``.
 
         Raises:
             StoreDamaged: `kept` cannot be read.
@@ -113,12 +95,12 @@ class CodeFinder(importlib.abc.MetaPathFinder):
         self._kept = {source.name: source for source in _read_kept(kept)} if kept else {}
 
     @property
-    def places(self) -> tuple[Path, ...]:
-        """Where it looks, for messages."""
+    def searched(self) -> tuple[Path, ...]:
+        """The searched folders or file, for messages."""
         return (self.kept,) if self.kept else folders(self.paths)
 
     def install(self) -> None:
-        """Make this process, and those it will start, import with this finder and no other one."""
+        """Make this process and its future children import with this `CodeFinder` only."""
         for finder in [each for each in sys.meta_path if isinstance(each, CodeFinder) and each is not self]:
             finder.remove()
         if self not in sys.meta_path:
@@ -128,13 +110,13 @@ class CodeFinder(importlib.abc.MetaPathFinder):
         os.environ["DLTK_CODE"] = str(self.kept or "")
 
     def remove(self) -> None:
-        """Undo `install`, and `forget`."""
+        """Remove this finder from the import system, and `forget` its modules."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         self.forget()
 
     def forget(self) -> None:
-        """Drop all modules, so that the next import runs their cells anew."""
+        """Drop all modules, so that the next import runs their cells again."""
         package = sys.modules.get(PACKAGE)
         for name in [each for each in sys.modules if each.startswith(PACKAGE + ".")]:
             del sys.modules[name]
@@ -147,13 +129,13 @@ class CodeFinder(importlib.abc.MetaPathFinder):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002 - the finder's own folders count
+        path: Sequence[str] | None = None,  # noqa: ARG002 - the finder has its own folders
         target: ModuleType | None = None,  # noqa: ARG002 - importlib's signature
     ) -> importlib.machinery.ModuleSpec | None:
-        """The spec of ``app.model.<name>``; None for other modules and when no file is there.
+        """Return the spec of ``app.model.<name>``; None for other modules, or if there is no file.
 
         Raises:
-            NotebookUnreadable: the file is there, but broken.
+            NotebookUnreadable: the file exists and is invalid.
         """
         name = fullname.removeprefix(PACKAGE + ".")
         if name == fullname or not (source := self.find(name)):
@@ -166,7 +148,11 @@ class CodeFinder(importlib.abc.MetaPathFinder):
         return spec
 
     def find(self, name: str) -> Source | None:
-        """The source of a module, None when there is none; raises as `find_spec` does."""
+        """Return the source of a module; None if there is none.
+
+        Raises:
+            NotebookUnreadable: as `find_spec`.
+        """
         if self.kept:
             return self._kept.get(name)
         if not all(is_name(part) for part in name.split(".")):
@@ -186,7 +172,7 @@ class CodeFinder(importlib.abc.MetaPathFinder):
             yield folder / f"{child}.py"
 
     def _read(self, path: Path) -> bytes | None:
-        """A file's content, None when there is none; either way `states` remembers."""
+        """Return a file's content, or None if it is missing; record its state either way."""
         try:
             data, state = file_state.read(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -204,36 +190,36 @@ class CodeFinder(importlib.abc.MetaPathFinder):
 
 
 def install_from_environment() -> None:
-    """Install the finder that this process's parent has, unless the process has one of its own already."""
+    """Install the finder of the parent process, unless this process already has one."""
     if not any(isinstance(each, CodeFinder) for each in sys.meta_path):
         CodeFinder(*code_location()).install()
 
 
 class _CellLoader(importlib.abc.Loader):
-    """Runs a source's cells in the module, one after another."""
+    """Loader that runs a source's cells in the module, in order."""
 
     def __init__(self, source: Source, paths: Paths) -> None:
         self._source = source
         self._paths = paths
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the cells; whatever they raise ends the import."""
-        # `inspect.getsource` of a class looks for it in the text of the whole module.
+        """Run the cells; an exception ends the import."""
+        # `inspect.getsource` searches the text of the whole module for a class.
         _register(self._source.origin, self._source.text)
         flags = 0
         for cell in self._source.cells:
             _register(cell.filename(self._source.path), cell.source)
             code = compile_cell(self._source, cell, self._paths, flags)
-            flags |= code.co_flags & _FUTURES
-            exec(code, module.__dict__)  # noqa: S102 - running the notebook is what this is for
+            flags |= code.co_flags & _FUTURE_FLAGS
+            exec(code, module.__dict__)  # noqa: S102 - runs the notebook
 
     def get_source(self, fullname: str) -> str:  # noqa: ARG002 - importlib's signature
-        """The module's text, for `inspect` and `linecache`."""
+        """Return the module's text, for `inspect` and `linecache`."""
         return self._source.text
 
 
 def _register(filename: str, text: str) -> None:
-    """Give `linecache` the lines of a file that is none; without mtime it keeps them for good."""
+    """Register the lines of a cell in `linecache`; without an mtime they never expire."""
     lines = io.StringIO(text + "\n", newline=None).readlines()
     linecache.cache[filename] = (len(text), None, lines, filename)
 
@@ -242,4 +228,4 @@ def _read_kept(kept: Path) -> tuple[Source, ...]:
     try:
         return unpack(kept.read_bytes())
     except OSError as error:
-        raise StoreDamaged(f"The code kept in a version cannot be read ({error}). Fit the model again.") from error
+        raise code_damaged(error) from error

@@ -1,4 +1,4 @@
-"""What a source defines, seen from its text alone: the names its cells bind, and the cells that do not compile."""
+"""Find the names that a source's cells bind, and the cells that do not compile; run nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell
 from dltk_runtime.notebook.coordinates import Coordinates, at
-from dltk_runtime.notebook.source import Cell, Source
+from dltk_runtime.notebook.source import Source
 
 _DEFINE = re.compile(r"(?:async\s+)?def\s+(\w+)")
 _MAGIC = re.compile(r"(?:[\w.,\s]+=\s*)?[%!]|.*\?$")
@@ -17,14 +18,17 @@ _MAGIC = re.compile(r"(?:[\w.,\s]+=\s*)?[%!]|.*\?$")
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A name that a cell binds. `arguments` are a plain function's, None where only running would tell."""
+    """A name that a cell binds.
+
+    `arguments` are those of a plain function; None if the signature is unknown without running.
+    """
 
     place: Coordinates
     arguments: ast.arguments | None = None
     is_async: bool = False
 
     def takes(self, count: int) -> bool:
-        """Whether a call with `count` positional arguments is possible, as far as the text tells."""
+        """Tell whether a call with `count` positional arguments may succeed; True if unknown."""
         if self.arguments is None:
             return True
         positional = len(self.arguments.posonlyargs) + len(self.arguments.args)
@@ -35,9 +39,9 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Which of the wanted names a source binds (the last binding of each) and which cells do not compile.
+    """The last binding of each wanted name, and the problems of cells that do not compile.
 
-    `open` is true after ``from x import *``: there may be more names.
+    `open` is true after ``from x import *``, which may bind further names.
     """
 
     bound: dict[str, Binding]
@@ -46,13 +50,13 @@ class Outline:
 
 
 def outline_of(source: Source, wanted: Collection[str]) -> Outline:
-    """The outline of a source; nothing of it runs."""
+    """Find which of the `wanted` names a source binds, without running it."""
     bound: dict[str, Binding] = {}
     problems = []
     for cell in source.cells:
         try:
             bound |= _bindings(source, cell, _compiled(source, cell), wanted)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # broken, no text, or too deep
+        except COMPILE_ERRORS as error:
             problems.append(_problem(source, cell, error))
             bound |= _bindings_in_broken(source, cell, wanted)
     if source.parameters and source.parameters not in source.cells:
@@ -61,19 +65,19 @@ def outline_of(source: Source, wanted: Collection[str]) -> Outline:
 
 
 def _problems_of(source: Source, cell: Cell) -> list[str]:
-    """What keeps a cell, which is not exported, from being read."""
+    """List why a cell that is not exported cannot be parsed; empty if it can."""
     try:
         _compiled(source, cell)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except COMPILE_ERRORS as error:
         return [_problem(source, cell, error)]
     return []
 
 
 def _compiled(source: Source, cell: Cell) -> ast.Module:
-    """The tree of a cell that compiles."""
+    """Parse a cell, and compile it to find errors that the parser does not report."""
     filename = cell.filename(source.path)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the compiler's; the import in the worker shows them
+        warnings.simplefilter("ignore")  # the import in the worker shows them
         tree = ast.parse(cell.source, filename)
         compile(tree, filename, "exec", dont_inherit=True)
     return tree
@@ -98,14 +102,14 @@ def _bindings(source: Source, cell: Cell, tree: ast.Module, wanted: Collection[s
 
 
 def _bindings_in_broken(source: Source, cell: Cell, wanted: Collection[str]) -> dict[str, Binding]:
-    """Functions that the cell would define: they are not missing, the cell is broken."""
+    """Find functions in a cell with a syntax error, so that they are not reported as missing."""
     lines = enumerate(cell.source.split("\n"), start=1)
     defined = {match[1]: number for number, line in lines if (match := _DEFINE.match(line))}
     return {name: Binding(at(source, cell, number)) for name, number in defined.items() if name in wanted}
 
 
 def _statements(body: Sequence[ast.AST]) -> Iterator[ast.stmt]:
-    """The statements that run when the text does: those inside ``if``, ``try``, ``with`` and loops too."""
+    """Walk the statements of a module, including those in ``if``, ``try``, ``with`` and loops."""
     for node in body:
         if isinstance(node, ast.stmt):
             yield node
@@ -115,7 +119,7 @@ def _statements(body: Sequence[ast.AST]) -> Iterator[ast.stmt]:
 
 
 def _names(statement: ast.stmt) -> Iterator[str]:
-    """The names that a statement binds; ``*`` for all that a module has."""
+    """Return the names that a statement binds; ``*`` stands for every name of a module."""
     match statement:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             yield name

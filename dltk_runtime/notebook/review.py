@@ -1,6 +1,6 @@
-"""What an author should know of a notebook that keeps the contract and yet may fail: hints, each with its place.
+"""Review a notebook for its author: problems of the contract, and hints at code that may fail.
 
-Read from the text alone, in a few milliseconds, so that it can be said each time a notebook is saved.
+Only the text is analysed, which takes a few milliseconds, so that every save can be reviewed.
 """
 
 from __future__ import annotations
@@ -16,51 +16,57 @@ from pathlib import Path
 from dltk_runtime.errors import nearest
 from dltk_runtime.notebook.algorithm import contract_of
 from dltk_runtime.notebook.catalogue import parameters_of
+from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, not_exported
 from dltk_runtime.notebook.coordinates import at
+from dltk_runtime.notebook.declaration import undeclared
 from dltk_runtime.notebook.errors import NotebookError
-from dltk_runtime.notebook.parameters import RUNTIME, undeclared
-from dltk_runtime.notebook.source import Cell, Source, left_out, read_source
+from dltk_runtime.notebook.parameters import RUNTIME_PARAMETERS
+from dltk_runtime.notebook.source import Source, read_source
 
-# What IPython and the import system bind in every module.
-_GIVEN = {*dir(builtins), "__file__", "__name__", "__doc__", "__spec__", "__builtins__", "__annotations__"}
-_QUOTED = re.compile(r": `.*`: ")
-_BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
+# Names that Python and the import system bind in every module.
+_MODULE_NAMES = {*dir(builtins), "__file__", "__name__", "__doc__", "__spec__", "__builtins__", "__annotations__"}
+_QUOTED_LINE = re.compile(r": `.*`: ")
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What is wrong with a notebook (`problems`: no search can use it) and what may be (`hints`)."""
+    """The findings about a notebook.
+
+    With `problems`, no search can use it; with `hints`, it may fail. `functions` are the names of
+    the contract's functions that it defines.
+    """
 
     name: str
     functions: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    readable: bool = True
 
     @property
     def text(self) -> str:
-        """All of it, a line each; one line when all is well."""
+        """All findings, one per line; a single line if there are none."""
         lines = [*self.problems, *(f"hint: {hint}" for hint in self.hints)]
         return "\n".join(lines) if lines else f"{self.name}: no problem"
 
     @property
     def brief(self) -> str:
-        """The first line, short enough for a message that is seen in passing: without the source line."""
+        """The first finding without its source line, and how many more there are."""
         first, *more = self.text.splitlines()
-        return _QUOTED.sub(": ", first, count=1) + (f" (and {len(more)} more)" if more else "")
+        return _QUOTED_LINE.sub(": ", first, count=1) + (f" (and {len(more)} more)" if more else "")
 
 
 def review(path: Path) -> Review:
-    """The review of a notebook or a Python file; one that cannot be read is a problem like any other."""
+    """Review a notebook or Python file; a file that cannot be read is reported as a problem."""
     try:
         source = read_source(path)
     except NotebookError as error:
-        return Review(path.name, problems=(error.sentence,))
+        return Review(path.name, problems=(error.sentence,), readable=False)
     contract = contract_of(source)
     return Review(source.path, tuple(contract.functions), contract.problems, tuple(hints(source)))
 
 
 def hints(source: Source) -> Iterator[str]:
-    """What may fail although the contract is kept."""
+    """List what may fail although the contract is fulfilled."""
     yield from _foreign_names(source)
     yield from _parameters_read(source)
     yield from _declaration(source)
@@ -70,11 +76,11 @@ def hints(source: Source) -> Iterator[str]:
 
 
 def _foreign_names(source: Source) -> Iterator[str]:
-    """Names that exported cells use and no exported cell binds."""
+    """Find names that exported cells use and no exported cell binds."""
     if any("import *" in cell.source for cell in source.cells):
-        return  # there may be any name
-    bound: set[str] = _GIVEN.union(*(_bound(cell.source) for cell in source.cells))
-    advice, others = left_out(Path(source.origin)) if source.origin.endswith(".ipynb") else ("", [])
+        return  # any name may be bound
+    bound: set[str] = _MODULE_NAMES.union(*(_bound(cell.source) for cell in source.cells))
+    advice, others = not_exported(Path(source.origin)) if source.origin.endswith(".ipynb") else ("", [])
     homes = {name: cell for cell in reversed(others) for name in _bound(cell.source)}
     for cell in source.cells:
         for name, line in sorted(_used(cell.source).items(), key=lambda item: item[1]):
@@ -86,12 +92,12 @@ def _home(name: str, cell: Cell | None, source: Source, advice: str) -> str:
     if cell is None:
         return "is defined nowhere in the notebook"
     if source.parameters is not None and cell.number == source.parameters.number:
-        return f'is a parameter, which the service hands out as param["parameters"]["{name}"]'
+        return f'is a parameter; read it as param["parameters"]["{name}"]'
     return f"is defined only in cell {cell.number}, which is not exported: {advice}"
 
 
 def _bound(text: str) -> set[str]:
-    """The names that a cell binds in its module."""
+    """Return the names that a cell binds at module level."""
     return {
         symbol.get_name()
         for table in _tables(text)
@@ -102,7 +108,7 @@ def _bound(text: str) -> set[str]:
 
 
 def _used(text: str) -> dict[str, int]:
-    """The names that a cell looks up in its module, each with the line where it first does."""
+    """Return the names that a cell looks up at module level, with the line of their first use."""
     wanted = {
         symbol.get_name()
         for table in _tables(text)
@@ -119,9 +125,9 @@ def _used(text: str) -> dict[str, int]:
 def _tables(text: str) -> list[symtable.SymbolTable]:
     try:
         found = [symtable.symtable(text, "cell", "exec")]
-    except _BROKEN:
+    except COMPILE_ERRORS:
         return []
-    for table in found:  # grows meanwhile
+    for table in found:  # the loop also visits the tables appended here
         found.extend(table.get_children())
     return found
 
@@ -130,11 +136,11 @@ def _tables(text: str) -> list[symtable.SymbolTable]:
 
 
 def _parameters_read(source: Source) -> Iterator[str]:
-    """Parameters that exported cells read and the notebook does not declare."""
+    """Find parameters that exported cells read and the notebook does not declare."""
     known = {parameter.name for parameter in parameters_of(source) or ()}
     for cell in source.cells:
         for key, name, line in _reads(cell.source):
-            if name not in known and (key == "parameters" or (source.parameters and name not in RUNTIME)):
+            if name not in known and (key == "parameters" or (source.parameters and name not in RUNTIME_PARAMETERS)):
                 declares = f"the parameters cell does not declare {name!r}.{nearest(name, known)}"
                 yield f"{at(source, cell, line)}: {declares if source.parameters else _no_cell(name)}"
 
@@ -144,10 +150,14 @@ def _no_cell(name: str) -> str:
 
 
 def _reads(text: str) -> Iterator[tuple[str, str, int]]:
-    """What is read as ``…["parameters"]["name"]`` or ``.get("name")``, also through a variable."""
+    """Find reads of ``…["parameters"]["name"]`` or ``.get("name")``, also through a variable.
+
+    Yields:
+        ``parameters`` or ``params``, the name, and the line.
+    """
     try:
         nodes = list(ast.walk(ast.parse(text)))
-    except _BROKEN:
+    except COMPILE_ERRORS:
         return
     aliases = {
         target.id: key
@@ -169,7 +179,7 @@ def _reads(text: str) -> Iterator[tuple[str, str, int]]:
 
 
 def _key_of(node: ast.expr, aliases: dict[str, str]) -> str:
-    """``parameters`` or ``params`` when `node` is what `param` holds under that key."""
+    """Return ``parameters`` or ``params`` if `node` is that entry of `param`, else ""."""
     match node:
         case ast.Name(id=name):
             return aliases.get(name, "")
@@ -181,15 +191,15 @@ def _key_of(node: ast.expr, aliases: dict[str, str]) -> str:
 
 
 def _declaration(source: Source) -> Iterator[str]:
-    """What is wrong in the cell that declares the parameters."""
+    """Check the cell that declares the parameters."""
     if source.parameters is None:
         return
     try:
         lines = list(undeclared(source.parameters.source))
-    except _BROKEN:
-        return  # a problem, and told as one
+    except COMPILE_ERRORS:
+        return  # reported as a problem
     for line, why in lines:
         yield f"{at(source, source.parameters, line)}: {why}"
     for parameter in parameters_of(source) or ():
-        if parameter.name in RUNTIME:
-            yield f"{at(source, source.parameters, parameter.line)}: a search's {parameter.name}= is the runtime's own"
+        if parameter.name in RUNTIME_PARAMETERS:
+            yield f"{at(source, source.parameters, parameter.line)}: {parameter.name}= is reserved for the runtime"

@@ -1,8 +1,8 @@
-"""Constant paths of notebooks, put where they lie on this machine.
+"""Rewrite the ``/srv/…`` path constants of notebooks to this machine's folders.
 
-Notebooks name ``/srv/app/model/data/`` and the like. In the image these exist; elsewhere each
-string constant that begins so is replaced while the cell is compiled, so that the text of the
-notebook stays as it is and its line numbers too.
+Notebooks name ``/srv/app/model/data/`` and the like, which exist in the image. Elsewhere, each
+string constant that begins so is replaced when the cell is compiled. The notebook's text and its
+line numbers stay as they are. Used by `loader` in workers and by our Jupyter kernel.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ Tree = TypeVar("Tree", bound=ast.AST)
 
 
 def rebase_constants(tree: Tree, paths: Paths) -> Tree:
-    """`tree` with its ``/srv/…`` string constants (parts of f-strings too) rebased, in place.
+    """Rebase the ``/srv/…`` string constants of `tree` in place and return `tree`.
 
-    Strings that stand alone as a statement, such as docstrings, stay.
+    Parts of f-strings are included. Docstrings and other strings that are a statement of their
+    own are not changed.
     """
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in statements:
             node.value = paths.rebase(node.value)
     return tree

@@ -1,1 +1,21 @@
-"""pool."""
+"""The front half of the process boundary: which worker runs what, and how each is started, called and ended.
+
+::
+
+            front process (pool/)                                worker process (worker/)
+    ┌───────────────────────────────────┐             ┌──────────────────────────────────┐
+    │ pool.py    fits, applies, spares  │             │ child.py   receive, run, answer  │
+    │   │ residents.py, spares.py,      │             │   │                              │
+    │   │ devices.py, memory.py         │             │ handler.py decode, init, fit,    │
+    │ worker.py  what is handed out     │             │            save, apply, describe │
+    │ local.py   one worker here:       │  channel.py │                                  │
+    │   conversation.py, phases.py,     │◄═══════════►│                                  │
+    │   launch.py, outcome.py           │  messages.py│                                  │
+    │   log  ◄──────────────────────────┼── pipe ─────┼── what the notebook prints       │
+    │   dump ◄──────────────────────────┼── memfd ────┼── faulthandler: where it was     │
+    │   end  ◄──────────────────────────┼── pidfd ────┼── (the kernel)                   │
+    └───────────────────────────────────┘             └──────────────────────────────────┘
+
+`guardian.py` is a third process, which ends what a worker left behind, also when the front process was killed.
+Nothing above this folder knows of descriptors, memory files or process ids: it gets `worker.Worker`.
+"""

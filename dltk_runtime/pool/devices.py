@@ -2,11 +2,11 @@
 
 ::
 
-    a fit that imports a library of `LIBRARIES` ──> a device of its own, in the order of asking
+    a fit that imports a library of `GPU_TRAINING` ──> a device of its own, in the order of asking
     any other fit, and every apply              ──> the device that the fewest workers see, beside others
 
-A worker is told its device with its first request, before any notebook code runs: spares cannot know it earlier. That
-is in time, although their libraries are imported by then, as these look for devices at their first use.
+A worker gets its device with its first request, before any notebook code runs: a spare has none before. That is
+early enough, although the libraries are imported by then: they look for devices at their first use.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from dltk_runtime.notebook.frameworks import GPU_TRAINING
 from dltk_runtime.pool import gpus, shortage
 from dltk_runtime.pool.gpus import Card
-from dltk_runtime.pool.process import Worker
+from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.worker.messages import ErrorReport
 
-LIBRARIES = frozenset({"torch", "tensorflow", "keras", "transformers", "xgboost"})  # that train on a GPU by themselves
-LOOK_EVERY = 10.0  # seconds between two looks at the devices' memory
+MEMORY_CHECK_SECONDS = 10.0  # between two looks at the devices' memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Usage:
 
 
 class Places:
-    """What can be used by one at a time: as many as `names`, which are taken in the order of asking."""
+    """Devices that one fit at a time uses, in the order of the requests."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._free = deque(names)
@@ -50,7 +50,7 @@ class Places:
 
     @contextlib.asynccontextmanager
     async def taken(self) -> AsyncIterator[str]:
-        """One of them, once it is free."""
+        """Hold one of them, once it is free."""
         async with self._turns:
             name = self._free.popleft()
             try:
@@ -60,7 +60,7 @@ class Places:
 
 
 class Devices:
-    """The GPUs of one server: `find` them, then lend them. `wanted` names them; None takes all there are."""
+    """The GPUs of one server: `find` them, then lend them. `wanted` names them; None: all of the machine."""
 
     def __init__(self, wanted: tuple[str, ...] | None) -> None:
         self._wanted = wanted
@@ -69,36 +69,36 @@ class Devices:
         self.places = Places(())
 
     async def find(self) -> None:
-        """Look which devices there are."""
+        """Find the devices of this machine."""
         self.names = await gpus.find(self._wanted)
         self.places = Places(self.names)
 
     async def watch(self) -> None:
-        """Keep `usage` fresh, for as long as there are devices to look at."""
+        """Keep `usage` up to date; ends at once without devices."""
         while self.names:
             self._cards = await gpus.cards()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(MEMORY_CHECK_SECONDS)
 
     def wanted_by(self, imports: Collection[str]) -> bool:
         """Whether a fit with these heavy imports waits for a device of its own."""
-        return bool(self.names) and not LIBRARIES.isdisjoint(imports)
+        return bool(self.names) and not GPU_TRAINING.isdisjoint(imports)
 
-    def shared(self, workers: Iterable[Worker]) -> str:
-        """The device that the fewest of `workers` see; nothing when there is none."""
+    def shared(self, workers: Iterable[LocalWorker]) -> str:
+        """Return the device that the fewest of `workers` see; empty without devices."""
         seen = Counter(worker.device for worker in workers)
         return min(self.names, key=lambda name: seen[name], default="")
 
     def usage(self) -> list[Usage]:
-        """How full the memory of each device was at the last look; nothing of those that the tool does not know."""
+        """Return the memory of each device at the last look, of those that nvidia-smi knows."""
         return list(_matched(self.names, self._cards))
 
-    async def explained(self, error: ErrorReport, worker: Worker, workers: Sequence[Worker]) -> ErrorReport:
-        """The error of one of `workers`, with a note when its device had too little memory."""
-        if not worker.device or not shortage.is_one(error):
+    async def explained(self, error: ErrorReport, worker: LocalWorker, workers: Sequence[LocalWorker]) -> ErrorReport:
+        """Return the error of `worker`, with a note if its device had too little memory."""
+        if not worker.device or not shortage.is_shortage(error):
             return error
         cards, holders = await asyncio.gather(gpus.cards(), gpus.holders())
         card = next((each.card for each in _matched([worker.device], cards)), None)
-        return msgspec.structs.replace(error, note=shortage.told(error, worker, workers, card, holders))
+        return msgspec.structs.replace(error, note=shortage.explanation(error, worker, workers, card, holders))
 
 
 def _matched(names: Iterable[str], cards: Sequence[Card]) -> Iterable[Usage]:

@@ -1,16 +1,12 @@
-"""dltk_runtime.pool.environment."""
+"""The environment of a worker process."""
 
 from __future__ import annotations
 
 import os
-import re
 
 from dltk_runtime.paths import SITE
+from dltk_runtime.secret_names import variables_without_secrets
 from dltk_runtime.settings import Settings
-
-# Headers too: splunk-opentelemetry puts its token into OTEL_EXPORTER_OTLP_HEADERS.
-_SECRET = re.compile("token|passw|secret|credential|key|llm_config|headers", re.IGNORECASE)
-
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -23,16 +19,16 @@ _THREADS = (
 
 
 def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
-    """The environment of a worker: this process's without its secrets, plus what notebooks rely on.
+    """Return the environment of a worker: this process's without its secrets, plus what notebooks rely on.
 
-    Thread counts are read by the numeric libraries when they are imported, so they must stand here.
+    The numeric libraries read thread counts at their import, so they are set here.
     """
-    environ = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    environ = variables_without_secrets(os.environ)
     search_path = [str(SITE), *filter(None, [environ.get("PYTHONPATH")])]
     defaults = {
         "MPLBACKEND": "Agg",  # no display
         "TF_CPP_MIN_LOG_LEVEL": "2",  # warnings and errors
-        # glibc else hands the memory of every table back to the kernel, and gets it anew, zeroed, for the next one.
+        # Otherwise glibc returns the memory of every table to the kernel, and gets it zeroed for the next one.
         "MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2),
         "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2),
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # models share a GPU

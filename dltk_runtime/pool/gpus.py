@@ -1,7 +1,7 @@
-"""NVIDIA GPUs: which there are, how full their memory is and which processes hold it, as ``nvidia-smi`` tells.
+"""NVIDIA GPUs, their memory and the processes that hold it, as ``nvidia-smi`` reports them.
 
-The front process opens no driver and imports no framework. The tool runs beside the event loop and has `PATIENCE`
-seconds; that it is missing, fails or hangs is ordinary, and then nothing is known.
+The front process opens no driver and imports no framework. The tool runs beside the event loop for at most
+`TOOL_SECONDS`; if it is missing, fails or hangs, nothing is known about GPUs.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOOL = "nvidia-smi"
-PATIENCE = 5.0  # seconds: without persistence mode the driver itself takes two of them to wake up
-KILLED = 0.5  # seconds in which a process that was killed is gone, as a rule
-DRIVER = Path("/proc/driver/nvidia/gpus")  # a folder for each GPU, whether or not the tool is there
+TOOL_SECONDS = 5.0  # without persistence mode the driver itself takes two seconds to wake up
+KILL_SECONDS = 0.5  # in which a killed process usually ends
+DRIVER = Path("/proc/driver/nvidia/gpus")  # a folder for each GPU, also without the tool
 _UUID = re.compile(r"^GPU UUID:\s*(GPU-\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A GPU and its memory in MiB, as it was when the tool was asked."""
+    """A GPU and its memory in MiB, at the time of the query."""
 
     index: str
     uuid: str
@@ -31,13 +31,13 @@ class Card:
     free: int
 
     def is_called(self, device: str) -> bool:
-        """Whether `CUDA_VISIBLE_DEVICES` may name it so: by index, or by the beginning of its UUID."""
+        """Return whether `device` of `CUDA_VISIBLE_DEVICES` names it, by index or by the start of its UUID."""
         return device == self.index or (device.startswith("GPU-") and self.uuid.startswith(device))
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process that holds memory of a GPU; `used` is MiB, None where the driver does not tell."""
+    """A process that holds memory of a GPU; `used` is MiB, None where the driver does not report it."""
 
     pid: int
     uuid: str
@@ -45,10 +45,10 @@ class Holder:
 
 
 async def find(wanted: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The devices that workers may use, as `CUDA_VISIBLE_DEVICES` names them: `wanted`, or (None) all there are.
+    """Return the devices that workers may use, as `CUDA_VISIBLE_DEVICES` names them: `wanted`, or (None) all.
 
-    UUIDs rather than indexes: CUDA counts devices in another order than the tool. What the variables of container
-    platforms say needs no look, for the driver shows no other devices than they let in.
+    UUIDs rather than indexes, since CUDA counts devices in another order than the tool. The variables of container
+    platforms are not read: the driver shows only the devices that they allow.
     """
     if wanted is not None:
         return wanted
@@ -57,7 +57,7 @@ async def find(wanted: tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 async def cards() -> list[Card]:
-    """Every GPU that the tool sees; none without it."""
+    """Return every GPU that the tool sees; empty without the tool."""
     rows = await _ask("gpu=index,uuid,memory.total,memory.used,memory.free")
     return [
         Card(index, uuid, int(total), int(used), int(free))
@@ -67,7 +67,7 @@ async def cards() -> list[Card]:
 
 
 async def holders() -> list[Holder]:
-    """The processes that hold memory of any GPU; inside a container the driver often names none."""
+    """Return the processes that hold memory of any GPU; inside a container the driver often names none."""
     rows = await _ask("compute-apps=pid,gpu_uuid,used_memory")
     return [
         Holder(int(pid), uuid, int(used) if used.isdigit() else None)
@@ -77,7 +77,7 @@ async def holders() -> list[Holder]:
 
 
 async def _ask(query: str) -> list[list[str]]:
-    """The rows that the tool answers; none when it cannot, or not in time."""
+    """Return the rows that the tool prints; empty if it fails or is too slow."""
     try:
         process = await asyncio.create_subprocess_exec(
             TOOL,
@@ -90,7 +90,7 @@ async def _ask(query: str) -> list[list[str]]:
     except OSError:
         return []
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TOOL_SECONDS):
             text, _ = await process.communicate()
     except TimeoutError:
         return []
@@ -102,16 +102,16 @@ async def _ask(query: str) -> list[list[str]]:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the tool, if it has not; one that hangs in the driver goes when that lets go, and nobody waits for it."""
+    """End the tool if it still runs; one that hangs in the driver ends later, without a waiter."""
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(KILLED):
+        async with asyncio.timeout(KILL_SECONDS):
             await process.wait()
 
 
 def _known_to_driver() -> tuple[str, ...]:
-    """The GPUs in the driver's own list."""
+    """Return the GPUs in the driver's own list."""
     found = []
     for file in sorted(DRIVER.glob("*/information")):
         with contextlib.suppress(OSError):

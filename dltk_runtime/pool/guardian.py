@@ -1,14 +1,14 @@
-"""What workers leave behind goes: processes and files, when a worker ends and when its server is killed.
+"""Removes what workers leave behind, processes and files, when a worker ends and when its server is killed.
 
-Each worker has a folder of its own, and the folder's path stands in its environment as `MARK`.
+Each worker has a folder of its own, and the folder's path is in its environment as `MARK`.
 Every process that notebook code starts inherits it, also one that left the worker's process group
-or lost its parent. So one look at ``/proc`` finds them all, without any right but that over one's
-own processes.
+or lost its parent. So one look at ``/proc`` finds them all, with no right but that over one's own
+processes.
 
-The guardian is a process, for nothing in the server can act once that is killed. Its input is a
-pipe that only the server holds: each line is the number and the folder of a worker that has ended,
-and the end of the pipe is the end of the server. This file is run as a script, by path, to start within
-milliseconds: it imports the standard library only.
+The guardian is a process, since nothing in the server can act once that is killed. Its input is a
+pipe that only the server holds: each line has the process id and the folder of a worker that has
+ended, and the end of the pipe is the end of the server. This file is run as a script, by path, to
+start within milliseconds: it imports the standard library only.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MARK = "DLTK_WORKER"
-PATIENCE = 10.0  # seconds that killed processes have to be gone
+KILL_SECONDS = 10.0  # that killed processes have to be gone
 SEMAPHORES = "/dev/shm"  # noqa: S108 - where the C library keeps them
-PAUSE = 0.005  # seconds between two looks
+CHECK_SECONDS = 0.005  # between two looks
 
 
 # ---------------------------------------------------------------- the server's side
 
 
 class Guardian:
-    """Hands out workers' folders, and has removed whatever carries their mark. Made when the server starts."""
+    """Hands out workers' folders, and removes what carries their mark. Made when the server starts."""
 
     def __init__(self) -> None:
         self._root = tempfile.mkdtemp(prefix="dltk-")
@@ -43,34 +43,34 @@ class Guardian:
         self._process = self._start()
 
     def folder(self) -> str:
-        """A new folder for a worker, with ``work``, where it runs, and ``scratch``, for its temporary files."""
+        """Make a folder for a worker, with ``work``, where it runs, and ``scratch``, for its temporary files."""
         folder = f"{self._root}/{next(self._numbers)}"
         for each in ("work", "scratch"):
             Path(folder, each).mkdir(parents=True)
         return folder
 
     def variables(self, folder: str) -> dict[str, str]:
-        """What a worker's environment must say: its mark, and that temporary files lie in its folder."""
+        """Return the variables of a worker: its mark, and its folder for temporary files."""
         temporary = f"{folder}/scratch"
         return {MARK: folder, "TMPDIR": temporary, "JOBLIB_TEMP_FOLDER": temporary}
 
     def clear(self, folder: str, pid: int = 0) -> None:
-        """The worker of `folder` has ended: end what it started, and remove its files. Does not wait."""
+        """End what the worker of `folder` started, and remove its files, after its end. Does not wait."""
         line = f"{pid} {folder}\n".encode()
         try:
-            self._tell(line)
-        except BrokenPipeError:  # somebody killed the guardian: another one takes its place
+            self._send(line)
+        except BrokenPipeError:  # the guardian was killed: start another one
             self.close()
             self._process = self._start()
-            self._tell(line)
+            self._send(line)
 
     def close(self) -> None:
-        """All workers have ended; returns when nothing of theirs is left."""
+        """Return when nothing of any worker is left; all must have ended."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait()
 
-    def _tell(self, line: bytes) -> None:
+    def _send(self, line: bytes) -> None:
         if self._process.stdin is not None:
             self._process.stdin.write(line)
 
@@ -85,7 +85,7 @@ class Guardian:
 
 
 def main(root: str) -> None:
-    """Clear up after each worker that is named on standard input, and after all of them at its end."""
+    """Clean up after each worker named on standard input, and after all of them at its end."""
     for line in sys.stdin:
         pid, folder = line.rstrip("\n").split(" ", 1)
         clear(folder)
@@ -95,12 +95,12 @@ def main(root: str) -> None:
 
 def clear(folder: str) -> None:
     """End every process whose mark is `folder` or lies in it, then remove `folder`."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + KILL_SECONDS
     while (found := list(marked(folder))) and time.monotonic() < deadline:
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        time.sleep(PAUSE)
+        time.sleep(CHECK_SECONDS)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""Starting a worker's process, with all that ties it to this one."""
+"""Start a worker's process, with everything that connects it to this one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from dltk_runtime.worker.messages import Options
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What must be settled before a worker's first import: workers of one spec can stand in for each other."""
+    """What must be settled before a worker's first import: workers of one spec are interchangeable."""
 
     threads: int
     imports: tuple[str, ...] = ()
 
 
 class Launched(NamedTuple):
-    """A worker's process and this side of what ties it to us."""
+    """A worker's process and this side of its connections."""
 
     process: subprocess.Popen[bytes]
     pidfd: int
@@ -36,14 +36,14 @@ class Launched(NamedTuple):
     dump: int  # memory file for faulthandler
     board: int  # memory file for the steps of applies
     output: int  # what it prints
-    on_end: Callable[[], object]  # to be called once, when the process is gone
+    on_end: Callable[[], object]  # call once, when the process is gone
 
 
 def launch(spec: Spec, environ: Mapping[str, str], guardian: Guardian) -> Launched:
     """Start a worker's process.
 
     Raises:
-        OSError: the machine has no room for another process; nothing is left of it.
+        OSError: the machine has no room for another process; nothing of it is left behind.
     """
     with contextlib.ExitStack() as on_failure:
         launched = _launched(spec, environ, guardian, on_failure)

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much of it workers use. All figures are bytes."""
+"""Memory of the machine and of workers. All figures are bytes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # v2, v1
-RESERVE = 10  # a spare is started only while at least one part in so many of the memory is free
-PAGE = os.sysconf("SC_PAGE_SIZE")
+RESERVE_PARTS = 10  # a spare is started only while at least a tenth of the memory is free
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def limit() -> int:
-    """The container's memory limit, or the machine's memory when there is none."""
+    """Return the container's memory limit, or the machine's memory if there is none."""
     machine = int(psutil.virtual_memory().total)
     for file in CGROUP_LIMITS:
         with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
@@ -25,17 +25,16 @@ def limit() -> int:
 
 
 def enough() -> bool:
-    """Whether the machine has memory to spare."""
+    """Whether there is memory for a spare."""
     memory = psutil.virtual_memory()
-    return bool(memory.available * RESERVE > memory.total)
+    return bool(memory.available * RESERVE_PARTS > memory.total)
 
 
 def over(limit: int, sessions: Collection[int]) -> dict[int, int]:
-    """Of `sessions` (a worker and its children each), those that use more than `limit`, and how much they use.
+    """Return those of `sessions` (a worker and its children each) that use more than `limit`, with their sizes.
 
-    The sum of resident pages is read for all at once and decides nearly always. As it counts pages
-    that children share with their parent once for each, a sum above `limit` is looked at again in
-    proportional sizes, which are slow to get.
+    The sum of resident pages is quick to read, but counts pages that children share with their parent
+    several times. So a sum above `limit` is checked against proportional sizes, which are slow to read.
     """
     members = _members(sessions)
     suspects = [session for session, sizes in members.items() if sum(sizes.values()) > limit]
@@ -44,18 +43,18 @@ def over(limit: int, sessions: Collection[int]) -> dict[int, int]:
 
 
 def resident(sessions: Collection[int]) -> int:
-    """Resident pages of all `sessions`; those that children share are counted once for each."""
+    """Return the resident memory of all `sessions`; shared pages are counted once per process."""
     return sum(sum(sizes.values()) for sizes in _members(sessions).values())
 
 
 def _members(sessions: Collection[int]) -> dict[int, dict[int, int]]:
-    """The processes of each session with their resident size."""
+    """Return the processes of each session with their resident size."""
     found: dict[int, dict[int, int]] = defaultdict(dict)
     for name in os.listdir("/proc"):  # noqa: PTH208 - several times a second, of all processes
         if name.isdigit():
             with contextlib.suppress(OSError):  # it has ended
                 if (session := os.getsid(int(name))) in sessions:
-                    found[session][int(name)] = int(Path(f"/proc/{name}/statm").read_text().split()[1]) * PAGE
+                    found[session][int(name)] = int(Path(f"/proc/{name}/statm").read_text().split()[1]) * PAGE_BYTES
     return found
 
 

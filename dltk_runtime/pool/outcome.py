@@ -1,4 +1,4 @@
-"""How a worker ended, for the message of the request that it had."""
+"""How a call to a worker ends: an answer of the expected kind, or an error for the search."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dltk_runtime import errors
+from dltk_runtime.notebook.coordinates import coordinates_in
 from dltk_runtime.notebook.errors import AlgorithmFailed
-from dltk_runtime.notebook.loader import coordinates_in, unpack
-from dltk_runtime.worker.messages import ErrorReport, Failed, FromWorker
+from dltk_runtime.notebook.source import unpack
+from dltk_runtime.worker.messages import ErrorReport, Failed, Fitted, FromWorker
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,25 +20,26 @@ class Death:
     """How a worker ended while it had a request."""
 
     cause: str  # "was ended by SIGSEGV", "passed its deadline of 600 s (DLTK_APPLY_TIMEOUT)"
-    step: str
+    phase: str
     coordinates: str = ""
     dump: str = ""  # what faulthandler wrote
 
     def __str__(self) -> str:
         where = f" at {self.coordinates}" if self.coordinates else ""
-        return f"the worker process {self.cause} in step '{self.step}'{where}"
+        return f"the worker process {self.cause} in step '{self.phase}'{where}"
 
 
 class WorkerDied(Exception):
-    """The worker ended before it answered."""
+    """The worker ended before it answered; `saved` is the fit whose model it had saved by then."""
 
-    def __init__(self, death: Death) -> None:
+    def __init__(self, death: Death, saved: Fitted | None = None) -> None:
         super().__init__(str(death))
         self.death = death
+        self.saved = saved
 
 
 def cause_of(status: int) -> str:
-    """What the exit status of a process says, as `subprocess` gives it."""
+    """Explain the exit status of a process, as `subprocess` gives it."""
     if status >= 0:
         return f"ended by itself with exit code {status}"
     try:
@@ -50,9 +52,9 @@ def cause_of(status: int) -> str:
 
 
 def place_of(dump: str, code: bytes, function: str) -> str:
-    """Where the worker was: what the dump of faulthandler says, else the place of the `function` it had entered.
+    """Return where the worker was: the place in faulthandler's dump, else that of the `function` it had entered.
 
-    `code` is what `pack` made of the sources, for the text of the line.
+    `code` is what `notebook.loader.pack` made of the sources, for the text of the line.
     """
     place = coordinates_in(dump, unpack(code) if code else ())
     return str(place) if place else function
@@ -74,14 +76,14 @@ OPENINGS = {
 
 
 def failed(report: ErrorReport, addition: str = "") -> AlgorithmFailed:
-    """The error for a worker's report; `addition` follows its sentence."""
-    opening = OPENINGS.get(report.step, errors.NOT_APPLIED)
+    """Return the error for a worker's report; `addition` follows its sentence."""
+    opening = OPENINGS.get(report.phase, errors.NOT_APPLIED)
     sentence = f"{report}. {addition}" if addition else str(report)
     return AlgorithmFailed(opening, sentence, report.traceback, report.coordinates)
 
 
 def expect(reply: FromWorker, kind: type[Wanted]) -> Wanted:
-    """`reply`, which must be of this kind.
+    """Return `reply`, which must be of this kind.
 
     Raises:
         AlgorithmFailed: it is `Failed`.
@@ -94,9 +96,9 @@ def expect(reply: FromWorker, kind: type[Wanted]) -> Wanted:
 
 
 def report_of(death: Death) -> ErrorReport:
-    """The report of a death, for a fit that goes on without its worker."""
-    sentence = f"The worker process {death.cause} in step '{death.step}'"
-    return ErrorReport(death.step, sentence, death.coordinates, death.dump)
+    """Return a report of a death, for a fit that is committed without its worker."""
+    sentence = f"The worker process {death.cause} in step '{death.phase}'"
+    return ErrorReport(death.phase, sentence, death.coordinates, death.dump)
 
 
 @contextlib.contextmanager
@@ -106,7 +108,7 @@ def deaths_reported() -> Iterator[None]:
         yield
     except WorkerDied as error:
         text = str(error.death)
-        opening = OPENINGS.get(error.death.step, errors.NOT_APPLIED)
+        opening = OPENINGS.get(error.death.phase, errors.NOT_APPLIED)
         raise AlgorithmFailed(
             opening, text[0].upper() + text[1:] + ".", error.death.dump, error.death.coordinates
         ) from error

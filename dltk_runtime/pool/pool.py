@@ -1,7 +1,7 @@
-"""Who runs where: fits in fresh workers, applies in workers that stay, spares that wait for either.
+"""Which worker runs what: fits in fresh workers, applies in workers that stay, spares for either.
 
 An apply worker serves one version of one model in one code state. It is leased for one request
-at a time; when nobody holds it, it stays until the code on disk changes or its place is needed.
+at a time; between two leases it stays until the code on disk changes or its place is needed.
 """
 
 from __future__ import annotations
@@ -9,27 +9,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass
 
 from dltk_runtime.errors import Busy
-from dltk_runtime.names import Key
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.payload import Buffer
 from dltk_runtime.pool import memory
-from dltk_runtime.pool.devices import Devices, Places
+from dltk_runtime.pool.devices import Devices, Usage
 from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Spec
+from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.outcome import Death, WorkerDied
-from dltk_runtime.pool.process import Sink, Worker, discard
+from dltk_runtime.pool.read_ahead import LocalReadAhead
 from dltk_runtime.pool.residents import Resident, Residents
 from dltk_runtime.pool.spares import Spares
+from dltk_runtime.pool.worker import SILENT, Listener, ReadAhead, Worker
 from dltk_runtime.settings import Settings, cores
 from dltk_runtime.splunk import access
 from dltk_runtime.units import GIB
+from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import ErrorReport
 
-WATCH_EVERY = 0.25  # seconds between two looks at the workers' memory
-STARTS = 3  # workers that are started, one after another, when they end before they are ready
-STOPPED = "was ended because the server stops"
+MEMORY_CHECK_SECONDS = 0.25  # between two looks at the workers' memory
+MAX_STARTS = 3  # workers that are started, one after another, when they end before they are ready
+CAUSE_STOPPED = "was ended because the server stops"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUsage:
+    """How many workers there are, how many have a call, and their resident memory with that of their children."""
+
+    workers: int
+    busy: int
+    memory_bytes: int
 
 
 class Pool:
@@ -39,78 +53,112 @@ class Pool:
         self._settings = settings
         places = settings.apply_workers or min(max(memory.limit() // GIB, 2), 16)
         self._residents = Residents(places, settings.api_workers, settings.max_waiting)
-        self._workers: set[Worker] = set()
-        self.devices = Devices(settings.gpu_names)
-        self._fit_places = Places([""] * settings.fit_slots)
+        self._workers: set[LocalWorker] = set()
+        self._devices = Devices(settings.gpu_names)
+        self._fit_turns = asyncio.Semaphore(settings.fit_slots)
         self._fits_waiting: Counter[str] = Counter()
-        self._plain_slots = asyncio.Semaphore(cores())
+        self._plain_turns = asyncio.Semaphore(cores())
         self._spares = Spares(self._start_worker, settings.spares)
         self._guardian: Guardian | None = None
-        self._splunk: int | None = None
+        self._splunk: int | None = None  # descriptor of the sealed secrets
         self._watches: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Look for GPUs, and begin to watch memory and to make spares."""
+        """Look for GPUs, start to watch memory and to make spares."""
         self._guardian = Guardian()
         self._splunk = access.sealed(self._settings)
-        await self.devices.find()
-        self._watches = [asyncio.create_task(each) for each in (self._watch_memory(), self.devices.watch())]
-        self._spares.wish_for(Spec(self._settings.apply_threads))
+        await self._devices.find()
+        self._watches = [asyncio.create_task(each) for each in (self._watch_memory(), self._devices.watch())]
+        self._spares.request(Spec(self._settings.apply_threads))
 
     async def close(self) -> None:
-        """End every worker and what it started; from now on there are no new ones."""
+        """End every worker and what it started; from now on no new one is started."""
         guardian, self._guardian = self._guardian, None
         self._spares.close()
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
-        await asyncio.gather(*(worker.end(STOPPED) for worker in self.workers()))
+        await asyncio.gather(*(worker.end(CAUSE_STOPPED) for worker in self.workers()))
         if guardian is not None:
             await asyncio.to_thread(guardian.close)
         access.close(self._splunk)
         self._splunk = None
 
-    def workers(self) -> list[Worker]:
-        """Every worker there is."""
+    def workers(self) -> list[LocalWorker]:
+        """Return every worker that has not ended."""
         self._workers = {each for each in self._workers if not each.ended}
         return list(self._workers)
 
+    def usage(self) -> PoolUsage:
+        """Return the figures of all workers; reads /proc."""
+        workers = self.workers()
+        busy = sum(each.phase != "idle" for each in workers)
+        return PoolUsage(len(workers), busy, memory.resident({each.pid for each in workers}))
+
+    def gpus(self) -> list[Usage]:
+        """Return each GPU's memory as of the last look."""
+        return self._devices.usage()
+
     # ------------------------------------------------------------ fits
 
+    def waits_for_gpu(self, imports: Collection[str]) -> bool:
+        """Whether a fit with these heavy imports waits for a GPU of its own."""
+        return self._devices.wanted_by(imports)
+
     @contextlib.asynccontextmanager
-    async def fit_worker(self, algorithm: str, imports: tuple[str, ...], sink: Sink) -> AsyncIterator[Worker]:
-        """A fresh worker, ended afterwards, as soon as a GPU is free or fewer than `DLTK_FIT_WORKERS` fits run.
+    async def fit_worker(
+        self, algorithm: str, imports: tuple[str, ...], work: str, listener: Listener
+    ) -> AsyncIterator[Worker]:
+        """Start a fresh worker once a GPU is free or fewer than `DLTK_FIT_WORKERS` fits run; end it afterwards.
+
+        Args:
+            algorithm: whose waiting fits are counted together.
+            imports: heavy imports to have done.
+            work: what it will do, for errors about GPU memory.
+            listener: what hears of it.
 
         Raises:
             Busy: too many fits of this algorithm wait already.
             WorkerDied: it could not start.
         """
-        places = self.devices.places if self.devices.wanted_by(imports) else self._fit_places
-        if places.all_taken and self._fits_waiting[algorithm] >= self._settings.max_waiting:
+        on_gpu = self.waits_for_gpu(imports)
+        all_taken = self._devices.places.all_taken if on_gpu else self._fit_turns.locked()
+        if all_taken and self._fits_waiting[algorithm] >= self._settings.max_waiting:
             raise Busy(f"a fit of '{algorithm}'", self._fits_waiting[algorithm], "DLTK_MAX_WAITING")
         async with contextlib.AsyncExitStack() as held:
             self._fits_waiting[algorithm] += 1
             try:
-                device = await held.enter_async_context(places.taken())
+                device = await held.enter_async_context(self._fit_turn(on_gpu=on_gpu))
             finally:
                 self._fits_waiting[algorithm] -= 1
-            async with self._fresh(Spec(self._settings.threads_of_fit, imports), sink) as worker:
-                worker.device = device or self.devices.shared(self.workers())
+            async with self._fresh(Spec(self._settings.threads_of_fit, imports), listener) as worker:
+                worker.device = device or self._devices.shared(self.workers())
+                worker.work = work
                 yield worker
 
     @contextlib.asynccontextmanager
+    async def _fit_turn(self, *, on_gpu: bool) -> AsyncIterator[str]:
+        """Wait for a turn; yields the GPU that comes with it, if any."""
+        if on_gpu:
+            async with self._devices.places.taken() as device:
+                yield device
+        else:
+            async with self._fit_turns:
+                yield ""
+
+    @contextlib.asynccontextmanager
     async def plain_worker(self) -> AsyncIterator[Worker]:
-        """A worker that runs no notebook code, for reading data; ended afterwards. As many at once as there are cores.
+        """Start a worker for reading data without notebook code; end it afterwards. At most one per core at a time.
 
         Raises:
             WorkerDied: it could not start.
         """
-        async with self._plain_slots, self._fresh(Spec(self._settings.apply_threads), discard) as worker:
+        async with self._plain_turns, self._fresh(Spec(self._settings.apply_threads), SILENT) as worker:
             yield worker
 
     @contextlib.asynccontextmanager
-    async def _fresh(self, spec: Spec, sink: Sink) -> AsyncIterator[Worker]:
-        worker = await self._worker(spec, sink)
+    async def _fresh(self, spec: Spec, listener: Listener) -> AsyncIterator[LocalWorker]:
+        worker = await self._worker(spec, listener)
         try:
             yield worker
         finally:
@@ -121,35 +169,45 @@ class Pool:
     @contextlib.asynccontextmanager
     async def lease(
         self,
-        key: Key,
+        version: VersionId,
         imports: Callable[[], tuple[str, ...]],
-        sink: Sink,
+        output: Callable[[bytes], object],
         deadline: float,
-        wanted: Worker | None = None,
+        read_ahead: ReadAhead | None = None,
     ) -> AsyncIterator[Resident]:
-        """The worker that serves `key`, rather the `wanted` one; when `loaded` is None the caller loads and sets it.
+        """Lease the worker that serves `version`; when its `loaded` is None, the caller loads and sets it.
+
+        Args:
+            version: what it must serve.
+            imports: returns the heavy imports of its code, asked only for a new worker.
+            output: takes what it prints.
+            deadline: time of `time.monotonic` until which the request waits.
+            read_ahead: rows that one of the workers has read, which is then preferred.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
             WorkerDied: a new worker could not start.
         """
-        resident = await self._residents.grant(key, deadline, wanted)
+        preferred = read_ahead.worker if isinstance(read_ahead, LocalReadAhead) else None
+        resident = await self._residents.grant(version, deadline, preferred)
         try:
-            if resident.worker is None:
-                resident.worker = await self._worker(Spec(self._settings.apply_threads, imports()), sink)
-                resident.worker.device = self.devices.shared(self.workers())
-            resident.worker.print_to(sink)
+            if resident.process is None:
+                spec = Spec(self._settings.apply_threads, imports())
+                resident.process = await self._worker(spec, Listener(output))
+                resident.process.device = self._devices.shared(self.workers())
+                resident.process.work = f"version {version.number} of model '{version.model}' of '{version.algorithm}'"
+            resident.process.listen(Listener(output, counts=resident.process.listener.counts))
             yield resident
         except asyncio.CancelledError:
-            resident.loaded = None  # it may still be at work: of no use to the next one
+            resident.loaded = None  # it may still run the call: not usable for the next one
             raise
         finally:
             self._residents.give_back(resident)
 
     @contextlib.asynccontextmanager
-    async def idle(self, key: Key) -> AsyncIterator[Worker | None]:
-        """A worker that serves `key` and has nothing to do; None when there is none."""
-        found = self._residents.take_idle(key)
+    async def idle(self, version: VersionId) -> AsyncIterator[Worker | None]:
+        """Lease an idle worker that serves `version`; yields None when there is none."""
+        found = self._residents.take_idle(version)
         if found is None:
             yield None
             return
@@ -161,66 +219,68 @@ class Pool:
         finally:
             self._residents.give_back(found)
 
-    def reader(self, key: Key) -> Worker | None:
-        """A worker that serves `key`, has nothing to do, and may read rows ahead; it stays free for others."""
-        return self._residents.reader(key)
+    def buffer(self) -> Buffer:
+        """Make a buffer for rows that workers read without a copy."""
+        return MemoryFile()
 
-    def versions_in_use(self, algorithm: str, model: str) -> set[int]:
-        """The versions of a model that workers serve."""
-        return self._residents.versions_in_use(algorithm, model)
+    def read_ahead(self, version: VersionId, rows: Buffer, expected: int) -> ReadAhead | None:
+        """Have an idle worker of `version` parse rows that still arrive, about `expected` bytes; None if none can."""
+        worker = self._residents.reader(version)
+        return worker.read_ahead(rows, expected) if worker is not None else None
 
-    def retire(self, algorithm: str, model: str, keep: int) -> None:
-        """End the workers that serve other versions of a model than `keep`, the busy ones when they have answered."""
-        self._residents.retire(algorithm, model, keep)
+    def versions_in_use(self, name: ModelName) -> set[int]:
+        """Return the numbers of a model's versions that workers serve."""
+        return self._residents.versions_in_use(name)
+
+    def retire(self, name: ModelName, keep: int) -> None:
+        """End the workers of other versions of a model than `keep`; busy ones after their answer."""
+        self._residents.retire(name, keep)
 
     # ------------------------------------------------------------ workers
 
-    async def explained(self, error: ErrorReport, worker: Worker) -> ErrorReport:
-        """A worker's error; one that its GPU had too little memory says besides who holds it.
-
-        Must be asked while the worker still lives, and holds what it holds.
-        """
-        return await self.devices.explained(error, worker, self.workers())
-
-    async def _worker(self, spec: Spec, sink: Sink) -> Worker:
-        """A spare that fits, or a new worker, ready for its first call.
+    async def _worker(self, spec: Spec, listener: Listener) -> LocalWorker:
+        """Return a spare that fits, or a new worker, ready for its first call.
 
         Raises:
             WorkerDied: it could not start.
         """
-        self._spares.wish_for(spec)
-        for _ in range(STARTS - 1):
-            with contextlib.suppress(WorkerDied):  # whatever ended it, it was not the notebook: nothing of that has run
-                return await self._made_ready(self._spares.take(spec) or self._start_worker(spec), sink)
-        return await self._made_ready(self._start_worker(spec), sink)
+        self._spares.request(spec)
+        for _ in range(MAX_STARTS - 1):
+            with contextlib.suppress(WorkerDied):  # not by the notebook, of which nothing has run yet
+                return await self._made_ready(self._spares.take(spec) or self._start_worker(spec), listener)
+        return await self._made_ready(self._start_worker(spec), listener)
 
-    async def _made_ready(self, worker: Worker, sink: Sink) -> Worker:
-        worker.print_to(sink)
+    async def _made_ready(self, worker: LocalWorker, listener: Listener) -> LocalWorker:
+        worker.listen(listener)
         try:
             await worker.ready()
         except asyncio.CancelledError:
-            worker.kill()  # nobody else knows of it
+            worker.kill()  # it has no other owner
             raise
         return worker
 
-    def _start_worker(self, spec: Spec) -> Worker:
+    def _start_worker(self, spec: Spec) -> LocalWorker:
         if self._guardian is None:
             raise WorkerDied(Death("was not started because the server stops", "start"))
         environ = worker_environment(self._settings, spec.threads) | access.variables(self._splunk)
-        worker = Worker.start(spec, environ, self._guardian)
+        worker = LocalWorker.start(spec, environ, self._guardian, self._explained)
         self._workers.add(worker)
         return worker
 
+    async def _explained(self, error: ErrorReport, worker: LocalWorker) -> ErrorReport:
+        """Add to an error about missing GPU memory who holds it, while `worker` still holds what it holds."""
+        return await self._devices.explained(error, worker, self.workers())
+
     async def _watch_memory(self) -> None:
-        """End workers that use too much, also idle ones: threads that a request left behind may go on to allocate."""
+        """End workers that use too much memory, idle ones too: threads left by a request may go on to allocate."""
         limit = self._settings.worker_memory or memory.limit() * 8 // 10
         while True:
-            await asyncio.sleep(WATCH_EVERY)
+            await asyncio.sleep(MEMORY_CHECK_SECONDS)
             workers = {each.pid: each for each in self.workers() if each.usable}
-            with contextlib.suppress(OSError):  # no descriptor was left to look with: look again
+            with contextlib.suppress(OSError):  # out of file descriptors: look again later
                 used = await asyncio.to_thread(memory.over, limit, workers.keys())
-                await asyncio.gather(*(workers[pid].end(_too_much(size, limit)) for pid, size in used.items()))
+                await asyncio.gather(*(workers[pid].end(_cause_memory(size, limit)) for pid, size in used.items()))
 
 
-def _too_much(used: int, limit: int) -> str:
+def _cause_memory(used: int, limit: int) -> str:
     return f"used {used >> 20:,} MiB of memory, more than DLTK_WORKER_MEMORY ({limit >> 20:,} MiB),"

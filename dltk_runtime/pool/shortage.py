@@ -1,4 +1,4 @@
-"""A GPU without memory to spare: how much was wanted, how much is free, and by whom the rest is held."""
+"""Explain GPU out-of-memory errors: requested, free, and which processes hold the rest."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dltk_runtime.pool.gpus import Card, Holder
-from dltk_runtime.pool.process import Worker
+from dltk_runtime.pool.local import LocalWorker
+from dltk_runtime.units import MIB
 from dltk_runtime.worker.messages import ErrorReport
 
-MIB = 1024**2
 # PyTorch, TensorFlow, XLA, CuPy and XGBoost, and the libraries below them, which fail first when little is left.
 _SHORT = re.compile(
     r"out of memory|OutOfMemoryError|ResourceExhaustedError|RESOURCE_EXHAUSTED|"
@@ -34,18 +34,22 @@ _SIZES = {
     "uint8": 1,
     "bool": 1,
 }
-_USUAL = 4  # bytes of a float or an int32
+_DEFAULT_BYTES = 4  # bytes of a float or an int32
 
 
-def is_one(error: ErrorReport) -> bool:
+def is_shortage(error: ErrorReport) -> bool:
     """Whether an error says that a GPU had too little memory."""
     return bool(_SHORT.search(error.sentence)) and not _ON_CPU.search(error.sentence)
 
 
-def told(
-    error: ErrorReport, worker: Worker, workers: Sequence[Worker], card: Card | None, holders: Iterable[Holder]
+def explanation(
+    error: ErrorReport,
+    worker: LocalWorker,
+    workers: Sequence[LocalWorker],
+    card: Card | None,
+    holders: Iterable[Holder],
 ) -> str:
-    """The sentence about `worker`'s device; `card` is None when the driver's tool said nothing of it."""
+    """Return the sentence about `worker`'s device; `card` is None if nvidia-smi does not list it."""
     if card is None:
         there = (
             f"the driver's tool (nvidia-smi) does not say how much is free or who holds it; {_placed(worker, workers)}"
@@ -58,19 +62,19 @@ def told(
 
 
 def wanted(error: ErrorReport) -> str:
-    """How much was asked for, as far as the error tells: ``20.00 MiB were``."""
+    """Return how much was requested, as far as the error says: ``20.00 MiB were``."""
     text = error.sentence + error.traceback  # the sentence may be cut
     if found := _PHRASE.search(text):
         return f"{found[1]} were"
     if found := _TENSOR.search(text):
         shape = [int(length) for length in found[1].split(",") if length]
-        return f"{math.prod(shape) * _SIZES.get(found[2], _USUAL) / MIB:,.2f} MiB were"
+        return f"{math.prod(shape) * _SIZES.get(found[2], _DEFAULT_BYTES) / MIB:,.2f} MiB were"
     if found := _BYTES.search(text):
         return f"{int(found[1].replace(',', '')) / MIB:,.2f} MiB were"
     return "more memory than there was (the error does not say how much) was"
 
 
-def _held(holder: Holder, workers: Sequence[Worker]) -> str:
+def _held(holder: Holder, workers: Sequence[LocalWorker]) -> str:
     worker = next((each for each in workers if each.pid == _session(holder.pid)), None)
     amount = "memory" if holder.used is None else f"{holder.used:,} MiB"
     if worker is not None:
@@ -78,14 +82,14 @@ def _held(holder: Holder, workers: Sequence[Worker]) -> str:
     return f"'{_name(holder.pid)}', which is not this server's ({amount}, process {holder.pid})"
 
 
-def _placed(worker: Worker, workers: Sequence[Worker]) -> str:
-    """What else of this server is on the device, for want of better knowledge."""
+def _placed(worker: LocalWorker, workers: Sequence[LocalWorker]) -> str:
+    """Name the other workers of this server on the device, where the driver names no holder."""
     beside = [each.work for each in workers if each.device == worker.device and each is not worker and each.work]
     return f"of this server {', '.join(beside)} uses it too" if beside else "nothing else of this server uses it"
 
 
 def _session(pid: int) -> int:
-    """The session of a process; a worker leads its own, with whatever it starts in it."""
+    """Return the session of a process; a worker leads its own, which its children share."""
     try:
         return os.getsid(pid)
     except OSError:

@@ -1,4 +1,4 @@
-"""Workers that wait with their imports done, so that a request need not wait for them."""
+"""Workers that wait with their imports done, so that a request does not wait for them."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from collections.abc import Callable
 
 from dltk_runtime.pool import memory
 from dltk_runtime.pool.launch import Spec
+from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.outcome import WorkerDied
-from dltk_runtime.pool.process import Worker
 
-REFILL_AFTER = 0.2  # seconds a request has the processor to itself before a spare is started
+REFILL_SECONDS = 0.2  # that a request has the processor to itself before a spare is started
 
 
 class Spares:
-    """At most `most` spares, such as the requests of late would have needed."""
+    """At most `most` spares, of the kinds that recent requests needed."""
 
-    def __init__(self, start: Callable[[Spec], Worker], most: int) -> None:
+    def __init__(self, start: Callable[[Spec], LocalWorker], most: int) -> None:
         self._start = start
         self._most = most
-        self._waiting: list[Worker] = []
+        self._waiting: list[LocalWorker] = []
         self._recent: OrderedDict[Spec, None] = OrderedDict()
         self._refill: asyncio.TimerHandle | None = None
 
     @property
-    def workers(self) -> list[Worker]:
+    def workers(self) -> list[LocalWorker]:
         """The spares that are alive."""
         return [each for each in self._waiting if each.usable]
 
-    def take(self, spec: Spec) -> Worker | None:
-        """The best spare for `spec`, if there is one: with the same imports, or a part of them."""
+    def take(self, spec: Spec) -> LocalWorker | None:
+        """Return the best spare for `spec`, with the same imports or a part of them; None if there is none."""
         fitting = [
             each
             for each in self.workers
@@ -43,22 +43,23 @@ class Spares:
             self._waiting.remove(best)
         return best
 
-    def wish_for(self, spec: Spec) -> None:
-        """Have a spare for `spec` before long."""
+    def request(self, spec: Spec) -> None:
+        """Have a spare for `spec` soon."""
         self._recent[spec] = None
         self._recent.move_to_end(spec)
         while len(self._recent) > max(self._most, 1):
             self._recent.popitem(last=False)
         if self._refill is None:
-            self._refill = asyncio.get_running_loop().call_later(REFILL_AFTER, self._bring_to_wish)
+            self._refill = asyncio.get_running_loop().call_later(REFILL_SECONDS, self._replace)
 
     def close(self) -> None:
-        """Make no more."""
+        """Start no more."""
         if self._refill is not None:
             self._refill.cancel()
         self._most = 0
 
-    def _bring_to_wish(self) -> None:
+    def _replace(self) -> None:
+        """End the spares that are not of a recent kind, and start the missing ones."""
         self._refill = None
         missing = list(itertools.islice(itertools.cycle(reversed(self._recent)), self._most))
         kept = []
@@ -71,5 +72,5 @@ class Spares:
         self._waiting = kept
         for spec in missing:
             if memory.enough():
-                with contextlib.suppress(WorkerDied):  # whoever needs one will try for himself, and be told
+                with contextlib.suppress(WorkerDied):  # the next request starts its own worker and reports the error
                     kept.append(self._start(spec))

@@ -1,1 +1,12 @@
-"""server."""
+"""HTTP: from bytes to requests of the core, and from its values to bytes.
+
+| file               | what                                                              |
+|--------------------|-------------------------------------------------------------------|
+| `serve.py`         | uvicorn, TLS, signals                                             |
+| `splunk_routes.py` | Splunk's routes and the probes; `protocol.py` is their wire format |
+| `v1_routes.py`     | our own API; `openapi.py` describes it                            |
+| `body.py`          | receives a body, `json_text.py` unescapes a large one on the way  |
+| `connection.py`    | bounds on what a connection may hold                              |
+| `tokens.py`        | compares tokens                                                   |
+| `metrics.py`, `tracing.py` | what is counted and traced of each request                |
+"""

@@ -1,54 +1,99 @@
-"""Receiving a request's body: whole, within a limit, and to its end even when it is refused.
+"""Receive a request's body: whole, within a limit, and to its end even when it is refused.
 
 Splunk's client writes everything before it reads anything: an answer that comes earlier reaches it as
-a reset connection, and the user never sees the text. So every refusal first takes in what is sent.
+a reset connection, and the user never sees the text. So every refusal first reads what is sent.
+
+Splunk sends ``{"data": "<csv>", "meta": {…}}``. Which worker will read `data` is known only when `meta` has come,
+last. So large `data` is unescaped while it arrives, chunk by chunk, into an upload that the worker will read::
+
+    socket ─> chunk ─> JsonText ─> Upload ─> worker, which may read ahead (`apply/read_ahead.py`)
+                          └─ rest: "meta" ─> protocol.decode
+
+The event loop does this itself: a chunk takes a quarter of a millisecond at most, and a thread beside the loop would
+hold the interpreter's lock for as long. A body in another form, which no Splunk sends, is collected and read whole.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
 
-from dltk_runtime import protocol
-from dltk_runtime.errors import BodyTooLarge, RequestError
-from dltk_runtime.files.memory import MemoryFile
-from dltk_runtime.server import intake
+from dltk_runtime.apply.read_ahead import Upload
+from dltk_runtime.call import Request
+from dltk_runtime.errors import BodyInvalid, BodyTooLarge, RequestError
+from dltk_runtime.server import protocol
+from dltk_runtime.server.json_text import JsonText
 
-PATIENCE = 4  # a body that nobody wants is taken in up to so many times the limit,
-PATIENCE_AT_LEAST = 256 * 1024**2  # or up to so many bytes, before it is answered all the same
+MIN_UPLOAD_BYTES = 512 * 1024  # smaller bodies are read whole, which costs less than an upload
+MIN_THREAD_BYTES = 1024**2  # behind `data`, from which on they are decoded in a thread
+MAX_START_BYTES = 64  # in which `data` must have begun
+DISCARD_FACTOR = 4  # a refused body is read up to so many times the limit,
+MIN_DISCARD_BYTES = 256 * 1024**2  # or up to so many bytes, before it is answered all the same
+_START = re.compile(rb'\s*\{\s*"data"\s*:\s*"')
 
 
-def ignore(_file: MemoryFile, _expected: int) -> None:
-    """What hears of rows that nobody reads while they arrive."""
-
-
-async def receive(
-    request: Request, limit: int, arrived: Callable[[MemoryFile, int], object] = ignore
-) -> protocol.Request:
-    """The request in the body, which is taken apart while it arrives when it is large.
-
-    `arrived` hears each time that there is more in the file of its rows, and how much will be in it at most.
+async def receive(request: HttpRequest, limit: int, upload: Upload) -> Request:
+    """Receive the request in the body; rows of a large one go to `upload` while they arrive.
 
     Raises:
         BodyTooLarge: it has more than `limit` bytes.
         BodyInvalid, DataInvalid: it is not what Splunk sends.
-        ClientDisconnect: the client hung up half-way.
+        ClientDisconnect: the client hung up before the end.
     """
     stream = request.stream()
     chunks = _limited(stream, limit)
     try:
-        if (size := _announced(request)) >= intake.FROM:
-            return await intake.decode(chunks, lambda file: arrived(file, size))
+        if (size := _announced(request)) >= MIN_UPLOAD_BYTES:
+            return await receive_large(chunks, size, upload)
         return protocol.decode(b"".join([chunk async for chunk in chunks]))
     except RequestError:
         await _exhaust(stream, limit)
         raise
 
 
+async def receive_large(chunks: AsyncIterator[bytes], size: int, upload: Upload) -> Request:
+    """Receive a large body of about `size` bytes.
+
+    Raises:
+        BodyInvalid, DataInvalid: naming the first part that is not as Splunk sends it.
+    """
+    begun = bytearray()
+    async for chunk in chunks:
+        begun += chunk
+        if len(begun) >= MAX_START_BYTES:
+            break
+    start = _START.match(begun)
+    if start is None:
+        async for chunk in chunks:
+            begun += chunk
+        return await asyncio.to_thread(protocol.decode, begun)
+    upload.begin(size)
+    text = JsonText()
+    upload.write(text.feed(bytes(begun[start.end() :])))
+    async for chunk in chunks:
+        upload.write(text.feed(chunk))
+    if len(text.rest) < MIN_THREAD_BYTES:
+        return _uploaded(text, upload)
+    return await asyncio.to_thread(_uploaded, text, upload)
+
+
+def _uploaded(text: JsonText, upload: Upload) -> Request:
+    if not text.ended:
+        raise BodyInvalid("The body is no JSON: it ends within the string 'data'.")
+    request = protocol.decode(b'{"data": ""' + text.rest)
+    if bytes(request.rows.view()) != b'""':
+        return request  # `data` came twice, and the later one counts
+    return replace(request, rows=upload.rows)
+
+
 async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    """The chunks of a body, until there are more than `limit` bytes of them."""
+    """Yield the chunks of a body, until there are more than `limit` bytes of them."""
     size = 0
     async for chunk in stream:
         size += len(chunk)
@@ -57,22 +102,22 @@ async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
         yield chunk
 
 
-def _announced(request: Request) -> int:
-    """The Content-Length; 0 when there is none that can be understood."""
+def _announced(request: HttpRequest) -> int:
+    """Return the Content-Length; 0 if there is no valid one."""
     length = request.headers.get("content-length", "")
     return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
 
 
-async def discard(request: Request, limit: int) -> None:
-    """Take in a body that nobody will read; a client that hangs up meanwhile is no error."""
+async def discard(request: HttpRequest, limit: int) -> None:
+    """Read a body that is not needed; a client that hangs up meanwhile is no error."""
     with contextlib.suppress(ClientDisconnect):
         await _exhaust(request.stream(), limit)
 
 
 async def _exhaust(stream: AsyncIterator[bytes], limit: int) -> None:
-    """Take in what is left of a body, as far as patience goes."""
+    """Read the rest of a body, up to a bound."""
     size = 0
     async for chunk in stream:
         size += len(chunk)
-        if size > max(PATIENCE * limit, PATIENCE_AT_LEAST):
+        if size > max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES):
             return

@@ -1,4 +1,4 @@
-"""One HTTP connection: uvicorn's, with a limit on what it would take in and keep for anybody, token or not."""
+"""One HTTP connection: uvicorn's, with a limit on what it keeps of a request before the token is checked."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-LARGE = 64 * 1024  # bytes of a piece of an answer that is not held back
-LONGEST_HEAD = 64 * 1024  # bytes of a request line with its headers, or of the trailers after a body in chunks
+MAX_HELD_BYTES = 64 * 1024  # a larger piece of an answer is sent at once
+MAX_HEAD_BYTES = 64 * 1024  # of a request line with its headers, or of the trailers after a chunked body
 
 
 class Connection(HttpToolsProtocol):
-    """Ends a connection whose request has a head without end; bodies have a limit of their own (`body`)."""
+    """Ends a connection whose request has an endless head; bodies have a limit of their own (`body`)."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._head = 0  # bytes since the request's begin, or since the last piece of its body
+        self._head = 0  # bytes since the start of the request, or since the last piece of its body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, _Gathering(transport)))
@@ -24,8 +24,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._head += len(data)
         super().data_received(data)
-        if self._head > LONGEST_HEAD and not self.transport.is_closing():
-            self.send_400_response(f"The head of a request may have {LONGEST_HEAD:,} bytes, and this one has more.")
+        if self._head > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response(f"The head of a request may have {MAX_HEAD_BYTES:,} bytes, and this one has more.")
 
     def on_response_complete(self) -> None:
         self.transport.flush()  # type: ignore[attr-defined]
@@ -41,10 +41,10 @@ class Connection(HttpToolsProtocol):
 
 
 class _Gathering:
-    """A transport that sends the head of an answer and its body at once.
+    """A transport that sends the head of an answer together with its body.
 
-    uvicorn writes them apart, and each write would wake the client up. What no end of an answer follows is sent at the
-    event loop's next turn.
+    uvicorn writes them separately, and each write would wake the client. What is not followed by the end of an answer
+    is sent at the event loop's next turn.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -60,8 +60,8 @@ class _Gathering:
         if not self._held:
             self._loop.call_soon(self.flush)
         self._held.append(data)
-        if len(data) > LARGE:
-            self.flush()  # the transport says when the client does not keep up
+        if len(data) > MAX_HELD_BYTES:
+            self.flush()  # the transport reports when the client does not keep up
 
     def close(self) -> None:
         """Send what is held, and close."""

@@ -1,4 +1,4 @@
-"""dltk_runtime.server.errors."""
+"""Errors of the HTTP server."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from dltk_runtime.errors import DltkError, RequestError
 
 
 class TokenMissing(DltkError):
-    """The server has no token, so that it could serve nobody."""
+    """The server has no token, and would refuse every request."""
 
     exit_code = 78
 
     def __init__(self) -> None:
         super().__init__(
-            "There is no api_token, and without one every request would be refused. Set one, for example with: "
+            "api_token is not set, and without it every request would be refused. Set it, for example with: "
             "export api_token=$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
         )
 
 
 class TracingMissing(DltkError):
-    """Tracing is asked for, and nothing is installed that could do it."""
+    """Tracing is enabled, and its library is not installed."""
 
     exit_code = 78
 
     def __init__(self) -> None:
         super().__init__(
-            "olly_enabled asks for traces, and splunk-opentelemetry is not installed. "
+            "olly_enabled turns tracing on, but splunk-opentelemetry is not installed. "
             "Install it with 'pip install splunk-opentelemetry', or unset olly_enabled."
         )
 
 
 class AddressInvalid(DltkError):
-    """The server cannot listen where it was told to."""
+    """The server cannot listen on its address."""
 
     exit_code = 69
 
 
 class Unauthorized(RequestError):
-    """No token, or another one than the container's."""
+    """The token is missing or wrong."""
 
     http_status = 401
 

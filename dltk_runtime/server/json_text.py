@@ -1,6 +1,6 @@
-"""A long JSON string, unescaped while it arrives.
+"""Unescape a long JSON string while it arrives.
 
-Fed with the bytes after the opening quote, piece by piece, until the closing quote; what comes out is UTF-8. msgspec
+The input is the bytes after the opening quote, piece by piece, up to the closing quote; the output is UTF-8. msgspec
 unescapes each piece as a string of its own, so a piece never ends within an escape or a character.
 """
 
@@ -13,13 +13,13 @@ import msgspec
 
 from dltk_runtime.errors import BodyInvalid, DataInvalid
 
-ESCAPE = 12  # bytes of the longest escape that must not be cut: two halves of one character, \ud83d\ude00
+MAX_ESCAPE_BYTES = 12  # the longest escape that must not be cut: a surrogate pair, \ud83d\ude00
 _FIRST_HALF = re.compile(rb"\\u[dD][89abAB]")
 _string = msgspec.json.Decoder(str)
 
 
 class JsonText:
-    """The unescaping of one string. `rest` holds what came after its end."""
+    """Unescapes one string. `rest` holds what came after its end."""
 
     def __init__(self) -> None:
         self.ended = False
@@ -27,11 +27,11 @@ class JsonText:
         self._held = b""
 
     def feed(self, piece: bytes) -> bytes:
-        """The text of a piece, as far as it is certain; after the end everything goes to `rest`.
+        """Return the text of a piece, as far as it is certain; after the end everything goes to `rest`.
 
         Raises:
-            BodyInvalid: a raw line end, which no JSON string may hold.
-            DataInvalid: an escape that is none, half a character, or no UTF-8.
+            BodyInvalid: a raw line end, which JSON strings must not hold.
+            DataInvalid: an invalid escape, half a surrogate pair, or invalid UTF-8.
         """
         if self.ended:
             self.rest += piece
@@ -47,26 +47,26 @@ class JsonText:
 
 
 def _closing_quote(text: bytes) -> int:
-    """Where the string ends; -1 when it goes on. `text` begins outside of an escape."""
+    """Return the end of the string; -1 when it goes on. `text` begins outside of an escape."""
     if b'"' not in text:
         return -1
-    # Of the same length, so that places stay places.
+    # Replaced by the same length, so that positions stay valid.
     return text.replace(b"\\\\", b"__").replace(b'\\"', b"__").find(b'"')
 
 
 def _safe_cut(text: bytes) -> int:
-    """How much of `text` can be unescaped now: no escape and no character that begins near its end may be cut."""
-    first = text.find(b"\\", max(len(text) - ESCAPE, 0))
+    """Return how much of `text` can be unescaped now, without cutting an escape or a character near its end."""
+    first = text.find(b"\\", max(len(text) - MAX_ESCAPE_BYTES, 0))
     if first < 0:
         return _end_of_character(text)
     first -= _backslashes_before(text, first)
-    # What comes right before may be the first half of a character of two.
+    # What comes right before may be the first half of a surrogate pair.
     half = first - 6
     return half if half >= 0 and _FIRST_HALF.match(text, half) and _backslashes_before(text, half) % 2 == 0 else first
 
 
 def _end_of_character(text: bytes) -> int:
-    """Where the last whole character of UTF-8 ends."""
+    """Return the end of the last whole UTF-8 character."""
     begin = len(text) - 1
     while begin > len(text) - 4 and begin >= 0 and text[begin] & 0xC0 == 0x80:
         begin -= 1
@@ -87,17 +87,17 @@ def _unescaped(text: bytes) -> bytes:
 
 
 def _by_json(text: bytes) -> bytes:
-    """As Python's json reads it, which lets more pass, and says what does not."""
+    """Unescape with Python's json, which accepts more, and explains what it does not."""
     if b"\n" in text:
         raise BodyInvalid("The body is no JSON: the string 'data' holds a raw line end; it must be written as \\n.")
     try:
         return str(json.loads(b'"' + text + b'"')).encode()
     except UnicodeEncodeError as error:
         raise DataInvalid(
-            "The field 'data' holds a lone surrogate, which is no Unicode text. "
+            "The field 'data' holds a lone surrogate, which is not valid Unicode. "
             "Remove the broken characters from the events, for example with eval and replace()."
         ) from error
     except UnicodeDecodeError as error:
         raise DataInvalid("The field 'data' is not UTF-8. Send the request's JSON in UTF-8.") from error
     except ValueError as error:
-        raise DataInvalid(f"The field 'data' is no JSON string: {error}.") from error
+        raise DataInvalid(f"The field 'data' is not a JSON string: {error}.") from error

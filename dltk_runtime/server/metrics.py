@@ -1,4 +1,4 @@
-"""``/metrics`` for Prometheus: what was asked, how long each phase took, what runs, what is stored."""
+"""``/metrics`` for Prometheus: requests, the time of each phase, what runs, what is stored."""
 
 from __future__ import annotations
 
@@ -17,34 +17,37 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dltk_runtime.call import Call
-from dltk_runtime.pool import memory
 from dltk_runtime.pool.devices import Usage
+from dltk_runtime.units import MIB
 
 if TYPE_CHECKING:
     from dltk_runtime.apply.drift import Drift
     from dltk_runtime.service.service import Service
     from dltk_runtime.splunk.events import Events
 
-MIB = 1024**2
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """The figures of one server. Labels are names of routes, algorithms and phases: few, and never a user's data."""
+    """The figures of one server. Labels are routes, algorithms and phases: few, and never a user's data."""
 
     def __init__(self, service: Service) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a time series for each label's birth, which nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a time series with each label's creation time
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "dltk_requests", "Requests answered", ["route", "algorithm", "outcome"], registry=self._registry
         )
         self._rows = Counter("dltk_rows", "Rows received", ["route", "algorithm"], registry=self._registry)
         self._seconds = Histogram(
-            "dltk_request_seconds", "Whole requests", ["route"], buckets=SECONDS, registry=self._registry
+            "dltk_request_seconds", "Whole requests", ["route"], buckets=BUCKETS_SECONDS, registry=self._registry
         )
         self._phases = Histogram(
-            "dltk_phase_seconds", "Phases of requests", ["route", "phase"], buckets=SECONDS, registry=self._registry
+            "dltk_phase_seconds",
+            "Phases of requests",
+            ["route", "phase"],
+            buckets=BUCKETS_SECONDS,
+            registry=self._registry,
         )
         # Without buckets: for each algorithm these would be hundreds of lines.
         self._of_algorithm = Summary(
@@ -55,17 +58,18 @@ class Metrics:
         self._registry.register(_Now(service))
 
     def answered(self, call: Call, outcome: str, seconds: float) -> None:
-        """Count one answer; `outcome` is success or error, and the algorithm is named only once a worker had it."""
-        known = "" if call.waiting else str(call.facts.get("algorithm", ""))
+        """Count one answer; `outcome` is success or error. The algorithm is a label once a worker had the call."""
+        facts = call.facts
+        known = "" if call.waiting else facts.algorithm or ""
         requests, rows, whole = self._of_kind(call.route, known, outcome)
         requests.inc()
-        rows.inc(call.facts.get("rows") or 0)
+        rows.inc(facts.rows or 0)
         whole.observe(seconds)
-        for phase, spent in call.facts.get("phases", {}).items():
+        for phase, spent in facts.phases.items():
             for each in self._of_step(call.route, known, phase):
                 each.observe(spent)
 
-    # To find the figures of some labels takes longer than to add to them.
+    # Looking up the figures of some labels takes longer than adding to them.
 
     def _of_kind(self, route: str, algorithm: str, outcome: str) -> tuple[Counter, Counter, Histogram]:
         key = route, algorithm, outcome
@@ -81,24 +85,23 @@ class Metrics:
         return self._steps[key]
 
     def text(self) -> bytes:
-        """Everything in Prometheus' text format."""
+        """Return everything in Prometheus' text format."""
         return bytes(generate_latest(self._registry))
 
 
 class _Now(Collector):
-    """What can only be looked up at the moment of the question."""
+    """Figures that are looked up at each scrape."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        """The figures, computed now."""
-        workers = self._service.pool.workers()
-        yield _gauge("dltk_workers", "Worker processes", len(workers))
-        yield _gauge("dltk_workers_busy", "Worker processes at work", sum(each.step != "idle" for each in workers))
-        used = memory.resident({each.pid for each in workers})
-        yield _gauge("dltk_workers_memory_bytes", "Resident memory of workers and their children", used)
-        yield _gpu_memory(self._service.pool.devices.usage())
+        """Compute the figures now."""
+        usage = self._service.pool.usage()
+        yield _gauge("dltk_workers", "Worker processes", usage.workers)
+        yield _gauge("dltk_workers_busy", "Worker processes at work", usage.busy)
+        yield _gauge("dltk_workers_memory_bytes", "Resident memory of workers and their children", usage.memory_bytes)
+        yield _gpu_memory(self._service.pool.gpus())
         jobs = GaugeMetricFamily("dltk_jobs", "Job records by state", labels=["state"])
         for state, number in sorted(self._service.jobs.states().items()):
             jobs.add_metric([str(state)], number)
@@ -107,8 +110,8 @@ class _Now(Collector):
         yield _gauge("dltk_models", "Models with a committed version", len(versions))
         yield _gauge("dltk_versions", "Stored versions of all models", sum(versions))
         yield from _drift(self._service.drift)
-        if self._service.events:
-            yield from _events(self._service.events)
+        if events := self._service.reporter.events:
+            yield from _events(events)
 
 
 def _gpu_memory(found: list[Usage]) -> GaugeMetricFamily:

@@ -1,21 +1,32 @@
-"""The OpenAPI document, made of the operations themselves."""
+"""The OpenAPI document, built from the operations themselves."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
 
-if TYPE_CHECKING:
-    pass
+Handler = Callable[[Request], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route as the OpenAPI document shows it; one that `changes` something needs the admin token."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    answer: Any = None  # the type of a JSON answer, None for other kinds
+    changes: bool = False
 
 
 def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
-    """OpenAPI 3.1 of `operations`."""
+    """Return the OpenAPI 3.1 document of `operations`."""
     answers = [each.answer for each in operations if each.answer is not None]
     schemas, components = msgspec.json.schema_components(answers, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(map(str, answers), schemas, strict=True))
@@ -50,18 +61,3 @@ def _operation(operation: Operation, schema: dict[str, Any] | None) -> dict[str,
             "default": {"description": "`detail` says what was wrong."},
         },
     }
-
-
-Handler = Callable[[Request], Awaitable[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One route as the OpenAPI document shows it; `changes` says that it wants the admin token."""
-
-    method: str
-    path: str
-    summary: str
-    handler: Handler
-    answer: Any = None  # the type of a JSON answer, None for other kinds
-    changes: bool = False

@@ -1,4 +1,4 @@
-"""The HTTP server: an application around one service, and uvicorn around it."""
+"""The HTTP server: uvicorn around the application of one service."""
 
 from __future__ import annotations
 
@@ -19,22 +19,18 @@ from dltk_runtime.renewal import Renewal
 from dltk_runtime.server import splunk_routes
 from dltk_runtime.server.connection import Connection
 from dltk_runtime.server.errors import AddressInvalid, TokenMissing
-from dltk_runtime.service.service import Service
+from dltk_runtime.service.service import Service, build
 from dltk_runtime.settings import Settings
+from dltk_runtime.units import MIB
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-KEPT = 8 * 1024**2
-ANSWERING = 5  # seconds that the answers of what was ended at the end of DLTK_GRACE may take
-
-
-def create_app(settings: Settings) -> Starlette:
-    """The whole application, with a service of its own that lives as long as the application."""
-    return application(Service(settings))
+KEPT_BYTES = 8 * MIB  # of freed memory
+ANSWER_SECONDS = 5  # that the answers of requests ended after DLTK_GRACE may take
 
 
 def application(service: Service) -> Starlette:
-    """The application around a service, which starts and ends with it."""
+    """Make the application of a service, which starts and ends with it."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -62,7 +58,7 @@ def serve(settings: Settings) -> None:
     sock = _bind(settings)
     scheme, port = "https" if secure else "http", sock.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    service = Service(settings)
+    service = build(settings)
     config = uvicorn.Config(
         application(service),
         loop="uvloop",
@@ -71,8 +67,8 @@ def serve(settings: Settings) -> None:
         lifespan="on",
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # nothing here depends on who a proxy says that the client is
-        timeout_graceful_shutdown=round(settings.grace) + ANSWERING,
+        proxy_headers=False,  # nothing here depends on the client's address as a proxy reports it
+        timeout_graceful_shutdown=round(settings.grace) + ANSWER_SECONDS,
         timeout_keep_alive=75,
     )
     renewal = _load_certificate(config, settings) if secure else None
@@ -80,7 +76,7 @@ def serve(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which says on stdout when it is ready, and exits with 0 when it is told to stop."""
+    """uvicorn that reports on stdout when it is ready, and exits with 0 after SIGTERM or SIGINT."""
 
     def __init__(self, config: uvicorn.Config, url: str, service: Service, renewal: Renewal | None) -> None:
         super().__init__(config)
@@ -113,7 +109,7 @@ class _Server(uvicorn.Server):
 
 
 def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | None:
-    """Give the server its certificate, and what renews it.
+    """Give the server its certificate; return what renews it.
 
     Raises:
         CertificateInvalid: it cannot be used.
@@ -125,29 +121,29 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
 
 
 def _hide_from_workers() -> None:
-    """Keep processes of the same user, notebooks above all, from reading this one's environment, with its tokens.
+    """Keep processes of the same user, such as notebooks, from reading this one's environment, with its tokens.
 
-    What is not dumpable belongs to root in /proc (proc(5)); against notebooks that run as root nothing helps.
+    A process that is not dumpable belongs to root in /proc (proc(5)). Notebooks that run as root can still read it.
     """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0)
 
 
 def _keep_freed_memory() -> None:
-    """Keep up to `KEPT` bytes of freed memory, and take pieces of bodies from there.
+    """Keep up to `KEPT_BYTES` of freed memory, and take pieces of bodies from there.
 
-    glibc else maps each piece of a large body anew, and the kernel zeroes it first.
+    Otherwise glibc maps each piece of a large body anew, and the kernel zeroes it first.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # not in musl
-        libc.mallopt(M_MMAP_THRESHOLD, KEPT)
-        libc.mallopt(M_TRIM_THRESHOLD, KEPT)
+        libc.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def _secure(settings: Settings) -> bool:
-    """Whether to serve with TLS.
+    """Return whether to serve with TLS.
 
     Raises:
-        AddressInvalid: nobody chose, and the address can be reached from elsewhere.
+        AddressInvalid: ENABLE_HTTPS is not set, and the address can be reached from other machines.
     """
     if settings.https is not None:
         return settings.https
@@ -167,10 +163,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def _bind(settings: Settings) -> socket.socket:
-    """A listening socket.
+    """Return a listening socket.
 
     Raises:
-        AddressInvalid: the address is taken, or none of this machine's.
+        AddressInvalid: the address is taken, or not one of this machine.
     """
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]

@@ -12,6 +12,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,23 +21,27 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from dltk_runtime import logs, protocol
-from dltk_runtime.apply.read_ahead import Rows
-from dltk_runtime.call import Call, Pieces
+from dltk_runtime import __version__, logs
+from dltk_runtime.apply.read_ahead import Upload
+from dltk_runtime.call import Call
+from dltk_runtime.call import Request as Sent
 from dltk_runtime.errors import DltkError, cut
-from dltk_runtime.server import body, metrics, tracing, v1_routes
+from dltk_runtime.server import body, metrics, protocol, tracing, v1_routes
 from dltk_runtime.server.errors import Unauthorized
+from dltk_runtime.server.protocol import Answer, Pieces
+from dltk_runtime.server.tokens import token_matches
 from dltk_runtime.service.service import Service
 
-GONE = "the client hung up"
-PIECE = 1024**2  # bytes of a large answer that are handed to the connection at once
-_GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # what dsdlsupport lets a picture be called
+OUTCOME_GONE = "the client hung up"
+PIECE_BYTES = 1024**2  # of a large answer that are given to the connection at once
+_GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # names that dsdlsupport allows for pictures
 
-Run = Callable[[protocol.Request, Call], Awaitable[Pieces]]
+Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
+Result = TypeVar("Result")
 
 
 def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
-    """Splunk's routes and the probes, and the handler of what they raise, bound to one service."""
+    """Make the application: Splunk's routes, the probes and our own API, bound to one service."""
     api = _Api(service)
     routes = [
         Route("/apply", api.apply, methods=["POST"]),
@@ -54,12 +59,12 @@ def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
         exception_handlers={HTTPException: api.refuse},
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False  # a client that POSTs does not follow, and the host would be the request's word
+    app.router.redirect_slashes = False  # clients do not follow it for a POST, and it would name the request's host
     return app
 
 
 async def alive(_: Request) -> Response:
-    """The server answers, so it lives."""
+    """Answer: the event loop runs."""
     return JSONResponse({"status": "ok"})
 
 
@@ -74,11 +79,19 @@ class _Api:
         return await self._serve(request, "/fit", self._service.fit)
 
     async def apply(self, request: Request) -> Response:
-        return await self._serve(request, "/apply", self._service.apply, self._service.rows())
+        return await self._serve(request, "/apply", self._service.apply)
 
     async def summary(self, request: Request) -> Response:
         self._check_token(request)
-        return Response(await self._service.summary(), media_type="application/json")
+        described = await self._service.description()
+        fields = {
+            "app": "dltk-runtime",
+            "version": __version__,
+            "model": described.model,
+            "token": "valid",
+            "model_summary": described.model_summary,
+        }
+        return Response(protocol.summary(fields), media_type="application/json")
 
     async def compute(self, _: Request) -> Response:
         raise HTTPException(410, "The route /compute was retired in DSDL 5.2.4.1; use fit and apply.")
@@ -93,7 +106,7 @@ class _Api:
         return Response(await asyncio.to_thread(self._metrics.text), media_type=metrics.CONTENT_TYPE)
 
     async def graphic(self, request: Request) -> Response:
-        """A picture that a notebook stored. No token: dashboards embed it in <img>, which sends no header."""
+        """Send a picture that a notebook stored. No token: dashboards embed it in <img>, which sends no header."""
         name = request.path_params["file"]
         path = self._settings.paths.graphics / name
         if not _GRAPHIC.fullmatch(name) or not path.is_file() or path.is_symlink():
@@ -101,7 +114,7 @@ class _Api:
         return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"})
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Answer what was raised before any body was read, once that is taken in; and log it, without its headers."""
+        """Answer what was raised before any body was read, once the body is read; log it, without its headers."""
         refusal = error if isinstance(error, HTTPException) else HTTPException(500)
         await body.discard(request, self._settings.max_body)
         client = request.client.host if request.client else None
@@ -110,49 +123,43 @@ class _Api:
         return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
 
     def _check_token(self, request: Request) -> None:
-        if not protocol.token_matches(request.headers.get("authorization", ""), self._settings.api_token):
+        if not token_matches(request.headers.get("authorization", ""), self._settings.api_token):
             raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
 
-    async def _serve(self, request: Request, route: str, run: Run, rows: Rows | None = None) -> Response:
+    async def _serve(self, request: Request, route: str, run: Run) -> Response:
         """Receive a request, run it, and answer it."""
         self._check_token(request)
-        call = Call(secrets.token_hex(6), route, rows)
+        call = Call(secrets.token_hex(6), route)
         began = time.monotonic()
+        upload = self._service.upload(route)
         try:
-            sent = await body.receive(request, self._settings.max_body, rows.arrived if rows else body.ignore)
-            pieces = await _unless_gone(request, call, run(sent, call), self._service)
-            outcome = "success"
+            sent = await body.receive(request, self._settings.max_body, upload)
+            answer = await _unless_gone(request, call, run(sent, call, upload), self._service)
+            pieces, outcome = protocol.answered(route, answer), "success"
         except DltkError as error:
-            pieces, outcome = protocol.answer("error", protocol.failure(route, error)), error.sentence
+            pieces, outcome = protocol.failed(route, error), error.sentence
         except ClientDisconnect:
-            pieces, outcome = [b""], GONE
+            pieces, outcome = [b""], OUTCOME_GONE
         except Exception:  # noqa: BLE001 - Splunk shows no other answer than this route's own, not even a 500's
             logs.log.exception("fault in the runtime", extra={"fields": {"request": call.id}})
-            sentence = f"There is a fault in the runtime; the container's log has the traceback of request {call.id}."
-            pieces, outcome = protocol.answer("error", protocol.failure_text(route, "", sentence)), "fault"
+            pieces, outcome = protocol.fault(route, call.id), "fault"
         finally:
-            if rows is not None:
-                rows.close()
+            upload.close()
         # Not now: at its next turn the event loop has the answer on its way.
         asyncio.get_running_loop().call_soon(self._account, call, outcome, time.monotonic() - began)
         return _response(pieces)
 
     def _account(self, call: Call, outcome: str, seconds: float) -> None:
-        """Count, log, trace and tell how a request went."""
+        """Count, log, trace and report how a request went."""
         self._metrics.answered(call, outcome if outcome == "success" else "error", seconds)
         _log(call, outcome, seconds)
         if self._tracing is not None:
             self._tracing.answered(call, outcome, seconds)
-        if outcome not in ("success", GONE):
-            self._tell_of(call, outcome)
-
-    def _tell_of(self, call: Call, outcome: str) -> None:
-        """An event in Splunk for a request that failed."""
-        facts = {name: value for name, value in call.facts.items() if name != "phases"}
-        self._service.tell("error", route=call.route, request=call.id, message=cut(outcome), **facts)
+        if outcome not in ("success", OUTCOME_GONE):
+            self._service.failed(call, cut(outcome))
 
 
-async def _unless_gone(request: Request, call: Call, running: Awaitable[Pieces], service: Service) -> Pieces:
+async def _unless_gone(request: Request, call: Call, running: Awaitable[Result], service: Service) -> Result:
     """Run a call to its end; drop it when the client hangs up while it still waits for a worker.
 
     Raises:
@@ -182,15 +189,15 @@ async def _unless_gone(request: Request, call: Call, running: Awaitable[Pieces],
 
 
 def _log(call: Call, outcome: str, seconds: float) -> None:
-    facts = dict(call.facts)
-    phases = {step: round(spent, 6) for step, spent in facts.pop("phases", {}).items()}
+    phases = {phase: round(spent, 6) for phase, spent in call.facts.phases.items()}
     level = logging.INFO if outcome == "success" else logging.WARNING
+    facts = call.facts.known()
     logs.event(call.route, level, request=call.id, outcome=outcome, seconds=round(seconds, 6), phases=phases, **facts)
 
 
 def _response(pieces: Pieces) -> Response:
     size = sum(map(len, pieces))
-    if size <= PIECE:
+    if size <= PIECE_BYTES:
         return Response(b"".join(pieces), media_type="application/json")
     headers = {"content-length": str(size)}
     return StreamingResponse(_stream(pieces), media_type="application/json", headers=headers)
@@ -198,5 +205,5 @@ def _response(pieces: Pieces) -> Response:
 
 async def _stream(pieces: Sequence[bytes | memoryview]) -> AsyncIterator[bytes]:
     for piece in pieces:
-        for start in range(0, len(piece), PIECE):
-            yield bytes(piece[start : start + PIECE])
+        for start in range(0, len(piece), PIECE_BYTES):
+            yield bytes(piece[start : start + PIECE_BYTES])

@@ -1,9 +1,8 @@
 """Traces for Splunk Observability (`olly_enabled`): a span for each request, and below it one for each phase.
 
-What a phase took is measured by the server, on both sides of the process boundary; nothing runs in workers for it.
-Where the spans go is said by OpenTelemetry's own variables (OTEL_SERVICE_NAME, OTEL_TRACES_EXPORTER,
-SPLUNK_ACCESS_TOKEN, …), which splunk-opentelemetry reads. It sends in a thread of its own, and drops what it cannot:
-no request waits for a collector.
+The server measures the phases, on both sides of the process boundary; no tracing runs in workers.
+OpenTelemetry's own variables (OTEL_SERVICE_NAME, OTEL_TRACES_EXPORTER, SPLUNK_ACCESS_TOKEN, …) set the destination;
+splunk-opentelemetry reads them. It sends in a thread of its own, and drops what it cannot send: no request waits.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Tracing:
 
     @classmethod
     def of(cls, settings: Settings) -> Tracing | None:
-        """The tracer that the settings ask for, if they do.
+        """Return the tracer that the settings ask for, None if they do not.
 
         Raises:
             TracingMissing: splunk-opentelemetry is not installed.
@@ -48,22 +47,23 @@ class Tracing:
         return cls(get_tracer_provider())
 
     def answered(self, call: Call, outcome: str, seconds: float) -> None:
-        """Tell of a request that was answered just now, `seconds` after it had come."""
+        """Trace a request that was answered just now, `seconds` after it came."""
         from opentelemetry import trace
 
         end = time.time_ns()
         start = end - _ns(seconds)
-        facts = {f"dltk.{name}": call.facts[name] for name in ATTRIBUTES if call.facts.get(name) is not None}
+        known = call.facts.known()
+        facts = {f"dltk.{name}": known[name] for name in ATTRIBUTES if name in known}
         attributes: dict[str, Any] = {"http.route": call.route, "dltk.request": call.id, **facts}
         kind = trace.SpanKind.SERVER
         span = self._tracer.start_span(f"POST {call.route}", start_time=start, attributes=attributes, kind=kind)
         if outcome != "success":
             span.set_status(trace.StatusCode.ERROR, outcome)
-        self._tell_phases(call.facts.get("phases", {}), span, start)
+        self._trace_phases(call.facts.phases, span, start)
         span.end(end)
 
-    def _tell_phases(self, phases: dict[str, float], parent: Span, start: int) -> None:
-        """One span a phase, one after another as they were entered."""
+    def _trace_phases(self, phases: dict[str, float], parent: Span, start: int) -> None:
+        """Add one span for each phase, one after another as they were entered."""
         from opentelemetry.trace import set_span_in_context
 
         context = set_span_in_context(parent)
@@ -77,12 +77,12 @@ def _ns(seconds: float) -> int:
     return round(seconds * 1e9)
 
 
-# Traces alone, since logs repeat what notebooks print; and a collector that is away must not hold up the server's end.
-_TRACING = {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
+# Traces alone: logs would repeat what notebooks print. An absent collector must not delay the server's end.
+_DEFAULTS = {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
 
 
 def prepare_tracing(environ: MutableMapping[str, str] | None = None) -> None:
-    """Set what OpenTelemetry's own variables leave open, before it reads them."""
+    """Set defaults for OpenTelemetry's own variables, before it reads them."""
     environ = os.environ if environ is None else environ
-    for name, value in _TRACING.items():
+    for name, value in _DEFAULTS.items():
         environ.setdefault(name, value)

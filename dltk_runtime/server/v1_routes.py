@@ -1,13 +1,13 @@
 """Our own API under ``/v1``: jobs, models, algorithms, and the OpenAPI document that describes them.
 
-The token is the container's; what changes something wants `DLTK_ADMIN_TOKEN` where one is set. Failures have the
-status of their kind and a JSON body ``{"detail": …}``.
+The token is the container's; changes need `DLTK_ADMIN_TOKEN` where one is set. Failures have the status of their
+kind and a JSON body ``{"detail": …}``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from dltk_runtime import __version__, protocol
+from dltk_runtime import __version__
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.view import JobList, JobView
@@ -25,12 +25,13 @@ from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
 from dltk_runtime.server.openapi import Operation
+from dltk_runtime.server.tokens import token_matches
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.store import ModelName, Version
 from dltk_runtime.store.view import ModelList, ModelView, VersionView
 
-LOOK_EVERY = 0.3  # seconds between two looks at a job that is watched
-MOST = 1000  # jobs in one list
+WATCH_SECONDS = 0.3  # between two looks at a watched job
+MAX_JOBS = 1000  # in one list
 
 
 class Api:
@@ -82,7 +83,7 @@ class Api:
         admin = self._settings.admin_token
         token = admin if changes and admin else self._settings.api_token
         header = request.headers.get("authorization", "")
-        if not (protocol.token_matches(header, token) or (admin and protocol.token_matches(header, admin))):
+        if not (token_matches(header, token) or (admin and token_matches(header, admin))):
             wanted = "DLTK_ADMIN_TOKEN" if changes and admin else "api_token"
             raise HTTPException(401, f"This needs the container's {wanted}.", headers={"WWW-Authenticate": "Bearer"})
 
@@ -91,7 +92,7 @@ class Api:
     async def jobs(self, request: Request) -> JobList:
         records = await asyncio.to_thread(self._service.jobs.list)
         state = request.query_params.get("state")
-        views = [_job_view(each, records) for each in records[:MOST]]
+        views = [_job_view(each, records) for each in records[:MAX_JOBS]]
         return JobList([each for each in views if state is None or each.state == state])
 
     async def job(self, request: Request) -> JobView:
@@ -116,7 +117,7 @@ class Api:
         return StreamingResponse(self._changes(job), media_type="text/event-stream", headers=headers)
 
     async def _changes(self, job: str) -> AsyncIterator[bytes]:
-        """Each new state of a job until it ends, or the server does."""
+        """Yield each new state of a job until the job or the server ends."""
         last: JobView | None = None
         while not self._service.stopping:
             view = await self._job(job)
@@ -125,7 +126,7 @@ class Api:
             if State(view.state).ended:
                 return
             last = view
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def _job(self, job: str) -> JobView:
         record = await asyncio.to_thread(self._service.jobs.get, job)
@@ -161,7 +162,7 @@ class Api:
         store = self._service.store
         versions = store.versions(name)
         if not versions:
-            store.get(name, store.serving(name).number)  # says what is there instead
+            store.get(name, store.serving(name).number)  # raises, and names what is there instead
         current = store.serving(name).number
         return ModelView(name.algorithm, name.model, current, [_version_view(each) for each in versions])
 
@@ -186,7 +187,7 @@ class Api:
         return openapi.document(self.operations(), __version__)
 
 
-def _job_view(record: JobRecord, others: list[JobRecord]) -> JobView:
+def _job_view(record: JobRecord, others: Sequence[JobRecord]) -> JobView:
     place = 0
     if record.state is State.QUEUED:
         place = 1 + sum(each.state is State.QUEUED and each.id < record.id for each in others)

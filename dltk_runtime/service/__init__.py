@@ -1,1 +1,9 @@
-"""service."""
+"""The wiring of one server: everything that a request needs, built once from the settings.
+
+| file            | what                                                   |
+|-----------------|--------------------------------------------------------|
+| `service.py`    | `build` wires the parts; `Service` starts and ends them |
+| `stage.py`      | `mode=stage`                                           |
+| `status.py`     | `dltk_status`                                          |
+| `events.py`     | what the server reports to Splunk                      |
+"""

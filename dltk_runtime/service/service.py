@@ -1,104 +1,90 @@
-"""What a server does for Splunk's requests. Nothing here knows HTTP, and nothing here runs notebook code."""
+"""What a server does for requests. It knows no protocol, and runs no notebook code."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
+from dataclasses import dataclass
 from typing import Any
 
-from dltk_runtime import __version__, protocol
-from dltk_runtime.apply.apply import Applying
-from dltk_runtime.apply.drift import Drift, Level
+from dltk_runtime.apply.apply import Applied, Applying
+from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.drift_files import DriftFiles
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
-from dltk_runtime.apply.read_ahead import ReadingAhead, Rows
-from dltk_runtime.call import Call, Pieces
-from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.fit.queue import Fitting
-from dltk_runtime.fit.train import Trainer
-from dltk_runtime.jobs.job import tell_nobody
+from dltk_runtime.apply.read_ahead import Headers, Upload
+from dltk_runtime.call import Call, Request
+from dltk_runtime.fit.promotion import Promotion
+from dltk_runtime.fit.queue import Fitting, Submitted
+from dltk_runtime.fit.train import Trained, Trainer
+from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.store import JobStore
-from dltk_runtime.names import Key
+from dltk_runtime.names import STATUS
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
-from dltk_runtime.service.job_events import tell
-from dltk_runtime.service.stage import Staging
+from dltk_runtime.service.events import EventReporter
+from dltk_runtime.service.stage import Staged, Staging
+from dltk_runtime.service.status import Status, StatusReport
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.events import Events
 from dltk_runtime.store.store import ModelStore, Version
 
-KEEP_DRIFT_EVERY = 5.0  # seconds: of a model that is applied all the time, no more is written
+DRIFT_WRITE_SECONDS = 5.0  # between two writes of drift judgements
+APPLY_ROUTE = "/apply"
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What ``/summary`` shows of the model used last: `str(model)` and what the notebook's ``summary`` returns."""
+
+    model: str
+    model_summary: Any
+
+
+@dataclass(eq=False, kw_only=True)
 class Service:
-    """The models, jobs and workers of one server. `start` it, use it from one event loop, `close` it."""
+    """The models, jobs and workers of one server. `start` it, use it from one event loop, `close` it.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._paths = settings.paths
-        self.store = ModelStore(self._paths, settings.keep_versions)
-        self.pool = Pool(settings)
-        self.events = Events.of(settings)
-        on_state = functools.partial(tell, self.events) if self.events else tell_nobody
-        self.jobs = jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes, on_state)
-        self.drift = Drift(self._drifts)
-        self._drift_files = DriftFiles(self._paths.drift, self.store)
-        self._last = LastUsed(self.store, self.pool)
-        self._reading = ReadingAhead(self.pool)
-        self._applying = Applying(settings, self.store, jobs, self.pool, self._last, self.drift)
-        promotion = Promotion(self.store, self._applying)
-        trainer = Trainer(self.store, self.pool, promotion, self._last, settings.fit_timeout, self._decided)
-        self.fitting = Fitting(settings, jobs, trainer)
-        self._staging = Staging(settings, self.pool)
-        self._preload = Preload(settings.preload, self.store, self._applying)
+    Made by `build`.
+    """
+
+    settings: Settings
+    store: ModelStore
+    jobs: JobRecords
+    pool: Pool
+    drift: Drift
+    fitting: Fitting
+    reporter: EventReporter
+    applying: Applying
+    staging: Staging
+    preload: Preload
+    last: LastUsed
+    drift_files: DriftFiles
+
+    def __post_init__(self) -> None:
+        self._headers = Headers()
+        self._status = StatusReport(self.store, self.jobs, self.drift, self.pool)
         self._stop_at: float | None = None  # of `time.monotonic`, once the server was told to stop
         self._upkeep: list[asyncio.Task[None]] = []
 
+    # ------------------------------------------------------------ life
+
     async def start(self) -> None:
-        """Make the folders, remove what a kill left behind, and begin to keep workers."""
-        for folder in (self._paths.models, self._paths.graphics, self._paths.jobs, self._paths.staged):
+        """Make the folders, remove what a kill left behind, start the pool and the periodic tasks."""
+        paths = self.settings.paths
+        for folder in (paths.models, paths.graphics, paths.jobs, paths.staged):
             folder.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self.store.sweep)
-        self.drift.recall(await asyncio.to_thread(self._drift_files.read))
-        if self.events:
-            await asyncio.to_thread(self.events.start)
+        self.drift.recall(await asyncio.to_thread(self.drift_files.read))
+        await self.reporter.start()
         await self.pool.start()
-        tasks = (self.fitting.upkeep(), self._preload.run(), self._keep_drift())
+        tasks = (self.fitting.upkeep(), self.preload.run(), self._write_drift_often())
         self._upkeep = [asyncio.create_task(task) for task in tasks]
 
     @property
     def ready(self) -> bool:
-        """Whether all models are loaded that must be before a search comes."""
-        return self._preload.done
-
-    def tell(self, kind: str, **facts: Any) -> None:
-        """Give an event on its way to Splunk, where there is a collector; nobody waits for it."""
-        if self.events:
-            self.events.put(kind, **facts)
-
-    def promoted(self, version: Version, how: str, *, current: bool = True, **facts: Any) -> None:
-        """Tell Splunk that a version is current now, or was refused that."""
-        name = version.name
-        facts = {"algorithm": name.algorithm, "model": name.model, "version": version.number, "how": how, **facts}
-        self.tell("promotion", current=current, **facts)
-
-    def _decided(self, version: Version, decision: Decision, job: str) -> None:
-        self.promoted(version, "fit", current=decision.current, job=job, message=decision.text)
-
-    def _drifts(self, key: Key, level: Level, rows: int) -> None:
-        facts = {"algorithm": key.algorithm, "model": key.model, "version": key.version, "rows": rows}
-        self.tell("drift", feature=level.feature, index=round(level.index, 4), unseen=round(level.unseen, 4), **facts)
-
-    async def _keep_drift(self) -> None:
-        while True:
-            await asyncio.sleep(KEEP_DRIFT_EVERY)
-            await self._write_drift()
-
-    async def _write_drift(self) -> None:
-        if judged := self.drift.unwritten():
-            await asyncio.to_thread(self._drift_files.write, judged)
+        """Whether all models of `DLTK_PRELOAD` are loaded."""
+        return self.preload.done
 
     @property
     def stopping(self) -> bool:
@@ -112,64 +98,107 @@ class Service:
             await self.fitting.close(self._stop_at)
 
     async def close(self) -> None:
-        """End every fit and every worker, those that have not used up their grace included."""
+        """End every fit and every worker, also those that have grace left."""
         await self.fitting.close(self._stop_at or 0)
         for task in self._upkeep:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self.pool.close()
         await self._write_drift()
-        if self.events:
-            await asyncio.to_thread(self.events.close)
+        await self.reporter.close()
 
-    async def fit(self, request: protocol.Request, call: Call) -> Pieces:
+    async def _write_drift_often(self) -> None:
+        while True:
+            await asyncio.sleep(DRIFT_WRITE_SECONDS)
+            await self._write_drift()
+
+    async def _write_drift(self) -> None:
+        if judged := self.drift.unwritten():
+            await asyncio.to_thread(self.drift_files.write, judged)
+
+    # ------------------------------------------------------------ requests
+
+    def upload(self, route: str) -> Upload:
+        """Make an upload for the rows of one request; those of an apply may be read ahead."""
+        return Upload(self.pool, self._headers if route == APPLY_ROUTE else None)
+
+    async def fit(self, request: Request, call: Call, _: Upload | None = None) -> Trained | Submitted | Staged | Status:
         """Fit a model, or stage its data when `mode=stage` says so.
 
         Raises:
             DltkError: with the sentence for the search.
         """
-        if status.asked(request):
-            return await self._tell_status(call)
+        if status.asked(request):  # a search makes the stub of `dltk_status` by a fit
+            return await self._report_status(call)
         if request.staging:
-            return await self._staging.stage(request, call)
+            return await self.staging.stage(request, call)
         return await self.fitting.fit(request, call)
 
-    def rows(self) -> Rows:
-        """What takes the rows of an apply as they arrive."""
-        return Rows(self._reading)
-
-    def hung_up(self, call: Call) -> None:
-        """The client of a call that a worker runs is gone."""
-        if call.route == "/fit":
-            self.fitting.hung_up(call)
-
-    async def apply(self, request: protocol.Request, call: Call) -> Pieces:
-        """Apply a model.
+    async def apply(self, request: Request, call: Call, upload: Upload | None = None) -> Applied | Status:
+        """Apply a model; `upload` is how the rows came, if they were large.
 
         Raises:
             DltkError: with the sentence for the search.
         """
         if status.asked(request):
-            return await self._tell_status(call)
-        return await self._applying.apply(request, call)
+            return await self._report_status(call)
+        return await self.applying.apply(request, call, upload)
 
-    async def _tell_status(self, call: Call) -> Pieces:
-        """The rows about the container itself; also for a fit, which is how a search makes the model stub."""
-        call.waiting = False
-        call.facts["algorithm"] = status.NAME
-        return protocol.answer(
-            "success", f"{call.route} done successfully", [await asyncio.to_thread(status.results, self)]
-        )
+    def hung_up(self, call: Call) -> None:
+        """Note that the client of a call that a worker runs is gone."""
+        if call.route != APPLY_ROUTE:
+            self.fitting.hung_up(call)
 
-    async def summary(self) -> bytes:
-        """The body of ``/summary``."""
-        description = await self._last.description()
-        return protocol.summary(
-            {
-                "app": "dltk-runtime",
-                "version": __version__,
-                "model": description.get("model", "no model exists"),
-                "token": "valid",
-                "model_summary": description.get("model_summary"),
-            }
-        )
+    async def description(self) -> Description:
+        """Describe the model used last."""
+        found = await self.last.description()
+        return Description(found.get("model", "no model exists"), found.get("model_summary"))
+
+    async def _report_status(self, call: Call) -> Status:
+        call.runs()
+        call.facts.algorithm = STATUS
+        return await asyncio.to_thread(self._status.collect, stopping=self.stopping)
+
+    # ------------------------------------------------------------ events
+
+    def promoted(self, version: Version, how: str) -> None:
+        """Report that a person made a version current, by ``promote`` or ``rollback``."""
+        self.reporter.promoted(version, how)
+
+    def failed(self, call: Call, message: str) -> None:
+        """Report a request that failed."""
+        self.reporter.send("error", route=call.route, request=call.id, message=message, **call.facts.known())
+
+
+def build(settings: Settings) -> Service:
+    """Wire the parts of one server; nothing runs before `Service.start`."""
+    paths = settings.paths
+    reporter = EventReporter(Events.of(settings))
+    store = ModelStore.open(paths, settings.keep_versions)
+    jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, reporter.job)
+    pool = Pool(settings)
+    drift = Drift(reporter.drifts)
+    last = LastUsed(store, pool)
+    applying = Applying(settings=settings, store=store, jobs=jobs, pool=pool, last=last, drift=drift)
+    trainer = Trainer(
+        store=store,
+        pool=pool,
+        promotion=Promotion(store, applying),
+        last=last,
+        timeout=settings.fit_timeout,
+        on_decision=reporter.decided,
+    )
+    return Service(
+        settings=settings,
+        store=store,
+        jobs=jobs,
+        pool=pool,
+        drift=drift,
+        fitting=Fitting(settings, jobs, trainer),
+        reporter=reporter,
+        applying=applying,
+        staging=Staging(settings, pool),
+        preload=Preload(settings.preload, store, applying),
+        last=last,
+        drift_files=DriftFiles(paths.drift, store),
+    )

@@ -1,7 +1,7 @@
-"""`mode=stage`: the rows and parameters of a search, put beside the notebooks.
+"""`mode=stage`: write the rows and parameters of a search beside the notebooks.
 
-A file that this container did not write, or that somebody has changed since, is moved aside and
-never overwritten. What it wrote is known by its hash, kept under ``<home>/staged``.
+A file that this container did not write, or that was changed since, is moved aside and never
+overwritten. The container knows its own files by their hashes, kept under ``<home>/staged``.
 """
 
 from __future__ import annotations
@@ -13,23 +13,32 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.call import Call, Pieces
+from dltk_runtime.call import Call, Meta, Request
 from dltk_runtime.errors import Busy, NotStaged
 from dltk_runtime.files import atomic
 from dltk_runtime.names import checked
 from dltk_runtime.paths import Paths
 from dltk_runtime.pool.outcome import deaths_reported, expect
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.protocol import Meta, Request, answer
 from dltk_runtime.settings import Settings
-from dltk_runtime.worker.messages import Stage, Staged
+from dltk_runtime.worker import messages
 
-AT_ONCE = 2  # stages that run at the same time, each in a worker of its own
+MAX_STAGES = 2  # that run at the same time, each in a worker of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What a stage answers: the file, its rows, and the new names of files that were moved aside."""
+
+    csv: Path
+    rows: int
+    moved_aside: tuple[str, ...] = ()
 
 
 class Staging:
@@ -40,30 +49,29 @@ class Staging:
         self._timeout = settings.apply_timeout
         self._most_waiting = settings.max_waiting
         self._pool = pool
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(MAX_STAGES)
         self._waiting = 0
         self._publishing = asyncio.Lock()
 
-    async def stage(self, request: Request, call: Call) -> Pieces:
-        """Write ``<model>.csv`` and ``<model>.json`` and say where.
+    async def stage(self, request: Request, call: Call) -> Staged:
+        """Write ``<model>.csv`` and ``<model>.json``.
 
         Raises:
             NameInvalid: the model's name cannot be a file's.
             Busy: too many stages wait already.
             AlgorithmFailed, NotStaged: the rows are no frame, or cannot be written.
         """
-        model = checked("a model", request.model)
-        call.facts["model"] = model
+        model = checked("model", request.model)
+        call.facts.model = model
         place = StagedFiles(self._paths, model)
         async with self._place():
             try:
-                call.facts["rows"] = await self._write_rows(place, request, call)
+                rows = call.facts.rows = await self._write_rows(place, request, call)
                 async with self._publishing:  # two stages of one model must not mix their files
                     aside = await asyncio.to_thread(place.publish, request.meta)
             finally:
                 place.discard()
-        note = f" The files that were there are now {' and '.join(aside)}." if aside else ""
-        return answer("staged", f"Model data staged successfully in {place.csv} - no model was built yet.{note}")
+        return Staged(place.csv, rows, tuple(aside))
 
     @contextlib.asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
@@ -82,16 +90,16 @@ class Staging:
     async def _write_rows(self, place: StagedFiles, request: Request, call: Call) -> int:
         with deaths_reported():
             async with self._pool.plain_worker() as worker:
-                call.waiting = False
+                call.runs()
                 deadline = time.monotonic() + self._timeout
-                message = Stage(csv=str(place.incoming_csv), plain=request.plain)
-                reply, _ = await worker.call(message, request.data, deadline=deadline, setting="DLTK_APPLY_TIMEOUT")
+                message = messages.Stage(csv=str(place.incoming_csv))
+                reply, _ = await worker.call(message, request.rows, deadline=deadline, setting="DLTK_APPLY_TIMEOUT")
                 call.spent(worker.phases)
-                return expect(reply, Staged).rows
+                return expect(reply, messages.Staged).rows
 
 
 class StagedFiles:
-    """The two files of one stage, and the hashes of what was written into them last."""
+    """The two files of one stage, and the hashes of what was last written to them."""
 
     def __init__(self, paths: Paths, model: str) -> None:
         self.csv = paths.staged / f"{model}.csv"
@@ -102,7 +110,7 @@ class StagedFiles:
         self._hashes = paths.home / "staged" / f"{model}.json"
 
     def publish(self, meta: Meta) -> list[str]:
-        """Put `incoming_csv` and `meta` in place; the names under which strange files were kept.
+        """Put `incoming_csv` and `meta` in place; return the new names of files that were moved aside.
 
         Raises:
             NotStaged: they cannot be written.
@@ -122,7 +130,7 @@ class StagedFiles:
         return aside
 
     def discard(self) -> None:
-        """Remove what a stage that failed has left."""
+        """Remove what a failed stage left behind."""
         for path in (self.incoming_csv, self._incoming_json):
             with contextlib.suppress(OSError):  # its own error is the one that counts
                 path.unlink()
@@ -139,14 +147,14 @@ class StagedFiles:
 
 
 def _may_go(path: Path, hashes: set[str | None]) -> bool:
-    """Whether replacing `path` loses nothing: there is none, or a file with one of these hashes."""
+    """Return whether replacing `path` loses nothing: it does not exist, or has one of these hashes."""
     if not os.path.lexists(path):
         return True
     return path.is_file() and not path.is_symlink() and atomic.sha256(path) in hashes
 
 
 def _move_aside(path: Path) -> str:
-    """Rename what is at `path`; its new name."""
+    """Rename what is at `path`; return its new name."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     kept = path.with_name(f"{path.stem}.before-{stamp}{path.suffix}")
     path.rename(kept)

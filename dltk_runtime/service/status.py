@@ -1,33 +1,30 @@
-"""``| makeresults | apply app:dltk_status``: what the container does and has, as rows of a search.
+"""``| makeresults | apply app:dltk_status``: the container, its jobs and its models as rows of a search.
 
-The front process answers this algorithm itself, whatever rows are sent. One row says how the container is, one tells
-of each job (the newest `MOST_JOBS`), one of each model's current version.
+The front process answers this algorithm itself, whatever rows are sent: one row for the container, one for each of
+the newest `MAX_JOBS` jobs, one for each model's current version.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from dltk_runtime import __version__
+from dltk_runtime.apply.drift import Drift
+from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
+from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.names import Key
-from dltk_runtime.protocol import Request
-from dltk_runtime.store.store import ModelName
+from dltk_runtime.names import STATUS, ModelName
+from dltk_runtime.payload import Payload
+from dltk_runtime.pool.pool import Pool
+from dltk_runtime.store.store import ModelStore
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dltk_runtime.service.service import Service
-
-NAME = "dltk_status"
-MOST_JOBS = 200
+MAX_JOBS = 200
 COLUMNS = (
     "kind",  # container, job or model
     "algorithm",
@@ -35,7 +32,7 @@ COLUMNS = (
     "version",  # that the job made; of a model the current one
     "state",
     "job",
-    "time",  # UTC: when the container looked, the job was created, the version was committed
+    "time",  # UTC: of this row, of the job's creation, of the version's commit
     "seconds",  # that the job ran, or runs
     "rows",  # that were fitted
     "step",  # of `total`
@@ -51,34 +48,64 @@ Row = dict[str, Any]
 
 def asked(request: Request) -> bool:
     """Whether a request is for the status: by its algorithm, or by its model's name alone."""
-    return request.algorithm == NAME or (request.algorithm is None and request.model == NAME)
+    return request.algorithm == STATUS or (request.algorithm is None and request.model == STATUS)
 
 
-def results(service: Service) -> bytes:
-    """The rows as CSV in a JSON string literal."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows(service))
-    return msgspec.json.encode(text.getvalue())
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The answer: a CSV with the columns `COLUMNS`."""
+
+    results: Payload
 
 
-def rows(service: Service) -> Iterator[Row]:
-    """The container's row, then jobs from the newest on, then models in the order of their names."""
-    state = "stopping" if service.stopping else "running"
-    now = datetime.now(UTC)
-    cards = (usage.card for usage in service.pool.devices.usage())
-    message = "; ".join(
-        [
-            f"dltk-runtime {__version__}",
-            *(f"GPU {card.index}: {card.used:,} of {card.total:,} MiB used" for card in cards),
-        ]
-    )
-    yield {"kind": "container", "state": state, "time": _time(now), "message": message}
-    for record in service.jobs.list()[:MOST_JOBS]:
-        yield _job(record, now)
-    for name in service.store.models():
-        yield _model(service, name)
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """Collects the rows of one server."""
+
+    store: ModelStore
+    jobs: JobRecords
+    drift: Drift
+    pool: Pool
+
+    def collect(self, *, stopping: bool) -> Status:
+        """Collect the rows now; reads the disk."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows("stopping" if stopping else "running"))
+        return Status(Payload(text.getvalue().encode(), escaped=False))
+
+    def _rows(self, state: str) -> Iterator[Row]:
+        """Yield the container's row, then jobs from the newest on, then models by name."""
+        now = datetime.now(UTC)
+        cards = (usage.card for usage in self.pool.gpus())
+        gpus = (f"GPU {card.index}: {card.used:,} of {card.total:,} MiB used" for card in cards)
+        message = "; ".join([f"dltk-runtime {__version__}", *gpus])
+        yield {"kind": "container", "state": state, "time": _time(now), "message": message}
+        for record in self.jobs.list()[:MAX_JOBS]:
+            yield _job(record, now)
+        for name in self.store.models():
+            yield self._model(name)
+
+    def _model(self, name: ModelName) -> Row:
+        row: Row = {"kind": "model", "algorithm": name.algorithm, "model": name.model}
+        version = self.store.serving(name)
+        level = self.drift.highest(version.id)
+        row |= {"drift": f"{level.index:.4g}" if level else "", "feature": level.feature if level else ""}
+        row |= {"version": version.number, "state": "current" if version.number else "files of an old volume"}
+        if not version.number:
+            return row
+        try:
+            manifest = version.manifest()
+        except DltkError as error:
+            return row | {"state": "damaged", "message": error.sentence}
+        return row | {
+            "job": manifest.job,
+            "time": _time(manifest.time),
+            "rows": manifest.rows,
+            "metrics": _metrics(manifest.metrics),
+            "message": "; ".join(manifest.notices),
+        }
 
 
 def _job(record: JobRecord, now: datetime) -> Row:
@@ -97,27 +124,6 @@ def _job(record: JobRecord, now: datetime) -> Row:
         "total": f"{record.total:g}" if record.total else "",
         "metrics": _metrics(record.metrics),
         "message": record.message,
-    }
-
-
-def _model(service: Service, name: ModelName) -> Row:
-    row: Row = {"kind": "model", "algorithm": name.algorithm, "model": name.model}
-    version = service.store.serving(name)
-    level = service.drift.highest(Key(name.algorithm, name.model, version.number))
-    row |= {"drift": f"{level.index:.4g}" if level else "", "feature": level.feature if level else ""}
-    row |= {"version": version.number, "state": "current" if version.number else "files of an old volume"}
-    if not version.number:
-        return row
-    try:
-        manifest = version.manifest()
-    except DltkError as error:
-        return row | {"state": "damaged", "message": error.sentence}
-    return row | {
-        "job": manifest.job,
-        "time": _time(manifest.time),
-        "rows": manifest.rows,
-        "metrics": _metrics(manifest.metrics),
-        "message": "; ".join(manifest.notices),
     }
 
 

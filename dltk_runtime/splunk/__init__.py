@@ -1,18 +1,35 @@
-"""Splunk from outside a search: search results as frames, the KV store, the HTTP Event Collector.
+"""Connect to a real Splunk: search results as DataFrames, the KV store, the HTTP Event Collector.
 
 ::
 
-    search ──┬── rows ── columns      JSON lines → rows → typed columns → DataFrame
-             └── job                  the same from a job's or saved search's pages
+    search ──┬── rows ── columns     JSON lines → rows → typed columns → DataFrame
+    job ─────┤                       the same from the pages of a search job
     kvstore ─┤
-             └── connection ── transport      splunk-sdk's Service over an HTTP client of ours, which checks
-    hec ─────────────────────────┘            certificates, can be interrupted, and says what went wrong
-     └── events ── spool                      the runtime's own events: kept on disk until Splunk has them
-          └── job_events                      what they tell of a job
+             └── connection ──┬── transport ── dltk_runtime.http_client
+    events ──┬── hec ─────────┘
+             └── spool               events on disk until Splunk has accepted them
 
-    access             which Splunk notebooks may reach, and how tokens come to them
-    errors, retry      what can go wrong, and how long it is tried again
-    standin/           what a Splunk stores, in memory, for `dltk flow test` and the tests
+=============  ==============================================================================
+`search`       export all rows of a search, streamed
+`job`          start or dispatch a search job, wait for it, read its pages and its log
+`rows`         parse Splunk's JSON lines into rows and messages
+`columns`      turn rows into typed columns
+`progress`     progress bar for terminals and Jupyter
+`kvstore`      typed records of a KV store collection
+`hec`          send events and metrics to the HTTP Event Collector
+`events`       send the runtime's own events in the background
+`spool`        queue of lines on disk that outlives the process
+`connection`   address, credentials and retries of the REST API
+`transport`    TLS settings, meaning of network failures, splunk-sdk's request handler
+`retry`        repeat a call with growing pauses, up to a time limit
+`answers`      texts in Splunk's JSON and XML answers
+`access`       addresses and tokens that notebooks may use, and how workers receive them
+`errors`       everything that can go wrong
+=============  ==============================================================================
 
-`hec`, `events`, `transport` and all below them import neither pandas nor splunk-sdk: the front process uses them.
+`hec`, `events` and what they import use neither pandas nor splunk-sdk, because the front process
+imports them. The Splunk for development without one is in `dltk_runtime.emulator`; it does not use
+this package.
 """
+
+__all__ = ["hec", "job", "kvstore", "search"]  # the public modules; imported on demand

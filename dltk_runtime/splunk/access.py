@@ -1,12 +1,12 @@
-"""Where notebooks find Splunk, and with which tokens.
+"""Addresses and tokens with which notebooks reach Splunk.
 
-In JupyterLab and papermill it is the environment of the person. A worker's environment carries no token
-(promise 9): it gets a memory file, whose descriptor `DESCRIPTOR` names. It is no file on any disk, cannot be
-changed, and is gone with the server::
+In JupyterLab and papermill they come from the process's environment. A worker's environment
+contains no token (promise 9); it inherits a memory file whose descriptor the variable `DESCRIPTOR`
+names. The file is on no disk, cannot be changed, and ends with the server::
 
     server ── sealed(settings) ── memfd ── pass_fds, DLTK_SPLUNK_FD=7 ──→ worker ── found()
 
-Processes that notebook code starts do not inherit the descriptor, and so reach Splunk only through their parent.
+Processes that notebook code starts do not inherit the descriptor and have no access of their own.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from dltk_runtime.splunk.transport import Tls
 
 DESCRIPTOR = "DLTK_SPLUNK_FD"
 _NAME = "dltk-splunk"
-_MOST = 64 * 1024  # bytes; tokens are below 2 KiB
+_MAX_BYTES = 64 * 1024  # of the memory file; tokens are below 2 KiB
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Addresses and tokens; empty texts where there is none."""
+    """Addresses and tokens; empty strings for those that are not configured."""
 
     host: str = ""
     port: int = 8089
@@ -43,11 +43,12 @@ class Access:
 
     @property
     def tls(self) -> Tls:
+        """How certificates are checked."""
         return Tls(self.verify, Path(self.cafile) if self.cafile else None)
 
 
 def of_settings(settings: Settings) -> Access:
-    """What the settings allow notebooks: nothing of what is not enabled."""
+    """Return the access that the settings give notebooks; parts that are not enabled are empty."""
     search, hec = settings.splunk_access, settings.hec
     return Access(
         host=settings.splunk_host if search else "",
@@ -62,7 +63,7 @@ def of_settings(settings: Settings) -> Access:
 
 
 def sealed(settings: Settings) -> int | None:
-    """A memory file with the access of `settings`, for the workers; none when they have no access at all."""
+    """Create the workers' memory file; return its descriptor, or None without any token."""
     access = of_settings(settings)
     if not (access.token or access.hec_token):
         return None
@@ -73,26 +74,26 @@ def sealed(settings: Settings) -> int | None:
 
 
 def variables(descriptor: int | None) -> dict[str, str]:
-    """What a worker's environment says of the memory file of `sealed`."""
+    """Return the variables that tell a worker the descriptor from `sealed`."""
     return {} if descriptor is None else {DESCRIPTOR: str(descriptor)}
 
 
 def inherited(environ: Mapping[str, str]) -> tuple[int, ...]:
-    """The descriptor that a worker with this environment gets, and keeps from its children."""
+    """Return the descriptors that a worker with this environment inherits."""
     return (int(environ[DESCRIPTOR]),) if DESCRIPTOR in environ else ()
 
 
 def close(descriptor: int | None) -> None:
-    """Forget the memory file of `sealed`."""
+    """Close the memory file of `sealed`."""
     if descriptor is not None:
         os.close(descriptor)
 
 
 def found(environ: Mapping[str, str] | None = None) -> Access:
-    """The access of this process: a worker's memory file, else the environment.
+    """Return this process's access, from a worker's memory file or else from the environment.
 
     Raises:
-        SettingInvalid: a variable cannot be used.
+        SettingInvalid: a variable has an invalid value.
     """
     environ = os.environ if environ is None else environ
     if DESCRIPTOR not in environ:
@@ -101,10 +102,10 @@ def found(environ: Mapping[str, str] | None = None) -> Access:
 
 
 def _read(descriptor: str) -> Access | None:
-    """What the memory file holds; nothing in a process that has none, or another file, of that number."""
+    """Read the memory file; None where the descriptor is closed or is another file."""
     try:
         if _NAME not in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
             return None
-        return msgspec.json.decode(os.pread(int(descriptor), _MOST, 0), type=Access)
+        return msgspec.json.decode(os.pread(int(descriptor), _MAX_BYTES, 0), type=Access)
     except (OSError, ValueError):  # msgspec.DecodeError is a ValueError
         return None

@@ -1,8 +1,9 @@
-"""Rows of Splunk's text → typed columns, chunk by chunk, in memory not much beyond that of the frame.
+"""Turn rows of text into typed columns, chunk by chunk, in little more memory than the frame.
 
-A column is a number where every value of it is written as one, else it is text, as it came: ``007``, ``+5`` and
-``12e34`` stay text, which `pandas.read_csv` would change. Whether a later chunk makes a column text is not known
-before the end; until then the text of numbers is kept packed, a few bytes a value.
+A column becomes numeric when every value is written as Splunk writes numbers. ``007``, ``+5`` and
+``12e34`` stay text; `pandas.read_csv` would change them. Because a later chunk can still make a
+column text, the original text of numbers is kept, packed to a few bytes per value, until the frame
+is made.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ import pandas as pd
 from dltk_runtime.splunk.rows import Row
 
 TIME = "_time"
-EXACT = 2**53  # integers up to here are exact as floats
+MAX_EXACT_INTEGER = 2**53  # up to here a float64 represents every integer exactly
 _NUMBER = r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?|nan|-?inf"  # printf's %g, and plain integers
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?\n)*+")
-# What pandas takes for ISO 8601 besides, such as -7, 2026 and today, is none.
+# Stricter than pandas, which also accepts -7, 2026 and "today" as ISO 8601.
 _DATES = re.compile(r"(?:(?:\d{4}-\d\d-\d\d.*)?\n)*+", re.ASCII)
-_SHARED = 10_000  # distinct texts of a column from which on equal ones are no longer looked for
+_MAX_SHARED_TEXTS = 10_000  # distinct texts per column that are stored once
 
 
 @dataclass(slots=True)
@@ -34,9 +35,9 @@ class _Text:
 
 @dataclass(slots=True)
 class _Parsed:
-    kind: str  # "int", "float", "seconds" (times as numbers), "dates", or "" when every value is missing
+    kind: str  # "int", "float", "seconds" (epoch), "dates" (ISO 8601), or "" when every value is missing
     array: Any
-    packed: str  # the values as they came, each with a newline behind it
+    packed: str  # the original values, each followed by a newline
 
     def texts(self) -> list[Any]:
         return [value or None for value in self.packed.split("\n")[:-1]]
@@ -50,7 +51,7 @@ class _Column:
     shared: dict[str, str] = field(default_factory=dict)
 
     def add(self, values: list[Any]) -> None:
-        """`values`: text, lists of text, or nothing."""
+        """Append one chunk; values are text, lists of text, or None."""
         if not _all_text(values):
             values = [_flat(value) for value in values]
         parsed = None if self.stays_text else _parsed(self.name, values)
@@ -65,19 +66,19 @@ class _Column:
         texts: list[Any] = []
         for number, part in enumerate(self.parts):
             texts += part.values if isinstance(part, _Text) else part.texts()
-            self.parts[number] = _Text([])  # give it back early
+            self.parts[number] = _Text([])  # release memory early
         return pd.Series([np.nan if text is None else text for text in texts])
 
     def _shared(self, values: list[str | None]) -> list[str | None]:
-        """One object for equal texts, as long as there are few of them; an empty one is none."""
-        if len(self.shared) >= _SHARED:
+        """Store equal texts once while there are few distinct ones; an empty text becomes None."""
+        if len(self.shared) >= _MAX_SHARED_TEXTS:
             return [value or None for value in values]
         once = self.shared.setdefault
         return [once(value, value) if value else None for value in values]
 
 
 class Columns:
-    """Gathers rows, and makes a frame of them. `text` names columns that stay text whatever they look like."""
+    """Collect rows and build a frame; the columns named in `text` stay text."""
 
     def __init__(self, text: Collection[str] = ()) -> None:
         self._text = frozenset(text)
@@ -85,7 +86,7 @@ class Columns:
         self.rows = 0
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Take a chunk of rows; fields that a row lacks are missing values."""
+        """Add a chunk of rows; fields that a row lacks become missing values."""
         if not rows:
             return
         names: Row = {}
@@ -99,7 +100,10 @@ class Columns:
         self.rows += len(rows)
 
     def frame(self) -> pd.DataFrame:
-        """All rows so far, columns in the order in which they came; ``_time`` is a UTC timestamp."""
+        """Return all rows so far, columns in order of appearance, and empty the collection.
+
+        Dtypes are int64, float64 and object (text); ``_time`` is datetime64[us, UTC].
+        """
         series = {}
         while self._columns:
             name = next(iter(self._columns))
@@ -114,14 +118,14 @@ class Columns:
 
 
 def frame_of(rows: Iterable[Row], text: Collection[str] = ()) -> pd.DataFrame:
-    """The frame of a few rows."""
+    """Return the frame of a few rows."""
     columns = Columns(text)
     columns.add(list(rows))
     return columns.frame()
 
 
 def _all_text(values: Iterable[Any]) -> bool:
-    """Whether every value is a text: found out faster than by asking each."""
+    """Return whether every value is a string; faster than a type check of each."""
     try:
         "".join(values)
     except TypeError:
@@ -137,14 +141,14 @@ def _values(name: str, rows: Sequence[Row]) -> list[Any]:
 
 
 def _flat(value: Any) -> str | None:
-    """A field with several values becomes one text of several lines, as in what `fit` sends."""
+    """Join a multivalue field with newlines, as Splunk's `fit` does; None for an empty value."""
     if isinstance(value, list):
         value = "\n".join(map(str, value))
     return (value if isinstance(value, str) else str(value)) if value not in (None, "") else None
 
 
 def _parsed(name: str, values: list[str | None]) -> _Parsed | None:
-    """The values as numbers or times; nothing when one of them is neither."""
+    """Parse the values as numbers or times; None when one of them is neither."""
     packed = "\n".join([value or "" for value in values]) + "\n"
     if packed.count("\n") != len(values):
         return None  # several lines in one value
@@ -170,8 +174,8 @@ def _integers(values: list[str | None], packed: str) -> _Parsed | None:
     if len(present) == len(numbers):
         inside = min(present) >= -(2**63) and max(present) < 2**63
         return _Parsed("int", np.array(present, dtype=np.int64), packed) if inside else None
-    if max(map(abs, present)) > EXACT:
-        return None  # as floats, which missing values need, they would change
+    if max(map(abs, present)) > MAX_EXACT_INTEGER:
+        return None  # missing values need floats, which would change these integers
     return _Parsed("float", np.array([np.nan if number is None else number for number in numbers]), packed)
 
 
@@ -189,13 +193,13 @@ def _times(values: list[str | None], packed: str) -> _Parsed | None:
 
 
 def _joined(parts: list[_Parsed]) -> Any:
-    """One array of all parts; nothing where it could not hold every value exactly."""
+    """Concatenate all parts; None where one dtype cannot represent every value exactly."""
     kinds = {part.kind for part in parts} - {""}
     if kinds & {"seconds", "dates"}:
         return pd.concat([_as_times(part) for part in parts], ignore_index=True) if len(kinds) == 1 else None
     if kinds == {"int", "float"} or (kinds == {"int"} and any(not part.kind for part in parts)):
         whole = [part.array for part in parts if part.kind == "int"]
-        if max(int(np.abs(array).max()) for array in whole) > EXACT:
+        if max(int(np.abs(array).max()) for array in whole) > MAX_EXACT_INTEGER:
             return None
     return np.concatenate([part.array for part in parts])
 

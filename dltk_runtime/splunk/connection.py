@@ -1,4 +1,4 @@
-"""A connection to splunkd's REST API: splunk-sdk's `Service` over a transport of ours, with errors that explain."""
+"""Connection to splunkd's REST API: splunk-sdk's `Service` over our HTTP client and errors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from xml.etree import ElementTree as ET
 
 from splunklib import binding, client
 
-from dltk_runtime.errors import shown
+from dltk_runtime.http_client import HttpClient
 from dltk_runtime.splunk.access import Access, found
+from dltk_runtime.splunk.answers import text_of
 from dltk_runtime.splunk.errors import (
     AddressMissing,
     AnswerUnreadable,
@@ -25,19 +26,20 @@ from dltk_runtime.splunk.errors import (
     SplunkRefused,
     TokenRefused,
 )
-from dltk_runtime.splunk.retry import again
-from dltk_runtime.splunk.transport import Tls, Transport
+from dltk_runtime.splunk.retry import retry
+from dltk_runtime.splunk.transport import BUSY_STATUSES, Tls, sdk_handler, splunk_client
 
 T = TypeVar("T")
-BUSY = {429, 502, 503, 504}
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Where a Splunk is and who we are there: an authentication token, or a user with a password.
+    """Address of a Splunk, and credentials: a token, or a user name and a password.
 
-    `app` and `owner` are the namespace of what is asked for. `patience` is for how many seconds a call is tried
-    again while Splunk does not answer or is busy.
+    Args:
+        app: app of the namespace that calls refer to; None for the user's own.
+        owner: owner of that namespace; None for objects that the app shares.
+        patience: seconds in which a call is retried while Splunk is unreachable or busy.
     """
 
     host: str
@@ -53,10 +55,10 @@ class Connection:
 
     @classmethod
     def of(cls, access: Access, app: str | None = None) -> Connection:
-        """The connection that `access` describes.
+        """Return the connection that `access` describes.
 
         Raises:
-            AddressMissing: it names no host.
+            AddressMissing: `access` names no host.
         """
         if not access.host:
             raise AddressMissing("Splunk", "splunk_access_enabled=1, splunk_access_host and splunk_access_token")
@@ -64,15 +66,15 @@ class Connection:
 
     @classmethod
     def from_env(cls, app: str | None = None) -> Connection:
-        """The connection that the variables ``splunk_access_…`` describe, or a worker's own."""
+        """Return the connection that this process's access describes; see `access.found`."""
         return cls.of(found(), app)
 
     def fresh(self) -> Connection:
-        """The same with a transport of its own, so that it can be interrupted alone."""
+        """Return a copy with an HTTP client of its own, which can be interrupted alone."""
         return replace(self)
 
     def within(self, app: str | None = None, owner: str | None = None) -> Connection:
-        """The same, in another app or for another owner."""
+        """Return a copy for another app or another owner."""
         return replace(self, app=app or self.app, owner=owner or self.owner)
 
     @property
@@ -80,29 +82,28 @@ class Connection:
         return f"{self.scheme}://{self.host}:{self.port}"
 
     @cached_property
-    def transport(self) -> Transport:
-        """The HTTP client of `service`."""
-        return Transport(self.tls)
+    def http(self) -> HttpClient:
+        """HTTP client of `service`."""
+        return splunk_client(self.tls)
 
     @cached_property
     def service(self) -> client.Service:
-        """splunk-sdk's entry point, logged in.
+        """splunk-sdk's `Service`, logged in.
 
         Raises:
             SplunkError: as `call`.
         """
         with self.explained("login"):
             return client.connect(
-                handler=self.transport,
+                handler=sdk_handler(self.http),
                 scheme=self.scheme,
                 host=self.host,
                 port=self.port,
-                # An empty token is one as well: Splunk then says that it is refused, instead of the SDK
-                # that nobody is logged in.
+                # An empty token is sent too: Splunk's refusal explains more than the SDK's error.
                 token=None if self.username else self.token,
                 username=self.username,
                 password=self.password,
-                autologin=bool(self.username),  # a session ends, and another one begins
+                autologin=bool(self.username),  # log in again when the session expires
                 app=self.app,
                 owner=self.owner,
                 sharing="app" if self.app and not self.owner else None,
@@ -115,24 +116,27 @@ class Connection:
         patience: float | None = None,
         stop: threading.Event | None = None,
     ) -> T:
-        """What `ask` returns, tried again while Splunk is down or busy; `what` is looked for, as messages name it.
+        """Return the result of `ask`, retried while Splunk is unreachable or busy.
 
-        `ask` must be safe to repeat, since an answer can be lost after its work was done; else let `patience` be 0.
-        A `stop` that is set ends the waiting.
+        Args:
+            what: noun phrase for the requested object, used in messages.
+            ask: must be safe to repeat, because an answer can be lost after the work was done.
+            patience: seconds of retries; None for the connection's own, 0 for a single attempt.
+            stop: ends the pauses between retries when it is set.
 
         Raises:
-            SplunkError: the one of its kinds that fits.
+            SplunkError: the subclass that fits; see `dltk_runtime.splunk.errors`.
         """
 
         def once() -> T:
             with self.explained(what):
                 return ask(self.service)
 
-        return again(once, self.patience if patience is None else patience, stop)
+        return retry(once, self.patience if patience is None else patience, stop)
 
     @contextlib.contextmanager
     def explained(self, what: str) -> Iterator[None]:
-        """Turn what splunk-sdk raises into errors that say where and what next."""
+        """Turn splunk-sdk's exceptions into errors that name the address and the next step."""
         try:
             yield
         except binding.HTTPError as error:
@@ -142,7 +146,7 @@ class Connection:
 
 
 def _refusal(address: str, what: str, error: Any) -> SplunkError:
-    answer = answer_of(error.body) or error.reason or "no reason given"
+    answer = text_of(error.body) or error.reason or "no reason given"
     match error.status:
         case 401:
             return TokenRefused(address, answer, "splunk_access_token")
@@ -150,29 +154,14 @@ def _refusal(address: str, what: str, error: Any) -> SplunkError:
             return RightMissing(address, answer)
         case 404:
             return NotThere(address, what, answer)
-        case status if status in BUSY:
+        case status if status in BUSY_STATUSES:
             return SplunkBusy(address, answer, _pause(error.headers))
     return SplunkRefused(address, error.status, answer)
 
 
 def _pause(headers: Any) -> float:
-    """Seconds that ``Retry-After`` asks for."""
+    """Return the seconds of the header ``Retry-After``, else 0."""
     for name, value in headers:
         if name.lower() == "retry-after" and value.isdigit():
             return float(value)
     return 0.0
-
-
-def answer_of(body: bytes) -> str:
-    """The text of the messages in an answer that says no: Splunk writes them as JSON or XML."""
-    return " · ".join(text for _, text in messages_of(body)) or (shown(body[:200].decode(errors="replace")))
-
-
-def messages_of(body: bytes) -> list[tuple[str, str]]:
-    """Type and text of the messages in an answer, JSON or XML; none when there are none."""
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        return [(str(each["type"]), str(each["text"])) for each in json.loads(body)["messages"]]
-    with contextlib.suppress(ET.ParseError):
-        found = ET.fromstring(body).iter("msg")  # noqa: S314 - from the Splunk that has our token
-        return [(each.get("type", "ERROR"), each.text or "") for each in found]
-    return []

@@ -1,11 +1,11 @@
-"""The runtime's own events in Splunk: job states, promotions, drift, errors.
+"""Send the runtime's own events (job states, promotions, drift, errors) to Splunk.
 
-`Events.put` writes the event to a spool on disk and returns; a thread sends what lies there, in batches, for as long
-as it takes. So no request waits for Splunk, and what Splunk did not take yet goes on after a restart, also after a
-kill. Beyond the limit of the spool new events are dropped and counted, and an event says how many.
+`Events.put` appends an event to a spool on disk and returns; a thread sends the spool in batches.
+No request waits for Splunk, and events survive a restart or a kill until Splunk has accepted them.
+When the spool is full, new events are dropped and counted, and a later event reports their number.
 
-Splunk may get an event twice (a lost answer, a kill between answer and note), never more often than it was not
-heard: each has an `id`, and ``| dedup id`` leaves one.
+Splunk may receive an event more than once, after a lost answer or a kill between the answer and
+the note on disk. Each event has an `id`: use ``| dedup id``.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from dltk_runtime.splunk.retry import pauses
 from dltk_runtime.splunk.spool import Spool
 
 SOURCETYPE = "dltk:event"
-BATCH = 500  # events of one request
-LONGEST = 60.0  # seconds between two tries while Splunk does not take them
+MAX_BATCH_EVENTS = 500
+MAX_PAUSE_SECONDS = 60.0  # between two attempts while Splunk does not accept events
 
 
 @dataclass(slots=True)
-class Counts:
-    """What became of the events of this process; `dropped` found no room, `refused` was not taken by Splunk."""
+class EventCounts:
+    """Numbers of events: accepted by Splunk, dropped by a full spool, refused by Splunk."""
 
     sent: int = 0
     dropped: int = 0
@@ -44,25 +44,33 @@ class Counts:
 
 @dataclass(slots=True)
 class Events:
-    """A sender in the background, from `start` to `close`."""
+    """Background sender, running from `start` to `close`.
+
+    Args:
+        sender: the collector to send to.
+        folder: folder of the spools, one per process.
+        limit: bytes of waiting events on disk, above which new events are dropped.
+        index: index of the events; None for the token's default.
+        max_pause: seconds between two attempts, at most.
+    """
 
     sender: hec.Hec
     folder: Path
-    limit: int  # bytes on disk
+    limit: int
     index: str | None = None
-    longest: float = LONGEST
-    counts: Counts = field(default_factory=Counts)
+    max_pause: float = MAX_PAUSE_SECONDS
+    counts: EventCounts = field(default_factory=EventCounts)
     _own: Spool = field(init=False)
     _old: list[Spool] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _told: int = 0  # dropped events that an event has told of
+    _reported: int = 0  # dropped events that an event has reported
     _wake: threading.Event = field(default_factory=threading.Event)
     _closing: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread = field(init=False)
 
     @classmethod
     def of(cls, settings: Settings) -> Events | None:
-        """The sender that the settings ask for; none without a collector."""
+        """Return the sender that the settings configure; None without a collector."""
         access = of_settings(settings)
         if not (access.hec_url and access.hec_token):
             return None
@@ -70,7 +78,7 @@ class Events:
         return cls(sender, settings.paths.home / "events", settings.events_spool, settings.events_index or None)
 
     def start(self) -> None:
-        """Take over what ended processes left behind, and begin to send.
+        """Take over the spools of ended processes and start to send.
 
         Raises:
             OSError: the folder cannot be written.
@@ -82,7 +90,10 @@ class Events:
         self._thread.start()
 
     def put(self, kind: str, **facts: Any) -> bool:
-        """Give one event of `kind` with its facts on its way; whether there was room for it. Never waits for Splunk."""
+        """Spool an event of `kind` with its fields, without waiting for Splunk.
+
+        Return False if it was dropped.
+        """
         line = self._line(kind, facts)
         with self._lock:
             kept = self._kept(line)
@@ -93,11 +104,14 @@ class Events:
 
     @property
     def waiting(self) -> int:
-        """Bytes on disk that Splunk has not taken yet."""
+        """Bytes on disk that Splunk has not accepted yet."""
         return self._own.size + sum(spool.size for spool in self._old)
 
     def close(self, grace: float = 2.0) -> None:
-        """Send what there is for at most `grace` seconds; the rest stays on disk for the next start."""
+        """Send waiting events for at most `grace` seconds.
+
+        The rest stays on disk for the next start.
+        """
         self._closing.set()
         self._wake.set()
         self._thread.join(grace)
@@ -121,7 +135,7 @@ class Events:
         now = time.time()
         data = json.dumps({"kind": kind, "id": uuid.uuid4().hex, **facts}, default=str, ensure_ascii=False)
         one = hec.event(
-            # Whatever a fact is, it can be sent: half a surrogate pair and NaN are no JSON.
+            # Replace what is not valid JSON: lone surrogates and NaN.
             json.loads(data.encode("utf-8", "replace"), parse_constant=str),
             time=round(now, 3),
             host=socket.gethostname(),
@@ -132,12 +146,12 @@ class Events:
         return hec.encode(one) + b"\n"
 
     def _run(self) -> None:
-        waits = pauses(longest=self.longest)
+        waits = pauses(longest=self.max_pause)
         while True:
             self._wake.clear()
             try:
                 while self._send_some():
-                    waits = pauses(longest=self.longest)
+                    waits = pauses(longest=self.max_pause)
                 if self._closing.is_set():
                     return
                 self._wake.wait()
@@ -148,16 +162,17 @@ class Events:
                 self._closing.wait(next(waits))
 
     def _send_some(self) -> bool:
-        """Send the oldest events; whether there were any.
+        """Send the oldest events; return False if there were none.
 
         Raises:
-            SplunkError: Splunk does not take them now, or not with this token; they stay.
+            SplunkError: Splunk does not accept them now, or not with this token; they stay
+                spooled.
         """
         for spool in (*self._old, self._own):
-            if lines := spool.peek(BATCH):
+            if lines := spool.peek(MAX_BATCH_EVENTS):
                 self._send(lines)
                 spool.take(lines)
-                self._tell_of_dropped()
+                self._report_dropped()
                 return True
         for spool in self._old:
             spool.close()
@@ -169,16 +184,16 @@ class Events:
             self.sender.send_batch([line.rstrip() for line in lines])
             self.counts.sent += len(lines)
         except EventRefused as error:
-            if error.code == hec.INDEX_UNKNOWN:
-                raise  # somebody will make the index, or allow it
+            if error.code == hec.CODE_INDEX:
+                raise  # keep the events until the index exists and is allowed
             if len(lines) > 1:
-                for line in lines:  # find the one, and let the others through
+                for line in lines:  # isolate the refused event
                     self._send([line])
             else:
                 self.counts.refused += 1
                 logs.event("event refused", logging.ERROR, error=str(error))
 
-    def _tell_of_dropped(self) -> None:
-        count = self.counts.dropped - self._told
+    def _report_dropped(self) -> None:
+        count = self.counts.dropped - self._reported
         if count and self.put("dropped", count=count):
-            self._told += count
+            self._reported += count

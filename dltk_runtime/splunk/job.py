@@ -1,4 +1,4 @@
-"""A search job in Splunk: started or dispatched, waited for, its results read page by page, its log."""
+"""Search jobs in Splunk: start or dispatch one, wait for it, read its pages and its log."""
 
 from __future__ import annotations
 
@@ -17,33 +17,35 @@ from splunklib import client
 from dltk_runtime.splunk.columns import Columns
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import ResultsCut, SearchFailed, SearchInterrupted, SplunkRefused
-from dltk_runtime.splunk.progress import Progress, counted
-from dltk_runtime.splunk.rows import Message, Row, Rows
+from dltk_runtime.splunk.progress import ProgressBar, counted
+from dltk_runtime.splunk.rows import ResultReader, Row, SplunkMessage
 from dltk_runtime.splunk.search import chunks, complete, failed
 
-PAGE = 50_000  # rows; what limits.conf [restapi] maxresultrows allows at most
-FIRST_LOOK, LONGEST_LOOK = 0.1, 2.0  # seconds between two looks at a running job
+__all__ = ["Job"]
+
+PAGE_ROWS = 50_000  # the maximum of limits.conf [restapi] maxresultrows
+MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.1, 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """What a job says of itself: `rows` are those of its results, `share` what is done, 0 to 1."""
+class JobStatus:
+    """State of a job; `rows` counts its results, `share` is its progress from 0 to 1."""
 
     done: bool
     state: str
     rows: int
     share: float
-    messages: tuple[Message, ...]
+    messages: tuple[SplunkMessage, ...]
 
 
 @dataclass
 class Job:
-    """One job, made by `start`, `dispatch` or from the id of one that is there."""
+    """A job, from `start`, from `dispatch`, or by the id (`sid`) of an existing one."""
 
     sid: str
     query: str
     connection: Connection
-    messages: list[Message] = field(default_factory=list)
+    messages: list[SplunkMessage] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
@@ -54,7 +56,7 @@ class Job:
 
         Raises:
             SearchFailed: Splunk cannot parse it.
-            SplunkError: Splunk does not answer, or refuses.
+            SplunkError: as `Connection.call`.
         """
         times = {"earliest_time": earliest, "latest_time": latest}
 
@@ -72,7 +74,10 @@ class Job:
         *,
         connection: Connection,
     ) -> Job:
-        """Start a saved search of the connection's app, over another window where one is given. Raises as `start`."""
+        """Start a saved search of the connection's app, over the given time range or its own.
+
+        Raises as `start`.
+        """
         window = {"dispatch.earliest_time": earliest, "dispatch.latest_time": latest}
         given = {key: value for key, value in window.items() if value is not None}
         what = f"saved search {name!r}"
@@ -80,25 +85,28 @@ class Job:
         saved = connection.call(what, lambda service: client.SavedSearch(service, path))
         return cls(_started(connection, name, what, lambda _: str(saved.dispatch(**given).sid)), name, connection)
 
-    def status(self) -> Status:
-        """How far it is."""
+    def status(self) -> JobStatus:
+        """Return the job's state."""
         body = self.connection.call(f"job {self.sid}", lambda _: self._entity.get(output_mode="json").body.read())
-        if not body:  # HTTP 204: not yet there
-            return Status(done=False, state="QUEUED", rows=0, share=0.0, messages=())
+        if not body:  # HTTP 204: not started yet
+            return JobStatus(done=False, state="QUEUED", rows=0, share=0.0, messages=())
         with self.connection.explained(f"job {self.sid}"):
             content = json.loads(body)["entry"][0]["content"]
             return _status(content)
 
-    def wait(self, timeout: float | None = None, on_status: Callable[[Status], None] | None = None) -> Status:
-        """Wait for its end.
+    def wait(self, timeout: float | None = None, on_status: Callable[[JobStatus], None] | None = None) -> JobStatus:
+        """Wait for the job's end.
+
+        Args:
+            timeout: seconds after which the job is cancelled in Splunk; None for no limit.
+            on_status: called with every state in between.
 
         Raises:
-            SearchFailed: it failed.
-            SearchInterrupted: it was cancelled, here or in Splunk, or it took longer than `timeout` seconds, and then
-                it is cancelled in Splunk too.
+            SearchFailed: the job failed.
+            SearchInterrupted: the job was cancelled, or took longer than `timeout`.
         """
         deadline = time.monotonic() + timeout if timeout else float("inf")
-        pause = FIRST_LOOK
+        pause = MIN_POLL_SECONDS
         while not (status := self.status()).done:
             if on_status:
                 on_status(status)
@@ -107,15 +115,15 @@ class Job:
             if time.monotonic() >= deadline:
                 self.cancel()
                 raise SearchInterrupted(self.query, f"took longer than {timeout} s")
-            pause = min(pause * 1.5, LONGEST_LOOK)
+            pause = min(pause * 1.5, MAX_POLL_SECONDS)
         self._judge(status)
         return status
 
     def ended(self) -> bool:
-        """Whether it has come to its end, without waiting for it.
+        """Return whether the job has ended, without waiting.
 
         Raises:
-            SearchFailed: it failed.
+            SearchFailed: the job failed.
         """
         status = self.status()
         if status.done:
@@ -123,10 +131,10 @@ class Job:
         return status.done
 
     def rows(self) -> Iterator[Row]:
-        """All rows of the job, which must be done, as Splunk gives them.
+        """Yield all rows of a job that is done, as Splunk sends them.
 
         Raises:
-            ResultsCut: Splunk gives fewer than the job found.
+            ResultsCut: the job keeps fewer rows than the search found.
         """
         for page in self._pages():
             yield from page
@@ -134,9 +142,12 @@ class Job:
     def frame(
         self, text: Collection[str] = (), *, timeout: float | None = None, progress: bool | None = None
     ) -> pd.DataFrame:
-        """Wait for its end and read all rows, typed as `search` does. Whatever comes between cancels it in Splunk."""
+        """Wait for the end and return all rows, typed as by `search`.
+
+        Any failure cancels the job in Splunk.
+        """
         columns = Columns(text)
-        with self.cancelled_on_failure(), Progress(self.query, show=progress) as bar:
+        with self.cancelled_on_failure(), ProgressBar(self.query, show=progress) as bar:
             total = self.wait(timeout, lambda status: bar.to(status.rows)).rows
             for chunk in chunks(counted(self._pages(), bar, total)):
                 columns.add(chunk)
@@ -145,20 +156,23 @@ class Job:
         return frame
 
     def log(self) -> str:
-        """What Splunk wrote into the job's ``search.log``."""
+        """Return the job's ``search.log``."""
         body = self.connection.call(f"job {self.sid}", lambda _: self._entity.searchlog().read())
         return str(body.decode("utf-8", "replace"))
 
     def cancel(self, patience: float | None = None) -> None:
-        """End it in Splunk, rows and all; whoever waits for it gets `SearchInterrupted`."""
+        """Cancel the job and delete its rows in Splunk.
+
+        A running `wait` raises `SearchInterrupted`.
+        """
         self._stop.set()
         self.connection.call(f"job {self.sid}", lambda _: self._entity.cancel(), patience)
 
-    def _judge(self, status: Status) -> None:
-        """Take what an ended job says, and raise when it has failed."""
+    def _judge(self, status: JobStatus) -> None:
+        """Collect the messages of an ended job, and raise when it has failed."""
         self._reader(()).take(status.messages)
         if status.state == "FAILED":
-            raise SearchFailed(self.query, ["the job ended in the state FAILED, without a message"])
+            raise SearchFailed(self.query, ["the job ended in state FAILED without a message"])
 
     @property
     def _entity(self) -> client.Job:
@@ -175,26 +189,26 @@ class Job:
 
     def _page(self, offset: int) -> list[Row]:
         def ask(_: client.Service) -> bytes:
-            return bytes(self._entity.results(output_mode="json", count=PAGE, offset=offset).read())
+            return bytes(self._entity.results(output_mode="json", count=PAGE_ROWS, offset=offset).read())
 
         return [row for some in self._reader([self.connection.call(f"job {self.sid}", ask)]) for row in some]
 
-    def _reader(self, lines: Collection[bytes]) -> Rows:
-        return Rows(lines, self.query, self.connection.address, self.messages)
+    def _reader(self, lines: Collection[bytes]) -> ResultReader:
+        return ResultReader(lines, self.query, self.connection.address, self.messages)
 
     @contextlib.contextmanager
     def cancelled_on_failure(self) -> Iterator[None]:
-        """Cancel it in Splunk when what is done here does not come to its end."""
+        """Cancel the job in Splunk when the block raises."""
         try:
             yield
-        except BaseException:  # Ctrl-C too: a search that nobody reads must not hold a place in Splunk's queue
+        except BaseException:  # Ctrl-C too: an abandoned job must not hold a slot in Splunk's queue
             with contextlib.suppress(Exception):
                 self.cancel()
             raise
 
 
 def _started(connection: Connection, query: str, what: str, ask: Callable[[client.Service], str]) -> str:
-    """The id of a new job. Asked once: a second one would write twice what the search writes."""
+    """Return the id of a new job, without retries: a second job could write its output twice."""
     connection.call("server/info", lambda service: service.disable_v2_api)
     try:
         return connection.call(what, ask, patience=0)
@@ -202,11 +216,11 @@ def _started(connection: Connection, query: str, what: str, ask: Callable[[clien
         raise failed(query, error) from error
 
 
-def _status(content: dict[str, Any]) -> Status:
-    return Status(
+def _status(content: dict[str, Any]) -> JobStatus:
+    return JobStatus(
         done=bool(int(content["isDone"])) or content["dispatchState"] == "FAILED",
         state=str(content["dispatchState"]),
         rows=int(content.get("resultCount", 0)),
         share=float(content.get("doneProgress", 0)),
-        messages=tuple(msgspec.convert(content.get("messages", []), list[Message])),
+        messages=tuple(msgspec.convert(content.get("messages", []), list[SplunkMessage])),
     )

@@ -1,7 +1,8 @@
-"""KV store collections: typed records, as many as there are, written whole.
+"""KV store collections: typed records, read page by page and written whole.
 
-The KV store has neither a partial update nor compare-and-set: a write replaces the whole record, and two who
-read, change and write the same record overwrite each other. So one writer per collection, and joins on read.
+The KV store has neither partial updates nor compare-and-set: a write replaces the whole record,
+and two clients that read, change and write the same record overwrite each other. So use one writer
+per collection, and join collections when reading.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ from dltk_runtime.errors import shown
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import AnswerUnreadable, RecordInvalid
 
+__all__ = ["Collection"]
+
 R = TypeVar("R")
 KEY = "_key"
-PAGE = 10_000  # records a query; at 50,000 Splunk cuts without a word
-MOST_RECORDS = 1_000  # in one batch_save
-MOST_BYTES = 50 * 1024**2
-JSON = (("Content-Type", "application/json"),)
+PAGE_RECORDS = 10_000  # per query; above 50,000 Splunk truncates silently
+MAX_BATCH_RECORDS = 1_000  # of one batch_save
+MAX_BATCH_BYTES = 50 * 1024**2
+JSON_HEADERS = (("Content-Type", "application/json"),)
 
 
 @dataclass(frozen=True)
 class Collection(Generic[R]):
-    """The collection `name` in an app, its records of type `record`: ``dict``, or a `msgspec.Struct` or dataclass.
+    """The collection `name` in an app; records are dicts, `msgspec.Struct` or dataclasses.
 
     >>> class Label(msgspec.Struct):
     ...     entity: str
@@ -38,7 +41,7 @@ class Collection(Generic[R]):
     ...     key: str = msgspec.field(default="", name="_key")
     >>> labels = Collection(Connection.from_env(), "dga", "dltk_dga_labels", Label)
 
-    A record without a key gets one before it is sent, so that a repeated call never doubles it.
+    A record without a key gets one before it is sent, so that a retry does not store it twice.
     """
 
     connection: Connection
@@ -47,9 +50,13 @@ class Collection(Generic[R]):
     record: type[R]
 
     def query(self, query: Mapping[str, Any] | None = None, fields: Sequence[str] = ()) -> Iterator[R]:
-        """Every record that fits, in the order of the keys, however many; records written meanwhile may be among them.
+        """Yield every matching record, ordered by key, perhaps with some written meanwhile.
 
-        Each page begins behind the last key of the one before, so that none comes twice, whatever is written.
+        Each page begins after the last key of the page before, so that no record appears twice.
+
+        Args:
+            query: a KV store query; None for all records.
+            fields: fields to return besides the key; empty for all.
 
         Raises:
             RecordInvalid: a record is not of the collection's type.
@@ -63,22 +70,25 @@ class Collection(Generic[R]):
             last = str(page[-1][KEY])
 
     def get(self, key: str) -> R | None:
-        """The record of that key, if there is one."""
+        """Return the record with that key, or None."""
         found = self._query({KEY: key}, limit=1)
         return self._typed(found[0]) if found else None
 
     def count(self, query: Mapping[str, Any] | None = None) -> int:
-        """How many records fit."""
+        """Count the matching records."""
         last, count = "", 0
         while page := self._page(query, KEY, last):
             last, count = str(page[-1][KEY]), count + len(page)
         return count
 
     def save(self, records: Iterable[R]) -> list[str]:
-        """Insert or replace whole records by their keys, in batches; the keys. A field that a record lacks is gone.
+        """Insert or replace whole records by key, in batches, and return their keys.
+
+        A field that the new record lacks is removed.
 
         Raises:
-            RecordInvalid: one that is larger than a batch may be, or that is no JSON; those before it are written.
+            RecordInvalid: a record is too large for a batch or cannot be written as JSON; the
+                batches before are saved.
         """
         keys: list[str] = []
         for batch in _batches(self._encoded(record) for record in records):
@@ -86,18 +96,18 @@ class Collection(Generic[R]):
         return keys
 
     def delete(self, query: Mapping[str, Any]) -> None:
-        """Remove the records that fit; ``{}`` removes all."""
+        """Remove the matching records; ``{}`` removes all."""
         text = json.dumps(query) if query else None
         self._call(lambda data: data.delete(text))
 
     def delete_key(self, key: str) -> None:
-        """Remove one record, if it is there."""
+        """Remove the record with that key, if it exists."""
         self.delete({KEY: key})
 
     def read_change_write_which_races(self, key: str, change: Callable[[R | None], R]) -> R:
-        """Read a record, `change` it, write it back. It races: what others wrote in between is overwritten.
+        """Read a record, apply `change`, and write it back; another client's write may be lost.
 
-        Safe only where nobody else writes this record: the KV store has no compare-and-set.
+        Safe only if this record has no other writer: the KV store has no compare-and-set.
         """
         changed = change(self.get(key))
         record = {**msgspec.to_builtins(changed), KEY: key}
@@ -107,10 +117,10 @@ class Collection(Generic[R]):
     def _page(self, query: Mapping[str, Any] | None, fields: str, last: str) -> list[dict[str, Any]]:
         behind = {KEY: {"$gt": last}} if last else {}
         both = {"$and": [query, behind]} if query and behind else (query or behind)
-        page = self._query(both, fields=fields, limit=PAGE)
+        page = self._query(both, fields=fields, limit=PAGE_RECORDS)
         keys = [str(record[KEY]) for record in page]
         if keys and (keys[0] <= last or any(this <= before for before, this in itertools.pairwise(keys))):
-            # Then the next page would skip some records or repeat them.
+            # The next page would skip or repeat records.
             raise AnswerUnreadable(self.connection.address, f"records of {self.name} that are not sorted by {KEY}")
         return page
 
@@ -123,7 +133,7 @@ class Collection(Generic[R]):
         path = f"storage/collections/data/{client.UrlEncoded(self.name, encode_slash=True)}/batch_save"
 
         def ask(service: client.Service) -> list[str]:
-            answer = service.post(path, owner="nobody", app=self.app, headers=list(JSON), body=body)
+            answer = service.post(path, owner="nobody", app=self.app, headers=list(JSON_HEADERS), body=body)
             return list(json.loads(answer.body.read()))
 
         return self.connection.call(self._what, ask)
@@ -144,8 +154,10 @@ class Collection(Generic[R]):
         try:
             encoded = json.dumps(plain, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
-            raise RecordInvalid(f"The record {shown(str(plain[KEY]))} for {self._what} is no JSON: {error}.") from error
-        if len(encoded) > MOST_BYTES - 2:
+            raise RecordInvalid(
+                f"The record {shown(str(plain[KEY]))} for {self._what} cannot be written as JSON: {error}."
+            ) from error
+        if len(encoded) > MAX_BATCH_BYTES - 2:
             raise RecordInvalid(f"The record {shown(str(plain[KEY]))} for {self._what} is larger than 50 MB.")
         return encoded
 
@@ -153,14 +165,13 @@ class Collection(Generic[R]):
         try:
             return msgspec.convert(record, self.record, strict=False)
         except msgspec.ValidationError as error:
-            raise RecordInvalid(
-                f"The record {shown(str(record.get(KEY)))} of {self._what} is no {self.record.__name__}: {error}."
-            ) from error
+            key, kind = shown(str(record.get(KEY))), self.record.__name__
+            raise RecordInvalid(f"The record {key} of {self._what} is not a valid {kind}: {error}.") from error
 
 
 @dataclass(frozen=True)
 class _Named:
-    """What splunk-sdk needs to know of a collection to work with its data, without asking Splunk for it."""
+    """Stand in for splunk-sdk's collection object, which would cost a request."""
 
     service: client.Service
     name: str
@@ -171,11 +182,11 @@ class _Named:
 
 
 def _batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Records in batches that Splunk takes; a comma or bracket comes with each."""
+    """Group records into batches within Splunk's limits, counting a comma or bracket with each."""
     batch: list[bytes] = []
     size = 1
     for record in records:
-        if batch and (len(batch) == MOST_RECORDS or size + len(record) + 1 > MOST_BYTES):
+        if batch and (len(batch) == MAX_BATCH_RECORDS or size + len(record) + 1 > MAX_BATCH_BYTES):
             yield batch
             batch, size = [], 1
         batch.append(record)

@@ -1,4 +1,4 @@
-"""A bar for people who wait for Splunk: in a terminal, in Jupyter, and nowhere else."""
+"""Progress bar for terminals and Jupyter."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from rich.console import Console
 T = TypeVar("T")
 
 
-class Progress:
-    """A bar that counts rows, or what `unit` says: of `total` where that is known.
+class ProgressBar:
+    """Count rows, or what `unit` names.
 
-    `show` is None for "where somebody watches".
+    Args:
+        label: text before the bar, shortened to 40 characters.
+        unit: noun behind the count.
+        show: whether to show the bar; None for only in a terminal or in Jupyter.
     """
 
     def __init__(self, label: str, *, unit: str = "rows", show: bool | None = None) -> None:
@@ -41,16 +44,16 @@ class Progress:
         self._bar.stop()
 
     def restart(self) -> None:
-        """Count from 0 again."""
+        """Restart the count at 0."""
         self._bar.update(self._task, completed=0)
 
     def to(self, count: int, total: int | None = None) -> None:
-        """Show that `count` are there."""
+        """Show `count`, of `total` where that is known."""
         self._bar.update(self._task, completed=count, total=total)
 
 
-def counted(blocks: Iterator[list[T]], bar: Progress, total: int | None = None) -> Iterator[list[T]]:
-    """`blocks` of rows, counted by `bar`: of `total`, where that is known."""
+def counted(blocks: Iterator[list[T]], bar: ProgressBar, total: int | None = None) -> Iterator[list[T]]:
+    """Yield `blocks` of rows and count them with `bar`, of `total` where that is known."""
     count = 0
     for block in blocks:
         count += len(block)

@@ -1,4 +1,4 @@
-"""Tries again what may succeed later, with growing pauses, and comes to an end."""
+"""Repeat calls that may succeed later, with growing pauses, up to a time limit."""
 
 from __future__ import annotations
 
@@ -11,36 +11,38 @@ from typing import TypeVar
 from dltk_runtime.splunk.errors import SplunkBusy, SplunkUnreachable
 
 T = TypeVar("T")
-FIRST, LONGEST = 0.2, 15.0  # seconds of the first pause, and of the longest
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 15.0
 
 
-def pauses(first: float = FIRST, longest: float = LONGEST) -> Iterator[float]:
-    """Seconds to wait: doubled each time, and each shortened by chance so that many clients do not come at once."""
+def pauses(first: float = FIRST_PAUSE_SECONDS, longest: float = MAX_PAUSE_SECONDS) -> Iterator[float]:
+    """Yield seconds to wait, doubled each time and shortened at random to spread out clients."""
     pause = first
     while True:
         yield pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         pause = min(2 * pause, longest)
 
 
-def again(call: Callable[[], T], patience: float, stop: threading.Event | None = None) -> T:
-    """What `call` returns. While nobody answers or Splunk is busy it is tried again, until `patience` seconds
-    have passed since the first failure.
+def retry(call: Callable[[], T], patience: float, stop: threading.Event | None = None) -> T:
+    """Return the result of `call`, repeated while Splunk is unreachable or busy.
 
-    A `stop` that is set ends the waiting at once.
+    Args:
+        call: must be safe to repeat.
+        patience: seconds after the first failure in which it is repeated; 0 for a single attempt.
+        stop: ends the pauses when it is set.
 
     Raises:
-        SplunkUnreachable, SplunkBusy: it did not succeed in that time.
-        Whatever else `call` raises, at once.
+        SplunkUnreachable, SplunkBusy: the last failure, when the time is over.
+        Exception: anything else that `call` raises, at once.
     """
     stop = stop or threading.Event()
     waits = pauses()
-    failed = None  # when it did for the first time
+    first_failure: float | None = None
     while True:
         try:
             return call()
         except (SplunkUnreachable, SplunkBusy) as error:
             now = time.monotonic()
-            failed = now if failed is None else failed
+            first_failure = now if first_failure is None else first_failure
             wait = max(next(waits), error.pause if isinstance(error, SplunkBusy) else 0.0)
-            if now + wait > failed + patience or stop.wait(wait):
-                raise error.after(now - failed) from error
+            if now + wait > first_failure + patience or stop.wait(wait):
+                raise error.after(now - first_failure) from error

@@ -1,6 +1,6 @@
-"""Splunk's JSON results, line by line: one document a line, rows and messages mixed.
+"""Parse Splunk's JSON results while they arrive: one document per line, rows and messages mixed.
 
-splunk-sdk's `JSONResultsReader` reads the whole answer before it gives its first row; this reads as it comes.
+splunk-sdk's `JSONResultsReader` reads the whole answer before it returns the first row.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import msgspec
 
 from dltk_runtime.splunk.errors import AnswerUnreadable, SearchFailed
 
-Row = dict[str, Any]  # Splunk's values: text, or a list of texts where a field has several
+Row = dict[str, Any]  # values are text, or a list of texts for a multivalue field
 FAILURES = {"FATAL", "ERROR"}
 
 
 class SplunkWarning(UserWarning):
-    """What Splunk warns of: the search went on, perhaps with fewer rows than there are."""
+    """A warning of Splunk: the search continued, possibly with fewer rows."""
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One message of a search: ``type`` is DEBUG, INFO, WARN, ERROR or FATAL."""
+class SplunkMessage(msgspec.Struct, frozen=True):
+    """A message of a search; ``type`` is DEBUG, INFO, WARN, ERROR or FATAL."""
 
     type: str = "ERROR"
     text: str | None = ""
@@ -34,31 +34,37 @@ class _Line(msgspec.Struct):
     lastrow: bool = False
     result: Row | None = None
     results: list[Row] = []
-    messages: list[Message] = []
+    messages: list[SplunkMessage] = []
 
 
 _decode = msgspec.json.Decoder(_Line).decode_lines
 
 
 @dataclass(slots=True)
-class Rows:
-    """The rows in `lines`, each of which may be several lines with their newlines.
+class ResultReader:
+    """Iterate over the rows in `lines`, whose items are one or more lines with their newlines.
 
-    What was said beside the rows gathers in `messages`, and `ended` turns true at the last row.
+    Args:
+        lines: JSON lines.
+        search: text of the search, for messages.
+        address: address of the Splunk, for messages.
+        messages: collects Splunk's messages, each once.
+        ended: becomes true at the row that Splunk marks as the last.
     """
 
     lines: Iterable[bytes]
     search: str
     address: str
-    messages: list[Message] = field(default_factory=list)
+    messages: list[SplunkMessage] = field(default_factory=list)
     ended: bool = False
 
     def __iter__(self) -> Iterator[list[Row]]:
-        """The rows of the final results, some at a time; previews are left out.
+        """Yield lists of rows of the final results, without previews.
 
         Raises:
-            SearchFailed: a message of type ERROR or FATAL: what comes with it is not what was searched for.
-            AnswerUnreadable: a line is no JSON.
+            SearchFailed: Splunk sent a message of type ERROR or FATAL, so that the rows are
+                incomplete.
+            AnswerUnreadable: a line is not JSON.
         """
         for some in self.lines:
             rows: list[Row] = []
@@ -73,11 +79,11 @@ class Rows:
                 rows += line.results
             yield rows
 
-    def take(self, messages: Iterable[Message]) -> None:
-        """Keep messages, each once; warnings of Splunk become Python's.
+    def take(self, messages: Iterable[SplunkMessage]) -> None:
+        """Collect messages, each once, and issue Splunk's warnings as Python's.
 
         Raises:
-            SearchFailed: as `__iter__`.
+            SearchFailed: a message is of type ERROR or FATAL.
         """
         new = [each for each in messages if each not in self.messages]
         self.messages += new

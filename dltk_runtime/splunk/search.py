@@ -1,4 +1,4 @@
-"""`search`: a search's rows as a DataFrame, streamed from Splunk's export, however many they are."""
+"""`search`: export all rows of a search as a DataFrame, streamed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from dltk_runtime.http_client import Stream
 from dltk_runtime.splunk.columns import Columns
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import (
@@ -21,14 +22,15 @@ from dltk_runtime.splunk.errors import (
     SplunkRefused,
     SplunkUnreachable,
 )
-from dltk_runtime.splunk.progress import Progress, counted
-from dltk_runtime.splunk.retry import again
-from dltk_runtime.splunk.rows import Message, Row, Rows
-from dltk_runtime.splunk.transport import Body
+from dltk_runtime.splunk.progress import ProgressBar, counted
+from dltk_runtime.splunk.retry import retry
+from dltk_runtime.splunk.rows import ResultReader, Row, SplunkMessage
 
-CHUNK = 10_000  # rows, and a few more, that become columns together
+__all__ = ["search"]
+
+CHUNK_ROWS = 10_000  # rows, at least, that are turned into columns together
 _WRITES = re.compile(
-    # What a repetition would do twice. A macro or a saved search may hide any of it.
+    # Commands whose effect a repetition would double, and macros, which may contain them.
     r"`|\|\s*(collect|mcollect|meventcollect|tscollect|stash|outputlookup|outputcsv|outputtext|sendemail|sendalert"
     r"|summaryindex|delete|fit|map|savedsearch|script|runshellscript|si\w+)\b",
     re.IGNORECASE,
@@ -46,37 +48,46 @@ def search(
     timeout: float | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """The rows that `query` finds between two of Splunk's time modifiers or epoch seconds.
-
-    A column of numbers has dtype int64 or float64, ``_time`` is a timestamp in UTC, everything else is text as it
-    came; columns named in `text` stay text. Fields with several values have one a line. Splunk's messages are in
-    ``frame.attrs["messages"]``, and its warnings are Python's.
+    """Return the rows of a search as a DataFrame, streamed from Splunk's export.
 
     Args:
-        query: begins with a command (``| tstats …``) or with what to search for (``index=main error``).
-        connection: default: from the variables ``splunk_access_…``.
-        indexed: only events that were indexed from the first of these moments on and before the second, epoch seconds.
-        timeout: seconds for all of it, without bound by default.
-        progress: show a bar; by default where somebody watches, in a terminal or in Jupyter.
+        query: SPL that begins with a command (``| tstats …``) or with search terms (``index=main
+            error``).
+        earliest: begin of the time range: a time modifier or epoch seconds.
+        latest: end of the time range: a time modifier or epoch seconds.
+        connection: None for the one of the variables ``splunk_access_…``.
+        indexed: only events indexed at or after the first and before the second of these epoch
+            seconds.
+        text: columns that stay text.
+        timeout: seconds for the whole search; None for no limit.
+        progress: show a progress bar; None for only in a terminal or in Jupyter.
+
+    Returns:
+        Columns of numbers have dtype int64 or float64 and ``_time`` is a UTC timestamp; all other
+        columns are text as Splunk sent it, multivalue fields with one value per line.
+        ``frame.attrs["messages"]`` has Splunk's messages; its warnings are issued as
+        `SplunkWarning`.
 
     Raises:
-        SearchFailed: the search is wrong, or a part of Splunk failed, so that rows would be missing.
-        SearchInterrupted: it took longer than `timeout`.
-        SplunkError: Splunk is down, slow or busy for longer than the connection's patience, refuses the token, …
+        SearchFailed: the search is invalid, or a part of Splunk failed so that rows would be
+            missing.
+        SearchInterrupted: the search took longer than `timeout`.
+        SplunkError: Splunk refused the token, or was unreachable or busy for longer than the
+            connection's patience.
     """
     one = Search(query, earliest, latest, connection or Connection.from_env(), timeout, indexed)
     return one.frame(text, progress=progress)
 
 
 def complete(query: str) -> str:
-    """`query` as the REST API wants it: the command ``search`` is not left out there."""
+    """Return `query` with the leading command ``search``, which the REST API requires."""
     stripped = query.strip()
     return stripped if stripped.startswith("|") or re.match(r"search\s", stripped, re.IGNORECASE) else f"search {query}"
 
 
 @dataclass
 class Search:
-    """One search that can be cancelled from another thread. It is run once: by `frame`, `frames` or `rows`."""
+    """A search that another thread can cancel; run it once, with `frame`, `frames` or `rows`."""
 
     query: str
     earliest: str | float
@@ -84,7 +95,7 @@ class Search:
     connection: Connection
     timeout: float | None = None
     indexed: tuple[float, float] | None = None
-    messages: list[Message] = field(default_factory=list)
+    messages: list[SplunkMessage] = field(default_factory=list)
     _reason: str = ""
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -92,14 +103,14 @@ class Search:
         self.connection = self.connection.fresh()
 
     def cancel(self, reason: str = "was cancelled") -> None:
-        """End it now; whoever waits for its rows gets `SearchInterrupted`. Splunk ends an export nobody reads."""
+        """End the search, here and in Splunk; its reader gets `SearchInterrupted`."""
         self._reason = self._reason or reason
         self._stop.set()
-        self.connection.transport.interrupt()
+        self.connection.http.interrupt()
 
     def frame(self, text: Collection[str] = (), *, progress: bool | None = None) -> pd.DataFrame:
-        """All rows. When the connection breaks midway all of it is read again, unless the search may write."""
-        with self._bounded(), Progress(self.query, show=progress) as bar:
+        """Return all rows; a broken connection restarts the search, unless it may write."""
+        with self._bounded(), ProgressBar(self.query, show=progress) as bar:
             repeat = 0.0 if _WRITES.search(self.query) else self.connection.patience
 
             def once() -> pd.DataFrame:
@@ -110,14 +121,14 @@ class Search:
                 return columns.frame()
 
             self._prepare()
-            frame = again(once, repeat, self._stop)
+            frame = retry(once, repeat, self._stop)
         frame.attrs["messages"] = [f"{each.type} {each.text}" for each in self.messages]
         return frame
 
     def frames(self, rows: int = 50_000, text: Collection[str] = ()) -> Iterator[pd.DataFrame]:
-        """The rows in frames of at most `rows` each, typed each by itself, in bounded memory.
+        """Yield frames of at most `rows` rows in bounded memory, each with its own dtypes.
 
-        A connection that breaks midway is an error: the first frames are already in somebody's hands.
+        A broken connection is an error, because the caller already has the first frames.
         """
         with contextlib.closing(self.rows()) as each:
             while chunk := list(itertools.islice(each, rows)):
@@ -126,38 +137,38 @@ class Search:
                 yield columns.frame()
 
     def rows(self) -> Generator[Row]:
-        """The rows as Splunk gives them: text, lists of text."""
+        """Yield rows as Splunk sends them: values are text or lists of text."""
         with self._bounded():
             self._prepare()
             for some in self._stream():
                 yield from some
 
     def _prepare(self) -> None:
-        """Wait for a Splunk that answers; from here on it is known which API it has."""
+        """Wait until Splunk answers; splunk-sdk then knows the version of its API."""
         self.connection.call("server/info", lambda service: service.disable_v2_api, stop=self._stop)
 
     def _stream(self) -> Iterator[list[Row]]:
         with contextlib.closing(self._export()) as body:
-            rows = Rows(body.lines(), self.query, self.connection.address, self.messages)
+            rows = ResultReader(body.lines(), self.query, self.connection.address, self.messages)
             count = 0
             for some in rows:
                 count += len(some)
                 yield some
         if count and not (body.framed or rows.ended):
-            raise SplunkUnreachable(self.connection.address, "the rows broke off before the last one", "Try again.")
+            raise SplunkUnreachable(self.connection.address, "the answer ended before the last row", "Try again.")
 
-    def _export(self) -> Body:
+    def _export(self) -> Stream:
         indexed = dict(zip(("index_earliest", "index_latest"), self.indexed or (), strict=False))
         try:
             with self.connection.explained("search"):
-                body: Body = self.connection.service.jobs.export(
+                body: Stream = self.connection.service.jobs.export(
                     complete(self.query),
                     earliest_time=self.earliest,
                     latest_time=self.latest,
                     **indexed,
                     output_mode="json",
                     preview="false",
-                    # The default lets a dead indexer's rows be missing without an error.
+                    # By default the rows of an unavailable indexer are missing without an error.
                     allow_partial_results="false",
                 )
                 return body
@@ -166,7 +177,7 @@ class Search:
 
     @contextlib.contextmanager
     def _bounded(self) -> Iterator[None]:
-        """End the search after `timeout`, and its connection whatever happens."""
+        """Cancel the search after `timeout`, and close its connection in any case."""
         timer = threading.Timer(self.timeout or 0, self.cancel, [f"took longer than {self.timeout} s"])
         timer.daemon = True
         if self.timeout:
@@ -179,20 +190,20 @@ class Search:
             raise
         finally:
             timer.cancel()
-            self.connection.transport.interrupt()
+            self.connection.http.interrupt()
 
 
 def failed(query: str, error: SplunkRefused) -> SplunkError:
-    """HTTP 400 is what a search gets that cannot be parsed."""
+    """Return `SearchFailed` for HTTP 400, the answer to invalid SPL, else the error itself."""
     return SearchFailed(query, [error.answer]) if error.status == 400 else error
 
 
 def chunks(blocks: Iterable[list[Row]]) -> Iterator[list[Row]]:
-    """The rows of `blocks` in lists of some `CHUNK`."""
+    """Yield the rows of `blocks` in lists of about `CHUNK_ROWS`."""
     chunk: list[Row] = []
     for block in blocks:
         chunk += block
-        if len(chunk) >= CHUNK:
+        if len(chunk) >= CHUNK_ROWS:
             yield chunk
             chunk = []
     yield chunk

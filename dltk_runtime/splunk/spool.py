@@ -1,12 +1,13 @@
-"""Lines on disk until somebody has taken them: a queue that outlives the process.
+"""Queue of lines on disk that outlives the process.
 
 ::
 
-    <folder>/<name>/lock          held by the process that works on this queue
-                    000001.jsonl  segments, appended to; each line one event
-                    000001.done   bytes of that segment that were taken
+    <folder>/<name>/lock          held by the process that uses this queue
+                    000001.jsonl  segments, append-only; one event per line
+                    000001.done   bytes of that segment that were removed
 
-A line is written with one system call and without waiting for the disk: it outlives a kill, not a power cut.
+A line is written with one system call and without fsync: it survives a kill, but not a power
+failure.
 """
 
 from __future__ import annotations
@@ -23,38 +24,38 @@ from typing import Self
 
 from dltk_runtime.files import atomic
 
-SEGMENT = 1024**2  # bytes from which on a new segment is begun
+SEGMENT_BYTES = 1024**2  # size above which a new segment is started
 
 
 @dataclass(slots=True)
 class Spool:
-    """One queue of lines. `put` may be called by any thread; one thread takes."""
+    """A queue of lines: any thread may call `put`, one thread calls `peek` and `take`."""
 
     folder: Path
     _lock_file: int
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _number: int = 0  # of the segment that is written to
+    _number: int = 0  # of the current segment
     _file: int = -1
-    _written: int = 0  # bytes of it
-    _taken: dict[int, int] = field(default_factory=dict)  # bytes of each segment; its file is for the next process
-    size: int = 0  # bytes of all lines that were not taken yet
+    _written: int = 0  # bytes of the current segment
+    _taken: dict[int, int] = field(default_factory=dict)  # removed bytes per segment, also kept in its .done file
+    size: int = 0  # bytes of all lines in the queue
 
     @classmethod
     def create(cls, folder: Path) -> Self:
-        """A new queue below `folder`.
+        """Create a queue below `folder`.
 
         Raises:
-            OSError: it cannot be written there.
+            OSError: the folder cannot be written.
         """
         while True:
             own = folder / secrets.token_hex(8)
             own.mkdir(parents=True)
-            if (lock := _locked(own)) is not None:  # else another process has taken it for one left behind
+            if (lock := _locked(own)) is not None:  # else another process took it over
                 return cls(own, lock)
 
     @classmethod
     def left_behind(cls, folder: Path) -> Iterator[Self]:
-        """The queues below `folder` that no process works on any more; from now on they are this process's."""
+        """Take over the queues below `folder` whose processes have ended."""
         for name in sorted(atomic.names_in(folder)):
             lock = _locked(folder / name)
             if lock is not None:
@@ -63,35 +64,35 @@ class Spool:
                 yield spool
 
     def put(self, line: bytes) -> None:
-        """Append one line, which ends in a newline and holds no other.
+        """Append one line, which ends in a newline and contains no other.
 
         Raises:
-            OSError: the disk does not take it; then the queue is as it was.
+            OSError: the line cannot be written; the queue is unchanged.
         """
         with self._lock:
-            if self._file < 0 or self._written >= SEGMENT:
+            if self._file < 0 or self._written >= SEGMENT_BYTES:
                 self._begin_segment()
             count = os.write(self._file, line)
-            if count < len(line):  # a full disk takes what it can
+            if count < len(line):  # the disk is full
                 os.ftruncate(self._file, self._written)
                 raise OSError(f"only {count} of {len(line)} bytes could be written")
             self._written += count
             self.size += count
 
     def peek(self, most: int) -> list[bytes]:
-        """The oldest lines, at most `most` and all of one segment; none when there are none."""
+        """Return the oldest lines, at most `most` and from one segment, or an empty list."""
         for number in self._segments():
-            with self._path(number).open("rb") as file:
-                file.seek(self._position(number))
-                lines = [line for line, _ in zip(file, range(most), strict=False) if line.endswith(b"\n")]
+            lines = self._read(number, most)
+            if not lines and number >= self._number:
+                return []  # the current segment, or one that `put` is about to use
+            lines = lines or self._read(number, most)  # `put` may have filled the segment since
             if lines:
                 return lines
-            if number != self._number:
-                self._remove(number)
+            self._remove(number)
         return []
 
     def take(self, lines: list[bytes]) -> None:
-        """Forget the lines that `peek` gave."""
+        """Remove the lines that `peek` returned."""
         number = self._segments()[0]
         count = sum(map(len, lines))
         with self._lock:
@@ -104,7 +105,7 @@ class Spool:
             atomic.write(self._done(number), str(taken).encode(), durable=False)
 
     def close(self) -> None:
-        """Leave the queue to the next process; an empty one is removed."""
+        """Release the queue to the next process, or remove it when it is empty."""
         if not self.peek(1):
             for path in self.folder.iterdir():
                 path.unlink()
@@ -123,6 +124,12 @@ class Spool:
     def _segments(self) -> list[int]:
         return sorted(int(path.stem) for path in self.folder.glob("*.jsonl"))
 
+    def _read(self, number: int, most: int) -> list[bytes]:
+        """Return the oldest whole lines of a segment."""
+        with self._path(number).open("rb") as file:
+            file.seek(self._position(number))
+            return [line for line, _ in zip(file, range(most), strict=False) if line.endswith(b"\n")]
+
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06}.jsonl"
 
@@ -130,7 +137,7 @@ class Spool:
         return self.folder / f"{number:06}.done"
 
     def _position(self, number: int) -> int:
-        """Bytes of a segment that were taken."""
+        """Return the removed bytes of a segment."""
         if number not in self._taken:
             try:
                 self._taken[number] = int(atomic.read_short(self._done(number)))
@@ -139,7 +146,7 @@ class Spool:
         return self._taken[number]
 
     def _mend(self) -> None:
-        """Cut off a line that a kill left unfinished, and see how much there is."""
+        """Cut off a line that a kill left unfinished, and count the waiting bytes."""
         segments = self._segments()
         for number in segments:
             whole = self._path(number).read_bytes().rpartition(b"\n")
@@ -153,11 +160,11 @@ class Spool:
 
 
 def _locked(folder: Path) -> int | None:
-    """The lock of a queue, if nobody holds it. It is given back by the end of the process, however it comes."""
+    """Lock a queue; None if another process holds it. The end of the process releases the lock."""
     try:
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
     except (FileNotFoundError, NotADirectoryError):
-        return None  # removed by another process meanwhile, or no queue
+        return None  # removed by another process meanwhile, or not a queue
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

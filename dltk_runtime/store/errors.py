@@ -1,17 +1,65 @@
-"""dltk_runtime.store.errors."""
+"""Errors of the model store beside `StoreDamaged` and `NotStored`, which others raise too."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from dltk_runtime.errors import StoreError
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.store.interface import Version
 
 
 class VersionUnknown(StoreError):
-    """No such model or version."""
+    """The model or version does not exist."""
 
     http_status = 404
 
 
+class VersionMissing(VersionUnknown):
+    """The model has no version of that number."""
+
+    def __init__(self, version: Version, where: str, committed: Sequence[int]) -> None:
+        missing = f"version {version.number}" if version.number else f"files of an old volume in {version.where}"
+        existing = ", ".join(map(str, committed)) or "none"
+        super().__init__(
+            f"{version.name} has no {missing}; committed versions in {where}: {existing}. "
+            "List all models with 'dltk models list'."
+        )
+
+
+class VersionRemoved(VersionUnknown):
+    """The version was removed, or its fit has not committed it."""
+
+    def __init__(self, version_id: VersionId, where: str) -> None:
+        super().__init__(f"{version_id} has no manifest in {where}: it was removed, or never committed.")
+
+
+class NoEarlierVersion(VersionUnknown):
+    """A rollback is not possible."""
+
+    def __init__(self, name: ModelName, current: int, where: str) -> None:
+        super().__init__(
+            f"{name} has nothing before version {current} to go back to in {where}. "
+            f"See its versions with 'dltk models show {name.algorithm} {name.model}'."
+        )
+
+
 class NotExported(StoreError):
-    """A version's files were not copied out: there are none, or others are in the way."""
+    """A version's files were not copied: there are none, or files of these names exist."""
 
     http_status = 409
+
+
+class NothingToExport(NotExported):
+    """The version has no files of the notebook."""
+
+    def __init__(self, version_id: VersionId) -> None:
+        super().__init__(f"{version_id} has no files of its own to export: its save stored nothing.")
+
+
+class ExportBlocked(NotExported):
+    """The target folder has files of these names."""
+
+    def __init__(self, to: Path, existing: Sequence[str]) -> None:
+        super().__init__(f"{to} has {', '.join(existing)} already. Choose another folder, or overwrite with --force.")

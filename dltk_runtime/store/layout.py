@@ -1,60 +1,91 @@
-"""Where the files of models lie below ``versions``: ``<algorithm>/<model>/<number>/``, and ``current`` beside them.
+"""Where the files of models are below the models' folder.
 
-Every apply asks for these paths, and pathlib takes longer to join them than the system to open what they name; so they
-are kept.
+::
+
+    umap_default.json       of an old volume: what a DSDL container saved; version 0
+    versions/umap/default/
+        current             "3": the version that apply uses
+        reserved-7          the highest number given out; it stays, so that no number is used twice
+        3/                  a version: complete, since its manifest exists
+            umap_default.json   what the notebook's save wrote
+            code.json           the notebook and its helpers, as they were
+            summary.json        str(model) and its summary
+            version.json        the manifest, written last
+            undecided           from the commit until its fit has promoted it or kept it back
+        7/                  a fit is running, or was killed: no manifest
+        removed-2/          being removed: no longer a version
+
+Every apply asks for these paths. They are cached, because pathlib takes longer to join them than
+the system to open the files.
 """
 
 from __future__ import annotations
 
 import functools
+import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.files import atomic
-from dltk_runtime.names import ModelName
-from dltk_runtime.store.version import Version
+from dltk_runtime.names import ModelName, VersionId
 
 CURRENT = "current"
+MANIFEST = "version.json"
+CODE = "code.json"
+DESCRIPTION = "summary.json"
+KEPT_MODEL = "model.cloudpickle"
+OURS = frozenset({CODE, DESCRIPTION, KEPT_MODEL, MANIFEST})  # a notebook's files contain a "_": none has such a name
+UNDECIDED = "undecided"
+REMOVED_PREFIX = "removed-"
+RESERVED_PREFIX = "reserved-"
+MAX_NUMBER_DIGITS = 18
+_NUMBER = re.compile(rf"[1-9][0-9]{{0,{MAX_NUMBER_DIGITS - 1}}}", re.ASCII)
+_NUMBERED = re.compile(rf"(?:{RESERVED_PREFIX}|{REMOVED_PREFIX})?({_NUMBER.pattern})", re.ASCII)
+
+
+def load_name(version_id: VersionId) -> str:
+    """Return the argument of `save` and `load`, relative to the models' folder."""
+    if version_id.number == 0:
+        return version_id.name.legacy
+    return f"versions/{version_id.algorithm}/{version_id.model}/{version_id.number}/{version_id.name.legacy}"
 
 
 @functools.lru_cache(maxsize=1024)
-def folder_of(versions: Path, name: ModelName) -> Path:
-    """The folder of a model."""
+def model_folder(versions: Path, name: ModelName) -> Path:
+    """Return the folder of a model's versions."""
     return versions / name.algorithm / name.model
 
 
 @functools.lru_cache(maxsize=1024)
-def version_of(versions: Path, name: ModelName, number: int) -> Version:
-    """A version, whether it exists or not."""
-    return Version(name, number, folder_of(versions, name) / str(number))
+def current_file(versions: Path, name: ModelName) -> Path:
+    """Return the file that names the version which apply uses."""
+    return model_folder(versions, name) / CURRENT
 
 
-@functools.lru_cache(maxsize=1024)
-def current_of(versions: Path, name: ModelName) -> Path:
-    """The file that names the version which apply uses."""
-    return folder_of(versions, name) / CURRENT
-
-
-def named(versions: Path, name: ModelName) -> int | None:
-    """The number in the file `current`; None without a usable one.
+def current_number(versions: Path, name: ModelName) -> int | None:
+    """Return the number in the file `current`; None when it is missing or holds no number.
 
     Raises:
-        StoreDamaged: the file is there and cannot be read.
+        StoreDamaged: the file exists and cannot be read.
     """
-    path = current_of(versions, name)
+    path = current_file(versions, name)
     try:
         text = atomic.read_short(path).strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StoreDamaged(f"{path} cannot be read: {error.strerror}. Check the volume and its rights.") from error
-    return int(text) if text.isdigit() and len(text) < 19 else None
+        raise StoreDamaged(f"{path} cannot be read: {error.strerror}. Check the volume and its permissions.") from error
+    return int(text) if text.isdigit() and len(text) <= MAX_NUMBER_DIGITS else None
+
+
+# ------------------------------------------------------------ entries of folders
 
 
 def names(versions: Path, model: str | None = None) -> Iterator[ModelName]:
-    """The models that have a folder; only those called `model`, when given."""
+    """Yield the models that have a folder, sorted; only those called `model`, if given."""
     for algorithm in _folders(versions):
         for folder in _folders(algorithm) if model is None else [algorithm / model]:
             with suppress(NameInvalid):  # lost+found and other folders that are not ours
@@ -62,5 +93,45 @@ def names(versions: Path, model: str | None = None) -> Iterator[ModelName]:
                     yield ModelName(algorithm.name, folder.name)
 
 
+def committed(folder: Path) -> list[int]:
+    """Return the numbers of the complete versions in a model's folder, ascending."""
+    numbers = sorted(int(name) for name in atomic.names_in(folder) if _NUMBER.fullmatch(name))
+    # Without a Path for each: /metrics counts thousands.
+    return [number for number in numbers if os.path.exists(f"{folder}/{number}/{MANIFEST}")]  # noqa: PTH110
+
+
+def highest(folder: Path) -> int:
+    """Return the highest number in a model's folder: versions, reserved and removed ones."""
+    return max(map(number_in, atomic.names_in(folder)), default=0)
+
+
+def number_in(entry: str) -> int:
+    """Return the number in an entry's name: 7 for ``7`` and ``reserved-7``, else 0."""
+    found = _NUMBERED.fullmatch(entry)
+    return int(found[1]) if found else 0
+
+
 def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+# ------------------------------------------------------------ an old volume
+
+
+def legacy_time(models: Path, name: ModelName) -> float | None:
+    """Return when the model's files of an old volume changed last; None without any.
+
+    In seconds since the epoch. ``umap_a`` and ``umap_a.json`` belong to the model ``a``;
+    ``umap_a_b.json`` is taken for a file of the model ``a_b``.
+    """
+    times = []
+    for entry in atomic.names_in(models):
+        if _belongs_to(entry, name.legacy):
+            with suppress(FileNotFoundError):
+                times.append((models / entry).lstat().st_mtime)
+    return max(times, default=None)
+
+
+def _belongs_to(entry: str, flat_name: str) -> bool:
+    following = entry[len(flat_name) : len(flat_name) + 1]
+    return entry.startswith(flat_name) and not following.isalnum() and following != "_"

@@ -1,35 +1,22 @@
-"""What a version says about itself: ``version.json``, written last and therefore the proof that it is whole."""
+"""The manifest of a version, ``version.json``: written last, so it marks a complete version."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from dltk_runtime.errors import StoreDamaged
-from dltk_runtime.tables.baseline import Baseline
+from dltk_runtime.names import VersionId
+from dltk_runtime.secret_names import parameters_without_secrets
+from dltk_runtime.tables.feature import Feature
 
-MANIFEST = "version.json"
-FORMAT = 1  # raised when an older runtime could not read what is written
-# Ends of keys whose values never reach the disk (promise 9), written without their underscores and dashes.
-_SECRET = ("sessionkey", "authorization", "token", "password", "passwd", "secret", "apikey")
-
-
-class Feature(msgspec.Struct, frozen=True):
-    """One column that the fit used; `kind` is its dtype as the frame had it, such as ``int64`` or ``object``."""
-
-    name: str
-    kind: str
-    baseline: Baseline | None = None  # how its values were spread; none in versions of older runtimes
+MANIFEST_FORMAT = 1  # raised when an older runtime could not read what is written
 
 
 class SourceHash(msgspec.Struct, frozen=True):
-    """One notebook or helper the fit's code came from; `path` is its display name, such as ``umap.ipynb``."""
+    """One notebook or helper of the fit's code; `path` is its display name: ``umap.ipynb``."""
 
     name: str
     path: str
@@ -45,14 +32,14 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What only the fit knows about a version. Numbers that are not finite are kept as null."""
+    """What the fit states about a version. Numbers that are not finite are stored as null."""
 
     sources: list[SourceHash] = []
     parameters: dict[str, str] = {}
     targets: list[str] = []
     features: list[Feature] = []
     rows: int = 0
-    info: Any = None  # what `fit` returned, as JSON has it
+    info: Any = None  # what `fit` returned, as JSON values
     metrics: dict[str, float | None] = {}
     libraries: dict[str, str] = {}
     job: str = ""
@@ -61,7 +48,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Facts, frozen=True, kw_only=True):
-    """The facts, and what the store knows. `time` (UTC) is that of the commit."""
+    """The fit's facts and what the store adds. `time` (UTC) is the time of the commit."""
 
     format: int
     algorithm: str
@@ -71,47 +58,33 @@ class Manifest(Facts, frozen=True, kw_only=True):
     files: list[StoredFile]
 
 
-def without_secrets(parameters: Mapping[str, str]) -> dict[str, str]:
-    """`parameters` without those whose key says that the value is a secret: session keys, tokens, passwords."""
-    return {key: value for key, value in parameters.items() if not _names_secret(key)}
+def complete(version_id: VersionId, facts: Facts, files: list[StoredFile]) -> Manifest:
+    """Return the manifest of a version that is committed now; drops secret parameters."""
+    return Manifest(
+        **msgspec.structs.asdict(facts) | {"parameters": parameters_without_secrets(facts.parameters)},
+        format=MANIFEST_FORMAT,
+        algorithm=version_id.algorithm,
+        model=version_id.model,
+        number=version_id.number,
+        time=datetime.now(UTC),
+        files=files,
+    )
 
 
-def _names_secret(key: str) -> bool:
-    return key.lower().replace("_", "").replace("-", "").endswith(_SECRET)
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest in a version's folder; parsed again only when the file has changed.
+def parse(text: bytes, where: str) -> Manifest:
+    """Return the manifest in `text`; `where` names its place in errors.
 
     Raises:
-        FileNotFoundError: the folder holds no whole version.
-        StoreDamaged: the file is there and is no manifest.
+        StoreDamaged: it is not a manifest, or one of a newer runtime.
     """
-    path = _path_in(folder)
     try:
-        found = os.stat(path)  # noqa: PTH116 - see `_path_in`
-        return _parsed(path, found.st_mtime_ns, found.st_ino, found.st_size)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError(path) from error
-    except OSError as error:
-        raise StoreDamaged(f"{path} cannot be read: {error.strerror}. Check the volume and its rights.") from error
-
-
-@lru_cache(maxsize=1024)  # every apply asks, and pathlib takes longer to join than the system to look
-def _path_in(folder: Path) -> str:
-    return str(folder / MANIFEST)
-
-
-@lru_cache(maxsize=256)
-def _parsed(path: str, mtime_ns: int, inode: int, size: int) -> Manifest:  # noqa: ARG001 - they are the cache's key
-    try:
-        manifest = msgspec.json.decode(Path(path).read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(text, type=Manifest)
     except msgspec.DecodeError as error:
         raise StoreDamaged(
-            f"{path} is damaged: {error}. Make another version current with 'dltk models promote', or fit again."
+            f"{where} is damaged: {error}. Make another version current with 'dltk models promote', or fit again."
         ) from error
-    if manifest.format > FORMAT:
+    if manifest.format > MANIFEST_FORMAT:
         raise StoreDamaged(
-            f"{path} has format {manifest.format}, and this runtime reads up to {FORMAT}. Use a newer one."
+            f"{where} has format {manifest.format}, and this runtime reads up to {MANIFEST_FORMAT}. Use a newer one."
         )
     return manifest

@@ -1,33 +1,23 @@
-"""The model store: which models there are, which version of each is current, and what may go.
-
-It lies under ``app/model/data/versions`` and is shared by every process and replica that sees the volume.
-Nothing here is locked: each change is one step of the file system (make a folder, rename, replace).
-"""
+"""The model store: which models exist, which version is current, which versions may be removed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
+from typing import Self
 
-import msgspec
-
-from dltk_runtime.errors import StoreDamaged, StoreError
-from dltk_runtime.files import atomic
-from dltk_runtime.names import ModelName, checked
+from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.names import ModelName, VersionId, checked
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import layout, legacy, removal, reservation
-from dltk_runtime.store import version as versions
-from dltk_runtime.store.errors import VersionUnknown
-from dltk_runtime.store.layout import CURRENT
-from dltk_runtime.store.manifest import MANIFEST, Facts, Feature, Manifest, SourceHash, StoredFile
-from dltk_runtime.store.reservation import Reservation
-from dltk_runtime.store.version import DAY, Version
+from dltk_runtime.store.errors import NoEarlierVersion, VersionMissing, VersionUnknown
+from dltk_runtime.store.file_store import FileStore
+from dltk_runtime.store.interface import Reservation, Store, Version
+from dltk_runtime.store.manifest import Facts, Manifest, SourceHash, StoredFile
+from dltk_runtime.store.version import ABANDONED_SECONDS
 
 __all__ = [
     "Facts",
-    "Feature",
     "Manifest",
     "ModelName",
     "ModelStore",
@@ -39,146 +29,128 @@ __all__ = [
 
 
 class ModelStore:
-    """The versions below `paths`; `prune` leaves the `keep` newest of each model. Holds no state of its own."""
+    """The rules over a `Store`; has no state. `prune` leaves the `keep` newest of each model."""
 
-    def __init__(self, paths: Paths, keep: int) -> None:
-        self._models = paths.models
-        self._versions = paths.versions
+    def __init__(self, store: Store, keep: int) -> None:
+        self._store = store
         self._keep = keep
 
-    # ------------------------------------------------------------ looking
+    @classmethod
+    def open(cls, paths: Paths, keep: int) -> Self:
+        """Return the model store of a home."""
+        return cls(FileStore(paths), keep)
+
+    # ------------------------------------------------------------ read
 
     def current(self, name: ModelName) -> Version | None:
-        """The committed version that apply uses; None when version 0 is, or nothing was committed.
+        """Return the committed version that apply uses; None when that is version 0.
 
-        Three system calls as a rule. When ``current`` is missing, or names a version that is not whole, the newest
-        whole version serves.
+        When no version was promoted, or the promoted one is not complete, the newest complete
+        version serves. Takes three system calls as a rule.
         """
-        number = self._named(name)
+        number = self._store.current(name)
         if number == 0 and self.has_legacy(name):
             return None
-        if number and _is_whole(version := self._version(name, number)):
+        if number and _is_complete(version := self._version(name, number)):
             return version
         return self._newest(name)
 
     def serving(self, name: ModelName) -> Version:
-        """The version that apply uses: the current one, or else version 0, whatever lies there."""
+        """Return the version that apply uses: the current one, else version 0."""
         return self.current(name) or self._version(name, 0)
 
     def versions(self, name: ModelName) -> list[Version]:
-        """The committed versions, oldest first."""
-        return [self._version(name, number) for number in versions.committed(self._folder(name))]
+        """Return the committed versions, oldest first."""
+        return [self._version(name, number) for number in self._store.committed(name)]
 
     def get(self, name: ModelName, number: int) -> Version:
-        """That version; number 0 when there are files of an old volume.
+        """Return that version; number 0 when there are files of an old volume.
 
         Raises:
-            VersionUnknown: there is none of that number.
+            VersionMissing: there is none of that number.
         """
         version = self._version(name, number)
-        if (version.folder / MANIFEST).exists() or (number == 0 and self.has_legacy(name)):
+        committed = self._store.committed(name)
+        if number in committed or (number == 0 and self.has_legacy(name)):
             return version
-        there = ", ".join(str(each.number) for each in self.versions(name)) or "none"
-        wanted = f"version {number}" if number else f"files of an old volume in {self._models}"
-        raise VersionUnknown(
-            f"{name} has no {wanted}; committed versions in {self._folder(name)}: {there}. "
-            "List all models with 'dltk models list'."
-        )
+        raise VersionMissing(version, self._store.where(name), committed)
 
     def models(self) -> list[ModelName]:
-        """The models with a committed version, in the order of their names."""
-        return sorted(name for name in self._names() if versions.committed(self._folder(name)))
+        """Return the models with a committed version, in the order of their names."""
+        return sorted(name for name in self._store.names() if self._store.committed(name))
 
     def counts(self) -> list[int]:
-        """How many versions each model has, in no order; fast for hundreds of models."""
-        return [number for name in self._names() if (number := len(versions.committed(self._folder(name))))]
+        """Return how many versions each model has, in no order; fast for hundreds of models."""
+        return [number for name in self._store.names() if (number := len(self._store.committed(name)))]
 
     def algorithm_of(self, model: str, algorithms: Iterable[str]) -> str | None:
-        """The algorithm that was fitted last under this model name; None when nobody knows.
+        """Return the algorithm that was fitted last under this model name; None if unknown.
 
-        Committed versions count first. Without any, the flat files of an old volume, ``<algorithm>_<model>…``, say
-        which of `algorithms` it was.
+        Committed versions count first. Without any, the files of an old volume decide among
+        `algorithms`: those named ``<algorithm>_<model>…``.
 
         Raises:
-            NameInvalid: `model` cannot be a model's name.
+            NameInvalid: `model` is not a valid model name.
         """
-        checked("a model", model)
-        fitted = [(time, name.algorithm) for name in self._names(model) if (time := self._fitted_at(name))]
+        checked("model", model)
+        fitted = [(time, name.algorithm) for name in self._store.names(model) if (time := self._fitted_at(name))]
         if fitted:
             return max(fitted)[1]
-        saved = [(at, each) for each in algorithms if (at := legacy.saved_at(self._models, each, model)) is not None]
+        saved = [(at, each) for each in algorithms if (at := self._legacy_time(each, model)) is not None]
         return max(saved)[1] if saved else None
 
     def has_legacy(self, name: ModelName) -> bool:
-        """Whether files or a folder of an old volume carry the model's flat name."""
-        return bool(legacy.saved_as(self._models, name))
+        """Return whether files or a folder of an old volume have the model's flat name."""
+        return self._store.legacy_time(name) is not None
 
-    # ------------------------------------------------------------ changing
+    # ------------------------------------------------------------ write
 
     def reserve(self, name: ModelName) -> Reservation:
-        """The next number, with an empty folder to save into.
+        """Reserve the next number, with an empty folder to save into.
 
         Raises:
-            NotStored: the folder cannot be made.
+            NotStored: it cannot be written.
         """
-        folder = self._folder(name)
-        try:
-            number = reservation.reserve(folder)
-        except OSError as error:
-            raise atomic.not_stored(f"A new version of {name}", folder, error) from error
-        return Reservation(self._version(name, number))
+        return self._store.reserve(name)
 
     def promote(self, version: Version) -> None:
-        """Make `version` the current one; 0 hands the model back to the files of an old volume.
+        """Make `version` the current one; number 0 makes the files of an old volume serve again.
 
         Raises:
-            VersionUnknown, StoreDamaged: it is not whole.
-            NotStored: ``current`` cannot be written.
+            VersionUnknown, StoreDamaged: it is not complete.
+            NotStored: it cannot be written.
         """
-        self._verify(version)
-        before = self._named(version.name)
-        self._point(version.name, version.number)
-        # A prune elsewhere hides a version and then looks at `current`; here it is the other way round. Whoever comes
-        # second sees the other, so that `current` never names a version that was pruned at the same moment.
-        try:
-            self._verify(version)
-        except StoreError:
-            if before is not None:
-                self._point(version.name, before)
-            raise
-        version.decided()
+        if version.number == 0:
+            self.get(version.name, 0)
+        self._store.promote(version.id)
 
     def promote_if_first(self, version: Version) -> bool:
-        """Make `version` current if nothing else can serve, for a fit whose own apply or load failed; whether it is.
+        """Make `version` current if nothing else can serve; return whether it is current.
 
-        Files of an old volume count as something that can serve: then version 0 stays in force.
-        """
-        path = self._folder(version.name) / CURRENT
-        first = 0 if self.has_legacy(version.name) else version.number
-        try:
-            made = atomic.create(path, b"%d\n" % first)
-        except OSError as error:
-            raise atomic.not_stored(f"The current version of {version.name}", path, error) from error
-        if not made and self._named(version.name) is None:  # a kill left it empty
-            self._point(version.name, first)
-        version.decided()
-        return self.current(version.name) == version
-
-    def rollback(self, name: ModelName) -> Version:
-        """Make the newest whole version before the current one current; version 0 when only old files are left.
+        For a fit whose own apply or load failed. With files of an old volume, version 0 stays
+        current.
 
         Raises:
-            VersionUnknown: there is no earlier one.
+            NotStored: it cannot be written.
+        """
+        self._store.keep_back(version.id, 0 if self.has_legacy(version.name) else version.number)
+        return self.serving(version.name).id == version.id
+
+    def rollback(self, name: ModelName) -> Version:
+        """Make the newest complete version before the current one current.
+
+        That is version 0 when only files of an old volume are left.
+
+        Raises:
+            NoEarlierVersion: there is none.
+            NotStored: it cannot be written.
         """
         now = self.serving(name).number
         for version in self._before(name, now):
             with suppress(VersionUnknown, StoreDamaged):
                 self.promote(version)
                 return version
-        raise VersionUnknown(
-            f"{name} has nothing before version {now} to go back to in {self._folder(name)}. "
-            f"See its versions with 'dltk models show {name.algorithm} {name.model}'."
-        )
+        raise NoEarlierVersion(name, now, self._store.where(name))
 
     def note(self, version: Version, notice: str) -> None:
         """Add a notice to the manifest, such as why the stored model did not load.
@@ -187,69 +159,41 @@ class ModelStore:
             VersionUnknown: it was removed.
             NotStored: it cannot be written.
         """
-        manifest = version.manifest()
-        noted = msgspec.structs.replace(manifest, notices=[*manifest.notices, notice])
-        try:
-            atomic.write(version.folder / MANIFEST, atomic.to_json(noted))
-        except OSError as error:
-            raise atomic.not_stored(f"A notice on {version}", version.folder, error) from error
+        self._store.note(version.id, notice)
 
     def prune(self, name: ModelName, in_use: Collection[int] = ()) -> list[int]:
-        """Remove all versions but the current, the newest ones, and those `in_use`; the numbers removed.
+        """Remove all versions but the current one, the newest ones and those `in_use`.
 
-        A version whose fit has not come to promoting it yet, here or in a replica, stays for a day.
+        Returns the numbers removed. A version stays for a day while its fit, here or in a
+        replica, has not decided on its promotion.
         """
-        there = self.versions(name)
-        kept = {version.number for version in there[-self._keep :]} | {self.serving(name).number, *in_use}
-        may_go = (version for version in there if version.number not in kept and not version.is_undecided())
-        return [version.number for version in may_go if self._remove(version)]
+        committed = self._store.committed(name)
+        kept = {*committed[-self._keep :], self.serving(name).number, *in_use}
+        may_go = (number for number in committed if number not in kept)
+        return [number for number in may_go if self._store.remove(VersionId(name, number))]
 
     def delete(self, name: ModelName) -> None:
         """Remove a model with all its versions; the files of an old volume stay.
 
         Raises:
-            VersionUnknown: there is no such model.
+            VersionMissing: there is no such model.
             NotStored: it cannot be removed.
         """
-        if not self.versions(name):
-            self.get(name, 1)  # says what is there instead
-        folder = self._folder(name)
-        try:
-            (folder / CURRENT).unlink(missing_ok=True)
-            for version in self.versions(name):
-                removal.discard(removal.hide(version.folder))
-        except OSError as error:
-            raise atomic.not_stored(f"The removal of {name}", folder, error) from error
+        if not self._store.committed(name):
+            self.get(name, 1)  # raises
+        self._store.delete(name)
 
-    def sweep(self, older_than: float = DAY) -> list[Path]:
-        """Remove what kills left behind: half-removed versions, and folders without manifest and temporary files
-        that nothing has changed for `older_than` seconds (a fit may run in another replica). Returns what went.
+    def sweep(self, older_than: float = ABANDONED_SECONDS) -> list[str]:
+        """Remove what killed processes left; return what was removed.
+
+        What has changed within `older_than` seconds stays.
         """
-        return [path for name in list(self._names()) for path in removal.sweep(self._folder(name), older_than)]
+        return self._store.sweep(older_than)
 
-    # ------------------------------------------------------------ the folders
-
-    def _folder(self, name: ModelName) -> Path:
-        return layout.folder_of(self._versions, name)
+    # ------------------------------------------------------------ helpers
 
     def _version(self, name: ModelName, number: int) -> Version:
-        return layout.version_of(self._versions, name, number)
-
-    def _named(self, name: ModelName) -> int | None:
-        return layout.named(self._versions, name)
-
-    def _point(self, name: ModelName, number: int) -> None:
-        path = self._folder(name) / CURRENT
-        try:
-            atomic.write(path, b"%d\n" % number)
-        except OSError as error:
-            raise atomic.not_stored(f"The current version of {name}", path, error) from error
-
-    def _verify(self, version: Version) -> None:
-        if version.number == 0:
-            self.get(version.name, 0)
-        else:
-            version.verify()
+        return self._store.version(VersionId(name, number))
 
     def _before(self, name: ModelName, number: int) -> Iterator[Version]:
         yield from (version for version in reversed(self.versions(name)) if version.number < number)
@@ -257,29 +201,20 @@ class ModelStore:
             yield self._version(name, 0)
 
     def _newest(self, name: ModelName) -> Version | None:
-        return next((version for version in reversed(self.versions(name)) if _is_whole(version)), None)
+        return next((version for version in reversed(self.versions(name)) if _is_complete(version)), None)
 
     def _fitted_at(self, name: ModelName) -> datetime | None:
-        with suppress(VersionUnknown, StoreDamaged):  # pruned at this very moment
+        with suppress(VersionUnknown, StoreDamaged):  # removed since it was listed
             return version.manifest().time if (version := self._newest(name)) else None
         return None
 
-    def _names(self, model: str | None = None) -> Iterator[ModelName]:
-        return layout.names(self._versions, model)
-
-    def _remove(self, version: Version) -> bool:
-        try:
-            hidden = removal.hide(version.folder)
-        except OSError:  # another replica prunes too
-            return False
-        if self._named(version.name) == version.number:  # promoted at this very moment
-            hidden.rename(version.folder)
-            return False
-        removal.discard(hidden)
-        return True
+    def _legacy_time(self, algorithm: str, model: str) -> float | None:
+        with suppress(NameInvalid):  # an algorithm whose name no model can have
+            return self._store.legacy_time(ModelName(algorithm, model))
+        return None
 
 
-def _is_whole(version: Version) -> bool:
+def _is_complete(version: Version) -> bool:
     try:
         version.manifest()
     except (VersionUnknown, StoreDamaged):

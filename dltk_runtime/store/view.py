@@ -1,4 +1,4 @@
-"""dltk_runtime.store.view."""
+"""Models and versions as ``/v1`` returns them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class VersionView(msgspec.Struct, frozen=True):
 
 
 class ModelView(msgspec.Struct, frozen=True):
-    """A model, its current version (0: files of an old volume) and all that are stored, the oldest first."""
+    """A model and its versions, oldest first; `current` is 0 for files of an old volume."""
 
     algorithm: str
     model: str

@@ -1,1 +1,16 @@
-"""tables."""
+"""Tables: rows between their text on the wire and the DataFrame that a notebook gets.
+
+::
+
+    rows: JSON string ── table.unescape ──> CSV ── table.read ──> DataFrame ──> the notebook
+    results: JSON string <── table.write ── DataFrame <── table.to_frame ── what `apply` returns
+
+| file | role |
+|---|---|
+| `table` | what other packages call, exactly as ``pandas.read_csv`` and ``to_csv`` do it |
+| `csv_reader`, `csv_pieces`, `csv_writer` | faster ways to the same frames and texts, for common cases |
+| `feature` | one column of a fit's rows: name, kind, baseline |
+| `baseline` | the distribution of a column's values, and the distance of later rows from it |
+
+`feature` and `baseline` import no pandas: the front process reads them in manifests.
+"""

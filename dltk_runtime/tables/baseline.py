@@ -1,4 +1,4 @@
-"""What a feature looked like at the fit, and how far from it the rows of today are."""
+"""The distribution of a feature's values at the fit, and the distance of later rows from it."""
 
 from __future__ import annotations
 
@@ -7,38 +7,45 @@ from collections.abc import Sequence
 
 import msgspec
 
+MIN_JUDGED_ROWS = 1_000  # rows of applies from which on drift is judged
+
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """How the values of one feature were spread over bins; `counts` has one number of rows for each bin.
+    """The distribution of one feature's values over bins: `counts` are the rows in each bin.
 
-    Numbers: ``below edges[0]``, ``edges[0] to edges[1]``, …, ``edges[-1] and more``, missing. The first and the last
-    edge are the least and the highest value of the fit, so that the outer bins were empty then.
-    Texts and booleans: one bin for each of `categories`, then all others, then missing.
+    Bins of numbers: ``below edges[0]``, ``edges[0] to edges[1]``, …, ``edges[-1] and more``,
+    missing. The first and the last edge are the minimum and the maximum of the fit, so that the
+    outer bins were empty then. Bins of texts and booleans: one for each of `categories`, then all
+    others, then missing.
     """
 
     counts: list[int]
     edges: list[float] = []
     categories: list[str] = []
-    complete: bool = False  # no other category was there
+    complete: bool = False  # whether `categories` are all that the fit saw
     mean: float | None = None  # of numbers
 
     @property
     def rows(self) -> int:
-        """Rows that were counted."""
+        """The number of rows that were counted."""
         return sum(self.counts)
 
     def distance(self, counts: Sequence[int]) -> float:
-        """The population stability index of `counts`: 0 for the same shares, from 0.2 on another population.
+        """Return the population stability index of `counts`: 0 for equal shares.
 
-        Half a row is added to each bin, so that an empty one makes no infinite distance.
+        From 0.2 on the populations differ. Half a row is added to each bin, so that an empty bin
+        does not make the index infinite.
         """
         old, new = _shares(self.counts), _shares(counts)
         return sum((now - then) * math.log(now / then) for then, now in zip(old, new, strict=True))
 
     def unseen(self, counts: Sequence[int]) -> float:
-        """The share of rows whose value the fit never saw: another category, or a number out of its range."""
+        """Return the share of rows (0 to 1) with a value that the fit did not see.
+
+        That is another category, or a number out of the fit's range.
+        """
         if not self.edges and not self.complete:
-            return 0.0  # nobody knows which of the others were there
+            return 0.0  # the other categories of the fit are not recorded
         outside = counts[-2] + (counts[0] if self.edges else 0)
         return outside / max(sum(counts), 1)
 
@@ -46,6 +53,3 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
 def _shares(counts: Sequence[int]) -> list[float]:
     whole = sum(counts) + 0.5 * len(counts)
     return [(count + 0.5) / whole for count in counts]
-
-
-ENOUGH = 1_000  # rows of applies that one judgement is made of, at least

@@ -1,14 +1,14 @@
-"""A large CSV of plain numbers, read in pieces: by several threads when it is there, or while it still arrives.
+"""Parse a large CSV of plain numbers in pieces: in several threads, or while it still arrives.
 
-pandas reads a large file in chunks of a number of rows that follows from its width, and infers each column's type
-anew in each. So a piece never reaches over the end of such a chunk, and what its pieces say of a column is what pandas
-would say of the whole one:
+pandas parses a large file in chunks of a number of rows that depends on its width, and infers the
+type of a column for each chunk. A piece therefore never extends over the end of a chunk, and the
+types of a column in the pieces determine the type that pandas would infer:
 
 | types of a column in the pieces | its type |
 |---|---|
 | one of int64, float64, bool throughout | that one |
 | int64 here and float64 there, all integers exact as floats, no ``-0`` among them | float64 |
-| anything else, a quote, an empty or a ragged line | the file is `Odd`: only read whole it says what it is |
+| anything else, a quote, an empty or a ragged line | the file is `Odd`: it has to be parsed as a whole |
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ import pandas as pd
 from dltk_runtime.settings import cores
 
 Blob = bytes | memoryview
-Text = Callable[[int, int], Blob]  # the bytes of the file between two places
+Text = Callable[[int, int], Blob]  # the bytes of the file from one offset to another
 Arrays = Sequence[np.ndarray[Any, Any]]
 
-BEGIN = 64 * 1024  # bytes with which a reading can begin
-FIRST = 16 * 1024  # bytes that are read first of all: they show most files that are no numbers
-BLOCK = 64 * 1024  # bytes searched for line ends at once, so that they stay in the processor's cache
-STEP = 1024**2  # bytes of the least piece, or half of that: of its two milliseconds a tenth is not reading
-IN_THREADS = 12 * 1024**2  # bytes from which threads are worth what they wait for each other
-EXACT = 2**53  # up to which a float64 holds every integer (IEEE 754)
+HEAD_BYTES = 64 * 1024  # have to be there before the first piece is parsed
+PROBE_BYTES = 16 * 1024  # are parsed first: they reveal most files of other than plain numbers
+BLOCK_BYTES = 64 * 1024  # are searched for line ends at once, and fit into the processor's cache
+PIECE_BYTES = 1024**2  # of the smallest piece, or half: a tenth of its two milliseconds is overhead
+MIN_THREADED_BYTES = 12 * 1024**2  # from here on threads save more time than they cost
+MAX_EXACT_INTEGER = 2**53  # up to here a float64 holds every integer (IEEE 754)
 _PLAIN = (np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_))
 _INTEGER, _FLOAT, _ = _PLAIN
 _LINE_END = 10
@@ -42,15 +42,16 @@ _MINUS_ZERO = re.compile(rb"-0+[\s,]")  # 0 among integers and -0.0 among floats
 
 
 class Odd(Exception):
-    """The file is none that can be read in pieces."""
+    """The file has to be parsed as a whole."""
 
 
-# What reading in pieces raises. The file's own faults come again, with their place, when it is read whole.
+# What parsing in pieces raises. The parse of the whole raises an error in the file again, with its
+# place.
 UNREADABLE = (Odd, ValueError, OverflowError, MemoryError)
 
 
 class Bytes:
-    """Bytes as a file that pandas' C parser reads from directly: without a copy, and without decoding them before."""
+    """Bytes as a file that pandas' C parser reads directly: neither copied nor decoded before."""
 
     def __init__(self, data: Blob) -> None:
         self._rest = memoryview(data)
@@ -61,39 +62,39 @@ class Bytes:
         return bytes(piece)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Only so that pandas takes it for a file."""
+        """Make pandas accept the object as a file."""
         return iter(())
 
 
 class Pieces:
-    """The reading of one file. It may still arrive: `read` takes what is there, and `frame` comes when all is."""
+    """Parses one file in pieces: `read` as it arrives, then `frame` when all bytes are there."""
 
     def __init__(self, text: Text, begin: Blob, expected: int) -> None:
-        """`begin` is the first `BEGIN` bytes, and `expected` the size of the whole file, as well as it is known.
+        """`begin` is the first `HEAD_BYTES` bytes, `expected` the approximate size in bytes.
 
         Raises:
-            Odd: it is no file of plain numbers, or pandas alone knows where its rows begin.
+            Odd: it is not a file of plain numbers, or the first row cannot be located.
         """
         head, end = _line_ends(bytes(begin))
         first = pd.read_csv(Bytes(begin[:end]))  # type: ignore[call-overload]
         if not all(dtype in _PLAIN for dtype in first.dtypes):
             raise Odd
         self._chunk = _rows_of_chunk(first.shape[1])
-        self._step = _power_of_two(STEP * len(first) // end, self._chunk)
+        self._step = _power_of_two(PIECE_BYTES * len(first) // end, self._chunk)
         self._text = text
         self._expected = expected
         self._names = first.columns
         self._ends = [head]  # of the head, and of every `step` rows
         self._lines = 0
         self._scanned = head
-        self._done = 0  # place in `ends` up to which the rows are read
+        self._done = 0  # index in `ends` up to which the rows are parsed
         self._columns = _Columns(text, head)
 
     def read(self, size: int) -> bool:
-        """Read one piece, if there is a whole one in the first `size` bytes, which have arrived.
+        """Parse one piece of the `size` bytes that have arrived; False if they hold no whole one.
 
         Raises:
-            UNREADABLE: read the file whole.
+            UNREADABLE: the file has to be parsed as a whole.
         """
         self._scan(size)
         for piece in self._unread(self._step):
@@ -102,19 +103,19 @@ class Pieces:
         return False
 
     def frame(self, size: int) -> pd.DataFrame:
-        """The frame of the file, all of whose `size` bytes are there.
+        """Parse the rest of the file, all `size` bytes of which have arrived.
 
         Raises:
-            UNREADABLE: as `read` does.
+            UNREADABLE: the file has to be parsed as a whole.
         """
         self._scan(size)
         if self._ends[-1] < size:
             self._ends.append(size)
             self._lines += self._text(size - 1, size)[0] != _LINE_END
         self._expected = size
-        # Two pieces a chunk: more cost more, fewer leave cores without work.
+        # Two pieces a chunk: more have more overhead, fewer leave cores idle.
         unread = self._unread(max(self._chunk // 2, self._step))
-        if size - self._ends[self._done] >= IN_THREADS:
+        if size - self._ends[self._done] >= MIN_THREADED_BYTES:
             with ThreadPoolExecutor(cores()) as threads:
                 for piece, arrays in zip(unread, threads.map(self._arrays, unread), strict=True):
                     self._add(piece, arrays)
@@ -134,9 +135,9 @@ class Pieces:
         self._done = piece.place
 
     def _scan(self, size: int) -> None:
-        """Find the ends of `step` lines in what has come since the last time."""
-        for begin in range(self._scanned, size, BLOCK):
-            block = np.frombuffer(self._text(begin, min(begin + BLOCK, size)), np.uint8)
+        """Find the end of every `step` lines in the bytes that have arrived since the last call."""
+        for begin in range(self._scanned, size, BLOCK_BYTES):
+            block = np.frombuffer(self._text(begin, min(begin + BLOCK_BYTES, size)), np.uint8)
             marks = block == _LINE_END
             count = int(np.count_nonzero(marks))
             if (self._lines + count) // self._step > self._lines // self._step:
@@ -146,7 +147,7 @@ class Pieces:
         self._scanned = max(size, self._scanned)
 
     def _unread(self, rows: int) -> list[_Piece]:
-        """What is not read yet, up to the last of the ends that are known, in pieces of so many rows at most."""
+        """Split what is not parsed yet, up to the last known end, into pieces of up to `rows` rows."""
         last, each = len(self._ends) - 1, rows // self._step
         bounds = [self._done, *range((self._done // each + 1) * each, last, each), last]
         return [
@@ -160,24 +161,24 @@ class _Piece(NamedTuple):
     begin: int  # in bytes
     end: int
     rows: int
-    place: int  # of its end
+    place: int  # index of its end in `ends`
 
 
 class _Columns:
-    """Arrays that are filled from the top, with room for the rows that are expected."""
+    """One array for each column, allocated for the expected rows and filled from the top."""
 
     def __init__(self, text: Text, head: int) -> None:
         self._text = text
         self._arrays: list[np.ndarray[Any, Any]] = []
         self._rows = 0
         self._end = head  # in bytes, of the rows
-        self._checked = head  # in bytes, up to where there is no minus zero
+        self._checked = head  # in bytes, up to where there is no ``-0``
 
     def add(self, arrays: Arrays, end: int, expected: int) -> None:
-        """Add rows, which end at byte `end`, to columns that will have `expected` rows or so.
+        """Add rows that end at byte `end`; `expected` is the approximate number of all rows.
 
         Raises:
-            Odd: their types are no types of those columns.
+            Odd: their types do not match those of the columns.
         """
         rows = self._rows + len(arrays[0])
         self._end = end
@@ -195,23 +196,23 @@ class _Columns:
         self._rows = rows
 
     def frame(self, names: pd.Index[Any]) -> pd.DataFrame:
-        """All rows."""
+        """Return the frame of all rows added."""
         columns = {place: array[: self._rows] for place, array in enumerate(self._arrays)}
         frame = pd.DataFrame(columns, index=pd.RangeIndex(self._rows), copy=False)
         frame.columns = names
         return frame
 
     def _reconcile(self, place: int, array: np.ndarray[Any, Any]) -> None:
-        """Make the column one of floats, when it and the new rows are integers and floats.
+        """Convert the column to floats, if one of it and the new rows holds integers.
 
         Raises:
-            Odd: pandas would make something else of the text of one of the integers.
+            Odd: pandas would parse the text of one of the integers as another float.
         """
         column = self._arrays[place]
         if {column.dtype, array.dtype} != {_INTEGER, _FLOAT}:
             raise Odd
         integers = array if array.dtype == _INTEGER else column[: self._rows]
-        if len(integers) and (integers.min() < -EXACT or integers.max() > EXACT):
+        if len(integers) and (integers.min() < -MAX_EXACT_INTEGER or integers.max() > MAX_EXACT_INTEGER):
             raise Odd
         if _MINUS_ZERO.search(self._text(self._checked, self._end)):
             raise Odd
@@ -227,13 +228,13 @@ def _with_room(values: np.ndarray[Any, Any], size: int, dtype: np.dtype[Any]) ->
 
 
 def _arrays(text: bytes) -> Arrays:
-    """The columns of some rows.
+    """Parse rows into one array for each column.
 
     Raises:
-        Odd: there is a quote, or an index, or a type that is none of plain numbers.
+        Odd: they hold a quote, an index column, or other than plain numbers.
     """
     if b'"' in text:
-        raise Odd  # lines are not rows then
+        raise Odd  # a quoted cell may hold line ends
     piece = pd.read_csv(Bytes(text), header=None, low_memory=False)  # type: ignore[call-overload]
     arrays = [column.to_numpy() for _, column in piece.items()]
     if not isinstance(piece.index, pd.RangeIndex) or any(array.dtype not in _PLAIN for array in arrays):
@@ -242,22 +243,22 @@ def _arrays(text: bytes) -> Arrays:
 
 
 def _line_ends(begin: bytes) -> tuple[int, int]:
-    """Where the first row begins, and where some row ends that is not far away."""
+    """Return the offsets of the first row, and of the end of a row about `PROBE_BYTES` later."""
     first = begin.find(b"\n") + 1
-    other = begin.find(b"\n", first + FIRST) + 1
+    other = begin.find(b"\n", first + PROBE_BYTES) + 1
     if not begin[:first].strip() or not other or b'"' in begin[:other]:
-        raise Odd  # the head may be another line
+        raise Odd  # the header may be on another line
     return first, other
 
 
 @functools.cache
 def _rows_of_chunk(width: int) -> int:
-    """The rows that pandas reads at once from a file of so many columns (`TextReader`, ``buffer_lines``)."""
+    """Return the rows in a chunk of pandas for `width` columns (`TextReader`, ``buffer_lines``)."""
     return _power_of_two(2**20 // width, 2**20)
 
 
 def _power_of_two(number: int, most: int) -> int:
-    """The largest power of two that is under `number` and at most `most`; 1 when there is none."""
+    """Return the largest power of two below `number` and at most `most`; 1 if there is none."""
     power = 1
     while power * 2 < number and power * 2 <= most:
         power *= 2

@@ -1,6 +1,6 @@
-"""The frame of ``pandas.read_csv(csv)``, without pandas' ways where it can be had faster.
+"""The frame of ``pandas.read_csv(csv)``, by a faster parser where one gives the same frame.
 
-| input | way |
+| input | parser |
 |---|---|
 | up to 16 KiB, plain names over plain numbers of at most 15 digits | orjson's numbers, which are the same |
 | from 12 MiB on, no quotes, all columns int64, float64 or bool | pandas, in pieces, on all cores (`csv_pieces`) |
@@ -18,23 +18,23 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from dltk_runtime.tables.csv_pieces import BEGIN, IN_THREADS, UNREADABLE, Bytes, Pieces
+from dltk_runtime.tables.csv_pieces import HEAD_BYTES, MIN_THREADED_BYTES, UNREADABLE, Bytes, Pieces
 
 Blob = bytes | memoryview
 
-SMALL = 16 * 1024  # bytes up to which orjson is faster than pandas' way to its parser
+MAX_SMALL_BYTES = 16 * 1024  # up to here orjson is faster than the set-up of pandas' parser
 _NAMES = re.compile(rb"[A-Za-z_]\w*(?:,[A-Za-z_]\w*)*")
-# pandas' float parser divides an exact integer by an exact power of ten as long as there are 15 digits: no rounding
-# but that of the division, as in orjson's and numpy's.
+# Up to 15 digits pandas' float parser divides an exact integer by an exact power of ten, so that it
+# rounds once, as orjson's and numpy's do.
 _NUMBER = rb"-?+(?:[0-9]{1,8}+\.[0-9]{1,7}+|[0-9]{9,11}+\.[0-9]{1,4}+|[0-9]{1,15}+)"
 
 
 def read(csv: Blob) -> pd.DataFrame:
-    """What ``pandas.read_csv`` makes of `csv` with its defaults, or raises."""
+    """Parse `csv` as ``pandas.read_csv`` does with its defaults; raises what it raises."""
     frame = None
-    if len(csv) <= SMALL:
+    if len(csv) <= MAX_SMALL_BYTES:
         frame = _small(bytes(csv))
-    elif len(csv) >= IN_THREADS:
+    elif len(csv) >= MIN_THREADED_BYTES:
         frame = _large(memoryview(csv))
     return pd.read_csv(Bytes(csv)) if frame is None else frame  # type: ignore[call-overload]
 
@@ -43,7 +43,7 @@ def read(csv: Blob) -> pd.DataFrame:
 
 
 def _small(csv: bytes) -> pd.DataFrame | None:
-    """The frame of plain numbers; None when there is anything else."""
+    """Parse plain numbers; None if there is anything else."""
     head, _, body = csv.partition(b"\n")
     if not body.endswith(b"\n"):
         body += b"\n"
@@ -52,7 +52,7 @@ def _small(csv: bytes) -> pd.DataFrame | None:
         return None
     cells, points = body[:-1].replace(b"\n", b","), body.count(b".")
     width = len(names)
-    if points == cells.count(b",") + 1:  # no cell has two
+    if points == cells.count(b",") + 1:  # every cell has one
         return pd.DataFrame(_parsed(cells, np.float64).reshape(-1, width), columns=pd.Index(names))
     if not points:
         return pd.DataFrame(_parsed(cells, np.int64).reshape(-1, width), columns=pd.Index(names))
@@ -60,7 +60,7 @@ def _small(csv: bytes) -> pd.DataFrame | None:
 
 
 def _mixed(cells: list[bytes], names: Sequence[str]) -> pd.DataFrame:
-    """The frame of columns of integers and columns of floats."""
+    """Parse columns of integers and columns of floats."""
     columns: dict[int, np.ndarray[Any, Any]] = {}
     for number in range(len(names)):
         column = cells[number :: len(names)]
@@ -72,16 +72,16 @@ def _mixed(cells: list[bytes], names: Sequence[str]) -> pd.DataFrame:
 
 
 def _parsed(cells: bytes, kind: type[np.generic]) -> np.ndarray[Any, Any]:
-    """Plain numbers with commas between them: all with a point, or all without (``-0`` is -0.0 among floats)."""
+    """Parse plain numbers separated by commas: all with a point, or none."""
     try:
         return np.array(orjson.loads(b"[%b]" % cells), kind)
-    except orjson.JSONDecodeError:  # zeros in front
+    except orjson.JSONDecodeError:  # leading zeros
         return np.fromstring(cells, kind, sep=",")
 
 
 @functools.lru_cache(maxsize=256)
 def _names(head: bytes) -> tuple[str, ...] | None:
-    """The columns' names; None when only pandas knows what it makes of them."""
+    """Split a header into the columns' names; None if pandas might change them."""
     if not _NAMES.fullmatch(head):
         return None
     names = tuple(head.decode().split(","))
@@ -90,7 +90,7 @@ def _names(head: bytes) -> tuple[str, ...] | None:
 
 @functools.lru_cache(maxsize=256)
 def _rows(width: int) -> re.Pattern[bytes]:
-    """What rows of `width` plain numbers match."""
+    """Return the pattern of rows of `width` plain numbers."""
     return re.compile(b"(?:%b(?:,%b){%d}\n)++" % (_NUMBER, _NUMBER, width - 1))
 
 
@@ -98,8 +98,8 @@ def _rows(width: int) -> re.Pattern[bytes]:
 
 
 def _large(csv: memoryview) -> pd.DataFrame | None:
-    """The frame, read in pieces; None when that could differ from the frame read whole."""
+    """Parse in pieces; None if that could differ from a parse of the whole."""
     try:
-        return Pieces(lambda begin, end: csv[begin:end], csv[:BEGIN], len(csv)).frame(len(csv))
+        return Pieces(lambda begin, end: csv[begin:end], csv[:HEAD_BYTES], len(csv)).frame(len(csv))
     except UNREADABLE:
         return None

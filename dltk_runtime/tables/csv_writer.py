@@ -1,14 +1,14 @@
-r"""The text of ``DataFrame.to_csv(index=False)`` as a JSON string literal, without pandas where it can be had faster.
+r"""Write ``DataFrame.to_csv(index=False)`` as a JSON string literal, faster where possible.
 
-pandas writes cell by cell through Python's csv module. Numbers are written here column by column by orjson, which
-gives Python's own shortest text for floats; texts are quoted once for each distinct value; and line ends are put down
-as JSON's ``\n`` at once, so that nothing is escaped a second time.
+pandas writes cell by cell through Python's csv module. Here orjson writes numbers column by
+column, as Python's own shortest text of floats; texts are quoted once for each distinct value; and
+line ends are written as JSON's ``\n`` at once, so that nothing is escaped a second time.
 
-| column | way |
+| column | writer |
 |---|---|
-| float64, float32, integers | orjson; missing values, and floats whose text differs, are put in after |
+| float64, float32, integers | orjson; missing values, and floats whose text differs, are inserted after |
 | bool | two texts |
-| object or str, text or missing throughout | each distinct value quoted by csv and escaped by msgspec, once |
+| object or str, all text or missing | each distinct value is quoted by csv and escaped by msgspec once |
 | anything else: mixed objects, dates, categories, extension types, odd column names | pandas |
 
 Measured for 1,000,000 rows by ``bench/``; the equality with pandas is tested by properties.
@@ -28,16 +28,16 @@ import numpy as np
 import orjson
 import pandas as pd
 
-LINE = b"\\n"  # a line end inside a JSON string
-EMPTY = b'\\"\\"'  # csv's way to show that a line's only field is there
-LARGEST_SINGLE = 1e5  # float32 from here on may have exponents in pandas' text, and none in orjson's
-SMALLEST = 1e-4  # floats nearer to zero have exponents in Python's text, and zeros in orjson's
+LINE_END = b"\\n"  # inside a JSON string
+EMPTY_LINE = b'\\"\\"'  # a missing value that is the only cell of its line, as csv writes it
+MIN_EXPONENT_FLOAT32 = 1e5  # from here on pandas' text of a float32 may have an exponent
+MAX_EXPONENT_FLOAT = 1e-4  # up to here Python's text of a float has an exponent
 
 Tokens = list[bytes]
 
 
 def literal(frame: pd.DataFrame) -> bytes:
-    """The frame's CSV (no index) as a JSON string literal, quotes included."""
+    """Encode the frame's CSV (no index) as a JSON string literal, quotes included."""
     columns = frame.columns.tolist()
     if not all(isinstance(name, str | int) for name in columns) or not columns or not len(frame):
         return _by_pandas(frame)
@@ -47,7 +47,7 @@ def literal(frame: pd.DataFrame) -> bytes:
         if any(each is None for each in tokens):
             return _by_pandas(frame)
         whole = _rows([each for each in tokens if each is not None])
-    return b'"%s%s%s%s"' % (_escaped(_line(map(str, columns))), LINE, whole, LINE)
+    return b'"%s%s%s%s"' % (_escaped(_line(map(str, columns))), LINE_END, whole, LINE_END)
 
 
 def _by_pandas(frame: pd.DataFrame) -> bytes:
@@ -59,18 +59,18 @@ def _by_pandas(frame: pd.DataFrame) -> bytes:
 
 
 def _one_block(frame: pd.DataFrame) -> bytes | None:
-    """The rows of one column of numbers, or of a frame of floats alone, in one go; None when it is no such frame."""
+    """Encode a column of numbers, or float64 columns alone; None for any other frame."""
     if frame.shape[1] == 1:
         values = frame.to_numpy()
         if not _is_plain(values.dtype):
             return None
         if values.dtype.kind == "f" and list(frame.dtypes) != [values.dtype]:  # integers with missing values
             return None
-        return _numbers(values[:, 0], empty=EMPTY)[1:-1].replace(b",", LINE)
+        return _numbers(values[:, 0], empty=EMPTY_LINE)[1:-1].replace(b",", LINE_END)
     if any(dtype != np.float64 for dtype in frame.dtypes):
         return None
     values = frame.to_numpy()
-    return _numbers(values)[2:-2].replace(b"],[", LINE)
+    return _numbers(values)[2:-2].replace(b"],[", LINE_END)
 
 
 def _is_plain(kind: np.dtype[Any]) -> bool:
@@ -79,12 +79,12 @@ def _is_plain(kind: np.dtype[Any]) -> bool:
 
 def _rows(columns: list[Tokens]) -> bytes:
     if len(columns) == 1:
-        return LINE.join([token or EMPTY for token in columns[0]])
-    return LINE.join(map(b",".join, zip(*columns, strict=True)))
+        return LINE_END.join([token or EMPTY_LINE for token in columns[0]])
+    return LINE_END.join(map(b",".join, zip(*columns, strict=True)))
 
 
 def _tokens(column: pd.Series[Any]) -> Tokens | None:
-    """The text of each cell; None when only pandas knows it."""
+    """Return the text of each cell; None if the column is left to pandas."""
     kind = column.dtype
     if isinstance(kind, np.dtype) and _is_plain(kind):
         return _numbers(column.to_numpy())[1:-1].split(b",")
@@ -112,13 +112,16 @@ def _texts(column: pd.Series[Any]) -> Tokens | None:
 
 
 def _numbers(values: np.ndarray[Any, Any], empty: bytes = b"") -> bytes:
-    """orjson's text of an array, but with Python's text where the two differ, and `empty` for missing values."""
+    """Encode an array by orjson, with Python's text where the two differ.
+
+    Missing values are encoded as `empty`.
+    """
     if values.dtype.kind != "f":
         return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
     sizes = np.abs(values)
-    odd = ~np.isfinite(sizes) | ((sizes <= SMALLEST) & (sizes > 0))
+    odd = ~np.isfinite(sizes) | ((sizes <= MAX_EXPONENT_FLOAT) & (sizes > 0))
     if values.dtype == np.float32:
-        odd |= sizes >= LARGEST_SINGLE
+        odd |= sizes >= MIN_EXPONENT_FLOAT32
     if not odd.any():
         return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
     text = orjson.dumps(np.ascontiguousarray(np.where(odd, np.nan, values)), option=orjson.OPT_SERIALIZE_NUMPY)
@@ -127,7 +130,7 @@ def _numbers(values: np.ndarray[Any, Any], empty: bytes = b"") -> bytes:
 
 
 def _odd(values: np.ndarray[Any, Any], empty: bytes) -> Tokens:
-    """pandas' text of the floats for which orjson has another one."""
+    """Return pandas' text of the floats that orjson writes differently."""
     if values.dtype == np.float64:
         return [empty if np.isnan(value) else repr(value).encode() for value in values.tolist()]
     there = pd.Series(values[~np.isnan(values)])
@@ -136,7 +139,7 @@ def _odd(values: np.ndarray[Any, Any], empty: bytes) -> Tokens:
 
 
 def _line(cells: Iterable[str]) -> str:
-    """One line of CSV without its end, quoted as pandas quotes."""
+    """Return one line of CSV without its end, quoted as pandas does."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()[:-1]

@@ -1,6 +1,6 @@
-"""CSV bytes ↔ DataFrame, with exactly the semantics of `pandas.read_csv` and `to_csv`.
+"""CSV bytes ↔ DataFrame, exactly as ``pandas.read_csv`` and ``DataFrame.to_csv`` do it.
 
-Imported in workers only: the front process parses no data.
+Imported in workers and kernels only: the front process parses no data.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from dltk_runtime.errors import DataInvalid
 from dltk_runtime.tables import csv_reader, csv_writer
 
 Blob = bytes | memoryview
-FEW = 4096  # cells
+MAX_SMALL_CELLS = 4096  # of frames that are cheap to convert to one array
 
 
 def unescape(literal: Blob) -> bytes:
-    """The UTF-8 bytes of a JSON string literal, quotes included.
+    """Decode a JSON string literal, quotes included, into UTF-8 bytes.
 
     Raises:
-        DataInvalid: it is no UTF-8, no JSON, or holds a lone surrogate, which no CSV text can.
+        DataInvalid: it is not UTF-8, not JSON, or holds a lone surrogate.
     """
     try:
         return msgspec.json.decode(literal, type=str).encode()
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # msgspec refuses what Python's json, which the reference system uses, lets pass.
+        # msgspec refuses some texts that Python's json, which the reference system uses, accepts.
         return _unescape_leniently(bytes(literal))
 
 
@@ -41,18 +41,18 @@ def _unescape_leniently(literal: bytes) -> bytes:
         ) from error
     except UnicodeEncodeError as error:
         raise DataInvalid(
-            f"The field 'data' holds a lone surrogate at character {error.start}, which is no Unicode text. "
+            f"The field 'data' holds a lone surrogate at character {error.start}, which is not valid Unicode. "
             "Remove the broken characters from the events, for example with eval and replace()."
         ) from error
     except ValueError as error:
-        raise DataInvalid(f"The field 'data' is no JSON string: {error}.") from error
+        raise DataInvalid(f"The field 'data' is not a JSON string: {error}.") from error
 
 
 def read(csv: Blob) -> pd.DataFrame:
-    """The frame that ``pandas.read_csv`` makes of `csv` with its defaults.
+    """Parse `csv` as ``pandas.read_csv`` does with its defaults.
 
     Raises:
-        DataInvalid: the text is no CSV; an empty selection (a lone newline) is none either.
+        DataInvalid: the text is not valid CSV, or a single newline: Splunk's search found nothing.
     """
     try:
         return csv_reader.read(csv)
@@ -62,14 +62,16 @@ def read(csv: Blob) -> pd.DataFrame:
             "in a used field and was dropped before sending."
         ) from error
     except (ValueError, OverflowError) as error:  # ParserError is a ValueError
-        raise DataInvalid(f"The field 'data' is no CSV: {error}".strip()) from error
+        raise DataInvalid(f"The field 'data' is not valid CSV: {error}".strip()) from error
 
 
 def to_frame(result: Any) -> pd.DataFrame:
-    """What `apply` returned, as a frame: DataFrame, Series, ndarray, list, dict of lists or tensor.
+    """Convert the result of `apply` to a frame.
+
+    It may be a DataFrame, Series, ndarray, list, dict of lists or tensor.
 
     Raises:
-        TypeError: it is nothing that `pandas.DataFrame` takes; the text says what was returned.
+        TypeError: ``pandas.DataFrame`` does not accept the result; the text names its type.
     """
     if isinstance(result, pd.DataFrame):
         return result
@@ -83,31 +85,37 @@ def to_frame(result: Any) -> pd.DataFrame:
         return pd.DataFrame(result)
     except (ValueError, TypeError) as error:
         raise TypeError(
-            f"apply returned {type(result).__name__}, which pandas.DataFrame does not take ({error}); "
+            f"apply returned {type(result).__name__}, which pandas.DataFrame does not accept ({error}); "
             "return a DataFrame, Series, array, or a list or dict of columns"
         ) from error
 
 
 def write(frame: pd.DataFrame) -> bytes:
-    """The frame's CSV (no index) as a JSON string literal, quotes included: exactly what `to_csv` writes."""
+    """Encode the CSV of ``to_csv(index=False)`` as a JSON string literal, quotes included."""
     return csv_writer.literal(frame)
 
 
-def numbers(frame: pd.DataFrame, most: int = FEW) -> np.ndarray[Any, Any] | None:
-    """The values of a frame of at most `most` cells that holds numbers alone; None for any other frame."""
-    if frame.size > most or (frame.size > FEW and any(dtype.kind not in "iuf" for dtype in frame.dtypes)):
+def numbers(frame: pd.DataFrame, most: int = MAX_SMALL_CELLS) -> np.ndarray[Any, Any] | None:
+    """Return the values of a frame of numbers, shape (rows, columns).
+
+    None for a frame with any other column or with more than `most` cells.
+    """
+    if frame.size > most or (frame.size > MAX_SMALL_CELLS and any(dtype.kind not in "iuf" for dtype in frame.dtypes)):
         return None
     values = frame.to_numpy()
     return values if values.dtype.kind in "iuf" else None
 
 
 def kind(column: pd.Series[Any]) -> str:
-    """``number``, ``boolean`` or ``text``: int and float count as one, for they alternate by chunk."""
+    """Return ``number``, ``boolean`` or ``text``.
+
+    int and float are one kind: the chunks of one search mix them.
+    """
     return kind_of(column.dtype)
 
 
 def kind_of(dtype: Any) -> str:
-    """The `kind` of columns of this dtype."""
+    """Return the `kind` of a column with this dtype."""
     if pd.api.types.is_bool_dtype(dtype):
         return "boolean"
     return "number" if pd.api.types.is_numeric_dtype(dtype) else "text"

@@ -1,22 +1,33 @@
-"""The process boundary: the only place where notebook code runs is behind it.
+"""The worker: the process in which notebook code runs, and the only one.
 
 ::
 
-            front process                                    worker process
-    ┌───────────────────────────────┐             ┌──────────────────────────────────┐
-    │ pool.py    who runs where     │             │ child.py   receive, run, answer  │
-    │   │ residents.py, spares.py   │             │   │                              │
-    │ process.py one worker: start, │  channel.py │ steps.py   decode, init, fit,    │
-    │   call, deadline, end         │◄═══════════►│            save, apply, describe │
-    │                               │  messages.py│                                  │
-    │   log  ◄──────────────────────┼── pipe ─────┼── what the notebook prints       │
-    │   dump ◄──────────────────────┼── memfd ────┼── faulthandler: where it was     │
-    │   end  ◄──────────────────────┼── pidfd ────┼── (the kernel)                   │
-    └───────────────────────────────┘             └──────────────────────────────────┘
+      front process (pool/)                       worker process (worker/)
+    ┌──────────────────────┐             ┌─────────────────────────────────────────┐
+    │ a fit or an apply    │             │ child.py    receive, run, answer, wait  │
+    │   │                  │             │   │                                     │
+    │ pool.py    which     │  channel.py │ handler.py  one method for each request │
+    │   │        worker    │◄═══════════►│   ├ code.py   load the notebook         │
+    │ local.py   one       │ messages.py │   ├ phase.py  announce, call, report    │
+    │            process   │             │   ├ fit.py    init, fit, save, apply    │
+    │                      │             │   └ model.py  copy, undo, pickle        │
+    │   output  ◄──────────┼── pipe ─────┼── text that the notebook prints         │
+    │   stacks  ◄──────────┼── memfd ────┼── faulthandler, after a crash           │
+    │   phase   ◄──────────┼── memfd ────┼── board.py, during an apply             │
+    │   end     ◄──────────┼── pidfd ────┼── (the kernel)                          │
+    └──────────────────────┘             └─────────────────────────────────────────┘
 
-A worker handles one request at a time. It leads a session of its own, is ended with all its
-children by one signal to the group, and dies with the front process; what escaped that is found
-and ended by `guardian.py`, a third process, also when the front process was killed. `messages.py`
-holds every word of their conversation, `channel.py` how the words travel, `death.py` how a worker
-that did not answer is told.
+| files | role |
+|---|---|
+| `messages`, `channel`, `memory_file`, `board` | what both halves share: the messages and their transport |
+| `child` | the main loop, its surroundings (output, directory, signals) and the wait for a request |
+| `handler`, `phase`, `failure` | run a request phase by phase; failures become text with coordinates |
+| `fit` | the order of a fit; the kernel of a batch run (`batch/kernel.py`) uses it, too |
+| `code`, `model`, `describe` | the loaded notebook, its model, and what a version records of it |
+| `features`, `baselines`, `holdout` | compare rows with those of the fit; count them; hold some out |
+| `read_ahead` | parse rows while they arrive |
+
+A worker handles one request at a time. It leads a session of its own, is ended with all its child
+processes by one signal to the group, and dies with the front process. `pool/guardian.py`, a third
+process, finds and ends what escaped from the group, also after a kill of the front process.
 """

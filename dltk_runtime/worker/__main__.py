@@ -1,4 +1,4 @@
-"""``python -m dltk_runtime.worker OPTIONS``: the worker process; started by `process.py` only."""
+"""``python -m dltk_runtime.worker OPTIONS``: the worker process; started by `pool.launch` only."""
 
 from __future__ import annotations
 

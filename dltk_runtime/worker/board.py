@@ -1,7 +1,8 @@
-"""Where a worker writes down which step it is in: a page in memory that the front process reads when it has to know.
+"""The phase of a worker's apply, on a page of memory that the front process reads after a death.
 
-A message for each step of a small apply would wake the front process up more often than its answer does. Who watches a
-step begin (a fit, whose job shows it) gets messages; an apply's steps are only needed when it dies, and stand here.
+A message for each phase of a small apply would wake the front process more often than the answer
+does. The phases of a fit are messages, because its job shows them; those of an apply are only
+needed after a death, and stand here.
 """
 
 from __future__ import annotations
@@ -13,41 +14,41 @@ import msgspec
 
 from dltk_runtime.worker.messages import Entered
 
-LONGEST = 64 * 1024  # bytes of an entry
+MAX_ENTRY_BYTES = 64 * 1024
 
 
 class Board:
-    """The page, by its descriptor. The worker enters steps; the front process clears it before each request."""
+    """The page, by its descriptor: the worker enters phases, the front process clears it."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._steps: list[tuple[str, float]] = []
+        self._begins: list[tuple[str, float]] = []
 
     def clear(self) -> None:
-        """A new request begins."""
+        """Remove the entry of the request before."""
         os.ftruncate(self._descriptor, 0)
 
     def begin(self) -> None:
-        """Measure the steps from now on."""
-        self._steps = []
+        """Measure the phases from now on."""
+        self._begins = []
 
     def enter(self, message: Entered) -> None:
-        """A step begins, and the one before ends."""
-        self._steps.append((message.step, time.monotonic()))
+        """Begin a phase, and end the one before."""
+        self._begins.append((message.phase, time.monotonic()))
         text = msgspec.msgpack.encode(message)
         os.pwrite(self._descriptor, len(text).to_bytes(4, "little") + text, 0)
 
-    def phases(self) -> dict[str, float]:
-        """The seconds of each step since `begin`."""
-        ends = [*(began for _, began in self._steps[1:]), time.monotonic()]
+    def durations(self) -> dict[str, float]:
+        """Return the seconds spent in each phase since `begin`."""
+        ends = [*(began for _, began in self._begins[1:]), time.monotonic()]
         spent: dict[str, float] = {}
-        for (step, began), end in zip(self._steps, ends, strict=True):
-            spent[step] = spent.get(step, 0.0) + end - began
+        for (phase, began), end in zip(self._begins, ends, strict=True):
+            spent[phase] = spent.get(phase, 0.0) + end - began
         return spent
 
     def last(self) -> Entered | None:
-        """The step entered last, if any was since the page was cleared."""
-        data = os.pread(self._descriptor, LONGEST, 0)
+        """Return the phase entered last; None if the page was cleared since."""
+        data = os.pread(self._descriptor, MAX_ENTRY_BYTES, 0)
         size = int.from_bytes(data[:4], "little")
         try:
             return msgspec.msgpack.decode(data[4 : 4 + size], type=Entered) if size else None

@@ -1,8 +1,8 @@
-"""How messages travel: datagrams over one pair of Unix sockets, large bytes in memory files.
+"""The transport of messages: datagrams over one pair of Unix sockets, large bytes in memory files.
 
-A datagram is ``flags, length of the message, message, blob``. What is larger than `INLINE` goes
-into a memory file whose descriptor travels with the datagram: the bytes are written once, and
-read in place by the other side. A message may come with files of its own besides.
+A datagram is ``flags, length of the message, message, rows``. A message or rows of more than
+`MAX_INLINE_BYTES` are sent as a memory file whose descriptor is passed with the datagram: its
+bytes are written once, and read in place by the peer. A message may have files of its own, too.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from dltk_runtime.files.atomic import without_surrogates
-from dltk_runtime.files.memory import MemoryFile, mapped
+from dltk_runtime.payload import NO_ROWS, Payload
+from dltk_runtime.worker.memory_file import MemoryFile, mapped
 from dltk_runtime.worker.messages import FromWorker, ToWorker
 
-INLINE = 32 * 1024  # bytes; well under the smallest default socket buffer (208 KiB)
+MAX_INLINE_BYTES = 32 * 1024  # well under the smallest default socket buffer (208 KiB)
 _HEADER = struct.Struct("<BI")
 _MESSAGE_IN_FILE = 1
-_BLOB_IN_FILE = 2
+_ROWS_IN_FILE = 2
 _OWN_FILES = 4
-_MOST_FILES = 4
-_DATAGRAM = _HEADER.size + 2 * INLINE
+_ROWS_ESCAPED = 8
+_MAX_FILES = 4
+_MAX_DATAGRAM_BYTES = _HEADER.size + 2 * MAX_INLINE_BYTES
 
-Blob = bytes | memoryview
+Bytes = bytes | memoryview
 
 _encoder = msgspec.msgpack.Encoder()
 TO_WORKER: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
@@ -36,37 +38,42 @@ Wanted = TypeVar("Wanted")
 
 
 class ChannelClosed(Exception):
-    """The other side is gone, or talks nonsense."""
+    """The peer closed the connection or sent an invalid message."""
 
 
 class Received(NamedTuple, Generic[Wanted]):
-    """A message with its blob and the descriptors of its own files, which the receiver has to close."""
+    """A message, its rows, and the descriptors of its files, which the receiver has to close."""
 
     message: Wanted
-    blob: Blob = b""
+    rows: Payload = NO_ROWS
     files: tuple[int, ...] = ()
 
 
 def send(
-    sock: socket.socket, message: ToWorker | FromWorker, blob: Blob | MemoryFile = b"", files: Sequence[int] = ()
+    sock: socket.socket, message: ToWorker | FromWorker, rows: Payload = NO_ROWS, files: Sequence[int] = ()
 ) -> None:
-    """Send one message; the other side is at rest, so that a datagram always fits.
+    """Send one message.
+
+    The peer waits for it, so that a datagram always fits into the socket's buffer.
 
     Raises:
-        ChannelClosed: the other side is gone.
+        ChannelClosed: the connection is closed.
     """
-    text = _encoded(message)
-    length, flags, held = len(text), _OWN_FILES if files else 0, list[MemoryFile]()
-    if length > INLINE:
+    text, data = _encoded(message), rows.data
+    flags = (_OWN_FILES if files else 0) | (_ROWS_ESCAPED if rows.escaped else 0)
+    length, held = len(text), list[MemoryFile]()
+    if length > MAX_INLINE_BYTES:
         held.append(_in_file(text))
         text, flags = b"", flags | _MESSAGE_IN_FILE
-    if isinstance(blob, MemoryFile) or len(blob) > INLINE:
-        held.append(blob if isinstance(blob, MemoryFile) else _in_file(blob))
-        blob, flags = b"", flags | _BLOB_IN_FILE
-    _send(sock, _HEADER.pack(flags, length) + text + blob, [*(each.descriptor for each in held), *files])
+    if isinstance(data, MemoryFile) or len(data) > MAX_INLINE_BYTES:
+        held.append(data if isinstance(data, MemoryFile) else _in_file(rows.view()))
+        inline, flags = memoryview(b""), flags | _ROWS_IN_FILE
+    else:
+        inline = rows.view()
+    _send(sock, b"".join((_HEADER.pack(flags, length), text, inline)), [*(each.descriptor for each in held), *files])
 
 
-def _in_file(data: Blob) -> MemoryFile:
+def _in_file(data: Bytes) -> MemoryFile:
     file = MemoryFile()
     file.write(data)
     return file
@@ -75,12 +82,12 @@ def _in_file(data: Blob) -> MemoryFile:
 def _send(sock: socket.socket, datagram: bytes, files: list[int]) -> None:
     try:
         socket.send_fds(sock, [datagram], files)
-    except OSError as error:  # closed by the other side, or on ours: by its end, or by the notebook
+    except OSError as error:  # closed by the peer, by the end of this process, or by the notebook
         raise ChannelClosed from error
 
 
 def _encoded(message: ToWorker | FromWorker) -> bytes:
-    """The message's bytes; half a surrogate pair, which the text of an error can hold, becomes a question mark."""
+    """Encode the message; a lone surrogate in an error's text becomes a question mark."""
     try:
         return _encoder.encode(message)
     except UnicodeEncodeError:
@@ -89,14 +96,14 @@ def _encoded(message: ToWorker | FromWorker) -> bytes:
 
 
 def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> Received[Wanted]:
-    """The next message, which must be one of `kind`.
+    """Receive the next message, which must be one of `kind`.
 
     Raises:
-        ChannelClosed: the other side is gone, or sent what no message is.
+        ChannelClosed: the peer closed the connection or sent an invalid message.
         BlockingIOError: `sock` does not block and nothing has arrived.
     """
     try:
-        datagram, files, _, _ = socket.recv_fds(sock, _DATAGRAM, _MOST_FILES, socket.MSG_CMSG_CLOEXEC)
+        datagram, files, _, _ = socket.recv_fds(sock, _MAX_DATAGRAM_BYTES, _MAX_FILES, socket.MSG_CMSG_CLOEXEC)
     except BlockingIOError:
         raise
     except OSError as error:
@@ -104,15 +111,15 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> Recei
     if not datagram:
         raise ChannelClosed
     try:
-        flags, text, blob = _parts(datagram, files)
+        flags, text, rows = _parts(datagram, files)
         message = kind.decode(text)
         own = tuple(files) if flags & _OWN_FILES else ()
         del files[: len(own)]
-        return Received(message, blob, own)
+        return Received(message, Payload(rows, escaped=bool(flags & _ROWS_ESCAPED)), own)
     except (struct.error, IndexError, msgspec.DecodeError) as error:
         raise ChannelClosed from error
     finally:
-        for descriptor in files:  # those that nothing was made of
+        for descriptor in files:  # those that the message does not own
             os.close(descriptor)
 
 
@@ -124,15 +131,15 @@ def _contents(files: list[int]) -> memoryview:
         os.close(descriptor)
 
 
-def _parts(datagram: bytes, files: list[int]) -> tuple[int, Blob, Blob]:
-    """The flags, the message and the blob of a datagram, whose memory files are taken out of `files`."""
+def _parts(datagram: bytes, files: list[int]) -> tuple[int, Bytes, Bytes]:
+    """Split a datagram into flags, message and rows; removes their memory files from `files`."""
     flags, length = _HEADER.unpack_from(datagram)
     inline = datagram[_HEADER.size :]
     if flags & _MESSAGE_IN_FILE:
-        text: Blob = _contents(files)
-        blob: Blob = inline
+        text: Bytes = _contents(files)
+        rows: Bytes = inline
     else:
-        text, blob = inline[:length], inline[length:]
-    if flags & _BLOB_IN_FILE:
-        blob = _contents(files)
-    return flags, text, blob
+        text, rows = inline[:length], inline[length:]
+    if flags & _ROWS_IN_FILE:
+        rows = _contents(files)
+    return flags, text, rows

@@ -1,4 +1,4 @@
-"""The worker's side: start, receive a request, run its steps, answer, until the other side is gone."""
+"""The main loop of a worker: receive a request, run it, answer, until the channel is closed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from typing import NoReturn, TextIO
 import msgspec
 
 from dltk_runtime import progress, settings
+from dltk_runtime.payload import Payload
 from dltk_runtime.splunk import access
-from dltk_runtime.tables.baseline import ENOUGH
+from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
 from dltk_runtime.worker import channel
-from dltk_runtime.worker.ahead import Ahead, Reading
 from dltk_runtime.worker.board import Board
-from dltk_runtime.worker.failure import StepFailed
+from dltk_runtime.worker.failure import PhaseFailed
+from dltk_runtime.worker.handler import Handler
 from dltk_runtime.worker.messages import (
     DUMP_SIGNAL,
     Answered,
@@ -48,14 +49,14 @@ from dltk_runtime.worker.messages import (
     Score,
     Stage,
 )
-from dltk_runtime.worker.steps import Steps
+from dltk_runtime.worker.read_ahead import Incoming, Reader
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-FIRST_TO_GO = "500"  # oom_score_adj: under memory pressure the kernel ends a worker, not the server
-LOW_PRIORITY = 10  # niceness of a fit
-AWAKE = 0.0002  # seconds
-SHORT = 0.001  # seconds
-IDLE = 200  # milliseconds without a request after which there is time to tell what was counted
+OOM_SCORE_ADJ = "500"  # under memory pressure the kernel ends a worker, not the server
+FIT_NICENESS = 10
+POLL_SECONDS = 0.0002  # of busy polling for the next request
+SHORT_WAIT_SECONDS = 0.001  # up to here a wait is short, and the next one polls first
+IDLE_MILLISECONDS = 200  # without a request, after which counts are sent and memory is released
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -64,10 +65,10 @@ def main(options_json: str) -> NoReturn:
     options = msgspec.json.decode(options_json, type=Options)
     _die_with(options.parent)
     _report_crashes_to(options.dump)
-    standing = _Standing()
-    # `os._exit`, for threads that the notebook left running must not hold the process.
+    surroundings = _Surroundings()
+    # `os._exit`: threads that the notebook left running must not keep the process alive.
     try:
-        _serve(_channel(options), Board(options.board), standing, options.imports)
+        _serve(_channel(options), Board(options.board), surroundings, options.imports)
     except channel.ChannelClosed:
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a signal handler of the notebook's may raise anything at any time
@@ -76,7 +77,7 @@ def main(options_json: str) -> NoReturn:
 
 
 def _channel(options: Options) -> socket.socket:
-    """The socket to the front process, which none of the notebook's children may hold or write to."""
+    """Open the socket to the front process; child processes of the notebook do not get it."""
     for descriptor in (options.channel, options.dump, options.board, *access.inherited(os.environ)):
         os.set_inheritable(descriptor, False)
     sock = socket.socket(fileno=options.channel)
@@ -84,87 +85,93 @@ def _channel(options: Options) -> socket.socket:
     return sock
 
 
-def _serve(sock: socket.socket, board: Board, standing: _Standing, imports: tuple[str, ...]) -> NoReturn:
-    unwatched = False  # whether nobody waits for the steps of the request
+def _serve(sock: socket.socket, board: Board, surroundings: _Surroundings, imports: tuple[str, ...]) -> NoReturn:
+    phases_on_board = False  # of the running request; else they are sent
 
-    def tell(message: FromWorker) -> None:
-        if unwatched and isinstance(message, Entered):
+    def send(message: FromWorker) -> None:
+        if phases_on_board and isinstance(message, Entered):
             board.enter(message)
         else:
             channel.send(sock, message)
 
     _report_progress_to(sock)
     _import(imports)
-    reading, rest = Reading(), _Rest(sock)
-    steps = Steps(settings.worker_paths(), tell, reading)
+    reader, wait = Reader(), _Wait(sock)
+    handler = Handler(settings.worker_paths(), send, reader)
     channel.send(sock, Ready())
     while True:
-        reading.until_called(sock)
-        message, blob, files = channel.receive(sock, channel.TO_WORKER)
+        reader.parse_until_message(sock)
+        message, rows, files = channel.receive(sock, channel.TO_WORKER)
         if isinstance(message, ReadAhead):
-            reading.begin(Ahead(message, *files))
+            reader.begin(Incoming(message, *files))
             continue
-        unwatched = isinstance(message, Apply)
+        phases_on_board = isinstance(message, Apply)
         board.begin()
-        with standing.restored():
-            answer, result = _answer(steps, message, blob)
+        with surroundings.restored():
+            answer, results = _answer(handler, message, rows)
         if isinstance(answer, Applied):
-            answer = msgspec.structs.replace(answer, phases=board.phases())
-        del blob
-        channel.send(sock, answer, result)
-        del answer, result
+            answer = msgspec.structs.replace(answer, phases=board.durations())
+        del rows
+        channel.send(sock, answer, Payload(results, escaped=True))
+        del answer, results
         if isinstance(message, Apply | Score):
-            steps.undo()
+            handler.restore()
         gc.collect(0)
-        if unwatched:
-            _tell_counts(sock, steps, rest)
+        if isinstance(message, Apply):
+            _count_rows(sock, handler, wait)
 
 
-def _tell_counts(sock: socket.socket, steps: Steps, rest: _Rest) -> None:
-    """Count the rows of an apply; tell how they are spread once there are enough of them, or nobody wants anything."""
+def _count_rows(sock: socket.socket, handler: Handler, wait: _Wait) -> None:
+    """Count the rows of an apply; send the counts if there are enough, or if the worker is idle."""
     try:
-        steps.count()
-    except Exception as error:  # noqa: BLE001 - whatever a strange frame makes of the counting, applies go on
+        handler.count()
+    except Exception as error:  # noqa: BLE001 - whatever the counting of an unusual frame raises, applies go on
         sys.stderr.write(f"the rows of the last apply could not be counted: {error!r}\n")
         return
-    if steps.counted >= ENOUGH:
-        channel.send(sock, steps.counts())
-    if rest.is_long():
-        if steps.counted:
-            channel.send(sock, steps.counts())
-        _give_memory_back()
+    if handler.counted >= MIN_JUDGED_ROWS:
+        channel.send(sock, handler.counts())
+    if not wait.for_message(IDLE_MILLISECONDS):
+        if handler.counted:
+            channel.send(sock, handler.counts())
+        _release_memory()
 
 
-def _give_memory_back() -> None:
-    """Give freed memory to others, which glibc keeps for the next table (see `settings.worker_environment`)."""
+def _release_memory() -> None:
+    """Return freed memory to the system: glibc keeps it (see `pool.environment`)."""
     if hasattr(_libc, "malloc_trim"):  # not in musl
         _libc.malloc_trim(0)
 
 
-class _Rest:
-    """The time between two requests. When the last one was short, the next is waited for awake, for a moment.
+class _Wait:
+    """Wait for the next request: busy-poll for 0.2 ms if requests arrive quickly, then block.
 
-    To be woken up takes half as long as a small apply.
+    Waking up from a blocking wait takes half as long as a small apply. `requests_are_quick` says
+    whether the last request arrived within `SHORT_WAIT_SECONDS`; each wait sets it for the next
+    one.
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        self._coming = select.poll()
-        self._coming.register(sock, select.POLLIN)
-        self._short = False
+        self._message = select.poll()
+        self._message.register(sock, select.POLLIN)
+        self.requests_are_quick = False
 
-    def is_long(self) -> bool:
-        """Wait for a message; whether none came for `IDLE`."""
+    def for_message(self, timeout: int) -> bool:
+        """Wait for a message, at most `timeout` milliseconds; False if none arrived."""
         began = time.perf_counter()
-        while self._short and time.perf_counter() - began < AWAKE:
-            if self._coming.poll(0):
-                return False
-        came = bool(self._coming.poll(IDLE))
-        self._short = time.perf_counter() - began < SHORT
-        return not came
+        arrived = (self.requests_are_quick and self._polled(began + POLL_SECONDS)) or bool(self._message.poll(timeout))
+        self.requests_are_quick = time.perf_counter() - began < SHORT_WAIT_SECONDS
+        return arrived
+
+    def _polled(self, end: float) -> bool:
+        """Poll without blocking until `end`, a time of `time.perf_counter`."""
+        while time.perf_counter() < end:
+            if self._message.poll(0):
+                return True
+        return False
 
 
 def _report_progress_to(sock: socket.socket) -> None:
-    """Send what the notebook says of its progress; not from a fork, whose socket is the worker's."""
+    """Send the progress that the notebook reports, but not from a forked child."""
     worker, sending = os.getpid(), threading.Lock()
 
     def send(step: float, total: float, metrics: dict[str, float]) -> None:
@@ -175,39 +182,42 @@ def _report_progress_to(sock: socket.socket) -> None:
     progress.send_to(send)
 
 
-def _answer(steps: Steps, message: Answered, blob: channel.Blob) -> tuple[FromWorker, bytes]:
+def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWorker, bytes]:
     try:
         match message:
             case Fit():
-                os.nice(LOW_PRIORITY)
-                _see_only(message.device)
-                return steps.fit(message, blob)
+                os.nice(FIT_NICENESS)
+                _restrict_to(message.device)
+                return handler.fit(message, rows)
             case Load():
-                _see_only(message.device)
-                return steps.load(message), b""
+                _restrict_to(message.device)
+                return handler.load(message), b""
             case Apply():
-                return steps.apply(message, blob)
+                return handler.apply(message, rows)
             case Score():
-                return steps.score(message, blob), b""
+                return handler.score(message, rows), b""
             case Stage():
-                return steps.stage(message, blob), b""
+                return handler.stage(message, rows), b""
             case Describe():
-                return steps.describe(), b""
-    except StepFailed as failure:
+                return handler.describe(), b""
+    except PhaseFailed as failure:
         return Failed(failure.report), b""
     except Exception as error:  # noqa: BLE001 - a fault of our own must not look like the worker's death
         report = ErrorReport("runtime", f"fault in the runtime: {error!r}", "", traceback.format_exc())
         return Failed(report), b""
 
 
-def _see_only(device: str) -> None:
-    """Let CUDA see one GPU: it reads the variable when a library first asks it for devices, which no import does."""
+def _restrict_to(device: str) -> None:
+    """Make one GPU visible.
+
+    CUDA reads the variable when a library first asks for devices, which no import does.
+    """
     if device:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
 
 
-class _Standing:
-    """Working folder and output as every request may expect them, whatever the one before did."""
+class _Surroundings:
+    """The working directory and the output streams, which are restored for each request."""
 
     def __init__(self) -> None:
         self._folder = Path.cwd()
@@ -216,6 +226,7 @@ class _Standing:
 
     @contextlib.contextmanager
     def restored(self) -> Iterator[None]:
+        """Undo what the request before changed, and flush all output at the end."""
         try:
             os.chdir(self._folder)
         except FileNotFoundError:
@@ -231,10 +242,10 @@ class _Standing:
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(Exception):  # closed or replaced by the notebook
                     stream.flush()
-            _libc.fflush(None)  # what libraries print by way of C
+            _libc.fflush(None)  # output of libraries written in C
 
     def _open_streams(self) -> None:
-        """Streams that show lines as they are printed, in order, and leave their descriptors open when closed."""
+        """Open line-buffered streams; their descriptors stay open if the notebook closes them."""
         sys.stdout, sys.stderr = self._out, self._err = _stream(1), _stream(2)
 
 
@@ -243,23 +254,24 @@ def _stream(descriptor: int) -> TextIO:
 
 
 def _die_with(parent: int) -> None:
+    """End this process with its parent, and first under memory pressure; write no core dump."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(0)  # it died before the kernel knew what we want
+        os._exit(0)  # it died before the call above
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write(FIRST_TO_GO)
-    # To write gigabytes of core into the working folder would hold up the answer to whoever waits.
+        file.write(OOM_SCORE_ADJ)
+    # Writing gigabytes of core into the working directory would delay the answer.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _report_crashes_to(dump: int) -> None:
-    """Let faulthandler write where the threads are, on a crash, on `DUMP_SIGNAL`, and on ``os._exit``."""
+    """Let faulthandler dump the stacks on a crash, on `DUMP_SIGNAL`, and on ``os._exit``."""
     faulthandler.enable(file=dump)
     faulthandler.register(DUMP_SIGNAL, file=dump)
     worker, leave = os.getpid(), os._exit
 
     def exit_with_place(status: int) -> NoReturn:
-        if os.getpid() == worker:  # not in a fork, for which this is the ordinary way to end
+        if os.getpid() == worker:  # for a forked child this is the ordinary way to end
             faulthandler.dump_traceback(file=dump)
         leave(status)
 
@@ -267,7 +279,7 @@ def _report_crashes_to(dump: int) -> None:
 
 
 def _import(modules: tuple[str, ...]) -> None:
-    """Do the imports that make a start slow; one that fails will fail again, with coordinates, in the notebook."""
+    """Import modules that are slow to import; a failure is raised again in the notebook."""
     for name in modules:
         try:
             importlib.import_module(name)

@@ -7,22 +7,23 @@ from pathlib import Path
 
 from dltk_runtime.files.state import FileState
 from dltk_runtime.notebook.algorithm import Algorithm
-from dltk_runtime.notebook.loader import CodeFinder, pack
+from dltk_runtime.notebook.loader import CodeFinder
+from dltk_runtime.notebook.source import pack
 from dltk_runtime.paths import Paths
 from dltk_runtime.worker.messages import Code
 
 
 class LoadedCode:
-    """One algorithm and whatever it has imported from other notebooks, told to the front process before it runs."""
+    """One algorithm with the modules it has imported. `send` gets the code before it runs."""
 
-    def __init__(self, paths: Paths, tell: Callable[[Code], None]) -> None:
+    def __init__(self, paths: Paths, send: Callable[[Code], None]) -> None:
         self._paths = paths
-        self._tell = tell
+        self._send = send
         self._finder: CodeFinder | None = None
         self.algorithm: Algorithm | None = None
 
     def load(self, name: str, kept: Path | None) -> Algorithm:
-        """Load an algorithm anew, from its notebook or from the code `kept` with a version.
+        """Load an algorithm from its notebook, or from the code `kept` with a version.
 
         Raises:
             Exception: whatever the code raises when it is imported.
@@ -32,26 +33,26 @@ class LoadedCode:
         self._finder = CodeFinder(self._paths, kept)
         self._finder.install()
         if source := self._finder.find(name):
-            self._tell(Code(pack([source])))  # before it runs: an import can end the process, too
+            self._send(Code(pack([source])))  # before it runs: an import can end the process, too
         self.algorithm = Algorithm(name, self._finder)
-        self._tell(Code(pack(self._finder.sources)))
+        self._send(Code(pack(self._finder.sources)))
         return self.algorithm
 
     def place(self, function: str) -> str:
-        """The coordinates of one of the algorithm's functions; nothing when it has none."""
+        """Return the coordinates of a function of the algorithm; "" if it does not define it."""
         place = self.algorithm.places.get(function) if self.algorithm else None
         return str(place) if place else ""
 
     def packed(self) -> bytes:
-        """All code that is loaded, as a version keeps it."""
+        """Return all code that is loaded, in the format of a version's ``code.json``."""
         return pack(self._finder.sources if self._finder else [])
 
     @property
     def states(self) -> list[FileState]:
-        """The states of the files that it came from."""
+        """The states of the files that the code came from."""
         return list(self._finder.states) if self._finder else []
 
     def depend_on(self, states: Iterable[FileState]) -> None:
-        """Count as changed also when one of these files changes."""
+        """Let a change of these files count as a change of the code."""
         if self._finder is not None:
             self._finder.states[:0] = states

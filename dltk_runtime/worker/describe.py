@@ -1,50 +1,60 @@
-"""What is written down of a model: its text, its summary, its metrics, the libraries it was made with."""
+"""Describe a model for its version: text, summary, metrics, and the libraries it needs."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import math
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import msgspec
 
-LONGEST_TEXT = 16 * 1024**2  # bytes of str(model): dashboards read base64 pictures out of it
-LONGEST_WARNING = 500  # characters
-DEEPEST = 20  # levels of nested containers that are followed
-LIBRARIES = (
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "scipy",
-    "torch",
-    "tensorflow",
-    "tensorflow-cpu",
-    "keras",
-    "xgboost",
-    "cloudpickle",
-)
+from dltk_runtime.notebook.frameworks import RECORDED
+from dltk_runtime.worker.failure import worded
+
+MAX_TEXT_CHARACTERS = 16 * 1024**2  # of str(model): dashboards read base64 pictures out of it
+MAX_WARNING_CHARACTERS = 500
+MAX_DEPTH = 20  # levels of nested containers that are followed
+
+
+class Call(Protocol):
+    """Calls a function of a notebook, and returns what it returns."""
+
+    def __call__(self, phase: str, function: Callable[..., Any], /, *arguments: Any) -> Any: ...
+
+
+def described(model: Any, summary: Callable[..., Any] | None, call: Call) -> tuple[bytes, str]:
+    """Return the `description` of a model, and a notice if ``summary(model)`` raised."""
+    notice, result = "", None
+    if summary is not None:
+        try:
+            result = call("summary", summary, model)
+        except Exception as error:  # noqa: BLE001 - a summary that raises anything must not cost the model
+            notice = f"summary failed: {worded(error)}"
+    return description(model, result), notice
 
 
 def description(model: Any, summary: Any) -> bytes:
-    """JSON of ``{"model": str(model), "model_summary": summary}``, whatever the two hold."""
-    return msgspec.json.encode({"model": _text(model)[:LONGEST_TEXT], "model_summary": plain(summary)})
+    """Return JSON ``{"model": str(model), "model_summary": summary}`` of any two objects."""
+    return msgspec.json.encode({"model": _text(model)[:MAX_TEXT_CHARACTERS], "model_summary": plain(summary)})
 
 
 def to_json(value: Any) -> bytes:
-    """JSON of any value: what JSON cannot say becomes text, numbers that are none become null."""
+    """Encode any value as JSON: other types become text, NaN and infinities become null."""
     return msgspec.json.encode(plain(value))
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """`value` in JSON's own types: arrays become lists, bytes and unknown objects become text."""
+    """Convert `value` to JSON's own types: arrays to lists, bytes and unknown objects to text."""
     if value is None or isinstance(value, bool | int):
         return value if not isinstance(value, int) or abs(value) < 2**63 else str(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
-    if depth >= DEEPEST:
+    if depth >= MAX_DEPTH:
         return _text(value)
     if isinstance(value, dict):
         return {_text(key): plain(item, depth + 1) for key, item in value.items()}
@@ -56,7 +66,7 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def metrics(info: Any) -> dict[str, float]:
-    """The finite numbers in ``info["metrics"]``, where `fit` returned such a dict."""
+    """Return the finite numbers in ``info["metrics"]``, if `fit` returned such a dict."""
     given = info.get("metrics") if isinstance(info, dict) else None
     if not isinstance(given, dict):
         return {}
@@ -65,21 +75,20 @@ def metrics(info: Any) -> dict[str, float]:
 
 
 def warnings(info: Any) -> tuple[str, ...]:
-    """The texts in ``info["warnings"]``, where `fit` returned such a dict: what the search is to be told."""
+    """Return the texts in ``info["warnings"]``, if `fit` returned such a dict."""
     given = info.get("warnings") if isinstance(info, dict) else None
-    return tuple(_text(each)[:LONGEST_WARNING].rstrip(".") for each in given) if isinstance(given, list | tuple) else ()
+    if not isinstance(given, list | tuple):
+        return ()
+    return tuple(_text(each)[:MAX_WARNING_CHARACTERS].rstrip(".") for each in given)
 
 
 def libraries() -> dict[str, str]:
-    """Versions of the libraries that this process has imported, by distribution name."""
-    modules = {"scikit-learn": "sklearn", "tensorflow-cpu": "tensorflow"}
+    """Return the releases of Python and of imported `RECORDED` libraries, by distribution."""
     found = {"python": sys.version.split()[0]}
-    for name in LIBRARIES:
-        if modules.get(name, name) in sys.modules:
-            try:
-                found[name] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                continue
+    imported = (library for library in RECORDED if library.module in sys.modules)
+    for name in (name for library in imported for name in library.distribution_names):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
     return found
 
 

@@ -1,7 +1,7 @@
-"""Rows kept from a fit, and how well a model does on them.
+"""Held-out rows of a fit, and a model's metrics on them.
 
-Which rows those are follows from a hash of their features, never of the target: a corrected label
-must not move a row that was trained on into the hold-out.
+Rows are chosen by a hash of their features, never of the target: a corrected label must not move a
+row that was trained on into the hold-out.
 """
 
 from __future__ import annotations
@@ -13,27 +13,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-PARTS = 10_000  # shares are exact to a hundredth of a percent
-MOST_CLASSES = 100  # a target of more distinct values is a quantity, not a class
+BUCKETS = 10_000  # of hashes: shares are exact to a hundredth of a percent
+MAX_CLASSES = 100  # a target of more distinct values is a quantity, not a class
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def held_out(frame: pd.DataFrame, features: Sequence[str], share: float) -> Mask:
-    """Which rows are kept from the fit: shape (rows,), about `share` of them true.
+    """Choose about `share` of the rows to be held out of the fit: booleans of shape (rows,).
 
-    The same row is always on the same side, whatever frame it comes in: numbers are hashed as
+    A row is chosen by its own values alone, whatever other rows there are: numbers are hashed as
     float64, everything else as text.
     """
     columns = [_hashable(frame[name]) for name in features if name in frame]
     if not columns:
         return np.zeros(len(frame), dtype=bool)
     hashes = pd.util.hash_pandas_object(pd.concat(columns, axis=1), index=False).to_numpy()
-    return np.asarray(hashes % PARTS < round(share * PARTS))
+    return np.asarray(hashes % BUCKETS < round(share * BUCKETS))
 
 
 def scores(predicted: pd.Series[Any], truth: pd.Series[Any]) -> dict[str, float]:
-    """Metrics of predictions against the target, both of shape (rows,); those that do not apply are left out.
+    """Compute the metrics of predictions against the target, both of shape (rows,).
+
+    Metrics that do not apply are left out.
 
     Classes: accuracy, f1, precision, recall (of the higher class; macro averages beyond two).
     Quantities: r2, mae, rmse. Formulas are scikit-learn's.
@@ -41,7 +43,7 @@ def scores(predicted: pd.Series[Any], truth: pd.Series[Any]) -> dict[str, float]
     if len(predicted) != len(truth) or truth.empty:
         return {}
     found = _of_quantities(predicted, truth)
-    if pd.Series(truth).nunique() <= MOST_CLASSES:
+    if pd.Series(truth).nunique() <= MAX_CLASSES:
         found |= _of_classes(predicted, truth)
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}
 
@@ -76,7 +78,7 @@ def _of_classes(predicted: pd.Series[Any], truth: pd.Series[Any]) -> dict[str, f
 
 
 def _decided(predicted: pd.Series[Any], truth: pd.Series[Any]) -> pd.Series[Any]:
-    """Classes for probabilities: 1 from 0.5 on, where the target is 0 and 1 and the prediction lies between."""
+    """Turn probabilities into classes, 1 from 0.5 on, if the target has the classes 0 and 1."""
     numbers = pd.to_numeric(predicted, errors="coerce")
     classes = set(_classes(truth))
     if classes <= {"0", "1"} and bool(numbers.between(0, 1).all()):
@@ -85,7 +87,7 @@ def _decided(predicted: pd.Series[Any], truth: pd.Series[Any]) -> pd.Series[Any]
 
 
 def _classes(values: pd.Series[Any]) -> list[str]:
-    """One text a class: 1, 1.0 and True are one, as they are after a way through CSV."""
+    """Return one text for each class: 1, 1.0 and True are the same class, as in CSV."""
     numbers = pd.to_numeric(values, errors="coerce")
     return [
         str(value) if math.isnan(number) else format(float(number), "g")

@@ -1,6 +1,6 @@
 """Every message between the front process and a worker, in two sections by direction.
 
-A message may come with a *blob*: bytes too large to be copied into it (`channel.py`).
+A message may have rows, a `payload.Payload`; large ones are not copied into it (`channel.py`).
 """
 
 from __future__ import annotations
@@ -10,121 +10,108 @@ import signal
 import msgspec
 
 from dltk_runtime.files.state import FileState
-from dltk_runtime.tables.baseline import Baseline
+from dltk_runtime.tables.feature import Feature
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
-    """The base: immutable, and tagged with its class's name on the way."""
+    """The base class: frozen, and tagged with the class's name when encoded."""
 
 
 class ErrorReport(Message, frozen=True):
     """A failure of notebook code, as text: exceptions never cross the boundary."""
 
-    step: str  # the step of `steps.py` in which it happened: "init", "fit", …
+    phase: str  # in which it happened: "init", "fit", …
     sentence: str  # "ValueError: could not convert …"
     coordinates: str = ""  # "umap.ipynb, cell 22 (mltkc_fit), line 7: `x = float(s)`"
     traceback: str = ""
-    note: str = ""  # what the front process knows besides
+    note: str = ""  # a sentence that the front process adds
 
     def __str__(self) -> str:
         text = f"{self.sentence} (at {self.coordinates})" if self.coordinates else self.sentence
         return f"{text}. {self.note}" if self.note else text
 
 
-class FeatureKind(Message, frozen=True):
-    """A column of the frame that a fit saw: `kind` is number, boolean or text."""
-
-    name: str
-    kind: str
-    baseline: Baseline | None = None
-
-
 # ---------------------------------------------------------------- front process → worker
 
-# The blob of `Fit`, `Apply`, `Score` and `Stage` is the request's `data`: a JSON string literal, or, when
-# `plain` says so, the CSV itself, unescaped while it arrived.
-
-DUMP_SIGNAL = signal.SIGRTMIN + 1  # asks a worker where it is, before it is ended
+DUMP_SIGNAL = signal.SIGRTMIN + 1  # makes a worker dump its stack, before it is ended
+CANCELLED = 2**32  # eventfd value that ends a read-ahead; larger than any count of chunks
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What a worker gets on its command line, as JSON."""
+    """The argument on a worker's command line, as JSON."""
 
-    parent: int  # the front process's id
+    parent: int  # process id of the front process
     channel: int  # descriptor of the socket
     dump: int  # descriptor of the memory file for faulthandler
-    board: int  # descriptor of the page for the steps of applies
+    board: int  # descriptor of the page for the phases of applies
     imports: tuple[str, ...] = ()  # modules to import before the first request
 
 
 class Fit(Message, frozen=True):
-    """Fit a model and save it. Blob: `data`."""
+    """Fit a model and save it. Rows: the request's. Answered by `Fitted` or `Failed`."""
 
     algorithm: str
-    load_name: str  # what save() is called with
-    folder: str  # where the version's files must lie afterwards
-    kept_model: str  # where the runtime keeps the model when save() stores nothing
+    load_name: str  # the `name` for save()
+    folder: str  # of the version: save() stores its files below it
+    kept_model: str  # path of the runtime's own pickle, for a save() that stores nothing
     meta: bytes  # JSON
-    device: str = ""  # the one GPU to see, as CUDA names it; nothing where there is no choice
+    device: str = ""  # the only GPU to be visible, as CUDA names it; "" for no restriction
     holdout: float = 0.0  # share of the rows that `fit` must not see
-    version_column: int = 0  # the number for a last result column `model_version`; 0 for none
-    plain: bool = False
+    version_column: int = 0  # the value of a last column `model_version`; 0 for no such column
 
 
 class Load(Message, frozen=True):
-    """Make a model ready for applies. Answered by `Loaded` or `Failed`."""
+    """Load a model for applies. Answered by `Loaded` or `Failed`."""
 
     algorithm: str
-    load_name: str  # what load() is called with
+    load_name: str  # the `name` for load()
     device: str = ""  # as in `Fit`
-    code: str = ""  # the version's code.json, to go on with when the notebook does not load
-    kept_model: str = ""  # the model as the runtime stored it, when save() stored nothing
-    targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests carry none
-    features: tuple[FeatureKind, ...] = ()  # the columns that the model was fitted on, targets left out
+    code: str = ""  # path of the version's code.json, used if the notebook does not load
+    kept_model: str = ""  # path of the runtime's own pickle, if save() stored nothing
+    targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests have none
+    features: tuple[Feature, ...] = ()  # that the model was fitted on, without targets
 
 
 class Apply(Message, frozen=True):
-    """Apply the loaded model. Blob: `data`."""
+    """Apply the loaded model. Rows: the request's. Answered by `Applied` or `Failed`."""
 
-    meta: bytes
+    meta: bytes  # JSON
     version_column: int = 0  # as in `Fit`
-    refuse_missing: bool = False  # whether a missing feature is an error of its own
-    plain: bool = False
-    ahead: int = 0  # the number of the `ReadAhead` that was for these rows; 0 for none
-
-
-OVER = 2**32  # more than anybody counts one by one
+    refuse_missing: bool = False  # whether a missing feature is an error
+    ahead: int = 0  # the number of the `ReadAhead` for these rows; 0 for none
 
 
 class ReadAhead(Message, frozen=True):
-    """Rows that are still on their way, and for which an `Apply` may come. Not answered.
+    """Announce rows that are still arriving, and for which an `Apply` may follow. Not answered.
 
-    Its own files: the memory file that the rows are written to, and an eventfd that counts how often there were
-    more of them, and to `OVER` when nobody wants the rows any more, or after that `Apply`.
+    Files: the memory file that the rows are written to, and an eventfd. The front process adds 1
+    to the eventfd for each chunk, and `CANCELLED` after that `Apply` or when the rows will not be
+    applied here.
     """
 
     number: int
-    expected: int  # bytes of all rows, about
+    expected: int  # bytes of all rows, approximately
 
 
 class Score(Message, frozen=True):
-    """Apply the loaded model to held-out rows and compare with the target. Blob: all of the fit's `data`."""
+    """Apply the loaded model to held-out rows and compare with the target. Rows: all of the fit's.
 
-    meta: bytes
+    Answered by `Scored` or `Failed`.
+    """
+
+    meta: bytes  # JSON
     holdout: float
     target: str
-    plain: bool = False
 
 
 class Stage(Message, frozen=True):
-    """Check that `data` can become a frame and write it as CSV. Blob: `data`."""
+    """Parse the rows, and write them as CSV. Answered by `Staged` or `Failed`."""
 
     csv: str  # path to write to
-    plain: bool = False
 
 
 class Describe(Message, frozen=True):
-    """Ask for `Described` of the loaded model."""
+    """Describe the loaded model. Answered by `Described` or `Failed`."""
 
 
 # ---------------------------------------------------------------- worker → front process
@@ -135,77 +122,74 @@ class Ready(Message, frozen=True):
 
 
 class Entered(Message, frozen=True):
-    """A step begins; told before each, so that a death can be blamed on it: sent, or put on the board by an apply."""
+    """A phase begins: sent before it runs or, by an apply, entered on the board."""
 
-    step: str
-    at: str = ""  # coordinates of the function it calls
+    phase: str
+    at: str = ""  # coordinates of the notebook's function
 
 
 class Progress(Message, frozen=True):
-    """How far a fit is, as its notebook says; `total` 0 means that nobody knows."""
+    """The progress of a fit, as its notebook reports it; `total` 0 means unknown."""
 
     step: float
     total: float
-    metrics: dict[str, float]
+    metrics: dict[str, float]  # of this step
 
 
 class Code(Message, frozen=True):
-    """The code that runs from now on, as `notebook.loader.pack` makes it: a death is told with its lines."""
+    """The code that runs from now on; the report of a death quotes its lines."""
 
-    code: bytes
+    code: bytes  # as `notebook.source.pack` encodes it
 
 
 class Loaded(Message, frozen=True):
-    """The model is ready. `states` says later whether the code on disk is still this one."""
+    """The model is loaded."""
 
-    states: tuple[FileState, ...]
-    notice: str = ""  # why the kept code runs instead of the notebook's
+    states: tuple[FileState, ...]  # of the code's files: to detect a later change
+    notice: str = ""  # why the version's code was loaded in place of the notebook's
 
 
 class Fitted(Message, frozen=True):
-    """A fit came to its end. Blob: the results as a JSON string literal, none after `apply_error`.
+    """The result of a fit. Rows: the results, escaped; none after `apply_error`."""
 
-    `info` and `description` are JSON, `code` is what `dltk_runtime.notebook.loader.pack` made.
-    """
-
-    rows: int
-    features: tuple[FeatureKind, ...]
-    info: bytes
+    rows: int  # held-out ones included
+    features: tuple[Feature, ...]  # all columns, targets included
+    info: bytes  # JSON of what `fit` returned
     metrics: dict[str, float]
-    description: bytes
-    code: bytes
-    libraries: dict[str, str]
-    kept_by_runtime: bool
+    description: bytes  # as in `Described`
+    code: bytes  # as `notebook.source.pack` encodes it
+    libraries: dict[str, str]  # releases by distribution name
+    kept_by_runtime: bool  # whether `save` stored nothing, so that the runtime pickled the model
     apply_error: ErrorReport | None = None
-    notices: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()  # warnings for the fit's message
     held_out: int = 0  # rows that `fit` did not see
 
 
 class Saved(Message, frozen=True):
-    """A fit's model is saved: all that a version needs, should the process not live through the fit's own apply."""
+    """A fit's model is saved; `fitted` suffices for a version if the fit's own apply dies."""
 
     fitted: Fitted
 
 
 class Applied(Message, frozen=True):
-    """An apply came to its end. Blob: the results as a JSON string literal."""
+    """The result of an apply. Rows: the results, escaped."""
 
     rows: int
     result_rows: int
-    notices: tuple[str, ...] = ()  # features that are missing or of another kind, parameters that cannot be used
-    in_vain: bool = False  # whether rows were read ahead that only pandas can read, whole
-    phases: dict[str, float] = {}  # seconds of each step, which no `Entered` told
+    notices: tuple[str, ...] = ()  # of features and parameters
+    in_vain: bool = False  # whether rows were read ahead that can only be parsed as a whole
+    phases: dict[str, float] = {}  # seconds of each phase, which were not sent as `Entered`
 
 
 class Counts(Message, frozen=True):
-    """After an apply's answer, while nobody waits: how its rows are spread over the bins of the features' baselines."""
+    """The distribution of applied rows over the features' bins; sent between two requests."""
 
     rows: int  # that were counted
-    features: dict[str, list[int]]
+    features: dict[str, list[int]]  # rows in each bin, as `Baseline.counts`
 
 
 class Scored(Message, frozen=True):
-    """How the model did on `rows` held-out rows; metrics that do not apply are missing."""
+    """Metrics of the model on `rows` held-out rows; those that do not apply are left out."""
 
     rows: int
     metrics: dict[str, float]
@@ -218,13 +202,13 @@ class Staged(Message, frozen=True):
 
 
 class Described(Message, frozen=True):
-    """`description` is JSON: ``{"model": str(model), "model_summary": …}``."""
+    """The model's texts."""
 
-    description: bytes
+    description: bytes  # JSON: ``{"model": str(model), "model_summary": …}``
 
 
 class Failed(Message, frozen=True):
-    """The request failed; the worker itself is well."""
+    """The request failed; the worker can serve others."""
 
     error: ErrorReport
 

@@ -15,22 +15,22 @@ from hypothesis import strategies as st
 
 from dltk_runtime.apply.drift import Drift, Judgement, Level
 from dltk_runtime.apply.drift_files import DriftFiles
-from dltk_runtime.names import Key
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.manifest import Feature
-from dltk_runtime.store.store import Facts, ModelName, ModelStore
+from dltk_runtime.store.store import Facts, ModelStore
 from dltk_runtime.tables.baseline import Baseline
-from dltk_runtime.worker.baselines import ROWS, Tally, kinds_of
+from dltk_runtime.tables.feature import Feature
+from dltk_runtime.worker.baselines import MAX_APPLY_ROWS, Tally, features_of
 from dltk_runtime.worker.messages import Counts
 from tests.conftest import MakeNotebook
 from tests.splunkd import Splunkd
 from tests.support.service import Service, until
 
-KEY = Key("algo", "m", 1)
+KEY = VersionId(ModelName("algo", "m"), 1)
 
 
 def baseline_of(values: list[Any]) -> Baseline:
-    (kind,) = kinds_of(pd.DataFrame({"x": pd.Series(values)}))
+    (kind,) = features_of(pd.DataFrame({"x": pd.Series(values)}))
     assert kind.baseline is not None
     return kind.baseline
 
@@ -44,7 +44,7 @@ def counted(tally: Tally, *applied: pd.DataFrame) -> tuple[int, dict[str, list[i
 
 def tallied(fitted: list[Any], applied: list[Any]) -> tuple[Baseline, list[int]]:
     """The baseline of `fitted`, and how `applied` are spread over it."""
-    kinds = kinds_of(pd.DataFrame({"x": pd.Series(fitted)}))
+    kinds = features_of(pd.DataFrame({"x": pd.Series(fitted)}))
     assert kinds[0].baseline is not None
     return kinds[0].baseline, counted(Tally(kinds), pd.DataFrame({"x": pd.Series(applied)}))[1]["x"]
 
@@ -113,18 +113,18 @@ def test_every_row_is_in_one_bin_and_the_distance_is_that_of_pandas_bins(fitted:
 
 def test_a_large_apply_is_sampled_and_several_features_are_counted_at_once() -> None:
     frame = pd.DataFrame({"a": range(100_000), "b": ["x", "y"] * 50_000, "c": [0.5] * 100_000})
-    rows, found = counted(Tally(kinds_of(frame)), frame)
-    assert ROWS / 2 <= rows <= ROWS
+    rows, found = counted(Tally(features_of(frame)), frame)
+    assert MAX_APPLY_ROWS / 2 <= rows <= MAX_APPLY_ROWS
     assert {name: sum(counts) for name, counts in found.items()} == dict.fromkeys("abc", rows)
 
 
 def test_features_that_are_missing_or_became_text_are_left_out() -> None:
-    tally = Tally(kinds_of(pd.DataFrame({"a": [1, 2], "b": [1, 2], "c": ["x", "x"]})))
+    tally = Tally(features_of(pd.DataFrame({"a": [1, 2], "b": [1, 2], "c": ["x", "x"]})))
     assert list(counted(tally, pd.DataFrame({"b": ["many"], "c": ["x"]}))[1]) == ["c"]
 
 
 def test_applies_of_any_form_are_counted_together() -> None:
-    tally = Tally(kinds_of(pd.DataFrame({"a": [1, 2, 3], "b": [1.5, 2.5, None]})))
+    tally = Tally(features_of(pd.DataFrame({"a": [1, 2, 3], "b": [1.5, 2.5, None]})))
     numbers = pd.DataFrame({"b": [1.5, None], "a": [3, 9]})
     whole = counted(tally, numbers, numbers[["a"]], pd.concat([numbers] * 5000), numbers.assign(more="x"))
     apart = [
@@ -176,14 +176,14 @@ def test_a_shift_is_told_once_while_it_lasts_and_is_over_when_it_is() -> None:
 def test_another_version_begins_anew() -> None:
     drift, _ = judged([1.0] * 500, [2.0] * 1000)
     assert drift.warning(KEY)
-    assert drift.warning(Key("algo", "m", 2)) == ""
+    assert drift.warning(VersionId(ModelName("algo", "m"), 2)) == ""
 
 
 # ------------------------------------------------------------ keeping
 
 
 def test_the_last_judgement_is_kept_for_each_model_until_the_model_goes(paths: Paths) -> None:
-    store = ModelStore(paths, keep=5)
+    store = ModelStore.open(paths, keep=5)
     kept = DriftFiles(paths.drift, store)
     with store.reserve(ModelName("algo", "m")) as reservation:
         (reservation.folder / "model").write_text("x")
@@ -191,7 +191,7 @@ def test_the_last_judgement_is_kept_for_each_model_until_the_model_goes(paths: P
     drift, _ = judged([1.0] * 500, [2.0] * 1000)
     kept.write(drift.unwritten())
     assert drift.unwritten() == []
-    kept.write([(Key("algo", "gone", 1), Judgement(1, 1000, []))])
+    kept.write([(VersionId(ModelName("algo", "gone"), 1), Judgement(1, 1000, []))])
     (paths.drift / "algo" / "m2.json").write_text('{"version": 1, "ro')
     (paths.drift / "algo" / "no name.json").touch()
     again = Drift()
@@ -203,7 +203,7 @@ def test_the_last_judgement_is_kept_for_each_model_until_the_model_goes(paths: P
 
 def test_a_judgement_that_cannot_be_written_is_no_error(paths: Paths) -> None:
     paths.drift.write_text("a file in the way")
-    kept = DriftFiles(paths.drift, ModelStore(paths, keep=5))
+    kept = DriftFiles(paths.drift, ModelStore.open(paths, keep=5))
     kept.write([(KEY, Judgement(1, 1000, []))])
     assert kept.read() == []
 
@@ -217,6 +217,7 @@ def splunkd() -> Iterator[Splunkd]:
         yield splunkd
 
 
+@pytest.mark.process
 def test_drift_comes_to_the_message_the_metrics_the_status_and_to_splunk(
     paths: Paths, make_notebook: MakeNotebook, splunkd: Splunkd
 ) -> None:

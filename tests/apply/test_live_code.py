@@ -10,6 +10,8 @@ from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service
 
+pytestmark = pytest.mark.process
+
 ROWS = "x\n1\n2\n"
 BROKEN = """
     def apply(model, df, param):

@@ -9,6 +9,8 @@ import pytest
 from tests.support.service import Service, until
 from tests.support.wire import write_notebook
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:

@@ -39,6 +39,7 @@ MEETING = """
 """
 
 
+@pytest.mark.process
 def test_the_server_is_ready_once_the_models_are_loaded(tmp_path: Path, make_notebook: MakeNotebook) -> None:
     notebooks = make_notebook("slow", load=GATED_LOAD, apply=PROCESS, fit="def fit(model, df, param): return {}").parent
     data = tmp_path / "server" / "app" / "model" / "data"
@@ -56,6 +57,7 @@ def test_the_server_is_ready_once_the_models_are_loaded(tmp_path: Path, make_not
         assert (event["algorithm"], event["outcome"]) == ("slow", "success")
 
 
+@pytest.mark.process
 def test_a_model_that_cannot_be_loaded_is_told_and_holds_up_nobody(tmp_path: Path, make_notebook: MakeNotebook) -> None:
     broken = "def load(name): raise ValueError('no such file')"
     notebooks = make_notebook("broken", load=broken).parent
@@ -76,6 +78,7 @@ def test_a_name_that_is_none_is_refused(value: str) -> None:
         Settings.from_env({"DLTK_PRELOAD": value})
 
 
+@pytest.mark.process
 def test_two_workers_serve_one_model_at_once_where_api_workers_allows_it(
     tmp_path: Path, make_notebook: MakeNotebook
 ) -> None:

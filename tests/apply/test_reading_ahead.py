@@ -17,6 +17,8 @@ from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
 from tests.support.wire import encoded
 
+pytestmark = pytest.mark.process
+
 ROWS = 60_000
 SUM = "def apply(model, df, param): return pd.DataFrame({'sum': [int(df['a'].sum())], 'rows': [len(df)]})"
 TWICE = "def apply(model, df, param): return pd.DataFrame({'twice': [2 * int(df['a'].sum())]})"

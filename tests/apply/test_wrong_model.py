@@ -13,6 +13,8 @@ from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service
 
+pytestmark = pytest.mark.process
+
 CLIENTS = 8
 APPLIES = 2000
 FITS = 12

@@ -14,7 +14,7 @@ from dltk_runtime.batch.run import Outcome
 from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.emulator.spl.context import Context
-from dltk_runtime.emulator.spl.files import Lookups
+from dltk_runtime.emulator.spl.files import LookupFolders
 from dltk_runtime.emulator.standin import Event, Storage
 from dltk_runtime.settings import ClientSettings, Settings
 from tests.splunkd import HecToken, Splunkd
@@ -58,7 +58,7 @@ def source(tmp_path: Path, **given: Any) -> Iterator[Source]:
     storage = Storage()
     storage.indexes.create("scored")
     storage.kvstore.create("scores")
-    context = Context(Mltk(ClientSettings(), Stubs(tmp_path)), Lookups(tmp_path, ()))
+    context = Context(Mltk(ClientSettings(), Stubs(tmp_path)), LookupFolders(tmp_path, ()))
     with Source(pipeline(context, storage), storage, app=APP, **given) as splunkd:
         splunkd.collector.tokens[splunkd.hec_token] = HecToken(("scored",))
         yield splunkd

@@ -26,7 +26,9 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelName, ModelStore
 from tests.conftest import MakeNotebook
-from tests.support.service import Service
+from tests.support.service import Service, until
+
+pytestmark = pytest.mark.process
 
 # Predicts the mean of the target times a factor. The experiment at its end is what "run" runs beside the algorithm.
 MEAN = """
@@ -104,7 +106,7 @@ def last_job(paths: Paths) -> tuple[JobRecord, str]:
 
 
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=5)
+    return ModelStore.open(paths, keep=5)
 
 
 # What a run leaves
@@ -179,6 +181,88 @@ def test_staged_data_comes_with_its_own_param(paths: Paths, make_notebook: MakeN
     assert outcome.version.manifest().targets == ["x"]
 
 
+def test_a_model_of_a_batch_run_has_baselines_and_is_monitored_for_drift(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    make_notebook("mean", MEAN)
+    (tmp_path / "in.csv").write_text("x,host,y\n" + "".join(f"{number},a,1\n" for number in range(500)))
+    outcome = batch(mode="fit", data=str(tmp_path / "in.csv"))
+    assert outcome.version is not None
+    features = {each.name: each for each in outcome.version.manifest().features}
+    assert [(each.name, each.kind) for each in features.values()] == [
+        ("x", "number"),
+        ("host", "text"),
+        ("y", "number"),
+    ]
+    assert features["x"].baseline is not None
+    assert features["host"].baseline is not None
+    assert (features["x"].baseline.rows, features["host"].baseline.categories) == (500, ["a"])
+    far = "x,host\n" + "9000,b\n" * 1200
+    with Service(home=paths.home, notebooks=paths.notebooks) as service:
+        assert service.apply("mean", far, model="default")["message"] == "/apply done successfully"
+        until(lambda: service.send("/metrics", None).decode().count("\ndltk_drift{") == 2)
+        message = service.apply("mean", far, model="default")["message"]
+    assert "WARNING: over the last 1,200 rows counted, fields have drifted from the fit: " in message
+
+
+def test_a_run_of_all_cells_keeps_the_baselines_of_its_last_fit(
+    make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    again = """
+    # %%
+    fit(init(df, param), df.assign(x=7), param)
+"""
+    make_notebook("mean", MEAN + again)
+    outcome = batch()
+    assert outcome.version is not None
+    x, _ = outcome.version.manifest().features
+    assert x.baseline is not None
+    assert x.baseline.mean == 7.0
+
+
+def test_the_model_is_stored_as_the_fit_left_it_not_as_the_apply_did(
+    make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    counting = MEAN.replace("def apply(model, df, param):", "def apply(model, df, param):\n        model['mean'] += 1")
+    make_notebook("mean", counting)
+    batch(mode="fit", out=tmp_path / "fitted.csv")
+    batch(mode="apply", out=tmp_path / "applied.csv")
+    assert (tmp_path / "fitted.csv").read_text() == (tmp_path / "applied.csv").read_text() == "mean\n6.0\n6.0\n6.0\n"
+
+
+def test_held_out_rows_are_kept_from_the_fit_and_decide_on_promotion(
+    make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    seen = MEAN.replace('return {"metrics":', 'return {"warnings": [f"{len(df)} rows were seen."], "metrics":')
+    make_notebook("mean", seen)
+    (tmp_path / "in.csv").write_text("x,y\n" + "".join(f"{number},{number % 5}\n" for number in range(1000)))
+    given = {"mode": "fit", "data": str(tmp_path / "in.csv")}
+    asked = {"holdout": "0.2", "promote": "better:mae"}
+    first = batch(**given, parameters=asked)
+    assert first.version is not None
+    manifest = first.version.manifest()
+    rows = int(manifest.notices[0].split()[0])
+    assert manifest.rows == 1000
+    assert 700 < rows < 900
+    assert first.message.endswith(f" WARNING: {rows} rows were seen.")
+    second = batch(**given, parameters={**asked, "factor": "3"})
+    assert "version 1 stays current (mae " in second.message
+    assert f"on the same {1000 - rows} held-out rows)" in second.message
+
+
+def test_functions_that_call_each_other_get_what_they_are_given(
+    make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    parts = MEAN.replace(
+        "def apply(model, df, param):",
+        "def apply(model, df, param):\n"
+        "        if len(df) > 1: return pd.concat([apply(model, df[:1], param), apply(model, df[1:], param)])",
+    ).replace("return model or {}", "return apply(model, pd.DataFrame({'x': [1]}), {}).to_dict()")
+    make_notebook("mean", parts)
+    outcome = batch(mode="fit", out=tmp_path / "out.csv")
+    assert (outcome.rows, (tmp_path / "out.csv").read_text()) == (3, "mean\n5.0\n5.0\n5.0\n")
+
+
 def test_parquet_goes_in_and_out(make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path) -> None:
     make_notebook("mean", MEAN)
     pd.DataFrame({"x": [1, 2], "y": [1.5, 2.5]}).to_parquet(tmp_path / "in.parquet")
@@ -210,6 +294,20 @@ def test_the_failing_cell_is_named_and_marked_and_the_run_goes_on_after_the_fix(
     assert last_job(paths)[1] == "The run goes on from cell 12.\n"  # cell 11, which prints, was not run again
     texts = [output.text for cell in nbformat.read(executed, as_version=4).cells for output in cell.get("outputs", [])]
     assert texts == ["rows 3\n"]
+
+
+def test_a_resumed_run_commits_the_fit_of_the_failed_one(
+    make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    make_notebook("mean", MEAN + "    # %%\n    1 / 0\n")
+    executed = tmp_path / "out.ipynb"
+    with pytest.raises(BatchFailed, match="ZeroDivisionError"):
+        batch(executed=executed)
+    make_notebook("mean", MEAN + "    # %%\n    info['metrics']\n")
+    outcome = batch(executed=executed, resume=True)
+    assert outcome.version is not None
+    manifest = outcome.version.manifest()
+    assert (manifest.metrics, manifest.features[0].baseline is not None) == ({"mean": 5.0}, True)
 
 
 def test_a_run_whose_computing_cells_have_changed_starts_anew(
@@ -307,18 +405,19 @@ def test_a_scrubber_finds_secrets_in_the_forms_they_take() -> None:
     ("order", "sentence"),
     [
         ({"parameters": {"factr": "1"}}, "no parameter 'factr'. Did you mean 'factor'?"),
-        ({"parameters": {"factor": "big"}}, "factor='big' cannot be used: it must be a number"),
+        ({"parameters": {"factor": "big"}}, "Invalid factor='big': expected a number"),
         ({"parameters": {"word": "secret://NOWHERE"}}, "there is no secret 'NOWHERE'"),
         ({"parameters": {"promote": "better:acuracy"}}, "Did you mean 'accuracy'?"),
         ({"parameters": {"holdout": "0.2", "mode": "async"}}, "takes no holdout, mode"),
+        ({"parameters": {"holdout": "0.2", "with_version": "t"}, "mode": "fit"}, "takes no with_version"),
         ({"data": "nowhere.csv"}, "There is no file"),
         ({"data": "staged:nothing"}, "There is no file .*nothing.csv"),
-        ({"data": "staged:../../x"}, "is no name for staged data|no file"),
+        ({"data": "staged:../../x"}, "Invalid staged data name|no file"),
         ({"data": "rows.json"}, "must be a file that ends in .csv or .parquet"),
         ({"out": Path("x.xlsx")}, "results are written as .csv or .parquet"),
         ({"resume": True}, "--resume needs --notebook"),
         ({"notebook": "maen"}, "Did you mean 'mean'?"),
-        ({"model": "../x"}, "is no name for a model"),
+        ({"model": "../x"}, "Invalid model name"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_runs(
@@ -328,6 +427,14 @@ def test_what_cannot_be_run_is_refused_before_anything_runs(
     given: dict[str, Any] = {"notebook": "mean", "data": str(paths.notebooks / "rows.csv")}
     with pytest.raises(DltkError, match=sentence.replace("?", r"\?")):
         prepare(Order(**{**given, **order}), paths)
+
+
+def test_held_out_rows_need_a_csv_file(paths: Paths, make_notebook: MakeNotebook, tmp_path: Path) -> None:
+    make_notebook("mean", MEAN)
+    (tmp_path / "rows.parquet").touch()
+    given: dict[str, Any] = {"data": str(tmp_path / "rows.parquet"), "mode": "fit", "parameters": {"holdout": "0.2"}}
+    with pytest.raises(BatchInvalid, match=r"needs the rows as \.csv"):
+        prepare(Order(notebook="mean", **given), paths)
 
 
 def test_a_model_that_nobody_fitted_cannot_be_applied(make_notebook: MakeNotebook, batch: RunBatch) -> None:

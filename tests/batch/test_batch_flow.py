@@ -244,6 +244,7 @@ def test_a_secret_that_is_not_there_is_told_before_anything_is_read(splunkd: Sou
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.process
 def test_no_end_by_kill_loses_a_row_or_doubles_one_as_read(splunkd: Source, settings: Settings) -> None:
     """A process is killed at each call of the flow's own code in turn, each request of HTTP among them."""
     arguments = [str(settings.home), str(settings.notebooks), str(splunkd.port), splunkd.token]
@@ -271,19 +272,21 @@ def test_no_end_by_kill_loses_a_row_or_doubles_one_as_read(splunkd: Source, sett
 KILLED = """
 import gc, os, signal, sys
 from pathlib import Path
-from dltk_runtime import files
 from dltk_runtime.batch import destination, incremental, watermark
 from dltk_runtime.batch.order import Order
+from dltk_runtime.files import atomic
+from dltk_runtime.http_client import HttpClient, Stream
 from dltk_runtime.settings import Settings
-from dltk_runtime.splunk import hec, kvstore, transport
+from dltk_runtime.splunk import hec, kvstore
 from dltk_runtime.splunk.connection import Connection
 from tests.batch.flow_helpers import APP, BEGIN, SEARCH, quick
 
 home, notebooks, port, token, hec_url, hec_token = sys.argv[1:]
 incremental.run = quick
-hec.MOST_EVENTS = kvstore.MOST_RECORDS = 1  # so that there is a moment between two batches
+hec.MAX_BATCH_EVENTS = kvstore.MAX_BATCH_RECORDS = 1  # so that there is a moment between two batches
 ours = {module.__file__ for module in (incremental, watermark)}
-others = (transport.Transport.open, transport.Body.read, files.write, files.sync_folder)  # requests, answers, the disk
+# Requests, answers, the disk.
+others = (HttpClient.open, Stream.read, atomic.write, atomic.sync_folder)
 codes = {each.__code__ for each in others}
 connection = Connection("127.0.0.1", int(port), token, scheme="http", app=APP)
 settings = Settings(home=Path(home), notebooks=Path(notebooks))
@@ -379,7 +382,7 @@ def broken(splunkd: Source) -> None:
         (full, SplunkBusy, r"Server is busy \(code 9\)"),
         (unacknowledged, SplunkBusy, "taken, but not acknowledged"),
         (no_token, TokenRefused, "splunk_hec_token"),
-        (no_index, EventRefused, "Let the token's settings allow this index"),
+        (no_index, EventRefused, "Allow this index in the token's settings"),
         (poisoned, EventRefused, "Invalid data format"),
     ],
 )
@@ -432,6 +435,7 @@ DOUBLE = {
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.process
 def test_a_flow_is_fitted_and_scored_from_the_command_line(
     tmp_path: Path, paths: Paths, make_notebook: MakeNotebook
 ) -> None:
@@ -469,7 +473,7 @@ def test_a_flow_is_fitted_and_scored_from_the_command_line(
         (["--from-search", "index=x", "--to-kvstore", "c", "--app", "a", "--to-hec", "index=x"], "Give one of"),
         (["--from-search", "index=x", "--to-hec", "index=x", "--fit"], "fit first"),
         (["--from-search", "index=x", "--to-hec", "index=x", "--out", "o.csv"], "--out does not go with"),
-        (["--from-search", "index=x", "--to-hec", "x", "--since", "soon"], "'soon' is no time"),
+        (["--from-search", "index=x", "--to-hec", "x", "--since", "soon"], "Invalid time 'soon'"),
         (["--from-search", "index=x"], "splunk_access_host"),
     ],
 )

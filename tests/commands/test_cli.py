@@ -1,4 +1,4 @@
-"""`dltk …`: finds its commands, answers at once, and turns errors into one line."""
+"""`dltk`: finds its commands, starts fast, and prints errors as one line."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ COMMANDS = cli.dltk.list_commands(click.Context(cli.dltk))
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """``dltk`` in a process of its own."""
+    """Run ``dltk`` in a separate process."""
     command = [sys.executable, "-m", "dltk_runtime.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.process
 def test_the_help_lists_every_command_and_ends_in_examples() -> None:
     result = run("--help")
     assert result.returncode == Exit.OK
@@ -33,6 +34,7 @@ def test_the_help_lists_every_command_and_ends_in_examples() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.process
 def test_a_commands_help_ends_in_examples(name: str) -> None:
     result = CliRunner().invoke(cli.dltk, [name, "--help"])
     assert result.exit_code == Exit.OK
@@ -42,12 +44,14 @@ def test_a_commands_help_ends_in_examples(name: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["dltk_runtime.cli", *(f"dltk_runtime.commands.{name}" for name in COMMANDS)])
+@pytest.mark.process
 def test_importing_it_imports_nothing_heavy(module: str) -> None:
     program = f"import {module}, sys; print(*(name for name in {HEAVY!r} if name in sys.modules))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
 
 
+@pytest.mark.process
 def test_a_wrong_command_is_answered_with_the_nearest() -> None:
     result = run("versio")
     assert result.returncode == Exit.USAGE
@@ -55,6 +59,7 @@ def test_a_wrong_command_is_answered_with_the_nearest() -> None:
     assert "'version'" in result.stderr
 
 
+@pytest.mark.process
 def test_without_a_command_it_shows_the_help_and_fails() -> None:
     result = run()
     assert result.returncode == Exit.USAGE
@@ -76,6 +81,7 @@ def test_an_error_of_ours_is_one_line_on_stderr_and_no_traceback(
     assert capsys.readouterr() == ("", "dltk: No notebook 'umap2' in notebooks. Did you mean 'umap'?\n")
 
 
+@pytest.mark.process
 def test_version_names_the_runtime_python_and_the_libraries() -> None:
     lines = run("version").stdout.splitlines()
     assert lines[0] == f"dltk-runtime {__version__}"
@@ -83,5 +89,6 @@ def test_version_names_the_runtime_python_and_the_libraries() -> None:
     assert any(line.startswith("pandas 3.") for line in lines)
 
 
+@pytest.mark.process
 def test_version_leaves_out_what_is_not_installed() -> None:
     assert list(installed(("click", "no-such-distribution"))) == ["click"]

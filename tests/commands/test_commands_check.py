@@ -80,7 +80,7 @@ def test_show_says_what_an_algorithm_takes_and_lists_the_searches_to_type(
     )
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.output.splitlines() if "│" in line]
     assert rows == [
-        ["n_components", "a whole number", "2", "columns [of] the map"],
+        ["n_components", "an integer", "2", "columns [of] the map"],
         ["metric", "one of cosine, euclidean", "'cosine'", ""],
     ]
     assert "problem: umap.ipynb has no function init(df, param)" in result.output

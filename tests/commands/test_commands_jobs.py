@@ -16,6 +16,8 @@ from dltk_runtime.commands import Exit
 from tests.support.service import Service, until
 from tests.support.wire import write_notebook
 
+pytestmark = pytest.mark.process
+
 ROWS = "x\n1\n2\n"
 STEPS = """
 import os, time

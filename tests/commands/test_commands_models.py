@@ -11,13 +11,14 @@ from dltk_runtime import cli
 from dltk_runtime.commands import Exit
 from dltk_runtime.errors import DltkError
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.store import Facts, Feature, ModelName, ModelStore, SourceHash
+from dltk_runtime.store.store import Facts, ModelName, ModelStore, SourceHash
+from dltk_runtime.tables.feature import Feature
 from tests.store.helpers import NAME, commit, promoted
 
 
 @pytest.fixture
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=2)
+    return ModelStore.open(paths, keep=2)
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +62,7 @@ def test_an_empty_store_says_so() -> None:
 
 def test_home_and_notebooks_overlay_the_environment(tmp_path: Path) -> None:
     other = Paths(tmp_path / "other", tmp_path / "n")
-    promoted(ModelStore(other, keep=2), ModelName("nmf", "words"))
+    promoted(ModelStore.open(other, keep=2), ModelName("nmf", "words"))
     assert "nmf" in said("list", "--home", str(other.home), "--notebooks", str(other.notebooks))
     assert "nmf" not in said("list")
 

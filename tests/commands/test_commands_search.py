@@ -114,6 +114,7 @@ def test_stubs_and_lookups_lie_where_lookups_says(container: Standin, tmp_path: 
     assert sorted(path.name for path in folder.iterdir()) == ["__mlspl_m.mlmodel", "out.csv"]
 
 
+@pytest.mark.process
 def test_the_whole_command_line_works_in_a_process_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a\n007\n")
     line = [
@@ -129,6 +130,7 @@ def test_the_whole_command_line_works_in_a_process_of_its_own(tmp_path: Path) ->
     assert (done.returncode, done.stdout, done.stderr) == (0, "a,b\n007,8\n", "")
 
 
+@pytest.mark.process
 def test_help_and_the_command_itself_need_no_pandas() -> None:
     code = "import sys, dltk_runtime.commands.search; sys.exit('pandas' in sys.modules or 'rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -14,6 +14,8 @@ from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service
 
+pytestmark = pytest.mark.process
+
 ROWS = "x\n1\n2\n"
 STORES_NOTHING = "def save(model, name):\n    return model"
 

@@ -1,4 +1,4 @@
-"""What runs in the image before the server: extra libraries from the volume, and which services start."""
+"""The image before the server starts: libraries of the volume, and the list of services."""
 
 from __future__ import annotations
 
@@ -22,13 +22,18 @@ def libraries() -> Any:
 
 
 @pytest.fixture(scope="module")
-def services() -> Any:
-    return runpy.run_path(str(CONTAINER / "start.py"))["services"]
+def start() -> dict[str, Any]:
+    return runpy.run_path(str(CONTAINER / "start.py"))
+
+
+@pytest.fixture(scope="module")
+def services(start: dict[str, Any]) -> Any:
+    return start["services"]
 
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Path:
-    """A volume whose requirements.txt asks for a library that lies on disk; and an image's lock."""
+    """Create a volume whose requirements.txt names a library on disk, and an image's lock."""
     wheel = tmp_path / WHEEL
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("colours.py", "RED = 1\n")
@@ -48,6 +53,7 @@ def install(libraries: Any, volume: Path, said: list[str]) -> Path | None:
     return found
 
 
+@pytest.mark.process
 def test_a_library_is_installed_once_beside_the_images_own(libraries: Any, volume: Path) -> None:
     said: list[str] = []
     folder = install(libraries, volume, said)
@@ -56,19 +62,21 @@ def test_a_library_is_installed_once_beside_the_images_own(libraries: Any, volum
     assert not (folder / "pip").exists()
     assert said[-1].endswith("requirements.txt: installed: colours-1.0")
     assert install(libraries, volume, said) == folder
-    assert said[-1].endswith("installed by an earlier start")
+    assert said[-1].endswith("already installed by an earlier start")
     assert [path.name for path in (volume / "libraries").iterdir()] == [folder.name]
 
 
+@pytest.mark.process
 def test_what_cannot_be_installed_leaves_the_last_libraries_in_use(libraries: Any, volume: Path) -> None:
     said: list[str] = []
     folder = install(libraries, volume, said)
     (volume / "requirements.txt").write_text("--no-index\nno-such-library\n")
     assert install(libraries, volume, said) == folder
     assert "not installed: ERROR: Could not find a version" in said[-1]
-    assert f"Notebooks go on with the libraries that were installed last ({folder})" in said[-1]
+    assert f"Notebooks use the libraries of the last successful installation ({folder})" in said[-1]
 
 
+@pytest.mark.process
 def test_the_first_that_cannot_be_installed_stops_nothing(libraries: Any, volume: Path) -> None:
     said: list[str] = []
     (volume / "requirements.txt").write_text("--no-index\nno-such-library\n")
@@ -76,6 +84,7 @@ def test_the_first_that_cannot_be_installed_stops_nothing(libraries: Any, volume
     assert "everything else works" in said[-1]
 
 
+@pytest.mark.process
 def test_the_versions_of_the_image_are_kept(libraries: Any, volume: Path) -> None:
     said: list[str] = []
     (volume / "requirements.txt").write_text("--no-index\nnumpy==1.26.4\n")
@@ -101,6 +110,16 @@ def test_jupyterlab_never_starts_without_a_password_nor_tools_that_nobody_could_
     services: Any, settings: Settings, expected: list[str]
 ) -> None:
     assert services(settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "host"), [("", "127.0.0.1"), ("no", "127.0.0.1"), ("yes", "0.0.0.0"), ("T", "0.0.0.0")]
+)
+def test_tensorboard_and_mlflow_listen_where_the_setting_says(start: dict[str, Any], value: str, host: str) -> None:
+    settings = Settings.from_env({"DLTK_OPEN_TOOLS": value})
+    assert start["tools_environment"](settings) == {"DLTK_TOOLS_HOST": host}
+    for tool in ("tensorboard", "mlflow"):
+        assert "${DLTK_TOOLS_HOST:-127.0.0.1}" in (CONTAINER / "services" / tool / "run").read_text()
 
 
 def test_an_image_without_jupyterlab_starts_the_api_alone(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:

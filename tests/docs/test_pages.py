@@ -14,6 +14,8 @@ from tests.support.service import ROOT, Service
 
 PAGES = sorted(["README.md", *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))])
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:

@@ -40,7 +40,7 @@ def test_an_index_that_the_token_may_not_write_is_named(settings: Settings, splu
     splunkd.storage.indexes.create("allowed_nowhere")
     splunkd.collector.tokens[splunkd.hec_token] = HecToken(("main", "not_there"))
     finding = only(collector.index(replace(settings, events_index=index)))
-    assert (finding.severity, "Let the token's settings allow this index" in finding.advice) == (Severity.ERROR, True)
+    assert (finding.severity, "Allow this index in the token's settings" in finding.advice) == (Severity.ERROR, True)
     assert f"answers an event for the index {index} with code 7: Incorrect index" in finding.text
 
 
@@ -55,5 +55,5 @@ def test_no_event_is_sent_unless_it_is_asked_for(splunkd: Splunkd, monkeypatch: 
     variables = {"splunk_hec_enabled": "1", "splunk_hec_url": splunkd.hec_url, "splunk_hec_token": splunkd.hec_token}
     outputs = [CliRunner(env=variables).invoke(dltk, ["doctor", *more]).output for more in ([], ["--send-event"])]
     assert "skipped  index        no event was sent" in outputs[0]
-    assert "ok       index        an event for the token's default index was taken" in outputs[1]
+    assert "ok       index        an event for the token's default index was accepted" in outputs[1]
     assert len(splunkd.storage.indexes["main"]) == 1

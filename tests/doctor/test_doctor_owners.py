@@ -10,11 +10,12 @@ import pytest
 
 from dltk_runtime.doctor import owners as doctor_owners
 from dltk_runtime.doctor.finding import Finding, Severity
-from dltk_runtime.doctor.rest import Rest, context_of
+from dltk_runtime.doctor.rest import Rest
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.generate import create
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
+from dltk_runtime.splunk.transport import Tls
 from dltk_runtime.store.store import ModelName, ModelStore
 from tests.doctor.findings import found, only
 from tests.doctor.standin import Standin
@@ -60,7 +61,7 @@ class Head:
     def findings(self) -> Iterator[Finding]:
         self._standin.entry("/servicesNS/-/-/saved/searches", *[dict(each) for each in self._searches])
         settings = self._settings
-        rest = Rest(f"https://127.0.0.1:{self._standin.port}", "jwt", context_of(settings))
+        rest = Rest(f"https://127.0.0.1:{self._standin.port}", "jwt", Tls(cafile=settings.splunk_cafile))
         return doctor_owners.owners(rest, settings)
 
 
@@ -144,7 +145,7 @@ def test_other_searches_do_not_count(head: Head, search: str, changed: dict[str,
 )
 def test_what_calls_the_container(head: Head, paths: Paths, search: str) -> None:
     """The last one applies a model that is in this runtime's store; Splunk does not say whose it is."""
-    commit(ModelStore(paths, keep=5), ModelName("algo", "stored"))
+    commit(ModelStore.open(paths, keep=5), ModelName("algo", "stored"))
     head.save("calls", search, owner="nobody")
     assert "of nobody: calls" in only(head.findings()).text
 

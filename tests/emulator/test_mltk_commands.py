@@ -16,7 +16,7 @@ from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk import request
 from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.grammar import parse_apply, parse_fit
-from dltk_runtime.emulator.mltk.results import Level, Result, broken
+from dltk_runtime.emulator.mltk.results import MessageLevel, Result, broken
 from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.settings import ClientSettings
 from tests.emulator.container import TOKEN, Standin, counted, standin
@@ -94,7 +94,7 @@ class TestFit:
     def test_an_answer_that_is_no_json_is_shown_in_part(self, mltk: Mltk, container: Standin) -> None:
         container.sends(502, b"<html>Bad Gateway")
         (message,) = fit(mltk, "algo=a width").messages
-        assert message.level is Level.ERROR
+        assert message.level is MessageLevel.ERROR
         assert message.text.startswith("unable to read JSON response from http://127.0.0.1:")
         assert "HTTP 502 Bad Gateway" in message.text
         assert "<html>Bad Gateway" in message.text
@@ -138,7 +138,7 @@ class TestApply:
     ) -> None:
         held = threading.Event()
         container.answer = lambda path, payload: (held.wait(10), (200, b"{}"))[1]
-        result = apply(replace(mltk, patience=0.2), "m")
+        result = apply(replace(mltk, apply_timeout=0.2), "m")
         held.set()
         assert "timed out" in str(result.messages[0])
         assert list(result.frame.columns) == list(IRIS.columns)

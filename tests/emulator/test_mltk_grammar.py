@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dltk_runtime.emulator.arguments import Option, Word, parse_arguments
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.mltk.grammar import Apply, parse_apply, parse_fit, parse_model, parse_nothing
-from dltk_runtime.emulator.mltk.tokens import Parameter, Word, tokenize
-from dltk_runtime.protocol import unquote
+from dltk_runtime.emulator.mltk.grammar import ApplyCommand, parse_apply, parse_fit, parse_model, parse_nothing
+from dltk_runtime.texts import unquote
 
 KEYWORDS = {"into", "by", "as", "from"}
 TAKEN_OUT = {"apply", "partial_fit", "sample_count", "sample_seed", "kfold_cv"}
@@ -31,34 +31,34 @@ def problem(arguments: str) -> str:
 
 class TestTokens:
     def test_blanks_and_commas_separate_outside_quotes(self) -> None:
-        assert [*tokenize('a, b,c  "d, e"')] == [Word("a"), Word("b"), Word("c"), Word('"d, e"')]
+        assert [*parse_arguments('a, b,c  "d, e"')] == [Word("a"), Word("b"), Word("c"), Word('"d, e"')]
 
     @pytest.mark.parametrize("typed", ["k=v", "k =v", "k= v", "k  =  v", "k\n=\tv", '"k"=v'])
     def test_blanks_may_surround_the_equals_sign(self, typed: str) -> None:
-        assert [*tokenize(typed)] == [Parameter("k", "v")]
+        assert [*parse_arguments(typed)] == [Option("k", "v")]
 
     def test_a_value_keeps_its_quotes_and_what_they_hold(self) -> None:
         grid = "\"{'C': [10., 300.]},{'gamma': [0.01]},\""
-        assert [*tokenize(f"grid={grid} x")] == [Parameter("grid", grid), Word("x")]
+        assert [*parse_arguments(f"grid={grid} x")] == [Option("grid", grid), Word("x")]
 
     def test_a_value_may_hold_equals_signs_and_escaped_quotes(self) -> None:
-        assert [*tokenize(r'url=a=b text="say \"hi\", x=1"')] == [
-            Parameter("url", "a=b"),
-            Parameter("text", r'"say \"hi\", x=1"'),
+        assert [*parse_arguments(r'url=a=b text="say \"hi\", x=1"')] == [
+            Option("url", "a=b"),
+            Option("text", r'"say \"hi\", x=1"'),
         ]
 
     def test_an_apostrophe_inside_a_word_opens_nothing(self) -> None:
-        assert [*tokenize("don't isn't 'a b'")] == [Word("don't"), Word("isn't"), Word("'a b'")]
+        assert [*parse_arguments("don't isn't 'a b'")] == [Word("don't"), Word("isn't"), Word("'a b'")]
 
     @pytest.mark.parametrize("typed", ['"a', 'k="a', "=v", "k=", "k= ,", 'a "b'])
     def test_what_cannot_be_read_is_a_syntax_error(self, typed: str) -> None:
         with pytest.raises(SearchInvalid, match="Syntax error"):
-            list(tokenize(typed))
+            list(parse_arguments(typed))
 
     @settings(deadline=None)
     @given(quotable)
     def test_quoting_comes_back_as_it_went(self, text: str) -> None:
-        (word,) = tokenize(f'"{text}"')
+        (word,) = parse_arguments(f'"{text}"')
         assert isinstance(word, Word)
         assert word.name == unquote(f'"{text}"') == text
 
@@ -165,8 +165,8 @@ class TestFit:
 
 class TestApply:
     def test_model_name_and_parameters_are_read(self) -> None:
-        assert parse_apply('app:m as out k=1 j = "2"') == Apply("m", "out", {"k": "1", "j": '"2"'})
-        assert parse_apply("m") == Apply("m")
+        assert parse_apply('app:m as out k=1 j = "2"') == ApplyCommand("m", "out", {"k": "1", "j": '"2"'})
+        assert parse_apply("m") == ApplyCommand("m")
 
     @pytest.mark.parametrize("arguments", ["m x", "m y from x", "m into n", "m by x"])
     def test_positional_arguments_are_an_error(self, arguments: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dltk_runtime.emulator.mltk import request
-from dltk_runtime.emulator.mltk.grammar import Apply, Fit, parse_fit
+from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand, parse_fit
 from dltk_runtime.emulator.mltk.stubs import Stub
 
 SAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "meta_samples.json").read_text())
@@ -64,14 +64,14 @@ WHOLE = st.integers(-(2**63), 2**63 - 1)
 
 class TestExpand:
     def test_a_glob_gives_columns_in_column_order_without_multivalue_helpers(self) -> None:
-        assert request.expand(["a", "f_*"], ["f_2", "__mv_f_2", "f_1", "a", "f_"]) == ["a", "f_2", "f_1", "f_"]
-        assert request.expand(["*"], ["b", "__mv_b", "a"]) == ["b", "a"]
+        assert request.expand_globs(["a", "f_*"], ["f_2", "__mv_f_2", "f_1", "a", "f_"]) == ["a", "f_2", "f_1", "f_"]
+        assert request.expand_globs(["*"], ["b", "__mv_b", "a"]) == ["b", "a"]
 
     def test_a_glob_that_matches_nothing_stays(self) -> None:
-        assert request.expand(["x*"], ["a"]) == ["x*"]
+        assert request.expand_globs(["x*"], ["a"]) == ["x*"]
 
     def test_only_the_star_is_special(self) -> None:
-        assert request.expand(["a.[b]*?"], ["axb1?", "a.[b]1?", "a.[b]1!"]) == ["a.[b]1?"]
+        assert request.expand_globs(["a.[b]*?"], ["axb1?", "a.[b]1?", "a.[b]1!"]) == ["a.[b]1?"]
 
     def test_the_target_is_no_feature_even_when_a_glob_matches_it(self) -> None:
         meta = request.fit_meta(parse_fit("MLTKContainer y from *"), ["x", "y", "z"])
@@ -150,19 +150,19 @@ class TestSample:
 
     def test_more_rows_than_max_inputs_are_sampled_with_a_warning(self) -> None:
         frame = pd.DataFrame({"x": range(100)})
-        rows, (message,) = request.sample(frame, self.FIT, request.LIMITS | {"max_inputs": "10"})
+        rows, (message,) = request.draw_sample(frame, self.FIT, request.LIMITS | {"max_inputs": "10"})
         assert len(rows) == 10
         assert rows["x"].is_monotonic_increasing
         assert str(message).startswith("WARN Input event count exceeds max_inputs for MLTKContainer (10)")
 
     def test_a_seed_draws_the_same_sample_again(self) -> None:
         frame, limits = pd.DataFrame({"x": range(100)}), request.LIMITS | {"max_inputs": "10"}
-        first, _ = request.sample(frame, self.FIT, limits)
-        again, _ = request.sample(frame, self.FIT, limits)
+        first, _ = request.draw_sample(frame, self.FIT, limits)
+        again, _ = request.draw_sample(frame, self.FIT, limits)
         assert first.equals(again)
 
     def test_sample_count_asks_for_fewer(self) -> None:
-        rows, _ = request.sample(pd.DataFrame({"x": range(9)}), Fit("MLTKContainer", {}, sample_count=4))
+        rows, _ = request.draw_sample(pd.DataFrame({"x": range(9)}), FitCommand("MLTKContainer", {}, sample_count=4))
         assert len(rows) == 4
 
 
@@ -170,13 +170,13 @@ class TestApplyMeta:
     STUB = Stub("m", "MLTKContainer", {"params": {"algo": "a", "mode": "stage"}, "model_name": "m"}, ("x", "y"), "z")
 
     def test_the_options_are_those_of_the_fit_and_there_is_no_target(self) -> None:
-        assert request.apply_meta(Apply("m"), self.STUB) == {
+        assert request.apply_meta(ApplyCommand("m"), self.STUB) == {
             "options": {"params": {"algo": "a", "mode": "stage"}, "model_name": "m"},
             "feature_variables": ["x", "y"],
         }
 
     def test_a_parameter_of_the_apply_replaces_all_of_the_fits(self) -> None:
-        options = request.apply_meta(Apply("m", "out", {"k": "v"}), self.STUB)["options"]
+        options = request.apply_meta(ApplyCommand("m", "out", {"k": "v"}), self.STUB)["options"]
         assert options["params"] == {"k": "v"}
         assert options["output_name"] == "out"
 

@@ -13,6 +13,7 @@ from dltk_runtime.emulator.mltk.results import Result, warn
 from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Command, Context, make_context
 from dltk_runtime.emulator.spl.pipeline import run
+from dltk_runtime.emulator.spl.refused import REFUSED, CommandRefused
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 from tests.emulator.container import TOKEN, Standin, standin
@@ -174,6 +175,14 @@ class TestPipeline:
     def test_other_commands_are_refused_by_name(self, context: Context, command: str) -> None:
         with pytest.raises(CommandUnknown, match=rf"'{command.split(maxsplit=1)[0]}' .*Run this search in Splunk"):
             run(f"| makeresults | {command}", context)
+
+    def test_a_command_that_runs_is_not_among_the_refused(self) -> None:
+        assert not REFUSED.keys() & COMMANDS.keys()
+
+    def test_a_command_that_a_table_leaves_out_is_refused_with_its_reason(self, context: Context) -> None:
+        fewer = {name: command for name, command in COMMANDS.items() if name != "sample"}
+        with pytest.raises(CommandRefused, match="'sample' runs in Splunk only: it draws by the order of arrival"):
+            run("| makeresults | sample partitions=2", context, fewer)
 
     def test_a_person_at_a_shell_has_no_index_to_search(self, context: Context) -> None:
         with pytest.raises(SearchInvalid, match="Error in 'search' command: there is no index 'main' here"):

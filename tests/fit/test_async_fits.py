@@ -17,6 +17,8 @@ from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service, meta_for, until
 
+pytestmark = pytest.mark.process
+
 ROWS = "x\n1\n2\n"
 WAIT = """
     import os, time

@@ -29,7 +29,7 @@ ROWS = "x,y\n" + "".join(f"{number},{number % 2}\n" for number in range(400))
 
 
 @pytest.fixture
-def service(paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
+def service(processes: None, paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
     make_notebook("algo", fit=FIT, apply=APPLY)
     with Service(paths.home, paths.notebooks) as service:
         yield service
@@ -126,7 +126,7 @@ def test_promotion_rules_are_read(parameters: dict[str, str], promotion: Promoti
 )
 def test_what_cannot_be_meant_is_refused_by_name(parameters: dict[str, str]) -> None:
     (name,) = parameters
-    with pytest.raises(OptionInvalid, match=f"^{name}="):
+    with pytest.raises(OptionInvalid, match=f"^Invalid {name}="):
         fit_options(parameters)
 
 

@@ -147,6 +147,7 @@ class TestPackage:
 class TestRehearsal:
     @pytest.mark.timeout(300)
     @pytest.mark.parametrize("kind", ["direct", "summary"])
+    @pytest.mark.process
     def test_flow_test_ends_green_and_says_which_text_did_not_run(self, tmp_path: Path, kind: str) -> None:
         """The third kind has a test of its own."""
         invoke("flow", "new", kind, "web", "--defaults", "--interval", "60", "--to", str(tmp_path))

@@ -76,6 +76,7 @@ def read(world: World) -> list[list[object]]:
     return [sorted(map(str, frame.to_dict("records"))) for frame in frames]
 
 
+@pytest.mark.heavy
 def test_labels_survive_a_thousand_scoring_runs_and_label_writes_in_any_order(world: World) -> None:
     score(world)
     dice, keys = random.Random(1), sorted(queue(world))[:20]
@@ -184,6 +185,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("seed", [7, 8, 9])
+@pytest.mark.process
 def test_retrained_on_200_corrections_it_is_better_on_them_than_before(
     runtime: Runtime, tmp_path: Path, seed: int
 ) -> None:
@@ -248,6 +250,7 @@ def right(world: World, judged: dict[str, str]) -> float:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.process
 def test_the_worked_case_ends_with_a_retrained_model_that_took_over(tmp_path: Path) -> None:
     """By the commands of the README; runs every half hour instead of every five minutes."""
     invoke("flow", "new", "feedback", "dga", "--defaults", "--interval", "30", "--to", str(tmp_path))

@@ -28,6 +28,7 @@ def runtime(paths: Paths, tmp_path: Path) -> Runtime:
     return Runtime(NOBODY, paths, log, lambda: None)
 
 
+@pytest.mark.process
 def test_a_fit_that_never_ends_is_named(runtime: Runtime) -> None:
     job = JobStore(runtime.paths, keep=5, log_bytes=1000).create(ModelName("a", "m"), {})
     job.start()
@@ -48,6 +49,7 @@ def test_a_runtime_that_does_not_answer_ends_the_rehearsal_at_its_first_call(run
         player.run(Run(BEGIN + 720, search_of(world, "score")))
 
 
+@pytest.mark.process
 def test_a_runtime_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where a folder should be")
     paths = Paths(home=tmp_path / "home", notebooks=tmp_path)
@@ -58,6 +60,7 @@ def test_a_runtime_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.process
 def test_a_runtime_that_never_gets_ready_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtimes, "START_SECONDS", 0.1)
     silent = [sys.executable, "-c", "import sys; sys.stdin.read()"]

@@ -1,4 +1,4 @@
-"""The folders at start: shipped notebooks come and are renewed, edited ones stay."""
+"""The folders at start: shipped notebooks are installed and updated, edited ones are kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_missing_files_come(paths: Paths, shipped: Path) -> None:
 def test_a_second_start_changes_nothing(paths: Paths, shipped: Path) -> None:
     home.lay_out(paths, shipped)
     before = (paths.notebooks / "umap.ipynb").stat()
-    assert str(home.lay_out(paths, shipped)) == "nothing new"
+    assert str(home.lay_out(paths, shipped)) == "no changes"
     assert (paths.notebooks / "umap.ipynb").stat() == before
 
 
@@ -61,7 +61,7 @@ def test_an_edited_file_stays_and_the_new_one_lies_beside_it(paths: Paths, shipp
 def test_an_edited_file_is_left_in_peace_while_nothing_new_is_shipped(paths: Paths, shipped: Path) -> None:
     home.lay_out(paths, shipped)
     (paths.notebooks / "umap.ipynb").write_text(EDITED)
-    assert str(home.lay_out(paths, shipped)) == "nothing new"
+    assert str(home.lay_out(paths, shipped)) == "no changes"
     assert not (paths.notebooks / "umap.new.ipynb").exists()
 
 
@@ -83,7 +83,7 @@ def test_on_a_volume_of_dsdl_every_file_counts_as_edited(paths: Paths, shipped: 
 
 def test_a_damaged_memory_makes_every_file_count_as_edited(paths: Paths, shipped: Path) -> None:
     home.lay_out(paths, shipped)
-    (paths.home / home.MEMORY).write_text("{half")
+    (paths.home / home.SHIPPED_HASHES_FILE).write_text("{half")
     (shipped / "umap.ipynb").write_text(NEW)
     assert home.lay_out(paths, shipped).beside == ("umap.new.ipynb",)
     assert text(paths, "umap.ipynb") == OLD
@@ -139,7 +139,7 @@ def test_a_full_volume_is_called_full(paths: Paths, monkeypatch: pytest.MonkeyPa
 
 
 def refuse_writes(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Make every file of the trial fail as the kernel would; tests may run as root, whom no mode stops."""
+    """Make the probe's writes fail like the kernel; tests may run as root, who ignores modes."""
 
     def refuse(path: Path, mode: str = "r", **_: object) -> None:
         raise OSError(number, os.strerror(number), str(path))

@@ -117,7 +117,7 @@ def test_whole_lines_are_logged_with_their_job(stderr: io.StringIO, pieces: list
 def test_a_line_without_end_is_cut(stderr: io.StringIO) -> None:
     texts = printed(stderr, *([b"x" * 1000] * 5), b"\nnext\n")
     assert texts[-1] == "next"
-    assert all(len(str(text)) <= logs.LONGEST_LINE for text in texts)
+    assert all(len(str(text)) <= logs.MAX_LINE_BYTES for text in texts)
 
 
 @pytest.mark.parametrize("pieces", [[b"x\n" * 10], [b"x\n"] * 10, [b"x\n" * 3, b"y\n" * 7]])
@@ -130,7 +130,7 @@ def test_only_so_many_lines_are_logged(stderr: io.StringIO, pieces: list[bytes])
 
 
 @pytest.fixture
-def service(paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
+def service(processes: None, paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
     make_notebook("healthy")
     make_notebook("prints", fit="def fit(model, df, param): print('from fit'); print('a\\nb'); return {'rows': 1}")
     make_notebook("raises", fit="def fit(model, df, param): 1 / 0")

@@ -1,4 +1,4 @@
-"""Names come from the network: what is accepted never leaves its folder."""
+"""Names from the network: accepted names never leave their folder."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import NameInvalid
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.store import ModelName, ModelStore, Version
+from dltk_runtime.store.layout import load_name
+from dltk_runtime.store.store import ModelStore
 from tests.store.helpers import promoted
 
 HOSTILE = [
@@ -24,7 +26,7 @@ HOSTILE = [
 
 @pytest.fixture
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=2)
+    return ModelStore.open(paths, keep=2)
 
 
 @given(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,127}", fullmatch=True), st.text())
@@ -34,8 +36,8 @@ def test_no_name_that_is_accepted_leaves_the_folder(model: str, algorithm: str) 
         name = ModelName(algorithm, model)
     except NameInvalid:
         return
-    version = Version(name, 1, root / name.algorithm / name.model / "1")
-    assert Path(os.path.normpath(root / version.load_name)).parts[:5] == (*root.parts, "versions", algorithm, model)
+    saved = Path(os.path.normpath(root / load_name(VersionId(name, 1))))
+    assert saved.parts[:5] == (*root.parts, "versions", algorithm, model)
     assert re.fullmatch(r"[A-Za-z0-9_]+", name.legacy)
 
 

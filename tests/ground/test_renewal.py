@@ -118,7 +118,7 @@ def test_files_that_go_leave_the_last_pair_in_service(pair: Pair, context: ssl.S
 def test_it_looks_by_itself(
     pair: Pair, other: tuple[bytes, bytes], context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(renewal, "EVERY", 0.01)
+    monkeypatch.setattr(renewal, "CHECK_SECONDS", 0.01)
     watch = Renewal(context, *pair)
     replace(pair, cert=other[0], key=other[1])
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dltk_runtime import settings as module
 from dltk_runtime.errors import SettingInvalid
+from dltk_runtime.paths import SITE
 from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, ClientSettings, Settings, code_location, worker_paths
 from dltk_runtime.units import GIB, MIB
@@ -103,7 +104,7 @@ def test_a_value_of_the_wrong_type_is_named_with_variable_and_wanted_type(variab
     with pytest.raises(SettingInvalid) as caught:
         reader.from_env({variable.name: "neither this nor that\t"})
     shown = "***" if variable.secret else r"neither this nor that\t"
-    assert caught.value.sentence == f"{variable.name}='{shown}' cannot be used: it must be {variable.wanted}."
+    assert caught.value.sentence == f"Invalid {variable.name}='{shown}': expected {variable.wanted}."
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_a_value_of_the_wrong_type_is_named_with_variable_and_wanted_type(variab
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(variable: str, text: str) -> None:
-    with pytest.raises(SettingInvalid, match=f"^{variable}='{text}' cannot be used"):
+    with pytest.raises(SettingInvalid, match=f"^Invalid {variable}='{text}': expected"):
         read(**{variable: text})
 
 
@@ -158,7 +159,7 @@ def test_a_secret_may_lie_in_a_file(tmp_path: Path, variable: str) -> None:
 def test_a_secrets_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff")
     for file in (tmp_path / "missing", tmp_path, tmp_path / "binary"):
-        with pytest.raises(SettingInvalid, match=r"^api_token_file='.*' cannot be used: it must be a file that can"):
+        with pytest.raises(SettingInvalid, match=r"^Invalid api_token_file='.*': expected a file that can"):
             read(api_token_file=str(file))
 
 
@@ -191,7 +192,7 @@ def test_a_worker_gets_no_secret_but_its_folders_and_threads(monkeypatch: pytest
     assert "s3cret" not in environ.values()
     assert (environ["HARMLESS"], environ["OMP_NUM_THREADS"], environ["MPLBACKEND"]) == ("stays", "3", "Agg")
     assert worker_paths(environ) == Settings(home=tmp_path, notebooks=tmp_path / "nb").paths
-    assert environ["PYTHONPATH"].split(os.pathsep)[0] == str(module.SITE)
+    assert environ["PYTHONPATH"].split(os.pathsep)[0] == str(SITE)
 
 
 def test_a_workers_children_know_the_version_whose_code_they_run(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.tls import CertificateInvalid
 from tests.support.service import Service
 
+pytestmark = pytest.mark.process
+
 
 def settings(home: Path, cert: Path | None = None, key: Path | None = None, host: str = "127.0.0.1") -> Settings:
     return Settings(api_token="t", home=home, tls_cert=cert, tls_key=key, host=host)
@@ -151,8 +153,8 @@ def test_a_pair_that_cannot_be_used_is_refused_with_what_is_wrong(tmp_path: Path
     text.write_text("no PEM")
     for given_cert, given_key, words in (
         (cert, other, "KEY_VALUES_MISMATCH"),
-        (cert, None, "only one of the two is given"),
-        (None, key, "only one of the two is given"),
+        (cert, None, "only one of the two is set"),
+        (None, key, "only one of the two is set"),
         (tmp_path / "missing.crt", key, r"No such file or directory: '.*missing\.crt'"),
         (cert, tmp_path / "missing.key", r"No such file or directory: '.*missing\.key'"),
         (cert, tmp_path, "Is a directory"),
@@ -195,7 +197,7 @@ def test_a_server_whose_certificate_is_missing_does_not_start(tmp_path: Path) ->
 
 def test_without_a_token_a_server_does_not_start_and_says_how_to_make_one(tmp_path: Path) -> None:
     line = only_line(serve(tmp_path, api_token=""))
-    assert "There is no api_token" in line
+    assert "api_token is not set" in line
     assert "export api_token=$(python3 -c" in line
 
 
@@ -229,7 +231,7 @@ def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
 
 def test_an_unusable_setting_is_named(tmp_path: Path) -> None:
     line = only_line(serve(tmp_path, DLTK_MAX_BODY="lots"))
-    assert "DLTK_MAX_BODY='lots' cannot be used: it must be a size such as 512M" in line
+    assert "Invalid DLTK_MAX_BODY='lots': expected a size such as 512M" in line
 
 
 def test_the_token_may_lie_in_a_file(tmp_path: Path) -> None:
@@ -238,7 +240,9 @@ def test_the_token_may_lie_in_a_file(tmp_path: Path) -> None:
     with Service(tmp_path / "home", tmp_path, api_token="", api_token_file=str(file), DLTK_SPARES="0") as service:
         assert service.status_of("/summary", token="Bearer from-a-file") == 200
         assert service.status_of("/summary", token=str(file)) == 401
-    assert "cannot be used" in only_line(serve(tmp_path, api_token="", api_token_file=str(tmp_path / "missing")))
+    assert "expected a file that can be read" in only_line(
+        serve(tmp_path, api_token="", api_token_file=str(tmp_path / "missing"))
+    )
 
 
 def test_a_server_that_is_told_to_stop_ends_with_0_and_answers_no_more(tmp_path: Path) -> None:

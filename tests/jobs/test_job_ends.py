@@ -1,4 +1,4 @@
-"""What becomes of jobs and requests when the server ends: in every state, and with all hands full."""
+"""What happens to jobs and requests when the server ends: in every state, and under load."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from typing import Any, cast
 
 import pytest
 
-from dltk_runtime.call import Call
+from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer, Training
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
+from dltk_runtime.payload import Payload
 from dltk_runtime.pool.devices import Devices
-from dltk_runtime.protocol import request_of
 from dltk_runtime.settings import Settings
 from tests.conftest import MakeNotebook
 from tests.fit.test_async_fits import FIT, ROWS, SAVE, WAIT, Gate, get, job_of, wait_for
 from tests.support.service import Service, meta_for, until
+
+pytestmark = pytest.mark.process
 
 Answer = dict[str, Any]
 
@@ -98,7 +100,7 @@ def test_sigterm_under_load_leaves_nothing_half_done(service: Service, gate: Gat
 
 
 def _until_refused(call: Callable[[], Answer], answers: list[Answer]) -> threading.Thread:
-    """A client that goes on until nobody takes its connection. Half an answer would be another error, and end it."""
+    """Send requests until the connection is refused; half an answer is another error."""
 
     def run() -> None:
         try:
@@ -106,7 +108,7 @@ def _until_refused(call: Callable[[], Answer], answers: list[Answer]) -> threadi
                 answers.append(call())
         except (urllib.error.URLError, ConnectionError):
             return
-        except Exception as error:  # noqa: BLE001 - told by the test
+        except Exception as error:  # noqa: BLE001 - the test reports it
             answers.append({"status": repr(error), "message": ""})
 
     thread = threading.Thread(target=run)
@@ -115,7 +117,7 @@ def _until_refused(call: Callable[[], Answer], answers: list[Answer]) -> threadi
 
 
 def _check_that_all_is_whole(service: Service, waiting: list[str]) -> None:
-    """Every folder of a version has its manifest, every job an end, but for those that wait for the next server."""
+    """Check that every version has a manifest and every job an end, except queued ones."""
     folders = list((service.home / "app" / "model" / "data" / "versions").glob("*/*/[0-9]*"))
     assert folders
     assert all((folder / "version.json").exists() for folder in folders)
@@ -143,15 +145,15 @@ def test_a_fit_that_is_ended_before_its_first_step_is_not_forgotten(
     make_notebook("algo")
     jobs = JobStore(paths, keep=5, log_bytes=1000)
     fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()))
-    request = request_of(memoryview(ROWS.encode()), meta_for(ROWS, "m", {"algo": "algo", "mode": mode}), plain=True)
+    request = Request.of(Payload(ROWS.encode(), escaped=False), meta_for(ROWS, "m", {"algo": "algo", "mode": mode}))
 
     async def body() -> BaseException | None:
         call = Call("1", "/fit")
         answer = asyncio.create_task(fitting.fit(request, call))
-        while "job" not in call.facts:  # noqa: ASYNC110 - the very turn of the loop counts
+        while call.facts.job is None:  # noqa: ASYNC110 - the very turn of the loop counts
             await asyncio.sleep(0)
         if how == "cancel":
-            fitting.cancel(call.facts["job"])
+            fitting.cancel(call.facts.job)
         else:
             await fitting.close(0)
         return (await asyncio.gather(answer, return_exceptions=True))[0]
@@ -170,12 +172,12 @@ def test_a_server_that_stops_does_not_take_back_what_it_has_left_to_the_next(
     make_notebook("algo")
     jobs = _Rounds(paths, keep=5, log_bytes=1000)
     fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()))
-    request = request_of(memoryview(ROWS.encode()), meta_for(ROWS, "m", {"algo": "algo", "mode": "async"}), plain=True)
+    request = Request.of(Payload(ROWS.encode(), escaped=False), meta_for(ROWS, "m", {"algo": "algo", "mode": "async"}))
 
     async def body() -> None:
         call = Call("1", "/fit")
         answer = asyncio.create_task(fitting.fit(request, call))
-        while "job" not in call.facts:  # noqa: ASYNC110 - the very turn of the loop counts
+        while call.facts.job is None:  # noqa: ASYNC110 - the very turn of the loop counts
             await asyncio.sleep(0)
         await fitting.close(0)
         await answer

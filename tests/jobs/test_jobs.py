@@ -11,12 +11,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dltk_runtime.errors import NotStored
 from dltk_runtime.files import atomic
 from dltk_runtime.jobs.errors import JobUnknown
-from dltk_runtime.jobs.store import LOST_AFTER, Job, JobStore, State
+from dltk_runtime.jobs.record import Comparison
+from dltk_runtime.jobs.store import LOST_SECONDS, Job, JobStore, State
+from dltk_runtime.jobs.view import JobView
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import ModelName
 from tests.support.service import until
@@ -38,7 +41,7 @@ def succeeded(jobs: JobStore) -> Job:
 
 def later() -> float:
     """A moment at which whatever was touched just now counts as left alone."""
-    return time.time() + LOST_AFTER + 1
+    return time.time() + LOST_SECONDS + 1
 
 
 def test_a_job_goes_from_queued_through_running_to_succeeded(jobs: JobStore) -> None:
@@ -87,6 +90,27 @@ def test_states_are_counted_and_an_ended_record_is_read_once(jobs: JobStore, pat
     assert jobs.states() == {State.SUCCEEDED: 1, State.CANCELLED: 1}
     shutil.rmtree(paths.jobs / ended.id)
     assert jobs.states() == {State.CANCELLED: 1}
+
+
+def test_a_comparison_is_kept_with_the_record(jobs: JobStore, paths: Paths) -> None:
+    compared = Comparison(metric="f1", new=0.93, old=float("nan"), old_version=2, gain=0.01, held_out=True, rows=40)
+    job = jobs.create(NAME, {})
+    job.succeed(rows=160, version=3, promoted=True, message="done", comparison=compared)
+    kept = jobs.get(job.id).comparison
+    assert kept == msgspec.structs.replace(compared, old=None)
+    assert str(kept) == "f1 0.93 against missing of version 2, at least 0.01 better, on the same 40 held-out rows"
+    view = msgspec.to_builtins(JobView.of(jobs.get(job.id), 0))
+    assert view["comparison"] == msgspec.to_builtins(kept)
+
+
+def test_a_record_without_a_comparison_loads(jobs: JobStore, paths: Paths) -> None:
+    """Records of version 0.1.0 have no such field."""
+    job = succeeded(jobs)
+    file = paths.jobs / job.id / "job.json"
+    record = json.loads(file.read_text())
+    assert record.pop("comparison", "absent") is None
+    file.write_text(json.dumps(record))
+    assert jobs.get(job.id) == job.record
 
 
 def test_a_phase_entered_twice_adds_up(jobs: JobStore) -> None:

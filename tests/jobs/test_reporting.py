@@ -67,6 +67,7 @@ def test_an_iterable_is_reported_as_it_is_gone_through() -> None:
     assert sent[-1] == (3, 3)
 
 
+@pytest.mark.heavy  # TensorFlow
 def test_the_keras_callback_reports_each_epoch_with_its_metrics() -> None:
     import keras
 

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its own DevTools protocol: enough to open a page, type, and look."""
+"""A headless Chromium, driven over the DevTools protocol: open a page, type, evaluate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORTCUT_CONTROL = 2  # DevTools' bit for the control key
 
 
 class Browser:
-    """One page. `evaluate` runs JavaScript in it, promises included."""
+    """One page. `evaluate` runs JavaScript in it and awaits promises."""
 
     def __init__(self, profile: Path) -> None:
         self._profile = profile
@@ -55,14 +55,14 @@ class Browser:
         return found["result"].get("value")
 
     def wait_for(self, expression: str) -> Any:
-        """The value of an expression, once it is truthy; errors on the way mean not yet."""
+        """Wait until an expression is truthy; return its value. Errors count as not yet."""
         return _wait(lambda: self.evaluate(expression))
 
     def type(self, text: str) -> None:
         self.send("Input.insertText", text=text)
 
     def save(self) -> None:
-        """Control-S."""
+        """Press Control-S."""
         key = {"key": "s", "code": "KeyS", "windowsVirtualKeyCode": 83, "modifiers": SHORTCUT_CONTROL}
         self.send("Input.dispatchKeyEvent", type="keyDown", **key)
         self.send("Input.dispatchKeyEvent", type="keyUp", **key)
@@ -88,7 +88,7 @@ def _json(url: str) -> Any:
 
 
 def _wait(attempt: Any, seconds: float = 90.0) -> Any:
-    """What `attempt` gives, once it gives something; asked every tenth of a second."""
+    """Call `attempt` every tenth of a second until it returns something; return that."""
     ends, pause, last = time.monotonic() + seconds, threading.Event(), None
     while time.monotonic() < ends:
         try:

@@ -1,4 +1,4 @@
-"""The kernel ``dltk`` gives notebook code the surroundings that it has in a worker."""
+"""The kernel ``dltk`` gives notebook code the environment of a worker."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from jupyter_client.manager import KernelManager
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.paths import Paths
 
+pytestmark = pytest.mark.process
+
 Run = Callable[[str], str]
 
 
 @contextmanager
 def kernel(paths: Paths) -> Iterator[Run]:
-    """A running kernel, started in the notebooks' folder as Jupyter does; gives what a cell prints."""
+    """Start a kernel in the notebooks' folder, as Jupyter does."""
     folder = kernelspec.install(paths) / "kernels"
     manager = KernelManager(
-        kernel_name=kernelspec.NAME, kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(folder)])
+        kernel_name=kernelspec.KERNEL_NAME, kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(folder)])
     )
     manager.start_kernel(cwd=str(paths.notebooks))
     client = manager.blocking_client()
@@ -39,7 +41,7 @@ def kernel(paths: Paths) -> Iterator[Run]:
 
 
 def printed(client: BlockingKernelClient, code: str) -> str:
-    """What `code` prints, stderr too, without the last line's end."""
+    """Run `code`; return its output, stderr included, without the final newline."""
     outputs: list[str] = []
 
     def take(message: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser: open a notebook, edit it, save it, see what it means, and what the service answers."""
+"""JupyterLab in a browser: open, edit and save a notebook, see its review, run it in the service."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from dltk_runtime.lab import templates
 from dltk_runtime.paths import Paths
 from tests.lab.browser import Browser
 from tests.support.service import Service, until
+
+pytestmark = pytest.mark.process
 
 TOKEN = "for-this-test-alone"
 # The text of the message about the notebook.
@@ -53,7 +55,7 @@ META = {
 
 @contextmanager
 def lab(paths: Paths) -> Iterator[str]:
-    """A JupyterLab over the notebooks; its address."""
+    """Start JupyterLab on the notebooks; return its address."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
     options = [

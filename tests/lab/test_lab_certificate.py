@@ -1,4 +1,4 @@
-"""JupyterLab's server, tornado's, serves a renewed certificate, and never one half of a renewal."""
+"""JupyterLab's server (tornado) serves a renewed certificate, and never half of a renewal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.service import until
 
 
 def served(port: int) -> str:
-    """The certificate that a new connection gets, as PEM; nothing when there is no connection."""
+    """Return the certificate of a new connection as PEM; "" if the connection fails."""
     try:
         return ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
     except OSError:
@@ -29,7 +29,7 @@ def served(port: int) -> str:
 def test_a_renewal_is_served_when_both_halves_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(renewal, "EVERY", 0.01)
+    monkeypatch.setattr(renewal, "CHECK_SECONDS", 0.01)
     cert, key = tls.certificate(Settings(home=tmp_path / "old"))
     new_cert, new_key = tls.certificate(Settings(home=tmp_path / "new"))
     old, new = cert.read_text(), new_cert.read_text()

@@ -1,4 +1,4 @@
-"""`dltk new`: notebooks that work at once."""
+"""`dltk new`: templates are working algorithms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.service import Service
 SAMPLES = Path(__file__).resolve().parents[2] / "notebooks" / "data" / "samples"
 
 
-@pytest.mark.parametrize("template", templates.NAMES)
+@pytest.mark.parametrize("template", templates.TEMPLATE_NAMES)
 def test_a_new_notebook_keeps_the_contract(template: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(dltk, ["new", "mine", "--template", template, "--notebooks", str(tmp_path)])
     assert result.exit_code == 0, result.output
@@ -34,12 +34,13 @@ def test_a_new_notebook_keeps_the_contract(template: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.process
 def test_a_search_fits_and_applies_a_new_notebook_of_each_template(paths: Paths) -> None:
     rows = pd.read_csv(SAMPLES / "iris.csv")
     rows["is_virginica"] = (rows["species"] == "virginica").astype(int)
     data = rows[["is_virginica", "petal_length", "petal_width"]].to_csv(index=False)
     with Service(home=paths.home, notebooks=paths.notebooks) as service:
-        for template in templates.NAMES:
+        for template in templates.TEMPLATE_NAMES:
             templates.write(paths.notebooks, f"my_{template}", template)
             meta: dict[str, Any] = {"options": {"params": {"algo": f"my_{template}"}}}
             meta["feature_variables"] = ["petal_length", "petal_width"]
@@ -49,6 +50,7 @@ def test_a_search_fits_and_applies_a_new_notebook_of_each_template(paths: Paths)
             assert "WARNING" not in fitted["message"]
 
 
+@pytest.mark.process
 def test_the_cycle_by_hand_of_a_template_runs(paths: Paths, tmp_path: Path) -> None:
     from dltk_runtime.batch.order import Order
     from dltk_runtime.batch.run import run
@@ -66,7 +68,7 @@ def test_the_cycle_by_hand_of_a_template_runs(paths: Paths, tmp_path: Path) -> N
 def test_what_is_there_is_not_overwritten_and_names_are_checked(tmp_path: Path) -> None:
     path = templates.write(tmp_path, "mine", "bare")
     before = path.read_bytes()
-    with pytest.raises(TemplateInvalid, match="is there already"):
+    with pytest.raises(TemplateInvalid, match="already exists"):
         templates.write(tmp_path, "mine", "torch")
     assert path.read_bytes() == before
     with pytest.raises(NameInvalid):

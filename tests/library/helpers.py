@@ -100,7 +100,7 @@ def by_papermill(home: Path, parameters: Mapping[str, Mapping[str, str]]) -> dic
 def _outputs(paths: Paths, name: str, parameters: Mapping[str, str]) -> list[Any]:
     output = paths.home.parent / f"{name}.ipynb"
     given = [word for item in parameters.items() for word in ("-p", *item)]
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", kernelspec.NAME, *given]
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", kernelspec.KERNEL_NAME, *given]
     command += [str(NOTEBOOKS / f"{name}.ipynb"), str(output)]
     environ = kernelspec.environment(paths, os.environ)
     done = subprocess.run(command, cwd=paths.home, env=environ, capture_output=True, text=True, check=False)

@@ -34,7 +34,7 @@ GRAPH = ["degree_centrality", "betweenness_centrality", "eigenvector_centrality"
 CODE = "grid=\"__import__('pathlib').Path('{}').touch()\""
 
 # All fits are made for the first test, and the first of them wait for numba's compiler.
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ WINE = "alcohol malic_acid ash color_intensity hue proline is_train"
 LOGINS = "hour failed_before distance_km device country"
 
 # All fits, and the imports of TensorFlow before each of them, are made for the first test.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 
 from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.notebook.loader import CodeFinder
-from dltk_runtime.notebook.parameters import hand, refuse
+from dltk_runtime.notebook.parameters import add_parameters, refuse
 from dltk_runtime.paths import SITE, Paths
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -37,7 +37,7 @@ ASKED: dict[str, tuple[str | None, list[str]]] = {
 WITH_NUMBERS = [name for name in ASKED if name != "dga_classifier"]
 
 # Where cores are few and busy, PyTorch's threads wait for one another.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
 
 Get = Callable[[str], Algorithm]
 
@@ -84,7 +84,7 @@ def asked(target: str | None, features: list[str], **params: str) -> dict[str, A
 
 
 def handed(notebook: Algorithm, param: dict[str, Any]) -> dict[str, Any]:
-    refuse("it", hand(param, notebook.parameters), notebook.parameters)
+    refuse("it", add_parameters(param, notebook.parameters), notebook.parameters)
     return param
 
 

@@ -11,10 +11,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from dltk_runtime.notebook.declaration import declared
 from dltk_runtime.notebook.errors import ParametersInvalid
-from dltk_runtime.notebook.loader import compile_cell, read_source
-from dltk_runtime.notebook.parameters import declared, hand, refuse
+from dltk_runtime.notebook.loader import compile_cell
+from dltk_runtime.notebook.parameters import add_parameters, refuse
+from dltk_runtime.notebook.source import read_source
 from dltk_runtime.paths import Paths
+
+pytestmark = pytest.mark.heavy
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 STAGED = {"barebone_template": "iris", "binary_nn_classifier": "breast_cancer", "pytorch_nn": "iris"}
@@ -62,7 +66,7 @@ def asked(target: str | None, features: list[str], **params: str) -> dict[str, A
 
 def begun(algorithm: SimpleNamespace, df: pd.DataFrame, param: dict[str, Any]) -> Any:
     """The untrained model, from parameters that were read as the worker reads them."""
-    refuse("it", hand(param, algorithm.parameters), algorithm.parameters)
+    refuse("it", add_parameters(param, algorithm.parameters), algorithm.parameters)
     return algorithm.init(df, param)
 
 
@@ -208,7 +212,7 @@ SHORT = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "word": list("abcd"), "gap": [1
         ("y", ["x", "word"], {}, r"Field\(s\) word: not numeric"),
         ("y", ["gap"], {}, r"Field\(s\) gap: missing or infinite values"),
         ("y", ["x", "nowhere"], {}, r"Field\(s\) nowhere: missing from the events"),
-        ("y", ["x"], {"epochs": "ten"}, "epochs='ten' cannot be used: it must be a whole number"),
+        ("y", ["x"], {"epochs": "ten"}, "Invalid epochs='ten': expected an integer"),
         ("y", ["x"], {"batch_size": '"0"'}, "batch_size=0 cannot be used: it must be 1 or more"),
         ("y", ["x"], {"epoch": "1"}, "no parameter 'epoch'. Did you mean 'epochs'"),
     ],
@@ -227,7 +231,7 @@ def test_what_a_network_cannot_use_is_refused_by_name(
         ("pytorch_nn", ["a"] * 4, {}, "must hold 2 to 1000 different values; there are 1 in 4 rows"),
         ("pytorch_nn", ["a", "b", None, "a"], {}, "'label' has missing values"),
         ("pytorch_nn", list("abab"), {"hidden_layers": "8-"}, "hidden_layers=8- cannot be used"),
-        ("pytorch_nn", list("abab"), {"learning_rate": "nan"}, "learning_rate='nan' cannot be used"),
+        ("pytorch_nn", list("abab"), {"learning_rate": "nan"}, "Invalid learning_rate='nan': expected a number"),
         ("binary_nn_classifier", [1, 1, 1, 1], {}, "both 0 and 1, or both true and false; it holds 1"),
         ("binary_nn_classifier", [1, 2, 1, 2], {}, "it holds 1, 2"),
         ("binary_nn_classifier", ["yes", "no", "no", "no"], {}, "it holds yes, no"),

@@ -20,6 +20,8 @@ from dltk_runtime.notebook.algorithm import FUNCTIONS, check
 from dltk_runtime.paths import Paths
 from tests.support.service import Service
 
+pytestmark = pytest.mark.heavy
+
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 SAMPLES = NOTEBOOKS / "data" / "samples"
 SHIPPED = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
@@ -40,7 +42,7 @@ def test_a_shipped_notebook_is_clean_and_keeps_the_contract(name: str) -> None:
     document = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     nbformat.validate(document)
     code = [cell for cell in document.cells if cell.cell_type == "code"]
-    assert document.metadata.kernelspec.name == kernelspec.NAME
+    assert document.metadata.kernelspec.name == kernelspec.KERNEL_NAME
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
     assert [cell.id for cell in code if cell.metadata.get("tags") == ["parameters"]] == ["parameters"]
     contract = check(name, Paths(home=NOTEBOOKS, notebooks=NOTEBOOKS))
@@ -70,7 +72,7 @@ def run_by_papermill(tmp_path: Path) -> Callable[[str, dict[str, str]], pd.DataF
         document.cells.append(nbformat.v4.new_code_cell(f"results.to_csv({str(answers)!r}, index=False)", id="answers"))
         nbformat.write(document, tmp_path / "in.ipynb")
         given = [word for item in parameters.items() for word in ("-p", *item)]
-        command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", kernelspec.NAME, *given]
+        command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", kernelspec.KERNEL_NAME, *given]
         environ = kernelspec.environment(Paths(home=tmp_path / "home", notebooks=NOTEBOOKS), os.environ)
         done = subprocess.run(
             [*command, "in.ipynb", "out.ipynb"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""What tests of notebooks' modules share: importing one, and writing a helper beside the notebooks."""
+"""Helpers: import a notebook as a module, write a helper module."""
 
 from __future__ import annotations
 

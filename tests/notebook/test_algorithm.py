@@ -1,4 +1,4 @@
-"""The contract: what `check` finds without running anything, where algorithms lie, and what a worker binds."""
+"""The contract: what `check` finds, which files are algorithms, and what a worker binds."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dltk_runtime.notebook.algorithm import Algorithm, algorithms, check, contract_of, find
+from dltk_runtime.notebook.cells import Cell
+from dltk_runtime.notebook.coordinates import coordinates
 from dltk_runtime.notebook.errors import AlgorithmInvalid, AlgorithmUnknown, NotebookUnreadable
-from dltk_runtime.notebook.loader import Cell, CodeFinder, Source, coordinates, pack, read_source
+from dltk_runtime.notebook.loader import CodeFinder
+from dltk_runtime.notebook.source import Source, pack, read_source
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 
@@ -118,7 +121,7 @@ class TestCheck:
         [
             ("# %% mltkc_init\ndef init(df, param): ...\n", "give it a name in its metadata"),
             ("# %% tags=dltk\ndef init(df, param): ...\n", "tag it dltk"),
-            ("# %%\ndef init(df, param): ...\n", "keep nothing in it but imports, constants and definitions"),
+            ("# %%\ndef init(df, param): ...\n", "keep only imports, constants and definitions in it"),
         ],
     )
     def test_a_function_in_a_cell_that_is_not_exported_is_pointed_at(
@@ -150,7 +153,7 @@ class TestCheck:
 
     def test_a_file_name_that_is_no_name_is_a_problem(self, make_notebook: MakeNotebook) -> None:
         (problem,) = contract_of(read_source(make_notebook("my-notebook"))).problems
-        assert problem.startswith("'my-notebook' is no name for an algorithm")
+        assert problem.startswith("Invalid algorithm name 'my-notebook'")
 
     def test_nothing_runs(self, paths: Paths, make_notebook: MakeNotebook) -> None:
         make_notebook("boom", extra="raise SystemExit(3)")

@@ -1,4 +1,4 @@
-"""Where in a notebook an error or a dump points."""
+"""Coordinates of errors and of dumps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.notebook.loader import Cell, Coordinates, Source, coordinates, coordinates_in, format_traceback
+from dltk_runtime.notebook.cells import Cell
+from dltk_runtime.notebook.coordinates import Coordinates, coordinates, coordinates_in, format_traceback
+from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.notebook.helpers import module, write_helper

@@ -1,4 +1,4 @@
-"""Notebooks as modules: importing, changes, kept code, and what other processes find."""
+"""Notebooks as modules: imports, changed files, stored code, and imports in other processes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from textwrap import dedent
 import pytest
 
 from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.files.state import unchanged
+from dltk_runtime.notebook.coordinates import coordinates
 from dltk_runtime.notebook.errors import NotebookUnreadable
-from dltk_runtime.notebook.loader import CodeFinder, coordinates, pack, read_source, unchanged
+from dltk_runtime.notebook.loader import CodeFinder
+from dltk_runtime.notebook.source import pack, read_source
 from dltk_runtime.paths import SITE, Paths
 from tests.conftest import MakeNotebook
 from tests.notebook.helpers import module, write_helper
@@ -101,6 +104,7 @@ class TestImporting:
         make_notebook("half")
         assert not unchanged(states)
 
+    @pytest.mark.process
     def test_a_process_without_a_finder_gets_one_from_its_environment(
         self, paths: Paths, make_notebook: MakeNotebook
     ) -> None:
@@ -108,6 +112,7 @@ class TestImporting:
         environment = {"DLTK_HOME": str(paths.home), "DLTK_NOTEBOOKS": str(paths.notebooks)}
         assert run("from app.model import umap; print(umap.A + 1)", paths, **environment) == "42\n"
 
+    @pytest.mark.process
     def test_importing_app_model_takes_no_numeric_library(self, paths: Paths) -> None:
         heavy = "{'numpy', 'pandas', 'torch', 'sklearn'}"
         assert run(f"import sys, app.model; print({heavy} & set(sys.modules))", paths) == "set()\n"
@@ -174,7 +179,7 @@ class TestKeptCode:
 
 
 def run(code: str, paths: Paths, **environment: str) -> str:
-    """What a Python process of its own prints, with `app` on its path."""
+    """Run code in a separate Python process with `app` on its path; return its output."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SITE), **environment}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -188,8 +193,9 @@ def run(code: str, paths: Paths, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.process
 class TestProcesses:
-    """What other processes must find again: classes in pickles, and functions sent to children."""
+    """Other processes find classes in pickles, and functions sent to child processes."""
 
     NET = """
         # %% mltkc_import
@@ -251,7 +257,7 @@ class TestProcesses:
         code = dedent(f"""
             import concurrent.futures, multiprocessing, joblib
             from app.model.nets import failing
-            from dltk_runtime.notebook import coordinates
+            from dltk_runtime.notebook.coordinates import coordinates
             try:
                 {call}
             except ValueError as error:
@@ -269,7 +275,7 @@ class TestProcesses:
         code = dedent(f"""
             from pathlib import Path
             from joblib import Parallel, delayed
-            from dltk_runtime.notebook import CodeFinder
+            from dltk_runtime.notebook.loader import CodeFinder
             from dltk_runtime.settings import code_location
             CodeFinder(code_location()[0], Path({str(kept)!r})).install()
             from app.model.nets import twice

@@ -1,4 +1,4 @@
-"""Parameters: declared once in a notebook, coerced from a search's texts, refused when they fit nothing."""
+"""Parameters: declared in a notebook, converted from a search's texts, refused if invalid."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dltk_runtime.notebook.declaration import Parameter, declared, undeclared
 from dltk_runtime.notebook.errors import ParametersInvalid
-from dltk_runtime.notebook.loader import pack, read_source, unpack
-from dltk_runtime.notebook.parameters import Parameter, declared, hand, parameters, refuse, undeclared, values
+from dltk_runtime.notebook.parameters import add_parameters, parameters, refuse, values
+from dltk_runtime.notebook.source import pack, read_source, unpack
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service
@@ -91,20 +92,20 @@ def test_a_searchs_text_becomes_a_value_of_the_declared_type(name: str, text: st
 @pytest.mark.parametrize(
     ("name", "text", "wanted"),
     [
-        ("epochs", "ten", "a whole number (epochs: int = 100)"),
-        ("epochs", "1.5", "a whole number"),
-        ("epochs", "", "a whole number"),
+        ("epochs", "ten", "an integer (epochs: int = 100)"),
+        ("epochs", "1.5", "an integer"),
+        ("epochs", "", "an integer"),
         ("rate", "nan", "a number"),
         ("rate", "fast", "a number"),
         ("shuffle", "maybe", "true or false"),
         ("optimizer", "adm", "one of adam, sgd"),
-        ("depth", "None", "a whole number (depth: int | None = None)"),
+        ("depth", "None", "an integer (depth: int | None = None)"),
     ],
 )
 def test_an_ill_typed_value_is_named_with_what_is_wanted(name: str, text: str, wanted: str) -> None:
     result, (problem,) = values({name: text}, KNOWN)
     assert result == DEFAULTS
-    assert f"{name}='{text}' cannot be used: it must be {wanted}" in problem
+    assert f"Invalid {name}='{text}': expected {wanted}" in problem
 
 
 @pytest.mark.parametrize("given", [{"epoch": "5"}, {"nothing_like_it": "5"}, {"rate": "x"}])
@@ -117,7 +118,7 @@ def test_an_unknown_parameter_is_refused_with_the_nearest_and_all_that_are_decla
     with pytest.raises(ParametersInvalid) as caught:
         refuse("umap", values({"epoch": "5", "rate": "x"}, KNOWN)[1], KNOWN)
     assert "no parameter 'epoch'. Did you mean 'epochs'?;" in caught.value.sentence
-    assert "rate='x' cannot be used" in caught.value.sentence
+    assert "Invalid rate='x': expected a number" in caught.value.sentence
     assert "umap declares: epochs: int = 100; rate: float = 1.0; shuffle: bool = True" in caught.value.sentence
 
 
@@ -132,7 +133,7 @@ def test_whatever_a_search_says_each_value_is_of_its_type_or_named(given: dict[s
 
 def test_without_declaration_param_stays_as_it_came() -> None:
     meta = {"options": {"params": {"any": "thing"}}}
-    assert hand(meta, None) == ()
+    assert add_parameters(meta, None) == ()
     assert meta == {"options": {"params": {"any": "thing"}}}
 
 
@@ -145,7 +146,7 @@ def test_by_hand_the_values_are_those_of_the_namespace() -> None:
     assert parameters(namespace) == DEFAULTS | {"epochs": 7, "structure": "8"}
     edited = [*history, "epochs: int = 3\nnew: str = 'a'"]
     assert parameters(namespace | {"In": edited, "new": "b"}) == {"epochs": 7, "new": "b"}
-    with pytest.raises(ParametersInvalid, match="epochs='x' cannot be used"):
+    with pytest.raises(ParametersInvalid, match="Invalid epochs='x': expected an integer"):
         parameters(namespace | {"epochs": "x"})
 
 
@@ -183,6 +184,7 @@ def meta(**params: str) -> dict[str, Any]:
     return {"options": {"params": {"algo": "typed", **params}, "model_name": "m"}, "feature_variables": ["x"]}
 
 
+@pytest.mark.process
 def test_the_service_hands_out_typed_parameters_refuses_at_fit_and_warns_at_apply(
     paths: Paths, make_notebook: MakeNotebook
 ) -> None:
@@ -198,9 +200,10 @@ def test_the_service_hands_out_typed_parameters_refuses_at_fit_and_warns_at_appl
         applied = service.post("/apply", data="x\n1\n", meta=meta(epochs="many"))
         assert (applied["status"], applied["results"]) == ("success", "fitted,asked\n8-4,100\n")
         assert applied["message"].startswith("/apply done successfully. WARNING: ")
-        assert "epochs='many' cannot be used: it must be a whole number" in applied["message"]
+        assert "Invalid epochs='many': expected an integer" in applied["message"]
 
 
+@pytest.mark.process
 def test_the_declaration_is_kept_with_the_code_of_a_version(make_notebook: MakeNotebook) -> None:
     source = read_source(make_notebook("typed", DECLARING))
     (kept,) = unpack(pack([source]))

@@ -1,4 +1,4 @@
-"""Hints on notebooks that keep the contract and yet may fail."""
+"""Hints at code that may fail although the contract is fulfilled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.conftest import MakeNotebook
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
-HANDED_OUT = 'is a parameter, which the service hands out as param["parameters"]["epochs"]'
+HANDED_OUT = 'is a parameter; read it as param["parameters"]["epochs"]'
 ELSEWHERE = "is defined only in cell 2, which is not exported: give it a name in its metadata"
 NOTEBOOK = """
     # %% tags=parameters
@@ -49,7 +49,7 @@ def test_a_review_names_each_thing_with_its_cell_and_line(make_notebook: MakeNot
         "cell 3 (mltkc_init), line 5: the parameters cell does not declare 'epoch'. Did you mean 'epochs'?",
         "cell 3 (mltkc_init), line 5: the parameters cell does not declare 'rate'.",
         "cell 1, line 3: it declares no parameter: write NAME: int, float, bool, str or Literal = a literal",
-        "cell 1, line 2: a search's mode= is the runtime's own",
+        "cell 1, line 2: mode= is reserved for the runtime",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The text of notebooks: which cells count, what is wrong with a file, and code kept in a version."""
+"""Sources: exported cells, unreadable files, and the code stored in a version."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dltk_runtime.notebook.cells import Cell
 from dltk_runtime.notebook.errors import NotebookUnreadable
-from dltk_runtime.notebook.loader import Cell, Source, heavy_imports, pack, read_source, unpack
+from dltk_runtime.notebook.source import Source, pack, read_source, slow_imports, unpack
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.notebook.helpers import write_helper
@@ -122,7 +123,7 @@ class TestReading:
             (b'{"cells": [{"cell_ty', "not JSON (line 1, column 13"),
             (b"", "not JSON (line 1, column 1"),
             (b'{"cells": []\n\xff}', "not UTF-8 (line 2, byte 13)"),
-            (b'{"nbformat": 3, "worksheets": []}', "format 3; 4 is needed"),
+            (b'{"nbformat": 3, "worksheets": []}', "format 3; format 4 is required"),
             (b'{"nbformat": 4}', "no list of cells"),
             (b"[]", "not a notebook"),
             (b'{"cells": [{"cell_type": "code", "source": 5}]}', "cells[0].source"),
@@ -150,12 +151,12 @@ class TestReading:
         assert source.cells == (Cell(0, "", "A = 1\n"),)
         assert source.cells[0].filename(source.path) == source.path == "app/model/helper.py"
 
-    def test_heavy_imports_are_found_wherever_they_stand(self) -> None:
-        assert heavy_imports("import keras.layers as k", "def f():\n    from torch import nn\n", "%magic", "a\0") == (
+    def test_slow_imports_are_found_wherever_they_stand(self) -> None:
+        assert slow_imports("import keras.layers as k", "def f():\n    from torch import nn\n", "%magic", "a\0") == (
             "torch",
             "keras",
         )
-        assert heavy_imports("from . import torch", "import json") == ()
+        assert slow_imports("from . import torch", "import json") == ()
 
 
 CELLS = st.builds(Cell, st.integers(0, 10**6), st.text(), st.text(st.characters()))

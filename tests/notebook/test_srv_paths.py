@@ -1,4 +1,4 @@
-"""Constant paths of notebooks lie where the folders are."""
+"""``/srv/…`` constants of notebooks are mapped to this machine's folders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.notebook.loader import rebase_constants
+from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import Paths
 
 

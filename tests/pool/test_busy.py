@@ -6,9 +6,13 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
+
+pytestmark = pytest.mark.process
 
 # Keeps one core busy until the test says so; 60 s at most.
 BUSY = """

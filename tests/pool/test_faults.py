@@ -22,6 +22,8 @@ from dltk_runtime.paths import Paths
 from tests.conftest import HEALTHY, MakeNotebook
 from tests.support.service import Service, until
 
+pytestmark = pytest.mark.process
+
 ROWS = "a,b\n1,2\n3,4\n"
 HEALTHY_ANSWER = "rows\n2\n2\n"
 FIT_NICENESS = 10

@@ -75,7 +75,7 @@ class Tool:
 
 
 @pytest.fixture
-def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
+def tool(processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
     tool = Tool(tmp_path / "driver")
     monkeypatch.setenv("PATH", tool.path)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -272,7 +272,7 @@ def test_an_error_for_want_of_memory_says_how_much_was_wanted_is_free_and_who_ho
 )
 def test_how_much_was_wanted_is_read_from_the_errors_of_the_libraries(text: str, wanted: str) -> None:
     error = ErrorReport("fit", text)
-    assert shortage.is_one(error)
+    assert shortage.is_shortage(error)
     assert shortage.wanted(error) == wanted
 
 
@@ -280,4 +280,4 @@ def test_how_much_was_wanted_is_read_from_the_errors_of_the_libraries(text: str,
     "text", ["ValueError: no", "ResourceExhaustedError: OOM on /device:CPU:0", "MemoryError: Unable to allocate 8 GiB"]
 )
 def test_other_errors_are_none_of_a_gpu_s(text: str) -> None:
-    assert not shortage.is_one(ErrorReport("fit", text))
+    assert not shortage.is_shortage(ErrorReport("fit", text))

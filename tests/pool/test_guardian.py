@@ -12,6 +12,8 @@ import pytest
 from dltk_runtime.pool.guardian import Guardian, marked
 from tests.support.service import until
 
+pytestmark = pytest.mark.process
+
 # Leaves its session, and its parent.
 FAMILY = ["sh", "-c", "setsid sleep 60 & setsid sh -c 'sleep 60 & sleep 60' & sleep 60"]
 

@@ -24,6 +24,8 @@ from dltk_runtime.store.store import ModelName, ModelStore
 from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
 
+pytestmark = pytest.mark.process
+
 FITS = int(os.environ.get("DLTK_SOAK_FITS", "60"))
 LOST = (urllib.error.URLError, http.client.HTTPException, ConnectionError)
 
@@ -60,7 +62,7 @@ def kill_after(seconds: float, victims: Callable[[], list[int]]) -> threading.Ti
 
 def check(paths: Paths, service: Service, last: int) -> int:
     """The version in force is whole, loads, and is not older than the last one that answered; its rows."""
-    version = ModelStore(paths, 5).current(ModelName("algo", "m"))
+    version = ModelStore.open(paths, 5).current(ModelName("algo", "m"))
     if version is None:
         assert last == 0
         return 0

@@ -23,6 +23,8 @@ from tests.support.wire import (
     write_notebook,
 )
 
+pytestmark = pytest.mark.process
+
 MIB = 1024**2
 DATA = "a,b\n1,2\n"
 
@@ -179,7 +181,7 @@ def test_a_full_queue_of_applies_is_refused_with_the_name_of_the_setting(narrow:
         done = [next(finished), next(finished)]
         for each in done:
             message = each.result()["message"]
-            assert message.startswith("/apply: ERROR: unable to apply model. 1 requests wait for 'gated' already.")
+            assert message.startswith("/apply: ERROR: unable to apply model. 1 requests already wait for 'gated'.")
             assert "DLTK_MAX_WAITING" in message
         os.close(held)
         assert first.result()["status"] == "success"
@@ -195,7 +197,9 @@ def test_a_full_queue_of_fits_is_refused_with_the_name_of_the_setting(narrow: Se
         finished = concurrent.futures.as_completed(rest, timeout=20)
         done = [next(finished), next(finished)]
         for each in done:
-            assert each.result()["message"].startswith("/fit: ERROR: unable to fit model. 1 requests wait for a fit of")
+            assert each.result()["message"].startswith(
+                "/fit: ERROR: unable to fit model. 1 requests already wait for a fit of"
+            )
             assert "DLTK_MAX_WAITING" in each.result()["message"]
         os.close(held)
         assert first.result()["status"] == "success"

@@ -14,6 +14,8 @@ import pytest
 
 from dltk_runtime.pool import memory
 
+pytestmark = pytest.mark.process
+
 MIB = 1024**2
 BEFORE_FORK = "x = b'x' * 100 * 2**20; [os.fork() or signal.pause() for _ in range(3)]"
 AFTER_FORK = "[os.fork() or (kept.append(b'x' * 100 * 2**20), print(flush=True), signal.pause()) for _ in range(3)]"

@@ -9,20 +9,24 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from dltk_runtime.errors import Busy
-from dltk_runtime.names import Key
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.pool.process import discard
 from dltk_runtime.pool.residents import Resident
+from dltk_runtime.pool.worker import SILENT, discard
 from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Loaded
 
+pytestmark = pytest.mark.process
+
 Run = Callable[[Callable[[], Awaitable[None]]], None]
-A, B, C = (Key(name, "m", 1) for name in "abc")
+A, B, C = (VersionId(ModelName(name, "m"), 1) for name in "abc")
 
 
 @contextlib.asynccontextmanager
@@ -36,7 +40,7 @@ async def pool_of(settings: Settings) -> AsyncIterator[Pool]:
 
 
 @contextlib.asynccontextmanager
-async def lease(pool: Pool, key: Key, seconds: float = 20) -> AsyncIterator[Resident]:
+async def lease(pool: Pool, key: VersionId, seconds: float = 20) -> AsyncIterator[Resident]:
     async with pool.lease(key, tuple, discard, time.monotonic() + seconds) as resident:
         resident.loaded = resident.loaded or Loaded(states=())
         yield resident
@@ -52,16 +56,20 @@ def test_of_two_idle_workers_the_one_that_read_the_rows_gets_them(settings: Sett
     async def body() -> None:
         async with pool_of(replace(settings, api_workers=2)) as pool:
             async with lease(pool, A) as one, lease(pool, A) as other:
-                first, second = one.the_worker, other.the_worker
-            assert pool.reader(A) is first
-            first.reading = True
-            assert pool.reader(A) is second
+                first, second = one.worker, other.worker
+            one_ahead = pool.read_ahead(A, pool.buffer(), 1)
+            other_ahead = pool.read_ahead(A, pool.buffer(), 1)
+            assert one_ahead is not None
+            assert other_ahead is not None
+            assert one_ahead.number_for(first) > 0
+            assert other_ahead.number_for(second) > 0
+            assert pool.read_ahead(A, pool.buffer(), 1) is None
             deadline = time.monotonic() + 20
-            for wanted, found in ((first, first), (second, second), (None, second)):
-                async with pool.lease(A, tuple, discard, deadline, wanted) as resident:
+            other_ahead.close()
+            for ahead, found in ((one_ahead, first), (other_ahead, second), (None, second)):
+                async with pool.lease(A, tuple, discard, deadline, ahead) as resident:
                     assert resident.worker is found
-            second.reading = True
-            assert pool.reader(A) is None
+            one_ahead.close()
 
     run(body)
 
@@ -69,10 +77,10 @@ def test_of_two_idle_workers_the_one_that_read_the_rows_gets_them(settings: Sett
 def test_a_worker_stays_for_its_model_and_the_least_used_one_goes_first(settings: Settings, run: Run) -> None:
     async def body() -> None:
         async with pool_of(settings) as pool:  # with two places
-            pids: dict[Key, int] = {}
+            pids: dict[VersionId, int] = {}
             for key in (A, B, A, C):
                 async with lease(pool, key) as resident:
-                    assert pids.setdefault(key, resident.the_worker.pid) == resident.the_worker.pid
+                    assert pids.setdefault(key, resident.worker.pid) == resident.worker.pid
             await until(lambda: {each.pid for each in pool.workers()} == {pids[A], pids[C]})
 
     run(body)
@@ -108,13 +116,13 @@ def test_a_lease_that_is_dropped_while_its_worker_starts_leaves_none(settings: S
 def test_a_fit_that_is_dropped_while_its_worker_starts_gives_its_place_back(settings: Settings, run: Run) -> None:
     async def body() -> None:
         async with pool_of(replace(settings, fit_workers=1)) as pool:
-            asked = asyncio.create_task(pool.fit_worker("a", (), discard).__aenter__())
+            asked = asyncio.create_task(pool.fit_worker("a", (), "a fit", SILENT).__aenter__())
             await until(pool.workers)
             asked.cancel()
             await asyncio.gather(asked, return_exceptions=True)
-            async with pool.fit_worker("a", (), discard) as worker:
-                assert worker.usable
-            assert worker.ended
+            async with pool.fit_worker("a", (), "a fit", SILENT) as worker:
+                assert cast(LocalWorker, worker).usable
+            assert cast(LocalWorker, worker).ended
 
     run(body)
 
@@ -123,11 +131,11 @@ def test_a_busy_worker_of_an_old_version_ends_when_it_is_given_back(settings: Se
     async def body() -> None:
         async with pool_of(settings) as pool:
             async with lease(pool, A) as resident:
-                pool.retire("a", "m", keep=2)
-                assert resident.the_worker.usable
-                assert pool.versions_in_use("a", "m") == {1}
-            assert pool.versions_in_use("a", "m") == set()
-            assert not resident.the_worker.usable
+                pool.retire(A.name, keep=2)
+                assert resident.worker.usable
+                assert pool.versions_in_use(A.name) == {1}
+            assert pool.versions_in_use(A.name) == set()
+            assert not resident.worker.usable
 
     run(body)
 
@@ -138,14 +146,14 @@ def test_a_spare_takes_the_next_request_and_a_dead_one_takes_none(settings: Sett
             await until(pool.workers)
             (spare,) = pool.workers()
             async with lease(pool, A) as resident:
-                assert resident.the_worker is spare
+                assert resident.worker is spare
             await until(lambda: len(pool.workers()) == 2)
             (other,) = (each for each in pool.workers() if each is not spare)
             os.kill(other.pid, signal.SIGKILL)
             os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - the event loop must not see it yet
             async with lease(pool, B) as resident:
-                assert resident.the_worker.usable
-                assert resident.the_worker is not other
+                assert resident.worker.usable
+                assert resident.worker is not other
 
     run(body)
 
@@ -157,7 +165,7 @@ def test_a_worker_that_is_killed_while_it_starts_is_replaced(settings: Settings,
             await until(pool.workers)
             (first,) = pool.workers()
             first.kill()
-            assert (await asked).the_worker is not first
+            assert (await asked).worker is not first
 
     run(body)
 
@@ -166,7 +174,7 @@ def test_a_closed_pool_ends_its_workers_and_starts_no_more(settings: Settings, r
     async def body() -> None:
         async with pool_of(replace(settings, spares=1)) as pool, lease(pool, A) as resident:
             await pool.close()
-            assert resident.the_worker.ended
+            assert resident.worker.ended
             with pytest.raises(WorkerDied, match="the server stops"):
                 async with lease(pool, B):
                     pass

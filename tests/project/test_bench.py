@@ -33,6 +33,6 @@ def test_the_table_shows_medians_spreads_and_missed_bars() -> None:
     assert line == "| apply | 2 ms (1.5\N{EN DASH}2.5) | 500 ms |  | 0.90 of naive (≤ 0.6, missed) |"
 
 
-@pytest.mark.parametrize("rows", [1, 100, 250_000])
+@pytest.mark.parametrize("rows", [1, 100, pytest.param(250_000, marks=pytest.mark.heavy)])
 def test_tables_have_the_rows_that_were_asked_for(rows: int) -> None:
     assert pd.read_csv(io.StringIO(tables.csv(rows))).shape == (rows, tables.COLUMNS)

@@ -100,6 +100,7 @@ def test_the_conda_environment_asks_for_what_pyproject_asks_for() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.process
 def test_all_libraries_live_in_one_process() -> None:
     # Without CUDA's look for a device and TensorFlow's notes, so that only trouble is printed.
     environ = os.environ | {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -123,6 +124,7 @@ def test_serves_help_names_every_setting() -> None:
     assert [each.name for each in VARIABLES.values() if each.name not in shown] == []
 
 
+@pytest.mark.process
 def test_make_alone_lists_every_target_with_a_line() -> None:
     shown = subprocess.run(
         ["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True

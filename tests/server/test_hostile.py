@@ -24,6 +24,8 @@ from tests.support.wire import (
     write_notebook,
 )
 
+pytestmark = pytest.mark.process
+
 MIB = 1024**2
 DATA = "a,b\n1,2\n"
 NAMES = [
@@ -129,7 +131,7 @@ def test_an_algorithm_of_that_name_runs_nothing_and_leaves_nothing(service: Serv
     before = snapshot(service.notebooks) | snapshot(service.home / "app")
     message = refused(service, encoded(DATA, name, model="hostile"), path)
     assert message.startswith(f"{path}: ERROR: unable to load algo code from module. ")
-    assert ("No notebook" if name in MODULES else "is no name for an algorithm") in message
+    assert ("No notebook" if name in MODULES else "Invalid algorithm name") in message
     assert len(message) < 600
     assert snapshot(service.notebooks) | snapshot(service.home / "app") == before
 
@@ -141,7 +143,7 @@ def test_a_model_of_that_name_is_refused_before_anything_is_written(
 ) -> None:
     before = snapshot(service.home.parent)
     message = refused(service, encoded(DATA, "healthy", model=name, mode=mode), path)
-    assert "is no name for a model" in message
+    assert "Invalid model name" in message
     assert len(message) < 400
     assert snapshot(service.home.parent) == before
 

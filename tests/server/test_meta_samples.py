@@ -16,6 +16,8 @@ import pytest
 from tests.support.service import Service
 from tests.support.wire import ECHO, write_notebook
 
+pytestmark = pytest.mark.process
+
 SAMPLES: list[dict[str, Any]] = json.loads(Path(__file__).parents[1].joinpath("data", "meta_samples.json").read_text())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,9 +12,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dltk_runtime import protocol
+from dltk_runtime.apply.apply import Applied
 from dltk_runtime.errors import BodyInvalid, Busy, DltkError, NameInvalid
+from dltk_runtime.fit.queue import Submitted
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.payload import Payload
+from dltk_runtime.secret_names import meta_without_session_keys
+from dltk_runtime.server import protocol
+from dltk_runtime.server.tokens import token_matches
+from dltk_runtime.service.stage import Staged
 
+VERSION = VersionId(ModelName("umap", "m"), 1)
 META = {"options": {"params": {"algo": "umap"}, "model_name": "m"}}
 
 json_values = st.recursive(
@@ -33,7 +42,7 @@ def body(data: Any = "a\n1\n", meta: Any = META) -> bytes:
 
 @pytest.mark.parametrize("form", ["{}", "Bearer {}", "Splunk {}"])
 def test_the_token_is_accepted_in_three_forms(form: str) -> None:
-    assert protocol.token_matches(form.format("s3cret"), "s3cret")
+    assert token_matches(form.format("s3cret"), "s3cret")
 
 
 HOSTILE_HEADERS = [
@@ -71,19 +80,23 @@ HOSTILE_HEADERS += [
 
 @pytest.mark.parametrize("header", HOSTILE_HEADERS)
 def test_anything_but_the_whole_token_is_refused(header: str) -> None:
-    assert not protocol.token_matches(header, "s3cret")
+    assert not token_matches(header, "s3cret")
 
 
 @pytest.mark.parametrize("header", ["", "Bearer ", "Splunk ", "x"])
 def test_an_empty_token_matches_nothing(header: str) -> None:
-    assert not protocol.token_matches(header, "")
+    assert not token_matches(header, "")
 
 
 @given(tokens, st.text() | tokens)
 def test_a_header_matches_exactly_when_it_is_one_of_the_three_forms(token: str, header: str) -> None:
     forms = {token, f"Bearer {token}", f"Splunk {token}"}
-    assert all(protocol.token_matches(form, token) for form in forms)
-    assert protocol.token_matches(header, token) == (header in forms)
+    assert all(token_matches(form, token) for form in forms)
+    assert token_matches(header, token) == (header in forms)
+
+
+def message_of(pieces: protocol.Pieces) -> str:
+    return str(json.loads(b"".join(pieces))["message"])
 
 
 # ---------------------------------------------------------------- what is accepted
@@ -95,12 +108,12 @@ def test_a_request_has_its_parts() -> None:
     assert (request.algorithm, request.model, request.targets) == ("umap", "default", ["y"])
     assert request.parameters == parameters
     assert request.staging
-    assert json.loads(bytes(request.data)) == "a\n1\n"
+    assert json.loads(bytes(request.rows.view())) == "a\n1\n"
 
 
 def test_data_is_taken_over_as_it_is_in_the_body_and_not_copied() -> None:
     sent = bytearray(body("a\n" + "1\n" * 1000))
-    data = protocol.decode(sent).data
+    data = protocol.decode(sent).rows.view()
     assert bytes(data) == json.dumps("a\n" + "1\n" * 1000).encode()
     with pytest.raises(BufferError):
         sent.append(0)
@@ -119,7 +132,7 @@ def test_data_is_taken_over_as_it_is_in_the_body_and_not_copied() -> None:
 )
 def test_order_and_dressing_do_not_matter(text: str) -> None:
     request = protocol.decode((text % json.dumps(META)).encode())
-    assert (bytes(request.data), request.algorithm, request.model) == (b'"a"', "umap", "m")
+    assert (bytes(request.rows.view()), request.algorithm, request.model) == (b'"a"', "umap", "m")
 
 
 @pytest.mark.parametrize(
@@ -140,14 +153,6 @@ def test_parameters_that_are_no_texts_become_texts() -> None:
     parameters = {"algo": "a", "epochs": 3, "deep": {"x": [1, None]}, "flag": True}
     request = protocol.decode(body(meta={"options": {"params": parameters}}))
     assert request.parameters == {"algo": "a", "epochs": "3", "deep": '{"x": [1, null]}', "flag": "true"}
-
-
-@pytest.mark.parametrize(
-    ("value", "inner"),
-    [('"a"', "a"), ("'a'", "a"), ('""', ""), ('"', '"'), ("", ""), ("\"a'", "\"a'"), ('""a""', '"a"'), ("a", "a")],
-)
-def test_one_pair_of_quotes_is_taken_off(value: str, inner: str) -> None:
-    assert protocol.unquote(value) == inner
 
 
 # ---------------------------------------------------------------- what is refused
@@ -185,7 +190,8 @@ def test_a_body_that_is_not_as_splunk_sends_it_is_refused_with_the_first_thing_t
         protocol.decode(sent)
     assert words in caught.value.sentence
     assert len(caught.value.sentence) < 300
-    assert protocol.failure("/fit", caught.value).startswith("/fit: ERROR: unable to parse json from POST data. ")
+    message = message_of(protocol.failed("/fit", caught.value))
+    assert message.startswith("/fit: ERROR: unable to parse json from POST data. ")
 
 
 @given(st.binary())
@@ -194,7 +200,7 @@ def test_a_body_that_is_not_as_splunk_sends_it_is_refused_with_the_first_thing_t
 @example(b'{"data": "a", "meta": {"\\ud800": "\\udfff"}}')
 def test_any_bytes_are_a_request_or_an_error_of_ours(sent: bytes) -> None:
     with contextlib.suppress(DltkError):
-        assert bytes(protocol.decode(sent).data[:1]) == b'"'
+        assert bytes(protocol.decode(sent).rows.view()[:1]) == b'"'
 
 
 @given(json_values, json_values, json_values, json_values, json_values)
@@ -214,12 +220,12 @@ def test_any_json_is_a_request_or_an_error_of_ours(data: Any, meta: Any, options
 
 def test_session_keys_are_taken_out_where_splunk_puts_them() -> None:
     sent = {"options": {"session_key": "k1", "params": {}}, "search_info": {"session_key": "k2", "sid": "1.2"}}
-    assert protocol.without_secrets(sent) == {"options": {"params": {}}, "search_info": {"sid": "1.2"}}
+    assert meta_without_session_keys(sent) == {"options": {"params": {}}, "search_info": {"sid": "1.2"}}
 
 
 def test_what_has_no_session_key_stays_as_it_is() -> None:
     meta = {"options": {"params": {"session": "a", "key": "b"}, "args": ["session_key"]}, "n": [1, {"x": None}]}
-    assert protocol.without_secrets(meta) == meta
+    assert meta_without_session_keys(meta) == meta
 
 
 secret_keys = st.sampled_from(["session_key", "sessionKey", "SESSION_KEY"])
@@ -230,7 +236,7 @@ def test_session_keys_are_taken_out_at_any_depth(value: Any, key: str, way: list
     nested: Any = {"kept": value, key: "a live key"}
     for step in way:
         nested = [value, nested] if step == "list" else {"x": value, "y": nested}
-    clean = json.dumps(protocol.without_secrets({"top": nested}))
+    clean = json.dumps(meta_without_session_keys({"top": nested}))
     assert "a live key" not in clean
     assert '"kept"' in clean
 
@@ -262,17 +268,28 @@ def test_parameters_carry_no_session_key() -> None:
 @given(st.text(max_size=20), st.binary(max_size=20))
 def test_an_answer_is_json_whatever_its_message_holds(message: str, csv: bytes) -> None:
     literal = msgspec.json.encode(csv.hex())
-    answer = json.loads(b"".join(protocol.answer("success", message, [literal[:3], literal[3:]])))
-    assert answer == {"status": "success", "message": message, "results": csv.hex()}
+    applied = Applied(VERSION, 1, Payload(literal, escaped=True), (message,))
+    answer = json.loads(b"".join(protocol.answered("/apply", applied)))
+    text = f"/apply done successfully. WARNING: {message}"
+    assert answer == {"status": "success", "message": text, "results": csv.hex()}
+
+
+@given(st.text(max_size=20))
+def test_results_in_plain_csv_arrive_as_they_are(csv: str) -> None:
+    applied = Applied(VERSION, 1, Payload(csv.encode("utf-8", "replace"), escaped=False))
+    answer = json.loads(b"".join(protocol.answered("/apply", applied)))
+    text = csv.encode("utf-8", "replace").decode()
+    assert answer == {"status": "success", "message": "/apply done successfully", "results": text}
 
 
 def test_a_message_with_half_a_character_is_still_json() -> None:
-    answer = json.loads(b"".join(protocol.answer("error", "a\ud800b")))
-    assert answer == {"status": "error", "message": "a?b"}
+    answer = json.loads(b"".join(protocol.failed("/fit", DltkError("a\ud800b"))))
+    assert answer == {"status": "error", "message": "/fit: ERROR: unable to fit model. a?b"}
 
 
 def test_results_are_there_only_on_success() -> None:
-    assert set(json.loads(b"".join(protocol.answer("staged", "done")))) == {"status", "message"}
+    for answer in (Staged(Path("x.csv"), 1), Submitted("1", VERSION.name)):
+        assert set(json.loads(b"".join(protocol.answered("/fit", answer)))) == {"status", "message"}
 
 
 def test_a_summary_is_a_json_string_that_holds_json() -> None:
@@ -283,10 +300,18 @@ def test_a_summary_is_a_json_string_that_holds_json() -> None:
 @pytest.mark.parametrize(
     ("route", "error", "opening"),
     [
-        ("/fit", NameInvalid("an algorithm", "../x"), "/fit: ERROR: unable to load algo code from module. '../x' is"),
-        ("/fit", Busy("'umap'", 64, "DLTK_MAX_WAITING"), "/fit: ERROR: unable to fit model. 64 requests"),
-        ("/apply", Busy("'umap'", 64, "DLTK_MAX_WAITING"), "/apply: ERROR: unable to apply model. 64 requests"),
+        (
+            "/fit",
+            NameInvalid("algorithm", "../x"),
+            "/fit: ERROR: unable to load algo code from module. Invalid algorithm name '../x'",
+        ),
+        ("/fit", Busy("'umap'", 64, "DLTK_MAX_WAITING"), "/fit: ERROR: unable to fit model. 64 requests already wait"),
+        (
+            "/apply",
+            Busy("'umap'", 64, "DLTK_MAX_WAITING"),
+            "/apply: ERROR: unable to apply model. 64 requests already wait",
+        ),
     ],
 )
 def test_a_failure_begins_with_the_words_that_people_look_for(route: str, error: DltkError, opening: str) -> None:
-    assert protocol.failure(route, error).startswith(opening)
+    assert message_of(protocol.failed(route, error)).startswith(opening)

@@ -18,6 +18,8 @@ import pytest
 from tests.support.service import Service
 from tests.support.wire import connection, encoded, head, read_all, write_notebook
 
+pytestmark = pytest.mark.process
+
 DATA = "a,b\n1,2\n3,4\n"
 
 

@@ -14,6 +14,8 @@ import pytest
 from tests.support.service import Service, meta_for, until
 from tests.support.wire import write_notebook
 
+pytestmark = pytest.mark.process
+
 DATA = "a,b\n1,2\n"
 TOKEN = "api-token-9f8e7d"
 KEYS = ["live-key-1", "live-key-2", "live-key-3", "live-key-4"]

@@ -10,9 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
+
+pytestmark = pytest.mark.process
 
 # Stands for splunk-opentelemetry, which pins other versions of OpenTelemetry than ours: its one function that we call.
 SPLUNK_OTEL = """

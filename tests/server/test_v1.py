@@ -18,10 +18,12 @@ import pytest
 
 from dltk_runtime.server import v1_routes
 from dltk_runtime.server.openapi import Operation
-from dltk_runtime.service.service import Service as Runtime
+from dltk_runtime.service.service import build
 from dltk_runtime.settings import Settings
 from tests.support.service import Service, until
 from tests.support.wire import write_notebook
+
+pytestmark = pytest.mark.process
 
 ADMIN = "an-admin-token"
 ROWS = "x\n1\n2\n"
@@ -183,7 +185,7 @@ def test_without_an_admin_token_the_container_s_own_is_enough(folder: Path, tmp_
 
 
 def _operations(service: Service) -> list[Operation]:
-    return v1_routes.Api(Runtime(Settings(home=service.home, notebooks=service.notebooks))).operations()
+    return v1_routes.Api(build(Settings(home=service.home, notebooks=service.notebooks))).operations()
 
 
 def test_the_document_describes_every_route_and_every_answer(service: Service) -> None:

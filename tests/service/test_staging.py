@@ -20,7 +20,7 @@ META = {"options": {"params": {"mode": "stage", "algo": "umap"}}}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     root = tmp_path_factory.mktemp("staging")
     (root / "notebooks" / "data").mkdir(parents=True)
     with Service(root / "home", root / "notebooks", DLTK_SPARES="0", DLTK_MAX_WAITING="2") as running:
@@ -174,7 +174,7 @@ def test_a_failure_half_way_leaves_what_was_there_and_nothing_else(paths: Paths)
     (paths.home / "staged" / "iris.json").unlink()
     (paths.home / "staged").rmdir()
     (paths.home / "staged").write_text("a file where a folder should be")
-    with pytest.raises(NotStaged, match=r"data cannot be written: .* Check the folder"):
+    with pytest.raises(NotStaged, match=r"data cannot be written: .* Check its permissions"):
         stage(paths, meta=META)
     assert contents(paths) == before
 

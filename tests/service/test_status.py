@@ -12,6 +12,8 @@ from dltk_runtime.service import status
 from tests.support.service import Service, meta_for
 from tests.support.wire import write_notebook
 
+pytestmark = pytest.mark.process
+
 ROWS = "_time\n1700000000\n"
 
 

@@ -119,7 +119,7 @@ def test_a_plot_that_cannot_be_drawn_leaves_the_picture_of_before(support: Simpl
 
 @pytest.mark.parametrize("key", ["", "../x", "a/b", "/etc/x", ".hidden", "nul\0", "x" * 129, "äther", "a\n", "-x"])
 def test_a_key_that_can_be_no_files_name_is_refused(support: SimpleNamespace, paths: Paths, key: str) -> None:
-    with pytest.raises(PictureInvalid, match="cannot be a picture's name"):
+    with pytest.raises(PictureInvalid, match="Invalid name of a picture"):
         keep(support, Drawing(), key=key)
     assert list(paths.graphics.iterdir()) == []
 
@@ -140,12 +140,12 @@ def test_whatever_the_key_a_picture_lies_in_the_folder_or_nowhere(
 
 
 def test_what_is_no_plot_is_refused_by_its_type(support: SimpleNamespace) -> None:
-    with pytest.raises(PictureInvalid, match="A list is no plot"):
+    with pytest.raises(PictureInvalid, match="A list is not a plot"):
         keep(support, [1, 2, 3])
 
 
 def test_a_model_that_can_hold_no_picture_is_refused_with_the_way_out(support: SimpleNamespace) -> None:
-    with pytest.raises(PictureInvalid, match=r"NoneType and cannot hold pictures.*\{\"net\": net\}"):
+    with pytest.raises(PictureInvalid, match=r"NoneType and cannot store pictures.*\{\"net\": net\}"):
         support.SplunkGenerateGraphicsObjects.SplunkGenerateGraphicsObjects(None, "loss", Drawing())
 
 

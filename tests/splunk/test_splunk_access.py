@@ -52,6 +52,7 @@ def test_a_token_may_lie_in_a_file(tmp_path: Path) -> None:
     assert found(environ).hec_token == "from-file"
 
 
+@pytest.mark.process
 def test_a_worker_reads_the_memory_file_and_its_children_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("splunk_access_token", "search-token")
     descriptor = sealed(SETTINGS)
@@ -65,6 +66,7 @@ def test_a_worker_reads_the_memory_file_and_its_children_do_not(monkeypatch: pyt
     assert result.stdout.splitlines() == ["search-token hec-token /etc/ca.pem", "[]", "''"]
 
 
+@pytest.mark.process
 def test_nobody_can_change_what_other_workers_read() -> None:
     descriptor = sealed(SETTINGS)
     assert descriptor is not None
@@ -94,6 +96,7 @@ def test_tokens_are_not_shown() -> None:
     assert "-token" not in repr(of_settings(SETTINGS))
 
 
+@pytest.mark.process
 def test_a_notebook_in_the_service_searches_and_its_environment_holds_no_token(
     paths: Paths, make_notebook: MakeNotebook, tmp_path: Path
 ) -> None:

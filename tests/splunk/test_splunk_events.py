@@ -52,7 +52,7 @@ def events(splunkd: Splunkd, tmp_path: Path) -> Iterator[Events]:
 
 def running(splunkd: Splunkd, folder: Path, limit: int = 10**6) -> Events:
     sender = Hec(splunkd.hec_url, splunkd.hec_token, patience=0.2)
-    events = Events(sender, folder / "events", limit, longest=0.3)
+    events = Events(sender, folder / "events", limit, max_pause=0.3)
     events.start()
     return events
 
@@ -156,6 +156,7 @@ def test_one_event_that_splunk_refuses_takes_no_other_with_it(splunkd: Splunkd, 
     assert (events.counts.sent, events.counts.refused) == (4, 1)
 
 
+@pytest.mark.process
 def test_what_a_killed_process_left_goes_out_after_the_restart(splunkd: Splunkd, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(tmp_path / "events")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -171,6 +172,7 @@ def test_what_a_killed_process_left_goes_out_after_the_restart(splunkd: Splunkd,
     assert list((tmp_path / "events").iterdir()) == []
 
 
+@pytest.mark.process
 def test_two_processes_do_not_send_each_others_events(splunkd: Splunkd, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(tmp_path / "events")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -230,12 +232,14 @@ def test_settings_without_a_collector_make_no_sender(tmp_path: Path) -> None:
     assert (events.sender.url, events.index, events.limit) == ("https://splunk:8088", "o", 64 * 1024**2)
 
 
+@pytest.mark.process
 def test_the_front_process_imports_neither_pandas_nor_splunk_sdk_for_it() -> None:
     code = "import sys, dltk_runtime.splunk.events; print({'pandas', 'numpy', 'splunklib'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
 
 
+@pytest.mark.process
 def test_a_server_tells_splunk_of_its_jobs_also_of_those_from_before_a_restart(
     splunkd: Splunkd, paths: Paths, make_notebook: MakeNotebook
 ) -> None:
@@ -270,6 +274,7 @@ def test_a_server_tells_splunk_of_its_jobs_also_of_those_from_before_a_restart(
     assert "not-for-splunk" not in json.dumps(indexed(splunkd))
 
 
+@pytest.mark.process
 def test_no_request_waits_for_a_collector_that_does_not_answer(
     splunkd: Splunkd, paths: Paths, make_notebook: MakeNotebook
 ) -> None:
@@ -290,7 +295,7 @@ def test_no_request_waits_for_a_collector_that_does_not_answer(
 
 
 def test_a_spool_keeps_order_over_segments_and_restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dltk_runtime.splunk.spool.SEGMENT", 50)
+    monkeypatch.setattr("dltk_runtime.splunk.spool.SEGMENT_BYTES", 50)
     spool = Spool.create(tmp_path)
     lines = [b"line %03d\n" % number for number in range(40)]
     for line in lines:
@@ -321,3 +326,28 @@ def test_a_line_that_a_kill_left_unfinished_is_cut_off(tmp_path: Path) -> None:
     (found,) = Spool.left_behind(tmp_path)
     assert found.peek(10) == [b"whole\n"]
     assert found.size == 6
+
+
+@pytest.mark.parametrize("filled", [0, 1])
+def test_a_reader_in_the_middle_of_a_new_segment_loses_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filled: int
+) -> None:
+    monkeypatch.setattr("dltk_runtime.splunk.spool.SEGMENT_BYTES", 5)
+    spool = Spool.create(tmp_path)
+    for _ in range(filled):
+        spool.put(b"first\n")
+        spool.take(spool.peek(10))
+    open_file = os.open
+
+    def open_then_read(*args: Any) -> int:
+        descriptor = open_file(*args)
+        if str(args[0]).endswith(".jsonl") and args[1] & os.O_CREAT:
+            assert spool.peek(10) == []
+        return descriptor
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", open_then_read)
+        spool.put(b"second\n")
+    assert spool.peek(10) == [b"second\n"]
+    spool.take([b"second\n"])
+    assert (spool.peek(10), spool.size) == ([], 0)

@@ -132,7 +132,7 @@ def test_a_token_that_is_refused_is_named_by_its_variable_and_tried_once(
 def test_a_wrong_index_is_refused_before_any_event_for_it_is_taken(splunkd: Splunkd) -> None:
     events = [event("a"), event("b"), event("c", index="nope"), event("d", index="nope")]
     with pytest.raises(
-        EventRefused, match=r"code 7: Incorrect index\. 2 events before it were taken.*allow this index"
+        EventRefused, match=r"code 7: Incorrect index\. 2 events before it were accepted.*Allow this index"
     ) as e:
         sender(splunkd).send(events)
     assert (e.value.code, e.value.sent) == (7, 2)
@@ -145,9 +145,9 @@ def test_a_wrong_index_is_refused_before_any_event_for_it_is_taken(splunkd: Splu
         ({"time": 1}, "key 'event'"),
         ({"event": ""}, "not blank"),
         ({"event": None}, "key 'event'"),
-        ({"event": "x", "evnt": 1}, "no key 'evnt'"),
-        ({"event": float("nan")}, "no JSON"),
-        ({"event": object()}, "no JSON"),
+        ({"event": "x", "evnt": 1}, "unknown key 'evnt'"),
+        ({"event": float("nan")}, "cannot be written as JSON"),
+        ({"event": object()}, "cannot be written as JSON"),
     ],
 )
 def test_an_event_that_cannot_be_taken_is_refused_before_it_is_sent(

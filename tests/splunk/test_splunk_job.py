@@ -57,7 +57,7 @@ def test_rows_that_splunk_does_not_keep_are_an_error(splunkd: Splunkd) -> None:
     job = Job.start("index=main rows=10", connection=splunkd.connection())
     job.wait()
     splunkd.faults.page = 0
-    with pytest.raises(ResultsCut, match="gives 0 of the 10 rows"):
+    with pytest.raises(ResultsCut, match="returned 0 of the 10 rows"):
         list(job.rows())
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dltk_runtime.emulator.standin.kvstore import MOST_ROWS, fill
+from dltk_runtime.emulator.standin.kvstore import MAX_ROWS, fill
 from dltk_runtime.splunk import kvstore
 from dltk_runtime.splunk.errors import (
     AnswerUnreadable,
@@ -58,15 +58,15 @@ def test_records_come_back_with_their_types(labels: Collection[Label]) -> None:
 
 
 def test_more_records_than_a_query_gives_come_each_once(splunkd: Splunkd) -> None:
-    fill(splunkd.storage.kvstore["labels"], [{"_key": f"k{n}", "entity": str(n)} for n in range(MOST_ROWS + 10_001)])
-    assert len(splunkd.storage.kvstore["labels"].query()) == MOST_ROWS  # what one query gives, without a word
+    fill(splunkd.storage.kvstore["labels"], [{"_key": f"k{n}", "entity": str(n)} for n in range(MAX_ROWS + 10_001)])
+    assert len(splunkd.storage.kvstore["labels"].query()) == MAX_ROWS  # what one query gives, without a word
     found = [record["entity"] for record in plain(splunkd).query()]
-    assert len(found) == len(set(found)) == MOST_ROWS + 10_001
-    assert plain(splunkd).count({"entity": {"$gt": "9"}}) == sum(n > "9" for n in map(str, range(MOST_ROWS + 10_001)))
+    assert len(found) == len(set(found)) == MAX_ROWS + 10_001
+    assert plain(splunkd).count({"entity": {"$gt": "9"}}) == sum(n > "9" for n in map(str, range(MAX_ROWS + 10_001)))
 
 
 def test_a_store_with_a_lower_limit_hides_nothing(splunkd: Splunkd) -> None:
-    splunkd.storage.kvstore["labels"].most_rows = 7
+    splunkd.storage.kvstore["labels"].max_rows = 7
     plain(splunkd).save({"entity": str(n)} for n in range(50))
     assert sorted(int(record["entity"]) for record in plain(splunkd).query()) == list(range(50))
 
@@ -74,7 +74,7 @@ def test_a_store_with_a_lower_limit_hides_nothing(splunkd: Splunkd) -> None:
 def test_records_written_meanwhile_neither_hide_others_nor_double_them(
     splunkd: Splunkd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kvstore, "PAGE", 10)
+    monkeypatch.setattr(kvstore, "PAGE_RECORDS", 10)
     plain(splunkd).save({"_key": f"k{n:03}", "entity": "old"} for n in range(0, 100, 2))
     seen = []
     for number, record in enumerate(plain(splunkd).query()):
@@ -90,7 +90,7 @@ def test_batches_keep_to_the_number_of_records_and_to_their_size(
     keys = plain(splunkd).save({"entity": str(n)} for n in range(2500))
     assert len(set(keys)) == len(splunkd.storage.kvstore["labels"]) == 2500
     assert [path for _, path in splunkd.requests].count("storage/collections/data/labels/batch_save") == 3
-    monkeypatch.setattr(kvstore, "MOST_BYTES", 300)
+    monkeypatch.setattr(kvstore, "MAX_BATCH_BYTES", 300)
     splunkd.requests.clear()
     plain(splunkd).save({"_key": str(n), "entity": "x" * 100} for n in range(4))
     assert [path for _, path in splunkd.requests].count("storage/collections/data/labels/batch_save") == 2
@@ -145,7 +145,7 @@ def test_what_the_store_refuses_is_said(splunkd: Splunkd) -> None:
         list(Collection(splunkd.connection(), "dga", "label", dict).query())
     with pytest.raises(NotThere, match="Application does not exist: dgas"):
         list(Collection(splunkd.connection(), "dgas", "labels", dict).query())
-    with pytest.raises(RecordInvalid, match="is no JSON"):
+    with pytest.raises(RecordInvalid, match="cannot be written as JSON"):
         plain(splunkd).save([{"entity": float("nan")}])
     splunkd.sessions.clear()
     with pytest.raises(TokenRefused):
@@ -154,7 +154,7 @@ def test_what_the_store_refuses_is_said(splunkd: Splunkd) -> None:
 
 def test_a_record_of_another_type_is_named(labels: Collection[Label], splunkd: Splunkd) -> None:
     splunkd.storage.kvstore["labels"].batch_save([{"_key": "odd", "label": "x"}])
-    with pytest.raises(RecordInvalid, match=r"'odd' of KV store collection 'labels'.*no Label.*`entity`"):
+    with pytest.raises(RecordInvalid, match=r"'odd' of KV store collection 'labels'.*is not a valid Label.*`entity`"):
         list(labels.query())
 
 

@@ -107,6 +107,7 @@ def test_an_older_splunk_is_asked_the_older_way() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.process
 def test_a_million_rows_take_little_more_memory_than_their_frame(splunkd: Splunkd) -> None:
     splunkd.sessions.add("token")
     result = subprocess.run(

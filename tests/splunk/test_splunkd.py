@@ -18,7 +18,7 @@ from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.emulator.spl.context import Context
-from dltk_runtime.emulator.spl.files import Lookups as LookupFiles
+from dltk_runtime.emulator.spl.files import LookupFolders
 from dltk_runtime.emulator.standin import Event, Index, Indexes, NotEmulated, Row, Storage, Window, epoch
 from dltk_runtime.emulator.standin.index import IndexUnknown
 from dltk_runtime.emulator.standin.kvstore import fill
@@ -406,7 +406,7 @@ def test_other_time_modifiers_are_refused_by_name(modifier: str) -> None:
 
 def test_events_that_were_sent_are_found_counted_and_scored_by_the_pipeline(tmp_path: Path) -> None:
     storage = Storage()
-    context = Context(Mltk(ClientSettings(), Stubs(tmp_path)), LookupFiles(tmp_path, ()))
+    context = Context(Mltk(ClientSettings(), Stubs(tmp_path)), LookupFolders(tmp_path, ()))
     with Splunkd(pipeline(context, storage), storage) as splunkd:
         events = [event({"entity": f"e{n % 3}", "size": n}, time=1000 + n) for n in range(9)]
         Hec(splunkd.hec_url, splunkd.hec_token).send(events)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dltk_runtime.emulator.standin import Collection, KvRefused, KvStore, NotEmulated
+from dltk_runtime.emulator.standin import KvCollection, KvRefused, KvStore, NotEmulated
 from tests.splunkd.answers import Answer, Entry, Refusal, Request, decoded, feed, in_json
 
 FIELD = "field."
@@ -46,7 +46,7 @@ def _config(request: Request, store: KvStore, name: str) -> Answer:
     raise NotEmulated(f"{request.method} {request.path}")
 
 
-def _data(request: Request, collection: Collection, key: str) -> Answer:
+def _data(request: Request, collection: KvCollection, key: str) -> Answer:
     match request.method, key:
         case "GET", "":
             return in_json(_query(collection, request.params))
@@ -69,7 +69,7 @@ def _data(request: Request, collection: Collection, key: str) -> Answer:
     raise NotEmulated(f"{request.method} {request.path}")
 
 
-def _query(collection: Collection, params: Any) -> list[dict[str, Any]]:
+def _query(collection: KvCollection, params: Any) -> list[dict[str, Any]]:
     fields = [name for name in params.get("fields", "").split(",") if name]
     if any(":" in name for name in fields):
         raise NotEmulated("fields=name:0 in a query of the KV store")
@@ -116,7 +116,7 @@ def _enforces(request: Request) -> bool:
     return request.params.get("enforceTypes", "false").lower() in ("1", "true")
 
 
-def _entry(request: Request, collection: Collection) -> Entry:
+def _entry(request: Request, collection: KvCollection) -> Entry:
     content = {FIELD + name: kind for name, kind in collection.types.items()}
     content["enforceTypes"] = str(collection.enforce).lower()
     return Entry(collection.name, content, f"storage/collections/config/{collection.name}", request.app)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dltk_runtime.files import atomic
 from dltk_runtime.store.store import Facts, ModelName, ModelStore, Version
 
@@ -11,7 +13,7 @@ NAME = ModelName("umap", "default")
 def commit(store: ModelStore, name: ModelName = NAME, text: str = "{}", facts: Facts | None = None) -> Version:
     """A version whose notebook saved one file."""
     with store.reserve(name) as reserved:
-        (reserved.folder / f"{name.legacy}.json").write_text(text)
+        Path(reserved.location.folder, f"{name.legacy}.json").write_text(text)
         return reserved.commit(facts or Facts(), b"[]", b'{"model": "m", "model_summary": null}')
 
 
@@ -22,4 +24,4 @@ def promoted(store: ModelStore, name: ModelName = NAME, text: str = "{}") -> Ver
 
 
 def entries(store: ModelStore, name: ModelName = NAME) -> set[str]:
-    return set(atomic.names_in(store._folder(name)))
+    return set(atomic.names_in(store._store.folder(name)))

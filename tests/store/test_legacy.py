@@ -14,7 +14,7 @@ from tests.store.helpers import NAME, commit, promoted
 
 @pytest.fixture
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=2)
+    return ModelStore.open(paths, keep=2)
 
 
 def old_file(paths: Paths, name: str, text: str = "old") -> Path:
@@ -28,7 +28,7 @@ def old_file(paths: Paths, name: str, text: str = "old") -> Path:
 def test_files_of_an_old_volume_are_version_0(name: str, store: ModelStore, paths: Paths) -> None:
     old_file(paths, name)
     assert store.has_legacy(ModelName("umap", "a"))
-    assert store.serving(ModelName("umap", "a")).load_name == "umap_a"
+    assert store.serving(ModelName("umap", "a")).location().load_name == "umap_a"
     assert store.get(ModelName("umap", "a"), 0).number == 0
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import removal
+from dltk_runtime.store import lifecycle
 from dltk_runtime.store.errors import NotExported
+from dltk_runtime.store.export import export
 from dltk_runtime.store.store import Facts, ModelStore
 from tests.store.helpers import NAME, commit, entries, promoted
 
 
 @pytest.fixture
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=2)
+    return ModelStore.open(paths, keep=2)
 
 
 def test_prune_keeps_the_current_the_newest_and_those_in_use(store: ModelStore) -> None:
@@ -29,7 +30,7 @@ def test_prune_keeps_the_current_the_newest_and_those_in_use(store: ModelStore) 
 
 
 def test_prune_leaves_a_version_that_its_fit_has_yet_to_promote(store: ModelStore) -> None:
-    """Between the commit and its promotion the model is loaded on trial, while fits elsewhere commit and prune."""
+    """Before its promotion a model is loaded on trial, while other fits commit and prune."""
     waiting, declined = commit(store), commit(store)
     store.promote(waiting)
     assert not store.promote_if_first(declined)
@@ -52,14 +53,14 @@ def test_prune_leaves_a_fit_that_runs(store: ModelStore) -> None:
 
 def test_a_version_promoted_while_it_is_pruned_stays(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     first, *_ = (promoted(store) for _ in range(4))
-    hide = removal.hide
+    hide = lifecycle.hide
 
     def promoted_before(folder: Path) -> Path:
         if folder == first.folder:
-            store._point(NAME, first.number)
+            store._store.point(NAME, first.number)
         return hide(folder)
 
-    monkeypatch.setattr(removal, "hide", promoted_before)
+    monkeypatch.setattr(lifecycle, "hide", promoted_before)
     assert store.prune(NAME) == [2]
     assert store.current(NAME) == first
     first.verify(hashes=True)
@@ -69,12 +70,12 @@ def test_a_version_half_removed_never_looks_whole(store: ModelStore, monkeypatch
     for _ in range(3):
         promoted(store)
     with monkeypatch.context() as patch:
-        patch.setattr(removal, "discard", lambda _: None)
+        patch.setattr(lifecycle, "discard", lambda _: None)
         assert store.prune(NAME) == [1]
     assert "removed-1" in entries(store)
     assert [version.number for version in store.versions(NAME)] == [2, 3]
     assert store.sweep() == []
-    assert [path.name for path in store.sweep(older_than=-1)] == ["removed-1"]
+    assert [Path(path).name for path in store.sweep(older_than=-1)] == ["removed-1"]
     assert entries(store) == {"2", "3", "current", "reserved-3"}
 
 
@@ -84,20 +85,20 @@ def test_sweep_removes_old_unfinished_folders_alone(store: ModelStore) -> None:
     (killed.folder / "umap_default.json").write_text("half")
     (version.folder.parent / ".current.abc.tmp").touch()
     assert store.sweep() == []
-    assert {path.name for path in store.sweep(older_than=-1)} == {str(killed.number), ".current.abc.tmp"}
+    assert {Path(path).name for path in store.sweep(older_than=-1)} == {str(killed.number), ".current.abc.tmp"}
     assert entries(store) == {"1", "current", "reserved-2"}
     assert commit(store).number == 3
 
 
 def test_sweep_spares_a_version_committed_at_that_moment(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     running = store.reserve(NAME)
-    hide = removal.hide
+    hide = lifecycle.hide
 
     def committed_before(folder: Path) -> Path:
         running.commit(Facts(), b"", b"")
         return hide(folder)
 
-    monkeypatch.setattr(removal, "hide", committed_before)
+    monkeypatch.setattr(lifecycle, "hide", committed_before)
     assert store.sweep(older_than=-1) == []
     assert [version.number for version in store.versions(NAME)] == [1]
 
@@ -116,22 +117,22 @@ def test_export_writes_the_flat_names_of_an_old_container(store: ModelStore, tmp
         (reserved.folder / "umap_default" / "w.bin").write_text("w")
         version = reserved.commit(Facts(), b"", b"")
     to = tmp_path / "backup"
-    assert sorted(version.export(to)) == [to / "umap_default/w.bin", to / "umap_default.json"]
+    assert sorted(export(version, to)) == [to / "umap_default/w.bin", to / "umap_default.json"]
     (to / "umap_default.json").write_text("precious")
     with pytest.raises(NotExported, match=r"has umap_default\.json, umap_default/w\.bin already\. .*--force"):
-        version.export(to)
+        export(version, to)
     assert (to / "umap_default.json").read_text() == "precious"
-    version.export(to, force=True)
+    export(version, to, force=True)
     assert (to / "umap_default.json").read_text() == "new"
 
 
 def test_export_says_when_save_stored_nothing(store: ModelStore, tmp_path: Path) -> None:
     with store.reserve(NAME) as reserved:
-        reserved.kept_model.write_bytes(b"pickle")
+        Path(reserved.location.kept_model).write_bytes(b"pickle")
         version = reserved.commit(Facts(kept_by_runtime=True), b"", b"")
-    assert version.kept_model.exists()
+    assert Path(version.location().kept_model).exists()
     with pytest.raises(NotExported, match="its save stored nothing"):
-        version.export(tmp_path)
+        export(version, tmp_path)
 
 
 def test_folders_that_are_not_ours_are_no_models(store: ModelStore, paths: Paths) -> None:

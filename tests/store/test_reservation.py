@@ -17,14 +17,15 @@ import pytest
 from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import removal, reservation
-from dltk_runtime.store.store import Facts, Feature, ModelStore
+from dltk_runtime.store import lifecycle
+from dltk_runtime.store.store import Facts, ModelStore
+from dltk_runtime.tables.feature import Feature
 from tests.store.helpers import NAME, commit, entries, promoted
 
 
 @pytest.fixture
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=2)
+    return ModelStore.open(paths, keep=2)
 
 
 def test_a_committed_version_tells_everything_it_was_told(store: ModelStore, paths: Paths) -> None:
@@ -40,16 +41,16 @@ def test_a_committed_version_tells_everything_it_was_told(store: ModelStore, pat
     )
     version = commit(store, text='{"weights": 1}', facts=facts)
     manifest = version.manifest()
-    assert version.load_name == "versions/umap/default/1/umap_default"
-    assert (paths.models / f"{version.load_name}.json").read_text() == '{"weights": 1}'
+    assert version.location().load_name == "versions/umap/default/1/umap_default"
+    assert (paths.models / f"{version.location().load_name}.json").read_text() == '{"weights": 1}'
     assert (manifest.algorithm, manifest.model, manifest.number) == ("umap", "default", 1)
     assert {name: getattr(manifest, name) for name in facts.__struct_fields__} == {
         name: getattr(facts, name) for name in facts.__struct_fields__
     }
     assert [stored.path for stored in manifest.files] == ["code.json", "summary.json", "umap_default.json"]
-    assert version.code.read_bytes() == b"[]"
-    assert json.loads(version.description.read_bytes())["model"] == "m"
-    assert not version.kept_model.exists()
+    assert version.code() == b"[]"
+    assert json.loads(version.description())["model"] == "m"
+    assert version.location().kept_model == ""
     version.verify(hashes=True)
 
 
@@ -111,7 +112,7 @@ def test_a_number_is_never_used_twice(store: ModelStore) -> None:
     with store.reserve(NAME) as aborted:
         pass
     newest = promoted(store)
-    removal.discard(removal.hide(newest.folder))
+    lifecycle.discard(lifecycle.hide(newest.folder))
     third = promoted(store)
     assert [aborted.number, newest.number, third.number] == [1, 2, 3]
     for path in third.folder.iterdir():
@@ -123,18 +124,18 @@ def test_a_number_is_never_used_twice(store: ModelStore) -> None:
 def test_a_number_is_not_reused_by_a_process_that_comes_late(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has looked at the folder; then others reserve 1 and 2 and give them back; then it goes on."""
-    look, seen = reservation.highest, []
+    """It reads the folder; others reserve 1 and 2 and abandon them; then it continues."""
+    look, seen = lifecycle.highest, []
 
     def late(folder: Path) -> int:
-        monkeypatch.setattr(reservation, "highest", look)
+        monkeypatch.setattr(lifecycle, "highest", look)
         before = look(folder)
         for _ in range(2):
             with store.reserve(NAME) as other:
                 seen.append(other.number)
         return before
 
-    monkeypatch.setattr(reservation, "highest", late)
+    monkeypatch.setattr(lifecycle, "highest", late)
     with store.reserve(NAME) as reserved:
         assert reserved.number == 3
     assert seen == [1, 2]
@@ -169,7 +170,7 @@ def test_a_notice_is_added_to_the_manifest(store: ModelStore) -> None:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 KiB; where mounting is not allowed, a real one whose writes fail as a full one's do."""
+    """A disk of 256 KiB; without the right to mount, a folder whose writes fail as if full."""
     disk = tmp_path / "tiny"
     disk.mkdir()
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", disk], check=False, capture_output=True)
@@ -190,8 +191,9 @@ def _limited(disk: Path) -> Iterator[Path]:
         yield disk
 
 
+@pytest.mark.process
 def test_a_full_disk_is_said_and_nothing_half_remains(tiny: Path) -> None:
-    store = ModelStore(Paths(tiny, tiny), keep=5)
+    store = ModelStore.open(Paths(tiny, tiny), keep=5)
     first = store._version(NAME, 1)
     with store.reserve(NAME) as reserved:
         (reserved.folder / "umap_default.json").write_bytes(b"x" * 100_000)
@@ -206,6 +208,7 @@ def test_a_full_disk_is_said_and_nothing_half_remains(tiny: Path) -> None:
     assert store.current(NAME) is None
 
 
+@pytest.mark.process
 def test_a_disk_that_fills_at_the_manifest_keeps_the_version_before(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,22 +13,24 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import removal
+from dltk_runtime.store import lifecycle
 from dltk_runtime.store.errors import VersionUnknown
+from dltk_runtime.store.file_store import FileStore
+from dltk_runtime.store.interface import Store, Version
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from tests.store.helpers import NAME, commit, promoted
+from tests.store.objects import Objects, ObjectStore
 
 
 @pytest.fixture
 def store(paths: Paths) -> ModelStore:
-    return ModelStore(paths, keep=2)
+    return ModelStore.open(paths, keep=2)
 
 
 def test_nothing_committed_is_version_0(store: ModelStore, paths: Paths) -> None:
     assert store.current(NAME) is None
     version = store.serving(NAME)
-    assert (version.number, version.load_name) == (0, "umap_default")
-    assert not version.kept_model.exists()
+    assert (version.number, version.location().load_name) == (0, "umap_default")
     with pytest.raises(VersionUnknown):
         version.manifest()
     with pytest.raises(VersionUnknown, match="umap/default has no files of an old volume"):
@@ -123,17 +125,17 @@ def test_a_version_pruned_while_it_is_promoted_does_not_stay_current(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = commit(store), promoted(store)
-    point = store._point
+    point = store._store.point
 
     def pruned_before(name: ModelName, number: int) -> None:
         if number == first.number:
-            removal.hide(first.folder)
+            lifecycle.hide(first.folder)
         point(name, number)
 
-    monkeypatch.setattr(store, "_point", pruned_before)
+    monkeypatch.setattr(store._store, "point", pruned_before)
     with pytest.raises(VersionUnknown):
         store.promote(first)
-    assert store._named(NAME) == second.number
+    assert store._store.current(NAME) == second.number
 
 
 def test_an_unhealthy_version_is_current_only_if_there_is_no_other(store: ModelStore) -> None:
@@ -148,7 +150,7 @@ def test_an_empty_current_counts_as_none(store: ModelStore) -> None:
     version = commit(store)
     (version.folder.parent / "current").touch()
     assert store.promote_if_first(version)
-    assert store._named(NAME) == version.number
+    assert store._store.current(NAME) == version.number
 
 
 # ---------------------------------------------------------------- any order of events
@@ -157,10 +159,16 @@ def test_an_empty_current_counts_as_none(store: ModelStore) -> None:
 class StoreMachine(RuleBasedStateMachine):
     """Fits, promotions, rollbacks, prunes and losses in any order."""
 
+    def place(self, folder: Path) -> Store:
+        return FileStore(Paths(folder, folder))
+
+    def lose(self, version: Version) -> None:
+        lifecycle.discard(Path(version.location().folder))
+
     @initialize()
     def start(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.store = ModelStore(Paths(Path(self.folder.name), Path(self.folder.name)), keep=2)
+        self.store = ModelStore(self.place(Path(self.folder.name)), keep=2)
         self.taken: list[int] = []
         self.wanted: int | None = None  # what the last promotion or rollback made current
 
@@ -170,7 +178,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.taken.append(reserved.number)
             if not keep:
                 return
-            (reserved.folder / "umap_default.json").write_text(str(reserved.number))
+            Path(reserved.location.folder, "umap_default.json").write_text(str(reserved.number))
             version = reserved.commit(Facts(), b"", b"")
         if promote:
             self.store.promote(version)
@@ -208,7 +216,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def the_newest_is_deleted_by_hand(self) -> None:
         newest = self.store.versions(NAME)[-1]
-        removal.discard(newest.folder)
+        self.lose(newest)
         if newest.number == self.wanted:
             self.wanted = None
 
@@ -222,12 +230,26 @@ class StoreMachine(RuleBasedStateMachine):
         assert (current is None) == (self.store.versions(NAME) == [])
         if current is not None:
             current.verify(hashes=True)
-            assert (current.folder / "umap_default.json").read_text() == str(current.number)
+            assert Path(current.location().folder, "umap_default.json").read_text() == str(current.number)
             assert self.wanted in (None, current.number)
 
     def teardown(self) -> None:
         self.folder.cleanup()
 
 
-StoreMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+class ObjectsMachine(StoreMachine):
+    """The same over a store of objects."""
+
+    def place(self, folder: Path) -> Store:
+        self.objects = Objects()
+        return ObjectStore(self.objects, folder)
+
+    def lose(self, version: Version) -> None:
+        for key in self.objects.below(f"{version.name}/{version.number}/"):
+            self.objects.delete(key)
+
+
+for machine in (StoreMachine, ObjectsMachine):
+    machine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 TestStoreInAnyOrder = StoreMachine.TestCase
+TestStoreOfObjectsInAnyOrder = ObjectsMachine.TestCase

@@ -167,7 +167,7 @@ def meta_for(data: str, model: str, params: Mapping[str, str], target: str = "")
     return meta
 
 
-def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait until `condition` holds; what it returned."""
     import threading
     import time

@@ -72,7 +72,7 @@ def test_small_files_of_another_shape_are_left_to_pandas(csv: str) -> None:
 def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a few MB are read in pieces by threads, too."""
     for module in (csv_reader, csv_pieces):
-        monkeypatch.setattr(module, "IN_THREADS", 1024**2)
+        monkeypatch.setattr(module, "MIN_THREADED_BYTES", 1024**2)
 
 
 @pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")
@@ -97,6 +97,7 @@ def large(*, change: dict[int, str] | None = None, count: int = 300_000, head: s
 
 
 @pytest.mark.usefixtures("pieces")
+@pytest.mark.heavy
 def test_a_large_file_of_numbers_is_read_in_pieces() -> None:
     csv = large()
     assert csv_reader._large(memoryview(csv)) is not None
@@ -109,6 +110,7 @@ def test_a_large_file_of_other_plain_columns_is_the_same(last: str) -> None:
     assert_read_as_pandas_does(large(last=last, count=120_000))
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("pieces")
 @pytest.mark.parametrize("line", ODD)
 @pytest.mark.parametrize("number", [16_383, 65_536, 262_144, 299_999])

@@ -38,8 +38,8 @@ CHANGES = [
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_pieces, "FIRST", 64)
-    monkeypatch.setattr(csv_pieces, "STEP", 2048)
+    monkeypatch.setattr(csv_pieces, "PROBE_BYTES", 64)
+    monkeypatch.setattr(csv_pieces, "PIECE_BYTES", 2048)
 
 
 def read_while_it_arrives(csv: bytes, by: int, expected: int | None = None) -> pd.DataFrame | None:
@@ -114,6 +114,7 @@ def test_whatever_is_read_while_it_arrives_is_what_pandas_reads(
     assert_same(table(*columns, rows=800, change=change), by)
 
 
+@pytest.mark.heavy
 def test_types_change_where_pandas_begins_a_new_chunk() -> None:
     """A chunk with text among numbers keeps the others' numbers as pandas does: by being left to it."""
     rows = csv_pieces._rows_of_chunk(2)

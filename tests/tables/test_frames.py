@@ -151,7 +151,7 @@ def test_an_empty_selection_is_explained(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a\n1\n1,2,3\n", 'a,b\n"1,2\n'])
 def test_a_text_that_is_no_table_is_refused_with_the_line(text: str) -> None:
-    with pytest.raises(DataInvalid, match=r"The field 'data' is no CSV: .*(line 3|row 1)"):
+    with pytest.raises(DataInvalid, match=r"The field 'data' is not valid CSV: .*(line 3|row 1)"):
         table.read(text.encode())
 
 
@@ -161,9 +161,9 @@ def test_a_text_that_is_no_table_is_refused_with_the_line(text: str) -> None:
         (b'"a\n\xff"', "not UTF-8 from its byte 3 on"),
         (b'"ab\\ud800"', "a lone surrogate at character 2"),
         (b'"\\udc00\\ud800"', "a lone surrogate at character 0"),
-        (b'"\x01"', "no JSON string"),
-        (b'"\\q"', "no JSON string"),
-        (b'"', "no JSON string"),
+        (b'"\x01"', "not a JSON string"),
+        (b'"\\q"', "not a JSON string"),
+        (b'"', "not a JSON string"),
     ],
 )
 def test_data_that_is_no_text_is_refused_with_its_place(literal: bytes, words: str) -> None:
@@ -214,8 +214,8 @@ def tensorflow_tensor() -> Any:
         (lambda: {"a": [1, 2], "b": ["x", None]}, "a,b\n1,x\n2,\n"),
         (lambda: (number for number in (1, 2)), "0\n1\n2\n"),
         (lambda: range(2), "0\n0\n1\n"),
-        (torch_tensor, "0\n2.0\n2.0\n"),
-        (tensorflow_tensor, "0\n2.0\n2.0\n"),
+        pytest.param(torch_tensor, "0\n2.0\n2.0\n", marks=pytest.mark.heavy),
+        pytest.param(tensorflow_tensor, "0\n2.0\n2.0\n", marks=pytest.mark.heavy),
     ],
 )
 def test_what_apply_may_return(make: Callable[[], Any], csv: str) -> None:
@@ -226,7 +226,7 @@ def test_what_apply_may_return(make: Callable[[], Any], csv: str) -> None:
     ("result", "words"),
     [
         (None, "apply returned None; return the results"),
-        (5, "apply returned int, which pandas.DataFrame does not take"),
+        (5, "apply returned int, which pandas.DataFrame does not accept"),
         (0.5, "apply returned float"),
         ("text", "apply returned str"),
         (np.float64(1.5), "apply returned float64"),
@@ -267,6 +267,7 @@ def test_the_kind_of_a_column(column: list[Any], kind: str) -> None:
 
 
 @pytest.mark.parametrize(("setting", "dtype"), [("object", "object"), ("string", "str")])
+@pytest.mark.process
 def test_the_setting_for_text_columns_reaches_the_notebook(
     paths: Paths, make_notebook: MakeNotebook, setting: str, dtype: str
 ) -> None:

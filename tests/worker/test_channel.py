@@ -13,13 +13,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from dltk_runtime.files.memory import MemoryFile
+from dltk_runtime.payload import Payload
 from dltk_runtime.worker import channel
-from dltk_runtime.worker.channel import FROM_WORKER, INLINE, TO_WORKER, ChannelClosed
+from dltk_runtime.worker.channel import FROM_WORKER, MAX_INLINE_BYTES, TO_WORKER, ChannelClosed
+from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import Apply, Entered
 
 Pair = tuple[socket.socket, socket.socket]
-SIZES = st.one_of(st.integers(0, 9), st.integers(INLINE - 99, INLINE + 99), st.integers(0, 10 * INLINE))
+SIZES = st.one_of(
+    st.integers(0, 9), st.integers(MAX_INLINE_BYTES - 99, MAX_INLINE_BYTES + 99), st.integers(0, 10 * MAX_INLINE_BYTES)
+)
 
 
 @pytest.fixture
@@ -31,15 +34,15 @@ def pair() -> Iterator[Pair]:
 
 
 @examples(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(text=SIZES, blob=SIZES)
-def test_what_is_sent_arrives_whatever_its_size(pair: Pair, text: int, blob: int) -> None:
+@given(text=SIZES, blob=SIZES, escaped=st.booleans())
+def test_what_is_sent_arrives_whatever_its_size(pair: Pair, text: int, blob: int, escaped: bool) -> None:
     ours, theirs = pair
     message, data = Apply(meta=b"m" * text), os.urandom(blob)
     before = psutil.Process().num_fds()
-    channel.send(ours, message, data)
+    channel.send(ours, message, Payload(data, escaped))
     received, got, _ = channel.receive(theirs, TO_WORKER)
     assert received == message
-    assert bytes(got) == data
+    assert (bytes(got.view()), got.escaped) == (data, escaped)
     del received, got
     assert psutil.Process().num_fds() == before
 

@@ -10,6 +10,8 @@ from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def service(paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:

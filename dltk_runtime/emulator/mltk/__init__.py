@@ -2,7 +2,7 @@
 
 ::
 
-    tokens ── grammar ──────── what the person typed → Fit, Apply, …
+    grammar ──────────────── what the person typed → Fit, Apply, …
                  │
     request ─────┤             frame + Fit/Apply → {"data", "meta"}     (protocol 1.1, 1.2)
     client ──────┤             one POST, as Splunk's urllib sends it    (protocol 1)

@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from dltk_runtime.client import http
 from dltk_runtime.client.errors import ReplyUnreadable, Unreachable
+from dltk_runtime.client.http import Container
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.mltk import reply, request
-from dltk_runtime.emulator.mltk.grammar import Apply, Fit
-from dltk_runtime.emulator.mltk.results import Message, Result, failed, info, once
+from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
+from dltk_runtime.emulator.mltk.results import Result, SearchMessage, failed, info, once
 from dltk_runtime.emulator.mltk.stubs import Stub, Stubs, make_stub
 from dltk_runtime.settings import ClientSettings
 
@@ -29,21 +29,21 @@ OWNER, APP, SHARING = "nobody", "search", "app"
 class Mltk:
     """Splunk's side of one container: whom to call, where the stubs lie, and the limits of mlspl.conf.
 
-    `patience` is for how many seconds an apply is waited for; Splunk waits as long as it takes.
+    `apply_timeout` is in seconds; Splunk itself has none.
     """
 
     client: ClientSettings
     stubs: Stubs
     limits: Mapping[str, Any] = field(default_factory=lambda: request.LIMITS)
-    patience: float | None = None
+    apply_timeout: float | None = None
 
-    def fit(self, frame: pd.DataFrame, fit: Fit) -> Result:
+    def fit(self, frame: pd.DataFrame, fit: FitCommand) -> Result:
         """Train on `frame`. The stub is written whatever the container answers, as MLTK does.
 
         Raises:
             SearchError: it took longer than `max_fit_time`; there is no stub.
         """
-        rows, messages = request.sample(request.infer(frame), fit, self.limits)
+        rows, messages = request.draw_sample(request.infer(frame), fit, self.limits)
         meta = request.fit_meta(fit, list(rows.columns), self.limits)
         size = request.CHUNK_ROWS if fit.partial else max(len(rows), 1)
         results = [self._call("/fit", chunk, meta) for chunk in request.chunks(rows, size)]
@@ -52,7 +52,7 @@ class Mltk:
         fitted = _joined(results, messages)
         return fitted if fit.apply else Result(rows, fitted.messages)
 
-    def apply(self, frame: pd.DataFrame, apply: Apply, stub: Stub) -> Result:
+    def apply(self, frame: pd.DataFrame, apply: ApplyCommand, stub: Stub) -> Result:
         """Score `frame` with a model, one call for each 50,000 rows."""
         meta = request.apply_meta(apply, stub)
         pieces = (request.infer(chunk) for chunk in request.chunks(frame, request.CHUNK_ROWS))
@@ -61,8 +61,7 @@ class Mltk:
     def summary(self, stub: Stub) -> Result:
         """One row: `summary` (JSON text of the model used last), `name`, `api_url_external`."""
         try:
-            settings = self.client
-            answer = reply.read_json(http.get(settings.url, settings.token, "/summary", cafile=settings.cafile))
+            answer = reply.read_json(Container.of(self.client).get("/summary"))
         except (Unreachable, ReplyUnreadable) as error:
             return Result(pd.DataFrame(), (failed(error),))
         text = answer if isinstance(answer, str) else json.dumps(answer)
@@ -84,11 +83,10 @@ class Mltk:
     def _call(self, path: str, rows: pd.DataFrame, meta: Mapping[str, Any], target: str | None = None) -> Result:
         """One POST for `rows`; their result columns, or the rows as they were and the message that says why."""
         data, messages = request.select(rows, request.used(meta))
-        settings = self.client
         try:
             payload = request.body(data, meta)
-            timeout = float(self.limits["max_fit_time"]) if path == "/fit" else self.patience
-            answer = reply.read(http.post(settings.url, settings.token, path, payload, timeout, settings.cafile))
+            timeout = float(self.limits["max_fit_time"]) if path == "/fit" else self.apply_timeout
+            answer = reply.read(Container.of(self.client, timeout).post(path, payload))
         except (Unreachable, ReplyUnreadable) as error:
             if timeout and path == "/fit" and isinstance(error.__cause__, TimeoutError):
                 raise _killed(timeout) from error
@@ -108,7 +106,7 @@ def _killed(seconds: float) -> SearchError:
     )
 
 
-def _joined(results: list[Result], before: Iterable[Message] = ()) -> Result:
+def _joined(results: list[Result], before: Iterable[SearchMessage] = ()) -> Result:
     """The chunks' rows one below the other, and their messages once each."""
     messages = once([*before, *(message for result in results for message in result.messages)])
     if len(results) == 1:

@@ -7,20 +7,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from dltk_runtime.emulator.arguments import Argument, Option, Word, parse_arguments, parse_count, parse_flag
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.mltk.tokens import Parameter, Token, Word, tokenize
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 # The names that run in a container; every other algorithm runs inside Splunk itself.
 CONTAINERS = ("MLTKContainer", "AITKContainer")
 
 _MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FLAGS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class FitCommand:
     """One ``fit``. `options` are those of protocol 1.1, in order of first appearance, without what MLTK adds."""
 
     algorithm: str
@@ -37,7 +36,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
+class ApplyCommand:
     """One ``apply``. `params` is None when the search gives none: then those of the fit hold."""
 
     model: str
@@ -45,13 +44,13 @@ class Apply:
     params: dict[str, str] | None = None
 
 
-def parse_fit(arguments: str) -> Fit:
+def parse_fit(arguments: str) -> FitCommand:
     """Read what follows ``fit``.
 
     Raises:
         SearchInvalid: with MLTK's text where it has one.
     """
-    tokens = tokenize(arguments)
+    tokens = parse_arguments(arguments)
     first = next(tokens, None)
     if not isinstance(first, Word):
         raise SearchInvalid('First argument must be an "algorithm"')
@@ -61,7 +60,7 @@ def parse_fit(arguments: str) -> Fit:
         )
     options = _Options().read(tokens)
     params = options.get("params", {})
-    fit = Fit(
+    fit = FitCommand(
         algorithm=first.name,
         options=options,
         apply=_flag(params, "apply", default=True),
@@ -75,7 +74,7 @@ def parse_fit(arguments: str) -> Fit:
     return fit
 
 
-def parse_apply(arguments: str) -> Apply:
+def parse_apply(arguments: str) -> ApplyCommand:
     """Read what follows ``apply``.
 
     Raises:
@@ -85,7 +84,7 @@ def parse_apply(arguments: str) -> Apply:
     output_name: str | None = None
     params: dict[str, str] = {}
     for token in rest:
-        if isinstance(token, Parameter):
+        if isinstance(token, Option):
             params[token.key] = token.value
         elif token.text.lower() == "as":
             _only_once("as", taken=output_name is not None)
@@ -94,21 +93,21 @@ def parse_apply(arguments: str) -> Apply:
             raise SearchInvalid(
                 f'Syntax error: unexpected argument {token.text!r}. Only a model, "as <name>" and key=value are allowed'
             )
-    return Apply(model, output_name, params or None)
+    return ApplyCommand(model, output_name, params or None)
 
 
 def parse_model(arguments: str, command: str) -> str:
     """The one model name that ``summary`` and ``deletemodel`` take."""
     model, rest = _model_and_rest(arguments, command)
     for token in rest:
-        raise SearchInvalid(f"Syntax error: unexpected argument {_typed(token)!r} behind the model's name")
+        raise SearchInvalid(f"Syntax error: unexpected argument {token.text!r} behind the model's name")
     return model
 
 
 def parse_nothing(arguments: str) -> None:
     """Refuse whatever follows ``listmodels``."""
-    for token in tokenize(arguments):
-        raise SearchInvalid(f"Syntax error: unexpected argument {_typed(token)!r}")
+    for token in parse_arguments(arguments):
+        raise SearchInvalid(f"Syntax error: unexpected argument {token.text!r}")
 
 
 def model_name(text: str) -> str:
@@ -133,8 +132,8 @@ class _Options:
     options: dict[str, Any] = field(default_factory=dict)
     seen_from: bool = False
 
-    def read(self, tokens: Iterator[Token]) -> dict[str, Any]:
-        keywords: dict[str, Callable[[Iterator[Token]], None]] = {
+    def read(self, tokens: Iterator[Argument]) -> dict[str, Any]:
+        keywords: dict[str, Callable[[Iterator[Argument]], None]] = {
             "into": self._into,
             "by": self._by,
             "as": self._as,
@@ -142,7 +141,7 @@ class _Options:
             "~": self._from,
         }
         for token in tokens:
-            if isinstance(token, Parameter):
+            if isinstance(token, Option):
                 self.options.setdefault("params", {})[token.key] = token.value
             elif keyword := keywords.get(token.text.lower()):
                 keyword(tokens)
@@ -151,19 +150,19 @@ class _Options:
                 self.options.setdefault("feature_variables", []).append(token.name)
         return self.options
 
-    def _into(self, tokens: Iterator[Token]) -> None:
+    def _into(self, tokens: Iterator[Argument]) -> None:
         _only_once("into", taken="model_name" in self.options)
         self.options["model_name"] = model_name(_argument("into", tokens))
 
-    def _by(self, tokens: Iterator[Token]) -> None:
+    def _by(self, tokens: Iterator[Argument]) -> None:
         _only_once("by", taken="split_by" in self.options)
         self.options["split_by"] = [_argument("by", tokens)]
 
-    def _as(self, tokens: Iterator[Token]) -> None:
+    def _as(self, tokens: Iterator[Argument]) -> None:
         _only_once("as", taken="output_name" in self.options)
         self.options["output_name"] = _argument("as", tokens)
 
-    def _from(self, _: Iterator[Token]) -> None:
+    def _from(self, _: Iterator[Argument]) -> None:
         """The fields so far were the target."""
         _only_once("from", taken=self.seen_from)
         self.seen_from = True
@@ -180,42 +179,39 @@ def _only_once(keyword: str, *, taken: bool) -> None:
         raise SearchInvalid(f'Syntax error: you may specify "{keyword}" only once')
 
 
-def _argument(keyword: str, tokens: Iterator[Token]) -> str:
+def _argument(keyword: str, tokens: Iterator[Argument]) -> str:
     token = next(tokens, None)
     if not isinstance(token, Word) or not token.name:
         raise SearchInvalid(f'Syntax error: "{keyword}" keyword requires argument')
     return token.name
 
 
-def _model_and_rest(arguments: str, command: str) -> tuple[str, Iterator[Token]]:
-    tokens = tokenize(arguments)
+def _model_and_rest(arguments: str, command: str) -> tuple[str, Iterator[Argument]]:
+    tokens = parse_arguments(arguments)
     first = next(tokens, None)
     if not isinstance(first, Word):
         raise SearchInvalid(f'First argument must be a saved model: "{command} <model name>"')
     return model_name(first.name), tokens
 
 
-def _typed(token: Token) -> str:
-    return token.text if isinstance(token, Word) else f"{token.key}={token.value}"
-
-
 def _flag(params: dict[str, str], key: str, *, default: bool) -> bool:
     """Take a yes or no out of `params`: MLTK's own, not the algorithm's."""
     if key not in params:
         return default
-    value = unquote(params.pop(key))
-    if value.lower() not in _FLAGS:
-        raise SearchInvalid(f"Invalid value for {key}: {shown(value)} is neither true nor false")
-    return _FLAGS[value.lower()]
+    try:
+        return parse_flag(unquote(params.pop(key)))
+    except SearchInvalid as error:
+        raise SearchInvalid(f"Invalid value for {key}: {error.problem}") from error
 
 
 def _count(params: dict[str, str], key: str) -> int | None:
     if key not in params:
         return None
     value = unquote(params.pop(key))
-    if not re.fullmatch(r"[0-9]{1,18}", value):
+    count = parse_count(value)
+    if count is None:
         raise SearchInvalid(f"Invalid value for {key}: {shown(value)} must be a whole number")
-    return int(value)
+    return count
 
 
 def _refuse_folds(params: Iterable[str], algorithm: str) -> None:

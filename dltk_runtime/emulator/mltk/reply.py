@@ -11,14 +11,14 @@ import pandas as pd
 
 from dltk_runtime.client.errors import ReplyUnreadable
 from dltk_runtime.client.http import Reply
-from dltk_runtime.emulator.mltk.results import Level, Message
+from dltk_runtime.emulator.mltk.results import MessageLevel, SearchMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A readable answer; `results` is None when the rows stay as they were."""
 
-    message: Message
+    message: SearchMessage
     results: pd.DataFrame | None
 
 
@@ -31,9 +31,9 @@ def read(reply: Reply) -> Answer:
     answer = read_json(reply)
     if not isinstance(answer, dict) or not isinstance(answer.get("status"), str):
         raise _unreadable(reply, "the JSON is no object with a status")
-    level = Level.ERROR if answer["status"] == "error" else Level.INFO
-    message = Message(level, str(answer.get("message", "")) or f"The container answered: {answer['status']}")
-    return Answer(message, _results(reply, answer.get("results")) if level is Level.INFO else None)
+    level = MessageLevel.ERROR if answer["status"] == "error" else MessageLevel.INFO
+    message = SearchMessage(level, str(answer.get("message", "")) or f"The container answered: {answer['status']}")
+    return Answer(message, _results(reply, answer.get("results")) if level is MessageLevel.INFO else None)
 
 
 def read_json(reply: Reply) -> Any:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from dltk_runtime.emulator.mltk.grammar import Apply, Fit
-from dltk_runtime.emulator.mltk.results import Message, warn
+from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
+from dltk_runtime.emulator.mltk.results import SearchMessage, warn
 from dltk_runtime.emulator.mltk.stubs import Stub
 
 # Rows of one call, as MLTK cuts them.
@@ -51,7 +51,7 @@ def chunks(frame: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
         yield frame.iloc[start : start + rows]
 
 
-def expand(names: Iterable[str], columns: Sequence[str]) -> list[str]:
+def expand_globs(names: Iterable[str], columns: Sequence[str]) -> list[str]:
     """`names` with globs replaced by the columns they match, in column order; each name once.
 
     A glob that matches nothing stays as it is. Only ``*`` is special.
@@ -72,16 +72,16 @@ def _matches(name: str, columns: Sequence[str]) -> list[str]:
     return [column for column in columns if pattern.fullmatch(column) and not column.startswith("__mv_")]
 
 
-def fit_meta(fit: Fit, columns: Sequence[str], limits: Mapping[str, Any] = LIMITS) -> dict[str, Any]:
+def fit_meta(fit: FitCommand, columns: Sequence[str], limits: Mapping[str, Any] = LIMITS) -> dict[str, Any]:
     """`meta` of a fit over a frame with these `columns`."""
     options = fit.options | {"algo_name": fit.algorithm, "mlspl_limits": dict(limits), "kfold_cv": None}
-    target = expand(fit.options.get("target_variable", []), columns)
-    features = [name for name in expand(fit.options.get("feature_variables", []), columns) if name not in target]
+    target = expand_globs(fit.options.get("target_variable", []), columns)
+    features = [name for name in expand_globs(fit.options.get("feature_variables", []), columns) if name not in target]
     meta: dict[str, Any] = {"options": options, "feature_variables": features}
     return meta | {"target_variables": target} if target else meta
 
 
-def apply_meta(apply: Apply, stub: Stub) -> dict[str, Any]:
+def apply_meta(apply: ApplyCommand, stub: Stub) -> dict[str, Any]:
     """`meta` of an apply: the options stored at the fit, overlaid by the command's own, and no target."""
     own = {"params": apply.params, "output_name": apply.output_name}
     options = stub.options | {key: value for key, value in own.items() if value is not None}
@@ -94,7 +94,7 @@ def used(meta: Mapping[str, Any]) -> list[str]:
     return [*meta.get("target_variables", []), *meta["feature_variables"], *split_by]
 
 
-def select(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, list[Message]]:
+def select(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, list[SearchMessage]]:
     """The columns to send, in frame order, and warnings: no column that is null throughout, no row with a null."""
     names = list(dict.fromkeys(names))
     messages = []
@@ -107,7 +107,9 @@ def select(frame: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, lis
     return data.drop(columns=empty).dropna(), messages
 
 
-def sample(frame: pd.DataFrame, fit: Fit, limits: Mapping[str, Any] = LIMITS) -> tuple[pd.DataFrame, list[Message]]:
+def draw_sample(
+    frame: pd.DataFrame, fit: FitCommand, limits: Mapping[str, Any] = LIMITS
+) -> tuple[pd.DataFrame, list[SearchMessage]]:
     """At most `max_inputs` (or ``sample_count=``) events, drawn by ``sample_seed=``, in their old order."""
     limit = min(int(limits["max_inputs"]), fit.sample_count or len(frame))
     if len(frame) <= limit:

@@ -11,7 +11,7 @@ import pandas as pd
 from dltk_runtime.errors import DltkError
 
 
-class Level(StrEnum):
+class MessageLevel(StrEnum):
     """How Splunk marks a message."""
 
     INFO = "INFO"
@@ -20,10 +20,10 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class SearchMessage:
     """One message below the search bar; `error` is what lies behind it, where this side raised."""
 
-    level: Level
+    level: MessageLevel
     text: str
     error: DltkError | None = None
 
@@ -36,29 +36,29 @@ class Result:
     """The rows behind a command, and what it had to say."""
 
     frame: pd.DataFrame
-    messages: tuple[Message, ...] = ()
+    messages: tuple[SearchMessage, ...] = ()
 
 
-def info(text: str) -> Message:
-    return Message(Level.INFO, text)
+def info(text: str) -> SearchMessage:
+    return SearchMessage(MessageLevel.INFO, text)
 
 
-def warn(text: str) -> Message:
-    return Message(Level.WARN, text)
+def warn(text: str) -> SearchMessage:
+    return SearchMessage(MessageLevel.WARN, text)
 
 
-def failed(error: DltkError) -> Message:
-    return Message(Level.ERROR, error.sentence, error)
+def failed(error: DltkError) -> SearchMessage:
+    return SearchMessage(MessageLevel.ERROR, error.sentence, error)
 
 
-def once(messages: Iterable[Message]) -> tuple[Message, ...]:
+def once(messages: Iterable[SearchMessage]) -> tuple[SearchMessage, ...]:
     """`messages` in order, each text once: an apply in chunks says the same for every chunk."""
-    first: dict[tuple[Level, str], Message] = {}
+    first: dict[tuple[MessageLevel, str], SearchMessage] = {}
     for each in messages:
         first.setdefault((each.level, each.text), each)
     return tuple(first.values())
 
 
-def broken(messages: Iterable[Message]) -> bool:
+def broken(messages: Iterable[SearchMessage]) -> bool:
     """Whether any message is an error: the search succeeded, its fit or apply did not."""
-    return any(message.level is Level.ERROR for message in messages)
+    return any(message.level is MessageLevel.ERROR for message in messages)

@@ -27,6 +27,12 @@ class Stub:
     features: tuple[str, ...]
     target: str | None
 
+    def to_csv(self) -> str:
+        """Return the content of the stub's file."""
+        model = {"feature_variables": self.features, "target_variable": self.target}
+        row = [self.algorithm, json.dumps(model), json.dumps(self.options)]
+        return pd.DataFrame([row], columns=HEADER).to_csv(index=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Stubs:
@@ -61,7 +67,7 @@ class Stubs:
     def write(self, stub: Stub) -> None:
         """Store `stub`, in place of one of that name."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        atomic.write(self.path(stub.name), text(stub).encode(), durable=False)
+        atomic.write(self.path(stub.name), stub.to_csv().encode(), durable=False)
 
     def delete(self, name: str) -> None:
         """Raises `SearchInvalid` when there is no such model."""
@@ -69,13 +75,6 @@ class Stubs:
             self.path(name).unlink()
         except FileNotFoundError as error:
             raise SearchInvalid(f'model "{name}" does not exist.') from error
-
-
-def text(stub: Stub) -> str:
-    """The content of a stub's file."""
-    model = {"feature_variables": stub.features, "target_variable": stub.target}
-    row = [stub.algorithm, json.dumps(model), json.dumps(stub.options)]
-    return pd.DataFrame([row], columns=HEADER).to_csv(index=False)
 
 
 def make_stub(name: str, algorithm: str, meta: Mapping[str, Any]) -> Stub:

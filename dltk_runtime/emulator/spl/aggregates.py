@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import words
 from dltk_runtime.emulator.spl import expressions
 from dltk_runtime.emulator.spl.functions import Function
 from dltk_runtime.emulator.spl.rows import Row
-from dltk_runtime.emulator.spl.scan import words
-from dltk_runtime.emulator.spl.values import Value, number, text, tidy
+from dltk_runtime.emulator.spl.values import Fields, Value, number, text, tidy
 from dltk_runtime.errors import nearest
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
 _ORDERED = ("first", "last", "earliest", "latest", "list", "values")
 _CALL = re.compile(r"(?P<name>\w+)(?:\((?P<argument>.*)\))?", re.DOTALL)
@@ -62,7 +62,7 @@ class Aggregate:
 
     name: str
     compute: Callable[[Sequence[Value]], Value]
-    value: Callable[[Mapping[str, Value]], Value]
+    value: Callable[[Fields], Value]
 
     def of(self, rows: Sequence[Row]) -> Value:
         return self.compute([value for row in rows if (value := self.value(row)) is not None])
@@ -131,7 +131,7 @@ def _aggregate(call: str, name: str, functions: Mapping[str, Function]) -> Aggre
     return Aggregate(name or call, _FUNCTIONS[function], _value(argument, functions))
 
 
-def _value(argument: str, functions: Mapping[str, Function]) -> Callable[[Mapping[str, Value]], Value]:
+def _value(argument: str, functions: Mapping[str, Function]) -> Callable[[Fields], Value]:
     if not argument:
         return lambda _: 1
     if match := _EVAL.fullmatch(argument):

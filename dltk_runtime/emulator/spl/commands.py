@@ -5,22 +5,21 @@ A function reads its arguments and gives the step that follows; it raises `Searc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_count, plain_words
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk import grammar, request
 from dltk_runtime.emulator.mltk.results import Result
-from dltk_runtime.emulator.mltk.tokens import Parameter, tokenize
 from dltk_runtime.emulator.spl import expressions, indexing, kvlookups, shaping
 from dltk_runtime.emulator.spl.context import Command, Context, Step
 from dltk_runtime.emulator.spl.rows import rows_of
 from dltk_runtime.errors import shown
 
 # More rows than a person makes by hand, fewer than fill the memory.
-MOST_MADE = 10_000_000
+MAX_MADE_ROWS = 10_000_000
 
 
 def fit(arguments: str, context: Context) -> Step:
@@ -58,8 +57,8 @@ def makeresults(arguments: str, context: Context) -> Step:
     """Rows that hold nothing but the time."""
     given = _parameters(arguments, ("count",))
     rows = _count(given.get("count", "1"))
-    if rows > MOST_MADE:
-        raise SearchInvalid(f"count={rows} is more than the {MOST_MADE:,} rows that are made here")
+    if rows > MAX_MADE_ROWS:
+        raise SearchInvalid(f"count={rows} is more than the {MAX_MADE_ROWS:,} rows that are made here")
     return lambda _: Result(pd.DataFrame({"_time": [int(context.clock())] * rows}))
 
 
@@ -154,17 +153,16 @@ def _present(names: Sequence[str], frame: pd.DataFrame, *, missing: bool = False
 
 
 def _names(arguments: str) -> list[str]:
-    tokens = list(tokenize(arguments))
-    names = [token.name for token in tokens if not isinstance(token, Parameter)]
-    if not names or len(names) < len(tokens):
+    names = plain_words(arguments)
+    if not names:
         raise SearchInvalid("names of fields are wanted, separated by blanks or commas")
     return names
 
 
 def _parameters(arguments: str, known: Sequence[str]) -> dict[str, str]:
     given = {}
-    for token in tokenize(arguments):
-        if not isinstance(token, Parameter) or token.key not in known:
+    for token in parse_arguments(arguments):
+        if not isinstance(token, Option) or token.key not in known:
             raise SearchInvalid(
                 f"only {', '.join(f'{key}=' for key in known)} is understood here, got {shown(arguments)}"
             )
@@ -173,6 +171,7 @@ def _parameters(arguments: str, known: Sequence[str]) -> dict[str, str]:
 
 
 def _count(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", text.strip()):
+    count = parse_count(text.strip())
+    if count is None:
         raise SearchInvalid(f"a whole number is wanted, got {shown(text.strip())}")
-    return int(text)
+    return count

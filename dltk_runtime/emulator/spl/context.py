@@ -12,7 +12,7 @@ import pandas as pd
 from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.mltk.stubs import Stubs
-from dltk_runtime.emulator.spl.files import Lookups
+from dltk_runtime.emulator.spl.files import LookupFolders
 from dltk_runtime.emulator.spl.functions import FUNCTIONS, Function
 from dltk_runtime.emulator.spl.macros import Macro
 from dltk_runtime.emulator.spl.values import tidy
@@ -40,7 +40,7 @@ class Context:
     """
 
     mltk: Mltk
-    lookups: Lookups
+    lookups: LookupFolders
     functions: Mapping[str, Function] = field(default_factory=lambda: FUNCTIONS)
     clock: Callable[[], float] = time.time
     storage: Storage = field(default_factory=Storage)
@@ -74,6 +74,6 @@ def make_context(client: ClientSettings, paths: Paths, lookups: Path | None = No
     folder = lookups or paths.home / "search" / "lookups"
     return Context(
         mltk=Mltk(client, Stubs(folder)),
-        lookups=Lookups(folder, (Path.cwd(), paths.staged / "samples")),
+        lookups=LookupFolders(folder, (Path.cwd(), paths.staged / "samples")),
         storage=Storage(indexes=Indexes()),
     )

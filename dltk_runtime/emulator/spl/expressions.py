@@ -17,11 +17,10 @@ from typing import Any
 import lark
 
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import MAX_NESTING, QUOTED_NAME, STRING
 from dltk_runtime.emulator.spl.functions import Function
-from dltk_runtime.emulator.spl.values import Value, arithmetic, comparison, concatenate, number, plus
+from dltk_runtime.emulator.spl.values import Fields, Value, arithmetic, comparison, concatenate, number, plus
 from dltk_runtime.errors import nearest, shown
-
-Row = Mapping[str, Value]
 
 GRAMMAR = r"""
 assignments: assignment ("," assignment)*
@@ -54,10 +53,12 @@ _OR.2: /or\b/i
 _AND.2: /and\b/i
 _NOT.2: /not\b/i
 NUMBER: /(\d+(\.\d+)?|\.\d+)([eE][+-]?\d+)?/
-STRING: /"(?:\\.|[^"\\])*"/s
-FIELD: /'[^']+'/
 NAME: /[A-Za-z_]\w*/
 %ignore /\s+/
+"""
+_QUOTES = f"""
+STRING: /{STRING}/s
+FIELD: /{QUOTED_NAME}/
 """
 
 _OPERATORS: Mapping[str, Callable[[Value, Value], Value]] = {
@@ -82,7 +83,7 @@ _COMPARISONS = {"=", "==", "!=", "<", "<=", ">", ">="}
 class Expression:
     """What is computed from one row; `boolean` when that is true, false or null, which no field can hold."""
 
-    evaluate: Callable[[Row], Value]
+    evaluate: Callable[[Fields], Value]
     boolean: bool = False
 
 
@@ -125,7 +126,9 @@ def parse_assignments(text: str, functions: Mapping[str, Function]) -> list[tupl
 
 def _parse(text: str, start: str, functions: Mapping[str, Function]) -> Any:
     try:
-        return _Compiler(functions).transform(_parser(start).parse(text))
+        tree = _parser(start).parse(text)
+        _check_nesting(tree)
+        return _Compiler(functions).transform(tree)
     except lark.exceptions.VisitError as error:
         raise error.orig_exc from None
     except lark.exceptions.UnexpectedInput as error:
@@ -137,7 +140,17 @@ def _parse(text: str, start: str, functions: Mapping[str, Function]) -> Any:
 @cache
 def _parser(start: str) -> lark.Lark:
     """Building one takes longer than most searches."""
-    return lark.Lark(GRAMMAR, parser="lalr", start=start)
+    return lark.Lark(GRAMMAR + _QUOTES, parser="lalr", start=start)
+
+
+def _check_nesting(tree: lark.ParseTree) -> None:
+    """Refuse what would exceed Python's recursion limit when it is compiled or evaluated."""
+    level = [tree]
+    for _ in range(MAX_NESTING):
+        level = [child for node in level for child in node.children if isinstance(child, lark.Tree)]
+        if not level:
+            return
+    raise SearchInvalid(f"the expression is nested more than {MAX_NESTING} levels deep")
 
 
 def _position(error: lark.exceptions.UnexpectedInput, text: str) -> int:
@@ -180,7 +193,7 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
             raise SearchInvalid(f"{signs[0]!r} cannot be used on true or false")
         steps = [(_OPERATORS[sign], operand.evaluate) for sign, operand in zip(signs, operands, strict=True)]
 
-        def evaluate(row: Row) -> Value:
+        def evaluate(row: Fields) -> Value:
             value = first.evaluate(row)
             for compute, operand in steps:
                 value = compute(value, operand(row))
@@ -224,7 +237,7 @@ class _Compiler(lark.Transformer[lark.Token, Any]):
         return function
 
 
-def _any(wanted: bool, parts: list[Callable[[Row], Value]], row: Row) -> Value:
+def _any(wanted: bool, parts: list[Callable[[Fields], Value]], row: Fields) -> Value:
     """`wanted` when a part gives it, else null when a part gives that, else the opposite."""
     result: Value = not wanted
     for part in parts:
@@ -235,7 +248,7 @@ def _any(wanted: bool, parts: list[Callable[[Row], Value]], row: Row) -> Value:
     return result
 
 
-def _conditions(keyword: str, parts: tuple[Expression, ...]) -> list[Callable[[Row], Value]]:
+def _conditions(keyword: str, parts: tuple[Expression, ...]) -> list[Callable[[Fields], Value]]:
     if not all(part.boolean for part in parts):
         raise SearchInvalid(f"{keyword} needs something true or false on each side, such as a comparison")
     return [part.evaluate for part in parts]

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Lookups:
+class LookupFolders:
     """Where lookup files lie.
 
     A plain name is looked for in `folder`, which outputlookup writes to, then in `others`; the first of these is

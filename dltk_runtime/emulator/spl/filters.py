@@ -1,29 +1,23 @@
-"""What ``search`` and ``inputlookup … where`` understand: ``field=value``, AND, OR, NOT, parentheses.
+"""The conditions of ``search`` and of ``inputlookup … where``: ``field=value``, AND, OR, NOT, parentheses.
 
-OR binds before AND, as in Splunk's search command; words beside each other mean AND.
+OR binds before AND, as in Splunk's search command; conditions beside each other are joined by AND.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.spl.values import Value, number, text
+from dltk_runtime.emulator.lexer import Kind, Token, lex
+from dltk_runtime.emulator.spl.values import Fields, number, text
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
 
-Predicate = Callable[[Mapping[str, Value]], bool]
+Predicate = Callable[[Fields], bool]
 
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<bracket>[()])
-      | (?P<word>(?:AND|OR|NOT)(?=[\s(]))
-      | (?P<field>'[^']+'|[\w.]+)\s*(?P<sign>!=|<=|>=|=|<|>)\s*(?P<value>"(?:\\.|[^"\\])*"|[^\s()"]+))""",
-    re.VERBOSE,
-)
 _SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -32,114 +26,167 @@ _SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+# Parts of a value without quotes; one with a blank or a parenthesis in it is not a value.
+_VALUE = frozenset(Kind) - {Kind.SPACE, Kind.STRING, Kind.UNCLOSED}
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Whether a row is kept, and the value of each ``field=value`` that every kept row fulfils."""
+    """A predicate over rows, and the ``field=value`` that hold for every row that it keeps."""
 
     keeps: Predicate
     fixed: dict[str, str] = field(default_factory=dict)
 
 
 def parse_filter(words: str, *, fold: bool) -> Filter:
-    """Read the words; with `fold` capitals do not matter in values, as in the search command.
+    """Parse conditions; with `fold` capitals do not matter in values, as in the search command.
 
     Raises:
-        SearchInvalid: words to look for in the raw text, wildcards, brackets that do not match.
+        SearchInvalid: words to look for in the raw text, wildcards, unbalanced parentheses.
     """
     return _Parser(words, fold).parse()
 
 
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    name: str
+    sign: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.sign}{self.value}"
+
+
+# A parenthesis, AND, OR, NOT, or a comparison.
+_Item = str | _Comparison
+
+
 class _Parser:
     def __init__(self, words: str, fold: bool) -> None:
-        self._tokens = _tokens(words)
+        self._items = _items(words)
         self._next = 0
         self._fold = fold
-        self._depth = 0
-        self._fixed: dict[str, str] = {}
 
     def parse(self) -> Filter:
-        keeps = self._conjunction()
-        if self._peek():
+        found = self._conjunction()
+        if self._peek() is not None:
             raise SearchInvalid("a bracket closes that no bracket opens")
-        return Filter(keeps, self._fixed)
+        return found
 
-    def _conjunction(self) -> Predicate:
+    def _conjunction(self) -> Filter:
         parts = []
-        while (token := self._peek()) and token["bracket"] != ")":
-            if token["word"] == "AND":
-                self._next += 1
-                continue
-            parts.append(self._disjunction())
-        return lambda row: all(part(row) for part in parts)
+        while self._peek() not in {None, ")"}:
+            if not self._skip("AND"):
+                parts.append(self._disjunction())
+        fixed = {name: value for part in parts for name, value in part.fixed.items()}
+        return Filter(lambda row: all(part.keeps(row) for part in parts), fixed)
 
-    def _disjunction(self) -> Predicate:
-        fixed = dict(self._fixed)
+    def _disjunction(self) -> Filter:
         parts = [self._inversion()]
-        while (token := self._peek()) and token["word"] == "OR":
-            self._next += 1
-            self._fixed = fixed  # what one side of an OR says holds not for every row
+        while self._skip("OR"):
             parts.append(self._inversion())
-            self._fixed = fixed
-        return parts[0] if len(parts) == 1 else lambda row: any(part(row) for part in parts)
+        # What one side of an OR says does not hold for every row.
+        return parts[0] if len(parts) == 1 else Filter(lambda row: any(part.keeps(row) for part in parts))
 
-    def _inversion(self) -> Predicate:
-        token = self._take()
-        if token["word"] == "NOT":
-            fixed, part = dict(self._fixed), self._inversion()
-            self._fixed = fixed
-            return lambda row: not part(row)
-        if token["bracket"] == "(":
-            part = self._conjunction()
-            if self._take()["bracket"] != ")":
-                raise SearchInvalid("a bracket is not closed")
+    def _inversion(self) -> Filter:
+        inversions = 0
+        while self._skip("NOT"):
+            inversions += 1
+        part = self._condition()
+        if not inversions:
             return part
-        if not token["field"]:
-            raise SearchInvalid(f"a comparison is wanted before {shown(token[0].strip())}")
-        return self._comparison(unquote(token["field"]), token["sign"], token["value"])
+        return Filter(part.keeps if inversions % 2 == 0 else lambda row: not part.keeps(row))
 
-    def _comparison(self, name: str, sign: str, value: str) -> Predicate:
-        wanted = re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] == '"' else value
-        if "*" in wanted:
-            raise SearchInvalid(
-                f"the wildcard in {name}{sign}{value} runs in Splunk only: write the values out with OR"
-            )
-        if sign == "=":
-            self._fixed = self._fixed | {name: wanted}
-        compare, fold = _SIGNS[sign], str.lower if self._fold else str
-        amount = number(wanted)
+    def _condition(self) -> Filter:
+        item = self._take()
+        if isinstance(item, _Comparison):
+            return _compile(item, str.lower if self._fold else str)
+        if item != "(":
+            raise SearchInvalid(f"a comparison is wanted before {shown(item)}")
+        part = self._conjunction()
+        if self._take() != ")":
+            raise SearchInvalid("a bracket is not closed")
+        return part
 
-        def keeps(row: Mapping[str, Value]) -> bool:
-            found = row.get(name)
-            if found is None:
-                return False
-            if amount is not None and (have := number(found)) is not None:
-                return compare(have, amount)
-            return compare(fold(text(found) or ""), fold(wanted))
+    def _peek(self) -> _Item | None:
+        return self._items[self._next] if self._next < len(self._items) else None
 
-        return keeps
+    def _skip(self, item: str) -> bool:
+        found = self._peek() == item
+        self._next += found
+        return found
 
-    def _peek(self) -> re.Match[str] | None:
-        return self._tokens[self._next] if self._next < len(self._tokens) else None
-
-    def _take(self) -> re.Match[str]:
-        token = self._peek()
-        if token is None:
+    def _take(self) -> _Item:
+        item = self._peek()
+        if item is None:
             raise SearchInvalid("something is missing at the end: a comparison or a closing bracket")
         self._next += 1
-        return token
+        return item
 
 
-def _tokens(words: str) -> list[re.Match[str]]:
-    found, end = [], 0
-    while words[end:].strip():
-        token = _TOKEN.match(words, end)
-        if token is None:
+def _compile(comparison: _Comparison, fold: Callable[[str], str]) -> Filter:
+    name, sign, value = comparison.name, comparison.sign, comparison.value
+    wanted = re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] == '"' else value
+    if "*" in wanted:
+        raise SearchInvalid(f"the wildcard in {comparison} runs in Splunk only: write the values out with OR")
+    compare, amount = _SIGNS[sign], number(wanted)
+
+    def keeps(row: Fields) -> bool:
+        found = row.get(name)
+        if found is None:
+            return False
+        if amount is not None and (have := number(found)) is not None:
+            return compare(have, amount)
+        return compare(fold(text(found) or ""), fold(wanted))
+
+    return Filter(keeps, {name: wanted} if sign == "=" else {})
+
+
+def _items(words: str) -> list[_Item]:
+    tokens, found, place = list(lex(words)), list[_Item](), 0
+    while (place := _without_space(tokens, place)) < len(tokens):
+        item, behind = _item(tokens, place)
+        if item is None:
             raise SearchInvalid(
-                f"field=value, AND, OR, NOT and parentheses alone are understood, got {shown(words[end:].strip())}; "
+                "field=value, AND, OR, NOT and parentheses alone are understood, "
+                f"got {shown(words[tokens[place].start :].strip())}; "
                 "words to look for in the raw text run in Splunk only"
             )
-        found.append(token)
-        end = token.end()
+        found.append(item)
+        place = behind
     return found
+
+
+def _item(tokens: Sequence[Token], place: int) -> tuple[_Item | None, int]:
+    """Return the item that begins at a token, None for any other text, and the place behind it."""
+    first = tokens[place].text
+    if first in {"(", ")"}:
+        return first, place + 1
+    behind = tokens[place + 1] if place + 1 < len(tokens) else None
+    if first in {"AND", "OR", "NOT"} and behind and (behind.kind is Kind.SPACE or behind.text == "("):
+        return first, place + 1
+    return _comparison(tokens, place)
+
+
+def _comparison(tokens: Sequence[Token], place: int) -> tuple[_Comparison | None, int]:
+    name, sign = tokens[place], _without_space(tokens, place + 1)
+    is_name = name.kind is Kind.NAME or re.fullmatch(r"[\w.]+", name.text)
+    if not is_name or sign == len(tokens) or tokens[sign].kind is not Kind.OPERATOR:
+        return None, place
+    # A second equals sign belongs to the value.
+    operator_ = "=" if tokens[sign].text == "==" else tokens[sign].text
+    value = tokens[sign].text[len(operator_) :]
+    place = sign + 1 if value else _without_space(tokens, sign + 1)
+    if not value and place < len(tokens) and tokens[place].kind is Kind.STRING:
+        return _Comparison(name.value, operator_, tokens[place].text), place + 1
+    while place < len(tokens) and tokens[place].kind in _VALUE and tokens[place].text not in {"(", ")"}:
+        value += tokens[place].text
+        place += 1
+    return (None if not value or re.search(r"[\s()]", value) else _Comparison(name.value, operator_, value)), place
+
+
+def _without_space(tokens: Sequence[Token], place: int) -> int:
+    """The place of the first token from `place` on that is not blank."""
+    while place < len(tokens) and tokens[place].kind is Kind.SPACE:
+        place += 1
+    return place

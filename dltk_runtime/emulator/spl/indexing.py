@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
 
+from dltk_runtime.emulator.arguments import parse_flag, split_options
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.mltk.results import Message, Result, warn
+from dltk_runtime.emulator.mltk.results import Result, SearchMessage, warn
 from dltk_runtime.emulator.spl.context import Context, Step
 from dltk_runtime.emulator.spl.filters import parse_filter
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
-from dltk_runtime.emulator.spl.scan import flag, options
-from dltk_runtime.emulator.spl.values import Value, number, text
+from dltk_runtime.emulator.spl.values import Fields, number, text
 from dltk_runtime.emulator.standin import Event
-from dltk_runtime.protocol import unquote
 
 _PAIR = re.compile(r'(?<![\w"])(\w+)=(?:"([^"]*)"|([^",\s]+))')
 
@@ -52,10 +50,10 @@ def collect(arguments: str, context: Context) -> Step:
     The original text goes in place of the fields where a row still has it (``_raw``); the time is the first of
     `info_min_time`, `_time` and now. An index that does not exist loses the events, with a message.
     """
-    given, rest = options(arguments, ("index", "addinfo"))
+    given, rest = split_options(arguments, ("index", "addinfo"))
     if rest or "index" not in given:
         raise SearchInvalid("index=<name> is wanted, and beside it addinfo= alone runs here")
-    info = flag(given.get("addinfo", "t"))
+    info = parse_flag(given.get("addinfo", "t"))
 
     def step(frame: pd.DataFrame) -> Result:
         if given["index"] not in context.storage.indexes:
@@ -84,18 +82,18 @@ def _info(context: Context) -> Row:
     }
 
 
-def _event(row: Mapping[str, Value], now: float) -> Event:
+def _event(row: Fields, now: float) -> Event:
     times = (number(row.get("info_min_time")), number(row.get("_time")), now)
     moment = float(next(each for each in times if each is not None))
     raw = text(row.get("_raw")) or _raw(row, moment)
     return Event(moment, now, extracted(raw), raw)
 
 
-def _raw(row: Mapping[str, Value], moment: float) -> str:
+def _raw(row: Fields, moment: float) -> str:
     stamp = datetime.fromtimestamp(moment, UTC).strftime("%m/%d/%Y %H:%M:%S +0000")
     pairs = (f'{name}="{text(value)}"' for name, value in row.items() if value is not None and name[:1] != "_")
     return ", ".join([stamp, *pairs])
 
 
-def _lost(index: str, rows: int) -> Message:
-    return warn(f"collect: the index {unquote(index)!r} does not exist; {rows} events are lost")
+def _lost(index: str, rows: int) -> SearchMessage:
+    return warn(f"collect: the index {index!r} does not exist; {rows} events are lost")

@@ -9,34 +9,35 @@ from typing import Any
 
 import pandas as pd
 
+from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_flag, split_options
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import Kind, runs
 from dltk_runtime.emulator.mltk.results import Result, failed
-from dltk_runtime.emulator.mltk.tokens import Parameter, Word, tokenize
 from dltk_runtime.emulator.spl import files
 from dltk_runtime.emulator.spl.context import Context, Definition, Step
 from dltk_runtime.emulator.spl.filters import parse_filter
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
-from dltk_runtime.emulator.spl.scan import flag, options
 from dltk_runtime.emulator.spl.values import Value, number, text
-from dltk_runtime.emulator.standin import Collection, KvRefused
-from dltk_runtime.emulator.standin.kvstore import MOST_DOCUMENTS
+from dltk_runtime.emulator.standin import KvCollection, KvRefused
+from dltk_runtime.emulator.standin.kvstore import MAX_BATCH_DOCUMENTS
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
-_INPUT = re.compile(r"(?P<name>\"[^\"]+\"|\S+)(?:\s+where\s+(?P<filter>.*))?", re.IGNORECASE | re.DOTALL)
+_WHERE = re.compile(r"(?:\s+where\s+(?P<filter>.*))?", re.IGNORECASE | re.DOTALL)
 
 
 def inputlookup(arguments: str, context: Context) -> Step:
     """The rows of a CSV file or a collection, or with ``append=t`` these behind the rows that are there."""
-    given, rest = options(arguments, ("append",))
-    match = _INPUT.fullmatch(rest)
-    if match is None:
+    given, rest = split_options(arguments, ("append",))
+    name = next(runs(rest, {Kind.SPACE}), "")
+    match = _WHERE.fullmatch(rest, len(name))
+    if match is None or not name:
         raise SearchInvalid(
             f"the name of a CSV file is wanted, got {shown(rest)}. Options but append= run in Splunk only"
         )
     keeps = parse_filter(match["filter"], fold=False).keeps if match["filter"] else None
-    read = _reader(unquote(match["name"]), context)
-    append = flag(given.get("append", "f"))
+    read = _reader(unquote(name), context)
+    append = parse_flag(given.get("append", "f"))
 
     def step(frame: pd.DataFrame) -> Result:
         found = read()
@@ -56,12 +57,12 @@ def appends(arguments: str) -> bool:
 
 def outputlookup(arguments: str, context: Context) -> Step:
     """Replace a CSV file by the rows, or with ``append=t key_field=_key`` put each into a collection, whole."""
-    given, rest = options(arguments, ("append", "key_field"))
+    given, rest = split_options(arguments, ("append", "key_field"))
     name = unquote(rest.strip())
     if not given and name not in context.definitions:
         path = context.lookups.target(name)
         return lambda frame: _written(path, frame)
-    if given.get("key_field") != "_key" or not flag(given.get("append", "f")):
+    if given.get("key_field") != "_key" or not parse_flag(given.get("append", "f")):
         raise SearchInvalid("a collection is written with append=t key_field=_key; without these it would be replaced")
     return partial(_upsert, context, _definition(name, context))
 
@@ -71,10 +72,10 @@ def lookup(arguments: str, context: Context) -> Step:
 
     What there is no record for becomes null, also where the row had a value before.
     """
-    given, rest = options(arguments, ("local",))
-    if not flag(given.get("local", "f")):
+    given, rest = split_options(arguments, ("local",))
+    if not parse_flag(given.get("local", "f")):
         raise SearchInvalid("local=true is wanted: a collection is on the search head, not on the indexers")
-    names = [token.name for token in _words(rest)]
+    names = list(_names(rest))
     keywords = [name.upper() for name in names]
     cut = keywords.index("OUTPUT") if "OUTPUT" in keywords else len(names)
     pairs, outputs = list(_renamed(names[1:cut])), list(_renamed(names[cut + 1 :]))
@@ -116,7 +117,7 @@ def _records(context: Context, definition: Definition) -> pd.DataFrame:
     )
 
 
-def _all(collection: Collection) -> Iterator[dict[str, Any]]:
+def _all(collection: KvCollection) -> Iterator[dict[str, Any]]:
     """Every document; one query gives no more than Splunk's limit."""
     seen = 0
     while page := collection.query(skip=seen):
@@ -128,8 +129,8 @@ def _upsert(context: Context, definition: Definition, frame: pd.DataFrame) -> Re
     collection = context.storage.kvstore[definition.collection]
     documents = [_document(row, definition, collection.types) for row in rows_of(frame)]
     try:
-        for begin in range(0, len(documents), MOST_DOCUMENTS):
-            collection.batch_save(documents[begin : begin + MOST_DOCUMENTS])
+        for begin in range(0, len(documents), MAX_BATCH_DOCUMENTS):
+            collection.batch_save(documents[begin : begin + MAX_BATCH_DOCUMENTS])
     except KvRefused as error:
         return Result(frame, (failed(error),))
     return Result(frame)
@@ -169,11 +170,11 @@ def _renamed(names: list[str]) -> Iterator[tuple[str, str]]:
         number_ += 3 if renamed else 1
 
 
-def _words(arguments: str) -> list[Word]:
-    tokens = list(tokenize(arguments))
-    if wrong := [token for token in tokens if isinstance(token, Parameter)]:
-        raise SearchInvalid(f"the option {wrong[0].key}= runs in Splunk only")
-    return [token for token in tokens if isinstance(token, Word)]
+def _names(arguments: str) -> Iterator[str]:
+    for argument in parse_arguments(arguments):
+        if isinstance(argument, Option):
+            raise SearchInvalid(f"the option {argument.key}= runs in Splunk only")
+        yield argument.name
 
 
 def _written(path: Any, frame: pd.DataFrame) -> Result:

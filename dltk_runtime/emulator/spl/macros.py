@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import STRING, Kind, lex
 from dltk_runtime.errors import nearest, shown
 
 # Comments are three backquotes; what stands in them is no macro.
 _CALL = re.compile(r"(?P<comment>```.*?```)|`(?P<name>[^`(]+?)(?:\((?P<arguments>[^`]*)\))?`", re.DOTALL)
-_DEEPEST = 50
+_MAX_ROUNDS = 50
+_MAX_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,28 @@ def expand(search: str, macros: Mapping[str, Macro], *, unknown: str = "refuse")
     Raises:
         SearchInvalid: no such macro, another number of arguments, or one that leads back to itself.
     """
-    for _ in range(_DEEPEST):
-        expanded = _CALL.sub(lambda call: _put_in(call, macros, unknown), search)
+    for _ in range(_MAX_ROUNDS):
+        expanded = "".join(_expanded_once(search, macros, unknown))
         if expanded == search:
             return search
         search = expanded
-    raise SearchInvalid(f"macros lead back to themselves: after {_DEEPEST} rounds there is still {shown(search[:200])}")
+    raise SearchInvalid(
+        f"macros lead back to themselves: after {_MAX_ROUNDS} rounds there is still {shown(search[:200])}"
+    )
+
+
+def _expanded_once(search: str, macros: Mapping[str, Macro], unknown: str) -> Iterator[str]:
+    """The pieces of `search` with each call replaced, not those that the definitions bring."""
+    end = length = 0
+    for call in _CALL.finditer(search):
+        definition = _put_in(call, macros, unknown)
+        length += call.start() - end + len(definition)
+        if length > _MAX_CHARACTERS:
+            raise SearchInvalid(f"macros make a search of more than {_MAX_CHARACTERS:,} characters")
+        yield search[end : call.start()]
+        yield definition
+        end = call.end()
+    yield search[end:]
 
 
 def _put_in(call: re.Match[str], macros: Mapping[str, Macro], unknown: str) -> str:
@@ -53,9 +71,13 @@ def _put_in(call: re.Match[str], macros: Mapping[str, Macro], unknown: str) -> s
 
 
 def _arguments(text: str | None) -> list[str]:
-    """Split at commas outside of quotes; the quotes around an argument are not part of it."""
-    if text is None:
+    """Split at commas outside quotes; the quotes around an argument are not part of it."""
+    if not text or not text.strip():
         return []
-    pieces = re.findall(r'\s*("(?:\\.|[^"\\])*"|[^,]*)\s*(?:,|$)', text)
-    pieces = pieces[:-1] if pieces and pieces[-1] == "" and not text.rstrip().endswith(",") else pieces
-    return [piece[1:-1] if piece[:1] == piece[-1:] == '"' and len(piece) > 1 else piece.strip() for piece in pieces]
+    commas = [token.start for token in lex(text) if token.kind is Kind.COMMA]
+    begins, ends = [0, *(comma + 1 for comma in commas)], [*commas, len(text)]
+    return [_without_quotes(text[begin:end].strip()) for begin, end in zip(begins, ends, strict=True)]
+
+
+def _without_quotes(argument: str) -> str:
+    return argument[1:-1] if re.fullmatch(STRING, argument, re.DOTALL) else argument

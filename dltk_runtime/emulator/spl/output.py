@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # Narrower columns say nothing.
-NARROWEST = 8
+MIN_COLUMN_CHARACTERS = 8
 
 
 def as_csv(frame: pd.DataFrame) -> str:
@@ -33,10 +33,10 @@ def print_table(frame: pd.DataFrame, console: Console, rows: int) -> None:
     from rich.cells import cell_len
     from rich.table import Table
 
-    fitting = max(1, (console.width - 1) // (NARROWEST + 3))
-    shown = frame.iloc[:rows, :fitting]
-    if len(shown.columns):
-        lines = [list(shown.columns), *shown.itertuples(index=False, name=None)]
+    fitting = max(1, (console.width - 1) // (MIN_COLUMN_CHARACTERS + 3))
+    visible = frame.iloc[:rows, :fitting]
+    if len(visible.columns):
+        lines = [list(visible.columns), *visible.itertuples(index=False, name=None)]
         cells = [[_safe(text(from_cell(cell)) or "") for cell in line] for line in lines]
         widest = _widest([max(map(cell_len, column)) for column in zip(*cells, strict=True)], console.width)
         table = Table(box=box.SIMPLE_HEAD)
@@ -45,7 +45,7 @@ def print_table(frame: pd.DataFrame, console: Console, rows: int) -> None:
         for line in cells[1:]:
             table.add_row(*line)
         console.print(table)
-    console.print(_counts(frame, shown), style="dim", highlight=False, markup=False)
+    console.print(_counts(frame, visible), style="dim", highlight=False, markup=False)
 
 
 def _widest(needed: list[int], room: int) -> int:
@@ -54,11 +54,11 @@ def _widest(needed: list[int], room: int) -> int:
     return max(limit for limit in range(room) if sum(min(each, limit) for each in needed) <= max(free, 0))
 
 
-def _counts(frame: pd.DataFrame, shown: pd.DataFrame) -> str:
+def _counts(frame: pd.DataFrame, visible: pd.DataFrame) -> str:
     parts = [f"{len(frame):,} {'row' if len(frame) == 1 else 'rows'}"]
-    if len(frame) > len(shown) and len(shown.columns):
-        parts.append(f"{len(frame) - len(shown):,} of them not shown (--rows)")
-    if hidden := list(frame.columns[len(shown.columns) :]):
+    if len(frame) > len(visible) and len(visible.columns):
+        parts.append(f"{len(frame) - len(visible):,} of them not shown (--rows)")
+    if hidden := list(frame.columns[len(visible.columns) :]):
         names = ", ".join(hidden[:5]) + (", …" if len(hidden) > 5 else "")
         parts.append(f"{len(hidden):,} more columns: {names} (choose with | table, or --output csv)")
     return "; ".join(parts)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from dltk_runtime.emulator.errors import CommandUnknown, SearchInvalid
-from dltk_runtime.emulator.mltk.results import Message, Result, once
+from dltk_runtime.emulator.mltk.results import Result, SearchMessage, once
 from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Command, Context, Step
 from dltk_runtime.emulator.spl.macros import expand
-from dltk_runtime.emulator.spl.refused import REFUSED, CommandRefused
+from dltk_runtime.emulator.spl.refused import LEFT_OUT, REFUSED, CommandRefused
 from dltk_runtime.emulator.spl.rows import frame_of, rows_of
-from dltk_runtime.emulator.spl.split import Stage, split
+from dltk_runtime.emulator.spl.split import CommandCall, split
 
 APPENDPIPE = "appendpipe"
 
@@ -28,14 +28,8 @@ def run(search: str, context: Context, commands: Mapping[str, Command] = COMMAND
         CommandUnknown: a command that is not in `commands`; nothing has run.
         SearchError: a lookup file is missing or cannot be read or written.
     """
-    steps = prepare(search, context, commands)
-    frame = pd.DataFrame()
-    messages: list[Message] = []
-    for step in steps:
-        result = step(frame)
-        frame = result.frame
-        messages += result.messages
-    return Result(frame, once(messages))
+    result = _run_steps(prepare(search, context, commands), pd.DataFrame())
+    return Result(result.frame, once(result.messages))
 
 
 def prepare(search: str, context: Context, commands: Mapping[str, Command] = COMMANDS) -> list[Step]:
@@ -46,15 +40,25 @@ def prepare(search: str, context: Context, commands: Mapping[str, Command] = COM
     return [_prepared(stage, context, commands) for stage in stages]
 
 
-def _check_names(stages: list[Stage], commands: Mapping[str, Command]) -> None:
+def _run_steps(steps: Iterable[Step], frame: pd.DataFrame) -> Result:
+    messages: list[SearchMessage] = []
+    for step in steps:
+        result = step(frame)
+        frame = result.frame
+        messages += result.messages
+    return Result(frame, tuple(messages))
+
+
+def _check_names(stages: list[CommandCall], commands: Mapping[str, Command]) -> None:
     for stage in stages:
-        if stage.name in REFUSED and stage.name not in commands:
-            raise CommandRefused(stage.name)
-        if stage.name not in commands and stage.name != APPENDPIPE:
-            raise CommandUnknown(stage.name, (*commands, APPENDPIPE))
+        if stage.name in commands or stage.name == APPENDPIPE:
+            continue
+        if reason := REFUSED.get(stage.name) or LEFT_OUT.get(stage.name):
+            raise CommandRefused(stage.name, reason)
+        raise CommandUnknown(stage.name, (*commands, APPENDPIPE))
 
 
-def _check_order(stages: list[Stage], commands: Mapping[str, Command]) -> None:
+def _check_order(stages: list[CommandCall], commands: Mapping[str, Command]) -> None:
     generating = ", ".join(sorted(name for name, command in commands.items() if command.generates))
     for number, stage in enumerate(stages):
         command = commands.get(stage.name)
@@ -65,7 +69,7 @@ def _check_order(stages: list[Stage], commands: Mapping[str, Command]) -> None:
             raise SearchInvalid(f"there are no rows to work on. Begin the search with one of {generating}", stage.name)
 
 
-def _prepared(stage: Stage, context: Context, commands: Mapping[str, Command]) -> Step:
+def _prepared(stage: CommandCall, context: Context, commands: Mapping[str, Command]) -> Step:
     try:
         if stage.name == APPENDPIPE:
             return _appendpipe(stage.arguments, context, commands)
@@ -84,12 +88,7 @@ def _appendpipe(arguments: str, context: Context, commands: Mapping[str, Command
     steps = [_prepared(stage, context, commands) for stage in stages]
 
     def step(frame: pd.DataFrame) -> Result:
-        inner = frame
-        messages: list[Message] = []
-        for each in steps:
-            result = each(inner)
-            inner = result.frame
-            messages += result.messages
-        return Result(frame_of(rows_of(frame) + rows_of(inner), frame.columns), tuple(messages))
+        result = _run_steps(steps, frame)
+        return Result(frame_of(rows_of(frame) + rows_of(result.frame), frame.columns), result.messages)
 
     return step

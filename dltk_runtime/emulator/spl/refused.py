@@ -24,7 +24,6 @@ REFUSED: Mapping[str, str] = {
     "mvexpand": "there are no multivalue fields here",
     "rest": "there is no splunkd behind it",
     "rex": "its regular expressions are PCRE's; use match and replace in eval",
-    "sample": "it draws by the order of arrival, so it is no stable hold-out; split by a hash",
     "tail": _ORDER,
     "timechart": "its spans follow from time zones; use bin _time span= and stats",
     "transaction": _ORDER,
@@ -32,13 +31,18 @@ REFUSED: Mapping[str, str] = {
     "xyseries": "its columns follow from the data; use stats",
 }
 
+# Commands that run here and are refused where the table of commands leaves them out, as in flows.
+LEFT_OUT: Mapping[str, str] = {
+    "sample": "it draws by the order of arrival, so it is no stable hold-out; split by a hash",
+}
+
 
 class CommandRefused(CommandUnknown):
     """A command of Splunk's that is known and does not run here; says why."""
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, reason: str) -> None:
         SearchError.__init__(
             self,
-            f"The command {command!r} runs in Splunk only: {REFUSED[command]}. "
+            f"The command {command!r} runs in Splunk only: {reason}. "
             "Run this search in Splunk, or save what comes before the command as CSV there and start from inputlookup.",
         )

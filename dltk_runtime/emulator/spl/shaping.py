@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
 from functools import cmp_to_key
 
 import pandas as pd
 
+from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_flag, plain_words, split_options
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import STRING, runs
 from dltk_runtime.emulator.mltk.results import Result
-from dltk_runtime.emulator.mltk.tokens import Parameter, tokenize
 from dltk_runtime.emulator.spl.aggregates import parse_aggregation
 from dltk_runtime.emulator.spl.context import Context, Step
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
-from dltk_runtime.emulator.spl.scan import flag, options
-from dltk_runtime.emulator.spl.values import Value, number, text, tidy
+from dltk_runtime.emulator.spl.values import Fields, Value, number, text, tidy
+from dltk_runtime.emulator.standin.times import UNIT_SECONDS
 from dltk_runtime.errors import shown
-from dltk_runtime.protocol import unquote
+from dltk_runtime.texts import unquote
 
-_SPANS = {"s": 1, "m": 60, "h": 3600}
+_SORT_KEY = re.compile(rf"([+-]?)\s*({STRING}|[\w.]+)", re.DOTALL)
 
 
 def stats(arguments: str, context: Context) -> Step:
@@ -55,8 +55,8 @@ def eventstats(arguments: str, context: Context) -> Step:
 
 def streamstats(arguments: str, context: Context) -> Step:
     """The columns of ``stats`` over the rows so far, with ``current=f`` without the row itself."""
-    given, rest = options(arguments, ("current",))
-    current = flag(given.get("current", "t"))
+    given, rest = split_options(arguments, ("current",))
+    current = parse_flag(given.get("current", "t"))
     wanted = parse_aggregation(rest, context.eval_functions())
     if wanted.by:
         raise SearchInvalid("streamstats with BY runs in Splunk only")
@@ -76,7 +76,7 @@ def sort(arguments: str, _: Context) -> Step:
         raise SearchInvalid(f"begin it with 0, or Splunk keeps 10,000 rows: sort 0 {arguments.strip()}")
     keys = _sort_keys(match[1])
 
-    def compare(left: Mapping[str, Value], right: Mapping[str, Value]) -> int:
+    def compare(left: Fields, right: Fields) -> int:
         return next((order for name, sign in keys if (order := _order(left.get(name), right.get(name), sign))), 0)
 
     return lambda frame: Result(frame_of(sorted(rows_of(frame), key=cmp_to_key(compare)), frame.columns))
@@ -99,11 +99,11 @@ def dedup(arguments: str, _: Context) -> Step:
 
 def rename(arguments: str, _: Context) -> Step:
     """``rename a AS b, c AS d``."""
-    words = [unquote(word) for word in re.findall(r'"[^"]*"|[^\s,]+', arguments)]
-    pairs = dict(zip(words[::3], words[2::3], strict=False))
-    if len(words) % 3 or not pairs or any(word.upper() != "AS" for word in words[1::3]):
+    names = [unquote(word) for word in runs(arguments)]
+    pairs = dict(zip(names[::3], names[2::3], strict=False))
+    if len(names) % 3 or not pairs or any(name.upper() != "AS" for name in names[1::3]):
         raise SearchInvalid("pairs are wanted: rename old AS new")
-    if wild := [word for word in words if "*" in word]:
+    if wild := [name for name in names if "*" in name]:
         raise SearchInvalid(f"the wildcard {wild[0]} runs in Splunk only")
 
     def step(frame: pd.DataFrame) -> Result:
@@ -116,7 +116,7 @@ def rename(arguments: str, _: Context) -> Step:
 
 def fillnull(arguments: str, _: Context) -> Step:
     """``fillnull value=0 a b``: nulls of these fields, which are made where they are missing; without names, of all."""
-    given, rest = options(arguments, ("value",))
+    given, rest = split_options(arguments, ("value",))
     value: Value = given.get("value", "0")
     names = _plain_names(rest) if rest.strip() else []
 
@@ -130,12 +130,12 @@ def fillnull(arguments: str, _: Context) -> Step:
 
 def bin_(arguments: str, _: Context) -> Step:
     """``bin _time span=5m``: the beginning of the span, counted in epoch seconds, so it must divide an hour."""
-    tokens = list(tokenize(arguments))
-    spans = {token.key: token.value for token in tokens if isinstance(token, Parameter)}
+    tokens = list(parse_arguments(arguments))
+    spans = {token.key: token.value for token in tokens if isinstance(token, Option)}
     match = re.fullmatch(r"(\d+)([smh])", spans.get("span", ""))
-    seconds = int(match[1]) * _SPANS[match[2]] if match else 0
-    names = [token.name for token in tokens if not isinstance(token, Parameter)]
-    if names != ["_time"] or set(spans) != {"span"} or not seconds or 3600 % seconds:
+    seconds = int(match[1]) * UNIT_SECONDS[match[2]] if match else 0
+    names = [token.name for token in tokens if not isinstance(token, Option)]
+    if names != ["_time"] or set(spans) != {"span"} or not seconds or UNIT_SECONDS["h"] % seconds:
         raise SearchInvalid(f"bin _time span=<a divisor of an hour, such as 5m> is wanted, got {shown(arguments)}")
 
     def binned(value: Value) -> Value:
@@ -150,7 +150,7 @@ def bin_(arguments: str, _: Context) -> Step:
 
 def sample(arguments: str, _: Context) -> Step:
     """``sample partitions=10 seed=1``: a number for each row in the order of arrival, which no index keeps."""
-    given, rest = options(arguments, ("partitions", "seed"))
+    given, rest = split_options(arguments, ("partitions", "seed"))
     if rest or not re.fullmatch(r"[1-9]\d{0,3}", given.get("partitions", "")):
         raise SearchInvalid(
             "partitions=<a whole number> is wanted, and seed= beside it. Other forms run in Splunk only"
@@ -164,13 +164,12 @@ def sample(arguments: str, _: Context) -> Step:
     return step
 
 
-def _sort_keys(words: str) -> list[tuple[str, int]]:
-    found = [(sign, unquote(name)) for sign, name in re.findall(r"([+-]?)\s*(\"[^\"]+\"|[\w.]+)", words)]
-    if re.match(r"[+-]\s", words) and len(found) > 1:
+def _sort_keys(text: str) -> list[tuple[str, int]]:
+    found = [(sign, unquote(name)) for sign, name in _SORT_KEY.findall(text)]
+    if re.match(r"[+-]\s", text) and len(found) > 1:
         raise SearchInvalid("a sign with a blank behind it counts for all fields: write it at each, as in sort 0 -a +b")
-    left = re.sub(r"[+-]?\s*(\"[^\"]+\"|[\w.]+)", "", words)
-    if not found or left.strip(" ,"):
-        raise SearchInvalid(f"names of fields are wanted, with + or - in front, got {shown(words)}")
+    if not found or _SORT_KEY.sub("", text).strip(" ,"):
+        raise SearchInvalid(f"names of fields are wanted, with + or - in front, got {shown(text)}")
     return [(name, -1 if sign == "-" else 1) for sign, name in found]
 
 
@@ -185,8 +184,7 @@ def _order(left: Value, right: Value, sign: int) -> int:
 
 
 def _plain_names(arguments: str) -> list[str]:
-    tokens = list(tokenize(arguments))
-    names = [token.name for token in tokens if not isinstance(token, Parameter)]
-    if not names or len(names) < len(tokens) or any("*" in name for name in names):
+    names = plain_words(arguments)
+    if not names or any("*" in name for name in names):
         raise SearchInvalid(f"names of fields without wildcards are wanted, got {shown(arguments)}")
     return names

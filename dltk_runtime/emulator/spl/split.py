@@ -1,4 +1,4 @@
-"""A search's text as stages: where the pipes are that separate commands."""
+"""Split the text of a search at its pipes."""
 
 from __future__ import annotations
 
@@ -7,36 +7,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.lexer import Kind, Token, lex
 from dltk_runtime.errors import shown
 
-_COMMENT = "```"
-_PIECE = re.compile(
-    r"""(?P<comment>```.*?```)
-      | (?P<quoted>"(?:\\.|[^"\\])*" | (?<!\w)'[^'"|]*(?:\|[^'"|]*)*'(?!\w))
-      | (?P<pipe>\|)
-      | (?P<bracket>[\[\]])
-      | (?P<refused>```|[`"])
-      | (?P<text>[^"'|\[\]`]+|.)""",
-    re.VERBOSE | re.DOTALL,
-)
 _REFUSED = {
     "[": "subsearches, [ … ], do not run here. Run this search in Splunk, or save the subsearch's rows as a CSV file",
     "]": "a bracket closes that no bracket opens",
     "`": "macros, `…`, are not expanded here. Put the macro's text into the search",
     '"': "unbalanced quotes: a double quote is not closed",
-    _COMMENT: "a comment, ```…```, is not closed",
+    "```": "a comment, ```…```, is not closed",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class CommandCall:
     """One command of a search as typed: its name in lower case, and what follows it."""
 
     name: str
     arguments: str
 
 
-def split(search: str) -> list[Stage]:
+def split(search: str) -> list[CommandCall]:
     """The stages of `search`. Pipes in quotes do not separate; comments are dropped; the first pipe may be missing.
 
     Raises:
@@ -53,29 +44,34 @@ def split(search: str) -> list[Stage]:
 def _texts(search: str) -> Iterator[str]:
     """The texts between pipes; what stands in the brackets of an appendpipe stays whole."""
     current, depth = "", 0
-    for piece in _PIECE.finditer(search):
-        if piece["refused"] or (piece["bracket"] and not depth and not _begins_pipeline(current, piece[0])):
-            raise SearchInvalid(f"{_REFUSED[piece['refused'] or piece[0]]} (at {shown(search[piece.start() :])})")
-        depth += {"[": 1, "]": -1}.get(piece["bracket"], 0)
-        if piece["pipe"] and not depth:
+    for token in lex(search):
+        if refused := _refused(token, current, depth):
+            raise SearchInvalid(f"{_REFUSED[refused]} (at {shown(search[token.start :])})")
+        depth += (token.text == "[") - (token.text == "]")
+        if token.kind is Kind.PIPE and not depth:
             yield current
             current = ""
         else:
-            current += " " if piece["comment"] else piece[0]
+            current += " " if token.kind is Kind.COMMENT else token.text
     if depth:
         raise SearchInvalid("the bracket of an appendpipe is not closed")
     yield current
 
 
-def _begins_pipeline(text: str, bracket: str) -> bool:
-    return bracket == "[" and text.strip().lower() == "appendpipe"
+def _refused(token: Token, before: str, depth: int) -> str | None:
+    """The opening in `_REFUSED` for a token that cannot run here, else None."""
+    if token.kind in {Kind.MACRO, Kind.UNCLOSED}:
+        return "```" if token.text.startswith("```") else token.text[0]
+    if depth or token.text not in {"[", "]"}:
+        return None
+    return None if token.text == "[" and before.strip().lower() == "appendpipe" else token.text
 
 
-def _stage(text: str, *, piped: bool) -> Stage:
+def _stage(text: str, *, piped: bool) -> CommandCall:
     """A search that begins without a pipe and not with a word, such as ``index=main``, means the command search."""
     match = re.match(r"(\w+)(?=\s|$)\s*(.*)", text, re.DOTALL)
     if match:
-        return Stage(match[1].lower(), match[2])
+        return CommandCall(match[1].lower(), match[2])
     if piped:
         raise SearchInvalid(f"no command's name begins {shown(text)}")
-    return Stage("search", text)
+    return CommandCall("search", text)

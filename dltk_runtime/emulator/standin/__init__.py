@@ -4,7 +4,7 @@
 
     Storage ─┬─ Indexes ── Index ── Event     append only; read by window of time and of index time
              ├─ Lookups                       CSV tables, every value text
-             ├─ KvStore ── Collection         typed documents: a write replaces the whole document
+             ├─ KvStore ── KvCollection         typed documents: a write replaces the whole document
              └─ times                         Splunk's time modifiers → epoch seconds
 
 It knows nothing of HTTP and of SPL. ``tests/splunkd`` is a server over it; a pipeline that runs searches over it
@@ -12,17 +12,17 @@ has the shape `RunSearch`. What real Splunk can do and this cannot raises `NotEm
 """
 
 from dltk_runtime.emulator.standin.index import Event, Index, Indexes, Window
-from dltk_runtime.emulator.standin.kvstore import Collection, KvRefused, KvStore
+from dltk_runtime.emulator.standin.kvstore import KvCollection, KvRefused, KvStore
 from dltk_runtime.emulator.standin.lookups import Lookups
 from dltk_runtime.emulator.standin.refusal import NotEmulated
 from dltk_runtime.emulator.standin.storage import Row, RunSearch, Storage
 from dltk_runtime.emulator.standin.times import epoch
 
 __all__ = [
-    "Collection",
     "Event",
     "Index",
     "Indexes",
+    "KvCollection",
     "KvRefused",
     "KvStore",
     "Lookups",

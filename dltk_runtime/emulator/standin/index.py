@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dltk_runtime.errors import DltkError, nearest
 
-NEVER_ENDS = float("inf")
+_FOREVER = float("inf")
 
 
 class IndexUnknown(DltkError):
@@ -26,9 +26,9 @@ class Window:
     """Seconds since the epoch; each beginning is part of the window, each end is not."""
 
     earliest: float = 0.0
-    latest: float = NEVER_ENDS
+    latest: float = _FOREVER
     index_earliest: float = 0.0
-    index_latest: float = NEVER_ENDS
+    index_latest: float = _FOREVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Event:
 
     def row(self, index: str) -> dict[str, str]:
         """The fields as a search sees them."""
-        own = {"_time": number(self.time), "_indextime": str(int(self.indexed)), "_raw": self.raw, "index": index}
+        own = {"_time": _as_text(self.time), "_indextime": str(int(self.indexed)), "_raw": self.raw, "index": index}
         return {**own, "host": self.host, "source": self.source, "sourcetype": self.sourcetype, **self.fields}
 
 
-def number(value: float) -> str:
+def _as_text(value: float) -> str:
     """A number as Splunk writes it: no ``.0``, and not more than the microseconds of a time."""
     return str(int(value)) if value == int(value) else f"{value:.6f}".rstrip("0")
 

@@ -16,9 +16,9 @@ from typing import Any
 from dltk_runtime.emulator.standin.kvquery import matcher
 from dltk_runtime.errors import DltkError, nearest
 
-MOST_ROWS = 50_000  # limits.conf [kvstore] max_rows_per_query
-MOST_DOCUMENTS = 1_000  # max_documents_per_batch_save
-MOST_BYTES = 50 * 1024**2  # max_size_per_batch_save_mb
+MAX_ROWS = 50_000  # limits.conf [kvstore] max_rows_per_query
+MAX_BATCH_DOCUMENTS = 1_000  # max_documents_per_batch_save
+MAX_BATCH_BYTES = 50 * 1024**2  # max_size_per_batch_save_mb
 TYPES = ("number", "string", "bool", "time", "cidr")
 
 
@@ -31,13 +31,13 @@ class KvRefused(DltkError):
 
 
 @dataclass(slots=True)
-class Collection:
+class KvCollection:
     """One collection. `types` are those of ``field.<name>``; with `enforce` a value of another type is refused."""
 
     name: str
     types: dict[str, str] = field(default_factory=dict)
     enforce: bool = False
-    most_rows: int = MOST_ROWS
+    max_rows: int = MAX_ROWS
     _documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -50,13 +50,13 @@ class Collection:
         skip: int = 0,
         limit: int = 0,
     ) -> list[dict[str, Any]]:
-        """Copies of the documents that fit, at most `most_rows` of them, without a word about those cut off."""
+        """Copies of the documents that fit, at most `max_rows` of them, without a word about those cut off."""
         match = matcher(query or {})
         with self._lock:
             found = [dict(document) for document in self._documents.values() if match(document)]
         for name, direction in reversed(sort):
             found.sort(key=lambda each: _order(each.get(name)), reverse=direction < 0)
-        most = min(limit, self.most_rows) if limit else self.most_rows
+        most = min(limit, self.max_rows) if limit else self.max_rows
         return [_only(document, fields) for document in found[skip : skip + most]]
 
     def get(self, key: str) -> dict[str, Any]:
@@ -97,9 +97,9 @@ class Collection:
         Raises:
             KvRefused: too many, too large, or one with a value of the wrong type; nothing is written.
         """
-        if len(documents) > MOST_DOCUMENTS:
-            raise KvRefused(400, f"The maximum number of documents for a batch save is {MOST_DOCUMENTS}.")
-        if len(json.dumps(documents)) > MOST_BYTES:
+        if len(documents) > MAX_BATCH_DOCUMENTS:
+            raise KvRefused(400, f"The maximum number of documents for a batch save is {MAX_BATCH_DOCUMENTS}.")
+        if len(json.dumps(documents)) > MAX_BATCH_BYTES:
             raise KvRefused(400, "The maximum size of a batch save is 50 MB.")
         with self._lock:
             for document in documents:
@@ -146,9 +146,9 @@ class KvStore:
     """The collections of one app by name."""
 
     def __init__(self) -> None:
-        self._collections: dict[str, Collection] = {}
+        self._collections: dict[str, KvCollection] = {}
 
-    def create(self, name: str, types: Mapping[str, str] | None = None, *, enforce: bool = False) -> Collection:
+    def create(self, name: str, types: Mapping[str, str] | None = None, *, enforce: bool = False) -> KvCollection:
         """Make a collection.
 
         Raises:
@@ -158,14 +158,14 @@ class KvStore:
             raise KvRefused(409, f"An object with name={name} already exists")
         if wrong := sorted(set((types or {}).values()) - set(TYPES)):
             raise KvRefused(400, f"Invalid field type {wrong[0]!r}: one of {', '.join(TYPES)} is expected.")
-        return self._collections.setdefault(name, Collection(name, dict(types or {}), enforce))
+        return self._collections.setdefault(name, KvCollection(name, dict(types or {}), enforce))
 
     def remove(self, name: str) -> None:
         """Remove a collection with its documents."""
         self[name]
         del self._collections[name]
 
-    def __getitem__(self, name: str) -> Collection:
+    def __getitem__(self, name: str) -> KvCollection:
         """The collection `name`.
 
         Raises:
@@ -179,7 +179,7 @@ class KvStore:
     def __contains__(self, name: object) -> bool:
         return name in self._collections
 
-    def __iter__(self) -> Iterator[Collection]:
+    def __iter__(self) -> Iterator[KvCollection]:
         return iter(self._collections.values())
 
 
@@ -207,8 +207,8 @@ def _fits(value: Any, wanted: str | None) -> bool:
     return True
 
 
-def fill(collection: Collection, documents: Iterable[Mapping[str, Any]]) -> None:
+def fill(collection: KvCollection, documents: Iterable[Mapping[str, Any]]) -> None:
     """Write many documents in batches of the size that Splunk takes."""
     waiting = list(documents)
-    for begin in range(0, len(waiting), MOST_DOCUMENTS):
-        collection.batch_save(waiting[begin : begin + MOST_DOCUMENTS])
+    for begin in range(0, len(waiting), MAX_BATCH_DOCUMENTS):
+        collection.batch_save(waiting[begin : begin + MAX_BATCH_DOCUMENTS])

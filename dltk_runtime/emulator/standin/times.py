@@ -7,7 +7,7 @@ from datetime import datetime
 
 from dltk_runtime.emulator.standin.refusal import NotEmulated
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONG = {
     **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), "m"),
@@ -53,11 +53,11 @@ def _relative(text: str, now: float) -> float:
 
 def _seconds(unit: str, text: str) -> int:
     try:
-        return _SECONDS[_LONG.get(unit, unit)]
+        return UNIT_SECONDS[_LONG.get(unit, unit)]
     except KeyError:
         raise NotEmulated(f"the unit {unit!r} in the time modifier {text!r}", "Use s, m, h, d or w.") from None
 
 
 def _snapped(moment: float, span: int) -> float:
-    shift = (_FIRST_DAY_OF_WEEK + 1) * 86400 if span == _SECONDS["w"] else 0
+    shift = (_FIRST_DAY_OF_WEEK + 1) * UNIT_SECONDS["d"] if span == UNIT_SECONDS["w"] else 0
     return (moment + shift) // span * span - shift

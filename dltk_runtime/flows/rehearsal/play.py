@@ -11,7 +11,7 @@ import pandas as pd
 
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.emulator.errors import SearchError
-from dltk_runtime.emulator.mltk.results import Level, Result
+from dltk_runtime.emulator.mltk.results import MessageLevel, Result
 from dltk_runtime.flows.app import Search
 from dltk_runtime.flows.errors import FlowFailed
 from dltk_runtime.flows.rehearsal import cron
@@ -60,7 +60,7 @@ class Played:
         tally.fired += search.stanza.get("counttype") == _ALERT and len(result.frame) > 0
         # An apply over no rows at all is answered with an error, and changes nothing.
         if len(result.frame):
-            tally.errors.update(message.text for message in result.messages if message.level is Level.ERROR)
+            tally.errors.update(message.text for message in result.messages if message.level is MessageLevel.ERROR)
 
 
 @dataclass(slots=True)

@@ -63,7 +63,7 @@ class Runtime:
 
     def versions(self) -> list[Version]:
         """Every version there is, model by model, oldest first."""
-        store = ModelStore(self.paths, keep=10_000)
+        store = ModelStore.open(self.paths, keep=10_000)
         found = [version for name in store.models() for version in store.versions(name)]
         return sorted(found, key=lambda version: (version.name, version.number))
 

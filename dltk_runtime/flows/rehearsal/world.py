@@ -15,7 +15,7 @@ from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Context, Definition
-from dltk_runtime.emulator.spl.files import Lookups
+from dltk_runtime.emulator.spl.files import LookupFolders
 from dltk_runtime.emulator.spl.macros import Macro
 from dltk_runtime.emulator.spl.pipeline import prepare, run
 from dltk_runtime.emulator.standin import Event, Indexes, Storage, Window, epoch
@@ -109,8 +109,8 @@ def make_world(apps: Sequence[App], sample: Path, client: ClientSettings, folder
         atomic.copy(stub, folder / stub.name)
     macros, replaced = _with_sample(app)
     context = Context(
-        mltk=Mltk(client, Stubs(folder), patience=PATIENCE),
-        lookups=Lookups(folder, (app.folder / "lookups",)),
+        mltk=Mltk(client, Stubs(folder), apply_timeout=PATIENCE),
+        lookups=LookupFolders(folder, (app.folder / "lookups",)),
         storage=storage,
         definitions=_definitions(app, storage),
         macros=macros,

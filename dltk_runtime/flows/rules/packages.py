@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from dltk_runtime import booleans
 from dltk_runtime.flows import conf
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import Found, Rule, scheduled
@@ -41,12 +42,12 @@ def _label(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 
 def _configured(app: App, _: Sequence[App]) -> Iterator[Found]:
-    if app.setting("app.conf", "install", "is_configured").lower() in ("1", "true"):
+    if booleans.parse_conf(app.setting("app.conf", "install", "is_configured")):
         yield Found("default/app.conf", "[install] is_configured = 1")
 
 
 def _updates(app: App, _: Sequence[App]) -> Iterator[Found]:
-    if app.setting("app.conf", "package", "check_for_updates").lower() not in ("0", "false"):
+    if booleans.parse_conf(app.setting("app.conf", "package", "check_for_updates"), default=True):
         yield Found("default/app.conf", "[package] check_for_updates is not 0")
 
 

@@ -1,1 +1,1 @@
-"""The package that notebooks import from, as in a DSDL container: ``from app.model import <helper>``."""
+"""Package of notebooks and helpers, as in a DSDL container: ``from app.model import <helper>``."""

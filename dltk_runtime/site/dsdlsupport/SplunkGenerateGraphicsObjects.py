@@ -1,4 +1,4 @@
-"""Keeps a plot with the model (for ``summary``) and as a file (for ``<img>`` in dashboards)."""
+"""Store a plot in the model (for ``summary``) and as a file (for ``<img>`` in dashboards)."""
 
 from __future__ import annotations
 
@@ -14,32 +14,35 @@ from dltk_runtime.files import atomic
 from dltk_runtime.settings import worker_paths
 from dltk_runtime.site.dsdlsupport.errors import PictureInvalid
 
-LONGEST_KEY = 128  # characters; leaves room for the suffixes in the 255 bytes of a file's name
+MAX_KEY_CHARACTERS = 128  # leaves room for suffixes in the 255 bytes of a file name
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .-]*", re.ASCII)
 
 
 def SplunkGenerateGraphicsObjects(
     model: MutableMapping[str, Any], key: str, plot: Any, graphics_path: str = "/srv/app/graphics/"
 ) -> MutableMapping[str, Any]:
-    """Store `plot` as ``<key>.png`` in `graphics_path` and describe it in ``model["graphics"][key]``.
+    """Store `plot` as ``<key>.png`` in `graphics_path` and in ``model["graphics"][key]``.
 
     Args:
         model: the notebook's model, a dict.
-        key: the picture's name; the same key replaces the picture of before.
+        key: the picture's name; a picture with the same key is replaced.
         plot: a matplotlib figure or Axes, ``matplotlib.pyplot`` itself, or a seaborn grid.
-        graphics_path: a folder. A path below ``/srv`` lies outside the image where `Paths.rebase` says.
+        graphics_path: a folder. Outside the image, a path below ``/srv`` is mapped by
+            `Paths.rebase`.
 
     Returns:
-        `model`, with ``base64`` (the PNG file as base64 **bytes**: dashboards look for ``b'…'`` in the text of
-        the model), ``container_local_path`` and ``external_relative_path`` (what ``GET /graphics/…`` serves).
+        `model`, with ``base64`` (the PNG file as base64 **bytes**: dashboards search ``b'…'`` in
+        the text of the model), ``container_local_path`` and ``external_relative_path`` (served by
+        ``GET /graphics/…``).
 
     Raises:
-        PictureInvalid: when `model` can hold no picture, `key` can name no file or `plot` cannot be drawn.
+        PictureInvalid: `model` is not a dict, `key` is not a valid file name, or `plot` cannot be
+            drawn.
     """
     if not isinstance(model, MutableMapping):
         raise PictureInvalid(
-            f"The model is a {type(model).__name__} and cannot hold pictures. "
-            'Let init return a dict, for example {"net": net}, and pass that dict.'
+            f"The model is a {type(model).__name__} and cannot store pictures. "
+            'Return a dict from init, for example {"net": net}, and pass that dict.'
         )
     path = Path(worker_paths().rebase(graphics_path)) / f"{_checked(key)}.png"
     picture = _png(plot)
@@ -54,20 +57,20 @@ def SplunkGenerateGraphicsObjects(
 
 
 def _checked(key: str) -> str:
-    if len(key) > LONGEST_KEY or not _KEY.fullmatch(key):
+    if len(key) > MAX_KEY_CHARACTERS or not _KEY.fullmatch(key):
         raise PictureInvalid(
-            f"{shown(key)} cannot be a picture's name: it begins with a letter, digit or underscore, goes on with "
-            f"these, blanks, dots and hyphens, and has at most {LONGEST_KEY} characters."
+            f"Invalid name of a picture {shown(key)}: it starts with a letter, digit or underscore, followed by "
+            f"these, blanks, dots and hyphens, and has at most {MAX_KEY_CHARACTERS} characters."
         )
     return key
 
 
 def _png(plot: Any) -> bytes:
-    """`plot`, or the figure it belongs to, drawn as a PNG file."""
+    """Draw `plot`, or the figure it belongs to, as a PNG file."""
     drawable: Any = plot if hasattr(plot, "savefig") else getattr(plot, "figure", None)
     if not hasattr(drawable, "savefig"):
         raise PictureInvalid(
-            f"A {type(plot).__name__} is no plot: it has neither savefig nor a figure. "
+            f"A {type(plot).__name__} is not a plot: it has neither savefig nor a figure. "
             "Pass a matplotlib figure or Axes, matplotlib.pyplot or a seaborn grid."
         )
     buffer = io.BytesIO()

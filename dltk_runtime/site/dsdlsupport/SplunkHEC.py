@@ -1,4 +1,4 @@
-"""Sends events to Splunk's HTTP Event Collector from within a notebook."""
+"""Send events to Splunk's HTTP Event Collector from a notebook."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dltk_runtime.splunk.access import found
 from dltk_runtime.splunk.hec import Hec
 
 NEEDS = ("splunk_hec_enabled", "splunk_hec_url", "splunk_hec_token")
-INSTEAD = "Or return the rows from apply and let the search write them: '| apply app:NAME | collect index=…'."
+INSTEAD = "Or return the rows from apply and write them in the search: '| apply app:NAME | collect index=…'."
 
 
 class SplunkHEC:
-    """A connection to the HTTP Event Collector; what is not given comes from the container's variables.
+    """Connection to the HTTP Event Collector; the container's variables are the defaults.
 
     Args:
-        url: the collector's address, else ``splunk_hec_url``.
-        token: its token, else ``splunk_hec_token``.
+        url: the collector's address; empty for ``splunk_hec_url``.
+        token: its token; empty for ``splunk_hec_token``.
     """
 
     def __init__(self, url: str = "", token: str = "") -> None:
@@ -28,11 +28,14 @@ class SplunkHEC:
         self.url = self._access.hec_url
 
     def send(self, events: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> int:
-        """Send one event or several, each with the collector's keys (``event`` is the needed one); how many.
+        """Send one event or several and return their number.
+
+        An event is a dict with the collector's keys, of which ``event`` is required.
 
         Raises:
-            SplunkMissing: nothing names a collector.
-            SplunkError: it is down or busy for too long, refuses the token, the index or an event.
+            SplunkMissing: no collector is configured.
+            SplunkError: it is unreachable or busy for too long, or refuses the token, the index or
+                an event.
         """
         many = [events] if isinstance(events, Mapping) else list(events)
         if not (self._access.hec_url and self._access.hec_token):
@@ -40,5 +43,5 @@ class SplunkHEC:
         return Hec.of(self._access).send(many)
 
     def send_hello_world(self, n: int = 1) -> int:
-        """Send `n` events that say hello, to try the connection; how many. Raises as `send`."""
+        """Send `n` test events and return their number. Raises as `send`."""
         return self.send([{"event": {"message": "Hello world", "number": number}} for number in range(n)])

@@ -1,4 +1,4 @@
-"""Asks Splunk for data from within a notebook."""
+"""Run searches in Splunk from a notebook."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 NEEDS = ("splunk_access_enabled", "splunk_access_host", "splunk_access_port", "splunk_access_token")
 INSTEAD = (
-    "Without them let the search bring its data: '| fit MLTKContainer mode=stage … into app:NAME' puts them into "
-    "notebooks/data/NAME.csv and NAME.json, where the notebook's stage(name) reads them."
+    "Or stage the data with the search: '| fit MLTKContainer mode=stage … into app:NAME' writes "
+    "notebooks/data/NAME.csv and NAME.json, which the notebook's stage(name) reads."
 )
 
 
 class SplunkSearch:
-    """A connection to Splunk's search; what is not given comes from the container's variables.
+    """Connection to Splunk for searches; the container's variables are the defaults.
 
-    In JupyterLab it shows a form: the search, its time range, and a button that runs it.
+    In JupyterLab it shows a form with the search, its time range and a button that runs it.
 
     Args:
-        host: Splunk's management address, else ``splunk_access_host``.
-        port: its port, else ``splunk_access_port``.
-        token: a Splunk token, else ``splunk_access_token``.
-        search: what the form begins with, and what `as_df` runs when nothing has run yet.
+        host: Splunk's management host; None for ``splunk_access_host``.
+        port: its port; None for ``splunk_access_port``.
+        token: a Splunk token; None for ``splunk_access_token``.
+        search: initial text of the form, and the search that `as_df` runs if none has run yet.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class SplunkSearch:
         search_form.show(self)
 
     def search(self, query: str, earliest: str = "-15m@m", latest: str = "now") -> list[dict[str, Any]]:
-        """The rows that `query` finds between two of Splunk's time modifiers, one dict for each, values as text.
+        """Run `query` between two of Splunk's time modifiers; return rows as dicts of text.
 
         Raises:
-            SplunkMissing: nothing names a Splunk.
-            SplunkError: Splunk is down, refuses the token, cannot run the search, …
+            SplunkMissing: no Splunk is configured.
+            SplunkError: Splunk is unreachable, refuses the token, or cannot run the search.
         """
         from dltk_runtime.splunk.job import Job
 
@@ -71,9 +71,9 @@ class SplunkSearch:
         return self.events
 
     def as_df(self) -> pd.DataFrame:
-        """The rows of the last search as a DataFrame: numbers as numbers, ``_time`` as UTC timestamps.
+        """Return the rows of the last search with typed columns, ``_time`` as UTC timestamps.
 
-        Raises: as `search`, which it calls when nothing has run yet.
+        Raises: as `search`, which runs if no search has run yet.
         """
         from dltk_runtime.splunk.columns import frame_of
 
@@ -82,11 +82,11 @@ class SplunkSearch:
         return frame_of(self.events)
 
     def search_logs(self) -> str:
-        """What Splunk wrote about the last search.
+        """Return the ``search.log`` of the last search.
 
         Raises:
-            SupportError: nothing has run yet.
-            SplunkError: Splunk does not have the log any more, or does not answer.
+            SupportError: no search has run yet.
+            SplunkError: Splunk has deleted the log, or is unreachable.
         """
         self._connection("SplunkSearch.search_logs()")
         if self._job is None:

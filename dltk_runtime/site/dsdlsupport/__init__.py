@@ -1,9 +1,11 @@
-"""What DSDL's notebooks import beside their own helpers; names and signatures are DSDL's.
+"""Support modules that DSDL's notebooks import; names and signatures are those of DSDL.
 
 ::
 
     from dsdlsupport import SplunkGenerateGraphicsObjects, SplunkHEC, SplunkSearch
 
-* `SplunkGenerateGraphicsObjects` keeps a plot with the model, and as a file for dashboards.
-* `SplunkSearch` asks Splunk for data, `SplunkHEC` sends events to it.
+* `SplunkGenerateGraphicsObjects` stores a plot in the model and as a file for dashboards.
+* `SplunkSearch` runs a search, with a form in JupyterLab (`search_form`).
+* `SplunkHEC` sends events to the HTTP Event Collector.
+* `errors` are the errors of all three.
 """

@@ -1,4 +1,4 @@
-"""dltk_runtime.site.dsdlsupport.errors."""
+"""Errors of the support modules."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from dltk_runtime.errors import DltkError
 
 
 class SupportError(DltkError):
-    """`dsdlsupport` cannot do what a notebook asks of it."""
+    """A support module cannot do what the notebook requests."""
 
 
 class PictureInvalid(SupportError):
-    """What a notebook wants to keep as a picture is none, or cannot be kept under that key."""
+    """The plot, its key or the model cannot be used to store a picture."""
 
 
 class SplunkMissing(SupportError):
-    """A notebook asks for a connection to Splunk, and there is none; `needs` are the variables it is made of."""
+    """A connection to Splunk is not configured.
+
+    `needs` are its variables, `instead` is an alternative.
+    """
 
     def __init__(self, what: str, needs: Sequence[str], instead: str) -> None:
         super().__init__(
-            f"{what} has no connection to Splunk: neither arguments name one nor {', '.join(needs)}, which must be set "
+            f"{what} has no connection to Splunk: pass it as arguments, or set {', '.join(needs)} "
             f"where 'dltk serve' or JupyterLab is started. {instead}"
         )

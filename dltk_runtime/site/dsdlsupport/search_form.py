@@ -1,4 +1,4 @@
-"""The form that `SplunkSearch` shows in JupyterLab. Without Jupyter, or without ipywidgets, there is none."""
+"""Form of `SplunkSearch` in JupyterLab; without Jupyter or ipywidgets nothing is shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show(search: SplunkSearch) -> None:
-    """Show the form, where there is a browser to show it in."""
+    """Show the form if this is a Jupyter kernel with ipywidgets."""
     if _in_jupyter():
         try:
             importlib.import_module("IPython.display").display(form(search))
@@ -22,7 +22,7 @@ def show(search: SplunkSearch) -> None:
 
 
 def form(search: SplunkSearch) -> Any:
-    """The form's widget: its button runs the search and shows the first rows, or what went wrong.
+    """Make the form; its button runs the search and shows the first rows or the error.
 
     Raises:
         ImportError: ipywidgets is not installed.
@@ -40,7 +40,7 @@ def form(search: SplunkSearch) -> Any:
         try:
             search.search(query.value, earliest.value, latest.value)
             output.append_display_data(search.as_df().head())
-            output.append_stdout(f"{len(search.events):,} rows: as_df() has them all\n")
+            output.append_stdout(f"{len(search.events):,} rows: as_df() returns all of them\n")
         except DltkError as error:
             output.append_stderr(f"{error}\n")
         finally:
@@ -51,6 +51,6 @@ def form(search: SplunkSearch) -> Any:
 
 
 def _in_jupyter() -> bool:
-    """Whether this is a Jupyter kernel; not a worker, nor a terminal's IPython."""
+    """Return whether this is a Jupyter kernel, not a worker or a terminal's IPython."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None

@@ -1,4 +1,4 @@
-"""Keeps what numba compiles, so that only the first worker ever waits for the compiler."""
+"""Cache the code that numba compiles, so that only the first worker waits for the compiler."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ FOLDER = "/srv/app/cache/numba"
 
 
 def imported(name, without=()):
-    """The library `name`; what numba compiles of it is kept in `FOLDER`.
+    """Import the library `name` with numba's cache in `FOLDER`.
 
-    Also where the library's own folder and the home are read-only: there numba would refuse to import it.
+    This works even if the library's folder and the home are read-only, where numba would raise.
 
     Args:
-        name: the library.
-        without: libraries that it only looks for. They are not imported for it, which saves seconds and memory.
+        name: The library.
+        without: Optional dependencies of it that are not imported, which saves seconds and memory.
     """
     numba.config.CACHE_DIR = FOLDER
     hidden = [each for each in without if each not in sys.modules]
     try:
-        sys.modules.update(dict.fromkeys(hidden))  # None: Python raises ImportError without looking any further
+        sys.modules.update(dict.fromkeys(hidden))  # None: the import raises ImportError
         return importlib.import_module(name)
     finally:
         for each in hidden:
@@ -31,7 +31,7 @@ def imported(name, without=()):
 
 
 def keep(*libraries):
-    """Has numba also keep those functions of imported libraries, named here, that do not ask for it themselves."""
+    """Enable numba's cache for all compiled functions of imported libraries."""
     modules = [
         module for name, module in list(sys.modules.items()) for library in libraries if name.startswith(f"{library}.")
     ]

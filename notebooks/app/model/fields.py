@@ -1,4 +1,4 @@
-"""How the deep learning notebooks read the fields of a search, and refuse by name what they cannot use."""
+"""Read the fields of a search, and refuse invalid fields and parameters by name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ MAX_CLASSES = 1000
 
 
 def target_of(param):
-    """The field to predict.
+    """Return the field to predict.
 
     Raises:
-        ValueError: the search names none.
+        ValueError: the search has no target.
     """
     if not param.get("target_variables"):
         raise ValueError("The search names no target. Write it before the word 'from': <target> from <fields>.")
@@ -20,24 +20,24 @@ def target_of(param):
 
 
 def refuse(fields, problem):
-    """Raises when there are fields with this problem."""
+    """Raise an error if there are fields with this problem."""
     if fields:
         raise ValueError(f"Field(s) {', '.join(fields)}: {problem}")
 
 
 def arrived(df, fields):
-    """Raises when one of the fields is missing."""
+    """Raise an error if a field is missing."""
     refuse([name for name in fields if name not in df], "missing from the events that arrived.")
 
 
 def numbers(df, features):
-    """The features as float64, (rows of `df`, features).
+    """Return the features as float64 (rows, features).
 
     Raises:
-        ValueError: one of them is missing, not numeric, or has gaps.
+        ValueError: a feature is missing, not numeric, or has missing or infinite values.
     """
     arrived(df, features)
-    # A frame without rows has no dtypes to go by.
+    # An empty frame has no useful dtypes.
     texts = [name for name in features if len(df) and not pd.api.types.is_numeric_dtype(df[name])]
     refuse(texts, "not numeric. Turn them into numbers in the search, or leave them out.")
     values = df[features].to_numpy(dtype=np.float64)
@@ -47,14 +47,14 @@ def numbers(df, features):
 
 
 def yes_or_no(df, target):
-    """The target as float32: 0 or 1 for each row of `df`.
+    """Return the target as float32 (rows,): 0 or 1.
 
     Raises:
-        ValueError: it is missing, holds anything else, or only one of the two.
+        ValueError: the target is missing, has other values, or only one of the two.
     """
     arrived(df, [target])
     found = df[target].drop_duplicates().tolist()
-    if set(found) != {0, 1}:  # True is 1 and False is 0
+    if set(found) != {0, 1}:  # True == 1 and False == 0
         values = ", ".join(str(value) for value in found[:5]) + (", …" if len(found) > 5 else "")
         raise ValueError(
             f"The target '{target}' must hold both 0 and 1, or both true and false; it holds {values}. "
@@ -64,10 +64,10 @@ def yes_or_no(df, target):
 
 
 def classes_of(df, target):
-    """The different values of the target as texts, numbers or booleans, in order.
+    """Return the different values of the target (text, numbers or booleans), sorted.
 
     Raises:
-        ValueError: it is missing, has gaps, or too few or too many values.
+        ValueError: the target is missing, has missing values, or too few or too many classes.
     """
     arrived(df, [target])
     refuse([target] if df[target].isna().any() else [], "missing values. Drop these rows in the search.")
@@ -75,28 +75,28 @@ def classes_of(df, target):
     if not 2 <= len(classes) <= MAX_CLASSES:
         found = f"{len(classes)} in {len(df)} rows"
         raise ValueError(f"The target '{target}' must hold 2 to {MAX_CLASSES} different values; there are {found}.")
-    # Numbers by value, then texts by alphabet: a column of mixed kinds has no order of its own.
+    # Numbers by value, then texts: mixed columns have no order of their own.
     return sorted(classes, key=lambda value: (isinstance(value, str), value))
 
 
 def at_least(least, parameters, *names):
-    """Raises when one of the parameters of these names is below `least`."""
+    """Raise an error if one of the named parameters is below `least`."""
     for name in names:
         if parameters[name] < least:
             raise ValueError(f"{name}={parameters[name]} cannot be used: it must be {least} or more.")
 
 
 def above_zero(parameters, name):
-    """Raises when the parameter of this name is 0 or below."""
+    """Raise an error if the named parameter is 0 or below."""
     if parameters[name] <= 0:
         raise ValueError(f"{name}={parameters[name]} cannot be used: it must be above 0.")
 
 
 def widths(parameters, name):
-    """The parameter `name` as numbers: `32-16` is [32, 16].
+    """Parse the parameter `name`: `32-16` is [32, 16].
 
     Raises:
-        ValueError: it is not whole numbers from 1 on.
+        ValueError: a part is not an integer from 1.
     """
     parts = str(parameters[name]).split("-")
     if not all(part.strip().isdecimal() and int(part) for part in parts):

@@ -1,6 +1,6 @@
-"""Fields of several kinds as input of a Keras network: numbers, categories, and categories with many values.
+"""Encode fields for a Keras network: numbers, categories, and categories with many values.
 
-What is known of the fields is a dict that JSON can hold, made by `encoding` from the training rows:
+The encoding is a dict of JSON values, made by `encoding` from the training rows:
 ``{"numbers": [fields], "categories": {field: [values]}, "embedded": {field: [values]}}``.
 """
 
@@ -11,15 +11,16 @@ import numpy as np
 import pandas as pd
 from app.model.fields import arrived, numbers, refuse
 
-MAX_CATEGORIES = 1000  # columns that one field may become
-WIDEST_EMBEDDING = 50
+MAX_CATEGORIES = 1000  # columns of one field
+MAX_EMBEDDING_WIDTH = 50
 
 
 def encoding(df, numeric, categorical, embedded=()):
-    """What there is to know of the fields.
+    """Build the encoding of the fields.
 
     Raises:
-        ValueError: one of them is missing, has gaps, is not of its kind or has too many values.
+        ValueError: a field is missing, has missing values, is of another kind, or has too many
+            different values.
     """
     arrived(df, [*numeric, *categorical, *embedded])
     numbers(df, list(numeric))
@@ -34,16 +35,16 @@ def encoding(df, numeric, categorical, embedded=()):
 
 
 def by_kind(df, features):
-    """The features that are numbers, and those that are not, which are categories."""
+    """Return the numeric features, and the others, which are categories."""
     arrived(df, features)
     numeric = [name for name in features if pd.api.types.is_numeric_dtype(df[name])]
     return numeric, [name for name in features if name not in numeric]
 
 
 def encode(df, known):
-    """The network's inputs for the rows of `df`: a dict of arrays, one for each input there is.
+    """Return the network's inputs for the rows of `df`: a dict with one array per input.
 
-    A category that the training rows did not hold is zero in all columns of its field, or number 0 if embedded.
+    An unknown category is 0 in all columns of its field, or number 0 if embedded.
     """
     arrived(df, [*known["numbers"], *known["categories"], *known["embedded"]])
     x = {}
@@ -58,11 +59,14 @@ def encode(df, known):
 
 
 def joined(known):
-    """Keras' inputs for `encode`'s arrays, and one tensor of all of them; `standardise` names the layer to adapt."""
+    """Return Keras inputs for the arrays of `encode`, and the tensor that joins them.
+
+    The layer named ``standardise`` must be adapted.
+    """
     inputs, parts = {}, []
     if known["numbers"]:
         inputs["numbers"] = keras.Input((len(known["numbers"]),), dtype="float64", name="numbers")
-        # In 64-bit numbers: times in epoch seconds lose minutes as 32-bit ones.
+        # 64-bit numbers, as 32-bit ones cannot hold epoch seconds to the minute.
         parts.append(keras.layers.Normalization(dtype="float64", name="standardise")(inputs["numbers"]))
     if known["categories"]:
         width = sum(len(values) for values in known["categories"].values())
@@ -71,41 +75,41 @@ def joined(known):
     for place, values in enumerate(known["embedded"].values()):
         name = f"embedded_{place}"
         inputs[name] = keras.Input((), dtype="int32", name=name)
-        width = min(WIDEST_EMBEDDING, len(values) // 2 + 1)
+        width = min(MAX_EMBEDDING_WIDTH, len(values) // 2 + 1)
         parts.append(keras.layers.Embedding(len(values) + 1, width)(inputs[name]))
     return inputs, keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
 
 
 def adapt(network, x):
-    """Gives the network the means and deviations of the numbers."""
+    """Set the means and deviations of the numbers in the network."""
     if "numbers" in x:
         network.get_layer("standardise").adapt(x["numbers"])
 
 
 def columns_of(known):
-    """A name for each column of the numbers and the categories: `bmi`, `sex=f`, …"""
+    """Return a name for each column of the numbers and categories: `bmi`, `sex=f`, …"""
     return known["numbers"] + [f"{name}={value}" for name, values in known["categories"].items() for value in values]
 
 
 def _values(df, name):
-    """The different values of a field, in order, as texts."""
+    """Return the different values of a field as sorted texts."""
     refuse([name] if df[name].isna().any() else [], "missing values. Drop or fill these rows in the search.")
     return sorted(set(_texts(df[name])))
 
 
 def _texts(column):
-    """The values as texts. 1 and 1.0 are the same, whichever of them pandas made of this chunk of rows."""
+    """Return the values as texts, with the same text for 1 and 1.0."""
     return [
         str(int(value)) if isinstance(value, float) and value.is_integer() else str(value) for value in column.tolist()
     ]
 
 
 def _numbers_of(df, name, values):
-    """The place of each row's value among `values` from 1 on, 0 for a new one, as int32 (rows,)."""
+    """Return each row's position in `values` from 1, or 0 if unknown, as int32 (rows,)."""
     number_of = {value: number for number, value in enumerate(values, start=1)}
     return np.array([number_of.get(text, 0) for text in _texts(df[name])], dtype=np.int32)
 
 
 def _one_hot(df, name, values):
-    """A column for each of the values: 1 where a row holds it, else 0, as float32."""
+    """Return a float32 column per value: 1 in the rows that have it, else 0."""
     return (_numbers_of(df, name, values)[:, None] == np.arange(1, len(values) + 1)).astype(np.float32)

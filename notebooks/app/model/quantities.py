@@ -1,4 +1,4 @@
-"""Targets that are numbers: read from the rows, and the mean and deviation that a network learns them by."""
+"""Numeric targets: their values, and mean and deviation for standardising them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from app.model.fields import arrived, numbers
 
 
 def quantity(df, target):
-    """The target as float64 (rows,).
+    """Return the target as float64 (rows,).
 
     Raises:
-        ValueError: it is missing, not numeric, or has gaps.
+        ValueError: the target is missing, not numeric, or has missing values.
     """
     arrived(df, [target])
     return numbers(df, [target])[:, 0]
 
 
 def centre_of(values):
-    """Mean and deviation of the training rows, as [float, float]; values that are all the same have the deviation 1."""
+    """Return [mean, deviation] of the training rows; the deviation of constant values is 1."""
     return [float(values.mean()), float(values.std()) or 1.0]

@@ -1,4 +1,4 @@
-"""How good answers are, as the numbers that `fit` returns under ``metrics``."""
+"""Metrics of predictions, as `fit` returns them under ``metrics``."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from sklearn.metrics import f1_score, mean_absolute_error, r2_score, roc_auc_sco
 
 
 def of_probabilities(probability, truth):
-    """Metrics of the probabilities of 1 (rows,) against the truth (rows,), which holds both 0 and 1."""
-    said = probability > 0.5
+    """Return metrics of probabilities (rows,) for a truth (rows,) with both 0 and 1."""
+    predicted = probability > 0.5
     return {
-        "accuracy": float((said == truth).mean()),
-        "f1": float(f1_score(truth, said)),
+        "accuracy": float((predicted == truth).mean()),
+        "f1": float(f1_score(truth, predicted)),
         "roc_auc": float(roc_auc_score(truth, probability)),
         "rows": len(truth),
     }
 
 
-def of_numbers(said, truth):
-    """Metrics of predicted numbers (rows,) against the truth (rows,), in the target's own unit."""
+def of_numbers(predicted, truth):
+    """Return metrics of predicted numbers (rows,) for a truth (rows,), in the target's unit."""
     metrics = {
-        "mae": float(mean_absolute_error(truth, said)),
-        "rmse": float(root_mean_squared_error(truth, said)),
+        "mae": float(mean_absolute_error(truth, predicted)),
+        "rmse": float(root_mean_squared_error(truth, predicted)),
         "rows": len(truth),
     }
-    # The share of the spread that is explained says nothing where there is no spread.
-    return metrics | ({"r2": float(r2_score(truth, said))} if np.ptp(truth) else {})
+    # R² is undefined for a constant truth.
+    return metrics | ({"r2": float(r2_score(truth, predicted))} if np.ptp(truth) else {})

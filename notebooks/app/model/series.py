@@ -1,4 +1,4 @@
-"""Time series among the fields of a search: the field, the order of its rows, and answers for rows without it."""
+"""Time series of a search: the field, the row order, and results for rows without the field."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ TIME = "_time"
 
 
 def field_of(param):
-    """The field that holds the series: the target, or else the one feature besides `_time`.
+    """Return the field of the series: the target, or else the only feature except `_time`.
 
     Raises:
-        ValueError: there are several such features, or none.
+        ValueError: there is no such feature, or several.
     """
     if param.get("target_variables"):
         return param["target_variables"][0]
@@ -25,10 +25,12 @@ def field_of(param):
 
 
 def order_of(df):
-    """The numbers of the rows, oldest first; as they came where there is no `_time`. Splunk sends the newest first.
+    """Return the row numbers, oldest first, or as sent if there is no `_time`.
+
+    Splunk sends the newest row first.
 
     Raises:
-        ValueError: `_time` is neither numbers nor times.
+        ValueError: `_time` has values that are neither numbers nor times.
     """
     if TIME not in df:
         return np.arange(len(df))
@@ -40,25 +42,25 @@ def order_of(df):
 
 
 def as_sent(values, order):
-    """`values`, which follow `order`, in the order of the rows as they came."""
+    """Return `values`, which are in `order`, in the order of the rows as sent."""
     result = np.empty_like(values)
     result[order] = values
     return result
 
 
 def remember(df, features, answers):
-    """The `answers` (a frame, a row for each row of `df`) by the values of the features, as JSON can hold it.
+    """Return the results of the rows of `df` by the values of their features, as JSON values.
 
-    Splunk sends only the fields behind ``from`` when it applies a model. The rows of the fit are known by them.
+    On apply, Splunk sends only the fields after ``from``, by which `recall` finds the rows again.
     """
     return {"keys": _keys(df, features), "answers": {name: column.tolist() for name, column in answers.items()}}
 
 
 def recall(df, features, remembered, target):
-    """The remembered answers for the rows of `df`, as a frame.
+    """Return the remembered results for the rows of `df` as a frame.
 
     Raises:
-        ValueError: a row is none of those that were remembered, so that the target itself would be needed.
+        ValueError: a row was not remembered, so that its target would be needed.
     """
     row_of = {key: row for row, key in enumerate(remembered["keys"])}
     keys = _keys(df, features)
@@ -73,7 +75,7 @@ def recall(df, features, remembered, target):
 
 
 def _keys(df, features):
-    """A text for each row; the second of two equal rows has another one. 1 and 1.0 are the same."""
+    """Return a unique text per row, numbering equal rows, with the same text for 1 and 1.0."""
     columns = [[_text(value) for value in df[name].tolist()] for name in features]
     rows = pd.Series(["\x1f".join(row) for row in zip(*columns, strict=True)], dtype=object)
     return [f"{key}\x1f{number}" for key, number in zip(rows, rows.groupby(rows).cumcount(), strict=True)]

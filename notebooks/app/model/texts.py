@@ -1,4 +1,4 @@
-"""Texts among the fields of a search."""
+"""Text fields of a search."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from app.model.fields import arrived
 
 
 def texts(df, features):
-    """One text for each row of `df`: its fields, joined by a blank. Missing ones are empty.
+    """Return one text per row of `df`: its fields, joined by blanks; missing values are empty.
 
     Raises:
-        ValueError: one of the fields is missing.
+        ValueError: a field is missing.
     """
     arrived(df, features)
     columns = [df[name].astype(object).where(df[name].notna(), "").map(str).tolist() for name in features]

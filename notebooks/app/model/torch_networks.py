@@ -1,6 +1,6 @@
-"""What the PyTorch notebooks share: standardising, training with a report, classes, and keeping a model.
+"""PyTorch networks: standardise, train with progress, predict classes, save and load.
 
-A model is a dict: a network under ``network``, and beside it only what JSON can hold.
+A model is a dict with the network under ``network`` and otherwise only JSON values.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import pandas as pd
 import torch
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-ROWS_AT_ONCE = 10_000  # bounds the memory of an apply
+BATCH_ROWS = 10_000  # limits the memory of an apply
 
 
 class Standardise(torch.nn.Module):
-    """Standardises float64 fields (rows, fields) by the means and deviations of the training rows; gives float32.
+    """Layer: standardise float64 fields (rows, fields) by the training rows; return float32.
 
-    They are buffers, stored and loaded with the weights, and 64-bit: epoch seconds lose minutes as 32-bit numbers.
+    Means and deviations are buffers, stored and loaded with the weights. They are 64-bit, as
+    32-bit numbers cannot hold epoch seconds to the minute.
     """
 
     def __init__(self, fields):
@@ -27,7 +28,7 @@ class Standardise(torch.nn.Module):
         self.register_buffer("deviation", torch.ones(fields, dtype=torch.float64))
 
     def adapt(self, x):
-        """Takes means and deviations from the rows `x`; a field that never varies keeps the deviation 1."""
+        """Set means and deviations from the rows `x`; constant fields get deviation 1."""
         self.mean = x.mean(dim=0)
         deviation = x.std(dim=0, correction=0)
         self.deviation = torch.where(deviation > 1e-12 * self.mean.abs(), deviation, 1.0)
@@ -37,12 +38,12 @@ class Standardise(torch.nn.Module):
 
 
 def on_device(array):
-    """A copy of the array as a tensor where the network is."""
+    """Copy the array to a tensor on the device of the networks."""
     return torch.tensor(array, device=DEVICE)
 
 
 def train(network, x, y, optimizer, loss_of, epochs, batch_size, seed):
-    """Trains over shuffled batches; prints the loss ten times on the way; returns the mean loss of each epoch."""
+    """Train on shuffled batches; print the loss ten times; return the mean loss of each epoch."""
     shuffle = torch.Generator().manual_seed(seed)
     history = []
     network.train()
@@ -67,21 +68,21 @@ def _epoch(network, x, y, optimizer, loss_of, batches):
 
 
 def answers(network, x):
-    """The network's scores for the rows of `x`, as float64 on the CPU."""
+    """Return the network's scores for the rows of `x`, as float64 on the CPU."""
     network.eval()
     with torch.inference_mode():
-        parts = [network(part).double().cpu() for part in x.split(ROWS_AT_ONCE)]
+        parts = [network(part).double().cpu() for part in x.split(BATCH_ROWS)]
     return torch.cat(parts)
 
 
 def class_numbers(df, target, classes):
-    """The target as the position of each row's value among the classes, on the device."""
+    """Return the class number of each row as a tensor on the device."""
     number_of = {name: number for number, name in enumerate(classes)}
     return on_device(df[target].map(number_of).to_numpy(dtype=np.int64))
 
 
 def class_frame(scores, classes, column):
-    """The likeliest class of each row under the name `column`, then `probability_<class>` for each class."""
+    """Return the most probable class in `column`, then `probability_<class>` for each class."""
     probabilities = torch.softmax(scores, dim=1).numpy()
     results = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in classes])
     results.insert(0, column, [classes[number] for number in probabilities.argmax(axis=1)])
@@ -89,7 +90,7 @@ def class_frame(scores, classes, column):
 
 
 def save(model, path):
-    """Writes `<path>.pt` (the weights, in PyTorch's own format) and `<path>.json` (the rest). Nothing is pickled."""
+    """Write `<path>.pt` (the weights, without pickle) and `<path>.json` (the rest)."""
     rest = {key: value for key, value in model.items() if key != "network"}
     with open(path + ".json", "w", encoding="utf-8") as file:
         json.dump(rest, file)
@@ -97,7 +98,7 @@ def save(model, path):
 
 
 def load(path, network_for):
-    """The model that `save` wrote, with the weights in the network that `network_for` makes for it."""
+    """Load the model that `save` wrote; `network_for(model)` creates the untrained network."""
     with open(path + ".json", encoding="utf-8") as file:
         model = json.load(file)
     model["network"] = network_for(model)
@@ -107,5 +108,5 @@ def load(path, network_for):
 
 
 def about(model):
-    """The model as JSON can hold it, with the network as text."""
+    """Return the model as JSON values, with the network as text."""
     return model | {"network": str(model["network"]), "device": str(DEVICE)}

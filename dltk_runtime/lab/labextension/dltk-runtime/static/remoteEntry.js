@@ -1,18 +1,18 @@
-/* JupyterLab's side of dltk_runtime.lab.extension, written as it is loaded: there is nothing to build.
+/* Browser side of dltk_runtime.lab.extension. JupyterLab loads this file as it is; there is no build step.
  *
- * A prebuilt extension is a container of webpack's module federation: JupyterLab calls `init` with the
- * modules it shares, then `get('./extension')` for the plugins.
+ * A prebuilt extension is a container of webpack's module federation: JupyterLab calls `init` with its
+ * shared modules, then `get('./extension')` for the plugins.
  */
 (() => {
   let shared;
 
-  /** A module that JupyterLab shares, in the version that it uses itself. */
+  /** Load a module that JupyterLab shares, in JupyterLab's own version. */
   const load = async name => (await Object.values(shared[name])[0].get())();
 
   const plugin = {
     id: 'dltk-runtime:plugin',
     autoStart: true,
-    description: 'Shows what a saved notebook means as an algorithm, and makes new ones from templates.'
+    description: 'Reviews saved notebooks as algorithms, and creates notebooks from templates.'
   };
 
   const makePlugin = async () => {
@@ -22,7 +22,7 @@
     const { Dialog, InputDialog, Notification, showDialog } = apputils;
     const settings = services.ServerConnection.makeSettings();
 
-    /** The server's answer to a request below /dltk, as JSON. */
+    /** Send a request below /dltk and return the JSON of the answer. */
     const ask = async (path, init = {}) => {
       const url = coreutils.URLExt.join(settings.baseUrl, 'dltk', path);
       const response = await services.ServerConnection.makeRequest(url, init, settings);
@@ -33,15 +33,15 @@
       return answer;
     };
 
-    const shown = new Map(); // by path: the notification of the last save
+    const shown = new Map(); // path -> notification of the last save
 
-    /** Say what the save of a notebook means for searches. */
-    const tell = async path => {
+    /** Show the review of a saved notebook. */
+    const showReview = async path => {
       const review = await ask(`review?path=${encodeURIComponent(path)}`);
       Notification.dismiss(shown.get(path));
       shown.delete(path);
       if (!review.algorithm) {
-        return; // a notebook that is none, and does not begin to be one
+        return; // not an algorithm
       }
       const [type, autoClose] = review.problems.length ? ['error', false] : review.hints.length ? ['warning', 15000] : ['success', 3000];
       const all = () => showDialog({ title: path, body: review.text, buttons: [Dialog.okButton()] });
@@ -55,13 +55,13 @@
       tracker.widgetAdded.connect((_, panel) => {
         panel.context.saveState.connect((context, state) => {
           if (state === 'completed') {
-            tell(context.path).catch(error => console.error('dltk-runtime:', error));
+            showReview(context.path).catch(error => console.error('dltk-runtime:', error));
           }
         });
       });
       app.commands.addCommand('dltk:new', {
         label: args => `Algorithm (${args.template})`,
-        caption: 'A notebook that Splunk can fit and apply at once',
+        caption: 'A notebook that works with fit and apply in Splunk',
         execute: async args => {
           const { value } = await InputDialog.getText({ title: 'Name of the algorithm', placeholder: 'my_algorithm' });
           if (!value) {

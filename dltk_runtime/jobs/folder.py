@@ -1,0 +1,111 @@
+"""The folder of one job.
+
+::
+
+    jobs/20260131T120000.000000Z-0a1b2c3d/
+        job.json        the record, replaced as a whole at each change
+        log             what the job's code printed
+        metrics.jsonl   the metrics of each step
+        cancel          empty; exists once the job's end was requested
+        claim           locked by the server that runs an asynchronous job
+        meta.json, data.json or data.csv        what an asynchronous job needs, until it ends
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from dltk_runtime.files import atomic
+from dltk_runtime.jobs import output
+from dltk_runtime.jobs.output import JobLog
+from dltk_runtime.jobs.record import JobRecord
+from dltk_runtime.jobs.submission import Claim, Submission
+
+RECORD = "job.json"
+LOG = "log"
+CANCEL = "cancel"
+
+
+class JobFolder:
+    """Implements `job.JobPlace` by files."""
+
+    def __init__(self, path: Path, log_bytes: int, claim: Claim | None) -> None:
+        self._path = path
+        self._claim = claim
+        self._log = JobLog(path / LOG, log_bytes)
+
+    @classmethod
+    def create(cls, path: Path, record: JobRecord, submission: Submission | None, log_bytes: int) -> Self:
+        """Make the folder of a new job; an asynchronous one is claimed.
+
+        Raises:
+            NotStored: it cannot be written; then there is no folder.
+        """
+        try:
+            path.mkdir(parents=True)
+            claim = None
+            if submission is not None:
+                claim = Claim.take(path, 0)
+                submission.write(path)
+            save(path, record)
+            return cls(path, log_bytes, claim)
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)
+            raise atomic.not_stored("The record of a job", path, error) from error
+
+    def save(self, record: JobRecord) -> None:
+        save(self._path, record)
+
+    def touch(self) -> None:
+        with suppress(OSError):
+            os.utime(self._path / RECORD)
+
+    def add_metrics(self, step: float, metrics: Mapping[str, float]) -> None:
+        output.add_metrics(self._path, step, metrics)
+
+    def write_log(self, text: bytes) -> None:
+        self._log.write(text)
+
+    def close_log(self) -> None:
+        self._log.close()
+
+    def remove_submission(self) -> None:
+        Submission.remove(self._path)
+
+    def release(self) -> None:
+        if self._claim is not None:
+            self._claim.drop()
+
+
+def save(path: Path, record: JobRecord) -> None:
+    """Replace the record in a job's folder; `sync` makes it outlive a power failure.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    atomic.write(path / RECORD, atomic.to_json(record), durable=False)
+
+
+def sync(path: Path) -> None:
+    """Make the record in a job's folder outlive a power failure, if it still exists."""
+    with suppress(OSError):
+        atomic.sync(path / RECORD)
+
+
+def read(path: Path) -> tuple[JobRecord, float] | None:
+    """Return the record in a job's folder and when it was touched (seconds since the epoch).
+
+    None when there is none that can be read.
+    """
+    file = path / RECORD
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=JobRecord), file.stat().st_mtime
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,38 @@
+"""Rows on their way: bytes that the server passes on and never parses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Buffer(Protocol):
+    """Bytes that are written once, from front to end, and that a worker can read without a copy."""
+
+    def __len__(self) -> int: ...
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Append `data`."""
+        ...
+
+    def view(self) -> memoryview:
+        """Return the bytes written so far, not copied."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Rows as CSV (UTF-8): the text itself or, when `escaped`, the JSON string literal that holds it."""
+
+    data: bytes | memoryview | Buffer
+    escaped: bool
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def view(self) -> memoryview:
+        """Return the bytes, not copied."""
+        return memoryview(self.data) if isinstance(self.data, bytes | memoryview) else self.data.view()
+
+
+NO_ROWS = Payload(b"", escaped=False)

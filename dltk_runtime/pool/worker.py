@@ -1,0 +1,91 @@
+"""What the pool hands out: a worker as the rest of the server sees it, wherever its process runs.
+
+Messages go in, messages come out; what happens meanwhile goes to a `Listener`. File descriptors, memory files and
+process ids belong to an implementation (`local.LocalWorker`) and appear nowhere above `pool/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from dltk_runtime.payload import NO_ROWS, Buffer, Payload
+from dltk_runtime.worker.messages import Answered, Counts, FromWorker, Progress
+
+Answer = tuple[FromWorker, Payload]
+
+
+def discard(_: object) -> None:
+    """Ignore an event of a worker: the default of each callback of a `Listener`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Callbacks for what a worker reports while it runs. None of them may block or raise."""
+
+    output: Callable[[bytes], object] = discard  # printed text, in pieces of any length
+    phase: Callable[[str], object] = discard  # name of the phase that begins
+    progress: Callable[[Progress], object] = discard  # of a fit
+    counts: Callable[[Counts], object] = discard  # rows of applies, by the bins of the features' baselines
+
+
+SILENT = Listener()
+
+
+class ReadAhead(Protocol):
+    """Rows that a worker parses while they arrive. No lease: the worker serves other calls in between."""
+
+    def grown(self) -> None:
+        """Note that the buffer of the rows has more of them."""
+        ...
+
+    def number_for(self, worker: Worker) -> int:
+        """Return the number under which `worker` has read the rows, for `messages.Apply.ahead`; 0 if it has not."""
+        ...
+
+    def close(self) -> None:
+        """End it: the worker has received the apply for these rows, or the rows are no longer needed."""
+        ...
+
+
+class Worker(Protocol):
+    """A process that runs notebook code. One call at a time."""
+
+    @property
+    def device(self) -> str:
+        """The one GPU that it may use, as CUDA names it; empty where there is no choice."""
+        ...
+
+    @property
+    def phases(self) -> Mapping[str, float]:
+        """Seconds of each phase of the last call, in the order in which they began."""
+        ...
+
+    def listen(self, listener: Listener) -> None:
+        """Send to `listener` what happens from now on; earlier output still goes to the listener before."""
+        ...
+
+    async def call(self, message: Answered, rows: Payload = NO_ROWS, *, deadline: float, setting: str) -> Answer:
+        """Send a request and wait for its answer.
+
+        An error about missing GPU memory says which processes hold it.
+
+        Args:
+            message: the request.
+            rows: the rows that belong to it.
+            deadline: time of `time.monotonic` at which the worker is ended.
+            setting: the variable that sets the deadline, for the error's text.
+
+        Raises:
+            WorkerDied: the worker ended, or was ended at its deadline, before it answered.
+        """
+        ...
+
+    def read_ahead(self, rows: Buffer, expected: int) -> ReadAhead | None:
+        """Start to parse rows that still arrive, about `expected` bytes in all; None when it cannot."""
+        ...
+
+    async def end(self, cause: str = "") -> None:
+        """End the process and everything it started; a running call fails with `cause`."""
+        ...

@@ -1,0 +1,58 @@
+"""The names behind which secrets are expected. One module for the three places that look for them.
+
+| where                      | how a name is compared                               |
+|----------------------------|------------------------------------------------------|
+| variables of the server    | a word of `VARIABLE_WORDS` anywhere in the name      |
+| parameters of a search     | the name ends with one of `PARAMETER_ENDINGS`        |
+| `meta` of a request        | the name is Splunk's session key (protocol 1.1)      |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dltk_runtime.errors import BodyInvalid
+
+# Headers too: splunk-opentelemetry puts its token into OTEL_EXPORTER_OTLP_HEADERS.
+VARIABLE_WORDS = ("token", "passw", "secret", "credential", "key", "llm_config", "headers")
+# Compared without underscores and dashes.
+PARAMETER_ENDINGS = ("sessionkey", "authorization", "token", "password", "passwd", "secret", "apikey")
+MAX_META_DEPTH = 100  # levels of objects and lists in `meta`; Splunk sends four
+_VARIABLE = re.compile("|".join(VARIABLE_WORDS), re.IGNORECASE)
+_SESSION_KEY = re.compile("session_?key", re.IGNORECASE)
+
+
+def variables_without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables whose names do not announce a secret."""
+    return {name: value for name, value in environ.items() if not _VARIABLE.search(name)}
+
+
+def parameters_without_secrets(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters whose keys do not announce a secret; only these are written to disk."""
+    return {key: value for key, value in parameters.items() if not _is_secret_parameter(key)}
+
+
+def meta_without_session_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `meta` without Splunk's session keys, at any level.
+
+    Raises:
+        BodyInvalid: it is nested deeper than `MAX_META_DEPTH`.
+    """
+    return {key: _cleaned(value, 1) for key, value in meta.items() if not _SESSION_KEY.fullmatch(key)}
+
+
+def _is_secret_parameter(key: str) -> bool:
+    return key.lower().replace("_", "").replace("-", "").endswith(PARAMETER_ENDINGS)
+
+
+def _cleaned(value: Any, depth: int) -> Any:
+    if depth > MAX_META_DEPTH:
+        raise BodyInvalid(f"'meta' is nested more than {MAX_META_DEPTH} levels deep.")
+    if isinstance(value, dict):
+        kept = {key: each for key, each in value.items() if not _SESSION_KEY.fullmatch(key)}
+        return {key: each if type(each) is str else _cleaned(each, depth + 1) for key, each in kept.items()}
+    if isinstance(value, list):
+        return [each if type(each) is str else _cleaned(each, depth + 1) for each in value]
+    return value

@@ -1,0 +1,150 @@
+"""Splunk's wire format (protocol 1): requests in, answers out. Used by Splunk's routes alone.
+
+`data` is taken over as the bytes of its JSON string and never decoded here; `meta` is small.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from dltk_runtime.apply.apply import Applied
+from dltk_runtime.call import Meta, Request
+from dltk_runtime.errors import APPLY_DONE, NOT_APPLIED, NOT_FITTED, BodyInvalid, DltkError
+from dltk_runtime.fit.queue import Submitted
+from dltk_runtime.fit.train import Trained
+from dltk_runtime.payload import Payload
+from dltk_runtime.service.stage import Staged
+from dltk_runtime.service.status import Status
+
+OPENINGS = {"/fit": NOT_FITTED, "/apply": NOT_APPLIED}  # of errors that have none of their own
+TEXT_REQUIRED = "'data' must be a text: the rows as CSV."
+
+Pieces = list[bytes | memoryview]
+Answer = Applied | Trained | Submitted | Staged | Status
+
+
+class _Body(msgspec.Struct):
+    data: msgspec.Raw
+    meta: Meta
+
+
+_body = msgspec.json.Decoder(_Body)
+
+
+# ---------------------------------------------------------------- requests
+
+
+def decode(body: bytes | bytearray) -> Request:
+    """Decode the request in a body.
+
+    Raises:
+        BodyInvalid: naming the first entry that is not as Splunk sends it.
+    """
+    data, meta = _parse(body)
+    return Request.of(Payload(data, escaped=True), meta)
+
+
+def _parse(body: bytes | bytearray) -> tuple[memoryview, Meta]:
+    """Return `data` as the JSON string literal that it is in the body, not copied, and `meta`."""
+    try:
+        parsed = _body.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _parse_leniently(body)
+    data = memoryview(parsed.data)
+    if data[0] != ord('"'):
+        raise BodyInvalid(TEXT_REQUIRED)
+    return data, parsed.meta
+
+
+def _parse_leniently(body: bytes | bytearray) -> tuple[memoryview, Meta]:
+    """Parse with Python's json, which accepts NaN, a byte order mark and lone surrogates."""
+    try:
+        parsed = json.loads(body.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise BodyInvalid(f"The body is not UTF-8 from byte {error.start} on.") from error
+    except RecursionError as error:
+        raise BodyInvalid("The body is no JSON that can be read: it is nested too deeply.") from error
+    except ValueError as error:
+        raise BodyInvalid(f"The body is no JSON: {error}.") from error
+    if not isinstance(parsed, dict):
+        raise BodyInvalid("The body must be a JSON object with 'data' and 'meta'.")
+    if missing := [key for key in ("data", "meta") if key not in parsed]:
+        raise BodyInvalid(f"The body lacks {' and '.join(map(repr, missing))}.")
+    if not isinstance(parsed["data"], str):
+        raise BodyInvalid(TEXT_REQUIRED)
+    if not isinstance(parsed["meta"], dict):
+        raise BodyInvalid("'meta' must be an object.")
+    return memoryview(json.dumps(parsed["data"]).encode()), parsed["meta"]
+
+
+# ---------------------------------------------------------------- answers
+
+
+def answered(route: str, answer: Answer) -> Pieces:
+    """Encode what a fit or an apply answers."""
+    match answer:
+        case Applied():
+            return _json("success", ". WARNING: ".join([APPLY_DONE, *answer.warnings]), answer.results)
+        case Trained():
+            return _json("success", answer.text, answer.results)
+        case Submitted():
+            return _json("submitted", _submitted(answer))
+        case Staged():
+            return _json("staged", _staged(answer))
+        case Status():
+            return _json("success", f"{route} done successfully", answer.results)
+
+
+def failed(route: str, error: DltkError) -> Pieces:
+    """Encode a failure, with the opening that people look for: ``/fit: ERROR: unable to …``."""
+    return _json("error", failure(route, error.opening, error.sentence))
+
+
+def fault(route: str, call: str) -> Pieces:
+    """Encode a fault of the runtime itself, in the call with this id."""
+    sentence = f"There is a fault in the runtime; the container's log has the traceback of request {call}."
+    return _json("error", failure(route, "", sentence))
+
+
+def failure(route: str, opening: str, sentence: str) -> str:
+    """Return the message of a failure; without an `opening` the route's own is used."""
+    return f"{route}: ERROR: {opening or OPENINGS[route]}. {sentence}"
+
+
+def summary(fields: Mapping[str, Any]) -> bytes:
+    """Encode the body of ``/summary``: a JSON string that itself holds JSON."""
+    return msgspec.json.encode(msgspec.json.encode(fields).decode())
+
+
+def _submitted(submitted: Submitted) -> str:
+    known = submitted.known_state
+    state = f"was submitted before and is {known}" if known else "is queued"
+    return (
+        f"/fit submitted: job {submitted.job} {state}. Follow it with 'dltk jobs watch {submitted.job}'; "
+        f"'| apply {submitted.name.model}' works as soon as the model has a version."
+    )
+
+
+def _staged(staged: Staged) -> str:
+    aside = staged.moved_aside
+    note = f" The files that were there are now {' and '.join(aside)}." if aside else ""
+    return f"Model data staged successfully in {staged.csv} - no model was built yet.{note}"
+
+
+def _json(status: str, message: str, results: Payload | None = None) -> Pieces:
+    """Return the pieces of the JSON answer; large results are not copied."""
+    opening = b'{"status":' + msgspec.json.encode(status) + b',"message":' + _text(message)
+    return [opening + b"}"] if results is None else [opening + b',"results":', _literal(results), b"}"]
+
+
+def _literal(results: Payload) -> memoryview:
+    """Return results as a JSON string literal."""
+    return results.view() if results.escaped else memoryview(msgspec.json.encode(str(results.view(), "utf-8")))
+
+
+def _text(message: str) -> bytes:
+    return msgspec.json.encode(message.encode("utf-8", "replace").decode())

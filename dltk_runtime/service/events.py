@@ -1,0 +1,81 @@
+"""What the server reports to Splunk's event collector: states of jobs, promotions, drift, errors."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from dltk_runtime.apply.drift import Level
+from dltk_runtime.fit.promotion import Decision
+from dltk_runtime.jobs.record import JobRecord
+from dltk_runtime.names import VersionId
+from dltk_runtime.splunk.events import Events
+from dltk_runtime.store.store import Version
+
+
+class EventReporter:
+    """Sends events to Splunk, where there is a collector; no call waits for it."""
+
+    def __init__(self, events: Events | None) -> None:
+        self.events = events
+
+    async def start(self) -> None:
+        """Start to send what is on disk."""
+        if self.events:
+            await asyncio.to_thread(self.events.start)
+
+    async def close(self) -> None:
+        """Send what can be sent at once; the rest stays on disk."""
+        if self.events:
+            await asyncio.to_thread(self.events.close)
+
+    def send(self, kind: str, **facts: Any) -> None:
+        """Queue an event."""
+        if self.events:
+            self.events.put(kind, **facts)
+
+    def job(self, record: JobRecord) -> None:
+        """Queue an event: a job has a new state."""
+        if self.events:
+            self.events.put("job", **facts_of(record))
+
+    def promoted(self, version: Version, how: str, *, current: bool = True, **facts: Any) -> None:
+        """Queue an event: a version is current now, or was refused that."""
+        name = version.name
+        facts = {"algorithm": name.algorithm, "model": name.model, "version": version.number, "how": how, **facts}
+        self.send("promotion", current=current, **facts)
+
+    def decided(self, version: Version, decision: Decision, job: str) -> None:
+        """Queue an event: a fit's version was promoted or kept back."""
+        self.promoted(version, "fit", current=decision.current, job=job, message=decision.text)
+
+    def drifts(self, version: VersionId, level: Level, rows: int) -> None:
+        """Queue an event: a feature began to drift, over the last `rows` rows."""
+        facts = {"algorithm": version.algorithm, "model": version.model, "version": version.number, "rows": rows}
+        self.send("drift", feature=level.feature, index=round(level.index, 4), unseen=round(level.unseen, 4), **facts)
+
+
+def facts_of(record: JobRecord) -> dict[str, Any]:
+    """Return what an event says of a job: no parameters, no printed text, no traceback."""
+    facts = {
+        "job": record.id,
+        "algorithm": record.algorithm,
+        "model": record.model,
+        "state": record.state,
+        "request": record.request,
+        "rows": record.rows,
+        "version": record.version,
+        "promoted": record.promoted if record.state.ended else None,
+        "metrics": record.metrics or None,
+        "seconds": _seconds(record),
+        "message": record.message or None,
+        "error": record.error.sentence if record.error else None,
+        "coordinates": (record.error.coordinates or None) if record.error else None,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _seconds(record: JobRecord) -> float | None:
+    if record.started is None or record.ended is None:
+        return None
+    return round((record.ended - record.started).total_seconds(), 3)

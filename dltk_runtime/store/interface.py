@@ -1,0 +1,230 @@
+"""The interface between the model store's rules and the place that keeps versions.
+
+::
+
+    fit, apply, service, commands ──> ModelStore      store.py: which version serves, which may go
+                                          │
+                                  Store, Version, Reservation                       this file
+                                          │
+                                      FileStore       file_store.py: folders on a volume
+
+A second place (an object store) implements these three protocols and nothing else: folders,
+`mkdir` and `rename` are details of one implementation. Workers run notebook code, which reads and
+writes local files; a `Location` says where.
+
+Every operation may be called from any thread, and by several processes and machines at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.store.manifest import Facts, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a worker on this machine finds, or writes, the files of a version.
+
+    The paths are local to the machine that asked for them. All fields but `load_name` are empty
+    for version 0.
+    """
+
+    load_name: str  # argument of the notebook's `save` and `load`, relative to the models' folder
+    folder: str = ""
+    code: str = ""  # file with the packed sources that the fit ran
+    kept_model: str = ""  # file for a model that `save` did not store; empty without one
+
+
+class Version(Protocol):
+    """A handle for a version of a model: only its methods read.
+
+    Number 0 stands for files that no fit has committed: those of an old volume, if any.
+    """
+
+    @property
+    def id(self) -> VersionId: ...
+
+    @property
+    def name(self) -> ModelName: ...
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def where(self) -> str:
+        """Return the place of the version as text for people: a folder or an address."""
+
+    def manifest(self) -> Manifest:
+        """Return the version's manifest; cheap, since an unchanged one is parsed once.
+
+        Raises:
+            VersionUnknown: it was removed, was never committed, or is version 0.
+            StoreDamaged: its manifest cannot be read.
+        """
+
+    def code(self) -> bytes:
+        """Return the sources that the fit ran, as `notebook.source.pack` wrote them.
+
+        Raises:
+            StoreDamaged: they cannot be read.
+        """
+
+    def description(self) -> bytes:
+        """Return JSON ``{"model": str(model), "model_summary": …}``, made right after the fit.
+
+        Raises:
+            StoreDamaged: it cannot be read.
+        """
+
+    def location(self) -> Location:
+        """Return where a worker on this machine finds the files, fetching them if need be.
+
+        Raises:
+            VersionUnknown, StoreDamaged: as `manifest`, except for version 0.
+        """
+
+    def verify(self, *, hashes: bool = False) -> None:
+        """Compare the files with the manifest: their sizes, and with `hashes` their contents.
+
+        Raises:
+            VersionUnknown: it was removed.
+            StoreDamaged: a file is missing or has changed; names the first one.
+        """
+
+
+class Reservation(Protocol):
+    """A version number for one fit, as a context: left without `commit`, its files are removed."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def location(self) -> Location:
+        """Where the fit's worker writes: an empty folder, and the path for a kept model."""
+
+    def touch(self) -> None:
+        """Mark the fit as running; `sweep` removes what was not marked for a day. Never raises."""
+
+    def commit(self, facts: Facts, code: bytes, description: bytes) -> Version:
+        """Store the files of `location`, `code` and `description`, then the manifest.
+
+        Each is durable before the next. The version exists from the moment its manifest does, and
+        is undecided: `Store.remove` leaves it until its fit has promoted it or kept it back, at
+        most for a day.
+
+        Raises:
+            NotStored: no space or no permission; then nothing was committed.
+        """
+
+    def abandon(self) -> None:
+        """Remove the files unless they were committed. Never raises: `sweep` removes the rest."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+class Store(Protocol):
+    """Keeps the versions of all models, and for each model a pointer: its current number."""
+
+    def where(self, name: ModelName) -> str:
+        """Return the place of a model's versions as text for people."""
+
+    # ------------------------------------------------------------ read
+
+    def names(self, model: str | None = None) -> Iterable[ModelName]:
+        """Return the models that may have versions, sorted; only those called `model`, if given.
+
+        A model whose versions were all removed may be among them.
+        """
+
+    def committed(self, name: ModelName) -> list[int]:
+        """Return the numbers of the committed versions, ascending.
+
+        Includes every commit that returned before the call.
+        """
+
+    def version(self, version_id: VersionId) -> Version:
+        """Return a handle for the version, whether it exists or not. Reads nothing."""
+
+    def current(self, name: ModelName) -> int | None:
+        """Return the number in the pointer; None when it has none. Called before every apply.
+
+        Raises:
+            StoreDamaged: the pointer cannot be read.
+        """
+
+    def legacy_time(self, name: ModelName) -> float | None:
+        """Return when the model's files of an old volume changed last; None without any.
+
+        In seconds since the epoch. These are the files that a DSDL container saved as
+        ``<algorithm>_<model>…`` in the models' folder.
+        """
+
+    # ------------------------------------------------------------ write
+
+    def reserve(self, name: ModelName) -> Reservation:
+        """Reserve the next number: no two calls ever get the same one, on whatever machines.
+
+        The numbers of versions that were removed are not given out again.
+
+        Raises:
+            NotStored: it cannot be written.
+        """
+
+    def promote(self, version_id: VersionId) -> None:
+        """Set the pointer to this number. Of several calls at once, one is the last and wins.
+
+        On return the version is complete, also if another process removes it at the same time:
+        either that removal is undone, or this call raises and sets the pointer back to the number
+        it had before. Number 0 is not checked.
+
+        Raises:
+            VersionUnknown, StoreDamaged: the version is not complete.
+            NotStored: the pointer cannot be written.
+        """
+
+    def keep_back(self, version_id: VersionId, fallback: int) -> None:
+        """Record that the fit of this version does not promote it.
+
+        A pointer without a number is set to `fallback`; of several calls at once, one sets it.
+
+        Raises:
+            NotStored: the pointer cannot be written.
+        """
+
+    def note(self, version_id: VersionId, notice: str) -> None:
+        """Add a notice to the manifest, which is replaced as a whole. Only the fit calls this.
+
+        Raises:
+            VersionUnknown: it was removed.
+            StoreDamaged: the manifest cannot be read.
+            NotStored: the manifest cannot be written.
+        """
+
+    def remove(self, version_id: VersionId) -> bool:
+        """Remove a version, in one step for readers; return whether this call removed it.
+
+        One that is current or undecided stays.
+        """
+
+    def delete(self, name: ModelName) -> None:
+        """Remove the pointer, then every committed version. Files of an old volume stay.
+
+        Raises:
+            NotStored: something cannot be removed.
+        """
+
+    def sweep(self, older_than: float) -> list[str]:
+        """Remove what killed processes left; return what was removed, as text for people.
+
+        That is: half-removed versions, reservations without a commit, and temporary files that
+        nothing has changed for `older_than` seconds.
+        """

@@ -1,0 +1,243 @@
+"""The requests of one worker: each is a method that runs it phase by phase (protocol 1.4)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from dltk_runtime.errors import NotStaged
+from dltk_runtime.notebook import parameters
+from dltk_runtime.notebook.algorithm import Algorithm
+from dltk_runtime.paths import Paths
+from dltk_runtime.payload import Payload
+from dltk_runtime.tables import table
+from dltk_runtime.tables.feature import Feature
+from dltk_runtime.worker import describe, features
+from dltk_runtime.worker.baselines import Tally
+from dltk_runtime.worker.code import LoadedCode
+from dltk_runtime.worker.failure import PhaseFailed
+from dltk_runtime.worker.fit import Meta, ModelFit, Target
+from dltk_runtime.worker.holdout import held_out, scores
+from dltk_runtime.worker.messages import (
+    Applied,
+    Apply,
+    Code,
+    Counts,
+    Described,
+    Entered,
+    ErrorReport,
+    Fit,
+    Fitted,
+    Load,
+    Loaded,
+    Saved,
+    Score,
+    Scored,
+    Stage,
+    Staged,
+)
+from dltk_runtime.worker.model import Pristine, own_copy, read_pickle
+from dltk_runtime.worker.phase import Phases
+from dltk_runtime.worker.read_ahead import Reader
+
+Blob = bytes | memoryview
+
+
+class Handler:
+    """Handles the requests for one algorithm; holds its code, its model and counts of rows.
+
+    A method that runs a request raises `PhaseFailed` if the notebook or the request is at fault.
+    """
+
+    def __init__(self, paths: Paths, send: Callable[[Entered | Code | Saved], None], reader: Reader) -> None:
+        self._send = send
+        self._reader = reader
+        self._code = LoadedCode(paths, send)
+        self._phases = Phases(send, self._code.place)
+        self._model: Any = None
+        self._shown: Any = None  # the model after the last apply
+        self._pristine: Pristine | None = None
+        self._tally = Tally(())
+        self._uncounted: pd.DataFrame | None = None  # the rows of the last apply
+        self._targets: tuple[str, ...] = ()
+        self._features: tuple[Feature, ...] = ()
+
+    # ------------------------------------------------------------ requests
+
+    def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, bytes]:
+        """Fit and save a model, apply it to the same rows, and describe it, as `ModelFit` says."""
+        meta: Meta = json.loads(request.meta)
+        fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
+        algorithm = self._load_code(request.algorithm, kept=None)
+        with self._phases.failing("parameters"):
+            parameters.refuse(
+                algorithm.name, parameters.add_parameters(meta, algorithm.parameters), algorithm.parameters
+            )
+        model = fit.init(algorithm.init, algorithm.summary)
+        fit.fit(algorithm.fit, model)
+        fit.save(algorithm.save, model, Target(request.load_name, request.folder, request.kept_model))
+        self._send(Saved(msgspec.structs.replace(fit.fitted, code=self._code.packed())))
+        apply_error, results = None, b""
+        try:
+            results, _ = self._encode(fit.apply(algorithm.apply), request.version_column)
+        except PhaseFailed as failure:
+            apply_error = failure.report
+        fit.describe(algorithm.summary)
+        return msgspec.structs.replace(fit.fitted, code=self._code.packed(), apply_error=apply_error), results
+
+    def load(self, request: Load) -> Loaded:
+        """Load the model with the notebook's code, or with the version's if that fails."""
+        self._targets, self._features = request.targets, request.features
+        self._tally = Tally(request.features)
+        try:
+            self._load_model(request, kept=None)
+            notice = ""
+        except PhaseFailed as failure:
+            if not request.code:
+                raise
+            self._load_with_kept_code(request, failure)
+            notice = str(failure.report)
+        self._pristine = Pristine(self._model)
+        return Loaded(states=tuple(self._code.states), notice=notice)
+
+    def apply(self, request: Apply, sent: Payload) -> tuple[Applied, bytes]:
+        """Apply the loaded model to the rows of the request."""
+        meta, notices = self._meta_of_apply(request.meta)
+        frame, in_vain = self._rows_of_apply(request, sent)
+        rows, self._uncounted = len(frame), frame.copy(deep=False)  # copied on write
+        lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
+        if lacking and request.refuse_missing:
+            raise PhaseFailed(ErrorReport("apply", lacking))
+        algorithm, self._shown = self._loaded(), own_copy(self._model)
+        try:
+            result = self._phases.call("apply", algorithm.apply, self._shown, frame, meta)
+            results, result_rows = self._encode(result, request.version_column)
+        except PhaseFailed as failure:
+            raise failure.led_by(lacking) from failure
+        return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed))), in_vain), results
+
+    def score(self, request: Score, sent: Payload) -> Scored:
+        """Compute the loaded model's metrics on the rows that the fit did not see."""
+        meta, _ = self._meta_of_apply(request.meta)
+        frame = self._decode(sent)
+        mask = held_out(frame, features.feature_names(meta, frame), request.holdout)
+        rows = frame[mask].reset_index(drop=True)
+        algorithm = self._loaded()
+        result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
+        with self._phases.entered("score", function="apply"):
+            predicted = table.to_frame(result).iloc[:, 0].reset_index(drop=True)
+            return Scored(rows=len(rows), metrics=scores(predicted, rows[request.target]))
+
+    def stage(self, request: Stage, sent: Payload) -> Staged:
+        """Write the rows to the file that the request names, once they are known to be a frame."""
+        with self._phases.entered("decode"):
+            csv = bytes(_csv(sent))
+            rows = len(table.read(csv))
+        with self._phases.entered("stage"):
+            try:
+                Path(request.csv).write_bytes(csv)
+            except OSError as error:
+                raise NotStaged(Path(request.csv).parent, error) from error
+        return Staged(rows=rows)
+
+    def describe(self) -> Described:
+        """Describe the model as the last apply left it."""
+        shown = self._model if self._shown is None else self._shown
+        description, _ = describe.described(shown, self._loaded().summary, self._phases.call)
+        return Described(description)
+
+    # ------------------------------------------------------------ between requests
+
+    def restore(self) -> None:
+        """Undo what an apply changed in the model; call it once the answer is sent."""
+        if self._pristine is not None:
+            self._model = self._pristine.restored(self._model)
+
+    @property
+    def counted(self) -> int:
+        """The number of rows that were counted since the last `counts`."""
+        return self._tally.rows
+
+    def count(self) -> None:
+        """Count the rows of the last apply, once; call it when the answer is sent."""
+        frame, self._uncounted = self._uncounted, None
+        if frame is not None:
+            self._tally.add(frame)
+
+    def counts(self) -> Counts:
+        """Return the distribution of the rows counted since the last call."""
+        return Counts(*self._tally.take())
+
+    # ------------------------------------------------------------ phases
+
+    def _meta_of_apply(self, text: bytes) -> tuple[Meta, tuple[str, ...]]:
+        """Decode the `meta` of an apply; returns warnings of invalid parameters, too.
+
+        Adds typed parameters, and the fit's target, which some notebooks read. A search repeats
+        the parameters of the fit, which an edit of the notebook may have made invalid.
+        """
+        meta: Meta = json.loads(text)
+        if self._targets:
+            meta.setdefault("target_variables", list(self._targets))
+        return meta, parameters.add_parameters(meta, self._loaded().parameters)
+
+    def _decode(self, sent: Payload) -> pd.DataFrame:
+        with self._phases.entered("decode"):
+            return table.read(_csv(sent))
+
+    def _rows_of_apply(self, request: Apply, sent: Payload) -> tuple[pd.DataFrame, bool]:
+        """Return the frame, and whether it was read ahead in vain."""
+        if not self._reader.has(request.ahead):
+            return self._decode(sent), False
+        with self._phases.entered("decode"):
+            frame = self._reader.take_frame()
+        return (self._decode(sent), True) if frame is None else (frame, False)
+
+    def _encode(self, result: Any, version_column: int) -> tuple[bytes, int]:
+        """Encode the result of `apply` as a JSON string literal of CSV; returns its rows, too."""
+        with self._phases.entered("encode", function="apply"):
+            results = table.to_frame(result)
+            if version_column:
+                results = results.assign(model_version=version_column)
+            return table.write(results), len(results)
+
+    def _load_code(self, name: str, kept: Path | None) -> Algorithm:
+        with self._phases.entered("code"):
+            return self._code.load(name, kept)
+
+    def _load_model(self, request: Load, kept: Path | None) -> None:
+        algorithm = self._load_code(request.algorithm, kept)
+        if request.kept_model:
+            self._model = self._phases.call("load", read_pickle, request.kept_model)
+        elif algorithm.load is None:
+            raise PhaseFailed(ErrorReport("load", f"the notebook '{request.algorithm}' defines no load function"))
+        else:
+            self._model = self._phases.call("load", algorithm.load, request.load_name)
+
+    def _load_with_kept_code(self, request: Load, failure: PhaseFailed) -> None:
+        """Load the model with the version's code.
+
+        Raises:
+            PhaseFailed: `failure`, which the author can fix, if that code fails, too.
+        """
+        states = self._code.states
+        try:
+            self._load_model(request, kept=Path(request.code))
+        except PhaseFailed:
+            raise failure from None
+        self._code.depend_on(states)  # the next change of the notebook replaces the kept code
+
+    def _loaded(self) -> Algorithm:
+        if self._code.algorithm is None:
+            raise PhaseFailed(ErrorReport("load", "no model is loaded"))
+        return self._code.algorithm
+
+
+def _csv(rows: Payload) -> bytes | memoryview:
+    """Return rows as plain CSV."""
+    return table.unescape(rows.view()) if rows.escaped else rows.view()

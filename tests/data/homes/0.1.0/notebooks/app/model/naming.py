@@ -1,0 +1,3 @@
+"""A helper that the notebook `counts` imports."""
+
+COLUMN = "seen"

@@ -1,0 +1,34 @@
+"""The front process stays small: the libraries of notebooks are loaded by workers only."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeNotebook
+from tests.support.service import Service
+
+pytestmark = pytest.mark.process
+
+HEAVY = re.compile(r"/site-packages/(keras|matplotlib|numpy|pandas|scipy|sklearn|tensorflow|torch)[./]")
+ROWS = "a,b\n1,2\n"
+
+
+def heavy_libraries(pid: int) -> set[str]:
+    """Return the libraries of `HEAVY` whose files the process has mapped."""
+    return set(HEAVY.findall(Path(f"/proc/{pid}/maps").read_text()))
+
+
+def test_the_front_maps_no_library_of_notebooks_after_a_fit_an_apply_and_a_summary(
+    tmp_path: Path, make_notebook: MakeNotebook
+) -> None:
+    make_notebook("healthy")
+    with Service(tmp_path / "home", tmp_path / "notebooks") as service:
+        assert service.fit("healthy", ROWS)["status"] == "success"
+        assert service.apply("healthy", ROWS)["status"] == "success"
+        service.summary()
+        assert service.process is not None
+        assert {"numpy", "pandas"} <= heavy_libraries(service.workers()[0])  # the test sees them where they are
+        assert heavy_libraries(service.process.pid) == set()

@@ -1,0 +1,126 @@
+"""What the store's rules rely on, shown for the implementation by files and for one by objects."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.paths import Paths
+from dltk_runtime.store.errors import VersionUnknown
+from dltk_runtime.store.file_store import FileStore
+from dltk_runtime.store.interface import Store
+from dltk_runtime.store.manifest import Facts
+from dltk_runtime.store.store import ModelStore
+from tests.store.helpers import NAME, commit, promoted
+from tests.store.objects import Objects, ObjectStore
+
+
+@pytest.fixture(params=["files", "objects"])
+def place(request: pytest.FixtureRequest, paths: Paths, tmp_path: Path) -> Store:
+    return FileStore(paths) if request.param == "files" else ObjectStore(Objects(), tmp_path / "cache")
+
+
+@pytest.fixture
+def store(place: Store) -> ModelStore:
+    return ModelStore(place, keep=2)
+
+
+def test_a_worker_finds_what_the_fit_of_a_version_saved(store: ModelStore) -> None:
+    version = promoted(store, text="weights")
+    location = store.serving(NAME).location()
+    assert location.load_name == "versions/umap/default/1/umap_default"
+    assert Path(location.folder, "umap_default.json").read_text() == "weights"
+    assert Path(location.code).read_bytes() == version.code() == b"[]"
+    assert location.kept_model == ""
+    assert b"model_summary" in version.description()
+    version.verify(hashes=True)
+
+
+def test_a_worker_finds_a_model_that_save_did_not_store(store: ModelStore) -> None:
+    with store.reserve(NAME) as reserved:
+        Path(reserved.location.kept_model).write_bytes(b"pickle")
+        version = reserved.commit(Facts(kept_by_runtime=True), b"", b"")
+    assert Path(version.location().kept_model).read_bytes() == b"pickle"
+
+
+def test_a_version_that_does_not_exist_has_a_handle_and_no_content(place: Store) -> None:
+    version = place.version(VersionId(NAME, 7))
+    for read in (version.manifest, version.location, version.verify):
+        with pytest.raises(VersionUnknown):
+            read()
+    with pytest.raises(StoreDamaged):
+        version.code()
+    with pytest.raises(VersionUnknown):
+        place.promote(version.id)
+    assert place.current(NAME) is None
+
+
+def test_a_reservation_that_is_left_is_no_version_and_its_number_is_used_up(store: ModelStore, place: Store) -> None:
+    with store.reserve(NAME) as reserved:
+        Path(reserved.location.folder, "half").write_text("")
+    assert not Path(reserved.location.folder).exists()
+    assert place.committed(NAME) == []
+    assert store.models() == []
+    assert commit(store).number == 2
+
+
+def test_numbers_of_removed_versions_are_not_given_out_again(store: ModelStore) -> None:
+    for _ in range(2):
+        promoted(store)
+    store.delete(NAME)
+    assert store.versions(NAME) == []
+    assert commit(store).number == 3
+
+
+def test_reservations_at_the_same_time_get_numbers_of_their_own(place: Store) -> None:
+    barrier = threading.Barrier(8)
+
+    def run(_: int) -> int:
+        barrier.wait()
+        return place.reserve(NAME).number
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(run, range(8)))) == 8
+
+
+def test_the_current_and_undecided_versions_are_not_removed(store: ModelStore, place: Store) -> None:
+    current, kept_back, undecided = promoted(store), commit(store), commit(store)
+    place.keep_back(kept_back.id, fallback=9)
+    assert place.current(NAME) == current.number
+    assert [place.remove(each.id) for each in (current, kept_back, undecided)] == [False, True, False]
+    assert not place.remove(kept_back.id)
+    assert place.committed(NAME) == [current.number, undecided.number]
+
+
+def test_the_first_version_that_is_kept_back_is_current(store: ModelStore) -> None:
+    assert store.promote_if_first(commit(store))
+    assert not store.promote_if_first(commit(store))
+
+
+def test_rollback_prune_and_algorithm_follow_the_versions(store: ModelStore) -> None:
+    for _ in range(4):
+        promoted(store)
+    assert store.prune(NAME, in_use=[1]) == [2]
+    assert store.rollback(NAME).number == 3
+    assert store.counts() == [3]
+    promoted(store, ModelName("pca", "default"))
+    assert store.algorithm_of("default", []) == "pca"
+
+
+def test_a_notice_is_added_to_the_manifest(store: ModelStore) -> None:
+    version = promoted(store)
+    store.note(version, "load failed")
+    assert store.serving(NAME).manifest().notices == ["load failed"]
+
+
+def test_sweep_removes_reservations_that_nothing_ends(store: ModelStore) -> None:
+    version, killed = promoted(store), store.reserve(NAME)
+    assert store.sweep() == []
+    assert store.sweep(older_than=-1) != []
+    assert store.versions(NAME) == [version]
+    assert commit(store).number == killed.number + 1
