@@ -15,7 +15,7 @@ from dltk_runtime.notebook.algorithm import algorithms
 from dltk_runtime.notebook.catalogue import entry, markdown
 from dltk_runtime.paths import Paths
 from dltk_runtime.server.v1_routes import Api
-from dltk_runtime.service.service import Service
+from dltk_runtime.service.service import build
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.units import GIB, MIB
 
@@ -98,7 +98,7 @@ def _cell(text: str) -> str:
 
 def v1() -> str:
     """Return the table of the routes under ``/v1``."""
-    operations = Api(Service(Settings())).operations()
+    operations = Api(build(Settings())).operations()
     rows = [
         f"| `{each.method} {each.path}` | {'admin' if each.changes else 'api'} | {each.summary} |"
         for each in operations

@@ -1,16 +1,22 @@
-"""Batch: papermill runs a notebook on data, as a job; a model that it makes is a version like any other.
+"""Batch: papermill runs a notebook on data as a job; a model that it fits becomes a version.
 
 ::
 
-    order ──> document: the notebook to run          run ──> store: commit, a trial load in a worker, promote
-                  │                                   ▲
-                  ▼                                   │ facts, description, helpers
-    engine: papermill, cell by cell  ──────>  kernel `dltk`, where kernel.py gives the data,
-            (deadline, deaths, secrets)       gives what is saved its name, and writes the results
+    commands/batch.py
+        │ one order        each.py: one order for each row of a table
+        ▼
+    order.py ────> run.py: job, attempts, version, promotion ────> fit/, store/, jobs/
+                     │ document.py: the notebook that is executed
+                     ▼
+                  engine.py: papermill, with deadline, deaths and secrets (scrub.py)
+                     │ task.py: task and report, two files
+                     ▼
+                  kernel.py, in the kernel: data, names of models, results; fits by worker/fit.py
 
-    incremental ── watermark: how far a flow has come     a search's new rows, through `run`, into Splunk
-                ├─ records: rows and results, with keys
-                └─ destination: an index or a collection
+    incremental.py: the new rows of a search, through run.py, into Splunk
+        ├ watermark.py    the end of what is delivered
+        ├ records.py      rows and results as records with keys
+        └ destination.py  an index or a collection
 
-`run` and its neighbours are imported where a run begins: they need papermill.
+Import `run` and what needs it only where a run begins: papermill is slow to import.
 """

@@ -1,4 +1,4 @@
-"""Where the records of a flow go: an index by the HTTP Event Collector, or a collection of the KV store."""
+"""Destinations of a flow's records: an index (HTTP Event Collector) or a KV store collection."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ SOURCE, SOURCETYPE = "dltk batch", "dltk:prediction"
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One window of a flow on its way. `common` are the fields that all its records carry."""
+    """One window of a flow; its records all have the fields in `common`."""
 
     records: Sequence[Record]
     common: dict[str, Any]
-    run: dict[str, Any]  # what is told of the window itself: win_start, win_end, rows in, rows scored
+    run: dict[str, Any]  # fields of the window itself: win_start, win_end, rows, scored
 
 
 class Destination(Protocol):
-    """Takes the records of a window, once or again, so that whoever reads them finds each once.
+    """Receives the records of a window; if they are sent again, readers still see each once.
 
-    `send` returns when all of them are there, and raises `SplunkError` otherwise; then some may be.
+    `send` returns when all records are stored. It raises `SplunkError` if not; some may be stored
+    then.
     """
 
     @property
@@ -37,9 +38,10 @@ class Destination(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ToIndex:
-    """Events, each with its key; readers take ``| dedup event_key``, since nothing in an index can be replaced.
+    """Sends events with keys: readers use ``| dedup event_key``, since an index replaces nothing.
 
-    Behind them come two for the alerts of `dltk flow`, of kind ``run`` (direct, feedback) and ``scored`` (summary).
+    After them come two events for the alerts of `dltk flow`, of the kinds ``run`` (direct and
+    feedback flows) and ``scored`` (summary flow).
     """
 
     hec: Hec
@@ -64,7 +66,7 @@ class ToIndex:
 
 @dataclass(frozen=True, slots=True)
 class ToCollection:
-    """Records by their keys: sent again, each replaces itself."""
+    """Saves records by their keys: a record that is sent again replaces itself."""
 
     collection: Collection[dict[str, Any]]
 

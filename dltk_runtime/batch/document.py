@@ -1,4 +1,4 @@
-"""The notebook that a run executes: the author's cells, and for --fit and --apply a few that call its functions."""
+"""The notebook that a run executes: the author's cells, and cells that call its functions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from dltk_runtime.notebook.cells import is_definition
 from dltk_runtime.notebook.source import Source
 
 RUN, FIT, APPLY = "run", "fit", "apply"
-INJECTED = "injected-parameters"  # papermill's own tag
-OURS = "dltk"  # the key of our metadata, in the notebook's and in cells'
+INJECTED_TAG = "injected-parameters"  # papermill's own
+METADATA_KEY = "dltk"  # of our metadata, in the notebook's and in cells'
 
-# What --fit and --apply run after the algorithm's cells; `stage`, `save` and `load` are those of batch/kernel.py.
+# Cells after those of the algorithm; batch/kernel.py supplies `stage`, and the names for `save` and
+# `load`.
 _BEGIN = "df, param = stage()"
 _END = "results = apply(model, df, param)\nresults"
 _DRIVERS = {
@@ -35,16 +36,16 @@ _DRIVERS = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A notebook to execute. `skipped` are the ids of cells whose outputs of an earlier run hold; see `resumed`."""
+    """A notebook to execute. `skipped` has outputs of an earlier run by cell id; see `resumed`."""
 
     notebook: NotebookNode
     skipped: dict[str, list[Any]] = field(default_factory=dict)
-    restore_before: str = ""  # the id of the cell before which a snapshot is restored
+    restore_before: str = ""  # id of the cell before which a snapshot is restored
 
 
 def build(notebook: Source, mode: str) -> Document:
-    """The notebook that a run in `mode` executes; outputs are left out, and each cell has an id and its number."""
-    # As JSON, since nbformat refuses outputs that break its schema, and outputs are of no use here.
+    """Build the notebook that a run in `mode` executes: cells with ids and numbers, no outputs."""
+    # As JSON: nbformat refuses outputs that break its schema, and outputs are not used here.
     read = nbformat.from_dict(json.loads(Path(notebook.origin).read_text(encoding="utf-8-sig")))
     exported = {cell.number for cell in notebook.cells}
     exported |= {notebook.parameters.number} if notebook.parameters else set()
@@ -60,37 +61,38 @@ def build(notebook: Source, mode: str) -> Document:
 
 
 def resumed(document: Document, executed: Path, snapshot: Path, facts: dict[str, Any]) -> tuple[Document, str]:
-    """The rest of a run that failed, and a sentence on what is taken over from it.
+    """Return the rest of a failed run, and a sentence that says where it continues.
 
-    Definitions run again, so that a fix in them counts; cells that compute are skipped up to the one that failed. When
-    that would not be the same as a whole run, a whole run is what it is. `facts` is what both runs must have alike.
+    Definitions run again, so that a fix in them takes effect; cells that compute are skipped up to
+    the one that failed. If that could differ from a whole run, all cells run. `facts` must be
+    equal to those of the failed run.
 
     Raises:
         BatchInvalid: there is no failed run to resume.
     """
     before = _failed_run(executed)
-    failed, old = before.metadata[OURS]["failed"], {cell.id: cell for cell in before.cells}
+    failed, old = before.metadata[METADATA_KEY]["failed"], {cell.id: cell for cell in before.cells}
     ids = [cell.id for cell in document.notebook.cells]
     if not snapshot.is_file():
-        return document, "Nothing was kept of the failed run's variables: all cells run again."
-    if failed not in ids or before.metadata[OURS].get("facts") != facts:
-        return document, "Data, parameters or cells are not those of the failed run: all cells run again."
+        return document, "The failed run left no snapshot of its variables: all cells run again."
+    if failed not in ids or before.metadata[METADATA_KEY].get("facts") != facts:
+        return document, "Data, parameters or cells have changed since the failed run: all cells run again."
     done = [cell for cell in document.notebook.cells[: ids.index(failed)] if not _runs_again(cell)]
     if changed := [cell for cell in done if cell.id not in old or cell.source != old[cell.id].source]:
-        return document, f"Cell {changed[0].metadata[OURS]['cell']} was changed, and it computes: all cells run again."
+        return document, f"Cell {number_of(changed[0])}, which computes, has changed: all cells run again."
     skipped = {cell.id: old[cell.id].get("outputs", []) for cell in done if cell.cell_type == "code"}
-    number = document.notebook.cells[ids.index(failed)].metadata[OURS]["cell"]
-    return Document(document.notebook, skipped, failed), f"The run goes on from cell {number}."
+    number = document.notebook.cells[ids.index(failed)].metadata[METADATA_KEY]["cell"]
+    return Document(document.notebook, skipped, failed), f"The run continues at cell {number}."
 
 
 def mark_failed(notebook: NotebookNode, cell: NotebookNode, facts: dict[str, Any]) -> None:
-    """Remember in the executed notebook where it failed, and what it was run with."""
-    notebook.metadata[OURS] = {"failed": cell.id, "facts": facts}
+    """Record in the executed notebook which cell failed, and the facts of the run."""
+    notebook.metadata[METADATA_KEY] = {"failed": cell.id, "facts": facts}
 
 
 def number_of(cell: NotebookNode) -> int:
-    """The cell's place in the author's notebook, counting from 1; 0 for cells that are ours or papermill's."""
-    return int(cell.metadata.get(OURS, {}).get("cell", 0))
+    """Return the cell's number in the author's notebook, from 1; 0 for any other cell."""
+    return int(cell.metadata.get(METADATA_KEY, {}).get("cell", 0))
 
 
 def _failed_run(executed: Path) -> NotebookNode:
@@ -98,15 +100,15 @@ def _failed_run(executed: Path) -> NotebookNode:
         notebook: NotebookNode = nbformat.reads(executed.read_text(encoding="utf-8"), as_version=4)
     except (OSError, ValueError, nbformat.reader.NotJSONError) as error:
         raise BatchInvalid(
-            f"{executed} holds no executed notebook to resume ({error}). Run without --resume."
+            f"{executed} is not an executed notebook to resume ({error}). Run without --resume."
         ) from error
-    if "failed" not in notebook.metadata.get(OURS, {}):
-        raise BatchInvalid(f"{executed} is no notebook of a run that failed. Run without --resume.")
+    if "failed" not in notebook.metadata.get(METADATA_KEY, {}):
+        raise BatchInvalid(f"{executed} is not the notebook of a failed run. Run without --resume.")
     return notebook
 
 
 def _runs_again(cell: NotebookNode) -> bool:
-    return cell.cell_type != "code" or bool(cell.metadata[OURS].get("exported")) or is_definition(cell.source)
+    return cell.cell_type != "code" or bool(cell.metadata[METADATA_KEY].get("exported")) or is_definition(cell.source)
 
 
 def _cell(number: int, cell: NotebookNode, exported: bool) -> NotebookNode:
@@ -114,7 +116,7 @@ def _cell(number: int, cell: NotebookNode, exported: bool) -> NotebookNode:
         {
             "cell_type": cell.cell_type,
             "id": cell.get("id") or f"cell-{number}",
-            "metadata": {**cell.metadata, OURS: {"cell": number, "exported": exported}},
+            "metadata": {**cell.metadata, METADATA_KEY: {"cell": number, "exported": exported}},
             "source": cell.source if isinstance(cell.source, str) else "".join(cell.source),
         }
     )
@@ -124,5 +126,5 @@ def _cell(number: int, cell: NotebookNode, exported: bool) -> NotebookNode:
 
 
 def _driver(number: int, source: str) -> NotebookNode:
-    cell: NotebookNode = nbformat.v4.new_code_cell(source, id=f"dltk-{number}", metadata={OURS: {}})
+    cell: NotebookNode = nbformat.v4.new_code_cell(source, id=f"dltk-{number}", metadata={METADATA_KEY: {}})
     return cell

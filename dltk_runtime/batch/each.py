@@ -1,4 +1,4 @@
-"""Many runs of one order, each with its own row of parameters, a bounded number at a time."""
+"""Several runs of one order, one for each row of a table of parameters, some at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dltk_runtime.settings import Settings
 
 
 def orders(order: Order, table: Path) -> list[Order]:
-    """An order for each row of a CSV file, whose columns are parameters, or ``model``.
+    """Make an order for each row of a CSV file, whose columns are parameters or ``model``.
 
     Raises:
         BatchInvalid: the file has no rows or ragged ones, or two runs would write to one file.
@@ -26,20 +26,22 @@ def orders(order: Order, table: Path) -> list[Order]:
     if not rows:
         raise BatchInvalid(f"{table} has no rows: nothing to run.")
     if ragged := [number for number, row in enumerate(rows, start=2) if None in row or None in row.values()]:
-        raise BatchInvalid(f"{table}, line {ragged[0]}: it has not as many values as the first line has names.")
+        raise BatchInvalid(
+            f"{table}, line {ragged[0]}: the number of values differs from that of names in the first line."
+        )
     made = [_order(order, {**row, "row": str(number)}) for number, row in enumerate(rows, start=1)]
     for option, paths in (("--out", [each.out for each in made]), ("--notebook", [each.executed for each in made])):
         given = [path for path in paths if path is not None]
         if len(set(given)) < len(given):
-            raise BatchInvalid(f"{option} {given[0]}: several runs would write there. Put {{row}} into the name.")
+            raise BatchInvalid(f"{option} {given[0]}: several runs would write there. Add {{row}} to the name.")
     return made
 
 
 def run_all(wanted: Sequence[Order], settings: Settings, workers: int) -> Iterator[tuple[Order, Outcome | DltkError]]:
-    """Run orders, `workers` at a time; each with its outcome, as they come to their ends.
+    """Run orders, `workers` at a time; yields each with its outcome or error when it ends.
 
     Raises:
-        DltkError: an order cannot be run; then none was.
+        DltkError: an order cannot be run; then no order was run.
     """
     for order in wanted:
         prepare(order, settings.paths)
@@ -66,7 +68,7 @@ def _filled(path: Path | None, row: dict[str, str]) -> Path | None:
     try:
         return Path(str(path).format_map(row))
     except (KeyError, ValueError, IndexError) as error:
-        raise BatchInvalid(f"{path}: {error} is none of {', '.join(row)}.") from error
+        raise BatchInvalid(f"{path}: {error} is not a column; the columns are {', '.join(row)}.") from error
 
 
 def _outcome(order: Order, settings: Settings) -> Outcome | DltkError:

@@ -1,4 +1,4 @@
-"""papermill with what a run needs beside: a deadline, deaths told, secrets kept out of files, a run that goes on."""
+"""Execute a notebook by papermill: with a deadline, hidden secrets, and runs that resume."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from dltk_runtime.batch.document import INJECTED, Document, mark_failed, number_of
+from dltk_runtime.batch.document import INJECTED_TAG, Document, mark_failed, number_of
 from dltk_runtime.batch.errors import BatchFailed
 from dltk_runtime.batch.scrub import Scrubber, WholeLines
 from dltk_runtime.lab import kernelspec
 
-NAME = "dltk"
-START_TIMEOUT = 120.0  # seconds that a kernel may take to answer
-# Failures of others, which may be over at the next try; a notebook's own come again.
+ENGINE = "dltk"  # its name in papermill
+MAX_START_SECONDS = 120.0  # until a kernel answers
+# Failures of other systems, after which another attempt may succeed.
 TRANSIENT = ("ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError", "TimeoutError")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = re.compile(r"Cell In\[(?P<count>\d+)\], line (?P<line>\d+)")
@@ -37,48 +37,50 @@ _FRAME = re.compile(r"Cell In\[(?P<count>\d+)\], line (?P<line>\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What to execute, and with what. `ends` is a moment of the monotonic clock, `deadline` the seconds until then."""
+    """What to execute, and with what."""
 
     document: Document
     name: str  # "umap.ipynb", for messages
-    folder: Path  # of the run's task and report
+    folder: Path  # of the task and the report
     output: Path
-    parameters: Mapping[str, Any]  # what papermill injects: secrets by their names
+    parameters: Mapping[str, Any]  # that papermill injects; secrets by their names
     secrets: Mapping[str, str]
     scrubber: Scrubber
-    kernels: Path  # the folder of kernelspecs
+    kernels: Path  # folder of kernelspecs
     cwd: Path
-    ends: float
-    deadline: float
-    snapshot: Path  # where the variables go when a cell fails
-    facts: dict[str, Any]  # what a run that goes on must have alike
-    phase: Callable[[str], None]  # told which cell begins
-    progress: Callable[[int, int], None]  # told how many of all are done
-    log: Callable[[str], None]  # given what cells print, line by line
-    cancelled: Callable[[], bool]  # whether somebody asked for the run's end
+    ends: float  # deadline by `time.monotonic`
+    deadline: float  # the same in seconds from the start of the run
+    snapshot: Path  # of the variables, written when a cell fails
+    facts: dict[str, Any]  # that a resumed run must have in common with this one
+    phase: Callable[[str], None]  # called with the cell that begins
+    progress: Callable[[int, int], None]  # called with the cells that are done, and all
+    log: Callable[[str], None]  # called with printed text, in whole lines
+    cancelled: Callable[[], bool]  # returns whether the run was cancelled
 
 
 def execute(execution: Execution) -> None:
-    """Execute the notebook; `output` is kept up to date on the way, and names the cell that failed.
+    """Execute the notebook; `output` is written after each cell, and names the cell that failed.
 
     Raises:
-        BatchFailed: a cell raised, the kernel died or did not start, the deadline passed, the run was cancelled.
+        BatchFailed: a cell raised, the kernel died or did not start, the deadline passed, or the
+            run was cancelled.
     """
-    papermill_engines.register(NAME, _Engine)
+    papermill_engines.register(ENGINE, _Engine)
     given = execution.folder / "notebook.ipynb"
     nbformat.write(execution.document.notebook, given)
     execution.output.parent.mkdir(parents=True, exist_ok=True)
-    client: list[Client] = []
-    # nbclient would leave its event loop open; that papermill tells of a failed cell is nothing new to the client.
+    client: list[NotebookClient] = []
+    # nbclient leaves its event loop open. papermill raises for a failed cell, which the client has
+    # recorded.
     with contextlib.closing(ensure_event_loop()), contextlib.suppress(PapermillExecutionError):
         papermill.execute_notebook(
             given,
             execution.output,
             parameters=dict(execution.parameters),
-            engine_name=NAME,
+            engine_name=ENGINE,
             kernel_name=kernelspec.KERNEL_NAME,
             progress_bar=False,
-            autosave_cell_every=0,  # each cell is saved when it has ended, without its secrets
+            autosave_cell_every=0,  # cells are saved when they end, after their secrets are removed
             execution=execution,
             made=client.append,
         )
@@ -87,7 +89,7 @@ def execute(execution: Execution) -> None:
 
 
 class _Engine(NBClientEngine):  # type: ignore[misc]
-    """What papermill calls with our client's arguments."""
+    """The engine that papermill calls with the client's arguments."""
 
     @classmethod
     def execute_managed_notebook(
@@ -96,53 +98,53 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         kernel_name: str,
         *,
         execution: Execution,
-        made: Callable[[Client], None],
+        made: Callable[[NotebookClient], None],
         **_: Any,
     ) -> None:
         specs = KernelSpecManager(kernel_dirs=[str(execution.kernels)])
-        client = Client(
+        client = NotebookClient(
             nb_man,
             execution,
             km=AsyncKernelManager(kernel_name=kernel_name, kernel_spec_manager=specs),
-            startup_timeout=math.ceil(max(1.0, min(START_TIMEOUT, execution.ends - time.monotonic()))),
-            coalesce_streams=True,  # a secret may be printed in pieces
+            startup_timeout=math.ceil(max(1.0, min(MAX_START_SECONDS, execution.ends - time.monotonic()))),
+            coalesce_streams=True,  # a secret may be printed in parts
             resources={"metadata": {"path": str(execution.cwd)}},
         )
         made(client)
         client.execute()
 
 
-class Client(PapermillNotebookClient):  # type: ignore[misc]
-    """Executes the cells one after another. `failure` says what ended the run before its end."""
+class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
+    """Executes the cells in order. `failure` says why the run did not reach its end."""
 
     def __init__(self, nb_man: NotebookExecutionManager, execution: Execution, **traits: Any) -> None:
         super().__init__(nb_man, **traits)
         self.run = execution
         self.failure: BatchFailed | None = None
         self._lines = WholeLines(lambda text: execution.log(execution.scrubber.text(text)))
-        self._counts: dict[int, NotebookNode] = {}  # the cells by their execution counts, for coordinates
-        self._stderr = execution.folder / "stderr"  # what the kernel says past Jupyter, such as its last words
+        self._counts: dict[int, NotebookNode] = {}  # by execution count
+        self._stderr = execution.folder / "stderr"  # of the kernel's process
 
     def execute(self, **_: Any) -> None:
-        """Start the kernel, run the cells, end the kernel; what fails is `failure`."""
+        """Start the kernel, run the cells, end the kernel; sets `failure` if that fails."""
         self.reset_execution_trackers()
         try:
             with open(self._stderr, "wb") as errors, self.setup_kernel(cleanup_kc=True, stderr=errors):
                 self._all_cells()
                 self.shutdown_kernel = "graceful" if self.failure is None else "immediate"
-        except RuntimeError as error:  # nbclient's and jupyter_client's, before the kernel has answered
+        except RuntimeError as error:  # before the kernel has answered
             self.failure = self.failure or BatchFailed(f"The kernel did not start: {error}", retry=True)
         self._lines.end()
 
     def process_message(self, *given: Any, **named: Any) -> NotebookNode | None:
-        """As nbclient does; what is printed also goes to the log."""
+        """Process a message as nbclient does, and write printed text to the log."""
         output: NotebookNode | None = super().process_message(*given, **named)
         if output is not None and output.output_type == "stream":
             self._lines.feed(output.text)
         return output
 
     async def _async_check_alive(self) -> None:
-        """What nbclient asks each second: a kernel whose run was cancelled counts as dead."""
+        """Check once a second, called by nbclient: the kernel of a cancelled run counts as dead."""
         if self.run.cancelled():
             raise DeadKernelError
         await super()._async_check_alive()
@@ -172,16 +174,16 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return True
 
     def _cell(self, cell: NotebookNode, index: int) -> bool:
-        """Execute one cell; whether the next one may follow."""
+        """Execute one cell; returns whether it succeeded."""
         self.run.phase(_shown(cell))
         self.nb_man.cell_start(cell, index)
-        well = self._attempt(cell, index)
-        if not well:
+        succeeded = self._attempt(cell, index)
+        if not succeeded:
             self.nb_man.cell_exception(cell, index)
             mark_failed(self.nb, cell, self.run.facts)
         cell.outputs = self.run.scrubber.value(cell.outputs)
         self.nb_man.cell_complete(cell, index)
-        return well
+        return succeeded
 
     def _attempt(self, cell: NotebookNode, index: int) -> bool:
         self.timeout = self._left()
@@ -194,13 +196,13 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             self._ended(cell, error)
         else:
             self._counts[cell.execution_count or 0] = cell
-            secrets = self.run.secrets if INJECTED in cell.metadata.get("tags", ()) else {}
+            secrets = self.run.secrets if INJECTED_TAG in cell.metadata.get("tags", ()) else {}
             values = "\n".join(f"{name} = {value!r}" for name, value in secrets.items())
             return self._quietly(f"{values}\n_dltk_run.take_over()", index)
         return False
 
     def _quietly(self, code: str, index: int) -> bool:
-        """Run code of ours that leaves no trace in the notebook; whether it went well."""
+        """Run code that leaves no trace in the notebook; returns whether the run may continue."""
         if not self.nb.cells:
             return True
         shown, cell = self.nb.cells[index], nbformat.v4.new_code_cell(code)
@@ -216,12 +218,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return self.failure is None
 
     def _keep_variables(self, index: int) -> None:
-        """Keep what there is for a run that goes on; without it that one begins at the top."""
+        """Write a snapshot for a resumed run, unless secrets could be in it."""
         failure = self.failure
         self.run.snapshot.unlink(missing_ok=True)
         if not self.run.secrets:
             self._quietly(f"_dltk_run.snapshot({str(self.run.snapshot)!r})", index)
-        self.failure = failure  # that of the cell is the one to tell
+        self.failure = failure  # the cell's, and not one of the snapshot
 
     # ------------------------------------------------------------ failures
 
@@ -237,7 +239,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         )
 
     def _ended(self, cell: NotebookNode, error: Exception) -> None:
-        """The deadline, the kernel's death or a cancellation; the cell gets an output that says so."""
+        """Record the deadline, a death or a cancellation, also as an output of the cell."""
         place = self._place(cell, "")
         died, words = False, ""
         if self.run.cancelled():
@@ -257,12 +259,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if code is None:
             return ""
         if code < 0:
-            hint = ", most likely for want of memory" if code == -9 else ""
+            hint = ", most likely because memory ran out" if code == -9 else ""
             return f" of signal {-code}{hint}"
         return f" with exit code {code}"
 
     def _place(self, cell: NotebookNode, traceback: str) -> str:
-        """Where it happened: the innermost line of a cell in the traceback, else the cell that ran."""
+        """Return the coordinates of a failure: the innermost line of a cell, else the cell."""
         line = 0
         for match in _FRAME.finditer(traceback):
             if int(match["count"]) in self._counts or int(match["count"]) == cell.execution_count:
@@ -277,13 +279,13 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return _ANSI.sub("", "\n".join(line for output in errors for line in output.traceback))
 
     def _left(self) -> int:
-        """Seconds until the deadline, as nbclient takes them."""
+        """Return the seconds until the deadline, as nbclient takes them."""
         return max(1, math.ceil(self.run.ends - time.monotonic()))
 
 
 def _shown(cell: NotebookNode) -> str:
-    """``cell 22 (mltkc_fit)``; cells that are not the author's are called by what they hold."""
+    """Return ``cell 22 (mltkc_fit)``, or the source of a cell that is not the author's."""
     if not (number := number_of(cell)):
-        return "the given parameters" if INJECTED in cell.metadata.get("tags", ()) else f"`{cell.source}`"
+        return "the given parameters" if INJECTED_TAG in cell.metadata.get("tags", ()) else f"`{cell.source}`"
     name = cell.metadata.get("name")
     return f"cell {number}" + (f" ({name})" if name else "")

@@ -1,4 +1,4 @@
-"""dltk_runtime.batch.errors."""
+"""Errors of batch runs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dltk_runtime.errors import DltkError
 
 
 class BatchError(DltkError):
-    """A run of `dltk batch`."""
+    """The base class of errors of `dltk batch`."""
 
 
 class BatchInvalid(BatchError):
-    """A run that cannot be begun as it was ordered."""
+    """A run cannot begin as it was ordered."""
 
     http_status = 400
 
 
 class BatchFailed(BatchError):
-    """A run that a cell, its kernel or the deadline ended; `retry` says whether the same again may do better."""
+    """A cell, its kernel or the deadline ended a run; `retry`: another attempt may succeed."""
 
     http_status = 422
 

@@ -1,12 +1,12 @@
-"""A flow by papermill: what a search finds, as it is indexed, through a notebook, to an index or a collection.
+"""An incremental flow: newly indexed events, through a notebook, to an index or a collection.
 
 ::
 
-    watermark.open ── search, by index time ── keys ── run: papermill ── destination.send ── watermark.close
-                                                                          (acknowledged)
+    watermark.open ─> search by index time ─> keys ─> run ─> destination.send ─> watermark.close
+                                                              (acknowledged)
 
-Windows are of index time, so that events that come late are found. Whatever ends a run, the next one takes the window
-again that was open, and its keys make a second sending invisible to whoever reads.
+A window is an interval of index time, so that late events are found. After a failed run the next
+one repeats the open window; readers do not see a record twice, because its key is the same.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.columns import TIME, frame_of
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.search import search
+from dltk_runtime.units import DAY_SECONDS
 
-DAY = 86_400
-FUTURE = DAY  # seconds that an event's time may lie ahead of its indexing
+MAX_FUTURE_SECONDS = DAY_SECONDS  # from the indexing of an event to its time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """What a flow reads, and where it brings it.
+    """Source and destination of a flow.
 
-    `since` is where the first run begins and `lag` how long Splunk may take to show what it indexed, both in seconds;
-    `late` is how many seconds old an event may be when it is indexed.
+    `since` is the index time (epoch seconds) at which the first run begins, `lag` the seconds
+    after which Splunk's searches find what it indexed, and `late` the maximum age in seconds of an
+    event at its indexing.
     """
 
     flow: str
@@ -56,7 +57,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A window that was delivered: its ends, rows in, rows sent, and rows whose key another one had."""
+    """A delivered window: its ends (epoch seconds), rows read, records sent, rows of equal key."""
 
     begin: int
     end: int
@@ -66,17 +67,18 @@ class Delivery:
 
 
 def deliver(order: Order, stream: Stream, settings: Settings) -> Iterator[Delivery]:
-    """Read, score and send what was indexed since the last run, window after window, each told when it is there.
+    """Read, score and send what was indexed since the last run; yields each delivered window.
+
+    After an error nothing is lost: the next run repeats the window.
 
     Raises:
-        BatchInvalid: the search cannot be read by index time, gives no keys, another process runs the flow, …
+        BatchInvalid: the search has no index time or no keys, or another process runs the flow.
         BatchFailed: the notebook failed.
-        SplunkError: Splunk is down or busy for longer than its patience, refuses the token, … In all of these cases
-            nothing is lost: the next run takes the window again.
+        SplunkError: Splunk is not available, refuses the token, and so on.
     """
     if stream.search.lstrip().startswith("|"):
         raise BatchInvalid(
-            "A flow's search must begin with events (index=…), not with '|': only those are read by index time."
+            "A flow's search must begin with events (index=…), not with '|': only events have an index time."
         )
     folder = settings.paths.flows / checked("flow", stream.flow)
     new = Mark(stream.search, stream.destination.address, stream.since)
@@ -92,7 +94,7 @@ def deliver(order: Order, stream: Stream, settings: Settings) -> Iterator[Delive
 
 @dataclass(frozen=True, slots=True)
 class _Windows:
-    """Delivers windows of a stream; `order` names the files in between."""
+    """Delivers windows of a stream, through the files that `order` names."""
 
     order: Order
     stream: Stream
@@ -102,12 +104,12 @@ class _Windows:
         found = self._rows(begin, end)
         rows, doubled = keyed(found, self.stream.keys) if len(found) else (found, 0)
         scored, version = self._scored(rows) if len(rows) else ([], None)
-        told = {"rows": len(rows), "scored": len(scored), "win_start": begin, "win_end": end}
-        self.stream.destination.send(Sending(scored, self._common(begin, version), told))
+        window = {"rows": len(rows), "scored": len(scored), "win_start": begin, "win_end": end}
+        self.stream.destination.send(Sending(scored, self._common(begin, version), window))
         return Delivery(begin, end, len(found), len(scored), doubled)
 
     def _common(self, begin: int, version: int | None) -> dict[str, Any]:
-        """What all records of a window carry; its name is the same when it is run again."""
+        """Return the fields of all records of a window; `run` is the same in a repeated run."""
         flow = self.stream.flow
         made = {"kind": "prediction", "flow": flow, "run": f"{flow}-{begin}", "written_at": round(time.time(), 3)}
         made |= {"model": self.order.model, "model_version": version}
@@ -118,14 +120,14 @@ class _Windows:
         return search(
             stream.search,
             begin - stream.late,
-            end + FUTURE,
+            end + MAX_FUTURE_SECONDS,
             indexed=(begin, end),
             connection=stream.connection,
-            text=[name for name in stream.keys if name != TIME],  # keys stay as they came
+            text=[name for name in stream.keys if name != TIME],  # keys stay as they are
         )
 
     def _scored(self, rows: pd.DataFrame) -> tuple[list[Record], int]:
-        """The records of rows, and the version of the model that made them."""
+        """Return the records of rows, and the version of the model that scored them."""
         Path(self.order.data).write_text(as_csv(rows), encoding="utf-8")
         outcome = run(self.order, self.settings)
         texts = pd.read_csv(self.order.out or "", dtype=str, keep_default_na=False)
@@ -136,9 +138,9 @@ class _Windows:
 
 @contextlib.contextmanager
 def _with_files(order: Order, folder: Path) -> Iterator[Order]:
-    """The order with files in `folder` for rows and results, which are gone afterwards; the executed notebook stays."""
+    """Yield the order with files for rows and results in `folder`, which are removed at the end."""
     data, out = folder / "rows.csv", folder / "results.csv"
-    data.unlink(missing_ok=True)  # of a run that was killed, perhaps under another user
+    data.unlink(missing_ok=True)  # left by a killed run, perhaps of another user
     data.touch(mode=0o600)
     try:
         yield replace(order, data=str(data), out=out, executed=order.executed or folder / "executed.ipynb")
@@ -148,6 +150,6 @@ def _with_files(order: Order, folder: Path) -> Iterator[Order]:
 
 
 def _splunk_time(connection: Connection) -> int:
-    """Now by Splunk's clock: index times are by that, and ours may be another."""
+    """Return the time by Splunk's clock, which index times follow."""
     frame = search("| makeresults", "-1m", "now", connection=connection, progress=False)
     return int(frame[TIME].iloc[0].timestamp())

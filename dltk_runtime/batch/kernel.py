@@ -1,7 +1,7 @@
-"""The kernel's side of a batch run: data for `stage`, names for `save` and `load`, and the report at the end.
+"""The kernel's side of a batch run: data for `stage`, names for `save` and `load`, and the report.
 
-The client of the run (`engine.py`) calls `begin` before the first cell, `Run.take_over` after each cell and
-`Run.finish` after the last one, all silently: the notebook's text stays as its author wrote it.
+The client of the run (`engine.py`) calls `begin` before the first cell, `Run.take_over` after each
+cell and `Run.finish` after the last one. The calls leave no trace in the executed notebook.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ Function = Callable[..., Any]
 
 
 def begin(task: str, namespace: Namespace) -> Run:
-    """Begin a run in this kernel. `task` is the path of its task file, `namespace` that of the notebook's cells."""
+    """Begin a run in this kernel.
+
+    `task` is the path of the task file, `namespace` holds the variables of the notebook's cells.
+    """
     run = Run(files.read_task(Path(task)), namespace)
     run.take_over()
     return run
@@ -56,7 +59,7 @@ class Run:
     # ------------------------------------------------------------ before and after cells
 
     def take_over(self) -> None:
-        """Replace the notebook's functions, as far as its cells have defined them."""
+        """Replace the functions that the notebook's cells have defined since the last call."""
         for name in ("init", "fit", "apply", "save", "load"):
             function = self.namespace.get(name)
             if callable(function) and not isinstance(function, type) and function is not self._replaced.get(name):
@@ -68,7 +71,7 @@ class Run:
             self.namespace.setdefault("save", self._around("save", None))
 
     def snapshot(self, path: str) -> None:
-        """Pickle the variables for a resumed run, whose cells define the notebook's functions again.
+        """Pickle the variables for a resumed run; its cells define functions again.
 
         Raises:
             Exception: some of them cannot be pickled; then nothing is written.
@@ -87,7 +90,7 @@ class Run:
         self.namespace.update({name: value for name, value in kept["variables"].items() if name not in self.namespace})
 
     def finish(self) -> None:
-        """Save and describe the model as far as no cell has, then write the results and the report."""
+        """Save the model if no cell has, describe it, and write the results and the report."""
         fit = self.fit if self.task.save_name else None
         if fit is not None:
             if not fit.saved:
@@ -95,10 +98,10 @@ class Run:
             fit.describe(self.namespace.get("summary"))
         files.write(Path(self.task.folder), files.REPORT, self._report(fit))
 
-    # ------------------------------------------------------------ in place of the notebook's functions
+    # ------------------------------------------------------------ replaced functions
 
     def stage(self, name: str = "") -> tuple[pd.DataFrame, Meta]:  # noqa: ARG002 - notebooks name their data
-        """The run's data and `param`, for any `name`."""
+        """Return the run's data and `param`, for any `name`."""
         task = self.task
         frame = _read(Path(task.data))
         param = files.meta_of(task, () if task.staged_meta else _features(frame, task))
@@ -107,18 +110,18 @@ class Run:
         return frame[_sent(frame, param)] if task.alone else frame, param
 
     def _around(self, name: str, function: Function | None) -> Function:
-        """What stands in for `function`; calls from within the notebook's functions go to `function` itself."""
-        stand_in = getattr(self, f"_{name}")
+        """Return the replacement of `function`, which nested calls of the notebook bypass."""
+        replacement = getattr(self, f"_{name}")
 
         def around(*arguments: Any, **named: Any) -> Any:
             if function is not None and self._calls.nested:
                 return function(*arguments, **named)
-            return stand_in(function, *arguments, **named)
+            return replacement(function, *arguments, **named)
 
         return around
 
     def _notebooks(self, name: str) -> Function | None:
-        """The notebook's own function of this name."""
+        """Return the notebook's own function of this name; None if it has none."""
         function = getattr(self.namespace.get(name), "__wrapped__", None)
         return function if callable(function) else None
 
@@ -167,7 +170,7 @@ class Run:
         return Report(fitted=fitted, targets=tuple(fit.meta.get("target_variables", ())), results=results)
 
     def _write_results(self) -> int | None:
-        """Write the results of the last apply to `out`; returns their number of rows, None if there are none."""
+        """Write the results of the last apply, if any, to `out`; returns their number of rows."""
         if not self._results:
             if self.task.out:
                 raise RuntimeError("no cell called apply, so that there are no results to write")
@@ -208,7 +211,7 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
 
 
 def _features(frame: pd.DataFrame, task: Task) -> list[str]:
-    """The columns that are features, in the frame's order.
+    """Return the columns that are features, in the frame's order.
 
     Raises:
         ValueError: a name or glob matches no column.
@@ -223,18 +226,18 @@ def _features(frame: pd.DataFrame, task: Task) -> list[str]:
 
 
 def _sent(frame: pd.DataFrame, param: Meta) -> list[str]:
-    """The columns that a search sends: features and targets, in the frame's order."""
+    """Return the columns that a search sends: features and targets, in the frame's order."""
     named = {*param["feature_variables"], *param.get("target_variables", ())}
     return [name for name in frame.columns if str(name) in named]
 
 
 def _imported_modules() -> list[Any]:
-    """The sources that the notebook has imported as ``app.model.…``."""
+    """Return the sources that the notebook has imported as ``app.model.…``."""
     return [source for finder in sys.meta_path if isinstance(finder, CodeFinder) for source in finder.sources]
 
 
 def _variables(namespace: Namespace) -> Namespace:
-    """The variables of a notebook's cells, without definitions and without those of IPython and the runtime."""
+    """Return the variables of a notebook's cells, without definitions and IPython's own."""
     left_out = {"In", "Out", "exit", "quit", "get_ipython", "open"}
     with contextlib.suppress(KeyError):
         left_out |= set(namespace["get_ipython"]().user_ns_hidden)

@@ -1,4 +1,4 @@
-"""What somebody wants to have run, and whether it can be."""
+"""The order of a run, and the checks before it begins."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ SUFFIXES = (".csv", ".parquet")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One run. `notebook` is an algorithm's name or a file; `data` a CSV or parquet file, or ``staged:NAME``.
+    """One run.
 
-    `mode` is ``run`` (all cells), ``fit`` or ``apply`` (the algorithm alone). `features` are names and globs of
-    columns, all but the target when there are none. Times are seconds.
+    `notebook` is the name of an algorithm or a file; `data` a CSV or parquet file, or
+    ``staged:NAME``. `mode` is ``run`` (all cells), ``fit`` or ``apply`` (the algorithm alone).
+    `features` are names and globs of columns; none means all but the target. `deadline` is in
+    seconds.
     """
 
     notebook: str
@@ -46,7 +48,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An order that can be run. `values` and `secrets` are the given parameters, `options` those of the runtime."""
+    """A checked order: `values` and `secrets` are parameters, `options` those of the runtime."""
 
     order: Order
     name: ModelName
@@ -59,22 +61,22 @@ class Prepared:
 
     @property
     def texts(self) -> dict[str, str]:
-        """The given parameters as they were given: secrets by their names."""
+        """The parameters as they were given: secrets by their names."""
         return dict(self.order.parameters)
 
 
 def prepare(order: Order, paths: Paths) -> Prepared:
-    """Check all that can be checked before anything runs.
+    """Check an order before anything runs.
 
     Raises:
-        ParametersInvalid: parameters that the notebook does not declare so.
-        BatchInvalid: data that is not there, a secret that is not there, contradictions.
-        OptionInvalid: a `promote` that is none.
-        NotebookError, NameInvalid: no such notebook, or one that is no algorithm.
+        ParametersInvalid: the notebook does not declare a parameter, or not with this type.
+        BatchInvalid: data or a secret is missing, or options contradict each other.
+        OptionInvalid: `promote` or `holdout` is invalid.
+        NotebookError, NameInvalid: there is no such notebook, or it is not an algorithm.
     """
     path = Path(order.notebook).absolute() if order.notebook.endswith(".ipynb") else find(order.notebook, paths)
     if path.suffix != ".ipynb":
-        raise BatchInvalid(f"{path} is no notebook: papermill runs .ipynb files only.")
+        raise BatchInvalid(f"{path} is not a notebook: papermill runs .ipynb files only.")
     if order.resume and order.executed is None:
         raise BatchInvalid("--resume needs --notebook: the executed notebook of the run that failed.")
     if order.out is not None and order.out.suffix not in SUFFIXES:
@@ -97,7 +99,7 @@ def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[st
 
 
 def _options(order: Order, declared: Mapping[str, Value], data: Path) -> FitOptions:
-    """The runtime's own parameters: `promote` and, for a fit of the algorithm alone, `holdout`."""
+    """Read the runtime's own parameters: `promote` and, with mode ``fit``, `holdout`."""
     given = order.parameters
     own = {name: given[name] for name in parameters.RUNTIME_PARAMETERS if name in given and name not in declared}
     taken = {"promote", "holdout"} if order.mode == FIT else {"promote"}
@@ -108,13 +110,13 @@ def _options(order: Order, declared: Mapping[str, Value], data: Path) -> FitOpti
         )
     options = fit_options(own)
     if options.holdout and data.suffix != ".csv":
-        # Its values could differ in their last digit once they are compared as CSV, and so be on the other side.
+        # As CSV its values may differ in the last digit, and then other rows would be held out.
         raise BatchInvalid(f"holdout={own['holdout']} needs the rows as .csv, not {data.suffix}.")
     return options
 
 
 def _data(text: str, paths: Paths) -> tuple[Path, Path | None]:
-    """The file with the rows, and the one with their `param` when a search staged them."""
+    """Return the file with the rows, and the one with their `meta` if a search staged them."""
     if text.startswith(STAGED):
         name = text.removeprefix(STAGED)
         folder, _, last = name.rpartition("/")

@@ -1,4 +1,4 @@
-"""Rows of a search and what a model says of them → records with keys that are the same in every run."""
+"""Rows of a search and a model's results → records, whose keys are the same in every run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dltk_runtime.emulator.mltk.reply import merge, rename
 from dltk_runtime.splunk.columns import MAX_EXACT_INTEGER, TIME
 
 KEY = "event_key"
-# What an event has of its own in its new place: the old one's go on under the names that summary indexing gives them.
-ORIGINS = {name: f"orig_{name}" for name in ("host", "index", "source", "sourcetype")}
+# Fields that an event gets anew in its new index: summary indexing renames the old values so.
+ORIGINAL_NAMES = {name: f"orig_{name}" for name in ("host", "index", "source", "sourcetype")}
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What goes to the destination for one row. `time` is the event's, in epoch seconds."""
+    """The record of one row. `time` is the event's, in epoch seconds."""
 
     key: str
     time: float | None
@@ -30,23 +30,25 @@ class Record:
 
 
 def keyed(rows: pd.DataFrame, fields: Sequence[str]) -> tuple[pd.DataFrame, int]:
-    """The rows with their keys in the column ``event_key``, each key once; and how many rows went for that.
+    """Add keys as the column ``event_key``; keep one row of each key, and count the others.
 
-    The first row of a key stays: a search gives the newest first. A key that is one field called ``event_key`` is
-    taken as it is; others are a hash of their fields.
+    The first row of a key stays, because a search returns the newest first. A single field
+    ``event_key`` is the key itself; otherwise the key is a hash of the fields.
 
     Raises:
-        BatchInvalid: a field is not there, or empty in some rows.
+        BatchInvalid: a field is missing, or empty in some rows.
     """
     for name in fields:
         if name not in rows.columns:
             there = ", ".join(map(str, rows.columns))
             raise BatchInvalid(
-                f"The search gives no field {name!r}; it gives {there}. Let it make one (| eval {KEY}=…), or name the "
-                "fields that tell one row from every other with --key."
+                f"The search returns no field {name!r}; it returns {there}. Add one (| eval {KEY}=…), or name the "
+                "fields that identify a row with --key."
             )
         if count := int(rows[name].isna().sum()):
-            raise BatchInvalid(f"{count:,} of {len(rows):,} rows have no {name}, and so no key. Fill or filter it.")
+            raise BatchInvalid(
+                f"{count:,} of {len(rows):,} rows have no {name} and therefore no key. Fill or filter it."
+            )
     keys = rows[KEY] if tuple(fields) == (KEY,) else rows[list(fields)].apply(_hash, axis="columns")
     named = rows.assign(**{KEY: keys.astype(str)})
     once = named.drop_duplicates(KEY).reset_index(drop=True)
@@ -54,22 +56,23 @@ def keyed(rows: pd.DataFrame, fields: Sequence[str]) -> tuple[pd.DataFrame, int]
 
 
 def as_csv(rows: pd.DataFrame) -> str:
-    """The rows as a search sends them to `fit` and `apply`: ``_time`` in epoch seconds."""
+    """Return the rows as a search sends them to `fit` and `apply`: ``_time`` in epoch seconds."""
     return rows.assign(**{TIME: _seconds(rows)}).to_csv(index=False) if TIME in rows else rows.to_csv(index=False)
 
 
 def records(rows: pd.DataFrame, results: pd.DataFrame, target: str | None) -> Iterator[Record]:
-    """A record for each row that has a prediction: the row's fields and the result's, named as a search names them.
+    """Make a record for each row with a prediction, of the fields of the row and of its result.
 
-    Fields whose names begin with an underscore are Splunk's own, and stay behind; ``host`` becomes ``orig_host``, ….
+    Fields are named as in a search. Fields whose names begin with an underscore are Splunk's own
+    and are left out; ``host`` becomes ``orig_host``, and so on.
 
     Raises:
-        BatchFailed: `apply` gave another number of rows than it was given, so that nobody knows which is whose.
+        BatchFailed: `apply` returned another number of rows than it was given.
     """
     if len(results) != len(rows):
         raise BatchFailed(
-            f"apply gave {len(results):,} rows for {len(rows):,}: results are told apart by their place, so that one "
-            "for each row is needed. Nothing was sent."
+            f"apply returned {len(results):,} rows for {len(rows):,}: a result belongs to the row at its position, so "
+            "that each row needs one. Nothing was sent."
         )
     predicted = str(rename(results, target, None).columns[0])
     whole = merge(rows, results, target, None)
@@ -79,7 +82,9 @@ def records(rows: pd.DataFrame, results: pd.DataFrame, target: str | None) -> It
     for key, time, good, row in zip(rows[KEY], times, whole[predicted].notna(), values, strict=True):
         if good:
             known = {
-                ORIGINS.get(str(name), str(name)): _plain(value) for name, value in row.items() if value is not None
+                ORIGINAL_NAMES.get(str(name), str(name)): _plain(value)
+                for name, value in row.items()
+                if value is not None
             }
             yield Record(key, None if time is None or pd.isna(time) else float(time), known)
 
@@ -90,7 +95,7 @@ def _hash(row: pd.Series) -> str:
 
 
 def _seconds(rows: pd.DataFrame) -> pd.Series:
-    """``_time`` in epoch seconds, whole ones without a point, as Splunk writes them."""
+    """Return ``_time`` in epoch seconds, as Splunk writes them: whole ones without a point."""
     stamps = rows[TIME]
     if not isinstance(stamps.dtype, pd.DatetimeTZDtype):
         return stamps
@@ -100,7 +105,7 @@ def _seconds(rows: pd.DataFrame) -> pd.Series:
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON can hold; whole numbers as Splunk writes them, also where holes made a column one of floats."""
+    """Convert a value to a JSON type; whole numbers become integers, also in a column of floats."""
     plain = value.item() if hasattr(value, "item") else value
     if isinstance(plain, float) and not math.isfinite(plain):
         return str(plain)

@@ -1,4 +1,4 @@
-"""A run from its order to its end: a job, attempts in fresh kernels, a version, its trial and promotion."""
+"""Run an order: a job, attempts in fresh kernels, a version, its trial and its promotion."""
 
 from __future__ import annotations
 
@@ -41,14 +41,15 @@ from dltk_runtime.store.interface import Location
 from dltk_runtime.store.store import ModelStore, Reservation, Version
 from dltk_runtime.worker.messages import Fitted
 
-RETRY_AFTER = 1.0  # seconds, and twice as long each further time
+RETRY_SECONDS = 1.0  # before the second attempt; doubles for each further one
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run did. `rows` are those of the results; `version` is None when nothing was fitted.
+    """The outcome of a run.
 
-    `number` is the version that the results are of, and `target` what it predicts.
+    `rows` is the number of rows of the results; `version` is None if nothing was fitted; `number`
+    is the version that made the results, and `target` the column that it predicts.
     """
 
     job: str
@@ -64,15 +65,15 @@ def run(order: Order, settings: Settings) -> Outcome:
     """Run a notebook on data.
 
     Raises:
-        BatchFailed: a cell failed, the kernel died, the deadline passed or somebody cancelled the job; the executed
-            notebook is kept.
-        DltkError: as `prepare`, and what the store says.
+        BatchFailed: a cell failed, the kernel died, the deadline passed or the job was cancelled;
+            the executed notebook is kept.
+        DltkError: as `prepare`, or the store raised it.
     """
     return _Run(prepare(order, settings.paths), settings).to_its_end()
 
 
 class _Run:
-    """One prepared order on its way."""
+    """One prepared order while it runs."""
 
     def __init__(self, prepared: Prepared, settings: Settings) -> None:
         self._prepared = prepared
@@ -101,8 +102,8 @@ class _Run:
                     attempt += 1
 
     def _wait_to_retry(self, job: Job, attempt: int, error: BatchFailed) -> None:
-        """Wait before the next attempt; raises `error` when there shall be none."""
-        pause = RETRY_AFTER * 2**attempt
+        """Wait before the next attempt; raises `error` if there is none."""
+        pause = RETRY_SECONDS * 2**attempt
         if not error.retry or attempt >= self._order.retries or time.monotonic() + pause >= self._ends:
             raise error
         job.write(f"{error.sentence} Attempt {attempt + 2} follows.\n".encode())
@@ -132,10 +133,10 @@ class _Run:
     # ------------------------------------------------------------ before
 
     def _task(self, folder: Path, reservation: Reservation | None, serving: Version) -> Task:
-        """What the kernel is told; `serving` is the current version.
+        """Make the kernel's task; `serving` is the current version.
 
         Raises:
-            BatchInvalid: a model that nobody fitted is to be applied.
+            BatchInvalid: the model to be applied was never fitted.
         """
         order, name = self._order, self._prepared.name
         manifest = serving.manifest() if serving.number else None
@@ -204,7 +205,7 @@ class _Run:
     # ------------------------------------------------------------ after
 
     def _commit(self, reservation: Reservation, fitted: Fitted, targets: Sequence[str], job: Job) -> Version:
-        """Commit the model that the notebook fitted as a version."""
+        """Commit the fitted model as a version."""
         job.phase("commit")
         code = pack([self._prepared.source, *unpack(fitted.code)])
         fitted = msgspec.structs.replace(fitted, code=code)
@@ -212,7 +213,7 @@ class _Run:
         return reservation.commit(facts, fitted.code, fitted.description)
 
     def _settle(self, job: Job, given: Task, report: Report, version: Version | None, applied: int) -> str:
-        """Try the version in a worker, promote it if it serves, and end the job; returns the job's message."""
+        """Try the version, promote it if it can be loaded, and end the job; returns the message."""
         done = f"{self._prepared.source.path} ran to its end."
         promoted = False
         if version is not None and report.fitted is not None:
@@ -226,7 +227,7 @@ class _Run:
         return done
 
     def _held_out(self, given: Task, fitted: Fitted) -> Request | None:
-        """The fit as a request, of which the held-out rows are compared; None if none were held out."""
+        """Return the fit as a request, for its held-out rows; None without any."""
         if not given.holdout:
             return None
         features = [each.name for each in fitted.features if each.name not in given.targets]
@@ -234,7 +235,7 @@ class _Run:
         return Request.of(rows, meta_of(given, features))
 
     async def _decision(self, version: Version, request: Request | None) -> Decision:
-        """Try the version in a worker, as the next apply will use it, and promote it where `promote` says so."""
+        """Load the version in a worker, as the next apply will, and decide on its promotion."""
         settings = replace(self._settings, spares=0)
         pool = Pool(settings)
         last = LastUsed(self._store, pool)
@@ -251,7 +252,7 @@ class _Run:
 
     @contextlib.contextmanager
     def _recorded(self, job: Job) -> Iterator[None]:
-        """Keep the job's record alive and true to the end, whatever ends it."""
+        """Keep the job's record fresh, and record how the run ends, whatever ends it."""
         over = threading.Event()
         touching = threading.Thread(target=_touch, args=(self._jobs, over), daemon=True)
         touching.start()
@@ -260,7 +261,7 @@ class _Run:
         except DltkError as error:
             if self._jobs.to_be_cancelled(job.id):
                 job.cancel(self._scrubber.text(error.sentence))
-            job.fail(  # unless it was cancelled: the first end wins
+            job.fail(  # without effect on a cancelled job: the first end counts
                 self._scrubber.text(error.sentence),
                 traceback=getattr(error, "traceback", ""),
                 coordinates=getattr(error, "coordinates", ""),

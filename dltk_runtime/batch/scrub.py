@@ -1,4 +1,4 @@
-"""Secrets of a run: named in its parameters, resolved when it runs, and taken out of all that is written."""
+"""Secrets of a run: named in parameters, resolved when it begins, removed from all it writes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.settings import secret
 
 SCHEME = "secret://"
-SHORTEST = 4  # characters; a shorter one cannot be told from other text
-HIDDEN = "[secret]"
+MIN_SECRET_CHARACTERS = 4  # a shorter secret is part of ordinary text
+MASK = "[secret]"
 
 
 def is_secret(text: str) -> bool:
@@ -20,10 +20,10 @@ def is_secret(text: str) -> bool:
 
 
 def resolve(parameter: str, text: str) -> str:
-    """The secret that ``secret://NAME`` names.
+    """Return the secret that ``secret://NAME`` names.
 
     Raises:
-        BatchInvalid: there is none of that name, or it is too short to be hidden.
+        BatchInvalid: there is no such secret, or it is too short to be hidden.
     """
     name = text.removeprefix(SCHEME)
     value = secret(name)
@@ -31,13 +31,15 @@ def resolve(parameter: str, text: str) -> str:
         raise BatchInvalid(
             f"{parameter}={text}: there is no secret {name!r}. Set the variable {name}, or {name}_file to a path."
         )
-    if len(value) < SHORTEST:
-        raise BatchInvalid(f"{parameter}={text}: a secret of fewer than {SHORTEST} characters could not be hidden.")
+    if len(value) < MIN_SECRET_CHARACTERS:
+        raise BatchInvalid(
+            f"{parameter}={text}: a secret of fewer than {MIN_SECRET_CHARACTERS} characters could not be hidden."
+        )
     return value
 
 
 class Scrubber:
-    """Replaces secrets in text, also where it was escaped on its way."""
+    """Replaces secrets in text, also in JSON's and Python's escaped forms."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         whole = [form for value in secrets.values() for form in (value, *_long_lines(value))]
@@ -46,11 +48,11 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         for form in self._forms:
-            text = text.replace(form, HIDDEN)
+            text = text.replace(form, MASK)
         return text
 
     def value(self, value: Any) -> Any:
-        """A copy of anything made of dicts and lists, without secrets."""
+        """Copy a structure of dicts and lists without its secrets."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list | tuple):
@@ -61,13 +63,13 @@ class Scrubber:
 
 
 def _long_lines(value: str) -> list[str]:
-    """The lines of a key of many lines: programs print them one by one."""
-    return [line for line in value.splitlines() if len(line) >= 2 * SHORTEST] if "\n" in value else []
+    """Return the longer lines of a secret of several lines, which programs print one by one."""
+    return [line for line in value.splitlines() if len(line) >= 2 * MIN_SECRET_CHARACTERS] if "\n" in value else []
 
 
 @dataclass(slots=True)
 class WholeLines:
-    """Hands printed text on in whole lines, so that no secret is cut in two."""
+    """Passes printed text on in whole lines, so that no secret is cut in two."""
 
     write: Callable[[str], None]
     _rest: str = field(default="")

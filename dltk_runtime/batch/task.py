@@ -1,4 +1,4 @@
-"""The conversation between a run and its kernel: the task is read before the first cell, the report written last."""
+"""The files between a run and its kernel: the task, read first, and the report, written last."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a run that reached its end."""
 
-    fitted: Fitted | None = None  # `code` holds the imported modules alone; None if nothing was fitted
+    fitted: Fitted | None = None  # its `code` holds imported modules only
     targets: tuple[str, ...] = ()
     results: int | None = None  # rows of the last apply
 
 
 def meta_of(task: Task, features: Sequence[str]) -> dict[str, Any]:
-    """The `meta` that a search with these features would have sent for the task."""
+    """Return the `meta` that a search with these features would have sent for the task."""
     if task.staged_meta:
         meta: dict[str, Any] = json.loads(Path(task.staged_meta).read_bytes())
     else:

@@ -1,7 +1,8 @@
-"""How far a flow has come: a file of a few lines, replaced in one step, and held by one process at a time.
+"""The progress of a flow: a small file, replaced atomically and held by one process at a time.
 
-A window is opened before its rows are read, and closed when the destination has acknowledged all of them. A kill in
-between leaves it open, and the next run takes the very same window again: the same rows, so the same keys.
+A window is opened before its rows are read, and closed when the destination has acknowledged all
+of them. A kill in between leaves it open, and the next run repeats it: the same rows, thus the
+same keys.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import msgspec
 from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.errors import shown
 from dltk_runtime.files import atomic
+from dltk_runtime.units import DAY_SECONDS
 
-LONGEST = 86_400  # seconds of one window: bounds what a flow that was away for long has to hold in memory
+MAX_WINDOW_SECONDS = DAY_SECONDS  # bounds the memory of a flow that did not run for long
 FILE, LOCK = "watermark.json", "lock"
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose watermark it is, and the moment (epoch seconds) before which all that was indexed is delivered.
+    """The watermark of one search and destination.
 
-    `open` is the end of a window on its way. `delivered` is whether any window has come to its end yet.
+    What was indexed before `done` (epoch seconds) is delivered. `open` is the end of the window
+    that is being delivered, and `delivered` says whether any window was delivered yet.
     """
 
     search: str
@@ -43,15 +46,15 @@ class Watermark:
     mark: Mark
 
     def open(self, until: int) -> tuple[int, int] | None:
-        """The next window, up to `until` at most, or the one that was left open; none when there is nothing new."""
-        end = self.mark.open or min(self.mark.done + LONGEST, until)
+        """Open the next window, up to `until` at most, or the one left open; None without any."""
+        end = self.mark.open or min(self.mark.done + MAX_WINDOW_SECONDS, until)
         if end <= self.mark.done:
             return None
         self._write(msgspec.structs.replace(self.mark, open=end))
         return self.mark.done, end
 
     def close(self) -> None:
-        """The open window is delivered."""
+        """Record that the open window is delivered."""
         self._write(msgspec.structs.replace(self.mark, done=self.mark.open, open=None, delivered=True))
 
     def _write(self, mark: Mark) -> None:
@@ -64,7 +67,7 @@ class Watermark:
 
 @contextlib.contextmanager
 def held(folder: Path, new: Mark) -> Iterator[Watermark]:
-    """The watermark in `folder`, `new` when there is none, for this process alone.
+    """Hold the watermark in `folder`, which is `new` if there is none, for this process alone.
 
     Raises:
         BatchInvalid: another process holds it, it is another flow's, or cannot be read.
@@ -77,11 +80,11 @@ def held(folder: Path, new: Mark) -> Iterator[Watermark]:
         raise atomic.not_stored("The watermark", folder, error) from error
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # given back by the end of the process, however it comes
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the end of the process releases it
         except OSError as error:
             raise BatchInvalid(
-                f"The flow {folder.name!r} is run by another process at this moment. Wait for its end, or give this "
-                "one a name of its own with --flow."
+                f"The flow {folder.name!r} is run by another process. Wait until that ends, or give this flow another "
+                "name with --flow."
             ) from error
         yield Watermark(folder, _read(folder / FILE, new))
 
@@ -93,14 +96,14 @@ def _read(path: Path, new: Mark) -> Mark:
         return new
     except (OSError, msgspec.DecodeError) as error:
         raise BatchInvalid(
-            f"{path} is no watermark ({error}). Remove it, and say with --since where to begin."
+            f"{path} is not a valid watermark ({error}). Remove it, and say with --since where to begin."
         ) from error
     if (mark.search, mark.to) == (new.search, new.to):
         return mark
     if mark.delivered:
         raise BatchInvalid(
-            f"The flow {path.parent.name!r} reads {shown(mark.search, 200)} into {mark.to}, by its watermark. Give "
-            f"another search or destination a name of its own with --flow. To go on from where that one stopped, "
+            f"By its watermark the flow {path.parent.name!r} reads {shown(mark.search, 200)} into {mark.to}. Give "
+            f"another search or destination another name with --flow. To continue where that flow stopped, "
             f"remove {path} and add --since {mark.done} once."
         )
-    return new  # the first try was wrong, and has been put right
+    return new  # no window was delivered with the search or destination of before

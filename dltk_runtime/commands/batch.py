@@ -15,6 +15,7 @@ import click
 from dltk_runtime.commands import Exit, Moment
 from dltk_runtime.errors import DltkError
 from dltk_runtime.settings import Settings
+from dltk_runtime.units import DAY_SECONDS
 
 if TYPE_CHECKING:
     from dltk_runtime.batch.destination import Destination
@@ -22,23 +23,23 @@ if TYPE_CHECKING:
     from dltk_runtime.splunk.connection import Connection
 
 EPILOG = """\b
-Without --fit or --apply all cells run: stage() gives the data of the run, whatever name the notebook asks it for,
-and a model that is fitted becomes a version. --fit and --apply run the algorithm's cells alone.
+Without --fit or --apply all cells run: stage() returns the run's data for any name, and a model that is fitted
+becomes a version. --fit and --apply run the algorithm's cells alone.
 
 \b
 A parameter's value may be secret://NAME: the variable NAME, or the file that NAME_file names, is read when the
-run begins, and the value is kept out of the notebook, the job and its log. Results are the notebook's own business.
+run begins, and removed from the executed notebook, the job and its log. It is not removed from results.
 
 \b
-With --each, a column of the CSV file is a parameter, or `model`; --out and --notebook then hold {row} (from 1) or
-{COLUMN}, and nothing runs unless all rows can.
+With --each, the columns of the CSV file are parameters or `model`; --out and --notebook then contain {row} (from
+1) or {COLUMN}. All rows are checked before the first one runs.
 
 \b
-With --to-hec or --to-kvstore a run reads what Splunk indexed since the last one, and sends one record a row, with a
-key. Whatever ends a run, the next one takes the same rows again. Where Splunk is: splunk_access_… and splunk_hec_….
+With --to-hec or --to-kvstore a run reads what Splunk indexed since the last one, and sends a record with a key for
+each row. After a failed run the next one repeats its rows. The variables splunk_access_… and splunk_hec_… name Splunk.
 
 \b
-Exit codes: 0 all went well; 1 a run failed, and stderr says where.
+Exit codes: 0 success; 1 a run failed, and stderr says where.
 
 \b
 Examples:
@@ -55,51 +56,66 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("notebook")
 @click.option("--data", help="Rows: a .csv or .parquet file, or staged:NAME.")
-@click.option("--from-search", "query", metavar="SPL", help="Rows: what a search in Splunk finds.")
-@click.option("-p", "parameters", metavar="NAME=VALUE", multiple=True, help="A parameter that the notebook declares.")
-@click.option("--fit", "mode", flag_value="fit", help="Fit and apply; nothing but the algorithm's cells runs.")
+@click.option("--from-search", "query", metavar="SPL", help="Rows: the results of a search in Splunk.")
+@click.option(
+    "-p",
+    "parameters",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A parameter of the notebook; promote=RULE; with --fit holdout=SHARE.",
+)
+@click.option("--fit", "mode", flag_value="fit", help="Fit and apply; only the algorithm's cells run.")
 @click.option("--apply", "mode", flag_value="apply", help="Apply the current version.")
 @click.option("--model", default="default", show_default=True, help="The model's name.")
 @click.option("--target", help="The column to predict.")
 @click.option(
     "--feature", "features", multiple=True, help="A feature's column, or a glob.  [default: all but the target]"
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Where the results go: .csv or .parquet.")
-@click.option("--notebook", "executed", type=click.Path(path_type=Path), help="Where the executed notebook goes.")
-@click.option("--deadline", type=click.FloatRange(min=1), default=86400.0, show_default=True, help="Seconds for all.")
+@click.option("--out", type=click.Path(path_type=Path), help="File for the results: .csv or .parquet.")
+@click.option("--notebook", "executed", type=click.Path(path_type=Path), help="File for the executed notebook.")
+@click.option(
+    "--deadline", type=click.FloatRange(min=1), default=86400.0, show_default=True, help="Seconds for the whole run."
+)
 @click.option(
     "--retries",
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="After a kernel's death or a lost connection.",
+    help="Further attempts after the death of a kernel or a lost connection.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the failed cell of the notebook that --notebook names.")
-@click.option("--each", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A CSV file: one run a row.")
+@click.option("--resume", is_flag=True, help="Continue at the failed cell of the notebook in --notebook.")
+@click.option(
+    "--each", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A CSV file: one run for each row."
+)
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Runs at a time with --each.")
-@click.option("--earliest", default="-24h@h", show_default=True, help="--from-search without a destination: from …")
-@click.option("--latest", default="now", show_default=True, help="… and before this time, in Splunk's words.")
-@click.option("--app", help="The Splunk app of the search's macros, and of the collection.")
+@click.option("--earliest", default="-24h@h", show_default=True, help="Start of --from-search without a destination.")
+@click.option("--latest", default="now", show_default=True, help="End of --from-search, in Splunk's time modifiers.")
+@click.option("--app", help="The Splunk app of the search and of the collection.")
 @click.option("--to-hec", metavar="index=NAME", help="Send a record for each row to this index.")
 @click.option("--to-kvstore", metavar="COLLECTION", help="Write a record for each row to this collection of --app.")
-@click.option("--flow", help="The name under which it is known how far this has come.  [ALGORITHM_MODEL]")
-@click.option("--key", "keys", multiple=True, default=["event_key"], show_default=True, help="A field of a row's key.")
-@click.option("--since", type=Moment(), default="-1d", show_default=True, help="Where a flow's first run begins.")
+@click.option("--flow", help="The name of this flow and its progress.  [ALGORITHM_MODEL]")
 @click.option(
-    "--lag", type=click.IntRange(0), default=120, show_default=True, help="Seconds until Splunk shows events."
+    "--key", "keys", multiple=True, default=["event_key"], show_default=True, help="A field of the key of a row."
+)
+@click.option("--since", type=Moment(), default="-1d", show_default=True, help="Start of a flow's first run.")
+@click.option(
+    "--lag", type=click.IntRange(0), default=120, show_default=True, help="Seconds until searches find events."
 )
 @click.option(
     "--late",
     type=click.IntRange(0),
     default=30,
     show_default=True,
-    help="Days that events may come late; older are not read.",
+    help="Maximum age in days of an event when it is indexed.",
 )
-@click.option("--home", type=click.Path(path_type=Path), help="Where models and jobs lie.  [DLTK_HOME]")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of models and jobs.  [DLTK_HOME]")
+@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of notebooks.  [DLTK_NOTEBOOKS]")
 @click.pass_context
 def command(context: click.Context, /, home: Path | None, notebooks: Path | None, **given: Any) -> None:
-    """Run a notebook on data: a job with its progress, an executed notebook, results, a version of a model."""
+    """Run a notebook on data.
+
+    The run is a job with progress. It leaves an executed notebook, results, and a version of a model.
+    """
     from dltk_runtime.batch.order import Order
 
     _refuse_contradictions(given)
@@ -120,7 +136,7 @@ def command(context: click.Context, /, home: Path | None, notebooks: Path | None
 
 
 def _refuse_contradictions(given: dict[str, Any]) -> None:
-    """Say which options do not go together."""
+    """Refuse options that contradict each other."""
     if bool(given["data"]) == bool(given["query"]):
         raise click.UsageError("Give either --data or --from-search.")
     if given["to_hec"] and given["to_kvstore"]:
@@ -129,18 +145,18 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
         raise click.UsageError("--to-kvstore needs --app: the app whose collection it is.")
     if given["to_hec"] or given["to_kvstore"]:
         if given["data"]:
-            raise click.UsageError("--to-hec and --to-kvstore go with --from-search.")
+            raise click.UsageError("--to-hec and --to-kvstore need --from-search.")
         for name in ("out", "each", "resume"):
             if given[name]:
-                raise click.UsageError(f"--{name} does not go with --to-hec or --to-kvstore.")
+                raise click.UsageError(f"--{name} cannot be combined with --to-hec or --to-kvstore.")
         if given["mode"] == "fit":
             raise click.UsageError(
-                "A fit of new rows alone would forget the others: fit first, then send with --apply."
+                "A fit of the new rows alone would ignore all others: fit first, then send with --apply."
             )
 
 
 def _run(order: Order, settings: Settings, each: Path | None, workers: int) -> bool:
-    """Run one order, or one for each row of `each`; whether one of them failed."""
+    """Run one order, or one for each row of `each`; returns whether a run failed."""
     from dltk_runtime.batch.each import orders, run_all
 
     failed = False
@@ -157,8 +173,8 @@ def _run(order: Order, settings: Settings, each: Path | None, workers: int) -> b
 
 
 def _deliver(order: Order, settings: Settings, given: dict[str, Any]) -> None:
-    """Bring what is new in Splunk through the notebook to where it shall go."""
-    from dltk_runtime.batch.incremental import DAY, Stream, deliver
+    """Read what is new in Splunk, apply the notebook, and send the records."""
+    from dltk_runtime.batch.incremental import Stream, deliver
 
     connection = _connection(settings, given["app"])
     stream = Stream(
@@ -169,11 +185,11 @@ def _deliver(order: Order, settings: Settings, given: dict[str, Any]) -> None:
         keys=given["keys"],
         since=int(given["since"]),
         lag=given["lag"],
-        late=given["late"] * DAY,
+        late=given["late"] * DAY_SECONDS,
     )
     each = None
     for each in deliver(order, stream, settings):
-        doubled = f", {each.doubled:,} rows with a key that another one has left out" if each.doubled else ""
+        doubled = f", {each.doubled:,} rows with the key of another row left out" if each.doubled else ""
         click.echo(f"{_time(each.begin)} to {_time(each.end)}: {each.rows:,} rows, {each.sent:,} sent{doubled}")
     if each is None:
         click.echo("Nothing was indexed since the last run.")
@@ -181,7 +197,7 @@ def _deliver(order: Order, settings: Settings, given: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _with_rows(order: Order, settings: Settings, given: dict[str, Any]) -> Iterator[Order]:
-    """The order with the rows of the search, if one is asked for, in a file that is gone afterwards."""
+    """Yield the order with the rows of the search, if any, in a temporary file."""
     if not given["query"]:
         yield order
         return
@@ -215,7 +231,7 @@ def _destination(connection: Connection, settings: Settings, given: dict[str, An
         return ToCollection(Collection(connection, given["app"], given["to_kvstore"], dict))
     name, _, index = given["to_hec"].partition("=")
     if name != "index" or not index:
-        raise click.UsageError(f"--to-hec {given['to_hec']}: say index=NAME.")
+        raise click.UsageError(f"--to-hec {given['to_hec']}: expected index=NAME.")
     access = of_settings(settings)
     if not access.hec_url:
         raise AddressMissing("the HTTP Event Collector", "splunk_hec_enabled=1, splunk_hec_url and splunk_hec_token")
@@ -229,5 +245,5 @@ def _time(seconds: int) -> str:
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     if bad := [name for name, sign, _ in pairs if not sign]:
-        raise click.UsageError(f"-p {bad[0]} is no NAME=VALUE.")
+        raise click.UsageError(f"-p {bad[0]}: expected NAME=VALUE.")
     return {name: value for name, _, value in pairs}

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from dltk_runtime.settings import cores
+from dltk_runtime.units import MIB
 
 Blob = bytes | memoryview
 Text = Callable[[int, int], Blob]  # the bytes of the file from one offset to another
@@ -32,8 +33,8 @@ Arrays = Sequence[np.ndarray[Any, Any]]
 HEAD_BYTES = 64 * 1024  # have to be there before the first piece is parsed
 PROBE_BYTES = 16 * 1024  # are parsed first: they reveal most files of other than plain numbers
 BLOCK_BYTES = 64 * 1024  # are searched for line ends at once, and fit into the processor's cache
-PIECE_BYTES = 1024**2  # of the smallest piece, or half: a tenth of its two milliseconds is overhead
-MIN_THREADED_BYTES = 12 * 1024**2  # from here on threads save more time than they cost
+PIECE_BYTES = MIB  # of the smallest piece, or half: a tenth of its two milliseconds is overhead
+MIN_THREADED_BYTES = 12 * MIB  # from here on threads save more time than they cost
 MAX_EXACT_INTEGER = 2**53  # up to here a float64 holds every integer (IEEE 754)
 _PLAIN = (np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_))
 _INTEGER, _FLOAT, _ = _PLAIN

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import msgspec
 
 from dltk_runtime.notebook.frameworks import RECORDED
+from dltk_runtime.units import MIB
 from dltk_runtime.worker.failure import worded
 
-MAX_TEXT_CHARACTERS = 16 * 1024**2  # of str(model): dashboards read base64 pictures out of it
+MAX_TEXT_CHARACTERS = 16 * MIB  # of str(model): dashboards read base64 pictures out of it
 MAX_WARNING_CHARACTERS = 500
 MAX_DEPTH = 20  # levels of nested containers that are followed
 

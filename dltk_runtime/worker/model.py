@@ -16,8 +16,9 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 
 from dltk_runtime.notebook.frameworks import DEEP_LEARNING
+from dltk_runtime.units import MIB
 
-MAX_COMPARED_BYTES = 1024**2  # of a pickle
+MAX_COMPARED_BYTES = MIB  # of a pickle
 
 
 def own_copy(model: Any) -> Any:

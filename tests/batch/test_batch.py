@@ -291,7 +291,7 @@ def test_the_failing_cell_is_named_and_marked_and_the_run_goes_on_after_the_fix(
     make_notebook("mean", slow)
     outcome = batch(executed=executed, resume=True)
     assert outcome.version is not None
-    assert last_job(paths)[1] == "The run goes on from cell 12.\n"  # cell 11, which prints, was not run again
+    assert last_job(paths)[1] == "The run continues at cell 12.\n"  # cell 11, which prints, was not run again
     texts = [output.text for cell in nbformat.read(executed, as_version=4).cells for output in cell.get("outputs", [])]
     assert texts == ["rows 3\n"]
 
@@ -320,7 +320,7 @@ def test_a_run_whose_computing_cells_have_changed_starts_anew(
     make_notebook("mean", MEAN.replace('print("rows"', 'print("all"'))
     assert batch(executed=executed, resume=True).version is not None
     changed, printed = last_job(paths)[1].splitlines()
-    assert (changed, printed) == ("Cell 11 was changed, and it computes: all cells run again.", "all 3")
+    assert (changed, printed) == ("Cell 11, which computes, has changed: all cells run again.", "all 3")
 
 
 def test_a_kernel_that_dies_is_told_and_tried_again(
@@ -334,7 +334,7 @@ def test_a_kernel_that_dies_is_told_and_tried_again(
         os.kill(os.getpid(), 9)
 """
     make_notebook("mean", MEAN + "    # %%" + dying)
-    with pytest.raises(BatchFailed, match="cell 14: the kernel died of signal 9, most likely for want of memory"):
+    with pytest.raises(BatchFailed, match="cell 14: the kernel died of signal 9, most likely because memory ran out"):
         batch(retries=0, executed=tmp_path / "out.ipynb")
     marked = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[-1]
     assert marked.outputs[-1].ename == "KernelDied"

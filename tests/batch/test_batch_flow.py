@@ -188,7 +188,7 @@ def first_row_unknown(order: Order, settings: Settings) -> Outcome:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"search": "index=main | fields id"}, "no field 'event_key'; it gives id"),
+        ({"search": "index=main | fields id"}, "no field 'event_key'; it returns id"),
         ({"search": 'index=main | eval event_key=if(id="001",null(),id)'}, "1 of 2 rows have no event_key"),
         ({"search": "| inputlookup x.csv"}, "must begin with events"),
     ],
@@ -210,14 +210,14 @@ def test_results_of_another_number_are_not_sent(splunkd: Source, run: Run, monke
 
     monkeypatch.setattr(incremental, "run", fewer)
     splunkd.pass_time(1, 2)
-    with pytest.raises(BatchFailed, match="gave 1 rows for 2"):
+    with pytest.raises(BatchFailed, match="returned 1 rows for 2"):
         run(to_index(splunkd))
 
 
 def test_another_search_under_the_same_name_is_refused_and_told_how_to_go_on(splunkd: Source, run: Run) -> None:
     splunkd.pass_time(1)
     run(to_index(splunkd))
-    with pytest.raises(BatchInvalid, match=rf"name of its own with --flow.*remove .*--since {BEGIN + 180} once"):
+    with pytest.raises(BatchInvalid, match=rf"another name with --flow.*remove .*--since {BEGIN + 180} once"):
         run(to_index(splunkd, search=SEARCH + " y"))
 
 
@@ -380,7 +380,7 @@ def broken(splunkd: Source) -> None:
         (expired, TokenRefused, "splunk_access_token"),
         (broken, SearchFailed, "idx3"),
         (full, SplunkBusy, r"Server is busy \(code 9\)"),
-        (unacknowledged, SplunkBusy, "taken, but not acknowledged"),
+        (unacknowledged, SplunkBusy, "accepted, but not acknowledged"),
         (no_token, TokenRefused, "splunk_hec_token"),
         (no_index, EventRefused, "Allow this index in the token's settings"),
         (poisoned, EventRefused, "Invalid data format"),
@@ -468,11 +468,11 @@ def test_a_flow_is_fitted_and_scored_from_the_command_line(
     [
         ([], "either --data or --from-search"),
         (["--data", "x.csv", "--from-search", "index=x"], "either --data or --from-search"),
-        (["--data", "x.csv", "--to-hec", "index=x"], "go with --from-search"),
+        (["--data", "x.csv", "--to-hec", "index=x"], "need --from-search"),
         (["--from-search", "index=x", "--to-kvstore", "c"], "--to-kvstore needs --app"),
         (["--from-search", "index=x", "--to-kvstore", "c", "--app", "a", "--to-hec", "index=x"], "Give one of"),
         (["--from-search", "index=x", "--to-hec", "index=x", "--fit"], "fit first"),
-        (["--from-search", "index=x", "--to-hec", "index=x", "--out", "o.csv"], "--out does not go with"),
+        (["--from-search", "index=x", "--to-hec", "index=x", "--out", "o.csv"], "--out cannot be combined with"),
         (["--from-search", "index=x", "--to-hec", "x", "--since", "soon"], "Invalid time 'soon'"),
         (["--from-search", "index=x"], "splunk_access_host"),
     ],

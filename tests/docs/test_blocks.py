@@ -10,6 +10,8 @@ from tests.docs.blocks import Block, blocks_of
 from tests.docs.expected import matches
 from tests.docs.page import PageWrong, Run
 
+pytestmark = pytest.mark.process
+
 NONE_RUNS = {"DLTK_URL": "http://127.0.0.1:1", "api_token": "none"}
 
 

@@ -12,7 +12,11 @@ from tests.docs.blocks import blocks_of
 from tests.docs.page import reader
 from tests.support.service import ROOT, Service
 
+pytestmark = pytest.mark.process
+
 PAGES = sorted(["README.md", *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))])
+
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Messages arrive whole, whatever their size, and nonsense is an end like any other."""
+"""Messages of any size arrive whole; an invalid one closes the channel."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pair() -> Iterator[Pair]:
 
 @examples(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(text=SIZES, blob=SIZES, escaped=st.booleans())
-def test_what_is_sent_arrives_whatever_its_size(pair: Pair, text: int, blob: int, escaped: bool) -> None:
+def test_messages_of_any_size_arrive_whole(pair: Pair, text: int, blob: int, escaped: bool) -> None:
     ours, theirs = pair
     message, data = Apply(meta=b"m" * text), os.urandom(blob)
     before = psutil.Process().num_fds()
@@ -47,13 +47,13 @@ def test_what_is_sent_arrives_whatever_its_size(pair: Pair, text: int, blob: int
     assert psutil.Process().num_fds() == before
 
 
-def test_an_empty_channel_blocks_nobody(pair: Pair) -> None:
+def test_receiving_from_an_empty_channel_does_not_block(pair: Pair) -> None:
     with pytest.raises(BlockingIOError):
         channel.receive(pair[0], FROM_WORKER)
 
 
 @pytest.mark.parametrize("closed", [0, 1])
-def test_a_closed_channel_is_told(pair: Pair, closed: int) -> None:
+def test_a_closed_channel_is_reported(pair: Pair, closed: int) -> None:
     pair[closed].close()
     with pytest.raises(ChannelClosed):
         channel.send(pair[0], Entered("fit"))
@@ -67,7 +67,7 @@ def test_a_closed_channel_is_told(pair: Pair, closed: int) -> None:
     ids=["short", "no message", "files that did not come", "empty"],
 )
 @pytest.mark.parametrize("files", [0, 2])
-def test_nonsense_ends_the_conversation_and_leaves_no_descriptor(pair: Pair, datagram: bytes, files: int) -> None:
+def test_an_invalid_message_closes_the_channel_and_its_files(pair: Pair, datagram: bytes, files: int) -> None:
     held = [MemoryFile() for _ in range(files)]
     before = psutil.Process().num_fds()
     socket.send_fds(pair[1], [datagram], [each.descriptor for each in held])

@@ -1,4 +1,4 @@
-"""The feature check: an apply is told which fields of the fit it lacks, or has in another kind."""
+"""The feature check: an apply names the fields of the fit that it lacks or has in another kind."""
 
 from __future__ import annotations
 
