@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ import pytest
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.paths import SITE, Paths
 from tests.support import order, tiers
+from tests.support.service import Service
 
 # The gate gives the same answer for the same code, on a slow machine too; `make fuzz` looks for new examples.
 hypothesis.settings.register_profile("gate", derandomize=True, deadline=None)
@@ -75,6 +77,53 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> order.ByFile
 @pytest.fixture(scope="session")
 def processes() -> None:
     """Requested by fixtures that start a process, so that the tests which use them leave the tier ``unit``."""
+
+
+@pytest.fixture
+def service(request: pytest.FixtureRequest, processes: None) -> Iterator[Service]:
+    """The server that the module's marker describes::
+
+        pytestmark = pytest.mark.server(
+            notebooks={"healthy": {}, "broken": {"fit": "def fit(model, df, param): 1 / 0"}},
+            fits=[("healthy", DATA)],  # arguments of `Service.fit`
+            own=True,
+            DLTK_SPARES="0",
+        )
+
+    All tests of the module share it, or with `own` each has a server over its own `paths`.
+    """
+    marker = request.node.get_closest_marker("server")
+    if not marker.kwargs.get("own"):
+        yield request.getfixturevalue("shared_service")
+        return
+    paths: Paths = request.getfixturevalue("paths")
+    with started(marker, paths.home, paths.notebooks) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_service(
+    request: pytest.FixtureRequest, processes: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The server that `service` gives to all tests of a module, for its other fixtures."""
+    root = tmp_path_factory.mktemp(request.path.stem)
+    with started(request.node.get_closest_marker("server"), root / "home", root / "notebooks") as running:
+        yield running
+
+
+@contextlib.contextmanager
+def started(marker: pytest.Mark, home: Path, notebooks: Path) -> Iterator[Service]:
+    """Start the server of a marker `server`; afterwards it has ended."""
+    given = {"notebooks": {}, "fits": (), "own": False} | marker.kwargs
+    cells: Mapping[str, Mapping[str, str | None]] = given.pop("notebooks")
+    notebooks.mkdir(parents=True, exist_ok=True)
+    for name, changed in cells.items():
+        write_notebook(notebooks, name, **changed)
+    fits, _ = given.pop("fits"), given.pop("own")
+    with Service(home, notebooks, **given) as running:
+        for arguments in fits:
+            running.fit(*arguments)
+        yield running
 
 
 def asked_for(request: pytest.FixtureRequest, parameter: str) -> set[str]:
@@ -141,6 +190,13 @@ def finder(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeFinder
     yield finder
     for each in [each for each in sys.meta_path if isinstance(each, CodeFinder)]:
         each.remove()
+
+
+def write_notebook(folder: Path, name: str, **cells: str | None) -> None:
+    """As `make_notebook`, for a folder that outlives one test."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {"cells": _from_parts(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (folder / f"{name}.ipynb").write_text(json.dumps(document), encoding="utf-8")
 
 
 def _from_parts(cells: dict[str, str | None]) -> list[dict[str, Any]]:

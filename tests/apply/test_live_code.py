@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service
-
-pytestmark = pytest.mark.process
 
 ROWS = "x\n1\n2\n"
 BROKEN = """
@@ -24,10 +20,7 @@ def answering(text: str) -> str:
     return f'def apply(model, df, param):\n    return pd.DataFrame({{"answer": ["{text}"] * len(df)}})'
 
 
-@pytest.fixture
-def service(paths: Paths) -> Iterator[Service]:
-    with Service(paths.home, paths.notebooks) as service:
-        yield service
+pytestmark = pytest.mark.server(own=True)
 
 
 def test_an_edited_notebook_answers_at_the_next_call(service: Service, make_notebook: MakeNotebook) -> None:

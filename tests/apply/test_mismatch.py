@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support.service import Service, until
-from tests.support.wire import write_notebook
 
-pytestmark = pytest.mark.process
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    root = tmp_path_factory.mktemp("mismatch")
-    write_notebook(root / "notebooks", "first")
-    write_notebook(root / "notebooks", "third")
-    write_notebook(root / "notebooks", "second", fit="def fit(model, df, param): 1 / 0")
-    write_notebook(root / "notebooks", "needs", apply="def apply(model, df, param): return df[['old', 'both']]")
-    with Service(root / "home", root / "notebooks") as service:
-        for algorithm in ("first", "needs"):
-            service.fit(algorithm, "old,both,y\n1,2,0\n", model=f"m_{algorithm}", target="y")
-        yield service
+NOTEBOOKS = {
+    "first": {},
+    "third": {},
+    "second": {"fit": "def fit(model, df, param): 1 / 0"},
+    "needs": {"apply": "def apply(model, df, param): return df[['old', 'both']]"},
+}
+FITS = [(algorithm, "old,both,y\n1,2,0\n", f"m_{algorithm}", "y") for algorithm in ("first", "needs")]
+pytestmark = pytest.mark.server(notebooks=NOTEBOOKS, fits=FITS)
 
 
 def test_an_algorithm_that_never_fitted_the_model_is_named_beside_the_one_that_did(service: Service) -> None:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
-from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
 from tests.support.wire import encoded
-
-pytestmark = pytest.mark.process
 
 ROWS = 60_000
 SUM = "def apply(model, df, param): return pd.DataFrame({'sum': [int(df['a'].sum())], 'rows': [len(df)]})"
@@ -34,16 +30,14 @@ TOTAL = sum(range(ROWS - 1)) + 7
 ANSWER = f"sum,rows\n{TOTAL},{ROWS}\n"
 
 
-@pytest.fixture
-def service(paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
-    make_notebook("adding", apply=SUM)
-    make_notebook("doubling", apply=TWICE)
-    make_notebook("last", apply=LAST)
-    with Service(paths.home, paths.notebooks) as service:
-        service.fit("adding", "a,b\n1,2\n")
-        service.fit("doubling", "a,b\n1,2\n")
-        assert service.apply("adding", rows())["results"] == ANSWER  # from now on such rows are read ahead
-        yield service
+NOTEBOOKS = {"adding": {"apply": SUM}, "doubling": {"apply": TWICE}, "last": {"apply": LAST}}
+FITS = [("adding", "a,b\n1,2\n"), ("doubling", "a,b\n1,2\n")]
+pytestmark = pytest.mark.server(notebooks=NOTEBOOKS, fits=FITS, own=True)
+
+
+@pytest.fixture(autouse=True)
+def _such_rows_are_read_ahead_from_now_on(service: Service) -> None:
+    assert service.apply("adding", rows())["results"] == ANSWER
 
 
 class Upload:

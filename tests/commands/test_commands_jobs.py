@@ -14,9 +14,6 @@ import pytest
 
 from dltk_runtime.commands import Exit
 from tests.support.service import Service, until
-from tests.support.wire import write_notebook
-
-pytestmark = pytest.mark.process
 
 ROWS = "x\n1\n2\n"
 STEPS = """
@@ -37,14 +34,8 @@ def fit(model, df, param):
 """
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    root = tmp_path_factory.mktemp("jobs")
-    write_notebook(root / "notebooks", "steps", fit=STEPS)
-    write_notebook(root / "notebooks", "fails", fit="def fit(model, df, param): 1 / 0")
-    with Service(root / "home", root / "notebooks") as service:
-        service.fit("fails", ROWS)
-        yield service
+NOTEBOOKS = {"steps": {"fit": STEPS}, "fails": {"fit": "def fit(model, df, param): 1 / 0"}}
+pytestmark = pytest.mark.server(notebooks=NOTEBOOKS, fits=[("fails", ROWS)])
 
 
 def command(service: Service, *arguments: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,11 @@ from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service
 
-pytestmark = pytest.mark.process
-
 ROWS = "x\n1\n2\n"
 STORES_NOTHING = "def save(model, name):\n    return model"
 
 
-@pytest.fixture
-def service(paths: Paths) -> Iterator[Service]:
-    with Service(paths.home, paths.notebooks) as service:
-        yield service
+pytestmark = pytest.mark.server(own=True)
 
 
 def version(paths: Paths, number: int, algorithm: str = "algo") -> Path:

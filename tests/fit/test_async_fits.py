@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,8 @@ import psutil
 import pytest
 
 from dltk_runtime.paths import Paths
-from tests.conftest import MakeNotebook
+from tests.conftest import MakeNotebook, write_notebook
 from tests.support.service import Service, meta_for, until
-
-pytestmark = pytest.mark.process
 
 ROWS = "x\n1\n2\n"
 WAIT = """
@@ -65,16 +62,15 @@ def gate(tmp_path: Path) -> Gate:
 
 
 @pytest.fixture
-def notebooks(make_notebook: MakeNotebook, paths: Paths) -> Paths:
-    make_notebook("algo")
-    make_notebook("waits", wait=WAIT, fit=FIT, save=SAVE, apply="def apply(model, df, param):\n    return df")
+def notebooks(paths: Paths) -> Paths:
+    """The folders of a server that a test starts itself."""
+    write_notebook(paths.notebooks, "algo")
+    write_notebook(paths.notebooks, "waits", **WAITS)
     return paths
 
 
-@pytest.fixture
-def service(notebooks: Paths) -> Iterator[Service]:
-    with Service(notebooks.home, notebooks.notebooks) as service:
-        yield service
+WAITS = {"wait": WAIT, "fit": FIT, "save": SAVE, "apply": "def apply(model, df, param):\n    return df"}
+pytestmark = [pytest.mark.process, pytest.mark.server(notebooks={"algo": {}, "waits": WAITS}, own=True)]
 
 
 def get(service: Service, path: str) -> Any:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.fit.options import Promotion, Rule, fit_options
-from dltk_runtime.paths import Paths
-from tests.conftest import MakeNotebook
 from tests.support.service import Service
 
 # The model is wrong about as many rows in a hundred as the search says.
@@ -28,11 +24,7 @@ APPLY = """
 ROWS = "x,y\n" + "".join(f"{number},{number % 2}\n" for number in range(400))
 
 
-@pytest.fixture
-def service(processes: None, paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
-    make_notebook("algo", fit=FIT, apply=APPLY)
-    with Service(paths.home, paths.notebooks) as service:
-        yield service
+pytestmark = pytest.mark.server(notebooks={"algo": {"fit": FIT, "apply": APPLY}}, own=True)
 
 
 def fit(service: Service, **params: str) -> str:

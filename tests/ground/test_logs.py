@@ -15,8 +15,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dltk_runtime import logs
-from dltk_runtime.paths import Paths
-from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
 from tests.support.wire import one_event
 
@@ -129,14 +127,13 @@ def test_only_so_many_lines_are_logged(stderr: io.StringIO, pieces: list[bytes])
 # ---------------------------------------------------------------- the server's
 
 
-@pytest.fixture
-def service(processes: None, paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
-    make_notebook("healthy")
-    make_notebook("prints", fit="def fit(model, df, param): print('from fit'); print('a\\nb'); return {'rows': 1}")
-    make_notebook("raises", fit="def fit(model, df, param): 1 / 0")
-    make_notebook("prints_in_apply", apply="def apply(model, df, param): print('from apply'); return df")
-    with Service(paths.home, paths.notebooks) as running:
-        yield running
+NOTEBOOKS = {
+    "healthy": {},
+    "prints": {"fit": "def fit(model, df, param): print('from fit'); print('a\\nb'); return {'rows': 1}"},
+    "raises": {"fit": "def fit(model, df, param): 1 / 0"},
+    "prints_in_apply": {"apply": "def apply(model, df, param): print('from apply'); return df"},
+}
+pytestmark = pytest.mark.server(notebooks=NOTEBOOKS, own=True)
 
 
 def test_each_request_is_a_line_with_who_what_and_how_long(service: Service) -> None:

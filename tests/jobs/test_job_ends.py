@@ -9,7 +9,7 @@ import shutil
 import signal
 import threading
 import urllib.error
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -29,8 +29,6 @@ from tests.conftest import MakeNotebook
 from tests.fit.test_async_fits import FIT, ROWS, SAVE, WAIT, Gate, get, job_of, wait_for
 from tests.support.service import Service, meta_for, until
 
-pytestmark = pytest.mark.process
-
 Answer = dict[str, Any]
 
 
@@ -39,13 +37,12 @@ def gate(tmp_path: Path) -> Gate:
     return Gate(tmp_path)
 
 
-@pytest.fixture
-def service(paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
-    make_notebook("algo")
-    make_notebook("fails", fit="def fit(model, df, param): return 1 / 0")
-    make_notebook("waits", wait=WAIT, fit=FIT, save=SAVE, apply="def apply(model, df, param):\n    return df")
-    with Service(paths.home, paths.notebooks, DLTK_FIT_WORKERS="2", DLTK_GRACE="1") as service:
-        yield service
+WAITS = {"wait": WAIT, "fit": FIT, "save": SAVE, "apply": "def apply(model, df, param):\n    return df"}
+NOTEBOOKS = {"algo": {}, "fails": {"fit": "def fit(model, df, param): return 1 / 0"}, "waits": WAITS}
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.server(notebooks=NOTEBOOKS, own=True, DLTK_FIT_WORKERS="2", DLTK_GRACE="1"),
+]
 
 
 def states(service: Service) -> dict[str, str]:

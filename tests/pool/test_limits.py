@@ -9,19 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import write_notebook
 from tests.support.service import Service, until
-from tests.support.wire import (
-    GATED,
-    GATED_FIT,
-    Gate,
-    connection,
-    encoded,
-    head,
-    one_event,
-    post,
-    refused,
-    write_notebook,
-)
+from tests.support.wire import GATED, GATED_FIT, Gate, connection, encoded, head, one_event, post, refused
 
 pytestmark = pytest.mark.process
 

@@ -7,7 +7,7 @@ import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,7 @@ import pytest
 
 from dltk_runtime import __version__
 from tests.support.service import Service
-from tests.support.wire import GATED, Gate, connection, encoded, head, read_all, write_notebook
-
-pytestmark = pytest.mark.process
+from tests.support.wire import GATED, Gate, connection, encoded, head, read_all
 
 DATA = "a,b\n1,2\n3,4\n"
 
@@ -73,21 +71,18 @@ ODD_MODEL = {
 }
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    root = tmp_path_factory.mktemp("api")
-    write_notebook(root / "notebooks", "healthy")
-    write_notebook(root / "notebooks", "gated", **GATED)
-    write_notebook(root / "notebooks", "recording", **RECORDING)
-    write_notebook(root / "notebooks", "odd", **ODD_MODEL)
-    write_notebook(root / "notebooks", "raises_in_fit", fit="def fit(model, df, param): 1 / 0")
-    write_notebook(root / "notebooks", "raises_in_init", init="def init(df, param): 1 / 0")
-    write_notebook(root / "notebooks", "raises_in_save", save="def save(model, name): 1 / 0")
-    write_notebook(root / "notebooks", "raises_in_apply", apply="def apply(model, df, param): 1 / 0")
-    write_notebook(root / "notebooks", "does_not_compile", fit="def fit(model, df, param) return")
-    with Service(root / "home", root / "notebooks") as running:
-        running.fit("healthy", DATA, model="m")
-        yield running
+NOTEBOOKS = {
+    "healthy": {},
+    "gated": GATED,
+    "recording": RECORDING,
+    "odd": ODD_MODEL,
+    "raises_in_fit": {"fit": "def fit(model, df, param): 1 / 0"},
+    "raises_in_init": {"init": "def init(df, param): 1 / 0"},
+    "raises_in_save": {"save": "def save(model, name): 1 / 0"},
+    "raises_in_apply": {"apply": "def apply(model, df, param): 1 / 0"},
+    "does_not_compile": {"fit": "def fit(model, df, param) return"},
+}
+pytestmark = [pytest.mark.process, pytest.mark.server(notebooks=NOTEBOOKS, fits=[("healthy", DATA)])]
 
 
 def columns(answer: dict[str, Any]) -> list[str]:

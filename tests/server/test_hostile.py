@@ -12,19 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.support.service import Service, meta_for
-from tests.support.wire import (
-    ECHO,
-    connection,
-    encoded,
-    head,
-    one_event,
-    post,
-    read_all,
-    refused,
-    write_notebook,
-)
-
-pytestmark = pytest.mark.process
+from tests.support.wire import ECHO, connection, encoded, head, one_event, post, read_all, refused
 
 MIB = 1024**2
 DATA = "a,b\n1,2\n"
@@ -47,15 +35,8 @@ NAMES = [
 MODULES = ["os", "data", "json", "app", "sys"]  # names that can be a notebook's, and are none
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    root = tmp_path_factory.mktemp("hostile")
-    write_notebook(root / "notebooks", "healthy")
-    write_notebook(root / "notebooks", "echo", **ECHO)
-    with Service(root / "home", root / "notebooks") as running:
-        assert running.fit("healthy", DATA)["status"] == "success"
-        assert running.fit("echo", DATA)["status"] == "success"
-        yield running
+FITS = [("healthy", DATA), ("echo", DATA)]
+pytestmark = [pytest.mark.process, pytest.mark.server(notebooks={"healthy": {}, "echo": ECHO}, fits=FITS)]
 
 
 @pytest.fixture(autouse=True)

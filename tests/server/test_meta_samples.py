@@ -6,7 +6,6 @@ import copy
 import csv
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.service import Service
-from tests.support.wire import ECHO, write_notebook
-
-pytestmark = pytest.mark.process
+from tests.support.wire import ECHO
 
 SAMPLES: list[dict[str, Any]] = json.loads(Path(__file__).parents[1].joinpath("data", "meta_samples.json").read_text())
 
@@ -34,13 +31,8 @@ def algo(sample: dict[str, Any]) -> str | None:
 every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=map(name_of, SAMPLES))
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    root = tmp_path_factory.mktemp("samples")
-    for name in {algo(sample) for sample in SAMPLES} - {None}:
-        write_notebook(root / "notebooks", str(name).strip('"'), **ECHO)
-    with Service(root / "home", root / "notebooks") as running:
-        yield running
+NOTEBOOKS = {str(name).strip('"'): ECHO for name in {algo(sample) for sample in SAMPLES} - {None}}
+pytestmark = [pytest.mark.process, pytest.mark.server(notebooks=NOTEBOOKS)]
 
 
 def data_for(sample: dict[str, Any]) -> str:

@@ -8,28 +8,20 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.conftest import write_notebook
 from tests.support.service import Service
-from tests.support.wire import connection, encoded, head, read_all, write_notebook
-
-pytestmark = pytest.mark.process
+from tests.support.wire import connection, encoded, head, read_all
 
 DATA = "a,b\n1,2\n3,4\n"
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    root = tmp_path_factory.mktemp("routes")
-    write_notebook(root / "notebooks", "healthy")
-    with Service(root / "home", root / "notebooks") as running:
-        running.fit("healthy", DATA, model="m")
-        yield running
+pytestmark = [pytest.mark.process, pytest.mark.server(notebooks={"healthy": {}}, fits=[("healthy", DATA)])]
 
 
 # ---------------------------------------------------------------- other routes

@@ -20,10 +20,8 @@ from dltk_runtime.server import v1_routes
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.service.service import build
 from dltk_runtime.settings import Settings
+from tests.conftest import write_notebook
 from tests.support.service import Service, until
-from tests.support.wire import write_notebook
-
-pytestmark = pytest.mark.process
 
 ADMIN = "an-admin-token"
 ROWS = "x\n1\n2\n"
@@ -39,21 +37,21 @@ def fit(model, df, param):
 """
 
 
+NOTEBOOKS = {"algo": {}, "waits": {"fit": WAITS}, "broken": {"apply": "def apply(model): return 1"}}
+FITS = [("algo", ROWS, "m", "x"), ("algo", ROWS + "3\n", "m", "x")]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.server(notebooks=NOTEBOOKS, fits=FITS, DLTK_ADMIN_TOKEN=ADMIN),
+]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the notebooks, for servers with other settings."""
     root = tmp_path_factory.mktemp("v1")
-    write_notebook(root / "notebooks", "algo")
-    write_notebook(root / "notebooks", "waits", fit=WAITS)
-    write_notebook(root / "notebooks", "broken", apply="def apply(model): return 1")
+    for name, cells in NOTEBOOKS.items():
+        write_notebook(root / "notebooks", name, **cells)
     return root
-
-
-@pytest.fixture(scope="module")
-def service(folder: Path) -> Iterator[Service]:
-    with Service(folder / "home", folder / "notebooks", DLTK_ADMIN_TOKEN=ADMIN) as service:
-        service.fit("algo", ROWS, target="x")
-        service.fit("algo", ROWS + "3\n", target="x")
-        yield service
 
 
 def call(service: Service, method: str, path: str, token: str | None = None) -> tuple[int, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,7 @@ DATA = "a,b\n1,x\n007,\n"
 META = {"options": {"params": {"mode": "stage", "algo": "umap"}}}
 
 
-@pytest.fixture(scope="module")
-def service(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    root = tmp_path_factory.mktemp("staging")
-    (root / "notebooks" / "data").mkdir(parents=True)
-    with Service(root / "home", root / "notebooks", DLTK_SPARES="0", DLTK_MAX_WAITING="2") as running:
-        yield running
+pytestmark = pytest.mark.server(DLTK_SPARES="0", DLTK_MAX_WAITING="2")
 
 
 def stage(paths: Paths, model: str = "iris", csv: str = DATA, meta: object = None) -> list[str]:

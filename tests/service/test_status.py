@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 
 import pytest
 
 from dltk_runtime.service import status
 from tests.support.service import Service, meta_for
-from tests.support.wire import write_notebook
-
-pytestmark = pytest.mark.process
 
 ROWS = "_time\n1700000000\n"
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    root = tmp_path_factory.mktemp("status")
-    returns = "def fit(model, df, param):\n    model['rows'] = len(df)\n    return {'metrics': {'f1': 0.93}}"
-    write_notebook(root / "notebooks", "algo", fit=returns)
-    write_notebook(root / "notebooks", "fails", fit="def fit(model, df, param): raise ValueError('one,\\n\"two\"')")
-    with Service(root / "home", root / "notebooks") as service:
-        service.fit("algo", "x\n1\n2\n")
-        service.fit("fails", "x\n1\n2\n")
-        yield service
+NOTEBOOKS = {
+    "algo": {"fit": "def fit(model, df, param):\n    model['rows'] = len(df)\n    return {'metrics': {'f1': 0.93}}"},
+    "fails": {"fit": "def fit(model, df, param): raise ValueError('one,\\n\"two\"')"},
+}
+pytestmark = pytest.mark.server(notebooks=NOTEBOOKS, fits=[("algo", "x\n1\n2\n"), ("fails", "x\n1\n2\n")])
 
 
 def rows_of(answer: dict[str, str]) -> list[dict[str, str]]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.conftest import _from_parts
 from tests.support.service import Service, meta_for, until
 
 # An algorithm that answers with the `meta` it was given, as JSON in one cell, and with where it was seen.
@@ -43,13 +42,6 @@ GATED_FIT = {
     """,
     "apply": "def apply(model, df, param): return df",
 }
-
-
-def write_notebook(folder: Path, name: str, **cells: str | None) -> None:
-    """As `make_notebook`, for a folder that outlives one test."""
-    folder.mkdir(parents=True, exist_ok=True)
-    document = {"cells": _from_parts(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    (folder / f"{name}.ipynb").write_text(json.dumps(document), encoding="utf-8")
 
 
 def encoded(data: str, algo: str, model: str = "m", **params: str) -> bytes:

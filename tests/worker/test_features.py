@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.support.service import Service
 
-pytestmark = pytest.mark.process
-
-
-@pytest.fixture
-def service(paths: Paths, make_notebook: MakeNotebook) -> Iterator[Service]:
-    make_notebook("algo")
-    make_notebook("needs", apply="def apply(model, df, param):\n    return df['bytes_in']")
-    with Service(paths.home, paths.notebooks) as service:
-        for algorithm in ("needs", "algo"):
-            service.fit(algorithm, "bytes_in,host,y\n1,a,0\n2,b,1\n", target="y")
-        yield service
+NOTEBOOKS = {"algo": {}, "needs": {"apply": "def apply(model, df, param):\n    return df['bytes_in']"}}
+FITS = [(algorithm, "bytes_in,host,y\n1,a,0\n2,b,1\n", "m", "y") for algorithm in ("needs", "algo")]
+pytestmark = [pytest.mark.process, pytest.mark.server(notebooks=NOTEBOOKS, fits=FITS)]
 
 
 def test_a_missing_feature_is_a_warning_with_its_nearest_neighbour(service: Service) -> None:
