@@ -141,6 +141,36 @@ def test_ci_runs_the_gate_and_nothing_else() -> None:
     assert lines == ["set -eu", 'cd "$(dirname "$0")/.."', "make test"]
 
 
+def test_the_workflow_runs_what_ci_runs() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "gate.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+
+
+def test_the_hooks_are_local_and_exist() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (repository,) = hooks["repos"]
+    assert repository["repo"] == "local"
+    scripts = [word for hook in repository["hooks"] for word in hook["entry"].split() if word.startswith("tools/")]
+    assert scripts
+    assert all((ROOT / script).is_file() for script in scripts)
+
+
+def test_the_issue_templates_are_forms_with_names() -> None:
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    read = {form.stem: yaml.safe_load(form.read_text(encoding="utf-8")) for form in forms}
+    assert {name for name, form in read.items() if {"name", "description", "body"} <= set(form)} == {"defect", "idea"}
+
+
+def test_the_paths_that_contributing_names_exist() -> None:
+    """A contributor who follows the table of changes finds each file."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    names = re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.(?:py|txt))?)`", text)
+    assert len(names) > 40
+    missing = [name for name in names if not any((root / name).exists() for root in (ROOT, ROOT / "dltk_runtime"))]
+    assert missing == []
+
+
 def test_the_page_for_developers_explains_the_targets() -> None:
     page = (ROOT / "docs" / "how-to" / "develop.md").read_text(encoding="utf-8")
     for target in ("demo", "test", "setup", "format", "tables", "docs", "lock", "soak", "fuzz", "bench"):
