@@ -83,7 +83,8 @@ lock: .venv-tools/ready ## resolve pyproject.toml into locks/cpu.txt and locks/g
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf .venv .venv-tools .venv-appinspect .venv-docs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* .hypothesis build dist
+	rm -rf .venv .venv-tools .venv-appinspect .venv-docs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are made last, so that an interrupted setup is taken up again.

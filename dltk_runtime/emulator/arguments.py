@@ -18,7 +18,7 @@ _PARTS = frozenset(Kind) - GAPS - _EQUALS - {Kind.UNCLOSED}
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word as typed; `end` is the position behind it."""
+    """One word as typed; `end` is the position after it."""
 
     text: str
     end: int = field(default=0, compare=False)

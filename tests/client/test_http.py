@@ -1,4 +1,4 @@
-"""The HTTP client, against a stand-in that notes what it gets (the stand-in itself checks the headers)."""
+"""The HTTP client, against a stand-in that records requests and checks their headers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_an_address_that_cannot_be_one_is_unreachable(url: str) -> None:
         Container(url, TOKEN).get("/summary")
 
 
-def test_nobody_listening_is_unreachable_with_cause_and_advice() -> None:
+def test_a_closed_port_is_unreachable_with_cause_and_advice() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -91,7 +91,7 @@ def test_a_container_that_hangs_up_is_unreachable() -> None:
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """Address and certificate of an HTTPS server that signs for itself and answers with ``{}``."""
+    """Address and certificate of an HTTPS server with a self-signed certificate; answers ``{}``."""
     certificate = _self_signed(tmp_path)
 
     class Handler(BaseHTTPRequestHandler):
@@ -101,7 +101,7 @@ def tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
             self.wfile.write(b"{}")
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)

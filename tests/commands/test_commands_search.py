@@ -1,4 +1,4 @@
-"""``dltk search`` as a person types it."""
+"""The command ``dltk search``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def container() -> Iterator[Standin]:
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A folder of one's own, and no variables of the person who runs the tests."""
+    """An empty current folder, and none of the environment's variables."""
     for name in ("DLTK_URL", "DLTK_TOKEN", "DLTK_TOKEN_file", "DLTK_CAFILE", "api_token", "api_token_file"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DLTK_HOME", str(tmp_path / "home"))

@@ -1,6 +1,7 @@
-"""A stand-in for a container, held to what protocol §1 says of the wire; it runs no notebook.
+"""A stand-in for a container that checks the wire format of protocol 1 and runs no notebook.
 
-It notes every request, refuses those that Splunk's client would not send, and answers what a test tells it to.
+It records every request, refuses those that Splunk's client would not send, and sends the answer that a
+test sets.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ TOKEN = "standin-token"  # made up
 
 
 def counted(path: str, payload: dict[str, Any]) -> tuple[int, bytes]:
-    """One row for each row of the data, as `barebone_template` answers; the summary names no model."""
+    """Answer one row per row of the data, as `barebone_template` does; the summary has no model."""
     if path == "/summary":
         return 200, json.dumps(json.dumps({"app": "standin", "model": "no model exists", "token": "valid"})).encode()
     rows = len(payload["data"].splitlines()) - 1
@@ -28,7 +29,7 @@ def counted(path: str, payload: dict[str, Any]) -> tuple[int, bytes]:
 
 @dataclass
 class Standin:
-    """Give `answer` a function from path and payload to status and body; read `requests` afterwards."""
+    """State of the stand-in: `answer` maps path and payload to status and body."""
 
     url: str = ""
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -36,7 +37,7 @@ class Standin:
     answer: Callable[[str, dict[str, Any]], tuple[int, bytes]] = counted
 
     def says(self, status: str, message: str = "", results: str | None = None) -> None:
-        """Every call is answered like this from now on."""
+        """Answer every following call with this."""
         reply = {"status": status, "message": message} | ({} if results is None else {"results": results})
         self.answer = lambda path, payload: (200, json.dumps(reply).encode())
 
@@ -45,13 +46,13 @@ class Standin:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What the last call carried."""
+        """Return the payload of the last call."""
         return self.requests[-1][1]
 
 
 @contextmanager
 def standin() -> Iterator[Standin]:
-    """A stand-in on a free port of this machine."""
+    """Start a stand-in on a free port of 127.0.0.1."""
     state = Standin()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
     state.url = f"http://127.0.0.1:{server.server_port}"
@@ -94,6 +95,6 @@ def _handler(state: Standin) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Tests read `requests`."""
+            """Log nothing."""
 
     return Handler

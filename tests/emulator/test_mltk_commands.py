@@ -1,4 +1,4 @@
-"""fit, apply, summary, listmodels and deletemodel over frames, against a stand-in for a container."""
+"""fit, apply, summary, listmodels and deletemodel on frames, against a stand-in for a container."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ class TestModels:
         assert frame["name"][0] == "m"
         assert frame["api_url_external"][0] == container.url
 
-    def test_a_summary_nobody_answers_is_a_message(self, mltk: Mltk, container: Standin) -> None:
+    def test_a_failed_summary_is_a_message(self, mltk: Mltk, container: Standin) -> None:
         fit(mltk, "algo=a width into m")
         container.sends(500, b"")
         result = mltk.summary(mltk.stubs.read("m"))

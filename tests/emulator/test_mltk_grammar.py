@@ -1,4 +1,4 @@
-"""What the person typed behind fit, apply, summary, listmodels and deletemodel (protocol 4)."""
+"""The arguments of fit, apply, summary, listmodels and deletemodel (protocol 4)."""
 
 from __future__ import annotations
 

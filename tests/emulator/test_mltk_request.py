@@ -1,4 +1,4 @@
-"""From a frame to the request, compared with what real Splunks sent."""
+"""From a frame to the request, compared with recorded requests of Splunk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OLD = [number for number, sample in enumerate(SAMPLES) if "search_info" in sampl
 
 
 def typed(options: dict[str, Any]) -> str:
-    """The search that these options come from: the samples' keys stand in order of first appearance."""
+    """Rebuild the search from its options, in order of first appearance."""
     after_from = list(options).index("feature_variables") < list(options).index("args")
     target, features = options.get("target_variable", []), options["feature_variables"]
     words = {
@@ -37,7 +37,7 @@ def typed(options: dict[str, Any]) -> str:
 
 
 def columns_of(sample: dict[str, Any]) -> list[str]:
-    """A frame's columns as the search had them: what was sent, and what no glob should bring along."""
+    """Columns of a frame: those of the request, and one that no glob matches."""
     sent = [*sample["feature_variables"], *sample.get("target_variables", [])]
     return [*sent, *(f"__mv_{name}" for name in sent)]
 

@@ -23,7 +23,7 @@ ROWS = "k,n,text\n007,1,a\n008,,b\n009,10,\n"
 
 @pytest.fixture
 def context(paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Context:
-    """A person in a folder that holds ``rows.csv``."""
+    """A context whose current folder has ``rows.csv``."""
     folder = tmp_path / "here"
     folder.mkdir()
     (folder / "rows.csv").write_text(ROWS)

@@ -1,4 +1,4 @@
-"""Where the pipes are that separate commands."""
+"""Searches split into commands."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def serve(tmp_path: Path, *options: str, **variables: str) -> subprocess.Complet
     command = [sys.executable, "-m", "dltk_runtime.cli", "serve", "--port", "0", "--home", str(tmp_path / "home")]
     command += ["--notebooks", str(tmp_path), *options]
     environ |= {"api_token": "s3cret"} | variables
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
 def only_line(run: subprocess.CompletedProcess[str]) -> str:
@@ -114,7 +114,7 @@ def test_a_client_that_trusts_the_certificate_connects_also_after_a_restart(tmp_
 
 def status(service: Service, context: ssl.SSLContext, host: str) -> int:
     port = urlsplit(service.url).port
-    with closing(http.client.HTTPSConnection(host, port, context=context, timeout=20)) as client:
+    with closing(http.client.HTTPSConnection(host, port, context=context, timeout=60)) as client:
         client.request("GET", "/summary", headers={"Authorization": service.token})
         return client.getresponse().status
 
@@ -122,7 +122,7 @@ def status(service: Service, context: ssl.SSLContext, host: str) -> int:
 def test_plain_http_to_a_tls_port_ends_the_connection(tmp_path: Path) -> None:
     (tmp_path / "notebooks").mkdir()
     with Service(tmp_path / "home", tmp_path / "notebooks", ENABLE_HTTPS="true", DLTK_SPARES="0") as service:
-        with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(service.url).port, timeout=20)) as client:
+        with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(service.url).port, timeout=60)) as client:
             client.request("GET", "/livez")
             with pytest.raises((http.client.HTTPException, ConnectionError)):
                 client.getresponse()

@@ -87,7 +87,7 @@ def test_sigterm_under_load_leaves_nothing_half_done(service: Service, gate: Gat
     until(lambda: len(applies) > 50 and len(fits) > 2)
     assert service.stop() == 0
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
     assert {answer["status"] for answer in applies} == {"success"}
     assert all(answer["status"] == "success" or "server was stopped" in answer["message"] for answer in fits)

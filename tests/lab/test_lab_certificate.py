@@ -21,7 +21,7 @@ from tests.support.service import until
 def served(port: int) -> str:
     """Return the certificate of a new connection as PEM; "" if the connection fails."""
     try:
-        return ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
+        return ssl.get_server_certificate(("127.0.0.1", port), timeout=60)
     except OSError:
         return ""
 

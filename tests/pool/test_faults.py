@@ -716,7 +716,7 @@ def test_no_process_outlives_a_server_that_is_killed(roomy: Service, make_notebo
         until(lambda: len(left_over(roomy)) >= 10)
         folders = [folder for pid in roomy.workers() if (folder := psutil.Process(pid).cwd())]
         roomy.restart(signal.SIGKILL)
-    until(lambda: not left_over(roomy), 10)
+    until(lambda: not left_over(roomy))
     until(lambda: not any(Path(folder).exists() for folder in folders))
 
 

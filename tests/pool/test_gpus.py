@@ -246,7 +246,7 @@ def test_an_error_for_want_of_memory_says_how_much_was_wanted_is_free_and_who_ho
     apps = [f"{pid}, {uuid}, 80000\n" for pid in service.workers() for uuid in (A, B)]
     tool.say(apps="".join([*apps, f"{os.getpid()}, {A}, 1547\n", f"{os.getpid()}, {B}, [N/A]\n"]))
     gate.go_on.touch()
-    fit.join(30)
+    fit.join(60)
     message = answers[0]["message"]
     assert "OutOfMemoryError: CUDA out of memory" in message
     assert "20.00 MiB were wanted, 12 of 81,559 MiB are free, and it is held by " in message

@@ -61,7 +61,7 @@ def call(service: Service, method: str, path: str, token: str | None = None) -> 
     headers = {"Authorization": f"Bearer {service.token if token is None else token}"}
     request = urllib.request.Request(service.url + path, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             status, body, kind = answer.status, answer.read(), answer.headers.get_content_type()
     except urllib.error.HTTPError as error:
         with error:
@@ -249,7 +249,7 @@ def test_event_streams_end_at_sigterm_and_a_second_one_ends_everything(running: 
     process = service.process
     assert process is not None
     address = urlsplit(service.url)
-    stream = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
+    stream = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     stream.request("GET", f"/v1/jobs/{job}/events", headers={"Authorization": service.token})
     answer = stream.getresponse()
     assert answer.readline() == b"event: job\n"
@@ -257,11 +257,11 @@ def test_event_streams_end_at_sigterm_and_a_second_one_ends_everything(running: 
     reader = threading.Thread(target=lambda: rest.append(answer.read()))
     reader.start()
     process.send_signal(signal.SIGTERM)
-    reader.join(10)
+    reader.join(60)
     assert rest  # the stream is whole, although the fit still runs
     assert process.poll() is None
     stream.close()
     workers = service.workers()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))

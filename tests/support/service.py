@@ -66,7 +66,7 @@ class Service:
         assert process.stdout is not None
         with process.stdout:
             process.send_signal(how)
-            return process.wait(timeout=30)
+            return process.wait(timeout=60)
 
     def restart(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the server and start another one over the same home."""
@@ -84,12 +84,12 @@ class Service:
         given = {"algo": algo, **params} if algo else params
         return self.post("/apply", data, meta_for(data, model, given))
 
-    def post(self, path: str, data: str, meta: Mapping[str, Any], timeout: float = 120) -> dict[str, Any]:
+    def post(self, path: str, data: str, meta: Mapping[str, Any], timeout: float = 200) -> dict[str, Any]:
         """POST `data` and `meta` as Splunk does; the answer."""
         answer = self.send(path, json.dumps({"data": data, "meta": meta}).encode(), timeout=timeout)
         return dict(json.loads(answer))
 
-    def send(self, path: str, body: bytes | None, timeout: float = 120, token: str | None = None) -> bytes:
+    def send(self, path: str, body: bytes | None, timeout: float = 200, token: str | None = None) -> bytes:
         """One request by Splunk's own client: urllib, the bare token, a new connection."""
         headers = {
             "Authorization": self.token if token is None else token,
@@ -114,7 +114,7 @@ class Service:
         headers = {"Authorization": self.token if token is None else token}
         request = urllib.request.Request(f"{self.url}/v1/jobs/{job}", method="DELETE", headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             with error:

@@ -145,7 +145,7 @@ def _compile(comparison: _Comparison, fold: Callable[[str], str]) -> Filter:
 def _items(words: str) -> list[_Item]:
     tokens, found, place = list(lex(words)), list[_Item](), 0
     while (place := _without_space(tokens, place)) < len(tokens):
-        item, behind = _item(tokens, place)
+        item, after = _item(tokens, place)
         if item is None:
             raise SearchInvalid(
                 "field=value, AND, OR, NOT and parentheses alone are understood, "
@@ -153,7 +153,7 @@ def _items(words: str) -> list[_Item]:
                 "words to look for in the raw text run in Splunk only"
             )
         found.append(item)
-        place = behind
+        place = after
     return found
 
 
@@ -162,8 +162,8 @@ def _item(tokens: Sequence[Token], place: int) -> tuple[_Item | None, int]:
     first = tokens[place].text
     if first in {"(", ")"}:
         return first, place + 1
-    behind = tokens[place + 1] if place + 1 < len(tokens) else None
-    if first in {"AND", "OR", "NOT"} and behind and (behind.kind is Kind.SPACE or behind.text == "("):
+    after = tokens[place + 1] if place + 1 < len(tokens) else None
+    if first in {"AND", "OR", "NOT"} and after and (after.kind is Kind.SPACE or after.text == "("):
         return first, place + 1
     return _comparison(tokens, place)
 
