@@ -26,8 +26,8 @@ from splunklib import client
 
 from dltk_runtime.emulator.standin import NotEmulated, epoch
 from dltk_runtime.files import atomic
+from dltk_runtime.flows import cron
 from dltk_runtime.flows.errors import FlowFailed, FlowInvalid
-from dltk_runtime.flows.rehearsal import cron
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import NotThere, SplunkError
 from dltk_runtime.splunk.job import Job
@@ -78,7 +78,7 @@ class Saved:
         schedule = str(self.settings.get("cron_schedule") or "")
         if not schedule or self.settings.get("dispatch.index_earliest"):
             raise FlowInvalid(f"the saved search {self.name} has no schedule of windows of time: nothing to fill")
-        starts = cron.parse(schedule).starts(begin, min(end + 2 * DAY, now))
+        starts = cron.starts(schedule, begin, min(end + 2 * DAY, now))
         found = sorted(set(map(self._window, starts)), key=lambda each: each.begin)
         for one, other in itertools.pairwise(found):
             if one.end != other.begin:

@@ -4,9 +4,10 @@
 
     DltkError
     └── FlowError
-        ├── FlowInvalid        what a flow is to be made of cannot be used
-        ├── FlowFailed         `dltk flow test` could not run it
-        └── PackageInvalid     its apps cannot be packed as they are
+        ├── FlowInvalid           what a flow is to be made of cannot be used
+        ├── FlowTemplateInvalid   one of our templates is wrong
+        ├── FlowFailed            `dltk flow test` could not run it
+        └── PackageInvalid        its apps cannot be packed as they are
 """
 
 from __future__ import annotations
@@ -25,6 +26,17 @@ class FlowInvalid(FlowError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem + ".")
+
+
+class FlowTemplateInvalid(FlowError):
+    """A template of an app cannot be rendered; `place` is its file and line, `problem` the engine's message."""
+
+    http_status = 500
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(
+            f"The template {place} cannot be rendered: {problem}. It is part of the installed dltk-runtime."
+        )
 
 
 class FlowFailed(FlowError):

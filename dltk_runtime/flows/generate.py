@@ -5,17 +5,13 @@ A layer is a folder of ``templates/``. Files of the same path in several layers 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.flow import FILE, Flow, Kind, Source, write
+from dltk_runtime.flows.render import TEMPLATES, render
 from dltk_runtime.flows.sample import sample_csv, seed_csv
-
-TEMPLATES = Path(__file__).with_name("templates")
-_RESCORE = "\n   Then run `dltk_{{name}}_rescore`: it scores the rows that were written before there was a model."
-_VALUE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def layers(flow: Flow) -> tuple[str, ...]:
@@ -33,11 +29,11 @@ def files(flow: Flow) -> dict[str, str]:
         for layer in names:
             for path in sorted(path for path in (TEMPLATES / layer).rglob("*") if path.is_file()):
                 name = f"{app}/{path.relative_to(TEMPLATES / layer)}"
-                made[name] = made.get(name, "") + fill(path.read_text(encoding="utf-8"), values)
+                made[name] = made.get(name, "") + render(str(path.relative_to(TEMPLATES)), values)
     made[f"{flow.index_app}/default/indexes.conf"] = _indexes(flow)
-    made[f"{flow.app}/default/data/ui/nav/default.xml"] = _navigation(made, flow.app)
+    made[f"{flow.app}/default/data/ui/nav/default.xml"] = render("parts/nav.xml", {"views": _views(made, flow.app)})
     made[f"{flow.app}/lookups/__mlspl_dltk_status.mlmodel"] = _stub()
-    made[f"{flow.app}/README.md"] = fill(_part("../readme/README.md"), values)
+    made[f"{flow.app}/README.md"] = render("readme/README.md", values)
     if flow.kind is Kind.FEEDBACK:
         made[f"{flow.app}/lookups/dltk_{flow.name}_seed.csv"] = seed_csv(flow.positive, flow.negative)
     return {name: text.rstrip("\n") + "\n" for name, text in made.items()}
@@ -62,19 +58,8 @@ def create(flow: Flow, folder: Path, *, force: bool = False) -> list[Path]:
     return [folder / name for name in (*made, FILE)]
 
 
-def fill(text: str, values: Mapping[str, str]) -> str:
-    """`text` with each ``{{name}}`` replaced, in what is filled in too.
-
-    Raises:
-        KeyError: a template names what no flow has.
-    """
-    while _VALUE.search(text):
-        text = _VALUE.sub(lambda match: values[match[1]], text)
-    return text
-
-
-def _values(flow: Flow) -> dict[str, str]:
-    plain = {name: str(getattr(flow, name)) for name in flow.__struct_fields__}
+def _values(flow: Flow) -> dict[str, object]:
+    plain: dict[str, object] = {name: str(getattr(flow, name)) for name in flow.__struct_fields__}
     crons = _crons(flow)
     return (
         plain
@@ -96,15 +81,11 @@ def _values(flow: Flow) -> dict[str, str]:
             "readers": f"dltk_{flow.name}_runner, "
             + ("" if flow.kind is not Kind.FEEDBACK else f"dltk_{flow.name}_reviewer, ")
             + "admin, sc_admin",
-            "then": _RESCORE if flow.kind is Kind.SUMMARY and flow.source is Source.EVENTS else "",
+            "rescores": flow.kind is Kind.SUMMARY and flow.source is Source.EVENTS,
             # What identifies the rows goes through pandas: with a letter in front, unless the model reads it.
             "marked": "" if "entity" in flow.features else '| eval entity="e:".entity ',
             "unmarked": "" if "entity" in flow.features else ", entity=substr(entity,3)",
             "first": "_first" if flow.kind is Kind.FEEDBACK else "",
-            "more": _part("../readme/feedback.md") if flow.kind is Kind.FEEDBACK else "",
-            "overview": _part("overview.xml"),
-            **{part: _part(f"{part}.conf") for part in ("meeting", "daily", "durable", "alert", "health", "gaps")},
-            "late": _part("late.conf" if flow.source is Source.EVENTS else "behind.conf"),
         }
     )
 
@@ -138,18 +119,11 @@ def _index(name: str) -> str:
     return f"[{name}]\n{kind}" + "\n".join(lines) + "\nfrozenTimePeriodInSecs = 31536000\nrepFactor = auto\n"
 
 
-def _navigation(made: Mapping[str, str], app: str) -> str:
-    """The flow's views, the one that people work in first."""
+def _views(made: Mapping[str, str], app: str) -> list[str]:
+    """Return the names of the app's views in the order of the navigation."""
     prefix = f"{app}/default/data/ui/views/"
-    names = [name.removeprefix(prefix).removesuffix(".xml") for name in made if name.startswith(prefix)]
     order = ("review", "overview", "quality", "parameters", "status")
-    first = order[0] if order[0] in names else order[1]
-    lines = [
-        f'  <view name="{name}"{" default=" + chr(34) + "true" + chr(34) if name == first else ""}/>\n'
-        for name in order
-        if name in names
-    ]
-    return fill(_part("nav.xml"), {"views": "".join(lines)})
+    return [name for name in order if f"{prefix}{name}.xml" in made]
 
 
 def _stub() -> str:
@@ -159,7 +133,3 @@ def _stub() -> str:
     options = {"params": {"algo": "dltk_status"}, "model_name": "dltk_status", "algo_name": "MLTKContainer"}
     options |= {"feature_variables": ["_time"], "target_variable": ["kind"]}
     return Stub("dltk_status", "MLTKContainer", options, ("_time",), "kind").to_csv()
-
-
-def _part(name: str) -> str:
-    return (TEMPLATES / "parts" / name).read_text(encoding="utf-8")

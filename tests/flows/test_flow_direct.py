@@ -105,6 +105,12 @@ class TestNew:
         with pytest.raises(FlowInvalid, match="is there already"):
             invoke("flow", "new", "direct", "web", "--defaults", "--to", str(tmp_path))
 
+    @pytest.mark.parametrize("base", ["index=a {{base}}", "index=a {{x}}", "index={{name}}", "index={% if"])
+    def test_braces_in_a_value_are_text(self, tmp_path: Path, base: str) -> None:
+        invoke("flow", "new", "direct", "web", "--defaults", "--to", str(tmp_path), "--base", base)
+        macros = (tmp_path / "dltk_flow_web/default/macros.conf").read_text()
+        assert f"[dltk_web_base]\ndefinition = {base}\n" in macros
+
     @pytest.mark.parametrize(
         ("option", "value", "said"),
         [

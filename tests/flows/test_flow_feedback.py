@@ -200,8 +200,11 @@ def test_retrained_on_200_corrections_it_is_better_on_them_than_before(
     after = right(world, judged)
     challenger = latest(runtime, f"dga{seed}_v1")
     assert challenger.promoted, runtime.jobs()[-1].message
-    assert challenger.compared
-    assert challenger.compared.new >= challenger.compared.old + HELD_OUT_MARGIN
+    compared = challenger.comparison
+    assert compared
+    assert compared.new is not None
+    assert compared.old is not None
+    assert compared.new >= compared.old + HELD_OUT_MARGIN
     assert after >= before + MARGIN, (before, after)
     if seed == 7:
         a_worse_challenger_waits(world, runtime)

@@ -23,7 +23,6 @@ from dltk_runtime.fit.train import Trainer, Training
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
-from dltk_runtime.pool.devices import Devices
 from dltk_runtime.settings import Settings
 from tests.conftest import MakeNotebook
 from tests.fit.test_async_fits import FIT, ROWS, SAVE, WAIT, Gate, get, job_of, wait_for
@@ -202,7 +201,7 @@ class _Rounds(JobStore):
 class _Idle:
     """Stands in for the trainer: no fit comes to its first step here."""
 
-    pool = SimpleNamespace(devices=Devices(()))
+    pool = SimpleNamespace(waits_for_gpu=lambda _: False)
 
     async def train(self, training: Training, turn: object) -> None:
         raise AssertionError

@@ -12,9 +12,9 @@ import pandas as pd
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.mltk.results import MessageLevel, Result
+from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import Search
 from dltk_runtime.flows.errors import FlowFailed
-from dltk_runtime.flows.rehearsal import cron
 from dltk_runtime.flows.rehearsal.people import Reviewer
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.world import BEGIN, DAY, World
@@ -161,7 +161,7 @@ def schedule(searches: Sequence[Search], begin: float, end: float) -> Iterator[R
         (moment, number, search)
         for number, search in enumerate(searches)
         if search.scheduled
-        for moment in cron.parse(search.stanza.get("cron_schedule")).starts(begin, end)
+        for moment in cron.starts(search.stanza.get("cron_schedule"), begin, end)
     ]
     for moment, _, search in sorted(starts, key=lambda start: start[:2]):
         yield Run(moment, search)

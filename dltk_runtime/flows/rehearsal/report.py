@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,13 +12,10 @@ from rich.table import Table
 from dltk_runtime.flows.rehearsal.play import Played
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.world import World
-from dltk_runtime.jobs.record import JobRecord
+from dltk_runtime.jobs.record import Comparison, JobRecord
 from dltk_runtime.store.store import Version
 
 _BAR = 36
-_COMPARED = re.compile(
-    r"(?P<metric>\w+) (?P<new>[\d.e-]+) against (?P<old>[\d.e-]+) of version (?P<version>\d+)(?:[^()]*held-out rows)?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +29,15 @@ class Knowledge:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """What the container said of a new version against the one before it, on the same held-out rows."""
-
-    text: str
-    metric: str
-    new: float
-    old: float
-    version: int  # the one before it; a first version is compared with itself
-
-
-@dataclass(frozen=True, slots=True)
 class Training:
-    """One version: when, on what, how good, whether it took over."""
+    """One version: its data, the metrics of its fit, and whether and by which comparison it was promoted."""
 
     version: str
-    number: int
     rows: int
     features: int
     metrics: dict[str, float]
     promoted: bool
-    compared: Comparison | None
-
-    @property
-    def first(self) -> bool:
-        """Whether there was nothing before it to be compared with."""
-        return self.compared is None or self.compared.version == self.number
+    comparison: Comparison | None = None  # None for a first version: there is none before it
 
 
 def trainings(runtime: Runtime) -> list[Training]:
@@ -71,21 +50,13 @@ def _training(version: Version, jobs: Mapping[str, JobRecord]) -> Training:
     name, manifest = version.name, version.manifest()
     job = jobs.get(manifest.job)
     return Training(
-        f"{name.model} {version.number}",
-        version.number,
-        manifest.rows,
-        sum(feature.name not in manifest.targets for feature in manifest.features),
-        {key: value for key, value in manifest.metrics.items() if value is not None},
-        bool(job and job.promoted),
-        _compared(job.message if job else ""),
+        version=f"{name.model} {version.number}",
+        rows=manifest.rows,
+        features=sum(feature.name not in manifest.targets for feature in manifest.features),
+        metrics={key: value for key, value in manifest.metrics.items() if value is not None},
+        promoted=bool(job and job.promoted),
+        comparison=job.comparison if job else None,
     )
-
-
-def _compared(message: str) -> Comparison | None:
-    found = _COMPARED.search(message)
-    if found is None:
-        return None
-    return Comparison(found[0], found["metric"], float(found["new"]), float(found["old"]), int(found["version"]))
 
 
 def faults(world: World, played: Played, runtime: Runtime) -> list[str]:
@@ -129,7 +100,7 @@ def _show_trainings(console: Console, versions: list[Training]) -> None:
     )
     for each in versions:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in each.metrics.items())
-        said = f"{metrics}\n{each.compared.text}" if each.compared and not each.first else metrics
+        said = f"{metrics}\n{each.comparison}" if each.comparison else metrics
         table.add_row(each.version, f"{each.rows:,}", str(each.features), "yes" if each.promoted else "no", said)
     console.print(table)
 
@@ -177,13 +148,15 @@ def _show_plot(console: Console, versions: list[Training], metric: str) -> None:
 
 
 def _bars(each: Training, metric: str) -> Iterator[tuple[str, float, str]]:
-    said, compared = "promoted" if each.promoted else "", each.compared
-    if compared and compared.metric == metric:
-        yield each.version, compared.new, said
-        if not each.first:
-            yield f"version {compared.version}", compared.old, "on these rows"
+    """Yield the name, value and remark of a version, and of the one it was compared with."""
+    promoted, compared = ["promoted"] if each.promoted else [], each.comparison
+    if compared and compared.held_out and compared.metric == metric:
+        if compared.new is not None:
+            yield each.version, compared.new, ", ".join(promoted)
+        if compared.old is not None:
+            yield f"version {compared.old_version}", compared.old, "on these rows"
     elif metric in each.metrics:
-        yield each.version, each.metrics[metric], f"{said}, on the rows of its fit".lstrip(", ")
+        yield each.version, each.metrics[metric], ", ".join([*promoted, "on the rows of its fit"])
 
 
 def _not_run(world: World, played: Played) -> Iterator[str]:

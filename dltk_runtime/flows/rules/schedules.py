@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.rehearsal import cron
 from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, moment, scheduled
 
 _HOUR = 3600
@@ -77,7 +77,7 @@ def _snaps(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _often(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in scheduled(app):
         try:
-            starts = list(cron.parse(text.search.stanza.get("cron_schedule")).starts(NOON, NOON + _HOUR))
+            starts = list(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + _HOUR))
         except FlowInvalid as error:
             yield Found(text.where, error.sentence)
             continue
@@ -146,7 +146,7 @@ def _nothing_missed(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 def _interval(text: Text) -> float | None:
     try:
-        starts = list(cron.parse(text.search.stanza.get("cron_schedule")).starts(NOON, NOON + 48 * _HOUR))
+        starts = list(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + 48 * _HOUR))
     except FlowInvalid:
         return None
     return starts[1] - starts[0] if len(starts) > 1 else None

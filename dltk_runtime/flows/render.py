@@ -1,0 +1,61 @@
+"""The template engine of the apps: Jinja2 over the files in ``templates/``.
+
+Each value is inserted once, as it is: ``{{x}}`` inside of a value stays text. In ``.xml`` templates, values
+are escaped. All delimiters begin with ``{{``, a sequence that neither SPL, nor ``.conf`` files, nor Splunk's
+dashboards use; their own ``{``, ``{%``, ``{#`` and ``$token$`` are plain text::
+
+    {{name}}                             a value
+    {{% include "parts/alert.conf" %}}   a block
+    {{# … #}}                            a comment
+    {{ "{{" }}                           the characters {{
+
+A name without a value is an error.
+"""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+
+from dltk_runtime.flows.errors import FlowTemplateInvalid
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def render(name: str, values: Mapping[str, object], folder: Path = TEMPLATES) -> str:
+    """Return the text of the template `name`, a path below `folder`, with `values` inserted.
+
+    Raises:
+        FlowTemplateInvalid: the template uses a name that `values` lacks, or has a syntax error.
+    """
+    try:
+        return _environment(folder).get_template(name).render(values)
+    except jinja2.TemplateError as error:
+        raise FlowTemplateInvalid(_place(error, name, folder), str(error)) from error
+
+
+@functools.cache
+def _environment(folder: Path) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        autoescape=jinja2.select_autoescape(["xml"], default=False),
+        keep_trailing_newline=True,
+        block_start_string="{{%",
+        block_end_string="%}}",
+        comment_start_string="{{#",
+        comment_end_string="#}}",
+    )
+    environment.globals.clear()  # such as `range`: a name comes from the flow, or is an error
+    return environment
+
+
+def _place(error: jinja2.TemplateError, name: str, folder: Path) -> str:
+    """Return the innermost template in the error's traceback, an included part for one, and the line."""
+    files = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    places = [f"{path.relative_to(folder)}:{line}" for path, line in files if path.is_relative_to(folder)]
+    return places[-1] if places else name
