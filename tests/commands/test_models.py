@@ -17,7 +17,7 @@ ROWS = "x\n1\n2\n"
 STORES_NOTHING = "def save(model, name):\n    return model"
 
 
-pytestmark = pytest.mark.server(own=True)
+pytestmark = [pytest.mark.process, pytest.mark.server(own=True)]
 
 
 def version(paths: Paths, number: int, algorithm: str = "algo") -> Path:

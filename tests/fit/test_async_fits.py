@@ -15,6 +15,7 @@ import pytest
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook, write_notebook
 from tests.support.service import Service, meta_for, until
+from tests.support.wire import encoded, send_and_keep
 
 ROWS = "x\n1\n2\n"
 WAIT = """
@@ -224,10 +225,9 @@ def test_queued_jobs_run_after_a_restart(notebooks: Paths, gate: Gate, how: sign
 
 
 def test_a_fit_goes_on_when_its_search_hangs_up(service: Service, gate: Gate) -> None:
-    meta = meta_for(ROWS, "m", {"algo": "waits", **gate.params("fit")})
-    with pytest.raises(TimeoutError):
-        service.post("/fit", ROWS, meta, timeout=3)
+    sock = send_and_keep(service, "/fit", encoded(ROWS, "waits", **gate.params("fit")))
     until(gate.began.exists)
+    sock.close()
     gate.go_on.touch()
     job = get(service, "/v1/jobs")["jobs"][0]["id"]
     wait_for(service, job, "succeeded")
@@ -236,9 +236,9 @@ def test_a_fit_goes_on_when_its_search_hangs_up(service: Service, gate: Gate) ->
 
 def test_a_fit_ends_when_its_search_hangs_up_if_the_setting_says_so(notebooks: Paths, gate: Gate) -> None:
     with Service(notebooks.home, notebooks.notebooks, DLTK_HANGUP="cancel") as service:
-        meta = meta_for(ROWS, "m", {"algo": "waits", **gate.params("fit")})
-        with pytest.raises(TimeoutError):
-            service.post("/fit", ROWS, meta, timeout=3)
+        sock = send_and_keep(service, "/fit", encoded(ROWS, "waits", **gate.params("fit")))
+        until(gate.began.exists)
+        sock.close()
         job = get(service, "/v1/jobs")["jobs"][0]["id"]
         assert "hung up" in wait_for(service, job, "cancelled")["message"]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
-import socket
 from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import write_notebook
 from tests.support.service import Service, until
-from tests.support.wire import GATED, GATED_FIT, Gate, connection, encoded, head, one_event, post, refused
+from tests.support.wire import GATED, GATED_FIT, Gate, encoded, one_event, post, refused, send_and_keep
 
 pytestmark = pytest.mark.process
 
@@ -71,13 +70,6 @@ def test_what_is_refused_is_not_kept_in_memory(narrow: Service) -> None:
 
 
 # ---------------------------------------------------------------- clients that leave
-
-
-def send_and_keep(service: Service, path: str, body: bytes) -> socket.socket:
-    """Send a whole request and give back its connection without reading the answer."""
-    with connection(service) as sock:
-        sock.sendall(head(service, path, {"Content-Length": str(len(body))}) + body)
-        return sock.dup()
 
 
 def fit_gated(service: Service, gate: Gate, model: str) -> None:

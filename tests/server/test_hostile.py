@@ -40,10 +40,9 @@ pytestmark = [pytest.mark.process, pytest.mark.server(notebooks={"healthy": {}, 
 
 
 @pytest.fixture(autouse=True)
-def _a_healthy_request_works_right_after(request: pytest.FixtureRequest) -> Iterator[None]:
+def _a_healthy_request_works_right_after(shared_service: Service) -> Iterator[None]:
     yield
-    running: Service = request.getfixturevalue("service")
-    assert running.apply("healthy", DATA)["status"] == "success"
+    assert shared_service.apply("healthy", DATA)["status"] == "success"
 
 
 def snapshot(folder: Path) -> set[str]:

@@ -70,10 +70,10 @@ def test_a_sample_as_it_is_is_staged(service: Service, sample: dict[str, Any]) -
 
 
 @pytest.fixture(scope="module")
-def fits(service: Service) -> list[Future[dict[str, Any]]]:
+def fits(shared_service: Service) -> list[Future[dict[str, Any]]]:
     """The answers to all samples without `mode`; several at a time, since most of each is the start of processes."""
     with ThreadPoolExecutor(3) as pool:
-        return [pool.submit(service.post, "/fit", data_for(each), without_mode(each)) for each in SAMPLES]
+        return [pool.submit(shared_service.post, "/fit", data_for(each), without_mode(each)) for each in SAMPLES]
 
 
 @pytest.mark.timeout(400)  # the first of them waits for all fits

@@ -109,6 +109,13 @@ def head(service: Service, path: str, headers: Mapping[str, str | bytes], method
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
+def send_and_keep(service: Service, path: str, body: bytes) -> socket.socket:
+    """Send a whole request and give back its connection without reading the answer."""
+    with connection(service) as sock:
+        sock.sendall(head(service, path, {"Content-Length": str(len(body))}) + body)
+        return sock.dup()
+
+
 def read_all(sock: socket.socket | ssl.SSLSocket) -> bytes:
     """Everything until the other side closes."""
     pieces = []
