@@ -15,6 +15,7 @@ import pytest
 
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.paths import SITE, Paths
+from tests.splunkd.server import Splunkd
 from tests.support import order, tiers
 from tests.support.service import Service
 
@@ -123,6 +124,14 @@ def started(marker: pytest.Mark, home: Path, notebooks: Path) -> Iterator[Servic
     with Service(home, notebooks, **given) as running:
         for arguments in fits:
             running.fit(*arguments)
+        yield running
+
+
+@pytest.fixture
+def splunkd(request: pytest.FixtureRequest) -> Iterator[Splunkd]:
+    """A stand-in for Splunk, made with the arguments of the marker ``splunkd`` of the test or its module."""
+    marker = request.node.get_closest_marker("splunkd")
+    with Splunkd(**(marker.kwargs if marker else {})) as running:
         yield running
 
 

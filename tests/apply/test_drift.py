@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -209,12 +208,6 @@ def test_a_judgement_that_cannot_be_written_is_no_error(paths: Paths) -> None:
 
 
 # ------------------------------------------------------------ a real server
-
-
-@pytest.fixture
-def splunkd() -> Iterator[Splunkd]:
-    with Splunkd() as splunkd:
-        yield splunkd
 
 
 @pytest.mark.process

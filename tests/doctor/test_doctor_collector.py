@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -15,12 +14,6 @@ from dltk_runtime.doctor.finding import Severity
 from dltk_runtime.settings import Settings
 from tests.doctor.findings import only
 from tests.splunkd import HecToken, Splunkd
-
-
-@pytest.fixture
-def splunkd() -> Iterator[Splunkd]:
-    with Splunkd() as splunkd:
-        yield splunkd
 
 
 @pytest.fixture

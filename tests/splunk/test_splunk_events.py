@@ -38,12 +38,6 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def splunkd() -> Iterator[Splunkd]:
-    with Splunkd() as splunkd:
-        yield splunkd
-
-
-@pytest.fixture
 def events(splunkd: Splunkd, tmp_path: Path) -> Iterator[Events]:
     events = running(splunkd, tmp_path)
     yield events

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,6 @@ from dltk_runtime.splunk.transport import Tls
 from dltk_runtime.tls import certificate
 from tests.splunkd import HecToken, Splunkd
 from tests.support.service import until
-
-
-@pytest.fixture
-def splunkd() -> Iterator[Splunkd]:
-    with Splunkd() as splunkd:
-        yield splunkd
 
 
 def sender(splunkd: Splunkd, **changes: Any) -> Hec:

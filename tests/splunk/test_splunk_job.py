@@ -39,11 +39,12 @@ def _rows(search: str) -> Iterator[Row]:
         raise SearchInvalid("the third row is too long")
 
 
-@pytest.fixture
-def splunkd() -> Iterator[Splunkd]:
+pytestmark = pytest.mark.splunkd(run_search=count_rows)
+
+
+@pytest.fixture(autouse=True)
+def _no_runs_yet() -> None:
     runs.clear()
-    with Splunkd(count_rows) as splunkd:
-        yield splunkd
 
 
 @pytest.mark.parametrize("page", [50_000, 7_000])

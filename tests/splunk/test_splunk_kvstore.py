@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -32,11 +31,12 @@ class Label(msgspec.Struct, omit_defaults=True):
     key: str = msgspec.field(default="", name="_key")
 
 
-@pytest.fixture
-def splunkd() -> Iterator[Splunkd]:
-    with Splunkd(app="dga") as splunkd:
-        splunkd.storage.kvstore.create("labels", {"entity": "string", "labelled_at": "number"}, enforce=True)
-        yield splunkd
+pytestmark = pytest.mark.splunkd(app="dga")
+
+
+@pytest.fixture(autouse=True)
+def _collection(splunkd: Splunkd) -> None:
+    splunkd.storage.kvstore.create("labels", {"entity": "string", "labelled_at": "number"}, enforce=True)
 
 
 @pytest.fixture

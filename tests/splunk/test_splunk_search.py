@@ -55,10 +55,7 @@ def count_rows(search: str, window: Window, now: float) -> Iterable[Row]:
     return ({"_time": time, "n": str(number), "host": "web"} for number in range(count))
 
 
-@pytest.fixture
-def splunkd() -> Iterator[Splunkd]:
-    with Splunkd(count_rows) as splunkd:
-        yield splunkd
+pytestmark = pytest.mark.splunkd(run_search=count_rows)
 
 
 def exports(splunkd: Splunkd) -> int:

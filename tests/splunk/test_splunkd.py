@@ -7,7 +7,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,11 @@ def count_rows(search: str, window: Window, now: float) -> Iterable[Row]:
     return ({"_time": "1700000000.5", "n": str(number), "two": ["a", "b"], "no": None} for number in range(count))
 
 
-@pytest.fixture
-def splunkd() -> Iterator[Splunkd]:
-    with Splunkd(count_rows) as splunkd:
-        yield splunkd
+pytestmark = pytest.mark.splunkd(run_search=count_rows)
 
 
 @pytest.fixture
-def service(splunkd: Splunkd) -> client.Service:
+def sdk(splunkd: Splunkd) -> client.Service:
     return client.connect(host="127.0.0.1", port=splunkd.port, scheme="http", token=splunkd.token, app="search")
 
 
@@ -78,10 +75,10 @@ def test_the_sdk_logs_in_by_password_by_token_and_as_bearer(splunkd: Splunkd) ->
         _ = client.connect(**where, token="old").info
 
 
-def test_refusals_are_xml_or_json_as_they_were_asked_for(splunkd: Splunkd, service: client.Service) -> None:
+def test_refusals_are_xml_or_json_as_they_were_asked_for(splunkd: Splunkd, sdk: client.Service) -> None:
     for mode, begins in (("xml", b"<?xml"), ("json", b'{"messages"')):
         with pytest.raises(binding.HTTPError) as failed:
-            service.get("search/jobs/7", output_mode=mode)
+            sdk.get("search/jobs/7", output_mode=mode)
         assert failed.value.status == 404
         assert failed.value.body.startswith(begins)
         assert b"Unknown sid." in failed.value.body
@@ -96,9 +93,9 @@ def test_refusals_are_xml_or_json_as_they_were_asked_for(splunkd: Splunkd, servi
         ("post", "server/control"),
     ],
 )
-def test_what_it_cannot_do_is_said_with_501(service: client.Service, method: str, path: str) -> None:
+def test_what_it_cannot_do_is_said_with_501(sdk: client.Service, method: str, path: str) -> None:
     with pytest.raises(binding.HTTPError, match="does not emulate") as failed:
-        getattr(service, method)(path, search="search index=main rows=1", output_mode="xml")
+        getattr(sdk, method)(path, search="search index=main rows=1", output_mode="xml")
     assert failed.value.status == 501
 
 
@@ -108,8 +105,8 @@ def test_what_it_cannot_do_is_said_with_501(service: client.Service, method: str
 @pytest.mark.parametrize("version", ["9.0.1", "9.4.0"])
 def test_the_sdk_runs_a_job_in_both_versions_of_the_api(version: str) -> None:
     with Splunkd(count_rows, version=version) as splunkd:
-        service = client.connect(host="127.0.0.1", port=splunkd.port, scheme="http", token=splunkd.token)
-        job = done(service.jobs.create("search index=main rows=3"))
+        sdk = client.connect(host="127.0.0.1", port=splunkd.port, scheme="http", token=splunkd.token)
+        job = done(sdk.jobs.create("search index=main rows=3"))
         assert (job["resultCount"], job["dispatchState"], job["isDone"]) == ("3", "DONE", "1")
         found = rows(job.results(output_mode="json"))
         assert found[0] == {"_time": "2023-11-14T22:13:20.500+00:00", "n": "0", "two": ["a", "b"]}
@@ -120,8 +117,8 @@ def test_the_sdk_runs_a_job_in_both_versions_of_the_api(version: str) -> None:
         assert any("v2" in path for path in paths) == (version == "9.4.0")
 
 
-def test_a_page_has_100_rows_by_default_and_never_more_than_50_000(service: client.Service) -> None:
-    job = done(service.jobs.create("search index=main rows=50002"))
+def test_a_page_has_100_rows_by_default_and_never_more_than_50_000(sdk: client.Service) -> None:
+    job = done(sdk.jobs.create("search index=main rows=50002"))
     assert len(rows(job.results(output_mode="json"))) == 100
     for count in (0, 60000):
         assert len(rows(job.results(output_mode="json", count=count))) == 50_000
@@ -129,57 +126,57 @@ def test_a_page_has_100_rows_by_default_and_never_more_than_50_000(service: clie
 
 
 @pytest.mark.filterwarnings("ignore::deprecation.DeprecatedWarning")
-def test_results_come_as_json_csv_or_xml(service: client.Service) -> None:
-    job = done(service.jobs.create("search index=main rows=1"))
+def test_results_come_as_json_csv_or_xml(sdk: client.Service) -> None:
+    job = done(sdk.jobs.create("search index=main rows=1"))
     assert job.results(output_mode="csv").read().decode().splitlines()[0] == "_time,n,two"
     (row,) = results.ResultsReader(io.BytesIO(job.results().read()))
     assert dict(row) == {"_time": "2023-11-14T22:13:20.500+00:00", "n": "0", "two": ["a", "b"]}
 
 
-def test_an_export_is_one_document_a_line_with_the_last_one_marked(service: client.Service) -> None:
-    lines = service.jobs.export("search index=main rows=1001", output_mode="json").read().splitlines()
+def test_an_export_is_one_document_a_line_with_the_last_one_marked(sdk: client.Service) -> None:
+    lines = sdk.jobs.export("search index=main rows=1001", output_mode="json").read().splitlines()
     documents = [json.loads(line) for line in lines]
     assert [document["offset"] for document in documents] == list(range(1001))
     assert [document.get("lastrow") for document in documents] == [None] * 1000 + [True]
     assert rows(io.BytesIO(b"\n".join(lines)))[1000]["n"] == "1000"
-    assert rows(service.jobs.oneshot("search index=main rows=2", output_mode="json"))[1]["n"] == "1"
+    assert rows(sdk.jobs.oneshot("search index=main rows=2", output_mode="json"))[1]["n"] == "1"
 
 
-def test_a_search_needs_its_first_command_and_one_that_exists(service: client.Service) -> None:
+def test_a_search_needs_its_first_command_and_one_that_exists(sdk: client.Service) -> None:
     for text, said in (("index=main rows=1", "Unknown search command 'index'"), ("| bad", "no such command")):
         with pytest.raises(binding.HTTPError, match=said) as failed:
-            service.jobs.create(text)
+            sdk.jobs.create(text)
         assert failed.value.status == 400
 
 
-def test_saved_searches_are_made_changed_dispatched_and_removed(service: client.Service) -> None:
-    saved = service.saved_searches.create("two words", "search index=main rows=2", cron_schedule="2-59/5 * * * *")
+def test_saved_searches_are_made_changed_dispatched_and_removed(sdk: client.Service) -> None:
+    saved = sdk.saved_searches.create("two words", "search index=main rows=2", cron_schedule="2-59/5 * * * *")
     assert saved["cron_schedule"] == "2-59/5 * * * *"
     assert len(rows(done(saved.dispatch()).results(output_mode="json"))) == 2
-    service.saved_searches["two words"].update(search="search index=main rows=5").refresh()
-    assert len(rows(done(service.saved_searches["two words"].dispatch()).results(output_mode="json"))) == 5
+    sdk.saved_searches["two words"].update(search="search index=main rows=5").refresh()
+    assert len(rows(done(sdk.saved_searches["two words"].dispatch()).results(output_mode="json"))) == 5
     with pytest.raises(binding.HTTPError) as failed:
-        service.saved_searches.create("two words", "search x")
+        sdk.saved_searches.create("two words", "search x")
     assert failed.value.status == 409
-    service.saved_searches.delete("two words")
-    assert [each.name for each in service.saved_searches.list()] == []
+    sdk.saved_searches.delete("two words")
+    assert [each.name for each in sdk.saved_searches.list()] == []
 
 
-def stanzas(service: client.Service, name: str) -> client.Collection:
-    return client.Collection(service, client.PATH_CONF % name, item=client.Stanza)
+def stanzas(sdk: client.Service, name: str) -> client.Collection:
+    return client.Collection(sdk, client.PATH_CONF % name, item=client.Stanza)
 
 
-def test_the_sdk_makes_an_app_and_its_stanzas_and_gives_them_owner_and_rights(service: client.Service) -> None:
-    service.apps.create("mine", label="Mine at last")
-    assert [app.name for app in service.apps.list()] == ["search", "mine"]
-    macros = stanzas(service, "macros")
+def test_the_sdk_makes_an_app_and_its_stanzas_and_gives_them_owner_and_rights(sdk: client.Service) -> None:
+    sdk.apps.create("mine", label="Mine at last")
+    assert [app.name for app in sdk.apps.list()] == ["search", "mine"]
+    macros = stanzas(sdk, "macros")
     macros.create("base", definition="index=a").submit({"definition": "index=b"})
     assert macros["base"].refresh()["definition"] == "index=b"
-    saved = service.saved_searches.create("score", "search index=main rows=1")
+    saved = sdk.saved_searches.create("score", "search index=main rows=1")
     saved.acl_update(owner="svc", sharing="app", **{"perms.read": "admin,user"})
-    access = service.saved_searches["score"].access
+    access = sdk.saved_searches["score"].access
     assert (access["owner"], access["sharing"], access["perms"]["read"]) == ("svc", "app", ["admin", "user"])
-    assert stanzas(service, "savedsearches")["score"].access["owner"] == "svc"
+    assert stanzas(sdk, "savedsearches")["score"].access["owner"] == "svc"
 
 
 @pytest.mark.parametrize(
@@ -194,11 +191,11 @@ def test_the_sdk_makes_an_app_and_its_stanzas_and_gives_them_owner_and_rights(se
     ],
 )
 def test_objects_that_cannot_be_made_are_refused(
-    service: client.Service, path: str, given: dict[str, str], status: int, said: str
+    sdk: client.Service, path: str, given: dict[str, str], status: int, said: str
 ) -> None:
-    stanzas(service, "macros").create("there")
+    stanzas(sdk, "macros").create("there")
     with pytest.raises(binding.HTTPError, match=said) as failed:
-        service.post(path, body=urllib.parse.urlencode(given))
+        sdk.post(path, body=urllib.parse.urlencode(given))
     assert failed.value.status == status
 
 
@@ -206,13 +203,13 @@ def test_objects_that_cannot_be_made_are_refused(
 
 
 @pytest.fixture
-def data(service: client.Service) -> client.KVStoreCollectionData:
-    service.kvstore.create("c", fields={"n": "number", "s": "string"}, enforceTypes="true")
-    return service.kvstore["c"].data
+def data(sdk: client.Service) -> client.KVStoreCollectionData:
+    sdk.kvstore.create("c", fields={"n": "number", "s": "string"}, enforceTypes="true")
+    return sdk.kvstore["c"].data
 
 
 def test_the_sdk_makes_fills_asks_and_removes_a_collection(
-    service: client.Service, data: client.KVStoreCollectionData
+    sdk: client.Service, data: client.KVStoreCollectionData
 ) -> None:
     key = data.insert({"n": 1, "s": "a"})["_key"]
     data.batch_save({"_key": "k/2", "n": 2}, {"_key": "k 3", "n": 3, "s": "b"})
@@ -223,8 +220,8 @@ def test_the_sdk_makes_fills_asks_and_removes_a_collection(
     data.delete_by_id(key)
     data.delete(json.dumps({"$or": [{"n": 2}, {"s": "zzz"}]}))
     assert [each["_key"] for each in data.query()] == ["k 3"]
-    service.kvstore.delete("c")
-    assert "c" not in service.kvstore
+    sdk.kvstore.delete("c")
+    assert "c" not in sdk.kvstore
 
 
 def test_a_write_replaces_the_whole_document(data: client.KVStoreCollectionData) -> None:
@@ -341,11 +338,11 @@ def test_acknowledgement_needs_a_channel_and_tells_once(splunkd: Splunkd) -> Non
 # ------------------------------------------------------------ storage
 
 
-def test_indexes_are_made_listed_and_written_to_by_the_sdk(splunkd: Splunkd, service: client.Service) -> None:
-    service.indexes.create("points", datatype="metric")
-    assert sorted(each.name for each in service.indexes.list()) == ["main", "points"]
-    service.indexes["main"].submit("some text", sourcetype="s")
-    assert service.indexes["main"]["totalEventCount"] == "1"
+def test_indexes_are_made_listed_and_written_to_by_the_sdk(splunkd: Splunkd, sdk: client.Service) -> None:
+    sdk.indexes.create("points", datatype="metric")
+    assert sorted(each.name for each in sdk.indexes.list()) == ["main", "points"]
+    sdk.indexes["main"].submit("some text", sourcetype="s")
+    assert sdk.indexes["main"]["totalEventCount"] == "1"
     assert splunkd.storage.indexes["points"].datatype == "metric"
 
 
