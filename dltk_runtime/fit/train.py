@@ -174,7 +174,13 @@ class Trainer:
         if fitted.apply_error is not None:
             raise failed(fitted.apply_error, f"The model was fitted and saved nevertheless. {decision.text}")
         trained = Trained(version.id, decision, fitted.rows, results, fitted.notices)
-        training.job.succeed(rows=fitted.rows, version=version.number, promoted=decision.current, message=trained.text)
+        training.job.succeed(
+            rows=fitted.rows,
+            version=version.number,
+            promoted=decision.current,
+            message=trained.text,
+            comparison=decision.comparison,
+        )
         return trained
 
     async def _tidy(self, name: ModelName) -> None:

@@ -28,6 +28,7 @@ from dltk_runtime.emulator.standin import NotEmulated, epoch
 from dltk_runtime.files import atomic
 from dltk_runtime.flows import cron
 from dltk_runtime.flows.errors import FlowFailed, FlowInvalid
+from dltk_runtime.flows.spl import option, stages
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import NotThere, SplunkError
 from dltk_runtime.splunk.job import Job
@@ -37,7 +38,6 @@ from dltk_runtime.splunk.search import search
 DAY = 86_400
 FIRST_LOOK, LONGEST_LOOK = 0.1, 2.0  # seconds between two looks at the jobs that run
 LAST_TRY = 1.0  # seconds for cancelling a job: somebody waits for the prompt
-_COLLECTS = re.compile(r"\|\s*collect\s+index=(`[^`]+`|\S+)")
 # Whole windows: of features as many rows as the run record says, of a scoring all rows with a prediction.
 _FEATURES = (
     '(kind="row" OR kind="run") | stats dc(eval(if(kind="row",event_key,null()))) AS have '
@@ -87,13 +87,13 @@ class Saved:
 
     def whole(self, flow: str) -> str:
         """A search for the windows that have a whole run record; none when it leaves no records."""
-        collects = _COLLECTS.search(self.text)
-        if not collects:
+        indexes = [option(stage.arguments, "index") for stage in stages(self.text) if stage.name == "collect"]
+        if not any(indexes):
             return ""
         feature_set = re.search(r'feature_set="\w+"', self.text)
         kind = _FEATURES if 'kind="row"' in self.text else _SCORES
         own = f'flow="{flow}" {feature_set[0] if feature_set else ""}'
-        return f"search index={collects[1]} {own} {kind} | table win_start win_end"
+        return f"search index={indexes[0]} {own} {kind} | table win_start win_end"
 
     def _window(self, start: float) -> Window:
         try:

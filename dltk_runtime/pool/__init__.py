@@ -10,7 +10,7 @@
     │ worker.py  what is handed out     │             │            save, apply, describe │
     │ local.py   one worker here:       │  channel.py │                                  │
     │   conversation.py, phases.py,     │◄═══════════►│                                  │
-    │   launch.py, outcome.py           │  messages.py│                                  │
+    │   launch.py, dump.py, outcome.py  │  messages.py│                                  │
     │   log  ◄──────────────────────────┼── pipe ─────┼── what the notebook prints       │
     │   dump ◄──────────────────────────┼── memfd ────┼── faulthandler: where it was     │
     │   end  ◄──────────────────────────┼── pidfd ────┼── (the kernel)                   │

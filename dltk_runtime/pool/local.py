@@ -14,6 +14,7 @@ import msgspec
 
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
 from dltk_runtime.pool.conversation import Conversation
+from dltk_runtime.pool.dump import StackDump
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Launched, Spec, launch
 from dltk_runtime.pool.outcome import Death, WorkerDied, cause_of, place_of
@@ -23,7 +24,6 @@ from dltk_runtime.pool.worker import SILENT, Answer, Listener
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import (
-    DUMP_SIGNAL,
     Answered,
     Applied,
     Code,
@@ -39,7 +39,6 @@ from dltk_runtime.worker.messages import (
     ToWorker,
 )
 
-DUMP_SECONDS = 0.3  # that a worker has to say where it is before it is ended
 CLOSED_SECONDS = 0.5  # that may pass between the close of a dying process's files and its end
 PIPE_BYTES = 64 * 1024  # capacity of a pipe: one read takes all that was printed before it
 
@@ -72,6 +71,7 @@ class LocalWorker:
         self._explain = explain
         self._listener = SILENT
         self._clock = PhaseClock()
+        self._dump = StackDump(launched.dump)
         self._code = b""  # the notebook's sources, for the line where it dies
         self._saved: Fitted | None = None  # by the fit that it runs
         self._cause = ""  # why it is ended
@@ -175,7 +175,7 @@ class LocalWorker:
         self._ending = True
         if cause and self._answer is not None and not self._cause and not self.ended:
             self._cause = cause
-            await self._dump_stack()
+            await self._dump.request(self.pid, lambda: self.ended)
         self.kill()
         await self._gone.wait()
 
@@ -193,7 +193,7 @@ class LocalWorker:
         seconds = max(deadline - time.monotonic(), 0)
         if self.ended:
             raise WorkerDied(self._death())
-        os.ftruncate(self._launched.dump, 0)
+        self._dump.clear()
         Board(self._launched.board).clear()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
@@ -281,26 +281,11 @@ class LocalWorker:
                 future.exception()  # marked as seen: it may have no waiter
         self._close()
 
-    async def _dump_stack(self) -> None:
-        """Have faulthandler write the stack, and wait until the text is complete."""
-        dump = self._launched.dump
-        os.ftruncate(dump, 0)  # discard what a child of the worker wrote earlier
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, DUMP_SIGNAL)
-        deadline, size = time.monotonic() + DUMP_SECONDS, 0
-        while time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
-            if self.ended:
-                return
-            size, last = os.fstat(dump).st_size, size
-            if size and size == last:
-                return
-
     def _death(self) -> Death:
         if self._gone.is_set():
             dump = ""
         else:
-            dump = os.pread(self._launched.dump, PIPE_BYTES, 0).decode(errors="replace")
+            dump = self._dump.text()
             if self._clock.name == "send" and (entered := Board(self._launched.board).last()):
                 self._clock.name, self._clock.place = entered.phase, entered.at
         cause = self._cause or cause_of(self._launched.process.returncode)
@@ -310,8 +295,9 @@ class LocalWorker:
         ours = self._launched
         for descriptor in (ours.pidfd, ours.output):
             asyncio.get_running_loop().remove_reader(descriptor)
-        for descriptor in (ours.pidfd, ours.output, ours.dump, ours.board):
+        for descriptor in (ours.pidfd, ours.output, ours.board):
             os.close(descriptor)
+        self._dump.close()
         self._conversation.close()
         self._gone.set()
         ours.on_end()

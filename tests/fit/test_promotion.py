@@ -6,6 +6,8 @@ import pytest
 
 from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.fit.options import Promotion, Rule, fit_options
+from dltk_runtime.jobs.store import JobStore
+from dltk_runtime.paths import Paths
 from tests.support.service import Service
 
 # The model is wrong about as many rows in a hundred as the search says.
@@ -49,6 +51,16 @@ def test_a_worse_version_is_stored_and_a_better_one_is_promoted(service: Service
     assert current(service) == "1"
     assert "Version 3 of model 'm' is now current (accuracy " in fit(service, wrong="5", **better)
     assert current(service) == "3"
+
+
+def test_the_record_of_the_job_holds_the_comparison(service: Service, paths: Paths) -> None:
+    for wrong in ("20", "5"):
+        fit(service, wrong=wrong, promote="better:accuracy:0.1", holdout="0.25")
+    second = JobStore(paths, keep=10, log_bytes=0).list()[0]
+    compared = second.comparison
+    assert compared
+    assert (compared.metric, compared.old_version, compared.gain, compared.held_out) == ("accuracy", 1, 0.1, True)
+    assert f"({compared})" in second.message
 
 
 def test_a_gain_that_is_too_small_promotes_nothing(service: Service) -> None:

@@ -52,6 +52,14 @@ def test_the_comparison_of_a_training_is_the_one_in_the_jobs_record(runtime: Run
     assert (second.version, second.rows, second.metrics, second.promoted) == ("x_v1 2", 200, {"f1": 0.75}, True)
 
 
+def test_a_first_version_is_shown_by_its_held_out_rows_alone(runtime: Runtime, tmp_path: Path) -> None:
+    """Its fit is compared with itself, since there is no other version."""
+    train(runtime, Comparison(metric="f1", new=0.9, old=0.9, old_version=1, held_out=True, rows=40))
+    lines = shown(runtime, tmp_path)
+    assert "x_v1 1  0.9000 promoted" in lines
+    assert not [line for line in lines if "version 1" in line]
+
+
 def test_the_plot_shows_both_versions_on_the_held_out_rows(runtime: Runtime, tmp_path: Path) -> None:
     train(runtime, None)
     train(runtime, HELD_OUT)
@@ -65,10 +73,10 @@ def test_the_plot_shows_both_versions_on_the_held_out_rows(runtime: Runtime, tmp
 @pytest.mark.parametrize(
     ("comparison", "expected"),
     [
-        (Comparison(metric="f1", new=0.9, old=None, old_version=1, held_out=True, rows=40), ["x_v1 1  0.9000"]),
-        (Comparison(metric="f1", new=None, old=0.5, old_version=1, held_out=True), ["version 1  0.5000 on these rows"]),
-        (Comparison(metric="f1", new=0.75, old=0.5, old_version=1), ["x_v1 1  0.7500 on the rows of its fit"]),
-        (Comparison(metric="r2", new=0.9, old=0.5, old_version=1), ["x_v1 1  0.7500 on the rows of its fit"]),
+        (Comparison(metric="f1", new=0.9, old=None, old_version=0, held_out=True, rows=40), ["x_v1 1  0.9000"]),
+        (Comparison(metric="f1", new=None, old=0.5, old_version=0, held_out=True), ["version 0  0.5000 on these rows"]),
+        (Comparison(metric="f1", new=0.75, old=0.5, old_version=0), ["x_v1 1  0.7500 on the rows of its fit"]),
+        (Comparison(metric="r2", new=0.9, old=0.5, old_version=0), ["x_v1 1  0.7500 on the rows of its fit"]),
     ],
 )
 def test_only_what_was_measured_on_the_same_rows_is_compared(

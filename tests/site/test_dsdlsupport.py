@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 import dltk_runtime
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
-from dltk_runtime.site.dsdlsupport.errors import PictureInvalid, SplunkMissing, SupportError
 from dltk_runtime.splunk.errors import (
     CertificateRefused,
     EventRefused,
@@ -34,12 +33,12 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @pytest.fixture
 def support(monkeypatch: pytest.MonkeyPatch, paths: Paths) -> SimpleNamespace:
-    """The three modules, as a worker with these paths imports them."""
+    """The modules, as a worker with these paths imports them."""
     monkeypatch.syspath_prepend(Path(dltk_runtime.__file__).parent / "site")
     monkeypatch.setenv("DLTK_HOME", str(paths.home))
     monkeypatch.setenv("DLTK_NOTEBOOKS", str(paths.notebooks))
     monkeypatch.setenv("MPLBACKEND", "agg")
-    names = ("SplunkGenerateGraphicsObjects", "SplunkHEC", "SplunkSearch")
+    names = ("SplunkGenerateGraphicsObjects", "SplunkHEC", "SplunkSearch", "errors")
     return SimpleNamespace(**{name: importlib.import_module(f"dsdlsupport.{name}") for name in names})
 
 
@@ -119,7 +118,7 @@ def test_a_plot_that_cannot_be_drawn_leaves_the_picture_of_before(support: Simpl
 
 @pytest.mark.parametrize("key", ["", "../x", "a/b", "/etc/x", ".hidden", "nul\0", "x" * 129, "äther", "a\n", "-x"])
 def test_a_key_that_can_be_no_files_name_is_refused(support: SimpleNamespace, paths: Paths, key: str) -> None:
-    with pytest.raises(PictureInvalid, match="Invalid name of a picture"):
+    with pytest.raises(support.errors.PictureInvalid, match="Invalid name of a picture"):
         keep(support, Drawing(), key=key)
     assert list(paths.graphics.iterdir()) == []
 
@@ -132,7 +131,7 @@ def test_whatever_the_key_a_picture_lies_in_the_folder_or_nowhere(
     before = set(paths.home.rglob("*"))
     try:
         kept = keep(support, Drawing(), key=key)
-    except PictureInvalid:
+    except support.errors.PictureInvalid:
         assert set(paths.home.rglob("*")) == before
     else:
         assert Path(kept["container_local_path"]).resolve().parent == paths.graphics.resolve()
@@ -140,12 +139,12 @@ def test_whatever_the_key_a_picture_lies_in_the_folder_or_nowhere(
 
 
 def test_what_is_no_plot_is_refused_by_its_type(support: SimpleNamespace) -> None:
-    with pytest.raises(PictureInvalid, match="A list is not a plot"):
+    with pytest.raises(support.errors.PictureInvalid, match="A list is not a plot"):
         keep(support, [1, 2, 3])
 
 
 def test_a_model_that_can_hold_no_picture_is_refused_with_the_way_out(support: SimpleNamespace) -> None:
-    with pytest.raises(PictureInvalid, match=r"NoneType and cannot store pictures.*\{\"net\": net\}"):
+    with pytest.raises(support.errors.PictureInvalid, match=r"NoneType and cannot store pictures.*\{\"net\": net\}"):
         support.SplunkGenerateGraphicsObjects.SplunkGenerateGraphicsObjects(None, "loss", Drawing())
 
 
@@ -192,7 +191,7 @@ def test_a_frame_without_a_search_runs_the_one_that_was_given(support: SimpleNam
     assert len(search.as_df()) == 7
     assert len(search.as_df()) == len(search.events) == 7
     assert len(splunkd.searches.jobs) == 1
-    with pytest.raises(SupportError, match="no search has run yet"):
+    with pytest.raises(support.errors.SupportError, match="no search has run yet"):
         support.SplunkSearch.SplunkSearch().search_logs()
 
 
@@ -243,7 +242,7 @@ def test_a_search_without_a_splunk_says_which_variables_it_needs_and_what_to_do_
 ) -> None:
     search = support.SplunkSearch.SplunkSearch(host="splunk", port=8089, search="index=main")
     for use in (lambda: search.search("| makeresults"), search.as_df, search.search_logs):
-        with pytest.raises(SplunkMissing, match=r"splunk_access_host.*mode=stage"):
+        with pytest.raises(support.errors.SplunkMissing, match=r"splunk_access_host.*mode=stage"):
             use()
 
 
@@ -252,7 +251,7 @@ def test_an_event_collector_without_a_splunk_says_which_variables_it_needs_and_w
 ) -> None:
     hec = support.SplunkHEC.SplunkHEC(token="secret")
     for use in (lambda: hec.send({"event": "x"}), lambda: hec.send_hello_world(3)):
-        with pytest.raises(SplunkMissing, match=r"splunk_hec_url.*collect") as failed:
+        with pytest.raises(support.errors.SplunkMissing, match=r"splunk_hec_url.*collect") as failed:
             use()
         assert "secret" not in str(failed.value)
 
@@ -262,7 +261,7 @@ def test_what_is_not_enabled_is_not_used(
 ) -> None:
     monkeypatch.setenv("splunk_access_enabled", "0")
     monkeypatch.setenv("splunk_hec_enabled", "0")
-    with pytest.raises(SplunkMissing):
+    with pytest.raises(support.errors.SplunkMissing):
         support.SplunkSearch.SplunkSearch().as_df()
-    with pytest.raises(SplunkMissing):
+    with pytest.raises(support.errors.SplunkMissing):
         support.SplunkHEC.SplunkHEC().send_hello_world()

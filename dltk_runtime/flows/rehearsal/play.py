@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +17,10 @@ from dltk_runtime.flows.errors import FlowFailed
 from dltk_runtime.flows.rehearsal.people import Reviewer
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.world import BEGIN, DAY, World
+from dltk_runtime.flows.spl import has_command
 
 # When people work: hours of the day.
 REVIEW_HOUR = 18
-_FIT = re.compile(r"\|\s*fit\b")
-_APPLY = re.compile(r"\|\s*apply\b")
 _ALERT = "number of events"
 
 
@@ -99,7 +97,7 @@ class Player:
             return None
         self._check_answered(run, result)
         self.played.note(run.search, result)
-        if _FIT.search(self.world.app.readable(run.search)):
+        if has_command(self.world.app.readable(run.search), "fit"):
             self._trained(result)
         return result
 
@@ -126,7 +124,7 @@ class Player:
 
     def _train_first(self, searches: Sequence[Search], now: float) -> None:
         """What the README has a person do by hand: the first training."""
-        trainings = [search for search in searches if _FIT.search(self.world.app.readable(search))]
+        trainings = [search for search in searches if has_command(self.world.app.readable(search), "fit")]
         unscheduled = [search for search in trainings if not search.scheduled]
         waiting = [search for search in searches if search.name.endswith("_rescore")]
         for search in (unscheduled or trainings)[:1] + waiting:
@@ -168,5 +166,4 @@ def schedule(searches: Sequence[Search], begin: float, end: float) -> Iterator[R
 
 
 def _needs_model(world: World, search: Search) -> bool:
-    text = world.app.readable(search)
-    return bool(_APPLY.search(text) or _FIT.search(text)) or search.stanza.get("counttype") == _ALERT
+    return has_command(world.app.readable(search), "fit", "apply") or search.stanza.get("counttype") == _ALERT

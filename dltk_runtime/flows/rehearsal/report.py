@@ -33,11 +33,18 @@ class Training:
     """One version: its data, the metrics of its fit, and whether and by which comparison it was promoted."""
 
     version: str
+    number: int
     rows: int
     features: int
     metrics: dict[str, float]
     promoted: bool
-    comparison: Comparison | None = None  # None for a first version: there is none before it
+    comparison: Comparison | None = None
+
+    @property
+    def predecessor(self) -> Comparison | None:
+        """The comparison with an earlier version; a first version is compared with itself."""
+        comparison = self.comparison
+        return comparison if comparison and comparison.old_version != self.number else None
 
 
 def trainings(runtime: Runtime) -> list[Training]:
@@ -51,6 +58,7 @@ def _training(version: Version, jobs: Mapping[str, JobRecord]) -> Training:
     job = jobs.get(manifest.job)
     return Training(
         version=f"{name.model} {version.number}",
+        number=version.number,
         rows=manifest.rows,
         features=sum(feature.name not in manifest.targets for feature in manifest.features),
         metrics={key: value for key, value in manifest.metrics.items() if value is not None},
@@ -100,7 +108,7 @@ def _show_trainings(console: Console, versions: list[Training]) -> None:
     )
     for each in versions:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in each.metrics.items())
-        said = f"{metrics}\n{each.comparison}" if each.comparison else metrics
+        said = f"{metrics}\n{each.predecessor}" if each.predecessor else metrics
         table.add_row(each.version, f"{each.rows:,}", str(each.features), "yes" if each.promoted else "no", said)
     console.print(table)
 
@@ -153,7 +161,7 @@ def _bars(each: Training, metric: str) -> Iterator[tuple[str, float, str]]:
     if compared and compared.held_out and compared.metric == metric:
         if compared.new is not None:
             yield each.version, compared.new, ", ".join(promoted)
-        if compared.old is not None:
+        if each.predecessor and compared.old is not None:
             yield f"version {compared.old_version}", compared.old, "on these rows"
     elif metric in each.metrics:
         yield each.version, each.metrics[metric], ", ".join([*promoted, "on the rows of its fit"])

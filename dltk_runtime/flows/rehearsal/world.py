@@ -22,6 +22,7 @@ from dltk_runtime.emulator.standin import Event, Indexes, Storage, Window, epoch
 from dltk_runtime.files import atomic
 from dltk_runtime.flows.app import App, Search
 from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.spl import Stage, first_pipe, option, stages
 from dltk_runtime.settings import ClientSettings
 
 SAMPLE = "dltk_sample"
@@ -34,8 +35,6 @@ ARRIVAL = 90
 # Seconds that an apply may take.
 PATIENCE = 120
 
-# A metrics index is one of events here.
-_MCOLLECT = re.compile(r"\|\s*mcollect\s+(?P<index>index=\S+)[^|]*")
 _POINTS = re.compile(r"\s*mstats\s.*\bWHERE\s+(?P<where>.+?)\s+BY\s+(?P<by>.+?)\s*", re.DOTALL)
 
 # `sample` draws by the order of arrival: fine for a person who tries out, refused in flows.
@@ -160,15 +159,16 @@ def _with_sample(app: App) -> tuple[dict[str, Macro], dict[str, Replaced]]:
     """The app's macros over sample data, with events in place of metrics; and what that replaced."""
     macros, replaced = dict(app.macros), {}
     for name, macro in app.macros.items():
-        head, pipe, rest = macro.definition.partition("|")
+        pipe = first_pipe(macro.definition)
+        head, rest = macro.definition[:pipe], macro.definition[pipe:]
         if name.endswith("_base"):
             macros[name], replaced[name] = Macro((), by := _sample_for(head)), Replaced(macro.definition, by)
         elif points := _POINTS.fullmatch(head):
             by = _newest_events(points)
-            macros[name], replaced[name] = Macro((), f"{by} {pipe}{rest}"), Replaced(head.strip(), by)
+            macros[name], replaced[name] = Macro((), f"{by} {rest}"), Replaced(head.strip(), by)
     for search in app.searches:
-        if metrics := _MCOLLECT.search(search.text):
-            replaced[search.name] = Replaced(metrics[0].strip("| \n"), _as_events(metrics[0]).strip("| "))
+        for stage in _metrics_written(search.text):
+            replaced[search.name] = Replaced(f"{stage.name} {stage.arguments}", _collect(stage))
     return macros, replaced
 
 
@@ -185,8 +185,18 @@ def _newest_events(points: re.Match[str]) -> str:
 
 
 def _as_events(text: str) -> str:
-    """The search with ``collect`` in place of ``mcollect``."""
-    return _MCOLLECT.sub(lambda found: f"| collect {found['index']} addinfo=f ", text)
+    """Return the search with ``collect`` in place of ``mcollect``: metrics are kept as events here."""
+    for stage in reversed(_metrics_written(text)):
+        text = f"{text[: stage.begin]}{stage.separator} {_collect(stage)} {text[stage.end :]}"
+    return text
+
+
+def _metrics_written(text: str) -> list[Stage]:
+    return [stage for stage in stages(text) if stage.name == "mcollect" and option(stage.arguments, "index")]
+
+
+def _collect(mcollect: Stage) -> str:
+    return f"collect index={option(mcollect.arguments, 'index')} addinfo=f"
 
 
 def _definitions(app: App, storage: Storage) -> dict[str, Definition]:

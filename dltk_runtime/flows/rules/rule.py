@@ -10,10 +10,9 @@ from functools import lru_cache
 from dltk_runtime.emulator.standin import epoch
 from dltk_runtime.errors import DltkError
 from dltk_runtime.flows.app import App, Search
+from dltk_runtime.flows.spl import Stage, stages
 
 NOON = 1_767_614_400.0  # of a day in 2026: a moment to resolve times at
-_PIECE = re.compile(r'"(?:\\.|[^"\\])*"|```.*?```|[\[\]|]|[^"\[\]|]', re.DOTALL)
-
 _FIT = re.compile(r"\bfrom\s+(.+?)\s+into\s+(?:app:|user:)?(\w+)", re.DOTALL)
 
 
@@ -46,11 +45,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A search with its macros put in, as commands: ``(name, arguments)``, those of subpipelines behind their own."""
+    """A search with its macros expanded, and its commands."""
 
     search: Search
     spl: str
-    commands: tuple[tuple[str, str], ...]
+    stages: tuple[Stage, ...]
+
+    @property
+    def commands(self) -> tuple[tuple[str, str], ...]:
+        """Names and arguments; those of a subpipeline follow the command that it belongs to."""
+        return tuple((stage.name, stage.arguments) for stage in self.stages)
 
     @property
     def where(self) -> str:
@@ -80,8 +84,8 @@ class Text:
         return re.search(pattern, self.spl, re.DOTALL) is not None
 
     def _cut(self, name: str) -> tuple[str, str]:
-        match = re.search(rf"(?:^|\|)\s*{name}\b", self.spl)
-        return (self.spl[: match.start()], self.spl[match.end() :]) if match else (self.spl, "")
+        found = [stage for stage in self.stages if stage.name == name and stage.separator in ("", "|")]
+        return (self.spl[: found[0].begin], self.spl[found[0].head :]) if found else (self.spl, "")
 
 
 def moment(modifier: str) -> float | None:
@@ -96,7 +100,7 @@ def moment(modifier: str) -> float | None:
 def texts(app: App) -> tuple[Text, ...]:
     """Every search of the app, read once for all rules."""
     readable = ((search, app.readable(search)) for search in app.searches)
-    return tuple(Text(search, spl, tuple(_commands(spl))) for search, spl in readable)
+    return tuple(Text(search, spl, stages(spl)) for search, spl in readable)
 
 
 def saved(app: App) -> list[Text]:
@@ -125,22 +129,3 @@ def recipes(app: App) -> Iterator[Recipe]:
                 algorithm = re.search(r"\balgo=(\S+)", arguments)
                 features = tuple(match[1].replace(",", " ").split())
                 yield Recipe(text, match[2], algorithm[1] if algorithm else "", features)
-
-
-def _commands(spl: str) -> Iterator[tuple[str, str]]:
-    for part in _parts(spl):
-        match = re.match(r"\s*(?:(\w+)(?=\s|$))?\s*(.*)", part, re.DOTALL)
-        if match and part.strip():
-            yield (match[1] or "search").lower(), match[2].strip()
-
-
-def _parts(spl: str) -> list[str]:
-    """Texts between pipes and brackets; quotes hide both."""
-    parts, current = [], ""
-    for piece in _PIECE.findall(spl):
-        if piece in ("|", "[", "]"):
-            parts.append(current)
-            current = ""
-        else:
-            current += " " if piece.startswith("```") else piece
-    return [*parts, current]

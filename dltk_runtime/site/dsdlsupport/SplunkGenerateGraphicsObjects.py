@@ -12,7 +12,8 @@ from typing import Any
 from dltk_runtime.errors import shown
 from dltk_runtime.files import atomic
 from dltk_runtime.settings import worker_paths
-from dltk_runtime.site.dsdlsupport.errors import PictureInvalid
+
+from .errors import PictureInvalid
 
 MAX_KEY_CHARACTERS = 128  # leaves room for suffixes in the 255 bytes of a file name
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .-]*", re.ASCII)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dltk_runtime.site.dsdlsupport.errors import SplunkMissing
 from dltk_runtime.splunk.access import found
 from dltk_runtime.splunk.hec import Hec
+
+from .errors import SplunkMissing
 
 NEEDS = ("splunk_hec_enabled", "splunk_hec_url", "splunk_hec_token")
 INSTEAD = "Or return the rows from apply and write them in the search: '| apply app:NAME | collect index=…'."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dltk_runtime.site.dsdlsupport.errors import SplunkMissing, SupportError
 from dltk_runtime.splunk.access import found
 
 from . import search_form
+from .errors import SplunkMissing, SupportError
 
 if TYPE_CHECKING:
     import pandas as pd

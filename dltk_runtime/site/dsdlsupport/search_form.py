@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from dltk_runtime.errors import DltkError
 
-if TYPE_CHECKING:
-    from .SplunkSearch import SplunkSearch
+
+class Search(Protocol):
+    """What the form needs of a `SplunkSearch`."""
+
+    query: str
+    earliest: str
+    latest: str
+    events: list[dict[str, Any]]
+
+    def search(self, query: str, earliest: str, latest: str) -> list[dict[str, Any]]:
+        """Run the search."""
+        ...
+
+    def as_df(self) -> Any:
+        """Return all rows as a frame."""
+        ...
 
 
-def show(search: SplunkSearch) -> None:
+def show(search: Search) -> None:
     """Show the form if this is a Jupyter kernel with ipywidgets."""
     if _in_jupyter():
         try:
@@ -21,7 +35,7 @@ def show(search: SplunkSearch) -> None:
             return
 
 
-def form(search: SplunkSearch) -> Any:
+def form(search: Search) -> Any:
     """Make the form; its button runs the search and shows the first rows or the error.
 
     Raises:
