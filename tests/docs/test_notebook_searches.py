@@ -41,9 +41,14 @@ class Answer:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("searches")
-    with Service(folder / "home", ROOT / "notebooks") as service:
+def service(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Service]:
+    """One server for all notebooks; what numba compiles is kept for the next run, since it takes a minute."""
+    home = tmp_path_factory.mktemp("searches") / "home"
+    (home / "app").mkdir(parents=True)
+    cache = getattr(request.config, "cache", None)
+    if cache is not None:
+        (home / "app" / "cache").symlink_to(cache.mkdir("compiled"))
+    with Service(home, ROOT / "notebooks") as service:
         yield service
 
 
@@ -61,7 +66,7 @@ def search(spl: str, service: Service) -> Answer:
     return Answer(done.exit_code, done.output)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_searches_that_a_notebook_documents_run(
     notebook: Path, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
