@@ -82,6 +82,7 @@ class CallFacts:
     rows: int | None = None
     promoted: bool | None = None
     read_ahead: bool | None = None
+    damage: str | None = None  # why another version than the current one serves, or none
     phases: dict[str, float] = field(default_factory=dict)  # seconds, in the order in which they began
 
     def known(self) -> dict[str, Any]:

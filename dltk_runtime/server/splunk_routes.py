@@ -97,6 +97,8 @@ class _Api:
         raise HTTPException(410, "The route /compute was retired in DSDL 5.2.4.1; use fit and apply.")
 
     async def ready(self, _: Request) -> Response:
+        if not await asyncio.to_thread(self._service.store.present):
+            return JSONResponse({"status": "the volume with the models is gone"}, 503)
         ready = self._service.ready
         return JSONResponse({"status": "ok" if ready else "loading models"}, 200 if ready else 503)
 
@@ -190,7 +192,7 @@ async def _unless_gone(request: Request, call: Call, running: Awaitable[Result],
 
 def _log(call: Call, outcome: str, seconds: float) -> None:
     phases = {phase: round(spent, 6) for phase, spent in call.facts.phases.items()}
-    level = logging.INFO if outcome == "success" else logging.WARNING
+    level = logging.INFO if outcome == "success" and call.facts.damage is None else logging.WARNING
     facts = call.facts.known()
     logs.event(call.route, level, request=call.id, outcome=outcome, seconds=round(seconds, 6), phases=phases, **facts)
 
