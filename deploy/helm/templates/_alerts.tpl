@@ -58,7 +58,7 @@ A state without jobs has no series: an hour ago it counts as 0 where the server 
     or 0 * max by (job) (dltk_workers{ {{- $s -}} } offset 1h)) >= 3
   labels: {severity: warning}
   annotations:
-    summary: '{{ `{{ $value }} fits failed within an hour.` }}'
+    summary: '{{ `Fits that failed within an hour: {{ $value }}.` }}'
     description: >-
       Their models keep the version they had. dltk jobs list, and dltk jobs show with --log, have the errors.
 - alert: DltkJobsLost
@@ -68,7 +68,7 @@ A state without jobs has no series: an hour ago it counts as 0 where the server 
     or 0 * max by (job) (dltk_workers{ {{- $s -}} } offset 1h)) > 0
   labels: {severity: warning}
   annotations:
-    summary: '{{ `{{ $value }} fits were lost within an hour.` }}'
+    summary: '{{ `Fits that were lost within an hour: {{ $value }}.` }}'
     description: >-
       Their pod ended without a word: killed for memory, or its node failed. Start these fits again.
 - alert: DltkDrift

@@ -112,3 +112,8 @@ annotations:
 {{- define "dltk.series" -}}
 {{ .Values.prometheusRule.selector | default (printf "job=\"%s/%s\"" .Release.Namespace (include "dltk.name" .)) }}
 {{- end }}
+
+{{- /* The text of a value of env. Numbers of a values file are floats, which would become 1e+06. */}}
+{{- define "dltk.text" -}}
+{{- if and (kindIs "float64" .) (eq (toString (floor .)) (toString .)) }}{{ int64 . }}{{ else }}{{ toString . }}{{ end }}
+{{- end }}
