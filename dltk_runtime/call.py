@@ -24,6 +24,7 @@ class Request:
 
     rows: Payload
     meta: Meta
+    meta_json: bytes  # for a worker; Python's own JSON keeps NaN and integers of any size
     algorithm: str | None
     model: str
     parameters: dict[str, str]
@@ -42,15 +43,11 @@ class Request:
         return cls(
             rows=rows,
             meta=meta,
+            meta_json=json.dumps(meta).encode(),
             algorithm=_name(parameters.get("algo"), "meta.options.params.algo"),
             model=_name(options.get("model_name"), "meta.options.model_name") or DEFAULT_MODEL,
             parameters=texts,
         )
-
-    @property
-    def meta_json(self) -> bytes:
-        """`meta` for a worker, by Python's own JSON, which keeps NaN and integers of any size."""
-        return json.dumps(self.meta).encode()
 
     @property
     def staging(self) -> bool:

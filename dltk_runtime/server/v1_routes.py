@@ -25,7 +25,7 @@ from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
 from dltk_runtime.server.openapi import Operation
-from dltk_runtime.server.tokens import token_matches
+from dltk_runtime.server.tokens import only_header, token_matches
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.store import ModelName, Version
@@ -83,7 +83,7 @@ class Api:
     def _check_token(self, request: Request, changes: bool) -> None:
         admin = self._settings.admin_token
         token = admin if changes and admin else self._settings.api_token
-        header = request.headers.get("authorization", "")
+        header = only_header(request.headers.getlist("authorization"))
         if not (token_matches(header, token) or (admin and token_matches(header, admin))):
             wanted = "DLTK_ADMIN_TOKEN" if changes and admin else "api_token"
             raise HTTPException(401, f"This needs the container's {wanted}.", headers={"WWW-Authenticate": "Bearer"})
