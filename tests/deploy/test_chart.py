@@ -26,6 +26,7 @@ REFUSED = [
     ({"secret": {"apiToken": "x"}, "mode": "DEV"}, "secret.jupyterPassword"),
     ({"secret": {"name": "s"}, "env": {"api_token": "x"}}, "name it in secret.variables"),
     ({"secret": {"name": "s"}, "env": {"splunk_hec_token": "x"}}, "name it in secret.variables"),
+    ({"secret": {"name": "s"}, "extraEnv": [{"name": "api_token", "value": "x"}]}, "name it in secret.variables"),
     ({"secret": {"name": "s"}, "env": {"DLTK_GRACE": "9"}}, "set graceSeconds instead"),
     ({"secret": {"name": "s"}, "env": {"DLTK_DRAIN": "9"}}, "set graceSeconds instead"),
     ({"secret": {"name": "s", "values": {"splunk_hec_token": "x"}}}, "the chart's own secret"),
@@ -39,6 +40,10 @@ REFUSED = [
     (
         {"secret": {"name": "s"}, "https": False, "route": {"enabled": True, "termination": "passthrough"}},
         "needs TLS in the container",
+    ),
+    (
+        {"secret": {"name": "s"}, "storage": {"claim": "c"}, "autoscaling": {"enabled": True, "cpuPercent": 0}},
+        "nothing to scale by",
     ),
     # typing errors, which the schema finds
     ({"secret": {"name": "s"}, "replcias": 2}, "replcias"),
@@ -77,6 +82,11 @@ def test_the_oldest_and_the_newest_kubernetes_take_every_object(
         files.append(tmp_path / f"{number}.yaml")
         files[-1].write_text(yaml.safe_dump_all(known))
     tools.run(tools.tool("kubernetes-validate"), "--strict", "--kubernetes-version", version, *files)
+    # The check itself sees a field that Kubernetes does not have.
+    wrong = rendered["defaults"].one("Service") | {"spec": {"portz": []}}
+    files[0].write_text(yaml.safe_dump(wrong))
+    with pytest.raises(AssertionError, match="portz"):
+        tools.run(tools.tool("kubernetes-validate"), "--strict", "--kubernetes-version", version, files[0])
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
@@ -131,3 +141,26 @@ def test_the_test_pod_is_neither_served_nor_replaced_by_the_deployment(rendered:
     assert selector == found.get("Deployment spec.selector.matchLabels")
     assert not selector.items() <= found.get("Pod metadata.labels").items()
     assert found.get("Pod metadata.annotations")["helm.sh/hook"] == "test"
+
+
+NOTES = {
+    "defaults": (
+        ["https://t-dltk.n.svc:5000", "helm test --namespace n t", "may call nobody but DNS"],
+        ["JupyterLab:"],
+    ),
+    "without TLS behind a Route": (["$(kubectl --namespace n get route t-dltk", "does not encrypt"], []),
+    "OpenShift by its switch": (["endpoint URL   https://dltk.example.com", "JupyterLab:"], ["does not encrypt"]),
+    "every extension point": (["endpoint URL   https://dltk.example.com"], ["helm test", "JupyterLab:"]),
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_the_notes_after_an_installation_name_address_token_and_what_is_open(name: str, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(next(case["values"] for case in CASES if case["name"] == name)))
+    printed = tools.run(
+        tools.helm(), "install", "t", CHART, "--namespace", "n", "--dry-run=client", "--values", values
+    ).partition("NOTES:")[2]
+    said, unsaid = NOTES[name]
+    assert [text for text in [*said, "jsonpath='{.data.api_token}'"] if text not in printed] == []
+    assert [text for text in unsaid if text in printed] == []

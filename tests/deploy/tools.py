@@ -58,7 +58,11 @@ def promtool() -> Path:
         if not target.exists():
             folder = Path(text)
             folder.chmod(0o755)  # apt downloads as a user of its own
-            run("apt-get", "download", "prometheus", cwd=folder)
+            try:
+                run("apt-get", "download", "prometheus", cwd=folder)
+            except AssertionError:  # lists of packages that are old or missing
+                run("apt-get", "update")
+                run("apt-get", "download", "prometheus", cwd=folder)
             run("dpkg-deb", "--extract", next(folder.glob("*.deb")).name, "unpacked", cwd=folder)
             _place(folder / "unpacked" / "usr" / "bin" / "promtool", target)
     return target

@@ -6,9 +6,15 @@
 {{- if and (include "dltk.several" .) (eq .Values.mode "DEV") }}
 {{- fail "JupyterLab keeps its sessions in one process: set replicas to 1 for mode DEV." }}
 {{- end }}
+{{- $given := dict }}
+{{- range .Values.extraEnv }}
+{{- if hasKey . "value" }}
+{{- $_ := set $given .name true }}
+{{- end }}
+{{- end }}
 {{- range $name := list "api_token" "JUPYTER_PASSWD" "DLTK_ADMIN_TOKEN" "splunk_access_token" "splunk_hec_token" }}
-{{- if hasKey $.Values.env $name }}
-{{- fail (printf "%s in env would be readable in the Deployment: put it under the key %s into the secret, and name it in secret.variables." $name (get (dict "api_token" "api_token" "JUPYTER_PASSWD" "jupyter_password") $name | default $name)) }}
+{{- if or (hasKey $.Values.env $name) (hasKey $given $name) }}
+{{- fail (printf "%s in env or extraEnv would be readable in the Deployment: put it under the key %s into the secret, and name it in secret.variables." $name (get (dict "api_token" "api_token" "JUPYTER_PASSWD" "jupyter_password") $name | default $name)) }}
 {{- end }}
 {{- end }}
 {{- range $name, $value := dict "DLTK_GRACE" "graceSeconds" "DLTK_DRAIN" "graceSeconds" "MODE_DEV_PROD" "mode" "DLTK_PORT" "service.port" "JUPYTER_PORT" "service.jupyterPort" "api_token_file" "secret.name" "JUPYTER_PASSWD_file" "secret.name" "API_SSL_CERT" "certificate.secret" "API_SSL_KEY" "certificate.secret" }}
@@ -24,5 +30,8 @@
 {{- end }}
 {{- if and .Values.secret.name .Values.secret.values }}
 {{- fail "secret.values are for the chart's own secret: put them into the secret of secret.name, and name its keys in secret.variables." }}
+{{- end }}
+{{- if and .Values.autoscaling.enabled (not .Values.autoscaling.cpuPercent) (not .Values.autoscaling.metrics) }}
+{{- fail "The autoscaler has nothing to scale by: set autoscaling.cpuPercent or autoscaling.metrics." }}
 {{- end }}
 {{- end }}
