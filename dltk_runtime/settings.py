@@ -155,7 +155,7 @@ class Settings:
         4096,
         "an integer from 1",
         as_positive,
-        "connections at the same time, a quarter of them without an accepted token; the oldest of these makes room for "
+        "connections at the same time, an eighth of them without an accepted token; the oldest of these makes room for "
         "a new one",
     )
     max_unknown: int = setting(

@@ -20,8 +20,8 @@ from dltk_runtime import logs
 from dltk_runtime.settings import Settings
 from dltk_runtime.units import MIB
 
-UNKNOWN_SHARE = 4  # one of so many connections may be one without an accepted token
-MAX_UNKNOWN_BYTES = 16 * MIB  # of heads and unread requests that all connections without an accepted token hold
+UNKNOWN_SHARE = 8  # one of so many connections may be one without an accepted token
+MAX_UNKNOWN_BYTES = 8 * MIB  # of heads and unread requests that all connections without an accepted token hold
 RECENT_SECONDS = 600  # for which an address that sent an accepted token is not bounded by itself
 MAX_RECENT = 1024  # addresses that are remembered
 LOG_SECONDS = 60  # between two log lines for the same reason
@@ -116,7 +116,7 @@ class Admission:
             same = self._of_address.setdefault(connection.address, {})
             same[connection] = None
             if len(same) > self.bounds.of_address:
-                self._end(next(iter(same)), REASON_ADDRESS)
+                self.expel(next(iter(same)), REASON_ADDRESS)
         if len(self._unknown) + len(self._preferred) > self.bounds.unknown:
             self.make_room()
         return True
@@ -142,26 +142,27 @@ class Admission:
         connection.held = size
         while self._held > MAX_UNKNOWN_BYTES:
             unknown = [*self._unknown, *self._preferred]
-            self._end(max(unknown, key=lambda each: each.held), REASON_HELD)
+            self.expel(max(unknown, key=lambda each: each.held), REASON_HELD)
 
     def make_room(self) -> bool:
         """End the oldest connection that has no accepted token, else one without a request; False: there is none."""
         for pool in (self._unknown, self._preferred):
             if pool:
-                self._end(next(iter(pool)), REASON_CROWDED)
+                self.expel(next(iter(pool)), REASON_CROWDED)
                 return True
         idle = next((each for each in self._all if each.idle), None)
         if idle is not None:
-            self._end(idle, REASON_CROWDED)
+            self.expel(idle, REASON_CROWDED)
         return idle is not None
 
     def end_overdue(self, now: float) -> None:
         """End all connections whose time is over."""
         for connection in list(self._all):
             if reason := connection.overdue(now):
-                self._end(connection, reason)
+                self.expel(connection, reason)
 
-    def _end(self, connection: Admitted, reason: str) -> None:
+    def expel(self, connection: Admitted, reason: str) -> None:
+        """End a connection at once."""
         self.leave(connection)
         self._note(reason, connection.address)
         connection.end()

@@ -25,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from dltk_runtime.server.admission import (
     REASON_BODY,
     REASON_HEAD,
+    REASON_HELD,
     REASON_SLOW,
     REASON_STALLED,
     Admission,
@@ -34,7 +35,8 @@ from dltk_runtime.server.admission import (
 MAX_GATHERED_BYTES = 64 * 1024  # a larger piece of an answer is sent at once
 MAX_HEAD_BYTES = 64 * 1024  # of a request line with its headers, or of the trailers after a chunked body
 MAX_HEADERS = 256
-PIECE_BYTES = 256  # of heads that are parsed at once, and so all that can wait behind one request
+MAX_KEPT_BYTES = 16 * 1024  # behind a request that waits, on a connection without an accepted token
+PIECE_BYTES = 128  # of heads that are parsed at once, and so all that can wait behind one request
 MAX_UNREAD_BYTES = 4 * 1024  # of answers to a client without an accepted token, before the next one waits
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -124,7 +126,9 @@ class Connection(HttpToolsProtocol):
         self._parse(data)
         waiting = len(self.cycle.body) if self._begun else 0
         size = self._head + len(self._unparsed) + waiting
-        if size or self.held:
+        if not self.accepted and len(self._unparsed) > MAX_KEPT_BYTES:
+            self._admission.expel(self, REASON_HELD)
+        elif size or self.held:
             self._admission.holds(self, size)
 
     def pause_writing(self) -> None:

@@ -27,7 +27,7 @@ TEXT_REQUIRED = "'data' must be a text: the rows as CSV."
 
 MAX_META_BYTES = 16 * MIB  # of `meta`, with all that comes behind the rows
 MAX_META_VALUES = 1_000_000  # in `meta`: names of fields, mostly
-MAX_META_CONTAINERS = 100_000  # objects and lists in `meta`; Splunk sends about ten
+MAX_META_CONTAINERS = 10_000  # objects and lists in `meta`, which garbage collection walks; Splunk sends about ten
 MIN_HEAVY_BYTES = 1 * MIB  # of a body, from which on it is decoded in a thread
 MAX_LIGHT_CONTAINERS = 1000  # beyond which it is, too
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 PAUSE_SECONDS = 0.5
+AGAIN_SECONDS = 2.0  # until an ended connection is made again
 
 Kind = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -58,7 +59,7 @@ async def stranger(number: int, host: str, port: int, source: str) -> None:
                 await KINDS[number % len(KINDS)](reader, writer)
             finally:
                 writer.transport.abort()
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def main(host: str, port: int, count: int, source: str) -> None:
