@@ -235,7 +235,7 @@ def test_a_summary_is_a_json_string_that_holds_json(service: Service, path: str)
 
 
 def test_the_summary_of_a_model_with_bytes_arrays_and_nan_is_still_json(service: Service) -> None:
-    assert service.fit("odd", DATA)["status"] == "success"
+    assert service.fit("odd", DATA, model="odd")["status"] == "success"
     found = service.summary()
     assert "b'cGljdHVyZQ=='" in found["model"]
     assert found["model_summary"]["array"] == [0, 1, 2]
@@ -258,10 +258,10 @@ def test_before_any_model_is_used_the_summary_says_so(tmp_path: Path) -> None:
 def test_nothing_waits_for_a_busy_worker(service: Service) -> None:
     gate = Gate(service.home)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        fit = pool.submit(service.fit, "gated", DATA)  # its own apply stands before the gate
+        fit = pool.submit(service.fit, "gated", DATA, "gated")  # its own apply stands before the gate
         gate.open_for_one()
         assert fit.result()["status"] == "success"
-        apply = pool.submit(service.apply, "gated", DATA)
+        apply = pool.submit(service.apply, "gated", DATA, "gated")
         held = gate.wait_for_one()
         try:
             for path in ("/summary", "/", "/livez", "/readyz"):
