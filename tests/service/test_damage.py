@@ -23,16 +23,28 @@ pytestmark = pytest.mark.process
 ROWS = "x\n1\n"
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    """A server with three versions of a model: fitted on 1 row, on 2, and on 3 with promote=manual."""
-    write_notebook(tmp_path / "notebooks", "algo", fit="def fit(model, df, param):\n    model['rows'] = len(df)")
-    with Service(tmp_path / "home", tmp_path / "notebooks") as service:
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with notebooks and a home: three versions, fitted on 1 row, on 2, and on 3 with promote=manual."""
+    root = tmp_path_factory.mktemp("prepared")
+    write_notebook(root / "notebooks", "algo", fit="def fit(model, df, param):\n    model['rows'] = len(df)")
+    with Service(root / "home", root / "notebooks") as service:
         for rows in (1, 2):
             assert service.fit("algo", ROWS + "1\n" * (rows - 1))["status"] == "success"
         kept_back = service.fit("algo", ROWS + "1\n" * 2, promote="manual")
         assert "version 2 stays current" in kept_back["message"]
+    return root
+
+
+@pytest.fixture
+def service(prepared: Path, tmp_path: Path) -> Iterator[Service]:
+    """A server over a copy, not started yet."""
+    shutil.copytree(prepared, tmp_path / "root")
+    service = Service(tmp_path / "root" / "home", tmp_path / "root" / "notebooks")
+    try:
         yield service
+    finally:
+        service.stop()
 
 
 def folder(service: Service) -> Path:
@@ -80,18 +92,17 @@ DAMAGES_OF_THE_CURRENT_VERSION = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_pointer_serves_the_version_promoted_last_and_says_so(damage: str, service: Service) -> None:
     DAMAGES[damage](folder(service))
-    for _ in range(2):
-        rows, message = answered(service)
-        assert rows == "2"
-        assert "WARNING: version 2 was used, and something is damaged: " in message
-        service.restart()
+    service.start()
+    rows, message = answered(service)
+    assert rows == "2"
+    assert "WARNING: version 2 was used, and something is damaged: " in message
     assert '"damage"' in service.log.read_text()
 
 
 @pytest.mark.parametrize("damage", DAMAGES_OF_THE_CURRENT_VERSION)
 def test_a_damaged_version_is_replaced_by_the_one_promoted_before_it(damage: str, service: Service) -> None:
     DAMAGES_OF_THE_CURRENT_VERSION[damage](folder(service) / "2")
-    service.restart()
+    service.start()
     rows, message = answered(service)
     assert rows == "1"
     assert "WARNING: version 1 was used, and something is damaged: " in message
@@ -101,6 +112,7 @@ def test_a_damaged_version_is_replaced_by_the_one_promoted_before_it(damage: str
 
 
 def test_without_a_whole_promoted_version_the_call_is_refused_and_says_so(service: Service) -> None:
+    service.start()
     for number in ("1", "2"):
         (folder(service) / number / "version.json").write_text("{")
     answer = service.apply("algo", ROWS)
@@ -116,6 +128,7 @@ def test_without_a_whole_promoted_version_the_call_is_refused_and_says_so(servic
 
 
 def test_one_bad_entry_takes_no_start_list_or_metric_down(service: Service) -> None:
+    service.start()
     assert service.fit("algo", ROWS, model="other")["status"] == "success"
     model = folder(service)
     (model / "1" / "version.json").write_text("{")
@@ -140,6 +153,7 @@ def test_one_bad_entry_takes_no_start_list_or_metric_down(service: Service) -> N
 
 def test_what_may_not_be_read_takes_no_start_list_or_metric_down(service: Service) -> None:
     """Without root's right to read everything."""
+    service.start()
     assert service.fit("algo", ROWS, model="other")["status"] == "success"
     assert service.fit("algo", ROWS, model="closed")["status"] == "success"
     service.stop()
@@ -162,6 +176,7 @@ def test_what_may_not_be_read_takes_no_start_list_or_metric_down(service: Servic
 
 
 def test_a_home_that_vanished_makes_the_server_unready_and_refuses_fits(service: Service) -> None:
+    service.start()
     service.home.rename(service.home.with_name("elsewhere"))
     assert get(service, "/readyz")[0] == 503
     for answer in (service.fit("algo", ROWS), service.fit("algo", ROWS, mode="async"), service.apply("algo", ROWS)):
