@@ -48,6 +48,7 @@ class Stage(Enum):
     HEAD = "head"  # its first, or the rest of one
     BODY = "body"
     ANSWER = "answer"
+    CLOSE = "close"  # until the rest of the last answer is read
     NOTHING = "nothing"  # an answer was sent, and nothing has come since
 
 
@@ -87,6 +88,8 @@ class Connection(HttpToolsProtocol):
         bounds, waited = self._admission.bounds, now - self._since
         if not self.accepted and self._stalled is not None and now - self._stalled > bounds.body_seconds:
             return REASON_STALLED
+        if self._stage is Stage.CLOSE:
+            return REASON_STALLED if waited > bounds.body_seconds and not self.accepted else None
         if self._stage is Stage.HEAD:
             return REASON_HEAD if waited > bounds.head_seconds else None
         if self._stage is not Stage.BODY or waited <= bounds.body_seconds:
@@ -177,7 +180,10 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self.transport.flush()  # type: ignore[attr-defined]
         super().on_response_complete()
-        if self.transport.is_closing() or self.pipeline or not self.cycle.response_complete:
+        if self.transport.is_closing():
+            self._wait_for(Stage.CLOSE)
+            return
+        if self.pipeline or not self.cycle.response_complete:
             return
         if self._stage is Stage.BODY:
             self.transport.close()  # the rest of this request would be read for nothing
