@@ -13,7 +13,7 @@ import psutil
 
 from bench.figures import Bar, Figure, Spread
 
-LIBRARIES = ("pandas", "numpy", "orjson", "msgspec", "uvicorn", "uvloop", "starlette", "torch", "keras")
+LIBRARIES = ("pandas", "numpy", "msgspec", "uvicorn", "uvloop", "starlette", "torch", "keras")
 SCALES = {"s": (1000.0, "ms"), "1/s": (1.0, "/s"), "MB": (1.0, "MB")}
 
 

@@ -24,6 +24,7 @@ class Request:
 
     rows: Payload
     meta: Meta
+    meta_json: bytes  # for a worker; Python's own JSON keeps NaN and integers of any size
     algorithm: str | None
     model: str
     parameters: dict[str, str]
@@ -42,15 +43,11 @@ class Request:
         return cls(
             rows=rows,
             meta=meta,
+            meta_json=json.dumps(meta).encode(),
             algorithm=_name(parameters.get("algo"), "meta.options.params.algo"),
             model=_name(options.get("model_name"), "meta.options.model_name") or DEFAULT_MODEL,
             parameters=texts,
         )
-
-    @property
-    def meta_json(self) -> bytes:
-        """`meta` for a worker, by Python's own JSON, which keeps NaN and integers of any size."""
-        return json.dumps(self.meta).encode()
 
     @property
     def staging(self) -> bool:
@@ -82,6 +79,7 @@ class CallFacts:
     rows: int | None = None
     promoted: bool | None = None
     read_ahead: bool | None = None
+    damage: str | None = None  # why another version than the current one serves, or none
     phases: dict[str, float] = field(default_factory=dict)  # seconds, in the order in which they began
 
     def known(self) -> dict[str, Any]:

@@ -51,8 +51,11 @@ def _cleaned(value: Any, depth: int) -> Any:
     if depth > MAX_META_DEPTH:
         raise BodyInvalid(f"'meta' is nested more than {MAX_META_DEPTH} levels deep.")
     if isinstance(value, dict):
-        kept = {key: each for key, each in value.items() if not _SESSION_KEY.fullmatch(key)}
-        return {key: each if type(each) is str else _cleaned(each, depth + 1) for key, each in kept.items()}
+        return {
+            key: each if type(each) is str else _cleaned(each, depth + 1)
+            for key, each in value.items()
+            if not _SESSION_KEY.fullmatch(key)
+        }
     if isinstance(value, list):
         return [each if type(each) is str else _cleaned(each, depth + 1) for each in value]
     return value

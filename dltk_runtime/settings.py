@@ -150,6 +150,43 @@ class Settings:
     )
     host: str = setting("DLTK_HOST", "127.0.0.1", "an address", as_text, "address to listen on; 0.0.0.0 in the image")
     port: int = setting("DLTK_PORT", 5000, "a port number (0-65535), 0 for a free one", as_port, "port to listen on")
+    max_connections: int = setting(
+        "DLTK_MAX_CONNECTIONS",
+        4096,
+        "an integer from 1",
+        as_positive,
+        "connections at the same time, an eighth of them without an accepted token; the oldest of these makes room for "
+        "a new one",
+    )
+    max_unknown: int = setting(
+        "DLTK_MAX_UNKNOWN",
+        128,
+        "an integer from 1",
+        as_positive,
+        "connections of one address (IPv6: one /64) without an accepted token, unless it has sent one in the last 10 "
+        "minutes; the oldest makes room for a new one",
+    )
+    head_timeout: float = setting(
+        "DLTK_HEAD_TIMEOUT",
+        20.0,
+        "seconds above 0",
+        as_seconds,
+        "time for a TLS handshake and the head of a request; also how long a connection may send nothing at all",
+    )
+    body_timeout: float = setting(
+        "DLTK_BODY_TIMEOUT",
+        60.0,
+        "seconds above 0",
+        as_seconds,
+        "time for a whole body without an accepted token; with one, the time over which DLTK_BODY_RATE is measured",
+    )
+    body_rate: int = setting(
+        "DLTK_BODY_RATE",
+        1024,
+        "a size such as 1K",
+        as_bytes,
+        "bytes a second that a body with an accepted token brings at least; 0: no minimum",
+    )
     max_body: int = setting("DLTK_MAX_BODY", 2 * GIB, "a size such as 512M", as_bytes, "largest request body")
     apply_workers: int = setting(
         "DLTK_APPLY_WORKERS",

@@ -13,12 +13,12 @@ from typing import TypeVar
 import msgspec
 
 from dltk_runtime import errors, logs
-from dltk_runtime.apply import mismatch
+from dltk_runtime.apply import damage, mismatch
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call, Request
-from dltk_runtime.errors import AlgorithmMissing, DltkError, OptionInvalid
+from dltk_runtime.errors import AlgorithmMissing, DltkError, OptionInvalid, StoreError
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
@@ -31,7 +31,7 @@ from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.residents import Resident
 from dltk_runtime.pool.worker import Listener, Worker, discard
 from dltk_runtime.settings import Settings
-from dltk_runtime.store.store import ModelStore, Version
+from dltk_runtime.store.store import ModelStore, Serving, Version
 from dltk_runtime.worker import messages
 
 SETTING = "DLTK_APPLY_TIMEOUT"
@@ -74,16 +74,38 @@ class Applying:
             DltkError: with the sentence for the search.
         """
         name = ModelName(await self._algorithm_of(request), request.model)
-        version = self._store.serving(name)
-        facts = call.facts
-        facts.algorithm, facts.model, facts.version = name.algorithm, name.model, version.number
-        if version.number == 0:
-            algorithm.find(name.algorithm, self._paths)  # there is no kept code to fall back on
+        call.facts.algorithm, call.facts.model = name.algorithm, name.model
         with deaths_reported():
-            return await _retry_unsent(lambda: self._apply(request, version, call, upload))
+            return await _retry_unsent(lambda: self._apply_whole(name, request, call, upload))
 
-    async def _apply(self, request: Request, version: Version, call: Call, upload: Upload | None) -> Applied:
-        name = version.name
+    async def _apply_whole(self, name: ModelName, request: Request, call: Call, upload: Upload | None) -> Applied:
+        """Apply the version that serves; another one if its files turn out to be damaged when a worker loads it."""
+        try:
+            return await self._apply(request, self._serving(name, call), call, upload)
+        except damage.DamagedWhenLoaded:
+            return await self._apply(request, self._serving(name, call), call, upload)
+
+    def _serving(self, name: ModelName, call: Call) -> Serving:
+        """Return what serves a model, and note in the call's facts what is damaged.
+
+        Raises:
+            StoreError: nothing can serve it, although versions were committed.
+            NotebookError: nothing was committed, and there is no notebook either.
+        """
+        try:
+            serving = self._store.choose(name, self._pool.versions_in_use(name))
+            if serving.version.number == 0:
+                self._store.check_absence(name)
+        except StoreError as error:
+            call.facts.damage = error.sentence
+            raise
+        call.facts.version, call.facts.damage = serving.version.number, serving.problem or None
+        if serving.version.number == 0:
+            algorithm.find(name.algorithm, self._paths)  # there is no kept code to fall back on
+        return serving
+
+    async def _apply(self, request: Request, serving: Serving, call: Call, upload: Upload | None) -> Applied:
+        version, name = serving.version, serving.version.name
         printed = logs.PrintedLines(request=call.id, algorithm=name.algorithm, model=name.model)
         deadline = time.monotonic() + self._timeout
         # All that needs no worker comes first: other requests wait while one is leased.
@@ -110,7 +132,11 @@ class Applying:
                 upload.applied(version.id, in_vain=applied.in_vain)
             if message.ahead:
                 call.facts.read_ahead = not applied.in_vain
-        warnings = (_kept_code(version, loaded), "; ".join([*applied.notices, *filter(None, [other, drifts])]))
+        warnings = (
+            damage.warning(serving),
+            _kept_code(version, loaded),
+            "; ".join([*applied.notices, *filter(None, [other, drifts])]),
+        )
         return Applied(version.id, applied.rows, results, tuple(filter(None, warnings)))
 
     async def score(self, version: Version, request: Request, holdout: float) -> messages.Scored:
@@ -177,6 +203,8 @@ class Applying:
         return lambda counts: self._drift.take(version.id, features, counts)
 
     async def _load(self, resident: Resident, version: Version, deadline: float) -> messages.Loaded:
+        if version.number:
+            await asyncio.to_thread(damage.check, version)
         message = _load_message(version, resident.worker.device)
         reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):

@@ -44,7 +44,7 @@ def of_algorithm(name: ModelName, store: ModelStore, algorithms: Iterable[str]) 
     other = store.algorithm_of(name.model, algorithms)
     if other is None or other == name.algorithm:
         return ""
-    number = store.serving(ModelName(other, name.model)).number
+    number = store.serving_or_0(ModelName(other, name.model)).number
     which = f"version {number} of it" if number else "what is stored under that name"
     return (
         f"The search asks the model '{name.model}' for the algorithm '{name.algorithm}', and {which} is of "
@@ -72,7 +72,7 @@ class LaterFits:
         other = self._store.algorithm_of(name.model, ())
         if other is None or other == name.algorithm:
             return ""
-        number = self._store.serving(ModelName(other, name.model)).number
+        number = self._store.serving_or_0(ModelName(other, name.model)).number
         return (
             f"the search asks the model '{name.model}' for the algorithm '{name.algorithm}', and version {number} of "
             f"'{other}' was fitted into it later: use another model name for other features or another algorithm"

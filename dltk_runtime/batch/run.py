@@ -116,7 +116,7 @@ class _Run:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             fitting = self._order.mode != APPLY
             reservation = ends.enter_context(self._store.reserve(self._prepared.name)) if fitting else None
-            serving = self._store.serving(self._prepared.name)
+            serving = self._serving(fitting)
             given = self._task(folder, reservation, serving)
             task.write(folder, task.TASK, given)
             execution = self._execution(job, folder, executed)
@@ -131,6 +131,20 @@ class _Run:
         return Outcome(job.id, done, executed, report.results, version, number, next(iter(given.targets), None))
 
     # ------------------------------------------------------------ before
+
+    def _serving(self, fitting: bool) -> Version:
+        """Return the current version; a fit needs none.
+
+        Raises:
+            StoreError: nothing can serve the model, although versions were committed.
+        """
+        name = self._prepared.name
+        if fitting:
+            return self._store.serving_or_0(name)
+        version = self._store.serving(name)
+        if version.number == 0:
+            self._store.check_absence(name)
+        return version
 
     def _task(self, folder: Path, reservation: Reservation | None, serving: Version) -> Task:
         """Make the kernel's task; `serving` is the current version.

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   dltk flow new direct dns --defaults            two apps in the folder dns, over sample data
-  dltk flow new feedback dga --defaults          the worked case: labels of people return into training
-  dltk flow new --from flow.yaml --force         write the apps anew after editing flow.yaml
-  dltk flow check dns                            every trap that is known, in these apps or hand-made ones
-  dltk flow test dns                             its own searches over simulated days
-  dltk flow package dns                          dns/dist/*.spl
-  dltk flow install dns --owner svc_dltk         the app's objects over REST
-  dltk flow backfill dns --from -30d@d           the windows of thirty days that have no run record
+  dltk flow new feedback dga --defaults          an example whose labels return into training
+  dltk flow new --from flow.yaml --force         write the apps again after editing flow.yaml
+  dltk flow check dns                            check generated or hand-written apps for known traps
+  dltk flow test dns                             run its searches over simulated days
+  dltk flow package dns                          write dns/dist/*.spl
+  dltk flow install dns --owner svc_dltk         create the app's objects over REST
+  dltk flow backfill dns --from -30d@d           run the windows of thirty days without a run record
 """
-_ASKED = ("algorithm", "base", "prepare", "features", "target", "interval", "lag", "train_hour")
+_PROMPTS = ("algorithm", "base", "prepare", "features", "target", "interval", "lag", "train_hour")
 
 
 @click.group(epilog=EXAMPLES)
@@ -37,29 +37,29 @@ def command() -> None:
 @command.command(epilog=EXAMPLES)
 @click.argument("kind", type=click.Choice(["direct", "summary", "feedback"]), required=False)
 @click.argument("name", required=False)
-@click.option("--from", "origin", type=click.Path(path_type=Path), help="Read a flow.yaml; options go over it.")
-@click.option("--defaults", is_flag=True, help="Ask nothing; what no option says is a flow over sample data.")
-@click.option("--to", type=click.Path(path_type=Path), help="The folder to write into.  [NAME]")
-@click.option("--force", is_flag=True, help="Write over files that are there; sample.csv stays.")
-@click.option("--algorithm", help="The notebook that trains.")
-@click.option("--parameters", help="Of the algorithm, as in a search: 'epochs=20'.")
-@click.option("--base", help="The search that finds the raw events, without a pipe in front.")
-@click.option("--prepare", help="SPL that makes the identifier `entity`, the features and the target of them.")
-@click.option("--features", help="Names of fields, separated by blanks or commas.")
-@click.option("--target", help="The field to predict: 0, 1 or null.")
-@click.option("--score", help="feedback: the column that says how sure the model is, 0 to 1.")
-@click.option("--positive", help="feedback: what people call a 1.")
-@click.option("--negative", help="feedback: what people call a 0.")
+@click.option("--from", "origin", type=click.Path(path_type=Path), help="Read a flow.yaml; options override it.")
+@click.option("--defaults", is_flag=True, help="Do not prompt; missing options take the values of the sample data.")
+@click.option("--to", type=click.Path(path_type=Path), help="Folder to write to.  [NAME]")
+@click.option("--force", is_flag=True, help="Overwrite existing files, except sample.csv.")
+@click.option("--algorithm", help="Notebook that trains the model.")
+@click.option("--parameters", help="Parameters of the algorithm, as in a search: 'epochs=20'.")
+@click.option("--base", help="Search for the raw events, without a leading pipe.")
+@click.option("--prepare", help="SPL that computes the identifier `entity`, the features and the target.")
+@click.option("--features", help="Names of the features, separated by blanks or commas.")
+@click.option("--target", help="Field to predict: 0, 1 or null.")
+@click.option("--score", help="feedback: column with the probability that the model predicts, 0 to 1.")
+@click.option("--positive", help="feedback: label for 1.")
+@click.option("--negative", help="feedback: label for 0.")
 @click.option(
-    "--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features are kept."
+    "--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features are stored."
 )
-@click.option("--version", type=int, help="Of the feature set; it is part of the model's name.")
-@click.option("--metric", help="A fit is promoted when it is better by this …")
-@click.option("--gain", type=float, help="… and by so much.")
+@click.option("--version", type=int, help="Version of the feature set; part of the model's name.")
+@click.option("--metric", help="Metric that decides on promotion.")
+@click.option("--gain", type=float, help="Minimum improvement of the metric for promotion.")
 @click.option("--interval", type=int, help="Minutes between runs: 5 to 60, a divisor of 60.")
 @click.option("--lag", type=int, help="Minutes that events may arrive late.")
-@click.option("--train-hour", type=int, help="Hour of the daily training.")
-@click.option("--train-days", type=int, help="Days that a training reads.")
+@click.option("--train-hour", type=int, help="Hour of the daily training, 0 to 23.")
+@click.option("--train-days", type=int, help="Days of data for a training.")
 def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **options: Any) -> None:
     """Write the apps of the flow NAME: direct, summary or feedback."""
     from dltk_runtime.flows import flow, generate
@@ -83,9 +83,12 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **opt
 
 @command.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
-@click.option("--rules", is_flag=True, help="List every rule with its fix, and check nothing.")
+@click.option("--rules", is_flag=True, help="List all rules and their fixes; check nothing.")
 def check(folder: Path | None, rules: bool) -> None:
-    """Check the apps in FOLDER, ours or hand-made, for every trap that is known; exit code 1 when there is one."""
+    """Check the apps in FOLDER, generated or hand-written, for known traps.
+
+    The exit code is 1 if any rule is broken.
+    """
     from dltk_runtime.flows.app import find_apps
     from dltk_runtime.flows.rules import RULES
     from dltk_runtime.flows.rules import check as checked
@@ -94,7 +97,7 @@ def check(folder: Path | None, rules: bool) -> None:
         click.echo("\n".join(f"{rule.number} {rule.text}\n    {rule.fix}" for rule in RULES))
         return
     if folder is None:
-        raise click.UsageError("Name the folder of the apps, or give --rules.")
+        raise click.UsageError("Missing argument FOLDER, or option --rules.")
     apps = find_apps(folder)
     findings = list(checked(apps))
     for finding in findings:
@@ -107,9 +110,9 @@ def check(folder: Path | None, rules: bool) -> None:
 
 @command.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--to", type=click.Path(path_type=Path), help="Where the packages go.  [FOLDER/dist]")
+@click.option("--to", type=click.Path(path_type=Path), help="Folder for the packages.  [FOLDER/dist]")
 def package(folder: Path, to: Path | None) -> None:
-    """Pack every app in FOLDER as .spl."""
+    """Pack each app in FOLDER as .spl."""
     from dltk_runtime.flows.app import find_apps
     from dltk_runtime.flows.package import pack
 
@@ -120,11 +123,11 @@ def package(folder: Path, to: Path | None) -> None:
 @command.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--days", type=click.IntRange(1), default=2, show_default=True, help="Simulated days of scheduled runs.")
-@click.option("--labels", type=click.IntRange(0), default=200, show_default=True, help="Rows that people judge a day.")
-@click.option("--sample", type=click.Path(exists=True, path_type=Path), help="Events (CSV).  [FOLDER/sample.csv]")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
+@click.option("--labels", type=click.IntRange(0), default=200, show_default=True, help="Rows labelled each day.")
+@click.option("--sample", type=click.Path(exists=True, path_type=Path), help="CSV file of events.  [FOLDER/sample.csv]")
+@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]")
 def test(folder: Path, days: int, labels: int, sample: Path | None, notebooks: Path | None) -> None:
-    """Run the very searches of the apps in FOLDER, in schedule order over simulated days, against a real runtime."""
+    """Run the searches of the apps in FOLDER over simulated days, with a real runtime."""
     from rich.console import Console
 
     from dltk_runtime.flows.rehearsal import report
@@ -141,24 +144,27 @@ def test(folder: Path, days: int, labels: int, sample: Path | None, notebooks: P
 
 @command.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--owner", required=True, help="The service account that will own the searches; it must exist.")
+@click.option("--owner", required=True, help="Existing service account that will own the searches.")
 def install(folder: Path, owner: str) -> None:
-    """Make the app's objects over Splunk's REST API (splunk_access_…), searches disabled; Cloud takes the package."""
+    """Create the app's objects over Splunk's REST API (splunk_access_…), with disabled searches.
+
+    In Splunk Cloud, upload the package instead.
+    """
     _installer(folder).install(owner)
 
 
 @command.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--owner", required=True, help="The service account that owns the searches.")
+@click.option("--owner", required=True, help="Service account that owns the searches.")
 def upgrade(folder: Path, owner: str) -> None:
-    """Renew the app's objects; macros, schedules and what is enabled stay as people have set them."""
+    """Update the app's objects, but keep macros, schedules, and which searches are enabled."""
     _installer(folder).install(owner)
 
 
 @command.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def remove(folder: Path) -> None:
-    """Remove the app's objects, but no index, no collection and no label."""
+    """Remove the app's objects, but keep indexes, collections and labels."""
     _installer(folder).remove()
 
 
@@ -167,13 +173,16 @@ def remove(folder: Path) -> None:
 @click.option(
     "--from", "begin", type=Moment(), required=True, help="2026-01-31, 2026-01-31T18:00Z, epoch seconds, -30d@d."
 )
-@click.option("--to", "end", type=Moment(), default="now", show_default=True, help="The end of the period.")
-@click.option("--at-once", type=click.IntRange(1), default=2, show_default=True, help="Windows that run at a time.")
-@click.option("--home", type=click.Path(path_type=Path), help="Where it is noted what is done.  [DLTK_HOME]")
+@click.option("--to", "end", type=Moment(), default="now", show_default=True, help="End of the period.")
+@click.option(
+    "--at-once", type=click.IntRange(1), default=2, show_default=True, help="Windows that run at the same time."
+)
+@click.option("--home", type=click.Path(path_type=Path), help="Folder for the progress of backfills.  [DLTK_HOME]")
 def backfill(name: str, begin: float, end: float, at_once: int, home: Path | None) -> None:
-    """Fill the history of the flow NAME: its saved search, dispatched for each window of a period (splunk_access_…).
+    """Fill the history of the flow NAME: dispatch its search for each window of a period.
 
-    Windows with a whole run record are left out. An interrupted backfill goes on when it is called again.
+    Windows with a complete run record are skipped. Run an interrupted backfill again to continue it.
+    The connection to Splunk is given by splunk_access_… in the environment.
     """
     from dltk_runtime.flows.backfill import Backfill, saved_search
     from dltk_runtime.splunk.connection import Connection
@@ -184,7 +193,7 @@ def backfill(name: str, begin: float, end: float, at_once: int, home: Path | Non
     windows = saved.windows(begin, end, time.time())
     filling = Backfill(connection, name, saved, Settings.from_env(home=home).paths.backfills, at_once)
     missing = filling.missing(windows)
-    click.echo(f"{saved.name}: {len(windows):,} windows, {len(windows) - len(missing):,} of them done before.")
+    click.echo(f"{saved.name}: {len(windows):,} windows, {len(windows) - len(missing):,} of them completed before.")
     with ProgressBar(saved.name, unit="windows") as bar:
         filling.run(missing, lambda done: bar.to(done, len(missing)))
     click.echo(f"{len(missing):,} windows filled.")
@@ -212,16 +221,16 @@ def _of_file(path: Path) -> dict[str, Any]:
 
 def _need(given: dict[str, Any]) -> None:
     if "kind" not in given or "name" not in given:
-        raise click.UsageError("Name the kind of flow and the flow itself: dltk flow new direct dns. Or give --from.")
+        raise click.UsageError("Missing arguments KIND and NAME, as in dltk flow new direct dns; or use --from.")
 
 
 def _answers(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """What a person types for what no option says; Enter takes what is shown."""
+    """Prompt for the values that no option gives; Enter accepts the value shown."""
     from dltk_runtime.flows.flow import Flow
 
     fields = dict(zip(Flow.__struct_fields__[-len(Flow.__struct_defaults__) :], Flow.__struct_defaults__, strict=True))
     answers: dict[str, Any] = {}
-    for name in _ASKED:
+    for name in _PROMPTS:
         if name not in given:
             shown = values.get(name, fields.get(name))
             answer = click.prompt(name, default=" ".join(shown) if isinstance(shown, list | tuple) else shown)

@@ -1,4 +1,4 @@
-"""``dltk label``: labels of a feedback flow, over REST with the person's own token."""
+"""``dltk label``: labels of a feedback flow, over REST with the user's own token."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from dltk_runtime.flows.labels import Labels
 
 EPILOG = """\b
-Where Splunk is and who you are there: splunk_access_enabled=1, splunk_access_host, splunk_access_port and
-splunk_access_token (or splunk_access_token_file), as for notebooks; DLTK_SPLUNK_CAFILE for its certificate.
+The connection to Splunk is the one of notebooks: splunk_access_enabled=1, splunk_access_host,
+splunk_access_port, splunk_access_token (or splunk_access_token_file), and DLTK_SPLUNK_CAFILE.
 
 \b
 Examples:
@@ -25,14 +25,14 @@ Examples:
 
 @click.group(epilog=EPILOG)
 def command() -> None:
-    """See the queue of a feedback flow, write, export, import and prune labels."""
+    """List the queue of a feedback flow; write, export, import and prune its labels."""
 
 
 @command.command(epilog=EPILOG)
 @click.argument("flow")
 @click.option("--rows", type=click.IntRange(1), default=20, show_default=True)
 def queue(flow: str, rows: int) -> None:
-    """What waits for a label, the most uncertain first."""
+    """List the rows without a label, the most uncertain first."""
     for row in _labels(flow).queue()[:rows]:
         click.echo(
             f"{row['_key']}  {row.get('uncertainty', ''):>8}  {row.get('why', ''):10}  {row.get('entity', '')!r}"
@@ -43,7 +43,7 @@ def queue(flow: str, rows: int) -> None:
 @click.argument("flow")
 @click.argument("key")
 @click.argument("verdict")
-@click.option("--note", default="-", help="A word on why.")
+@click.option("--note", default="-", help="Reason for the label.")
 def write(flow: str, key: str, verdict: str, note: str) -> None:
     """Label the row KEY of the queue."""
     _labels(flow).write(key, verdict, note)
@@ -54,7 +54,7 @@ def write(flow: str, key: str, verdict: str, note: str) -> None:
 @click.argument("flow")
 @click.argument("file", type=click.Path(path_type=Path))
 def export(flow: str, file: Path) -> None:
-    """Write every label to a CSV FILE: collections are in no package and no backup of an app."""
+    """Write every label to a CSV FILE; packages and backups of an app do not contain them."""
     click.echo(f"{_labels(flow).export(file)} labels in {file}")
 
 
@@ -62,17 +62,17 @@ def export(flow: str, file: Path) -> None:
 @click.argument("flow")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_(flow: str, file: Path) -> None:
-    """Put the labels of such a FILE back."""
+    """Write the labels of an exported FILE to the collection."""
     click.echo(f"{_labels(flow).load(file)} labels written")
 
 
 @command.command(epilog=EPILOG)
 @click.argument("flow")
-@click.option("--days", type=click.FloatRange(min=0), required=True, help="Labels older than this go.")
-@click.option("--archive", type=click.Path(path_type=Path), required=True, help="A new CSV file for them.")
+@click.option("--days", type=click.FloatRange(min=0), required=True, help="Remove labels older than this.")
+@click.option("--archive", type=click.Path(path_type=Path), required=True, help="New CSV file for the removed labels.")
 def prune(flow: str, days: float, archive: Path) -> None:
-    """Remove old labels once they are in a file."""
-    click.echo(f"{_labels(flow).prune(days, archive)} labels removed; they are in {archive}")
+    """Write old labels to a file, then remove them."""
+    click.echo(f"{_labels(flow).prune(days, archive)} labels removed and written to {archive}")
 
 
 def _labels(flow: str) -> Labels:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.store import Manifest, ModelName, ModelStore, Version
@@ -59,10 +59,9 @@ def list_models(store: ModelStore) -> None:
     if not names:
         click.echo("No model yet: no fit has been committed in this home. See 'dltk models list --help' for --home.")
         return
-    table = _table("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes")
+    table = _table("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes", "damage")
     for name in names:
-        numbers = ", ".join(str(version.number) for version in store.versions(name))
-        _add(table, name.algorithm, name.model, *_current(store.current(name), numbers))
+        _add(table, name.algorithm, name.model, *_current(store, name))
     _show(table)
 
 
@@ -75,9 +74,10 @@ def list_models(store: ModelStore) -> None:
 def show(store: ModelStore, algorithm: str, model: str, number: int | None, verify: bool) -> None:
     """Show the versions of a model and details of one (default: the current one)."""
     name = _name(algorithm, model)
+    if store.versions(name):  # first, so that it shows also when none can be used
+        _show(_history(store, name))
     version = _chosen(store, name, number)
     if version.number > 0:
-        _show(_history(store, name))
         _show(_facts(version))
     else:
         calls = f"load({version.location().load_name!r})"
@@ -155,11 +155,18 @@ def _numbers(removed: list[int]) -> str:
     return f"version{'s' if len(removed) > 1 else ''} {', '.join(map(str, removed))}"
 
 
-def _current(version: Version | None, numbers: str) -> tuple[str, ...]:
+def _current(store: ModelStore, name: ModelName) -> tuple[str, ...]:
     """Return the cells of a model's row, from `current` on."""
-    if version is None:
-        return "0", numbers, "", "", ""
-    return str(version.number), numbers, *_when_and_size(version.manifest())
+    numbers = ""
+    try:
+        numbers = ", ".join(str(version.number) for version in store.versions(name))
+        serving = store.choose(name)
+        if not (number := serving.version.number):
+            return "0", numbers, "", "", ""
+        when, rows, size = _when_and_size(serving.version.manifest())
+    except StoreError as error:
+        return "damaged", numbers, "", "", "", error.sentence
+    return str(number), numbers, when, rows, size, serving.problem
 
 
 def _when_and_size(manifest: Manifest) -> tuple[str, str, str]:
@@ -169,9 +176,9 @@ def _when_and_size(manifest: Manifest) -> tuple[str, str, str]:
 
 def _history(store: ModelStore, name: ModelName) -> Table:
     table = _table("version", "fitted (UTC)", "rows", "bytes", "metrics", "job")
-    current = store.current(name)
+    serving = store.serving_or_0(name)
     for version in store.versions(name):
-        mark = " current" if version == current else ""
+        mark = " current" if version.id == serving.id else ""
         try:
             manifest = version.manifest()
         except StoreDamaged as error:

@@ -1,4 +1,4 @@
-"""Checks of this machine: settings, token, certificate, ports, volume, notebooks, GPU."""
+"""Checks of this machine: settings, token, certificate, ports, volume, notebooks, models, GPU."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from dltk_runtime.errors import nearest
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, Settings
+from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tls import CertificateInvalid, client_context
 from dltk_runtime.units import GIB, MIB
 
@@ -192,6 +193,21 @@ def notebooks(settings: Settings) -> Iterator[Finding]:
     yield ok("notebooks", f"{len(names) - broken} of {len(names)} algorithms are valid")
 
 
+def models(settings: Settings) -> Iterator[Finding]:
+    """Check every file of every version against its hash, and that each model has a version that can serve."""
+    store = ModelStore.open(settings.paths, settings.keep_versions)
+    names = store.models()
+    damaged = 0
+    for each in names:
+        problems = list(store.problems(each))
+        damaged += bool(problems)
+        for problem in problems:
+            advice = f"'dltk models show {each.algorithm} {each.model}' lists its versions."
+            yield error("models", problem, f"{advice} Restore the files, promote another version, or fit again.")
+    if names:
+        yield ok("models", f"{len(names) - damaged} of {len(names)} models are whole")
+
+
 def gpu(settings: Settings) -> Iterator[Finding]:
     """Check each GPU's driver and memory, and that the frameworks see it."""
     if shutil.which("nvidia-smi") is None:
@@ -237,4 +253,4 @@ def name(_: Settings) -> Iterator[Finding]:
     yield ok("name", f"the host name of this machine is {socket.getfqdn()}")
 
 
-CHECKS: tuple[Check, ...] = (token, certificate, port, jupyterlab, volume, notebooks, gpu, name)
+CHECKS: tuple[Check, ...] = (token, certificate, port, jupyterlab, volume, notebooks, models, gpu, name)

@@ -23,6 +23,7 @@ TEMPORARY_SUFFIX = ".tmp"  # of a file's name while it is being written
 MAX_SHORT_BYTES = 64  # that `read_short` reads
 _NOT_PERMITTED_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_SPACE_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
+_NO_LINK_ERRNOS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EMLINK}
 _NO_FOLDER_SYNC_ERRNOS = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 
 
@@ -36,7 +37,7 @@ def write(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         with temporary.open("xb", buffering=0) as file:
-            _write_all(file.fileno(), data)
+            write_all(file.fileno(), data)
             if durable:
                 os.fsync(file.fileno())
         temporary.replace(path)
@@ -49,21 +50,35 @@ def write(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None
 
 
 def create(path: Path, data: bytes) -> bool:
-    """Write `path` unless it exists; return whether it was written.
+    """Write `path` unless it exists, in one step; return whether it was written.
 
-    Readers may see it empty for a moment.
+    On a disk without hard links readers may see it empty for a moment.
 
     Raises:
         OSError: it cannot be written.
     """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
-        with path.open("xb", buffering=0) as file:
-            _write_all(file.fileno(), data)
-            os.fsync(file.fileno())
+        _write_new(temporary, data)
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in _NO_LINK_ERRNOS:
+                raise
+            _write_new(path, data)
     except FileExistsError:
         return False
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     sync_folder(path.parent)
     return True
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    with path.open("xb", buffering=0) as file:
+        write_all(file.fileno(), data)
+        os.fsync(file.fileno())
 
 
 def copy(source: Path, target: Path) -> Path:
@@ -94,7 +109,8 @@ def read_short(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, data: bytes | memoryview) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of `data`, which a single call need not do."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

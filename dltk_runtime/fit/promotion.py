@@ -48,7 +48,7 @@ class Promotion:
             await asyncio.to_thread(self._store.note, version, trouble.strip())
         if apply_failed or trouble:
             return await self._keep(version, trouble)
-        before = self._store.serving(version.name)
+        before = self._store.serving_or_0(version.name)
         if options.promotion.rule is Rule.AUTO or await asyncio.to_thread(self._is_first, before):
             return await self._promote(version, "")
         if options.promotion.rule is Rule.MANUAL:
@@ -67,14 +67,17 @@ class Promotion:
     async def _keep(self, version: Version, why: str) -> Decision:
         if await asyncio.to_thread(self._store.promote_if_first, version):
             return Decision(True, f"Version {version.number} of model '{version.name.model}' is now current.{why}")
-        serving = self._store.serving(version.name).number
+        serving = self._store.serving_or_0(version.name).number
         stored = f"Version {version.number} of model '{version.name.model}' is stored"
         separator = "." if why.startswith(" WARNING") else ""
-        text = f"{stored}, but version {serving} stays current{separator}{why}"
+        if serving or not await asyncio.to_thread(self._store.ever_promoted, version.name):
+            text = f"{stored}, but version {serving} stays current{separator}{why}"
+        else:
+            text = f"{stored} and not promoted, and the versions that were are damaged{separator}{why}"
         return Decision(False, text if text.endswith(".") else text + ".")
 
     def _is_first(self, before: Version) -> bool:
-        return before.number == 0 and not self._store.has_legacy(before.name)
+        return before.number == 0 and not self._store.ever_promoted(before.name)
 
     async def _compare(
         self, version: Version, before: Version, options: FitOptions, request: Request | None

@@ -185,7 +185,7 @@ class Trainer:
 
     async def _tidy(self, name: ModelName) -> None:
         """End workers of versions that are no longer current, and remove the oldest versions."""
-        self.pool.retire(name, keep=self.store.serving(name).number)
+        self.pool.retire(name, keep=self.store.serving_or_0(name).number)
         await asyncio.to_thread(self.store.prune, name, self.pool.versions_in_use(name))
 
     @contextlib.contextmanager

@@ -1,16 +1,40 @@
-"""The three data flows as Splunk apps: direct, summary index, feedback.
+"""Data flows as Splunk apps: direct, summary index, feedback.
+
+A flow trains and applies a model on a schedule. This package generates its two Splunk apps, checks
+them, runs them without a Splunk, packs and installs them, and fills their history. All commands
+are in ``commands/flow.py`` and ``commands/label.py``.
 
 ::
 
-    flow ────── what a flow is made from: `Flow`, flow.yaml
-      │
-    generate ── templates/ filled in, layer over layer → two apps
-      │
-    app ─────── an app read back from its folder, ours or hand-made: confs, views, macros, searches
-      │
-      ├── rules/ ──── one numbered rule for each trap; `check` runs them
-      ├── package ─── the .spl files
-      ├── install ─── knowledge objects over REST
-      ├── backfill ── an installed flow's saved search, dispatched for the windows of a period
-      └── rehearsal/  `dltk flow test`: the very search texts, in schedule order, against a real runtime
+    flow.yaml ── flow ── generate ── render ── templates/ ──→ two apps in a folder
+                                                                     │
+                                      app, conf: read them, and hand-written apps
+                                                                     │
+        ┌──────────────┬────────────┬───────────┬────────────────────┤
+      rules/      rehearsal/     package     install             backfill
+      check       test           package     install, upgrade,   backfill     (dltk flow …)
+                                             remove
+
+Description and files
+    flow        `Flow`, the values of one flow, validated; reads and writes ``flow.yaml``
+    defaults    values for the sample data
+    sample      generates the sample data
+    generate    the files of both apps
+    render      Jinja2 with our delimiters
+    templates/  a folder for each layer of an app; ``parts/`` are included
+
+Reading
+    app         the confs, views, macros and searches of an app
+    conf        Splunk's ``.conf`` format
+    spl         the commands of a search
+    cron        the starts of a schedule
+
+Work
+    rules/      numbered rules, one for each known trap of Splunk
+    rehearsal/  runs an app's searches over simulated days against a real runtime
+    package     ``.spl`` files
+    install     knowledge objects over REST
+    backfill    a flow's search for past windows
+    labels      ``dltk label``: the labels of a feedback flow over REST
+    errors      the errors of this package
 """

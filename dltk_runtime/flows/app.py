@@ -1,4 +1,4 @@
-"""An app as it lies in a folder, ours or hand-made: its confs, views and macros, ``local`` over ``default``."""
+"""Read a generated or hand-written Splunk app; ``local`` overrides ``default``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ from dltk_runtime.flows.errors import FlowInvalid
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """One search of an app, saved or in a dashboard; `text` calls macros, `stanza` holds the settings around it."""
+class AppSearch:
+    """One search of an app, saved or in a dashboard.
+
+    `text` is as written, with macro calls; `stanza` holds the other settings; `view` is the name
+    of the dashboard, or "".
+    """
 
     name: str
     text: str
@@ -34,10 +38,10 @@ class Search:
 
 
 class App:
-    """The app in `folder`; everything is read when it is first asked for.
+    """The app in `folder`; files are read on first access.
 
     Raises:
-        FlowInvalid: there is no ``default/app.conf``.
+        FlowInvalid: `folder` has no ``default/app.conf``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,10 +49,10 @@ class App:
         self.name = folder.resolve().name
         self._confs: dict[str, list[Stanza]] = {}
         if not (folder / "default" / "app.conf").is_file():
-            raise FlowInvalid(f"{folder} is no Splunk app: it has no default/app.conf")
+            raise FlowInvalid(f"{folder} is not a Splunk app: default/app.conf is missing")
 
     def conf(self, name: str) -> list[Stanza]:
-        """The stanzas of a file, settings of ``local`` over those of ``default``."""
+        """Return the stanzas of a file; settings in ``local`` override those in ``default``."""
         if name not in self._confs:
             self._confs[name] = self._read(name)
         return self._confs[name]
@@ -62,22 +66,22 @@ class App:
         return list(merged.values())
 
     def setting(self, file: str, stanza: str, key: str) -> str:
-        """One setting, or nothing."""
+        """Return one setting, or ""."""
         return next((each.get(key) for each in self.conf(file) if each.name == stanza), "")
 
     @cached_property
     def macros(self) -> dict[str, Macro]:
-        """By name as Splunk writes it, ``label(3)``."""
+        """The macros by name as Splunk writes it, ``label(3)`` with arguments."""
         return {
             stanza.name: Macro(tuple(re.findall(r"\w+", stanza.get("args"))), stanza.get("definition"))
             for stanza in self.conf("macros.conf")
         }
 
     @cached_property
-    def searches(self) -> list[Search]:
-        """Saved searches in the order of their file, then those of the dashboards."""
+    def searches(self) -> list[AppSearch]:
+        """The saved searches in the order of their file, then those of the dashboards."""
         saved = [
-            Search(stanza.name, stanza.get("search"), "default/savedsearches.conf", stanza.line, stanza)
+            AppSearch(stanza.name, stanza.get("search"), "default/savedsearches.conf", stanza.line, stanza)
             for stanza in self.conf("savedsearches.conf")
             if stanza.get("search")
         ]
@@ -89,23 +93,23 @@ class App:
         found = {path.name: path for layer in ("default", "local") for path in self._xml(layer)}
         return list(found.values())
 
-    def expanded(self, search: Search) -> str:
-        """The search's text with the app's macros put in; unknown ones stay.
+    def expanded(self, search: AppSearch) -> str:
+        """Return the search's text with the app's macros expanded; unknown ones stay.
 
         Raises:
-            SearchInvalid: a macro calls itself, or its arguments are wrong in number.
+            SearchInvalid: a macro calls itself or has another number of arguments.
         """
         return expand(search.text, self.macros, unknown="keep")
 
-    def readable(self, search: Search) -> str:
-        """As `expanded`, or the text as it stands when that cannot be done."""
+    def readable(self, search: AppSearch) -> str:
+        """Return `expanded`, or the text as written when a macro cannot be expanded."""
         try:
             return self.expanded(search)
         except SearchInvalid:
             return search.text
 
     def files(self) -> Iterator[Path]:
-        """Every file of the app."""
+        """Return every file of the app."""
         return atomic.regular_files(self.folder)
 
     def _xml(self, layer: str) -> list[Path]:
@@ -113,24 +117,24 @@ class App:
 
 
 def find_apps(folder: Path) -> list[App]:
-    """The app in `folder`, or the apps right below it; those with searches first.
+    """Return the app in `folder`, or the apps directly below it, those with searches first.
 
     Raises:
-        FlowInvalid: there is none.
+        FlowInvalid: there is no app.
     """
     if (folder / "default" / "app.conf").is_file():
         return [App(folder)]
     found = [App(path.parent.parent) for path in sorted(folder.glob("*/default/app.conf"))]
     if not found:
-        raise FlowInvalid(f"no Splunk app in {folder} nor in a folder right below it: looked for default/app.conf")
+        raise FlowInvalid(f"no Splunk app in {folder} or directly below it: found no default/app.conf")
     return sorted(found, key=lambda app: not app.conf("savedsearches.conf"))
 
 
-def _in_view(path: Path, folder: Path) -> Iterator[Search]:
+def _in_view(path: Path, folder: Path) -> Iterator[AppSearch]:
     try:
         root = ET.parse(path).getroot()  # noqa: S314 - files of the person who runs the command
     except ET.ParseError:
-        return  # a rule of its own says so
+        return  # rule 713 reports it
     text = path.read_text(encoding="utf-8")
     for number, element in enumerate(root.iter("search"), 1):
         query = (element.findtext("query") or "").strip()
@@ -138,7 +142,7 @@ def _in_view(path: Path, folder: Path) -> Iterator[Search]:
             line = text[: max(text.find(query), 0)].count("\n") + 1
             name = element.get("id") or f"search {number}"
             file = str(path.relative_to(folder))
-            yield Search(name, query, file, line, Stanza(name, line, _times(element)), view=path.stem)
+            yield AppSearch(name, query, file, line, Stanza(name, line, _times(element)), view=path.stem)
 
 
 def _times(element: ET.Element) -> dict[str, str]:

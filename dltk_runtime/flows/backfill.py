@@ -1,13 +1,13 @@
-"""History for a flow: its saved search dispatched for one window after the other, as its schedule would have run it.
+"""Fill a flow's history: dispatch its saved search for each window of its schedule.
 
 ::
 
-    saved search in Splunk ── its cron and times → windows of the period ── those with a whole run record are left out
-                                                                         └─ the others: dispatched, a few at a time
+    saved search ── its cron and times → windows of the period ─┬─ with a complete run record: skipped
+                                                                └─ others: dispatched, a few at once
 
-A window that is run twice leaves duplicates in the index, which nothing reads. So an interrupted backfill may begin
-anywhere; what it has done is written down all the same, since Splunk shows a run record only after a while, and metrics
-have none.
+A window that runs twice leaves duplicates in the index, which no search reads. So a backfill can
+be interrupted anywhere. The completed windows are also noted in a file, because Splunk shows a run
+record only after a while, and metrics have no run records.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ from dltk_runtime.splunk.errors import NotThere, SplunkError
 from dltk_runtime.splunk.job import Job
 from dltk_runtime.splunk.retry import retry
 from dltk_runtime.splunk.search import search
+from dltk_runtime.units import DAY_SECONDS
 
-DAY = 86_400
-FIRST_LOOK, LONGEST_LOOK = 0.1, 2.0  # seconds between two looks at the jobs that run
-LAST_TRY = 1.0  # seconds for cancelling a job: somebody waits for the prompt
-# Whole windows: of features as many rows as the run record says, of a scoring all rows with a prediction.
+# Between two polls of the running jobs.
+FIRST_POLL_SECONDS = 0.1
+MAX_POLL_SECONDS = 2.0
+# For cancelling one job after Ctrl-C.
+CANCEL_SECONDS = 1.0
+# Complete windows have as many rows of features, or predictions, as the run record states.
 _FEATURES = (
     '(kind="row" OR kind="run") | stats dc(eval(if(kind="row",event_key,null()))) AS have '
     'max(eval(if(kind="run",rows,null()))) AS rows count(eval(kind="run")) AS runs BY win_start win_end '
@@ -48,19 +51,19 @@ _SCORES = 'kind="run" | stats max(rows) AS rows max(scored) AS scored BY win_sta
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Epoch seconds: `begin` is part of it, `end` is not."""
+class BackfillWindow:
+    """A window of time in epoch seconds, `end` excluded."""
 
     begin: int
     end: int
 
     def __str__(self) -> str:
-        return f"{_shown(self.begin)} to {_shown(self.end)}"
+        return f"{_iso(self.begin)} to {_iso(self.end)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A saved search as Splunk has it now, with what people changed of it."""
+    """A saved search with the settings that it has in Splunk now, local changes included."""
 
     name: str
     settings: dict[str, Any]
@@ -69,24 +72,29 @@ class Saved:
     def text(self) -> str:
         return str(self.settings["search"])
 
-    def windows(self, begin: float, end: float, now: float) -> list[Window]:
-        """The windows inside of the period that the schedule has had until `now`, oldest first.
+    def windows(self, begin: float, end: float, now: float) -> list[BackfillWindow]:
+        """Return the windows within the period that the schedule had until `now`, oldest first.
+
+        Times are epoch seconds.
 
         Raises:
-            FlowInvalid: the search has no windows of time, or they leave gaps or overlap.
+            FlowInvalid: the search has no schedule or selects by index time, or its windows leave
+                gaps or overlap.
         """
         schedule = str(self.settings.get("cron_schedule") or "")
         if not schedule or self.settings.get("dispatch.index_earliest"):
-            raise FlowInvalid(f"the saved search {self.name} has no schedule of windows of time: nothing to fill")
-        starts = cron.starts(schedule, begin, min(end + 2 * DAY, now))
+            raise FlowInvalid(f"the saved search {self.name} has no schedule with windows of time: nothing to fill")
+        starts = cron.starts(schedule, begin, min(end + 2 * DAY_SECONDS, now))
         found = sorted(set(map(self._window, starts)), key=lambda each: each.begin)
         for one, other in itertools.pairwise(found):
             if one.end != other.begin:
-                raise FlowInvalid(f"the windows of the saved search {self.name} do not meet: {one}, then {other}")
+                raise FlowInvalid(
+                    f"the windows of the saved search {self.name} leave a gap or overlap: {one}, then {other}"
+                )
         return [each for each in found if begin <= each.begin and each.end <= end]
 
-    def whole(self, flow: str) -> str:
-        """A search for the windows that have a whole run record; none when it leaves no records."""
+    def completed(self, flow: str) -> str:
+        """Return a search for windows with complete run records; "" if there are no records."""
         indexes = [option(stage.arguments, "index") for stage in stages(self.text) if stage.name == "collect"]
         if not any(indexes):
             return ""
@@ -95,19 +103,21 @@ class Saved:
         own = f'flow="{flow}" {feature_set[0] if feature_set else ""}'
         return f"search index={indexes[0]} {own} {kind} | table win_start win_end"
 
-    def _window(self, start: float) -> Window:
+    def _window(self, start: float) -> BackfillWindow:
         try:
             times = [epoch(str(self.settings.get(f"dispatch.{name}_time")), start) for name in ("earliest", "latest")]
         except NotEmulated as error:
-            raise FlowInvalid(f"the times of the saved search {self.name} cannot be read here: {error}") from error
-        return Window(*map(int, times))
+            raise FlowInvalid(
+                f"cannot read the times of the saved search {self.name}: {error.sentence.removesuffix('.')}"
+            ) from error
+        return BackfillWindow(*map(int, times))
 
 
 def saved_search(connection: Connection, flow: str) -> Saved:
-    """The search of a flow that fills windows: the one that writes features, else the one that scores.
+    """Fetch the search that fills windows: the one that writes features, else the one that scores.
 
     Raises:
-        NotThere: it has neither; the connection's app or the flow's name is wrong.
+        NotThere: the flow has neither; the app of the connection or the name of the flow is wrong.
         SplunkError: as `Connection.call`.
     """
     names = f"dltk_{flow}_features", f"dltk_{flow}_score"
@@ -118,9 +128,10 @@ def saved_search(connection: Connection, flow: str) -> Saved:
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """Runs `saved` of `flow` for windows, at most `at_once` at a time. `connection` is within the flow's app.
+    """Run the search `saved` of `flow` for windows, at most `at_once` at a time.
 
-    `folder` takes the file with the windows that are done, until all are.
+    `connection` is within the flow's app. A file in `folder` lists the completed windows until all
+    are completed.
     """
 
     connection: Connection
@@ -129,19 +140,19 @@ class Backfill:
     folder: Path
     at_once: int
 
-    def missing(self, windows: Sequence[Window]) -> list[Window]:
-        """Those of them that are to be run: without a whole run record, and not done by an interrupted backfill."""
+    def missing(self, windows: Sequence[BackfillWindow]) -> list[BackfillWindow]:
+        """Return the windows that no run record and no interrupted backfill shows as completed."""
         done = self._done() | self._recorded(windows)
         return [each for each in windows if each not in done]
 
-    def run(self, windows: Sequence[Window], tell: Callable[[int], None]) -> None:
-        """Run them all, oldest first; `tell` is told how many are done.
+    def run(self, windows: Sequence[BackfillWindow], report: Callable[[int], None]) -> None:
+        """Run all windows, oldest first; call `report` with the number of completed ones.
 
         Raises:
-            FlowFailed: one of them failed, or Splunk does not answer for longer than its patience, refuses the token, …
-                Those that run are cancelled, and those that are done stay so.
+            FlowFailed: a window failed, or Splunk refused a request or did not answer within the
+                connection's patience. Running jobs are cancelled; completed windows stay completed.
         """
-        waiting, running, done, pause = list(reversed(windows)), dict[Window, Job](), 0, FIRST_LOOK
+        waiting, running, done, pause = list(reversed(windows)), dict[BackfillWindow, Job](), 0, FIRST_POLL_SECONDS
         with _cancelled_on_failure(running):
             while waiting or running:
                 while waiting and len(running) < self.at_once:
@@ -153,12 +164,12 @@ class Backfill:
                     self._note(window)
                     del running[window]
                 done += len(ended)
-                tell(done)
-                pause = FIRST_LOOK if ended else min(pause * 1.5, LONGEST_LOOK)
+                report(done)
+                pause = FIRST_POLL_SECONDS if ended else min(pause * 1.5, MAX_POLL_SECONDS)
         self._file.unlink(missing_ok=True)
 
-    def _dispatched(self, window: Window) -> Job:
-        """A job for the window. When an answer is lost there may be two, which is why each row has a key."""
+    def _dispatched(self, window: BackfillWindow) -> Job:
+        """Start a job for the window; a lost answer can lead to two, so each row has a key."""
 
         def once() -> Job:
             return Job.dispatch(self.saved.name, window.begin, window.end, connection=self.connection)
@@ -166,60 +177,60 @@ class Backfill:
         with _named(window):
             return retry(once, self.connection.patience)
 
-    def _recorded(self, windows: Sequence[Window]) -> set[Window]:
-        text = self.saved.whole(self.flow)
+    def _recorded(self, windows: Sequence[BackfillWindow]) -> set[BackfillWindow]:
+        text = self.saved.completed(self.flow)
         if not text or not windows:
             return set()
         rows = search(text, windows[0].begin, windows[-1].end, connection=self.connection, progress=False)
         pairs = rows.itertuples(index=False, name=None) if len(rows) else ()
-        return {Window(int(begin), int(end)) for begin, end in pairs}
+        return {BackfillWindow(int(begin), int(end)) for begin, end in pairs}
 
     @property
     def _file(self) -> Path:
         return self.folder / quote(f"{self.connection.host}:{self.connection.port} {self.saved.name}", safe="")
 
-    def _done(self) -> set[Window]:
-        """What an interrupted backfill has noted; a kill can cut its last line."""
+    def _done(self) -> set[BackfillWindow]:
+        """Read the windows that an interrupted backfill noted; a kill can cut the last line."""
         try:
             lines = self._file.read_text(encoding="ascii").splitlines(keepends=True)
         except FileNotFoundError:
             return set()
-        return {Window(*map(int, line.split())) for line in lines if line.endswith("\n")}
+        return {BackfillWindow(*map(int, line.split())) for line in lines if line.endswith("\n")}
 
-    def _note(self, window: Window) -> None:
+    def _note(self, window: BackfillWindow) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._file.open("a", encoding="ascii") as file:
                 file.write(f"{window.begin} {window.end}\n")
         except OSError as error:
-            raise atomic.not_stored("What is done of the backfill", self._file, error) from error
+            raise atomic.not_stored("The progress of the backfill", self._file, error) from error
 
 
 @contextlib.contextmanager
-def _cancelled_on_failure(running: dict[Window, Job]) -> Iterator[None]:
-    """Cancel what still runs, so that a second backfill does not come on top of the first one's jobs."""
+def _cancelled_on_failure(running: dict[BackfillWindow, Job]) -> Iterator[None]:
+    """Cancel the running jobs on an error, so that a second backfill does not run beside them."""
     try:
         yield
     except BaseException:  # Ctrl-C too
         for job in running.values():
             with contextlib.suppress(SplunkError):
-                job.cancel(LAST_TRY)
+                job.cancel(CANCEL_SECONDS)
         raise
 
 
 @contextlib.contextmanager
-def _named(window: Window) -> Iterator[None]:
-    """Let an error say which window it was, and what next."""
+def _named(window: BackfillWindow) -> Iterator[None]:
+    """Add the window, and what to do next, to an error."""
     try:
         yield
     except SplunkError as error:
         raise FlowFailed(
-            f"the window {window} was not filled. {error.sentence} Windows that are done stay so: the same command "
-            "goes on from there"
+            f"the window {window} was not filled. {error.sentence} Completed windows are kept: run the same command "
+            "to continue"
         ) from error
 
 
-def _ended(window: Window, job: Job) -> bool:
+def _ended(window: BackfillWindow, job: Job) -> bool:
     with _named(window):
         return job.ended()
 
@@ -230,5 +241,5 @@ def _fetched(connection: Connection, name: str) -> Saved:
     return Saved(name, dict(found.content))
 
 
-def _shown(seconds: int) -> str:
+def _iso(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,4 +1,4 @@
-"""Splunk's ``.conf`` files: read with continued lines, as stanzas of settings that know their line."""
+"""Read Splunk's ``.conf`` files: stanzas with their settings and line numbers."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ _SETTING = re.compile(r"([^=]+?)\s*=\s?(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Stanza:
-    """One ``[name]`` with its settings in order; `line` is where it begins."""
+    """One ``[name]`` with its settings in order; `line` is its line number, from 1."""
 
     name: str
     line: int
     settings: dict[str, str] = field(default_factory=dict)
 
     def get(self, key: str, default: str = "") -> str:
-        """The setting's text without blanks around it."""
+        """Return the setting without surrounding blanks."""
         return self.settings.get(key, default).strip()
 
     def flag(self, key: str, *, default: bool = False) -> bool:
-        """A setting that is true or false in one of Splunk's spellings."""
+        """Read a boolean setting in one of Splunk's spellings."""
         return booleans.parse_conf(self.get(key), default=default)
 
 
 def parse(text: str) -> list[Stanza]:
-    """The stanzas of a file; what stands before the first one is ``[default]``. A later setting of a name wins."""
+    """Return the stanzas of a file; settings before the first one belong to ``[default]``.
+
+    The last of several settings with the same name wins.
+    """
     stanzas: list[Stanza] = []
     for number, line in _joined(text):
         if match := _STANZA.fullmatch(line):
@@ -44,12 +47,12 @@ def parse(text: str) -> list[Stanza]:
 
 
 def read(path: Path) -> list[Stanza]:
-    """The stanzas of a file; none when it is missing."""
+    """Return the stanzas of a file; none when it is missing."""
     return parse(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:
-    """Lines that mean something, with their numbers; a backslash at the end joins the next line."""
+    """Yield numbers and texts of lines, joined at trailing backslashes, without comments."""
     pending: list[str] = []
     start = 0
     for number, line in enumerate(text.splitlines(), 1):

@@ -1,4 +1,4 @@
-"""A flow of each kind that runs as it is, over the sample data that ``dltk flow new --defaults`` writes beside it."""
+"""Values of a flow of each kind, for the sample data that ``dltk flow new --defaults`` writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _COMMON: dict[str, Any] = {
 }
 
 _HIGHEST = " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY "
-# Two intervals of the acceleration late, since what is not summarised yet is left out. Its rows are of many windows.
+# The lag is two intervals of the acceleration: events that are not summarised yet are left out.
+# A search returns rows of several windows.
 _DATAMODEL = {
     "prepare": _LENGTHS + _HIGHEST + "_time entity",
     "base": "tstats summariesonly=t allow_old_summaries=f count AS hits FROM datamodel=Network_Resolution.DNS "
@@ -29,7 +30,7 @@ _DATAMODEL = {
 
 
 def defaults(kind: Kind, source: Source = Source.EVENTS) -> dict[str, Any]:
-    """The values of a flow of that kind and source, but for its kind and name."""
+    """Return the values of a flow of that kind and source, without its kind and name."""
     return _DEFAULTS[kind] | (_DATAMODEL if source is Source.DATAMODEL else {})
 
 

@@ -1,13 +1,15 @@
-"""What can go wrong with a flow.
+"""Errors of flows.
 
 ::
 
     DltkError
     └── FlowError
-        ├── FlowInvalid           what a flow is to be made of cannot be used
-        ├── FlowTemplateInvalid   one of our templates is wrong
-        ├── FlowFailed            `dltk flow test` could not run it
-        └── PackageInvalid        its apps cannot be packed as they are
+        ├── FlowInvalid           a description, an app, a sample or a file of labels is invalid
+        ├── FlowTemplateInvalid   a template of the installed package is invalid
+        ├── FlowFailed            a rehearsal or a backfill did not run to its end
+        └── PackageInvalid        an app cannot be packed
+
+`problem` is a sentence without its full stop.
 """
 
 from __future__ import annotations
@@ -16,20 +18,20 @@ from dltk_runtime.errors import DltkError
 
 
 class FlowError(DltkError):
-    """A flow: its description, its apps, its test."""
+    """The root of the errors of flows."""
 
     http_status = 400
 
 
 class FlowInvalid(FlowError):
-    """What a flow is to be made of cannot be used; `problem` is a sentence without its full stop."""
+    """The description of a flow, an app, a sample or a file of labels is invalid."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem + ".")
 
 
 class FlowTemplateInvalid(FlowError):
-    """A template of an app cannot be rendered; `place` is its file and line, `problem` the engine's message."""
+    """A template cannot be rendered; `place` is its file and line, `problem` Jinja's message."""
 
     http_status = 500
 
@@ -40,14 +42,14 @@ class FlowTemplateInvalid(FlowError):
 
 
 class FlowFailed(FlowError):
-    """A flow could not be run to its end; `problem` is a sentence without its full stop."""
+    """A rehearsal or a backfill did not run to its end."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem + ".")
 
 
 class PackageInvalid(FlowError):
-    """An app cannot be packed; `problem` is a sentence without its full stop."""
+    """An app cannot be packed."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem + ".")

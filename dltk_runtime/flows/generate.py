@@ -1,6 +1,7 @@
-"""From a `Flow` to the files of its two apps: templates filled in, layer over layer.
+"""Generate the files of a flow's two apps from templates.
 
-A layer is a folder of ``templates/``. Files of the same path in several layers stand one behind the other.
+Each app consists of layers, folders of ``templates/``. Files with the same path in several layers
+are concatenated.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from dltk_runtime.flows.sample import sample_csv, seed_csv
 
 
 def layers(flow: Flow) -> tuple[str, ...]:
-    """The folders of templates that make up the app for search heads."""
+    """Return the layers of the app for search heads."""
     if flow.kind is Kind.SUMMARY:
         return "common", "summary", f"summary_{flow.source}"
     return "common", flow.kind.value
 
 
 def files(flow: Flow) -> dict[str, str]:
-    """Every file of both apps: path below the flow's folder → text."""
+    """Return every file of both apps: path below the flow's folder → text."""
     values = _values(flow)
     made: dict[str, str] = {}
     for app, names in ((flow.app, layers(flow)), (flow.index_app, ("indexer",))):
@@ -40,14 +41,19 @@ def files(flow: Flow) -> dict[str, str]:
 
 
 def create(flow: Flow, folder: Path, *, force: bool = False) -> list[Path]:
-    """Write both apps, ``flow.yaml`` and, unless there is one, ``sample.csv`` into `folder`; what was written.
+    """Write both apps and ``flow.yaml`` into `folder`, and ``sample.csv`` if it is missing.
+
+    Returns:
+        The files written, without ``sample.csv``.
 
     Raises:
-        FlowInvalid: a file is there already and `force` does not allow to write over it.
+        FlowInvalid: a file exists already, and `force` is not set.
     """
     made = files(flow)
     if not force and (there := [name for name in (*made, FILE) if (folder / name).exists()]):
-        raise FlowInvalid(f"{folder / there[0]} is there already. Give another folder, or --force to write over it")
+        raise FlowInvalid(
+            f"{folder / there[0]} exists already. Name another folder with --to, or overwrite files with --force"
+        )
     for name, text in made.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
@@ -82,7 +88,7 @@ def _values(flow: Flow) -> dict[str, object]:
             + ("" if flow.kind is not Kind.FEEDBACK else f"dltk_{flow.name}_reviewer, ")
             + "admin, sc_admin",
             "rescores": flow.kind is Kind.SUMMARY and flow.source is Source.EVENTS,
-            # What identifies the rows goes through pandas: with a letter in front, unless the model reads it.
+            # A prefix keeps the identifier text in pandas, unless it is a feature of the model.
             "marked": "" if "entity" in flow.features else '| eval entity="e:".entity ',
             "unmarked": "" if "entity" in flow.features else ", entity=substr(entity,3)",
             "first": "_first" if flow.kind is Kind.FEEDBACK else "",
@@ -91,7 +97,7 @@ def _values(flow: Flow) -> dict[str, object]:
 
 
 def _crons(flow: Flow) -> dict[str, str]:
-    """Minutes are staggered: scoring of a summary starts two minutes after its features."""
+    """Return schedules and windows in minutes; scoring follows two minutes after the features."""
     first = flow.offset
     late = (flow.offset + 2) % flow.interval
     return {
@@ -127,7 +133,7 @@ def _views(made: Mapping[str, str], app: str) -> list[str]:
 
 
 def _stub() -> str:
-    """The model stub of dltk_status, by which a search asks the container about itself."""
+    """Return the model stub of dltk_status, with which a search reads the container's status."""
     from dltk_runtime.emulator.mltk.stubs import Stub
 
     options = {"params": {"algo": "dltk_status"}, "model_name": "dltk_status", "algo_name": "MLTKContainer"}

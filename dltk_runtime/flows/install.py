@@ -1,7 +1,8 @@
-"""An app's knowledge objects, made over Splunk's REST API: for an Enterprise search head where no package is uploaded.
+"""Create an app's knowledge objects over Splunk's REST API, without a package.
 
-Splunk writes what REST makes into the app's ``local``. So an upgrade keeps what people change there: macros that exist,
-and of a search whether it is enabled, its schedule and its owner. Indexes, collections and labels are never removed.
+Splunk writes objects created over REST into the app's ``local``, where users change them too. So
+an upgrade keeps existing macros, and of a search its schedule and whether it is enabled. Indexes,
+collections and labels are never removed.
 """
 
 from __future__ import annotations
@@ -20,107 +21,114 @@ from dltk_runtime.flows.app import App
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import NotThere
 
-CONFS = ("macros", "transforms", "savedsearches", "authorize")
+CONF_FILES = ("macros", "transforms", "savedsearches", "authorize")
 COLLECTIONS = "storage/collections/config"
-# Where the objects lie that metadata/default.meta names by their kind; all others are stanzas of a file of that name.
-_FOLDERS = {"collections": COLLECTIONS, "views": "data/ui/views", "nav": "data/ui/nav"}
-# What people change of a search, and an upgrade leaves alone.
-KEPT = ("disabled", "enableSched", "cron_schedule")
+# Endpoints by kind in metadata/default.meta; all other kinds are names of .conf files.
+_ENDPOINTS = {"collections": COLLECTIONS, "views": "data/ui/views", "nav": "data/ui/nav"}
+# Settings of a search that users change; an upgrade keeps them.
+KEPT_SETTINGS = ("disabled", "enableSched", "cron_schedule")
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
-    """One knowledge object: the endpoint that makes it, its name and settings.
+class KnowledgeObject:
+    """One knowledge object: the endpoint that creates it, its name and settings.
 
-    `theirs`: it is left alone where it exists. `stays`: it is not removed with the app's other objects.
+    An upgrade does not change an existing object with `keep_existing`; `Installer.remove` does not
+    remove one with `keep_on_removal`.
     """
 
     endpoint: str
     name: str
     settings: Mapping[str, str]
-    theirs: bool = False
-    stays: bool = False
+    keep_existing: bool = False
+    keep_on_removal: bool = False
 
     def __str__(self) -> str:
         return f"{self.endpoint}/{self.name}"
 
 
-def things(app: App) -> Iterator[Thing]:
-    """What an app is made of, each behind what it needs."""
+def knowledge_objects(app: App) -> Iterator[KnowledgeObject]:
+    """Yield the objects of an app, each after those that it needs."""
     for stanza in app.conf("collections.conf"):
-        yield Thing(COLLECTIONS, stanza.name, stanza.settings, stays=True)
-    for name in CONFS:
+        yield KnowledgeObject(COLLECTIONS, stanza.name, stanza.settings, keep_on_removal=True)
+    for name in CONF_FILES:
         for stanza in app.conf(f"{name}.conf"):
-            yield Thing(f"configs/conf-{name}", stanza.name, stanza.settings, theirs=name == "macros")
+            yield KnowledgeObject(f"configs/conf-{name}", stanza.name, stanza.settings, keep_existing=name == "macros")
     for path in app.views:
-        yield Thing("data/ui/views", path.stem, {"eai:data": path.read_text(encoding="utf-8")})
+        yield KnowledgeObject("data/ui/views", path.stem, {"eai:data": path.read_text(encoding="utf-8")})
     navigation = app.folder / "default" / "data" / "ui" / "nav" / "default.xml"
     if navigation.is_file():
-        yield Thing("data/ui/nav", "default", {"eai:data": navigation.read_text(encoding="utf-8")}, stays=True)
+        yield KnowledgeObject(
+            "data/ui/nav", "default", {"eai:data": navigation.read_text(encoding="utf-8")}, keep_on_removal=True
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Installer:
-    """Makes, renews and removes the objects of `app`; `run` runs a search in it, `tell` is told each object."""
+    """Create, update and remove the objects of `app`.
+
+    `run` runs a search in the app; `report` receives one line for each object.
+    """
 
     connection: Connection
     app: App
     run: Callable[[str], object]
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
     def install(self, owner: str) -> None:
-        """Make everything, or renew what is there; the searches belong to `owner`, who must exist.
+        """Create or update every object; `owner`, an existing user, will own the searches.
 
         Raises:
-            SplunkError: the first that Splunk refuses; running it again goes on from there.
+            SplunkError: Splunk refused a request. The objects before it are kept; a second run
+                updates them.
         """
-        if not self._there("apps/local", self.app.name):
+        if not self._exists("apps/local", self.app.name):
             label = self.app.setting("app.conf", "ui", "label")
             self._post("/services/apps/local", name=self.app.name, label=label, visible="1")
-            self.tell(f"made the app {self.app.name}")
-        for thing in things(self.app):
-            self._make(thing)
+            self.report(f"created the app {self.app.name}")
+        for each in knowledge_objects(self.app):
+            self._make(each)
         self._fill()
         self._share(owner)
-        for line in self.by_hand():
-            self.tell(f"by hand: {line}")
+        for line in self.manual_steps():
+            self.report(f"manual step: {line}")
 
     def remove(self) -> None:
-        """Remove what `install` makes, but for collections with what people wrote into them, and indexes."""
-        for thing in reversed(list(things(self.app))):
-            if thing.stays:
-                self.tell(f"kept {thing}")
-            elif self._there(self._within(thing.endpoint), thing.name):
-                self._delete(self._path(thing))
-                self.tell(f"removed {thing}")
+        """Remove the objects that `install` creates, except collections and their records."""
+        for each in reversed(list(knowledge_objects(self.app))):
+            if each.keep_on_removal:
+                self.report(f"kept {each}")
+            elif self._exists(self._within(each.endpoint), each.name):
+                self._delete(self._path(each))
+                self.report(f"removed {each}")
 
-    def by_hand(self) -> Iterator[str]:
-        """What REST cannot make."""
+    def manual_steps(self) -> Iterator[str]:
+        """Yield what cannot be created over REST."""
         yield "the indexes of the app for indexers"
         for path in sorted((self.app.folder / "lookups").glob("*.mlmodel")):
             yield f"the model stub {path.name}: copy it into the app's lookups folder"
 
     def _fill(self) -> None:
-        """CSV lookups by a search, since REST takes no files; what is there stays."""
+        """Create missing CSV lookups by a search, because REST accepts no files."""
         for path in sorted((self.app.folder / "lookups").glob("*.csv")):
-            if not self._there(self._within("data/lookup-table-files"), path.name):
+            if not self._exists(self._within("data/lookup-table-files"), path.name):
                 self.run(seed_search(path.read_text(encoding="utf-8"), path.name))
-                self.tell(f"made the lookup {path.name}")
+                self.report(f"created the lookup {path.name}")
 
-    def _make(self, thing: Thing) -> None:
-        there = self._there(self._within(thing.endpoint), thing.name)
-        if there and thing.theirs:
-            self.tell(f"kept {thing}")
+    def _make(self, each: KnowledgeObject) -> None:
+        exists = self._exists(self._within(each.endpoint), each.name)
+        if exists and each.keep_existing:
+            self.report(f"kept {each}")
             return
-        settings = {key: value for key, value in thing.settings.items() if not (there and key in KEPT)}
-        if there:
-            self._post(self._path(thing), **settings)
+        settings = {key: value for key, value in each.settings.items() if not (exists and key in KEPT_SETTINGS)}
+        if exists:
+            self._post(self._path(each), **settings)
         else:
-            self._post(f"/{self._within(thing.endpoint)}", name=thing.name, **settings)
-        self.tell(f"{'renewed' if there else 'made'} {thing}")
+            self._post(f"/{self._within(each.endpoint)}", name=each.name, **settings)
+        self.report(f"{'updated' if exists else 'created'} {each}")
 
     def _share(self, owner: str) -> None:
-        """Searches to their owner; the app, lookups and collections to who may read and write them."""
+        """Set the searches' owner, and the permissions of the app, lookups and collections."""
         for stanza in self.app.conf("savedsearches.conf"):
             self._rights(self._within("saved/searches"), stanza.name, owner=owner)
         for stanza in conf.read(self.app.folder / "metadata" / "default.meta"):
@@ -129,13 +137,13 @@ class Installer:
             if given and not kind:
                 self._rights("services/apps/local", self.app.name, owner="nobody", **given)
             elif given and name:
-                folder = self._within(_FOLDERS.get(kind, f"configs/conf-{kind}"))
+                folder = self._within(_ENDPOINTS.get(kind, f"configs/conf-{kind}"))
                 self._rights(folder, name, owner="nobody", **given)
 
     def _rights(self, folder: str, name: str, **given: str) -> None:
         self._post(f"/{folder}/{quote(name, safe='')}/acl", sharing="app", **given)
 
-    def _there(self, endpoint: str, name: str) -> bool:
+    def _exists(self, endpoint: str, name: str) -> bool:
         path = f"/{endpoint if endpoint.startswith('services') else 'services/' + endpoint}/{quote(name, safe='')}"
         try:
             self.connection.call(name, lambda service: service.get(_encoded(path)))
@@ -146,12 +154,12 @@ class Installer:
     def _within(self, endpoint: str) -> str:
         return f"servicesNS/nobody/{self.app.name}/{endpoint}"
 
-    def _path(self, thing: Thing) -> str:
-        return f"/{self._within(thing.endpoint)}/{quote(thing.name, safe='')}"
+    def _path(self, each: KnowledgeObject) -> str:
+        return f"/{self._within(each.endpoint)}/{quote(each.name, safe='')}"
 
     def _post(self, path: str, **settings: str) -> None:
-        # `name` may be lost and sent again: what it made is then found and renewed by the next run.
-        # All of it in the body: splunk-sdk takes an `owner` among its arguments for the namespace.
+        # Not repeated when the answer is lost: the next run finds the object and updates it.
+        # Everything is in the body, because splunk-sdk reads an argument `owner` as a namespace.
         body, form = urlencode(settings), [("Content-Type", "application/x-www-form-urlencoded")]
         self.connection.call(path, lambda service: service.post(_encoded(path), headers=form, body=body), patience=0)
 
@@ -160,18 +168,18 @@ class Installer:
 
 
 def _encoded(path: str) -> UrlEncoded:
-    """The path as it is: names in it are quoted already."""
+    """Mark the path as encoded: its names are quoted already."""
     return UrlEncoded(path, skip_encode=True)
 
 
 def seed_search(text: str, name: str) -> str:
-    """A search that writes a small CSV file as a lookup.
+    """Return a search that writes the CSV `text` to the lookup `name`.
 
     Raises:
-        SearchInvalid: a value holds a double quote, which the search could not carry.
+        SearchInvalid: a value has a double quote, which the search cannot contain.
     """
     if '"' in text:
-        raise SearchInvalid(f"{name} holds double quotes: upload it in Settings, Lookups")
+        raise SearchInvalid(f"{name} contains double quotes: upload it in Settings, Lookups")
     rows = "\n".join(",".join(row) for row in csv.reader(text.splitlines()))
     return f'| makeresults format=csv data="{rows}" | outputlookup {name}'
 

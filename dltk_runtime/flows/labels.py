@@ -1,7 +1,8 @@
-"""Labels of a feedback flow from outside Splunk's dashboards: over REST, with the person's own token.
+"""Read and write the labels of a feedback flow over REST, with the user's own token.
 
-A label is written by the app's own macro, as a dispatched search, so that the collection and the audit index get it
-alike, and nobody is asked first. Export, import and removal go to the collection itself.
+A label is written by the app's own macro in a dispatched search, which asks for no confirmation,
+so that the collection and the audit index both receive it. Export, import and removal use the
+collection itself.
 """
 
 from __future__ import annotations
@@ -19,18 +20,19 @@ from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.kvstore import Collection
 from dltk_runtime.splunk.search import search
+from dltk_runtime.units import DAY_SECONDS
 
 COLUMNS = (
     *("_key", "entity", "label", "status", "comment", "reviewer", "labelled_at"),
     *("model", "model_version", "feature_set"),
 )
-DAY = 86_400
+
 _WORD = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The labels of the flow `flow`."""
+    """The labels of the feedback flow named `flow`."""
 
     connection: Connection
     flow: str
@@ -40,7 +42,7 @@ class Labels:
         return Collection(self.connection, f"dltk_flow_{self.flow}", f"dltk_{self.flow}_labels", dict)
 
     def queue(self) -> list[dict[str, Any]]:
-        """Rows that nobody has labelled yet, the most uncertain first."""
+        """Return the rows without a label, the most uncertain first."""
         name = f"dltk_{self.flow}_queue"
         rows: list[dict[str, Any]] = list(Collection(self.connection, f"dltk_flow_{self.flow}", name, dict).query())
         done = {label["_key"] for label in self.collection.query() if label.get("label")}
@@ -51,47 +53,50 @@ class Labels:
         """Label one row of the queue.
 
         Raises:
-            FlowInvalid: key or verdict cannot stand in a search, or nothing of that key is in the queue.
+            FlowInvalid: `key` or `verdict` has a character that no search may contain, or no row
+                of the queue has that key.
             SplunkError: as `search`.
         """
         for word in (key, verdict):
             if not _WORD.fullmatch(word):
-                raise FlowInvalid(f"{shown(word)} is no key and no verdict: letters, digits and _ . : - alone")
+                raise FlowInvalid(f"invalid key or verdict {shown(word)}: use letters, digits and _ . : -")
         clean = note.replace("\\", "/").replace('"', "'").replace("$", "").replace("`", "'").replace(",", ";")
         text = f'| `dltk_{self.flow}_label("{key}","{verdict}","{clean}")`'
         if search(text, connection=self.connection, progress=False).empty:
-            raise FlowInvalid(f"nothing with the key {shown(key)} is in the queue of {self.flow}")
+            raise FlowInvalid(f"no row with the key {shown(key)} is in the queue of {self.flow}")
 
     def export(self, path: Path) -> int:
-        """Write every label to a CSV file; how many."""
+        """Write every label to a CSV file; return their number."""
         return _write(path, self.collection.query())
 
     def load(self, path: Path) -> int:
-        """Put the labels of such a file back, each whole; how many.
+        """Write the labels of an exported file to the collection; return their number.
 
         Raises:
-            FlowInvalid: it has no ``_key``, or cannot be read.
+            FlowInvalid: a row has no ``_key``, or the file cannot be read.
         """
         try:
             rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
         except (OSError, UnicodeDecodeError) as error:
             raise FlowInvalid(f"{path} cannot be read: {error}") from error
         if not all(row.get("_key") for row in rows):
-            raise FlowInvalid(f"{path} has rows without _key; 'dltk label export' writes such a file")
+            raise FlowInvalid(f"{path} has rows without _key; expected a file that 'dltk label export' wrote")
         return len(self.collection.save([_typed(row) for row in rows]))
 
     def prune(self, days: float, archive: Path, now: float | None = None) -> int:
-        """Remove labels older than so many days, once all of them are in `archive`; how many.
+        """Remove labels older than `days` after writing them to `archive`; return their number.
 
         Raises:
-            FlowInvalid: the archive is there already, or another number of labels is in it than will be removed.
+            FlowInvalid: `archive` exists already, or the labels changed while they were written.
         """
         if archive.exists():
-            raise FlowInvalid(f"{archive} is there already: name a new file for what is removed")
-        query = {"labelled_at": {"$lt": (time.time() if now is None else now) - days * DAY}}
+            raise FlowInvalid(f"{archive} exists already: name a new file for the removed labels")
+        query = {"labelled_at": {"$lt": (time.time() if now is None else now) - days * DAY_SECONDS}}
         kept = _write(archive, self.collection.query(query))
         if kept != (there := self.collection.count(query)):
-            raise FlowInvalid(f"{archive} holds {kept} labels of {there}: somebody writes; try again")
+            raise FlowInvalid(
+                f"{archive} holds {kept} of {there} labels, because labels were written meanwhile. Try again"
+            )
         if kept:
             self.collection.delete(query)
         return kept
@@ -107,6 +112,6 @@ def _write(path: Path, records: Iterator[dict[str, Any]]) -> int:
 
 
 def _typed(row: dict[str, str]) -> dict[str, Any]:
-    """Numbers where the collection wants them; what is empty is left out."""
+    """Return the row without empty values, and with numbers where the collection has them."""
     numbers = ("labelled_at", "model_version")
     return {name: float(value) if name in numbers else value for name, value in row.items() if value}

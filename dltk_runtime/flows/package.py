@@ -1,4 +1,4 @@
-"""The ``.spl`` of an app: a gzipped tar without local changes, hidden files and execute bits."""
+"""Pack an app as ``.spl``: a gzipped tar without local changes, hidden files and execute bits."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dltk_runtime.files import atomic
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.errors import PackageInvalid
 
-# The same files make the same bytes.
-_EPOCH = 1_700_000_000
-_NOT_PACKED = {"local", "__pycache__"}
+# Of every entry, so that the same files make the same bytes; epoch seconds.
+_TIMESTAMP = 1_700_000_000
+_EXCLUDED_NAMES = {"local", "__pycache__"}
 
 
 def pack(app: App, to: Path) -> Path:
-    """Write ``<app>-<version>.spl`` into the folder `to`.
+    """Write ``<app>-<version>.spl`` into the folder `to` and return its path.
 
     Raises:
-        PackageInvalid: the app has no id or version.
-        OSError: it cannot be written.
+        PackageInvalid: the app has no version.
+        OSError: the file cannot be written.
     """
     version = app.setting("app.conf", "launcher", "version") or app.setting("app.conf", "id", "version")
     if not version:
@@ -35,13 +35,13 @@ def pack(app: App, to: Path) -> Path:
 def _tar(app: App) -> bytes:
     content = io.BytesIO()
     with (
-        gzip.GzipFile(fileobj=content, mode="wb", mtime=_EPOCH) as packed,
+        gzip.GzipFile(fileobj=content, mode="wb", mtime=_TIMESTAMP) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
         folders: set[str] = set()
         for path in atomic.regular_files(app.folder):
             inner = path.relative_to(app.folder)
-            if _NOT_PACKED.intersection(inner.parts) or any(part.startswith(".") for part in inner.parts):
+            if _EXCLUDED_NAMES.intersection(inner.parts) or any(part.startswith(".") for part in inner.parts):
                 continue
             if inner.name == "local.meta":
                 continue
@@ -59,5 +59,5 @@ def _tar(app: App) -> bytes:
 
 def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
-    entry.type, entry.mode, entry.mtime = kind, mode, _EPOCH
+    entry.type, entry.mode, entry.mtime = kind, mode, _TIMESTAMP
     return entry

@@ -1,8 +1,8 @@
 """The template engine of the apps: Jinja2 over the files in ``templates/``.
 
-Each value is inserted once, as it is: ``{{x}}`` inside of a value stays text. In ``.xml`` templates, values
-are escaped. All delimiters begin with ``{{``, a sequence that neither SPL, nor ``.conf`` files, nor Splunk's
-dashboards use; their own ``{``, ``{%``, ``{#`` and ``$token$`` are plain text::
+Each value is inserted once and unchanged: ``{{x}}`` in a value stays text. In ``.xml`` templates values
+are escaped. All delimiters begin with ``{{``, which neither SPL nor ``.conf`` files nor dashboards use;
+their own ``{``, ``{%``, ``{#`` and ``$token$`` are plain text::
 
     {{name}}                             a value
     {{% include "parts/alert.conf" %}}   a block
@@ -55,7 +55,7 @@ def _environment(folder: Path) -> jinja2.Environment:
 
 
 def _place(error: jinja2.TemplateError, name: str, folder: Path) -> str:
-    """Return the innermost template in the error's traceback, an included part for one, and the line."""
+    """Return file and line of the innermost template in the traceback, as an included part."""
     files = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     places = [f"{path.relative_to(folder)}:{line}" for path, line in files if path.is_relative_to(folder)]
     return places[-1] if places else name

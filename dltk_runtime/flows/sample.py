@@ -1,8 +1,9 @@
-"""Sample data of our own making: queries for domains, some of them made up by an algorithm.
+"""Generate sample data: DNS queries, some of them for algorithmically generated domains (DGA).
 
-Words joined at random stand for domains that people chose, consonants and digits for generated ones. Traffic holds two
-more kinds, of which the seed knows nothing: generated domains that begin with a word, and hosts of content networks,
-which a machine named and nobody has to fear. They are what a first model gets wrong and people's corrections are about.
+Words joined at random represent chosen domains; consonants and digits represent generated ones.
+The traffic contains two more kinds that the seed lacks: generated domains that begin with a word,
+and the harmless machine-generated host names of content networks. A first model is wrong about
+both, and labels correct it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import io
 import random
 from collections.abc import Sequence
 
+from dltk_runtime.units import DAY_SECONDS
+
 DAYS = 4
-PER_HOUR = 24
+EVENTS_PER_HOUR = 24
 _WORDS = (
     *("blue", "green", "river", "stone", "cloud", "market", "garden", "coffee", "travel", "music", "photo", "sport"),
     *("news", "shop", "home", "kitchen", "light", "bridge", "forest", "ocean", "school", "library", "studio", "design"),
@@ -25,10 +28,14 @@ _NETWORKS = ("edge-static.net", "fast-assets.com", "cachefront.net")
 
 
 def sample_csv(positive: str, negative: str, seed: int = 7) -> str:
-    """Events of some days: `offset` (seconds after the first day's midnight), `query`, and `verdict`, the truth."""
+    """Return CSV of events over `DAYS` days.
+
+    Columns: `offset` (seconds after the first midnight), `query`, and `verdict`, the correct
+    label.
+    """
     dice = random.Random(seed)  # noqa: S311 - sample data
     rows = []
-    for second in sorted(dice.randrange(DAYS * 86400) for _ in range(DAYS * 24 * PER_HOUR)):
+    for second in sorted(dice.randrange(DAYS * DAY_SECONDS) for _ in range(DAYS * 24 * EVENTS_PER_HOUR)):
         bad = dice.random() < 0.4
         usual, new = (_generated, _wordlike) if bad else (_chosen, _content_host)
         query = (usual if dice.random() < 0.6 else new)(dice)
@@ -37,14 +44,14 @@ def sample_csv(positive: str, negative: str, seed: int = 7) -> str:
 
 
 def seed_csv(positive: str, negative: str, each: int = 120, seed: int = 3) -> str:
-    """Domains whose nature is known beforehand: `entity`, `label`. The kinds that are new to it are not among them."""
+    """Return CSV of domains with known labels: columns `entity` and `label`."""
     dice = random.Random(seed)  # noqa: S311 - sample data
     rows = [(_generated(dice), positive) for _ in range(each)] + [(_chosen(dice), negative) for _ in range(each)]
     return _csv(["entity", "label"], rows)
 
 
 def _chosen(dice: random.Random) -> str:
-    """One or two words, at times with a number: `blue-stone24.com`."""
+    """Return one or two words, sometimes with a number: `blue-stone24.com`."""
     number = str(dice.randint(1, 99)) if dice.random() < 0.3 else ""
     return dice.choice(("-", "")).join(dice.sample(_WORDS, dice.choice((1, 2, 2)))) + number + "." + dice.choice(_ENDS)
 
@@ -54,12 +61,12 @@ def _generated(dice: random.Random) -> str:
 
 
 def _wordlike(dice: random.Random) -> str:
-    """A word with something made up behind it: `riverxk4q7.net`. Half of it looks chosen."""
+    """Return a word followed by generated characters: `riverxk4q7.net`."""
     return dice.choice(_WORDS) + _characters(dice, 4, 6) + "." + dice.choice(_ENDS)
 
 
 def _content_host(dice: random.Random) -> str:
-    """One of the many numbered hosts of a content network: `d8x2k9qf4m1z.edge-static.net`."""
+    """Return a host of a content network: `d8x2k9qf4m1z.edge-static.net`."""
     return _characters(dice, 10, 14) + "." + dice.choice(_NETWORKS)
 
 

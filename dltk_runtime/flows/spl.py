@@ -1,7 +1,8 @@
 """The commands of a search, of those too that only Splunk runs.
 
-The emulator refuses subsearches and unknown macros where it splits a search. Rules and rehearsals read
-such searches as well, so the commands of a subsearch or appendpipe follow the command that it belongs to.
+The emulator refuses subsearches and unknown macros where it splits a search. Rules and rehearsals
+read such searches as well, so the commands of a subsearch or appendpipe follow the command that it
+belongs to.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ _GAPS = frozenset({Kind.SPACE, Kind.COMMENT})
 class Stage:
     """One command: its name in lower case, and its arguments without comments.
 
-    `separator` is the pipe or bracket before it, or "" at the beginning of the search. Positions are
-    those of the search: `begin` of the separator, `head` after the name, `end` of the next separator.
+    `separator` is the pipe or bracket before it, or "" at the beginning of the search. Positions
+    are those of the search: `begin` of the separator, `head` after the name, `end` of the next
+    separator.
     """
 
     name: str
@@ -35,7 +37,7 @@ class Stage:
 
 
 def stages(search: str) -> tuple[Stage, ...]:
-    """Return the commands of `search`; none of one whose brackets are nested too deeply to be read."""
+    """Return the commands of `search`; none if its brackets are nested too deeply."""
     try:
         return tuple(_stages(search))
     except SearchInvalid:
@@ -53,7 +55,7 @@ def first_pipe(search: str) -> int:
 
 
 def option(arguments: str, key: str) -> str:
-    """Return the value of ``key=value`` as typed; "" without one, or when the arguments cannot be read."""
+    """Return the value of ``key=value`` as typed; "" if it is missing or cannot be parsed."""
     try:
         options = [each for each in parse_arguments(arguments) if isinstance(each, Option)]
     except SearchInvalid:
@@ -73,7 +75,7 @@ def _stages(search: str) -> Iterator[Stage]:
 
 
 def _stage(separator: str, begin: int, tokens: Sequence[Token], end: int) -> Iterator[Stage]:
-    """Yield the command of these tokens, unless they are blank; without a name, as in ``index=main``, it is search."""
+    """Yield the command of these tokens, unless they are blank; ``index=main`` is search."""
     content = list(dropwhile(lambda token: token.kind in _GAPS, tokens))
     if not content:
         return

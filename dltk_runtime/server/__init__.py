@@ -6,7 +6,9 @@
 | `splunk_routes.py` | Splunk's routes and the probes; `protocol.py` is their wire format |
 | `v1_routes.py`     | our own API; `openapi.py` describes it                            |
 | `body.py`          | receives a body, `json_text.py` unescapes a large one on the way  |
-| `connection.py`    | bounds on what a connection may hold                              |
+| `listener.py`      | accepts connections                                               |
+| `admission.py`     | bounds on all connections, and per address                        |
+| `connection.py`    | bounds on what one connection may hold                            |
 | `tokens.py`        | compares tokens                                                   |
 | `metrics.py`, `tracing.py` | what is counted and traced of each request                |
 """

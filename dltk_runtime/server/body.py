@@ -1,7 +1,9 @@
 """Receive a request's body: whole, within a limit, and to its end even when it is refused.
 
 Splunk's client writes everything before it reads anything: an answer that comes earlier reaches it as
-a reset connection, and the user never sees the text. So every refusal first reads what is sent.
+a reset connection, and the user never sees the text. So every refusal first reads what is sent: up to several times
+the largest body with an accepted token, and up to `MAX_REFUSED_BYTES` without one. Beyond that the connection closes
+behind the answer, which the client may not get to see.
 
 Splunk sends ``{"data": "<csv>", "meta": {…}}``. Which worker will read `data` is known only when `meta` has come,
 last. So large `data` is unescaped while it arrives, chunk by chunk, into an upload that the worker will read::
@@ -31,10 +33,10 @@ from dltk_runtime.server import protocol
 from dltk_runtime.server.json_text import JsonText
 
 MIN_UPLOAD_BYTES = 512 * 1024  # smaller bodies are read whole, which costs less than an upload
-MIN_THREAD_BYTES = 1024**2  # behind `data`, from which on they are decoded in a thread
 MAX_START_BYTES = 64  # in which `data` must have begun
-DISCARD_FACTOR = 4  # a refused body is read up to so many times the limit,
+DISCARD_FACTOR = 4  # a refused body with a token is read up to so many times the limit,
 MIN_DISCARD_BYTES = 256 * 1024**2  # or up to so many bytes, before it is answered all the same
+MAX_REFUSED_BYTES = 64 * 1024**2  # that are read of a request without an accepted token: 50,000 rows of 1,300 bytes
 _START = re.compile(rb'\s*\{\s*"data"\s*:\s*"')
 
 
@@ -51,10 +53,16 @@ async def receive(request: HttpRequest, limit: int, upload: Upload) -> Request:
     try:
         if (size := _announced(request)) >= MIN_UPLOAD_BYTES:
             return await receive_large(chunks, size, upload)
-        return protocol.decode(b"".join([chunk async for chunk in chunks]))
+        return await _decoded(b"".join([chunk async for chunk in chunks]))
     except RequestError:
-        await _exhaust(stream, limit)
+        await _exhaust(stream, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
         raise
+
+
+async def _decoded(body: bytes) -> Request:
+    if protocol.is_heavy(body):
+        return await asyncio.to_thread(protocol.decode, body)
+    return protocol.decode(body)
 
 
 async def receive_large(chunks: AsyncIterator[bytes], size: int, upload: Upload) -> Request:
@@ -78,9 +86,10 @@ async def receive_large(chunks: AsyncIterator[bytes], size: int, upload: Upload)
     upload.write(text.feed(bytes(begun[start.end() :])))
     async for chunk in chunks:
         upload.write(text.feed(chunk))
-    if len(text.rest) < MIN_THREAD_BYTES:
-        return _uploaded(text, upload)
-    return await asyncio.to_thread(_uploaded, text, upload)
+        protocol.check_size(text.rest)
+    if protocol.is_heavy(text.rest):
+        return await asyncio.to_thread(_uploaded, text, upload)
+    return _uploaded(text, upload)
 
 
 def _uploaded(text: JsonText, upload: Upload) -> Request:
@@ -108,16 +117,16 @@ def _announced(request: HttpRequest) -> int:
     return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
 
 
-async def discard(request: HttpRequest, limit: int) -> None:
-    """Read a body that is not needed; a client that hangs up meanwhile is no error."""
+async def discard(request: HttpRequest) -> None:
+    """Read the body of a refused request; a client that hangs up meanwhile is no error."""
     with contextlib.suppress(ClientDisconnect):
-        await _exhaust(request.stream(), limit)
+        await _exhaust(request.stream(), MAX_REFUSED_BYTES)
 
 
-async def _exhaust(stream: AsyncIterator[bytes], limit: int) -> None:
-    """Read the rest of a body, up to a bound."""
+async def _exhaust(stream: AsyncIterator[bytes], most: int) -> None:
+    """Read the rest of a body, up to about `most` bytes."""
     size = 0
     async for chunk in stream:
         size += len(chunk)
-        if size > max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES):
+        if size > most:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk_runtime.errors import DltkError, RequestError
+from dltk_runtime.errors import BodyInvalid, DltkError, RequestError
 
 
 class TokenMissing(DltkError):
@@ -33,6 +33,15 @@ class AddressInvalid(DltkError):
     """The server cannot listen on its address."""
 
     exit_code = 69
+
+
+class MetaTooLarge(BodyInvalid):
+    """`meta` has more bytes, values or levels than any search sends."""
+
+    http_status = 413
+
+    def __init__(self, bound: str) -> None:
+        super().__init__(f"'meta' may have {bound}, and this one has more. Remove parameters or fields of the search.")
 
 
 class Unauthorized(RequestError):

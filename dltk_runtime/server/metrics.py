@@ -39,6 +39,12 @@ class Metrics:
             "dltk_requests", "Requests answered", ["route", "algorithm", "outcome"], registry=self._registry
         )
         self._rows = Counter("dltk_rows", "Rows received", ["route", "algorithm"], registry=self._registry)
+        self._damaged = Counter(
+            "dltk_damaged",
+            "Requests for a model with damaged files: answered by another version, or refused",
+            ["algorithm", "outcome"],
+            registry=self._registry,
+        )
         self._seconds = Histogram(
             "dltk_request_seconds", "Whole requests", ["route"], buckets=BUCKETS_SECONDS, registry=self._registry
         )
@@ -65,6 +71,8 @@ class Metrics:
         requests.inc()
         rows.inc(facts.rows or 0)
         whole.observe(seconds)
+        if facts.damage is not None:
+            self._damaged.labels(facts.algorithm or "", outcome).inc()
         for phase, spent in facts.phases.items():
             for each in self._of_step(call.route, known, phase):
                 each.observe(spent)

@@ -17,11 +17,19 @@ from dltk_runtime.errors import APPLY_DONE, NOT_APPLIED, NOT_FITTED, BodyInvalid
 from dltk_runtime.fit.queue import Submitted
 from dltk_runtime.fit.train import Trained
 from dltk_runtime.payload import Payload
+from dltk_runtime.server.errors import MetaTooLarge
 from dltk_runtime.service.stage import Staged
 from dltk_runtime.service.status import Status
+from dltk_runtime.units import MIB
 
 OPENINGS = {"/fit": NOT_FITTED, "/apply": NOT_APPLIED}  # of errors that have none of their own
 TEXT_REQUIRED = "'data' must be a text: the rows as CSV."
+
+MAX_META_BYTES = 16 * MIB  # of `meta`, with all that comes behind the rows
+MAX_META_VALUES = 1_000_000  # in `meta`: names of fields, mostly
+MAX_META_CONTAINERS = 10_000  # objects and lists in `meta`, which garbage collection walks; Splunk sends about ten
+MIN_HEAVY_BYTES = 1 * MIB  # of a body, from which on it is decoded in a thread
+MAX_LIGHT_CONTAINERS = 1000  # beyond which it is, too
 
 Pieces = list[bytes | memoryview]
 Answer = Applied | Trained | Submitted | Staged | Status
@@ -29,13 +37,31 @@ Answer = Applied | Trained | Submitted | Staged | Status
 
 class _Body(msgspec.Struct):
     data: msgspec.Raw
-    meta: Meta
+    meta: msgspec.Raw
 
 
 _body = msgspec.json.Decoder(_Body)
+_meta = msgspec.json.Decoder(Meta)
 
 
 # ---------------------------------------------------------------- requests
+
+
+def is_heavy(body: bytes | bytearray) -> bool:
+    """Return whether a body takes long to decode, so that the event loop should not do it."""
+    if len(body) >= MIN_HEAVY_BYTES:
+        return True
+    return len(body) > MAX_LIGHT_CONTAINERS and _containers(body) > MAX_LIGHT_CONTAINERS
+
+
+def check_size(meta: bytes | bytearray) -> None:
+    """Refuse a `meta`, or what is behind the rows, that has too many bytes.
+
+    Raises:
+        MetaTooLarge: it has.
+    """
+    if len(meta) > MAX_META_BYTES:
+        raise MetaTooLarge(f"{MAX_META_BYTES:,} bytes")
 
 
 def decode(body: bytes | bytearray) -> Request:
@@ -52,16 +78,42 @@ def _parse(body: bytes | bytearray) -> tuple[memoryview, Meta]:
     """Return `data` as the JSON string literal that it is in the body, not copied, and `meta`."""
     try:
         parsed = _body.decode(body)
+        _check(parsed.meta)
+        meta = _meta.decode(parsed.meta)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _parse_leniently(body)
     data = memoryview(parsed.data)
     if data[0] != ord('"'):
         raise BodyInvalid(TEXT_REQUIRED)
-    return data, parsed.meta
+    return data, meta
+
+
+def _check(meta: bytes | bytearray | msgspec.Raw) -> None:
+    """Refuse a `meta` that would become too many objects, before any of them is made.
+
+    Raises:
+        MetaTooLarge: naming the bound.
+    """
+    text = bytes(meta)
+    check_size(text)
+    if _containers(text) > MAX_META_CONTAINERS:
+        raise MetaTooLarge(f"{MAX_META_CONTAINERS:,} objects and lists")
+    if text.count(b",") > MAX_META_VALUES:
+        raise MetaTooLarge(f"{MAX_META_VALUES:,} values")
+
+
+def _containers(text: bytes | bytearray) -> int:
+    """Return how many objects and lists a JSON text may have: those are counted, too, that are only text."""
+    return text.count(b"[") + text.count(b"{")
 
 
 def _parse_leniently(body: bytes | bytearray) -> tuple[memoryview, Meta]:
-    """Parse with Python's json, which accepts NaN, a byte order mark and lone surrogates."""
+    """Parse with Python's json, which accepts NaN, a byte order mark and lone surrogates.
+
+    Here `meta` cannot be told from the rows before all is parsed, so a large body is bounded as if it were one.
+    """
+    if len(body) >= MIN_HEAVY_BYTES:
+        _check(body)
     try:
         parsed = json.loads(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

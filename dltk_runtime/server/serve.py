@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import functools
 import ipaddress
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
 from dltk_runtime import logs, tls
 from dltk_runtime.renewal import Renewal
-from dltk_runtime.server import splunk_routes
+from dltk_runtime.server import splunk_routes, tokens
+from dltk_runtime.server.admission import Admission, Bounds
 from dltk_runtime.server.connection import Connection
 from dltk_runtime.server.errors import AddressInvalid, TokenMissing
+from dltk_runtime.server.listener import Listener, raise_descriptor_limit
 from dltk_runtime.service.service import Service, build
 from dltk_runtime.settings import Settings
 from dltk_runtime.units import MIB
@@ -58,6 +62,7 @@ def serve(settings: Settings) -> None:
     sock = _bind(settings)
     scheme, port = "https" if secure else "http", sock.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    admission = Admission(Bounds.of(settings, raise_descriptor_limit()))
     service = build(settings)
     config = uvicorn.Config(
         application(service),
@@ -72,14 +77,17 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=75,
     )
     renewal = _load_certificate(config, settings) if secure else None
-    _Server(config, f"{scheme}://{host}:{port}", service, renewal).run(sockets=[sock])
+    _Server(config, f"{scheme}://{host}:{port}", service, renewal, admission).run(sockets=[sock])
 
 
 class _Server(uvicorn.Server):
     """uvicorn that reports on stdout when it is ready, and exits with 0 after SIGTERM or SIGINT."""
 
-    def __init__(self, config: uvicorn.Config, url: str, service: Service, renewal: Renewal | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, url: str, service: Service, renewal: Renewal | None, admission: Admission
+    ) -> None:
         super().__init__(config)
+        self._admission = admission
         self._renewal = renewal
         self._renewing: asyncio.Task[None] | None = None
         self._url = url
@@ -87,13 +95,26 @@ class _Server(uvicorn.Server):
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup([])  # nothing to listen on: `Listener` does
+        self.servers = [self._listener(sock) for sock in sockets or []] if self.started else []
         if self.started and self._renewal:
             self._renewing = asyncio.create_task(self._renewal.run())  # ends with the loop
         if self.started:
             sys.stdout.write(f"listening on {self._url}\n")
             sys.stdout.flush()
             logs.event("ready", url=self._url)
+
+    def _listener(self, sock: socket.socket) -> Any:
+        """Accept connections on `sock`; what is returned can be closed as uvicorn closes an `asyncio.Server`."""
+        make = functools.partial(
+            Connection,
+            admission=self._admission,
+            is_accepted=functools.partial(tokens.are_accepted, tokens=tokens.accepted_by(self._service.settings)),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        return Listener(sock, self.config.ssl, make, self._admission)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -29,7 +29,7 @@ from dltk_runtime.errors import DltkError, cut
 from dltk_runtime.server import body, metrics, protocol, tracing, v1_routes
 from dltk_runtime.server.errors import Unauthorized
 from dltk_runtime.server.protocol import Answer, Pieces
-from dltk_runtime.server.tokens import token_matches
+from dltk_runtime.server.tokens import only_header, token_matches
 from dltk_runtime.service.service import Service
 
 OUTCOME_GONE = "the client hung up"
@@ -97,6 +97,8 @@ class _Api:
         raise HTTPException(410, "The route /compute was retired in DSDL 5.2.4.1; use fit and apply.")
 
     async def ready(self, _: Request) -> Response:
+        if not await asyncio.to_thread(self._service.store.present):
+            return JSONResponse({"status": "the volume with the models is gone"}, 503)
         ready = self._service.ready
         return JSONResponse({"status": "ok" if ready else "loading models"}, 200 if ready else 503)
 
@@ -116,14 +118,14 @@ class _Api:
     async def refuse(self, request: Request, error: Exception) -> Response:
         """Answer what was raised before any body was read, once the body is read; log it, without its headers."""
         refusal = error if isinstance(error, HTTPException) else HTTPException(500)
-        await body.discard(request, self._settings.max_body)
+        await body.discard(request)
         client = request.client.host if request.client else None
         fields = {"method": request.method, "path": request.url.path, "status": refusal.status_code, "client": client}
         logs.event("refused", logging.WARNING, **fields)
         return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
 
     def _check_token(self, request: Request) -> None:
-        if not token_matches(request.headers.get("authorization", ""), self._settings.api_token):
+        if not token_matches(only_header(request.headers.getlist("authorization")), self._settings.api_token):
             raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
 
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
@@ -190,7 +192,7 @@ async def _unless_gone(request: Request, call: Call, running: Awaitable[Result],
 
 def _log(call: Call, outcome: str, seconds: float) -> None:
     phases = {phase: round(spent, 6) for phase, spent in call.facts.phases.items()}
-    level = logging.INFO if outcome == "success" else logging.WARNING
+    level = logging.INFO if outcome == "success" and call.facts.damage is None else logging.WARNING
     facts = call.facts.known()
     logs.event(call.route, level, request=call.id, outcome=outcome, seconds=round(seconds, 6), phases=phases, **facts)
 

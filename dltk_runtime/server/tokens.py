@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
+
+from dltk_runtime.settings import Settings
 
 SCHEMES = ("", "Bearer ", "Splunk ")
 
@@ -15,3 +18,21 @@ def token_matches(header: str, token: str) -> bool:
     given = header.encode("utf-8", "surrogatepass")
     matches = [hmac.compare_digest(given, (scheme + token).encode()) for scheme in SCHEMES]
     return bool(token) and any(matches)
+
+
+def accepted_by(settings: Settings) -> tuple[str, ...]:
+    """Return the tokens with which a client may call at least some route."""
+    return tuple(token for token in (settings.api_token, settings.admin_token) if token)
+
+
+def are_accepted(headers: Iterable[tuple[bytes, bytes]], tokens: Iterable[str]) -> bool:
+    """Return whether the headers of a request, in lower case, carry one of `tokens`."""
+    header = only_header(value.decode("latin-1") for name, value in headers if name == b"authorization")
+    matches = [token_matches(header, token) for token in tokens]
+    return any(matches)
+
+
+def only_header(values: Iterable[str]) -> str:
+    """Return the one Authorization header of a request; nothing if there are several, of which none may count."""
+    found = list(values)
+    return found[0] if len(found) == 1 else ""

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dltk_runtime import __version__
-from dltk_runtime.errors import DltkError
+from dltk_runtime.errors import DltkError, StoreDamaged
 from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.notebook import algorithm
@@ -25,8 +25,9 @@ from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
 from dltk_runtime.server.openapi import Operation
-from dltk_runtime.server.tokens import token_matches
+from dltk_runtime.server.tokens import only_header, token_matches
 from dltk_runtime.service.service import Service
+from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.store import ModelName, Version
 from dltk_runtime.store.view import ModelList, ModelView, VersionView
 
@@ -82,7 +83,7 @@ class Api:
     def _check_token(self, request: Request, changes: bool) -> None:
         admin = self._settings.admin_token
         token = admin if changes and admin else self._settings.api_token
-        header = request.headers.get("authorization", "")
+        header = only_header(request.headers.getlist("authorization"))
         if not (token_matches(header, token) or (admin and token_matches(header, admin))):
             wanted = "DLTK_ADMIN_TOKEN" if changes and admin else "api_token"
             raise HTTPException(401, f"This needs the container's {wanted}.", headers={"WWW-Authenticate": "Bearer"})
@@ -137,7 +138,8 @@ class Api:
 
     async def models(self, _: Request) -> ModelList:
         names = await asyncio.to_thread(self._service.store.models)
-        return ModelList([await asyncio.to_thread(self._model, name) for name in names])
+        views = [await asyncio.to_thread(self._model_if_any, name) for name in names]
+        return ModelList([each for each in views if each is not None])
 
     async def model(self, request: Request) -> ModelView:
         return await asyncio.to_thread(self._model, _name(request))
@@ -160,11 +162,21 @@ class Api:
 
     def _model(self, name: ModelName) -> ModelView:
         store = self._service.store
-        versions = store.versions(name)
-        if not versions:
-            store.get(name, store.serving(name).number)  # raises, and names what is there instead
-        current = store.serving(name).number
-        return ModelView(name.algorithm, name.model, current, [_version_view(each) for each in versions])
+        versions: list[VersionView] = []
+        try:
+            versions = [view for each in store.versions(name) if (view := _version_view(each))]
+            if not versions:
+                store.get(name, store.serving_or_0(name).number)  # raises, and names what is there instead
+            serving = store.choose(name)
+        except StoreDamaged as error:
+            return ModelView(name.algorithm, name.model, None, versions, error.sentence)
+        return ModelView(name.algorithm, name.model, serving.version.number, versions, serving.problem)
+
+    def _model_if_any(self, name: ModelName) -> ModelView | None:
+        try:
+            return self._model(name)
+        except VersionUnknown:  # deleted since it was listed
+            return None
 
     # ------------------------------------------------------------ algorithms
 
@@ -194,8 +206,14 @@ def _job_view(record: JobRecord, others: Sequence[JobRecord]) -> JobView:
     return JobView.of(record, place)
 
 
-def _version_view(version: Version) -> VersionView:
-    manifest = version.manifest()
+def _version_view(version: Version) -> VersionView | None:
+    """Return the view; None when the version was removed meanwhile."""
+    try:
+        manifest = version.manifest()
+    except VersionUnknown:
+        return None
+    except StoreDamaged as error:
+        return VersionView(version.number, None, 0, {}, "", [], error.sentence)
     return VersionView(version.number, manifest.time, manifest.rows, manifest.metrics, manifest.job, manifest.notices)
 
 

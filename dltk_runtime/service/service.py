@@ -74,6 +74,7 @@ class Service:
         paths = self.settings.paths
         for folder in (paths.models, paths.graphics, paths.jobs, paths.staged):
             folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(self.store.attach)
         await asyncio.to_thread(self.store.sweep)
         self.drift.recall(await asyncio.to_thread(self.drift_files.read))
         await self.reporter.start()
@@ -130,6 +131,7 @@ class Service:
         """
         if status.asked(request):  # a search makes the stub of `dltk_status` by a fit
             return await self._report_status(call)
+        await asyncio.to_thread(self.store.check_presence)
         if request.staging:
             return await self.staging.stage(request, call)
         return await self.fitting.fit(request, call)

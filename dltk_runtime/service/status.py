@@ -89,7 +89,11 @@ class StatusReport:
 
     def _model(self, name: ModelName) -> Row:
         row: Row = {"kind": "model", "algorithm": name.algorithm, "model": name.model}
-        version = self.store.serving(name)
+        try:
+            serving = self.store.choose(name)
+        except DltkError as error:
+            return row | {"state": "damaged", "message": error.sentence}
+        version = serving.version
         level = self.drift.highest(version.id)
         row |= {"drift": f"{level.index:.4g}" if level else "", "feature": level.feature if level else ""}
         row |= {"version": version.number, "state": "current" if version.number else "files of an old volume"}
@@ -104,7 +108,7 @@ class StatusReport:
             "time": _time(manifest.time),
             "rows": manifest.rows,
             "metrics": _metrics(manifest.metrics),
-            "message": "; ".join(manifest.notices),
+            "message": "; ".join([serving.problem, *manifest.notices] if serving.problem else manifest.notices),
         }
 
 

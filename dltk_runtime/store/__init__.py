@@ -5,10 +5,12 @@
     fit/train ──> ModelStore.reserve ──> Reservation.commit ──> ModelStore.promote
     apply     ──> ModelStore.serving ──> Version.location   ──> a worker loads the files
 
-* ``store``       `ModelStore`, the rules: which version serves, which may be removed
+* ``store``       `ModelStore`, the rules: what is promoted, which versions may be removed
+* ``reader``      `ModelReader`, its half that reads: which version serves, what is damaged
 * ``interface``   the protocols `Store`, `Version`, `Reservation`; `Location`
 * ``file_store``  `FileStore`, the implementation by files; its parts:
-  ``layout`` (paths and names), ``version``, ``lifecycle`` (reserve, commit, remove)
+  ``layout`` (paths and names), ``version``, ``lifecycle`` (reserve, commit, remove),
+  ``history`` (which versions were promoted)
 * ``manifest``    what a version states about itself
 * ``export``, ``view``, ``errors``
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dltk_runtime.errors import StoreError
+from dltk_runtime.errors import StoreDamaged, StoreError
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.interface import Version
 
@@ -42,6 +42,40 @@ class NoEarlierVersion(VersionUnknown):
         super().__init__(
             f"{name} has nothing before version {current} to go back to in {where}. "
             f"See its versions with 'dltk models show {name.algorithm} {name.model}'."
+        )
+
+
+class HomeVanished(StoreError):
+    """The folder of models is gone, or another one is in its place."""
+
+    http_status = 503
+    opening = ""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The models that this server started with are gone: the volume of DLTK_HOME is no longer there, or "
+            "another one is in its place. Check that it is mounted; the server goes on when it is back."
+        )
+
+
+class NoneWhole(StoreDamaged):
+    """No version can serve: each that was promoted is damaged."""
+
+    def __init__(self, name: ModelName, where: str, problem: str) -> None:
+        super().__init__(
+            f"No version of {name} can be used: {problem.rstrip('.')}; and no other version in {where} is whole and "
+            f"known to have been promoted. See 'dltk models show {name.algorithm} {name.model}', make a version "
+            "current with 'dltk models promote', restore the files, or fit again."
+        )
+
+
+class NonePromoted(VersionUnknown):
+    """Versions were committed, and none was promoted."""
+
+    def __init__(self, name: ModelName, where: str, committed: Sequence[int]) -> None:
+        super().__init__(
+            f"No version of {name} was promoted: committed versions in {where}: {', '.join(map(str, committed))}. "
+            f"Make one current with 'dltk models promote {name.algorithm} {name.model} {committed[-1]}', or fit again."
         )
 
 

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import functools
+import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.errors import StoreError
+from dltk_runtime.errors import StoreDamaged, StoreError
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import layout, lifecycle
-from dltk_runtime.store.layout import CURRENT, MANIFEST
+from dltk_runtime.store import history, layout, lifecycle
+from dltk_runtime.store.errors import HomeVanished
+from dltk_runtime.store.history import Promotion
+from dltk_runtime.store.layout import CURRENT, MANIFEST, PROMOTED
 from dltk_runtime.store.lifecycle import FileReservation
 from dltk_runtime.store.version import FileVersion
 
 
 class FileStore:
-    """Implements `interface.Store` below ``app/model/data/versions`` of a home; has no state."""
+    """Implements `interface.Store` below ``app/model/data/versions`` of a home.
+
+    It remembers the identity of the store that it was attached to, and for each model a number
+    that is known to be promoted.
+    """
 
     def __init__(self, paths: Paths) -> None:
         self._models = paths.models
         self._versions = paths.versions
+        self._identity = b""
+        self._known: dict[ModelName, int] = {}
+
+    def attach(self) -> None:
+        path = self._versions / layout.IDENTITY
+        with suppress(OSError):  # a disk that cannot be written is reported by what must be written
+            self._versions.mkdir(parents=True, exist_ok=True)
+            atomic.create(path, secrets.token_hex(16).encode() + b"\n")
+            self._identity = atomic.read_short(path)
+
+    def present(self) -> bool:
+        with suppress(OSError):
+            return not self._identity or atomic.read_short(self._versions / layout.IDENTITY) == self._identity
+        return False
 
     def where(self, name: ModelName) -> str:
         return str(self.folder(name))
@@ -42,6 +64,24 @@ class FileStore:
     def current(self, name: ModelName) -> int | None:
         return layout.current_number(self._versions, name)
 
+    def promotions(self, name: ModelName) -> list[Promotion]:
+        return history.read(self._history(name))
+
+    def was_promoted(self, version_id: VersionId) -> bool:
+        name, number = version_id.name, version_id.number
+        if self._known.get(name) == number:  # a promotion is never taken back
+            return True
+        found = self.promotions(name)
+        if found and all(each.version != number for each in found):
+            return False
+        self._known[name] = number
+        return True
+
+    def problems(self, name: ModelName) -> list[str]:
+        path = self._history(name)
+        bad = history.bad_lines(path)
+        return [f"{path} has {bad} damaged or torn lines; the promotions in them are not known."] if bad else []
+
     def legacy_time(self, name: ModelName) -> float | None:
         return layout.legacy_time(self._models, name)
 
@@ -49,6 +89,8 @@ class FileStore:
 
     def reserve(self, name: ModelName) -> FileReservation:
         folder = self.folder(name)
+        if not self.present():
+            raise HomeVanished
         try:
             number = lifecycle.reserve(folder)
         except OSError as error:
@@ -56,28 +98,29 @@ class FileStore:
         return FileReservation(self.version(VersionId(name, number)))
 
     def promote(self, version_id: VersionId) -> None:
-        version = self.version(version_id)
+        version, name = self.version(version_id), version_id.name
         _verify(version)
-        before = self.current(version_id.name)
-        self.point(version_id.name, version_id.number)
+        before = self._readable_current(name)
+        self._record(name, version_id.number, before)
         # `remove` hides a version, then reads `current`; here the order is reversed. So the later
         # of the two sees what the other did, and `current` never names a removed version.
         try:
+            self.point(name, version_id.number)
             _verify(version)
         except StoreError:
-            if before is not None:
-                self.point(version_id.name, before)
+            self._take_back(version_id, before)
             raise
+        self._align(name)
         version.decide()
 
     def keep_back(self, version_id: VersionId, fallback: int) -> None:
-        path = self.folder(version_id.name) / CURRENT
+        name = version_id.name
+        path = self.folder(name) / CURRENT
         try:
-            created = atomic.create(path, b"%d\n" % fallback)
+            if not self._ever_promoted(name) and atomic.create(path, b"%d\n" % fallback):
+                history.append(self._history(name), fallback)
         except OSError as error:
-            raise atomic.not_stored(f"The current version of {version_id.name}", path, error) from error
-        if not created and self.current(version_id.name) is None:  # a kill left it empty
-            self.point(version_id.name, fallback)
+            raise atomic.not_stored(f"The current version of {name}", path, error) from error
         self.version(version_id).decide()
 
     def note(self, version_id: VersionId, notice: str) -> None:
@@ -91,13 +134,13 @@ class FileStore:
 
     def remove(self, version_id: VersionId) -> bool:
         version = self.version(version_id)
-        if version.is_undecided():
+        if version.is_undecided() or self._is_kept(version_id):
             return False
         try:
             hidden = lifecycle.hide(version.folder)
         except OSError:  # another replica prunes too
             return False
-        if self.current(version_id.name) == version_id.number:
+        if self._is_kept(version_id):  # promoted meanwhile
             hidden.rename(version.folder)
             return False
         lifecycle.discard(hidden)
@@ -105,7 +148,10 @@ class FileStore:
 
     def delete(self, name: ModelName) -> None:
         folder = self.folder(name)
+        self._known.pop(name, None)
         try:
+            # The history first: a removal that is cut short then leaves no version that serves.
+            self._history(name).unlink(missing_ok=True)
             (folder / CURRENT).unlink(missing_ok=True)
             for number in self.committed(name):
                 lifecycle.discard(lifecycle.hide(folder / str(number)))
@@ -113,8 +159,72 @@ class FileStore:
             raise atomic.not_stored(f"The removal of {name}", folder, error) from error
 
     def sweep(self, older_than: float) -> list[str]:
-        folders = [self.folder(name) for name in list(self.names())]
-        return [str(path) for folder in folders for path in lifecycle.sweep(folder, older_than)]
+        return [path for name in list(self.names()) for path in self._sweep(name, older_than)]
+
+    def _sweep(self, name: ModelName, older_than: float) -> list[str]:
+        with suppress(OSError, StoreDamaged):  # what cannot be read is not left over
+            promoted = {each.version for each in self.promotions(name)} | {self.current(name) or 0}
+            return [str(path) for path in lifecycle.sweep(self.folder(name), older_than, promoted)]
+        return []
+
+    # ------------------------------------------------------------ promotions
+
+    def _history(self, name: ModelName) -> Path:
+        return self.folder(name) / PROMOTED
+
+    def _readable_current(self, name: ModelName) -> int | None:
+        with suppress(StoreDamaged):
+            return self.current(name)
+        return None
+
+    def _ever_promoted(self, name: ModelName) -> bool:
+        with suppress(StoreDamaged):
+            return bool(self.promotions(name))
+        return True
+
+    def _is_kept(self, version_id: VersionId) -> bool:
+        """Return whether a version is current or was so before; if that cannot be read, all are kept."""
+        with suppress(StoreDamaged):
+            current = self.current(version_id.name)
+            before = history.before(self.promotions(version_id.name), current)
+            return version_id.number in {current, *before[:1]}
+        return True
+
+    def _record(self, name: ModelName, number: int, before: int | None) -> None:
+        """Add the promotion of `number`; the first one also that of `before`, which none recorded.
+
+        Raises:
+            StoreDamaged, NotStored: it cannot be read or written.
+        """
+        promotions = self.promotions(name)
+        if not promotions and before is None and self.legacy_time(name) is not None:
+            before = 0
+        path = self._history(name)
+        try:
+            if not promotions and before is not None:
+                history.append(path, before, found=True)
+            if not promotions or promotions[-1].version != number:
+                history.append(path, number)
+        except OSError as error:
+            raise atomic.not_stored(f"The promotion of {name} version {number}", path, error) from error
+
+    def _take_back(self, version_id: VersionId, before: int | None) -> None:
+        """Set `current` and the end of the history back to `before`, as far as that is possible."""
+        name = version_id.name
+        with suppress(OSError, StoreError):
+            mine = self._readable_current(name) == version_id.number
+            if mine and before is None:
+                (self.folder(name) / CURRENT).unlink()
+            elif before is not None:
+                if mine:
+                    self.point(name, before)
+                history.append(self._history(name), before)
+
+    def _align(self, name: ModelName) -> None:
+        """Let the history end with the current version, whichever of several promotions was last."""
+        with suppress(OSError, StoreDamaged):
+            while (number := self.current(name)) is not None and self.promotions(name)[-1].version != number:
+                history.append(self._history(name), number)
 
     # ------------------------------------------------------------ files
 

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.store.history import Promotion
 from dltk_runtime.store.manifest import Facts, Manifest
 
 
@@ -137,6 +138,12 @@ class Store(Protocol):
     def where(self, name: ModelName) -> str:
         """Return the place of a model's versions as text for people."""
 
+    def attach(self) -> None:
+        """Remember which store this is, so that `present` and `reserve` notice another one. Never raises."""
+
+    def present(self) -> bool:
+        """Return whether the store that this was attached to is still there."""
+
     # ------------------------------------------------------------ read
 
     def names(self, model: str | None = None) -> Iterable[ModelName]:
@@ -146,20 +153,42 @@ class Store(Protocol):
         """
 
     def committed(self, name: ModelName) -> list[int]:
-        """Return the numbers of the committed versions, ascending.
+        """Return the numbers of the committed versions, ascending; also of damaged ones.
 
         Includes every commit that returned before the call.
+
+        Raises:
+            StoreDamaged: the place of the model cannot be read.
         """
 
     def version(self, version_id: VersionId) -> Version:
         """Return a handle for the version, whether it exists or not. Reads nothing."""
 
     def current(self, name: ModelName) -> int | None:
-        """Return the number in the pointer; None when it has none. Called before every apply.
+        """Return the number in the pointer; None when there is no pointer. Called before every apply.
 
         Raises:
-            StoreDamaged: the pointer cannot be read.
+            StoreDamaged: the pointer cannot be read, or holds no number.
         """
+
+    def promotions(self, name: ModelName) -> list[Promotion]:
+        """Return every promotion, oldest first; empty for a model of runtime 0.1.0, which recorded none.
+
+        Raises:
+            StoreDamaged: they cannot be read.
+        """
+
+    def was_promoted(self, version_id: VersionId) -> bool:
+        """Return whether the version was ever promoted. Called before every apply: cheap once it is true.
+
+        True for any version of a model without recorded promotions.
+
+        Raises:
+            StoreDamaged: the promotions cannot be read.
+        """
+
+    def problems(self, name: ModelName) -> list[str]:
+        """Return a sentence for each part of the model that is damaged, beside versions and pointer."""
 
     def legacy_time(self, name: ModelName) -> float | None:
         """Return when the model's files of an old volume changed last; None without any.
@@ -176,11 +205,12 @@ class Store(Protocol):
         The numbers of versions that were removed are not given out again.
 
         Raises:
+            HomeVanished: the store is not the one that this was attached to.
             NotStored: it cannot be written.
         """
 
     def promote(self, version_id: VersionId) -> None:
-        """Set the pointer to this number. Of several calls at once, one is the last and wins.
+        """Record the promotion, then set the pointer to this number. Of several calls at once, the last one wins.
 
         On return the version is complete, also if another process removes it at the same time:
         either that removal is undone, or this call raises and sets the pointer back to the number
@@ -194,7 +224,8 @@ class Store(Protocol):
     def keep_back(self, version_id: VersionId, fallback: int) -> None:
         """Record that the fit of this version does not promote it.
 
-        A pointer without a number is set to `fallback`; of several calls at once, one sets it.
+        If nothing was ever promoted, the pointer is set to `fallback`; of several calls at once,
+        one sets it. A damaged pointer is left as it is.
 
         Raises:
             NotStored: the pointer cannot be written.
@@ -212,11 +243,12 @@ class Store(Protocol):
     def remove(self, version_id: VersionId) -> bool:
         """Remove a version, in one step for readers; return whether this call removed it.
 
-        One that is current or undecided stays.
+        One that is current, was current before, or is undecided stays; and every one while that
+        cannot be read.
         """
 
     def delete(self, name: ModelName) -> None:
-        """Remove the pointer, then every committed version. Files of an old volume stay.
+        """Remove the promotions and the pointer, then every committed version. Files of an old volume stay.
 
         Raises:
             NotStored: something cannot be removed.

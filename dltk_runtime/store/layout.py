@@ -3,8 +3,10 @@
 ::
 
     umap_default.json       of an old volume: what a DSDL container saved; version 0
+    versions/.store         the identity of this store: it shows whether the volume is still there
     versions/umap/default/
         current             "3": the version that apply uses
+        promoted            the promotions, one line each: `history`
         reserved-7          the highest number given out; it stays, so that no number is used twice
         3/                  a version: complete, since its manifest exists
             umap_default.json   what the notebook's save wrote
@@ -32,7 +34,9 @@ from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
 
+IDENTITY = ".store"
 CURRENT = "current"
+PROMOTED = "promoted"
 MANIFEST = "version.json"
 CODE = "code.json"
 DESCRIPTION = "summary.json"
@@ -66,10 +70,10 @@ def current_file(versions: Path, name: ModelName) -> Path:
 
 
 def current_number(versions: Path, name: ModelName) -> int | None:
-    """Return the number in the file `current`; None when it is missing or holds no number.
+    """Return the number in the file `current`; None when there is no such file.
 
     Raises:
-        StoreDamaged: the file exists and cannot be read.
+        StoreDamaged: it cannot be read, or holds no number.
     """
     path = current_file(versions, name)
     try:
@@ -78,7 +82,9 @@ def current_number(versions: Path, name: ModelName) -> int | None:
         return None
     except OSError as error:
         raise StoreDamaged(f"{path} cannot be read: {error.strerror}. Check the volume and its permissions.") from error
-    return int(text) if text.isdigit() and len(text) <= MAX_NUMBER_DIGITS else None
+    if not text.isdigit() or len(text) > MAX_NUMBER_DIGITS:
+        raise StoreDamaged(f"{path} is damaged: it holds no version number.")
+    return int(text)
 
 
 # ------------------------------------------------------------ entries of folders
@@ -87,17 +93,47 @@ def current_number(versions: Path, name: ModelName) -> int | None:
 def names(versions: Path, model: str | None = None) -> Iterator[ModelName]:
     """Yield the models that have a folder, sorted; only those called `model`, if given."""
     for algorithm in _folders(versions):
-        for folder in _folders(algorithm) if model is None else [algorithm / model]:
+        for folder in _folders(f"{versions}/{algorithm}") if model is None else [model]:
             with suppress(NameInvalid):  # lost+found and other folders that are not ours
-                if folder.is_dir():
-                    yield ModelName(algorithm.name, folder.name)
+                if model is None or os.path.isdir(f"{versions}/{algorithm}/{folder}"):  # noqa: PTH112 - as below
+                    yield ModelName(algorithm, folder)
 
 
 def committed(folder: Path) -> list[int]:
-    """Return the numbers of the complete versions in a model's folder, ascending."""
-    numbers = sorted(int(name) for name in atomic.names_in(folder) if _NUMBER.fullmatch(name))
+    """Return the numbers of the committed versions in a model's folder, ascending.
+
+    One whose folder cannot be read counts: it is damaged, not absent.
+
+    Raises:
+        StoreDamaged: the model's folder cannot be read.
+    """
+    numbers = sorted(int(name) for name in listed(folder) if _NUMBER.fullmatch(name))
     # Without a Path for each: /metrics counts thousands.
-    return [number for number in numbers if os.path.exists(f"{folder}/{number}/{MANIFEST}")]  # noqa: PTH110
+    return [number for number in numbers if _may_exist(f"{folder}/{number}/{MANIFEST}")]
+
+
+def listed(folder: Path) -> list[str]:
+    """Return the names of a folder's entries; none when it does not exist.
+
+    Raises:
+        StoreDamaged: it cannot be read.
+    """
+    try:
+        return atomic.names_in(folder)
+    except OSError as error:
+        raise StoreDamaged(
+            f"{folder} cannot be read: {error.strerror}. Check the volume and its permissions."
+        ) from error
+
+
+def _may_exist(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116 - as above
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def highest(folder: Path) -> int:
@@ -111,8 +147,17 @@ def number_in(entry: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+def _folders(folder: Path | str) -> list[str]:
+    """Return the names of the folders in a folder, sorted; none when it cannot be read."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if _is_folder(entry))
+    return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):
+        return entry.is_dir()
+    return False
 
 
 # ------------------------------------------------------------ an old volume
@@ -125,9 +170,9 @@ def legacy_time(models: Path, name: ModelName) -> float | None:
     ``umap_a_b.json`` is taken for a file of the model ``a_b``.
     """
     times = []
-    for entry in atomic.names_in(models):
+    for entry in listed(models):
         if _belongs_to(entry, name.legacy):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 times.append((models / entry).lstat().st_mtime)
     return max(times, default=None)
 

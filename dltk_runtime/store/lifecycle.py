@@ -6,9 +6,11 @@ Their order keeps the store valid at every moment: for readers, for other replic
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +22,7 @@ from dltk_runtime.store.layout import (
     CODE,
     DESCRIPTION,
     MANIFEST,
+    MAX_NUMBER_DIGITS,
     REMOVED_PREFIX,
     RESERVED_PREFIX,
     UNDECIDED,
@@ -35,6 +38,9 @@ from dltk_runtime.store.version import FileVersion
 def reserve(folder: Path) -> int:
     """Reserve the next number in the model's `folder` and make its folder.
 
+    Raises:
+        OSError: it cannot be written, or has an entry with the highest number.
+
     Safe among processes and replicas: the mark of the highest number given out is never removed.
     So only a process that looked at the folder before, and continues late, can make a number
     again that was used; it then sees a higher mark.
@@ -42,6 +48,8 @@ def reserve(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     while True:
         number = highest(folder) + 1
+        if number >= 10**MAX_NUMBER_DIGITS:
+            raise OSError(errno.EOVERFLOW, f"an entry there has the highest possible number, {number - 1}: rename it")
         mark = folder / f"{RESERVED_PREFIX}{number}"
         try:
             mark.touch(exist_ok=False)
@@ -97,8 +105,8 @@ class FileReservation:
         return self._version
 
     def _write(self, facts: Facts, code: bytes, description: bytes) -> None:
-        (self.folder / CODE).write_bytes(code)
-        (self.folder / DESCRIPTION).write_bytes(description)
+        atomic.write(self.folder / CODE, code, durable=False)  # synchronized below, with the notebook's files
+        atomic.write(self.folder / DESCRIPTION, description, durable=False)
         stored = [_stored(self.folder, path) for path in atomic.regular_files(self.folder)]
         (self.folder / UNDECIDED).touch()
         for parent, _, _ in os.walk(self.folder):
@@ -141,23 +149,27 @@ def discard(hidden: Path) -> None:
     shutil.rmtree(hidden, ignore_errors=True)
 
 
-def sweep(folder: Path, older_than: float) -> list[Path]:
+def sweep(folder: Path, older_than: float, promoted: Collection[int]) -> list[Path]:
     """Remove from a model's `folder` what killed processes left; return the paths removed.
 
     That is: half-removed versions, folders without a manifest, and temporary files. What has
-    changed within `older_than` seconds stays, since a fit may run in another replica.
+    changed within `older_than` seconds stays, since a fit may run in another replica. A folder
+    with the number of a `promoted` version has lost its manifest: it is damaged, and stays.
     """
     removed = []
-    for path in sorted(folder.iterdir()):
+    for name in sorted(atomic.names_in(folder)):
+        path = folder / name
         with suppress(OSError):  # another replica sweeps too
-            if _is_left_over(path) and _age_seconds(path) > older_than and _remove(path):
+            if _is_left_over(path, promoted) and _age_seconds(path) > older_than and _remove(path):
                 removed.append(path)
     return removed
 
 
-def _is_left_over(path: Path) -> bool:
-    unfinished = path.name.isdecimal() and not (path / MANIFEST).exists()
-    return unfinished or path.name.startswith(REMOVED_PREFIX) or path.name.endswith(atomic.TEMPORARY_SUFFIX)
+def _is_left_over(path: Path, promoted: Collection[int]) -> bool:
+    if path.name.startswith(REMOVED_PREFIX) or path.name.endswith(atomic.TEMPORARY_SUFFIX):
+        return True
+    number = number_in(path.name)
+    return path.name == str(number) and number not in promoted and not (path / MANIFEST).exists()
 
 
 def _age_seconds(path: Path) -> float:

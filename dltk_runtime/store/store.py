@@ -1,19 +1,20 @@
-"""The model store: which models exist, which version is current, which versions may be removed."""
+"""The model store: what may be written, and which versions may be removed. `reader` says which one serves."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from datetime import datetime
 from typing import Self
 
-from dltk_runtime.errors import NameInvalid, StoreDamaged
-from dltk_runtime.names import ModelName, VersionId, checked
+from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.errors import NoEarlierVersion, VersionMissing, VersionUnknown
+from dltk_runtime.store.errors import HomeVanished, NoEarlierVersion, VersionUnknown
 from dltk_runtime.store.file_store import FileStore
+from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Reservation, Store, Version
 from dltk_runtime.store.manifest import Facts, Manifest, SourceHash, StoredFile
+from dltk_runtime.store.reader import ModelReader, Serving
 from dltk_runtime.store.version import ABANDONED_SECONDS
 
 __all__ = [
@@ -22,17 +23,18 @@ __all__ = [
     "ModelName",
     "ModelStore",
     "Reservation",
+    "Serving",
     "SourceHash",
     "StoredFile",
     "Version",
 ]
 
 
-class ModelStore:
+class ModelStore(ModelReader):
     """The rules over a `Store`; has no state. `prune` leaves the `keep` newest of each model."""
 
     def __init__(self, store: Store, keep: int) -> None:
-        self._store = store
+        super().__init__(store)
         self._keep = keep
 
     @classmethod
@@ -40,68 +42,16 @@ class ModelStore:
         """Return the model store of a home."""
         return cls(FileStore(paths), keep)
 
-    # ------------------------------------------------------------ read
+    # ------------------------------------------------------------ the place
 
-    def current(self, name: ModelName) -> Version | None:
-        """Return the committed version that apply uses; None when that is version 0.
-
-        When no version was promoted, or the promoted one is not complete, the newest complete
-        version serves. Takes three system calls as a rule.
-        """
-        number = self._store.current(name)
-        if number == 0 and self.has_legacy(name):
-            return None
-        if number and _is_complete(version := self._version(name, number)):
-            return version
-        return self._newest(name)
-
-    def serving(self, name: ModelName) -> Version:
-        """Return the version that apply uses: the current one, else version 0."""
-        return self.current(name) or self._version(name, 0)
-
-    def versions(self, name: ModelName) -> list[Version]:
-        """Return the committed versions, oldest first."""
-        return [self._version(name, number) for number in self._store.committed(name)]
-
-    def get(self, name: ModelName, number: int) -> Version:
-        """Return that version; number 0 when there are files of an old volume.
+    def check_presence(self) -> None:
+        """Make sure that a fit does not write into a fresh store, in place of the one that is gone.
 
         Raises:
-            VersionMissing: there is none of that number.
+            HomeVanished: the store is not the one that this was attached to.
         """
-        version = self._version(name, number)
-        committed = self._store.committed(name)
-        if number in committed or (number == 0 and self.has_legacy(name)):
-            return version
-        raise VersionMissing(version, self._store.where(name), committed)
-
-    def models(self) -> list[ModelName]:
-        """Return the models with a committed version, in the order of their names."""
-        return sorted(name for name in self._store.names() if self._store.committed(name))
-
-    def counts(self) -> list[int]:
-        """Return how many versions each model has, in no order; fast for hundreds of models."""
-        return [number for name in self._store.names() if (number := len(self._store.committed(name)))]
-
-    def algorithm_of(self, model: str, algorithms: Iterable[str]) -> str | None:
-        """Return the algorithm that was fitted last under this model name; None if unknown.
-
-        Committed versions count first. Without any, the files of an old volume decide among
-        `algorithms`: those named ``<algorithm>_<model>…``.
-
-        Raises:
-            NameInvalid: `model` is not a valid model name.
-        """
-        checked("model", model)
-        fitted = [(time, name.algorithm) for name in self._store.names(model) if (time := self._fitted_at(name))]
-        if fitted:
-            return max(fitted)[1]
-        saved = [(at, each) for each in algorithms if (at := self._legacy_time(each, model)) is not None]
-        return max(saved)[1] if saved else None
-
-    def has_legacy(self, name: ModelName) -> bool:
-        """Return whether files or a folder of an old volume have the model's flat name."""
-        return self._store.legacy_time(name) is not None
+        if not self.present():
+            raise HomeVanished
 
     # ------------------------------------------------------------ write
 
@@ -134,15 +84,19 @@ class ModelStore:
             NotStored: it cannot be written.
         """
         self._store.keep_back(version.id, 0 if self.has_legacy(version.name) else version.number)
-        return self.serving(version.name).id == version.id
+        return self.serving_or_0(version.name).id == version.id
 
     def rollback(self, name: ModelName) -> Version:
         """Make the newest complete version before the current one current.
 
         That is version 0 when only files of an old volume are left.
 
+        Only versions that were promoted count; of those that runtime 0.1.0 made, all do, since it
+        did not record its promotions.
+
         Raises:
             NoEarlierVersion: there is none.
+            StoreDamaged: the promotions cannot be read, or every version is damaged.
             NotStored: it cannot be written.
         """
         now = self.serving(name).number
@@ -162,13 +116,17 @@ class ModelStore:
         self._store.note(version.id, notice)
 
     def prune(self, name: ModelName, in_use: Collection[int] = ()) -> list[int]:
-        """Remove all versions but the current one, the newest ones and those `in_use`.
+        """Remove all versions but the current one, the one before it, the newest ones and those `in_use`.
 
         Returns the numbers removed. A version stays for a day while its fit, here or in a
-        replica, has not decided on its promotion.
+        replica, has not decided on its promotion. Of a model whose current version cannot be
+        used, all stay.
         """
-        committed = self._store.committed(name)
-        kept = {*committed[-self._keep :], self.serving(name).number, *in_use}
+        try:
+            committed = self._store.committed(name)
+            kept = {*committed[-self._keep :], *self._needed(name), *in_use}
+        except StoreDamaged:
+            return []
         may_go = (number for number in committed if number not in kept)
         return [number for number in may_go if self._store.remove(VersionId(name, number))]
 
@@ -192,31 +150,28 @@ class ModelStore:
 
     # ------------------------------------------------------------ helpers
 
-    def _version(self, name: ModelName, number: int) -> Version:
-        return self._store.version(VersionId(name, number))
-
     def _before(self, name: ModelName, number: int) -> Iterator[Version]:
-        yield from (version for version in reversed(self.versions(name)) if version.number < number)
+        promotions = self._store.promotions(name)
+        known = {each.version for each in promotions}
+        unrecorded = promotions[0].version if promotions and promotions[0].found else 0 if promotions else number
+        for version in reversed(self.versions(name)):
+            if version.number < number and (version.number in known or version.number < unrecorded):
+                yield version
         if number > 0 and self.has_legacy(name):
             yield self._version(name, 0)
 
-    def _newest(self, name: ModelName) -> Version | None:
-        return next((version for version in reversed(self.versions(name)) if _is_complete(version)), None)
+    def _needed(self, name: ModelName) -> set[int]:
+        """Return the current version and all before it, down to the second one that is whole.
 
-    def _fitted_at(self, name: ModelName) -> datetime | None:
-        with suppress(VersionUnknown, StoreDamaged):  # removed since it was listed
-            return version.manifest().time if (version := self._newest(name)) else None
-        return None
-
-    def _legacy_time(self, algorithm: str, model: str) -> float | None:
-        with suppress(NameInvalid):  # an algorithm whose name no model can have
-            return self._store.legacy_time(ModelName(algorithm, model))
-        return None
-
-
-def _is_complete(version: Version) -> bool:
-    try:
-        version.manifest()
-    except (VersionUnknown, StoreDamaged):
-        return False
-    return True
+        Raises:
+            StoreDamaged: that cannot be read, or the current version is damaged.
+        """
+        current = self._store.current(name)
+        if (chosen := self.choose(name)).problem:
+            raise StoreDamaged(chosen.problem)
+        needed = {chosen.version.number} | ({current} if current else set())
+        for number in before(self._store.promotions(name), current):
+            needed.add(number)
+            if not self._problem(name, number, ()):
+                break
+        return needed

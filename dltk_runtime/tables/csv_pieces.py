@@ -7,8 +7,13 @@ types of a column in the pieces determine the type that pandas would infer:
 | types of a column in the pieces | its type |
 |---|---|
 | one of int64, float64, bool throughout | that one |
-| int64 here and float64 there, all integers exact as floats, no ``-0`` among them | float64 |
+| whole numbers here and float64 there, all exact as floats, no ``-0`` in the file | float64 |
 | anything else, a quote, an empty or a ragged line | the file is `Odd`: it has to be parsed as a whole |
+
+Whole numbers are int64, or float64 only because some are missing. pandas parses the latter as
+integers, unless there is a decimal point in the same chunk; so the text has to mean the same both ways.
+pandas treats the first bytes of a file, and bytes that end a cell or a line, in ways of their own.
+Rows therefore hold ASCII alone, no carriage return and no NUL, or the file is `Odd`, too.
 """
 
 from __future__ import annotations
@@ -39,7 +44,9 @@ MAX_EXACT_INTEGER = 2**53  # up to here a float64 holds every integer (IEEE 754)
 _PLAIN = (np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_))
 _INTEGER, _FLOAT, _ = _PLAIN
 _LINE_END = 10
-_MINUS_ZERO = re.compile(rb"-0+[\s,]")  # 0 among integers and -0.0 among floats
+_MINUS_ZERO = re.compile(rb"-0+(?:[\s,]|\Z)")  # 0 among integers and -0.0 among floats
+_FIRST_OF_ITS_KIND = b"9223372036854775808"  # negative: pandas' missing integer; positive: no int64
+_NOT_PLAIN = (b'"', b"\r", b"\0")  # a quoted cell may hold line ends; a lone \r is one; NUL ends a cell
 
 
 class Odd(Exception):
@@ -80,6 +87,8 @@ class Pieces:
         first = pd.read_csv(Bytes(begin[:end]))  # type: ignore[call-overload]
         if not all(dtype in _PLAIN for dtype in first.dtypes):
             raise Odd
+        if len(first) != bytes(begin[head:end]).count(b"\n"):
+            raise Odd  # the header is not the first line, or not the whole of it
         self._chunk = _rows_of_chunk(first.shape[1])
         self._step = _power_of_two(PIECE_BYTES * len(first) // end, self._chunk)
         self._text = text
@@ -181,13 +190,15 @@ class _Columns:
         Raises:
             Odd: their types do not match those of the columns.
         """
-        rows = self._rows + len(arrays[0])
+        rows, begin = self._rows + len(arrays[0]), self._end
         self._end = end
         if not self._arrays:
             self._arrays = [np.empty(max(expected, rows), array.dtype) for array in arrays]
         for place, array in enumerate(arrays):
             if array.dtype != self._arrays[place].dtype:
                 self._reconcile(place, array)
+            elif _may_be_integers(array):
+                self._check(begin, array)
             column = self._arrays[place]
             if len(column) < rows:  # the first rows were longer than the others
                 self._arrays[place] = column = _with_room(
@@ -212,14 +223,36 @@ class _Columns:
         column = self._arrays[place]
         if {column.dtype, array.dtype} != {_INTEGER, _FLOAT}:
             raise Odd
-        integers = array if array.dtype == _INTEGER else column[: self._rows]
-        if len(integers) and (integers.min() < -MAX_EXACT_INTEGER or integers.max() > MAX_EXACT_INTEGER):
+        whole = [each for each in (array, column[: self._rows]) if each.dtype == _INTEGER or _may_be_integers(each)]
+        self._check(self._checked, *whole)
+        if column.dtype == _INTEGER:
+            self._arrays[place] = _with_room(column[: self._rows], len(column), _FLOAT)
+
+    def _check(self, begin: int, *numbers: np.ndarray[Any, Any]) -> None:
+        """Check that whole numbers, of the rows from byte `begin` on, are the floats of their text.
+
+        Raises:
+            Odd: one is too large for a float, a missing one to pandas, or ``-0``.
+        """
+        if not all(map(_is_exact, numbers)) or _FIRST_OF_ITS_KIND in bytes(self._text(begin, self._end)):
             raise Odd
         if _MINUS_ZERO.search(self._text(self._checked, self._end)):
             raise Odd
         self._checked = self._end
-        if column.dtype == _INTEGER:
-            self._arrays[place] = _with_room(column[: self._rows], len(column), _FLOAT)
+
+
+def _may_be_integers(array: np.ndarray[Any, Any]) -> bool:
+    """Return whether floats may be integers for pandas, some of which are missing."""
+    if array.dtype != _FLOAT:
+        return False
+    missing = np.isnan(array)
+    return bool(missing.any() and np.all(missing | (np.floor(array) == array)))
+
+
+def _is_exact(array: np.ndarray[Any, Any]) -> bool:
+    """Return whether a float64 holds each of these whole numbers."""
+    there = array[~np.isnan(array)] if array.dtype == _FLOAT else array
+    return not len(there) or bool(there.min() >= -MAX_EXACT_INTEGER and there.max() <= MAX_EXACT_INTEGER)
 
 
 def _with_room(values: np.ndarray[Any, Any], size: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -232,10 +265,10 @@ def _arrays(text: bytes) -> Arrays:
     """Parse rows into one array for each column.
 
     Raises:
-        Odd: they hold a quote, an index column, or other than plain numbers.
+        Odd: they hold a byte of `_NOT_PLAIN`, an index column, or other than plain numbers.
     """
-    if b'"' in text:
-        raise Odd  # a quoted cell may hold line ends
+    if not text.isascii() or any(mark in text for mark in _NOT_PLAIN):
+        raise Odd
     piece = pd.read_csv(Bytes(text), header=None, low_memory=False)  # type: ignore[call-overload]
     arrays = [column.to_numpy() for _, column in piece.items()]
     if not isinstance(piece.index, pd.RangeIndex) or any(array.dtype not in _PLAIN for array in arrays):
@@ -247,7 +280,7 @@ def _line_ends(begin: bytes) -> tuple[int, int]:
     """Return the offsets of the first row, and of the end of a row about `PROBE_BYTES` later."""
     first = begin.find(b"\n") + 1
     other = begin.find(b"\n", first + PROBE_BYTES) + 1
-    if not begin[:first].strip() or not other or b'"' in begin[:other]:
+    if not other or not begin[:first].strip() or any(mark in begin[:other] for mark in _NOT_PLAIN):
         raise Odd  # the header may be on another line
     return first, other
 

@@ -2,7 +2,7 @@
 
 | input | parser |
 |---|---|
-| up to 16 KiB, plain names over plain numbers of at most 15 digits | orjson's numbers, which are the same |
+| up to 16 KiB, plain names over plain numbers of at most 15 digits | msgspec's numbers, which are the same |
 | from 12 MiB on, no quotes, all columns int64, float64 or bool | pandas, in pieces, on all cores (`csv_pieces`) |
 | anything else: text, dates, missing integers, mixed columns, ragged rows, odd headers, … | pandas, from the bytes |
 """
@@ -14,18 +14,18 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
-import orjson
 import pandas as pd
 
 from dltk_runtime.tables.csv_pieces import HEAD_BYTES, MIN_THREADED_BYTES, UNREADABLE, Bytes, Pieces
 
 Blob = bytes | memoryview
 
-MAX_SMALL_BYTES = 16 * 1024  # up to here orjson is faster than the set-up of pandas' parser
+MAX_SMALL_BYTES = 16 * 1024  # up to here msgspec is faster than the set-up of pandas' parser
 _NAMES = re.compile(rb"[A-Za-z_]\w*(?:,[A-Za-z_]\w*)*")
 # Up to 15 digits pandas' float parser divides an exact integer by an exact power of ten, so that it
-# rounds once, as orjson's and numpy's do.
+# rounds once, as msgspec's and numpy's do.
 _NUMBER = rb"-?+(?:[0-9]{1,8}+\.[0-9]{1,7}+|[0-9]{9,11}+\.[0-9]{1,4}+|[0-9]{1,15}+)"
 
 
@@ -74,8 +74,8 @@ def _mixed(cells: list[bytes], names: Sequence[str]) -> pd.DataFrame:
 def _parsed(cells: bytes, kind: type[np.generic]) -> np.ndarray[Any, Any]:
     """Parse plain numbers separated by commas: all with a point, or none."""
     try:
-        return np.array(orjson.loads(b"[%b]" % cells), kind)
-    except orjson.JSONDecodeError:  # leading zeros
+        return np.array(msgspec.json.decode(b"[%b]" % cells), kind)
+    except msgspec.DecodeError:  # leading zeros
         return np.fromstring(cells, kind, sep=",")
 
 

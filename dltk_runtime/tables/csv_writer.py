@@ -1,37 +1,39 @@
 r"""Write ``DataFrame.to_csv(index=False)`` as a JSON string literal, faster where possible.
 
-pandas writes cell by cell through Python's csv module. Here orjson writes numbers column by
-column, as Python's own shortest text of floats; texts are quoted once for each distinct value; and
-line ends are written as JSON's ``\n`` at once, so that nothing is escaped a second time.
+pandas writes cell by cell through Python's csv module. Here msgspec writes numbers in blocks, with
+Python's own shortest digits; texts are quoted once for each distinct value; and line ends are
+written as JSON's ``\n`` at once, so that nothing is escaped a second time.
 
 | column | writer |
 |---|---|
-| float64, float32, integers | orjson; missing values, and floats whose text differs, are inserted after |
+| float64, float32, integers | msgspec; floats whose text differs from pandas' are replaced before |
 | bool | two texts |
-| object or str, all text or missing | each distinct value is quoted by csv and escaped by msgspec once |
+| object or str, all text or missing | each distinct value is quoted (`quoting`) and escaped by msgspec once |
 | anything else: mixed objects, dates, categories, extension types, odd column names | pandas |
 
-Measured for 1,000,000 rows by ``bench/``; the equality with pandas is tested by properties.
+The text differs from that of pandas only where ``pandas.read_csv`` would read other rows from it
+(`quoting`). Measured for 1,000,000 rows by ``bench/``; both are tested by properties.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
-import json
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import numpy as np
-import orjson
 import pandas as pd
+
+from dltk_runtime.tables import quoting
 
 LINE_END = b"\\n"  # inside a JSON string
 EMPTY_LINE = b'\\"\\"'  # a missing value that is the only cell of its line, as csv writes it
-MIN_EXPONENT_FLOAT32 = 1e5  # from here on pandas' text of a float32 may have an exponent
-MAX_EXPONENT_FLOAT = 1e-4  # up to here Python's text of a float has an exponent
+BLOCK_CELLS = 4 * 1024  # of numbers that are Python objects at one time: they stay in the cache
+MIN_FLOAT32_LEFT_TO_PANDAS = 1e5  # from here on pandas' text of a float32 may have an exponent
+MAX_SMALL_FLOAT = 1e-4  # up to here Python's text of a float has an exponent
+MIN_LARGE_FLOAT = 1e16  # and from here on
+MAX_FLOAT32_DECIMALS = 12  # nine digits, which tell all float32 apart, from `MAX_SMALL_FLOAT` on
+USUAL_FLOAT32_DECIMALS = 6  # most need more, the others seldom need all of them
+MISSING = b"null"  # what msgspec writes for nan
 
 Tokens = list[bytes]
 
@@ -43,19 +45,15 @@ def literal(frame: pd.DataFrame) -> bytes:
         return _by_pandas(frame)
     whole = _one_block(frame)
     if whole is None:
-        tokens = [_tokens(frame.iloc[:, position]) for position in range(len(columns))]
+        tokens = [_tokens(frame.iloc[:, position], alone=len(columns) == 1) for position in range(len(columns))]
         if any(each is None for each in tokens):
             return _by_pandas(frame)
         whole = _rows([each for each in tokens if each is not None])
-    return b'"%s%s%s%s"' % (_escaped(_line(map(str, columns))), LINE_END, whole, LINE_END)
+    return b'"%s%s%s%s"' % (_escaped(quoting.header(list(map(str, columns)))), LINE_END, whole, LINE_END)
 
 
 def _by_pandas(frame: pd.DataFrame) -> bytes:
-    text = frame.to_csv(index=False)
-    try:
-        return msgspec.json.encode(text)
-    except (msgspec.EncodeError, UnicodeEncodeError):
-        return json.dumps(text).encode()  # a lone surrogate in a result: escaped, as json does
+    return msgspec.json.encode(quoting.without_surrogates(quoting.by_pandas(frame)))
 
 
 def _one_block(frame: pd.DataFrame) -> bytes | None:
@@ -66,11 +64,13 @@ def _one_block(frame: pd.DataFrame) -> bytes | None:
             return None
         if values.dtype.kind == "f" and list(frame.dtypes) != [values.dtype]:  # integers with missing values
             return None
-        return _numbers(values[:, 0], empty=EMPTY_LINE)[1:-1].replace(b",", LINE_END)
+        return _numbers(values[:, 0], empty=EMPTY_LINE).replace(b",", LINE_END)
     if any(dtype != np.float64 for dtype in frame.dtypes):
         return None
-    values = frame.to_numpy()
-    return _numbers(values)[2:-2].replace(b"],[", LINE_END)
+    values, width = frame.to_numpy(), frame.shape[1]
+    rows = max(BLOCK_CELLS // width, 1)
+    blocks = (_block(values[begin : begin + rows], b"") for begin in range(0, len(values), rows))
+    return LINE_END.join([block[2:-2].replace(b"],[", LINE_END) for block in blocks])
 
 
 def _is_plain(kind: np.dtype[Any]) -> bool:
@@ -83,19 +83,19 @@ def _rows(columns: list[Tokens]) -> bytes:
     return LINE_END.join(map(b",".join, zip(*columns, strict=True)))
 
 
-def _tokens(column: pd.Series[Any]) -> Tokens | None:
-    """Return the text of each cell; None if the column is left to pandas."""
+def _tokens(column: pd.Series[Any], *, alone: bool) -> Tokens | None:
+    """Return the text of each cell, which is its whole line if `alone`; None if pandas has to write it."""
     kind = column.dtype
     if isinstance(kind, np.dtype) and _is_plain(kind):
-        return _numbers(column.to_numpy())[1:-1].split(b",")
+        return _numbers(column.to_numpy()).split(b",")
     if kind == np.bool_:
         return [b"True" if each else b"False" for each in column.tolist()]
     if kind == np.object_ or isinstance(kind, pd.StringDtype):
-        return _texts(column)
+        return _texts(column, alone=alone)
     return None
 
 
-def _texts(column: pd.Series[Any]) -> Tokens | None:
+def _texts(column: pd.Series[Any], *, alone: bool) -> Tokens | None:
     try:
         codes, distinct = pd.factorize(column)
     except TypeError:  # lists and the like, which have no hash
@@ -103,47 +103,74 @@ def _texts(column: pd.Series[Any]) -> Tokens | None:
     values = distinct.tolist()
     if not all(type(value) is str for value in values):
         return None
-    try:
-        known = [_escaped(_line((value, ""))[:-1]) for value in values]
-    except UnicodeEncodeError:
-        return None
+    quoted = quoting.line if alone else quoting.cell
+    known = [_escaped(quoted(value)) for value in values]
     known.append(b"")  # code -1: missing
     return [known[code] for code in codes.tolist()]
 
 
 def _numbers(values: np.ndarray[Any, Any], empty: bytes = b"") -> bytes:
-    """Encode an array by orjson, with Python's text where the two differ.
+    """Encode one column, its cells separated by commas, missing values as `empty`."""
+    blocks = (_block(values[begin : begin + BLOCK_CELLS], empty) for begin in range(0, len(values), BLOCK_CELLS))
+    return b",".join([block[1:-1] for block in blocks])
 
-    Missing values are encoded as `empty`.
-    """
+
+def _block(values: np.ndarray[Any, Any], empty: bytes) -> bytes:
+    """Encode numbers as a JSON array, with pandas' text of each and missing values as `empty`."""
     if values.dtype.kind != "f":
-        return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
+        return msgspec.json.encode(values.tolist())
     sizes = np.abs(values)
-    odd = ~np.isfinite(sizes) | ((sizes <= MAX_EXPONENT_FLOAT) & (sizes > 0))
-    if values.dtype == np.float32:
-        odd |= sizes >= MIN_EXPONENT_FLOAT32
-    if not odd.any():
-        return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
-    text = orjson.dumps(np.ascontiguousarray(np.where(odd, np.nan, values)), option=orjson.OPT_SERIALIZE_NUMPY)
-    pieces = text.split(b"null")
-    return b"".join(itertools.chain.from_iterable(zip(pieces, [*_odd(values[odd], empty), b""], strict=True)))
+    missing = np.isnan(sizes)
+    most = MIN_FLOAT32_LEFT_TO_PANDAS if values.dtype == np.float32 else MIN_LARGE_FLOAT
+    odd = (sizes >= most) | ((sizes <= MAX_SMALL_FLOAT) & (sizes > 0))
+    cells = _shortest(values, odd | missing).tolist()
+    for place, text in zip(np.argwhere(odd).tolist(), _odd(values[odd]), strict=True):
+        row = cells if len(place) == 1 else cells[place[0]]
+        row[place[-1]] = msgspec.Raw(text)
+    text = msgspec.json.encode(cells)
+    return text.replace(MISSING, empty) if missing.any() else text
 
 
-def _odd(values: np.ndarray[Any, Any], empty: bytes) -> Tokens:
-    """Return pandas' text of the floats that orjson writes differently."""
+def _shortest(values: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Convert float32 to those float64 whose shortest text is that of the float32.
+
+    That is the one with the fewest decimals that is the same float32. Each step is exact: a product
+    with up to ``10**12`` has at most 52 bits. The values of `other` may become anything.
+    """
     if values.dtype == np.float64:
-        return [empty if np.isnan(value) else repr(value).encode() for value in values.tolist()]
-    there = pd.Series(values[~np.isnan(values)])
-    texts = iter(there.to_csv(index=False, header=False).encode().split())
-    return [empty if np.isnan(value) else next(texts) for value in values.tolist()]
+        return values
+    wide = values.astype(np.float64)
+    left = np.flatnonzero(~other)
+    few = _rounded(wide[left], USUAL_FLOAT32_DECIMALS).astype(np.float32) == values[left]
+    for places, least in ((left[few], 0), (left[~few], USUAL_FLOAT32_DECIMALS + 1)):
+        _shorten(wide, values, places, least)
+    return wide
 
 
-def _line(cells: Iterable[str]) -> str:
-    """Return one line of CSV without its end, quoted as pandas does."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()[:-1]
+def _shorten(wide: np.ndarray[Any, Any], values: np.ndarray[Any, Any], left: np.ndarray[Any, Any], least: int) -> None:
+    """Round `wide` at the places `left` to as few decimals, `least` or more, as keep the float32."""
+    for decimals in range(least, MAX_FLOAT32_DECIMALS + 1):
+        rounded = _rounded(wide[left], decimals)
+        same = rounded.astype(np.float32) == values[left]
+        wide[left[same]] = rounded[same]
+        left = left[~same]
+        if not len(left):
+            return
+
+
+def _rounded(values: np.ndarray[Any, Any], decimals: int) -> np.ndarray[Any, Any]:
+    return np.rint(values * 10.0**decimals) / 10.0**decimals  # the sign of -0.0 stays
+
+
+def _odd(values: np.ndarray[Any, Any]) -> Tokens:
+    """Return pandas' text of floats that msgspec writes differently."""
+    if values.dtype == np.float64:
+        return [repr(value).encode() for value in values.tolist()]
+    return pd.Series(values).to_csv(index=False, header=False).encode().split()
 
 
 def _escaped(text: str) -> bytes:
-    return msgspec.json.encode(text)[1:-1]
+    try:
+        return msgspec.json.encode(text)[1:-1]
+    except UnicodeEncodeError:
+        return msgspec.json.encode(quoting.without_surrogates(text))[1:-1]

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from dltk_runtime.cli import dltk
 from dltk_runtime.emulator.mltk.stubs import Stub
 from dltk_runtime.flows import flow as flows
-from dltk_runtime.flows.app import Search, find_apps
+from dltk_runtime.flows.app import AppSearch, find_apps
 from dltk_runtime.flows.defaults import defaults
 from dltk_runtime.flows.flow import Flow, Kind, Source
 from dltk_runtime.flows.generate import create
@@ -39,7 +39,7 @@ def world_of(flow: Flow, folder: Path, client: ClientSettings, sample: str | Non
     return world
 
 
-def search_of(world: World, name: str, view: str = "") -> Search:
+def search_of(world: World, name: str, view: str = "") -> AppSearch:
     """The saved search ``dltk_<flow>_<name>``, or one of a view by its id."""
     found = [
         each

@@ -21,7 +21,7 @@ from dltk_runtime.emulator.spl.pipeline import run
 from dltk_runtime.emulator.spl.rows import rows_of
 from dltk_runtime.emulator.spl.values import text
 from dltk_runtime.emulator.standin import Window as Times
-from dltk_runtime.flows.backfill import Backfill, Saved, Window, saved_search
+from dltk_runtime.flows.backfill import Backfill, BackfillWindow, Saved, saved_search
 from dltk_runtime.flows.errors import FlowFailed, FlowInvalid
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.paths import Paths
@@ -43,7 +43,7 @@ SAMPLE = """offset,query,verdict
 1210,blue.com,good
 """
 MIDNIGHT, FIVE, HALF_AN_HOUR, LAG = int(BEGIN), 300, 1800, 420
-ALL = [Window(MIDNIGHT + FIVE * number, MIDNIGHT + FIVE * (number + 1)) for number in range(6)]
+ALL = [BackfillWindow(MIDNIGHT + FIVE * number, MIDNIGHT + FIVE * (number + 1)) for number in range(6)]
 INDEX = "dltk_x"
 
 
@@ -52,15 +52,15 @@ class History:
     """A Splunk with a flow's app; `dispatched` counts the windows that its saved search was started for."""
 
     world: World
-    dispatched: Counter[Window] = field(default_factory=Counter)
-    held: set[Window] = field(default_factory=set)  # whose searches wait …
+    dispatched: Counter[BackfillWindow] = field(default_factory=Counter)
+    held: set[BackfillWindow] = field(default_factory=set)  # whose searches wait …
     release: threading.Event = field(default_factory=threading.Event)  # … for this
-    failing: set[Window] = field(default_factory=set)
+    failing: set[BackfillWindow] = field(default_factory=set)
     splunkd: Splunkd = field(init=False)
 
     def run(self, search: str, times: Times, now: float) -> Iterable[dict[str, str | None]]:
         """What the stand-in runs; a search that collects is the flow's."""
-        window = Window(int(times.earliest), int(times.latest))
+        window = BackfillWindow(int(times.earliest), int(times.latest))
         if "| collect" in search:
             self.dispatched[window] += 1
             if window in self.held:
@@ -74,7 +74,7 @@ class History:
         connection = self.splunkd.connection(patience)
         return Backfill(connection, "x", saved_search(connection, "x"), folder, at_once)
 
-    def fill(self, folder: Path) -> list[Window]:
+    def fill(self, folder: Path) -> list[BackfillWindow]:
         """All of the half hour; the windows that were run."""
         filling = self.backfill(folder)
         missing = filling.missing(windows(filling.saved))
@@ -94,7 +94,7 @@ def history(
         yield made
 
 
-def windows(saved: Saved, begin: float = BEGIN, end: float = BEGIN + HALF_AN_HOUR) -> list[Window]:
+def windows(saved: Saved, begin: float = BEGIN, end: float = BEGIN + HALF_AN_HOUR) -> list[BackfillWindow]:
     return saved.windows(begin, end, BEGIN + 86_400)
 
 
@@ -136,16 +136,16 @@ def test_what_people_changed_of_the_schedule_counts(summary: History) -> None:
         "dispatch.latest_time": "-10m@m",
     }
     found = windows(saved_search(summary.splunkd.connection(), "x"))
-    assert found == [Window(MIDNIGHT + begin, MIDNIGHT + begin + 600) for begin in (0, 600, 1200)]
+    assert found == [BackfillWindow(MIDNIGHT + begin, MIDNIGHT + begin + 600) for begin in (0, 600, 1200)]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dispatch.latest_time": "-8m@m"}, "do not meet"),
-        ({"cron_schedule": ""}, "no schedule of windows"),
-        ({"dispatch.index_earliest": "-7m@m"}, "no schedule of windows of time"),
-        ({"dispatch.earliest_time": "-1mon@mon"}, "cannot be read here"),
+        ({"dispatch.latest_time": "-8m@m"}, "leave a gap or overlap"),
+        ({"cron_schedule": ""}, "no schedule with windows"),
+        ({"dispatch.index_earliest": "-7m@m"}, "no schedule with windows of time"),
+        ({"dispatch.earliest_time": "-1mon@mon"}, "cannot read the times"),
     ],
 )
 def test_a_search_without_windows_that_meet_is_refused(summary: History, changes: dict[str, str], message: str) -> None:
@@ -226,7 +226,7 @@ def test_a_kill_in_the_middle_is_gone_on_from(tmp_path: Path, paths: Paths) -> N
         until(lambda: not any(job.state == "RUNNING" for job in made.splunkd.searches.jobs.values()))
         made.world.storage.indexes[INDEX]._events.clear()
         said, _ = started(made.splunkd, paths).communicate(timeout=60)
-        assert "dltk_x_features: 6 windows, 5 of them done before.\n1 windows filled.\n" in said, said
+        assert "dltk_x_features: 6 windows, 5 of them completed before.\n1 windows filled.\n" in said, said
         assert made.dispatched == Counter(ALL) + Counter([ALL[3]])
         made.world.storage.indexes[INDEX]._events += written
         assert len(read(made.world)) == 6
@@ -240,10 +240,10 @@ def started(splunkd: Splunkd, paths: Paths) -> subprocess.Popen[str]:
     return subprocess.Popen([*command, "--to", "2026-01-05T00:30"], env=variables, cwd=ROOT, **pipes)
 
 
-def noted(paths: Paths) -> set[Window]:
+def noted(paths: Paths) -> set[BackfillWindow]:
     """What is written down as done."""
     return {
-        Window(*map(int, line.split()))
+        BackfillWindow(*map(int, line.split()))
         for path in paths.backfills.glob("*")
         for line in path.read_text().splitlines(keepends=True)
         if line.endswith("\n")
@@ -271,9 +271,7 @@ def test_a_splunk_that_is_down_or_refuses_ends_it_with_what_is_done(summary: His
         if done == 2:
             summary.splunkd.faults.down = 10**6
 
-    with pytest.raises(
-        FlowFailed, match=r"was not filled\. No answer from Splunk.*the same command goes on from there"
-    ):
+    with pytest.raises(FlowFailed, match=r"was not filled\. No answer from Splunk.*run the same command to continue"):
         filling.run(ALL, stops)
     summary.splunkd.faults.down = 0
     assert len(summary.fill(tmp_path)) == 4

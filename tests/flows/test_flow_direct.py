@@ -102,7 +102,7 @@ class TestNew:
 
     def test_files_that_are_there_are_not_written_over(self, tmp_path: Path) -> None:
         invoke("flow", "new", "direct", "web", "--defaults", "--to", str(tmp_path))
-        with pytest.raises(FlowInvalid, match="is there already"):
+        with pytest.raises(FlowInvalid, match="exists already"):
             invoke("flow", "new", "direct", "web", "--defaults", "--to", str(tmp_path))
 
     @pytest.mark.parametrize("base", ["index=a {{base}}", "index=a {{x}}", "index={{name}}", "index={% if"])
@@ -116,7 +116,7 @@ class TestNew:
         [
             ("--interval", "7", "interval=7 must be 5 to 60"),
             ("--features", "f_*", "without wildcards"),
-            ("--base", "| tstats count", "base begins with a pipe"),
+            ("--base", "| tstats count", "base must begin without a pipe"),
             ("--lag", "0", "lag=0 must be at least 1"),
         ],
     )
@@ -126,7 +126,7 @@ class TestNew:
 
     def test_a_file_with_an_unknown_key_names_the_nearest(self, tmp_path: Path) -> None:
         (tmp_path / "flow.yaml").write_text("kind: direct\nname: a\nalgoritm: x\n")
-        with pytest.raises(FlowInvalid, match=r"no flow has 'algoritm'\. Did you mean 'algorithm'"):
+        with pytest.raises(FlowInvalid, match=r"unknown key 'algoritm'\. Did you mean 'algorithm'"):
             invoke("flow", "new", "--from", str(tmp_path / "flow.yaml"))
 
 

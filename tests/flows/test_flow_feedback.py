@@ -12,18 +12,19 @@ import pytest
 from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows.rehearsal.people import Reviewer, reviewer
-from dltk_runtime.flows.rehearsal.report import Training, trainings
+from dltk_runtime.flows.rehearsal.report import TrainedVersion, trainings
 from dltk_runtime.flows.rehearsal.run import truth
 from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
-from dltk_runtime.flows.rehearsal.world import BEGIN, DAY, World
+from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.sample import sample_csv
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
+from dltk_runtime.units import DAY_SECONDS
 from tests.emulator.container import TOKEN, standin
 from tests.flows.helpers import NOBODY, count, flow_of, invoke, predicting, search_of, world_of
 from tests.support.service import ROOT
 
-ALL = Window(BEGIN, BEGIN + 4 * DAY)
+ALL = Window(BEGIN, BEGIN + 4 * DAY_SECONDS)
 INDEX = "dltk_x"
 # How much larger the share is, at least, on which a retrained model is right of what people judged …
 MARGIN = 0.1
@@ -46,7 +47,7 @@ def person(world: World, name: str = "ann") -> Reviewer:
     return found
 
 
-def score(world: World, now: float = BEGIN + DAY, window: Window = ALL) -> Result:
+def score(world: World, now: float = BEGIN + DAY_SECONDS, window: Window = ALL) -> Result:
     return world.run(search_of(world, "score"), now, window)
 
 
@@ -62,9 +63,9 @@ def queue(world: World) -> dict[str, dict[str, object]]:
 
 def test_a_second_run_changes_nothing_that_a_search_reads(world: World) -> None:
     score(world)
-    person(world).write(world, BEGIN + DAY + 60, next(iter(queue(world))), "dga")
+    person(world).write(world, BEGIN + DAY_SECONDS + 60, next(iter(queue(world))), "dga")
     before = queue(world), labels(world), read(world)
-    score(world, BEGIN + DAY + 300)
+    score(world, BEGIN + DAY_SECONDS + 300)
     assert (queue(world), labels(world), read(world)) == before
     assert before[0]
 
@@ -72,7 +73,7 @@ def test_a_second_run_changes_nothing_that_a_search_reads(world: World) -> None:
 def read(world: World) -> list[list[object]]:
     """What the searches for people and for training read."""
     names = ("queue_list", "sample_quality")
-    frames = [world.run(search_of(world, name), BEGIN + 2 * DAY).frame for name in names]
+    frames = [world.run(search_of(world, name), BEGIN + 2 * DAY_SECONDS).frame for name in names]
     return [sorted(map(str, frame.to_dict("records"))) for frame in frames]
 
 
@@ -84,7 +85,7 @@ def test_labels_survive_a_thousand_scoring_runs_and_label_writes_in_any_order(wo
     last: dict[str, str] = {}
     ann = person(world)
     for turn in range(1000):
-        now = BEGIN + DAY + 600 + turn
+        now = BEGIN + DAY_SECONDS + 600 + turn
         if dice.random() < 0.5:
             score(world, now, hour)
             continue
@@ -98,18 +99,18 @@ def test_labels_survive_a_thousand_scoring_runs_and_label_writes_in_any_order(wo
 def test_of_two_reviewers_of_one_record_the_last_wins_and_both_are_in_the_audit_index(world: World) -> None:
     score(world)
     key = next(iter(queue(world)))
-    person(world, "ann").write(world, BEGIN + DAY + 1, key, "dga")
-    person(world, "bob").write(world, BEGIN + DAY + 2, key, "legit", note='he said "no"')
+    person(world, "ann").write(world, BEGIN + DAY_SECONDS + 1, key, "dga")
+    person(world, "bob").write(world, BEGIN + DAY_SECONDS + 2, key, "legit", note='he said "no"')
     assert (labels(world)[key]["label"], labels(world)[key]["reviewer"]) == ("legit", "bob")
     kept = [row for row in world.storage.indexes[INDEX].rows() if row.get("kind") == "label"]
     assert {(row["reviewer"], row["label"]) for row in kept} == {("ann", "dga"), ("bob", "legit")}
     assert {row["comment"] for row in kept} == {"-", "he said 'no'"}
-    agreement = world.run(search_of(world, "agreement"), BEGIN + 2 * DAY).frame
+    agreement = world.run(search_of(world, "agreement"), BEGIN + 2 * DAY_SECONDS).frame
     assert agreement[["judged_twice", "agreed"]].to_numpy().tolist() == [[1, 0]]
 
 
 def test_a_label_for_a_record_that_is_gone_writes_nothing(world: World) -> None:
-    person(world).write(world, BEGIN + DAY, "k0", "dga")
+    person(world).write(world, BEGIN + DAY_SECONDS, "k0", "dga")
     assert labels(world) == {}
     assert count(world, INDEX, kind="label") == 0
 
@@ -117,28 +118,28 @@ def test_a_label_for_a_record_that_is_gone_writes_nothing(world: World) -> None:
 def test_many_of_one_kind_are_judged_at_once_and_what_somebody_judged_before_stays(world: World) -> None:
     score(world)
     network = [key for key, row in queue(world).items() if str(row["entity"]).endswith(".edge-static.net")]
-    person(world, "ann").write(world, BEGIN + DAY, network[0], "skip")
+    person(world, "ann").write(world, BEGIN + DAY_SECONDS, network[0], "skip")
     tokens = {"pattern": r"\.edge-static\.net$", "tick": "0", "note": "ours", "env:user": "bob"}
     bulk, many = (search_of(world, name, "review") for name in ("bulk_search", "many_search"))
-    assert len(world.run(many, BEGIN + DAY + 1, tokens=tokens).frame) == len(network) - 1
-    world.run(bulk, BEGIN + DAY + 1, tokens=tokens | {"verdict_on_all": "legit"})
+    assert len(world.run(many, BEGIN + DAY_SECONDS + 1, tokens=tokens).frame) == len(network) - 1
+    world.run(bulk, BEGIN + DAY_SECONDS + 1, tokens=tokens | {"verdict_on_all": "legit"})
     written = labels(world)
     assert {key: (written[key]["reviewer"], written[key]["label"]) for key in network} == {
         network[0]: ("ann", "skip")
     } | dict.fromkeys(network[1:], ("bob", "legit"))
     assert set(written) == set(network)
     assert count(world, INDEX, kind="label") == len(network) > 10
-    assert world.run(many, BEGIN + DAY + 2, tokens=tokens).frame.empty
+    assert world.run(many, BEGIN + DAY_SECONDS + 2, tokens=tokens).frame.empty
 
 
 def test_a_dead_container_queues_nothing_fires_the_alert_and_its_windows_can_be_run_again(world: World) -> None:
     hour = Window(BEGIN, BEGIN + 3600)
-    world.calling(NOBODY).run(search_of(world, "score"), BEGIN + DAY, hour)
+    world.calling(NOBODY).run(search_of(world, "score"), BEGIN + DAY_SECONDS, hour)
     assert (queue(world), world.predictions()) == ({}, [])
     (missed,) = world.run(search_of(world, "health"), BEGIN + 3600).frame.to_dict("records")
     assert int(missed["scored"]) < int(missed["rows"])
     again = Window(float(missed["win_start"]), float(missed["win_end"]))
-    score(world, BEGIN + DAY + 60, again)
+    score(world, BEGIN + DAY_SECONDS + 60, again)
     assert len(world.predictions()) == int(missed["rows"])
     assert queue(world)
 
@@ -146,9 +147,9 @@ def test_a_dead_container_queues_nothing_fires_the_alert_and_its_windows_can_be_
 def test_what_people_labelled_leaves_the_queue(world: World) -> None:
     score(world)
     shown = search_of(world, "queue_list")
-    first = world.run(shown, BEGIN + DAY).frame["key"].iloc[0]
-    person(world).write(world, BEGIN + DAY, str(first), "skip")
-    assert first not in world.run(shown, BEGIN + DAY).frame["key"].tolist()
+    first = world.run(shown, BEGIN + DAY_SECONDS).frame["key"].iloc[0]
+    person(world).write(world, BEGIN + DAY_SECONDS, str(first), "skip")
+    assert first not in world.run(shown, BEGIN + DAY_SECONDS).frame["key"].tolist()
 
 
 def test_scoring_reads_the_threshold_that_people_set(world: World) -> None:
@@ -161,15 +162,15 @@ def test_scoring_reads_the_threshold_that_people_set(world: World) -> None:
 def queue_after(world: World, threshold: str) -> dict[str, dict[str, object]]:
     if threshold:
         tokens = {"parameter": "threshold", "value": threshold, "env:user": "ann"}
-        world.run(search_of(world, "parameter_search", "parameters"), BEGIN + DAY, tokens=tokens)
-    score(world, window=Window(BEGIN, BEGIN + DAY))
+        world.run(search_of(world, "parameter_search", "parameters"), BEGIN + DAY_SECONDS, tokens=tokens)
+    score(world, window=Window(BEGIN, BEGIN + DAY_SECONDS))
     return queue(world)
 
 
 def test_the_label_macro_does_what_the_dashboard_does(world: World) -> None:
     score(world)
     key = next(iter(queue(world)))
-    world.ask(f'| `dltk_x_label({key},dga,"typed, by hand")`', BEGIN + DAY)
+    world.ask(f'| `dltk_x_label({key},dga,"typed, by hand")`', BEGIN + DAY_SECONDS)
     assert (labels(world)[key]["label"], labels(world)[key]["comment"]) == ("dga", "typed, by hand")
 
 
@@ -211,7 +212,7 @@ def test_retrained_on_200_corrections_it_is_better_on_them_than_before(
         assert right(world, judged) == after
 
 
-def latest(runtime: Runtime, model: str) -> Training:
+def latest(runtime: Runtime, model: str) -> TrainedVersion:
     return [each for each in trainings(runtime) if each.version.startswith(f"{model} ")][-1]
 
 
@@ -223,7 +224,7 @@ def a_worse_challenger_waits(world: World, runtime: Runtime) -> None:
 
 
 def train(world: World, runtime: Runtime, name: str) -> None:
-    result = world.run(search_of(world, name), BEGIN + DAY)
+    result = world.run(search_of(world, name), BEGIN + DAY_SECONDS)
     runtime.wait()
     assert result.frame["rows_sent"].tolist() != [0]
 
@@ -234,7 +235,7 @@ def review(world: World, known: dict[str, str], most: int) -> dict[str, str]:
     rows = world.storage.kvstore[f"dltk_{name}_queue"].query(sort=[("uncertainty", -1)], limit=most)
     ann = person(world)
     for number, row in enumerate(rows):
-        ann.write(world, BEGIN + DAY + number, row["_key"], known[row["entity"]])
+        ann.write(world, BEGIN + DAY_SECONDS + number, row["_key"], known[row["entity"]])
     assert len(rows) == most
     return {row["entity"]: known[row["entity"]] for row in rows}
 
@@ -244,7 +245,7 @@ def right(world: World, judged: dict[str, str]) -> float:
     folder = world.context.lookups.folder
     (folder / "judged.csv").write_text("entity\n" + "".join(f"{name}\n" for name in judged))
     name = world.app.name.removeprefix("dltk_flow_")
-    frame = world.ask(f"| inputlookup judged.csv | apply app:{name}_v1", BEGIN + DAY)
+    frame = world.ask(f"| inputlookup judged.csv | apply app:{name}_v1", BEGIN + DAY_SECONDS)
     hits = [
         (int(predicted) == 1) == (judged[entity] == "dga")
         for entity, predicted in zip(frame["entity"], frame["predicted_is_dga"], strict=True)

@@ -10,7 +10,7 @@ import pytest
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.standin import Event, Row, Storage, Window
 from dltk_runtime.flows.app import find_apps
-from dltk_runtime.flows.install import seed_search, things
+from dltk_runtime.flows.install import knowledge_objects, seed_search
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.errors import SplunkRefused, TokenRefused
 from dltk_runtime.tls import certificate
@@ -68,13 +68,13 @@ def install(folder: Path, command: str = "install") -> list[str]:
 def test_everything_is_made_with_owner_and_rights_and_searches_are_disabled(splunk: Splunk, folder: Path) -> None:
     said = install(folder)
     app = splunk.installed
-    for thing in things(find_apps(folder)[0]):
+    for thing in knowledge_objects(find_apps(folder)[0]):
         assert app.has(thing.endpoint, thing.name), thing
     assert splunk.system.folders[APPS][APP]["label"] == "DLTK flow x"
     assert all(search["disabled"] == "1" for search in app.saved.values() if "cron_schedule" in search)
     assert {app.rights[SEARCHES, name].owner for name in app.saved} == {"svc"}
     assert len([search for search in splunk.ran if "outputlookup dltk_x_seed.csv" in search]) == 1
-    assert [line.partition(":")[0] for line in said[-2:]] == ["by hand", "by hand"]
+    assert [line.partition(":")[0] for line in said[-2:]] == ["manual step", "manual step"]
 
 
 def test_people_and_searches_may_write_their_own_collection_alone(splunk: Splunk, folder: Path) -> None:
@@ -121,8 +121,8 @@ def test_an_installation_that_broke_off_goes_on_from_there(splunk: Splunk, folde
     splunk.apps[APP].kvstore.create("dltk_x_labels", {"label": "string"})
     splunk.apps[APP].kvstore["dltk_x_labels"].insert({"_key": "k1", "label": "dga"})
     said = install(folder)
-    assert "renewed storage/collections/config/dltk_x_labels" in said
-    assert "made storage/collections/config/dltk_x_queue" in said
+    assert "updated storage/collections/config/dltk_x_labels" in said
+    assert "created storage/collections/config/dltk_x_queue" in said
     assert [label["_key"] for label in splunk.installed.kvstore["dltk_x_labels"].query()] == ["k1"]
 
 

@@ -83,5 +83,5 @@ def test_only_old_labels_go_and_they_are_in_the_archive(labels: Labels, world: W
     assert labels.prune(40, tmp_path / "old.csv", now=100 * 86_400) == 2
     assert [each["_key"] for each in collection.query()] == ["k99"]
     assert (tmp_path / "old.csv").read_text().count("dga") == 2
-    with pytest.raises(FlowInvalid, match="is there already"):
+    with pytest.raises(FlowInvalid, match="exists already"):
         labels.prune(40, tmp_path / "old.csv")

@@ -11,7 +11,7 @@ import pytest
 
 from dltk_runtime.flows.errors import FlowFailed
 from dltk_runtime.flows.rehearsal import runtime as runtimes
-from dltk_runtime.flows.rehearsal.play import Player, Run
+from dltk_runtime.flows.rehearsal.play import Player, ScheduledRun
 from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
 from dltk_runtime.flows.rehearsal.world import BEGIN
 from dltk_runtime.jobs.store import JobStore
@@ -46,7 +46,7 @@ def test_a_runtime_that_does_not_answer_ends_the_rehearsal_at_its_first_call(run
     world = world_of(flow_of("direct"), tmp_path / "flow", NOBODY, "offset,query,verdict\n10,blue.com,good\n")
     player = Player(world, runtime)
     with pytest.raises(FlowFailed, match=r"dltk_x_score: No answer from the container .* log ends: out of memory"):
-        player.run(Run(BEGIN + 720, search_of(world, "score")))
+        player.run(ScheduledRun(BEGIN + 720, search_of(world, "score")))
 
 
 @pytest.mark.process

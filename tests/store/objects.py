@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -23,10 +24,13 @@ import msgspec
 from dltk_runtime.errors import StoreDamaged, StoreError
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
-from dltk_runtime.store.errors import VersionRemoved
+from dltk_runtime.store.errors import HomeVanished, VersionRemoved
+from dltk_runtime.store.history import Promotion, before
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.layout import CODE, DESCRIPTION, KEPT_MODEL, load_name
 from dltk_runtime.store.manifest import Facts, Manifest, StoredFile, complete, parse
+
+IDENTITY = "identity"
 
 
 class Conflict(Exception):
@@ -184,12 +188,21 @@ class ObjectStore:
     def __init__(self, objects: Objects, cache: Path) -> None:
         self._objects = objects
         self._cache = cache
+        self._identity = 0
 
     def where(self, name: ModelName) -> str:
         return f"memory://{name}"
 
+    def attach(self) -> None:
+        with suppress(Conflict):
+            self._objects.put(IDENTITY, b"", over=0)
+        self._identity, _ = self._objects.get(IDENTITY)
+
+    def present(self) -> bool:
+        return not self._identity or self._objects.get(IDENTITY)[0] == self._identity
+
     def names(self, model: str | None = None) -> Iterable[ModelName]:
-        found = {ModelName(*key.split("/")[:2]) for key in self._objects.below("")}
+        found = {ModelName(*key.split("/")[:2]) for key in self._objects.below("") if key != IDENTITY}
         return sorted(name for name in found if model in (None, name.model))
 
     def committed(self, name: ModelName) -> list[int]:
@@ -201,12 +214,30 @@ class ObjectStore:
 
     def current(self, name: ModelName) -> int | None:
         tag, number = self._objects.get(f"{name}/current")
+        if tag and not number.isdigit():
+            raise StoreDamaged(f"The current version of {name} is damaged.")
         return int(number) if tag else None
+
+    def promotions(self, name: ModelName) -> list[Promotion]:
+        _, data = self._objects.get(f"{name}/promoted")
+        try:
+            return msgspec.json.decode(data or b"[]", type=list[Promotion])
+        except msgspec.DecodeError as error:
+            raise StoreDamaged(f"The promotions of {name} are damaged.") from error
+
+    def was_promoted(self, version_id: VersionId) -> bool:
+        numbers = [each.version for each in self.promotions(version_id.name)]
+        return not numbers or version_id.number in numbers
+
+    def problems(self, name: ModelName) -> list[str]:
+        return []
 
     def legacy_time(self, name: ModelName) -> float | None:
         return None
 
     def reserve(self, name: ModelName) -> ObjectReservation:
+        if not self.present():
+            raise HomeVanished
         while True:
             taken = [int(key.rpartition("/")[2]) for key in self._objects.below(f"{name}/reserved/")]
             version = self.version(VersionId(name, max(taken, default=0) + 1))
@@ -218,24 +249,38 @@ class ObjectStore:
     def promote(self, version_id: VersionId) -> None:
         version, key = self.version(version_id), f"{version_id.name}/current"
         version.verify()
-        before, number = self._objects.get(key)
+        tag, number = self._objects.get(key)
+        if number.isdigit() and not self.promotions(version_id.name):
+            self._record(version_id.name, Promotion(int(number), datetime.now(UTC), found=True))
+        self._record(version_id.name, Promotion(version_id.number, datetime.now(UTC)))
         try:
-            now = self._objects.put(key, b"%d" % version_id.number, over=before)
+            now = self._objects.put(key, b"%d" % version_id.number, over=tag)
         except Conflict:
             return self.promote(version_id)
         try:
             version.verify()
         except StoreError:
             with suppress(Conflict):  # another promotion came later
-                if before:
+                if tag:
                     self._objects.put(key, number, over=now)
+                    self._record(version_id.name, Promotion(int(number), datetime.now(UTC)))
             raise
         self._objects.delete(version.key("undecided"))
         return None
 
+    def _record(self, name: ModelName, promotion: Promotion) -> None:
+        key = f"{name}/promoted"
+        tag, _ = self._objects.get(key)
+        try:
+            self._objects.put(key, msgspec.json.encode([*self.promotions(name), promotion]), over=tag)
+        except Conflict:
+            self._record(name, promotion)
+
     def keep_back(self, version_id: VersionId, fallback: int) -> None:
         with suppress(Conflict):
-            self._objects.put(f"{version_id.name}/current", b"%d" % fallback, over=0)
+            if not self.promotions(version_id.name):
+                self._objects.put(f"{version_id.name}/current", b"%d" % fallback, over=0)
+                self._record(version_id.name, Promotion(fallback, datetime.now(UTC)))
         self._objects.delete(self.version(version_id).key("undecided"))
 
     def note(self, version_id: VersionId, notice: str) -> None:
@@ -247,16 +292,23 @@ class ObjectStore:
         version = self.version(version_id)
         _, manifest = self._objects.get(version.key("manifest"))
         undecided, _ = self._objects.get(version.key("undecided"))
-        if undecided or not self._objects.delete(version.key("manifest")):
+        if undecided or self._is_kept(version_id) or not self._objects.delete(version.key("manifest")):
             return False
-        if self.current(version_id.name) == version_id.number:
+        if self._is_kept(version_id):
             self._objects.put(version.key("manifest"), manifest, over=None)
             return False
         for key in self._objects.below(version.key("")):
             self._objects.delete(key)
         return True
 
+    def _is_kept(self, version_id: VersionId) -> bool:
+        with suppress(StoreDamaged):
+            current = self.current(version_id.name)
+            return version_id.number in {current, *before(self.promotions(version_id.name), current)[:1]}
+        return True
+
     def delete(self, name: ModelName) -> None:
+        self._objects.delete(f"{name}/promoted")
         self._objects.delete(f"{name}/current")
         for number in self.committed(name):
             for key in self._objects.below(self.version(VersionId(name, number)).key("")):

@@ -26,7 +26,7 @@ def test_prune_keeps_the_current_the_newest_and_those_in_use(store: ModelStore) 
     assert store.prune(NAME, in_use=[3]) == [2, 4]
     assert [version.number for version in store.versions(NAME)] == [1, 3, 5, 6]
     assert store.prune(NAME) == [3]
-    assert entries(store) == {"1", "5", "6", "current", "reserved-6"}
+    assert entries(store) == {"1", "5", "6", "current", "promoted", "reserved-6"}
 
 
 def test_prune_leaves_a_version_that_its_fit_has_yet_to_promote(store: ModelStore) -> None:
@@ -76,7 +76,7 @@ def test_a_version_half_removed_never_looks_whole(store: ModelStore, monkeypatch
     assert [version.number for version in store.versions(NAME)] == [2, 3]
     assert store.sweep() == []
     assert [Path(path).name for path in store.sweep(older_than=-1)] == ["removed-1"]
-    assert entries(store) == {"2", "3", "current", "reserved-3"}
+    assert entries(store) == {"2", "3", "current", "promoted", "reserved-3"}
 
 
 def test_sweep_removes_old_unfinished_folders_alone(store: ModelStore) -> None:
@@ -86,7 +86,7 @@ def test_sweep_removes_old_unfinished_folders_alone(store: ModelStore) -> None:
     (version.folder.parent / ".current.abc.tmp").touch()
     assert store.sweep() == []
     assert {Path(path).name for path in store.sweep(older_than=-1)} == {str(killed.number), ".current.abc.tmp"}
-    assert entries(store) == {"1", "current", "reserved-2"}
+    assert entries(store) == {"1", "current", "promoted", "reserved-2"}
     assert commit(store).number == 3
 
 

@@ -217,13 +217,13 @@ def test_a_disk_that_fills_at_the_manifest_keeps_the_version_before(
     def full(_: int, __: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(atomic, "_write_all", full)
+    monkeypatch.setattr(atomic, "write_all", full)
     with pytest.raises(NotStored):
         commit(store)
     with pytest.raises(NotStored, match="No space left"):
         store.promote(first)
     assert store.current(NAME) == first
-    assert entries(store) == {"1", "current", "reserved-2"}
+    assert entries(store) == {"1", "current", "promoted", "reserved-2"}
 
 
 def test_a_folder_that_may_not_be_written_is_said(store: ModelStore, paths: Paths) -> None:

@@ -39,9 +39,12 @@ def test_nothing_committed_is_version_0(store: ModelStore, paths: Paths) -> None
         store.get(NAME, 7)
 
 
-def test_a_first_version_serves_before_it_is_promoted(store: ModelStore) -> None:
-    """So that a kill between the manifest and `current` loses nothing."""
+def test_a_first_version_does_not_serve_before_it_is_promoted(store: ModelStore) -> None:
     version = commit(store)
+    assert store.current(NAME) is None
+    with pytest.raises(VersionUnknown, match=r"No version of umap/default was promoted: .*: 1\. Make one current with"):
+        store.check_absence(NAME)
+    store.promote(version)
     assert store.current(NAME) == version
 
 
@@ -54,14 +57,16 @@ def test_a_later_version_does_not_serve_before_it_is_promoted(store: ModelStore)
 
 
 @pytest.mark.parametrize("content", [b"", b"9\n", b"3", b"x", b"-1", b"\xd9\xa3", b"9" * 60])
-def test_a_current_that_names_no_whole_version_falls_back_to_the_newest_whole_one(
+def test_a_current_that_names_no_promoted_version_falls_back_to_the_one_promoted_last(
     content: bytes, store: ModelStore
 ) -> None:
-    commit(store)
-    second = commit(store)
-    store.reserve(NAME)
+    promoted(store)
+    second = promoted(store)
+    commit(store)  # version 3
     (second.folder.parent / "current").write_bytes(content)
-    assert store.current(NAME) == second
+    serving = store.choose(NAME)
+    assert serving.version == second
+    assert serving.problem
 
 
 def test_a_version_with_a_torn_manifest_does_not_serve(store: ModelStore) -> None:
@@ -146,11 +151,14 @@ def test_an_unhealthy_version_is_current_only_if_there_is_no_other(store: ModelS
     assert store.current(NAME) == first
 
 
-def test_an_empty_current_counts_as_none(store: ModelStore) -> None:
+def test_an_empty_current_is_damaged_and_no_version_takes_its_place_by_itself(store: ModelStore) -> None:
     version = commit(store)
     (version.folder.parent / "current").touch()
-    assert store.promote_if_first(version)
-    assert store._store.current(NAME) == version.number
+    assert not store.promote_if_first(version)
+    with pytest.raises(StoreDamaged, match="current is damaged: it holds no version number"):
+        store.serving(NAME)
+    store.promote(version)
+    assert store.current(NAME) == version
 
 
 # ---------------------------------------------------------------- any order of events
@@ -165,12 +173,20 @@ class StoreMachine(RuleBasedStateMachine):
     def lose(self, version: Version) -> None:
         lifecycle.discard(Path(version.location().folder))
 
+    def tear(self, version: Version) -> None:
+        Path(version.location().folder, "umap_default.json").write_text("torn off")
+
+    def tear_pointer(self) -> None:
+        (Path(self.store._store.where(NAME)) / "current").write_text("x")
+
     @initialize()
     def start(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.store = ModelStore(self.place(Path(self.folder.name)), keep=2)
         self.taken: list[int] = []
-        self.wanted: int | None = None  # what the last promotion or rollback made current
+        self.promoted: list[int] = []  # by promotions and rollbacks
+        self.damaged: set[int] = set()
+        self.pointer = True  # whether it is whole
 
     @rule(keep=st.booleans(), promote=st.booleans())
     def fit(self, keep: bool, promote: bool) -> None:
@@ -181,8 +197,12 @@ class StoreMachine(RuleBasedStateMachine):
             Path(reserved.location.folder, "umap_default.json").write_text(str(reserved.number))
             version = reserved.commit(Facts(), b"", b"")
         if promote:
-            self.store.promote(version)
-            self.wanted = version.number
+            self.promote_one(version)
+
+    def promote_one(self, version: Version) -> None:
+        self.store.promote(version)
+        self.promoted.append(version.number)
+        self.pointer = True
 
     @rule()
     def killed_fit(self) -> None:
@@ -190,7 +210,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def prune(self) -> None:
+        kept = self.expected()[:2]
         self.store.prune(NAME)
+        assert self.expected()[:2] == kept, "the current version and the one before it stay"
 
     @rule()
     def sweep(self) -> None:
@@ -200,38 +222,66 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def promote(self, data: st.DataObject) -> None:
         version = data.draw(st.sampled_from(self.store.versions(NAME)))
-        self.store.promote(version)
-        self.wanted = version.number
+        if version.number not in self.damaged:
+            self.promote_one(version)
+            return
+        with pytest.raises(StoreDamaged):
+            self.store.promote(version)
 
     @rule()
     def rollback(self) -> None:
-        before = self.store.serving(NAME).number
+        serving = self.expected()
         try:
-            self.wanted = self.store.rollback(NAME).number
-        except VersionUnknown:
+            back = self.store.rollback(NAME).number
+        except (VersionUnknown, StoreDamaged):
             return
-        assert self.wanted < before
+        assert back < serving[0]
+        assert back in serving, "only what was promoted before"
+        self.promoted.append(back)
+        self.pointer = True
 
     @precondition(lambda self: self.store.versions(NAME))
     @rule()
     def the_newest_is_deleted_by_hand(self) -> None:
         newest = self.store.versions(NAME)[-1]
         self.lose(newest)
-        if newest.number == self.wanted:
-            self.wanted = None
+        self.damaged.discard(newest.number)
+
+    @precondition(lambda self: self.store.versions(NAME))
+    @rule(data=st.data())
+    def a_file_is_torn(self, data: st.DataObject) -> None:
+        version = data.draw(st.sampled_from(self.store.versions(NAME)))
+        self.tear(version)
+        self.damaged.add(version.number)
+
+    @precondition(lambda self: self.promoted)
+    @rule()
+    def the_pointer_is_torn(self) -> None:
+        self.tear_pointer()
+        self.pointer = False
+
+    def expected(self) -> list[int]:
+        """The whole versions that were promoted, the last one first."""
+        whole = {version.number for version in self.store.versions(NAME)} - self.damaged
+        return [number for number in dict.fromkeys(reversed(self.promoted)) if number in whole]
 
     @invariant()
     def no_number_is_used_twice(self) -> None:
         assert self.taken == sorted(set(self.taken))
 
     @invariant()
-    def the_current_version_is_whole(self) -> None:
-        current = self.store.current(NAME)
-        assert (current is None) == (self.store.versions(NAME) == [])
-        if current is not None:
-            current.verify(hashes=True)
-            assert Path(current.location().folder, "umap_default.json").read_text() == str(current.number)
-            assert self.wanted in (None, current.number)
+    def the_whole_version_that_was_promoted_last_serves(self) -> None:
+        expected = self.expected()
+        if self.promoted and not expected:
+            with pytest.raises(StoreDamaged):
+                self.store.choose(NAME)
+            return
+        serving = self.store.choose(NAME)
+        assert serving.version.number == (expected[0] if expected else 0)
+        if expected:
+            serving.version.verify(hashes=True)
+            assert Path(serving.version.location().folder, "umap_default.json").read_text() == str(expected[0])
+            assert (serving.problem == "") == (self.pointer and expected[0] == self.promoted[-1])
 
     def teardown(self) -> None:
         self.folder.cleanup()
@@ -247,6 +297,12 @@ class ObjectsMachine(StoreMachine):
     def lose(self, version: Version) -> None:
         for key in self.objects.below(f"{version.name}/{version.number}/"):
             self.objects.delete(key)
+
+    def tear(self, version: Version) -> None:
+        self.objects.put(f"{version.name}/{version.number}/files/umap_default.json", b"torn off", over=None)
+
+    def tear_pointer(self) -> None:
+        self.objects.put(f"{NAME}/current", b"x", over=None)
 
 
 for machine in (StoreMachine, ObjectsMachine):

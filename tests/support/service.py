@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,12 +26,13 @@ class Service:
     ...     service.fit("umap", "a,b\\n1,2\\n", model="m")
     """
 
-    def __init__(self, home: Path, notebooks: Path, **variables: str) -> None:
+    def __init__(self, home: Path, notebooks: Path, *, before: Sequence[str] = (), **variables: str) -> None:
         self.home = home
         self.notebooks = notebooks
         self.token = secrets.token_hex(8)
         self.url = ""
         self._variables = variables
+        self._before = before  # the beginning of the command: a program that starts the server
         self.process: subprocess.Popen[str] | None = None
         self.log = home.parent / f"{home.name}.log"
 
@@ -49,7 +50,7 @@ class Service:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("DLTK_", "api_"))}
         environ |= {"api_token": self.token, "DLTK_SPARES": "1"} | self._variables
-        command = [sys.executable, "-m", "dltk_runtime.cli", "serve", "--port", "0"]
+        command = [*self._before, sys.executable, "-m", "dltk_runtime.cli", "serve", "--port", "0"]
         command += ["--home", str(self.home), "--notebooks", str(self.notebooks)]
         with open(self.log, "a") as log:
             self.process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=log, text=True)

@@ -1,11 +1,13 @@
-"""``dltk flow test``: the very search texts of an app, in schedule order over simulated days, against a real runtime.
+"""``dltk flow test``: run an app's searches over simulated days, without a Splunk.
 
 ::
 
-    cron ────── when a search starts
-    world ───── storage, macros, lookups of the app; the base search replaced by sample data
-    runtime ─── `dltk serve` in a process of its own, thrown away afterwards
-    people ──── who judge the queue, by the searches of the review dashboard
-    play ────── one simulated run after the other
-    report ──── what each step did, a table and a plot
+    run ──┬── runtime   starts a real `dltk serve` with a temporary home
+          ├── world     the simulated Splunk: the app's objects, storage in memory, sample events
+          ├── people    reviewers who label the queue with the searches of the review dashboard
+          ├── play      runs the searches in the order of their schedules, and waits for trainings
+          └── report    tables of searches and trainings, a plot of the metric, the faults
+
+SPL that only Splunk runs (the base search, ``mstats``, ``mcollect``, ``tstats``) is replaced, and
+named in the report.
 """

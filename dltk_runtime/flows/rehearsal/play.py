@@ -1,4 +1,4 @@
-"""One simulated run after the other, in the order of their schedules; trainings are waited for."""
+"""Run an app's searches in the order of their schedules, and wait for trainings."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.mltk.results import MessageLevel, Result
 from dltk_runtime.flows import cron
-from dltk_runtime.flows.app import Search
+from dltk_runtime.flows.app import AppSearch
 from dltk_runtime.flows.errors import FlowFailed
 from dltk_runtime.flows.rehearsal.people import Reviewer
 from dltk_runtime.flows.rehearsal.runtime import Runtime
-from dltk_runtime.flows.rehearsal.world import BEGIN, DAY, World
+from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.spl import has_command
+from dltk_runtime.units import DAY_SECONDS
 
-# When people work: hours of the day.
+# The hour of the day at which reviewers label.
 REVIEW_HOUR = 18
-_ALERT = "number of events"
+_ALERT_CONDITION = "number of events"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One start of one search."""
+class ScheduledRun:
+    """One start of one search; `at` is in epoch seconds."""
 
     at: float
-    search: Search
+    search: AppSearch
 
 
 @dataclass(slots=True)
 class Tally:
-    """What one search did over all its runs."""
+    """Counts over all runs of one search; `fired` counts runs of an alert that found rows."""
 
     runs: int = 0
     rows: int = 0
@@ -43,95 +44,95 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Played:
-    """What happened: a tally for each search, labels by day, and what could not run, with the reason."""
+class RehearsalResult:
+    """Tallies by search, labels by day, and the reasons of searches that cannot run here."""
 
     tallies: dict[str, Tally] = field(default_factory=dict)
     labels: Counter[int] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
-    idle: set[str] = field(default_factory=set)  # jobs of trainings that had no rows: guards held them back
+    idle: set[str] = field(default_factory=set)  # jobs of trainings that sent no rows
 
-    def note(self, search: Search, result: Result) -> None:
+    def note(self, search: AppSearch, result: Result) -> None:
         tally = self.tallies.setdefault(search.name, Tally())
         tally.runs += 1
         tally.rows += len(result.frame)
-        tally.fired += search.stanza.get("counttype") == _ALERT and len(result.frame) > 0
-        # An apply over no rows at all is answered with an error, and changes nothing.
+        tally.fired += search.stanza.get("counttype") == _ALERT_CONDITION and len(result.frame) > 0
+        # An apply without rows is answered with an error that changes nothing.
         if len(result.frame):
             tally.errors.update(message.text for message in result.messages if message.level is MessageLevel.ERROR)
 
 
 @dataclass(slots=True)
 class Player:
-    """Plays an app: `outage` says which runs do not happen, `tell` is told what each day brought."""
+    """Run an app's searches; `outage` selects skipped runs, `report` gets a line for each day."""
 
     world: World
     runtime: Runtime
     reviewer: Reviewer | None = None
     labels_a_day: int = 200
-    outage: Callable[[Run], bool] = lambda _: False
-    tell: Callable[[str], None] = lambda _: None
-    played: Played = field(default_factory=Played)
+    outage: Callable[[ScheduledRun], bool] = lambda _: False
+    report: Callable[[str], None] = lambda _: None
+    result: RehearsalResult = field(default_factory=RehearsalResult)
 
-    def play(self, days: int) -> Played:
-        """A day brings data and features, somebody trains by hand, and for `days` days all searches run."""
+    def play(self, days: int) -> RehearsalResult:
+        """Run one day without the model, train it, then run all searches for `days` days."""
         runnable = self._runnable()
-        first = BEGIN + DAY
+        first = BEGIN + DAY_SECONDS
         for run in schedule([each for each in runnable if not _needs_model(self.world, each)], BEGIN, first):
             self.run(run)
         self._train_first(runnable, first)
         for day in range(1, days + 1):
-            begin = BEGIN + day * DAY
+            begin = BEGIN + day * DAY_SECONDS
             self._day(runnable, begin)
-            self.tell(self._said(day))
-        return self.played
+            self.report(self._summary(day))
+        return self.result
 
-    def run(self, run: Run) -> Result | None:
-        """One start, unless there is an outage; a training is waited for."""
+    def run(self, run: ScheduledRun) -> Result | None:
+        """Run one search, unless in an outage, and wait for the end of a training."""
         if self.outage(run):
             return None
         try:
             result = self.world.run(run.search, run.at)
         except SearchError as error:
-            self.played.tallies.setdefault(run.search.name, Tally()).errors[error.sentence] += 1
+            self.result.tallies.setdefault(run.search.name, Tally()).errors[error.sentence] += 1
             return None
         self._check_answered(run, result)
-        self.played.note(run.search, result)
+        self.result.note(run.search, result)
         if has_command(self.world.app.readable(run.search), "fit"):
             self._trained(result)
         return result
 
-    def _check_answered(self, run: Run, result: Result) -> None:
-        """A runtime that is dead or does not answer would make each of the hundreds of runs wait in vain."""
+    def _check_answered(self, run: ScheduledRun, result: Result) -> None:
+        """Raise at the first unanswered request: hundreds of runs would wait for a timeout."""
         for message in result.messages:
             if isinstance(message.error, Unreachable):
                 raise FlowFailed(f"{run.search.name}: {message.text} {self.runtime.log_end()}")
 
     def _trained(self, result: Result) -> None:
-        """Wait for the fit; one without rows is what the guards of a training are for, and no fault."""
+        """Wait for the fit; one without rows is no fault: a search may need more labels."""
         jobs = self.runtime.wait()
         if jobs and result.frame.get("rows_sent", pd.Series(dtype=object)).tolist() == [0]:
-            self.played.idle.add(jobs[-1].id)
+            self.result.idle.add(jobs[-1].id)
 
-    def _day(self, searches: Sequence[Search], begin: float) -> None:
+    def _day(self, searches: Sequence[AppSearch], begin: float) -> None:
         review = begin + REVIEW_HOUR * 3600
-        for low, high in ((begin, review), (review, begin + DAY)):
+        for low, high in ((begin, review), (review, begin + DAY_SECONDS)):
             for run in schedule(searches, low, high):
                 self.run(run)
             if high == review and self.reviewer:
                 judged = self.reviewer.judge(self.world, review, self.labels_a_day)
-                self.played.labels[round((begin - BEGIN) / DAY)] += judged
+                self.result.labels[round((begin - BEGIN) / DAY_SECONDS)] += judged
 
-    def _train_first(self, searches: Sequence[Search], now: float) -> None:
-        """What the README has a person do by hand: the first training."""
+    def _train_first(self, searches: Sequence[AppSearch], now: float) -> None:
+        """Run the first training, which users run by hand according to the README."""
         trainings = [search for search in searches if has_command(self.world.app.readable(search), "fit")]
         unscheduled = [search for search in trainings if not search.scheduled]
         waiting = [search for search in searches if search.name.endswith("_rescore")]
         for search in (unscheduled or trainings)[:1] + waiting:
-            self.run(Run(now, search))
+            self.run(ScheduledRun(now, search))
 
-    def _runnable(self) -> list[Search]:
-        """Saved searches whose whole text runs here; the others are noted with the reason."""
+    def _runnable(self) -> list[AppSearch]:
+        """Return the saved searches that can run here; note the reason for all others."""
         found = []
         for search in self.world.app.searches:
             if search.view:
@@ -139,22 +140,22 @@ class Player:
             try:
                 self.world.check(search, BEGIN)
             except SearchError as error:
-                # A model that nobody has fitted yet is no fault of the text.
+                # A model that is not fitted yet is no reason.
                 if "does not exist." not in error.sentence or "model" not in error.sentence:
-                    self.played.refused[search.name] = error.sentence
+                    self.result.refused[search.name] = error.sentence
                     continue
             found.append(search)
         return found
 
-    def _said(self, day: int) -> str:
+    def _summary(self, day: int) -> str:
         jobs, rows = self.runtime.jobs(), len(self.world.predictions())
-        errors = sum(sum(tally.errors.values()) for tally in self.played.tallies.values())
-        labels = f", {self.played.labels.total():,} labels" if self.reviewer else ""
+        errors = sum(sum(tally.errors.values()) for tally in self.result.tallies.values())
+        labels = f", {self.result.labels.total():,} labels" if self.reviewer else ""
         return f"day {day}: {rows:,} rows scored so far{labels}, {len(jobs)} fits, {errors} errors"
 
 
-def schedule(searches: Sequence[Search], begin: float, end: float) -> Iterator[Run]:
-    """Every start of the scheduled ones among `searches`, by time, then by the order of their file."""
+def schedule(searches: Sequence[AppSearch], begin: float, end: float) -> Iterator[ScheduledRun]:
+    """Yield every start of the scheduled searches, by time, then in the order of `searches`."""
     starts = [
         (moment, number, search)
         for number, search in enumerate(searches)
@@ -162,8 +163,8 @@ def schedule(searches: Sequence[Search], begin: float, end: float) -> Iterator[R
         for moment in cron.starts(search.stanza.get("cron_schedule"), begin, end)
     ]
     for moment, _, search in sorted(starts, key=lambda start: start[:2]):
-        yield Run(moment, search)
+        yield ScheduledRun(moment, search)
 
 
-def _needs_model(world: World, search: Search) -> bool:
-    return has_command(world.app.readable(search), "fit", "apply") or search.stanza.get("counttype") == _ALERT
+def _needs_model(world: World, search: AppSearch) -> bool:
+    return has_command(world.app.readable(search), "fit", "apply") or search.stanza.get("counttype") == _ALERT_CONDITION

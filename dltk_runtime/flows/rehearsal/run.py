@@ -1,4 +1,4 @@
-"""``dltk flow test`` from end to end."""
+"""Run a rehearsal: start a runtime, run the searches, collect the faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.rehearsal import report
 from dltk_runtime.flows.rehearsal.people import reviewer
-from dltk_runtime.flows.rehearsal.play import Played, Player
+from dltk_runtime.flows.rehearsal.play import Player, RehearsalResult
 from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
 from dltk_runtime.flows.rehearsal.world import World, make_world
 from dltk_runtime.paths import Paths
@@ -20,7 +20,7 @@ from dltk_runtime.paths import Paths
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What is to be played: the apps below `folder`, with its ``sample.csv`` unless another is given."""
+    """A rehearsal of the apps in `folder`; `sample` is ``sample.csv`` there by default."""
 
     folder: Path
     notebooks: Path
@@ -29,12 +29,15 @@ class Rehearsal:
     sample: Path | None = None
 
     def run(
-        self, tell: Callable[[str], None], finish: Callable[[World, Played, Runtime, report.Knowledge], None]
+        self,
+        progress: Callable[[str], None],
+        finish: Callable[[World, RehearsalResult, Runtime, report.Knowledge], None],
     ) -> list[str]:
-        """Play it and hand the end to `finish`, while the runtime is still there; what went wrong.
+        """Run the rehearsal, call `finish` while the runtime still runs, and return the faults.
 
         Raises:
-            FlowError: it cannot be played.
+            FlowError: an app, ``flow.yaml`` or the sample is invalid, or the runtime does not
+                answer.
         """
         apps = find_apps(self.folder)
         sample = self.sample or self.folder / "sample.csv"
@@ -43,13 +46,13 @@ class Rehearsal:
             with serving(Paths(home=home / "home", notebooks=self.notebooks), home / "log") as runtime:
                 world = make_world(apps, sample, runtime.client, home / "lookups")
                 knowledge = self.knowledge(sample)
-                player = Player(world, runtime, reviewer(world, knowledge.truth), self.labels_a_day, tell=tell)
-                played = player.play(self.days)
-                finish(world, played, runtime, knowledge)
-                return report.faults(world, played, runtime)
+                player = Player(world, runtime, reviewer(world, knowledge.truth), self.labels_a_day, report=progress)
+                result = player.play(self.days)
+                finish(world, result, runtime, knowledge)
+                return report.faults(world, result, runtime)
 
     def knowledge(self, sample: Path) -> report.Knowledge:
-        """What ``flow.yaml`` and the sample say; a hand-made app has no ``flow.yaml``."""
+        """Read ``flow.yaml``, which a hand-written app lacks, and the labels in the sample."""
         path = self.folder / flows.FILE
         if not path.is_file():
             return report.Knowledge(truth(sample))
@@ -58,6 +61,6 @@ class Rehearsal:
 
 
 def truth(sample: Path) -> dict[str, str]:
-    """What the sample's column ``verdict`` says of each entity, its ``query`` or ``entity`` in small letters."""
+    """Return the sample's column ``verdict`` by ``entity``, or ``query``, in lower case."""
     rows = csv.DictReader(sample.read_text(encoding="utf-8").splitlines())
     return {(row.get("entity") or row.get("query") or "").lower(): row["verdict"] for row in rows if row.get("verdict")}

@@ -1,4 +1,4 @@
-"""A runtime of the rehearsal's own: ``dltk serve`` on a free port, with a random token and its own home."""
+"""Start a runtime for a rehearsal: ``dltk serve`` on a free port with a random token."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A running server: how to call it, what it keeps, where its log is; `exit_code` is None while it runs."""
+    """A running server: address, token, files and log; `exit_code` returns None while it runs."""
 
     client: ClientSettings
     paths: Paths
@@ -36,14 +36,14 @@ class Runtime:
     exit_code: Callable[[], int | None]
 
     def jobs(self) -> list[JobRecord]:
-        """Every fit so far, oldest first."""
+        """Return every fit so far, oldest first."""
         return JobStore(self.paths, keep=10_000, log_bytes=0).list()[::-1]
 
     def wait(self, seconds: float = 300) -> list[JobRecord]:
-        """Wait until no fit runs any more; every fit so far.
+        """Wait until no fit is queued or running; return every fit so far.
 
         Raises:
-            FlowFailed: one still runs after so many seconds, or the server has ended.
+            FlowFailed: a fit has not ended after `seconds`, or the server has exited.
         """
         pause, end = threading.Event(), time.monotonic() + seconds
         while True:
@@ -58,11 +58,11 @@ class Runtime:
             pause.wait(_POLL_SECONDS)
 
     def log_end(self) -> str:
-        """The last lines of the server's log, as the end of a sentence."""
+        """Return the end of the server's log as a sentence."""
         return _end_of(self.log)
 
     def versions(self) -> list[Version]:
-        """Every version there is, model by model, oldest first."""
+        """Return every version, by model, oldest first."""
         store = ModelStore.open(self.paths, keep=10_000)
         found = [version for name in store.models() for version in store.versions(name)]
         return sorted(found, key=lambda version: (version.name, version.number))
@@ -70,10 +70,10 @@ class Runtime:
 
 @contextmanager
 def serving(paths: Paths, log: Path) -> Iterator[Runtime]:
-    """A runtime over the notebooks of `paths`, with everything that it keeps below ``paths.home``.
+    """Serve the notebooks of `paths`, with ``paths.home`` as the home.
 
     Raises:
-        FlowFailed: it does not start.
+        FlowFailed: the server does not start.
     """
     token = secrets.token_hex(16)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DLTK_", "api_"))}
@@ -96,7 +96,7 @@ def serving(paths: Paths, log: Path) -> Iterator[Runtime]:
 
 
 def _address(process: subprocess.Popen[str], log: Path) -> str:
-    """Where it listens, once it does; it says so in one line and nothing else on stdout."""
+    """Return the server's URL, the only line that it prints on stdout."""
     output = process.stdout
     if output is None or not select.select([output], [], [], START_SECONDS)[0]:
         raise FlowFailed(f"the runtime was not ready within {START_SECONDS} s. {_end_of(log)}")

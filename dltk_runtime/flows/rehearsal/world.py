@@ -1,4 +1,4 @@
-"""The Splunk of a rehearsal: what an app defines, over storage in memory, with sample data behind the base search."""
+"""The simulated Splunk of a rehearsal: the app's objects, storage in memory, sample events."""
 
 from __future__ import annotations
 
@@ -20,30 +20,29 @@ from dltk_runtime.emulator.spl.macros import Macro
 from dltk_runtime.emulator.spl.pipeline import prepare, run
 from dltk_runtime.emulator.standin import Event, Indexes, Storage, Window, epoch
 from dltk_runtime.files import atomic
-from dltk_runtime.flows.app import App, Search
+from dltk_runtime.flows.app import App, AppSearch
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.spl import Stage, first_pipe, option, stages
 from dltk_runtime.settings import ClientSettings
 
-SAMPLE = "dltk_sample"
-# Midnight of a Monday; days are counted from here.
+SAMPLE_INDEX = "dltk_sample"
+# Epoch seconds of the first midnight, a Monday.
 BEGIN = 1_767_571_200.0
-DAY = 86_400
-# Seconds after which an event of the sample is in its index.
-ARRIVAL = 90
 
-# Seconds that an apply may take.
-PATIENCE = 120
+# From an event of the sample to its arrival in the index.
+ARRIVAL_SECONDS = 90
+
+APPLY_TIMEOUT_SECONDS = 120
 
 _POINTS = re.compile(r"\s*mstats\s.*\bWHERE\s+(?P<where>.+?)\s+BY\s+(?P<by>.+?)\s*", re.DOTALL)
 
-# `sample` draws by the order of arrival: fine for a person who tries out, refused in flows.
+# `sample` depends on the order of arrival: it is useful in ad-hoc searches, but refused in flows.
 FLOW_COMMANDS = {name: command for name, command in COMMANDS.items() if name != "sample"}
 
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """A text that runs in Splunk only, and the one that runs here in its place."""
+    """SPL that only Splunk runs, and its replacement here."""
 
     text: str
     by: str
@@ -51,7 +50,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One app with its storage; `replaced` says what does not run, by the name of its macro or search."""
+    """One app with its storage; `replaced` holds replaced SPL by macro or search."""
 
     app: App
     context: Context
@@ -62,44 +61,44 @@ class World:
         return self.context.storage
 
     def run(
-        self, search: Search, now: float, window: Window | None = None, tokens: Mapping[str, str] | None = None
+        self, search: AppSearch, now: float, window: Window | None = None, tokens: Mapping[str, str] | None = None
     ) -> Result:
-        """Run the text of `search` as it would start at `now`, over its own window unless one is given."""
+        """Run `search` as if started at `now` (epoch seconds); `window` overrides its own."""
         text = _as_events(filled(search.text, tokens or {}))
         return run(text, self.at(now, window or window_of(search, now)), FLOW_COMMANDS)
 
     def ask(self, text: str, now: float, window: Window | None = None) -> pd.DataFrame:
-        """The rows of a search that is not the app's."""
+        """Return the rows of any other search."""
         return run(text, self.at(now, window or Window()), FLOW_COMMANDS).frame
 
-    def check(self, search: Search, now: float) -> None:
-        """Read the whole text and run nothing.
+    def check(self, search: AppSearch, now: float) -> None:
+        """Parse the search without running it.
 
         Raises:
-            SearchError: it cannot run here.
+            SearchError: the search cannot run here.
         """
         prepare(_as_events(search.text), self.at(now, Window()), FLOW_COMMANDS)
 
     def predictions(self) -> list[dict[str, str]]:
-        """What scoring has written to the app's indexes; a second run has written it twice."""
+        """Return the predictions in the app's indexes, twice if a window was scored twice."""
         return [row for index in self.storage.indexes for row in index.rows() if row.get("kind") == "prediction"]
 
     def at(self, now: float, window: Window) -> Context:
         return replace(self.context, clock=lambda: now, window=window)
 
     def calling(self, client: ClientSettings) -> World:
-        """The same world, with another container behind `fit` and `apply`."""
+        """Return the same world with another container for `fit` and `apply`."""
         return replace(self, context=replace(self.context, mltk=replace(self.context.mltk, client=client)))
 
 
 def make_world(apps: Sequence[App], sample: Path, client: ClientSettings, folder: Path) -> World:
-    """The world of the app that has searches among `apps`; `folder` takes stubs and lookup files.
+    """Return the world of the first of `apps`; `folder` receives stubs and lookup files.
 
     Raises:
-        FlowInvalid: there is no app with searches, or the sample cannot be read.
+        FlowInvalid: the sample cannot be read.
     """
     app = apps[0]
-    storage = Storage(indexes=Indexes(SAMPLE))
+    storage = Storage(indexes=Indexes(SAMPLE_INDEX))
     for each in apps:
         for stanza in each.conf("indexes.conf"):
             storage.indexes.create(stanza.name, stanza.get("datatype", "event"))
@@ -108,7 +107,7 @@ def make_world(apps: Sequence[App], sample: Path, client: ClientSettings, folder
         atomic.copy(stub, folder / stub.name)
     macros, replaced = _with_sample(app)
     context = Context(
-        mltk=Mltk(client, Stubs(folder), apply_timeout=PATIENCE),
+        mltk=Mltk(client, Stubs(folder), apply_timeout=APPLY_TIMEOUT_SECONDS),
         lookups=LookupFolders(folder, (app.folder / "lookups",)),
         storage=storage,
         definitions=_definitions(app, storage),
@@ -118,24 +117,24 @@ def make_world(apps: Sequence[App], sample: Path, client: ClientSettings, folder
 
 
 def fill_sample(storage: Storage, sample: Path) -> None:
-    """Events of the sample: `offset` is seconds after the first midnight, every other column is a field."""
+    """Add the sample's events; `offset` is in seconds from `BEGIN`, other columns are fields."""
     try:
         rows = list(csv.DictReader(sample.read_text(encoding="utf-8").splitlines()))
-        index = storage.indexes[SAMPLE]
+        index = storage.indexes[SAMPLE_INDEX]
         for row in rows:
             time = BEGIN + float(row.pop("offset"))
             raw = ", ".join(f'{name}="{value}"' for name, value in row.items() if value)
             fields = {name: value for name, value in row.items() if value}
-            index.add(Event(time, time + ARRIVAL, fields, raw, sourcetype="sample"))
+            index.add(Event(time, time + ARRIVAL_SECONDS, fields, raw, sourcetype="sample"))
     except (OSError, ValueError, KeyError) as error:
         raise FlowInvalid(
-            f"the sample {sample} cannot be read ({type(error).__name__}: {error}). It is CSV with a column offset, in "
-            "seconds, and the fields that the base search finds; 'dltk flow new' writes one"
+            f"cannot read the sample {sample} ({type(error).__name__}: {error}). Expected CSV with a column offset, in "
+            "seconds, and the fields that the base search returns, as 'dltk flow new' writes it"
         ) from error
 
 
-def window_of(search: Search, now: float) -> Window:
-    """The window of a saved search that starts at `now`."""
+def window_of(search: AppSearch, now: float) -> Window:
+    """Return the window of a search that starts at `now`."""
     given = search.stanza
     return Window(
         epoch(given.get("dispatch.earliest_time"), now),
@@ -146,7 +145,7 @@ def window_of(search: Search, now: float) -> Window:
 
 
 def filled(text: str, tokens: Mapping[str, str]) -> str:
-    """`text` with a dashboard's tokens put in, as ``$note|s$`` in quotes."""
+    """Replace a dashboard's tokens in `text`: ``$note$`` as is, ``$note|s$`` in quotes."""
 
     def put(match: re.Match[str]) -> str:
         value = tokens[match[1]]
@@ -156,7 +155,7 @@ def filled(text: str, tokens: Mapping[str, str]) -> str:
 
 
 def _with_sample(app: App) -> tuple[dict[str, Macro], dict[str, Replaced]]:
-    """The app's macros over sample data, with events in place of metrics; and what that replaced."""
+    """Return the app's macros over the sample, and what they replace."""
     macros, replaced = dict(app.macros), {}
     for name, macro in app.macros.items():
         pipe = first_pipe(macro.definition)
@@ -173,19 +172,19 @@ def _with_sample(app: App) -> tuple[dict[str, Macro], dict[str, Replaced]]:
 
 
 def _sample_for(head: str) -> str:
-    """The sample's events, their times binned where the base search bins them."""
+    """Return a search for the sample's events, binned if the base search bins them."""
     span = re.search(r"\bspan=\S+", head)
-    return f"search index={SAMPLE}" + (f" | bin _time {span[0]}" if span else "")
+    return f"search index={SAMPLE_INDEX}" + (f" | bin _time {span[0]}" if span else "")
 
 
 def _newest_events(points: re.Match[str]) -> str:
-    """For ``mstats latest(…) WHERE … BY entity span=5m``: the newest of each of the events that `_as_events` writes."""
+    """Return a search over events in place of ``mstats latest(…) WHERE … BY entity span=5m``."""
     fields = " ".join(word for word in points["by"].split() if "=" not in word)
     return f"search {points['where']} | sort 0 - _indextime | dedup _time {fields}"
 
 
 def _as_events(text: str) -> str:
-    """Return the search with ``collect`` in place of ``mcollect``: metrics are kept as events here."""
+    """Replace ``mcollect`` by ``collect``: here, metrics are stored as events."""
     for stage in reversed(_metrics_written(text)):
         text = f"{text[: stage.begin]}{stage.separator} {_collect(stage)} {text[stage.end :]}"
     return text

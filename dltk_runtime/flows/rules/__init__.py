@@ -1,10 +1,20 @@
-"""The traps of real Splunk as rules: a number (its first digit is the chapter), what is wrong, what to do.
+"""``dltk flow check``: the known traps of Splunk as numbered rules.
 
-Chapters: 1 fit and apply, 2 schedules, 3 the command's names, 4 direct scoring, 5 summary indexes, 6 feedback,
-7 packages.
+::
+
+    table ── RULES, `check` ─┬─ applying    1xx  fit and apply
+                            ├─ schedules   2xx  schedules and windows
+                            ├─ direct      3xx, 4xx  names of the command, direct scoring
+                            ├─ summaries   5xx  summary indexes
+                            ├─ metrics     5xx  metrics indexes, accelerated data models
+                            ├─ feedback    6xx  queue, labels, dashboards
+                            └─ packages    7xx  what AppInspect and Splunk refuse
+    rule ─── `Rule` (number, text, fix, find), `Violation`, and what rules ask of a search
+
+A rule is a function that yields each place in an app where it is broken. A test breaks each rule.
 """
 
-from dltk_runtime.flows.rules.rule import Finding, Found, Rule
+from dltk_runtime.flows.rules.rule import Found, Rule, Violation
 from dltk_runtime.flows.rules.table import RULES, check
 
-__all__ = ["RULES", "Finding", "Found", "Rule", "check"]
+__all__ = ["RULES", "Found", "Rule", "Violation", "check"]

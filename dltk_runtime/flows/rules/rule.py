@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from dltk_runtime.emulator.standin import epoch
 from dltk_runtime.errors import DltkError
-from dltk_runtime.flows.app import App, Search
+from dltk_runtime.flows.app import App, AppSearch
 from dltk_runtime.flows.spl import Stage, stages
 
 NOON = 1_767_614_400.0  # of a day in 2026: a moment to resolve times at
@@ -35,7 +35,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Violation:
     """A broken rule in an app."""
 
     app: str
@@ -47,7 +47,7 @@ class Finding:
 class Text:
     """A search with its macros expanded, and its commands."""
 
-    search: Search
+    search: AppSearch
     spl: str
     stages: tuple[Stage, ...]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules import applying, direct, feedback, metrics, packages, schedules, summaries
-from dltk_runtime.flows.rules.rule import Finding, Rule
+from dltk_runtime.flows.rules.rule import Rule, Violation
 
 _CHAPTERS = (applying, schedules, direct, summaries, metrics, feedback, packages)
 RULES: tuple[Rule, ...] = tuple(
@@ -14,9 +14,9 @@ RULES: tuple[Rule, ...] = tuple(
 )
 
 
-def check(apps: Sequence[App], rules: Sequence[Rule] = RULES) -> Iterator[Finding]:
+def check(apps: Sequence[App], rules: Sequence[Rule] = RULES) -> Iterator[Violation]:
     """Every place in these apps where a rule is broken."""
     for app in apps:
         for rule in rules:
             for found in rule.find(app, apps):
-                yield Finding(app.name, rule, found)
+                yield Violation(app.name, rule, found)

@@ -1,0 +1,29 @@
+"""Damaged files of models: noticed when a worker loads them, and said in the answer."""
+
+from __future__ import annotations
+
+from dltk_runtime.errors import StoreDamaged, StoreError
+from dltk_runtime.store.store import Serving, Version
+
+
+class DamagedWhenLoaded(StoreDamaged):
+    """A worker was to load a version whose files have been damaged since it was chosen."""
+
+
+def check(version: Version) -> None:
+    """Compare the sizes of a version's files with its manifest.
+
+    Raises:
+        DamagedWhenLoaded: they differ.
+    """
+    try:
+        version.verify()
+    except StoreError as error:
+        raise DamagedWhenLoaded(error.sentence) from error
+
+
+def warning(serving: Serving) -> str:
+    """Return the warning of an answer whose model is damaged; empty without damage."""
+    if not serving.problem:
+        return ""
+    return f"version {serving.version.number} was used, and something is damaged: {serving.problem.rstrip('.')}"

@@ -1,0 +1,251 @@
+"""The half of the model store that reads: which models exist, which version serves, what is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.names import ModelName, VersionId, checked
+from dltk_runtime.store.errors import HomeVanished, NonePromoted, NoneWhole, VersionMissing, VersionUnknown
+from dltk_runtime.store.history import before
+from dltk_runtime.store.interface import Store, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The version that apply uses; `problem` says why it is not the current one, or what is damaged: a sentence."""
+
+    version: Version
+    problem: str = ""
+
+
+class ModelReader:
+    """The rules of reading over a `Store`; has no state."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def attach(self) -> None:
+        """Remember which store this is, so that `present` and `reserve` notice another one. Never raises."""
+        self._store.attach()
+
+    def present(self) -> bool:
+        """Return whether the store that this was attached to is still there."""
+        return self._store.present()
+
+    # ------------------------------------------------------------ what serves
+
+    def choose(self, name: ModelName, loaded: Collection[int] = ()) -> Serving:
+        """Return the version that apply uses: the current one if it was promoted and is whole.
+
+        Otherwise the one of the whole versions that was promoted last. Version 0 when none was
+        ever promoted.
+
+        Args:
+            name: of the model.
+            loaded: numbers of versions that workers have loaded; their files are not checked
+                again. Then four system calls suffice as a rule, else one more for each file.
+
+        Raises:
+            NoneWhole: every version that was promoted is damaged.
+        """
+        try:
+            number = self._store.current(name)
+        except StoreDamaged as error:
+            return self._instead(name, None, error.sentence)
+        if number is None:
+            return self._without_pointer(name)
+        try:
+            if not self._store.was_promoted(VersionId(name, number)):
+                problem = f"the current version is given as {number}, which was never promoted"
+                return self._instead(name, number, problem)
+            unknown = ""
+        except StoreDamaged as error:
+            unknown = error.sentence
+        if problem := self._problem(name, number, loaded):
+            return self._instead(name, number, problem)
+        return Serving(self._version(name, number), unknown)
+
+    def serving(self, name: ModelName) -> Version:
+        """Return the version that apply uses; version 0 when none was ever promoted.
+
+        Raises:
+            NoneWhole: every version that was promoted is damaged.
+        """
+        return self.choose(name).version
+
+    def current(self, name: ModelName) -> Version | None:
+        """Return the committed version that apply uses; None when that is version 0.
+
+        Raises:
+            NoneWhole: every version that was promoted is damaged.
+        """
+        version = self.serving(name)
+        return version if version.number else None
+
+    def serving_or_0(self, name: ModelName) -> Version:
+        """Return the version that apply uses; version 0 also when every one that was promoted is damaged."""
+        with suppress(StoreDamaged):
+            return self.serving(name)
+        return self._version(name, 0)
+
+    def check_absence(self, name: ModelName) -> None:
+        """Make sure that nothing is there, when version 0 serves: damage is not absence.
+
+        Raises:
+            HomeVanished: the volume with the models is gone.
+            NonePromoted: versions were committed, and none was promoted.
+            StoreDamaged: the place of the model cannot be read.
+        """
+        if not self.present():
+            raise HomeVanished
+        if self._store.current(name) is None and not self.has_legacy(name) and (found := self._store.committed(name)):
+            raise NonePromoted(name, self._store.where(name), found)
+
+    def ever_promoted(self, name: ModelName) -> bool:
+        """Return whether anything serves, or served, under this name: damage is not absence."""
+        try:
+            return self._store.current(name) is not None or bool(self._store.promotions(name)) or self.has_legacy(name)
+        except StoreDamaged:
+            return True
+
+    def problems(self, name: ModelName) -> Iterator[str]:
+        """Yield a sentence for each damage of a model; compares every file of every version with its hash."""
+        try:
+            if problem := self.choose(name).problem:
+                yield f"{name}: {problem.rstrip('.')}."
+        except StoreDamaged as error:
+            yield error.sentence
+        yield from self._store.problems(name)
+        with suppress(StoreDamaged):  # `choose` says so
+            for number in self._store.committed(name):
+                try:
+                    self._version(name, number).verify(hashes=True)
+                except VersionUnknown:
+                    continue  # removed since it was listed
+                except StoreDamaged as error:
+                    yield error.sentence
+
+    # ------------------------------------------------------------ read
+
+    def versions(self, name: ModelName) -> list[Version]:
+        """Return the committed versions, oldest first; also damaged ones.
+
+        Raises:
+            StoreDamaged: the place of the model cannot be read.
+        """
+        return [self._version(name, number) for number in self._store.committed(name)]
+
+    def get(self, name: ModelName, number: int) -> Version:
+        """Return that version; number 0 when there are files of an old volume.
+
+        Raises:
+            VersionMissing: there is none of that number.
+        """
+        version = self._version(name, number)
+        committed = self._store.committed(name)
+        if number in committed or (number == 0 and self.has_legacy(name)):
+            return version
+        raise VersionMissing(version, self._store.where(name), committed)
+
+    def models(self) -> list[ModelName]:
+        """Return the models with a committed version, and those that cannot be read, in the order of their names."""
+        return sorted(name for name in self._store.names() if self._count(name) != 0)
+
+    def counts(self) -> list[int]:
+        """Return how many versions each readable model has, in no order; fast for hundreds of models."""
+        return [number for name in self._store.names() if (number := self._count(name) or 0)]
+
+    def algorithm_of(self, model: str, algorithms: Iterable[str]) -> str | None:
+        """Return the algorithm that was fitted last under this model name; None if unknown.
+
+        Committed versions count first. Without any, the files of an old volume decide among
+        `algorithms`: those named ``<algorithm>_<model>…``.
+
+        Raises:
+            NameInvalid: `model` is not a valid model name.
+        """
+        checked("model", model)
+        fitted = [(time, name.algorithm) for name in self._store.names(model) if (time := self._fitted_at(name))]
+        if fitted:
+            return max(fitted)[1]
+        saved = [(at, each) for each in algorithms if (at := self._legacy_time(each, model)) is not None]
+        return max(saved)[1] if saved else None
+
+    def has_legacy(self, name: ModelName) -> bool:
+        """Return whether files or a folder of an old volume have the model's flat name."""
+        return self._store.legacy_time(name) is not None
+
+    # ------------------------------------------------------------ helpers
+
+    def _version(self, name: ModelName, number: int) -> Version:
+        return self._store.version(VersionId(name, number))
+
+    def _without_pointer(self, name: ModelName) -> Serving:
+        try:
+            promoted = bool(self._store.promotions(name))
+        except StoreDamaged as error:
+            return self._instead(name, None, error.sentence)
+        if promoted:
+            return self._instead(name, None, f"the record of the current version in {self._store.where(name)} is gone")
+        return Serving(self._version(name, 0))
+
+    def _problem(self, name: ModelName, number: int, loaded: Collection[int]) -> str:
+        """Return why a version cannot serve; empty if it can."""
+        if number == 0:
+            return "" if self.has_legacy(name) else "the files of the old volume are gone"
+        version = self._version(name, number)
+        try:
+            version.manifest()
+            if number not in loaded:
+                version.verify()
+        except (VersionUnknown, StoreDamaged) as error:
+            return error.sentence
+        return ""
+
+    def _instead(self, name: ModelName, current: int | None, problem: str) -> Serving:
+        """Return the whole version that was promoted last, in place of the current one.
+
+        Raises:
+            NoneWhole: there is none.
+        """
+        for number in self._promoted(name):
+            if number != current and not self._problem(name, number, ()):
+                return Serving(self._version(name, number), problem)
+        raise NoneWhole(name, self._store.where(name), problem)
+
+    def _promoted(self, name: ModelName) -> list[int]:
+        """Return the numbers that were promoted, the last one first; none when they cannot be read."""
+        with suppress(StoreDamaged):
+            return before(self._store.promotions(name), None)
+        return []
+
+    def _count(self, name: ModelName) -> int | None:
+        """Return the number of committed versions; None when it cannot be read."""
+        with suppress(StoreDamaged):
+            return len(self._store.committed(name))
+        return None
+
+    def _fitted_at(self, name: ModelName) -> datetime | None:
+        """Return the time of the newest version; if that is damaged, of the last promotion."""
+        try:
+            versions = self.versions(name)
+            return versions[-1].manifest().time if versions else None
+        except VersionUnknown:  # removed since it was listed
+            return None
+        except StoreDamaged:
+            return self._promoted_at(name)
+
+    def _promoted_at(self, name: ModelName) -> datetime:
+        with suppress(StoreDamaged):
+            if promotions := self._store.promotions(name):
+                return promotions[-1].time
+        return datetime.fromtimestamp(0, UTC)
+
+    def _legacy_time(self, algorithm: str, model: str) -> float | None:
+        with suppress(NameInvalid):  # an algorithm whose name no model can have
+            return self._store.legacy_time(ModelName(algorithm, model))
+        return None
