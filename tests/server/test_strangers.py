@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from tests.conftest import write_notebook
 from tests.support.service import ROOT, Service, until
-from tests.support.wire import connection, encoded, head, one_event, read_all, write_notebook
+from tests.support.wire import connection, encoded, head, one_event, read_all
 
 pytestmark = pytest.mark.process
 

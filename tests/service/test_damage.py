@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import write_notebook
 from tests.support.service import Service
-from tests.support.wire import write_notebook
 
 pytestmark = pytest.mark.process
 
