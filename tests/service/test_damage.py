@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import write_notebook
-from tests.support.service import Service
+from tests.support.service import Service, until
 
 pytestmark = pytest.mark.process
 
@@ -96,7 +96,7 @@ def test_a_damaged_pointer_serves_the_version_promoted_last_and_says_so(damage: 
     rows, message = answered(service)
     assert rows == "2"
     assert "WARNING: version 2 was used, and something is damaged: " in message
-    assert '"damage"' in service.log.read_text()
+    until(lambda: '"damage"' in service.log.read_text())
 
 
 @pytest.mark.parametrize("damage", DAMAGES_OF_THE_CURRENT_VERSION)
