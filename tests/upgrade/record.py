@@ -29,6 +29,7 @@ from tests.upgrade.masking import Mask
 from tests.upgrade.scenario import RECORDED, Step, body_of, route_of, steps, write_notebook, write_notebooks
 
 ANSWERS = RECORDED / "answers.jsonl"
+CHANGED = RECORDED / "changed.jsonl"  # answers that differ on purpose by more than a reworded text, each with `why`
 MADE_WITH = RECORDED / "made_with.json"
 ADMIN = "token-of-the-admin"
 SETTINGS = {
@@ -126,9 +127,9 @@ def masked(reply: Reply, mask: Mask) -> dict[str, Any]:
     return {"name": reply.name, "status": reply.status, "headers": headers, "body": body}
 
 
-def read() -> list[dict[str, Any]]:
+def read(path: Path = ANSWERS) -> list[dict[str, Any]]:
     """The recorded answers."""
-    with open(ANSWERS, encoding="utf-8") as lines:  # `splitlines` would split at U+2028 too
+    with open(path, encoding="utf-8") as lines:  # `splitlines` would split at U+2028 too
         return [json.loads(line) for line in lines]
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.upgrade.comparing import difference, forms, mismatches, reworded, with_rewording
 from tests.upgrade.masking import RULES, Mask
-from tests.upgrade.record import MADE_WITH, SETTINGS, Reply, mask_for, masked, play, read, serve, versions
+from tests.upgrade.record import CHANGED, MADE_WITH, SETTINGS, Reply, mask_for, masked, play, read, serve, versions
 from tests.upgrade.scenario import route_of, steps
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.process]
@@ -93,8 +93,14 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 # ------------------------------------------------------------ the answers
 
 
+def expected() -> list[dict[str, Any]]:
+    """The recorded answers with what has changed on purpose since: reworded texts, and whole answers."""
+    changed = {answer["name"]: {part: answer[part] for part in answer if part != "why"} for answer in read(CHANGED)}
+    return [changed.get(answer["name"], answer) for answer in with_rewording(ANSWERS, reworded())]
+
+
 def test_the_same_requests_get_the_same_answers(recording: Recording) -> None:
-    found = list(mismatches(with_rewording(ANSWERS, reworded()), recording.answers))
+    found = list(mismatches(expected(), recording.answers))
     assert not found, "\n\n".join([f"{len(found)} differences ({made_with()}):", *found])
 
 
@@ -271,6 +277,16 @@ def test_every_reworded_text_is_used_and_says_why() -> None:
         assert entry["why"].strip()
         before, answers = answers, with_rewording(answers, [entry])
         assert answers != before, f"no answer has this text: {entry['old']}"
+
+
+def test_every_changed_answer_differs_and_says_why() -> None:
+    recorded = {answer["name"]: answer for answer in with_rewording(ANSWERS, reworded())}
+    changed = read(CHANGED)
+    assert len({answer["name"] for answer in changed}) == len(changed)
+    for answer in changed:
+        why = answer.pop("why")
+        assert why.strip()
+        assert answer != recorded[answer["name"]], f"{answer['name']} has not changed"
 
 
 def test_no_text_that_clients_match_is_reworded() -> None:
