@@ -119,7 +119,7 @@ def test_a_tool_that_fails_hangs_or_talks_nonsense_is_as_good_as_none(
     program: str, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tool.say(program)
-    monkeypatch.setattr(gpus, "PATIENCE", 0.2)
+    monkeypatch.setattr(gpus, "TOOL_SECONDS", 0.2)
     assert asyncio.run(gpus.cards()) == []
     assert asyncio.run(gpus.find(None)) == ()
 
