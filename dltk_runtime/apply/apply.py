@@ -1,4 +1,4 @@
-"""Apply a model: find the current version, lease the worker that serves it, load it if needed, apply."""
+"""Apply a model: find the current version, lease its worker, load it if needed, apply."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Output = Callable[[bytes], object]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an apply answers. Warnings are sentences without a full stop."""
+    """The result of an apply. Warnings are sentences without a full stop."""
 
     version: VersionId
     rows: int  # received
@@ -79,14 +79,14 @@ class Applying:
             return await _retry_unsent(lambda: self._apply_whole(name, request, call, upload))
 
     async def _apply_whole(self, name: ModelName, request: Request, call: Call, upload: Upload | None) -> Applied:
-        """Apply the version that serves; another one if its files turn out to be damaged when a worker loads it."""
+        """Apply the version that serves, or another if a worker finds its files damaged."""
         try:
             return await self._apply(request, self._serving(name, call), call, upload)
         except damage.DamagedWhenLoaded:
             return await self._apply(request, self._serving(name, call), call, upload)
 
     def _serving(self, name: ModelName, call: Call) -> Serving:
-        """Return what serves a model, and note in the call's facts what is damaged.
+        """Return the version that serves a model, and note damage in the call's facts.
 
         Raises:
             StoreError: nothing can serve it, although versions were committed.
@@ -119,7 +119,7 @@ class Applying:
             if upload is not None and (number := upload.number_for(worker)):
                 message = msgspec.structs.replace(message, ahead=number)
             self._last.applied(version.id)
-            drifts = self._drift.warning(version.id)  # from the requests before, not from this one
+            drifts = self._drift.warning(version.id)  # from earlier requests, not this one
             try:
                 reply, results = await worker.call(message, request.rows, deadline=deadline, setting=SETTING)
             finally:
@@ -140,7 +140,7 @@ class Applying:
         return Applied(version.id, applied.rows, results, tuple(filter(None, warnings)))
 
     async def score(self, version: Version, request: Request, holdout: float) -> messages.Scored:
-        """Compare what a stored model predicts on the held-out rows of a fit's request with their target.
+        """Compare a stored model's predictions on the held-out rows of a fit with their target.
 
         Raises:
             DltkError: it cannot be loaded or applied, or the request has no target.
@@ -155,7 +155,7 @@ class Applying:
         return expect(reply, messages.Scored)
 
     async def trial(self, version: Version) -> str:
-        """Load a stored model in a worker, as the next apply will; return what went wrong, or an empty text."""
+        """Load a stored model in a worker, as the next apply will; return the error, or ""."""
         try:
             with deaths_reported():
                 await _retry_unsent(lambda: self._load_only(version))
@@ -256,7 +256,7 @@ class Applying:
 
 
 async def _retry_unsent(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Try again when a worker turns out to be dead before it has seen the request, up to `MAX_TRIES` times."""
+    """Retry up to `MAX_TRIES` times if a worker died before it saw the request."""
     for _ in range(MAX_TRIES - 1):
         try:
             return await attempt()

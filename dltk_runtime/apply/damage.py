@@ -1,4 +1,4 @@
-"""Damaged files of models: noticed when a worker loads them, and said in the answer."""
+"""Damaged files of models: noticed when a worker loads them, and reported in the answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dltk_runtime.store.store import Serving, Version
 
 
 class DamagedWhenLoaded(StoreDamaged):
-    """A worker was to load a version whose files have been damaged since it was chosen."""
+    """The files of a version were damaged after it was chosen and before a worker loaded it."""
 
 
 def check(version: Version) -> None:

@@ -6,8 +6,9 @@
                                                                                │  each feature
                                                               warning, /metrics, events, dltk_status
 
-The last judgement of each model is kept on disk (`DriftFiles`), so that a restart loses only rows not judged yet.
-Several servers that share the disk judge by their own rows each; after a restart the last one written counts.
+The last judgement of each model is kept on disk (`DriftFiles`), so that a restart loses only rows
+not judged yet. Several servers that share the disk judge by their own rows each; after a restart
+the last one written counts.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ MAX_NAMED = 3  # features in a warning
 
 
 class Level(msgspec.Struct, frozen=True):
-    """Drift of a feature: `index` is the population stability index, `unseen` the share of new values."""
+    """Drift of a feature.
+
+    `index` is the population stability index, `unseen` the share of new values.
+    """
 
     feature: str
     index: float
@@ -46,7 +50,7 @@ class Judgement(msgspec.Struct, frozen=True):
 
     @property
     def drifting(self) -> list[Level]:
-        """The features beyond the limit."""
+        """Features beyond the limit."""
         return [level for level in self.levels if level.index >= DRIFT_INDEX]
 
 
@@ -68,7 +72,10 @@ def _ignore(_: VersionId, __: Level, ___: int) -> None:
 
 
 class Drift:
-    """Watches all versions of one server; calls `on_drift` when a feature begins to drift, with the rows judged."""
+    """Watches all versions of one server.
+
+    Calls `on_drift` with the rows judged when a feature begins to drift.
+    """
 
     def __init__(self, on_drift: OnDrift = _ignore) -> None:
         self._on_drift = on_drift

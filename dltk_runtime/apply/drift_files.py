@@ -1,4 +1,7 @@
-"""The last drift judgement of each model on disk: ``drift/<algorithm>/<model>.json``, a few kilobytes each."""
+"""The last drift judgement of each model on disk.
+
+The files are ``drift/<algorithm>/<model>.json``, a few kilobytes each.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class DriftFiles:
         return found[:MAX_VERSIONS]
 
     def write(self, judgements: Iterable[tuple[VersionId, Judgement]]) -> None:
-        """Write judgements. One that cannot be written is lost at the next restart, without other effects."""
+        """Write judgements; one that cannot be written is lost at the next restart."""
         for key, judgement in judgements:
             path = self._folder / key.algorithm / f"{key.model}.json"
             with suppress(OSError):

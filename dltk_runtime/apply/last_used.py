@@ -1,4 +1,7 @@
-"""The version used last, and its description for ``/summary``, which never waits for a busy worker."""
+"""The version used last and its description for ``/summary``.
+
+``/summary`` never waits for a busy worker.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ SUMMARY_SECONDS = 30.0  # that a notebook's summary function may take
 
 
 class LastUsed:
-    """The version used last. Descriptions are JSON: ``{"model": str(model), "model_summary": …}``."""
+    """The version used last.
+
+    Descriptions are JSON: ``{"model": str(model), "model_summary": …}``.
+    """
 
     def __init__(self, store: ModelStore, pool: Pool) -> None:
         self._store = store

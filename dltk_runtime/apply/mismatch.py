@@ -1,7 +1,7 @@
 """Searches with another algorithm or other features than their model was fitted with.
 
-Every fit writes Splunk's stub of its model, also a fit that failed or was not promoted. If that fit had another
-algorithm or other features, all later applies come with them.
+Every fit writes Splunk's stub of its model, also a fit that failed or was not promoted. If that fit
+had another algorithm or other features, all later applies come with them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ CACHE_SECONDS = 5.0  # for which it is remembered whether another algorithm was 
 
 
 def of_features(request: Request, version: Version) -> str:
-    """Return a warning when the search has other features than the version; empty if one has all of the other's.
+    """Return a warning when the features of the search and the version differ.
+
+    The warning is empty if one has all features of the other.
 
     Raises:
         StoreDamaged: the version's manifest cannot be read.
@@ -40,7 +42,7 @@ def of_features(request: Request, version: Version) -> str:
 
 
 def of_algorithm(name: ModelName, store: ModelStore, algorithms: Iterable[str]) -> str:
-    """Return a sentence about another algorithm that was fitted into the model; empty if there is none."""
+    """Return a sentence about another algorithm that was fitted into the model, or ""."""
     other = store.algorithm_of(name.model, algorithms)
     if other is None or other == name.algorithm:
         return ""
@@ -54,14 +56,20 @@ def of_algorithm(name: ModelName, store: ModelStore, algorithms: Iterable[str]) 
 
 
 class LaterFits:
-    """Models into which another algorithm was fitted later than the one of an apply, on any server."""
+    """Models into which another algorithm was fitted later than that of an apply.
+
+    Fits on every server count.
+    """
 
     def __init__(self, store: ModelStore) -> None:
         self._store = store
         self._known: dict[ModelName, tuple[float, str]] = {}  # valid until, warning
 
     async def warning(self, version: Version) -> str:
-        """Return the warning, cached for a moment; empty if the version's algorithm was the last one."""
+        """Return the warning, cached for `CACHE_SECONDS`.
+
+        It is empty if the version's algorithm was the last one fitted.
+        """
         until, text = self._known.get(version.name, (0.0, ""))
         if version.number and time.monotonic() > until:
             text = await asyncio.to_thread(self._look, version.name)

@@ -1,12 +1,12 @@
-"""Read-ahead: large applies are parsed while they arrive, by the worker that will most likely get them.
+"""Read-ahead: parse large applies while they arrive, in the worker likely to get them.
 
-The model that a request is for is in `meta`, which comes last. But searches repeat: the worker that served the last
-rows with the same header gets the next ones too, as they arrive::
+The model that a request is for is in `meta`, which comes last. But searches repeat: the worker that
+served the last rows with the same header gets the next ones too, as they arrive::
 
     header of the rows ──> the version last applied to such rows ──> an idle worker of it
 
-It is no lease: the worker serves other calls in between. If the request turns out to be for another model, or the
-worker is busy when all rows have come, the rows are read again, whole.
+It is no lease: the worker serves other calls in between. If the request turns out to be for another
+model, or the worker is busy when all rows have come, the rows are read again, whole.
 """
 
 from __future__ import annotations
@@ -23,17 +23,23 @@ MAX_HEADERS = 256  # that are remembered
 
 
 class Headers:
-    """The version that was last applied to rows with each header; None for rows that can only be read whole."""
+    """The version that was last applied to rows with each header.
+
+    None stands for rows that can only be read whole.
+    """
 
     def __init__(self) -> None:
         self._versions: OrderedDict[bytes, VersionId | None] = OrderedDict()
 
     def version_for(self, header: bytes) -> VersionId | None:
-        """Return the version that was last applied to rows with this header, if they can be read ahead."""
+        """Return the version last applied to rows with this header, if they can be read ahead."""
         return self._versions.get(header)
 
     def learn(self, header: bytes, version: VersionId, *, in_vain: bool) -> None:
-        """Note that a version was applied to rows with this header, which were perhaps read ahead `in_vain`."""
+        """Note that a version was applied to rows with this header.
+
+        `in_vain` says whether they were read ahead although they can only be read whole.
+        """
         known = self._versions.get(header, version)
         self._versions[header] = None if in_vain or known is None else version
         self._versions.move_to_end(header)
@@ -61,7 +67,7 @@ class Upload:
 
     @property
     def rows(self) -> Payload:
-        """The rows received so far.
+        """Return the rows received so far.
 
         Raises:
             RuntimeError: `begin` was not called.

@@ -3,5 +3,5 @@
 ::
 
     queue.py ──> train.py ──> pool: a fresh worker ──> store: reserve, commit ──> promotion.py
-       └── options.py: what the search asks of the runtime (`mode`, `promote`, `holdout`, `with_version`)
+       └── options.py: the search's parameters for the runtime (`mode`, `promote`, `holdout`, `with_version`)
 """

@@ -33,14 +33,20 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """``promote=auto``, ``manual`` or ``better:<metric>[:<least gain>]``; `gain` is in the metric's own unit."""
+    """``promote=auto``, ``manual`` or ``better:<metric>[:<least gain>]``.
+
+    `gain` is in the metric's own unit.
+    """
 
     rule: Rule = Rule.AUTO
     metric: str = ""
     gain: float = 0.0
 
     def improves(self, new: float | None, old: float | None) -> bool:
-        """Return whether `new` beats `old` by at least the gain; a missing or non-finite value beats nothing."""
+        """Return whether `new` beats `old` by at least the gain.
+
+        A missing or non-finite value beats nothing.
+        """
         if new is None or old is None or not (math.isfinite(new) and math.isfinite(old)):
             return False
         difference = new - old if METRICS[self.metric] else old - new
@@ -49,7 +55,10 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """What a search asks of the runtime. `holdout` is the share of rows kept from the fit, 0 for none."""
+    """A search's parameters for the runtime.
+
+    `holdout` is the share of rows kept from the fit, 0 for none.
+    """
 
     asynchronous: bool = False
     promotion: Promotion = Promotion()

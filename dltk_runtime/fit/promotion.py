@@ -1,4 +1,4 @@
-"""Decide whether a new version becomes current: by the search's rule, and by comparison with the one before."""
+"""Decide by the search's rule whether a new version becomes current."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dltk_runtime.store.store import ModelStore, Version
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the version is current now, the sentence that says so and why, and the figures behind it."""
+    """Whether the version is current now, a sentence with the reason, and the figures behind it."""
 
     current: bool
     text: str
@@ -32,7 +32,7 @@ class Promotion:
     async def settle(
         self, version: Version, options: FitOptions, request: Request | None, *, apply_failed: bool = False
     ) -> Decision:
-        """Load the version in another worker, compare it where the options say so, and promote it or not.
+        """Load the version in another worker, compare it if requested, and promote it or not.
 
         A version that cannot be applied or loaded becomes current only if there is no other.
 
@@ -82,7 +82,7 @@ class Promotion:
     async def _compare(
         self, version: Version, before: Version, options: FitOptions, request: Request | None
     ) -> Comparison:
-        """Compare the version with the one before it, on held-out rows where the search kept some."""
+        """Compare the version with the one before it, on held-out rows if there are any."""
         wanted, rows = options.promotion, 0
         held_out = bool(options.holdout) and request is not None
         if held_out and request is not None:
@@ -101,7 +101,7 @@ class Promotion:
         )
 
     async def _score(self, version: Version, options: FitOptions, request: Request) -> tuple[float | None, int]:
-        """Return the metric of a version on the held-out rows, None if it has none, and the number of rows."""
+        """Return a version's metric on the held-out rows, or None, and the number of rows."""
         try:
             scored = await self._applying.score(version, request, options.holdout)
         except DltkError:

@@ -41,7 +41,10 @@ REASON_HUNG_UP = "the search that waited for it hung up, and DLTK_HANGUP is canc
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What an asynchronous fit answers; `known_state` is that of an equal job submitted before, else empty."""
+    """The result of an asynchronous fit.
+
+    `known_state` is the state of an equal job submitted before, else empty.
+    """
 
     job: str
     name: ModelName
@@ -68,7 +71,7 @@ class Fitting:
         self._running: dict[str, _Running] = {}
         self._submitting = asyncio.Lock()
         self._closing = False
-        # An asynchronous fit never takes the last turn: dashboards fit too, and wait for the answer.
+        # An asynchronous fit never takes the last turn: searches that wait for their fit need it.
         self._async_turns = asyncio.Semaphore(max(settings.fit_slots - 1, 1))
 
     async def fit(self, request: Request, call: Call) -> Trained | Submitted:
@@ -91,7 +94,7 @@ class Fitting:
         return await self._wait_for(self._begin(training))
 
     def hung_up(self, call: Call) -> None:
-        """Note that the client of a running fit is gone: the fit goes on, unless `DLTK_HANGUP` says otherwise."""
+        """Continue or cancel a running fit whose client is gone, as `DLTK_HANGUP` says."""
         if self._settings.hangup == "cancel" and call.facts.job is not None:
             with contextlib.suppress(DltkError):
                 self.cancel(call.facts.job, REASON_HUNG_UP)
@@ -189,7 +192,7 @@ class Fitting:
         self._trainer.touch()
 
     def _cancel_asked(self) -> None:
-        """Cancel the jobs whose end was asked for on disk, by another server or the command line."""
+        """Cancel jobs that another server or the command line marked for it on disk."""
         for job in list(self._running):
             if self._jobs.to_be_cancelled(job):
                 with contextlib.suppress(JobUnknown, NotCancellable):
@@ -197,7 +200,7 @@ class Fitting:
 
     async def _adopt_all(self) -> None:
         while True:
-            if not self._closing:  # otherwise what was just left to the next server would come back
+            if not self._closing:  # otherwise a job just left to the next server would come back
                 await self._adopt()
             await asyncio.sleep(TOUCH_SECONDS)
 
@@ -222,7 +225,10 @@ class Fitting:
         self._begin_or_leave(Training(job, request, name, options, imports_of(source), call))
 
     async def close(self, deadline: float) -> None:
-        """Give running fits until `deadline` (of `time.monotonic`); queued ones wait for the next server."""
+        """Give running fits until `deadline`; queued ones wait for the next server.
+
+        `deadline` is a time of `time.monotonic`.
+        """
         self._closing = True
         for running in self._running.values():
             if running.training.call.waiting:
@@ -236,7 +242,7 @@ class Fitting:
 
 
 async def _every(seconds: float, work: Callable[[], None]) -> None:
-    """Call `work` now and then every `seconds`, until cancelled."""
+    """Call `work` at once and then every `seconds`, until cancelled."""
     while True:
         work()
         await asyncio.sleep(seconds)
@@ -253,6 +259,6 @@ def code_hash(source: Source, paths: Paths) -> str:
 
 
 def _not_started(training: Training) -> FitCancelled | ServerStops:
-    """Return the error of a fit whose task was cancelled before its first step: nothing of it has run."""
+    """Return the error of a fit whose task was cancelled before it began to run."""
     job = training.job.id
     return FitCancelled(job, training.cancelled) if training.cancelled else ServerStops(job)

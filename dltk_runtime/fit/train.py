@@ -57,7 +57,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a fit answers. Warnings are sentences without a full stop."""
+    """The result of a fit. Warnings are sentences without a full stop."""
 
     version: VersionId
     decision: Decision
@@ -228,7 +228,7 @@ class Trainer:
 
 
 async def to_its_end(work: Awaitable[Result]) -> Result:
-    """Await work that must not be left half done, also when the waiting task is cancelled meanwhile."""
+    """Await work that must be completed even if the waiting task is cancelled."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -238,7 +238,7 @@ async def to_its_end(work: Awaitable[Result]) -> Result:
 
 
 def _output(training: Training) -> Callable[[bytes], None]:
-    """Return a callback that gives printed text to the job's log, the server's log and the progress reader."""
+    """Return a callback that sends printed text to both logs and the progress reader."""
     job = training.job
     printed = logs.PrintedLines(job=job.id, algorithm=training.name.algorithm, model=training.name.model)
     progress = PrintedProgress()

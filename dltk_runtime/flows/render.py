@@ -1,8 +1,8 @@
 """The template engine of the apps: Jinja2 over the files in ``templates/``.
 
-Each value is inserted once and unchanged: ``{{x}}`` in a value stays text. In ``.xml`` templates values
-are escaped. All delimiters begin with ``{{``, which neither SPL nor ``.conf`` files nor dashboards use;
-their own ``{``, ``{%``, ``{#`` and ``$token$`` are plain text::
+Each value is inserted once and unchanged: ``{{x}}`` in a value stays text. In ``.xml`` templates
+values are escaped. All delimiters begin with ``{{``, which neither SPL nor ``.conf`` files nor
+dashboards use; their own ``{``, ``{%``, ``{#`` and ``$token$`` are plain text::
 
     {{name}}                             a value
     {{% include "parts/alert.conf" %}}   a block

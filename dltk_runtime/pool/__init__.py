@@ -1,4 +1,4 @@
-"""The front half of the process boundary: which worker runs what, and how each is started, called and ended.
+"""The front half of the process boundary: choose, start, call and end workers.
 
 ::
 
@@ -16,6 +16,7 @@
     │   end  ◄──────────────────────────┼── pidfd ────┼── (the kernel)                   │
     └───────────────────────────────────┘             └──────────────────────────────────┘
 
-`guardian.py` is a third process, which ends what a worker left behind, also when the front process was killed.
-Nothing above this folder knows of descriptors, memory files or process ids: it gets `worker.Worker`.
+`guardian.py` is a third process, which ends what a worker left behind, also when the front process
+was killed. Nothing above this folder knows of descriptors, memory files or process ids: it gets
+`worker.Worker`.
 """

@@ -16,7 +16,10 @@ Take = Callable[[FromWorker, Payload], None]
 
 
 class Conversation:
-    """Sends messages, and gives each received one to `take`; `closed` is called when the other side closes."""
+    """Sends messages, and passes each received one to `take`.
+
+    `closed` is called when the other side closes.
+    """
 
     def __init__(self, sock: socket.socket, take: Take, closed: Callable[[], None]) -> None:
         self._sock = sock
@@ -25,7 +28,7 @@ class Conversation:
         asyncio.get_running_loop().add_reader(sock, self._on_readable)
 
     async def send(self, message: ToWorker, rows: Payload = NO_ROWS) -> None:
-        """Send a message with its rows. A closed channel is no error here: the worker's end follows."""
+        """Send a message with its rows; ignore a closed channel: the worker's end follows."""
         with contextlib.suppress(channel.ChannelClosed):
             if isinstance(rows.data, bytes | memoryview) and len(rows) >= THREAD_COPY_BYTES:
                 await asyncio.to_thread(channel.send, self._sock, message, rows)

@@ -5,8 +5,9 @@
     a fit that imports a library of `GPU_TRAINING` ──> a device of its own, in the order of asking
     any other fit, and every apply              ──> the device that the fewest workers see, beside others
 
-A worker gets its device with its first request, before any notebook code runs: a spare has none before. That is
-early enough, although the libraries are imported by then: they look for devices at their first use.
+A worker gets its device with its first request, before any notebook code runs: a spare has none
+before. That is early enough, although the libraries are imported by then: they look for devices at
+their first use.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Places:
 
     @property
     def all_taken(self) -> bool:
-        """Whether the next one has to wait."""
+        """Return whether the next request has to wait."""
         return self._turns.locked()
 
     @contextlib.asynccontextmanager
@@ -60,7 +61,10 @@ class Places:
 
 
 class Devices:
-    """The GPUs of one server: `find` them, then lend them. `wanted` names them; None: all of the machine."""
+    """The GPUs of one server: `find` them, then lend them.
+
+    `wanted` names them; None means all GPUs of the machine.
+    """
 
     def __init__(self, wanted: tuple[str, ...] | None) -> None:
         self._wanted = wanted
@@ -80,7 +84,7 @@ class Devices:
             await asyncio.sleep(MEMORY_CHECK_SECONDS)
 
     def wanted_by(self, imports: Collection[str]) -> bool:
-        """Whether a fit with these heavy imports waits for a device of its own."""
+        """Return whether a fit with these heavy imports waits for a device of its own."""
         return bool(self.names) and not GPU_TRAINING.isdisjoint(imports)
 
     def shared(self, workers: Iterable[LocalWorker]) -> str:

@@ -1,4 +1,7 @@
-"""The stack of a worker, which faulthandler writes into a memory file: at a crash, or when the front requests it."""
+"""The stack of a worker, which faulthandler writes into a memory file.
+
+It is written at a crash, or when the front process requests it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class StackDump:
         return os.pread(self._descriptor, MAX_DUMP_BYTES, 0).decode(errors="replace")
 
     async def request(self, pid: int, ended: Callable[[], bool]) -> None:
-        """Have the process write its stack, and wait until the text is complete or the process has `ended`."""
+        """Have the process write its stack; wait until that is complete or it has `ended`."""
         self.clear()  # of what a child of the worker wrote earlier
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, DUMP_SIGNAL)

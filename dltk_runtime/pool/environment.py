@@ -19,7 +19,7 @@ _THREADS = (
 
 
 def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
-    """Return the environment of a worker: this process's without its secrets, plus what notebooks rely on.
+    """Return the environment of a worker: this process's own without secrets, plus defaults.
 
     The numeric libraries read thread counts at their import, so they are set here.
     """
@@ -28,7 +28,7 @@ def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
     defaults = {
         "MPLBACKEND": "Agg",  # no display
         "TF_CPP_MIN_LOG_LEVEL": "2",  # warnings and errors
-        # Otherwise glibc returns the memory of every table to the kernel, and gets it zeroed for the next one.
+        # Otherwise glibc returns the memory of each table to the kernel, which zeroes it for the next.
         "MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2),
         "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2),
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # models share a GPU
@@ -41,7 +41,7 @@ def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
         "DLTK_NOTEBOOKS": str(settings.paths.notebooks),
         "PYTHONPATH": os.pathsep.join(search_path),
         "PANDAS_FUTURE_INFER_STRING": "1" if settings.text == "string" else "0",
-        # torch.load of whole models, which published notebooks use: the files come from our own store.
+        # Published notebooks torch.load whole models; the files come from our own store.
         "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",
     }
     return {**defaults, **environ, **fixed, **dict.fromkeys(_THREADS, str(threads))}

@@ -1,7 +1,7 @@
 """NVIDIA GPUs, their memory and the processes that hold it, as ``nvidia-smi`` reports them.
 
-The front process opens no driver and imports no framework. The tool runs beside the event loop for at most
-`TOOL_SECONDS`; if it is missing, fails or hangs, nothing is known about GPUs.
+The front process opens no driver and imports no framework. The tool runs beside the event loop for
+at most `TOOL_SECONDS`; if it is missing, fails or hangs, nothing is known about GPUs.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Card:
     free: int
 
     def is_called(self, device: str) -> bool:
-        """Return whether `device` of `CUDA_VISIBLE_DEVICES` names it, by index or by the start of its UUID."""
+        """Return whether `device` of `CUDA_VISIBLE_DEVICES` names it, by index or UUID prefix."""
         return device == self.index or (device.startswith("GPU-") and self.uuid.startswith(device))
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process that holds memory of a GPU; `used` is MiB, None where the driver does not report it."""
+    """A process that holds GPU memory; `used` is in MiB, None if not reported."""
 
     pid: int
     uuid: str
@@ -45,10 +45,13 @@ class Holder:
 
 
 async def find(wanted: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the devices that workers may use, as `CUDA_VISIBLE_DEVICES` names them: `wanted`, or (None) all.
+    """Return the devices that workers may use, as `CUDA_VISIBLE_DEVICES` names them.
 
-    UUIDs rather than indexes, since CUDA counts devices in another order than the tool. The variables of container
-    platforms are not read: the driver shows only the devices that they allow.
+    These are the `wanted` ones, or all if that is None.
+
+    UUIDs rather than indexes, since CUDA counts devices in another order than the tool. The
+    variables of container platforms are not read: the driver shows only the devices that they
+    allow.
     """
     if wanted is not None:
         return wanted
@@ -67,7 +70,10 @@ async def cards() -> list[Card]:
 
 
 async def holders() -> list[Holder]:
-    """Return the processes that hold memory of any GPU; inside a container the driver often names none."""
+    """Return the processes that hold memory of any GPU.
+
+    Inside a container the driver often names none.
+    """
     rows = await _ask("compute-apps=pid,gpu_uuid,used_memory")
     return [
         Holder(int(pid), uuid, int(used) if used.isdigit() else None)

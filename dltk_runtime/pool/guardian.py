@@ -1,9 +1,9 @@
-"""Removes what workers leave behind, processes and files, when a worker ends and when its server is killed.
+"""Remove leftover processes and files when a worker ends or its server is killed.
 
 Each worker has a folder of its own, and the folder's path is in its environment as `MARK`.
 Every process that notebook code starts inherits it, also one that left the worker's process group
-or lost its parent. So one look at ``/proc`` finds them all, with no right but that over one's own
-processes.
+or lost its parent. So one scan of ``/proc`` finds them all, with no privileges beyond those over
+one's own processes.
 
 The guardian is a process, since nothing in the server can act once that is killed. Its input is a
 pipe that only the server holds: each line has the process id and the folder of a worker that has
@@ -35,7 +35,10 @@ CHECK_SECONDS = 0.005  # between two looks
 
 
 class Guardian:
-    """Hands out workers' folders, and removes what carries their mark. Made when the server starts."""
+    """Hands out workers' folders, and removes everything with their mark.
+
+    Made when the server starts.
+    """
 
     def __init__(self) -> None:
         self._root = tempfile.mkdtemp(prefix="dltk-")
@@ -43,7 +46,7 @@ class Guardian:
         self._process = self._start()
 
     def folder(self) -> str:
-        """Make a folder for a worker, with ``work``, where it runs, and ``scratch``, for its temporary files."""
+        """Make a worker's folder, with ``work`` to run in and ``scratch`` for temporary files."""
         folder = f"{self._root}/{next(self._numbers)}"
         for each in ("work", "scratch"):
             Path(folder, each).mkdir(parents=True)
@@ -55,7 +58,7 @@ class Guardian:
         return {MARK: folder, "TMPDIR": temporary, "JOBLIB_TEMP_FOLDER": temporary}
 
     def clear(self, folder: str, pid: int = 0) -> None:
-        """End what the worker of `folder` started, and remove its files, after its end. Does not wait."""
+        """End the leftovers of the ended worker of `folder`; remove its files. Does not wait."""
         line = f"{pid} {folder}\n".encode()
         try:
             self._send(line)
@@ -94,7 +97,7 @@ def main(root: str) -> None:
 
 
 def clear(folder: str) -> None:
-    """End every process whose mark is `folder` or lies in it, then remove `folder`."""
+    """End every process whose mark is `folder` or a path in it, then remove `folder`."""
     deadline = time.monotonic() + KILL_SECONDS
     while (found := list(marked(folder))) and time.monotonic() < deadline:
         for pid in found:
@@ -105,13 +108,16 @@ def clear(folder: str) -> None:
 
 
 def forget_semaphores(pid: str) -> None:
-    """Remove joblib's semaphores of a worker, which joblib's own tracker would, were it not ended with the worker."""
+    """Remove a worker's joblib semaphores: joblib's own tracker was ended with the worker."""
     for path in Path(SEMAPHORES).glob(f"sem.loky-{pid}-*"):
         path.unlink(missing_ok=True)
 
 
 def marked(folder: str) -> Iterator[int]:
-    """The processes whose mark is `folder` or lies in it; one that has ended has no environment any more."""
+    """Return the processes whose mark is `folder` or a path in it.
+
+    An ended process has no environment, so it is not among them.
+    """
     mark = f"\0{MARK}={folder}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         environ = _environ(process)
@@ -120,7 +126,7 @@ def marked(folder: str) -> Iterator[int]:
 
 
 def _environ(process: Path) -> bytes:
-    with contextlib.suppress(OSError):  # it has ended, or is somebody else's
+    with contextlib.suppress(OSError):  # it has ended, or belongs to another user
         return b"\0" + (process / "environ").read_bytes()
     return b""
 

@@ -21,7 +21,7 @@ from dltk_runtime.worker.messages import Options
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What must be settled before a worker's first import: workers of one spec are interchangeable."""
+    """Everything fixed before a worker's first import; workers of one spec are interchangeable."""
 
     threads: int
     imports: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Launched(NamedTuple):
     pidfd: int
     sock: socket.socket
     dump: int  # memory file for faulthandler
-    board: int  # memory file for the steps of applies
+    board: int  # memory file for the phases of applies
     output: int  # what it prints
     on_end: Callable[[], object]  # call once, when the process is gone
 
@@ -43,7 +43,7 @@ def launch(spec: Spec, environ: Mapping[str, str], guardian: Guardian) -> Launch
     """Start a worker's process.
 
     Raises:
-        OSError: the machine has no room for another process; nothing of it is left behind.
+        OSError: the machine cannot start another process; nothing is left behind.
     """
     with contextlib.ExitStack() as on_failure:
         launched = _launched(spec, environ, guardian, on_failure)

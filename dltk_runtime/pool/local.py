@@ -1,4 +1,4 @@
-"""A worker process on this machine, as the front process sees it: start it, call it, watch it, end it."""
+"""A worker process on this machine, as the front process sees it: start, call, watch, end."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class LocalWorker:
         """Start a worker; it takes calls once it is `ready`.
 
         Raises:
-            WorkerDied: the machine has no room for another process.
+            WorkerDied: the machine cannot start another process.
         """
         try:
             return cls(spec, launch(spec, environ, guardian), explain)
@@ -121,7 +121,7 @@ class LocalWorker:
 
     @property
     def usable(self) -> bool:
-        """Whether it can take a call: the process lives, also where the event loop has not seen its end yet."""
+        """Whether it can take a call; checks the process, not what the event loop has seen."""
         if self._ending or self.ended:
             return False
         end = select.poll()
@@ -130,7 +130,7 @@ class LocalWorker:
 
     @property
     def listener(self) -> Listener:
-        """What hears of it now."""
+        """The current listener."""
         return self._listener
 
     async def ready(self) -> None:
@@ -161,7 +161,7 @@ class LocalWorker:
         return answer, results
 
     def read_ahead(self, rows: Buffer, expected: int) -> LocalReadAhead | None:
-        """Start to parse rows that still arrive; None when it is at it already or cannot read the buffer."""
+        """Start to parse arriving rows; None if it does so already or cannot read the buffer."""
         if self.reading or not isinstance(rows, MemoryFile):
             return None
         return LocalReadAhead(self, rows, expected)
@@ -260,7 +260,7 @@ class LocalWorker:
     # ------------------------------------------------------------ the end
 
     def _on_closed_channel(self) -> None:
-        """Wait for the process's end, which closes the channel; otherwise the notebook has closed it."""
+        """Wait for the end of the process; if it does not end, the notebook closed the channel."""
         asyncio.get_running_loop().call_later(CLOSED_SECONDS, self._end_without_channel)
 
     def _end_without_channel(self) -> None:

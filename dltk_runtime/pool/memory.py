@@ -25,16 +25,19 @@ def limit() -> int:
 
 
 def enough() -> bool:
-    """Whether there is memory for a spare."""
+    """Return whether there is memory for a spare."""
     memory = psutil.virtual_memory()
     return bool(memory.available * RESERVE_PARTS > memory.total)
 
 
 def over(limit: int, sessions: Collection[int]) -> dict[int, int]:
-    """Return those of `sessions` (a worker and its children each) that use more than `limit`, with their sizes.
+    """Return those of `sessions` that use more than `limit`, with their sizes.
 
-    The sum of resident pages is quick to read, but counts pages that children share with their parent
-    several times. So a sum above `limit` is checked against proportional sizes, which are slow to read.
+    A session is a worker with its children.
+
+    The sum of resident pages is quick to read, but counts pages that children share with their
+    parent several times. So a sum above `limit` is checked against proportional sizes, which are
+    slow to read.
     """
     members = _members(sessions)
     suspects = [session for session, sizes in members.items() if sum(sizes.values()) > limit]

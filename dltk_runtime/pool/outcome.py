@@ -52,9 +52,9 @@ def cause_of(status: int) -> str:
 
 
 def place_of(dump: str, code: bytes, function: str) -> str:
-    """Return where the worker was: the place in faulthandler's dump, else that of the `function` it had entered.
+    """Return where the worker was: by faulthandler's dump, else the `function` it had entered.
 
-    `code` is what `notebook.loader.pack` made of the sources, for the text of the line.
+    `code` is the sources as `notebook.source.pack` encodes them, for the text of the line.
     """
     place = coordinates_in(dump, unpack(code) if code else ())
     return str(place) if place else function
@@ -63,7 +63,7 @@ def place_of(dump: str, code: bytes, function: str) -> str:
 Wanted = TypeVar("Wanted")
 
 
-# The opening of an error's text, by the step in which it happened; any other step belongs to apply.
+# The opening of an error's text, by the phase in which it happened; other phases are apply's.
 OPENINGS = {
     "decode": errors.BAD_DATA,
     "code": errors.NOT_LOADED,

@@ -26,7 +26,7 @@ class PhaseClock:
         self.name, self.place, self._since = name, place, now
 
     def take(self, measured: Mapping[str, float]) -> None:
-        """Replace the current phase's time by what the worker measured; the rest of it is transport."""
+        """Replace the current phase's time by the worker's figures; the rest is transport."""
         now = time.monotonic()
         self.seconds = {self.name: now - self._since - sum(measured.values()), **measured}
         self._since = now

@@ -39,7 +39,7 @@ CAUSE_STOPPED = "was ended because the server stops"
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """How many workers there are, how many have a call, and their resident memory with that of their children."""
+    """Number of workers, number with a call, and resident memory including their children's."""
 
     workers: int
     busy: int
@@ -102,20 +102,22 @@ class Pool:
     # ------------------------------------------------------------ fits
 
     def waits_for_gpu(self, imports: Collection[str]) -> bool:
-        """Whether a fit with these heavy imports waits for a GPU of its own."""
+        """Return whether a fit with these heavy imports waits for a GPU of its own."""
         return self._devices.wanted_by(imports)
 
     @contextlib.asynccontextmanager
     async def fit_worker(
         self, algorithm: str, imports: tuple[str, ...], work: str, listener: Listener
     ) -> AsyncIterator[Worker]:
-        """Start a fresh worker once a GPU is free or fewer than `DLTK_FIT_WORKERS` fits run; end it afterwards.
+        """Start a fresh worker when it is this fit's turn; end it afterwards.
+
+        The turn comes when a GPU is free or fewer than `DLTK_FIT_WORKERS` fits run.
 
         Args:
             algorithm: whose waiting fits are counted together.
             imports: heavy imports to have done.
             work: what it will do, for errors about GPU memory.
-            listener: what hears of it.
+            listener: receives its events.
 
         Raises:
             Busy: too many fits of this algorithm wait already.
@@ -148,7 +150,9 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def plain_worker(self) -> AsyncIterator[Worker]:
-        """Start a worker for reading data without notebook code; end it afterwards. At most one per core at a time.
+        """Start a worker for reading data without notebook code; end it afterwards.
+
+        There is at most one per core at a time.
 
         Raises:
             WorkerDied: it could not start.
@@ -175,7 +179,9 @@ class Pool:
         deadline: float,
         read_ahead: ReadAhead | None = None,
     ) -> AsyncIterator[Resident]:
-        """Lease the worker that serves `version`; when its `loaded` is None, the caller loads and sets it.
+        """Lease the worker that serves `version`.
+
+        If its `loaded` is None, the caller loads the model and sets it.
 
         Args:
             version: what it must serve.
@@ -224,7 +230,10 @@ class Pool:
         return MemoryFile()
 
     def read_ahead(self, version: VersionId, rows: Buffer, expected: int) -> ReadAhead | None:
-        """Have an idle worker of `version` parse rows that still arrive, about `expected` bytes; None if none can."""
+        """Have an idle worker of `version` parse arriving rows, about `expected` bytes.
+
+        Returns None if no worker can.
+        """
         worker = self._residents.reader(version)
         return worker.read_ahead(rows, expected) if worker is not None else None
 
@@ -233,7 +242,7 @@ class Pool:
         return self._residents.versions_in_use(name)
 
     def retire(self, name: ModelName, keep: int) -> None:
-        """End the workers of other versions of a model than `keep`; busy ones after their answer."""
+        """End workers of a model's versions other than `keep`; busy ones after their answer."""
         self._residents.retire(name, keep)
 
     # ------------------------------------------------------------ workers
@@ -268,11 +277,14 @@ class Pool:
         return worker
 
     async def _explained(self, error: ErrorReport, worker: LocalWorker) -> ErrorReport:
-        """Add to an error about missing GPU memory who holds it, while `worker` still holds what it holds."""
+        """Name the holders of GPU memory in an out-of-memory error, while `worker` still exists."""
         return await self._devices.explained(error, worker, self.workers())
 
     async def _watch_memory(self) -> None:
-        """End workers that use too much memory, idle ones too: threads left by a request may go on to allocate."""
+        """End workers that use too much memory.
+
+        Idle ones too: threads left by a request may continue to allocate.
+        """
         limit = self._settings.worker_memory or memory.limit() * 8 // 10
         while True:
             await asyncio.sleep(MEMORY_CHECK_SECONDS)

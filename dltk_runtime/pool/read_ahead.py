@@ -1,7 +1,7 @@
 """The front half of a read-ahead: the worker's half is `worker/read_ahead.py`.
 
-An eventfd counts how often there were more rows. It is no pipe, since a pipe's reader is woken on the processor of
-its writer, which continues to use it.
+An eventfd counts how often there were more rows. It is no pipe, since a pipe's reader is woken on
+the processor of its writer, which continues to use it.
 """
 
 from __future__ import annotations

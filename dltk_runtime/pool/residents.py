@@ -70,7 +70,10 @@ class _Waiting:
 
 
 class Residents:
-    """At most `places` apply workers, and `each` for one version; requests wait for one in the order they came."""
+    """At most `places` apply workers, and `each` for one version.
+
+    Requests wait for one in the order in which they came.
+    """
 
     def __init__(self, places: int, each: int, max_waiting: int) -> None:
         self._places = places
@@ -80,7 +83,7 @@ class Residents:
         self._waiting: deque[_Waiting] = deque()
 
     async def grant(self, version: VersionId, deadline: float, preferred: object | None = None) -> Resident:
-        """Return a resident that serves `version`, or a new one without a worker, for this request alone.
+        """Return a resident for this request: one that serves `version`, or one without a worker.
 
         Of several idle ones, that with the worker `preferred` is taken.
 
@@ -108,7 +111,7 @@ class Residents:
             raise
 
     def take_idle(self, version: VersionId, preferred: object | None = None) -> Resident | None:
-        """Return an idle resident that serves `version`, for the caller alone until it gives it back.
+        """Return an idle resident that serves `version`; it is the caller's until given back.
 
         That with the worker `preferred` is taken first, one that reads another request's rows last.
         """
@@ -126,7 +129,7 @@ class Residents:
         return [each for each in self._all if each.version == version and not each.busy and each.serving]
 
     def give_back(self, resident: Resident) -> None:
-        """End a request's lease: the resident stays for the next one, or ends when it cannot serve it."""
+        """End a request's lease; the resident stays, or ends if it can serve no more."""
         resident.busy, resident.used = False, time.monotonic()
         if not resident.able:
             self._dismiss(resident)
@@ -139,7 +142,7 @@ class Residents:
         return {each.version.number for each in self._of(name)}
 
     def retire(self, name: ModelName, keep: int) -> None:
-        """End the workers of other versions of a model than `keep`; busy ones after their answer."""
+        """End workers of a model's versions other than `keep`; busy ones after their answer."""
         for resident in self._of(name):
             if resident.version.number != keep:
                 resident.retired = True

@@ -13,7 +13,8 @@ from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.units import MIB
 from dltk_runtime.worker.messages import ErrorReport
 
-# PyTorch, TensorFlow, XLA, CuPy and XGBoost, and the libraries below them, which fail first when little is left.
+# PyTorch, TensorFlow, XLA, CuPy and XGBoost, and the libraries below them, which fail first when
+# little is left.
 _SHORT = re.compile(
     r"out of memory|OutOfMemoryError|ResourceExhaustedError|RESOURCE_EXHAUSTED|"
     r"CU(?:BLAS|DNN)_STATUS_ALLOC_FAILED",
@@ -38,7 +39,7 @@ _DEFAULT_BYTES = 4  # bytes of a float or an int32
 
 
 def is_shortage(error: ErrorReport) -> bool:
-    """Whether an error says that a GPU had too little memory."""
+    """Return whether an error says that a GPU had too little memory."""
     return bool(_SHORT.search(error.sentence)) and not _ON_CPU.search(error.sentence)
 
 
@@ -49,7 +50,7 @@ def explanation(
     card: Card | None,
     holders: Iterable[Holder],
 ) -> str:
-    """Return the sentence about `worker`'s device; `card` is None if nvidia-smi does not list it."""
+    """Return the sentence on `worker`'s device; `card` is None if nvidia-smi does not list it."""
     if card is None:
         there = (
             f"the driver's tool (nvidia-smi) does not say how much is free or who holds it; {_placed(worker, workers)}"

@@ -32,7 +32,7 @@ class Spares:
         return [each for each in self._waiting if each.usable]
 
     def take(self, spec: Spec) -> LocalWorker | None:
-        """Return the best spare for `spec`, with the same imports or a part of them; None if there is none."""
+        """Return the best spare for `spec`, with all or some of its imports; None without any."""
         fitting = [
             each
             for each in self.workers

@@ -1,7 +1,8 @@
-"""What the pool hands out: a worker as the rest of the server sees it, wherever its process runs.
+"""The worker interface that the pool hands out, wherever the worker's process runs.
 
-Messages go in, messages come out; what happens meanwhile goes to a `Listener`. File descriptors, memory files and
-process ids belong to an implementation (`local.LocalWorker`) and appear nowhere above `pool/`.
+Messages go in, messages come out; what happens meanwhile goes to a `Listener`. File descriptors,
+memory files and process ids belong to an implementation (`local.LocalWorker`) and appear nowhere
+above `pool/`.
 """
 
 from __future__ import annotations
@@ -34,18 +35,24 @@ SILENT = Listener()
 
 
 class ReadAhead(Protocol):
-    """Rows that a worker parses while they arrive. No lease: the worker serves other calls in between."""
+    """Rows that a worker parses while they arrive.
+
+    This is no lease: the worker serves other calls in between.
+    """
 
     def grown(self) -> None:
         """Note that the buffer of the rows has more of them."""
         ...
 
     def number_for(self, worker: Worker) -> int:
-        """Return the number under which `worker` has read the rows, for `messages.Apply.ahead`; 0 if it has not."""
+        """Return the number of this read-ahead, for `messages.Apply.ahead`.
+
+        Returns 0 if `worker` has not read the rows.
+        """
         ...
 
     def close(self) -> None:
-        """End it: the worker has received the apply for these rows, or the rows are no longer needed."""
+        """End it: the worker has the apply for these rows, or they are no longer needed."""
         ...
 
 
@@ -63,7 +70,7 @@ class Worker(Protocol):
         ...
 
     def listen(self, listener: Listener) -> None:
-        """Send to `listener` what happens from now on; earlier output still goes to the listener before."""
+        """Send events to `listener` from now on; earlier output goes to the previous one."""
         ...
 
     async def call(self, message: Answered, rows: Payload = NO_ROWS, *, deadline: float, setting: str) -> Answer:
@@ -83,7 +90,7 @@ class Worker(Protocol):
         ...
 
     def read_ahead(self, rows: Buffer, expected: int) -> ReadAhead | None:
-        """Start to parse rows that still arrive, about `expected` bytes in all; None when it cannot."""
+        """Start to parse arriving rows, about `expected` bytes; None when it cannot."""
         ...
 
     async def end(self, cause: str = "") -> None:

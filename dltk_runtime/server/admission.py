@@ -1,8 +1,9 @@
 """Bounds on the connections of clients that have not sent an accepted token, and on all together.
 
-A new connection is always let in, and the oldest one without an accepted token makes room for it: a client that sends
-its token at once is never kept out by others that send nothing. Splunk's calls all come from one address, each on a
-new connection, so the bound per address does not hold for an address that sent an accepted token a short time ago.
+A new connection is always let in, and the oldest one without an accepted token makes room for it: a
+client that sends its token at once is never kept out by others that send nothing. Splunk's calls
+all come from one address, each on a new connection, so the bound per address does not hold for an
+address that sent an accepted token a short time ago.
 """
 
 from __future__ import annotations
@@ -197,7 +198,8 @@ class Admission:
 class Turns:
     """Starts further requests of connections without an accepted token: one at each turn of the event loop.
 
-    So a connection's first request, which is how Splunk and probes call, waits for one of them at most.
+    So a connection's first request, which is how Splunk and probes call, waits for one of them at
+    most.
     """
 
     def __init__(self) -> None:

@@ -1,18 +1,20 @@
 """Receive a request's body: whole, within a limit, and to its end even when it is refused.
 
-Splunk's client writes everything before it reads anything: an answer that comes earlier reaches it as
-a reset connection, and the user never sees the text. So every refusal first reads what is sent: up to several times
-the largest body with an accepted token, and up to `MAX_REFUSED_BYTES` without one. Beyond that the connection closes
-behind the answer, which the client may not get to see.
+Splunk's client writes everything before it reads anything: an answer that comes earlier reaches it
+as a reset connection, and the user never sees the text. So every refusal first reads what is sent:
+up to several times the largest body with an accepted token, and up to `MAX_REFUSED_BYTES` without
+one. Beyond that the connection closes behind the answer, which the client may not get to see.
 
-Splunk sends ``{"data": "<csv>", "meta": {…}}``. Which worker will read `data` is known only when `meta` has come,
-last. So large `data` is unescaped while it arrives, chunk by chunk, into an upload that the worker will read::
+Splunk sends ``{"data": "<csv>", "meta": {…}}``. Which worker will read `data` is known only when
+`meta` has come, last. So large `data` is unescaped while it arrives, chunk by chunk, into an upload
+that the worker will read::
 
     socket ─> chunk ─> JsonText ─> Upload ─> worker, which may read ahead (`apply/read_ahead.py`)
                           └─ rest: "meta" ─> protocol.decode
 
-The event loop does this itself: a chunk takes a quarter of a millisecond at most, and a thread beside the loop would
-hold the interpreter's lock for as long. A body in another form, which no Splunk sends, is collected and read whole.
+The event loop does this itself: a chunk takes a quarter of a millisecond at most, and a thread
+beside the loop would hold the interpreter's lock for as long. A body in another form, which no
+Splunk sends, is collected and read whole.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """One HTTP connection: uvicorn's, with bounds on what it keeps before a token is accepted.
 
-Bytes are parsed only while no request waits behind another one. The rest of them is kept as it came, and nothing more
-is read until the request before is answered::
+Bytes are parsed only while no request waits behind another one. The rest of them is kept as it
+came, and nothing more is read until the request before is answered::
 
     socket ─> data_received ─> _parse ─> request, answered at once
                   └─ behind a request that waits: kept ─> reading pauses ─> parsed after the answer
 
-`admission` bounds how many connections there are, and how many bytes they keep; here are the deadlines of each.
+`admission` bounds how many connections there are, and how many bytes they keep; here are the
+deadlines of each.
 """
 
 from __future__ import annotations
@@ -253,8 +254,8 @@ class _Flow(FlowControl):
 class _Gathering:
     """A transport that sends the head of an answer together with its body.
 
-    uvicorn writes them separately, and each write would wake the client. What is not followed by the end of an answer
-    is sent at the event loop's next turn.
+    uvicorn writes them separately, and each write would wake the client. What is not followed by
+    the end of an answer is sent at the event loop's next turn.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:

@@ -1,7 +1,8 @@
 """Unescape a long JSON string while it arrives.
 
-The input is the bytes after the opening quote, piece by piece, up to the closing quote; the output is UTF-8. msgspec
-unescapes each piece as a string of its own, so a piece never ends within an escape or a character.
+The input is the bytes after the opening quote, piece by piece, up to the closing quote; the output
+is UTF-8. msgspec unescapes each piece as a string of its own, so a piece never ends within an
+escape or a character.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Accept connections within the bounds of `admission`, TLS handshakes included.
 
-uvicorn's own server would end nothing before a handshake is over, and know no bound on what it accepts.
+uvicorn's own server would end nothing before a handshake is over, and know no bound on what it
+accepts.
 """
 
 from __future__ import annotations

@@ -110,7 +110,8 @@ def _containers(text: bytes | bytearray) -> int:
 def _parse_leniently(body: bytes | bytearray) -> tuple[memoryview, Meta]:
     """Parse with Python's json, which accepts NaN, a byte order mark and lone surrogates.
 
-    Here `meta` cannot be told from the rows before all is parsed, so a large body is bounded as if it were one.
+    Here `meta` cannot be told from the rows before all is parsed, so a large body is bounded as if
+    it were one.
     """
     if len(body) >= MIN_HEAVY_BYTES:
         _check(body)

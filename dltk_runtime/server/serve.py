@@ -144,7 +144,8 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
 def _hide_from_workers() -> None:
     """Keep processes of the same user, such as notebooks, from reading this one's environment, with its tokens.
 
-    A process that is not dumpable belongs to root in /proc (proc(5)). Notebooks that run as root can still read it.
+    A process that is not dumpable belongs to root in /proc (proc(5)). Notebooks that run as root
+    can still read it.
     """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0)
 

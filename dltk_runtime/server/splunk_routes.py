@@ -1,7 +1,7 @@
 """The routes: Splunk's own, and the two probes. Endpoints raise; one handler answers.
 
-On Splunk's routes every failure but a wrong token is HTTP 200 with ``status: "error"``: on any other
-status the search shows only that it could not read JSON (protocol 1).
+On Splunk's routes every failure but a wrong token is HTTP 200 with ``status: "error"``: on any
+other status the search shows only that it could not read JSON (protocol 1).
 """
 
 from __future__ import annotations

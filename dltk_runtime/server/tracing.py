@@ -1,8 +1,9 @@
 """Traces for Splunk Observability (`olly_enabled`): a span for each request, and below it one for each phase.
 
 The server measures the phases, on both sides of the process boundary; no tracing runs in workers.
-OpenTelemetry's own variables (OTEL_SERVICE_NAME, OTEL_TRACES_EXPORTER, SPLUNK_ACCESS_TOKEN, …) set the destination;
-splunk-opentelemetry reads them. It sends in a thread of its own, and drops what it cannot send: no request waits.
+OpenTelemetry's own variables (OTEL_SERVICE_NAME, OTEL_TRACES_EXPORTER, SPLUNK_ACCESS_TOKEN, …) set
+the destination; splunk-opentelemetry reads them. It sends in a thread of its own, and drops what it
+cannot send: no request waits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Our own API under ``/v1``: jobs, models, algorithms, and the OpenAPI document that describes them.
 
-The token is the container's; changes need `DLTK_ADMIN_TOKEN` where one is set. Failures have the status of their
-kind and a JSON body ``{"detail": …}``.
+The token is the container's; changes need `DLTK_ADMIN_TOKEN` where one is set. Failures have the
+status of their kind and a JSON body ``{"detail": …}``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``| makeresults | apply app:dltk_status``: the container, its jobs and its models as rows of a search.
 
-The front process answers this algorithm itself, whatever rows are sent: one row for the container, one for each of
-the newest `MAX_JOBS` jobs, one for each model's current version.
+The front process answers this algorithm itself, whatever rows are sent: one row for the container,
+one for each of the newest `MAX_JOBS` jobs, one for each model's current version.
 """
 
 from __future__ import annotations
