@@ -127,7 +127,7 @@ class Algorithm:
 
 
 def _declaration(source: Source) -> dict[str, Coordinates]:
-    """Return the coordinates of the parameters cell, by the step that reads it."""
+    """Return the coordinates of the parameters cell, by the phase that reads it."""
     return {"parameters": at(source, source.parameters, 1)} if source.parameters else {}
 
 

@@ -21,9 +21,9 @@ from dltk_runtime import logs
 from dltk_runtime.settings import Settings
 from dltk_runtime.units import MIB
 
-UNKNOWN_SHARE = 8  # one of so many connections may be one without an accepted token
+UNKNOWN_SHARE = 8  # one in this many connections may be without an accepted token
 MAX_UNKNOWN_BYTES = 8 * MIB  # of heads and unread requests that all connections without an accepted token hold
-RECENT_SECONDS = 600  # for which an address that sent an accepted token is not bounded by itself
+RECENT_SECONDS = 600  # after an accepted token in which the bound per address does not apply
 MAX_RECENT = 1024  # addresses that are remembered
 LOG_SECONDS = 60  # between two log lines for the same reason
 OTHER_DESCRIPTORS = 256  # that the server itself needs: files, workers, pipes
@@ -50,7 +50,7 @@ class Bounds:
 
     @classmethod
     def of(cls, settings: Settings, descriptors: int) -> Bounds:
-        """Return the bounds in `settings`, for a process that may have so many descriptors."""
+        """Return the bounds in `settings`, for a process with this limit of descriptors."""
         available = max(descriptors - OTHER_DESCRIPTORS, descriptors // 2, 1)
         return cls(
             connections=min(settings.max_connections, available),
@@ -74,7 +74,7 @@ class Admitted(Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether it has no request."""
+        """Whether no request is in progress."""
         ...
 
     def overdue(self, now: float) -> str | None:
@@ -87,7 +87,7 @@ class Admitted(Protocol):
 
 
 class Admission:
-    """All connections of a server, those without an accepted token from the oldest to the newest."""
+    """All connections of a server; those without an accepted token from oldest to newest."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
@@ -105,7 +105,7 @@ class Admission:
         return len(self._all)
 
     def enter(self, connection: Admitted) -> bool:
-        """Admit a connection, and end another one where there are too many; False: all others are in use."""
+        """Admit a connection, ending another if there are too many; False if all are in use."""
         if len(self._all) >= self.bounds.connections and not self.make_room():
             self._note(REASON_CROWDED, connection.address)
             return False
@@ -137,7 +137,7 @@ class Admission:
             self._forget(connection)
 
     def holds(self, connection: Admitted, size: int) -> None:
-        """Note how many bytes a connection holds; those without a token must not hold too many together."""
+        """Note how many bytes a connection holds; those without a token share a limit."""
         if connection in self._unknown or connection in self._preferred:
             self._held += size - connection.held
         connection.held = size
@@ -146,7 +146,10 @@ class Admission:
             self.expel(max(unknown, key=lambda each: each.held), REASON_HELD)
 
     def make_room(self) -> bool:
-        """End the oldest connection that has no accepted token, else one without a request; False: there is none."""
+        """End the oldest connection without a token, else one without a request.
+
+        Returns False if there is neither.
+        """
         for pool in (self._unknown, self._preferred):
             if pool:
                 self.expel(next(iter(pool)), REASON_CROWDED)
@@ -196,7 +199,7 @@ class Admission:
 
 
 class Turns:
-    """Starts further requests of connections without an accepted token: one at each turn of the event loop.
+    """Starts further requests of connections without a token, one per turn of the event loop.
 
     So a connection's first request, which is how Splunk and probes call, waits for one of them at
     most.

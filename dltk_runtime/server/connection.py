@@ -54,12 +54,18 @@ class Stage(Enum):
 
 
 class Connection(HttpToolsProtocol):
-    """Ends a connection that sends an endless or slow head or body; `body` has the limits of whole bodies."""
+    """Ends a connection that sends an endless or slow head or body.
+
+    The limits of whole bodies are in `body`.
+    """
 
     def __init__(
         self, sock: socket.socket, admission: Admission, is_accepted: Callable[[Headers], bool], **named: Any
     ) -> None:
-        """Make the protocol of an accepted `sock`; `is_accepted` says whether headers carry an accepted token."""
+        """Make the protocol of an accepted `sock`.
+
+        `is_accepted` says whether headers carry an accepted token.
+        """
         super().__init__(**named)
         self.address = client_address(sock.getpeername()[0])
         self.accepted = False
@@ -81,7 +87,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def idle(self) -> bool:
-        """Whether it has no request."""
+        """Whether no request is in progress."""
         return self._stage is Stage.NOTHING
 
     def overdue(self, now: float) -> str | None:
@@ -213,7 +219,7 @@ class Connection(HttpToolsProtocol):
                 )
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Answer a request; further ones of a connection without an accepted token wait for their turn."""
+        """Answer a request; without an accepted token, further ones wait for their turn."""
         self._begun += 1
         if self.accepted or self._begun == 1:
             super()._start_asgi_task(cycle, app)

@@ -28,7 +28,7 @@ class JsonText:
         self._held = b""
 
     def feed(self, piece: bytes) -> bytes:
-        """Return the text of a piece, as far as it is certain; after the end everything goes to `rest`.
+        """Return the text of a piece up to a safe cut; after the end all goes to `rest`.
 
         Raises:
             BodyInvalid: a raw line end, which JSON strings must not hold.
@@ -56,7 +56,7 @@ def _closing_quote(text: bytes) -> int:
 
 
 def _safe_cut(text: bytes) -> int:
-    """Return how much of `text` can be unescaped now, without cutting an escape or a character near its end."""
+    """Return how much of `text` can be unescaped without cutting an escape or a character."""
     first = text.find(b"\\", max(len(text) - MAX_ESCAPE_BYTES, 0))
     if first < 0:
         return _end_of_character(text)

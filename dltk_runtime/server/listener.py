@@ -39,7 +39,7 @@ def raise_descriptor_limit() -> int:
 
 
 class Listener:
-    """Accepts the connections of one socket. It stands in for the `asyncio.Server` that uvicorn closes."""
+    """Accepts the connections of one socket, in place of uvicorn's `asyncio.Server`."""
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext | None, make: Make, admission: Admission) -> None:
         self._sock = sock
@@ -106,7 +106,7 @@ class Listener:
             self._admission.leave(connection)
 
     def _pause(self, error: OSError) -> None:
-        """Accept nothing for a moment: the system has no descriptor or memory for a connection, and says so again."""
+        """Accept nothing for `PAUSE_SECONDS`: descriptors or memory have run out."""
         self._loop.remove_reader(self._sock)
         self._loop.call_later(PAUSE_SECONDS, self._resume)
         if error.errno in EXHAUSTED:

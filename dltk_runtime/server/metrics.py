@@ -30,7 +30,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """The figures of one server. Labels are routes, algorithms and phases: few, and never a user's data."""
+    """The figures of one server.
+
+    Labels are routes, algorithms and phases: few, and never a user's data.
+    """
 
     def __init__(self, service: Service) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a time series with each label's creation time
@@ -64,7 +67,10 @@ class Metrics:
         self._registry.register(_Now(service))
 
     def answered(self, call: Call, outcome: str, seconds: float) -> None:
-        """Count one answer; `outcome` is success or error. The algorithm is a label once a worker had the call."""
+        """Count one answer; `outcome` is success or error.
+
+        The algorithm is a label only if a worker had the call.
+        """
         facts = call.facts
         known = "" if call.waiting else facts.algorithm or ""
         requests, rows, whole = self._of_kind(call.route, known, outcome)

@@ -15,7 +15,10 @@ Handler = Callable[[Request], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route as the OpenAPI document shows it; one that `changes` something needs the admin token."""
+    """One route as the OpenAPI document shows it.
+
+    A route that `changes` something needs the admin token.
+    """
 
     method: str
     path: str

@@ -103,7 +103,7 @@ def _check(meta: bytes | bytearray | msgspec.Raw) -> None:
 
 
 def _containers(text: bytes | bytearray) -> int:
-    """Return how many objects and lists a JSON text may have: those are counted, too, that are only text."""
+    """Return how many objects and lists a JSON text may have; brackets in strings count too."""
     return text.count(b"[") + text.count(b"{")
 
 

@@ -105,7 +105,7 @@ class _Server(uvicorn.Server):
             logs.event("ready", url=self._url)
 
     def _listener(self, sock: socket.socket) -> Any:
-        """Accept connections on `sock`; what is returned can be closed as uvicorn closes an `asyncio.Server`."""
+        """Accept connections on `sock`; uvicorn closes the result like an `asyncio.Server`."""
         make = functools.partial(
             Connection,
             admission=self._admission,
@@ -142,7 +142,7 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
 
 
 def _hide_from_workers() -> None:
-    """Keep processes of the same user, such as notebooks, from reading this one's environment, with its tokens.
+    """Keep the same user's processes, such as notebooks, from reading our environment.
 
     A process that is not dumpable belongs to root in /proc (proc(5)). Notebooks that run as root
     can still read it.

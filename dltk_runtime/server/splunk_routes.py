@@ -108,7 +108,10 @@ class _Api:
         return Response(await asyncio.to_thread(self._metrics.text), media_type=metrics.CONTENT_TYPE)
 
     async def graphic(self, request: Request) -> Response:
-        """Send a picture that a notebook stored. No token: dashboards embed it in <img>, which sends no header."""
+        """Send a picture that a notebook stored.
+
+        It needs no token: dashboards embed it in <img>, which sends no header.
+        """
         name = request.path_params["file"]
         path = self._settings.paths.graphics / name
         if not _GRAPHIC.fullmatch(name) or not path.is_file() or path.is_symlink():
@@ -116,7 +119,7 @@ class _Api:
         return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"})
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Answer what was raised before any body was read, once the body is read; log it, without its headers."""
+        """Read the body, then answer with the error raised before; log it without headers."""
         refusal = error if isinstance(error, HTTPException) else HTTPException(500)
         await body.discard(request)
         client = request.client.host if request.client else None

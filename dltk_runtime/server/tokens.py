@@ -11,7 +11,9 @@ SCHEMES = ("", "Bearer ", "Splunk ")
 
 
 def token_matches(header: str, token: str) -> bool:
-    """Return whether an Authorization header carries `token`, alone or behind ``Bearer`` or ``Splunk``.
+    """Return whether an Authorization header has `token`, alone or after a scheme.
+
+    The schemes are ``Bearer`` and ``Splunk``.
 
     Every form is compared whole, in a time that does not depend on where they differ.
     """
@@ -33,6 +35,6 @@ def are_accepted(headers: Iterable[tuple[bytes, bytes]], tokens: Iterable[str]) 
 
 
 def only_header(values: Iterable[str]) -> str:
-    """Return the one Authorization header of a request; nothing if there are several, of which none may count."""
+    """Return the only Authorization header of a request; nothing if there are several."""
     found = list(values)
     return found[0] if len(found) == 1 else ""

@@ -1,4 +1,4 @@
-"""Traces for Splunk Observability (`olly_enabled`): a span for each request, and below it one for each phase.
+"""Traces for Splunk Observability (`olly_enabled`): a span per request and per phase.
 
 The server measures the phases, on both sides of the process boundary; no tracing runs in workers.
 OpenTelemetry's own variables (OTEL_SERVICE_NAME, OTEL_TRACES_EXPORTER, SPLUNK_ACCESS_TOKEN, …) set
@@ -78,7 +78,8 @@ def _ns(seconds: float) -> int:
     return round(seconds * 1e9)
 
 
-# Traces alone: logs would repeat what notebooks print. An absent collector must not delay the server's end.
+# Traces alone: logs would repeat what notebooks print. An absent collector must not delay the
+# server's end.
 _DEFAULTS = {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
 
 

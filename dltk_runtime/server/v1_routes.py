@@ -1,4 +1,4 @@
-"""Our own API under ``/v1``: jobs, models, algorithms, and the OpenAPI document that describes them.
+"""Our own API under ``/v1``: jobs, models, algorithms, and its OpenAPI document.
 
 The token is the container's; changes need `DLTK_ADMIN_TOKEN` where one is set. Failures have the
 status of their kind and a JSON body ``{"detail": …}``.
@@ -43,7 +43,7 @@ class Api:
         self._settings = service.settings
 
     def operations(self) -> list[Operation]:
-        """Every route, in the order of the document."""
+        """List every route, in the order of the document."""
         job, model = "/v1/jobs/{job}", "/v1/models/{algorithm}/{model}"
         return [
             Operation("GET", "/v1/jobs", "All jobs, the newest first.", self.jobs, JobList),
@@ -63,7 +63,7 @@ class Api:
         ]
 
     def routes(self) -> list[Route]:
-        """The routes for Starlette."""
+        """Return the routes for Starlette."""
         return [
             Route(each.path, self._guarded(each), methods=[each.method], name=each.summary)
             for each in self.operations()

@@ -1,4 +1,4 @@
-"""What the server reports to Splunk's event collector: states of jobs, promotions, drift, errors."""
+"""Events for Splunk's event collector: states of jobs, promotions, drift, errors."""
 
 from __future__ import annotations
 

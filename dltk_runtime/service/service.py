@@ -1,4 +1,4 @@
-"""What a server does for requests. It knows no protocol, and runs no notebook code."""
+"""The operations of a server. They know no protocol and run no notebook code."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ APPLY_ROUTE = "/apply"
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What ``/summary`` shows of the model used last: `str(model)` and what the notebook's ``summary`` returns."""
+    """The model used last, as ``/summary`` shows it: `str(model)` and the notebook's summary."""
 
     model: str
     model_summary: Any
@@ -43,7 +43,7 @@ class Description:
 
 @dataclass(eq=False, kw_only=True)
 class Service:
-    """The models, jobs and workers of one server. `start` it, use it from one event loop, `close` it.
+    """The models, jobs and workers of one server: `start` it, use it from one loop, `close` it.
 
     Made by `build`.
     """
@@ -64,13 +64,13 @@ class Service:
     def __post_init__(self) -> None:
         self._headers = Headers()
         self._status = StatusReport(self.store, self.jobs, self.drift, self.pool)
-        self._stop_at: float | None = None  # of `time.monotonic`, once the server was told to stop
+        self._stop_at: float | None = None  # of `time.monotonic`, once the server was asked to stop
         self._upkeep: list[asyncio.Task[None]] = []
 
     # ------------------------------------------------------------ life
 
     async def start(self) -> None:
-        """Make the folders, remove what a kill left behind, start the pool and the periodic tasks."""
+        """Make the folders, remove leftovers of a kill, start the pool and the periodic tasks."""
         paths = self.settings.paths
         for folder in (paths.models, paths.graphics, paths.jobs, paths.staged):
             folder.mkdir(parents=True, exist_ok=True)
@@ -89,11 +89,11 @@ class Service:
 
     @property
     def stopping(self) -> bool:
-        """Whether the server was told to stop."""
+        """Whether the server was asked to stop."""
         return self._stop_at is not None
 
     async def drain(self) -> None:
-        """Give running fits their grace, then end them with an error that their searches still get."""
+        """Give running fits their grace, then end them with an error for their searches."""
         if self._stop_at is None:
             self._stop_at = time.monotonic() + self.settings.grace
             await self.fitting.close(self._stop_at)

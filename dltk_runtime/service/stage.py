@@ -34,7 +34,7 @@ MAX_STAGES = 2  # that run at the same time, each in a worker of its own
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What a stage answers: the file, its rows, and the new names of files that were moved aside."""
+    """The result of a stage: the file, its rows, and the new names of files moved aside."""
 
     csv: Path
     rows: int
@@ -110,7 +110,7 @@ class StagedFiles:
         self._hashes = paths.home / "staged" / f"{model}.json"
 
     def publish(self, meta: Meta) -> list[str]:
-        """Put `incoming_csv` and `meta` in place; return the new names of files that were moved aside.
+        """Put `incoming_csv` and `meta` in place; return the new names of files moved aside.
 
         Raises:
             NotStaged: they cannot be written.
@@ -147,7 +147,7 @@ class StagedFiles:
 
 
 def _may_go(path: Path, hashes: set[str | None]) -> bool:
-    """Return whether replacing `path` loses nothing: it does not exist, or has one of these hashes."""
+    """Return whether `path` can be replaced: it is missing or has one of these hashes."""
     if not os.path.lexists(path):
         return True
     return path.is_file() and not path.is_symlink() and atomic.sha256(path) in hashes

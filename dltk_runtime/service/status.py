@@ -1,4 +1,4 @@
-"""``| makeresults | apply app:dltk_status``: the container, its jobs and its models as rows of a search.
+"""``| makeresults | apply app:dltk_status``: container, jobs and models as rows of a search.
 
 The front process answers this algorithm itself, whatever rows are sent: one row for the container,
 one for each of the newest `MAX_JOBS` jobs, one for each model's current version.
@@ -47,7 +47,7 @@ Row = dict[str, Any]
 
 
 def asked(request: Request) -> bool:
-    """Whether a request is for the status: by its algorithm, or by its model's name alone."""
+    """Return whether a request asks for the status, by its algorithm or its model's name."""
     return request.algorithm == STATUS or (request.algorithm is None and request.model == STATUS)
 
 

@@ -183,7 +183,7 @@ class FileStore:
         return True
 
     def _is_kept(self, version_id: VersionId) -> bool:
-        """Return whether a version is current or was so before; if that cannot be read, all are kept."""
+        """Return whether a version is or was current; if that cannot be read, all are kept."""
         with suppress(StoreDamaged):
             current = self.current(version_id.name)
             before = history.before(self.promotions(version_id.name), current)
@@ -221,7 +221,7 @@ class FileStore:
                 history.append(self._history(name), before)
 
     def _align(self, name: ModelName) -> None:
-        """Let the history end with the current version, whichever of several promotions was last."""
+        """Make the history end with the current version, after several promotions at once."""
         with suppress(OSError, StoreDamaged):
             while (number := self.current(name)) is not None and self.promotions(name)[-1].version != number:
                 history.append(self._history(name), number)

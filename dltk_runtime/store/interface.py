@@ -139,7 +139,7 @@ class Store(Protocol):
         """Return the place of a model's versions as text for people."""
 
     def attach(self) -> None:
-        """Remember which store this is, so that `present` and `reserve` notice another one. Never raises."""
+        """Remember this store's identity, for `present` and `reserve`. Never raises."""
 
     def present(self) -> bool:
         """Return whether the store that this was attached to is still there."""
@@ -165,21 +165,23 @@ class Store(Protocol):
         """Return a handle for the version, whether it exists or not. Reads nothing."""
 
     def current(self, name: ModelName) -> int | None:
-        """Return the number in the pointer; None when there is no pointer. Called before every apply.
+        """Return the number in the pointer; None without one. Called before every apply.
 
         Raises:
             StoreDamaged: the pointer cannot be read, or holds no number.
         """
 
     def promotions(self, name: ModelName) -> list[Promotion]:
-        """Return every promotion, oldest first; empty for a model of runtime 0.1.0, which recorded none.
+        """Return every promotion, oldest first; empty for a model of runtime 0.1.0.
 
         Raises:
             StoreDamaged: they cannot be read.
         """
 
     def was_promoted(self, version_id: VersionId) -> bool:
-        """Return whether the version was ever promoted. Called before every apply: cheap once it is true.
+        """Return whether the version was ever promoted.
+
+        Called before every apply: cheap once it is true.
 
         True for any version of a model without recorded promotions.
 
@@ -188,7 +190,7 @@ class Store(Protocol):
         """
 
     def problems(self, name: ModelName) -> list[str]:
-        """Return a sentence for each part of the model that is damaged, beside versions and pointer."""
+        """Return a sentence for each damaged part of the model besides versions and pointer."""
 
     def legacy_time(self, name: ModelName) -> float | None:
         """Return when the model's files of an old volume changed last; None without any.
@@ -210,7 +212,9 @@ class Store(Protocol):
         """
 
     def promote(self, version_id: VersionId) -> None:
-        """Record the promotion, then set the pointer to this number. Of several calls at once, the last one wins.
+        """Record the promotion, then set the pointer to this number.
+
+        Of several calls at once, the last one wins.
 
         On return the version is complete, also if another process removes it at the same time:
         either that removal is undone, or this call raises and sets the pointer back to the number
@@ -248,7 +252,7 @@ class Store(Protocol):
         """
 
     def delete(self, name: ModelName) -> None:
-        """Remove the promotions and the pointer, then every committed version. Files of an old volume stay.
+        """Remove the promotions, the pointer, then all versions; files of an old volume stay.
 
         Raises:
             NotStored: something cannot be removed.

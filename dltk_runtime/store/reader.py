@@ -1,4 +1,4 @@
-"""The half of the model store that reads: which models exist, which version serves, what is damaged."""
+"""The reading half of the model store: existing models, serving versions, damage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from dltk_runtime.store.interface import Store, Version
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The version that apply uses; `problem` says why it is not the current one, or what is damaged: a sentence."""
+    """The version that apply uses.
+
+    `problem` is a sentence: why it is not the current one, or what is damaged.
+    """
 
     version: Version
     problem: str = ""
@@ -29,7 +32,7 @@ class ModelReader:
         self._store = store
 
     def attach(self) -> None:
-        """Remember which store this is, so that `present` and `reserve` notice another one. Never raises."""
+        """Remember this store's identity, for `present` and `reserve`. Never raises."""
         self._store.attach()
 
     def present(self) -> bool:
@@ -87,7 +90,7 @@ class ModelReader:
         return version if version.number else None
 
     def serving_or_0(self, name: ModelName) -> Version:
-        """Return the version that apply uses; version 0 also when every one that was promoted is damaged."""
+        """Return the version that apply uses; 0 also if all that were promoted are damaged."""
         with suppress(StoreDamaged):
             return self.serving(name)
         return self._version(name, 0)
@@ -113,7 +116,7 @@ class ModelReader:
             return True
 
     def problems(self, name: ModelName) -> Iterator[str]:
-        """Yield a sentence for each damage of a model; compares every file of every version with its hash."""
+        """Yield a sentence for each damage of a model; compare all files with their hashes."""
         try:
             if problem := self.choose(name).problem:
                 yield f"{name}: {problem.rstrip('.')}."
@@ -152,11 +155,11 @@ class ModelReader:
         raise VersionMissing(version, self._store.where(name), committed)
 
     def models(self) -> list[ModelName]:
-        """Return the models with a committed version, and those that cannot be read, in the order of their names."""
+        """Return the models with a committed version and the unreadable ones, by name."""
         return sorted(name for name in self._store.names() if self._count(name) != 0)
 
     def counts(self) -> list[int]:
-        """Return how many versions each readable model has, in no order; fast for hundreds of models."""
+        """Return the number of versions of each readable model; fast for hundreds of models."""
         return [number for name in self._store.names() if (number := self._count(name) or 0)]
 
     def algorithm_of(self, model: str, algorithms: Iterable[str]) -> str | None:
@@ -218,7 +221,7 @@ class ModelReader:
         raise NoneWhole(name, self._store.where(name), problem)
 
     def _promoted(self, name: ModelName) -> list[int]:
-        """Return the numbers that were promoted, the last one first; none when they cannot be read."""
+        """Return the promoted numbers, last one first; none when they cannot be read."""
         with suppress(StoreDamaged):
             return before(self._store.promotions(name), None)
         return []

@@ -1,4 +1,4 @@
-"""The model store: what may be written, and which versions may be removed. `reader` says which one serves."""
+"""The model store: what may be written or removed; `reader` says which version serves."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class ModelStore(ModelReader):
         self._store.note(version.id, notice)
 
     def prune(self, name: ModelName, in_use: Collection[int] = ()) -> list[int]:
-        """Remove all versions but the current one, the one before it, the newest ones and those `in_use`.
+        """Remove versions except the current, the one before it, the newest and those `in_use`.
 
         Returns the numbers removed. A version stays for a day while its fit, here or in a
         replica, has not decided on its promotion. Of a model whose current version cannot be

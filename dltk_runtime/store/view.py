@@ -22,8 +22,7 @@ class VersionView(msgspec.Struct, frozen=True, omit_defaults=True):
 class ModelView(msgspec.Struct, frozen=True, omit_defaults=True):
     """A model and its versions, oldest first; `current` is 0 for files of an old volume.
 
-    `damage` says why another version than the one promoted last serves; `current` is null where
-    none can.
+    `damage` says why another version than the one promoted last serves; `current` is null where none can.
     """
 
     algorithm: str

@@ -2,7 +2,7 @@
 
 A message for each phase of a small apply would wake the front process more often than the answer
 does. The phases of a fit are messages, because its job shows them; those of an apply are only
-needed after a death, and stand here.
+needed after a death, and are kept here.
 """
 
 from __future__ import annotations

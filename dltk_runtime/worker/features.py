@@ -27,7 +27,7 @@ def missing(frame: pd.DataFrame, features: Sequence[Feature]) -> str:
 
 
 def changed(frame: pd.DataFrame, features: Sequence[Feature]) -> str:
-    """Return a warning that names the features of another kind than at the fit; "" without any.
+    """Return a warning naming the features whose kind differs from the fit's; "" without any.
 
     A column without any value has no kind.
     """
