@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 MAX_LINE_BYTES = 2000  # of a printed line that are logged
@@ -46,6 +48,25 @@ def start() -> None:
 def event(name: str, level: int = logging.INFO, **fields: Any) -> None:
     """Log one event with its fields; those that are None are omitted."""
     log.log(level, name, extra={"fields": {key: value for key, value in fields.items() if value is not None}})
+
+
+class RecurringFailures:
+    """Logs what a periodic task raises: once, until it raises something else or succeeds."""
+
+    def __init__(self) -> None:
+        self._logged: dict[str, str] = {}
+
+    @contextlib.contextmanager
+    def logged(self, task: str) -> Iterator[None]:
+        """Log an exception of this round of `task` and go on; the next round tries again."""
+        try:
+            yield
+        except Exception as error:
+            if self._logged.get(task) != repr(error):
+                log.exception("a periodic task failed", extra={"fields": {"task": task}})
+            self._logged[task] = repr(error)
+        else:
+            self._logged.pop(task, None)
 
 
 class PrintedLines:

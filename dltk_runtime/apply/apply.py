@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -81,19 +81,23 @@ class Applying:
     async def _apply_whole(self, name: ModelName, request: Request, call: Call, upload: Upload | None) -> Applied:
         """Apply the version that serves, or another if a worker finds its files damaged."""
         try:
-            return await self._apply(request, self._serving(name, call), call, upload)
+            serving = self._serving(name, call, self._pool.versions_in_use(name))
+            return await self._apply(request, serving, call, upload)
         except damage.DamagedWhenLoaded:
-            return await self._apply(request, self._serving(name, call), call, upload)
+            # A worker may have the damaged version, or be about to load it: rely on the files alone.
+            return await self._apply(request, self._serving(name, call, ()), call, upload)
 
-    def _serving(self, name: ModelName, call: Call) -> Serving:
+    def _serving(self, name: ModelName, call: Call, loaded: Collection[int]) -> Serving:
         """Return the version that serves a model, and note damage in the call's facts.
+
+        The files of `loaded` versions are not checked.
 
         Raises:
             StoreError: nothing can serve it, although versions were committed.
             NotebookError: nothing was committed, and there is no notebook either.
         """
         try:
-            serving = self._store.choose(name, self._pool.versions_in_use(name))
+            serving = self._store.choose(name, loaded)
             if serving.version.number == 0:
                 self._store.check_absence(name)
         except StoreError as error:

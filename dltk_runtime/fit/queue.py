@@ -71,6 +71,7 @@ class Fitting:
         self._running: dict[str, _Running] = {}
         self._submitting = asyncio.Lock()
         self._closing = False
+        self._failures = logs.RecurringFailures()
         # An asynchronous fit never takes the last turn: searches that wait for their fit need it.
         self._async_turns = asyncio.Semaphore(max(settings.fit_slots - 1, 1))
 
@@ -180,11 +181,18 @@ class Fitting:
     async def upkeep(self) -> None:
         """Run the periodic tasks, until cancelled."""
         await asyncio.gather(
-            _every(FLUSH_SECONDS, self._jobs.flush),
-            _every(FLUSH_SECONDS, self._cancel_asked),
-            _every(TOUCH_SECONDS, self._touch),
+            self._every(FLUSH_SECONDS, "flush", self._jobs.flush),
+            self._every(FLUSH_SECONDS, "cancel", self._cancel_asked),
+            self._every(TOUCH_SECONDS, "touch", self._touch),
             self._adopt_all(),
         )
+
+    async def _every(self, seconds: float, task: str, work: Callable[[], None]) -> None:
+        """Call `work` at once and then every `seconds`, until cancelled; log what it raises."""
+        while True:
+            with self._failures.logged(task):
+                work()
+            await asyncio.sleep(seconds)
 
     def _touch(self) -> None:
         """Keep records and reservations fresh, so that no other server takes them for abandoned."""
@@ -201,16 +209,18 @@ class Fitting:
     async def _adopt_all(self) -> None:
         while True:
             if not self._closing:  # otherwise a job just left to the next server would come back
-                await self._adopt()
+                with self._failures.logged("adopt"):
+                    await self._adopt()
             await asyncio.sleep(TOUCH_SECONDS)
 
     async def _adopt(self) -> None:
         """Begin the jobs that a server left queued when it ended."""
         for record in reversed(await asyncio.to_thread(self._jobs.list)):
             if record.state is State.QUEUED and record.asynchronous and record.id not in self._running:
-                adopted = await asyncio.to_thread(self._jobs.adopt, record.id)
-                if adopted is not None:
-                    self._begin_adopted(*adopted)
+                with self._failures.logged(f"adopt job {record.id}"):  # one bad folder must not hold up the others
+                    adopted = await asyncio.to_thread(self._jobs.adopt, record.id)
+                    if adopted is not None:
+                        self._begin_adopted(*adopted)
 
     def _begin_adopted(self, job: Job, submission: Submission) -> None:
         try:
@@ -239,13 +249,6 @@ class Fitting:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _every(seconds: float, work: Callable[[], None]) -> None:
-    """Call `work` at once and then every `seconds`, until cancelled."""
-    while True:
-        work()
-        await asyncio.sleep(seconds)
 
 
 def code_hash(source: Source, paths: Paths) -> str:

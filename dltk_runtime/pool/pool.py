@@ -90,8 +90,8 @@ class Pool:
         return list(self._workers)
 
     def usage(self) -> PoolUsage:
-        """Return the figures of all workers; reads /proc."""
-        workers = self.workers()
+        """Return the figures of all workers; reads /proc. May run in a thread: it changes nothing."""
+        workers = [each for each in self._workers.copy() if not each.ended]
         busy = sum(each.phase != "idle" for each in workers)
         return PoolUsage(len(workers), busy, memory.resident({each.pid for each in workers}))
 

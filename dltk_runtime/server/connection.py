@@ -207,7 +207,9 @@ class Connection(HttpToolsProtocol):
                 self._unparsed = data[at:]
                 self.flow.pause_reading()
                 return
-            size = max(self._missing, PIECE_BYTES) if self._stage is Stage.BODY else PIECE_BYTES
+            size = PIECE_BYTES
+            if self._stage is Stage.BODY:  # one in chunks has no announced length
+                size = len(data) if self.accepted and self._missing <= 0 else max(self._missing, PIECE_BYTES)
             piece = data[at : at + size]
             at += size
             self._head += len(piece)

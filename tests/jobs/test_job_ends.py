@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -188,6 +189,23 @@ def test_a_server_that_stops_does_not_take_back_what_it_has_left_to_the_next(
     assert jobs.adopt(record.id) is not None
 
 
+def test_a_round_of_upkeep_that_fails_is_logged_and_the_next_one_comes(
+    paths: Paths, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = _Failing(paths, keep=5, log_bytes=1000)
+    fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()))
+
+    async def body() -> None:
+        upkeep = asyncio.create_task(fitting.upkeep())
+        while jobs.rounds < 3:  # noqa: ASYNC110 - rounds set no events
+            await asyncio.sleep(0.01)
+        upkeep.cancel()
+        await asyncio.gather(upkeep, return_exceptions=True)
+
+    asyncio.run(body())
+    assert [record.getMessage() for record in caplog.records] == ["a periodic task failed"]
+
+
 class _Rounds(JobStore):
     """Counts the rounds of the server's upkeep."""
 
@@ -196,6 +214,15 @@ class _Rounds(JobStore):
     def flush(self) -> None:
         self.rounds += 1
         super().flush()
+
+
+class _Failing(_Rounds):
+    """Fails in its first two rounds, as on a volume that is away."""
+
+    def flush(self) -> None:
+        super().flush()
+        if self.rounds < 3:
+            raise OSError(errno.ESTALE, "Stale file handle")
 
 
 class _Idle:
