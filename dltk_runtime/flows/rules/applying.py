@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import Found, Recipe, Rule, Text, recipes, saved, scheduled, texts
+from dltk_runtime.names import STATUS
 
 _PARAMETER = re.compile(r"(\w+)\s*=")
 _RISKY = ("fit", "deletemodel", "collect", "mcollect", "outputlookup", "map")
@@ -58,7 +59,7 @@ def _replaced(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _unversioned(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in saved(app):
         for name in re.findall(r"\binto\s+(?:app:|user:)?(\w+)", " ".join(text.of("fit"))):
-            if not re.search(r"_v\d+$", name):
+            if name != STATUS and not re.search(r"_v\d+$", name):
                 yield Found(text.where, f"the model {name}")
 
 
@@ -106,7 +107,7 @@ def _two_recipes(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 
 def _unwatched(app: App, _: Sequence[App]) -> Iterator[Found]:
-    asks = any("dltk_status" in text.spl for text in texts(app))
+    asks = any(STATUS in arguments for text in texts(app) for arguments in text.of("apply"))
     for text in saved(app):
         if not asks and any("mode=async" in arguments for arguments in text.of("fit")):
             yield Found(text.where, "nothing reads dltk_status")
