@@ -22,6 +22,8 @@ from dltk_runtime.service.stage import Staged
 from dltk_runtime.service.status import Status
 from dltk_runtime.units import MIB
 
+# In the summary, to the letter: the AI Toolkit's status page looks for it (protocol 6).
+APP = "Splunk App for Data Science and Deep Learning"
 OPENINGS = {"/fit": NOT_FITTED, "/apply": NOT_APPLIED}  # of errors that have none of their own
 TEXT_REQUIRED = "'data' must be a text: the rows as CSV."
 
