@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,21 @@ def make_stub(name: str, algorithm: str, meta: Mapping[str, Any], endpoint: str 
     options = _without_session(meta["options"])
     target = next(iter(meta.get("target_variables", [])), None)
     return Stub(name, algorithm, options, tuple(meta["feature_variables"]), target, endpoint)
+
+
+def stub_of_model(
+    kind: str,
+    name: str,
+    params: Mapping[str, str],
+    features: Sequence[str],
+    target: str | None,
+    limits: Mapping[str, str],
+) -> Stub:
+    """Make the stub that ``fit KIND … target from features into app:NAME`` leaves, without that fit."""
+    options: dict[str, Any] = {"params": dict(params), "args": [*([target] if target else []), *features]}
+    options |= {"target_variable": [target]} if target else {}
+    options |= {"feature_variables": list(features), "model_name": name, "algo_name": kind}
+    return Stub(name, kind, options | {"mlspl_limits": dict(limits), "kfold_cv": None}, tuple(features), target)
 
 
 def parse_stub(name: str, content: bytes) -> Stub:
