@@ -90,6 +90,12 @@ def as_bytes(value: str) -> int:
     return int(number * factor)
 
 
+def as_model(value: str) -> ModelName:
+    """Return the model in ``seasonal_ets/default``."""
+    (model,) = as_models(value)
+    return model
+
+
 def as_models(value: str) -> tuple[ModelName, ...]:
     """Return the models in ``pytorch_nn/iris, umap/map``."""
     pairs = [each.strip().split("/") for each in value.split(",") if each.strip()]

@@ -20,6 +20,7 @@ from dltk_runtime.setting_types import (
     as_bytes,
     as_devices,
     as_flag,
+    as_model,
     as_models,
     as_natural,
     as_password_hash,
@@ -248,6 +249,13 @@ class Settings:
         "algorithm/model, several separated by commas",
         as_models,
         "models that are loaded before /readyz answers 200",
+    )
+    forecaster: ModelName = setting(
+        "DLTK_FORECASTER",
+        ModelName("seasonal_ets", "default"),
+        "algorithm/model",
+        as_model,
+        "model that answers the AI Toolkit's apply CDTSM; without a version, what its notebook's load() returns",
     )
     max_queued: int = setting(
         "DLTK_MAX_QUEUED", 100, "an integer from 1", as_positive, "asynchronous fits (mode=async) that may wait"

@@ -61,6 +61,21 @@ async def receive(request: HttpRequest, limit: int, upload: Upload) -> Request:
         raise
 
 
+async def receive_whole(request: HttpRequest, limit: int) -> bytes:
+    """Receive a body of another format, whole.
+
+    Raises:
+        BodyTooLarge: it has more than `limit` bytes.
+        ClientDisconnect: the client hung up before the end.
+    """
+    stream = request.stream()
+    try:
+        return b"".join([chunk async for chunk in _limited(stream, limit)])
+    except BodyTooLarge:
+        await _exhaust(stream, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
+        raise
+
+
 async def _decoded(body: bytes) -> Request:
     if protocol.is_heavy(body):
         return await asyncio.to_thread(protocol.decode, body)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dltk_runtime.errors import BodyInvalid, DltkError, RequestError
 
+OUTCOME_GONE = "the client hung up"
+
 
 class TokenMissing(DltkError):
     """The server has no token, and would refuse every request."""

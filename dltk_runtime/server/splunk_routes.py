@@ -26,13 +26,12 @@ from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call
 from dltk_runtime.call import Request as Sent
 from dltk_runtime.errors import DltkError, cut
-from dltk_runtime.server import body, metrics, protocol, tracing, v1_routes
-from dltk_runtime.server.errors import Unauthorized
+from dltk_runtime.server import body, forecast_routes, metrics, protocol, tracing, v1_routes
+from dltk_runtime.server.errors import OUTCOME_GONE, Unauthorized
 from dltk_runtime.server.protocol import Answer, Pieces
 from dltk_runtime.server.tokens import only_header, token_matches
 from dltk_runtime.service.service import Service
 
-OUTCOME_GONE = "the client hung up"
 PIECE_BYTES = 1024**2  # of a large answer that are given to the connection at once
 _GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # names that dsdlsupport allows for pictures
 
@@ -55,7 +54,7 @@ def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
         Route("/readyz", api.ready, methods=["GET"]),
     ]
     app = Starlette(
-        routes=[*routes, *v1_routes.Api(service).routes()],
+        routes=[*routes, *forecast_routes.Api(service, api.account).routes(), *v1_routes.Api(service).routes()],
         exception_handlers={HTTPException: api.refuse},
         lifespan=lifespan,
     )
@@ -152,10 +151,10 @@ class _Api:
         finally:
             upload.close()
         # Not now: at its next turn the event loop has the answer on its way.
-        asyncio.get_running_loop().call_soon(self._account, call, outcome, time.monotonic() - began)
+        asyncio.get_running_loop().call_soon(self.account, call, outcome, time.monotonic() - began)
         return _response(pieces)
 
-    def _account(self, call: Call, outcome: str, seconds: float) -> None:
+    def account(self, call: Call, outcome: str, seconds: float) -> None:
         """Count, log, trace and report how a request went."""
         self._metrics.answered(call, outcome if outcome == "success" else "error", seconds)
         _log(call, outcome, seconds)
