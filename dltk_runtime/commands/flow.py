@@ -73,7 +73,12 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **opt
         made = flow.make(_of_file(origin) | given, str(origin))
     else:
         _need(given)
-        values = values_of(Kind(given["kind"]), Source(given.get("source", "events"))) | given
+        values = (
+            values_of(
+                Kind(given["kind"]), Source(given.get("source", "events")), given["name"], given.get("interval", 5)
+            )
+            | given
+        )
         made = flow.make(values if defaults else values | _answers(values, given))
     folder = to or (origin.parent if origin else Path(made.name))
     written = generate.create(made, folder, force=force)
