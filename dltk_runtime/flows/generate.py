@@ -147,6 +147,7 @@ def _crons(flow: Flow) -> dict[str, str]:
             "late_start": str(every + 2),
             "late_end": "2",
             "gap_seconds": str((scored + 2 * every) * 60),
+            "unscored_seconds": str(max(60, lag + 3 * every) * 60),
         }
     )
 
