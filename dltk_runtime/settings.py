@@ -19,6 +19,7 @@ from dltk_runtime.setting_types import (
     Variable,
     as_bytes,
     as_devices,
+    as_duration,
     as_flag,
     as_models,
     as_natural,
@@ -265,6 +266,13 @@ class Settings:
         "seconds above 0",
         as_seconds,
         "time that running requests and fits have to end after SIGTERM",
+    )
+    drain: float = setting(
+        "DLTK_DRAIN",
+        3.0,
+        "seconds from 0",
+        as_duration,
+        "the first part of DLTK_GRACE, in which /readyz answers 503 and new requests are still taken",
     )
     refuse_missing: bool = setting(
         "DLTK_REFUSE_MISSING",

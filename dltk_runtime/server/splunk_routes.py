@@ -19,7 +19,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Lifespan
 
 from dltk_runtime import __version__, logs
 from dltk_runtime.apply.read_ahead import Upload
@@ -40,7 +39,7 @@ Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
 Result = TypeVar("Result")
 
 
-def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
+def application(service: Service) -> Starlette:
     """Make the application: Splunk's routes, the probes and our own API, bound to one service."""
     api = _Api(service)
     routes = [
@@ -57,7 +56,6 @@ def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
     app = Starlette(
         routes=[*routes, *v1_routes.Api(service).routes()],
         exception_handlers={HTTPException: api.refuse},
-        lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # clients do not follow it for a POST, and it would name the request's host
     return app
@@ -97,6 +95,8 @@ class _Api:
         raise HTTPException(410, "The route /compute was retired in DSDL 5.2.4.1; use fit and apply.")
 
     async def ready(self, _: Request) -> Response:
+        if self._service.stopping:
+            return JSONResponse({"status": "stopping"}, 503)
         if not await asyncio.to_thread(self._service.store.present):
             return JSONResponse({"status": "the volume with the models is gone"}, 503)
         ready = self._service.ready

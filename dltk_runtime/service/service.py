@@ -92,14 +92,29 @@ class Service:
         """Whether the server was asked to stop."""
         return self._stop_at is not None
 
-    async def drain(self) -> None:
-        """Give running fits their grace, then end them with an error for their searches."""
+    @property
+    def grace_left(self) -> float:
+        """Seconds that running requests and fits still have, once the server was asked to stop."""
+        return max((self._stop_at or 0) - time.monotonic(), 0)
+
+    def stop(self) -> None:
+        """Note that the server was asked to stop; it still takes requests."""
         if self._stop_at is None:
             self._stop_at = time.monotonic() + self.settings.grace
-            await self.fitting.close(self._stop_at)
+
+    async def drain(self) -> None:
+        """Give running fits the rest of their grace, then end them with an error for their searches."""
+        self.stop()
+        await self.fitting.close(self._stop_at or 0)
+
+    def hurry(self) -> None:
+        """End running fits at once, also those that `drain` or `close` waits for."""
+        self._stop_at = 0
+        self.fitting.end_now()
 
     async def close(self) -> None:
-        """End every fit and every worker, also those that have grace left."""
+        """End every fit, after its grace, and every worker."""
+        self.jobs.close()
         await self.fitting.close(self._stop_at or 0)
         for task in self._upkeep:
             task.cancel()
