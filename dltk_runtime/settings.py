@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from dltk_runtime import cgroup
 from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
@@ -201,7 +203,8 @@ class Settings:
         0,
         "an integer from 0",
         as_natural,
-        "fits that run at the same time, beside those that have a GPU; 0: cores + 1",
+        "fits that run at the same time, beside those that have a GPU; 0: cores + 1, "
+        "with the cores that affinity and the cgroup's quota allow",
     )
     gpus: str = setting(
         "DLTK_GPUS",
@@ -344,8 +347,13 @@ class Settings:
 
 
 def cores() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return the number of processors that this process may use.
+
+    A share of one counts as a whole one: half a processor still runs one fit.
+    """
+    allowed = len(os.sched_getaffinity(0))
+    quota = cgroup.processors()
+    return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
 
 
 @dataclass(frozen=True, slots=True)
