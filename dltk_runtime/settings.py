@@ -406,6 +406,29 @@ def _lookup(variable: Variable, environ: Mapping[str, str]) -> str:
     return environ.get(variable.name, "")
 
 
+def secret_files(environ: Mapping[str, str] | None = None) -> dict[str, Path]:
+    """Return the files of those secret settings that a ``<secret>_file`` variable gives, by field."""
+    environ = os.environ if environ is None else environ
+    return {
+        name: Path(file)
+        for name, variable in VARIABLES.items()
+        if variable.secret and not environ.get(variable.name) and (file := environ.get(variable.name + "_file"))
+    }
+
+
+def secret_in(name: str, file: Path) -> str:
+    """Return a secret setting from its file; `name` is its field.
+
+    Raises:
+        SettingInvalid: there is no valid secret in it.
+    """
+    variable = VARIABLES[name]
+    text = str(_cast(variable, _lookup(variable, {variable.name + "_file": str(file)})))
+    if not text:
+        raise SettingInvalid(variable.name + "_file", str(file), "a file that is not empty")
+    return text
+
+
 def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:
     """Return a secret that a batch run names: the variable of that name, or the content of the file in ``<name>_file``.
 

@@ -26,10 +26,11 @@ import uvicorn
 
 from dltk_runtime import logs
 from dltk_runtime.renewal import Renewal
-from dltk_runtime.server import tokens
 from dltk_runtime.server.admission import Admission
 from dltk_runtime.server.connection import Connection
 from dltk_runtime.server.listener import Listener
+from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.tokens import are_accepted
 from dltk_runtime.service.service import Service
 
 ANSWER_SECONDS = 5  # that the answers of requests ended after DLTK_GRACE may take
@@ -44,12 +45,19 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, url: str, service: Service, renewal: Renewal | None, admission: Admission
+        self,
+        config: uvicorn.Config,
+        url: str,
+        service: Service,
+        renewal: Renewal | None,
+        admission: Admission,
+        tokens: Tokens,
     ) -> None:
         super().__init__(config)
         self._admission = admission
+        self._tokens = tokens
         self._renewal = renewal
-        self._renewing: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._url = url
         self._service = service
         self._ending: asyncio.Task[None] | None = None
@@ -58,8 +66,8 @@ class Server(uvicorn.Server):
         await self._service.start()
         await super().startup([])  # nothing to listen on: `Listener` does
         self.servers = [self._listener(sock) for sock in sockets or []]
-        if self._renewal:
-            self._renewing = asyncio.create_task(self._renewal.run())  # ends with the loop
+        watches = [self._tokens.watch(), *([self._renewal.run()] if self._renewal else [])]
+        self._watching = [asyncio.create_task(each) for each in watches]  # end with the loop
         sys.stdout.write(f"listening on {self._url}\n")
         sys.stdout.flush()
         logs.event("ready", url=self._url)
@@ -73,7 +81,7 @@ class Server(uvicorn.Server):
         make = functools.partial(
             Connection,
             admission=self._admission,
-            is_accepted=functools.partial(tokens.are_accepted, tokens=tokens.accepted_by(self._service.settings)),
+            is_accepted=lambda headers: are_accepted(headers, (*self._tokens.users, *self._tokens.admins)),
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,

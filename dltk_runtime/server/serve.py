@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import ipaddress
 import socket
+from collections.abc import Mapping
+from pathlib import Path
 
 import uvicorn
 
@@ -16,6 +18,7 @@ from dltk_runtime.server.connection import Connection
 from dltk_runtime.server.errors import AddressInvalid, TokenMissing
 from dltk_runtime.server.listener import raise_descriptor_limit
 from dltk_runtime.server.running import Server
+from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import build
 from dltk_runtime.settings import Settings
 from dltk_runtime.units import MIB
@@ -25,8 +28,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEPT_BYTES = 8 * MIB  # of freed memory
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve(settings: Settings, files: Mapping[str, Path]) -> None:
+    """Serve until SIGTERM or SIGINT; `files` are those of secret settings, by field.
 
     Raises:
         TokenMissing, AddressInvalid, CertificateInvalid, VolumeUnwritable, VolumeFull: before
@@ -43,9 +46,10 @@ def serve(settings: Settings) -> None:
     scheme, port = "https" if secure else "http", sock.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     admission = Admission(Bounds.of(settings, raise_descriptor_limit()))
+    tokens = Tokens(settings, files)
     service = build(settings)
     config = uvicorn.Config(
-        splunk_routes.application(service),
+        splunk_routes.application(service, tokens),
         loop="uvloop",
         http=Connection,
         ws="none",
@@ -56,7 +60,7 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=75,
     )
     renewal = _load_certificate(config, settings) if secure else None
-    Server(config, f"{scheme}://{host}:{port}", service, renewal, admission).run(sockets=[sock])
+    Server(config, f"{scheme}://{host}:{port}", service, renewal, admission, tokens).run(sockets=[sock])
 
 
 def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | None:

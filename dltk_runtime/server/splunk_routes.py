@@ -28,7 +28,8 @@ from dltk_runtime.errors import DltkError, cut
 from dltk_runtime.server import body, metrics, protocol, tracing, v1_routes
 from dltk_runtime.server.errors import Unauthorized
 from dltk_runtime.server.protocol import Answer, Pieces
-from dltk_runtime.server.tokens import only_header, token_matches
+from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
 
 OUTCOME_GONE = "the client hung up"
@@ -39,9 +40,9 @@ Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
 Result = TypeVar("Result")
 
 
-def application(service: Service) -> Starlette:
+def application(service: Service, tokens: Tokens) -> Starlette:
     """Make the application: Splunk's routes, the probes and our own API, bound to one service."""
-    api = _Api(service)
+    api = _Api(service, tokens)
     routes = [
         Route("/apply", api.apply, methods=["POST"]),
         Route("/fit", api.fit, methods=["POST"]),
@@ -54,7 +55,7 @@ def application(service: Service) -> Starlette:
         Route("/readyz", api.ready, methods=["GET"]),
     ]
     app = Starlette(
-        routes=[*routes, *v1_routes.Api(service).routes()],
+        routes=[*routes, *v1_routes.Api(service, tokens).routes()],
         exception_handlers={HTTPException: api.refuse},
     )
     app.router.redirect_slashes = False  # clients do not follow it for a POST, and it would name the request's host
@@ -67,8 +68,9 @@ async def alive(_: Request) -> Response:
 
 
 class _Api:
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, tokens: Tokens) -> None:
         self._service = service
+        self._tokens = tokens
         self._settings = service.settings
         self._metrics = metrics.Metrics(service)
         self._tracing = tracing.Tracing.of(service.settings)
@@ -128,7 +130,7 @@ class _Api:
         return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
 
     def _check_token(self, request: Request) -> None:
-        if not token_matches(only_header(request.headers.getlist("authorization")), self._settings.api_token):
+        if not matches_any(only_header(request.headers.getlist("authorization")), self._tokens.users):
             raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
 
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
