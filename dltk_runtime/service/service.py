@@ -79,7 +79,7 @@ class Service:
         self.drift.recall(await asyncio.to_thread(self.drift_files.read))
         await self.reporter.start()
         await self.pool.start()
-        tasks = (self.fitting.upkeep(), self.preload.run(), self._write_drift_often())
+        tasks = (self.fitting.upkeep(), self.preload.run(), self._write_drift_often(), self.last.share())
         self._upkeep = [asyncio.create_task(task) for task in tasks]
 
     @property
@@ -167,7 +167,7 @@ class Service:
             self.fitting.hung_up(call)
 
     async def description(self) -> Description:
-        """Describe the model used last."""
+        """Describe the model used last, on whichever replica."""
         found = await self.last.description()
         return Description(found.get("model", "no model exists"), found.get("model_summary"))
 
@@ -195,7 +195,7 @@ def build(settings: Settings) -> Service:
     jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, reporter.job)
     pool = Pool(settings)
     drift = Drift(reporter.drifts)
-    last = LastUsed(store, pool)
+    last = LastUsed(store, pool, paths.last_used)
     applying = Applying(settings=settings, store=store, jobs=jobs, pool=pool, last=last, drift=drift)
     trainer = Trainer(
         store=store,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ def replace(file: Path, text: str) -> None:
     """Put another file in its place, as Kubernetes does."""
     new = file.with_name("new")
     new.write_text(text)
-    os.replace(new, file)
+    new.replace(file)
 
 
 @pytest.fixture
