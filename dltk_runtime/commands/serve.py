@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dltk_runtime.settings import VARIABLES, Settings
+from dltk_runtime.settings import VARIABLES, Settings, secret_files
 
 
 def variables() -> str:
@@ -28,4 +28,4 @@ def command(host: str | None, port: int | None, home: Path | None, notebooks: Pa
     """Serve notebooks to Splunk's fit, apply and summary."""
     from dltk_runtime.server.serve import serve
 
-    serve(Settings.from_env(host=host, port=port, home=home, notebooks=notebooks))
+    serve(Settings.from_env(host=host, port=port, home=home, notebooks=notebooks), secret_files())

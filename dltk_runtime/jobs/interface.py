@@ -95,3 +95,6 @@ class JobRecords(Protocol):
 
     def prune(self) -> None:
         """Remove the oldest ended jobs beyond the bound."""
+
+    def close(self) -> None:
+        """End pruning, also one in progress: nobody waits for it when the server ends."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+import threading
 import time
 import weakref
 from collections import Counter
@@ -54,6 +55,7 @@ class JobStore:
         # Weak: a job that its server has dropped is no longer touched, and so is found lost.
         self._live: weakref.WeakSet[Job] = weakref.WeakSet()
         self._ended: dict[str, State] = {}  # of jobs whose records were read; these no longer change
+        self._closing = threading.Event()
         self._disk = ThreadPoolExecutor(1, "job-records")  # for work that no fit waits for
 
     # ------------------------------------------------------------ read
@@ -149,8 +151,13 @@ class JobStore:
     def prune(self) -> None:
         ids = self._ids()
         for job in ids[: -self._keep]:
+            if self._closing.is_set():
+                return
             if self._may_go(job, time.time()):
                 shutil.rmtree(self._folder / job, ignore_errors=True)
+
+    def close(self) -> None:
+        self._closing.set()
 
     # ------------------------------------------------------------ helpers
 
