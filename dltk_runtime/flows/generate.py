@@ -39,7 +39,6 @@ def files(flow: Flow) -> dict[str, str]:
                 made[name] = made.get(name, "") + render(str(path.relative_to(TEMPLATES)), values)
     made[f"{flow.index_app}/default/indexes.conf"] = _indexes(flow)
     made[f"{flow.app}/default/data/ui/nav/default.xml"] = render("parts/nav.xml", {"views": _views(made, flow.app)})
-    made[f"{flow.app}/lookups/__mlspl_dltk_status.mlmodel"] = _stub()
     made[f"{flow.app}/README.md"] = render("readme/README.md", values)
     if flow.kind is Kind.FEEDBACK:
         made[f"{flow.app}/lookups/dltk_{flow.name}_seed.csv"] = seed_csv(flow.positive, flow.negative)
@@ -179,12 +178,3 @@ def _views(made: Mapping[str, str], app: str) -> list[str]:
     prefix = f"{app}/default/data/ui/views/"
     order = ("review", "overview", "quality", "parameters", "status")
     return [name for name in order if f"{prefix}{name}.xml" in made]
-
-
-def _stub() -> str:
-    """Return the model stub of dltk_status, with which a search reads the container's status."""
-    from dltk_runtime.emulator.mltk.stubs import Stub
-
-    options = {"params": {"algo": "dltk_status"}, "model_name": "dltk_status", "algo_name": "MLTKContainer"}
-    options |= {"feature_variables": ["_time"], "target_variable": ["kind"]}
-    return Stub("dltk_status", "MLTKContainer", options, ("_time",), "kind").to_csv()

@@ -23,6 +23,7 @@ from dltk_runtime.names import STATUS
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
 from dltk_runtime.service.events import EventReporter
+from dltk_runtime.service.register import Registered, Registering
 from dltk_runtime.service.stage import Staged, Staging
 from dltk_runtime.service.status import Status, StatusReport
 from dltk_runtime.settings import Settings
@@ -63,6 +64,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self._headers = Headers()
+        self._registering = Registering(self.store, self.settings.paths)
         self._status = StatusReport(self.store, self.jobs, self.drift, self.pool)
         self._stop_at: float | None = None  # of `time.monotonic`, once the server was asked to stop
         self._upkeep: list[asyncio.Task[None]] = []
@@ -138,8 +140,10 @@ class Service:
         """Make an upload for the rows of one request; those of an apply may be read ahead."""
         return Upload(self.pool, self._headers if route == APPLY_ROUTE else None)
 
-    async def fit(self, request: Request, call: Call, _: Upload | None = None) -> Trained | Submitted | Staged | Status:
-        """Fit a model, or stage its data when `mode=stage` says so.
+    async def fit(
+        self, request: Request, call: Call, _: Upload | None = None
+    ) -> Trained | Submitted | Staged | Registered | Status:
+        """Fit a model; stage its data or register it when `mode` says so.
 
         Raises:
             DltkError: with the sentence for the search.
@@ -149,6 +153,9 @@ class Service:
         await asyncio.to_thread(self.store.check_presence)
         if request.staging:
             return await self.staging.stage(request, call)
+        if request.registering:
+            call.runs()
+            return await asyncio.to_thread(self._registering.register, request, call)
         return await self.fitting.fit(request, call)
 
     async def apply(self, request: Request, call: Call, upload: Upload | None = None) -> Applied | Status:

@@ -10,7 +10,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from dltk_runtime.cli import dltk
-from dltk_runtime.emulator.mltk.stubs import Stub
+from dltk_runtime.emulator.mltk.stub import Stub
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import AppSearch, find_apps
 from dltk_runtime.flows.defaults import defaults

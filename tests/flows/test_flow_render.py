@@ -29,6 +29,15 @@ def changed(flow: Flow, **values: object) -> Flow:
     return msgspec.structs.replace(flow, **changes)
 
 
+@pytest.mark.parametrize("kind", ["direct", "summary", "feedback"])
+def test_the_status_is_read_by_an_entry_that_a_search_makes_in_the_form_of_its_client(kind: str) -> None:
+    made = files(flow_of(kind))
+    assert not [name for name in made if name.endswith(".mlmodel")]
+    searches = made["dltk_flow_x/default/savedsearches.conf"]
+    assert "| fit `dltk_x_algo` algo=dltk_status kind from _time into app:dltk_status" in searches
+    assert "Run `dltk_x_status` once by hand" in made["dltk_flow_x/README.md"]
+
+
 @given(name=st.sampled_from(RAW), value=VALUES)
 def test_a_value_stands_as_it_is_wherever_it_is_inserted(name: str, value: str) -> None:
     flow = flow_of("feedback")

@@ -17,7 +17,7 @@ from dltk_runtime.flows.errors import FlowFailed
 from dltk_runtime.flows.rehearsal.people import Reviewer
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
-from dltk_runtime.flows.spl import has_command
+from dltk_runtime.flows.spl import has_command, makes_status
 from dltk_runtime.units import DAY_SECONDS
 
 # The hour of the day at which reviewers label.
@@ -136,11 +136,13 @@ class Player:
                 self.result.labels[round((begin - BEGIN) / DAY_SECONDS)] += judged
 
     def _train_first(self, searches: Sequence[AppSearch], now: float) -> None:
-        """Run the first training, which users run by hand according to the README."""
-        trainings = [search for search in searches if has_command(self.world.app.readable(search), "fit")]
+        """Run what users run by hand according to the README: the status search, the first training."""
+        fits = [search for search in searches if has_command(self.world.app.readable(search), "fit")]
+        status = [search for search in fits if makes_status(self.world.app.readable(search))]
+        trainings = [search for search in fits if search not in status]
         unscheduled = [search for search in trainings if not search.scheduled]
         waiting = [search for search in searches if search.name.endswith("_rescore")]
-        for search in (unscheduled or trainings)[:1] + waiting:
+        for search in status + (unscheduled or trainings)[:1] + waiting:
             self.run(ScheduledRun(now, search))
 
     def _runnable(self) -> list[AppSearch]:

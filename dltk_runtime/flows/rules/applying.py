@@ -71,7 +71,7 @@ def _replaced(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _unversioned(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in saved(app):
         for name in re.findall(r"\binto\s+(?:app:|user:)?(\w+)", " ".join(text.of("fit"))):
-            if not re.search(r"_v\d+$", name):
+            if name != STATUS and not re.search(r"_v\d+$", name):
                 yield Found(text.where, f"the model {name}")
 
 
@@ -145,7 +145,7 @@ def _two_recipes(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 
 def _unwatched(app: App, _: Sequence[App]) -> Iterator[Found]:
-    asks = any("dltk_status" in text.spl for text in texts(app))
+    asks = any(STATUS in arguments for text in texts(app) for arguments in text.of("apply"))
     for text in saved(app):
         if not asks and any("mode=async" in arguments for arguments in text.of("fit")):
             yield Found(text.where, "nothing reads dltk_status")
