@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import click
 
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import echo
 from dltk_runtime.doctor import examine
 from dltk_runtime.doctor.finding import Finding, Severity, document_of, worst
 
@@ -38,7 +39,7 @@ def command(as_json: bool, send_event: bool) -> None:
     """Check every hop from Splunk to the notebooks."""
     findings = list(printed(examine.examine(send_event=send_event), quiet=as_json))
     if as_json:
-        click.echo(json.dumps(document_of(findings), indent=2))
+        echo(json.dumps(document_of(findings), indent=2))
     sys.exit(CODES.get(worst(findings), Exit.OK))
 
 
@@ -47,7 +48,7 @@ def printed(findings: Iterable[Finding], *, quiet: bool) -> Iterable[Finding]:
     for finding in findings:
         if not quiet:
             mark = click.style(f"{finding.severity:8}", fg=COLOURS[finding.severity])
-            click.echo(f"{mark} {finding.check:12} {finding.text}")
+            echo(f" {finding.check:12} {finding.text}", mark=mark)
             if finding.advice:
-                click.echo(f"{'':21} → {finding.advice}")
+                echo(f"{'':21} → {finding.advice}")
         yield finding

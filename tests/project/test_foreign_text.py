@@ -22,6 +22,7 @@ from dltk_runtime.jobs.progress import PrintedProgress
 from dltk_runtime.logs import JsonLines, PrintedLines
 from dltk_runtime.notebook.coordinates import coordinates_in
 from dltk_runtime.notebook.review import Review
+from dltk_runtime.texts import printable
 from tests.project.patterns import Use, uses
 
 CHARACTERS, DOUBLINGS, MAX_GROWTH = 1000, 3, 2.5  # of the shorter text; then three times doubled
@@ -40,7 +41,6 @@ OWN = {
 FOREIGN: dict[str, tuple[str, ...]] = {
     "batch/engine.py: _ANSI": ("\x1b[", "\x1b[1", "\x1b[1;"),
     "batch/engine.py: _FRAME": ("Cell In[", "Cell In[1], line ", "Cell In[1], line 1"),
-    "commands/models.py: '[^\\\\n -~\\\\xa0-\\\\U0010ffff]'": ("\x00",),
     "doctor/owners.py: _COMMAND": ('|\\"', '|"', '| fit "\\', "[fit ", '|"\\\\'),
     "doctor/owners.py: _COMMENT": ("```", "``` a", "```\n"),
     "doctor/owners.py: _INTO": ("into ", "into app:", 'into "', "into into"),
@@ -88,6 +88,8 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "splunk/search.py: _WRITES": ("| ", "|delete", "| outputlookup", "|  "),
     "store/layout.py: _NUMBER": ("1", "0"),
     "store/layout.py: _NUMBERED": (".new-", "1", "."),
+    "texts.py: _COLOR": ("\x1b[", "\x1b[1", "\x1b[1;"),
+    "texts.py: _UNSAFE": ("\x00", "\u202e"),
     "tables/csv_pieces.py: _MINUS_ZERO": ("-0", "-", "0", "-00,"),
     "tables/csv_reader.py: _NAMES": ("a,", "a", ",", "a,,"),
     "tables/csv_reader.py: b'(?:%b(?:,%b){%d}\\n)++' % (_NUMBER, _NUMBER, width - 1)": (
@@ -231,6 +233,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "front: a stack": lambda text: coordinates_in("Current thread (most recent call first):\n" + text),
     "a text cut for a record": lambda text: (cut(text), shown(text)),
     "the nearest name": lambda text: closest(text, [text + "b", text + "c", "b" + text]),
+    "a terminal": printable,
     "a finding in brief": lambda text: Review("name", problems=(text,)).brief,
 }
 PRINTED = (
