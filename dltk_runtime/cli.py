@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from dltk_runtime import commands
+from dltk_runtime.commands import _terminal
 from dltk_runtime.errors import DltkError
 
 EXAMPLES = """\b
@@ -58,7 +59,7 @@ def main() -> None:
     try:
         dltk(prog_name="dltk")
     except DltkError as error:
-        click.echo(f"dltk: {error}", err=True)
+        _terminal.echo(f"dltk: {error}", err=True)
         sys.exit(error.exit_code)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dltk_runtime.commands._terminal import echo
+
 if TYPE_CHECKING:
     from dltk_runtime.flows.labels import Labels
 
@@ -35,9 +37,7 @@ def command() -> None:
 def queue(flow: str, rows: int) -> None:
     """List the rows without a label, the most uncertain first."""
     for row in _labels(flow).queue()[:rows]:
-        click.echo(
-            f"{row['_key']}  {row.get('uncertainty', ''):>8}  {row.get('why', ''):10}  {row.get('entity', '')!r}"
-        )
+        echo(f"{row['_key']}  {row.get('uncertainty', ''):>8}  {row.get('why', ''):10}  {row.get('entity', '')!r}")
 
 
 @command.command(epilog=EPILOG)
@@ -48,7 +48,7 @@ def queue(flow: str, rows: int) -> None:
 def write(flow: str, key: str, verdict: str, note: str) -> None:
     """Label the row KEY of the queue."""
     _labels(flow).write(key, verdict, note)
-    click.echo(f"{key}: {verdict}")
+    echo(f"{key}: {verdict}")
 
 
 @command.command(epilog=EPILOG)
@@ -56,7 +56,7 @@ def write(flow: str, key: str, verdict: str, note: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def export(flow: str, file: Path) -> None:
     """Write every label to a CSV FILE; packages and backups of an app do not contain them."""
-    click.echo(f"{_labels(flow).export(file)} labels in {file}")
+    echo(f"{_labels(flow).export(file)} labels in {file}")
 
 
 @command.command("import", epilog=EPILOG)
@@ -64,7 +64,7 @@ def export(flow: str, file: Path) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_(flow: str, file: Path) -> None:
     """Write the labels of an exported FILE to the collection."""
-    click.echo(f"{_labels(flow).load(file)} labels written")
+    echo(f"{_labels(flow).load(file)} labels written")
 
 
 @command.command(epilog=EPILOG)
@@ -73,7 +73,7 @@ def import_(flow: str, file: Path) -> None:
 @click.option("--archive", type=click.Path(path_type=Path), required=True, help="New CSV file for the removed labels.")
 def prune(flow: str, days: float, archive: Path) -> None:
     """Write old labels to a file, then remove them."""
-    click.echo(f"{_labels(flow).prune(days, archive)} labels removed and written to {archive}")
+    echo(f"{_labels(flow).prune(days, archive)} labels removed and written to {archive}")
 
 
 @command.command("prune-queue", epilog=EPILOG)

@@ -30,8 +30,8 @@ TOOLKIT_CAPABILITIES = {"fit_mltkcontainer", "apply_mltkcontainer"}  # of AI Too
 SCHEDULE_CAPABILITY = "schedule_search"
 MAX_LISTED_SEARCHES = 3  # in one finding
 
-# A command and its arguments up to the next pipe or bracket outside quotes.
-_COMMAND = re.compile(r"""(?:^|[|\[\]])\s*(\w*)\s*((?:"(?:\\.|[^"\\])*"|[^|\[\]"])*)""")
+# A command and its arguments up to the next pipe or bracket outside quotes; a quote may be unclosed.
+_COMMAND = re.compile(r"""(?:^|[|\[\]])\s*+(\w*+)\s*+((?:"(?:\\.|[^"\\])*+(?:"|\\?\Z)|[^|\[\]"])*+)""", re.DOTALL)
 _COMMENT = re.compile(r"```.*?```", re.DOTALL)
 _INTO = re.compile(r"\binto\s+\"?(?:app:|user:)?(\w+)")
 _MODEL = re.compile(r"\"?(?:app:|user:)?(\w+)")
