@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from dltk_runtime import logs, tls
+from dltk_runtime import handover, logs, tls
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.server import splunk_routes, tokens
 from dltk_runtime.server.admission import Admission, Bounds
@@ -27,7 +27,6 @@ from dltk_runtime.service.service import Service, build
 from dltk_runtime.settings import Settings
 from dltk_runtime.units import MIB
 
-PR_SET_DUMPABLE = 4  # linux/prctl.h
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEPT_BYTES = 8 * MIB  # of freed memory
 ANSWER_SECONDS = 5  # that the answers of requests ended after DLTK_GRACE may take
@@ -55,7 +54,7 @@ def serve(settings: Settings) -> None:
     """
     if not settings.api_token:
         raise TokenMissing
-    _hide_from_workers()
+    handover.hide()
     _keep_freed_memory()
     secure = _secure(settings)
     logs.start()
@@ -139,15 +138,6 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
     config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
     config.load()  # makes the one context that all connections share
     return Renewal(config.ssl, cert, key) if config.ssl else None
-
-
-def _hide_from_workers() -> None:
-    """Keep the same user's processes, such as notebooks, from reading our environment.
-
-    A process that is not dumpable belongs to root in /proc (proc(5)). Notebooks that run as root
-    can still read it.
-    """
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0)
 
 
 def _keep_freed_memory() -> None:
