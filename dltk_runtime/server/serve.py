@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
-from dltk_runtime import home, logs, tls
+from dltk_runtime import handover, home, logs, tls
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.server import splunk_routes
 from dltk_runtime.server.admission import Admission, Bounds
@@ -23,7 +23,6 @@ from dltk_runtime.service.service import build
 from dltk_runtime.settings import Settings
 from dltk_runtime.units import MIB
 
-PR_SET_DUMPABLE = 4  # linux/prctl.h
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEPT_BYTES = 8 * MIB  # of freed memory
 
@@ -37,7 +36,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     """
     if not settings.api_token:
         raise TokenMissing
-    _hide_from_workers()
+    handover.hide()
     _keep_freed_memory()
     secure = _secure(settings)
     home.prepare(settings.paths)
@@ -73,15 +72,6 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
     config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
     config.load()  # makes the one context that all connections share
     return Renewal(config.ssl, cert, key) if config.ssl else None
-
-
-def _hide_from_workers() -> None:
-    """Keep the same user's processes, such as notebooks, from reading our environment.
-
-    A process that is not dumpable belongs to root in /proc (proc(5)). Notebooks that run as root
-    can still read it.
-    """
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0)
 
 
 def _keep_freed_memory() -> None:
