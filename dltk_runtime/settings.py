@@ -263,7 +263,18 @@ class Settings:
         "models that are loaded before /readyz answers 200",
     )
     max_queued: int = setting(
-        "DLTK_MAX_QUEUED", 100, "an integer from 1", as_positive, "asynchronous fits (mode=async) that may wait"
+        "DLTK_MAX_QUEUED",
+        100,
+        "an integer from 1",
+        as_positive,
+        "asynchronous fits (mode=async) that may wait, on all replicas",
+    )
+    fit_retries: int = setting(
+        "DLTK_FIT_RETRIES",
+        2,
+        "an integer from 0",
+        as_natural,
+        "how often an asynchronous fit is started again after the server that ran it has ended",
     )
     hangup: str = setting(
         "DLTK_HANGUP",

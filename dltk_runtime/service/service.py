@@ -16,7 +16,8 @@ from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
 from dltk_runtime.fit.promotion import Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
-from dltk_runtime.fit.train import Trained, Trainer
+from dltk_runtime.fit.train import Trainer
+from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import STATUS
@@ -122,6 +123,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self.pool.close()
+        self.jobs.close()
         await self._write_drift()
         await self.reporter.close()
 
@@ -210,6 +212,7 @@ def build(settings: Settings) -> Service:
         promotion=Promotion(store, applying),
         last=last,
         timeout=settings.fit_timeout,
+        retries=settings.fit_retries,
         on_decision=reporter.decided,
     )
     return Service(
