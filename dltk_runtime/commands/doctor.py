@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import echo
 from dltk_runtime.doctor import examine
 from dltk_runtime.doctor.app_folder import app_folder
 from dltk_runtime.doctor.finding import Finding, Severity, document_of, worst
@@ -49,7 +50,7 @@ def command(as_json: bool, send_event: bool, app: Path | None) -> None:
     found = app_folder(app) if app else examine.examine(send_event=send_event)
     findings = list(printed(found, quiet=as_json))
     if as_json:
-        click.echo(json.dumps(document_of(findings), indent=2))
+        echo(json.dumps(document_of(findings), indent=2))
     sys.exit(CODES.get(worst(findings), Exit.OK))
 
 
@@ -58,7 +59,7 @@ def printed(findings: Iterable[Finding], *, quiet: bool) -> Iterable[Finding]:
     for finding in findings:
         if not quiet:
             mark = click.style(f"{finding.severity:8}", fg=COLOURS[finding.severity])
-            click.echo(f"{mark} {finding.check:12} {finding.text}")
+            echo(f" {finding.check:12} {finding.text}", mark=mark)
             if finding.advice:
-                click.echo(f"{'':21} → {finding.advice}")
+                echo(f"{'':21} → {finding.advice}")
         yield finding

@@ -17,7 +17,8 @@ from dltk_runtime.call import Call
 from dltk_runtime.errors import DltkError
 from dltk_runtime.server import body, forecast
 from dltk_runtime.server.errors import OUTCOME_GONE, Unauthorized
-from dltk_runtime.server.tokens import only_header, token_matches
+from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
 
 SERVICE = "dltk-runtime"
@@ -29,9 +30,10 @@ Account = Callable[[Call, str, float], None]
 class Api:
     """The routes of one service; `account` counts and logs each answered call."""
 
-    def __init__(self, service: Service, account: Account) -> None:
+    def __init__(self, service: Service, tokens: Tokens, account: Account) -> None:
         self._service = service
         self._settings = service.settings
+        self._tokens = tokens
         self._account = account
 
     def routes(self) -> list[Route]:
@@ -57,7 +59,7 @@ class Api:
         Raises:
             HTTPException: the token is missing or wrong; the body is not read yet.
         """
-        if not token_matches(only_header(request.headers.getlist("authorization")), self._settings.api_token):
+        if not matches_any(only_header(request.headers.getlist("authorization")), self._tokens.users):
             raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
         call = Call(secrets.token_hex(6), forecast.ROUTE)
         began, outcome = time.monotonic(), "fault"

@@ -15,7 +15,7 @@ from dltk_runtime.apply.apply import Applied
 from dltk_runtime.call import Meta, Request
 from dltk_runtime.errors import APPLY_DONE, NOT_APPLIED, NOT_FITTED, BodyInvalid, DltkError
 from dltk_runtime.fit.queue import Submitted
-from dltk_runtime.fit.train import Trained
+from dltk_runtime.fit.training import Trained
 from dltk_runtime.payload import Payload
 from dltk_runtime.server.errors import MetaTooLarge
 from dltk_runtime.service.register import Registered

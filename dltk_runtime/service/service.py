@@ -16,7 +16,8 @@ from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
 from dltk_runtime.fit.promotion import Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
-from dltk_runtime.fit.train import Trained, Trainer
+from dltk_runtime.fit.train import Trainer
+from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import STATUS
@@ -81,7 +82,7 @@ class Service:
         self.drift.recall(await asyncio.to_thread(self.drift_files.read))
         await self.reporter.start()
         await self.pool.start()
-        tasks = (self.fitting.upkeep(), self.preload.run(), self._write_drift_often())
+        tasks = (self.fitting.upkeep(), self.preload.run(), self._write_drift_often(), self.last.share())
         self._upkeep = [asyncio.create_task(task) for task in tasks]
 
     @property
@@ -94,19 +95,35 @@ class Service:
         """Whether the server was asked to stop."""
         return self._stop_at is not None
 
-    async def drain(self) -> None:
-        """Give running fits their grace, then end them with an error for their searches."""
+    @property
+    def grace_left(self) -> float:
+        """Seconds that running requests and fits still have, once the server was asked to stop."""
+        return max((self._stop_at or 0) - time.monotonic(), 0)
+
+    def stop(self) -> None:
+        """Note that the server was asked to stop; it still takes requests."""
         if self._stop_at is None:
             self._stop_at = time.monotonic() + self.settings.grace
-            await self.fitting.close(self._stop_at)
+
+    async def drain(self) -> None:
+        """Give running fits the rest of their grace, then end them with an error for their searches."""
+        self.stop()
+        await self.fitting.close(self._stop_at or 0)
+
+    def hurry(self) -> None:
+        """End running fits at once, also those that `drain` or `close` waits for."""
+        self._stop_at = 0
+        self.fitting.end_now()
 
     async def close(self) -> None:
-        """End every fit and every worker, also those that have grace left."""
+        """End every fit, after its grace, and every worker."""
+        self.jobs.close()
         await self.fitting.close(self._stop_at or 0)
         for task in self._upkeep:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self.pool.close()
+        self.jobs.close()
         await self._write_drift()
         await self.reporter.close()
 
@@ -159,7 +176,7 @@ class Service:
             self.fitting.hung_up(call)
 
     async def description(self) -> Description:
-        """Describe the model used last."""
+        """Describe the model used last, on whichever replica."""
         found = await self.last.description()
         return Description(found.get("model", "no model exists"), found.get("model_summary"))
 
@@ -187,7 +204,7 @@ def build(settings: Settings) -> Service:
     jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, reporter.job)
     pool = Pool(settings)
     drift = Drift(reporter.drifts)
-    last = LastUsed(store, pool)
+    last = LastUsed(store, pool, paths.last_used)
     applying = Applying(settings=settings, store=store, jobs=jobs, pool=pool, last=last, drift=drift)
     trainer = Trainer(
         store=store,
@@ -195,6 +212,7 @@ def build(settings: Settings) -> Service:
         promotion=Promotion(store, applying),
         last=last,
         timeout=settings.fit_timeout,
+        retries=settings.fit_retries,
         on_decision=reporter.decided,
     )
     return Service(

@@ -24,7 +24,8 @@ NOBODY = ClientSettings(url="http://127.0.0.1:9", token="nobody")  # a port on w
 
 def flow_of(kind: str, name: str = "x", **values: Any) -> Flow:
     source = Source(values.get("source", Source.EVENTS))
-    return flows.make({"kind": kind, "name": name} | defaults(Kind(kind), source) | values)
+    given = defaults(Kind(kind), source, name, values.get("interval", 5)) | {"offset": 2} | values
+    return flows.make({"kind": kind, "name": name} | given)
 
 
 def world_of(flow: Flow, folder: Path, client: ClientSettings, sample: str | None = None) -> World:
