@@ -153,10 +153,10 @@ def stub(store: ModelStore, algorithm: str, model: str, number: int | None, flav
     features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
     made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)
     if to is None:
-        click.echo(made.to_csv(), nl=False)
+        echo(made.to_csv(), nl=False)
     else:
         Stubs(to).write(made)
-        click.echo(Stubs(to).path(model))
+        echo(Stubs(to).path(model))
 
 
 @command.command()
