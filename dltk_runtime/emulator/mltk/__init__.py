@@ -7,7 +7,11 @@
               ├─ dltk_runtime.client.http    one POST, as Splunk sends it    (protocol 1)
               ├─ reply ────── answer → result columns                    (protocol 1.3)
               ├─ stubs ────── __mlspl_<name>.mlmodel                     (protocol 4)
-              └─ results ──── rows and messages of a command
+              ├─ results ──── rows and messages of a command
+              ├─ toolkit ──── the toolkit's own algorithms, by scikit-learn
+              └─ kept ─────── models of those
+
+    scoring ───── score: predictions compared with what is true
 
 Nothing here imports the pipeline of `dltk_runtime.emulator.spl`, which calls it.
 """
