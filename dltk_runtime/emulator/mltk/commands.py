@@ -6,7 +6,6 @@ A failed call does not end the search: the rows stay unchanged and a message has
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,11 +16,12 @@ from dltk_runtime.client.errors import ReplyUnreadable, Unreachable
 from dltk_runtime.client.http import Container
 from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk import reply, request
-from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
-from dltk_runtime.emulator.mltk.kept import Kept, KeptModels
-from dltk_runtime.emulator.mltk.results import Result, SearchMessage, failed, info, once
-from dltk_runtime.emulator.mltk.stubs import Stub, Stubs, make_stub
-from dltk_runtime.emulator.mltk.toolkit import ALGORITHMS, add_results, train
+from dltk_runtime.emulator.mltk.grammar import CONTAINERS, ApplyCommand, FitCommand
+from dltk_runtime.emulator.mltk.kept import Kept, KeptModels, make_kept
+from dltk_runtime.emulator.mltk.results import Result, SearchMessage, failed, info, once, warn
+from dltk_runtime.emulator.mltk.stub import Stub, make_stub, runs_in_splunk
+from dltk_runtime.emulator.mltk.stubs import Stubs
+from dltk_runtime.emulator.mltk.toolkit import ALGORITHMS, add_results
 from dltk_runtime.settings import ClientSettings
 
 # Constant columns of listmodels: all stubs are in one folder, without an owner.
@@ -53,7 +53,7 @@ class Mltk:
         size = request.CHUNK_ROWS if fit.partial else max(len(rows), 1)
         results = [self._call("/fit", chunk, meta) for chunk in request.chunks(rows, size)]
         if fit.model:
-            self.stubs.write(make_stub(fit.model, fit.algorithm, meta))
+            self.stubs.write(make_stub(fit.model, fit.algorithm, meta, self.client.url))
             self.kept.delete(fit.model)
         fitted = _joined(results, messages)
         return fitted if fit.apply else Result(rows, fitted.messages)
@@ -63,53 +63,54 @@ class Mltk:
         """The models of the toolkit's algorithms, beside the stubs."""
         return KeptModels(self.stubs.folder)
 
-    def find(self, name: str, *, summary: bool = False) -> Stub | Kept:
-        """Return the model `name`, of a container or of the toolkit; `summary` tells what for.
+    def find(self, name: str) -> Stub | Kept:
+        """Return the model `name`, of a container or of the toolkit.
 
         Raises:
-            SearchInvalid: there is none, or the toolkit's summary is asked for.
+            SearchInvalid: there is none, or its file cannot be read.
         """
-        kept = self.kept.read(name)
-        if kept is None:
-            return self.stubs.read(name)
-        if summary:
-            raise SearchInvalid(f"the summary of a {kept.algorithm} runs in Splunk only")
-        return kept
+        return self.kept.read(name) or self.stubs.read(name)
+
+    def require(self, name: str) -> None:
+        """Check that there is a model of that name, readable or not.
+
+        Raises:
+            SearchInvalid: there is none.
+        """
+        if not self.kept.path(name).is_file():
+            self.stubs.require(name)
 
     def _fit_toolkit(self, rows: pd.DataFrame, fit: FitCommand, messages: list[SearchMessage]) -> Result:
         """Train one of the toolkit's algorithms; its results stand beside all rows."""
-        columns = list(rows.columns)
-        target = next(iter(request.expand_globs(fit.options.get("target_variable", []), columns)), None)
-        names = request.expand_globs(fit.options["feature_variables"], columns)
-        used, warnings = request.select(rows, [*([target] if target else []), *(n for n in names if n != target)])
-        algorithm = ALGORITHMS[fit.algorithm]
-        params = algorithm.read(fit.options.get("params", {}))
-        if algorithm.seeded and "random_state" not in params:
-            params["random_state"] = secrets.randbelow(2**31)
-        if target is not None and target not in used.columns:
-            raise SearchError(f"Missing field(s): {target}.")
-        trained = train(fit.algorithm, params, used, target)
+        kept, warnings = make_kept(fit, rows)
+        made = add_results(kept.trained(), rows, fit.options.get("output_name")) if fit.apply else rows
         if fit.model:
-            options = {**fit.options, "algo_name": fit.algorithm}
-            kept = Kept(fit.model, fit.algorithm, params, options, target, used.to_csv(index=False))
             self.kept.write(kept)
             self.stubs.path(fit.model).unlink(missing_ok=True)
-        made = add_results(trained, rows, fit.options.get("output_name")) if fit.apply else rows
         return Result(made, (*messages, *warnings))
 
     def apply(self, frame: pd.DataFrame, apply: ApplyCommand, stub: Stub | Kept) -> Result:
-        """Score `frame` with a model, with one call per `CHUNK_ROWS` rows."""
+        """Score `frame` with a model, with one call per `CHUNK_ROWS` rows.
+
+        Raises:
+            SearchInvalid: the model runs inside Splunk.
+        """
         if isinstance(stub, Kept):
-            if apply.params:
-                raise SearchError(f"parameters of apply with a {stub.algorithm} run in Splunk only.")
-            name = apply.output_name or stub.options.get("output_name")
-            return Result(add_results(stub.trained(), request.infer(frame), name))
+            return stub.apply(request.infer(frame), apply)
+        _check_type(stub)
         meta = request.apply_meta(apply, stub)
         pieces = (request.infer(chunk) for chunk in request.chunks(frame, request.CHUNK_ROWS))
-        return _joined([self._call("/apply", piece, meta, stub.target) for piece in pieces])
+        return _joined([self._call("/apply", piece, meta, stub.named_after) for piece in pieces], _notices(stub))
 
     def summary(self, stub: Stub | Kept) -> Result:
-        """Return one row: `summary` (JSON of the model used last), `name`, `api_url_external`."""
+        """Return one row: `summary` (JSON of the model used last), `name`, `api_url_external`.
+
+        Raises:
+            SearchInvalid: the model runs inside Splunk.
+        """
+        if isinstance(stub, Kept):
+            raise SearchInvalid(f"the summary of a {stub.algorithm} runs in Splunk only")
+        _check_type(stub)
         try:
             answer = reply.read_json(Container.of(self.client).get("/summary"))
         except (Unreachable, ReplyUnreadable) as error:
@@ -119,21 +120,33 @@ class Mltk:
         return Result(pd.DataFrame([row]))
 
     def listmodels(self) -> Result:
-        """Return one row per stub: name, type, options, owner, app, sharing."""
-        stubs: list[Stub | Kept] = [self.stubs.read(name) for name in self.stubs.names()]
-        stubs += [kept for name in self.kept.names() if (kept := self.kept.read(name)) is not None]
+        """Return one row per stub: name, type, options, owner, app, sharing.
+
+        A file that cannot be read is a row without type and options, and a warning.
+        """
+        rows: list[list[str]] = []
+        messages: list[SearchMessage] = []
+        for name in self.stubs.names():
+            try:
+                stub = self.stubs.read(name)
+            except SearchInvalid as error:
+                rows.append([name, "", "", OWNER, APP, SHARING])
+                messages.append(warn(error.sentence))
+            else:
+                rows.append([name, stub.algorithm, json.dumps(stub.options), OWNER, APP, SHARING])
+                messages += _notices(stub)
+        for name in self.kept.names():
+            kept = self.kept.read(name)
+            if kept is not None:
+                rows.append([name, kept.algorithm, json.dumps(kept.options), OWNER, APP, SHARING])
+        rows.sort()
         columns = ["name", "type", "options", "owner", "app", "sharing"]
-        rows = [
-            [stub.name, stub.algorithm, json.dumps(stub.options), OWNER, APP, SHARING]
-            for stub in sorted(stubs, key=lambda each: each.name)
-        ]
-        return Result(pd.DataFrame(rows, columns=columns))
+        return Result(pd.DataFrame(rows, columns=columns), tuple(messages))
 
     def deletemodel(self, name: str) -> Result:
         """Remove the stub of a model; the container keeps its versions."""
-        if self.kept.read(name) is None:
+        if not self.kept.delete(name):
             self.stubs.delete(name)
-        self.kept.delete(name)
         return Result(pd.DataFrame(), (info(f'Deleted model "{name}".'),))
 
     def _call(self, path: str, rows: pd.DataFrame, meta: Mapping[str, Any], target: str | None = None) -> Result:
@@ -152,6 +165,15 @@ class Mltk:
         name = meta["options"].get("output_name")
         target = next(iter(meta.get("target_variables", [])), target)
         return Result(reply.merge(rows, answer.results, target, name), (*messages, answer.message))
+
+
+def _check_type(stub: Stub) -> None:
+    if stub.algorithm not in CONTAINERS:
+        raise SearchInvalid(runs_in_splunk(stub))
+
+
+def _notices(stub: Stub) -> list[SearchMessage]:
+    return [warn(f'model "{stub.name}": {stub.notice}')] if stub.notice else []
 
 
 def _killed(seconds: float) -> SearchError:

@@ -173,11 +173,9 @@ def train(algorithm: str, params: dict[str, Any], rows: pd.DataFrame, target: st
     """Fit `algorithm` to rows without nulls; all columns but `target` are features.
 
     Raises:
-        SearchError: there are no rows, or a feature is not numeric, or scikit-learn refuses them.
+        SearchError: a feature is not numeric, or scikit-learn refuses them.
     """
     features = [name for name in rows.columns if name != target]
-    if rows.empty or not features:
-        raise SearchError("No valid fields or rows to fit the model to.")
     estimator = ALGORITHMS[algorithm].build(params)
     values = numbers(rows[features])
     try:

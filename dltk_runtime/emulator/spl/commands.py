@@ -38,7 +38,7 @@ def apply(arguments: str, context: Context) -> Step:
 
 def summary(arguments: str, context: Context) -> Step:
     """Read the summary of a model."""
-    stub = context.mltk.find(grammar.parse_model(arguments, "summary"), summary=True)
+    stub = context.mltk.find(grammar.parse_model(arguments, "summary"))
     return lambda _: context.mltk.summary(stub)
 
 
@@ -50,7 +50,8 @@ def listmodels(arguments: str, context: Context) -> Step:
 
 def deletemodel(arguments: str, context: Context) -> Step:
     """Remove a model's entry in Splunk."""
-    name = context.mltk.find(grammar.parse_model(arguments, "deletemodel")).name
+    name = grammar.parse_model(arguments, "deletemodel")
+    context.mltk.require(name)
     return lambda _: context.mltk.deletemodel(name)
 
 
