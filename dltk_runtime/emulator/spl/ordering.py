@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cmp_to_key
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from dltk_runtime.emulator.spl import expressions, options
 from dltk_runtime.emulator.spl.context import Context, Step
 from dltk_runtime.emulator.spl.options import flag, natural, whole
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
-from dltk_runtime.emulator.spl.values import Fields, Value, number, single, text
+from dltk_runtime.emulator.spl.values import Value, number, single, text
 from dltk_runtime.errors import shown
 from dltk_runtime.texts import unquote
 
@@ -29,6 +30,7 @@ _KEY = re.compile(
     rf"(?P<name>{STRING}|{QUOTED_NAME}|[\w.:{{}}@]+(?:\([\w.*]*\))?)(?P<close>\s*\))?",
     re.DOTALL | re.IGNORECASE,
 )
+_BEFORE_A_NUMBER = frozenset("0123456789+-")
 _LEADING_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _COUNT = re.compile(r"(?:(?:limit\s*=\s*)?(\d+))\s+(?=\S)", re.IGNORECASE)
 
@@ -91,19 +93,34 @@ def _keys(written: str) -> Iterator[re.Match[str]]:
 
 
 def sorted_rows(rows: list[Row], keys: list[Key]) -> list[Row]:
-    """Sort `rows`, stable."""
+    """Sort `rows`, stable: by the last key first, so that the first decides."""
+    for key in reversed(keys):
+        there = [row for row in rows if row.get(key.name) is not None]
+        nulls = [row for row in rows if row.get(key.name) is None]
+        rows = [*_sorted_by(there, key), *nulls]
+    return rows
 
-    def compare(left: Fields, right: Fields) -> int:
-        return next((order for key in keys if (order := _order(left.get(key.name), right.get(key.name), key))), 0)
 
-    return sorted(rows, key=cmp_to_key(compare))
+def _sorted_by(rows: list[Row], key: Key) -> list[Row]:
+    values = [row[key.name] for row in rows]
+    single("sort", *values)
+    order: list[Any] | None = _sortable(values, key.kind)
+    if order is None:
+        order = [cmp_to_key(_COMPARE[key.kind])(value) for value in values]
+    places = sorted(range(len(rows)), key=order.__getitem__, reverse=key.sign < 0)
+    return [rows[place] for place in places]
 
 
-def _order(left: Value, right: Value, key: Key) -> int:
-    if left is None or right is None:
-        return (left is None) - (right is None)
-    single("sort", left, right)
-    return key.sign * _COMPARE[key.kind](left, right)
+def _sortable(values: list[Value], kind: str) -> list[Any] | None:
+    """Return values that Python sorts in the same order, if all are alike; it is much faster."""
+    if kind == "str":
+        return [text(value) for value in values]
+    if kind != "ip" and None not in (numbers := [number(value) for value in values]):
+        return numbers
+    texts = [text(value) or "" for value in values]
+    if kind == "auto" and not any(each[:1] in _BEFORE_A_NUMBER or ":" in each for each in texts):
+        return texts  # neither numbers nor addresses
+    return None
 
 
 def _by_text(left: Value, right: Value) -> int:
