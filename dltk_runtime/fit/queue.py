@@ -75,6 +75,11 @@ class Fitting:
         # An asynchronous fit never takes the last turn: searches that wait for their fit need it.
         self._async_turns = asyncio.Semaphore(max(settings.fit_slots - 1, 1))
 
+    @property
+    def queued(self) -> int:
+        """Asynchronous fits of this server that wait for a worker."""
+        return sum(each.asynchronous and each.training.call.waiting for each in list(self._running.values()))
+
     async def fit(self, request: Request, call: Call) -> Trained | Submitted:
         """Fit and wait for the end or, asynchronously, submit the fit as a job.
 
@@ -168,7 +173,7 @@ class Fitting:
             if known := await asyncio.to_thread(self._jobs.unfinished, submission.fingerprint):
                 call.facts.job = known.id
                 return Submitted(known.id, name, known.state)
-            waiting = sum(each.asynchronous and each.training.call.waiting for each in self._running.values())
+            waiting = self.queued
             if waiting >= self._settings.max_queued:
                 raise QueueFull(waiting)
             job = await asyncio.to_thread(self._jobs.create, name, request.parameters, call.id, submission)

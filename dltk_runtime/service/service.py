@@ -84,8 +84,12 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether all models of `DLTK_PRELOAD` are loaded."""
-        return self.preload.done
+        """Whether all models of `DLTK_PRELOAD` are loaded, and nobody asked the server to stop."""
+        return self.preload.done and not self.stopping
+
+    def present(self) -> bool:
+        """Return whether the volume with the models is there; reads the disk."""
+        return self.store.present()
 
     @property
     def stopping(self) -> bool:

@@ -44,7 +44,7 @@ A state without jobs has no series: an hour ago it counts as 0 where the server 
     description: >-
       The panel of phases shows whether they wait, load their model or compute.
 - alert: DltkFitsQueued
-  expr: max by (job) (dltk_jobs{ {{- $s -}} ,state="queued"}) > {{ $v.maxQueuedFits }}
+  expr: max by (job) (dltk_volume_jobs{ {{- $s -}} ,state="queued"}) > {{ $v.maxQueuedFits }}
   for: 15m
   labels: {severity: warning}
   annotations:
@@ -53,8 +53,8 @@ A state without jobs has no series: an hour ago it counts as 0 where the server 
       Beyond DLTK_MAX_QUEUED further asynchronous fits are refused. More replicas, or DLTK_FIT_WORKERS.
 - alert: DltkFitsFail
   expr: >-
-    max by (job) (dltk_jobs{ {{- $s -}} ,state="failed"})
-    - (max by (job) (dltk_jobs{ {{- $s -}} ,state="failed"} offset 1h)
+    max by (job) (dltk_volume_jobs{ {{- $s -}} ,state="failed"})
+    - (max by (job) (dltk_volume_jobs{ {{- $s -}} ,state="failed"} offset 1h)
     or 0 * max by (job) (dltk_workers{ {{- $s -}} } offset 1h)) >= 3
   labels: {severity: warning}
   annotations:
@@ -63,8 +63,8 @@ A state without jobs has no series: an hour ago it counts as 0 where the server 
       Their models keep the version they had. dltk jobs list, and dltk jobs show with --log, have the errors.
 - alert: DltkJobsLost
   expr: >-
-    max by (job) (dltk_jobs{ {{- $s -}} ,state="lost"})
-    - (max by (job) (dltk_jobs{ {{- $s -}} ,state="lost"} offset 1h)
+    max by (job) (dltk_volume_jobs{ {{- $s -}} ,state="lost"})
+    - (max by (job) (dltk_volume_jobs{ {{- $s -}} ,state="lost"} offset 1h)
     or 0 * max by (job) (dltk_workers{ {{- $s -}} } offset 1h)) > 0
   labels: {severity: warning}
   annotations:
