@@ -33,6 +33,7 @@ from dltk_runtime.setting_types import (
     as_seconds,
     as_text,
     as_token,
+    as_umask,
     one_of,
     setting,
 )
@@ -166,6 +167,14 @@ class Settings:
     notebooks: Path = setting(
         "DLTK_NOTEBOOKS", Path("notebooks"), "a path", as_path, "the notebooks' folder; /srv/notebooks in the image"
     )
+    umask: int = setting(
+        "DLTK_UMASK",
+        0o077,
+        "an octal number such as 077",
+        as_umask,
+        "rights that new files lack, as for the command umask; unset: 077, files are their owner's alone; 007 in the "
+        "image, where users differ and group 0 does not",
+    )
     host: str = setting("DLTK_HOST", "127.0.0.1", "an address", as_text, "address to listen on; 0.0.0.0 in the image")
     port: int = setting("DLTK_PORT", 5000, "a port number (0-65535), 0 for a free one", as_port, "port to listen on")
     max_connections: int = setting(
@@ -269,7 +278,18 @@ class Settings:
         "models that are loaded before /readyz answers 200",
     )
     max_queued: int = setting(
-        "DLTK_MAX_QUEUED", 100, "an integer from 1", as_positive, "asynchronous fits (mode=async) that may wait"
+        "DLTK_MAX_QUEUED",
+        100,
+        "an integer from 1",
+        as_positive,
+        "asynchronous fits (mode=async) that may wait, on all replicas",
+    )
+    fit_retries: int = setting(
+        "DLTK_FIT_RETRIES",
+        2,
+        "an integer from 0",
+        as_natural,
+        "how often an asynchronous fit is started again after the server that ran it has ended",
     )
     hangup: str = setting(
         "DLTK_HANGUP",
@@ -473,6 +493,17 @@ def secret_in(name: str, file: Path) -> str:
     if not text:
         raise SettingInvalid(variable.name + "_file", str(file), "a file that is not empty")
     return text
+
+
+def umask(environ: Mapping[str, str] | None = None) -> int:
+    """Return the setting ``DLTK_UMASK`` alone, for commands that read no others.
+
+    Raises:
+        SettingInvalid: as `Settings.from_env`.
+    """
+    environ = os.environ if environ is None else environ
+    name = VARIABLES["umask"].name
+    return Settings.from_env({name: environ[name]} if name in environ else {}).umask
 
 
 def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:

@@ -83,14 +83,14 @@ class Gauges(Collector):
         yield _gpu_memory(pool.gpus())
 
     def _fits(self) -> Iterator[Family]:
-        yield _gauge("dltk_fits_queued", "Asynchronous fits that wait on this replica", self._service.fitting.queued)
         outcomes = {str(state): self._service.reporter.asynchronous[state] for state in ENDED_STATES}
         text = "Asynchronous fits that ended on this replica, by outcome"
         yield _counter("dltk_async_fits", text, "outcome", outcomes)
 
     def _jobs(self) -> Iterator[Family]:
-        states = {str(state): number for state, number in sorted(self._service.jobs.states().items())}
-        yield _gauges("dltk_volume_jobs", "Job records by state", "state", states)
+        found = self._service.jobs.states()
+        states = {str(state): found[state] for state in State}
+        yield _gauges("dltk_volume_jobs", "Job records by state; queued ones are the queue", "state", states)
 
     def _models(self) -> Iterator[Family]:
         versions = self._service.store.counts()

@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 
-from dltk_runtime import __version__, home, logs, tls
+from dltk_runtime import __version__, handover, home, logs, tls
 from dltk_runtime.pool import memory
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.server import splunk_routes
@@ -27,7 +27,6 @@ from dltk_runtime.service.service import build
 from dltk_runtime.settings import Settings, cores, unknown_variables
 from dltk_runtime.units import MIB
 
-PR_SET_DUMPABLE = 4  # linux/prctl.h
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEPT_BYTES = 8 * MIB  # of freed memory
 
@@ -41,7 +40,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     """
     if not settings.api_token:
         raise TokenMissing
-    _hide_from_workers()
+    handover.hide()
     _keep_freed_memory()
     secure = _secure(settings)
     home.prepare(settings.paths)
@@ -78,15 +77,6 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
     config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
     config.load()  # makes the one context that all connections share
     return Renewal(config.ssl, cert, key) if config.ssl else None
-
-
-def _hide_from_workers() -> None:
-    """Keep the same user's processes, such as notebooks, from reading our environment.
-
-    A process that is not dumpable belongs to root in /proc (proc(5)). Notebooks that run as root
-    can still read it.
-    """
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0)
 
 
 def _log_start(settings: Settings) -> None:

@@ -86,7 +86,8 @@ class _Api:
         self._check_token(request)
         described = await self._service.description()
         fields = {
-            "app": "dltk-runtime",
+            "app": protocol.APP,
+            "runtime": "dltk-runtime",
             "version": __version__,
             "model": described.model,
             "token": "valid",

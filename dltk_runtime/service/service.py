@@ -16,13 +16,15 @@ from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
 from dltk_runtime.fit.promotion import Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
-from dltk_runtime.fit.train import Trained, Trainer
+from dltk_runtime.fit.train import Trainer
+from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import STATUS
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
 from dltk_runtime.service.events import EventReporter
+from dltk_runtime.service.register import Registered, Registering
 from dltk_runtime.service.stage import Staged, Staging
 from dltk_runtime.service.status import Status, StatusReport
 from dltk_runtime.settings import Settings
@@ -63,6 +65,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self._headers = Headers()
+        self._registering = Registering(self.store, self.settings.paths)
         self._status = StatusReport(self.store, self.jobs, self.drift, self.pool)
         self._stop_at: float | None = None  # of `time.monotonic`, once the server was asked to stop
         self._upkeep: list[asyncio.Task[None]] = []
@@ -124,6 +127,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self.pool.close()
+        self.jobs.close()
         await self._write_drift()
         await self.reporter.close()
 
@@ -142,8 +146,10 @@ class Service:
         """Make an upload for the rows of one request; those of an apply may be read ahead."""
         return Upload(self.pool, self._headers if route == APPLY_ROUTE else None)
 
-    async def fit(self, request: Request, call: Call, _: Upload | None = None) -> Trained | Submitted | Staged | Status:
-        """Fit a model, or stage its data when `mode=stage` says so.
+    async def fit(
+        self, request: Request, call: Call, _: Upload | None = None
+    ) -> Trained | Submitted | Staged | Registered | Status:
+        """Fit a model; stage its data or register it when `mode` says so.
 
         Raises:
             DltkError: with the sentence for the search.
@@ -153,6 +159,9 @@ class Service:
         await asyncio.to_thread(self.store.check_presence)
         if request.staging:
             return await self.staging.stage(request, call)
+        if request.registering:
+            call.runs()
+            return await asyncio.to_thread(self._registering.register, request, call)
         return await self.fitting.fit(request, call)
 
     async def apply(self, request: Request, call: Call, upload: Upload | None = None) -> Applied | Status:
@@ -207,6 +216,7 @@ def build(settings: Settings) -> Service:
         promotion=Promotion(store, applying),
         last=last,
         timeout=settings.fit_timeout,
+        retries=settings.fit_retries,
         on_decision=reporter.decided,
     )
     return Service(

@@ -137,7 +137,7 @@ def test_build_readiness_disk_and_connections_are_shown(service: Service) -> Non
     assert 0 < found["dltk_volume_free_bytes", ""] < found["dltk_volume_size_bytes", ""]
     assert found["dltk_connections", ""] >= 1
     assert found["dltk_connections_ended_total", "too many connections"] == 0
-    assert found["dltk_fits_queued", ""] == 0
+    assert found["dltk_volume_jobs", "queued"] == 0
 
 
 def test_damaged_lines_in_a_history_are_shown(service: Service) -> None:
