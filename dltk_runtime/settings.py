@@ -18,6 +18,7 @@ from dltk_runtime import cgroup
 from dltk_runtime.errors import SettingInvalid, closest
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
+from dltk_runtime.secret_names import is_secret_variable
 from dltk_runtime.setting_types import (
     Variable,
     as_bytes,
@@ -51,7 +52,6 @@ OWN_VARIABLES = {
 }
 # What Kubernetes and Docker set in every container for a service that is named dltk.
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT\w*)$|_PORT_\d+_(TCP|UDP)\w*$|_ENV_\w+$")
-_PASSWORD_IN_URL = re.compile(r"//[^/@\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +373,7 @@ class Settings:
         return self.fit_threads or max(1, cores() - 1)
 
     def shown(self) -> dict[str, str]:
-        """Return all settings by variable, for logs: without secrets and passwords in URLs."""
+        """Return all settings by variable, for logs: without secrets, and without URLs that hold a password."""
         return {variable.name: _shown(variable, getattr(self, name)) for name, variable in VARIABLES.items()}
 
     @classmethod
@@ -460,7 +460,7 @@ def _shown(variable: Variable, value: Any) -> str:
     if variable.secret:
         return HIDDEN
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return _PASSWORD_IN_URL.sub(f"//{HIDDEN}@", text)
+    return HIDDEN if is_secret_variable("", text) else text
 
 
 def _lookup(variable: Variable, environ: Mapping[str, str]) -> str:

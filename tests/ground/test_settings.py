@@ -232,5 +232,5 @@ def test_the_settings_for_a_log_hold_no_secret() -> None:
     assert set(shown) == {each.name for each in module.VARIABLES.values()}
     assert all(shown[name] == "***" for name in secrets)
     assert "planted" not in str(shown)
-    assert (shown["splunk_hec_url"], shown["DLTK_PRELOAD"]) == ("https://***@splunk:8088", "a/b,c/d")
+    assert (shown["splunk_hec_url"], shown["DLTK_PRELOAD"]) == ("***", "a/b,c/d")
     assert Settings().shown()["api_token"] == ""
