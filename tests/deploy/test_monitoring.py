@@ -68,7 +68,7 @@ def alerts(watched: Rendered) -> list[dict[str, Any]]:
 
 
 def test_prometheus_takes_the_rules(rules_file: Path) -> None:
-    assert "10 rules found" in tools.run(tools.promtool(), "check", "rules", rules_file)
+    assert "12 rules found" in tools.run(tools.promtool(), "check", "rules", rules_file)
 
 
 def test_each_alert_fires_and_keeps_silent(rules_file: Path) -> None:

@@ -116,6 +116,8 @@ def test_a_value_of_the_wrong_type_is_named_with_variable_and_wanted_type(variab
         *(("DLTK_MAX_BODY", text) for text in ("-1", "1T", "M", "nan", "inf", "1e99", "1 2")),
         *(("DLTK_APPLY_TIMEOUT", text) for text in ("0", "-1", "nan", "inf", "10s")),
         *(("DLTK_KEEP_VERSIONS", text) for text in ("0", "")[:1]),
+        *(("DLTK_DRAIN", text) for text in ("-1", "nan", "inf", "3s")),
+        *(("DLTK_LOG_LEVEL", text) for text in ("loud", "0")),
         *(("DLTK_TEXT", text) for text in ("str", "bytes")),
     ],
 )
