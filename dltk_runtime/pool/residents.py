@@ -82,6 +82,11 @@ class Residents:
         self._all: list[Resident] = []
         self._waiting: deque[_Waiting] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait for a resident."""
+        return len(self._waiting)
+
     async def grant(self, version: VersionId, deadline: float, preferred: object | None = None) -> Resident:
         """Return a resident for this request: one that serves `version`, or one without a worker.
 
