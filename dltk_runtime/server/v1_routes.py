@@ -25,7 +25,8 @@ from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
 from dltk_runtime.server.openapi import Operation
-from dltk_runtime.server.tokens import only_header, token_matches
+from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.store import ModelName, Version
@@ -38,8 +39,9 @@ MAX_JOBS = 1000  # in one list
 class Api:
     """The routes, bound to one service."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, tokens: Tokens) -> None:
         self._service = service
+        self._tokens = tokens
         self._settings = service.settings
 
     def operations(self) -> list[Operation]:
@@ -81,11 +83,10 @@ class Api:
         return endpoint
 
     def _check_token(self, request: Request, changes: bool) -> None:
-        admin = self._settings.admin_token
-        token = admin if changes and admin else self._settings.api_token
-        header = only_header(request.headers.getlist("authorization"))
-        if not (token_matches(header, token) or (admin and token_matches(header, admin))):
-            wanted = "DLTK_ADMIN_TOKEN" if changes and admin else "api_token"
+        admins = self._tokens.admins
+        accepted = admins if changes and admins else (*self._tokens.users, *admins)
+        if not matches_any(only_header(request.headers.getlist("authorization")), accepted):
+            wanted = "DLTK_ADMIN_TOKEN" if changes and admins else "api_token"
             raise HTTPException(401, f"This needs the container's {wanted}.", headers={"WWW-Authenticate": "Bearer"})
 
     # ------------------------------------------------------------ jobs
