@@ -151,6 +151,7 @@ class _Api:
         upload = self._service.upload(route)
         try:
             sent = await body.receive(request, self._settings.max_body, upload)
+            call.client = request.client.host if request.client else "", sent.origin
             answer = await _unless_gone(request, call, run(sent, call, upload), self._service)
             pieces, outcome = protocol.answered(route, answer), "success"
         except DltkError as error:
