@@ -21,6 +21,7 @@ from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import AlgorithmMissing, DltkError
 from dltk_runtime.fit.options import FitOptions, fit_options
+from dltk_runtime.fit.recorded import recorded
 from dltk_runtime.fit.train import Trained, Trainer, Training
 from dltk_runtime.jobs.errors import FitCancelled, JobUnknown, NotCancellable, QueueFull, ServerStops
 from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
@@ -229,7 +230,7 @@ class Fitting:
             source = read_source(algorithm.find(name.algorithm, self._settings.paths))
             options = fit_options(request.parameters)
         except DltkError as error:
-            job.fail(error.sentence)
+            job.fail(**recorded(error, self._settings.error_texts))
             return
         call = Call(job.record.request, "job")
         self._begin_or_leave(Training(job, request, name, options, imports_of(source), call))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from dltk_runtime.errors import FIT_DONE, DltkError
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.options import FitOptions
 from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault, warned
 from dltk_runtime.jobs.errors import FitCancelled, ServerStops
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.progress import PrintedProgress
@@ -67,8 +67,12 @@ class Trained:
 
     @property
     def text(self) -> str:
-        """The message for the search, which the job's record keeps."""
-        return f"{FIT_DONE}. {self.decision.text}" + "".join(f" WARNING: {each}." for each in self.warnings)
+        """The message for the search."""
+        return f"{FIT_DONE}. {self.decision.text}{warned(self.warnings)}"
+
+    def recorded(self, texts: str) -> str:
+        """Return the message for the job's record, by `DLTK_ERROR_TEXTS`."""
+        return f"{FIT_DONE}. {self.decision.for_records}{warned(kept_notices(self.warnings, texts))}"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -77,6 +81,7 @@ class Trainer:
 
     Attributes:
         timeout: seconds that a fit may take.
+        texts: which texts of exceptions records keep (`DLTK_ERROR_TEXTS`).
         on_decision: called with each committed version, the decision about it, and its job's id.
     """
 
@@ -85,6 +90,7 @@ class Trainer:
     promotion: Promotion
     last: LastUsed
     timeout: float
+    texts: str
     on_decision: Callable[[Version, Decision, str], None]
     reservations: set[Reservation] = field(default_factory=set)
 
@@ -153,6 +159,7 @@ class Trainer:
         training.job.enter("commit")
         training.committing = True
         request = training.request
+        fitted = msgspec.structs.replace(fitted, notices=kept_notices(fitted.notices, self.texts))
         facts = facts_of(fitted, parameters=request.parameters, targets=request.targets, job=training.job.id)
         return await to_its_end(asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description))
 
@@ -178,7 +185,7 @@ class Trainer:
             rows=fitted.rows,
             version=version.number,
             promoted=decision.current,
-            message=trained.text,
+            message=trained.recorded(self.texts),
             comparison=decision.comparison,
         )
         return trained
@@ -196,9 +203,7 @@ class Trainer:
             yield
         except DltkError as error:
             job.fail(
-                error.sentence,
-                traceback=getattr(error, "traceback", ""),
-                coordinates=getattr(error, "coordinates", ""),
+                **recorded(error, self.texts),
                 rows=facts.rows,
                 version=facts.version,
                 promoted=facts.promoted or False,
@@ -214,7 +219,7 @@ class Trainer:
             job.fail(stopped.sentence)
             raise stopped from None
         except Exception as error:
-            job.fail(f"Fault in the runtime: {error!r}", traceback=traceback.format_exc())
+            job.fail(**recorded_fault(error, self.texts))
             raise
 
     @contextlib.contextmanager

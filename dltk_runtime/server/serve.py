@@ -58,7 +58,7 @@ def serve(settings: Settings) -> None:
     _hide_from_workers()
     _keep_freed_memory()
     secure = _secure(settings)
-    logs.start()
+    logs.start(settings.error_texts)
     sock = _bind(settings)
     scheme, port = "https" if secure else "http", sock.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -142,7 +142,7 @@ class _Api:
             answer = await _unless_gone(request, call, run(sent, call, upload), self._service)
             pieces, outcome = protocol.answered(route, answer), "success"
         except DltkError as error:
-            pieces, outcome = protocol.failed(route, error), error.sentence
+            pieces, outcome = protocol.failed(route, error), error.worded(self._settings.error_texts)
         except ClientDisconnect:
             pieces, outcome = [b""], OUTCOME_GONE
         except Exception:  # noqa: BLE001 - Splunk shows no other answer than this route's own, not even a 500's
