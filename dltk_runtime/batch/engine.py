@@ -7,9 +7,10 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import nbformat
 import papermill
@@ -48,6 +49,7 @@ class Execution:
     secrets: Mapping[str, str]
     scrubber: Scrubber
     kernels: Path  # folder of kernelspecs
+    inherited: Mapping[str, Any]  # by the kernel's process, as `kernelspec.inherited` says
     cwd: Path
     ends: float  # deadline by `time.monotonic`
     deadline: float  # the same in seconds from the start of the run
@@ -131,12 +133,16 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         """Start the kernel, run the cells, end the kernel; sets `failure` if that fails."""
         self.reset_execution_trackers()
         try:
-            with open(self._stderr, "wb") as errors, self.setup_kernel(cleanup_kc=True, stderr=errors):
+            with open(self._stderr, "wb") as errors, self._kernel(errors):
                 self._all_cells()
                 self.shutdown_kernel = "graceful" if self.failure is None else "immediate"
         except RuntimeError as error:  # before the kernel has answered
             self.failure = self.failure or BatchFailed(f"The kernel did not start: {error}", retry=True)
         self._lines.end()
+
+    def _kernel(self, errors: IO[bytes]) -> AbstractContextManager[None]:
+        kernel: AbstractContextManager[None] = self.setup_kernel(cleanup_kc=True, stderr=errors, **self.run.inherited)
+        return kernel
 
     def process_message(self, *given: Any, **named: Any) -> NotebookNode | None:
         """Process a message as nbclient does, and write printed text to the log."""

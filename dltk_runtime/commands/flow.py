@@ -75,7 +75,12 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **opt
         made = flow.make(_of_file(origin) | given, str(origin))
     else:
         _need(given)
-        values = values_of(Kind(given["kind"]), Source(given.get("source", "events"))) | given
+        values = (
+            values_of(
+                Kind(given["kind"]), Source(given.get("source", "events")), given["name"], given.get("interval", 5)
+            )
+            | given
+        )
         made = flow.make(values if defaults else values | _answers(values, given))
     folder = to or (origin.parent if origin else Path(made.name))
     written = generate.create(made, folder, force=force)
@@ -146,7 +151,7 @@ def test(folder: Path, days: int, labels: int, sample: Path | None, notebooks: P
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--owner", required=True, help="Existing service account that will own the searches.")
 def install(folder: Path, owner: str) -> None:
-    """Create the app's objects over Splunk's REST API (splunk_access_…), with disabled searches.
+    """Create the app's objects over Splunk's REST API (splunk_access_…), with schedules switched off.
 
     In Splunk Cloud, upload the package instead.
     """
@@ -157,7 +162,7 @@ def install(folder: Path, owner: str) -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--owner", required=True, help="Service account that owns the searches.")
 def upgrade(folder: Path, owner: str) -> None:
-    """Update the app's objects, but keep macros, schedules, and which searches are enabled."""
+    """Update the app's objects, but keep macros, schedules, and which schedules are on."""
     _installer(folder).install(owner)
 
 

@@ -21,6 +21,7 @@ Examples:
   dltk label queue dga
   dltk label write dga k5e6c696a090bbc499d198ca062e7ffce legit --note 'our own CDN'
   dltk label export dga labels.csv
+  dltk label prune-queue dga --days 30
   dltk label prune dga --days 365 --archive old-labels.csv
 """
 
@@ -73,6 +74,14 @@ def import_(flow: str, file: Path) -> None:
 def prune(flow: str, days: float, archive: Path) -> None:
     """Write old labels to a file, then remove them."""
     echo(f"{_labels(flow).prune(days, archive)} labels removed and written to {archive}")
+
+
+@command.command("prune-queue", epilog=EPILOG)
+@click.argument("flow")
+@click.option("--days", type=click.FloatRange(min=0), required=True, help="Remove rows last seen longer ago than this.")
+def prune_queue(flow: str, days: float) -> None:
+    """Remove old rows of the queue; their predictions stay in the index, and their labels too."""
+    click.echo(f"{_labels(flow).prune_queue(days)} rows of the queue removed")
 
 
 def _labels(flow: str) -> Labels:

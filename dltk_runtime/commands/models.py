@@ -18,6 +18,7 @@ from dltk_runtime.store.store import Manifest, ModelName, ModelStore, Version
 if TYPE_CHECKING:
     from rich.table import Table
 
+FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
 EXAMPLES = """\b
 Examples:
   dltk models                                      every model and its current version
@@ -26,6 +27,7 @@ Examples:
   dltk models rollback pytorch_nn iris             make the version before the current one current
   dltk models promote pytorch_nn iris 3            make version 3 current
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
+  dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
 """
 
@@ -120,6 +122,41 @@ def export(store: ModelStore, algorithm: str, model: str, number: int | None, to
     version = _chosen(store, _name(algorithm, model), number)
     for path in copy_out(version, to, force=force):
         echo(path)
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@click.argument("number", type=int, required=False)
+@click.option(
+    "--flavour",
+    type=click.Choice(sorted(FLAVOURS)),
+    default="dsdl",
+    show_default=True,
+    help="Client that reads it: fit MLTKContainer (dsdl) or fit AITKContainer (aitk).",
+)
+@click.option("--to", type=click.Path(path_type=Path), help="Write it into this folder of lookups instead.")
+@with_store
+def stub(store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None) -> None:
+    """Print Splunk's entry (__mlspl_MODEL.mlmodel) for a version (default: the current one)."""
+    from dltk_runtime.emulator.mltk.request import LIMITS
+    from dltk_runtime.emulator.mltk.stub import stub_of_model
+    from dltk_runtime.emulator.mltk.stubs import Stubs
+
+    version = _chosen(store, _name(algorithm, model), number)
+    if not version.number:
+        raise click.UsageError(
+            f"{version}: files of an old volume, whose features nobody recorded. Fit the model again."
+        )
+    manifest = version.manifest()
+    params = {"algo": algorithm} | {key: value for key, value in manifest.parameters.items() if key != "algo"}
+    features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
+    made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)
+    if to is None:
+        click.echo(made.to_csv(), nl=False)
+    else:
+        Stubs(to).write(made)
+        click.echo(Stubs(to).path(model))
 
 
 @command.command()

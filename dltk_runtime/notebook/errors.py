@@ -68,15 +68,15 @@ class AlgorithmFailed(NotebookError):
         self.opening = opening
         self.traceback = traceback
         self.coordinates = coordinates
-        self._kind = kind or type(self).__name__
+        self.kind = kind or type(self).__name__
 
     @property
     def place(self) -> str:
         """The type of the exception and its coordinates, without the source line."""
-        return place_of(self._kind, self.coordinates)
+        return place_of(self.kind, self.coordinates)
 
 
 def place_of(kind: str, coordinates: str) -> str:
     """Return ``ValueError (at umap.ipynb, cell 22 (mltkc_fit), line 7)``."""
     where = coordinates.partition(": `")[0]
-    return f"{kind} (at {where})" if where else kind
+    return f"{kind} (at {where})" if where and where not in kind else kind
