@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dltk_runtime import cgroup
-from dltk_runtime.errors import SettingInvalid, closest
+from dltk_runtime.errors import FULL_TEXTS, PLACE_ONLY, SettingInvalid, closest
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.secret_names import is_secret_variable
@@ -327,6 +327,13 @@ class Settings:
         "newest versions kept of each model, beside the current one",
     )
     keep_jobs: int = setting("DLTK_KEEP_JOBS", 1000, "an integer from 1", as_positive, "newest job records kept")
+    error_texts: str = setting(
+        "DLTK_ERROR_TEXTS",
+        FULL_TEXTS,
+        "full or place",
+        one_of(FULL_TEXTS, PLACE_ONLY),
+        "what log, job records and events keep of an exception: text and traceback too, or only type, cell and line",
+    )
     log_bytes: int = setting(
         "DLTK_LOG_BYTES",
         MIB,

@@ -44,7 +44,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     _keep_freed_memory()
     secure = _secure(settings)
     home.prepare(settings.paths)
-    logs.start(settings.log_level)
+    logs.start(settings.log_level, settings.error_texts)
     _log_start(settings)
     sock = _bind(settings)
     scheme, port = "https" if secure else "http", sock.getsockname()[1]

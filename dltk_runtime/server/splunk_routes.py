@@ -155,7 +155,7 @@ class _Api:
             answer = await _unless_gone(request, call, run(sent, call, upload), self._service)
             pieces, outcome = protocol.answered(route, answer), "success"
         except DltkError as error:
-            pieces, outcome = protocol.failed(route, error), error.sentence
+            pieces, outcome = protocol.failed(route, error), error.worded(self._settings.error_texts)
             if isinstance(error, RequestError):
                 self._metrics.refused(refusals.reason_of(error))
         except ClientDisconnect:
