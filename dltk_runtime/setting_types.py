@@ -13,6 +13,8 @@ from dltk_runtime.errors import NameInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.units import GIB, MIB
 
+HASH_MARK = "sha256:"  # before the SHA-256 of a token, which takes the token's place where it is only compared
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -35,6 +37,20 @@ def as_token(value: str) -> str:
     if not all("!" <= character <= "~" for character in value):
         raise ValueError
     return value
+
+
+def as_accepted_token(value: str) -> str:
+    """Return a token that is only compared: the token itself, or ``sha256:`` and its hash in hex."""
+    if value.startswith(HASH_MARK) and not re.fullmatch(r"[0-9a-fA-F]{64}", value.removeprefix(HASH_MARK)):
+        raise ValueError
+    return value.lower() if value.startswith(HASH_MARK) else as_token(value)
+
+
+def as_sent_token(value: str) -> str:
+    """Return a token that is sent, so that its hash would not do."""
+    if value.startswith(HASH_MARK):
+        raise ValueError
+    return as_token(value)
 
 
 def as_password_hash(value: str) -> str:

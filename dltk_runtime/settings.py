@@ -17,6 +17,7 @@ from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.setting_types import (
     Variable,
+    as_accepted_token,
     as_bytes,
     as_devices,
     as_flag,
@@ -27,13 +28,15 @@ from dltk_runtime.setting_types import (
     as_port,
     as_positive,
     as_seconds,
+    as_sent_token,
     as_text,
-    as_token,
     as_umask,
     one_of,
     setting,
 )
 from dltk_runtime.units import GIB, MIB
+
+TEXT_OR_HASH = "text without blanks, or sha256: and 64 hexadecimal digits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,12 @@ class Settings:
 
     # protocol.md §3: the contract of a DSDL container
     api_token: str = setting(
-        "api_token", "", "text without blanks", as_token, "the token that every request must carry; needed", secret=True
+        "api_token",
+        "",
+        TEXT_OR_HASH,
+        as_accepted_token,
+        "the token that every request must carry; needed. Its hash, sha256:…, does as well",
+        secret=True,
     )
     api_workers: int = setting(
         "api_workers",
@@ -135,9 +143,9 @@ class Settings:
     admin_token: str = setting(
         "DLTK_ADMIN_TOKEN",
         "",
-        "text without blanks",
-        as_token,
-        "token that changes under /v1 need; unset: the api_token",
+        TEXT_OR_HASH,
+        as_accepted_token,
+        "token that changes under /v1 need, or its hash, sha256:…; unset: the api_token",
         secret=True,
     )
     open_metrics: bool = setting(
@@ -359,8 +367,8 @@ class ClientSettings:
     token: str = setting(
         "DLTK_TOKEN",
         "",
-        "text without blanks",
-        as_token,
+        "the token itself, text without blanks; not its hash, which may be in api_token",
+        as_sent_token,
         "its token for clients; unset: the one in api_token",
         secret=True,
     )

@@ -20,6 +20,7 @@ from dltk_runtime.doctor.rest import NoAnswer, checking_client
 from dltk_runtime.errors import nearest
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.errors import NotebookError
+from dltk_runtime.setting_types import HASH_MARK
 from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, Settings
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tls import CertificateInvalid, client_context
@@ -62,6 +63,8 @@ def token(settings: Settings) -> Iterator[Finding]:
     advice = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' generates a good one."
     if not settings.api_token:
         yield error("token", "no api_token is configured", f"Set api_token or api_token_file. {advice}")
+    elif settings.api_token.startswith(HASH_MARK):
+        yield ok("token", "the hash of a token is configured")
     elif not all("!" <= character <= "~" for character in settings.api_token):
         yield error("token", "api_token has blanks or characters that are not allowed in an HTTP header", advice)
     elif len(settings.api_token) < MIN_TOKEN_CHARACTERS:
@@ -127,7 +130,9 @@ def port(settings: Settings) -> Iterator[Finding]:
         text = f"the program that listens on {where} does not answer as the server does: {failure.cause}"
         yield error("port", text, "Stop the other program, or set another port with DLTK_PORT.")
     else:
-        if status == HTTPStatus.OK:
+        if settings.api_token.startswith(HASH_MARK) and status == HTTPStatus.UNAUTHORIZED:
+            yield ok("port", f"the server answers on {where}; api_token has only the token's hash, so it was not tried")
+        elif status == HTTPStatus.OK:
             yield ok("port", f"the server answers on {where}, and accepts this token")
         elif status == HTTPStatus.UNAUTHORIZED:
             advice = "Use the same api_token for both, and on the DSDL app's setup page."

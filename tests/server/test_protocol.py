@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,17 @@ HOSTILE_HEADERS += [
 @pytest.mark.parametrize("header", HOSTILE_HEADERS)
 def test_anything_but_the_whole_token_is_refused(header: str) -> None:
     assert not token_matches(header, "s3cret")
+
+
+HASH = "sha256:" + hashlib.sha256(b"s3cret").hexdigest()
+
+
+@pytest.mark.parametrize("form", ["{}", "Bearer {}", "Splunk {}"])
+def test_a_token_is_accepted_by_its_hash_and_the_hash_is_no_token(form: str) -> None:
+    assert token_matches(form.format("s3cret"), HASH)
+    for wrong in ("s3cre", "s3cret ", "", HASH, HASH.removeprefix("sha256:"), "Basic s3cret"):
+        assert not token_matches(form.format(wrong), HASH)
+    assert not token_matches("s3cret", "sha256:")
 
 
 @pytest.mark.parametrize("header", ["", "Bearer ", "Splunk ", "x"])
