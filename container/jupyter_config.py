@@ -22,7 +22,7 @@ c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False
 configure(c, settings)
 c.ServerApp.allow_root = True  # an operator may run the container as root; the image does not
-c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
+c.ServerApp.terminado_settings = {"shell_command": [sys.executable, "-I", "-m", "dltk_runtime.landlock", "/bin/bash"]}
 if settings.https:
     cert, key = tls.certificate(settings)
     c.ServerApp.certfile, c.ServerApp.keyfile = str(cert), str(key)

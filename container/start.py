@@ -15,8 +15,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from dltk_runtime import handover, home, tls
+from dltk_runtime import handover, home, landlock, tls
 from dltk_runtime.errors import DltkError
+from dltk_runtime.pool.environment import hidden_paths
 from dltk_runtime.secret_names import secret_variables, variables_without_secrets
 from dltk_runtime.server.errors import TokenMissing
 from dltk_runtime.settings import VARIABLES, Settings
@@ -50,6 +51,7 @@ def main() -> None:
         print(f"dltk: {error}", file=sys.stderr, flush=True)
         sys.exit(error.exit_code)
     names = services(settings)
+    environ[landlock.VARIABLE] = os.pathsep.join(hidden_paths(settings, os.environ))
     environ |= handed(names, secret_variables(os.environ))
     supervise(names, environ)
 

@@ -47,6 +47,12 @@ def secret_variables(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if is_secret_variable(name, value)}
 
 
+def private_files(environ: Mapping[str, str]) -> list[str]:
+    """Return the files that hold secrets: those of the ``<secret>_file`` variables, and TLS keys."""
+    secret = secret_variables(environ)
+    return [value for name, value in secret.items() if name.lower().endswith("_file") or name == "API_SSL_KEY"]
+
+
 def parameters_without_secrets(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters whose keys do not announce a secret; only these are written to disk."""
     return {key: value for key, value in parameters.items() if not _is_secret_parameter(key)}

@@ -165,6 +165,13 @@ class Settings:
         "rights that new files lack, as for the command umask; unset: 077, files are their owner's alone; 007 in the "
         "image, where users differ and group 0 does not",
     )
+    hide_files: bool = setting(
+        "DLTK_HIDE_FILES",
+        True,
+        "true or false",
+        as_flag,
+        "whether workers and kernels are kept from files of secrets, where the kernel has Landlock",
+    )
     host: str = setting("DLTK_HOST", "127.0.0.1", "an address", as_text, "address to listen on; 0.0.0.0 in the image")
     port: int = setting("DLTK_PORT", 5000, "a port number (0-65535), 0 for a free one", as_port, "port to listen on")
     max_connections: int = setting(

@@ -14,19 +14,25 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
-from dltk_runtime import home, tls
+from dltk_runtime import home, landlock, tls
 from dltk_runtime.doctor.finding import Check, Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.rest import NoAnswer, checking_client
 from dltk_runtime.errors import nearest
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.errors import NotebookError
+from dltk_runtime.pool.environment import hidden_paths
 from dltk_runtime.setting_types import HASH_MARK
 from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, Settings
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tls import CertificateInvalid, client_context
 from dltk_runtime.units import GIB, MIB
 
-INTERNAL_VARIABLES = {"DLTK_CODE", "DLTK_LIBRARIES", "DLTK_TOOLS_HOST"}  # the runtime and the image set them
+INTERNAL_VARIABLES = {
+    "DLTK_CODE",
+    "DLTK_LIBRARIES",
+    "DLTK_TOOLS_HOST",
+    landlock.VARIABLE,
+}  # the runtime and the image set them
 MIN_TOKEN_CHARACTERS = 16  # 96 bits if they are random
 RENEWAL_WARNING_DAYS = 30
 PORT_SECONDS = 10.0  # for an answer from a port of this machine
@@ -71,6 +77,21 @@ def token(settings: Settings) -> Iterator[Finding]:
         yield warning("token", f"api_token has only {len(settings.api_token)} characters", advice)
     else:
         yield ok("token", "a token is configured, and long enough")
+
+
+def files(settings: Settings) -> Iterator[Finding]:
+    """Report whether notebooks are kept from the files that hold secrets."""
+    hidden = [path for path in hidden_paths(settings, os.environ) if Path(path).exists()]
+    listed = ", ".join(hidden)
+    if not settings.hide_files:
+        yield warning("files", "notebooks can read all files of the server's user", "Unset DLTK_HIDE_FILES.")
+    elif not hidden:
+        yield skipped("files", "no file holds a secret")
+    elif absence := landlock.absence():
+        advice = "Give tokens as sha256:… where they are only compared, or use Linux 5.19 or newer with Landlock."
+        yield warning("files", f"notebooks can read {listed}: {absence}", advice)
+    else:
+        yield ok("files", f"notebooks are kept from {listed} (Landlock)")
 
 
 def certificate(settings: Settings) -> Iterator[Finding]:
@@ -258,4 +279,4 @@ def name(_: Settings) -> Iterator[Finding]:
     yield ok("name", f"the host name of this machine is {socket.getfqdn()}")
 
 
-CHECKS: tuple[Check, ...] = (token, certificate, port, jupyterlab, volume, notebooks, models, gpu, name)
+CHECKS: tuple[Check, ...] = (token, files, certificate, port, jupyterlab, volume, notebooks, models, gpu, name)

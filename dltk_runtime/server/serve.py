@@ -7,16 +7,20 @@ import contextlib
 import ctypes
 import functools
 import ipaddress
+import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
-from dltk_runtime import handover, logs, tls
+from dltk_runtime import handover, landlock, logs, tls
+from dltk_runtime.pool.environment import hidden_paths
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.server import splunk_routes, tokens
 from dltk_runtime.server.admission import Admission, Bounds
@@ -63,6 +67,7 @@ def serve(settings: Settings) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     admission = Admission(Bounds.of(settings, raise_descriptor_limit()))
     service = build(settings)
+    _say_what_is_hidden(settings)
     config = uvicorn.Config(
         application(service),
         loop="uvloop",
@@ -138,6 +143,15 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
     config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
     config.load()  # makes the one context that all connections share
     return Renewal(config.ssl, cert, key) if config.ssl else None
+
+
+def _say_what_is_hidden(settings: Settings) -> None:
+    """Log whether notebooks are kept from files of secrets."""
+    hidden = [path for path in hidden_paths(settings, os.environ) if Path(path).exists()]
+    if hidden and (absence := landlock.absence()):
+        logs.event("notebooks can read files of secrets", logging.WARNING, files=hidden, reason=absence)
+    elif hidden:
+        logs.event("notebooks are kept from files of secrets", files=hidden)
 
 
 def _keep_freed_memory() -> None:
