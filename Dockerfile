@@ -82,7 +82,8 @@ ENV PATH=/opt/dltk/container/bin:/opt/dltk/bin:${PATH} \
 USER 1001:0
 WORKDIR /srv
 VOLUME /srv
-EXPOSE 5000 6000 6006 8888
+# The AI Toolkit waits for a mapping of each of these ports, Spark's (4040) too, on which nothing listens.
+EXPOSE 5000 8888 6006 6000 4040
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
     CMD ["python3-sealed", "-I", "/opt/dltk/container/healthcheck.py"]
 CMD ["python3", "-I", "/opt/dltk/container/start.py"]

@@ -9,6 +9,7 @@ has no secrets: `launch.py` takes those of a service from a memory file::
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -26,6 +27,8 @@ HERE = Path(__file__).resolve().parent
 SHIPPED = HERE.parent / "notebooks"
 SCAN = Path("/tmp/services")  # writable, as s6 creates its pipes here; the programs stay in HERE
 SVSCAN = "/usr/bin/s6-svscan"
+# SHA-256 of the password's hash that DSDL and the AI Toolkit send when nobody set one: its password is public.
+PUBLIC_PASSWORD_SHA256 = "8bd001ab"  # its beginning
 # Services of DEV and the module that each needs; smaller image variants lack some of the modules.
 TOOLS = {"jupyter": "jupyterlab", "tensorboard": "tensorboard", "mlflow": "mlflow"}
 # Settings that JupyterLab needs and notebooks must not read: its password, the certificate's key, and
@@ -122,9 +125,18 @@ def services(settings: Settings) -> list[str]:
     if not settings.jupyter_password and "jupyter" in available:
         say("JupyterLab does not start: JUPYTER_PASSWD is unset; jupyter_server.auth.passwd() makes the hash")
         available.remove("jupyter")
+    if "jupyter" in available and is_public(settings.jupyter_password):
+        say("JupyterLab does not start: JUPYTER_PASSWD belongs to a password that is printed in public documentation")
+        say("Set a password of your own in Splunk's setup of the container, and start the container again")
+        available.remove("jupyter")
     if "jupyter" not in available and not settings.open_tools:
         return ["api"]  # TensorBoard and MLflow could not be reached
     return ["api", *available]
+
+
+def is_public(password_hash: str) -> bool:
+    """Return whether a hash is the one that Splunk's apps send by default."""
+    return hashlib.sha256(password_hash.encode()).hexdigest().startswith(PUBLIC_PASSWORD_SHA256)
 
 
 def supervise(names: list[str], environ: dict[str, str]) -> None:

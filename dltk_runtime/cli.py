@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from dltk_runtime import commands, handover
+from dltk_runtime.commands import _terminal
 from dltk_runtime.errors import DltkError
 from dltk_runtime.settings import umask
 
@@ -65,7 +66,7 @@ def main() -> None:
     try:
         dltk(prog_name="dltk")
     except DltkError as error:
-        click.echo(f"dltk: {error}", err=True)
+        _terminal.echo(f"dltk: {error}", err=True)
         sys.exit(error.exit_code)
 
 

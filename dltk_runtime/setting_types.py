@@ -104,6 +104,14 @@ def as_seconds(value: str) -> float:
     return number
 
 
+def as_duration(value: str) -> float:
+    """Return seconds, of which there may be none."""
+    number = float(value)
+    if not 0 <= number < float("inf"):
+        raise ValueError
+    return number
+
+
 def as_bytes(value: str) -> int:
     """Return the bytes in ``2048``, ``512M``, ``2GiB``."""
     text = value.strip().upper().removesuffix("B").removesuffix("I")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from dltk_runtime import handover
-from dltk_runtime.settings import VARIABLES, Settings
+from dltk_runtime.settings import VARIABLES, Settings, secret_files
 
 
 def variables() -> str:
@@ -31,4 +31,4 @@ def command(host: str | None, port: int | None, home: Path | None, notebooks: Pa
     from dltk_runtime.server.serve import serve
 
     os.environ.update(handover.take(os.environ, once=True))  # in the image; elsewhere there are none
-    serve(Settings.from_env(host=host, port=port, home=home, notebooks=notebooks))
+    serve(Settings.from_env(host=host, port=port, home=home, notebooks=notebooks), secret_files())

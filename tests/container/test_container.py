@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import runpy
 import zipfile
@@ -111,6 +112,15 @@ def test_jupyterlab_never_starts_without_a_password_nor_tools_that_nobody_could_
     services: Any, settings: Settings, expected: list[str]
 ) -> None:
     assert services(settings) == expected
+
+
+def test_jupyterlab_never_starts_with_the_password_that_splunks_apps_send_by_default(
+    start: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = hashlib.sha256(PASSWORD.encode()).hexdigest()[:8]
+    monkeypatch.setitem(start["is_public"].__globals__, "PUBLIC_PASSWORD_SHA256", known)
+    assert start["services"](Settings(mode="DEV", jupyter_password=PASSWORD)) == ["api"]
+    assert "printed in public documentation" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
