@@ -16,7 +16,8 @@ settings = Settings.from_env({**os.environ, **handover.take(os.environ)})
 sys.executable = str(Path(sys.prefix) / "bin" / "python3")  # for kernels: this process runs under python3-sealed
 c = get_config()  # noqa: F821 - defined by Jupyter for its configuration files
 
-c.ServerApp.ip = "0.0.0.0"  # the container's network; the operator decides which ports to publish
+# All addresses of the container, of whose ports the operator publishes some; without TLS the loopback address alone.
+c.ServerApp.ip = "0.0.0.0" if settings.https else "127.0.0.1"
 c.ServerApp.port = settings.jupyter_port
 c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from dltk_runtime.errors import NameInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.units import GIB, MIB
 
+PUBLISHED_HASHES = ("8bd001ab",)  # beginnings of the SHA-256 of known default hashes (protocol 6)
 HASH_MARK = "sha256:"  # before the SHA-256 of a token, which takes the token's place where it is only compared
 
 
@@ -58,6 +60,11 @@ def as_password_hash(value: str) -> str:
     if not re.fullmatch(r"argon2:\$argon2.+|[a-z0-9]+:[0-9a-f]+:[0-9a-f]+", value):
         raise ValueError
     return value
+
+
+def is_published(password_hash: str) -> bool:
+    """Return whether a hash is the AI Toolkit's default, whose password is in public documentation."""
+    return hashlib.sha256(password_hash.encode()).hexdigest().startswith(PUBLISHED_HASHES)
 
 
 def as_path(value: str) -> Path:
