@@ -37,6 +37,7 @@ c.ServerApp.logging_config = {
 
 c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.hashed_password = settings.jupyter_password
+c.PasswordIdentityProvider.login_handler_class = "dltk_runtime.lab.login.Login"
 c.PasswordIdentityProvider.password_required = True
 c.PasswordIdentityProvider.allow_password_change = False
 # User settings and workspaces are stored on the volume, all other files of Jupyter in /tmp.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -136,6 +137,15 @@ def as_models(value: str) -> tuple[ModelName, ...]:
         return tuple(ModelName(*pair) for pair in pairs)
     except (NameInvalid, TypeError) as error:
         raise ValueError from error
+
+
+def as_hosts(value: str) -> tuple[str, ...]:
+    """Return the host names and addresses in ``dltk.example.com, 10.0.0.7``; a name may begin with ``*.``."""
+    hosts = tuple(each.strip() for each in value.split(",") if each.strip())
+    for host in hosts:
+        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?", host):
+            ipaddress.ip_address(host)
+    return hosts
 
 
 def as_devices(value: str) -> str:

@@ -24,6 +24,7 @@ from dltk_runtime.setting_types import (
     as_devices,
     as_duration,
     as_flag,
+    as_hosts,
     as_models,
     as_natural,
     as_password_hash,
@@ -73,6 +74,14 @@ class Settings:
         "API_SSL_CERT", None, "a path", as_path, "certificate chain (PEM); unset: a self-signed one, made once per home"
     )
     tls_key: Path | None = setting("API_SSL_KEY", None, "a path", as_path, "its private key (PEM)")
+    tls_names: tuple[str, ...] = setting(
+        "DLTK_TLS_NAMES",
+        (),
+        "host names or addresses, several separated by commas",
+        as_hosts,
+        "names by which clients call this server, for its self-signed certificate, which also has localhost, the "
+        "machine's name and DLTK_HOST",
+    )
     mode: str = setting(
         "MODE_DEV_PROD",
         "PROD",

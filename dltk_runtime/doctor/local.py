@@ -110,6 +110,25 @@ def certificate(settings: Settings) -> Iterator[Finding]:
         yield error("certificate", unusable.sentence, "")
         return
     yield from described(cert, datetime.datetime.now(datetime.UTC))
+    yield from _unnamed(cert, settings)
+
+
+def _unnamed(cert: Path, settings: Settings) -> Iterator[Finding]:
+    """Check that the certificate has the names of the setting: the names that Splunk calls."""
+    has = {name.lower() for name in tls.names_in(cert)}
+    lacking = [name for name in settings.tls_names if not {name.lower(), _wildcard(name)} & has]
+    if lacking:
+        advice = "Use a certificate with these names."
+        if not settings.tls_cert:
+            advice = (
+                f"Remove the folder {cert.parent}; the next start makes a pair with them. Clients must trust it anew."
+            )
+        yield error("certificate", f"{cert} is not for {', '.join(lacking)}, which DLTK_TLS_NAMES has", advice)
+
+
+def _wildcard(name: str) -> str:
+    """Return the name in certificates that stands for a host and its neighbours."""
+    return f"*.{name.lower().partition('.')[2]}"
 
 
 def described(cert: Path, now: datetime.datetime) -> Iterator[Finding]:

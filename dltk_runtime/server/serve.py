@@ -50,7 +50,6 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     admission = Admission(Bounds.of(settings, raise_descriptor_limit()))
     tokens = Tokens(settings, files)
     service = build(settings)
-    _say_what_is_hidden(settings)
     config = uvicorn.Config(
         splunk_routes.application(service, tokens),
         loop="uvloop",
@@ -63,6 +62,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
         timeout_keep_alive=75,
     )
     renewal = _load_certificate(config, settings) if secure else None
+    _say_what_is_hidden(settings)
     Server(config, f"{scheme}://{host}:{port}", service, renewal, admission, tokens).run(sockets=[sock])
 
 
