@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 
@@ -17,6 +16,7 @@ from dltk_runtime.call import Call
 from dltk_runtime.errors import DltkError
 from dltk_runtime.server import body, forecast
 from dltk_runtime.server.errors import OUTCOME_GONE, Unauthorized
+from dltk_runtime.server.request_id import request_id
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
@@ -61,7 +61,7 @@ class Api:
         """
         if not matches_any(only_header(request.headers.getlist("authorization")), self._tokens.users):
             raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
-        call = Call(secrets.token_hex(6), forecast.ROUTE)
+        call = Call(request_id(request.scope), forecast.ROUTE)
         began, outcome = time.monotonic(), "fault"
         try:
             answer = Response(await self._forecast(request, call), media_type="application/json")
@@ -81,5 +81,5 @@ class Api:
         applied = await self._service.apply(asked.request(name), call)
         if not isinstance(applied, Applied):
             raise forecast.ForecastInvalid(name, "it reports the container's status")
-        request_id = request.headers.get("request_id", call.id)[:MAX_ID_CHARACTERS]
-        return await asyncio.to_thread(forecast.answer, asked, applied.results, request_id, name)
+        echoed = request.headers.get("request_id", call.id)[:MAX_ID_CHARACTERS]
+        return await asyncio.to_thread(forecast.answer, asked, applied.results, echoed, name)
