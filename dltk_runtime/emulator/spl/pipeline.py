@@ -16,6 +16,7 @@ from dltk_runtime.emulator.spl.rows import frame_of, rows_of
 from dltk_runtime.emulator.spl.split import CommandCall, split
 
 APPENDPIPE = "appendpipe"
+MAX_SEARCH_CHARACTERS = 100_000  # as typed; parsing takes about ten microseconds for each
 
 
 def run(search: str, context: Context, commands: Mapping[str, Command] = COMMANDS) -> Result:
@@ -34,6 +35,8 @@ def run(search: str, context: Context, commands: Mapping[str, Command] = COMMAND
 
 def prepare(search: str, context: Context, commands: Mapping[str, Command] = COMMANDS) -> list[Step]:
     """Parse `search` into steps; raises as `run` does."""
+    if len(search) > MAX_SEARCH_CHARACTERS:
+        raise SearchInvalid(f"the search has more than {MAX_SEARCH_CHARACTERS:,} characters")
     stages = split(expand(search, context.macros))
     _check_names(stages, commands)
     _check_order(stages, commands)
