@@ -49,17 +49,20 @@ class JsonLines(logging.Formatter):
         return "".join(traceback.format_tb(frames)) + kind.__name__
 
 
-def start(texts: str = FULL_TEXTS) -> None:
-    """Send all log records, uvicorn's too, to stderr as JSON lines; `texts`: `DLTK_ERROR_TEXTS`."""
+def start(level: str = "info", texts: str = FULL_TEXTS) -> None:
+    """Send log records of `level` and above, uvicorn's too, to stderr as JSON lines.
+
+    `texts` is what of exceptions' texts goes out: `DLTK_ERROR_TEXTS`.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(texts))
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # No line shows these, and each would be looked up for every line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001 - as logging's "Optimization" says: no search for the caller
     logging.captureWarnings(True)
     logging.getLogger("uvicorn.access").disabled = True  # `event` lines say more
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(max(logging.WARNING, logging.root.level))
 
 
 def event(name: str, level: int = logging.INFO, **fields: Any) -> None:

@@ -190,7 +190,8 @@ class Applying:
         began = time.monotonic()
         imports = functools.partial(self._imports, version)
         read_ahead = upload.read_ahead if upload is not None else None
-        async with self._pool.lease(version.id, imports, output, deadline, read_ahead) as resident:
+        client = call.client if call is not None else None
+        async with self._pool.lease(version.id, imports, output, deadline, read_ahead, client) as resident:
             if call is not None:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})

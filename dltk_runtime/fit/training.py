@@ -81,7 +81,7 @@ def leave(job: Job, retries: int, what: str) -> None:
     One whose version is committed stays as it is: the server that adopts it decides about the
     version. `what` happened to the server: ``was stopped``.
     """
-    attempts = job.record.attempts
+    attempts = max(job.record.attempts, 1)  # runtime 0.1.0 did not count
     if job.record.version is not None:
         job.release()
     elif attempts > retries:

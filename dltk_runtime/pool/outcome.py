@@ -14,6 +14,14 @@ from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.notebook.source import unpack
 from dltk_runtime.worker.messages import ErrorReport, Failed, Fitted, FromWorker
 
+DEATH_EXIT = "exit"  # by itself, or by a call of the notebook
+DEATH_SIGNAL = "signal"  # a crash such as SIGSEGV
+DEATH_KILLED = "killed"  # SIGKILL from outside, such as the kernel's for memory
+DEATH_MEMORY = "memory"  # more than DLTK_WORKER_MEMORY
+DEATH_DEADLINE = "deadline"
+DEATH_CHANNEL = "channel"  # it closed its channel to the server
+DEATHS = (DEATH_EXIT, DEATH_SIGNAL, DEATH_KILLED, DEATH_MEMORY, DEATH_DEADLINE, DEATH_CHANNEL)
+
 
 @dataclass(frozen=True, slots=True)
 class Death:
@@ -36,6 +44,13 @@ class WorkerDied(Exception):
         super().__init__(str(death))
         self.death = death
         self.saved = saved
+
+
+def kind_of(status: int) -> str:
+    """Return the one of `DEATHS` that an exit status means."""
+    if status >= 0:
+        return DEATH_EXIT
+    return DEATH_KILLED if status == -signal.SIGKILL else DEATH_SIGNAL
 
 
 def cause_of(status: int) -> str:
