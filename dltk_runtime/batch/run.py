@@ -81,6 +81,7 @@ class _Run:
         self._prepared = prepared
         self._order = prepared.order
         self._settings = settings
+        self._texts = settings.error_texts
         self._paths = settings.paths
         self._store = ModelStore.open(self._paths, settings.keep_versions)
         self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
@@ -108,7 +109,7 @@ class _Run:
         pause = RETRY_SECONDS * 2**attempt
         if not error.retry or attempt >= self._order.retries or time.monotonic() + pause >= self._ends:
             raise error
-        job.write(f"{error.worded(self._settings.error_texts)} Attempt {attempt + 2} follows.\n".encode())
+        job.write(f"{error.worded(self._texts)} Attempt {attempt + 2} follows.\n".encode())
         threading.Event().wait(pause)
 
     def _attempt(self, job: Job, executed: Path) -> Outcome:
@@ -228,8 +229,7 @@ class _Run:
         """Commit the fitted model as a version."""
         job.phase("commit")
         code = pack([self._prepared.source, *unpack(fitted.code)])
-        notices = kept_notices(fitted.notices, self._settings.error_texts)
-        fitted = msgspec.structs.replace(fitted, code=code, notices=notices)
+        fitted = msgspec.structs.replace(fitted, code=code, notices=kept_notices(fitted.notices, self._texts))
         facts = facts_of(fitted, parameters=self._prepared.texts, targets=targets, job=job.id)
         return reservation.commit(facts, fitted.code, fitted.description)
 
@@ -241,8 +241,7 @@ class _Run:
             job.phase("promote")
             decision = asyncio.run(self._decision(version, self._held_out(given, report.fitted)))
             self._store.prune(version.name)
-            notices = kept_notices(report.fitted.notices, self._settings.error_texts)
-            kept = f"{done} {decision.for_records}{warned(notices)}"
+            kept = f"{done} {decision.for_records}{warned(kept_notices(report.fitted.notices, self._texts))}"
             promoted, done = decision.current, f"{done} {decision.text}{warned(report.fitted.notices)}"
         rows = report.fitted.rows if report.fitted else report.results or 0
         job.succeed(rows=rows, version=version.number if version else applied, promoted=promoted, message=kept)
@@ -283,16 +282,16 @@ class _Run:
             yield
         except DltkError as error:
             if self._jobs.to_be_cancelled(job.id):
-                job.cancel(self._scrubber.text(error.worded(self._settings.error_texts)))
-            kept = recorded(error, self._settings.error_texts)
+                job.cancel(self._scrubber.text(error.worded(self._texts)))
+            kept = recorded(error, self._texts)
             job.fail(**kept | {"sentence": self._scrubber.text(kept["sentence"])})  # no effect on a cancelled job
             raise
         except KeyboardInterrupt:
             job.cancel("The run was interrupted from the keyboard.")
             raise
         except BaseException as error:
-            kept = recorded_fault(error, self._settings.error_texts)
-            job.fail("Fault in the runtime", traceback=self._scrubber.text(kept["traceback"]))
+            traceback = recorded_fault(error, self._texts)["traceback"]
+            job.fail("Fault in the runtime", traceback=self._scrubber.text(traceback))
             raise
         finally:
             over.set()

@@ -29,7 +29,11 @@ Example:
 
 @click.group(invoke_without_command=True, epilog=EPILOG)
 @click.option("--home", type=click.Path(path_type=Path), help="Folder with app/model of an old volume.  [DLTK_HOME]")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]")
+@click.option(
+    "--notebooks",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the notebooks.  [DLTK_NOTEBOOKS]",
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @click.pass_context
 def command(context: click.Context, home: Path | None, notebooks: Path | None, as_markdown: bool) -> None:

@@ -36,7 +36,11 @@ def with_store(function: Callable[..., None]) -> Callable[..., None]:
     """Pass the model store to a command, and add the options for its folders."""
 
     @click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
-    @click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of notebooks. [default: DLTK_NOTEBOOKS]")
+    @click.option(
+        "--notebooks",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder of notebooks. [default: DLTK_NOTEBOOKS]",
+    )
     @wraps(function)
     def opened(home: Path | None, notebooks: Path | None, keep: int | None = None, **given: Any) -> None:
         settings = Settings.from_env(home=home, notebooks=notebooks, keep_versions=keep)

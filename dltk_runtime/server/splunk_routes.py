@@ -161,8 +161,9 @@ class _Api:
         return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
 
     def _check_token(self, request: Request) -> None:
-        if not matches_any(only_header(request.headers.getlist("authorization")), self._tokens.users):
-            raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
+        given = request.headers.getlist("authorization")
+        if not matches_any(only_header(given), self._tokens.users):
+            raise HTTPException(401, Unauthorized(len(given)).sentence, headers={"WWW-Authenticate": "Bearer"})
 
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
         """Receive a request, run it, and answer it."""

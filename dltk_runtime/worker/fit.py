@@ -26,6 +26,7 @@ from dltk_runtime.worker.features import feature_names
 from dltk_runtime.worker.holdout import held_out
 from dltk_runtime.worker.messages import Fitted
 from dltk_runtime.worker.model import own_copy, write_pickle
+from dltk_runtime.worker.space import saving_to
 
 Function = Callable[..., Any]
 Meta = dict[str, Any]
@@ -97,10 +98,11 @@ class ModelFit:
         Returns what `save` returns. If nothing was stored and the model cannot be pickled, `call`
         raises or reports a TypeError.
         """
-        returned = None if save is None else self._call("save", save, model, target.load_name)
-        kept = not _is_stored(target)
-        if kept:
-            self._call("save", write_pickle, model, target.kept_model)
+        with saving_to(Path(target.folder)):
+            returned = None if save is None else self._call("save", save, model, target.load_name)
+            kept = not _is_stored(target)
+            if kept:
+                self._call("save", write_pickle, model, target.kept_model)
         self.model, self.saved = model, True
         self.fitted = msgspec.structs.replace(self.fitted, kept_by_runtime=kept)
         return returned

@@ -128,6 +128,7 @@ def serve(folder: Path, *options: str, **variables: str) -> subprocess.Completed
     """Run a ``dltk serve`` that ends by itself."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("DLTK_", "api_", "API_"))}
     command = [sys.executable, "-m", "dltk_runtime.cli", "serve", "--port", "0", "--home", str(folder / "home")]
+    (folder / "notebooks").mkdir(exist_ok=True)
     command += ["--notebooks", str(folder / "notebooks"), *options]
     environ = kept | {"api_token": "s3cret"} | variables
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)

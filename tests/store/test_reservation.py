@@ -236,3 +236,19 @@ def test_a_folder_that_may_not_be_written_is_said(store: ModelStore, paths: Path
 def test_missing_rights_name_the_user(tmp_path: Path) -> None:
     error = atomic.not_stored("It", tmp_path / "x" / "y", PermissionError(13, "Permission denied"))
     assert f"writable for user {os.geteuid()}" in error.sentence
+
+
+@pytest.mark.parametrize("stray", ["9" * 17, "9" * 17 + "8", "9" * 19])
+def test_a_folder_with_a_huge_number_makes_no_false_current(store: ModelStore, stray: str) -> None:
+    (promoted(store).folder.parent / stray).mkdir()
+    version = promoted(store)
+    assert store.current(NAME) == version
+    assert store.serving(NAME) == version
+
+
+def test_a_folder_with_the_highest_number_is_named(store: ModelStore) -> None:
+    first = promoted(store)
+    (first.folder.parent / ("9" * 18)).mkdir()
+    with pytest.raises(NotStored, match=r"the highest possible number, 9{18}: rename it"):
+        commit(store)
+    assert store.serving(NAME) == first

@@ -47,7 +47,8 @@ class Service:
 
     def start(self) -> None:
         """Start the server and wait until it listens."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.log.parent, self.notebooks):
+            folder.mkdir(parents=True, exist_ok=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("DLTK_", "api_"))}
         environ |= {"api_token": self.token, "DLTK_SPARES": "1", "DLTK_DRAIN": "0"} | self._variables
         command = [*self._before, sys.executable, "-m", "dltk_runtime.cli", "serve", "--port", "0"]
