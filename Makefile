@@ -80,7 +80,7 @@ tables: setup ## write the generated tables of docs/reference: settings, algorit
 docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken link or an address outside fails
 	.venv-docs/bin/mkdocs build --strict
 
-lock: .venv-tools/ready ## resolve pyproject.toml into locks/cpu.txt and locks/gpu.txt (UPGRADE=1: newest versions)
+lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the hashes (UPGRADE=1: newest versions)
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
@@ -89,7 +89,7 @@ clean: ## remove everything that these targets made, .dltk (models, jobs) except
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are made last, so that an interrupted setup is taken up again.
-.venv/ready-$(VARIANT): locks/$(VARIANT).txt pyproject.toml tools/setup.sh
+.venv/ready-$(VARIANT): locks/$(VARIANT).txt locks/hashed/$(VARIANT).txt pyproject.toml tools/setup.sh
 	@test -z "$(filter-out $@,$(wildcard .venv/ready-*))" || rm -rf .venv  # the variants exclude each other
 	@sh tools/setup.sh .venv locks/$(VARIANT).txt .
 	@touch $@

@@ -32,8 +32,20 @@ if ! "$folder/bin/python" -m pip --version >/dev/null 2>&1; then
     make_folder "$python"
 fi
 
-echo "Installing $(grep -c == "$lock") packages from $lock; the first time this takes some minutes …"
-"$folder/bin/python" -m pip install --disable-pip-version-check -r "$lock"
+hashed=locks/hashed/$(basename "$lock")
+more=${hashed%.txt}-pypi.txt
+
+install() { # nothing but files whose hash is in the locks
+    "$folder/bin/python" -m pip install --disable-pip-version-check --require-hashes "$@"
+}
+
+install --quiet -r locks/hashed/pip.txt
+echo "Installing $(grep -c == "$lock") packages from $hashed; the first time this takes some minutes …"
+if ! install -r "$hashed"; then
+    [ -f "$more" ] || exit 1
+    echo "Once more, with $more: libraries that PyPI's own build of PyTorch needs. Several GB …" >&2
+    install -r "$hashed" -r "$more"
+fi
 if [ -n "${3:-}" ]; then
     # By itself, after the lock: together with it pip would look for the project's own dependencies again.
     "$folder/bin/python" -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e "$3"
