@@ -248,6 +248,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         sentence = self.run.scrubber.text(f"{error.ename}: {error.evalue}".rstrip(": "))
         self.failure = BatchFailed(
             f"{place}: {sentence}",
+            kind=error.ename,
             coordinates=place,
             traceback=self.run.scrubber.text(text),
             retry=error.ename in TRANSIENT,
@@ -264,7 +265,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
             words = self.run.scrubber.text(self._stderr.read_text(encoding="utf-8", errors="replace"))
         else:
             name, what = "DeadlinePassed", f"the run's deadline of {self.run.deadline:g} s has passed"
-        self.failure = BatchFailed(f"{place}: {what}.", coordinates=place, traceback=words, retry=died)
+        self.failure = BatchFailed(f"{place}: {what}.", kind=what, coordinates=place, traceback=words, retry=died)
         output = nbformat.v4.new_output("error", ename=name, evalue=what, traceback=[f"{name}: {what}"])
         cell.outputs = [*cell.outputs, output]
 

@@ -17,22 +17,15 @@ from pathlib import Path
 from dltk_runtime import home, landlock, tls
 from dltk_runtime.doctor.finding import Check, Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.rest import NoAnswer, checking_client
-from dltk_runtime.errors import nearest
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.pool.environment import hidden_paths
 from dltk_runtime.setting_types import HASH_MARK
-from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, Settings
+from dltk_runtime.settings import Settings, unknown_variables
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tls import CertificateInvalid, client_context
 from dltk_runtime.units import GIB, MIB
 
-INTERNAL_VARIABLES = {
-    "DLTK_CODE",
-    "DLTK_LIBRARIES",
-    "DLTK_TOOLS_HOST",
-    landlock.VARIABLE,
-}  # the runtime and the image set them
 MIN_TOKEN_CHARACTERS = 16  # 96 bits if they are random
 RENEWAL_WARNING_DAYS = 30
 PORT_SECONDS = 10.0  # for an answer from a port of this machine
@@ -52,16 +45,9 @@ GIVE_GPU = (
 
 def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Report unknown variables that begin with ``DLTK_``, which are otherwise ignored."""
-    settings = [*VARIABLES.values(), *CLIENT_VARIABLES.values()]
-    known = (
-        {each.name for each in settings}
-        | {f"{each.name}_file" for each in settings if each.secret}
-        | INTERNAL_VARIABLES
-    )
-    for name in sorted(environ):
-        if name.startswith("DLTK_") and name not in known:
-            text = f"{name} is set, but no setting has that name.{nearest(name, known)}"
-            yield warning("settings", text, "'dltk serve --help' lists all settings.")
+    for name, near in unknown_variables(environ).items():
+        text = f"{name} is set, but no setting has that name." + (f" Did you mean {near!r}?" if near else "")
+        yield warning("settings", text, "'dltk serve --help' lists all settings.")
 
 
 def token(settings: Settings) -> Iterator[Finding]:

@@ -79,7 +79,7 @@ def parse(text: bytes, where: str) -> Manifest:
     """
     try:
         manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise StoreDamaged(
             f"{where} is damaged: {error}. Make another version current with 'dltk models promote', or fit again."
         ) from error
