@@ -10,6 +10,9 @@ esac
 wheel() { # FOLDER: build a wheel of the project there
     /opt/builder/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$1" .
 }
+cpu_build() { # the name of PyTorch's file for the CPU that locks/hashed/more.txt has, as a pattern
+    sed -n 's/^torch==.* \(.*\)\.whl$/\1/p' locks/hashed/more.txt | sed 's/+/.*/'
+}
 
 if [ "$1" = libraries ]; then
     # The build tools are installed outside the result. No file is installed whose hash is in no lock.
@@ -21,10 +24,16 @@ if [ "$1" = libraries ]; then
     pip install --quiet --require-hashes -r locks/hashed/pip.txt
     # The groups of the lock before the one that this variant lacks.
     sed "/^# $last\$/,\$d" "locks/hashed/$lock.txt" >wanted.txt
-    if ! pip install --require-hashes -r wanted.txt; then
-        [ "$lock:$last" = cpu:development ] || exit 1
-        pip install --require-hashes -r wanted.txt -r locks/hashed/cpu-pypi.txt # with PyPI's own build of PyTorch
+    more=''
+    if [ "$lock:$last" = cpu:development ] && ! pip install --dry-run --no-deps --ignore-installed --quiet --report - \
+        "$(grep '^torch==' locks/cpu.txt)" | grep -q "$(cpu_build)"; then
+        # No index has PyTorch's build for the CPU: PyPI's own, with CUDA's libraries.
+        awk '/^torch==/ { skip = 1; next } /^[^ ]/ { skip = 0 } !skip' wanted.txt >without-torch.txt
+        mv without-torch.txt wanted.txt
+        more='-r locks/hashed/cpu-pypi.txt'
     fi
+    # shellcheck disable=SC2086  # none, or an option and a path
+    pip install --require-hashes -r wanted.txt $more
     # Without hashes: the limit for libraries of the volume.
     cp "locks/$lock.txt" /opt/dltk/lock.txt
 else

@@ -63,16 +63,19 @@ def compiled(source: Path | str, *options: str) -> str:
 
 
 def hashed(lock: Path) -> dict[str, str]:
-    """The entries of a lock by package, each with the hashes of all its files: on PyPI, and in `MORE`."""
+    """The entries of a lock by package, each with the hashes of its files: PyPI's, or those of `MORE` if it has any.
+
+    pip prefers a file whose hash an index tells, so that with both it would never take that of `MORE`.
+    """
     entries: dict[str, str] = {}
     for entry in re.split(r"\n(?=\S)", compiled(lock, "--no-deps", "--generate-hashes").strip()):
         entries[entry.split("==")[0]] = entry
     for pinned, digest in re.findall(
-        r"^(\S+==\S+) (sha256:[0-9a-f]{64})$", MORE.read_text(encoding="utf-8"), re.MULTILINE
+        r"^(\S+==\S+) (sha256:[0-9a-f]{64})", MORE.read_text(encoding="utf-8"), re.MULTILINE
     ):
         name = pinned.split("==")[0]
         if name in entries and entries[name].split()[0] == pinned:
-            entries[name] += f" \\\n    --hash={digest}"
+            entries[name] = f"{pinned} \\\n    --hash={digest}"
     return entries
 
 
@@ -96,13 +99,14 @@ def write_hashed(lock: Path) -> None:
 
 
 def write_left_out(variant: str) -> None:
-    """Write what a variant leaves out, with hashes: libraries that PyPI's own build of torch needs in addition."""
+    """Write what a variant leaves out, with hashes: PyPI's build of torch, and the libraries that it needs."""
     extras, _ = VARIANTS[variant]
     lock = LOCKS / f"{variant}.txt"
     options = [argument for extra in extras for argument in ("--extra", extra)]
     text = compiled(ROOT / "pyproject.toml", *options, "--constraint", str(lock), "--generate-hashes")
     entries = {entry.split("==")[0]: entry for entry in re.split(r"\n(?=\S)", text.strip())}
-    left_out = sorted(set(entries) - names(lock.read_text(encoding="utf-8")))
+    replaced = names(MORE.read_text(encoding="utf-8").replace(" sha256:", "\n")) if variant == "cpu" else set()
+    left_out = sorted(set(entries) - names(lock.read_text(encoding="utf-8")) | replaced)
     if left_out:
         target = HASHED / f"{variant}-pypi.txt"
         target.write_text("".join(f"{entries[name]}\n" for name in left_out), encoding="utf-8")
