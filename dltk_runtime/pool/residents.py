@@ -92,6 +92,11 @@ class Residents:
         self._turns: dict[ModelName, int] = {}  # reached by models for which requests wait
         self._numbers = itertools.count()
 
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait for a resident."""
+        return len(self._waiting)
+
     async def grant(
         self, version: VersionId, deadline: float, preferred: object | None = None, client: Hashable = None
     ) -> Resident:
