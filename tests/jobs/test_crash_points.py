@@ -69,16 +69,18 @@ class Server:
         self.jobs = Records(home)
         self.store = ModelStore.open(self.paths, keep=5)
         self.in_fit, self.in_trial = in_fit, in_trial
+        settings = Settings(home=home, notebooks=self.paths.notebooks, fit_retries=2)
+        trial = cast(Any, SimpleNamespace(trial=self._trial))
         trainer = Trainer(
             store=self.store,
             pool=cast(Pool, self),
-            promotion=Promotion(self.store, cast(Any, SimpleNamespace(trial=self._trial))),
+            promotion=Promotion(self.store, trial, settings.error_texts),
             last=cast(Any, SimpleNamespace(fitted=lambda *_: None)),
             timeout=60,
-            retries=2,
+            texts=settings.error_texts,
+            retries=settings.fit_retries,
             on_decision=lambda *_: None,
         )
-        settings = Settings(home=home, notebooks=self.paths.notebooks, fit_retries=2)
         self.fitting = Fitting(settings, self.jobs, trainer)
 
     def serve(self) -> None:
@@ -229,6 +231,32 @@ def check(home: Path, at_most: int, at_least: int = 0) -> None:
         assert (version.where and Path(version.where, "algo_m.json").read_text()) == CSV
         left = {path.name for path in (home / "jobs" / job.id).iterdir()}
         assert not left & {"data.csv", "data.json", "meta.json"}, home
+
+
+def test_a_running_job_with_a_name_that_is_none_fails_and_holds_up_no_other(prepared: Path) -> None:
+    PREPARED["a take-up"](prepared)
+    (bad,) = Records(prepared).unfinished()
+    file = prepared / "jobs" / bad.id / "job.json"
+    file.write_text(file.read_text().replace('"algo"', '"../x"'))
+    submit(prepared)
+    server = Server(prepared)
+    server.serve()
+    assert [str(each.state) for each in server.jobs.list()] == ["succeeded", "failed"]
+
+
+def test_a_take_up_that_the_disk_prevents_is_tried_again(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    PREPARED["a take-up"](prepared)
+    server = Server(prepared)
+    withdraw, failures = server.store.withdraw, iter([OSError(5, "Input/output error")])
+
+    def once(name: ModelName, number: int) -> bool:
+        for error in failures:
+            raise error
+        return withdraw(name, number)
+
+    monkeypatch.setattr(server.store, "withdraw", once)
+    server.serve()
+    check(prepared, at_least=1, at_most=1)
 
 
 def test_a_second_server_does_not_disturb_a_first_one(prepared: Path) -> None:
