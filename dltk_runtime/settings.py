@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from dltk_runtime import cgroup
-from dltk_runtime.errors import SettingInvalid, closest
+from dltk_runtime.errors import FULL_TEXTS, PLACE_ONLY, SettingInvalid, closest
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.secret_names import is_secret_variable
 from dltk_runtime.setting_types import (
     Variable,
+    as_accepted_token,
     as_bytes,
     as_devices,
     as_duration,
     as_flag,
+    as_hosts,
     as_models,
     as_natural,
     as_password_hash,
@@ -32,18 +34,20 @@ from dltk_runtime.setting_types import (
     as_port,
     as_positive,
     as_seconds,
+    as_sent_token,
     as_text,
-    as_token,
     as_umask,
     one_of,
     setting,
 )
 from dltk_runtime.units import GIB, MIB
 
+TEXT_OR_HASH = "text without blanks, or sha256: and 64 hexadecimal digits"
 HIDDEN = "***"  # in place of a secret
 # Variables that the image and the server give to their own processes; DLTK_SECRETS_FD: to the API.
 OWN_VARIABLES = {
     "DLTK_CODE",
+    "DLTK_HIDDEN",
     "DLTK_LIBRARIES",
     "DLTK_SECRETS_FD",
     "DLTK_SPLUNK_FD",
@@ -60,7 +64,12 @@ class Settings:
 
     # protocol.md §3: the contract of a DSDL container
     api_token: str = setting(
-        "api_token", "", "text without blanks", as_token, "the token that every request must carry; needed", secret=True
+        "api_token",
+        "",
+        TEXT_OR_HASH,
+        as_accepted_token,
+        "the token that every request must carry; needed. Its hash, sha256:…, does as well",
+        secret=True,
     )
     api_workers: int = setting(
         "api_workers",
@@ -80,6 +89,14 @@ class Settings:
         "API_SSL_CERT", None, "a path", as_path, "certificate chain (PEM); unset: a self-signed one, made once per home"
     )
     tls_key: Path | None = setting("API_SSL_KEY", None, "a path", as_path, "its private key (PEM)")
+    tls_names: tuple[str, ...] = setting(
+        "DLTK_TLS_NAMES",
+        (),
+        "host names or addresses, several separated by commas",
+        as_hosts,
+        "names by which clients call this server, for its self-signed certificate, which also has localhost, the "
+        "machine's name and DLTK_HOST",
+    )
     mode: str = setting(
         "MODE_DEV_PROD",
         "PROD",
@@ -153,9 +170,9 @@ class Settings:
     admin_token: str = setting(
         "DLTK_ADMIN_TOKEN",
         "",
-        "text without blanks",
-        as_token,
-        "token that changes under /v1 need; unset: the api_token",
+        TEXT_OR_HASH,
+        as_accepted_token,
+        "token that changes under /v1 need, or its hash, sha256:…; unset: the api_token",
         secret=True,
     )
     open_metrics: bool = setting(
@@ -174,6 +191,13 @@ class Settings:
         as_umask,
         "rights that new files lack, as for the command umask; unset: 077, files are their owner's alone; 007 in the "
         "image, where users differ and group 0 does not",
+    )
+    hide_files: bool = setting(
+        "DLTK_HIDE_FILES",
+        True,
+        "true or false",
+        as_flag,
+        "whether workers and kernels are kept from files of secrets, where the kernel has Landlock",
     )
     host: str = setting("DLTK_HOST", "127.0.0.1", "an address", as_text, "address to listen on; 0.0.0.0 in the image")
     port: int = setting("DLTK_PORT", 5000, "a port number (0-65535), 0 for a free one", as_port, "port to listen on")
@@ -327,6 +351,13 @@ class Settings:
         "newest versions kept of each model, beside the current one",
     )
     keep_jobs: int = setting("DLTK_KEEP_JOBS", 1000, "an integer from 1", as_positive, "newest job records kept")
+    error_texts: str = setting(
+        "DLTK_ERROR_TEXTS",
+        FULL_TEXTS,
+        "full or place",
+        one_of(FULL_TEXTS, PLACE_ONLY),
+        "what log, job records and events keep of an exception: text and traceback too, or only type, cell and line",
+    )
     log_bytes: int = setting(
         "DLTK_LOG_BYTES",
         MIB,
@@ -412,8 +443,8 @@ class ClientSettings:
     token: str = setting(
         "DLTK_TOKEN",
         "",
-        "text without blanks",
-        as_token,
+        "the token itself, text without blanks; not its hash, which may be in api_token",
+        as_sent_token,
         "its token for clients; unset: the one in api_token",
         secret=True,
     )

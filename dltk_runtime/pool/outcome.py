@@ -94,7 +94,7 @@ def failed(report: ErrorReport, addition: str = "") -> AlgorithmFailed:
     """Return the error for a worker's report; `addition` follows its sentence."""
     opening = OPENINGS.get(report.phase, errors.NOT_APPLIED)
     sentence = f"{report}. {addition}" if addition else str(report)
-    return AlgorithmFailed(opening, sentence, report.traceback, report.coordinates)
+    return AlgorithmFailed(opening, sentence, report.traceback, report.coordinates, report.kind)
 
 
 def expect(reply: FromWorker, kind: type[Wanted]) -> Wanted:
@@ -113,7 +113,7 @@ def expect(reply: FromWorker, kind: type[Wanted]) -> Wanted:
 def report_of(death: Death) -> ErrorReport:
     """Return a report of a death, for a fit that is committed without its worker."""
     sentence = f"The worker process {death.cause} in step '{death.phase}'"
-    return ErrorReport(death.phase, sentence, death.coordinates, death.dump)
+    return ErrorReport(death.phase, sentence, death.coordinates, death.dump, kind=sentence)
 
 
 @contextlib.contextmanager
@@ -122,8 +122,8 @@ def deaths_reported() -> Iterator[None]:
     try:
         yield
     except WorkerDied as error:
-        text = str(error.death)
-        opening = OPENINGS.get(error.death.phase, errors.NOT_APPLIED)
-        raise AlgorithmFailed(
-            opening, text[0].upper() + text[1:] + ".", error.death.dump, error.death.coordinates
-        ) from error
+        death, text = error.death, str(error.death)
+        opening = OPENINGS.get(death.phase, errors.NOT_APPLIED)
+        kind = f"The worker process {death.cause} in step '{death.phase}'"
+        sentence = text[0].upper() + text[1:] + "."
+        raise AlgorithmFailed(opening, sentence, death.dump, death.coordinates, kind) from error

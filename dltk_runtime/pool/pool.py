@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Hashable
 from dataclasses import dataclass
 
 from dltk_runtime.errors import Busy
@@ -185,6 +185,7 @@ class Pool:
         output: Callable[[bytes], object],
         deadline: float,
         read_ahead: ReadAhead | None = None,
+        client: Hashable = None,
     ) -> AsyncIterator[Resident]:
         """Lease the worker that serves `version`.
 
@@ -196,13 +197,14 @@ class Pool:
             output: takes what it prints.
             deadline: time of `time.monotonic` until which the request waits.
             read_ahead: rows that one of the workers has read, which is then preferred.
+            client: who sent the request.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
             WorkerDied: a new worker could not start.
         """
         preferred = read_ahead.worker if isinstance(read_ahead, LocalReadAhead) else None
-        resident = await self._residents.grant(version, deadline, preferred)
+        resident = await self._residents.grant(version, deadline, preferred, client)
         try:
             if resident.process is None:
                 spec = Spec(self._settings.apply_threads, imports())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ipaddress
 import logging
+import os
 import platform
 import socket
 from collections.abc import Mapping
@@ -13,8 +14,9 @@ from typing import Any
 
 import uvicorn
 
-from dltk_runtime import __version__, handover, home, logs, tls
+from dltk_runtime import __version__, handover, home, landlock, logs, tls
 from dltk_runtime.pool import memory
+from dltk_runtime.pool.environment import hidden_paths
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.server import splunk_routes
 from dltk_runtime.server.admission import Admission, Bounds
@@ -44,7 +46,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     _keep_freed_memory()
     secure = _secure(settings)
     home.prepare(settings.paths)
-    logs.start(settings.log_level)
+    logs.start(settings.log_level, settings.error_texts)
     sock = _bind(settings)
     scheme, port = "https" if secure else "http", sock.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -64,6 +66,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     )
     renewal = _load_certificate(config, settings) if secure else None
     _log_start(settings)
+    _say_what_is_hidden(settings)
     Server(config, f"{scheme}://{host}:{port}", service, renewal, admission, tokens).run(sockets=[sock])
 
 
@@ -85,6 +88,15 @@ def _log_start(settings: Settings) -> None:
     logs.event("starting", **fields, memory_bytes=memory.limit(), settings=settings.shown())
     for name, nearest in unknown_variables().items():
         logs.event("unknown setting", logging.WARNING, variable=name, nearest=nearest or None)
+
+
+def _say_what_is_hidden(settings: Settings) -> None:
+    """Log whether notebooks are kept from files of secrets."""
+    hidden = [path for path in hidden_paths(settings, os.environ) if Path(path).exists()]
+    if hidden and (absence := landlock.absence()):
+        logs.event("notebooks can read files of secrets", logging.WARNING, files=hidden, reason=absence)
+    elif hidden:
+        logs.event("notebooks are kept from files of secrets", files=hidden)
 
 
 def _keep_freed_memory() -> None:

@@ -35,6 +35,21 @@ from dltk_runtime.service.service import Service
 
 OUTCOME_GONE = "the client hung up"
 PIECE_BYTES = 1024**2  # of a large answer that are given to the connection at once
+# Types that browsers show as pictures; a page or a script on this address would be one of a stranger.
+PICTURES = {
+    ".apng": "image/apng",
+    ".avif": "image/avif",
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".ico": "image/x-icon",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".webp": "image/webp",
+}
 _GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # names that dsdlsupport allows for pictures
 
 Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
@@ -118,9 +133,12 @@ class _Api:
         """
         name = request.path_params["file"]
         path = self._settings.paths.graphics / name
-        if not _GRAPHIC.fullmatch(name) or not path.is_file() or path.is_symlink():
+        kind = PICTURES.get(path.suffix.lower())
+        if kind is None or not _GRAPHIC.fullmatch(name) or not path.is_file() or path.is_symlink():
             raise HTTPException(404, "There is no such picture.")
-        return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"})
+        return FileResponse(
+            path, media_type=kind, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        )
 
     async def refuse(self, request: Request, error: Exception) -> Response:
         """Read the body, then answer with the error raised before; log it without headers.
@@ -136,7 +154,9 @@ class _Api:
         self._metrics.refused(reason)
         client = request.client.host if request.client else None
         fields = {"method": request.method, "path": request.url.path, "status": refusal.status_code, "client": client}
-        logs.event("refused", logging.WARNING, request=call, reason=reason, detail=cut(refusal.detail), **fields)
+        cause = error.__cause__
+        detail = cause.worded(self._settings.error_texts) if isinstance(cause, DltkError) else refusal.detail
+        logs.event("refused", logging.WARNING, request=call, reason=reason, detail=cut(detail), **fields)
         return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
 
     def _check_token(self, request: Request) -> None:
@@ -151,10 +171,11 @@ class _Api:
         upload = self._service.upload(route)
         try:
             sent = await body.receive(request, self._settings.max_body, upload)
+            call.client = request.client.host if request.client else "", sent.origin
             answer = await _unless_gone(request, call, run(sent, call, upload), self._service)
             pieces, outcome = protocol.answered(route, answer), "success"
         except DltkError as error:
-            pieces, outcome = protocol.failed(route, error), error.sentence
+            pieces, outcome = protocol.failed(route, error), error.worded(self._settings.error_texts)
             if isinstance(error, RequestError):
                 self._metrics.refused(refusals.reason_of(error))
         except ClientDisconnect:

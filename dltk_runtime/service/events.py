@@ -51,7 +51,7 @@ class EventReporter:
 
     def decided(self, version: Version, decision: Decision, job: str) -> None:
         """Queue an event: a fit's version was promoted or kept back."""
-        self.promoted(version, "fit", current=decision.current, job=job, message=decision.text)
+        self.promoted(version, "fit", current=decision.current, job=job, message=decision.for_records)
 
     def drifts(self, version: VersionId, level: Level, rows: int) -> None:
         """Queue an event: a feature began to drift, over the last `rows` rows."""

@@ -214,9 +214,10 @@ def build(settings: Settings) -> Service:
     trainer = Trainer(
         store=store,
         pool=pool,
-        promotion=Promotion(store, applying),
+        promotion=Promotion(store, applying, settings.error_texts),
         last=last,
         timeout=settings.fit_timeout,
+        texts=settings.error_texts,
         retries=settings.fit_retries,
         on_decision=reporter.decided,
     )
@@ -230,7 +231,7 @@ def build(settings: Settings) -> Service:
         reporter=reporter,
         applying=applying,
         staging=Staging(settings, pool),
-        preload=Preload(settings.preload, store, applying),
+        preload=Preload(settings.preload, store, applying, settings.error_texts),
         last=last,
         drift_files=DriftFiles(paths.drift, store),
     )

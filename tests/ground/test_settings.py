@@ -174,6 +174,21 @@ def test_only_secrets_can_lie_in_files(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- what follows from them
 
 
+@pytest.mark.parametrize("variable", ["api_token", "DLTK_ADMIN_TOKEN", "api_token_file", "DLTK_ADMIN_TOKEN_file"])
+def test_a_token_that_is_only_compared_may_be_a_hash(variable: str, tmp_path: Path) -> None:
+    digest = "sha256:" + "0123456789ABCDEF" * 4
+    (tmp_path / "token").write_text(digest + "\n")
+    found = read(**{variable: str(tmp_path / "token") if variable.endswith("_file") else digest})
+    assert digest.lower() in (found.api_token, found.admin_token)
+    with pytest.raises(SettingInvalid, match="sha256: and 64 hexadecimal digits"):
+        read(api_token=digest[:-1])
+
+
+def test_a_client_says_that_a_hash_cannot_be_sent() -> None:
+    with pytest.raises(SettingInvalid, match=r"^Invalid DLTK_TOKEN='\*\*\*': expected the token itself.*not its hash"):
+        ClientSettings.from_env({"api_token": "sha256:" + "0" * 64})
+
+
 def test_the_token_of_a_client_is_the_containers_own_unless_it_has_one() -> None:
     assert ClientSettings.from_env({"api_token": "a"}).token == "a"
     assert ClientSettings.from_env({"api_token": "a", "DLTK_TOKEN": "b"}).token == "b"
