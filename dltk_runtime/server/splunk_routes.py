@@ -157,7 +157,9 @@ class _Api:
         self._metrics.refused(reason)
         client = request.client.host if request.client else None
         fields = {"method": request.method, "path": request.url.path, "status": refusal.status_code, "client": client}
-        logs.event("refused", logging.WARNING, request=call, reason=reason, detail=cut(refusal.detail), **fields)
+        cause = error.__cause__
+        detail = cause.worded(self._settings.error_texts) if isinstance(cause, DltkError) else refusal.detail
+        logs.event("refused", logging.WARNING, request=call, reason=reason, detail=cut(detail), **fields)
         return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
 
     def _check_token(self, request: Request) -> None:
