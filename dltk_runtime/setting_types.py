@@ -80,6 +80,14 @@ def as_seconds(value: str) -> float:
     return number
 
 
+def as_share(value: str) -> float:
+    """Return a share, from 0 to below 1."""
+    number = float(value)
+    if not 0 <= number < 1:
+        raise ValueError
+    return number
+
+
 def as_bytes(value: str) -> int:
     """Return the bytes in ``2048``, ``512M``, ``2GiB``."""
     text = value.strip().upper().removesuffix("B").removesuffix("I")

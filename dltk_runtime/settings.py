@@ -27,6 +27,7 @@ from dltk_runtime.setting_types import (
     as_port,
     as_positive,
     as_seconds,
+    as_share,
     as_text,
     as_token,
     one_of,
@@ -272,6 +273,13 @@ class Settings:
         "true or false",
         as_flag,
         "refuse an apply that lacks a feature, instead of warning",
+    )
+    holdout: float = setting(
+        "DLTK_HOLDOUT",
+        0.0,
+        "a share of the rows, from 0 to below 1",
+        as_share,
+        "share of the rows kept from each fit with a target; `holdout=` in a search overrides it",
     )
     keep_versions: int = setting(
         "DLTK_KEEP_VERSIONS",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call, Request
-from dltk_runtime.errors import AlgorithmMissing, DltkError, OptionInvalid, StoreError
+from dltk_runtime.errors import AlgorithmMissing, DltkError, StoreError
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
@@ -143,16 +143,15 @@ class Applying:
         )
         return Applied(version.id, applied.rows, results, tuple(filter(None, warnings)))
 
-    async def score(self, version: Version, request: Request, holdout: float) -> messages.Scored:
-        """Compare a stored model's predictions on the held-out rows of a fit with their target.
+    async def score(self, version: Version, request: Request, against: Sequence[Version]) -> messages.Scored:
+        """Compare a stored model's predictions with the target, on rows that no version of `against` has seen.
 
         Raises:
-            DltkError: it cannot be loaded or applied, or the request has no target.
+            DltkError: it cannot be loaded or applied, or the request's rows lack fields.
         """
-        if not request.targets:
-            raise OptionInvalid("holdout", str(holdout), "left out in a search without a target")
         deadline = time.monotonic() + self._timeout
-        message = messages.Score(request.meta_json, holdout, request.targets[0])
+        seen = tuple(each.location().seen for each in against)
+        message = messages.Score(request.meta_json, request.targets[0], seen)
         with deaths_reported():
             async with self.loaded(version, discard, deadline) as (worker, _):
                 reply, _ = await worker.call(message, request.rows, deadline=deadline, setting=SETTING)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dltk_runtime.commands import Exit
 from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError
 from dltk_runtime.settings import Settings
+from dltk_runtime.store import figures, side_by_side
 from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.store import Manifest, ModelName, ModelStore, Version
+from dltk_runtime.store.view import VersionDetail
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,6 +30,7 @@ Examples:
   dltk models show pytorch_nn iris 3 --verify      compare every file with its stored hash
   dltk models rollback pytorch_nn iris             make the version before the current one current
   dltk models promote pytorch_nn iris 3            make version 3 current
+  dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
   dltk models prune --keep 2                       remove old versions
 """
@@ -38,6 +44,7 @@ def with_store(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def opened(home: Path | None, notebooks: Path | None, keep: int | None = None, **given: Any) -> None:
         settings = Settings.from_env(home=home, notebooks=notebooks, keep_versions=keep)
+        click.get_current_context().obj = settings
         function(ModelStore.open(settings.paths, settings.keep_versions), **given)
 
     return opened
@@ -106,6 +113,38 @@ def promote(store: ModelStore, algorithm: str, model: str, number: int) -> None:
     version = store.get(_name(algorithm, model), number)
     store.promote(version)
     click.echo(f"{version} is current.")
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@click.argument("old", type=int)
+@click.argument("new", type=int)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV of labelled rows: measure both on those that neither has seen, and keep the figures.",
+)
+@with_store
+def compare(store: ModelStore, algorithm: str, model: str, old: int, new: int, data: Path | None) -> None:
+    """Compare two versions of a model: fields, parameters, and figures by where they come from."""
+    versions = [store.get(_name(algorithm, model), number) for number in (old, new)]
+    problem = _measure(store, versions[0], versions[1], data) if data is not None else ""
+    first, second = (VersionDetail.of(each) for each in versions)
+    table = _table("", f"version {old}", f"version {new}")
+    for row in side_by_side.rows(first, second):
+        _add(table, *row)
+    _show(table)
+    click.echo(f"Not measured on {data}: {problem}." if problem else side_by_side.advice(first, second))
+    if problem:
+        sys.exit(Exit.FAILED)
+
+
+def _measure(store: ModelStore, old: Version, new: Version, data: Path) -> str:
+    from dltk_runtime.fit.measuring import Measuring
+
+    settings: Settings = click.get_current_context().obj
+    return asyncio.run(Measuring(settings, store).measure(new, old, data)).problem
 
 
 @command.command()
@@ -184,8 +223,9 @@ def _history(store: ModelStore, name: ModelName) -> Table:
         except StoreDamaged as error:
             _add(table, f"{version.number}", "damaged", "", "", error.sentence, "")
             continue
-        metrics = ", ".join(f"{key}={value}" for key, value in manifest.metrics.items())
-        _add(table, f"{version.number}{mark}", *_when_and_size(manifest), metrics, manifest.job)
+        measured = figures.origins(manifest, version.scores())
+        text = "\n".join(f"{origin} {values}" for origin, values in measured.items())
+        _add(table, f"{version.number}{mark}", *_when_and_size(manifest), text, manifest.job)
     return table
 
 
@@ -201,7 +241,8 @@ def _facts(version: Version) -> Table:
         "libraries": [f"{name} {number}" for name, number in manifest.libraries.items()],
         "files": [f"{stored.path} ({stored.size:,} bytes)" for stored in manifest.files],
         "kept by the runtime": ["yes: the notebook's save stored nothing"] if manifest.kept_by_runtime else [],
-        "notices": manifest.notices,
+        "later": [figures.later(each) for each in version.scores()],
+        "notices": version.notices(),
     }
     for title, values in rows.items():
         if values:

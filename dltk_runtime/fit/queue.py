@@ -85,7 +85,7 @@ class Fitting:
             raise AlgorithmMissing(None)
         name = ModelName(request.algorithm, request.model)
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
-        options = fit_options(request.parameters)
+        options = fit_options(request.parameters, self._settings.holdout if request.targets else 0.0)
         source = read_source(algorithm.find(name.algorithm, self._settings.paths))
         if options.asynchronous:
             return await self._submit(request, name, options, source, call)
@@ -227,7 +227,7 @@ class Fitting:
             request = Request.of(submission.rows, submission.meta)
             name = ModelName(job.record.algorithm, job.record.model)
             source = read_source(algorithm.find(name.algorithm, self._settings.paths))
-            options = fit_options(request.parameters)
+            options = fit_options(request.parameters, self._settings.holdout if request.targets else 0.0)
         except DltkError as error:
             job.fail(error.sentence)
             return

@@ -28,6 +28,7 @@ from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed, report_of
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener, Worker
+from dltk_runtime.store import figures
 from dltk_runtime.store.store import ModelStore, Reservation, Version
 from dltk_runtime.worker.messages import Failed, Fit, Fitted, Progress
 
@@ -64,11 +65,13 @@ class Trained:
     rows: int
     results: Payload
     warnings: tuple[str, ...] = ()
+    figures: str = ""  # of the version, by where they come from
 
     @property
     def text(self) -> str:
         """The message for the search, which the job's record keeps."""
-        return f"{FIT_DONE}. {self.decision.text}" + "".join(f" WARNING: {each}." for each in self.warnings)
+        measured = f" Metrics: {self.figures}." if self.figures else ""
+        return f"{FIT_DONE}. {self.decision.text}{measured}" + "".join(f" WARNING: {each}." for each in self.warnings)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -136,6 +139,7 @@ class Trainer:
             meta=training.request.meta_json,
             device=worker.device,
             holdout=training.options.holdout,
+            seen=reservation.location.seen,
             version_column=reservation.number if training.options.with_version else 0,
         )
         deadline = time.monotonic() + self.timeout
@@ -153,7 +157,13 @@ class Trainer:
         training.job.enter("commit")
         training.committing = True
         request = training.request
-        facts = facts_of(fitted, parameters=request.parameters, targets=request.targets, job=training.job.id)
+        facts = facts_of(
+            fitted,
+            parameters=request.parameters,
+            targets=request.targets,
+            job=training.job.id,
+            share=training.options.holdout,
+        )
         return await to_its_end(asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description))
 
     async def _settle(self, version: Version, fitted: Fitted, results: Payload, training: Training) -> Trained:
@@ -173,7 +183,8 @@ class Trainer:
         await self._tidy(version.name)
         if fitted.apply_error is not None:
             raise failed(fitted.apply_error, f"The model was fitted and saved nevertheless. {decision.text}")
-        trained = Trained(version.id, decision, fitted.rows, results, fitted.notices)
+        measured = figures.sentence(version.manifest())
+        trained = Trained(version.id, decision, fitted.rows, results, fitted.notices, measured)
         training.job.succeed(
             rows=fitted.rows,
             version=version.number,

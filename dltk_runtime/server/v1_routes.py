@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dltk_runtime import __version__
-from dltk_runtime.errors import DltkError, StoreDamaged
+from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.notebook import algorithm
@@ -28,8 +28,8 @@ from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.tokens import only_header, token_matches
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.errors import VersionUnknown
-from dltk_runtime.store.store import ModelName, Version
-from dltk_runtime.store.view import ModelList, ModelView, VersionView
+from dltk_runtime.store.store import ModelName
+from dltk_runtime.store.view import ModelList, ModelView, view_of
 
 WATCH_SECONDS = 0.3  # between two looks at a watched job
 MAX_JOBS = 1000  # in one list
@@ -142,39 +142,27 @@ class Api:
         return ModelList([each for each in views if each is not None])
 
     async def model(self, request: Request) -> ModelView:
-        return await asyncio.to_thread(self._model, _name(request))
+        return await asyncio.to_thread(view_of, self._service.store, _name(request))
 
     async def promote(self, request: Request) -> ModelView:
         name = _name(request)
         version = self._service.store.get(name, _number(request.path_params["number"]))
         await asyncio.to_thread(self._service.store.promote, version)
         self._service.promoted(version, "promote")
-        return await asyncio.to_thread(self._model, name)
+        return await asyncio.to_thread(view_of, self._service.store, name)
 
     async def rollback(self, request: Request) -> ModelView:
         name = _name(request)
         self._service.promoted(await asyncio.to_thread(self._service.store.rollback, name), "rollback")
-        return await asyncio.to_thread(self._model, name)
+        return await asyncio.to_thread(view_of, self._service.store, name)
 
     async def delete(self, request: Request) -> ModelList:
         await asyncio.to_thread(self._service.store.delete, _name(request))
         return await self.models(request)
 
-    def _model(self, name: ModelName) -> ModelView:
-        store = self._service.store
-        versions: list[VersionView] = []
-        try:
-            versions = [view for each in store.versions(name) if (view := _version_view(each))]
-            if not versions:
-                store.get(name, store.serving_or_0(name).number)  # raises, and names what is there instead
-            serving = store.choose(name)
-        except StoreDamaged as error:
-            return ModelView(name.algorithm, name.model, None, versions, error.sentence)
-        return ModelView(name.algorithm, name.model, serving.version.number, versions, serving.problem)
-
     def _model_if_any(self, name: ModelName) -> ModelView | None:
         try:
-            return self._model(name)
+            return view_of(self._service.store, name)
         except VersionUnknown:  # deleted since it was listed
             return None
 
@@ -204,17 +192,6 @@ def _job_view(record: JobRecord, others: Sequence[JobRecord]) -> JobView:
     if record.state is State.QUEUED:
         place = 1 + sum(each.state is State.QUEUED and each.id < record.id for each in others)
     return JobView.of(record, place)
-
-
-def _version_view(version: Version) -> VersionView | None:
-    """Return the view; None when the version was removed meanwhile."""
-    try:
-        manifest = version.manifest()
-    except VersionUnknown:
-        return None
-    except StoreDamaged as error:
-        return VersionView(version.number, None, 0, {}, "", [], error.sentence)
-    return VersionView(version.number, manifest.time, manifest.rows, manifest.metrics, manifest.job, manifest.notices)
 
 
 def _name(request: Request) -> ModelName:

@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from dltk_runtime.errors import StoreDamaged, StoreError
-from dltk_runtime.files import atomic
+from dltk_runtime.files import atomic, lines
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import history, layout, lifecycle
 from dltk_runtime.store.errors import HomeVanished
 from dltk_runtime.store.history import Promotion
-from dltk_runtime.store.layout import CURRENT, MANIFEST, PROMOTED
+from dltk_runtime.store.later import Notice, Score
+from dltk_runtime.store.layout import CURRENT, LATER, NOTICES, PROMOTED
 from dltk_runtime.store.lifecycle import FileReservation
 from dltk_runtime.store.version import FileVersion
 
@@ -124,13 +123,18 @@ class FileStore:
         self.version(version_id).decide()
 
     def note(self, version_id: VersionId, notice: str) -> None:
+        self._add(version_id, NOTICES, Notice(notice), "A notice on")
+
+    def add_score(self, version_id: VersionId, score: Score) -> None:
+        self._add(version_id, LATER, score, "A score of")
+
+    def _add(self, version_id: VersionId, file: str, record: Notice | Score, what: str) -> None:
         version = self.version(version_id)
-        manifest = version.manifest()
-        noted = msgspec.structs.replace(manifest, notices=[*manifest.notices, notice])
+        version.manifest()
         try:
-            atomic.write(version.folder / MANIFEST, atomic.to_json(noted))
+            lines.append(version.folder / file, [record])
         except OSError as error:
-            raise atomic.not_stored(f"A notice on {version_id}", version.folder, error) from error
+            raise atomic.not_stored(f"{what} {version_id}", version.folder, error) from error
 
     def remove(self, version_id: VersionId) -> bool:
         version = self.version(version_id)

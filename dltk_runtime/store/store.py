@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Self
 
 from dltk_runtime.errors import StoreDamaged
@@ -13,16 +14,19 @@ from dltk_runtime.store.errors import HomeVanished, NoEarlierVersion, VersionUnk
 from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Reservation, Store, Version
-from dltk_runtime.store.manifest import Facts, Manifest, SourceHash, StoredFile
+from dltk_runtime.store.later import Score
+from dltk_runtime.store.manifest import Facts, HeldOut, Manifest, SourceHash, StoredFile
 from dltk_runtime.store.reader import ModelReader, Serving
 from dltk_runtime.store.version import ABANDONED_SECONDS
 
 __all__ = [
     "Facts",
+    "HeldOut",
     "Manifest",
     "ModelName",
     "ModelStore",
     "Reservation",
+    "Score",
     "Serving",
     "SourceHash",
     "StoredFile",
@@ -107,13 +111,23 @@ class ModelStore(ModelReader):
         raise NoEarlierVersion(name, now, self._store.where(name))
 
     def note(self, version: Version, notice: str) -> None:
-        """Add a notice to the manifest, such as why the stored model did not load.
+        """Add a notice beside the manifest, such as why the stored model did not load.
 
         Raises:
             VersionUnknown: it was removed.
             NotStored: it cannot be written.
         """
         self._store.note(version.id, notice)
+
+    def add_score(self, version: Version, source: str, rows: int, metrics: Mapping[str, float]) -> None:
+        """Add figures of a version on labelled rows that it had not seen, measured now.
+
+        Raises:
+            VersionUnknown: it was removed, or is version 0.
+            NotStored: it cannot be written.
+        """
+        score = Score(time=datetime.now(UTC), source=source, rows=rows, metrics=dict(metrics))
+        self._store.add_score(version.id, score)
 
     def prune(self, name: ModelName, in_use: Collection[int] = ()) -> list[int]:
         """Remove versions except the current, the one before it, the newest and those `in_use`.

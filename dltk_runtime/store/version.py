@@ -6,15 +6,26 @@ import functools
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dltk_runtime.errors import StoreDamaged
-from dltk_runtime.files import atomic
+from dltk_runtime.files import atomic, lines
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.errors import VersionRemoved
 from dltk_runtime.store.interface import Location
-from dltk_runtime.store.layout import CODE, DESCRIPTION, KEPT_MODEL, MANIFEST, UNDECIDED, load_name
+from dltk_runtime.store.later import Notice, Score
+from dltk_runtime.store.layout import (
+    CODE,
+    DESCRIPTION,
+    KEPT_MODEL,
+    LATER,
+    MANIFEST,
+    NOTICES,
+    SEEN,
+    UNDECIDED,
+    load_name,
+)
 from dltk_runtime.store.manifest import Manifest, StoredFile, parse
 
 ABANDONED_SECONDS = 86400.0  # after which what a fit left unfinished counts as abandoned
@@ -52,12 +63,24 @@ class FileVersion:
     def location(self) -> Location:
         if self.number == 0:
             return Location(load_name(self.id))
-        place = self.place()
-        return place if self.manifest().kept_by_runtime else Location(place.load_name, place.folder, place.code)
+        place, manifest = self.place(), self.manifest()
+        knows_rows = any(stored.path == SEEN for stored in manifest.files)
+        return replace(
+            place,
+            kept_model=place.kept_model if manifest.kept_by_runtime else "",
+            seen=place.seen if knows_rows else "",
+        )
+
+    def notices(self) -> list[str]:
+        manifest = self.manifest()
+        return [*manifest.notices, *(each.text for each in lines.read(self.folder / NOTICES, Notice))]
+
+    def scores(self) -> list[Score]:
+        return lines.read(self.folder / LATER, Score)
 
     def place(self) -> Location:
         """Return where a fit's worker writes the version's files."""
-        paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL)
+        paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL, self.folder / SEEN)
         return Location(load_name(self.id), *map(str, paths))
 
     def manifest(self) -> Manifest:

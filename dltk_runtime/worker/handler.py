@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from dltk_runtime.errors import NotStaged
@@ -22,7 +23,7 @@ from dltk_runtime.worker.baselines import Tally
 from dltk_runtime.worker.code import LoadedCode
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
-from dltk_runtime.worker.holdout import held_out, scores
+from dltk_runtime.worker.holdout import scores
 from dltk_runtime.worker.messages import (
     Applied,
     Apply,
@@ -44,6 +45,7 @@ from dltk_runtime.worker.messages import (
 from dltk_runtime.worker.model import Pristine, own_copy, read_pickle
 from dltk_runtime.worker.phase import Phases
 from dltk_runtime.worker.read_ahead import Reader
+from dltk_runtime.worker.seen import Seen
 
 Blob = bytes | memoryview
 
@@ -80,11 +82,13 @@ class Handler:
             )
         model = fit.init(algorithm.init, algorithm.summary)
         fit.fit(algorithm.fit, model)
-        fit.save(algorithm.save, model, Target(request.load_name, request.folder, request.kept_model))
+        fit.save(algorithm.save, model, Target(request.load_name, request.folder, request.kept_model, request.seen))
         self._send(Saved(msgspec.structs.replace(fit.fitted, code=self._code.packed())))
         apply_error, results = None, b""
         try:
-            results, _ = self._encode(fit.apply(algorithm.apply), request.version_column)
+            result = fit.apply(algorithm.apply)
+            results, _ = self._encode(result, request.version_column)
+            fit.measure(result)
         except PhaseFailed as failure:
             apply_error = failure.report
         fit.describe(algorithm.summary)
@@ -122,12 +126,13 @@ class Handler:
         return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed))), in_vain), results
 
     def score(self, request: Score, sent: Payload) -> Scored:
-        """Compute the loaded model's metrics on the rows that the fit did not see."""
+        """Compute the loaded model's metrics on the rows that no version has seen."""
         meta, _ = self._meta_of_apply(request.meta)
-        frame = self._decode(sent)
-        mask = held_out(frame, features.feature_names(meta, frame), request.holdout)
-        rows = frame[mask].reset_index(drop=True)
-        algorithm = self._loaded()
+        frame, algorithm = self._decode(sent), self._loaded()
+        with self._phases.entered("select"):
+            rows = _unseen(frame, request.seen)
+        if rows.empty:
+            return Scored(rows=0, metrics={})
         result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
         with self._phases.entered("score", function="apply"):
             predicted = table.to_frame(result).iloc[:, 0].reset_index(drop=True)
@@ -236,6 +241,18 @@ class Handler:
         if self._code.algorithm is None:
             raise PhaseFailed(ErrorReport("load", "no model is loaded"))
         return self._code.algorithm
+
+
+def _unseen(frame: pd.DataFrame, seen: Sequence[str]) -> pd.DataFrame:
+    """Return the rows that are in none of the files.
+
+    Raises:
+        ColumnsMissing: the frame lacks columns that a version knows its rows by.
+    """
+    known = np.zeros(len(frame), dtype=bool)
+    for path in seen:
+        known |= Seen.read(Path(path)).has(frame)
+    return frame[~known].reset_index(drop=True)
 
 
 def _csv(rows: Payload) -> bytes | memoryview:

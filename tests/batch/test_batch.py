@@ -122,7 +122,7 @@ def test_a_run_of_all_cells_makes_a_version_that_the_service_applies(
     assert outcome.version.number == 1
     assert out.read_text() == "mean\n10.0\n10.0\n10.0\n"
     manifest = outcome.version.manifest()
-    assert (manifest.rows, manifest.metrics, manifest.targets) == (3, {"mean": 5.0}, ["y"])
+    assert (manifest.rows, manifest.train, manifest.targets) == (3, {"mean": 5.0}, ["y"])
     assert manifest.parameters == {"factor": "2"}
     assert [file.path for file in manifest.files if "mean_m" in file.path] == ["mean_m.json"]
     record, log = last_job(paths)
@@ -307,7 +307,7 @@ def test_a_resumed_run_commits_the_fit_of_the_failed_one(
     outcome = batch(executed=executed, resume=True)
     assert outcome.version is not None
     manifest = outcome.version.manifest()
-    assert (manifest.metrics, manifest.features[0].baseline is not None) == ({"mean": 5.0}, True)
+    assert (manifest.train, manifest.features[0].baseline is not None) == ({"mean": 5.0}, True)
 
 
 def test_a_run_whose_computing_cells_have_changed_starts_anew(

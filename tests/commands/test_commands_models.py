@@ -70,7 +70,7 @@ def test_home_and_notebooks_overlay_the_environment(tmp_path: Path) -> None:
 def test_show_tells_all_about_the_current_version(store: ModelStore) -> None:
     facts = Facts(
         rows=1500,
-        metrics={"accuracy": 0.95},
+        train={"accuracy": 0.95},
         features=[Feature("[red]petal", "float64"), Feature("x\x1b[31m\r\x9b", "int64")],
         targets=["species"],
         sources=[SourceHash("umap", "umap.ipynb", "ab" * 32)],
