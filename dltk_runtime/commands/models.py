@@ -17,6 +17,7 @@ from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError
 from dltk_runtime.settings import Settings
 from dltk_runtime.store import figures, side_by_side
 from dltk_runtime.store.export import export as copy_out
+from dltk_runtime.store.fields import stub_notice
 from dltk_runtime.store.store import Manifest, ModelName, ModelStore, Version
 from dltk_runtime.store.view import VersionDetail
 
@@ -100,7 +101,7 @@ def show(store: ModelStore, algorithm: str, model: str, number: int | None, veri
 @with_store
 def rollback(store: ModelStore, algorithm: str, model: str) -> None:
     """Make the version before the current one current, until the next promoted fit."""
-    click.echo(f"{store.rollback(_name(algorithm, model))} is current.")
+    _say_current(store, store.rollback(_name(algorithm, model)))
 
 
 @command.command()
@@ -112,7 +113,7 @@ def promote(store: ModelStore, algorithm: str, model: str, number: int) -> None:
     """Make a version current; 0 stands for the files of an old volume."""
     version = store.get(_name(algorithm, model), number)
     store.promote(version)
-    click.echo(f"{version} is current.")
+    _say_current(store, version)
 
 
 @command.command()
@@ -188,6 +189,12 @@ def _name(algorithm: str, model: str) -> ModelName:
 def _chosen(store: ModelStore, name: ModelName, number: int | None) -> Version:
     """Return that version, or the current one."""
     return store.get(name, store.serving(name).number if number is None else number)
+
+
+def _say_current(store: ModelStore, version: Version) -> None:
+    click.echo(f"{version} is current.")
+    if notice := stub_notice(store, version):
+        click.echo(notice)
 
 
 def _numbers(removed: list[int]) -> str:
@@ -268,5 +275,5 @@ def _show(table: Table) -> None:
     from rich.console import Console
 
     # A pipe or a file has no width: 80 columns would fold what a script wants to read.
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.print(table, width=None if console.is_terminal else 1000, crop=False)
+    width = None if sys.stdout.isatty() else 1000
+    Console(highlight=False, markup=False, emoji=False, width=width).print(table, crop=False)

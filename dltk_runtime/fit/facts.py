@@ -12,14 +12,26 @@ from dltk_runtime.worker.messages import Fitted
 
 
 def facts_of(
-    fitted: Fitted, *, parameters: Mapping[str, str], targets: Sequence[str], job: str, share: float = 0.0
+    fitted: Fitted,
+    *,
+    parameters: Mapping[str, str],
+    targets: Sequence[str],
+    job: str,
+    share: float = 0.0,
+    fields: Sequence[str] = (),
+    args: Sequence[str] = (),
 ) -> Facts:
-    """Return the facts of a fit; `parameters` are the request's texts, `share` was held out."""
+    """Return the facts of a fit; `parameters` are the request's texts, `share` was held out.
+
+    `fields` and `args` are `feature_variables` and `options.args` of the request.
+    """
     return Facts(
         sources=[SourceHash(each.name, each.path, each.sha256) for each in unpack(fitted.code)],
         parameters=dict(parameters),
         targets=list(targets),
         features=list(fitted.features),
+        fields=list(fields),
+        args=list(args),
         rows=fitted.rows,
         info=msgspec.json.decode(fitted.info),
         train=dict(fitted.metrics),

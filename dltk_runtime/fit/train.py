@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from dltk_runtime import logs
+from dltk_runtime.apply.choice import Asked
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import FIT_DONE, DltkError
@@ -29,6 +30,7 @@ from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, faile
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store import figures
+from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import ModelStore, Reservation, Version
 from dltk_runtime.worker.messages import Failed, Fit, Fitted, Progress
 
@@ -44,6 +46,7 @@ class Training:
         imports: heavy imports of the notebook.
         cancelled: the reason why it was cancelled, a sentence; empty if it was not.
         committing: whether it is too late to cancel it.
+        before: the version that was current before, of the algorithm that was fitted last.
     """
 
     job: Job
@@ -54,6 +57,7 @@ class Training:
     call: Call
     cancelled: str = ""
     committing: bool = False
+    before: Version | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +160,17 @@ class Trainer:
     async def _commit(self, training: Training, reservation: Reservation, fitted: Fitted) -> Version:
         training.job.enter("commit")
         training.committing = True
-        request = training.request
+        request, asked = training.request, Asked.of(training.request)
         facts = facts_of(
             fitted,
             parameters=request.parameters,
             targets=request.targets,
             job=training.job.id,
             share=training.options.holdout,
+            fields=asked.fields if asked else (),
+            args=asked.args if asked else (),
         )
+        training.before = await asyncio.to_thread(last_fitted, self.store, training.name.model)
         return await to_its_end(asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description))
 
     async def _settle(self, version: Version, fitted: Fitted, results: Payload, training: Training) -> Trained:
@@ -184,7 +191,9 @@ class Trainer:
         if fitted.apply_error is not None:
             raise failed(fitted.apply_error, f"The model was fitted and saved nevertheless. {decision.text}")
         measured = figures.sentence(version.manifest())
-        trained = Trained(version.id, decision, fitted.rows, results, fitted.notices, measured)
+        changed = change(training.before, version, current=decision.current)
+        warnings = (*fitted.notices, *filter(None, [changed]))
+        trained = Trained(version.id, decision, fitted.rows, results, warnings, measured)
         training.job.succeed(
             rows=fitted.rows,
             version=version.number,
@@ -196,7 +205,9 @@ class Trainer:
 
     async def _tidy(self, name: ModelName) -> None:
         """End workers of versions that are no longer current, and remove the oldest versions."""
-        self.pool.retire(name, keep=self.store.serving_or_0(name).number)
+        serving = self.store.serving_or_0(name).number
+        used = {number for number in self.pool.versions_in_use(name) if self.store.answers(name, number)}
+        self.pool.retire(name, keep={serving} | used)
         await asyncio.to_thread(self.store.prune, name, self.pool.versions_in_use(name))
 
     @contextlib.contextmanager

@@ -136,6 +136,12 @@ class FileStore:
         except OSError as error:
             raise atomic.not_stored(f"{what} {version_id}", version.folder, error) from error
 
+    def use(self, version_id: VersionId) -> None:
+        self.version(version_id).use()
+
+    def used_within(self, version_id: VersionId, seconds: float) -> bool:
+        return self.version(version_id).used_within(seconds)
+
     def remove(self, version_id: VersionId) -> bool:
         version = self.version(version_id)
         if version.is_undecided() or self._is_kept(version_id):

@@ -267,6 +267,12 @@ class Store(Protocol):
             VersionUnknown, StoreDamaged, NotStored: as `note`.
         """
 
+    def use(self, version_id: VersionId) -> None:
+        """Note that the version answers now though another one is current. Cheap; never raises."""
+
+    def used_within(self, version_id: VersionId, seconds: float) -> bool:
+        """Return whether `use` was called within this time."""
+
     def remove(self, version_id: VersionId) -> bool:
         """Remove a version, in one step for readers; return whether this call removed it.
 

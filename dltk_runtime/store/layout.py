@@ -17,6 +17,7 @@
             undecided           from the commit until its fit has promoted it or kept it back
             later               figures measured after the fit, and
             notices             what its fit has found out since: lines that are appended
+            used                its time: when it last answered though another one is current
         7/                  a fit is running, or was killed: no manifest
         removed-2/          being removed: no longer a version
 
@@ -46,6 +47,7 @@ DESCRIPTION = "summary.json"
 KEPT_MODEL = "model.cloudpickle"
 SEEN = "rows.bloom"
 LATER = "later"
+USED = "used"
 NOTICES = "notices"
 OURS = frozenset(
     {CODE, DESCRIPTION, KEPT_MODEL, MANIFEST, SEEN}

@@ -49,7 +49,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[SourceHash] = []
     parameters: dict[str, str] = {}
     targets: list[str] = []
-    features: list[Feature] = []
+    features: list[Feature] = []  # every column of the fit
+    fields: list[str] = []  # `feature_variables` of the request; empty in batch runs and in 0.1.0
+    args: list[str] = []  # `options.args` of the request: the words of the search, globs unexpanded
     rows: int = 0
     info: Any = None  # what `fit` returned, as JSON values
     train: dict[str, float | None] = {}

@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 
+USED_SECONDS = 31 * 86400.0  # monthly searches too keep the version that answers them
+
+
 class ModelStore(ModelReader):
     """The rules over a `Store`; has no state. `prune` leaves the `keep` newest of each model."""
 
@@ -129,10 +132,19 @@ class ModelStore(ModelReader):
         score = Score(time=datetime.now(UTC), source=source, rows=rows, metrics=dict(metrics))
         self._store.add_score(version.id, score)
 
+    def use(self, version: Version) -> None:
+        """Note that a version answers though another one is current: `prune` leaves it. Never raises."""
+        self._store.use(version.id)
+
+    def answers(self, name: ModelName, number: int) -> bool:
+        """Return whether a version answered within `USED_SECONDS` though another one is current."""
+        return bool(number) and self._store.used_within(VersionId(name, number), USED_SECONDS)
+
     def prune(self, name: ModelName, in_use: Collection[int] = ()) -> list[int]:
         """Remove versions except the current, the one before it, the newest and those `in_use`.
 
-        Returns the numbers removed. A version stays for a day while its fit, here or in a
+        Returns the numbers removed. A version that answered within `USED_SECONDS` though it is not
+        current stays: searches with its fields go on. A version stays for a day while its fit, here or in a
         replica, has not decided on its promotion. Of a model whose current version cannot be
         used, all stay.
         """
@@ -141,8 +153,9 @@ class ModelStore(ModelReader):
             kept = {*committed[-self._keep :], *self._needed(name), *in_use}
         except StoreDamaged:
             return []
-        may_go = (number for number in committed if number not in kept)
-        return [number for number in may_go if self._store.remove(VersionId(name, number))]
+        may_go = (VersionId(name, number) for number in committed if number not in kept)
+        unused = (each for each in may_go if not self._store.used_within(each, USED_SECONDS))
+        return [each.number for each in unused if self._store.remove(each)]
 
     def delete(self, name: ModelName) -> None:
         """Remove a model with all its versions; the files of an old volume stay.

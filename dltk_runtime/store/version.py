@@ -24,10 +24,12 @@ from dltk_runtime.store.layout import (
     NOTICES,
     SEEN,
     UNDECIDED,
+    USED,
     load_name,
 )
 from dltk_runtime.store.manifest import Manifest, StoredFile, parse
 
+USED_STEP_SECONDS = 600.0  # between two notes of a use
 ABANDONED_SECONDS = 86400.0  # after which what a fit left unfinished counts as abandoned
 
 
@@ -102,6 +104,17 @@ class FileVersion:
                     f"{self} is damaged: {stored.path} in {self.folder} {problem}. "
                     "Make another version current with 'dltk models promote', or fit again."
                 )
+
+    def use(self) -> None:
+        """Set the time of its last use, at most once in `USED_STEP_SECONDS`."""
+        if not self.used_within(USED_STEP_SECONDS):
+            with suppress(OSError):
+                (self.folder / USED).touch()
+
+    def used_within(self, seconds: float) -> bool:
+        with suppress(OSError):
+            return time.time() - (self.folder / USED).stat().st_mtime < seconds
+        return False
 
     def is_undecided(self) -> bool:
         """Return whether its fit has neither promoted it nor kept it back, for less than a day."""

@@ -307,6 +307,13 @@ class ObjectStore:
     def _add(self, key: str, record: Any, before: list[Any]) -> None:
         self._objects.put(key, msgspec.json.encode([*before, record]), over=None)
 
+    def use(self, version_id: VersionId) -> None:
+        self._objects.put(self.version(version_id).key("used"), b"", over=None)
+
+    def used_within(self, version_id: VersionId, seconds: float) -> bool:
+        key = self.version(version_id).key("used")
+        return bool(self._objects.get(key)[0]) and self._objects.seconds_since(key) < seconds
+
     def remove(self, version_id: VersionId) -> bool:
         version = self.version(version_id)
         _, manifest = self._objects.get(version.key("manifest"))
