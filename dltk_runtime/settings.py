@@ -418,7 +418,10 @@ def _cast(variable: Variable, text: str) -> Any:
 def worker_paths(environ: Mapping[str, str] | None = None) -> Paths:
     """Return the folders of a worker, its children or a kernel, from ``DLTK_HOME`` and ``DLTK_NOTEBOOKS``."""
     environ = os.environ if environ is None else environ
-    return Settings.from_env({name: environ[name] for name in ("DLTK_HOME", "DLTK_NOTEBOOKS") if name in environ}).paths
+    names = {name: environ[name] for name in ("DLTK_HOME", "DLTK_NOTEBOOKS") if name in environ}
+    paths = Settings.from_env(names).paths
+    pictures = environ.get("DLTK_PICTURES")  # set by `CodeFinder.install` and batch runs, never by a user
+    return Paths(paths.home, paths.notebooks, as_path(pictures)) if pictures else paths
 
 
 def code_location(environ: Mapping[str, str] | None = None) -> tuple[Paths, Path | None]:

@@ -182,6 +182,7 @@ class _Run:
             version_folder=save.folder,
             keep_model_at=save.kept_model,
             seen=save.seen,
+            pictures=save.pictures if order.mode == FIT else "",
             load_name=load.load_name,
             kept_model=load.kept_model,
         )

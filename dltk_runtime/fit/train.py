@@ -144,6 +144,7 @@ class Trainer:
             device=worker.device,
             holdout=training.options.holdout,
             seen=reservation.location.seen,
+            pictures=reservation.location.pictures,
             version_column=reservation.number if training.options.with_version else 0,
         )
         deadline = time.monotonic() + self.timeout

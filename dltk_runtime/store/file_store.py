@@ -16,7 +16,7 @@ from dltk_runtime.store import history, layout, lifecycle
 from dltk_runtime.store.errors import HomeVanished
 from dltk_runtime.store.history import Promotion
 from dltk_runtime.store.later import Notice, Score
-from dltk_runtime.store.layout import CURRENT, LATER, NOTICES, PROMOTED
+from dltk_runtime.store.layout import CURRENT, LATER, NOTICES, PICTURES, PROMOTED
 from dltk_runtime.store.lifecycle import FileReservation
 from dltk_runtime.store.version import FileVersion
 
@@ -31,6 +31,7 @@ class FileStore:
     def __init__(self, paths: Paths) -> None:
         self._models = paths.models
         self._versions = paths.versions
+        self._graphics = paths.graphics
         self._identity = b""
         self._known: dict[ModelName, int] = {}
 
@@ -111,6 +112,7 @@ class FileStore:
             raise
         self._align(name)
         version.decide()
+        self._show_pictures(version)
 
     def keep_back(self, version_id: VersionId, fallback: int) -> None:
         name = version_id.name
@@ -118,6 +120,7 @@ class FileStore:
         try:
             if not self._ever_promoted(name) and atomic.create(path, b"%d\n" % fallback):
                 history.append(self._history(name), fallback)
+                self._show_pictures(self.version(VersionId(name, fallback)))
         except OSError as error:
             raise atomic.not_stored(f"The current version of {name}", path, error) from error
         self.version(version_id).decide()
@@ -237,6 +240,13 @@ class FileStore:
                 history.append(self._history(name), number)
 
     # ------------------------------------------------------------ files
+
+    def _show_pictures(self, version: FileVersion) -> None:
+        """Copy what the version's fit drew to where ``GET /graphics/`` finds it."""
+        pictures = version.folder / PICTURES
+        for path in atomic.regular_files(pictures) if version.number else ():
+            with suppress(OSError):  # a picture that cannot be shown must not cost the promotion
+                atomic.copy(path, self._graphics / path.relative_to(pictures))
 
     def folder(self, name: ModelName) -> Path:
         """Return the folder of a model's versions."""

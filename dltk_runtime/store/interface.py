@@ -41,6 +41,7 @@ class Location:
     code: str = ""  # file with the packed sources that the fit ran
     kept_model: str = ""  # file for a model that `save` did not store; empty without one
     seen: str = ""  # file that tells which rows the fit has seen; empty without one
+    pictures: str = ""  # folder for the fit's pictures, shown when the version is promoted
 
 
 class Version(Protocol):

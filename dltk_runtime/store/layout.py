@@ -13,6 +13,7 @@
             code.json           the notebook and its helpers, as they were
             summary.json        str(model) and its summary
             rows.bloom          which rows the fit has seen: `worker.seen`
+            pictures/           what the fit drew: copied to /graphics by each promotion
             version.json        the manifest, written last; it never changes
             undecided           from the commit until its fit has promoted it or kept it back
             later               figures measured after the fit, and
@@ -46,6 +47,7 @@ CODE = "code.json"
 DESCRIPTION = "summary.json"
 KEPT_MODEL = "model.cloudpickle"
 SEEN = "rows.bloom"
+PICTURES = "pictures"
 LATER = "later"
 USED = "used"
 NOTICES = "notices"

@@ -22,6 +22,7 @@ from dltk_runtime.store.layout import (
     LATER,
     MANIFEST,
     NOTICES,
+    PICTURES,
     SEEN,
     UNDECIDED,
     USED,
@@ -82,7 +83,7 @@ class FileVersion:
 
     def place(self) -> Location:
         """Return where a fit's worker writes the version's files."""
-        paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL, self.folder / SEEN)
+        paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL, self.folder / SEEN, self.folder / PICTURES)
         return Location(load_name(self.id), *map(str, paths))
 
     def manifest(self) -> Manifest:

@@ -42,6 +42,7 @@ class Target(NamedTuple):
     folder: str  # of the version: `save` stores its files below it
     kept_model: str  # path of the runtime's own pickle, for a `save` that stores nothing
     seen: str = ""  # path for the file that tells which rows were seen; "" for none
+    pictures: str = ""  # folder of the version's pictures; "" for none
 
 
 class ModelFit:
@@ -164,4 +165,5 @@ def _target(meta: Meta, frame: pd.DataFrame) -> str:
 def _is_stored(target: Target) -> bool:
     """Return whether there is any file of the model but those of an earlier `save` of the runtime's own."""
     own = {Path(target.kept_model), Path(target.seen)}
-    return any(entry.is_file() and entry not in own for entry in Path(target.folder).rglob("*"))
+    files = (entry for entry in Path(target.folder).rglob("*") if entry.is_file())
+    return any(entry not in own and Path(target.pictures or target.seen) not in entry.parents for entry in files)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +77,8 @@ class Handler:
     def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, bytes]:
         """Fit and save a model, apply it to the same rows, and describe it, as `ModelFit` says."""
         meta: Meta = json.loads(request.meta)
+        if request.pictures:
+            self._code.keep_pictures_in(Path(request.pictures))
         fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
         algorithm = self._load_code(request.algorithm, kept=None)
         with self._phases.failing("parameters"):
@@ -82,7 +87,8 @@ class Handler:
             )
         model = fit.init(algorithm.init, algorithm.summary)
         fit.fit(algorithm.fit, model)
-        fit.save(algorithm.save, model, Target(request.load_name, request.folder, request.kept_model, request.seen))
+        places = (request.folder, request.kept_model, request.seen, request.pictures)
+        fit.save(algorithm.save, model, Target(request.load_name, *places))
         self._send(Saved(msgspec.structs.replace(fit.fitted, code=self._code.packed())))
         apply_error, results = None, b""
         try:
@@ -133,7 +139,8 @@ class Handler:
             rows = _unseen(frame, request.seen)
         if rows.empty:
             return Scored(rows=0, metrics={})
-        result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
+        with _pictures_thrown_away():
+            result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
         with self._phases.entered("score", function="apply"):
             predicted = table.to_frame(result).iloc[:, 0].reset_index(drop=True)
             return Scored(rows=len(rows), metrics=scores(predicted, rows[request.target]))
@@ -241,6 +248,18 @@ class Handler:
         if self._code.algorithm is None:
             raise PhaseFailed(ErrorReport("load", "no model is loaded"))
         return self._code.algorithm
+
+
+@contextlib.contextmanager
+def _pictures_thrown_away() -> Iterator[None]:
+    """Keep the pictures of a version that is only measured from replacing those of the current one."""
+    before = os.environ.get("DLTK_PICTURES", "")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DLTK_PICTURES"] = folder
+        try:
+            yield
+        finally:
+            os.environ["DLTK_PICTURES"] = before
 
 
 def _unseen(frame: pd.DataFrame, seen: Sequence[str]) -> pd.DataFrame:

@@ -58,6 +58,7 @@ class Fit(Message, frozen=True):
     device: str = ""  # the only GPU to be visible, as CUDA names it; "" for no restriction
     holdout: float = 0.0  # share of the rows that `fit` must not see
     seen: str = ""  # path for the file that tells which rows `fit` has seen; "" for none
+    pictures: str = ""  # folder for pictures: those of a version that is not promoted are not shown
     version_column: int = 0  # the value of a last column `model_version`; 0 for no such column
 
 

@@ -28,7 +28,7 @@ from dltk_runtime.store.errors import HomeVanished, VersionRemoved
 from dltk_runtime.store.history import Promotion, before
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.later import Score
-from dltk_runtime.store.layout import CODE, DESCRIPTION, KEPT_MODEL, SEEN, load_name
+from dltk_runtime.store.layout import CODE, DESCRIPTION, KEPT_MODEL, PICTURES, SEEN, load_name
 from dltk_runtime.store.manifest import Facts, Manifest, StoredFile, complete, parse
 
 IDENTITY = "identity"
@@ -129,7 +129,7 @@ class ObjectVersion:
         return self.file(DESCRIPTION)
 
     def place(self) -> Location:
-        paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL, self.folder / SEEN)
+        paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL, self.folder / SEEN, self.folder / PICTURES)
         return Location(load_name(self.id), *map(str, paths))
 
     def location(self) -> Location:
