@@ -53,7 +53,7 @@ class Asked:
     def of(cls, request: Request) -> Self | None:
         """Return what a request asks; None when it names no fields."""
         fields = request.meta.get("feature_variables")
-        return cls(_texts(fields), args_of(request)) if isinstance(fields, list) else None
+        return cls(_texts(fields), args_of(request)) if isinstance(fields, list) and fields else None
 
     def answered_by(self, manifest: Manifest) -> bool:
         """Return whether a version with this manifest can answer."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from dltk_runtime.commands import show_table
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.catalogue import Entry, entry, markdown
 from dltk_runtime.notebook.errors import NotebookError
@@ -83,7 +84,6 @@ def _print_parameters(found: Entry) -> None:
 
 
 def _print(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -93,4 +93,4 @@ def _print(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for cells in rows:
         broken = titles[-1] == "problems" and cells[-1] != "0"
         table.add_row(*map(Text, cells), style="red" if broken else "")
-    Console().print(table)
+    show_table(table)

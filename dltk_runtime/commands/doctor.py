@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 
@@ -26,17 +27,20 @@ Examples:
   dltk doctor
   docker exec dltk dltk doctor
   dltk doctor --json
+  dltk doctor --url http://dltk:5000
 """
 COLOURS = {Severity.OK: "green", Severity.SKIPPED: "blue", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 CODES = {Severity.WARNING: Exit.WARNINGS, Severity.ERROR: Exit.FAILED}
 
 
 @click.command(epilog=EPILOG)
+@click.option("--url", help="Check the container at this address, not this machine.  [DLTK_URL]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 @click.option("--send-event", is_flag=True, help="Send the collector one event, to check its index.")
-def command(as_json: bool, send_event: bool) -> None:
+def command(url: str | None, as_json: bool, send_event: bool) -> None:
     """Check every hop from Splunk to the notebooks."""
-    findings = list(printed(examine.examine(send_event=send_event), quiet=as_json))
+    environ = {**os.environ, **({"DLTK_URL": url} if url else {})}
+    findings = list(printed(examine.examine(environ, send_event=send_event), quiet=as_json))
     if as_json:
         click.echo(json.dumps(document_of(findings), indent=2))
     sys.exit(CODES.get(worst(findings), Exit.OK))

@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from dltk_runtime.client.errors import Unreachable
-from dltk_runtime.commands import Exit
+from dltk_runtime.commands import Exit, show_table
 from dltk_runtime.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ Examples:
   dltk jobs cancel JOB         cancel it; no version is stored
 """
 SHOW_CURSOR = b"\x1b[?25h"
+UNCUT = ("job", "started (UTC)", "took", "progress")  # columns of ids and numbers
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -62,7 +64,7 @@ def command(context: click.Context) -> None:
 @with_client
 def list_jobs(jobs: JobsClient) -> None:
     """List all jobs, newest first."""
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     views = jobs.list()
@@ -70,12 +72,14 @@ def list_jobs(jobs: JobsClient) -> None:
         click.echo("No jobs: nothing was fitted on this container yet.")
         return
     table = Table(box=None)
-    for heading in ("job", "algorithm", "model", "state", "progress", "version"):
-        table.add_column(heading, no_wrap=heading == "job", overflow="fold")
+    for heading in ("job", "algorithm", "model", "state", "started (UTC)", "took", "progress", "version", "reason"):
+        table.add_column(heading, no_wrap=heading in UNCUT, overflow="fold")
     for each in views:
         version = f"{each.version}{'' if each.promoted else ' (not current)'}" if each.version else ""
-        table.add_row(each.id, each.algorithm, each.model, _state(each), _progress(each), version)
-    Console().print(table)
+        started = f"{each.started:%Y-%m-%d %H:%M:%S}" if each.started else ""
+        cells = (each.id, each.algorithm, each.model, _state(each), started, _took(each), _progress(each), version)
+        table.add_row(*cells, escape(_reason(each)))
+    show_table(table)
 
 
 @command.command()
@@ -110,12 +114,15 @@ def watch(jobs: JobsClient, job: str) -> None:
         TextColumn("{task.fields[metrics]}"),
     )
     signal.signal(signal.SIGINT, _leave)
+    if not sys.stdout.isatty():
+        _watch_in_lines(jobs, job)
     with Progress(*columns) as progress:
         bar = progress.add_task("", total=None, state="", steps="", metrics="")
         for view in jobs.watch(job):
             figures = "  ".join(f"{name} {value:.4g}" for name, value in view.metrics.items())
             fields: dict[str, Any] = {"state": _state(view), "steps": _progress(view), "metrics": figures}
-            progress.update(bar, completed=view.step, total=view.total or None, **fields)
+            done = view.total if view.state == "succeeded" else view.step
+            progress.update(bar, completed=done, total=view.total or None, **fields)
     click.echo(view.message)
     sys.exit(Exit.OK if view.state == "succeeded" else Exit.FAILED)
 
@@ -129,6 +136,19 @@ def cancel(jobs: JobsClient, job: str) -> None:
     for view in jobs.watch(job):
         state = view.state
     click.echo(f"Job {job} is {state}.")
+
+
+def _watch_in_lines(jobs: JobsClient, job: str) -> NoReturn:
+    """Print a line at each change, where no bar can be drawn; exit as `watch`."""
+    last = ""
+    for view in jobs.watch(job):
+        parts = (_state(view), _progress(view), *(f"{name} {value:.4g}" for name, value in view.metrics.items()))
+        if (line := "  ".join(filter(None, parts))) != last:
+            click.echo(line)
+            sys.stdout.flush()
+            last = line
+    click.echo(view.message)
+    sys.exit(Exit.OK if view.state == "succeeded" else Exit.FAILED)
 
 
 def _leave(*_: object) -> NoReturn:
@@ -147,7 +167,28 @@ def _state(view: JobView) -> str:
 
 
 def _progress(view: JobView) -> str:
-    return f"{view.step:g}/{view.total:g}" if view.total else ""
+    """Return the steps done; a job that has succeeded is at its end, whatever it reported last."""
+    if not view.total:
+        return "100 %" if view.state == "succeeded" else ""
+    done = view.total if view.state == "succeeded" else view.step
+    return f"{done:g}/{view.total:g}, {done / view.total:.0%}".replace("%", " %")
+
+
+def _took(view: JobView) -> str:
+    """Return how long the job has run: ``3.2 s``, ``2 min 5 s``, ``1 h 2 min``."""
+    if view.started is None:
+        return ""
+    seconds = ((view.ended or datetime.now(UTC)) - view.started).total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _reason(view: JobView) -> str:
+    """Return why a job did not succeed, in one line; "" if it did, or has not ended."""
+    text = view.error.sentence if view.error is not None else view.message
+    return "" if view.state in ("succeeded", "running", "queued") else " ".join(text.split())
 
 
 def _facts(view: JobView) -> list[tuple[str, str]]:
@@ -160,6 +201,8 @@ def _facts(view: JobView) -> list[tuple[str, str]]:
         ("state", _state(view)),
         ("parameters", parameters),
         ("created", f"{view.created:%Y-%m-%d %H:%M:%S} UTC"),
+        ("started", f"{view.started:%Y-%m-%d %H:%M:%S} UTC" if view.started else ""),
+        ("took", _took(view)),
         ("rows", "" if view.rows is None else f"{view.rows:,}"),
         ("progress", _progress(view)),
         ("phases", phases),

@@ -25,7 +25,12 @@ from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tls import CertificateInvalid, client_context
 from dltk_runtime.units import GIB, MIB
 
-INTERNAL_VARIABLES = {"DLTK_CODE", "DLTK_LIBRARIES", "DLTK_TOOLS_HOST"}  # the runtime and the image set them
+INTERNAL_VARIABLES = {
+    "DLTK_CODE",
+    "DLTK_LIBRARIES",
+    "DLTK_PICTURES",
+    "DLTK_TOOLS_HOST",
+}  # the runtime and the image set them
 MIN_TOKEN_CHARACTERS = 16  # 96 bits if they are random
 RENEWAL_WARNING_DAYS = 30
 PORT_SECONDS = 10.0  # for an answer from a port of this machine

@@ -27,9 +27,9 @@ from dltk_runtime.server import openapi
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.tokens import only_header, token_matches
 from dltk_runtime.service.service import Service
-from dltk_runtime.store.errors import VersionUnknown
+from dltk_runtime.store.local_models import LocalModels
 from dltk_runtime.store.store import ModelName
-from dltk_runtime.store.view import ModelList, ModelView, view_of
+from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
 
 WATCH_SECONDS = 0.3  # between two looks at a watched job
 MAX_JOBS = 1000  # in one list
@@ -41,6 +41,7 @@ class Api:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._settings = service.settings
+        self._models = LocalModels(service.store)
 
     def operations(self) -> list[Operation]:
         """List every route, in the order of the document."""
@@ -54,6 +55,7 @@ class Api:
             Operation("GET", f"{job}/events", "The job's record at each change, as server-sent events.", self.events),
             Operation("GET", "/v1/models", "All models.", self.models, ModelList),
             Operation("GET", model, "One model and its versions.", self.model, ModelView),
+            Operation("GET", f"{model}/versions/{{number}}", "All of one version.", self.version, VersionDetail),
             Operation("DELETE", model, "Delete a model with all versions.", self.delete, ModelList, changes=True),
             Operation("POST", f"{model}/promote/{{number}}", "Make a version current.", self.promote, ModelView, True),
             Operation("POST", f"{model}/rollback", "Back to the version before.", self.rollback, ModelView, True),
@@ -137,34 +139,30 @@ class Api:
     # ------------------------------------------------------------ models
 
     async def models(self, _: Request) -> ModelList:
-        names = await asyncio.to_thread(self._service.store.models)
-        views = [await asyncio.to_thread(self._model_if_any, name) for name in names]
-        return ModelList([each for each in views if each is not None])
+        return ModelList(await asyncio.to_thread(self._models.list))
 
     async def model(self, request: Request) -> ModelView:
-        return await asyncio.to_thread(view_of, self._service.store, _name(request))
+        return await asyncio.to_thread(self._models.get, _name(request))
+
+    async def version(self, request: Request) -> VersionDetail:
+        number = _number(request.path_params["number"])
+        return await asyncio.to_thread(self._models.version, _name(request), number)
 
     async def promote(self, request: Request) -> ModelView:
-        name = _name(request)
-        version = self._service.store.get(name, _number(request.path_params["number"]))
-        await asyncio.to_thread(self._service.store.promote, version)
-        self._service.promoted(version, "promote")
-        return await asyncio.to_thread(view_of, self._service.store, name)
+        name, number = _name(request), _number(request.path_params["number"])
+        view = await asyncio.to_thread(self._models.promote, name, number)
+        self._service.promoted(self._service.store.get(name, number), "promote")
+        return view
 
     async def rollback(self, request: Request) -> ModelView:
         name = _name(request)
-        self._service.promoted(await asyncio.to_thread(self._service.store.rollback, name), "rollback")
-        return await asyncio.to_thread(view_of, self._service.store, name)
+        view = await asyncio.to_thread(self._models.rollback, name)
+        self._service.promoted(self._service.store.serving_or_0(name), "rollback")
+        return view
 
     async def delete(self, request: Request) -> ModelList:
         await asyncio.to_thread(self._service.store.delete, _name(request))
         return await self.models(request)
-
-    def _model_if_any(self, name: ModelName) -> ModelView | None:
-        try:
-            return view_of(self._service.store, name)
-        except VersionUnknown:  # deleted since it was listed
-            return None
 
     # ------------------------------------------------------------ algorithms
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dltk_runtime.store.later import Score
-from dltk_runtime.store.manifest import Facts
+from dltk_runtime.store.manifest import Facts, HeldOut
 
 DIGITS = 4  # significant ones; never fewer: a figure is not cut to fit a column
 
 
 def origins(facts: Facts, scores: Sequence[Score] = ()) -> dict[str, str]:
+    """Return the figures of a version, as `of` does."""
+    return of(facts.train, facts.holdout, scores)
+
+
+def of(train: Mapping[str, float | None], holdout: HeldOut | None, scores: Sequence[Score]) -> dict[str, str]:
     """Return the figures of each origin that has some: ``train``, ``holdout``, ``later``.
 
     Of held-out rows those that stand beside ones of `train`, if any; of later ones, the newest.
     """
-    found = {"train": listed(facts.train)}
-    if (held := facts.holdout) is not None and held.metrics:
-        same = {name: value for name, value in held.metrics.items() if name in facts.train}
-        found["holdout"] = f"{listed(same or held.metrics)} ({held.rows:,} rows)"
+    found = {"train": listed(train)}
+    if holdout is not None and holdout.metrics:
+        same = {name: value for name, value in holdout.metrics.items() if name in train}
+        found["holdout"] = f"{listed(same or holdout.metrics)} ({holdout.rows:,} rows)"
     if scores:
         found["later"] = later(scores[-1])
     return {origin: text for origin, text in found.items() if text}

@@ -10,7 +10,7 @@ from typing import Self
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.errors import HomeVanished, NoEarlierVersion, VersionUnknown
+from dltk_runtime.store.errors import HomeVanished, ModelUnknown, NoEarlierVersion, VersionUnknown
 from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Reservation, Store, Version
@@ -102,10 +102,13 @@ class ModelStore(ModelReader):
         did not record its promotions.
 
         Raises:
+            ModelUnknown: there is no such model.
             NoEarlierVersion: there is none.
             StoreDamaged: the promotions cannot be read, or every version is damaged.
             NotStored: it cannot be written.
         """
+        if not self._store.committed(name) and not self.has_legacy(name):
+            raise ModelUnknown(name, self._store.where(name))
         now = self.serving(name).number
         for version in self._before(name, now):
             with suppress(VersionUnknown, StoreDamaged):

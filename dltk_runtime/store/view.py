@@ -33,6 +33,7 @@ class VersionView(msgspec.Struct, frozen=True, omit_defaults=True):
     train: dict[str, float | None] = {}
     holdout: HeldOut | None = None
     later: list[Score] = []
+    bytes: int = 0  # of all files
 
 
 class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +64,7 @@ class ModelView(msgspec.Struct, frozen=True, omit_defaults=True):
     current: int | None
     versions: list[VersionView]
     damage: str = ""
+    notice: str = ""  # after a change of the current version: who answers Splunk's searches
 
 
 class ModelList(msgspec.Struct, frozen=True):
@@ -110,4 +112,5 @@ def _whole(version: Version) -> VersionView:
         train=manifest.train,
         holdout=manifest.holdout,
         later=version.scores(),
+        bytes=sum(stored.size for stored in manifest.files),
     )

@@ -135,11 +135,20 @@ class ModelFit:
                 for rows in (~self._held_out, self._held_out)
             )
         except Exception as error:  # noqa: BLE001 - figures that cannot be computed must not cost the model
-            notice = f"the held-out rows were not measured: {worded(error)}"
-            self.fitted = msgspec.structs.replace(self.fitted, notices=(*self.fitted.notices, notice))
+            self.note(f"the held-out rows were not measured: {worded(error)}")
             return
         metrics = self.fitted.metrics or own
         self.fitted = msgspec.structs.replace(self.fitted, metrics=metrics, holdout_metrics=unseen)
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows as they came."""
+        return self._rows
+
+    def note(self, notice: str) -> None:
+        """Add a notice to `fitted`, unless it is empty."""
+        if notice:
+            self.fitted = msgspec.structs.replace(self.fitted, notices=(*self.fitted.notices, notice))
 
     def describe(self, summary: Function | None) -> None:
         """Add the model's text and summary, and the libraries imported meanwhile, to `fitted`."""

@@ -93,8 +93,9 @@ class Handler:
         apply_error, results = None, b""
         try:
             result = fit.apply(algorithm.apply)
-            results, _ = self._encode(result, request.version_column)
+            results, result_rows = self._encode(result, request.version_column)
             fit.measure(result)
+            fit.note(features.without_result(fit.rows, result_rows))
         except PhaseFailed as failure:
             apply_error = failure.report
         fit.describe(algorithm.summary)
@@ -119,7 +120,8 @@ class Handler:
         """Apply the loaded model to the rows of the request."""
         meta, notices = self._meta_of_apply(request.meta)
         frame, in_vain = self._rows_of_apply(request, sent)
-        rows, self._uncounted = len(frame), frame.copy(deep=False)  # copied on write
+        rows, sent_rows = len(frame), frame.copy(deep=False)  # copied on write
+        self._uncounted = sent_rows
         lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
         if lacking and request.refuse_missing:
             raise PhaseFailed(ErrorReport("apply", lacking))
@@ -129,7 +131,8 @@ class Handler:
             results, result_rows = self._encode(result, request.version_column)
         except PhaseFailed as failure:
             raise failure.led_by(lacking) from failure
-        return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed))), in_vain), results
+        lost = features.without_result(sent_rows, result_rows)
+        return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed, lost))), in_vain), results
 
     def score(self, request: Score, sent: Payload) -> Scored:
         """Compute the loaded model's metrics on the rows that no version has seen."""

@@ -23,6 +23,7 @@ FIT = """
     def fit(model, df, param):
         Graphics.SplunkGenerateGraphicsObjects(model, f"helper_{param['options']['model_name']}", Plot(str(len(df))))
         model["path"] = str(model["graphics"].popitem()[1]["container_local_path"])
+        model["rows"] = len(df)
         with open(f"/srv/app/graphics/own_{param['options']['model_name']}.png", "w") as file:
             file.write(str(len(df)))
 """
