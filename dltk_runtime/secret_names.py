@@ -5,6 +5,10 @@
 | variables of the server    | a word of `VARIABLE_WORDS` anywhere in the name      |
 | parameters of a search     | the name ends with one of `PARAMETER_ENDINGS`        |
 | `meta` of a request        | the name is Splunk's session key (protocol 1.1)      |
+
+A variable is secret also when its value has a password: ``https://user:password@proxy``. The server,
+the image's services, Jupyter's kernels and batch all ask `is_secret_variable`. A test compares the
+settings that are marked secret with it.
 """
 
 from __future__ import annotations
@@ -21,12 +25,26 @@ VARIABLE_WORDS = ("token", "passw", "secret", "credential", "key", "llm_config",
 PARAMETER_ENDINGS = ("sessionkey", "authorization", "token", "password", "passwd", "secret", "apikey")
 MAX_META_DEPTH = 100  # levels of objects and lists in `meta`; Splunk sends four
 _VARIABLE = re.compile("|".join(VARIABLE_WORDS), re.IGNORECASE)
+# ``scheme://user:password@host``, ``https://token@host``, ``user:password@host``, ``password=…``
+_CREDENTIALS = re.compile(
+    r"://[^\s/:@]*:[^\s@]+@|https?://[^\s/:@]+@|^[^\s/:@]+:(?!//)[^\s@]+@[^\s@]+$|\b(?:password|pwd)\s*=", re.IGNORECASE
+)
 _SESSION_KEY = re.compile("session_?key", re.IGNORECASE)
 
 
+def is_secret_variable(name: str, value: str) -> bool:
+    """Return whether a variable's name announces a secret, or its value contains a password."""
+    return bool(_VARIABLE.search(name) or _CREDENTIALS.search(value))
+
+
 def variables_without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables whose names do not announce a secret."""
-    return {name: value for name, value in environ.items() if not _VARIABLE.search(name)}
+    """Return the variables that hold no secret."""
+    return {name: value for name, value in environ.items() if not is_secret_variable(name, value)}
+
+
+def secret_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that `variables_without_secrets` holds back."""
+    return {name: value for name, value in environ.items() if is_secret_variable(name, value)}
 
 
 def parameters_without_secrets(parameters: Mapping[str, str]) -> dict[str, str]:

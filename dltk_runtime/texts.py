@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import re
+
+_COLOR = re.compile(r"\x1b\[[0-9;]*+m")
+# Controls (C0 but tab and line feed, DEL, C1), marks and overrides of direction, line and paragraph
+# separators, invisible and deprecated format characters, halves of surrogate pairs, tags.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+REPLACEMENT = "\ufffd"
+
 
 def unquote(value: str) -> str:
     """Remove one pair of single or double quotes around a word or value of a search."""
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         return value[1:-1]
     return value
+
+
+def printable(text: str) -> str:
+    """Return foreign text as a terminal may show it.
+
+    Colours are removed, a carriage return ends a line, and what else a terminal would act on or
+    hide becomes U+FFFD.
+    """
+    plain = _COLOR.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return _UNSAFE.sub(REPLACEMENT, plain)

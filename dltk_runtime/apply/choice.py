@@ -61,8 +61,13 @@ class Asked:
         asked = set(self.fields) - set(manifest.targets)
         if not known or asked == known:
             return True
-        others = self.args and manifest.args and sorted(self.args) != sorted(manifest.args)
-        return asked < known and not others
+        return asked < known and not self._of_other_words(manifest, known)
+
+    def _of_other_words(self, manifest: Manifest, known: set[str]) -> bool:
+        """Return whether the stub was written by a fit of other words; globs may be expanded."""
+        if not self.args or not manifest.args or sorted(self.args) == sorted(manifest.args):
+            return False
+        return set(self.args) - set(manifest.targets) != known
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from dltk_runtime.batch.errors import BatchInvalid
@@ -65,21 +64,3 @@ class Scrubber:
 def _long_lines(value: str) -> list[str]:
     """Return the longer lines of a secret of several lines, which programs print one by one."""
     return [line for line in value.splitlines() if len(line) >= 2 * MIN_SECRET_CHARACTERS] if "\n" in value else []
-
-
-@dataclass(slots=True)
-class WholeLines:
-    """Passes printed text on in whole lines, so that no secret is cut in two."""
-
-    write: Callable[[str], None]
-    _rest: str = field(default="")
-
-    def feed(self, text: str) -> None:
-        whole, newline, self._rest = (self._rest + text).rpartition("\n")
-        if newline:
-            self.write(whole + newline)
-
-    def end(self) -> None:
-        if self._rest:
-            self.write(self._rest + "\n")
-        self._rest = ""

@@ -6,18 +6,11 @@ and exits with an `Exit` code.
 
 from __future__ import annotations
 
-import sys
 import time
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-MAX_FILE_COLUMNS = 1000  # characters of a table's line in a pipe or a file
 
 
 class Exit(IntEnum):
@@ -33,17 +26,6 @@ class Exit(IntEnum):
     VOLUME = 73  # the models' or notebooks' folder is not writable
     FULL = 74  # no space in that folder
     SETTING = 78  # a setting or the certificate is missing or invalid
-
-
-def show_table(table: Table) -> None:
-    """Print a table: folded to the width of a terminal, and as wide as it is into a pipe or a file.
-
-    Those have no width: folding at 80 columns would break what a script reads.
-    """
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else MAX_FILE_COLUMNS
-    Console(highlight=False, markup=False, emoji=False, width=width).print(table, crop=False)
 
 
 class Moment(click.ParamType[float]):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dltk_runtime.commands import show_table
+from dltk_runtime.commands._terminal import add_row, echo, show_table
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.catalogue import Entry, entry, markdown
 from dltk_runtime.notebook.errors import NotebookError
@@ -42,9 +42,9 @@ def command(context: click.Context, home: Path | None, notebooks: Path | None, a
         return
     names = algorithms(paths)
     if not names:
-        click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}. Save a notebook there.")
+        echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}. Save a notebook there.")
     elif as_markdown:
-        click.echo(markdown(entry(name, paths) for name in names), nl=False)
+        echo(markdown(entry(name, paths) for name in names), nl=False)
     else:
         _print(("algorithm", "file", "functions", "problems"), [row(name, paths) for name in names])
 
@@ -58,12 +58,12 @@ def show(paths: Paths, algorithm: str) -> None:
     Show its purpose, example searches, and parameters with types and defaults.
     """
     found = entry(algorithm, paths)
-    click.echo(f"{found.title or found.name} ({found.path})")
+    echo(f"{found.title or found.name} ({found.path})")
     for text in (found.about, *found.searches):
-        click.echo(f"\n{text}")
-    click.echo("")
+        echo(f"\n{text}")
+    echo("")
     _print_parameters(found)
-    click.echo("".join(f"problem: {problem}\n" for problem in found.problems), nl=False)
+    echo("".join(f"problem: {problem}\n" for problem in found.problems), nl=False)
 
 
 def row(algorithm: str, paths: Paths) -> tuple[str, str, str, str]:
@@ -77,7 +77,7 @@ def row(algorithm: str, paths: Paths) -> tuple[str, str, str, str]:
 
 def _print_parameters(found: Entry) -> None:
     if found.parameters is None:
-        click.echo("It declares no parameters: a search may set any, and the functions receive their text.")
+        echo("It declares no parameters: a search may set any, and the functions receive their text.")
         return
     rows = [(each.name, each.wanted, repr(each.default), each.help) for each in found.parameters]
     _print(("parameter", "allowed", "default", "meaning"), rows)
@@ -85,12 +85,11 @@ def _print_parameters(found: Entry) -> None:
 
 def _print(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table()
     for title in titles:
         table.add_column(title, overflow="fold")
     for cells in rows:
         broken = titles[-1] == "problems" and cells[-1] != "0"
-        table.add_row(*map(Text, cells), style="red" if broken else "")
+        add_row(table, *cells, style="red" if broken else "")
     show_table(table)

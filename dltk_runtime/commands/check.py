@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import echo
 from dltk_runtime.notebook.algorithm import algorithms, find
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.notebook.review import Review, review
@@ -43,10 +44,10 @@ def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None) 
     paths = Settings.from_env(home=home, notebooks=folder).paths
     chosen = notebooks or algorithms(paths)
     if not chosen:
-        click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}: nothing to check.")
+        echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}: nothing to check.")
     found = [reviewed(notebook, paths) for notebook in chosen]
     for each in found:
-        click.echo(each.text)
+        echo(each.text)
     sys.exit(Exit.FAILED if any(each.problems for each in found) else Exit.OK)
 
 

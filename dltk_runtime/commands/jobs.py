@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from dltk_runtime.client.errors import Unreachable
-from dltk_runtime.commands import Exit, show_table
+from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import add_row, console, echo, make_table, show_table
 from dltk_runtime.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def with_client(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(JobsClient(settings), **given)
         except Unreachable as error:
-            click.echo(f"dltk: {error}", err=True)
+            echo(f"dltk: {error}", err=True)
             sys.exit(Exit.UNREACHABLE)
 
     return connected
@@ -64,21 +65,17 @@ def command(context: click.Context) -> None:
 @with_client
 def list_jobs(jobs: JobsClient) -> None:
     """List all jobs, newest first."""
-    from rich.markup import escape
-    from rich.table import Table
-
     views = jobs.list()
     if not views:
-        click.echo("No jobs: nothing was fitted on this container yet.")
+        echo("No jobs: nothing was fitted on this container yet.")
         return
-    table = Table(box=None)
-    for heading in ("job", "algorithm", "model", "state", "started (UTC)", "took", "progress", "version", "reason"):
-        table.add_column(heading, no_wrap=heading in UNCUT, overflow="fold")
+    titles = ("job", "algorithm", "model", "state", "started (UTC)", "took", "progress", "version", "reason")
+    table = make_table(*titles, unbroken=UNCUT)
     for each in views:
         version = f"{each.version}{'' if each.promoted else ' (not current)'}" if each.version else ""
         started = f"{each.started:%Y-%m-%d %H:%M:%S}" if each.started else ""
         cells = (each.id, each.algorithm, each.model, _state(each), started, _took(each), _progress(each), version)
-        table.add_row(*cells, escape(_reason(each)))
+        add_row(table, *cells, _reason(each))
     show_table(table)
 
 
@@ -90,13 +87,13 @@ def show(jobs: JobsClient, job: str, log: bool) -> None:
     """Show the details of one job."""
     view = jobs.get(job)
     for name, text in _facts(view):
-        click.echo(f"{name:12}{text}")
+        echo(f"{name:12}{text}")
     for name, values in _series(jobs.metrics(job)).items():
-        click.echo(f"{name:12}{_spark(values)}  {values[0]:.4g} → {values[-1]:.4g}")
+        echo(f"{name:12}{_spark(values)}  {values[0]:.4g} → {values[-1]:.4g}")
     if view.error is not None and view.error.traceback:
-        click.echo("\n" + view.error.traceback)
+        echo("\n" + view.error.traceback)
     if log:
-        click.echo("\n" + jobs.log(job), nl=False)
+        echo("\n" + jobs.log(job), nl=False)
 
 
 @command.command()
@@ -107,23 +104,23 @@ def watch(jobs: JobsClient, job: str) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn("{task.fields[state]}"),
+        TextColumn("{task.fields[state]}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[steps]}"),
+        TextColumn("{task.fields[steps]}", markup=False),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[metrics]}"),
+        TextColumn("{task.fields[metrics]}", markup=False),
     )
     signal.signal(signal.SIGINT, _leave)
     if not sys.stdout.isatty():
         _watch_in_lines(jobs, job)
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=console()) as progress:
         bar = progress.add_task("", total=None, state="", steps="", metrics="")
         for view in jobs.watch(job):
             figures = "  ".join(f"{name} {value:.4g}" for name, value in view.metrics.items())
             fields: dict[str, Any] = {"state": _state(view), "steps": _progress(view), "metrics": figures}
             done = view.total if view.state == "succeeded" else view.step
             progress.update(bar, completed=done, total=view.total or None, **fields)
-    click.echo(view.message)
+    echo(view.message)
     sys.exit(Exit.OK if view.state == "succeeded" else Exit.FAILED)
 
 
@@ -135,7 +132,7 @@ def cancel(jobs: JobsClient, job: str) -> None:
     jobs.cancel(job)
     for view in jobs.watch(job):
         state = view.state
-    click.echo(f"Job {job} is {state}.")
+    echo(f"Job {job} is {state}.")
 
 
 def _watch_in_lines(jobs: JobsClient, job: str) -> NoReturn:
@@ -144,10 +141,10 @@ def _watch_in_lines(jobs: JobsClient, job: str) -> NoReturn:
     for view in jobs.watch(job):
         parts = (_state(view), _progress(view), *(f"{name} {value:.4g}" for name, value in view.metrics.items()))
         if (line := "  ".join(filter(None, parts))) != last:
-            click.echo(line)
+            echo(line)
             sys.stdout.flush()
             last = line
-    click.echo(view.message)
+    echo(view.message)
     sys.exit(Exit.OK if view.state == "succeeded" else Exit.FAILED)
 
 

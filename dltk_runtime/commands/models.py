@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -14,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dltk_runtime.client.errors import Unreachable
-from dltk_runtime.commands import Exit, show_table
+from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.store import shown, side_by_side
 from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.local_models import LocalModels, Models
-from dltk_runtime.store.store import ModelName, ModelStore
+from dltk_runtime.store.store import ModelName, ModelStore, Version
 from dltk_runtime.store.view import ModelView
 
 if TYPE_CHECKING:
@@ -35,8 +35,10 @@ Examples:
   dltk models promote pytorch_nn iris 3            make version 3 current
   dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
+  dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
 """
+FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
 UNCUT = ("current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
 
 
@@ -82,7 +84,7 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(ModelsClient(ClientSettings.from_env(None, url=url, token=token, cafile=cafile)), **given)
         except Unreachable as error:
-            click.echo(f"dltk: {error}", err=True)
+            echo(f"dltk: {error}", err=True)
             sys.exit(Exit.UNREACHABLE)
 
     return connected
@@ -105,11 +107,11 @@ def list_models(models: Models) -> None:
     """List every model with its current version."""
     views = models.list()
     if not views:
-        click.echo("No model yet: no fit has been committed there. See 'dltk models list --help' for --url and --home.")
+        echo("No model yet: no fit has been committed there. See 'dltk models list --help' for --url and --home.")
         return
     table = _table("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes", "damage")
     for view in views:
-        _add(table, *shown.model_cells(view))
+        add_row(table, *shown.model_cells(view))
     show_table(table)
 
 
@@ -132,7 +134,7 @@ def show(models: Models, algorithm: str, model: str, number: int | None, verify:
         facts = shown.facts(models.version(name, chosen))
         show_table(_filled(_table(f"{name} version {chosen}", ""), facts))
     else:
-        click.echo(f"{name} version 0: files of an old volume, without a manifest. Apply calls load({name.legacy!r}).")
+        echo(f"{name} version 0: files of an old volume, without a manifest. Apply calls load({name.legacy!r}).")
     if verify:
         _verify(models, name, chosen or 0)
 
@@ -175,7 +177,7 @@ def compare(models: Models, algorithm: str, model: str, old: int, new: int, data
     problem = _measure(_store_of(models, "--data"), name, (old, new), data) if data is not None else ""
     first, second = (models.version(name, number) for number in (old, new))
     show_table(_filled(_table("", f"version {old}", f"version {new}"), side_by_side.rows(first, second)))
-    click.echo(f"Not measured on {data}: {problem}." if problem else side_by_side.advice(first, second))
+    echo(f"Not measured on {data}: {problem}." if problem else side_by_side.advice(first, second))
     if problem:
         sys.exit(Exit.FAILED)
 
@@ -189,10 +191,44 @@ def compare(models: Models, algorithm: str, model: str, old: int, new: int, data
 @with_store
 def export(store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool) -> None:
     """Copy a version's files (default: the current one's) under a DSDL container's flat names."""
-    name = _name(algorithm, model)
-    version = store.get(name, store.serving(name).number if number is None else number)
+    version = _chosen(store, _name(algorithm, model), number)
     for path in copy_out(version, to, force=force):
-        click.echo(path)
+        echo(path)
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@click.argument("number", type=int, required=False)
+@click.option(
+    "--flavour",
+    type=click.Choice(sorted(FLAVOURS)),
+    default="dsdl",
+    show_default=True,
+    help="Client that reads it: fit MLTKContainer (dsdl) or fit AITKContainer (aitk).",
+)
+@click.option("--to", type=click.Path(path_type=Path), help="Write it into this folder of lookups instead.")
+@with_store
+def stub(store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None) -> None:
+    """Print Splunk's entry (__mlspl_MODEL.mlmodel) for a version (default: the current one)."""
+    from dltk_runtime.emulator.mltk.request import LIMITS
+    from dltk_runtime.emulator.mltk.stub import stub_of_model
+    from dltk_runtime.emulator.mltk.stubs import Stubs
+
+    version = _chosen(store, _name(algorithm, model), number)
+    if not version.number:
+        raise click.UsageError(
+            f"{version}: files of an old volume, whose features nobody recorded. Fit the model again."
+        )
+    manifest = version.manifest()
+    params = {"algo": algorithm} | {key: value for key, value in manifest.parameters.items() if key != "algo"}
+    features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
+    made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)
+    if to is None:
+        click.echo(made.to_csv(), nl=False)
+    else:
+        Stubs(to).write(made)
+        click.echo(Stubs(to).path(model))
 
 
 @command.command()
@@ -207,9 +243,9 @@ def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
     names = [_name(algorithm, model)] if algorithm and model else store.models()
     for name in names:
         if removed := store.prune(name):
-            click.echo(f"{name}: removed {_numbers(removed)}.")
+            echo(f"{name}: removed {_numbers(removed)}.")
     for path in store.sweep():
-        click.echo(f"{path}: removed, left by an interrupted fit.")
+        echo(f"{path}: removed, left by an interrupted fit.")
 
 
 def _name(algorithm: str, model: str) -> ModelName:
@@ -217,6 +253,11 @@ def _name(algorithm: str, model: str) -> ModelName:
         return ModelName(algorithm, model)
     except NameInvalid as error:
         raise click.UsageError(error.sentence) from error
+
+
+def _chosen(store: ModelStore, name: ModelName, number: int | None) -> Version:
+    """Return that version, or the current one."""
+    return store.get(name, store.serving(name).number if number is None else number)
 
 
 def _store_of(models: Models, option: str) -> ModelStore:
@@ -233,7 +274,7 @@ def _store_of(models: Models, option: str) -> ModelStore:
 def _verify(models: Models, name: ModelName, number: int) -> None:
     version = _store_of(models, "--verify").get(name, number)
     version.verify(hashes=True)
-    click.echo(f"{version}: every file is as it was stored.")
+    echo(f"{version}: every file is as it was stored.")
 
 
 def _measure(store: ModelStore, name: ModelName, numbers: tuple[int, int], data: Path) -> str:
@@ -246,9 +287,9 @@ def _measure(store: ModelStore, name: ModelName, numbers: tuple[int, int], data:
 
 
 def _say_current(name: ModelName, view: ModelView) -> None:
-    click.echo(f"{name} version {view.current} is current.")
+    echo(f"{name} version {view.current} is current.")
     if view.notice:
-        click.echo(view.notice)
+        echo(view.notice)
 
 
 def _numbers(removed: list[int]) -> str:
@@ -256,20 +297,10 @@ def _numbers(removed: list[int]) -> str:
 
 
 def _table(*columns: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in UNCUT)
-    return table
+    return make_table(*columns, unbroken=UNCUT)
 
 
 def _filled(table: Table, rows: Iterable[tuple[str, ...]]) -> Table:
     for row in rows:
-        _add(table, *row)
+        add_row(table, *row)
     return table
-
-
-def _add(table: Table, *cells: str) -> None:
-    """Add a row; replaces control characters, which a search can send, by question marks."""
-    table.add_row(*(re.sub(r"[^\n -~\xa0-\U0010ffff]", "?", cell) for cell in cells))

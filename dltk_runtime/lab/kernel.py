@@ -20,6 +20,7 @@ from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import SITE, Paths
 from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.settings import Settings
+from dltk_runtime.splunk import access
 
 
 class Rebase(ast.NodeTransformer):
@@ -38,9 +39,11 @@ def prepare_process(settings: Settings) -> None:
     paths = settings.paths
     for folder in (paths.models, paths.graphics, paths.staged):
         folder.mkdir(parents=True, exist_ok=True)
-    # Secrets are kept: in JupyterLab, dsdlsupport reads Splunk's token from the environment.
+    for descriptor in access.inherited(os.environ):  # not for programs that the notebook starts
+        os.set_inheritable(descriptor, False)
     os.environ |= worker_environment(settings, settings.threads_of_fit)
     sys.path.insert(0, str(SITE))
+    sys.path += filter(None, [os.environ.get("DLTK_LIBRARIES")])  # behind the image's own, as in a worker
     # pandas warns at import about the dtype of text, which the runtime has set.
     warnings.filterwarnings("ignore", message="The 'future.infer_string' option")
 
