@@ -9,8 +9,10 @@ the request's fields                           who answers
 those of the current version                   the current version
 some missing, with that fit's own words        the current version; Splunk leaves out a column
 (`options.args`)                               that is empty in a whole chunk
-one that the current version does not have,    the version promoted last that has all of them
-or some missing, with other words              the same; without one, the request is refused
+some missing, with other words                 the version promoted last that was fitted on just
+                                               these or with these words, else the current one
+one that the current version does not have     the version promoted last that has all of them;
+                                               without one, the request is refused
 =============================================  ==================================================
 """
 
@@ -99,6 +101,8 @@ class Choosing:
                     f"{listed(fields_of(current.manifest()))}"
                 )
                 return Serving(version, serving.problem), text
+        if set(asked.fields) <= {*fields_of(current.manifest()), *current.manifest().targets}:
+            return serving, ""  # it has all of them; the answer warns of what is missing
         raise FieldsUnknown(asked.fields, current)
 
 

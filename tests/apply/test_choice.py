@@ -93,6 +93,13 @@ def test_fewer_fields_with_other_words_are_answered_by_the_version_of_these_word
     assert fitted_rows(apply(service, "a", "fewer", args="a,b,y")) == 4
 
 
+def test_fewer_fields_that_no_version_has_alone_are_the_current_versions(service: Service) -> None:
+    fit(service, "a,b,y", 3, "alone")
+    answer = apply(service, "a", "alone", args="a,y")
+    assert fitted_rows(answer) == 3
+    assert "the request lacks the field 'b'" in answer["message"]
+
+
 def test_a_rollback_stays_in_force_where_the_fields_allow_it(service: Service) -> None:
     fit(service, "a,b,y", 3, "stays")
     fit(service, "a,b,y", 4, "stays")
