@@ -23,7 +23,7 @@ from dltk_runtime.errors import AlgorithmMissing, DltkError, StoreError
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
-from dltk_runtime.notebook.errors import AlgorithmFailed
+from dltk_runtime.notebook.errors import AlgorithmFailed, place_of
 from dltk_runtime.notebook.parameters import wants_version
 from dltk_runtime.notebook.source import Source, read_source, slow_imports, unpack
 from dltk_runtime.payload import Payload
@@ -165,14 +165,14 @@ class Applying:
                 reply, _ = await worker.call(message, request.rows, deadline=deadline, setting=SETTING)
         return expect(reply, messages.Scored)
 
-    async def trial(self, version: Version) -> str:
-        """Load a stored model in a worker, as the next apply will; return the error, or ""."""
+    async def trial(self, version: Version) -> DltkError | None:
+        """Load a stored model in a worker, as the next apply will; return the error, if any."""
         try:
             with deaths_reported():
                 await _retry_unsent(lambda: self._load_only(version))
         except DltkError as error:
-            return error.sentence
-        return ""
+            return error
+        return None
 
     async def _load_only(self, version: Version) -> None:
         async with self.loaded(version, discard, time.monotonic() + self._timeout):
@@ -197,7 +197,8 @@ class Applying:
         began = time.monotonic()
         imports = functools.partial(self._imports, version)
         read_ahead = upload.read_ahead if upload is not None else None
-        async with self._pool.lease(version.id, imports, output, deadline, read_ahead) as resident:
+        client = call.client if call is not None else None
+        async with self._pool.lease(version.id, imports, output, deadline, read_ahead, client) as resident:
             if call is not None:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})
@@ -223,7 +224,9 @@ class Applying:
             if version.number or error.phase != "load":
                 raise failed(error)
             text = await asyncio.to_thread(self._never_fitted, version.name, error)
-            raise AlgorithmFailed(errors.NOT_APPLIED, text, error.traceback)
+            raise AlgorithmFailed(
+                errors.NOT_APPLIED, text, error.traceback, kind=place_of(error.kind, error.coordinates)
+            )
         return expect(reply, messages.Loaded)
 
     async def _algorithm_of(self, request: Request) -> str:

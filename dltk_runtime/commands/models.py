@@ -14,7 +14,7 @@ import click
 
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
-from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
+from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.store import shown, side_by_side
@@ -225,10 +225,10 @@ def stub(store: ModelStore, algorithm: str, model: str, number: int | None, flav
     features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
     made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)
     if to is None:
-        click.echo(made.to_csv(), nl=False)
+        echo_data(made.to_csv())
     else:
         Stubs(to).write(made)
-        click.echo(Stubs(to).path(model))
+        echo(Stubs(to).path(model))
 
 
 @command.command()

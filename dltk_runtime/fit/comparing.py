@@ -71,7 +71,7 @@ class Comparing:
         try:
             first, second = [await self.applying.score(each, request, (new, old)) for each in (new, old)]
         except DltkError as error:
-            return Measured(problem=f"one of them cannot be measured: {error.sentence.rstrip('.')}")
+            return Measured(problem=f"one of them cannot be measured: {error.place.rstrip('.')}")
         if not first.rows:
             seen = f"every row that was sent was seen by version {old.number} or by version {new.number}"
             return Measured(problem=f"{seen}; send rows that are new to both, or {ONCE}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -14,9 +13,10 @@ import msgspec
 
 from dltk_runtime.apply.choice import Asked
 from dltk_runtime.apply.last_used import LastUsed
-from dltk_runtime.errors import NOT_APPLIED, DltkError, NotStored
+from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault
 from dltk_runtime.fit.training import Committed, Trained, Training, leave, printed_to, reporter
 from dltk_runtime.jobs.errors import FitCancelled, JobTaken, ServerStops
 from dltk_runtime.jobs.job import Job
@@ -41,6 +41,7 @@ class Trainer:
 
     Attributes:
         timeout: seconds that a fit may take.
+        texts: which texts of exceptions records keep (`DLTK_ERROR_TEXTS`).
         retries: how often an asynchronous fit is started again after the end of its server.
         on_decision: called with each committed version, the decision about it, and its job's id.
     """
@@ -50,6 +51,7 @@ class Trainer:
     promotion: Promotion
     last: LastUsed
     timeout: float
+    texts: str
     retries: int
     on_decision: Callable[[Version, Decision, str], None]
     reservations: set[Reservation] = field(default_factory=set)
@@ -84,7 +86,8 @@ class Trainer:
         manifest = version.manifest()
         failure = None
         if (error := training.job.record.error) is not None:
-            failure = AlgorithmFailed(NOT_APPLIED, error.sentence, error.traceback, error.coordinates)
+            kind = "" if self.texts == FULL_TEXTS else error.sentence  # which is no more than that
+            failure = AlgorithmFailed(NOT_APPLIED, error.sentence, error.traceback, error.coordinates, kind)
         return Committed(version, manifest.rows, version.description(), manifest.notices, failure)
 
     def touch(self) -> None:
@@ -146,10 +149,11 @@ class Trainer:
         training.committing = True
         failure = failed(fitted.apply_error) if fitted.apply_error is not None else None
         if failure is not None:  # whoever ends this job must know it
-            job.failing(failure.sentence, traceback=failure.traceback, coordinates=failure.coordinates)
+            job.failing(**recorded(failure, self.texts))
+        kept = msgspec.structs.replace(fitted, notices=kept_notices(fitted.notices, self.texts))
         asked = Asked.of(request)
         facts = facts_of(
-            fitted,
+            kept,
             parameters=request.parameters,
             targets=request.targets,
             job=job.id,
@@ -180,7 +184,7 @@ class Trainer:
         await self._tidy(version.name)
         if (failure := committed.failure) is not None:
             sentence = f"{failure}. The model was fitted and saved nevertheless. {decision.text}"
-            raise AlgorithmFailed(failure.opening, sentence, failure.traceback, failure.coordinates)
+            raise AlgorithmFailed(failure.opening, sentence, failure.traceback, failure.coordinates, failure.kind)
         changed = change(training.before, version, current=decision.current)
         warnings = (*committed.notices, *filter(None, [changed]))
         measured = figures.sentence(version.manifest())
@@ -189,7 +193,7 @@ class Trainer:
             rows=committed.rows,
             version=version.number,
             promoted=decision.current,
-            message=trained.text,
+            message=trained.recorded(self.texts),
             comparison=decision.comparison,
         )
         return trained
@@ -219,9 +223,7 @@ class Trainer:
             yield
         except DltkError as error:
             job.fail(
-                error.sentence,
-                traceback=getattr(error, "traceback", ""),
-                coordinates=getattr(error, "coordinates", ""),
+                **recorded(error, self.texts),
                 rows=facts.rows,
                 version=facts.version,
                 promoted=facts.promoted or False,
@@ -242,7 +244,7 @@ class Trainer:
                 job.fail(stopped.sentence)
             raise stopped from None
         except Exception as error:
-            job.fail(f"Fault in the runtime: {error!r}", traceback=traceback.format_exc())
+            job.fail(**recorded_fault(error, self.texts))
             raise
 
     @contextlib.contextmanager

@@ -23,7 +23,6 @@ import pandas as pd
 from dltk_runtime.tables import table
 from dltk_runtime.worker import describe
 from dltk_runtime.worker.baselines import features_of
-from dltk_runtime.worker.failure import worded
 from dltk_runtime.worker.features import feature_names
 from dltk_runtime.worker.holdout import held_out, scores
 from dltk_runtime.worker.messages import Fitted
@@ -135,7 +134,7 @@ class ModelFit:
                 for rows in (~self._held_out, self._held_out)
             )
         except Exception as error:  # noqa: BLE001 - figures that cannot be computed must not cost the model
-            self.note(f"the held-out rows were not measured: {worded(error)}")
+            self.note(f"the held-out rows were not measured: {type(error).__name__}")
             return
         metrics = self.fitted.metrics or own
         self.fitted = msgspec.structs.replace(self.fitted, metrics=metrics, holdout_metrics=unseen)

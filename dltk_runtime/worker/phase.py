@@ -74,4 +74,5 @@ class Phases:
             sentence=sentence(error),
             coordinates=str(place) if place else self._place(phase),
             traceback=cut(format_traceback(error)),
+            kind=type(error).__name__,
         )

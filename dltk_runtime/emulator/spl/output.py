@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dltk_runtime.emulator.spl.values import Value, from_cell, number, text, tidy
+from dltk_runtime.emulator.spl.values import Multi, Value, from_cell, number, text, tidy
 from dltk_runtime.store import figures
 
 if TYPE_CHECKING:
@@ -96,8 +96,10 @@ def _counts(frame: pd.DataFrame, visible: pd.DataFrame) -> str:
     return "; ".join(parts)
 
 
-def _plain(cell: object) -> str | int | float | None:
+def _plain(cell: object) -> object:
     value = from_cell(cell)
+    if isinstance(value, Multi):
+        return [_plain(each) for each in value.values]
     return str(value) if isinstance(value, float) and value in {float("inf"), float("-inf")} else value
 
 
