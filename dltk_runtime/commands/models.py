@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,10 +109,8 @@ def list_models(models: Models) -> None:
     if not views:
         echo("No model yet: no fit has been committed there. See 'dltk models list --help' for --url and --home.")
         return
-    table = _table("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes", "damage")
-    for view in views:
-        add_row(table, *shown.model_cells(view))
-    show_table(table)
+    columns = ("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes", "damage")
+    show_table(_filled(columns, map(shown.model_cells, views)))
 
 
 @command.command()
@@ -126,13 +124,13 @@ def show(models: Models, algorithm: str, model: str, number: int | None, verify:
     name = _name(algorithm, model)
     view = models.get(name)
     if view.versions:  # first, so that it shows also when none can be used
-        show_table(_filled(_table("version", "fitted (UTC)", "rows", "bytes", "metrics", "job"), shown.history(view)))
+        show_table(_filled(("version", "fitted (UTC)", "rows", "bytes", "metrics", "job"), shown.history(view)))
     if number is None and view.current is None:
         raise StoreDamaged(view.damage)
     chosen = view.current if number is None else number
     if chosen:
         facts = shown.facts(models.version(name, chosen))
-        show_table(_filled(_table(f"{name} version {chosen}", ""), facts))
+        show_table(_filled((f"{name} version {chosen}", ""), facts))
     else:
         echo(f"{name} version 0: files of an old volume, without a manifest. Apply calls load({name.legacy!r}).")
     if verify:
@@ -176,7 +174,7 @@ def compare(models: Models, algorithm: str, model: str, old: int, new: int, data
     name = _name(algorithm, model)
     problem = _measure(_store_of(models, "--data"), name, (old, new), data) if data is not None else ""
     first, second = (models.version(name, number) for number in (old, new))
-    show_table(_filled(_table("", f"version {old}", f"version {new}"), side_by_side.rows(first, second)))
+    show_table(_filled(("", f"version {old}", f"version {new}"), side_by_side.rows(first, second)))
     echo(f"Not measured on {data}: {problem}." if problem else side_by_side.advice(first, second))
     if problem:
         sys.exit(Exit.FAILED)
@@ -243,7 +241,7 @@ def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
     names = [_name(algorithm, model)] if algorithm and model else store.models()
     for name in names:
         if removed := store.prune(name):
-            echo(f"{name}: removed {_numbers(removed)}.")
+            echo(f"{name}: removed version{'s' if len(removed) > 1 else ''} {', '.join(map(str, removed))}.")
     for path in store.sweep():
         echo(f"{path}: removed, left by an interrupted fit.")
 
@@ -292,15 +290,8 @@ def _say_current(name: ModelName, view: ModelView) -> None:
         echo(view.notice)
 
 
-def _numbers(removed: list[int]) -> str:
-    return f"version{'s' if len(removed) > 1 else ''} {', '.join(map(str, removed))}"
-
-
-def _table(*columns: str) -> Table:
-    return make_table(*columns, unbroken=UNCUT)
-
-
-def _filled(table: Table, rows: Iterable[tuple[str, ...]]) -> Table:
+def _filled(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = make_table(*columns, unbroken=UNCUT)
     for row in rows:
         add_row(table, *row)
     return table
