@@ -112,6 +112,14 @@ def as_seconds(value: str) -> float:
     return number
 
 
+def as_share(value: str) -> float:
+    """Return a share, from 0 to below 1."""
+    number = float(value)
+    if not 0 <= number < 1:
+        raise ValueError
+    return number
+
+
 def as_duration(value: str) -> float:
     """Return seconds, of which there may be none."""
     number = float(value)

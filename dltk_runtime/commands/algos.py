@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dltk_runtime.commands._terminal import add_row, console, echo
+from dltk_runtime.commands._terminal import add_row, echo, show_table
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.catalogue import Entry, entry, markdown
 from dltk_runtime.notebook.errors import NotebookError
@@ -96,4 +96,4 @@ def _print(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for cells in rows:
         broken = titles[-1] == "problems" and cells[-1] != "0"
         add_row(table, *cells, style="red" if broken else "")
-    console().print(table)
+    show_table(table)

@@ -172,7 +172,8 @@ class Dispatcher:
         request = Request.of(submission.rows, submission.meta)
         name = ModelName(job.record.algorithm, job.record.model)
         source = read_source(algorithm.find(name.algorithm, self.settings.paths))
-        return Training(job, request, name, fit_options(request.parameters), imports_of(source), _call(job))
+        options = fit_options(request.parameters, self.settings.holdout if request.targets else 0.0)
+        return Training(job, request, name, options, imports_of(source), _call(job))
 
     def _finishing(self, job: Job, submission: Submission | None) -> Training:
         """Return the fit of a job whose version is committed: its code is not needed any more."""

@@ -35,7 +35,7 @@ def test_a_committed_version_tells_everything_it_was_told(store: ModelStore, pat
         features=[Feature("petal", "float64")],
         rows=150,
         info={"loss": [1.5, 0.5]},
-        metrics={"accuracy": 0.9},
+        train={"accuracy": 0.9},
         libraries={"pandas": "3.0"},
         job="j1",
     )
@@ -64,13 +64,13 @@ def test_session_keys_and_tokens_stay_out_of_the_manifest(store: ModelStore) -> 
 
 def test_numbers_that_are_not_finite_and_half_characters_are_still_a_manifest(store: ModelStore) -> None:
     facts = Facts(
-        metrics={"loss": float("nan"), "best": float("inf")},
+        train={"loss": float("nan"), "best": float("inf")},
         features=[Feature("a\ud800", "int64")],
         parameters={"\udfff": "\ud800"},
         info={"big": 2**70, "nan": float("nan")},
     )
     manifest = commit(store, facts=facts).manifest()
-    assert manifest.metrics == {"loss": None, "best": None}
+    assert manifest.train == {"loss": None, "best": None}
     assert manifest.features == [Feature("a?", "int64")]
     assert manifest.info == {"big": 2**70, "nan": None}
 
@@ -161,7 +161,8 @@ def test_a_notice_is_added_to_the_manifest(store: ModelStore) -> None:
     assert version.manifest().notices == []
     store.note(version, "load failed")
     store.note(version, "and again")
-    assert version.manifest().notices == ["load failed", "and again"]
+    assert version.notices() == ["load failed", "and again"]
+    assert version.manifest().notices == []
     version.verify(hashes=True)
 
 
