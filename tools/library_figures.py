@@ -46,8 +46,6 @@ class Case:
 CASES: tuple[Case, ...] = (
     Case("binary_nn_classifier", "breast_cancer", "is_malignant", CANCER, "accuracy"),
     Case("binary_nn_classifier_designer", "logins", "is_takeover", LOGINS, "accuracy"),
-    Case("binary_nn_classifier_onnx", "breast_cancer", "is_malignant", CANCER, "accuracy"),
-    Case("dga_classifier", "dga", "is_dga", "domain", "accuracy"),
     Case("dnn_regressor", "diabetes", "target", f"{NUMBERS} weight_class", "r2"),
     Case("grid_search_svm", "iris", "species", IRIS, "accuracy"),
     Case("linear_regressor", "diabetes", "target", f"{NUMBERS} weight_class", "r2"),
