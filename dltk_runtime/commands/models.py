@@ -62,7 +62,7 @@ def with_store(function: Callable[..., None]) -> Callable[..., None]:
 def with_models(function: Callable[..., None]) -> Callable[..., None]:
     """Pass the models of a container or of a folder to a command, and add the options that name it.
 
-    A container is asked where ``--url`` or `DLTK_URL` names one and no ``--home`` is given.
+    A container is asked where ``--url`` names one, or `DLTK_URL` where the folder is not needed.
     """
 
     @click.option("--url", help="Address of a container, in place of a folder.  [DLTK_URL]")
@@ -71,15 +71,10 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
     @click.option("--home", type=click.Path(path_type=Path), help="Folder of models.  [DLTK_HOME]")
     @click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of notebooks.  [DLTK_NOTEBOOKS]")
     @wraps(function)
-    def connected(
-        url: str | None,
-        token: str | None,
-        cafile: str | None,
-        home: Path | None,
-        notebooks: Path | None,
-        **given: Any,
-    ) -> None:
-        if home is not None or not (url or os.environ.get("DLTK_URL")):
+    def connected(home: Path | None, notebooks: Path | None, *, url: str | None, **given: Any) -> None:
+        token, cafile = given.pop("token"), given.pop("cafile")
+        folder = home is not None or given.get("verify") or given.get("data")
+        if not url and (folder or not os.environ.get("DLTK_URL")):
             settings = Settings.from_env(home=home, notebooks=notebooks)
             function(LocalModels(ModelStore.open(settings.paths, settings.keep_versions)), **given)
             return

@@ -43,7 +43,7 @@ def test_models_are_listed_shown_and_chosen_over_the_address(service: Service) -
 
 
 def test_what_needs_the_folder_says_so(service: Service) -> None:
-    result = models("show", "algo", "m", "--verify")
+    result = models("show", "algo", "m", "--verify", "--url", service.url)
     assert result.exit_code == Exit.USAGE
     assert "--verify needs the folder of models" in result.output
 
