@@ -48,8 +48,9 @@ coverage: setup ## run all tests and measure what they reach, in processes too, 
 fuzz: setup ## the property tests, with new examples every time, and thirty times as many
 	$(BIN)/pytest -m hypothesis --hypothesis-profile fuzz --timeout 7200
 
-soak: setup ## the kill tests, 500 fits long, and 2,000 clients without a token
+soak: setup ## the kill tests, 500 fits long and over three replicas, and 2,000 clients without a token
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/pool/test_kills.py
+	DLTK_SOAK_KILLS=500 $(BIN)/pytest --timeout 20000 tests/jobs/test_replica_kills.py
 	DLTK_SOAK_STRANGERS=2000 $(BIN)/pytest --timeout 7200 tests/server/test_strangers.py -k every_kind
 
 bench: setup ## measure the service, beside a naive server, into bench/results/ (ARGS=--quick: only to see that it works)

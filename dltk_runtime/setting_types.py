@@ -112,6 +112,14 @@ def as_seconds(value: str) -> float:
     return number
 
 
+def as_share(value: str) -> float:
+    """Return a share, from 0 to below 1."""
+    number = float(value)
+    if not 0 <= number < 1:
+        raise ValueError
+    return number
+
+
 def as_duration(value: str) -> float:
     """Return seconds, of which there may be none."""
     number = float(value)
@@ -128,6 +136,12 @@ def as_bytes(value: str) -> int:
     if not 0 <= number < 2**60:
         raise ValueError
     return int(number * factor)
+
+
+def as_model(value: str) -> ModelName:
+    """Return the model in ``seasonal_ets/default``."""
+    (model,) = as_models(value)
+    return model
 
 
 def as_models(value: str) -> tuple[ModelName, ...]:

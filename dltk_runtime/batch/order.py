@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,8 +67,8 @@ class Prepared:
         return dict(self.order.parameters)
 
 
-def prepare(order: Order, paths: Paths) -> Prepared:
-    """Check an order before anything runs.
+def prepare(order: Order, paths: Paths, holdout: float = 0.0) -> Prepared:
+    """Check an order before anything runs; `holdout` is the share where it names none.
 
     Raises:
         ParametersInvalid: the notebook does not declare a parameter, or not with this type.
@@ -86,7 +88,7 @@ def prepare(order: Order, paths: Paths) -> Prepared:
         raise AlgorithmInvalid(source.name, problems)
     values, secrets = _parameters(order, source)
     data, meta = _data(order.data, paths)
-    options = _options(order, values, data)
+    options = _options(order, values, data, holdout if order.mode == FIT and _has_target(order, meta) else 0.0)
     return Prepared(order, ModelName(source.name, order.model), source, data, meta, values, secrets, options)
 
 
@@ -98,7 +100,16 @@ def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[st
     return {name: values[name] for name in order.parameters if name in values}, secrets
 
 
-def _options(order: Order, declared: Mapping[str, Value], data: Path) -> FitOptions:
+def _has_target(order: Order, staged_meta: Path | None) -> bool:
+    """Return whether a fit has a target: the order's own, or that of the staging search."""
+    if staged_meta is None:
+        return bool(order.target)
+    with suppress(OSError, ValueError):  # reading the data says so
+        return bool(json.loads(staged_meta.read_bytes()).get("target_variables"))
+    return False
+
+
+def _options(order: Order, declared: Mapping[str, Value], data: Path, holdout: float) -> FitOptions:
     """Read the runtime's own parameters: `promote` and, with mode ``fit``, `holdout`."""
     given = order.parameters
     own = {name: given[name] for name in parameters.RUNTIME_PARAMETERS if name in given and name not in declared}
@@ -108,8 +119,8 @@ def _options(order: Order, declared: Mapping[str, Value], data: Path) -> FitOpti
             f"A batch run takes no {', '.join(others)}: of the runtime's own parameters it takes promote and, with "
             "--fit, holdout."
         )
-    options = fit_options(own)
-    if options.holdout and data.suffix != ".csv":
+    options = fit_options(own, holdout)
+    if "holdout" in own and options.holdout and data.suffix != ".csv":
         # As CSV its values may differ in the last digit, and then other rows would be held out.
         raise BatchInvalid(f"holdout={own['holdout']} needs the rows as .csv, not {data.suffix}.")
     return options

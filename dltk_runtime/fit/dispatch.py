@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from dltk_runtime import logs
 from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Call, Request
-from dltk_runtime.errors import DltkError
+from dltk_runtime.errors import DltkError, NameInvalid
 from dltk_runtime.fit.options import fit_options
 from dltk_runtime.fit.recorded import recorded
 from dltk_runtime.fit.training import Training, leave
@@ -107,6 +107,15 @@ class Dispatcher:
         job = await asyncio.to_thread(self.jobs.adopt, record.id)
         if job is None:
             return
+        try:
+            await self._adopted(job)
+        except NameInvalid as error:
+            job.fail(error.sentence)
+        except Exception:
+            job.release()  # tried again at the next look
+            raise
+
+    async def _adopted(self, job: Job) -> None:
         if self.closing:
             job.release()
         elif job.record.state is State.QUEUED:
@@ -163,7 +172,8 @@ class Dispatcher:
         request = Request.of(submission.rows, submission.meta)
         name = ModelName(job.record.algorithm, job.record.model)
         source = read_source(algorithm.find(name.algorithm, self.settings.paths))
-        return Training(job, request, name, fit_options(request.parameters), imports_of(source), _call(job))
+        options = fit_options(request.parameters, self.settings.holdout if request.targets else 0.0)
+        return Training(job, request, name, options, imports_of(source), _call(job))
 
     def _finishing(self, job: Job, submission: Submission | None) -> Training:
         """Return the fit of a job whose version is committed: its code is not needed any more."""

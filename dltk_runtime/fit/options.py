@@ -66,8 +66,8 @@ class FitOptions:
     with_version: bool = False
 
 
-def fit_options(parameters: Mapping[str, str]) -> FitOptions:
-    """Return the options in a fit's parameters.
+def fit_options(parameters: Mapping[str, str], holdout: float = 0.0) -> FitOptions:
+    """Return the options in a fit's parameters; `holdout` is the share where they name none.
 
     Raises:
         OptionInvalid: naming the parameter, its value and what is expected.
@@ -79,7 +79,7 @@ def fit_options(parameters: Mapping[str, str]) -> FitOptions:
     return FitOptions(
         asynchronous=mode == "async",
         promotion=_promotion(given.get("promote", Rule.AUTO)),
-        holdout=_share(given["holdout"]) if "holdout" in given else 0.0,
+        holdout=_share(given["holdout"]) if "holdout" in given else holdout,
         with_version=wants_version(parameters),
     )
 

@@ -94,7 +94,7 @@ class Fitting:
             raise AlgorithmMissing(None)
         name = ModelName(request.algorithm, request.model)
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
-        options = fit_options(request.parameters)
+        options = fit_options(request.parameters, self._settings.holdout if request.targets else 0.0)
         source = read_source(algorithm.find(name.algorithm, self._settings.paths))
         if options.asynchronous:
             return await self._submit(request, name, source, call)
