@@ -24,7 +24,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.notebook.parameters import wants_version
-from dltk_runtime.notebook.source import Source, read_source, slow_imports, unpack
+from dltk_runtime.notebook.source import Source, slow_imports, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed
 from dltk_runtime.pool.pool import Pool
@@ -252,7 +252,7 @@ class Applying:
     def _imports(self, version: Version) -> tuple[str, ...]:
         """Return the heavy imports of the code that a worker will run."""
         try:
-            return imports_of(read_source(algorithm.find(version.name.algorithm, self._paths)))
+            return imports_of(algorithm.source_of(version.name.algorithm, self._paths))
         except DltkError:
             with contextlib.suppress(DltkError, OSError):
                 return imports_of(*unpack(version.code()))

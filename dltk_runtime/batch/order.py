@@ -81,7 +81,7 @@ def prepare(order: Order, paths: Paths) -> Prepared:
         raise BatchInvalid("--resume needs --notebook: the executed notebook of the run that failed.")
     if order.out is not None and order.out.suffix not in SUFFIXES:
         raise BatchInvalid(f"{order.out}: results are written as {' or '.join(SUFFIXES)}.")
-    source = read_source(path)
+    source = read_source(path, paths.notebooks)
     if problems := contract_of(source).problems:
         raise AlgorithmInvalid(source.name, problems)
     values, secrets = _parameters(order, source)

@@ -33,6 +33,7 @@ from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
 from dltk_runtime.jobs.store import Job, JobStore
 from dltk_runtime.lab import kernelspec
+from dltk_runtime.names import quoted
 from dltk_runtime.notebook.source import pack, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
@@ -92,7 +93,9 @@ class _Run:
         job = self._jobs.create(self._prepared.name, self._prepared.texts)
         with self._recorded(job):
             job.start()
-            executed = (self._order.executed or self._batch / f"{self._prepared.source.name}-{job.id}.ipynb").absolute()
+            executed = (
+                self._order.executed or self._batch / f"{quoted(self._prepared.source.name)}-{job.id}.ipynb"
+            ).absolute()
             attempt = 0
             while True:
                 try:

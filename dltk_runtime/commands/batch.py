@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import click
 
 from dltk_runtime.commands import Exit, Moment
 from dltk_runtime.errors import DltkError
+from dltk_runtime.names import quoted
 from dltk_runtime.settings import Settings
 from dltk_runtime.units import DAY_SECONDS
 
@@ -178,7 +180,7 @@ def _deliver(order: Order, settings: Settings, given: dict[str, Any]) -> None:
 
     connection = _connection(settings, given["app"])
     stream = Stream(
-        flow=given["flow"] or f"{Path(order.notebook).stem}_{order.model}",
+        flow=given["flow"] or _flow_name(order),
         search=given["query"],
         connection=connection,
         destination=_destination(connection, settings, given),
@@ -193,6 +195,12 @@ def _deliver(order: Order, settings: Settings, given: dict[str, Any]) -> None:
         click.echo(f"{_time(each.begin)} to {_time(each.end)}: {each.rows:,} rows, {each.sent:,} sent{doubled}")
     if each is None:
         click.echo("Nothing was indexed since the last run.")
+
+
+def _flow_name(order: Order) -> str:
+    """Return ALGORITHM_MODEL, written with letters, digits and underscores only."""
+    name = re.sub("[~-]", "_", f"{quoted(Path(order.notebook).stem)}_{order.model}")
+    return f"_{name}" if name[0].isdigit() else name
 
 
 @contextlib.contextmanager

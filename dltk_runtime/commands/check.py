@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands import Exit
+from dltk_runtime.notebook import places
 from dltk_runtime.notebook.algorithm import algorithms, find
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.notebook.review import Review, review
+from dltk_runtime.notebook.source import is_name
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 
@@ -45,6 +47,8 @@ def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None) 
     if not chosen:
         click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}: nothing to check.")
     found = [reviewed(notebook, paths) for notebook in chosen]
+    if not notebooks:
+        found += [Review(path, hints=(f"{path} is not used: {why}",)) for path, why in places.left_out(paths)]
     for each in found:
         click.echo(each.text)
     sys.exit(Exit.FAILED if any(each.problems for each in found) else Exit.OK)
@@ -53,8 +57,11 @@ def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None) 
 def reviewed(notebook: str, paths: Paths) -> Review:
     """Review a notebook, given by name or as a path with its suffix."""
     if notebook.endswith((".ipynb", ".py")):
-        return replace(review(Path(notebook)), name=notebook)
+        return replace(review(Path(notebook).absolute(), paths), name=notebook)
+    for path, why in places.left_out(paths):
+        if not is_name(notebook) and Path(path).stem == notebook:
+            return Review(path, problems=(f"{why} ({path})",))
     try:
-        return replace(review(find(notebook, paths)), name=notebook)
+        return replace(review(find(notebook, paths), paths), name=notebook)
     except NotebookError as error:
         return Review(notebook, problems=(error.sentence,))

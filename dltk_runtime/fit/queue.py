@@ -29,7 +29,7 @@ from dltk_runtime.jobs.record import State
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
-from dltk_runtime.notebook.source import Source, read_source
+from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 
@@ -86,7 +86,7 @@ class Fitting:
         name = ModelName(request.algorithm, request.model)
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
         options = fit_options(request.parameters)
-        source = read_source(algorithm.find(name.algorithm, self._settings.paths))
+        source = algorithm.source_of(name.algorithm, self._settings.paths)
         if options.asynchronous:
             return await self._submit(request, name, options, source, call)
         job = self._jobs.create(name, request.parameters, call.id)
@@ -226,7 +226,7 @@ class Fitting:
         try:
             request = Request.of(submission.rows, submission.meta)
             name = ModelName(job.record.algorithm, job.record.model)
-            source = read_source(algorithm.find(name.algorithm, self._settings.paths))
+            source = algorithm.source_of(name.algorithm, self._settings.paths)
             options = fit_options(request.parameters)
         except DltkError as error:
             job.fail(error.sentence)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from dltk_runtime.errors import DltkError
 from dltk_runtime.lab import kernelspec, templates
 from dltk_runtime.notebook.review import Review, review
 from dltk_runtime.paths import Paths
+from dltk_runtime.settings import worker_paths
 
 MODULE = __name__
 LABEXTENSIONS = Path(__file__).with_name("labextension")
@@ -39,8 +41,10 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 def _load_jupyter_server_extension(server: Any) -> None:
     """Register the hook and the handlers; Jupyter's server calls this at start."""
 
+    paths = _paths_of(server.contents_manager)
+
     def saved(model: dict[str, Any], os_path: str, **_: Any) -> None:
-        if model["type"] == "notebook" and _is_algorithm(found := review(Path(os_path))):
+        if model["type"] == "notebook" and _is_algorithm(found := review(Path(os_path), paths)):
             server.log.info("saved: %s", found.text)
 
     server.contents_manager.register_post_save_hook(saved)
@@ -58,7 +62,7 @@ class ReviewHandler(APIHandler):
         contents: Any = self.contents_manager
         # The private method refuses paths outside the root.
         path = contents._get_os_path(self.get_query_argument("path"))  # noqa: SLF001
-        found = await asyncio.to_thread(review, Path(path))
+        found = await asyncio.to_thread(review, Path(path), _paths_of(contents))
         self.finish(
             {
                 "algorithm": _is_algorithm(found),
@@ -93,6 +97,11 @@ class NewHandler(APIHandler):
             self.finish({"message": error.sentence})
             return
         self.finish({"path": path.name})
+
+
+def _paths_of(contents: Any) -> Paths:
+    """Return the folders of Jupyter's server, whose root is the notebooks' folder."""
+    return replace(worker_paths(), notebooks=Path(contents.root_dir).absolute())
 
 
 def _is_algorithm(found: Review) -> bool:

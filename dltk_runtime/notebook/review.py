@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dltk_runtime.errors import nearest
+from dltk_runtime.notebook import places
 from dltk_runtime.notebook.algorithm import contract_of
 from dltk_runtime.notebook.catalogue import parameters_of
 from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, not_exported
@@ -21,7 +22,8 @@ from dltk_runtime.notebook.coordinates import at
 from dltk_runtime.notebook.declaration import undeclared
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.notebook.parameters import RUNTIME_PARAMETERS
-from dltk_runtime.notebook.source import Source, read_source
+from dltk_runtime.notebook.source import Source, is_name, read_source
+from dltk_runtime.paths import Paths
 
 # Names that Python and the import system bind in every module.
 _MODULE_NAMES = {*dir(builtins), "__file__", "__name__", "__doc__", "__spec__", "__builtins__", "__annotations__"}
@@ -55,14 +57,29 @@ class Review:
         return _QUOTED_LINE.sub(": ", first, count=1) + (f" (and {len(more)} more)" if more else "")
 
 
-def review(path: Path) -> Review:
-    """Review a notebook or Python file; a file that cannot be read is reported as a problem."""
+def review(path: Path, paths: Paths | None = None) -> Review:
+    """Review a notebook or Python file; a file that cannot be read is reported as a problem.
+
+    With the folders of `paths`, also say whether another notebook has its name.
+    """
     try:
-        source = read_source(path)
+        source = read_source(path, paths.notebooks if paths else None)
     except NotebookError as error:
         return Review(path.name, problems=(error.sentence,), readable=False)
     contract = contract_of(source)
-    return Review(source.path, tuple(contract.functions), contract.problems, tuple(hints(source)))
+    placed = place_hints(path, source.name, paths) if paths and path.suffix == ".ipynb" else ()
+    return Review(source.path, tuple(contract.functions), contract.problems, (*placed, *hints(source)))
+
+
+def place_hints(path: Path, name: str, paths: Paths) -> Iterator[str]:
+    """Say that a notebook is not used because of its place, or that it hides others."""
+    shown = places.shown(path, paths.notebooks)
+    for each in places.left_out(paths):
+        if each.path == shown and is_name(name):
+            yield f"{shown} is not used: {each.why}"
+            return
+    if (found := places.notebooks(paths).get(name)) and found[0] == path and (why := places.clash(name, paths)):
+        yield why
 
 
 def hints(source: Source) -> Iterator[str]:

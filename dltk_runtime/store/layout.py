@@ -54,13 +54,14 @@ def load_name(version_id: VersionId) -> str:
     """Return the argument of `save` and `load`, relative to the models' folder."""
     if version_id.number == 0:
         return version_id.name.legacy
-    return f"versions/{version_id.algorithm}/{version_id.model}/{version_id.number}/{version_id.name.legacy}"
+    name = version_id.name
+    return f"versions/{name.folder}/{name.model}/{version_id.number}/{name.file}"
 
 
 @functools.lru_cache(maxsize=1024)
 def model_folder(versions: Path, name: ModelName) -> Path:
     """Return the folder of a model's versions."""
-    return versions / name.algorithm / name.model
+    return versions / name.folder / name.model
 
 
 @functools.lru_cache(maxsize=1024)
@@ -96,7 +97,7 @@ def names(versions: Path, model: str | None = None) -> Iterator[ModelName]:
         for folder in _folders(f"{versions}/{algorithm}") if model is None else [model]:
             with suppress(NameInvalid):  # lost+found and other folders that are not ours
                 if model is None or os.path.isdir(f"{versions}/{algorithm}/{folder}"):  # noqa: PTH112 - as below
-                    yield ModelName(algorithm, folder)
+                    yield ModelName.of_folder(algorithm, folder)
 
 
 def committed(folder: Path) -> list[int]:

@@ -50,9 +50,9 @@ class LoadedCode:
     @property
     def states(self) -> list[FileState]:
         """The states of the files that the code came from."""
-        return list(self._finder.states) if self._finder else []
+        return self._finder.states if self._finder else []
 
     def depend_on(self, states: Iterable[FileState]) -> None:
         """Let a change of these files count as a change of the code."""
         if self._finder is not None:
-            self._finder.states[:0] = states
+            self._finder.depend_on(states)

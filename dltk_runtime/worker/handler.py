@@ -11,7 +11,7 @@ import msgspec
 import pandas as pd
 
 from dltk_runtime.errors import NotStaged
-from dltk_runtime.notebook import parameters
+from dltk_runtime.notebook import parameters, places
 from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
@@ -55,6 +55,7 @@ class Handler:
     """
 
     def __init__(self, paths: Paths, send: Callable[[Entered | Code | Saved], None], reader: Reader) -> None:
+        self._paths = paths
         self._send = send
         self._reader = reader
         self._code = LoadedCode(paths, send)
@@ -88,7 +89,9 @@ class Handler:
         except PhaseFailed as failure:
             apply_error = failure.report
         fit.describe(algorithm.summary)
-        return msgspec.structs.replace(fit.fitted, code=self._code.packed(), apply_error=apply_error), results
+        notices = (*fit.fitted.notices, *filter(None, [places.clash(algorithm.name, self._paths)]))
+        fitted = msgspec.structs.replace(fit.fitted, code=self._code.packed(), apply_error=apply_error, notices=notices)
+        return fitted, results
 
     def load(self, request: Load) -> Loaded:
         """Load the model with the notebook's code, or with the version's if that fails."""
