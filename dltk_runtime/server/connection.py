@@ -20,7 +20,6 @@ from enum import Enum
 from typing import Any, cast
 
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from dltk_runtime.server.admission import (
@@ -32,12 +31,13 @@ from dltk_runtime.server.admission import (
     Admission,
     client_address,
 )
+from dltk_runtime.server.transport import Flow, Gathering
 
-MAX_GATHERED_BYTES = 64 * 1024  # a larger piece of an answer is sent at once
 MAX_HEAD_BYTES = 64 * 1024  # of a request line with its headers, or of the trailers after a chunked body
 MAX_HEADERS = 256
 MAX_KEPT_BYTES = 16 * 1024  # behind a request that waits, on a connection without an accepted token
 PIECE_BYTES = 128  # of heads that are parsed at once, and so all that can wait behind one request
+MAX_LATE_BYTES = 16 * 1024  # of a body that are still read, and dropped, after its answer
 MAX_UNREAD_BYTES = 4 * 1024  # of answers to a client without an accepted token, before the next one waits
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -118,8 +118,8 @@ class Connection(HttpToolsProtocol):
     # ------------------------------------------------------------ from the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast(asyncio.Transport, _Gathering(transport)))
-        self.flow = _Flow(self.transport, self._is_held)
+        super().connection_made(cast(asyncio.Transport, Gathering(transport)))
+        self.flow = Flow(self.transport, self._is_held)
         transport.set_write_buffer_limits(high=MAX_UNREAD_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -179,7 +179,11 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._head = 0
-        self._wait_for(Stage.ANSWER)
+        if self.cycle.response_complete:  # the answer came before the end of the body
+            self._wait_for(Stage.NOTHING)
+            self._close_when_unused()
+        else:
+            self._wait_for(Stage.ANSWER)
         super().on_message_complete()
 
     # ------------------------------------------------------------ from the application
@@ -193,9 +197,9 @@ class Connection(HttpToolsProtocol):
         if self.pipeline or not self.cycle.response_complete:
             return
         if self._stage is Stage.BODY:
-            self.transport.close()  # the rest of this request would be read for nothing
-            return
-        self._wait_for(Stage.HEAD if self._in_head else Stage.NOTHING)
+            self._await_late_body()
+        else:
+            self._wait_for(Stage.HEAD if self._in_head else Stage.NOTHING)
 
     # ------------------------------------------------------------ inside
 
@@ -219,6 +223,18 @@ class Connection(HttpToolsProtocol):
                     f"The head of a request may have {MAX_HEAD_BYTES:,} bytes and {MAX_HEADERS} headers, "
                     "and this one has more."
                 )
+
+    def _await_late_body(self) -> None:
+        """Read the short rest of an answered request, so that the next one finds the connection open."""
+        if 0 < self._missing <= MAX_LATE_BYTES:
+            self._wait_for(Stage.BODY)
+            self._window = 0
+        else:
+            self.transport.close()
+
+    def _close_when_unused(self) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Answer a request; without an accepted token, further ones wait for their turn."""
@@ -245,53 +261,6 @@ class Connection(HttpToolsProtocol):
 
     def _wait_for(self, stage: Stage) -> None:
         self._stage, self._since = stage, self.loop.time()
-
-
-class _Flow(FlowControl):
-    """Reads nothing while a request waits behind another one."""
-
-    def __init__(self, transport: asyncio.Transport, is_held: Callable[[], bool]) -> None:
-        super().__init__(transport)
-        self._is_held = is_held
-
-    def resume_reading(self) -> None:
-        if not self._is_held():
-            super().resume_reading()
-
-
-class _Gathering:
-    """A transport that sends the head of an answer together with its body.
-
-    uvicorn writes them separately, and each write would wake the client. What is not followed by
-    the end of an answer is sent at the event loop's next turn.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._loop = asyncio.get_running_loop()
-        self._held: list[bytes] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Send `data`, soon."""
-        if not self._held:
-            self._loop.call_soon(self.flush)
-        self._held.append(data)
-        if len(data) > MAX_GATHERED_BYTES:
-            self.flush()  # the transport reports when the client does not keep up
-
-    def close(self) -> None:
-        """Send what is held, and close."""
-        self.flush()
-        self._transport.close()
-
-    def flush(self) -> None:
-        """Send what is held."""
-        held, self._held = self._held, []
-        if held:
-            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
 
 
 def _content_length(headers: Headers) -> int:

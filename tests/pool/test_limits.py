@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,10 @@ def hung_up(service: Service) -> int:
     return sum(event.get("outcome") == "the client hung up" for event in service.events())
 
 
+def jobs_of(service: Service, model: str) -> list[dict[str, Any]]:
+    return [job for job in service.jobs() if job["model"] == model]
+
+
 def test_a_request_whose_client_hangs_up_while_it_waits_is_dropped(narrow: Service, gate: Gate) -> None:
     fit_gated(narrow, gate, "waits")
     before = hung_up(narrow)
@@ -110,12 +115,14 @@ def test_a_fit_whose_client_hangs_up_while_it_waits_is_dropped(narrow: Service, 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         first = pool.submit(narrow.fit, "gated_fit", DATA, "first")
         held = gate.wait_for_one()
-        send_and_keep(narrow, "/fit", encoded(DATA, "healthy", "dropped")).close()
+        client = send_and_keep(narrow, "/fit", encoded(DATA, "healthy", "dropped"))
+        until(lambda: jobs_of(narrow, "dropped"))  # a client that leaves earlier leaves no record
+        client.close()
         until(lambda: hung_up(narrow) > before)
         os.close(held)
         assert first.result()["status"] == "success"
     assert not (narrow.home / "app/model/data/versions/healthy/dropped").exists()
-    (job,) = [job for job in narrow.jobs() if job["model"] == "dropped"]
+    (job,) = jobs_of(narrow, "dropped")
     assert job["state"] == "cancelled"
 
 

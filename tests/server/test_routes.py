@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -115,6 +117,28 @@ def test_many_requests_on_one_connection(service: Service) -> None:
             assert answer.read()
             assert answer.status == (404 if path == "/nothing" else 200)
             assert client.sock is not None, "the server closed the connection"
+
+
+def answer_before_the_body(service: Service, sock: socket.socket | ssl.SSLSocket, size: int) -> None:
+    """Send the head of a request whose answer needs no body, and read that answer."""
+    sock.sendall(head(service, "/summary", {"Content-Length": str(size)}, method="GET"))
+    answer = http.client.HTTPResponse(sock)
+    answer.begin()
+    assert answer.status == 200
+    assert answer.read()
+
+
+def test_a_body_that_comes_after_its_answer_leaves_the_connection_open(service: Service) -> None:
+    with connection(service) as sock:
+        for _ in range(3):
+            answer_before_the_body(service, sock, 200)
+            sock.sendall(b"x" * 200)
+
+
+def test_a_large_body_that_comes_after_its_answer_ends_the_connection(service: Service) -> None:
+    with connection(service) as sock:
+        answer_before_the_body(service, sock, 1_000_000)
+        assert sock.recv(1) == b""
 
 
 def test_an_upload_in_chunks_of_unknown_length(service: Service) -> None:
