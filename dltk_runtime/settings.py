@@ -273,6 +273,14 @@ class Settings:
         as_flag,
         "refuse an apply that lacks a feature, instead of warning",
     )
+    refuse_unknown: bool = setting(
+        "DLTK_REFUSE_UNKNOWN",
+        False,
+        "true or false",
+        as_flag,
+        "refuse a fit with a `mode` that is unknown, or a parameter that its notebook does not declare, instead of "
+        "warning",
+    )
     keep_versions: int = setting(
         "DLTK_KEEP_VERSIONS",
         5,

@@ -24,6 +24,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.notebook.parameters import wants_version
+from dltk_runtime.notebook.reads import takes
 from dltk_runtime.notebook.source import Source, slow_imports, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed
@@ -115,7 +116,7 @@ class Applying:
         # All that needs no worker comes first: other requests wait while one is leased.
         message = messages.Apply(
             meta=request.meta_json,
-            version_column=version.number if wants_version(request.parameters) else 0,
+            version_column=version.number if self._wants_version(name, request) else 0,
             refuse_missing=self._refuse_missing,
         )
         other = mismatch.of_features(request, version) or await self._later.warning(version)
@@ -232,6 +233,19 @@ class Applying:
         if found is None:
             raise AlgorithmMissing(request.model)
         return found
+
+    def _wants_version(self, name: ModelName, request: Request) -> bool:
+        """Tell whether `with_version` asks for the column, and is not the notebook's own parameter.
+
+        Raises:
+            OptionInvalid: it is not a boolean.
+        """
+        given = request.parameters
+        if "with_version" in given:
+            with contextlib.suppress(DltkError):  # without a notebook it is the runtime's
+                if takes("with_version", algorithm.find(name.algorithm, self._paths)):
+                    return False
+        return wants_version(given)
 
     def _never_fitted(self, name: ModelName, error: messages.ErrorReport) -> str:
         """Explain why a model without a committed version cannot be applied, and what to do."""

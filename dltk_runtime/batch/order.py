@@ -94,7 +94,7 @@ def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[st
     known = declared(source.parameters.source) if source.parameters else ()
     secrets = {name: resolve(name, text) for name, text in order.parameters.items() if is_secret(text)}
     values, wrong = parameters.values({**order.parameters, **secrets}, known)
-    parameters.refuse(source.name, [Scrubber(secrets).text(each) for each in wrong], known)
+    parameters.refuse(source.name, [Scrubber(secrets).text(each) for each in wrong.all], known)
     return {name: values[name] for name in order.parameters if name in values}, secrets
 
 

@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dltk_runtime import logs
 from dltk_runtime.apply.apply import imports_of
@@ -29,6 +29,7 @@ from dltk_runtime.jobs.record import State
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
+from dltk_runtime.notebook.reads import taken
 from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
@@ -85,8 +86,9 @@ class Fitting:
             raise AlgorithmMissing(None)
         name = ModelName(request.algorithm, request.model)
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
-        options = fit_options(request.parameters)
         source = algorithm.source_of(name.algorithm, self._settings.paths)
+        own, strict = taken(source, request.parameters), self._settings.refuse_unknown
+        options = fit_options(request.parameters, own, refuse_unknown=strict)
         if options.asynchronous:
             return await self._submit(request, name, options, source, call)
         job = self._jobs.create(name, request.parameters, call.id)
@@ -227,7 +229,7 @@ class Fitting:
             request = Request.of(submission.rows, submission.meta)
             name = ModelName(job.record.algorithm, job.record.model)
             source = algorithm.source_of(name.algorithm, self._settings.paths)
-            options = fit_options(request.parameters)
+            options = replace(fit_options(request.parameters, taken(source, request.parameters)), asynchronous=True)
         except DltkError as error:
             job.fail(error.sentence)
             return

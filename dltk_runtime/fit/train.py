@@ -77,6 +77,7 @@ class Trainer:
 
     Attributes:
         timeout: seconds that a fit may take.
+        refuse_unknown: whether a parameter that the notebook does not declare is an error.
         on_decision: called with each committed version, the decision about it, and its job's id.
     """
 
@@ -86,6 +87,7 @@ class Trainer:
     last: LastUsed
     timeout: float
     on_decision: Callable[[Version, Decision, str], None]
+    refuse_unknown: bool = False
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training, turn: AbstractAsyncContextManager[None]) -> Trained:
@@ -137,6 +139,7 @@ class Trainer:
             device=worker.device,
             holdout=training.options.holdout,
             version_column=reservation.number if training.options.with_version else 0,
+            refuse_unknown=self.refuse_unknown,
         )
         deadline = time.monotonic() + self.timeout
         try:
@@ -173,7 +176,8 @@ class Trainer:
         await self._tidy(version.name)
         if fitted.apply_error is not None:
             raise failed(fitted.apply_error, f"The model was fitted and saved nevertheless. {decision.text}")
-        trained = Trained(version.id, decision, fitted.rows, results, fitted.notices)
+        warnings = (*training.options.warnings, *fitted.notices)
+        trained = Trained(version.id, decision, fitted.rows, results, warnings)
         training.job.succeed(
             rows=fitted.rows,
             version=version.number,

@@ -21,7 +21,8 @@ from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, not_exported
 from dltk_runtime.notebook.coordinates import at
 from dltk_runtime.notebook.declaration import undeclared
 from dltk_runtime.notebook.errors import NotebookError
-from dltk_runtime.notebook.parameters import RUNTIME_PARAMETERS
+from dltk_runtime.notebook.parameters import RUNTIME_MODES, RUNTIME_PARAMETERS
+from dltk_runtime.notebook.reads import reads
 from dltk_runtime.notebook.source import Source, is_name, read_source
 from dltk_runtime.paths import Paths
 
@@ -156,7 +157,7 @@ def _parameters_read(source: Source) -> Iterator[str]:
     """Find parameters that exported cells read and the notebook does not declare."""
     known = {parameter.name for parameter in parameters_of(source) or ()}
     for cell in source.cells:
-        for key, name, line in _reads(cell.source):
+        for key, name, line in reads(cell.source):
             if name not in known and (key == "parameters" or (source.parameters and name not in RUNTIME_PARAMETERS)):
                 declares = f"the parameters cell does not declare {name!r}.{nearest(name, known)}"
                 yield f"{at(source, cell, line)}: {declares if source.parameters else _no_cell(name)}"
@@ -164,47 +165,6 @@ def _parameters_read(source: Source) -> Iterator[str]:
 
 def _no_cell(name: str) -> str:
     return f"{name!r} is not declared: the notebook has no cell tagged parameters"
-
-
-def _reads(text: str) -> Iterator[tuple[str, str, int]]:
-    """Find reads of ``…["parameters"]["name"]`` or ``.get("name")``, also through a variable.
-
-    Yields:
-        ``parameters`` or ``params``, the name, and the line.
-    """
-    try:
-        nodes = list(ast.walk(ast.parse(text)))
-    except COMPILE_ERRORS:
-        return
-    aliases = {
-        target.id: key
-        for node in nodes
-        if isinstance(node, ast.Assign) and (key := _key_of(node.value, {}))
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    for node in nodes:
-        match node:
-            case ast.Subscript(value=holder, slice=ast.Constant(value=str(name)), ctx=ast.Load()):
-                pass
-            case ast.Call(func=ast.Attribute(value=holder, attr="get"), args=[ast.Constant(value=str(name)), *_]):
-                pass
-            case _:
-                continue
-        if key := _key_of(holder, aliases):
-            yield key, name, node.lineno
-
-
-def _key_of(node: ast.expr, aliases: dict[str, str]) -> str:
-    """Return ``parameters`` or ``params`` if `node` is that entry of `param`, else ""."""
-    match node:
-        case ast.Name(id=name):
-            return aliases.get(name, "")
-        case ast.Subscript(slice=ast.Constant(value="parameters" | "params" as key)):
-            return str(key)
-        case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value="params" as key), *_]):
-            return str(key)
-    return ""
 
 
 def _declaration(source: Source) -> Iterator[str]:
@@ -219,4 +179,15 @@ def _declaration(source: Source) -> Iterator[str]:
         yield f"{at(source, source.parameters, line)}: {why}"
     for parameter in parameters_of(source) or ():
         if parameter.name in RUNTIME_PARAMETERS:
-            yield f"{at(source, source.parameters, parameter.line)}: {parameter.name}= is reserved for the runtime"
+            yield f"{at(source, source.parameters, parameter.line)}: {_reserved(parameter.name)}"
+
+
+def _reserved(name: str) -> str:
+    """Return what it means that a notebook declares one of the runtime's parameters."""
+    if name == "algo":
+        return "algo= is reserved for the runtime"
+    if name == "mode":
+        return (
+            f"mode= is the notebook's; only {' and '.join(f'mode={each}' for each in RUNTIME_MODES)} are the runtime's"
+        )
+    return f"{name}= is the notebook's, and no longer the runtime's"

@@ -189,6 +189,7 @@ def build(settings: Settings) -> Service:
         last=last,
         timeout=settings.fit_timeout,
         on_decision=reporter.decided,
+        refuse_unknown=settings.refuse_unknown,
     )
     return Service(
         settings=settings,

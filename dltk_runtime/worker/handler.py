@@ -76,9 +76,9 @@ class Handler:
         fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
         algorithm = self._load_code(request.algorithm, kept=None)
         with self._phases.failing("parameters"):
-            parameters.refuse(
-                algorithm.name, parameters.add_parameters(meta, algorithm.parameters), algorithm.parameters
-            )
+            problems = parameters.add_parameters(meta, algorithm.parameters)
+            refused = problems.all if request.refuse_unknown else problems.invalid
+            parameters.refuse(algorithm.name, refused, algorithm.parameters)
         model = fit.init(algorithm.init, algorithm.summary)
         fit.fit(algorithm.fit, model)
         fit.save(algorithm.save, model, Target(request.load_name, request.folder, request.kept_model))
@@ -89,7 +89,8 @@ class Handler:
         except PhaseFailed as failure:
             apply_error = failure.report
         fit.describe(algorithm.summary)
-        notices = (*fit.fitted.notices, *filter(None, [places.clash(algorithm.name, self._paths)]))
+        ignored = [each.rstrip(".") for each in problems.unknown]
+        notices = (*fit.fitted.notices, *ignored, *filter(None, [places.clash(algorithm.name, self._paths)]))
         fitted = msgspec.structs.replace(fit.fitted, code=self._code.packed(), apply_error=apply_error, notices=notices)
         return fitted, results
 
@@ -187,7 +188,7 @@ class Handler:
         meta: Meta = json.loads(text)
         if self._targets:
             meta.setdefault("target_variables", list(self._targets))
-        return meta, parameters.add_parameters(meta, self._loaded().parameters)
+        return meta, parameters.add_parameters(meta, self._loaded().parameters).all
 
     def _decode(self, sent: Payload) -> pd.DataFrame:
         with self._phases.entered("decode"):

@@ -58,6 +58,7 @@ class Fit(Message, frozen=True):
     device: str = ""  # the only GPU to be visible, as CUDA names it; "" for no restriction
     holdout: float = 0.0  # share of the rows that `fit` must not see
     version_column: int = 0  # the value of a last column `model_version`; 0 for no such column
+    refuse_unknown: bool = False  # whether a parameter that the notebook does not declare is an error
 
 
 class Load(Message, frozen=True):
