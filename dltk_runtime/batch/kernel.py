@@ -23,6 +23,7 @@ import pandas as pd
 from dltk_runtime.batch import task as files
 from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.notebook import parameters
+from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.notebook.source import pack
 from dltk_runtime.tables import table
@@ -153,12 +154,16 @@ class Run:
     def _load(self, function: Function | None, name: str) -> Any:
         if self.fit is not None and self.fit.saved:
             kept = function is None or self.fit.fitted.kept_by_runtime
-            return self.fit.model if kept or function is None else self._calls("load", function, self.task.save_name)
+            return (
+                self.fit.model
+                if kept or function is None
+                else self._calls("load", function, file_name(self.task.save_name))
+            )
         if self.task.kept_model:
             return read_pickle(self.task.kept_model)
         if function is None:
             raise RuntimeError("the notebook defines no load function, and no model was kept for it")
-        return self._calls("load", function, self.task.load_name or name)
+        return self._calls("load", function, file_name(self.task.load_name or name))
 
     # ------------------------------------------------------------ the end
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from ipykernel.kernelapp import IPKernelApp
 
+from dltk_runtime.notebook.file_names import keep_prefixes
 from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import SITE, Paths
 from dltk_runtime.pool.environment import worker_environment
@@ -29,8 +30,8 @@ class Rebase(ast.NodeTransformer):
         self.paths = paths
 
     def visit(self, node: ast.AST) -> ast.AST:
-        """Rebase the constants of a parsed input."""
-        return rebase_constants(node, self.paths)
+        """Rebase the constants of a parsed input, and keep prefixes of names, as in a worker."""
+        return keep_prefixes(rebase_constants(node, self.paths))
 
 
 def prepare_process(settings: Settings) -> None:

@@ -29,6 +29,7 @@ from dltk_runtime.files.state import FileState
 from dltk_runtime.notebook.cells import Cell
 from dltk_runtime.notebook.coordinates import at
 from dltk_runtime.notebook.errors import NotebookUnreadable
+from dltk_runtime.notebook.file_names import keep_prefixes
 from dltk_runtime.notebook.places import candidates, folders
 from dltk_runtime.notebook.source import Source, code_damaged, is_name, source_of, unpack
 from dltk_runtime.notebook.srv_paths import rebase_constants
@@ -51,7 +52,7 @@ def compile_cell(source: Source, cell: Cell, paths: Paths, flags: int = 0) -> Co
     """
     filename = cell.filename(source.path)
     try:
-        tree = rebase_constants(ast.parse(cell.source, filename), paths)
+        tree = keep_prefixes(rebase_constants(ast.parse(cell.source, filename), paths))
         code: CodeType = compile(tree, filename, "exec", flags, dont_inherit=True)
     except SyntaxError as error:
         # The compiler, unlike the parser, does not set the text.

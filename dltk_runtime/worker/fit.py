@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pandas as pd
 
+from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.worker import describe
 from dltk_runtime.worker.baselines import features_of
 from dltk_runtime.worker.features import feature_names
@@ -97,7 +98,7 @@ class ModelFit:
         Returns what `save` returns. If nothing was stored and the model cannot be pickled, `call`
         raises or reports a TypeError.
         """
-        returned = None if save is None else self._call("save", save, model, target.load_name)
+        returned = None if save is None else self._call("save", save, model, file_name(target.load_name))
         kept = not _is_stored(target)
         if kept:
             self._call("save", write_pickle, model, target.kept_model)

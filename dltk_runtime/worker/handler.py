@@ -13,6 +13,7 @@ import pandas as pd
 from dltk_runtime.errors import NotStaged
 from dltk_runtime.notebook import parameters, places
 from dltk_runtime.notebook.algorithm import Algorithm
+from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
 from dltk_runtime.tables import table
@@ -221,7 +222,7 @@ class Handler:
         elif algorithm.load is None:
             raise PhaseFailed(ErrorReport("load", f"the notebook '{request.algorithm}' defines no load function"))
         else:
-            self._model = self._phases.call("load", algorithm.load, request.load_name)
+            self._model = self._phases.call("load", algorithm.load, file_name(request.load_name))
 
     def _load_with_kept_code(self, request: Load, failure: PhaseFailed) -> None:
         """Load the model with the version's code.
