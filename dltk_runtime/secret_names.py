@@ -43,6 +43,11 @@ def meta_without_session_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _cleaned(value, 1) for key, value in meta.items() if not _SESSION_KEY.fullmatch(key)}
 
 
+def is_secret_name(variable: str) -> bool:
+    """Return whether a variable's name announces a secret."""
+    return _VARIABLE.search(variable) is not None
+
+
 def _is_secret_parameter(key: str) -> bool:
     return key.lower().replace("_", "").replace("-", "").endswith(PARAMETER_ENDINGS)
 

@@ -21,6 +21,7 @@ from dltk_runtime.setting_types import (
     as_devices,
     as_flag,
     as_models,
+    as_names,
     as_natural,
     as_password_hash,
     as_path,
@@ -281,6 +282,14 @@ class Settings:
         "refuse a fit with a `mode` that is unknown, or a parameter that its notebook does not declare, instead of "
         "warning",
     )
+    notebook_secrets: tuple[str, ...] = setting(
+        "DLTK_NOTEBOOK_SECRETS",
+        (),
+        "names of variables, separated by commas, and not those of the server's own secrets",
+        as_names,
+        "secrets that notebooks get as variables of their environment; the value of NAME is in the variable NAME, or "
+        "in the file that NAME_file names",
+    )
     keep_versions: int = setting(
         "DLTK_KEEP_VERSIONS",
         5,
@@ -307,6 +316,15 @@ class Settings:
     @property
     def paths(self) -> Paths:
         return Paths(self.home.absolute(), self.notebooks.absolute())
+
+    def notebook_values(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the values of `notebook_secrets` that are set.
+
+        Raises:
+            SettingInvalid: a file of one cannot be read.
+        """
+        found = {name: secret(name, environ) for name in self.notebook_secrets}
+        return {name: value for name, value in found.items() if value}
 
     @property
     def fit_slots(self) -> int:

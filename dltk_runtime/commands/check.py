@@ -18,8 +18,9 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 
 EPILOG = """Problems are cells that do not compile (magics included), a missing init, fit or apply, and
-functions with wrong arguments. Hints are names that no exported cell defines, and undeclared
-parameters. No code of the notebook runs.
+functions with wrong arguments. Hints are names that no exported cell defines, undeclared parameters,
+magics that are left out, libraries that are not installed, variables that are held back from
+notebooks, and notebooks that another one hides. No code of the notebook runs.
 
 \b
 Exit codes:
@@ -29,7 +30,7 @@ Exit codes:
 \b
 Examples:
   dltk check                          check all algorithms
-  dltk check pytorch_nn               check one by name
+  dltk check pytorch_nn --cells       check one by name, and list its exported cells
   dltk check ~/drafts/umap.ipynb      check a file in any folder
 """
 
@@ -40,7 +41,8 @@ Examples:
 @click.option(
     "--notebooks", "folder", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]"
 )
-def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None) -> None:
+@click.option("--cells", is_flag=True, help="List which cells are the algorithm.")
+def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None, cells: bool) -> None:
     """List the problems of notebooks by cell and line."""
     paths = Settings.from_env(home=home, notebooks=folder).paths
     chosen = notebooks or algorithms(paths)
@@ -51,6 +53,8 @@ def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None) 
         found += [Review(path, hints=(f"{path} is not used: {why}",)) for path, why in places.left_out(paths)]
     for each in found:
         click.echo(each.text)
+        if cells and each.exported:
+            click.echo(f"{each.name}: exported cells: {', '.join(map(str, each.exported))}")
     sys.exit(Exit.FAILED if any(each.problems for each in found) else Exit.OK)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,17 @@ from dltk_runtime.errors import nearest
 from dltk_runtime.notebook import places
 from dltk_runtime.notebook.algorithm import contract_of
 from dltk_runtime.notebook.catalogue import parameters_of
-from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, not_exported
+from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, code_cells, not_exported
 from dltk_runtime.notebook.coordinates import at
 from dltk_runtime.notebook.declaration import undeclared
 from dltk_runtime.notebook.errors import NotebookError
+from dltk_runtime.notebook.outline import bound_names, tables_of
 from dltk_runtime.notebook.parameters import RUNTIME_MODES, RUNTIME_PARAMETERS
 from dltk_runtime.notebook.reads import reads
 from dltk_runtime.notebook.source import Source, is_name, read_source
+from dltk_runtime.notebook.surroundings import held_back, missing_imports
 from dltk_runtime.paths import Paths
+from dltk_runtime.settings import Settings
 
 # Names that Python and the import system bind in every module.
 _MODULE_NAMES = {*dir(builtins), "__file__", "__name__", "__doc__", "__spec__", "__builtins__", "__annotations__"}
@@ -36,13 +38,14 @@ class Review:
     """The findings about a notebook.
 
     With `problems`, no search can use it; with `hints`, it may fail. `functions` are the names of
-    the contract's functions that it defines.
+    the contract's functions that it defines, `exported` the numbers of its cells that are the algorithm.
     """
 
     name: str
     functions: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    exported: tuple[int, ...] = ()
     readable: bool = True
 
     @property
@@ -69,7 +72,13 @@ def review(path: Path, paths: Paths | None = None) -> Review:
         return Review(path.name, problems=(error.sentence,), readable=False)
     contract = contract_of(source)
     placed = place_hints(path, source.name, paths) if paths and path.suffix == ".ipynb" else ()
-    return Review(source.path, tuple(contract.functions), contract.problems, (*placed, *hints(source)))
+    return Review(
+        source.path,
+        tuple(contract.functions),
+        contract.problems,
+        (*placed, *hints(source)),
+        tuple(cell.number for cell in source.cells),
+    )
 
 
 def place_hints(path: Path, name: str, paths: Paths) -> Iterator[str]:
@@ -85,7 +94,10 @@ def place_hints(path: Path, name: str, paths: Paths) -> Iterator[str]:
 
 def hints(source: Source) -> Iterator[str]:
     """List what may fail although the contract is fulfilled."""
+    yield from _left_out_magics(source)
     yield from _foreign_names(source)
+    yield from missing_imports(source, Path(source.origin).parent)
+    yield from held_back(source, Settings.from_env().notebook_secrets)
     yield from _parameters_read(source)
     yield from _declaration(source)
 
@@ -97,13 +109,26 @@ def _foreign_names(source: Source) -> Iterator[str]:
     """Find names that exported cells use and no exported cell binds."""
     if any("import *" in cell.source for cell in source.cells):
         return  # any name may be bound
-    bound: set[str] = _MODULE_NAMES.union(*(_bound(cell.source) for cell in source.cells))
+    bound: set[str] = _MODULE_NAMES.union(*(bound_names(cell.source) for cell in source.cells))
     advice, others = not_exported(Path(source.origin)) if source.origin.endswith(".ipynb") else ("", [])
-    homes = {name: cell for cell in reversed(others) for name in _bound(cell.source)}
+    homes = {name: cell for cell in reversed(others) for name in bound_names(cell.source)}
     for cell in source.cells:
         for name, line in sorted(_used(cell.source).items(), key=lambda item: item[1]):
             if name not in bound:
                 yield f"{at(source, cell, line)}: {name!r} {_home(name, homes.get(name), source, advice)}"
+
+
+def _left_out_magics(source: Source) -> Iterator[str]:
+    """Find magics of exported cells that became comments."""
+    if not source.origin.endswith(".ipynb"):
+        return
+    texts = {cell.number: cell.source for cell in code_cells(Path(source.origin))}
+    for cell in source.cells:
+        before = texts.get(cell.number, cell.source).split("\n")
+        for line, (old, new) in enumerate(zip(before, cell.source.split("\n"), strict=False), start=1):
+            if old != new:
+                place = f"{source.path}, cell {cell.number}, line {line}: `{old.strip()}`"
+                yield f"{place}: magics are left out of the algorithm"
 
 
 def _home(name: str, cell: Cell | None, source: Source, advice: str) -> str:
@@ -114,22 +139,11 @@ def _home(name: str, cell: Cell | None, source: Source, advice: str) -> str:
     return f"is defined only in cell {cell.number}, which is not exported: {advice}"
 
 
-def _bound(text: str) -> set[str]:
-    """Return the names that a cell binds at module level."""
-    return {
-        symbol.get_name()
-        for table in _tables(text)
-        for symbol in table.get_symbols()
-        if (symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace())
-        and (table.get_type() == "module" or symbol.is_declared_global())
-    }
-
-
 def _used(text: str) -> dict[str, int]:
     """Return the names that a cell looks up at module level, with the line of their first use."""
     wanted = {
         symbol.get_name()
-        for table in _tables(text)
+        for table in tables_of(text)
         for symbol in table.get_symbols()
         if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global())
     }
@@ -138,16 +152,6 @@ def _used(text: str) -> dict[str, int]:
         if isinstance(node, ast.Name) and node.id in wanted:
             lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
     return lines
-
-
-def _tables(text: str) -> list[symtable.SymbolTable]:
-    try:
-        found = [symtable.symtable(text, "cell", "exec")]
-    except COMPILE_ERRORS:
-        return []
-    for table in found:  # the loop also visits the tables appended here
-        found.extend(table.get_children())
-    return found
 
 
 # ---------------------------------------------------------------- parameters

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dltk_runtime.files.state import FileState
+from dltk_runtime.notebook.advice import advice
 from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.notebook.loader import CodeFinder
-from dltk_runtime.notebook.source import pack
+from dltk_runtime.notebook.source import Source, pack
 from dltk_runtime.paths import Paths
 from dltk_runtime.worker.messages import Code
 
@@ -20,6 +21,7 @@ class LoadedCode:
         self._paths = paths
         self._send = send
         self._finder: CodeFinder | None = None
+        self._source: Source | None = None
         self.algorithm: Algorithm | None = None
 
     def load(self, name: str, kept: Path | None) -> Algorithm:
@@ -33,6 +35,7 @@ class LoadedCode:
         self._finder = CodeFinder(self._paths, kept)
         self._finder.install()
         if source := self._finder.find(name):
+            self._source = source
             self._send(Code(pack([source])))  # before it runs: an import can end the process, too
         self.algorithm = Algorithm(name, self._finder)
         self._send(Code(pack(self._finder.sources)))
@@ -42,6 +45,12 @@ class LoadedCode:
         """Return the coordinates of a function of the algorithm; "" if it does not define it."""
         place = self.algorithm.places.get(function) if self.algorithm else None
         return str(place) if place else ""
+
+    def advice(self, error: BaseException) -> str:
+        """Return the next step for an error of this code; "" for one that speaks for itself."""
+        if self._finder is None:
+            return ""
+        return advice(error, self._source, self._finder.sources)
 
     def packed(self) -> bytes:
         """Return all code that is loaded, in the format of a version's ``code.json``."""

@@ -60,7 +60,7 @@ class Handler:
         self._send = send
         self._reader = reader
         self._code = LoadedCode(paths, send)
-        self._phases = Phases(send, self._code.place)
+        self._phases = Phases(send, self._code.place, self._code.advice)
         self._model: Any = None
         self._shown: Any = None  # the model after the last apply
         self._pristine: Pristine | None = None

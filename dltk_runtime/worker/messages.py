@@ -24,7 +24,7 @@ class ErrorReport(Message, frozen=True):
     sentence: str  # "ValueError: could not convert …"
     coordinates: str = ""  # "umap.ipynb, cell 22 (mltkc_fit), line 7: `x = float(s)`"
     traceback: str = ""
-    note: str = ""  # a sentence that the front process adds
+    note: str = ""  # a sentence with the next step
 
     def __str__(self) -> str:
         text = f"{self.sentence} (at {self.coordinates})" if self.coordinates else self.sentence
