@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dltk_runtime.errors import BodyInvalid
@@ -41,6 +43,27 @@ def meta_without_session_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
         BodyInvalid: it is nested deeper than `MAX_META_DEPTH`.
     """
     return {key: _cleaned(value, 1) for key, value in meta.items() if not _SESSION_KEY.fullmatch(key)}
+
+
+def texts_of(secrets: Iterable[str]) -> list[str]:
+    """Return secrets, and those within a secret that is a JSON object, as `llm_config` is."""
+    found = []
+    for each in secrets:
+        found.append(each)
+        with contextlib.suppress(ValueError, RecursionError):
+            found += _secrets_in(json.loads(each)) if each.lstrip().startswith(("{", "[")) else []
+    return found
+
+
+def _secrets_in(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _secrets_in(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if isinstance(each, str) and is_secret_name(key):
+                yield each
+            yield from _secrets_in(each)
 
 
 def is_secret_name(variable: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
+from dltk_runtime.secret_names import texts_of
 from dltk_runtime.setting_types import (
     Variable,
     as_bytes,
@@ -325,6 +326,10 @@ class Settings:
         """
         found = {name: secret(name, environ) for name in self.notebook_secrets}
         return {name: value for name, value in found.items() if value}
+
+    def notebook_secret_texts(self) -> list[str]:
+        """Return all texts by which those values can be recognised."""
+        return texts_of(self.notebook_values().values())
 
     @property
     def fit_slots(self) -> int:

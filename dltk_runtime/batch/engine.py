@@ -24,8 +24,9 @@ from papermill.exceptions import PapermillExecutionError
 
 from dltk_runtime.batch.document import INJECTED_TAG, Document, mark_failed, number_of
 from dltk_runtime.batch.errors import BatchFailed
-from dltk_runtime.batch.scrub import Scrubber, WholeLines
+from dltk_runtime.batch.scrub import WholeLines
 from dltk_runtime.lab import kernelspec
+from dltk_runtime.texts import Scrubber
 
 ENGINE = "dltk"  # its name in papermill
 MAX_START_SECONDS = 120.0  # until a kernel answers
@@ -221,7 +222,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         """Write a snapshot for a resumed run, unless secrets could be in it."""
         failure = self.failure
         self.run.snapshot.unlink(missing_ok=True)
-        if not self.run.secrets:
+        if not self.run.scrubber:
             self._quietly(f"_dltk_run.snapshot({str(self.run.snapshot)!r})", index)
         self.failure = failure  # the cell's, and not one of the snapshot
 

@@ -24,7 +24,6 @@ from dltk_runtime.batch.document import APPLY, RUN, Document
 from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.order import Order, Prepared, prepare
-from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.batch.task import Report, Task, meta_of
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
@@ -40,6 +39,7 @@ from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.store import ModelStore, Reservation, Version
+from dltk_runtime.texts import Scrubber
 from dltk_runtime.worker.messages import Fitted
 
 RETRY_SECONDS = 1.0  # before the second attempt; doubles for each further one
@@ -83,7 +83,7 @@ class _Run:
         self._paths = settings.paths
         self._store = ModelStore.open(self._paths, settings.keep_versions)
         self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
-        self._scrubber = Scrubber(prepared.secrets)
+        self._scrubber = Scrubber([*prepared.secrets.values(), *settings.notebook_secret_texts()])
         self._ends = time.monotonic() + self._order.deadline
         self._batch = self._paths.home / "batch"
 
@@ -125,13 +125,19 @@ class _Run:
             execution = self._execution(job, folder, executed)
             execute(execution)
             execution.snapshot.unlink(missing_ok=True)
-            report = task.read_report(folder)
+            report = self._without_secrets(task.read_report(folder))
             version = None
             if reservation is not None and report.fitted is not None:
                 version = self._commit(reservation, report.fitted, report.targets, job)
         done = self._settle(job, given, report, version, serving.number)
         number = version.number if version else serving.number
         return Outcome(job.id, done, executed, report.results, version, number, next(iter(given.targets), None))
+
+    def _without_secrets(self, report: Report) -> Report:
+        """Return the report without secrets that the notebook's functions have returned."""
+        if not self._scrubber:
+            return report
+        return msgspec.convert(self._scrubber.value(msgspec.to_builtins(report, builtin_types=(bytes,))), Report)
 
     # ------------------------------------------------------------ before
 

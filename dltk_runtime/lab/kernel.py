@@ -21,6 +21,7 @@ from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import SITE, Paths
 from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.settings import Settings
+from dltk_runtime.splunk import access
 
 
 class Rebase(ast.NodeTransformer):
@@ -40,6 +41,7 @@ def prepare_process(settings: Settings) -> None:
     for folder in (paths.models, paths.graphics, paths.staged):
         folder.mkdir(parents=True, exist_ok=True)
     # Secrets are kept: in JupyterLab, dsdlsupport reads Splunk's token from the environment.
+    access.hand_out(os.environ)
     os.environ |= worker_environment(settings, settings.threads_of_fit)
     sys.path.insert(0, str(SITE))
     # pandas warns at import about the dtype of text, which the runtime has set.

@@ -16,7 +16,6 @@ from dltk_runtime.batch.each import orders
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.order import Order, prepare
 from dltk_runtime.batch.run import Outcome, run
-from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.cli import dltk
 from dltk_runtime.commands import Exit
 from dltk_runtime.errors import DltkError
@@ -25,6 +24,7 @@ from dltk_runtime.notebook.errors import ParametersInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelName, ModelStore
+from dltk_runtime.texts import Scrubber
 from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
 
@@ -395,7 +395,7 @@ def test_secrets_reach_the_notebook_and_no_file(
 
 
 def test_a_scrubber_finds_secrets_in_the_forms_they_take() -> None:
-    scrubber = Scrubber({"key": "line one long\nline two long", "word": 'a"b\\c'})
+    scrubber = Scrubber(["line one long\nline two long", 'a"b\\c'])
     assert scrubber.text('x line two long y a"b\\c') == "x [secret] y [secret]"
     assert scrubber.text(json.dumps('a"b\\c')) == '"[secret]"'
     assert scrubber.value({"k": ['a"b\\c', 1]}) == {"k": ["[secret]", 1]}
