@@ -63,9 +63,13 @@ COPY --from=build /build/root/opt/dltk /opt/dltk
 COPY container/ /opt/dltk/container/
 COPY notebooks/ /opt/dltk/notebooks/
 # Any user may run the image (OpenShift assigns a random one), always in group 0.
-RUN chmod g=u /srv
+# Whatever runs a program that it may not read is hidden in /proc: with it go the memory files of
+# secrets, which pass through s6, and the environment of commands that the engine starts.
+RUN chmod g=u /srv \
+    && chmod 711 /usr/bin/s6-svscan /usr/bin/s6-supervise \
+    && install -m 711 "$(readlink -f /opt/dltk/bin/python3)" /opt/dltk/bin/python3-sealed
 # HOME and USER: the user has no entry in /etc/passwd, and getpass would fail.
-ENV PATH=/opt/dltk/bin:${PATH} \
+ENV PATH=/opt/dltk/container/bin:/opt/dltk/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
     USER=dltk \
@@ -73,14 +77,16 @@ ENV PATH=/opt/dltk/bin:${PATH} \
     DLTK_HOME=/srv \
     DLTK_NOTEBOOKS=/srv/notebooks \
     DLTK_HOST=0.0.0.0 \
+    DLTK_UMASK=007 \
     ENABLE_HTTPS=true
 USER 1001:0
 WORKDIR /srv
 VOLUME /srv
-EXPOSE 5000 6000 6006 8888
+# The AI Toolkit waits for a mapping of each of these ports, Spark's (4040) too, on which nothing listens.
+EXPOSE 5000 8888 6006 6000 4040
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
-    CMD ["python3", "/opt/dltk/container/healthcheck.py"]
-CMD ["python3", "/opt/dltk/container/start.py"]
+    CMD ["python3-sealed", "-I", "/opt/dltk/container/healthcheck.py"]
+CMD ["python3", "-I", "/opt/dltk/container/start.py"]
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="dltk-runtime" \

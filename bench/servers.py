@@ -90,7 +90,7 @@ HEADERS = {"Authorization": TOKEN, "Content-Type": "application/json"}
 def service(folder: Path, notebooks: Path, **variables: str) -> Iterator[Server]:
     """``dltk serve`` with settings of its own beside the defaults."""
     tls = variables.get("ENABLE_HTTPS") == "true"
-    environ = _environ() | {"api_token": TOKEN, "DLTK_MAX_WAITING": "1000"} | variables
+    environ = _environ() | {"api_token": TOKEN, "DLTK_MAX_WAITING": "1000", "DLTK_DRAIN": "0"} | variables
     command = [sys.executable, "-m", "dltk_runtime.cli", "serve", "--port", "0"]
     command += ["--home", str(folder), "--notebooks", str(notebooks)]
     folder.parent.mkdir(parents=True, exist_ok=True)

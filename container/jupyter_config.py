@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
-from dltk_runtime import tls
+from dltk_runtime import handover, tls
 from dltk_runtime.lab import certificate, kernelspec
 from dltk_runtime.lab.extension import configure
 from dltk_runtime.settings import Settings
 
-settings = Settings.from_env()
+# launch.py hands over the password; the environment, which kernels inherit, never has it.
+settings = Settings.from_env({**os.environ, **handover.take(os.environ)})
+sys.executable = str(Path(sys.prefix) / "bin" / "python3")  # for kernels: this process runs under python3-sealed
 c = get_config()  # noqa: F821 - defined by Jupyter for its configuration files
 
 c.ServerApp.ip = "0.0.0.0"  # the container's network; the operator decides which ports to publish
 c.ServerApp.port = settings.jupyter_port
 c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False
-configure(c, settings.paths)
+configure(c, settings)
 c.ServerApp.allow_root = True  # an operator may run the container as root; the image does not
 c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
 if settings.https:
@@ -40,7 +44,4 @@ c.LabApp.workspaces_dir = str(settings.paths.home / "jupyter" / "workspaces")
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 
-# Kernels inherit this environment, so the secrets that only the servers need are removed.
 os.environ.update(kernelspec.environment(settings.paths, os.environ))
-for name in ("api_token", "api_token_file", "JUPYTER_PASSWD", "JUPYTER_PASSWD_file"):
-    os.environ.pop(name, None)

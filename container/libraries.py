@@ -13,11 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from dltk_runtime.secret_names import variables_without_secrets
 
 LOCK = Path("/opt/dltk/lock.txt")
 INSTALL_SECONDS = 900
+PYTHON = (sys.executable, "-I")  # imports nothing from the working folder, which is the volume
 _MARKER = "installed.txt"  # written last; a folder without it is incomplete
 
 
@@ -55,14 +58,14 @@ def _install(requirements: Path, wanted: Path, lock: Path) -> None:
     wanted.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=wanted.parent) as temporary:
         python, site = _environment(Path(temporary) / "environment")
-        command = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "--no-input"]
+        command = [*PYTHON, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "--no-input"]
         command += ["install", "--no-cache-dir", "--quiet", "--constraint", str(lock), "--requirement"]
-        environ = {**os.environ, "TMPDIR": temporary}  # wheels may not fit into a tmpfs
+        environ = installers_environment(os.environ) | {"TMPDIR": temporary}  # wheels may not fit into a tmpfs
         subprocess.run(
             [*command, str(requirements)], check=True, capture_output=True, timeout=INSTALL_SECONDS, env=environ
         )
         (site / _MARKER).write_text("".join(f"{path.stem}\n" for path in sorted(site.glob("*.dist-info"))))
-        site.chmod(0o775)
+        site.chmod(0o770)
         shutil.rmtree(wanted, ignore_errors=True)  # an incomplete one
         try:
             site.rename(wanted)
@@ -71,9 +74,15 @@ def _install(requirements: Path, wanted: Path, lock: Path) -> None:
                 raise
 
 
+def installers_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of pip: a package's own build code must see no secrets but pip's."""
+    pips = {name: value for name, value in environ.items() if name.startswith("PIP_")}
+    return variables_without_secrets(environ) | pips
+
+
 def _environment(folder: Path) -> tuple[Path, Path]:
     """Create an environment with the image's libraries; return its python and site folder."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, capture_output=True)
+    subprocess.run([*PYTHON, "-m", "venv", "--without-pip", str(folder)], check=True, capture_output=True)
     site = next(folder.glob("lib/python*/site-packages"))
     ours = next(path for path in sys.path if path.endswith("site-packages"))
     (site / "image.pth").write_text(f"{ours}\n")

@@ -1,28 +1,39 @@
 """Prepare the container before any service starts: settings, folders, certificate, libraries.
 
 An invalid setting or volume ends the container here, with one line on stderr and an exit code of
-`dltk_runtime.commands.Exit`. Otherwise s6-svscan replaces this process as process 1.
+`dltk_runtime.commands.Exit`. Otherwise s6-svscan replaces this process as process 1. Its environment
+has no secrets: `launch.py` takes those of a service from a memory file::
+
+    start.py ── secrets of the API (read once), of JupyterLab ── memfds ── s6 ── launch.py ──→ service
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from dltk_runtime import home, tls
+from dltk_runtime import handover, home, tls
 from dltk_runtime.errors import DltkError
+from dltk_runtime.secret_names import secret_variables, variables_without_secrets
 from dltk_runtime.server.errors import TokenMissing
-from dltk_runtime.settings import Settings
+from dltk_runtime.settings import VARIABLES, Settings
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = HERE.parent / "notebooks"
 SCAN = Path("/tmp/services")  # writable, as s6 creates its pipes here; the programs stay in HERE
 SVSCAN = "/usr/bin/s6-svscan"
+# SHA-256 of the password's hash that DSDL and the AI Toolkit send when nobody set one: its password is public.
+PUBLIC_PASSWORD_SHA256 = "8bd001ab"  # its beginning
 # Services of DEV and the module that each needs; smaller image variants lack some of the modules.
 TOOLS = {"jupyter": "jupyterlab", "tensorboard": "tensorboard", "mlflow": "mlflow"}
+# Settings that JupyterLab needs and notebooks must not read: its password, the certificate's key, and
+# the tokens that kernels get in a memory file. The API gets all.
+JUPYTER_SECRETS = ("jupyter_password", "tls_key", "splunk_token", "hec_token")
 
 
 def say(text: str) -> None:
@@ -32,15 +43,40 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Check, prepare, and replace this process by the supervisor."""
-    os.umask(0o002)  # the user differs between containers, group 0 does not
+    handover.hide()
     try:
         settings = Settings.from_env()
+        os.umask(settings.umask)
         check(settings)
-        os.environ.update(libraries_environment(settings) | tools_environment(settings))
+        environ = variables_without_secrets(os.environ)
+        environ |= libraries_environment(settings) | tools_environment(settings)
     except DltkError as error:
         print(f"dltk: {error}", file=sys.stderr, flush=True)
         sys.exit(error.exit_code)
-    supervise(services(settings))
+    names = services(settings)
+    environ |= handed(names, secret_variables(os.environ), settings.notebook_secrets)
+    supervise(names, environ)
+
+
+def handed(names: list[str], secrets: dict[str, str], listed: Sequence[str] = ()) -> dict[str, str]:
+    """Put each service's secrets into a memory file; return the variable that names them for `launch.py`.
+
+    JupyterLab gets those that are `listed` for notebooks, too. That of the API is emptied by its first
+    reader: the API is never restarted, JupyterLab is.
+    """
+    variables = [*(VARIABLES[field].name for field in JUPYTER_SECRETS), *listed]
+    wanted = {form for variable in variables for form in both_forms(variable)}
+    files = {"api": handover.give(secrets, once=True)}
+    if "jupyter" in names:
+        files["jupyter"] = handover.give({name: text for name, text in secrets.items() if name in wanted})
+    for descriptor in files.values():
+        os.set_inheritable(descriptor, True)
+    return {"DLTK_HANDED": ",".join(f"{name}={descriptor}" for name, descriptor in files.items())}
+
+
+def both_forms(variable: str) -> tuple[str, str]:
+    """Return the names of a secret and of the file that may hold it."""
+    return variable, f"{variable}_file"
 
 
 def check(settings: Settings) -> None:
@@ -68,7 +104,8 @@ def libraries_environment(settings: Settings) -> dict[str, str]:
     requirements = settings.paths.home / "requirements.txt"
     if not requirements.is_file():
         return {}
-    from libraries import installed  # beside this file; imported only when needed
+    sys.path.append(str(HERE))  # `python -I` leaves it out
+    from libraries import installed  # imported only when needed
 
     folder = installed(requirements, settings.paths.home / "libraries", say)
     return {"DLTK_LIBRARIES": str(folder)} if folder else {}
@@ -89,13 +126,22 @@ def services(settings: Settings) -> list[str]:
     if not settings.jupyter_password and "jupyter" in available:
         say("JupyterLab does not start: JUPYTER_PASSWD is unset; jupyter_server.auth.passwd() makes the hash")
         available.remove("jupyter")
+    if "jupyter" in available and is_public(settings.jupyter_password):
+        say("JupyterLab does not start: JUPYTER_PASSWD belongs to a password that is printed in public documentation")
+        say("Set a password of your own in Splunk's setup of the container, and start the container again")
+        available.remove("jupyter")
     if "jupyter" not in available and not settings.open_tools:
         return ["api"]  # TensorBoard and MLflow could not be reached
     return ["api", *available]
 
 
-def supervise(names: list[str]) -> None:
-    """Replace this process by s6-svscan, with one service folder for each name."""
+def is_public(password_hash: str) -> bool:
+    """Return whether a hash is the one that Splunk's apps send by default."""
+    return hashlib.sha256(password_hash.encode()).hexdigest().startswith(PUBLIC_PASSWORD_SHA256)
+
+
+def supervise(names: list[str], environ: dict[str, str]) -> None:
+    """Replace this process by s6-svscan with `environ`, with one service folder for each name."""
     shutil.rmtree(SCAN, ignore_errors=True)
     for name in names:
         (SCAN / name).mkdir(parents=True)
@@ -105,7 +151,7 @@ def supervise(names: list[str]) -> None:
     control.mkdir()
     (control / "finish").symlink_to(HERE / "finish")
     say(f"starting {', '.join(names)}")
-    os.execv(SVSCAN, [SVSCAN, str(SCAN)])
+    os.execve(SVSCAN, [SVSCAN, str(SCAN)], environ)
 
 
 if __name__ == "__main__":

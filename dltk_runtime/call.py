@@ -55,6 +55,17 @@ class Request:
         return unquote(self.parameters.get("mode", "")) == "stage"
 
     @property
+    def registering(self) -> bool:
+        """Whether ``mode=register`` asks for Splunk's entry alone (fit only)."""
+        return unquote(self.parameters.get("mode", "")) == "register"
+
+    @property
+    def named(self) -> bool:
+        """Whether the search names its model, by ``into``."""
+        options = self.meta.get("options")
+        return isinstance(options, dict) and bool(options.get("model_name"))
+
+    @property
     def targets(self) -> list[str]:
         """The target's name in a list, or an empty list."""
         targets = self.meta.get("target_variables")

@@ -7,13 +7,16 @@ help is shown, so that the command line starts fast.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
 import click
 
-from dltk_runtime import commands
+from dltk_runtime import commands, handover
+from dltk_runtime.commands import _terminal
 from dltk_runtime.errors import DltkError
+from dltk_runtime.settings import umask
 
 EXAMPLES = """\b
 Examples:
@@ -25,6 +28,7 @@ Examples:
 
 'dltk COMMAND --help' shows a command's options and more examples.
 """
+AUTHORS_COMMANDS = {"flow", "new"}  # they write files that people pass on; all others write to the home
 
 
 class Commands(click.Group):
@@ -49,16 +53,20 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
-def dltk() -> None:
+@click.pass_context
+def dltk(ctx: click.Context) -> None:
     """Serve Jupyter notebooks to Splunk's fit, apply and summary."""
+    if ctx.invoked_subcommand not in AUTHORS_COMMANDS:
+        os.umask(umask())
 
 
 def main() -> None:
     """Run the command line; print a `DltkError` as one line on stderr, and exit with its code."""
+    handover.hide()
     try:
         dltk(prog_name="dltk")
     except DltkError as error:
-        click.echo(f"dltk: {error}", err=True)
+        _terminal.echo(f"dltk: {error}", err=True)
         sys.exit(error.exit_code)
 
 

@@ -48,9 +48,15 @@ FIT_DONE = "/fit done successfully"
 APPLY_DONE = "/apply done successfully"
 
 
+MAX_COMPARED_CHARACTERS = 200  # of a name; the comparison of two names takes quadratic time
+
+
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like `name`; None if none is close to it."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
+    """The known name that is most like `name`; None if none is close to it, or if it is long."""
+    if len(name) > MAX_COMPARED_CHARACTERS:
+        return None
+    short = [each for each in known if len(each) <= MAX_COMPARED_CHARACTERS]
+    return next(iter(difflib.get_close_matches(name, short, n=1)), None)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

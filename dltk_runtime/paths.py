@@ -70,6 +70,11 @@ class Paths:
         """Drift records: how the rows of applies differ from those of the fit."""
         return self.home / "drift"
 
+    @property
+    def last_used(self) -> Path:
+        """The model used last, as ``/summary`` describes it, on every replica."""
+        return self.home / "last_used.json"
+
     def rebase(self, path: str) -> str:
         """Map a ``/srv`` path of a notebook to this machine; return other text unchanged.
 

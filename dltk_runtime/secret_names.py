@@ -5,6 +5,10 @@
 | variables of the server    | a word of `VARIABLE_WORDS` anywhere in the name      |
 | parameters of a search     | the name ends with one of `PARAMETER_ENDINGS`        |
 | `meta` of a request        | the name is Splunk's session key (protocol 1.1)      |
+
+A variable is secret also when its value has a password: ``https://user:password@proxy``. The server,
+the image's services, Jupyter's kernels and batch all ask `is_secret_variable`. A test compares the
+settings that are marked secret with it.
 """
 
 from __future__ import annotations
@@ -19,16 +23,31 @@ from dltk_runtime.errors import BodyInvalid
 
 # Headers too: splunk-opentelemetry puts its token into OTEL_EXPORTER_OTLP_HEADERS.
 VARIABLE_WORDS = ("token", "passw", "secret", "credential", "key", "llm_config", "headers")
+NAMES_ONLY = ("DLTK_NOTEBOOK_SECRETS",)  # a list of variables, without their values
 # Compared without underscores and dashes.
 PARAMETER_ENDINGS = ("sessionkey", "authorization", "token", "password", "passwd", "secret", "apikey")
 MAX_META_DEPTH = 100  # levels of objects and lists in `meta`; Splunk sends four
 _VARIABLE = re.compile("|".join(VARIABLE_WORDS), re.IGNORECASE)
+# ``scheme://user:password@host``, ``https://token@host``, ``user:password@host``, ``password=…``
+_CREDENTIALS = re.compile(
+    r"://[^\s/:@]*:[^\s@]+@|https?://[^\s/:@]+@|^[^\s/:@]+:(?!//)[^\s@]+@[^\s@]+$|\b(?:password|pwd)\s*=", re.IGNORECASE
+)
 _SESSION_KEY = re.compile("session_?key", re.IGNORECASE)
 
 
+def is_secret_variable(name: str, value: str) -> bool:
+    """Return whether a variable's name announces a secret, or its value contains a password."""
+    return is_secret_name(name) or _CREDENTIALS.search(value) is not None
+
+
 def variables_without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables whose names do not announce a secret."""
-    return {name: value for name, value in environ.items() if not _VARIABLE.search(name)}
+    """Return the variables that hold no secret."""
+    return {name: value for name, value in environ.items() if not is_secret_variable(name, value)}
+
+
+def secret_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that `variables_without_secrets` holds back."""
+    return {name: value for name, value in environ.items() if is_secret_variable(name, value)}
 
 
 def parameters_without_secrets(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -68,7 +87,7 @@ def _secrets_in(value: Any) -> Iterator[str]:
 
 def is_secret_name(variable: str) -> bool:
     """Return whether a variable's name announces a secret."""
-    return _VARIABLE.search(variable) is not None
+    return variable not in NAMES_ONLY and _VARIABLE.search(variable) is not None
 
 
 def _is_secret_parameter(key: str) -> bool:

@@ -69,6 +69,14 @@ def as_natural(value: str) -> int:
     return number
 
 
+def as_umask(value: str) -> int:
+    """Return the rights in ``077``, octal as for the command umask."""
+    number = int(value, 8)
+    if not 0 <= number <= 0o777:
+        raise ValueError
+    return number
+
+
 def as_positive(value: str) -> int:
     number = int(value)
     if number < 1:
@@ -79,6 +87,14 @@ def as_positive(value: str) -> int:
 def as_seconds(value: str) -> float:
     number = float(value)
     if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def as_duration(value: str) -> float:
+    """Return seconds, of which there may be none."""
+    number = float(value)
+    if not 0 <= number < float("inf"):
         raise ValueError
     return number
 

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from dltk_runtime import cgroup
 from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
@@ -20,6 +22,7 @@ from dltk_runtime.setting_types import (
     Variable,
     as_bytes,
     as_devices,
+    as_duration,
     as_flag,
     as_models,
     as_names,
@@ -31,6 +34,7 @@ from dltk_runtime.setting_types import (
     as_seconds,
     as_text,
     as_token,
+    as_umask,
     one_of,
     setting,
 )
@@ -150,6 +154,14 @@ class Settings:
     notebooks: Path = setting(
         "DLTK_NOTEBOOKS", Path("notebooks"), "a path", as_path, "the notebooks' folder; /srv/notebooks in the image"
     )
+    umask: int = setting(
+        "DLTK_UMASK",
+        0o077,
+        "an octal number such as 077",
+        as_umask,
+        "rights that new files lack, as for the command umask; unset: 077, files are their owner's alone; 007 in the "
+        "image, where users differ and group 0 does not",
+    )
     host: str = setting("DLTK_HOST", "127.0.0.1", "an address", as_text, "address to listen on; 0.0.0.0 in the image")
     port: int = setting("DLTK_PORT", 5000, "a port number (0-65535), 0 for a free one", as_port, "port to listen on")
     max_connections: int = setting(
@@ -202,7 +214,8 @@ class Settings:
         0,
         "an integer from 0",
         as_natural,
-        "fits that run at the same time, beside those that have a GPU; 0: cores + 1",
+        "fits that run at the same time, beside those that have a GPU; 0: cores + 1, "
+        "with the cores that affinity and the cgroup's quota allow",
     )
     gpus: str = setting(
         "DLTK_GPUS",
@@ -252,7 +265,18 @@ class Settings:
         "models that are loaded before /readyz answers 200",
     )
     max_queued: int = setting(
-        "DLTK_MAX_QUEUED", 100, "an integer from 1", as_positive, "asynchronous fits (mode=async) that may wait"
+        "DLTK_MAX_QUEUED",
+        100,
+        "an integer from 1",
+        as_positive,
+        "asynchronous fits (mode=async) that may wait, on all replicas",
+    )
+    fit_retries: int = setting(
+        "DLTK_FIT_RETRIES",
+        2,
+        "an integer from 0",
+        as_natural,
+        "how often an asynchronous fit is started again after the server that ran it has ended",
     )
     hangup: str = setting(
         "DLTK_HANGUP",
@@ -267,6 +291,13 @@ class Settings:
         "seconds above 0",
         as_seconds,
         "time that running requests and fits have to end after SIGTERM",
+    )
+    drain: float = setting(
+        "DLTK_DRAIN",
+        3.0,
+        "seconds from 0",
+        as_duration,
+        "the first part of DLTK_GRACE, in which /readyz answers 503 and new requests are still taken",
     )
     refuse_missing: bool = setting(
         "DLTK_REFUSE_MISSING",
@@ -314,22 +345,15 @@ class Settings:
         "dtype of text columns in the frames that notebooks get",
     )
 
+    notebook_values: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of `notebook_secrets`, if set
+
     @property
     def paths(self) -> Paths:
         return Paths(self.home.absolute(), self.notebooks.absolute())
 
-    def notebook_values(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the values of `notebook_secrets` that are set.
-
-        Raises:
-            SettingInvalid: a file of one cannot be read.
-        """
-        found = {name: secret(name, environ) for name in self.notebook_secrets}
-        return {name: value for name, value in found.items() if value}
-
     def notebook_secret_texts(self) -> list[str]:
-        """Return all texts by which those values can be recognised."""
-        return texts_of(self.notebook_values().values())
+        """Return all texts by which the secrets of notebooks can be recognised."""
+        return texts_of(value for _, value in self.notebook_values)
 
     @property
     def fit_slots(self) -> int:
@@ -363,12 +387,19 @@ class Settings:
         values = {
             name: _cast(variable, text) for name, variable in VARIABLES.items() if (text := _lookup(variable, environ))
         }
-        return cls(**values | {name: value for name, value in given.items() if value is not None})
+        made = cls(**values | {name: value for name, value in given.items() if value is not None})
+        found = ((name, secret(name, environ)) for name in made.notebook_secrets)
+        return replace(made, notebook_values=tuple((name, value) for name, value in found if value))
 
 
 def cores() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return the number of processors that this process may use.
+
+    A share of one counts as a whole one: half a processor still runs one fit.
+    """
+    allowed = len(os.sched_getaffinity(0))
+    quota = cgroup.processors()
+    return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,7 +439,9 @@ class ClientSettings:
         return cls(**{name: _cast(CLIENT_VARIABLES[name], text) for name, text in texts.items() if text})
 
 
-VARIABLES: dict[str, Variable] = {each.name: each.metadata["variable"] for each in fields(Settings)}
+VARIABLES: dict[str, Variable] = {
+    each.name: each.metadata["variable"] for each in fields(Settings) if "variable" in each.metadata
+}
 CLIENT_VARIABLES: dict[str, Variable] = {each.name: each.metadata["variable"] for each in fields(ClientSettings)}
 
 
@@ -419,6 +452,40 @@ def _lookup(variable: Variable, environ: Mapping[str, str]) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingInvalid(variable.name + "_file", file, f"a file that can be read ({error})") from error
     return environ.get(variable.name, "")
+
+
+def secret_files(environ: Mapping[str, str] | None = None) -> dict[str, Path]:
+    """Return the files of those secret settings that a ``<secret>_file`` variable gives, by field."""
+    environ = os.environ if environ is None else environ
+    return {
+        name: Path(file)
+        for name, variable in VARIABLES.items()
+        if variable.secret and not environ.get(variable.name) and (file := environ.get(variable.name + "_file"))
+    }
+
+
+def secret_in(name: str, file: Path) -> str:
+    """Return a secret setting from its file; `name` is its field.
+
+    Raises:
+        SettingInvalid: there is no valid secret in it.
+    """
+    variable = VARIABLES[name]
+    text = str(_cast(variable, _lookup(variable, {variable.name + "_file": str(file)})))
+    if not text:
+        raise SettingInvalid(variable.name + "_file", str(file), "a file that is not empty")
+    return text
+
+
+def umask(environ: Mapping[str, str] | None = None) -> int:
+    """Return the setting ``DLTK_UMASK`` alone, for commands that read no others.
+
+    Raises:
+        SettingInvalid: as `Settings.from_env`.
+    """
+    environ = os.environ if environ is None else environ
+    name = VARIABLES["umask"].name
+    return Settings.from_env({name: environ[name]} if name in environ else {}).umask
 
 
 def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:

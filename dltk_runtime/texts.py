@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import urllib.parse
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -14,6 +15,14 @@ MIN_SECRET_CHARACTERS = 4  # a shorter one is part of ordinary text, and is not 
 MAX_NESTED_TEXTS = 3  # a cell of CSV in a JSON string in a log line
 MIN_LINE_CHARACTERS = 8  # of a line of a secret of several lines that is looked for by itself
 MIN_ENCODED_CHARACTERS = 8  # of a part of an encoded secret that is looked for
+_COLOR = re.compile(r"\x1b\[[0-9;]*+m")
+# Controls (C0 but tab and line feed, DEL, C1), marks and overrides of direction, line and paragraph
+# separators, invisible and deprecated format characters, halves of surrogate pairs, tags.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+REPLACEMENT = "\ufffd"
 
 
 def unquote(value: str) -> str:
@@ -34,6 +43,7 @@ class Scrubber:
         forms = {form for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS for form in _forms(secret)}
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
         self._bytes = [form.encode("utf-8", "surrogatepass") for form in self._forms]
+        self._firsts = frozenset(form[0] for form in self._bytes)
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -71,9 +81,10 @@ class Scrubber:
     def unfinished(self, data: bytes) -> int:
         """Return how many bytes at the end of `data` may be the beginning of a secret."""
         for length in range(min(len(data), self.longest - 1), 0, -1):
-            end = data[-length:]
-            if any(form.startswith(end) for form in self._bytes):
-                return length
+            if data[-length] in self._firsts:
+                end = data[-length:]
+                if any(form.startswith(end) for form in self._bytes):
+                    return length
         return 0
 
 
@@ -112,3 +123,13 @@ def _in_base64(data: bytes) -> Iterator[str]:
         part = encoded[first:last]
         if len(part) >= MIN_ENCODED_CHARACTERS:
             yield from (part, part.replace("+", "-").replace("/", "_"))
+
+
+def printable(text: str) -> str:
+    """Return foreign text as a terminal may show it.
+
+    Colours are removed, a carriage return ends a line, and what else a terminal would act on or
+    hide becomes U+FFFD.
+    """
+    plain = _COLOR.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return _UNSAFE.sub(REPLACEMENT, plain)

@@ -99,9 +99,9 @@ def _make(folder: Path, host: str) -> None:
     cert, key = _self_signed(host)
     temporary = Path(tempfile.mkdtemp(prefix=f".{FOLDER}.", dir=folder.parent))
     try:
-        temporary.chmod(0o755)
+        temporary.chmod(0o750)
         _write(temporary / "server.key", key, mode=0o600)
-        _write(temporary / "server.crt", cert, mode=0o644)
+        _write(temporary / "server.crt", cert, mode=0o640)
         temporary.rename(folder)
     except OSError:
         if not folder.exists():  # else another process was faster

@@ -68,6 +68,41 @@ def test_no_secret_is_in_the_logs_or_on_the_volume(start: Start, volume: str, im
         assert container.run("sh", "-c", f"grep -rlF '{secret}' /srv; true") == ""
 
 
+SEEN = """
+import glob, os
+for folder in glob.glob("/proc/[0-9]*"):
+    if int(folder[6:]) != os.getpid():
+        for path in [f"{folder}/environ", *glob.glob(f"{folder}/fd/*")]:
+            try:
+                if path.endswith("environ") or "memfd:" in os.readlink(path):
+                    print(open(path, "rb").read().decode(errors="replace"))
+            except OSError:
+                pass
+"""
+
+
+def test_notebooks_find_no_secret_in_any_process(start: Start, volume: str, image: str) -> None:
+    """Notebooks have the user of this command, which itself runs where they cannot read it."""
+    secrets = {"JUPYTER_PASSWD": password_hash(), "DLTK_ADMIN_TOKEN": "an-admins-token", "llm_config": "a-models-key"}
+    secrets["HTTPS_PROXY"] = "http://user:a-proxys-password@proxy:3128"
+    container = start(image, volume=volume, env={"MODE_DEV_PROD": "DEV", **secrets}, memory="6g")
+    container.ready()
+    container.fit("barebone_template", "x\n1\n2\n")
+    assert container.healthcheck() == 0
+    seen = container.run("python3-sealed", "-I", "-c", SEEN)
+    assert "DLTK_HOME=/srv" in seen  # of workers
+    assert [secret for secret in (TOKEN, *secrets.values()) if secret in seen] == []
+    assert container.run("sh", "-c", "cat /proc/1/environ 2>/dev/null; true") == ""
+
+
+def test_files_on_the_volume_are_for_the_group_and_nobody_else(start: Start, volume: str) -> None:
+    container = start(volume=volume)
+    container.ready()
+    container.fit("barebone_template", "x\n1\n2\n")
+    assert container.run("sh", "-c", "find /srv -mindepth 1 -perm /007 ! -type l; true") == ""
+    assert container.run("sh", "-c", "find /srv -mindepth 1 ! -perm -040 ! -type l; true") == ""
+
+
 def test_the_bill_of_materials_names_every_package(podman: Engine, image: str) -> None:
     """It lists packages of Python, as in the lock, and of Debian."""
     variant = image.rpartition(":")[2]

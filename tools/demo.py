@@ -97,6 +97,7 @@ def runtime(home: Path) -> Iterator[dict[str, str]]:
         "DLTK_HOME": str(home),
         "DLTK_NOTEBOOKS": str(ROOT / "notebooks"),
         "ENABLE_HTTPS": "false",
+        "DLTK_DRAIN": "0",
     }
     log = home / "serve.log"
     with log.open("w", encoding="utf-8") as stderr, console.status("Starting the runtime …"):

@@ -14,6 +14,7 @@ from dltk_runtime import cli
 from dltk_runtime.notebook.algorithm import algorithms
 from dltk_runtime.notebook.catalogue import entry, markdown
 from dltk_runtime.paths import Paths
+from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.service import build
 from dltk_runtime.settings import ClientSettings, Settings
@@ -47,6 +48,7 @@ def settings() -> str:
         f"| `{each.metadata['variable'].name}` | {shown(each.default)} "
         f"| {each.metadata['variable'].wanted} | {each.metadata['variable'].help} |"
         for each in (*fields(Settings), *fields(ClientSettings))
+        if "variable" in each.metadata
     ]
     return "\n".join(["| variable | default | must be | what it does |", "|---|---|---|---|", *rows]) + "\n"
 
@@ -98,7 +100,7 @@ def _cell(text: str) -> str:
 
 def v1() -> str:
     """Return the table of the routes under ``/v1``."""
-    operations = Api(build(Settings())).operations()
+    operations = Api(build(Settings()), Tokens(Settings())).operations()
     rows = [
         f"| `{each.method} {each.path}` | {'admin' if each.changes else 'api'} | {each.summary} |"
         for each in operations

@@ -249,8 +249,8 @@ class Applying:
 
     def _never_fitted(self, name: ModelName, error: messages.ErrorReport) -> str:
         """Explain why a model without a committed version cannot be applied, and what to do."""
-        for job in self._jobs.list():
-            if (job.algorithm, job.model) == (name.algorithm, name.model) and job.state in ("queued", "running"):
+        for job in reversed(self._jobs.unfinished()):
+            if (job.algorithm, job.model) == (name.algorithm, name.model):
                 return (
                     f"The model '{name.model}' has no version yet: job {job.id} is training it "
                     f"({job.how_far}). Apply it again later."

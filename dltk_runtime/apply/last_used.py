@@ -1,6 +1,8 @@
 """The version used last and its description for ``/summary``.
 
-``/summary`` never waits for a busy worker.
+It is a file that all replicas share, so that each of them answers the same. A replica writes it
+soon after it has used another version, and when ``/summary`` finds that an apply has changed the
+model's text. ``/summary`` never waits for a busy worker.
 """
 
 from __future__ import annotations
@@ -8,51 +10,122 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from dltk_runtime.errors import DltkError
-from dltk_runtime.names import VersionId
+from dltk_runtime import logs
+from dltk_runtime.errors import DltkError, NameInvalid
+from dltk_runtime.files import atomic
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.worker.messages import Describe, Described
 
 SUMMARY_SECONDS = 30.0  # that a notebook's summary function may take
+WRITE_SECONDS = 1.0  # between two writes of the shared file
+
+Description = dict[str, Any]  # ``{"model": str(model), "model_summary": …}``
+
+
+class _Shared(msgspec.Struct, frozen=True):
+    """The content of the file. `description` is empty where only the version's own is known."""
+
+    algorithm: str
+    model: str
+    version: int
+    description: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def id(self) -> VersionId:
+        return VersionId(ModelName(self.algorithm, self.model), self.version)
 
 
 class LastUsed:
-    """The version used last.
+    """The version used last; `file` is shared by all replicas, None for a run without others."""
 
-    Descriptions are JSON: ``{"model": str(model), "model_summary": …}``.
-    """
-
-    def __init__(self, store: ModelStore, pool: Pool) -> None:
+    def __init__(self, store: ModelStore, pool: Pool, file: Path | None = None) -> None:
         self._store = store
         self._pool = pool
+        self._file = file
         self._version: VersionId | None = None
-        self._known = b""
-        self._uses = 0  # shows whether a worker's answer is still up to date
+        self._fitted = b""  # the description of `_version`, if it was fitted and not applied since
+        self._uses = 0
+        self._uses_written = 0
+        self._uses_described = 0
+        self._failures = logs.RecurringFailures()
 
     def fitted(self, version: VersionId, description: bytes) -> None:
         """Note a committed fit, with the description of its model as its own apply left it."""
-        self._version, self._known, self._uses = version, description, self._uses + 1
+        self._version, self._fitted, self._uses = version, description, self._uses + 1
+        self._uses_described = self._uses
 
     def applied(self, version: VersionId) -> None:
         """Note an apply, which may put pictures into its model."""
-        self._version, self._known, self._uses = version, b"", self._uses + 1
+        self._version, self._fitted, self._uses = version, b"", self._uses + 1
 
-    async def description(self) -> dict[str, Any]:
+    async def share(self) -> None:
+        """Write the shared file whenever another version was used, until cancelled."""
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            with self._failures.logged("last used"):
+                await self._write()
+
+    async def description(self) -> Description:
         """Return the description of the last version; empty if none was used."""
-        version, uses = self._version, self._uses
-        if version is None:
+        with self._failures.logged("last used"):
+            await self._write()
+            await self._describe()
+        return await asyncio.to_thread(self._described)
+
+    async def _write(self) -> None:
+        """Write which version this replica used last, unless the file says so."""
+        if self._version is not None and self._uses_written != self._uses:
+            uses = self._uses
+            await asyncio.to_thread(self._write_unless_there, self._version, self._fitted)
+            self._uses_written = uses
+
+    def _write_unless_there(self, version: VersionId, description: bytes) -> None:
+        shared = self._read()
+        if shared is None or shared.id != version:
+            self._replace(version, description)
+
+    async def _describe(self) -> None:
+        """Write how the last apply on this replica left the model, if that was not done yet."""
+        shared = await asyncio.to_thread(self._read)
+        if shared is None or shared.id != self._version or self._uses_described == self._uses:
+            return
+        uses = self._uses
+        if found := await self._ask_worker(shared.id):
+            self._uses_described = uses
+            if found != bytes(shared.description):
+                await asyncio.to_thread(self._replace, shared.id, found)
+
+    def _replace(self, version: VersionId, description: bytes) -> None:
+        if self._file is not None:
+            raw = msgspec.Raw(description or b"null")
+            shared = _Shared(version.algorithm, version.model, version.number, raw)
+            atomic.write(self._file, msgspec.json.encode(shared), durable=False)
+
+    def _read(self) -> _Shared | None:
+        """Return what the file says; None if there is none, or a damaged one."""
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, NameInvalid):
+            if self._file is not None:
+                shared = msgspec.json.decode(self._file.read_bytes(), type=_Shared)
+                ModelName(shared.algorithm, shared.model)  # raises if they are no names
+                return shared
+        return None
+
+    def _described(self) -> Description:
+        """Return the description in the file, else the one that the version's fit stored."""
+        if (shared := self._read()) is None:
             return {}
-        known = self._known or await self._ask_worker(version)
-        if uses == self._uses:
-            self._known = known
-        known = known or await asyncio.to_thread(self._stored, version)  # not remembered: the worker will know more
-        return msgspec.json.decode(known) if known else {}
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            if found := msgspec.json.decode(shared.description, type=Description | None):
+                return found
+        return self._stored(shared.id)
 
     async def _ask_worker(self, version: VersionId) -> bytes:
         """Return the description from the worker that has the model, unless it is busy."""
@@ -64,7 +137,7 @@ class LastUsed:
                     return reply.description if isinstance(reply, Described) else b""
         return b""
 
-    def _stored(self, version: VersionId) -> bytes:
-        with contextlib.suppress(DltkError, OSError):
-            return self._store.get(version.name, version.number).description()
-        return b""
+    def _stored(self, version: VersionId) -> Description:
+        with contextlib.suppress(DltkError, OSError, msgspec.DecodeError):
+            return msgspec.json.decode(self._store.get(version.name, version.number).description(), type=Description)
+        return {}

@@ -7,9 +7,10 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import nbformat
 import papermill
@@ -24,7 +25,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from dltk_runtime.batch.document import INJECTED_TAG, Document, mark_failed, number_of
 from dltk_runtime.batch.errors import BatchFailed
-from dltk_runtime.batch.scrub import WholeLines
+from dltk_runtime.batch.printed import Kept, WholeLines, coalesced
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.texts import Scrubber
 
@@ -33,7 +34,7 @@ MAX_START_SECONDS = 120.0  # until a kernel answers
 # Failures of other systems, after which another attempt may succeed.
 TRANSIENT = ("ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError", "TimeoutError")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_FRAME = re.compile(r"Cell In\[(?P<count>\d+)\], line (?P<line>\d+)")
+_FRAME = re.compile(r"Cell In\[(?P<count>\d{1,9})\], line (?P<line>\d{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Execution:
     secrets: Mapping[str, str]
     scrubber: Scrubber
     kernels: Path  # folder of kernelspecs
+    inherited: Mapping[str, Any]  # by the kernel's process, as `kernelspec.inherited` says
     cwd: Path
     ends: float  # deadline by `time.monotonic`
     deadline: float  # the same in seconds from the start of the run
@@ -108,7 +110,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
             execution,
             km=AsyncKernelManager(kernel_name=kernel_name, kernel_spec_manager=specs),
             startup_timeout=math.ceil(max(1.0, min(MAX_START_SECONDS, execution.ends - time.monotonic()))),
-            coalesce_streams=True,  # a secret may be printed in parts
+            coalesce_streams=False,  # `coalesced` does it, in linear time
             resources={"metadata": {"path": str(execution.cwd)}},
         )
         made(client)
@@ -122,7 +124,8 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         super().__init__(nb_man, **traits)
         self.run = execution
         self.failure: BatchFailed | None = None
-        self._lines = WholeLines(lambda text: execution.log(execution.scrubber.text(text)))
+        self._kept = Kept()
+        self._lines = WholeLines(execution.log, execution.scrubber.text)
         self._counts: dict[int, NotebookNode] = {}  # by execution count
         self._stderr = execution.folder / "stderr"  # of the kernel's process
 
@@ -130,18 +133,23 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         """Start the kernel, run the cells, end the kernel; sets `failure` if that fails."""
         self.reset_execution_trackers()
         try:
-            with open(self._stderr, "wb") as errors, self.setup_kernel(cleanup_kc=True, stderr=errors):
+            with open(self._stderr, "wb") as errors, self._kernel(errors):
                 self._all_cells()
                 self.shutdown_kernel = "graceful" if self.failure is None else "immediate"
         except RuntimeError as error:  # before the kernel has answered
             self.failure = self.failure or BatchFailed(f"The kernel did not start: {error}", retry=True)
         self._lines.end()
 
+    def _kernel(self, errors: IO[bytes]) -> AbstractContextManager[None]:
+        kernel: AbstractContextManager[None] = self.setup_kernel(cleanup_kc=True, stderr=errors, **self.run.inherited)
+        return kernel
+
     def process_message(self, *given: Any, **named: Any) -> NotebookNode | None:
         """Process a message as nbclient does, and write printed text to the log."""
         output: NotebookNode | None = super().process_message(*given, **named)
         if output is not None and output.output_type == "stream":
             self._lines.feed(output.text)
+            self._kept.take(output)
         return output
 
     async def _async_check_alive(self) -> None:
@@ -177,12 +185,14 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
     def _cell(self, cell: NotebookNode, index: int) -> bool:
         """Execute one cell; returns whether it succeeded."""
         self.run.phase(_shown(cell))
+        self._kept.clear()
         self.nb_man.cell_start(cell, index)
         succeeded = self._attempt(cell, index)
         if not succeeded:
             self.nb_man.cell_exception(cell, index)
             mark_failed(self.nb, cell, self.run.facts)
-        cell.outputs = self.run.scrubber.value(cell.outputs)
+        # One piece for each stream: a secret may be printed in parts.
+        cell.outputs = self._kept.shortened(self.run.scrubber.value(coalesced(cell.outputs)))
         self.nb_man.cell_complete(cell, index)
         return succeeded
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import shutil
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from dltk_runtime.notebook.source import pack, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
+from dltk_runtime.splunk import access
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.store import ModelStore, Reservation, Version
 from dltk_runtime.texts import Scrubber
@@ -122,7 +124,10 @@ class _Run:
             serving = self._serving(fitting)
             given = self._task(folder, reservation, serving)
             task.write(folder, task.TASK, given)
-            execution = self._execution(job, folder, executed)
+            descriptor = access.sealed(self._settings)
+            ends.callback(access.close, descriptor)
+            inherited = kernelspec.inherited(os.environ, descriptor)
+            execution = self._execution(job, folder, executed, inherited)
             execute(execution)
             execution.snapshot.unlink(missing_ok=True)
             report = self._without_secrets(task.read_report(folder))
@@ -193,7 +198,7 @@ class _Run:
             kept_model=load.kept_model,
         )
 
-    def _execution(self, job: Job, folder: Path, executed: Path) -> Execution:
+    def _execution(self, job: Job, folder: Path, executed: Path, inherited: Mapping[str, Any]) -> Execution:
         order, source = self._order, self._prepared.source
         facts = {"data": str(self._prepared.data), "mode": order.mode, "parameters": self._prepared.texts}
         snapshot = self._batch / "resume" / f"{hashlib.sha256(str(executed).encode()).hexdigest()[:32]}.pickle"
@@ -206,6 +211,7 @@ class _Run:
             secrets=self._prepared.secrets,
             scrubber=self._scrubber,
             kernels=kernelspec.install(self._paths) / "kernels",
+            inherited=inherited,
             cwd=Path(source.origin).parent,
             ends=self._ends,
             deadline=order.deadline,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.settings import secret
 
@@ -33,21 +30,3 @@ def resolve(parameter: str, text: str) -> str:
             f"{parameter}={text}: a secret of fewer than {MIN_SECRET_CHARACTERS} characters could not be hidden."
         )
     return value
-
-
-@dataclass(slots=True)
-class WholeLines:
-    """Passes printed text on in whole lines, so that no secret is cut in two."""
-
-    write: Callable[[str], None]
-    _rest: str = field(default="")
-
-    def feed(self, text: str) -> None:
-        whole, newline, self._rest = (self._rest + text).rpartition("\n")
-        if newline:
-            self.write(whole + newline)
-
-    def end(self) -> None:
-        if self._rest:
-            self.write(self._rest + "\n")
-        self._rest = ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from dltk_runtime.commands._terminal import add_row, console, echo
 from dltk_runtime.notebook import places
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.catalogue import Entry, entry, markdown
@@ -42,9 +43,9 @@ def command(context: click.Context, home: Path | None, notebooks: Path | None, a
         return
     names = algorithms(paths)
     if not names:
-        click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}. Save a notebook there.")
+        echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}. Save a notebook there.")
     elif as_markdown:
-        click.echo(markdown(entry(name, paths) for name in names), nl=False)
+        echo(markdown(entry(name, paths) for name in names), nl=False)
     else:
         _print(("algorithm", "file", "functions", "problems"), [row(name, paths) for name in names])
     if not as_markdown:
@@ -60,12 +61,12 @@ def show(paths: Paths, algorithm: str) -> None:
     Show its purpose, example searches, and parameters with types and defaults.
     """
     found = entry(algorithm, paths)
-    click.echo(f"{found.title or found.name} ({found.path})")
+    echo(f"{found.title or found.name} ({found.path})")
     for text in (found.about, *found.searches):
-        click.echo(f"\n{text}")
-    click.echo("")
+        echo(f"\n{text}")
+    echo("")
     _print_parameters(found)
-    click.echo("".join(f"problem: {problem}\n" for problem in found.problems), nl=False)
+    echo("".join(f"problem: {problem}\n" for problem in found.problems), nl=False)
 
 
 def row(algorithm: str, paths: Paths) -> tuple[str, str, str, str]:
@@ -80,31 +81,29 @@ def row(algorithm: str, paths: Paths) -> tuple[str, str, str, str]:
 def _print_left_out(names: Sequence[str], paths: Paths) -> None:
     """Name the notebooks that are not in the table, and why."""
     for path, why in places.left_out(paths):
-        click.echo(f"not used: {path}: {why}")
+        echo(f"not used: {path}: {why}")
     others = sorted(
         places.shown(files[0], paths.notebooks) for name, files in places.notebooks(paths).items() if name not in names
     )
     if others:
-        click.echo(f"without init, fit or apply: {', '.join(others)}")
+        echo(f"without init, fit or apply: {', '.join(others)}")
 
 
 def _print_parameters(found: Entry) -> None:
     if found.parameters is None:
-        click.echo("It declares no parameters: a search may set any, and the functions receive their text.")
+        echo("It declares no parameters: a search may set any, and the functions receive their text.")
         return
     rows = [(each.name, each.wanted, repr(each.default), each.help) for each in found.parameters]
     _print(("parameter", "allowed", "default", "meaning"), rows)
 
 
 def _print(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table()
     for title in titles:
         table.add_column(title, overflow="fold")
     for cells in rows:
         broken = titles[-1] == "problems" and cells[-1] != "0"
-        table.add_row(*map(Text, cells), style="red" if broken else "")
-    Console().print(table)
+        add_row(table, *cells, style="red" if broken else "")
+    console().print(table)

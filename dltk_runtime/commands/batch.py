@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dltk_runtime.commands import Exit, Moment
+from dltk_runtime.commands._terminal import echo
 from dltk_runtime.errors import DltkError
 from dltk_runtime.names import quoted
 from dltk_runtime.settings import Settings
@@ -165,12 +166,12 @@ def _run(order: Order, settings: Settings, each: Path | None, workers: int) -> b
     for wanted, outcome in run_all(orders(order, each) if each else [order], settings, workers if each else 1):
         if isinstance(outcome, DltkError):
             failed = True
-            click.echo(f"dltk: {outcome.sentence}", err=True)
+            echo(f"dltk: {outcome.sentence}", err=True)
             continue
-        click.echo(f"job {outcome.job}: {outcome.message}")
-        click.echo(f"notebook: {outcome.executed}")
+        echo(f"job {outcome.job}: {outcome.message}")
+        echo(f"notebook: {outcome.executed}")
         if wanted.out:
-            click.echo(f"results: {outcome.rows} rows in {wanted.out}")
+            echo(f"results: {outcome.rows} rows in {wanted.out}")
     return failed
 
 
@@ -192,9 +193,9 @@ def _deliver(order: Order, settings: Settings, given: dict[str, Any]) -> None:
     each = None
     for each in deliver(order, stream, settings):
         doubled = f", {each.doubled:,} rows with the key of another row left out" if each.doubled else ""
-        click.echo(f"{_time(each.begin)} to {_time(each.end)}: {each.rows:,} rows, {each.sent:,} sent{doubled}")
+        echo(f"{_time(each.begin)} to {_time(each.end)}: {each.rows:,} rows, {each.sent:,} sent{doubled}")
     if each is None:
-        click.echo("Nothing was indexed since the last run.")
+        echo("Nothing was indexed since the last run.")
 
 
 def _flow_name(order: Order) -> str:
@@ -214,7 +215,7 @@ def _with_rows(order: Order, settings: Settings, given: dict[str, Any]) -> Itera
 
     connection = _connection(settings, given["app"])
     rows = search(given["query"], given["earliest"], given["latest"], connection=connection)
-    click.echo(f"search: {len(rows):,} rows")
+    echo(f"search: {len(rows):,} rows")
     with tempfile.TemporaryDirectory(prefix="dltk-batch-") as folder:
         data = Path(folder) / "rows.csv"
         data.write_text(as_csv(rows), encoding="utf-8")

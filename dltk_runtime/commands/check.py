@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import echo
 from dltk_runtime.notebook import places
 from dltk_runtime.notebook.algorithm import algorithms, find
 from dltk_runtime.notebook.errors import NotebookError
@@ -47,14 +48,14 @@ def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None, 
     paths = Settings.from_env(home=home, notebooks=folder).paths
     chosen = notebooks or algorithms(paths)
     if not chosen:
-        click.echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}: nothing to check.")
+        echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}: nothing to check.")
     found = [reviewed(notebook, paths) for notebook in chosen]
     if not notebooks:
         found += [Review(path, hints=(f"{path} is not used: {why}",)) for path, why in places.left_out(paths)]
     for each in found:
-        click.echo(each.text)
+        echo(each.text)
         if cells and each.exported:
-            click.echo(f"{each.name}: exported cells: {', '.join(map(str, each.exported))}")
+            echo(f"{each.name}: exported cells: {', '.join(map(str, each.exported))}")
     sys.exit(Exit.FAILED if any(each.problems for each in found) else Exit.OK)
 
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import echo
 from dltk_runtime.doctor import examine
+from dltk_runtime.doctor.app_folder import app_folder
 from dltk_runtime.doctor.finding import Finding, Severity, document_of, worst
 
 EPILOG = """\b
 It checks settings, token, certificate, ports, volume, notebooks and GPU. Where splunk_access_… and splunk_hec_… are
 set, it also checks Splunk's REST API, clock, permissions, apps and limits, the capabilities of the owners of scheduled
-searches that call the container, the stanza in containers.conf on every member, and the HTTP Event Collector.
+searches that call the container, the stanzas of DSDL or the AI Toolkit on every member, and the HTTP Event Collector.
 It changes nothing, and sends an event only with --send-event.
+
+\b
+With --app it checks only the files of an app's folder, mltk-container (containers.conf) or Splunk_ML_Toolkit
+(dsdl_container.conf, container_connections.conf), and the container that they name.
 
 \b
 Exit codes: 0 no problem; 1 an error, searches fail; 4 a warning.
@@ -25,6 +32,7 @@ Exit codes: 0 no problem; 1 an error, searches fail; 4 a warning.
 Examples:
   dltk doctor
   docker exec dltk dltk doctor
+  dltk doctor --app $SPLUNK_HOME/etc/apps/Splunk_ML_Toolkit
   dltk doctor --json
 """
 COLOURS = {Severity.OK: "green", Severity.SKIPPED: "blue", Severity.WARNING: "yellow", Severity.ERROR: "red"}
@@ -34,11 +42,15 @@ CODES = {Severity.WARNING: Exit.WARNINGS, Severity.ERROR: Exit.FAILED}
 @click.command(epilog=EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 @click.option("--send-event", is_flag=True, help="Send the collector one event, to check its index.")
-def command(as_json: bool, send_event: bool) -> None:
+@click.option(
+    "--app", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Check only this app's files."
+)
+def command(as_json: bool, send_event: bool, app: Path | None) -> None:
     """Check every hop from Splunk to the notebooks."""
-    findings = list(printed(examine.examine(send_event=send_event), quiet=as_json))
+    found = app_folder(app) if app else examine.examine(send_event=send_event)
+    findings = list(printed(found, quiet=as_json))
     if as_json:
-        click.echo(json.dumps(document_of(findings), indent=2))
+        echo(json.dumps(document_of(findings), indent=2))
     sys.exit(CODES.get(worst(findings), Exit.OK))
 
 
@@ -47,7 +59,7 @@ def printed(findings: Iterable[Finding], *, quiet: bool) -> Iterable[Finding]:
     for finding in findings:
         if not quiet:
             mark = click.style(f"{finding.severity:8}", fg=COLOURS[finding.severity])
-            click.echo(f"{mark} {finding.check:12} {finding.text}")
+            echo(f" {finding.check:12} {finding.text}", mark=mark)
             if finding.advice:
-                click.echo(f"{'':21} → {finding.advice}")
+                echo(f"{'':21} → {finding.advice}")
         yield finding

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dltk_runtime.commands import Exit, Moment
+from dltk_runtime.commands._terminal import console as make_console
+from dltk_runtime.commands._terminal import echo
 from dltk_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,12 +75,17 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **opt
         made = flow.make(_of_file(origin) | given, str(origin))
     else:
         _need(given)
-        values = values_of(Kind(given["kind"]), Source(given.get("source", "events"))) | given
+        values = (
+            values_of(
+                Kind(given["kind"]), Source(given.get("source", "events")), given["name"], given.get("interval", 5)
+            )
+            | given
+        )
         made = flow.make(values if defaults else values | _answers(values, given))
     folder = to or (origin.parent if origin else Path(made.name))
     written = generate.create(made, folder, force=force)
-    click.echo(f"{len(written)} files in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
-    click.echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
+    echo(f"{len(written)} files in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
+    echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
 
 
 @command.command()
@@ -94,17 +101,17 @@ def check(folder: Path | None, rules: bool) -> None:
     from dltk_runtime.flows.rules import check as checked
 
     if rules:
-        click.echo("\n".join(f"{rule.number} {rule.text}\n    {rule.fix}" for rule in RULES))
+        echo("\n".join(f"{rule.number} {rule.text}\n    {rule.fix}" for rule in RULES))
         return
     if folder is None:
         raise click.UsageError("Missing argument FOLDER, or option --rules.")
     apps = find_apps(folder)
     findings = list(checked(apps))
     for finding in findings:
-        click.echo(f"{finding.app}/{finding.found.where}: {finding.rule.number} {finding.found.what}")
-        click.echo(f"    {finding.rule.text} {finding.rule.fix}")
+        echo(f"{finding.app}/{finding.found.where}: {finding.rule.number} {finding.found.what}")
+        echo(f"    {finding.rule.text} {finding.rule.fix}")
     names = ", ".join(app.name for app in apps)
-    click.echo(f"{names}: {len(RULES)} rules, {len(findings)} findings.")
+    echo(f"{names}: {len(RULES)} rules, {len(findings)} findings.")
     sys.exit(Exit.FAILED if findings else Exit.OK)
 
 
@@ -117,7 +124,7 @@ def package(folder: Path, to: Path | None) -> None:
     from dltk_runtime.flows.package import pack
 
     for app in find_apps(folder):
-        click.echo(pack(app, to or folder / "dist"))
+        echo(pack(app, to or folder / "dist"))
 
 
 @command.command()
@@ -128,17 +135,15 @@ def package(folder: Path, to: Path | None) -> None:
 @click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]")
 def test(folder: Path, days: int, labels: int, sample: Path | None, notebooks: Path | None) -> None:
     """Run the searches of the apps in FOLDER over simulated days, with a real runtime."""
-    from rich.console import Console
-
     from dltk_runtime.flows.rehearsal import report
     from dltk_runtime.flows.rehearsal.run import Rehearsal
 
-    console = Console(highlight=False)
+    console = make_console()
     rehearsal = Rehearsal(folder, Settings.from_env(notebooks=notebooks).paths.notebooks, days, labels, sample)
     faults = rehearsal.run(console.print, lambda *facts: report.show(console, *facts))
     for fault in faults:
-        click.echo(f"FAULT {fault}", err=True)
-    click.echo("The flow works." if not faults else f"{len(faults)} faults.")
+        echo(f"FAULT {fault}", err=True)
+    echo("The flow works." if not faults else f"{len(faults)} faults.")
     sys.exit(Exit.FAILED if faults else Exit.OK)
 
 
@@ -146,7 +151,7 @@ def test(folder: Path, days: int, labels: int, sample: Path | None, notebooks: P
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--owner", required=True, help="Existing service account that will own the searches.")
 def install(folder: Path, owner: str) -> None:
-    """Create the app's objects over Splunk's REST API (splunk_access_…), with disabled searches.
+    """Create the app's objects over Splunk's REST API (splunk_access_…), with schedules switched off.
 
     In Splunk Cloud, upload the package instead.
     """
@@ -157,7 +162,7 @@ def install(folder: Path, owner: str) -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--owner", required=True, help="Service account that owns the searches.")
 def upgrade(folder: Path, owner: str) -> None:
-    """Update the app's objects, but keep macros, schedules, and which searches are enabled."""
+    """Update the app's objects, but keep macros, schedules, and which schedules are on."""
     _installer(folder).install(owner)
 
 
@@ -193,10 +198,10 @@ def backfill(name: str, begin: float, end: float, at_once: int, home: Path | Non
     windows = saved.windows(begin, end, time.time())
     filling = Backfill(connection, name, saved, Settings.from_env(home=home).paths.backfills, at_once)
     missing = filling.missing(windows)
-    click.echo(f"{saved.name}: {len(windows):,} windows, {len(windows) - len(missing):,} of them completed before.")
+    echo(f"{saved.name}: {len(windows):,} windows, {len(windows) - len(missing):,} of them completed before.")
     with ProgressBar(saved.name, unit="windows") as bar:
         filling.run(missing, lambda done: bar.to(done, len(missing)))
-    click.echo(f"{len(missing):,} windows filled.")
+    echo(f"{len(missing):,} windows filled.")
 
 
 def _installer(folder: Path) -> Installer:
@@ -208,7 +213,7 @@ def _installer(folder: Path) -> Installer:
     app = find_apps(folder)[0]
     connection = Connection.from_env()
     inside = connection.within(app.name)
-    return Installer(connection, app, lambda text: search(text, connection=inside, progress=False), click.echo)
+    return Installer(connection, app, lambda text: search(text, connection=inside, progress=False), echo)
 
 
 def _of_file(path: Path) -> dict[str, Any]:

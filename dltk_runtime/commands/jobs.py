@@ -13,6 +13,7 @@ import click
 
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import add_row, console, echo, make_table
 from dltk_runtime.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def with_client(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(JobsClient(settings), **given)
         except Unreachable as error:
-            click.echo(f"dltk: {error}", err=True)
+            echo(f"dltk: {error}", err=True)
             sys.exit(Exit.UNREACHABLE)
 
     return connected
@@ -62,20 +63,15 @@ def command(context: click.Context) -> None:
 @with_client
 def list_jobs(jobs: JobsClient) -> None:
     """List all jobs, newest first."""
-    from rich.console import Console
-    from rich.table import Table
-
     views = jobs.list()
     if not views:
-        click.echo("No jobs: nothing was fitted on this container yet.")
+        echo("No jobs: nothing was fitted on this container yet.")
         return
-    table = Table(box=None)
-    for heading in ("job", "algorithm", "model", "state", "progress", "version"):
-        table.add_column(heading, no_wrap=heading == "job", overflow="fold")
+    table = make_table("job", "algorithm", "model", "state", "progress", "version", unbroken="job")
     for each in views:
         version = f"{each.version}{'' if each.promoted else ' (not current)'}" if each.version else ""
-        table.add_row(each.id, each.algorithm, each.model, _state(each), _progress(each), version)
-    Console().print(table)
+        add_row(table, each.id, each.algorithm, each.model, _state(each), _progress(each), version)
+    console().print(table)
 
 
 @command.command()
@@ -86,13 +82,13 @@ def show(jobs: JobsClient, job: str, log: bool) -> None:
     """Show the details of one job."""
     view = jobs.get(job)
     for name, text in _facts(view):
-        click.echo(f"{name:12}{text}")
+        echo(f"{name:12}{text}")
     for name, values in _series(jobs.metrics(job)).items():
-        click.echo(f"{name:12}{_spark(values)}  {values[0]:.4g} → {values[-1]:.4g}")
+        echo(f"{name:12}{_spark(values)}  {values[0]:.4g} → {values[-1]:.4g}")
     if view.error is not None and view.error.traceback:
-        click.echo("\n" + view.error.traceback)
+        echo("\n" + view.error.traceback)
     if log:
-        click.echo("\n" + jobs.log(job), nl=False)
+        echo("\n" + jobs.log(job), nl=False)
 
 
 @command.command()
@@ -103,20 +99,20 @@ def watch(jobs: JobsClient, job: str) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn("{task.fields[state]}"),
+        TextColumn("{task.fields[state]}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[steps]}"),
+        TextColumn("{task.fields[steps]}", markup=False),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[metrics]}"),
+        TextColumn("{task.fields[metrics]}", markup=False),
     )
     signal.signal(signal.SIGINT, _leave)
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=console()) as progress:
         bar = progress.add_task("", total=None, state="", steps="", metrics="")
         for view in jobs.watch(job):
             figures = "  ".join(f"{name} {value:.4g}" for name, value in view.metrics.items())
             fields: dict[str, Any] = {"state": _state(view), "steps": _progress(view), "metrics": figures}
             progress.update(bar, completed=view.step, total=view.total or None, **fields)
-    click.echo(view.message)
+    echo(view.message)
     sys.exit(Exit.OK if view.state == "succeeded" else Exit.FAILED)
 
 
@@ -128,7 +124,7 @@ def cancel(jobs: JobsClient, job: str) -> None:
     jobs.cancel(job)
     for view in jobs.watch(job):
         state = view.state
-    click.echo(f"Job {job} is {state}.")
+    echo(f"Job {job} is {state}.")
 
 
 def _leave(*_: object) -> NoReturn:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dltk_runtime.commands._terminal import echo
+
 if TYPE_CHECKING:
     from dltk_runtime.flows.labels import Labels
 
@@ -19,6 +21,7 @@ Examples:
   dltk label queue dga
   dltk label write dga k5e6c696a090bbc499d198ca062e7ffce legit --note 'our own CDN'
   dltk label export dga labels.csv
+  dltk label prune-queue dga --days 30
   dltk label prune dga --days 365 --archive old-labels.csv
 """
 
@@ -34,9 +37,7 @@ def command() -> None:
 def queue(flow: str, rows: int) -> None:
     """List the rows without a label, the most uncertain first."""
     for row in _labels(flow).queue()[:rows]:
-        click.echo(
-            f"{row['_key']}  {row.get('uncertainty', ''):>8}  {row.get('why', ''):10}  {row.get('entity', '')!r}"
-        )
+        echo(f"{row['_key']}  {row.get('uncertainty', ''):>8}  {row.get('why', ''):10}  {row.get('entity', '')!r}")
 
 
 @command.command(epilog=EPILOG)
@@ -47,7 +48,7 @@ def queue(flow: str, rows: int) -> None:
 def write(flow: str, key: str, verdict: str, note: str) -> None:
     """Label the row KEY of the queue."""
     _labels(flow).write(key, verdict, note)
-    click.echo(f"{key}: {verdict}")
+    echo(f"{key}: {verdict}")
 
 
 @command.command(epilog=EPILOG)
@@ -55,7 +56,7 @@ def write(flow: str, key: str, verdict: str, note: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def export(flow: str, file: Path) -> None:
     """Write every label to a CSV FILE; packages and backups of an app do not contain them."""
-    click.echo(f"{_labels(flow).export(file)} labels in {file}")
+    echo(f"{_labels(flow).export(file)} labels in {file}")
 
 
 @command.command("import", epilog=EPILOG)
@@ -63,7 +64,7 @@ def export(flow: str, file: Path) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_(flow: str, file: Path) -> None:
     """Write the labels of an exported FILE to the collection."""
-    click.echo(f"{_labels(flow).load(file)} labels written")
+    echo(f"{_labels(flow).load(file)} labels written")
 
 
 @command.command(epilog=EPILOG)
@@ -72,7 +73,15 @@ def import_(flow: str, file: Path) -> None:
 @click.option("--archive", type=click.Path(path_type=Path), required=True, help="New CSV file for the removed labels.")
 def prune(flow: str, days: float, archive: Path) -> None:
     """Write old labels to a file, then remove them."""
-    click.echo(f"{_labels(flow).prune(days, archive)} labels removed and written to {archive}")
+    echo(f"{_labels(flow).prune(days, archive)} labels removed and written to {archive}")
+
+
+@command.command("prune-queue", epilog=EPILOG)
+@click.argument("flow")
+@click.option("--days", type=click.FloatRange(min=0), required=True, help="Remove rows last seen longer ago than this.")
+def prune_queue(flow: str, days: float) -> None:
+    """Remove old rows of the queue; their predictions stay in the index, and their labels too."""
+    click.echo(f"{_labels(flow).prune_queue(days)} rows of the queue removed")
 
 
 def _labels(flow: str) -> Labels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
 from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.export import export as copy_out
@@ -18,6 +18,7 @@ from dltk_runtime.store.store import Manifest, ModelName, ModelStore, Version
 if TYPE_CHECKING:
     from rich.table import Table
 
+FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
 EXAMPLES = """\b
 Examples:
   dltk models                                      every model and its current version
@@ -26,6 +27,7 @@ Examples:
   dltk models rollback pytorch_nn iris             make the version before the current one current
   dltk models promote pytorch_nn iris 3            make version 3 current
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
+  dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
 """
 
@@ -57,12 +59,12 @@ def list_models(store: ModelStore) -> None:
     """List every model with its current version."""
     names = store.models()
     if not names:
-        click.echo("No model yet: no fit has been committed in this home. See 'dltk models list --help' for --home.")
+        echo("No model yet: no fit has been committed in this home. See 'dltk models list --help' for --home.")
         return
-    table = _table("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes", "damage")
+    table = make_table("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes", "damage")
     for name in names:
-        _add(table, name.algorithm, name.model, *_current(store, name))
-    _show(table)
+        add_row(table, name.algorithm, name.model, *_current(store, name))
+    show_table(table)
 
 
 @command.command()
@@ -75,16 +77,16 @@ def show(store: ModelStore, algorithm: str, model: str, number: int | None, veri
     """Show the versions of a model and details of one (default: the current one)."""
     name = _name(algorithm, model)
     if store.versions(name):  # first, so that it shows also when none can be used
-        _show(_history(store, name))
+        show_table(_history(store, name))
     version = _chosen(store, name, number)
     if version.number > 0:
-        _show(_facts(version))
+        show_table(_facts(version))
     else:
         calls = f"load({version.location().load_name!r})"
-        click.echo(f"{version}: files of an old volume, without a manifest. Apply calls {calls}.")
+        echo(f"{version}: files of an old volume, without a manifest. Apply calls {calls}.")
     if verify:
         version.verify(hashes=True)
-        click.echo(f"{version}: every file is as it was stored.")
+        echo(f"{version}: every file is as it was stored.")
 
 
 @command.command()
@@ -93,7 +95,7 @@ def show(store: ModelStore, algorithm: str, model: str, number: int | None, veri
 @with_store
 def rollback(store: ModelStore, algorithm: str, model: str) -> None:
     """Make the version before the current one current, until the next promoted fit."""
-    click.echo(f"{store.rollback(_name(algorithm, model))} is current.")
+    echo(f"{store.rollback(_name(algorithm, model))} is current.")
 
 
 @command.command()
@@ -105,7 +107,7 @@ def promote(store: ModelStore, algorithm: str, model: str, number: int) -> None:
     """Make a version current; 0 stands for the files of an old volume."""
     version = store.get(_name(algorithm, model), number)
     store.promote(version)
-    click.echo(f"{version} is current.")
+    echo(f"{version} is current.")
 
 
 @command.command()
@@ -119,7 +121,42 @@ def export(store: ModelStore, algorithm: str, model: str, number: int | None, to
     """Copy a version's files (default: the current one's) under a DSDL container's flat names."""
     version = _chosen(store, _name(algorithm, model), number)
     for path in copy_out(version, to, force=force):
-        click.echo(path)
+        echo(path)
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@click.argument("number", type=int, required=False)
+@click.option(
+    "--flavour",
+    type=click.Choice(sorted(FLAVOURS)),
+    default="dsdl",
+    show_default=True,
+    help="Client that reads it: fit MLTKContainer (dsdl) or fit AITKContainer (aitk).",
+)
+@click.option("--to", type=click.Path(path_type=Path), help="Write it into this folder of lookups instead.")
+@with_store
+def stub(store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None) -> None:
+    """Print Splunk's entry (__mlspl_MODEL.mlmodel) for a version (default: the current one)."""
+    from dltk_runtime.emulator.mltk.request import LIMITS
+    from dltk_runtime.emulator.mltk.stub import stub_of_model
+    from dltk_runtime.emulator.mltk.stubs import Stubs
+
+    version = _chosen(store, _name(algorithm, model), number)
+    if not version.number:
+        raise click.UsageError(
+            f"{version}: files of an old volume, whose features nobody recorded. Fit the model again."
+        )
+    manifest = version.manifest()
+    params = {"algo": algorithm} | {key: value for key, value in manifest.parameters.items() if key != "algo"}
+    features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
+    made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)
+    if to is None:
+        click.echo(made.to_csv(), nl=False)
+    else:
+        Stubs(to).write(made)
+        click.echo(Stubs(to).path(model))
 
 
 @command.command()
@@ -134,9 +171,9 @@ def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
     names = [_name(algorithm, model)] if algorithm and model else store.models()
     for name in names:
         if removed := store.prune(name):
-            click.echo(f"{name}: removed {_numbers(removed)}.")
+            echo(f"{name}: removed {_numbers(removed)}.")
     for path in store.sweep():
-        click.echo(f"{path}: removed, left by an interrupted fit.")
+        echo(f"{path}: removed, left by an interrupted fit.")
 
 
 def _name(algorithm: str, model: str) -> ModelName:
@@ -175,23 +212,23 @@ def _when_and_size(manifest: Manifest) -> tuple[str, str, str]:
 
 
 def _history(store: ModelStore, name: ModelName) -> Table:
-    table = _table("version", "fitted (UTC)", "rows", "bytes", "metrics", "job")
+    table = make_table("version", "fitted (UTC)", "rows", "bytes", "metrics", "job")
     serving = store.serving_or_0(name)
     for version in store.versions(name):
         mark = " current" if version.id == serving.id else ""
         try:
             manifest = version.manifest()
         except StoreDamaged as error:
-            _add(table, f"{version.number}", "damaged", "", "", error.sentence, "")
+            add_row(table, f"{version.number}", "damaged", "", "", error.sentence, "")
             continue
         metrics = ", ".join(f"{key}={value}" for key, value in manifest.metrics.items())
-        _add(table, f"{version.number}{mark}", *_when_and_size(manifest), metrics, manifest.job)
+        add_row(table, f"{version.number}{mark}", *_when_and_size(manifest), metrics, manifest.job)
     return table
 
 
 def _facts(version: Version) -> Table:
     manifest = version.manifest()
-    table = _table(str(version), "")
+    table = make_table(str(version), "")
     rows = {
         "folder": [version.where],
         "sources": [f"{source.path} ({source.sha256[:12]})" for source in manifest.sources],
@@ -205,27 +242,5 @@ def _facts(version: Version) -> Table:
     }
     for title, values in rows.items():
         if values:
-            _add(table, title, "\n".join(values))
+            add_row(table, title, "\n".join(values))
     return table
-
-
-def _table(*columns: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _add(table: Table, *cells: str) -> None:
-    """Add a row; replaces control characters, which a search can send, by question marks."""
-    table.add_row(*(re.sub(r"[^\n -~\xa0-\U0010ffff]", "?", cell) for cell in cells))
-
-
-def _show(table: Table) -> None:
-    from rich.console import Console
-
-    # A pipe or a file has no width: 80 columns would fold what a script wants to read.
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.print(table, width=None if console.is_terminal else 1000, crop=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dltk_runtime.commands._terminal import echo
 from dltk_runtime.lab import templates
 from dltk_runtime.settings import Settings
 
@@ -28,4 +29,4 @@ def command(name: str, template: str, notebooks: Path | None) -> None:
     NAME.ipynb is a working algorithm: parameters, all functions, and cells to run by hand.
     """
     path = templates.write(Settings.from_env(notebooks=notebooks).paths.notebooks, name, template)
-    click.echo(f"Created {path}: use it in a search with algo={name}, edit it with 'dltk lab'.")
+    echo(f"Created {path}: use it in a search with algo={name}, edit it with 'dltk lab'.")

@@ -10,6 +10,7 @@ import click
 
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import console, echo, echo_data
 from dltk_runtime.emulator.errors import CommandUnknown, SearchError, SearchInvalid
 from dltk_runtime.settings import ClientSettings, Settings
 
@@ -80,10 +81,10 @@ def command(
     try:
         result = run(search, make_context(settings, paths, lookups))
     except SearchError as error:
-        click.echo(f"ERROR {error}", err=True)
+        echo(f"ERROR {error}", err=True)
         sys.exit(Exit.USAGE if isinstance(error, SearchInvalid | CommandUnknown) else Exit.FAILED)
     for message in result.messages:
-        click.echo(str(message), err=True)
+        echo(str(message), err=True)
     _print(result.frame, output, rows)
     sys.exit(_exit(result.messages))
 
@@ -92,11 +93,9 @@ def _print(frame: pd.DataFrame, output: str, rows: int) -> None:
     from dltk_runtime.emulator.spl.output import as_csv, as_json, print_table
 
     if output == "table":
-        from rich.console import Console
-
-        print_table(frame, Console(), rows)
+        print_table(frame, console(markup=True), rows)
     else:
-        click.echo(as_csv(frame) if output == "csv" else as_json(frame), nl=False)
+        echo_data(as_csv(frame) if output == "csv" else as_json(frame))
 
 
 def _exit(messages: tuple[SearchMessage, ...]) -> Exit:

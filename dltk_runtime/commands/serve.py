@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
-from dltk_runtime.settings import VARIABLES, Settings
+from dltk_runtime import handover
+from dltk_runtime.settings import VARIABLES, Settings, secret_files
 
 
 def variables() -> str:
@@ -28,4 +30,6 @@ def command(host: str | None, port: int | None, home: Path | None, notebooks: Pa
     """Serve notebooks to Splunk's fit, apply and summary."""
     from dltk_runtime.server.serve import serve
 
-    serve(Settings.from_env(host=host, port=port, home=home, notebooks=notebooks))
+    files = secret_files()
+    os.environ.update(handover.take(os.environ, once=True))  # in the image; elsewhere there are none
+    serve(Settings.from_env(host=host, port=port, home=home, notebooks=notebooks), files)

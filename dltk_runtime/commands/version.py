@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from dltk_runtime import __version__
+from dltk_runtime.commands._terminal import echo
 from dltk_runtime.notebook.frameworks import RECORDED
 
 # Distributions to name in a bug report; their versions come from metadata, without an import.
@@ -23,10 +24,10 @@ def command() -> None:
 
     These are the runtime, Python and the libraries that notebooks use.
     """
-    click.echo(f"dltk-runtime {__version__}")
-    click.echo(f"python {platform.python_version()}")
+    echo(f"dltk-runtime {__version__}")
+    echo(f"python {platform.python_version()}")
     for name, number in installed(LIBRARIES).items():
-        click.echo(f"{name} {number}")
+        echo(f"{name} {number}")
 
 
 def installed(names: tuple[str, ...]) -> dict[str, str]:

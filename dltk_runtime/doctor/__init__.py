@@ -4,7 +4,8 @@
 
     examine ──┬── local            settings, token, certificate, ports, volume, notebooks, GPU
               ├── search_head      Splunk: REST API, clock, permissions, apps, limits, stanzas
-              │    └── owners      capabilities of the owners of scheduled searches
+              │    ├── owners      capabilities of the owners of scheduled searches
+              │    └── stanzas     DSDL's or the AI Toolkit's files, on every member
               └── collector        HTTP Event Collector: token and index
 
 ===============  ==================================================================================
@@ -13,6 +14,10 @@
 `local`          checks of this machine
 `search_head`    checks of Splunk's side
 `owners`         check of the users who own scheduled searches
+`clients`        the two apps that call containers, and the files that each reads
+`stanzas`        check of these files over REST
+`app_folder`     the same in a folder, as ``dltk doctor --app`` does
+`called`         check of the container at the address that they name
 `collector`      checks of the HTTP Event Collector
 `rest`           read-only HTTP calls for the checks
 ===============  ==================================================================================

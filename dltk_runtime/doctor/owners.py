@@ -21,23 +21,17 @@ from dltk_runtime.doctor.rest import Refused, Rest
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.grammar import CONTAINERS
 from dltk_runtime.emulator.spl.macros import Macro, expand
+from dltk_runtime.flows.rights import CONTAINER_CAPABILITIES, SPLUNK_CAPABILITIES
 from dltk_runtime.names import STATUS
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore
 
-# Capabilities by command: those of AI Toolkit 5.7, and of Splunk, whose role `user` has them.
-CALL_CAPABILITIES = {"fit": "fit_mltkcontainer", "apply": "apply_mltkcontainer"}
-WRITE_CAPABILITIES = {"collect": "run_collect", "mcollect": "run_mcollect", "outputlookup": "output_file"}
-READ_CAPABILITIES = {"inputlookup": "input_file"}
-CONTAINER_CAPABILITIES = (
-    "run_custom_command",
-    "list_storage_passwords",
-)  # the command, and the container's token
+TOOLKIT_CAPABILITIES = {"fit_mltkcontainer", "apply_mltkcontainer"}  # of AI Toolkit 5.7 and newer
 SCHEDULE_CAPABILITY = "schedule_search"
 MAX_LISTED_SEARCHES = 3  # in one finding
 
-# A command and its arguments up to the next pipe or bracket outside quotes.
-_COMMAND = re.compile(r"""(?:^|[|\[\]])\s*(\w*)\s*((?:"(?:\\.|[^"\\])*"|[^|\[\]"])*)""")
+# A command and its arguments up to the next pipe or bracket outside quotes; a quote may be unclosed.
+_COMMAND = re.compile(r"""(?:^|[|\[\]])\s*+(\w*+)\s*+((?:"(?:\\.|[^"\\])*+(?:"|\\?\Z)|[^|\[\]"])*+)""", re.DOTALL)
 _COMMENT = re.compile(r"```.*?```", re.DOTALL)
 _INTO = re.compile(r"\binto\s+\"?(?:app:|user:)?(\w+)")
 _MODEL = re.compile(r"\"?(?:app:|user:)?(\w+)")
@@ -71,11 +65,9 @@ class SavedSearch:
         called = [name for name, used in (("fit", any(True for _ in self.fitted())), ("apply", applied & ours)) if used]
         if not called:
             return set()
-        names = {name for name, _ in self.commands}
-        others = {
-            capability for command, capability in (WRITE_CAPABILITIES | READ_CAPABILITIES).items() if command in names
-        }
-        return {SCHEDULE_CAPABILITY, *CONTAINER_CAPABILITIES, *others, *(CALL_CAPABILITIES[name] for name in called)}
+        others = {name for name, _ in self.commands} - {"fit", "apply"}
+        needed = [SPLUNK_CAPABILITIES[name] for name in (*others, *called) if name in SPLUNK_CAPABILITIES]
+        return {SCHEDULE_CAPABILITY}.union(*needed, *(CONTAINER_CAPABILITIES[name] for name in called))
 
 
 def owners(rest: Rest, settings: Settings) -> Iterator[Finding]:
@@ -91,7 +83,7 @@ def owners(rest: Rest, settings: Settings) -> Iterator[Finding]:
     known = set().union(*roles.values())
     for owner, needed in sorted(calling.items()):
         # Older releases of the AI Toolkit lack these capabilities, and then no role has them.
-        asked = {name: needs - (set(CALL_CAPABILITIES.values()) - known) for name, needs in needed.items()}
+        asked = {name: needs - (TOOLKIT_CAPABILITIES - known) for name, needs in needed.items()}
         yield _judged(rest, owner, asked, roles)
 
 

@@ -1,30 +1,27 @@
-"""Checks of Splunk: REST API, clock, permissions, apps, limits, stanza on each member."""
+"""Checks of Splunk: REST API, clock, permissions, apps, limits, and those of `owners` and `stanzas`."""
 
 from __future__ import annotations
 
 import email.utils
-import socket
 import ssl
 import time
-import urllib.parse
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from dltk_runtime import booleans
+from dltk_runtime.doctor.clients import DSDL, TOOLKIT, calls_containers
 from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.owners import owners
-from dltk_runtime.doctor.rest import ANSWER_SECONDS, NoAnswer, Refused, Rest, checking_client
+from dltk_runtime.doctor.rest import NoAnswer, Refused, Rest
+from dltk_runtime.doctor.stanzas import stanzas
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.access import of_settings
-from dltk_runtime.tls import client_context, pinned_context
 
 MAX_CLOCK_SKEW_SECONDS = 60  # above it tokens and time ranges may fail
-DSDL = "mltk-container"
 APPS = {  # title of each app by its folder
-    "Splunk_ML_Toolkit": "AI Toolkit (Machine Learning Toolkit)",
+    TOOLKIT.app: TOOLKIT.title,
     "Splunk_SA_Scientific_Python_linux_x86_64": "Python for Scientific Computing",
-    DSDL: "Splunk App for Data Science and Deep Learning",
+    DSDL.app: DSDL.title,
 }
 LIMITS = ("max_fit_time", "max_inputs")
 
@@ -91,9 +88,12 @@ def rights(rest: Rest, _: Settings) -> Iterator[Finding]:
 def apps(rest: Rest, _: Settings) -> Iterator[Finding]:
     """Check that the apps for `fit` and `apply` are installed, enabled and shared."""
     there = {str(each["name"]): each for each in rest.entries("/services/apps/local")[0]}
+    toolkit = str(there.get(TOOLKIT.app, {}).get("version", ""))
     for folder, title in APPS.items():
         app = there.get(folder)
-        if app is None:
+        if app is None and folder == DSDL.app and calls_containers(toolkit):
+            yield ok("apps", f"{title} ({folder}) is not installed: the AI Toolkit {toolkit} calls containers itself")
+        elif app is None:
             yield error("apps", f"{title} ({folder}) is not installed", "Install it on the search head.")
         elif booleans.parse_conf(app.get("disabled")):
             yield error("apps", f"{title} ({folder}) is disabled", "Enable it under Apps, Manage Apps.")
@@ -124,68 +124,3 @@ def limits(rest: Rest, _: Settings) -> Iterator[Finding]:
         yield warning("limits", text, advice)
     else:
         yield ok("limits", text)
-
-
-def stanzas(rest: Rest, _: Settings) -> Iterator[Finding]:
-    """Check that all members of a cluster have a stanza for the same container."""
-    path = f"/servicesNS/nobody/{DSDL}/configs/conf-containers/__dev__"
-    advice = f"Copy the stanza of deploy/splunk/containers.conf to etc/apps/{DSDL}/local on the search head."
-    addresses: dict[str, str] = {}
-    for member in (rest, *_members(rest)):
-        try:
-            addresses[member.base] = str(member.get(path)[0].get("api_url", ""))
-        except (NoAnswer, Refused) as failure:
-            addresses[member.base] = ""
-            yield error("stanzas", f"no stanza [__dev__] in containers.conf: {failure}", advice)
-    called = set(filter(None, addresses.values()))
-    if len(called) > 1:
-        shown = ", ".join(f"{member}: {address}" for member, address in addresses.items())
-        yield error("stanzas", f"the members call different containers: {shown}", "Push one stanza to all members.")
-    for address in sorted(called):
-        yield from _called(address)
-
-
-def _called(address: str) -> Iterator[Finding]:
-    url = urllib.parse.urlsplit(address)
-    if url.scheme not in {"http", "https"} or not url.hostname:
-        yield error("stanzas", f"api_url = {address} is not a valid address", "Write it as https://host:5000.")
-        return
-    client = checking_client(partial(client_context, verify=False))  # the search head's authorities are unknown here
-    try:
-        status = client.request("GET", f"{address.rstrip('/')}/readyz", {}).status
-        unfit = _unfit(url.hostname, url.port or 443) if url.scheme == "https" else ""
-    except (NoAnswer, OSError) as failure:
-        cause = failure.cause if isinstance(failure, NoAnswer) else failure
-        text = f"the container that Splunk calls, {address}, cannot be reached from here: {cause}"
-        yield warning("stanzas", text, "Check host, port and scheme, if possible on the search head itself.")
-        return
-    if status == 200:
-        yield ok("stanzas", f"Splunk calls {address}, and a server is ready there")
-    else:
-        yield error("stanzas", f"Splunk calls {address}, which answers with HTTP {status}", "Correct api_url.")
-    if unfit:
-        advice = "Use a certificate for the host of api_url; where Splunk checks certificates, searches fail."
-        yield warning("stanzas", f"the certificate that {address} serves does not fit: {unfit}", advice)
-
-
-def _unfit(host: str, port: int) -> str:
-    """Return what is wrong with host name or dates of a server's certificate, or an empty text."""
-    pinned = pinned_context(ssl.get_server_certificate((host, port), timeout=ANSWER_SECONDS))
-    try:
-        with (
-            socket.create_connection((host, port), ANSWER_SECONDS) as plain,
-            pinned.wrap_socket(plain, server_hostname=host),
-        ):
-            return ""
-    except ssl.SSLCertVerificationError as failure:
-        return failure.verify_message
-
-
-def _members(rest: Rest) -> list[Rest]:
-    """Return the other members of a search head cluster; an empty list without a cluster."""
-    try:
-        entries, _ = rest.entries("/services/shcluster/member/members")
-    except Refused:
-        return []
-    found = {str(each.get("mgmt_uri", "")) for each in entries} - {"", rest.base}
-    return [Rest(base, rest.token, rest.tls) for base in sorted(found)]

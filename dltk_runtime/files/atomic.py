@@ -27,14 +27,21 @@ _NO_LINK_ERRNOS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno
 _NO_FOLDER_SYNC_ERRNOS = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 
 
-def write(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
+def write(path: Path, data: bytes | memoryview, *, durable: bool = True, through: Path | None = None) -> None:
     """Replace `path` by `data` in one step; `durable` makes it outlive a power failure.
+
+    Args:
+        path: of the file.
+        data: its new content.
+        durable: whether to wait for the disk.
+        through: folder on the same disk for the temporary file; default: the file's own. Nothing
+            is replaced once that folder has gone or has another name.
 
     Raises:
         OSError: it cannot be written; then `path` is as it was.
     """
     # Not mkstemp, whose files only their owner can read: replicas may run as other users.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    temporary = (through or path.parent) / f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
     try:
         with temporary.open("xb", buffering=0) as file:
             write_all(file.fileno(), data)

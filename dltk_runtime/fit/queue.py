@@ -3,8 +3,8 @@
 ::
 
     /fit ──> checked ──> job ──┬─ sync ──> Trainer.train ──> Trained
-                               └─ async ─> queue on disk ──> Trainer.train
-                                           Submitted         (this server, or the next one)
+                               └─ async ─> queue on disk ──> Dispatcher ──> Trainer.train
+                                           Submitted         (this server, or another one)
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
 
 from dltk_runtime import logs
 from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import AlgorithmMissing, DltkError
-from dltk_runtime.fit.options import FitOptions, fit_options
-from dltk_runtime.fit.train import Trained, Trainer, Training
+from dltk_runtime.fit.dispatch import REASON_ASKED, Dispatcher
+from dltk_runtime.fit.options import fit_options
+from dltk_runtime.fit.train import Trainer
+from dltk_runtime.fit.training import Trained, Training
 from dltk_runtime.jobs.errors import FitCancelled, JobUnknown, NotCancellable, QueueFull, ServerStops
 from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
-from dltk_runtime.jobs.job import Job
-from dltk_runtime.jobs.record import State
+from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
@@ -35,7 +37,8 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 
 FLUSH_SECONDS = 0.5  # between two writes of the phases of running fits, and two looks for requests to cancel
-REASON_ASKED = "somebody asked for its end."
+PRUNE_SECONDS = 10.0  # between two removals of old jobs
+TAKEN = "taken up by another server"
 REASON_LEFT = "the search that waited for it hung up before it began."
 REASON_HUNG_UP = "the search that waited for it hung up, and DLTK_HANGUP is cancel."
 
@@ -71,10 +74,16 @@ class Fitting:
         self._trainer = trainer
         self._running: dict[str, _Running] = {}
         self._submitting = asyncio.Lock()
-        self._closing = False
         self._failures = logs.RecurringFailures()
-        # An asynchronous fit never takes the last turn: searches that wait for their fit need it.
-        self._async_turns = asyncio.Semaphore(max(settings.fit_slots - 1, 1))
+        self._queue = Dispatcher(
+            settings=settings,
+            jobs=jobs,
+            store=trainer.store,
+            has_room=self._has_room,
+            is_here=self._running.__contains__,
+            begin=self._begin,
+            finish=lambda training, number: self._run(training, trainer.finish(training, number)),
+        )
 
     async def fit(self, request: Request, call: Call) -> Trained | Submitted:
         """Fit and wait for the end or, asynchronously, submit the fit as a job.
@@ -90,7 +99,7 @@ class Fitting:
         own, strict = taken(source, request.parameters), self._settings.refuse_unknown
         options = fit_options(request.parameters, own, refuse_unknown=strict)
         if options.asynchronous:
-            return await self._submit(request, name, options, source, call)
+            return await self._submit(request, name, source, call)
         job = self._jobs.create(name, request.parameters, call.id)
         call.facts.job = job.id
         training = Training(job, request, name, options, imports_of(source), call)
@@ -112,6 +121,8 @@ class Fitting:
         running = self._running.get(job)
         if running is None:
             self._jobs.ask_to_cancel(job)
+            with contextlib.suppress(OSError):  # the mark is on disk
+                self._queue.cancel(job)
         elif running.training.committing:
             raise NotCancellable(job, "is storing its model")
         else:
@@ -129,54 +140,71 @@ class Fitting:
                 running.task.cancel()
             raise
 
+    def _has_room(self, imports: tuple[str, ...]) -> bool:
+        """Return whether an asynchronous fit with these heavy imports could begin now."""
+        if not self._trainer.pool.has_room(imports):
+            return False
+        # They never take the last place for fits without a GPU: searches that wait for their fit need it.
+        return self._trainer.pool.waits_for_gpu(imports) or self._free_places() > 0
+
+    def _free_places(self) -> int:
+        """Return how many more asynchronous fits without a GPU may run here."""
+        waits_for_gpu = self._trainer.pool.waits_for_gpu
+        running = (each.training.imports for each in self._running.values() if each.asynchronous)
+        return max(self._settings.fit_slots - 1, 1) - sum(not waits_for_gpu(imports) for imports in running)
+
     def _begin(self, training: Training) -> _Running:
-        on_gpu = self._trainer.pool.waits_for_gpu(training.imports)  # there all fits wait for a device, in one line
-        turn = self._async_turns if training.options.asynchronous and not on_gpu else contextlib.nullcontext()
-        running = _Running(training, asyncio.create_task(self._trainer.train(training, turn)))
+        return self._run(training, self._trainer.train(training))
+
+    def _run(self, training: Training, work: Coroutine[Any, Any, Trained]) -> _Running:
+        running = _Running(training, asyncio.create_task(work))
         self._running[training.job.id] = running
         running.task.add_done_callback(lambda _: self._ended(running))
         return running
 
-    def _begin_or_leave(self, training: Training) -> None:
-        """Begin an asynchronous fit; a server that stops leaves it queued, for the next one."""
-        if self._closing:
-            training.job.release()
-        else:
-            self._begin(training)
-
     def _ended(self, running: _Running) -> None:
         training = running.training
         self._running.pop(training.job.id, None)
+        self._queue.wake()
         if not running.task.cancelled():
             running.task.exception()  # marks it as seen: it is in the job's record, and may have no waiter
         elif training.cancelled:
             training.job.cancel(training.cancelled)
         elif running.asynchronous:
-            training.job.release()  # it stays queued, for the next server
+            training.job.release()  # it stays in the queue
         else:
             training.job.fail(_not_started(training).sentence)
         if running.asynchronous:
             record = training.job.record
             facts = training.call.facts
             fields = {**facts.known(), "job": record.id, "phases": facts.phases or None}
-            logs.event("job", outcome=record.state, message=record.message, **fields)
+            outcome = TAKEN if training.job.taken else record.state
+            logs.event("job", outcome=outcome, message=record.message, **fields)
 
-    async def _submit(
-        self, request: Request, name: ModelName, options: FitOptions, source: Source, call: Call
-    ) -> Submitted:
+    async def _submit(self, request: Request, name: ModelName, source: Source, call: Call) -> Submitted:
         code = code_hash(source, self._settings.paths)
         submission = await asyncio.to_thread(Submission.of, request, code)
         async with self._submitting:
-            if known := await asyncio.to_thread(self._jobs.unfinished, submission.fingerprint):
+            unfinished = [each for each in await asyncio.to_thread(self._jobs.unfinished) if each.asynchronous]
+            if known := next((each for each in unfinished if each.fingerprint == submission.fingerprint), None):
                 call.facts.job = known.id
                 return Submitted(known.id, name, known.state)
-            waiting = sum(each.asynchronous and each.training.call.waiting for each in self._running.values())
-            if waiting >= self._settings.max_queued:
-                raise QueueFull(waiting)
-            job = await asyncio.to_thread(self._jobs.create, name, request.parameters, call.id, submission)
+            self._check_queue(unfinished, imports_of(source))
+            job = await asyncio.to_thread(self._jobs.submit, name, request.parameters, submission, call.id)
             call.facts.job = job.id
-            self._begin_or_leave(Training(job, request, name, options, imports_of(source), Call(call.id, "job")))
+        self._queue.wake()
         return Submitted(job.id, name)
+
+    def _check_queue(self, unfinished: list[JobRecord], imports: tuple[str, ...]) -> None:
+        """Refuse a submission when enough wait already, on all servers.
+
+        Raises:
+            QueueFull: those that begin here at once not counted.
+        """
+        waiting = sum(each.state is State.QUEUED and each.id not in self._running for each in unfinished)
+        room = max(self._free_places(), 0) if self._has_room(imports) else 0
+        if waiting - room >= self._settings.max_queued:
+            raise QueueFull(waiting)
 
     # ------------------------------------------------------------ upkeep
 
@@ -186,7 +214,8 @@ class Fitting:
             self._every(FLUSH_SECONDS, "flush", self._jobs.flush),
             self._every(FLUSH_SECONDS, "cancel", self._cancel_asked),
             self._every(TOUCH_SECONDS, "touch", self._touch),
-            self._adopt_all(),
+            self._queue.run(),
+            self._prune_often(),
         )
 
     async def _every(self, seconds: float, task: str, work: Callable[[], None]) -> None:
@@ -197,9 +226,15 @@ class Fitting:
             await asyncio.sleep(seconds)
 
     def _touch(self) -> None:
-        """Keep records and reservations fresh, so that no other server takes them for abandoned."""
+        """Keep records and reservations fresh, so that no other server takes them for abandoned.
+
+        A fit that another server has taken nevertheless ends here.
+        """
         self._jobs.touch()
         self._trainer.touch()
+        for running in self._running.values():
+            if running.training.job.taken:
+                running.task.cancel()
 
     def _cancel_asked(self) -> None:
         """Cancel jobs that another server or the command line marked for it on disk."""
@@ -208,40 +243,18 @@ class Fitting:
                 with contextlib.suppress(JobUnknown, NotCancellable):
                     self.cancel(job)
 
-    async def _adopt_all(self) -> None:
+    async def _prune_often(self) -> None:
         while True:
-            if not self._closing:  # otherwise a job just left to the next server would come back
-                with self._failures.logged("adopt"):
-                    await self._adopt()
-            await asyncio.sleep(TOUCH_SECONDS)
-
-    async def _adopt(self) -> None:
-        """Begin the jobs that a server left queued when it ended."""
-        for record in reversed(await asyncio.to_thread(self._jobs.list)):
-            if record.state is State.QUEUED and record.asynchronous and record.id not in self._running:
-                with self._failures.logged(f"adopt job {record.id}"):  # one bad folder must not hold up the others
-                    adopted = await asyncio.to_thread(self._jobs.adopt, record.id)
-                    if adopted is not None:
-                        self._begin_adopted(*adopted)
-
-    def _begin_adopted(self, job: Job, submission: Submission) -> None:
-        try:
-            request = Request.of(submission.rows, submission.meta)
-            name = ModelName(job.record.algorithm, job.record.model)
-            source = algorithm.source_of(name.algorithm, self._settings.paths)
-            options = replace(fit_options(request.parameters, taken(source, request.parameters)), asynchronous=True)
-        except DltkError as error:
-            job.fail(error.sentence)
-            return
-        call = Call(job.record.request, "job")
-        self._begin_or_leave(Training(job, request, name, options, imports_of(source), call))
+            with self._failures.logged("prune"):
+                await asyncio.to_thread(self._jobs.prune)
+            await asyncio.sleep(PRUNE_SECONDS)
 
     async def close(self, deadline: float) -> None:
-        """Give running fits until `deadline`; queued ones wait for the next server.
+        """Give running fits until `deadline`; asynchronous ones then go back into the queue.
 
         `deadline` is a time of `time.monotonic`.
         """
-        self._closing = True
+        self._queue.closing = True
         for running in self._running.values():
             if running.training.call.waiting:
                 running.task.cancel()
@@ -251,6 +264,11 @@ class Fitting:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def end_now(self) -> None:
+        """End all running fits, as `close` does at its deadline."""
+        for running in list(self._running.values()):
+            running.task.cancel()
 
 
 def code_hash(source: Source, paths: Paths) -> str:

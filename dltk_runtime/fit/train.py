@@ -7,68 +7,29 @@ import contextlib
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import msgspec
 
-from dltk_runtime import logs
 from dltk_runtime.apply.last_used import LastUsed
-from dltk_runtime.call import Call, Request
-from dltk_runtime.errors import FIT_DONE, DltkError
+from dltk_runtime.errors import NOT_APPLIED, DltkError, NotStored
 from dltk_runtime.fit.facts import facts_of
-from dltk_runtime.fit.options import FitOptions
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.jobs.errors import FitCancelled, ServerStops
+from dltk_runtime.fit.training import Committed, Trained, Training, leave, printed_to, reporter
+from dltk_runtime.jobs.errors import FitCancelled, JobTaken, ServerStops
 from dltk_runtime.jobs.job import Job
-from dltk_runtime.jobs.progress import PrintedProgress
-from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.names import ModelName
+from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed, report_of
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store.store import ModelStore, Reservation, Version
-from dltk_runtime.worker.messages import Failed, Fit, Fitted, Progress
+from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
 SETTING = "DLTK_FIT_TIMEOUT"
 Result = TypeVar("Result")
-
-
-@dataclass(eq=False)
-class Training:
-    """One fit to run, and its state.
-
-    Attributes:
-        imports: heavy imports of the notebook.
-        cancelled: the reason why it was cancelled, a sentence; empty if it was not.
-        committing: whether it is too late to cancel it.
-    """
-
-    job: Job
-    request: Request
-    name: ModelName
-    options: FitOptions
-    imports: tuple[str, ...]
-    call: Call
-    cancelled: str = ""
-    committing: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """The result of a fit. Warnings are sentences without a full stop."""
-
-    version: VersionId
-    decision: Decision
-    rows: int
-    results: Payload
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The message for the search, which the job's record keeps."""
-        return f"{FIT_DONE}. {self.decision.text}" + "".join(f" WARNING: {each}." for each in self.warnings)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -77,6 +38,7 @@ class Trainer:
 
     Attributes:
         timeout: seconds that a fit may take.
+        retries: how often an asynchronous fit is started again after the end of its server.
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
         on_decision: called with each committed version, the decision about it, and its job's id.
     """
@@ -86,21 +48,43 @@ class Trainer:
     promotion: Promotion
     last: LastUsed
     timeout: float
+    retries: int
     on_decision: Callable[[Version, Decision, str], None]
     refuse_unknown: bool = False
     reservations: set[Reservation] = field(default_factory=set)
 
-    async def train(self, training: Training, turn: AbstractAsyncContextManager[None]) -> Trained:
-        """Fit, commit, promote, once it is the job's `turn`.
+    async def train(self, training: Training) -> Trained:
+        """Fit, commit, promote.
 
         Raises:
-            FitCancelled, ServerStops: it was ended.
+            FitCancelled, ServerStops, JobTaken: it was ended.
             DltkError: it failed; the job's record has the traceback.
         """
         with self._recorded(training):
-            async with turn:
-                version, fitted, results = await self._fit(training)
-                return await self._settle(version, fitted, results, training)
+            return await self._settle(await self._fit(training), training)
+
+    async def finish(self, training: Training, number: int) -> Trained:
+        """Promote the version that a fit committed before its server ended, and end its job.
+
+        Raises:
+            ServerStops, JobTaken: it was ended.
+            DltkError: the fit's own apply failed, or the version cannot be read.
+        """
+        with self._recorded(training):
+            training.call.runs()
+            training.committing = True
+            training.job.committed(number)
+            committed = await asyncio.to_thread(self._read, training, number)
+            training.call.facts.rows = committed.rows
+            return await self._settle(committed, training)
+
+    def _read(self, training: Training, number: int) -> Committed:
+        version = self.store.get(training.name, number)
+        manifest = version.manifest()
+        failure = None
+        if (error := training.job.record.error) is not None:
+            failure = AlgorithmFailed(NOT_APPLIED, error.sentence, error.traceback, error.coordinates)
+        return Committed(version, manifest.rows, version.description(), manifest.notices, failure)
 
     def touch(self) -> None:
         """Keep the reserved versions fresh, so that no replica removes them."""
@@ -108,26 +92,26 @@ class Trainer:
             with contextlib.suppress(OSError):  # a full disk must not end the fit
                 reservation.touch()
 
-    async def _fit(self, training: Training) -> tuple[Version, Fitted, Payload]:
+    async def _fit(self, training: Training) -> Committed:
         """Run the fit in a fresh worker and commit what it saved; the worker is gone afterwards."""
         job, call, began = training.job, training.call, time.monotonic()
         name, imports = training.name, training.imports
         work = f"job {job.id} (fit of '{name.algorithm}' into '{name.model}')"
         with deaths_reported():
-            listener = Listener(_output(training))
+            listener = Listener(printed_to(training))
             async with self.pool.fit_worker(name.algorithm, imports, work, listener) as worker:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})
                 job.start()
-                worker.listen(replace(listener, phase=job.enter, progress=_reporter(job)))
+                worker.listen(replace(listener, phase=job.enter, progress=reporter(job)))
                 with self._reserved(name) as reservation:
+                    await asyncio.to_thread(_record, job, reservation)
                     try:
                         fitted, results = await self._run(worker, training, reservation)
                     finally:
                         call.spent(worker.phases)
                     call.facts.rows = fitted.rows
-                    version = await self._commit(training, reservation, fitted)
-        return version, fitted, results
+                    return await self._commit(training, reservation, fitted, results)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
         message = Fit(
@@ -152,40 +136,60 @@ class Trainer:
             raise failed(reply.error)
         return expect(reply, Fitted), results
 
-    async def _commit(self, training: Training, reservation: Reservation, fitted: Fitted) -> Version:
-        training.job.enter("commit")
+    async def _commit(
+        self, training: Training, reservation: Reservation, fitted: Fitted, results: Payload
+    ) -> Committed:
+        job, request = training.job, training.request
+        job.enter("commit")
         training.committing = True
-        request = training.request
-        facts = facts_of(fitted, parameters=request.parameters, targets=request.targets, job=training.job.id)
-        return await to_its_end(asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description))
+        failure = failed(fitted.apply_error) if fitted.apply_error is not None else None
+        if failure is not None:  # whoever ends this job must know it
+            job.failing(failure.sentence, traceback=failure.traceback, coordinates=failure.coordinates)
+        facts = facts_of(fitted, parameters=request.parameters, targets=request.targets, job=job.id)
+        commit = asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description)
+        version = await to_its_end(commit, then=lambda: job.committed(reservation.number))
+        return Committed(version, fitted.rows, fitted.description, fitted.notices, failure, results)
 
-    async def _settle(self, version: Version, fitted: Fitted, results: Payload, training: Training) -> Trained:
+    async def _settle(self, committed: Committed, training: Training) -> Trained:
         """Decide about the version, remove old ones, end the job.
 
         Raises:
             AlgorithmFailed: the fit's own apply failed; the version is kept.
+            JobTaken: another server does this.
         """
-        training.job.enter("promote")
-        failed_apply = fitted.apply_error is not None
-        settled = self.promotion.settle(version, training.options, training.request, apply_failed=failed_apply)
-        decision = await to_its_end(settled)
+        job, version = training.job, committed.version
+        job.enter("promote")
+        job.check()
+        decision = await to_its_end(self._decide(committed, training))
         facts = training.call.facts
         facts.version, facts.promoted = version.number, decision.current
-        self.on_decision(version, decision, training.job.id)
-        self.last.fitted(version.id, fitted.description)
+        self.on_decision(version, decision, job.id)
+        self.last.fitted(version.id, committed.description)
         await self._tidy(version.name)
-        if fitted.apply_error is not None:
-            raise failed(fitted.apply_error, f"The model was fitted and saved nevertheless. {decision.text}")
-        warnings = (*training.options.warnings, *fitted.notices)
-        trained = Trained(version.id, decision, fitted.rows, results, warnings)
-        training.job.succeed(
-            rows=fitted.rows,
+        if (failure := committed.failure) is not None:
+            sentence = f"{failure}. The model was fitted and saved nevertheless. {decision.text}"
+            raise AlgorithmFailed(failure.opening, sentence, failure.traceback, failure.coordinates)
+        trained = Trained(
+            version.id, decision, committed.rows, committed.results, (*training.options.warnings, *committed.notices)
+        )
+        job.succeed(
+            rows=committed.rows,
             version=version.number,
             promoted=decision.current,
             message=trained.text,
             comparison=decision.comparison,
         )
         return trained
+
+    async def _decide(self, committed: Committed, training: Training) -> Decision:
+        """Promote the version or not, unless a server that ended has done so."""
+        version = committed.version
+        if await asyncio.to_thread(self.store.was_promoted, version):
+            current = self.store.serving_or_0(version.name).number
+            what = "is now current" if current == version.number else f"was current before version {current}"
+            return Decision(True, f"Version {version.number} of model '{version.name.model}' {what}.")
+        failed_apply = committed.failure is not None
+        return await self.promotion.settle(version, training.options, training.request, apply_failed=failed_apply)
 
     async def _tidy(self, name: ModelName) -> None:
         """End workers of versions that are no longer current, and remove the oldest versions."""
@@ -209,13 +213,18 @@ class Trainer:
             )
             raise
         except asyncio.CancelledError:
+            if job.taken:
+                raise JobTaken(job.id) from None
             if training.cancelled:
                 job.cancel(training.cancelled)
                 raise FitCancelled(job.id, training.cancelled) from None
-            if training.call.waiting and training.options.asynchronous:
-                raise  # it stays queued, for the next server
             stopped = ServerStops(job.id)
-            job.fail(stopped.sentence)
+            if job.record.asynchronous and training.call.waiting:
+                job.release()  # it stays queued
+            elif job.record.asynchronous:
+                leave(job, self.retries, "was stopped")
+            else:
+                job.fail(stopped.sentence)
             raise stopped from None
         except Exception as error:
             job.fail(f"Fault in the runtime: {error!r}", traceback=traceback.format_exc())
@@ -231,33 +240,22 @@ class Trainer:
                 self.reservations.discard(reservation)
 
 
-async def to_its_end(work: Awaitable[Result]) -> Result:
-    """Await work that must be completed even if the waiting task is cancelled."""
+def _record(job: Job, reservation: Reservation) -> None:
+    """Record the number before the fit can commit it: whoever takes the job up can then withdraw it."""
+    try:
+        job.reserve(reservation.number)
+    except OSError as error:
+        raise NotStored(f"The record of job {job.id} could not be written: {error}.") from error
+
+
+async def to_its_end(work: Awaitable[Result], then: Callable[[], object] | None = None) -> Result:
+    """Await work that must be completed even if the waiting task is cancelled; `then` follows it."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise
-
-
-def _output(training: Training) -> Callable[[bytes], None]:
-    """Return a callback that sends printed text to both logs and the progress reader."""
-    job = training.job
-    printed = logs.PrintedLines(job=job.id, algorithm=training.name.algorithm, model=training.name.model)
-    progress = PrintedProgress()
-
-    def output(text: bytes) -> None:
-        job.write(text)
-        printed.write(text)
-        for found in progress.feed(text):
-            job.progress(found.step, found.total, found.metrics, printed=True)
-
-    return output
-
-
-def _reporter(job: Job) -> Callable[[Progress], None]:
-    def report(progress: Progress) -> None:
-        job.progress(progress.step, progress.total, progress.metrics)
-
-    return report
+    finally:
+        if then is not None and task.done() and not task.cancelled() and task.exception() is None:
+            then()

@@ -19,19 +19,30 @@ _COMMON: dict[str, Any] = {
 }
 
 _HIGHEST = " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY "
-# The lag is two intervals of the acceleration: events that are not summarised yet are left out.
-# A search returns rows of several windows.
-_DATAMODEL = {
-    "prepare": _LENGTHS + _HIGHEST + "_time entity",
-    "base": "tstats summariesonly=t allow_old_summaries=f count AS hits FROM datamodel=Network_Resolution.DNS "
-    "BY _time span=5m DNS.query | rename DNS.query AS query",
-    "lag": 15,
-}
 
 
-def defaults(kind: Kind, source: Source = Source.EVENTS) -> dict[str, Any]:
-    """Return the values of a flow of that kind and source, without its kind and name."""
-    return _DEFAULTS[kind] | (_DATAMODEL if source is Source.DATAMODEL else {})
+def defaults(kind: Kind, source: Source, name: str, interval: int = 5) -> dict[str, Any]:
+    """Return the values of the flow `name` of that kind and source, without its kind and name."""
+    return _DEFAULTS[kind] | (_datamodel(name, interval) if source is Source.DATAMODEL else {})
+
+
+def _datamodel(name: str, interval: int) -> dict[str, Any]:
+    """Return what differs for a data model, whose rows have what ``tstats`` returns and nothing else.
+
+    So labels come from a lookup. The lag is two intervals of the acceleration: events that are not
+    summarised yet are left out. A search returns rows of several windows.
+    """
+    return {
+        "prepare": f"lookup local=true {verdicts(name)} query OUTPUT verdict | {_LENGTHS}{_HIGHEST}_time entity",
+        "base": "tstats summariesonly=t allow_old_summaries=f count AS hits FROM datamodel=Network_Resolution.DNS "
+        f"BY _time span={interval}m DNS.query | rename DNS.query AS query",
+        "lag": 15,
+    }
+
+
+def verdicts(name: str) -> str:
+    """Return the name of the lookup file with known labels: columns `query` and `verdict`."""
+    return f"dltk_{name}_verdicts.csv"
 
 
 _DEFAULTS: dict[Kind, dict[str, Any]] = {

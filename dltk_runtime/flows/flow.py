@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -11,12 +12,22 @@ import msgspec
 import yaml
 
 from dltk_runtime.errors import nearest
+from dltk_runtime.fit.options import METRICS
 from dltk_runtime.flows.errors import FlowInvalid
 
 FILE = "flow.yaml"
 # Names of flows become part of names of indexes, which are lower-case, macros and models.
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ALGORITHM = re.compile(r"[^\s\"'`$|\[\]\\]+")
+PARAMETERS = re.compile(r"""(?:\w+=(?:"[^"\n]*"|[^\s"`|\[\]]+)(?:\s+|$))*""")
+LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
+SEARCH_TEXTS = ("base", "prepare", "derive")
+MAX_LAG_MINUTES = 7 * 24 * 60
+# Commands that make rows by themselves: they follow a pipe, or Splunk takes their names for words to search.
+GENERATING = frozenset(
+    ("tstats", "mstats", "inputlookup", "inputcsv", "makeresults", "from", "datamodel", "rest", "dbxquery", "metadata")
+)
 
 
 class Kind(StrEnum):
@@ -56,7 +67,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     holdout: float = 0.2  # share of the rows that are held out
     interval: int = 5  # minutes
     lag: int = 7  # minutes that events may arrive late
-    offset: int = 2  # minute of the hour of the first run
+    offset: int = 2  # minute of the hour of the first run; without a value it follows from the name
     train_days: int = 30  # days that a training reads
     train_hour: int = 3
     source: Source = Source.EVENTS
@@ -106,6 +117,9 @@ def make(content: dict[str, Any], origin: str = "the options") -> Flow:
         flow = msgspec.convert(content, Flow)
     except msgspec.ValidationError as error:
         raise FlowInvalid(f"{origin}: invalid flow: {error}") from error
+    flow = msgspec.structs.replace(flow, **{name: _one_line(getattr(flow, name)) for name in SEARCH_TEXTS})
+    if "offset" not in content and flow.interval > 0:
+        flow = msgspec.structs.replace(flow, offset=minute_of(flow.name, flow.interval))
     for problem in problems(flow):
         raise FlowInvalid(f"{origin}: {problem}")
     return flow
@@ -119,27 +133,63 @@ def write(flow: Flow, path: Path) -> None:
     )
 
 
+def _one_line(text: str) -> str:
+    """Join the lines of a search: a value of a ``.conf`` file ends with its line, and another stanza could follow."""
+    return " ".join(part for line in text.splitlines() if (part := line.strip().removesuffix("\\").strip()))
+
+
+def minute_of(name: str, interval: int) -> int:
+    """Return a minute from 0 to `interval` - 1 that differs between flows, so that not all start together."""
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % interval
+
+
 def problems(flow: Flow) -> list[str]:
     """Return what is wrong with the values; each is a sentence without its full stop."""
+    first = flow.base.split(maxsplit=1)[0].lower() if flow.base.strip() else ""
+    fields = [*flow.features, flow.target, *([flow.score] if flow.score else [])]
     checks = {
         f"name={flow.name!r} must be lower-case letters, digits and underscores, at most 31": NAME.fullmatch(flow.name),
+        f"name={flow.name!r} must not end in _metrics: the metrics index of another flow may have that name": (
+            not flow.name.endswith("_metrics")
+        ),
+        f"algorithm={flow.algorithm!r} must be one word without quotes": ALGORITHM.fullmatch(flow.algorithm),
         f"interval={flow.interval} must be 5 to 60 and divide 60: more than 12 starts an hour are refused in Cloud": (
             5 <= flow.interval <= 60 and 60 % flow.interval == 0
         ),
         f"offset={flow.offset} must be less than the interval": 0 <= flow.offset < flow.interval,
-        f"lag={flow.lag} must be at least 1 minute": flow.lag >= 1,
+        f"lag={flow.lag} must be at least 1 minute, and at most {MAX_LAG_MINUTES}": 1 <= flow.lag <= MAX_LAG_MINUTES,
         f"train_hour={flow.train_hour} must be 0 to 23": 0 <= flow.train_hour <= 23,
+        f"train_days={flow.train_days} must be at least 1": flow.train_days >= 1,
         f"holdout={flow.holdout} must be between 0 and 1": 0 < flow.holdout < 1,
         f"gain={flow.gain} must be 0 or more": flow.gain >= 0,
-        f"features={list(flow.features)} must be names of fields, without wildcards": (
+        f"metric={flow.metric!r} cannot decide on promotion; known are {', '.join(METRICS)}": flow.metric in METRICS,
+        f"features={list(flow.features)} must be names of letters, digits and _ alone, without wildcards; "
+        "rename others in prepare: rename http.status AS http_status": (
             flow.features and all(map(FIELD.fullmatch, flow.features))
         ),
-        f"target={flow.target!r} must be the name of a field": FIELD.fullmatch(flow.target),
+        f"target={flow.target!r} must be the name of one field, of letters, digits and _ alone": (
+            FIELD.fullmatch(flow.target)
+        ),
+        f"score={flow.score!r} must be the name of one field": not flow.score or FIELD.fullmatch(flow.score),
+        f"features={list(flow.features)}, target={flow.target!r} and score name a field twice": (
+            len(set(fields)) == len(fields)
+        ),
+        f"parameters={flow.parameters!r} must be name=value, separated by blanks": PARAMETERS.fullmatch(
+            flow.parameters.strip()
+        ),
+        f"positive={flow.positive!r} and negative={flow.negative!r} must differ, and be words of letters, digits, "
+        "_ and -": (
+            flow.positive != flow.negative and LABEL.fullmatch(flow.positive) and LABEL.fullmatch(flow.negative)
+        ),
         f"release={flow.release!r} must be three numbers such as 1.0.0": re.fullmatch(r"\d+\.\d+\.\d+", flow.release),
         "a feedback flow needs the column of the score (score: dga_score)": flow.kind is not Kind.FEEDBACK
         or flow.score,
         "base must begin without a pipe; for tstats or mstats use a summary flow with source=datamodel": (
             not flow.base.lstrip().startswith("|")
+        ),
+        f"base begins with the command {first!r}, which Splunk would search for as a word; use a summary flow with "
+        "source=datamodel, or begin with what finds events, such as index=main": (
+            first not in GENERATING or flow.source is Source.DATAMODEL
         ),
     }
     return [problem for problem, fine in checks.items() if not fine]

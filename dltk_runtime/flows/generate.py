@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from dltk_runtime.flows.defaults import verdicts
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import FILE, Flow, Kind, Source, write
+from dltk_runtime.flows.flow import FILE, Flow, Kind, Source, minute_of, write
 from dltk_runtime.flows.render import TEMPLATES, render
-from dltk_runtime.flows.sample import sample_csv, seed_csv
+from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
+
+MIN_LATE_DAYS = 30  # that scoring looks back for rows written late
+# Minutes of hourly searches and hours of daily ones, after the flow's own minute and the hour of training.
+HOURLY_MINUTES = {"health_cron": 17, "gaps_cron": 23, "found_cron": 29, "incomplete_cron": 41, "unscored_cron": 47}
+DAILY_HOURS = {"train_cron": 0, "audit_cron": 1, "report_cron": 4}
 
 
 def layers(flow: Flow) -> tuple[str, ...]:
@@ -33,10 +39,11 @@ def files(flow: Flow) -> dict[str, str]:
                 made[name] = made.get(name, "") + render(str(path.relative_to(TEMPLATES)), values)
     made[f"{flow.index_app}/default/indexes.conf"] = _indexes(flow)
     made[f"{flow.app}/default/data/ui/nav/default.xml"] = render("parts/nav.xml", {"views": _views(made, flow.app)})
-    made[f"{flow.app}/lookups/__mlspl_dltk_status.mlmodel"] = _stub()
     made[f"{flow.app}/README.md"] = render("readme/README.md", values)
     if flow.kind is Kind.FEEDBACK:
         made[f"{flow.app}/lookups/dltk_{flow.name}_seed.csv"] = seed_csv(flow.positive, flow.negative)
+    if verdicts(flow.name) in flow.prepare:
+        made[f"{flow.app}/lookups/{verdicts(flow.name)}"] = verdicts_csv(flow.positive, flow.negative)
     return {name: text.rstrip("\n") + "\n" for name, text in made.items()}
 
 
@@ -79,47 +86,88 @@ def _values(flow: Flow) -> dict[str, object]:
             "features": " ".join(flow.features),
             "parameters": f"{flow.parameters} " if flow.parameters else "",
             "interval_seconds": str(flow.interval * 60),
-            "lag_seconds": str((flow.lag + flow.interval) * 60),
+            "indexes": ";".join(_index_names(flow)),
+            "scored_kind": "scored" if _by_index_time(flow) else "run",
+            "score_column": f"{flow.score} " if flow.score else "",
+            "found": f"tonumber(predicted_{flow.target})>=0.5",
+            "late_days": str(max(MIN_LATE_DAYS, flow.train_days)),
             "rows_of_version": f' feature_set="v{flow.version}"' if flow.kind is Kind.SUMMARY else "",
             "rows_head": "" if flow.source is Source.EVENTS else "| ",
             "latest": " ".join(f"latest({name}) AS {name}" for name in (*flow.features, flow.target)),
             "mcollect": "enabled" if flow.source is Source.METRICS else "disabled",
-            "readers": f"dltk_{flow.name}_runner, "
-            + ("" if flow.kind is not Kind.FEEDBACK else f"dltk_{flow.name}_reviewer, ")
-            + "admin, sc_admin",
-            "rescores": flow.kind is Kind.SUMMARY and flow.source is Source.EVENTS,
+            "readers": ", ".join([*(f"dltk_{flow.name}_{role}" for role in _roles(flow)), "admin", "sc_admin"]),
+            "rescores": _by_index_time(flow),
             # A prefix keeps the identifier text in pandas, unless it is a feature of the model.
             "marked": "" if "entity" in flow.features else '| eval entity="e:".entity ',
             "unmarked": "" if "entity" in flow.features else ", entity=substr(entity,3)",
+            "filled": _filled([name for name in flow.features if name != "entity"]),
             "first": "_first" if flow.kind is Kind.FEEDBACK else "",
         }
     )
 
 
+def _filled(features: list[str]) -> str:
+    """Return the command that leaves no null in features computed from the identifier."""
+    return f"| fillnull value=0 {' '.join(features)} " if features else ""
+
+
+def _roles(flow: Flow) -> tuple[str, ...]:
+    return ("runner", "reviewer", "viewer") if flow.kind is Kind.FEEDBACK else ("runner", "viewer")
+
+
+def _by_index_time(flow: Flow) -> bool:
+    """Return whether scoring reads what was written lately, and so has no windows of time."""
+    return flow.kind is Kind.SUMMARY and flow.source is Source.EVENTS
+
+
 def _crons(flow: Flow) -> dict[str, str]:
-    """Return schedules and windows in minutes; scoring follows two minutes after the features."""
-    first = flow.offset
-    late = (flow.offset + 2) % flow.interval
-    return {
-        "cron": f"{first}-59/{flow.interval} * * * *",
-        "late_cron": f"{late}-59/{flow.interval} * * * *",
-        "train_cron": f"{(flow.offset * 7 + 11) % 60} {flow.train_hour} * * *",
-        "audit_cron": f"{(flow.offset * 7 + 11) % 60} {(flow.train_hour + 1) % 24} * * *",
-        "window_start": str(flow.lag + flow.interval),
-        "behind_start": str(flow.lag + 2 * flow.interval),
-        "late_start": str(flow.interval + 2),
-        "late_end": "2",
-    }
+    """Return schedules and windows in minutes; scoring follows two minutes after the features.
+
+    Windows begin at multiples of the interval, as the bins of ``tstats`` and ``mstats`` do: the
+    lags are the least ones for that. The minutes of other searches differ between flows.
+    """
+    every, late = flow.interval, (flow.offset + 2) % flow.interval
+    lag = _aligned(flow.lag, flow.offset, every)
+    behind = _aligned(flow.lag, late, every) + every
+    scored = behind if flow.kind is Kind.SUMMARY and flow.source is not Source.EVENTS else lag
+    shift = minute_of(flow.name, 60)
+    hourly = {name: f"{(shift + minute) % 60} * * * *" for name, minute in HOURLY_MINUTES.items()}
+    daily = {name: f"{(shift + 11) % 60} {(flow.train_hour + hour) % 24} * * *" for name, hour in DAILY_HOURS.items()}
+    return (
+        hourly
+        | daily
+        | {
+            "cron": f"{flow.offset}-59/{every} * * * *",
+            "late_cron": f"{late}-59/{every} * * * *",
+            "window_start": str(lag + every),
+            "window_end": str(lag),
+            "behind_start": str(behind + every),
+            "behind_end": str(behind),
+            "late_start": str(every + 2),
+            "late_end": "2",
+            "gap_seconds": str((scored + 2 * every) * 60),
+            "unscored_seconds": str(max(60, lag + 3 * every) * 60),
+        }
+    )
+
+
+def _aligned(lag: int, minute: int, interval: int) -> int:
+    """Return the least lag in minutes, from `lag` on, with which runs at `minute` end at a multiple."""
+    return lag + (minute - lag) % interval
 
 
 def _indexes(flow: Flow) -> str:
-    names = [f"dltk_{flow.name}"]
-    names += [f"dltk_{flow.name}_metrics"] if flow.source is Source.METRICS else []
-    return "\n".join(_index(name) for name in names)
+    return "\n".join(_index(name, metric=name != f"dltk_{flow.name}") for name in _index_names(flow))
 
 
-def _index(name: str) -> str:
-    kind = "datatype = metric\n" if name.endswith("_metrics") else ""
+def _index_names(flow: Flow) -> list[str]:
+    """Return the index for events and, if features are metrics, that for metrics."""
+    metrics = flow.kind is Kind.SUMMARY and flow.source is Source.METRICS
+    return [f"dltk_{flow.name}", *([f"dltk_{flow.name}_metrics"] if metrics else [])]
+
+
+def _index(name: str, *, metric: bool) -> str:
+    kind = "datatype = metric\n" if metric else ""
     paths = {"homePath": "db", "coldPath": "colddb", "thawedPath": "thaweddb"}
     lines = [f"{key} = $SPLUNK_DB/{name}/{folder}" for key, folder in paths.items()]
     return f"[{name}]\n{kind}" + "\n".join(lines) + "\nfrozenTimePeriodInSecs = 31536000\nrepFactor = auto\n"
@@ -130,12 +178,3 @@ def _views(made: Mapping[str, str], app: str) -> list[str]:
     prefix = f"{app}/default/data/ui/views/"
     order = ("review", "overview", "quality", "parameters", "status")
     return [name for name in order if f"{prefix}{name}.xml" in made]
-
-
-def _stub() -> str:
-    """Return the model stub of dltk_status, with which a search reads the container's status."""
-    from dltk_runtime.emulator.mltk.stubs import Stub
-
-    options = {"params": {"algo": "dltk_status"}, "model_name": "dltk_status", "algo_name": "MLTKContainer"}
-    options |= {"feature_variables": ["_time"], "target_variable": ["kind"]}
-    return Stub("dltk_status", "MLTKContainer", options, ("_time",), "kind").to_csv()

@@ -18,6 +18,7 @@ from splunklib.binding import UrlEncoded
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.flows import conf
 from dltk_runtime.flows.app import App
+from dltk_runtime.flows.spl import makes_status
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import NotThere
 
@@ -107,6 +108,9 @@ class Installer:
         yield "the indexes of the app for indexers"
         for path in sorted((self.app.folder / "lookups").glob("*.mlmodel")):
             yield f"the model stub {path.name}: copy it into the app's lookups folder"
+        for search in self.app.searches:
+            if makes_status(self.app.readable(search)):
+                yield f"run the search {search.name} once: it makes the entry for the container's status"
 
     def _fill(self) -> None:
         """Create missing CSV lookups by a search, because REST accepts no files."""

@@ -11,6 +11,7 @@ import csv
 import re
 import time
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,8 @@ from dltk_runtime.splunk.kvstore import Collection
 from dltk_runtime.splunk.search import search
 from dltk_runtime.units import DAY_SECONDS
 
-COLUMNS = (
-    *("_key", "entity", "label", "status", "comment", "reviewer", "labelled_at"),
-    *("model", "model_version", "feature_set"),
-)
+# The first columns of a file; all other fields of the collection follow.
+FIRST_COLUMNS = ("_key", "entity", "label", "status", "comment", "reviewer", "labelled_at")
 
 _WORD = re.compile(r"[A-Za-z0-9_.:-]+")
 
@@ -69,8 +68,38 @@ class Labels:
         """Write every label to a CSV file; return their number."""
         return _write(path, self.collection.query())
 
+    def prune_queue(self, days: float, now: float | None = None) -> int:
+        """Remove rows of the queue that were last seen more than `days` ago; return their number.
+
+        Their predictions stay in the index, and so do their labels.
+        """
+        name = f"dltk_{self.flow}_queue"
+        queue = Collection(self.connection, f"dltk_flow_{self.flow}", name, dict)
+        query = {"predicted_at": {"$lt": (time.time() if now is None else now) - days * DAY_SECONDS}}
+        if count := queue.count(query):
+            queue.delete(query)
+        return count
+
+    def _numbers(self) -> set[str]:
+        """Return the collection's fields of the type number, by its configuration in Splunk."""
+        name = f"dltk_{self.flow}_labels"
+        types = self.connection.call(name, lambda service: dict(service.kvstore[name].content))
+        return {key.removeprefix("field.") for key, kind in types.items() if kind == "number"}
+
+    def _snapshot(self, kind: str) -> str:
+        """Return a search that writes every label to the audit index, as records of `kind`."""
+        return (
+            f'| inputlookup dltk_{self.flow}_labels | eval event_key=_key, kind="{kind}", flow="{self.flow}", '
+            '_time=now(), comment=replace(comment,"\\"","\'") '
+            "| fields _time kind flow event_key entity label status comment reviewer labelled_at model_version "
+            f"| collect index=`dltk_{self.flow}_summary` addinfo=f | stats count AS written"
+        )
+
     def load(self, path: Path) -> int:
-        """Write the labels of an exported file to the collection; return their number.
+        """Write the labels of an exported file to the collection, and all labels to the audit index.
+
+        Returns:
+            The number of labels in the file.
 
         Raises:
             FlowInvalid: a row has no ``_key``, or the file cannot be read.
@@ -81,7 +110,10 @@ class Labels:
             raise FlowInvalid(f"{path} cannot be read: {error}") from error
         if not all(row.get("_key") for row in rows):
             raise FlowInvalid(f"{path} has rows without _key; expected a file that 'dltk label export' wrote")
-        return len(self.collection.save([_typed(row) for row in rows]))
+        numbers = self._numbers()
+        written = len(self.collection.save([_typed(row, numbers) for row in rows]))
+        search(self._snapshot("import"), connection=self.connection, progress=False)
+        return written
 
     def prune(self, days: float, archive: Path, now: float | None = None) -> int:
         """Remove labels older than `days` after writing them to `archive`; return their number.
@@ -103,15 +135,17 @@ class Labels:
 
 
 def _write(path: Path, records: Iterator[dict[str, Any]]) -> int:
+    rows = list(records)
+    others = {name for row in rows for name in row} - {*FIRST_COLUMNS, "_user"}  # `_user` is Splunk's own
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(
+            file, (*FIRST_COLUMNS, *sorted(others)), restval="", extrasaction="ignore", lineterminator="\n"
+        )
         writer.writeheader()
-        rows = [{name: record.get(name, "") for name in COLUMNS} for record in records]
         writer.writerows(rows)
     return len(rows)
 
 
-def _typed(row: dict[str, str]) -> dict[str, Any]:
+def _typed(row: dict[str, str], numbers: AbstractSet[str]) -> dict[str, Any]:
     """Return the row without empty values, and with numbers where the collection has them."""
-    numbers = ("labelled_at", "model_version")
     return {name: float(value) if name in numbers else value for name, value in row.items() if value}

@@ -33,6 +33,16 @@ def sample_csv(positive: str, negative: str, seed: int = 7) -> str:
     Columns: `offset` (seconds after the first midnight), `query`, and `verdict`, the correct
     label.
     """
+    return _csv(["offset", "query", "verdict"], _events(positive, negative, seed))
+
+
+def verdicts_csv(positive: str, negative: str, seed: int = 7) -> str:
+    """Return CSV of the labels of these events: columns `query` and `verdict`, each query once."""
+    known = {str(query): str(verdict) for _, query, verdict in _events(positive, negative, seed)}
+    return _csv(["query", "verdict"], sorted(known.items()))
+
+
+def _events(positive: str, negative: str, seed: int) -> list[tuple[int, str, str]]:
     dice = random.Random(seed)  # noqa: S311 - sample data
     rows = []
     for second in sorted(dice.randrange(DAYS * DAY_SECONDS) for _ in range(DAYS * 24 * EVENTS_PER_HOUR)):
@@ -40,7 +50,7 @@ def sample_csv(positive: str, negative: str, seed: int = 7) -> str:
         usual, new = (_generated, _wordlike) if bad else (_chosen, _content_host)
         query = (usual if dice.random() < 0.6 else new)(dice)
         rows.append((second, query, positive if bad else negative))
-    return _csv(["offset", "query", "verdict"], rows)
+    return rows
 
 
 def seed_csv(positive: str, negative: str, each: int = 120, seed: int = 3) -> str:

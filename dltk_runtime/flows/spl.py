@@ -15,6 +15,7 @@ from itertools import dropwhile
 from dltk_runtime.emulator.arguments import Option, parse_arguments
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.lexer import Kind, Token, lex
+from dltk_runtime.names import STATUS
 
 _GAPS = frozenset({Kind.SPACE, Kind.COMMENT})
 
@@ -47,6 +48,11 @@ def stages(search: str) -> tuple[Stage, ...]:
 def has_command(search: str, *names: str) -> bool:
     """Return whether one of the commands is in `search`."""
     return any(stage.name in names for stage in stages(search))
+
+
+def makes_status(search: str) -> bool:
+    """Return whether `search` fits `STATUS`, which trains nothing: it makes Splunk's entry for the status."""
+    return any(stage.name == "fit" and option(stage.arguments, "algo") == STATUS for stage in stages(search))
 
 
 def first_pipe(search: str) -> int:

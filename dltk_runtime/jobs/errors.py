@@ -25,6 +25,16 @@ class ServerStops(DltkError):
         super().__init__(f"The server was stopped before job {job} came to its end. Nothing was stored; fit again.")
 
 
+class JobTaken(DltkError):
+    """Another server took the fit up, because this one did not touch it for a while."""
+
+    http_status = 409
+    opening = NOT_FITTED
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"Job {job} was taken up by another server, because this one had not touched it for a while.")
+
+
 class QueueFull(RequestError):
     """Too many asynchronous fits are queued."""
 

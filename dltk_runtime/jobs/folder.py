@@ -7,6 +7,7 @@
         log             what the job's code printed
         metrics.jsonl   the metrics of each step
         cancel          empty; exists once the job's end was requested
+        free-0, owned-1 who may write the record of an asynchronous job: `claim`
         claim           locked by the server that runs an asynchronous job
         meta.json, data.json or data.csv        what an asynchronous job needs, until it ends
 """
@@ -23,48 +24,50 @@ from typing import Self
 import msgspec
 
 from dltk_runtime.files import atomic
-from dltk_runtime.jobs import output
+from dltk_runtime.jobs import claim, output
+from dltk_runtime.jobs.claim import Claim
+from dltk_runtime.jobs.index import RECORD, read_all
 from dltk_runtime.jobs.output import JobLog
 from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.jobs.submission import Claim, Submission
+from dltk_runtime.jobs.submission import Submission
 
-RECORD = "job.json"
 LOG = "log"
 CANCEL = "cancel"
 
 
 class JobFolder:
-    """Implements `job.JobPlace` by files."""
+    """Implements `job.JobPlace` by files; `claim` is that of an asynchronous job."""
 
-    def __init__(self, path: Path, log_bytes: int, claim: Claim | None) -> None:
+    def __init__(self, path: Path, log_bytes: int, claim: Claim | None = None) -> None:
         self._path = path
         self._claim = claim
         self._log = JobLog(path / LOG, log_bytes)
 
     @classmethod
-    def create(cls, path: Path, record: JobRecord, submission: Submission | None, log_bytes: int) -> Self:
-        """Make the folder of a new job; an asynchronous one is claimed.
+    def create(cls, path: Path, record: JobRecord, log_bytes: int) -> Self:
+        """Make the folder of a new job that a search waits for.
 
         Raises:
             NotStored: it cannot be written; then there is no folder.
         """
         try:
             path.mkdir(parents=True)
-            claim = None
-            if submission is not None:
-                claim = Claim.take(path, 0)
-                submission.write(path)
             save(path, record)
-            return cls(path, log_bytes, claim)
+            return cls(path, log_bytes)
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)
             raise atomic.not_stored("The record of a job", path, error) from error
 
-    def save(self, record: JobRecord) -> None:
-        save(self._path, record)
+    def save(self, record: JobRecord, *, durable: bool = False) -> None:
+        if self._claim is None:
+            save(self._path, record, durable=durable)
+        else:
+            self._claim.write(self._path / RECORD, atomic.to_json(record), durable=durable)
 
     def touch(self) -> None:
         with suppress(OSError):
+            if self._claim is not None:
+                self._claim.touch()
             os.utime(self._path / RECORD)
 
     def add_metrics(self, step: float, metrics: Mapping[str, float]) -> None:
@@ -79,18 +82,40 @@ class JobFolder:
     def remove_submission(self) -> None:
         Submission.remove(self._path)
 
-    def release(self) -> None:
+    def give_back(self) -> None:
+        if self._claim is not None:
+            self._claim.give_back()
+
+    def leave(self) -> None:
         if self._claim is not None:
             self._claim.drop()
 
 
-def save(path: Path, record: JobRecord) -> None:
-    """Replace the record in a job's folder; `sync` makes it outlive a power failure.
+def submit(path: Path, record: JobRecord, submission: Submission) -> None:
+    """Make the folder of a new asynchronous job, durably; its record comes last.
+
+    Raises:
+        NotStored: it cannot be written; then there is no folder.
+    """
+    try:
+        path.mkdir(parents=True)
+        claim.offer(path)
+        (path / LOG).touch()
+        submission.write(path)
+        save(path, record, durable=True)
+        atomic.sync_folder(path.parent)
+    except OSError as error:
+        shutil.rmtree(path, ignore_errors=True)
+        raise atomic.not_stored("The record of a job", path, error) from error
+
+
+def save(path: Path, record: JobRecord, *, durable: bool = False) -> None:
+    """Replace the record in a job's folder; `durable` makes it outlive a power failure.
 
     Raises:
         OSError: it cannot be written.
     """
-    atomic.write(path / RECORD, atomic.to_json(record), durable=False)
+    atomic.write(path / RECORD, atomic.to_json(record), durable=durable)
 
 
 def sync(path: Path) -> None:
@@ -100,12 +125,18 @@ def sync(path: Path) -> None:
 
 
 def read(path: Path) -> tuple[JobRecord, float] | None:
-    """Return the record in a job's folder and when it was touched (seconds since the epoch).
+    """Return the record in a job's folder and when it was touched (by the volume's time).
 
     None when there is none that can be read.
     """
-    file = path / RECORD
     try:
-        return msgspec.json.decode(file.read_bytes(), type=JobRecord), file.stat().st_mtime
+        descriptor = os.open(path / RECORD, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        return msgspec.json.decode(read_all(descriptor, status.st_size), type=JobRecord), status.st_mtime
     except (OSError, msgspec.DecodeError):
         return None
+    finally:
+        os.close(descriptor)

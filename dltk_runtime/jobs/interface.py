@@ -31,14 +31,14 @@ class JobRecords(Protocol):
             JobUnknown: there is none of that id, or its record cannot be read.
         """
 
-    def list(self) -> Records:
-        """Return all records, newest first."""
+    def list(self, limit: int | None = None, state: State | None = None) -> Records:
+        """Return the `limit` newest records, of those in `state` if given; newest first."""
 
     def states(self) -> Counter[State]:
         """Return how many jobs are in each state; cheap enough for every call of ``/metrics``."""
 
-    def unfinished(self, fingerprint: str) -> JobRecord | None:
-        """Return the asynchronous job of that fingerprint that waits or runs, on any server."""
+    def unfinished(self) -> Records:
+        """Return the jobs that wait or run, on any server; oldest first."""
 
     def log(self, job: str) -> str:
         """Return what the job's code has printed so far.
@@ -56,25 +56,40 @@ class JobRecords(Protocol):
 
     # ------------------------------------------------------------ write
 
-    def create(
-        self, name: ModelName, parameters: Mapping[str, str], request: str = "", submission: Submission | None = None
-    ) -> Job:
-        """Create a queued job; `request` is the id of the request it came with.
+    def create(self, name: ModelName, parameters: Mapping[str, str], request: str = "") -> Job:
+        """Create a job that its caller runs; `request` is the id of the request it came with.
 
-        With a `submission` the job is asynchronous: the submission is durable when this returns,
-        and is kept until the job ends. Secrets among `parameters` are not stored. The oldest ended
-        jobs beyond the bound are removed in the background.
+        Secrets among `parameters` are not stored. The oldest ended jobs beyond the bound are
+        removed in the background.
 
         Raises:
             NotStored: the record cannot be written; then there is no job.
         """
 
-    def adopt(self, job: str) -> tuple[Job, Submission] | None:
-        """Take over a queued asynchronous job whose server is gone.
+    def submit(
+        self, name: ModelName, parameters: Mapping[str, str], submission: Submission, request: str = ""
+    ) -> JobRecord:
+        """Create an asynchronous job in the queue, from which any server adopts it.
 
-        Of several servers one gets it; the others, and a caller whose job is not queued or still
-        has a server, get None.
+        It is durable when this returns; the submission is kept until the job ends. Otherwise as
+        `create`.
+
+        Raises:
+            NotStored: it cannot be written; then there is no job.
         """
+
+    def adopt(self, job: str) -> Job | None:
+        """Take an asynchronous job that is in the queue, or whose server is gone.
+
+        Of several servers one gets it. The others, and a caller whose job has ended or still has a
+        server, get None. What the former server does from now on does not reach the record.
+
+        Raises:
+            OSError: the volume does not answer.
+        """
+
+    def submission(self, job: str) -> Submission | None:
+        """Return what an asynchronous job needs to run; None when that cannot be read."""
 
     def ask_to_cancel(self, job: str) -> None:
         """Request the end of a job on whichever server runs it, which polls `to_be_cancelled`.
@@ -94,4 +109,7 @@ class JobRecords(Protocol):
         """Write the phases that this server's jobs have entered since their last write."""
 
     def prune(self) -> None:
-        """Remove the oldest ended jobs beyond the bound."""
+        """Remove the oldest ended jobs beyond the bound, and what servers that ended have left."""
+
+    def close(self) -> None:
+        """End a removal that is in progress; nothing is removed any more."""

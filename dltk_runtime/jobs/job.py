@@ -13,6 +13,8 @@ from typing import Protocol
 import msgspec
 
 from dltk_runtime.errors import cut
+from dltk_runtime.jobs.claim import ClaimLost
+from dltk_runtime.jobs.errors import JobTaken
 from dltk_runtime.jobs.record import Comparison, JobError, JobRecord, State
 
 logger = logging.getLogger(__name__)
@@ -24,15 +26,20 @@ OnState = Callable[[JobRecord], object]  # called with each new state; must neit
 class JobPlace(Protocol):
     """Where one job's record, log and metrics are kept. One server writes, others read."""
 
-    def save(self, record: JobRecord) -> None:
-        """Replace the record as a whole.
+    def save(self, record: JobRecord, *, durable: bool = False) -> None:
+        """Replace the record as a whole; `durable` makes it outlive a power failure.
 
         Raises:
+            ClaimLost: another server has the job now.
             OSError: it cannot be written.
         """
 
     def touch(self) -> None:
-        """Mark the job as alive. Never raises."""
+        """Mark the job as alive.
+
+        Raises:
+            ClaimLost: another server has the job now.
+        """
 
     def add_metrics(self, step: float, metrics: Mapping[str, float]) -> None:
         """Append the metrics of one step; nothing when there are none.
@@ -50,14 +57,18 @@ class JobPlace(Protocol):
     def remove_submission(self) -> None:
         """Remove what an asynchronous job needed to run."""
 
-    def release(self) -> None:
-        """Give up the right to run the job, so that another server may adopt it."""
+    def give_back(self) -> None:
+        """Let any server run the job. Never raises."""
+
+    def leave(self) -> None:
+        """Give up the right to change the job."""
 
 
 class Job:
     """A job that is queued or runs. Only its server changes it; ends after the first do nothing.
 
-    A record that can no longer be written (a full disk) is logged and never stops the fit.
+    A record that can no longer be written (a full disk) is logged and never stops the fit. Once
+    another server has an asynchronous job, nothing that happens here reaches its record.
     """
 
     def __init__(self, place: JobPlace, record: JobRecord, on_state: OnState | None = None) -> None:
@@ -68,6 +79,7 @@ class Job:
         self._notebook_reports = False
         self._progress_written = 0.0
         self._unwritten = False  # the record has changed since it was written
+        self.taken = False  # another server has it
 
     @property
     def id(self) -> str:
@@ -75,7 +87,43 @@ class Job:
 
     def start(self) -> None:
         """Take the job out of the queue."""
-        self._change(state=State.RUNNING, started=datetime.now(UTC))
+        attempts = self.record.attempts + 1
+        self._change(state=State.RUNNING, started=datetime.now(UTC), attempts=attempts, message="")
+
+    def reserve(self, number: int) -> None:
+        """Record the version number that the fit will commit, before it can commit it.
+
+        Raises:
+            JobTaken: another server has the job.
+            OSError: it cannot be written; for an asynchronous job only.
+        """
+        self.record = msgspec.structs.replace(self.record, reserved=number)
+        if not self.record.asynchronous:
+            self._unwritten = True
+            return
+        try:
+            self._place.save(self.record, durable=True)
+        except ClaimLost:
+            self.taken = True
+            raise JobTaken(self.id) from None
+
+    def failing(self, sentence: str, *, traceback: str, coordinates: str) -> None:
+        """Record that the fit's own apply raised, before its version is committed."""
+        self._change(error=JobError(cut(sentence), cut(coordinates), cut(traceback)))
+
+    def committed(self, number: int) -> None:
+        """Record that the version exists; its fit has not decided on its promotion."""
+        self._change(version=number)
+
+    def check(self) -> None:
+        """Make sure that the job is still this server's.
+
+        Raises:
+            JobTaken: another server has it.
+        """
+        self.touch()
+        if self.taken:
+            raise JobTaken(self.id)
 
     def phase(self, name: str) -> None:
         """Begin the phase `name`, and end the one before it."""
@@ -112,12 +160,16 @@ class Job:
 
     def write(self, text: bytes) -> None:
         """Add printed text to the log: any number of lines, or parts of them."""
-        self._place.write_log(text)
+        if not self.taken:
+            self._place.write_log(text)
 
     def touch(self) -> None:
         """Mark the job as alive."""
-        if not self.record.state.ended:
-            self._place.touch()
+        if not self.record.state.ended and not self.taken:
+            try:
+                self._place.touch()
+            except ClaimLost:
+                self.taken = True
 
     def succeed(
         self, *, rows: int, version: int, promoted: bool, message: str, comparison: Comparison | None = None
@@ -148,19 +200,30 @@ class Job:
         """End the job on request, or because its search no longer waits for it."""
         self._end(State.CANCELLED, message=message)
 
+    def lose(self, message: str) -> None:
+        """End an asynchronous job that was started as often as allowed, and did not come to its end."""
+        self._end(State.LOST, error=JobError(cut(message)), message=message)
+
+    def requeue(self, message: str) -> None:
+        """Put an asynchronous job back into the queue, for any server; `message` says why."""
+        self.write(f"[{message}]\n".encode())
+        begun: dict[str, object] = {"started": None, "phase": "", "phases": {}, "reserved": None, "version": None}
+        self._change(state=State.QUEUED, message=message, step=0.0, total=0.0, metrics={}, error=None, **begun)
+        self.release()
+
     def release(self) -> None:
-        """Leave the job queued, for another server to adopt."""
+        """Leave the job as it is, for any server to adopt."""
         self._place.close_log()
-        self._place.release()
+        self._place.give_back()
 
     def _end(self, state: State, *, message: str, **result: object) -> None:
         if self.record.state.ended:
             return
         self._place.close_log()
         self._change(state=state, ended=datetime.now(UTC), phases=self._measured(), message=cut(message), **result)
-        if self.record.asynchronous:
+        if self.record.asynchronous and not self.taken:
             self._place.remove_submission()
-        self._place.release()
+        self._place.leave()
 
     def _measured(self) -> dict[str, float]:
         """Return the seconds of each phase, the running one included."""
@@ -170,16 +233,20 @@ class Job:
         return phases
 
     def _change(self, **changes: object) -> None:
-        if self.record.state.ended:
+        if self.record.state.ended or self.taken:
             return
         self.record = msgspec.structs.replace(self.record, **changes)
         self._save()
-        if "state" in changes and self._on_state is not None:
+        if "state" in changes and self._on_state is not None and not self.taken:
             self._on_state(self.record)
 
     def _save(self) -> None:
         self._unwritten = False
+        if self.taken:
+            return
         try:
             self._place.save(self.record)
+        except ClaimLost:
+            self.taken = True
         except OSError as error:
             logger.warning("The record of job %s could not be written: %s", self.id, error)

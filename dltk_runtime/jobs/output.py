@@ -31,12 +31,12 @@ class JobLog:
     def __init__(self, path: Path, limit: int) -> None:
         self._path = path
         self._limit = limit
-        self._size = 0
         self._head: bytes | None = None  # what stays of the start; None while the log is complete
         self._tail_start = 0  # in the file, behind the head and the line about what was left out
         self._left_out = 0
         self._lines_left_out = 0
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._size = os.fstat(self._descriptor).st_size  # of what an earlier start of the job printed
 
     def write(self, text: bytes) -> None:
         """Append `text`. A full disk ends the log, never the job."""

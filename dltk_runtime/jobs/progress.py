@@ -22,8 +22,8 @@ class PrintedProgress:
 
     _COLOR = re.compile(r"\x1b\[[0-9;]*m")
     _EPOCH = re.compile(r"\bepoch:?\s*\[?(\d{1,7})\s*/\s*(\d{1,7})", re.IGNORECASE)
-    _TQDM = re.compile(r"\d{1,3}%\|.*?\|\s*(\d{1,9})/(\d{1,9})\b")
-    _METRIC = re.compile(r"\b([A-Za-z_]\w{0,40}):\s*(-?\d[\d.]*(?:e[-+]?\d+)?)(?=\s|$|,)")
+    _TQDM = re.compile(r"\d{1,3}%\|[^|]*+\|\s*+(\d{1,9})/(\d{1,9})\b")
+    _METRIC = re.compile(r"\b([A-Za-z_]\w{0,40}):\s*+(-?\d[\d.]*+(?:e[-+]?\d++)?+)(?=\s|$|,)")
 
     def __init__(self) -> None:
         self._rest = ""

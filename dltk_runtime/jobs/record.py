@@ -11,7 +11,11 @@ MetricsByStep = list[dict[str, float]]  # each: "step", and the metrics of that 
 
 
 class State(StrEnum):
-    """The state of a job. `LOST` is never stored: readers derive it for abandoned records."""
+    """The state of a job.
+
+    `LOST`: its server ended, and it does not run again. Readers derive it for a fit that a search
+    waited for. It is stored for an asynchronous fit that was started as often as allowed.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -72,6 +76,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     phase: str = ""
     phases: dict[str, float] = {}
     asynchronous: bool = False
+    attempts: int = 0  # how often it was started
+    reserved: int | None = None  # version number of the fit that runs; it may be committed already
     fingerprint: str = ""  # hash of data, parameters and code: an asynchronous job is not started twice
     step: float = 0.0  # steps done, of `total`; 0 of 0 when unknown
     total: float = 0.0

@@ -1,18 +1,17 @@
 """Job records in folders that all replicas share: ``jobs/<id>/``, see `folder`.
 
 A job that has not ended is touched by its server every `TOUCH_SECONDS`. One that was not touched
-for `LOST_SECONDS` has lost its server.
+for `LOST_SECONDS` has lost its server. Both times are the volume's.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
-import time
+import threading
 import weakref
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,14 +20,16 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime.errors import cut
-from dltk_runtime.files import atomic
+from dltk_runtime.files import clock
 from dltk_runtime.jobs import folder, output
+from dltk_runtime.jobs.claim import Claim
 from dltk_runtime.jobs.errors import JobUnknown, NotCancellable
 from dltk_runtime.jobs.folder import CANCEL, LOG, JobFolder
+from dltk_runtime.jobs.index import ID, Index
 from dltk_runtime.jobs.interface import TOUCH_SECONDS
 from dltk_runtime.jobs.job import Job, OnState
 from dltk_runtime.jobs.record import JobError, JobRecord, MetricsByStep, State
-from dltk_runtime.jobs.submission import Claim, Submission
+from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.secret_names import parameters_without_secrets
@@ -36,7 +37,7 @@ from dltk_runtime.secret_names import parameters_without_secrets
 __all__ = ["LOST_SECONDS", "TOUCH_SECONDS", "Job", "JobError", "JobRecord", "JobStore", "State"]
 
 LOST_SECONDS = 60.0  # without a touch, after which a job's server is taken for gone
-_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}", re.ASCII)
+MAX_REMOVED = 100  # jobs that one `prune` removes
 
 
 class JobStore:
@@ -53,36 +54,33 @@ class JobStore:
         self._log_bytes = log_bytes
         # Weak: a job that its server has dropped is no longer touched, and so is found lost.
         self._live: weakref.WeakSet[Job] = weakref.WeakSet()
-        self._ended: dict[str, State] = {}  # of jobs whose records were read; these no longer change
+        self._index = Index(paths.jobs)
+        self._closing = threading.Event()
+        self._to_prune = threading.Event()
         self._disk = ThreadPoolExecutor(1, "job-records")  # for work that no fit waits for
 
     # ------------------------------------------------------------ read
 
     def get(self, job: str, now: float | None = None) -> JobRecord:
-        """Return the record as it is at `now` (seconds since the epoch; default: this moment)."""
-        record = self._read(job, time.time() if now is None else now)
-        if record is None:
+        """Return the record as it is at `now` (the volume's time; default: this moment)."""
+        found = folder.read(self._path(job))
+        if found is None:
             raise JobUnknown(job)
-        return record
+        return self._as_of(*found, now)
 
-    def list(self, now: float | None = None) -> list[JobRecord]:
-        """Return all records as they are at `now` (as for `get`), newest first."""
-        moment = time.time() if now is None else now
-        found = (self._read(job, moment) for job in reversed(self._ids()))
-        return [record for record in found if record is not None]
+    def list(self, limit: int | None = None, state: State | None = None, now: float | None = None) -> list[JobRecord]:
+        """Return records as they are at `now` (as for `get`), newest first."""
+        self._index.look()
+        found = self._newest(state, now)
+        return [record for _, record in zip(range(limit), found, strict=False)] if limit is not None else list(found)
 
     def states(self) -> Counter[State]:
-        # Reads the records only of jobs that had not ended at the last call.
-        ids, now = self._ids(), time.time()
-        ended = {job: self._ended[job] for job in ids if job in self._ended}
-        records = [record for job in ids if job not in ended and (record := self._read(job, now))]
-        counted = Counter(ended.values()) + Counter(record.state for record in records)
-        # A lost one may be touched again.
-        self._ended = ended | {each.id: each.state for each in records if each.state.ended and each.state != State.LOST}
-        return counted
+        self._index.look()
+        return Counter(self._index.ended().values()) + Counter(each.state for each in self._unfinished(None))
 
-    def unfinished(self, fingerprint: str) -> JobRecord | None:
-        return next((each for each in self.list() if each.fingerprint == fingerprint and not each.state.ended), None)
+    def unfinished(self) -> Records:
+        self._index.look()
+        return [record for record in self._unfinished(None) if not record.state.ended]
 
     def log(self, job: str) -> str:
         try:
@@ -96,38 +94,45 @@ class JobStore:
 
     # ------------------------------------------------------------ write
 
-    def create(
-        self, name: ModelName, parameters: Mapping[str, str], request: str = "", submission: Submission | None = None
-    ) -> Job:
-        now = datetime.now(UTC)
-        record = JobRecord(
-            id=f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}",
-            algorithm=name.algorithm,
-            model=name.model,
-            state=State.QUEUED,
-            created=now,
-            parameters={key: cut(value) for key, value in parameters_without_secrets(parameters).items()},
-            request=request,
-            asynchronous=submission is not None,
-            fingerprint=submission.fingerprint if submission else "",
-        )
-        place = JobFolder.create(self._folder / record.id, record, submission, self._log_bytes)
+    def create(self, name: ModelName, parameters: Mapping[str, str], request: str = "") -> Job:
+        record = _new(name, parameters, request)
+        place = JobFolder.create(self._folder / record.id, record, self._log_bytes)
         self._on_state(record)
-        self._disk.submit(self.prune)
+        self._prune_soon()
         return self._registered(Job(place, record, self._on_state))
 
-    def adopt(self, job: str) -> tuple[Job, Submission] | None:
+    def submit(
+        self, name: ModelName, parameters: Mapping[str, str], submission: Submission, request: str = ""
+    ) -> JobRecord:
+        new = _new(name, parameters, request)
+        record = msgspec.structs.replace(new, asynchronous=True, fingerprint=submission.fingerprint)
+        folder.submit(self._folder / record.id, record, submission)
+        self._on_state(record)
+        self._prune_soon()
+        return record
+
+    def adopt(self, job: str) -> Job | None:
         path = self._path(job)
-        claim = Claim.take(path, LOST_SECONDS)
+        before = folder.read(path)
+        if before is None or before[0].state.ended or not before[0].asynchronous:
+            return None
+        claim = Claim.take(path, lambda: self._is_abandoned(path))
         if claim is None:
             return None
-        record = self._read(job, time.time())
-        found = Submission.read(path) if record is not None and record.state is State.QUEUED else None
-        if record is None or found is None:
+        found = folder.read(path)
+        if found is None or found[0].state.ended:
             claim.drop()
             return None
-        place = JobFolder(path, self._log_bytes, claim)
-        return self._registered(Job(place, record, self._on_state)), found
+        try:
+            place = JobFolder(path, self._log_bytes, claim)
+        except OSError:
+            claim.give_back()
+            raise
+        place.touch()
+        return self._registered(Job(place, found[0], self._on_state))
+
+    def submission(self, job: str) -> Submission | None:
+        return Submission.read(self._path(job))
 
     def ask_to_cancel(self, job: str) -> None:
         record = self.get(job)
@@ -147,10 +152,18 @@ class JobStore:
             job.flush()
 
     def prune(self) -> None:
-        ids = self._ids()
-        for job in ids[: -self._keep]:
-            if self._may_go(job, time.time()):
-                shutil.rmtree(self._folder / job, ignore_errors=True)
+        self._to_prune.clear()
+        self._index.look()
+        for job in self._index.take_ended():
+            Submission.remove(self._folder / job)
+        for number, job in enumerate(self._removable()):
+            if self._closing.is_set() or number >= MAX_REMOVED:
+                return
+            shutil.rmtree(self._folder / job, ignore_errors=True)
+            self._index.forget(job)
+
+    def close(self) -> None:
+        self._closing.set()
 
     # ------------------------------------------------------------ helpers
 
@@ -164,32 +177,69 @@ class JobStore:
         if record.state.ended:  # the other states need not outlive a power failure, which ends the job
             self._disk.submit(folder.sync, self._folder / record.id)
 
-    def _ids(self) -> Ids:
-        return sorted(filter(_ID.fullmatch, atomic.names_in(self._folder)))
-
     def _path(self, job: str) -> Path:
-        if not _ID.fullmatch(job):
+        if not ID.fullmatch(job):
             raise JobUnknown(job)
         return self._folder / job
 
-    def _read(self, job: str, now: float) -> JobRecord | None:
-        found = folder.read(self._path(job))
-        if found is None:
-            return None
-        record, touched = found
-        waits = record.state is State.QUEUED and record.asynchronous  # until a server adopts it
-        if not record.state.ended and not waits and now - touched > LOST_SECONDS:
-            return msgspec.structs.replace(record, state=State.LOST)
-        return record
+    def _newest(self, state: State | None, now: float | None) -> Iterator[JobRecord]:
+        ended, others = self._index.ended(), {each.id: each for each in self._unfinished(now)}
+        for job in reversed(self._index.ids()):
+            if state is not None and state != (others[job].state if job in others else ended.get(job)):
+                continue
+            if job in others:
+                yield others[job]
+            elif (seen := self._index.record(job)) is not None:
+                yield seen.record
 
-    def _may_go(self, job: str, now: float) -> bool:
-        record = self._read(job, now)
-        if record is not None:
-            return record.state.ended
-        with suppress(OSError):  # no record: a replica is creating it, or a kill left the folder
-            return now - (self._folder / job).stat().st_mtime > LOST_SECONDS
-        return False
+    def _unfinished(self, now: float | None) -> Iterator[JobRecord]:
+        for seen in self._index.unfinished():
+            yield self._as_of(seen.record, seen.touched, now)
+
+    def _as_of(self, record: JobRecord, touched: float, now: float | None) -> JobRecord:
+        """Return the record; that of a fit which a search waits for may be lost by now."""
+        if record.state.ended or record.asynchronous:  # a server adopts it
+            return record
+        moment = clock.now(self._folder) if now is None else now
+        return msgspec.structs.replace(record, state=State.LOST) if moment - touched > LOST_SECONDS else record
+
+    def _is_abandoned(self, path: Path) -> bool:
+        found = folder.read(path)
+        return found is not None and clock.now(self._folder) - found[1] > LOST_SECONDS
+
+    # ------------------------------------------------------------ removal
+
+    def _prune_soon(self) -> None:
+        if not self._to_prune.is_set():
+            self._to_prune.set()
+            self._disk.submit(self.prune)
+
+    def _removable(self) -> Iterator[str]:
+        """Yield the oldest ended jobs beyond the bound, and what a server that ended has left."""
+        missing, damaged = self._index.without_record()
+        jobs = sorted([*self._index.ids(), *missing, *damaged])
+        beyond = set(jobs[: -self._keep])
+        ended = self._index.ended().keys() | {each.id for each in self._unfinished(None) if each.state.ended}
+        yield from (job for job in jobs if job in beyond and job in ended)
+        now = clock.now(self._folder)
+        for job in (*missing, *(each for each in damaged if each in beyond)):
+            with suppress(OSError):  # a replica may be creating it
+                if now - (self._folder / job).stat().st_mtime > LOST_SECONDS:
+                    yield job
+
+
+def _new(name: ModelName, parameters: Mapping[str, str], request: str) -> JobRecord:
+    now = datetime.now(UTC)
+    return JobRecord(
+        id=f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}",
+        algorithm=name.algorithm,
+        model=name.model,
+        state=State.QUEUED,
+        created=now,
+        parameters={key: cut(value) for key, value in parameters_without_secrets(parameters).items()},
+        request=request,
+    )
 
 
 # Inside JobStore, `list` is its method.
-Ids = list[str]
+Records = list[JobRecord]

@@ -1,18 +1,9 @@
-"""What an asynchronous job needs to run later: its rows and `meta`, and the claim of a server.
-
-Both are in the job's folder. The claim is a lock that the kernel releases when the server ends,
-however it ends; the server that gets it next runs the job. A shared disk may not pass locks on to
-other hosts, so a server of another host waits until the job was not touched for a while.
-"""
+"""What an asynchronous job needs to run later: its rows and `meta`, in the job's folder."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import os
-import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +14,7 @@ from dltk_runtime.call import Meta, Request
 from dltk_runtime.files import atomic
 from dltk_runtime.payload import Payload
 
-META, DATA, CSV, CLAIM = "meta.json", "data.json", "data.csv", "claim"
+META, DATA, CSV = "meta.json", "data.json", "data.csv"
 IGNORED_OPTIONS = ("mlspl_limits", "session_key")  # not part of the fingerprint
 
 
@@ -69,44 +60,3 @@ class Submission:
         for name in (DATA, CSV, META):
             with contextlib.suppress(OSError):
                 (folder / name).unlink(missing_ok=True)
-
-
-class Claim:
-    """The right to run a job, for as long as this process lives."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    @classmethod
-    def take(cls, folder: Path, lost_seconds: float) -> Self | None:
-        """Claim the job in `folder`; None when a server that may be alive has it.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
-        path = folder / CLAIM
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            owner = os.read(descriptor, 256).decode("utf-8", "replace")
-            if owner and owner != socket.gethostname() and _untouched_seconds(folder) < lost_seconds:
-                raise BlockingIOError
-            os.pwrite(descriptor, socket.gethostname().encode(), 0)
-            os.ftruncate(descriptor, len(socket.gethostname().encode()))
-        except OSError:
-            os.close(descriptor)
-            return None
-        return cls(descriptor)
-
-    def drop(self) -> None:
-        """Give up the right."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def _untouched_seconds(folder: Path) -> float:
-    try:
-        return time.time() - (folder / "job.json").stat().st_mtime
-    except OSError:
-        return 0.0

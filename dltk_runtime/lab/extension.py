@@ -16,18 +16,28 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
+from dltk_runtime import handover
 from dltk_runtime.errors import DltkError
-from dltk_runtime.lab import kernelspec, templates
+from dltk_runtime.lab import kernels, kernelspec, templates
 from dltk_runtime.notebook.review import Review, review
 from dltk_runtime.paths import Paths
-from dltk_runtime.settings import worker_paths
+from dltk_runtime.settings import Settings, worker_paths
+from dltk_runtime.splunk import access
 
 MODULE = __name__
 LABEXTENSIONS = Path(__file__).with_name("labextension")
 
 
-def configure(c: Any, paths: Paths) -> None:
-    """Configure JupyterLab for the notebooks of `paths`; `c` is Jupyter's configuration object."""
+def configure(c: Any, settings: Settings) -> None:
+    """Configure JupyterLab for the settings' notebooks; `c` is Jupyter's configuration object.
+
+    Kernels inherit none of the server's secrets, and cannot read its environment.
+    """
+    handover.hide()
+    paths = settings.paths
+    c.MultiKernelManager.kernel_manager_class = f"{kernels.__name__}.{kernels.NotebookKernelManager.__name__}"
+    if (descriptor := access.sealed(settings)) is not None:
+        c.NotebookKernelManager.access_descriptor = descriptor
     c.ServerApp.root_dir = str(paths.notebooks)
     c.ServerApp.jpserver_extensions = {MODULE: True}
     c.LabApp.extra_labextensions_path = [str(LABEXTENSIONS)]

@@ -40,10 +40,12 @@ def prepare_process(settings: Settings) -> None:
     paths = settings.paths
     for folder in (paths.models, paths.graphics, paths.staged):
         folder.mkdir(parents=True, exist_ok=True)
-    # Secrets are kept: in JupyterLab, dsdlsupport reads Splunk's token from the environment.
     access.hand_out(os.environ)
+    for descriptor in access.inherited(os.environ):  # not for programs that the notebook starts
+        os.set_inheritable(descriptor, False)
     os.environ |= worker_environment(settings, settings.threads_of_fit)
     sys.path.insert(0, str(SITE))
+    sys.path += filter(None, [os.environ.get("DLTK_LIBRARIES")])  # behind the image's own, as in a worker
     # pandas warns at import about the dtype of text, which the runtime has set.
     warnings.filterwarnings("ignore", message="The 'future.infer_string' option")
 

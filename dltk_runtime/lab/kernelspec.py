@@ -12,8 +12,11 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dltk_runtime.paths import Paths
+from dltk_runtime.secret_names import variables_without_secrets
+from dltk_runtime.splunk import access
 
 KERNEL_NAME = "dltk"
 
@@ -35,6 +38,15 @@ def environment(paths: Paths, environ: Mapping[str, str]) -> dict[str, str]:
     rest = environ.get("JUPYTER_PATH")
     found = str(install(paths))
     return {**environ, "JUPYTER_PATH": f"{found}{os.pathsep}{rest}" if rest else found}
+
+
+def inherited(environ: Mapping[str, str], access_descriptor: int | None) -> dict[str, Any]:
+    """Return the arguments of `subprocess.Popen` that decide what a kernel's process inherits.
+
+    Its environment is `environ` without secrets; the descriptor is that of `splunk.access.sealed`.
+    """
+    env = variables_without_secrets(environ) | access.variables(access_descriptor)
+    return {"env": env, "pass_fds": access.inherited(env)}
 
 
 def _spec(paths: Paths) -> dict[str, object]:

@@ -17,11 +17,15 @@ from pathlib import Path
 from dltk_runtime.notebook.cells import Cell
 from dltk_runtime.notebook.source import Source
 
-_CELL = re.compile(r"(?P<notebook>[^/][^\n]*\.ipynb), cell (?P<cell>\d+)(?: \((?P<name>.*)\))?")
+# Linear on any text (`tests/project/test_foreign_text.py`): tracebacks and dumps are the notebook's.
+_CELL = re.compile(r"(?P<notebook>(?>[^/](?s:.)*?\.ipynb(?=, cell \d))), cell (?P<cell>\d{1,9}+)(?: \((?P<name>.*)\))?")
 _FILE = re.compile(r"app/model/.+\.py")
-_DUMPED = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)')
+_DUMPED = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d{1,9}) in (?P<function>(?s:.*+))')
+_SHOWN = re.compile(
+    r'^ *+(?=File .*+\n)File "(?P<file>.*)", line (?P<line>\d{1,9}), in (?P<function>.*+)\n *+(?P<text>.*+)',
+    re.MULTILINE,
+)
 _ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
-_SHOWN = re.compile(r'^ *File "(?P<file>.*)", line (?P<line>\d+), in (?P<function>.*)\n *(?P<text>.*)', re.MULTILINE)
 _RUNTIME = str(Path(__file__).parent.parent) + "/"
 # Exceptions with which process pools (multiprocessing, concurrent.futures, joblib) attach the
 # traceback of a child process.

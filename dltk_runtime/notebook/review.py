@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,6 @@ from dltk_runtime.settings import Settings
 
 # Names that Python and the import system bind in every module.
 _MODULE_NAMES = {*dir(builtins), "__file__", "__name__", "__doc__", "__spec__", "__builtins__", "__annotations__"}
-_QUOTED_LINE = re.compile(r": `.*`: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,10 @@ class Review:
     def brief(self) -> str:
         """The first finding without its source line, and how many more there are."""
         first, *more = self.text.splitlines()
-        return _QUOTED_LINE.sub(": ", first, count=1) + (f" (and {len(more)} more)" if more else "")
+        opening, closing = first.find(": `"), first.rfind("`: ")
+        if 0 <= opening < closing - 1:
+            first = first[:opening] + first[closing + 1 :]
+        return first + (f" (and {len(more)} more)" if more else "")
 
 
 def review(path: Path, paths: Paths | None = None) -> Review:

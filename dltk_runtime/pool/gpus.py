@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import csv
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from dltk_runtime.secret_names import variables_without_secrets
 
 TOOL = "nvidia-smi"
 TOOL_SECONDS = 5.0  # without persistence mode the driver itself takes two seconds to wake up
@@ -89,6 +92,7 @@ async def _ask(query: str) -> list[list[str]]:
             TOOL,
             f"--query-{query}",
             "--format=csv,noheader,nounits",
+            env=variables_without_secrets(os.environ),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

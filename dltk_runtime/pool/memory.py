@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # v2, v1
+from dltk_runtime import cgroup
+
 RESERVE_PARTS = 10  # a spare is started only while at least a tenth of the memory is free
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -18,16 +19,16 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 def limit() -> int:
     """Return the container's memory limit, or the machine's memory if there is none."""
     machine = int(psutil.virtual_memory().total)
-    for file in CGROUP_LIMITS:
-        with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
-            return min(machine, int(Path(file).read_text()))
-    return machine
+    group = cgroup.memory()
+    return machine if group is None else min(machine, group.limit)
 
 
 def enough() -> bool:
-    """Return whether there is memory for a spare."""
-    memory = psutil.virtual_memory()
-    return bool(memory.available * RESERVE_PARTS > memory.total)
+    """Return whether there is memory for a spare, on the machine and in the container."""
+    machine, group = psutil.virtual_memory(), cgroup.memory()
+    if machine.available * RESERVE_PARTS <= machine.total:
+        return False
+    return group is None or group.limit > machine.total or group.free * RESERVE_PARTS > group.limit
 
 
 def over(limit: int, sessions: Collection[int]) -> dict[int, int]:

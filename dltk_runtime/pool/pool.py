@@ -107,6 +107,10 @@ class Pool:
         """Return whether a fit with these heavy imports waits for a GPU of its own."""
         return self._devices.wanted_by(imports)
 
+    def has_room(self, imports: Collection[str]) -> bool:
+        """Return whether a fit with these heavy imports would begin at once."""
+        return not (self._devices.places.all_taken if self.waits_for_gpu(imports) else self._fit_turns.locked())
+
     @contextlib.asynccontextmanager
     async def fit_worker(
         self, algorithm: str, imports: tuple[str, ...], work: str, listener: Listener
@@ -126,8 +130,7 @@ class Pool:
             WorkerDied: it could not start.
         """
         on_gpu = self.waits_for_gpu(imports)
-        all_taken = self._devices.places.all_taken if on_gpu else self._fit_turns.locked()
-        if all_taken and self._fits_waiting[algorithm] >= self._settings.max_waiting:
+        if not self.has_room(imports) and self._fits_waiting[algorithm] >= self._settings.max_waiting:
             raise Busy(f"a fit of '{algorithm}'", self._fits_waiting[algorithm], "DLTK_MAX_WAITING")
         async with contextlib.AsyncExitStack() as held:
             self._fits_waiting[algorithm] += 1

@@ -21,9 +21,9 @@ _SHORT = re.compile(
     re.IGNORECASE,
 )
 _ON_CPU = re.compile(r"device:CPU|DefaultCPUAllocator", re.IGNORECASE)
-_PHRASE = re.compile(r"Tried to allocate ([\d.]+ [KMGT]?i?B)")  # PyTorch
-_TENSOR = re.compile(r"allocating tensor with shape\s*\[([\d,]*)\] and type (\w+)")  # TensorFlow
-_BYTES = re.compile(r"allocat\w+ ([\d,]+) ?bytes")  # XLA, CuPy
+_PHRASE = re.compile(r"Tried to allocate ([\d.]{1,30} [KMGT]?i?B)")  # PyTorch
+_TENSOR = re.compile(r"allocating tensor with shape\s*+\[([\d,]{0,100})\] and type (\w+)")  # TensorFlow
+_BYTES = re.compile(r"allocat\w{1,6} ([\d,]{1,40}) ?bytes")  # XLA, CuPy
 _SIZES = {
     "double": 8,
     "int64": 8,

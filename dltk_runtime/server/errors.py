@@ -17,18 +17,6 @@ class TokenMissing(DltkError):
         )
 
 
-class TracingMissing(DltkError):
-    """Tracing is enabled, and its library is not installed."""
-
-    exit_code = 78
-
-    def __init__(self) -> None:
-        super().__init__(
-            "olly_enabled turns tracing on, but splunk-opentelemetry is not installed. "
-            "Install it with 'pip install splunk-opentelemetry', or unset olly_enabled."
-        )
-
-
 class AddressInvalid(DltkError):
     """The server cannot listen on its address."""
 

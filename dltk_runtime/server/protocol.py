@@ -15,13 +15,16 @@ from dltk_runtime.apply.apply import Applied
 from dltk_runtime.call import Meta, Request
 from dltk_runtime.errors import APPLY_DONE, NOT_APPLIED, NOT_FITTED, BodyInvalid, DltkError
 from dltk_runtime.fit.queue import Submitted
-from dltk_runtime.fit.train import Trained
+from dltk_runtime.fit.training import Trained
 from dltk_runtime.payload import Payload
 from dltk_runtime.server.errors import MetaTooLarge
+from dltk_runtime.service.register import Registered
 from dltk_runtime.service.stage import Staged
 from dltk_runtime.service.status import Status
 from dltk_runtime.units import MIB
 
+# In the summary, to the letter: the AI Toolkit's status page looks for it (protocol 6).
+APP = "Splunk App for Data Science and Deep Learning"
 OPENINGS = {"/fit": NOT_FITTED, "/apply": NOT_APPLIED}  # of errors that have none of their own
 TEXT_REQUIRED = "'data' must be a text: the rows as CSV."
 
@@ -32,7 +35,7 @@ MIN_HEAVY_BYTES = 1 * MIB  # of a body, from which on it is decoded in a thread
 MAX_LIGHT_CONTAINERS = 1000  # beyond which it is, too
 
 Pieces = list[bytes | memoryview]
-Answer = Applied | Trained | Submitted | Staged | Status
+Answer = Applied | Trained | Submitted | Staged | Registered | Status
 
 
 class _Body(msgspec.Struct):
@@ -146,6 +149,8 @@ def answered(route: str, answer: Answer) -> Pieces:
             return _json("success", answer.text, answer.results)
         case Submitted():
             return _json("submitted", _submitted(answer))
+        case Registered():
+            return _json("registered", _registered(answer))
         case Staged():
             return _json("staged", _staged(answer))
         case Status():
@@ -180,6 +185,16 @@ def _submitted(submitted: Submitted) -> str:
         f"/fit submitted: job {submitted.job} {state}. Follow it with 'dltk jobs watch {submitted.job}'; "
         f"'| apply {submitted.name.model}' works as soon as the model has a version."
     )
+
+
+def _registered(registered: Registered) -> str:
+    name = registered.name
+    use = f"use version {registered.number}" if registered.number else "load what the notebook's load() finds"
+    text = (
+        f"/fit registered: Splunk's entry for model '{name.model}' names the algorithm '{name.algorithm}', and nothing "
+        f"was trained. Its applies {use}"
+    )
+    return ". WARNING: ".join([text, *registered.warnings])
 
 
 def _staged(staged: Staged) -> str:

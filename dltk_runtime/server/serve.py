@@ -2,131 +2,64 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import ctypes
-import functools
 import ipaddress
-import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
 
-from dltk_runtime import logs, tls
+from dltk_runtime import handover, home, logs, tls
 from dltk_runtime.renewal import Renewal
-from dltk_runtime.server import splunk_routes, tokens
+from dltk_runtime.server import splunk_routes
 from dltk_runtime.server.admission import Admission, Bounds
 from dltk_runtime.server.connection import Connection
 from dltk_runtime.server.errors import AddressInvalid, TokenMissing
-from dltk_runtime.server.listener import Listener, raise_descriptor_limit
-from dltk_runtime.service.service import Service, build
+from dltk_runtime.server.listener import raise_descriptor_limit
+from dltk_runtime.server.running import Server
+from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.service.service import build
 from dltk_runtime.settings import Settings
 from dltk_runtime.units import MIB
 
-PR_SET_DUMPABLE = 4  # linux/prctl.h
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEPT_BYTES = 8 * MIB  # of freed memory
-ANSWER_SECONDS = 5  # that the answers of requests ended after DLTK_GRACE may take
 
 
-def application(service: Service) -> Starlette:
-    """Make the application of a service, which starts and ends with it."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await service.start()
-        try:
-            yield
-        finally:
-            await service.close()
-
-    return splunk_routes.application(service, lifespan)
-
-
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve(settings: Settings, files: Mapping[str, Path]) -> None:
+    """Serve until SIGTERM or SIGINT; `files` are those of secret settings, by field.
 
     Raises:
-        TokenMissing, AddressInvalid: before anything is started.
+        TokenMissing, AddressInvalid, CertificateInvalid, VolumeUnwritable, VolumeFull: before
+            anything is started.
     """
     if not settings.api_token:
         raise TokenMissing
-    _hide_from_workers()
+    handover.hide()
     _keep_freed_memory()
     secure = _secure(settings)
+    home.prepare(settings.paths)
     logs.start()
     sock = _bind(settings)
     scheme, port = "https" if secure else "http", sock.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     admission = Admission(Bounds.of(settings, raise_descriptor_limit()))
+    tokens = Tokens(settings, files)
     service = build(settings)
     config = uvicorn.Config(
-        application(service),
+        splunk_routes.application(service, tokens),
         loop="uvloop",
         http=Connection,
         ws="none",
-        lifespan="on",
+        lifespan="off",  # `Server` starts and ends the service
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here depends on the client's address as a proxy reports it
-        timeout_graceful_shutdown=round(settings.grace) + ANSWER_SECONDS,
         timeout_keep_alive=75,
     )
     renewal = _load_certificate(config, settings) if secure else None
-    _Server(config, f"{scheme}://{host}:{port}", service, renewal, admission).run(sockets=[sock])
-
-
-class _Server(uvicorn.Server):
-    """uvicorn that reports on stdout when it is ready, and exits with 0 after SIGTERM or SIGINT."""
-
-    def __init__(
-        self, config: uvicorn.Config, url: str, service: Service, renewal: Renewal | None, admission: Admission
-    ) -> None:
-        super().__init__(config)
-        self._admission = admission
-        self._renewal = renewal
-        self._renewing: asyncio.Task[None] | None = None
-        self._url = url
-        self._service = service
-        self._draining: asyncio.Task[None] | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup([])  # nothing to listen on: `Listener` does
-        self.servers = [self._listener(sock) for sock in sockets or []] if self.started else []
-        if self.started and self._renewal:
-            self._renewing = asyncio.create_task(self._renewal.run())  # ends with the loop
-        if self.started:
-            sys.stdout.write(f"listening on {self._url}\n")
-            sys.stdout.flush()
-            logs.event("ready", url=self._url)
-
-    def _listener(self, sock: socket.socket) -> Any:
-        """Accept connections on `sock`; uvicorn closes the result like an `asyncio.Server`."""
-        make = functools.partial(
-            Connection,
-            admission=self._admission,
-            is_accepted=functools.partial(tokens.are_accepted, tokens=tokens.accepted_by(self._service.settings)),
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
-        return Listener(sock, self.config.ssl, make, self._admission)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        yield
-
-    def _stop(self) -> None:
-        self.force_exit = self.should_exit  # the second time
-        self.should_exit = True
-        self._draining = self._draining or asyncio.get_running_loop().create_task(self._service.drain())
+    Server(config, f"{scheme}://{host}:{port}", service, renewal, admission, tokens).run(sockets=[sock])
 
 
 def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | None:
@@ -139,15 +72,6 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
     config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
     config.load()  # makes the one context that all connections share
     return Renewal(config.ssl, cert, key) if config.ssl else None
-
-
-def _hide_from_workers() -> None:
-    """Keep the same user's processes, such as notebooks, from reading our environment.
-
-    A process that is not dumpable belongs to root in /proc (proc(5)). Notebooks that run as root
-    can still read it.
-    """
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0)
 
 
 def _keep_freed_memory() -> None:

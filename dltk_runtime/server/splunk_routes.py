@@ -19,7 +19,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Lifespan
 
 from dltk_runtime import __version__, logs
 from dltk_runtime.apply.read_ahead import Upload
@@ -29,7 +28,8 @@ from dltk_runtime.errors import DltkError, cut
 from dltk_runtime.server import body, metrics, protocol, tracing, v1_routes
 from dltk_runtime.server.errors import Unauthorized
 from dltk_runtime.server.protocol import Answer, Pieces
-from dltk_runtime.server.tokens import only_header, token_matches
+from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
 
 OUTCOME_GONE = "the client hung up"
@@ -40,9 +40,9 @@ Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
 Result = TypeVar("Result")
 
 
-def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
+def application(service: Service, tokens: Tokens) -> Starlette:
     """Make the application: Splunk's routes, the probes and our own API, bound to one service."""
-    api = _Api(service)
+    api = _Api(service, tokens)
     routes = [
         Route("/apply", api.apply, methods=["POST"]),
         Route("/fit", api.fit, methods=["POST"]),
@@ -55,9 +55,8 @@ def application(service: Service, lifespan: Lifespan[Starlette]) -> Starlette:
         Route("/readyz", api.ready, methods=["GET"]),
     ]
     app = Starlette(
-        routes=[*routes, *v1_routes.Api(service).routes()],
+        routes=[*routes, *v1_routes.Api(service, tokens).routes()],
         exception_handlers={HTTPException: api.refuse},
-        lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # clients do not follow it for a POST, and it would name the request's host
     return app
@@ -69,8 +68,9 @@ async def alive(_: Request) -> Response:
 
 
 class _Api:
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, tokens: Tokens) -> None:
         self._service = service
+        self._tokens = tokens
         self._settings = service.settings
         self._metrics = metrics.Metrics(service)
         self._tracing = tracing.Tracing.of(service.settings)
@@ -85,7 +85,8 @@ class _Api:
         self._check_token(request)
         described = await self._service.description()
         fields = {
-            "app": "dltk-runtime",
+            "app": protocol.APP,
+            "runtime": "dltk-runtime",
             "version": __version__,
             "model": described.model,
             "token": "valid",
@@ -97,6 +98,8 @@ class _Api:
         raise HTTPException(410, "The route /compute was retired in DSDL 5.2.4.1; use fit and apply.")
 
     async def ready(self, _: Request) -> Response:
+        if self._service.stopping:
+            return JSONResponse({"status": "stopping"}, 503)
         if not await asyncio.to_thread(self._service.store.present):
             return JSONResponse({"status": "the volume with the models is gone"}, 503)
         ready = self._service.ready
@@ -128,7 +131,7 @@ class _Api:
         return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
 
     def _check_token(self, request: Request) -> None:
-        if not token_matches(only_header(request.headers.getlist("authorization")), self._settings.api_token):
+        if not matches_any(only_header(request.headers.getlist("authorization")), self._tokens.users):
             raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
 
     async def _serve(self, request: Request, route: str, run: Run) -> Response:

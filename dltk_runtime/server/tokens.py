@@ -5,8 +5,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable
 
-from dltk_runtime.settings import Settings
-
 SCHEMES = ("", "Bearer ", "Splunk ")
 
 
@@ -22,16 +20,16 @@ def token_matches(header: str, token: str) -> bool:
     return bool(token) and any(matches)
 
 
-def accepted_by(settings: Settings) -> tuple[str, ...]:
-    """Return the tokens with which a client may call at least some route."""
-    return tuple(token for token in (settings.api_token, settings.admin_token) if token)
+def matches_any(header: str, tokens: Iterable[str]) -> bool:
+    """Return whether an Authorization header has one of `tokens`, as `token_matches` does."""
+    matches = [token_matches(header, token) for token in tokens]
+    return any(matches)
 
 
 def are_accepted(headers: Iterable[tuple[bytes, bytes]], tokens: Iterable[str]) -> bool:
     """Return whether the headers of a request, in lower case, carry one of `tokens`."""
     header = only_header(value.decode("latin-1") for name, value in headers if name == b"authorization")
-    matches = [token_matches(header, token) for token in tokens]
-    return any(matches)
+    return matches_any(header, tokens)
 
 
 def only_header(values: Iterable[str]) -> str:

@@ -9,18 +9,24 @@ cannot send: no request waits.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import time
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from dltk_runtime import logs
 from dltk_runtime.call import Call
-from dltk_runtime.server.errors import TracingMissing
 from dltk_runtime.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
 
+INSTALL = (
+    "olly_enabled turns tracing on, but splunk-opentelemetry is not installed. "
+    "Install it with 'pip install splunk-opentelemetry', or unset olly_enabled."
+)
+CHECK = "Correct the OTEL_ variables (OTEL_TRACES_EXPORTER names an exporter that is installed), or unset olly_enabled."
 ATTRIBUTES = ("algorithm", "model", "version", "rows", "job")
 
 
@@ -34,8 +40,8 @@ class Tracing:
     def of(cls, settings: Settings) -> Tracing | None:
         """Return the tracer that the settings ask for, None if they do not.
 
-        Raises:
-            TracingMissing: splunk-opentelemetry is not installed.
+        None, too, with a line in the log, where it cannot start: a container that Splunk starts with
+        `olly_enabled` serves without traces, as DSDL's does.
         """
         if not settings.tracing:
             return None
@@ -44,7 +50,11 @@ class Tracing:
             importlib.import_module("splunk_otel").init_splunk_otel()
             from opentelemetry.trace import get_tracer_provider
         except ImportError as error:
-            raise TracingMissing from error
+            logs.event("not traced", logging.WARNING, cause=str(error), advice=INSTALL)
+            return None
+        except Exception as error:  # noqa: BLE001 - OpenTelemetry raises what it likes, as for an unknown exporter
+            logs.event("not traced", logging.WARNING, cause=f"{type(error).__name__}: {error}", advice=CHECK)
+            return None
         return cls(get_tracer_provider())
 
     def answered(self, call: Call, outcome: str, seconds: float) -> None:

@@ -7,7 +7,7 @@ status of their kind and a JSON body ``{"detail": …}``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -18,14 +18,15 @@ from starlette.routing import Route
 
 from dltk_runtime import __version__
 from dltk_runtime.errors import DltkError, StoreDamaged
-from dltk_runtime.jobs.record import JobRecord, State
+from dltk_runtime.jobs.record import State
 from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
 from dltk_runtime.server.openapi import Operation
-from dltk_runtime.server.tokens import only_header, token_matches
+from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.store import ModelName, Version
@@ -38,8 +39,9 @@ MAX_JOBS = 1000  # in one list
 class Api:
     """The routes, bound to one service."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, tokens: Tokens) -> None:
         self._service = service
+        self._tokens = tokens
         self._settings = service.settings
 
     def operations(self) -> list[Operation]:
@@ -81,20 +83,16 @@ class Api:
         return endpoint
 
     def _check_token(self, request: Request, changes: bool) -> None:
-        admin = self._settings.admin_token
-        token = admin if changes and admin else self._settings.api_token
-        header = only_header(request.headers.getlist("authorization"))
-        if not (token_matches(header, token) or (admin and token_matches(header, admin))):
-            wanted = "DLTK_ADMIN_TOKEN" if changes and admin else "api_token"
+        admins = self._tokens.admins
+        accepted = admins if changes and admins else (*self._tokens.users, *admins)
+        if not matches_any(only_header(request.headers.getlist("authorization")), accepted):
+            wanted = "DLTK_ADMIN_TOKEN" if changes and admins else "api_token"
             raise HTTPException(401, f"This needs the container's {wanted}.", headers={"WWW-Authenticate": "Bearer"})
 
     # ------------------------------------------------------------ jobs
 
     async def jobs(self, request: Request) -> JobList:
-        records = await asyncio.to_thread(self._service.jobs.list)
-        state = request.query_params.get("state")
-        views = [_job_view(each, records) for each in records[:MAX_JOBS]]
-        return JobList([each for each in views if state is None or each.state == state])
+        return await asyncio.to_thread(self._jobs, request.query_params.get("state"), _limit(request))
 
     async def job(self, request: Request) -> JobView:
         return await self._job(request.path_params["job"])
@@ -131,8 +129,21 @@ class Api:
 
     async def _job(self, job: str) -> JobView:
         record = await asyncio.to_thread(self._service.jobs.get, job)
-        queue = await asyncio.to_thread(self._service.jobs.list) if record.state is State.QUEUED else []
-        return _job_view(record, queue)
+        if record.state is not State.QUEUED:
+            return JobView.of(record, 0)
+        return JobView.of(record, (await asyncio.to_thread(self._queue)).get(job, 0))
+
+    def _jobs(self, state: str | None, limit: int) -> JobList:
+        if state is not None and state not in list(State):
+            return JobList([])
+        records = self._service.jobs.list(limit, State(state) if state else None)
+        places = self._queue()
+        return JobList([JobView.of(each, places.get(each.id, 0)) for each in records])
+
+    def _queue(self) -> dict[str, int]:
+        """Return the place of each queued job, from 1 on."""
+        queued = (each.id for each in self._service.jobs.unfinished() if each.state is State.QUEUED)
+        return {job: place for place, job in enumerate(queued, 1)}
 
     # ------------------------------------------------------------ models
 
@@ -199,11 +210,13 @@ class Api:
         return openapi.document(self.operations(), __version__)
 
 
-def _job_view(record: JobRecord, others: Sequence[JobRecord]) -> JobView:
-    place = 0
-    if record.state is State.QUEUED:
-        place = 1 + sum(each.state is State.QUEUED and each.id < record.id for each in others)
-    return JobView.of(record, place)
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", "")
+    if not text:
+        return MAX_JOBS
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise HTTPException(400, "limit is a whole number.")
+    return min(int(text), MAX_JOBS)
 
 
 def _version_view(version: Version) -> VersionView | None:

@@ -4,6 +4,7 @@
 |-----------------|--------------------------------------------------------|
 | `service.py`    | `build` wires the parts; `Service` starts and ends them |
 | `stage.py`      | `mode=stage`                                           |
+| `register.py`   | `mode=register`                                        |
 | `status.py`     | `dltk_status`                                          |
 | `events.py`     | what the server reports to Splunk                      |
 """

@@ -16,13 +16,15 @@ from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
 from dltk_runtime.fit.promotion import Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
-from dltk_runtime.fit.train import Trained, Trainer
+from dltk_runtime.fit.train import Trainer
+from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import STATUS
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
 from dltk_runtime.service.events import EventReporter
+from dltk_runtime.service.register import Registered, Registering
 from dltk_runtime.service.stage import Staged, Staging
 from dltk_runtime.service.status import Status, StatusReport
 from dltk_runtime.settings import Settings
@@ -63,6 +65,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self._headers = Headers()
+        self._registering = Registering(self.store, self.settings.paths)
         self._status = StatusReport(self.store, self.jobs, self.drift, self.pool)
         self._stop_at: float | None = None  # of `time.monotonic`, once the server was asked to stop
         self._upkeep: list[asyncio.Task[None]] = []
@@ -79,7 +82,7 @@ class Service:
         self.drift.recall(await asyncio.to_thread(self.drift_files.read))
         await self.reporter.start()
         await self.pool.start()
-        tasks = (self.fitting.upkeep(), self.preload.run(), self._write_drift_often())
+        tasks = (self.fitting.upkeep(), self.preload.run(), self._write_drift_often(), self.last.share())
         self._upkeep = [asyncio.create_task(task) for task in tasks]
 
     @property
@@ -92,19 +95,35 @@ class Service:
         """Whether the server was asked to stop."""
         return self._stop_at is not None
 
-    async def drain(self) -> None:
-        """Give running fits their grace, then end them with an error for their searches."""
+    @property
+    def grace_left(self) -> float:
+        """Seconds that running requests and fits still have, once the server was asked to stop."""
+        return max((self._stop_at or 0) - time.monotonic(), 0)
+
+    def stop(self) -> None:
+        """Note that the server was asked to stop; it still takes requests."""
         if self._stop_at is None:
             self._stop_at = time.monotonic() + self.settings.grace
-            await self.fitting.close(self._stop_at)
+
+    async def drain(self) -> None:
+        """Give running fits the rest of their grace, then end them with an error for their searches."""
+        self.stop()
+        await self.fitting.close(self._stop_at or 0)
+
+    def hurry(self) -> None:
+        """End running fits at once, also those that `drain` or `close` waits for."""
+        self._stop_at = 0
+        self.fitting.end_now()
 
     async def close(self) -> None:
-        """End every fit and every worker, also those that have grace left."""
+        """End every fit, after its grace, and every worker."""
+        self.jobs.close()
         await self.fitting.close(self._stop_at or 0)
         for task in self._upkeep:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         await self.pool.close()
+        self.jobs.close()
         await self._write_drift()
         await self.reporter.close()
 
@@ -123,8 +142,10 @@ class Service:
         """Make an upload for the rows of one request; those of an apply may be read ahead."""
         return Upload(self.pool, self._headers if route == APPLY_ROUTE else None)
 
-    async def fit(self, request: Request, call: Call, _: Upload | None = None) -> Trained | Submitted | Staged | Status:
-        """Fit a model, or stage its data when `mode=stage` says so.
+    async def fit(
+        self, request: Request, call: Call, _: Upload | None = None
+    ) -> Trained | Submitted | Staged | Registered | Status:
+        """Fit a model; stage its data or register it when `mode` says so.
 
         Raises:
             DltkError: with the sentence for the search.
@@ -134,6 +155,9 @@ class Service:
         await asyncio.to_thread(self.store.check_presence)
         if request.staging:
             return await self.staging.stage(request, call)
+        if request.registering:
+            call.runs()
+            return await asyncio.to_thread(self._registering.register, request, call)
         return await self.fitting.fit(request, call)
 
     async def apply(self, request: Request, call: Call, upload: Upload | None = None) -> Applied | Status:
@@ -152,7 +176,7 @@ class Service:
             self.fitting.hung_up(call)
 
     async def description(self) -> Description:
-        """Describe the model used last."""
+        """Describe the model used last, on whichever replica."""
         found = await self.last.description()
         return Description(found.get("model", "no model exists"), found.get("model_summary"))
 
@@ -180,7 +204,7 @@ def build(settings: Settings) -> Service:
     jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, reporter.job)
     pool = Pool(settings)
     drift = Drift(reporter.drifts)
-    last = LastUsed(store, pool)
+    last = LastUsed(store, pool, paths.last_used)
     applying = Applying(settings=settings, store=store, jobs=jobs, pool=pool, last=last, drift=drift)
     trainer = Trainer(
         store=store,
@@ -188,6 +212,7 @@ def build(settings: Settings) -> Service:
         promotion=Promotion(store, applying),
         last=last,
         timeout=settings.fit_timeout,
+        retries=settings.fit_retries,
         on_decision=reporter.decided,
         refuse_unknown=settings.refuse_unknown,
     )

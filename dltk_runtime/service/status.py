@@ -82,7 +82,7 @@ class StatusReport:
         gpus = (f"GPU {card.index}: {card.used:,} of {card.total:,} MiB used" for card in cards)
         message = "; ".join([f"dltk-runtime {__version__}", *gpus])
         yield {"kind": "container", "state": state, "time": _time(now), "message": message}
-        for record in self.jobs.list()[:MAX_JOBS]:
+        for record in self.jobs.list(MAX_JOBS):
             yield _job(record, now)
         for name in self.store.models():
             yield self._model(name)

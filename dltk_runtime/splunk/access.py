@@ -1,17 +1,18 @@
 """Addresses and tokens with which notebooks reach Splunk, and secrets that the operator lists for them.
 
-In JupyterLab and papermill they come from the process's environment. A worker's environment
-contains no token (promise 9); it inherits a memory file whose descriptor the variable `DESCRIPTOR`
-names. The file is on no disk, cannot be changed, and ends with the server::
+The environment of a worker or kernel contains no token (promise 9); it inherits a memory file whose
+descriptor the variable `DESCRIPTOR` names. The file is on no disk, cannot be changed, and ends with
+the server::
 
-    server ── sealed(settings) ── memfd ── pass_fds, DLTK_SPLUNK_FD=7 ──→ worker ── found()
+    server, JupyterLab, batch ── sealed(settings) ── memfd ── pass_fds, DLTK_SPLUNK_FD=7 ──→ found()
 
-Processes that notebook code starts do not inherit the descriptor and have no access of their own.
+A program that notebook code starts does not inherit the descriptor; a fork of the worker does. Any
+other process of the same user finds the file in ``/proc``: it hides the token from environments and
+logs, not from other notebooks.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from dltk_runtime import handover
 from dltk_runtime.secret_names import texts_of
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.transport import Tls
@@ -26,8 +28,6 @@ from dltk_runtime.texts import Scrubber
 
 DESCRIPTOR = "DLTK_SPLUNK_FD"
 _NAME = "dltk-splunk"
-_MAX_BYTES = 64 * 1024  # of the memory file; tokens are below 2 KiB
-_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def of_settings(settings: Settings) -> Access:
         cafile=str(settings.splunk_cafile or ""),
         patience=settings.splunk_patience,
         listed=settings.notebook_secrets,
-        secrets=settings.notebook_values(),
+        secrets=dict(settings.notebook_values),
     )
 
 
@@ -73,10 +73,7 @@ def sealed(settings: Settings) -> int | None:
     access = of_settings(settings)
     if not (access.token or access.hec_token or access.secrets):
         return None
-    descriptor = os.memfd_create(_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.write(descriptor, msgspec.json.encode(access))
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
-    return descriptor
+    return handover.create(_NAME, msgspec.json.encode(access))
 
 
 def variables(descriptor: int | None) -> dict[str, str]:
@@ -120,9 +117,8 @@ def found(environ: Mapping[str, str] | None = None) -> Access:
 
 def _read(descriptor: str) -> Access | None:
     """Read the memory file; None where the descriptor is closed or is another file."""
+    content = handover.read(_NAME, descriptor)
     try:
-        if _NAME not in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
-            return None
-        return msgspec.json.decode(os.pread(int(descriptor), _MAX_BYTES, 0), type=Access)
-    except (OSError, ValueError):  # msgspec.DecodeError is a ValueError
+        return None if content is None else msgspec.json.decode(content, type=Access)
+    except ValueError:  # msgspec.DecodeError is one
         return None

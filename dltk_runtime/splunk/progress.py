@@ -9,6 +9,8 @@ from typing import Self, TypeVar
 import rich.progress
 from rich.console import Console
 
+from dltk_runtime.texts import printable
+
 T = TypeVar("T")
 
 
@@ -25,14 +27,14 @@ class ProgressBar:
         console = Console(stderr=True)
         watched = console.is_terminal or console.is_jupyter
         self._bar = rich.progress.Progress(
-            rich.progress.TextColumn("{task.description}"),
+            rich.progress.TextColumn("{task.description}", markup=False),
             rich.progress.BarColumn(),
             rich.progress.TextColumn(f"{{task.completed:,.0f}} {unit}"),
             rich.progress.TimeElapsedColumn(),
             console=console,
             disable=not (watched if show is None else show),
         )
-        self._task = self._bar.add_task(label if len(label) <= 40 else label[:39] + "…", total=None)
+        self._task = self._bar.add_task(printable(label if len(label) <= 40 else label[:39] + "…"), total=None)
 
     def __enter__(self) -> Self:
         self._bar.start()

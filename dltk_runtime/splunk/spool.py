@@ -116,7 +116,9 @@ class Spool:
         os.close(self._lock_file)
 
     def _begin_segment(self) -> None:
-        file = os.open(self._path(self._number + 1), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC)
+        file = os.open(
+            self._path(self._number + 1), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666
+        )
         if self._file >= 0:
             os.close(self._file)
         self._file, self._number, self._written = file, self._number + 1, 0
@@ -162,7 +164,7 @@ class Spool:
 def _locked(folder: Path) -> int | None:
     """Lock a queue; None if another process holds it. The end of the process releases the lock."""
     try:
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except (FileNotFoundError, NotADirectoryError):
         return None  # removed by another process meanwhile, or not a queue
     try:

@@ -92,10 +92,16 @@ class FileStore:
         if not self.present():
             raise HomeVanished
         try:
-            number = lifecycle.reserve(folder)
+            return FileReservation(self.version(VersionId(name, lifecycle.reserve(folder))))
         except OSError as error:
             raise atomic.not_stored(f"A new version of {name}", folder, error) from error
-        return FileReservation(self.version(VersionId(name, number)))
+
+    def withdraw(self, version_id: VersionId) -> bool:
+        folder = self.version(version_id).folder
+        try:
+            return lifecycle.withdraw(folder)
+        except OSError as error:
+            raise atomic.not_stored(f"The withdrawal of {version_id}", folder, error) from error
 
     def promote(self, version_id: VersionId) -> None:
         version, name = self.version(version_id), version_id.name

@@ -211,6 +211,15 @@ class Store(Protocol):
             NotStored: it cannot be written.
         """
 
+    def withdraw(self, version_id: VersionId) -> bool:
+        """Take a reserved number away from a fit that may still run; return whether that was possible.
+
+        False: it is committed. Otherwise its commit fails from now on, on whatever machine.
+
+        Raises:
+            NotStored: the place cannot be changed.
+        """
+
     def promote(self, version_id: VersionId) -> None:
         """Record the promotion, then set the pointer to this number.
 

@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import time
+import weakref
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -79,6 +80,9 @@ class FileReservation:
     def __init__(self, version: FileVersion) -> None:
         self._version = version
         self._ended = False
+        # As long as it is open, no other folder gets its inode: `_is_ours` relies on that.
+        self._descriptor = os.open(version.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._close = weakref.finalize(self, os.close, self._descriptor)
 
     @property
     def number(self) -> int:
@@ -102,9 +106,16 @@ class FileReservation:
         except OSError as error:
             raise atomic.not_stored(f"{self._version}", self.folder, error) from error
         self._ended = True
+        self._close()
         return self._version
 
+    def _is_ours(self) -> bool:
+        """Return whether the folder is the reserved one, and none that a notebook made in its place."""
+        return self._close.alive and os.path.samestat(os.fstat(self._descriptor), self.folder.stat())
+
     def _write(self, facts: Facts, code: bytes, description: bytes) -> None:
+        if not self._is_ours():
+            raise FileNotFoundError(errno.ENOENT, "the reservation was withdrawn", str(self.folder))
         atomic.write(self.folder / CODE, code, durable=False)  # synchronized below, with the notebook's files
         atomic.write(self.folder / DESCRIPTION, description, durable=False)
         stored = [_stored(self.folder, path) for path in atomic.regular_files(self.folder)]
@@ -120,7 +131,9 @@ class FileReservation:
         if not self._ended:
             self._ended = True
             with suppress(OSError):
-                discard(hide(self.folder))
+                if self._is_ours():
+                    discard(hide(self.folder))
+            self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -134,6 +147,29 @@ class FileReservation:
 def _stored(folder: Path, path: Path) -> StoredFile:
     size, digest = atomic.sync_and_hash(path)
     return StoredFile(str(path.relative_to(folder)), size, digest)
+
+
+def withdraw(folder: Path) -> bool:
+    """Take the folder of a version away from a fit that may still run; return whether it was not committed.
+
+    From the rename on, the manifest of that fit finds no folder. One that was faster is kept.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    hidden = folder.with_name(REMOVED_PREFIX + folder.name)
+    if (folder / MANIFEST).exists():
+        return False
+    try:
+        discard(hidden)  # of a withdrawal that was cut short
+        hide(folder)
+    except FileNotFoundError:
+        return True
+    if (hidden / MANIFEST).exists():
+        hidden.rename(folder)
+        return False
+    discard(hidden)
+    return True
 
 
 # ------------------------------------------------------------ remove

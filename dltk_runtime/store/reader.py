@@ -115,6 +115,12 @@ class ModelReader:
         except StoreDamaged:
             return True
 
+    def was_promoted(self, version: Version) -> bool:
+        """Return whether a promotion of the version is on record."""
+        with suppress(StoreDamaged):
+            return any(each.version == version.number for each in self._store.promotions(version.name))
+        return False
+
     def problems(self, name: ModelName) -> Iterator[str]:
         """Yield a sentence for each damage of a model; compare all files with their hashes."""
         try:

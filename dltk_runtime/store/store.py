@@ -63,6 +63,16 @@ class ModelStore(ModelReader):
         """
         return self._store.reserve(name)
 
+    def withdraw(self, name: ModelName, number: int) -> bool:
+        """Take a reserved number away from a fit that may still run; return whether that was possible.
+
+        False: it is committed.
+
+        Raises:
+            NotStored: the place cannot be changed.
+        """
+        return self._store.withdraw(VersionId(name, number))
+
     def promote(self, version: Version) -> None:
         """Make `version` the current one; number 0 makes the files of an old volume serve again.
 

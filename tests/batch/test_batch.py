@@ -350,6 +350,24 @@ def test_the_deadline_is_that_of_the_whole_run(paths: Paths, make_notebook: Make
     assert last_job(paths)[0].state == "failed"
 
 
+def test_a_long_printed_line_costs_no_more_than_in_proportion(
+    make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    line = json.dumps(list(range(60_000)))
+    make_notebook("mean", MEAN + "    # %%\n    print(json.dumps(list(range(60_000))))\n")
+    batch(executed=tmp_path / "out.ipynb")
+    cell = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[-1]
+    assert [(each.name, each.text) for each in cell.outputs] == [("stdout", line + "\n")]
+
+
+def test_the_deadline_is_kept_whatever_is_printed(paths: Paths, make_notebook: MakeNotebook, batch: RunBatch) -> None:
+    endless = "print('x' * 1000); print('.', end='', flush=True)"
+    make_notebook("mean", MEAN + f"    # %%\n    print(list(range(60_000)))\n    while True: {endless}\n")
+    with pytest.raises(BatchFailed, match="cell 14: the run's deadline of 15 s has passed"):
+        batch(deadline=15.0)
+    assert last_job(paths)[0].state == "failed"
+
+
 def test_a_run_that_somebody_cancels_ends_and_stores_nothing(
     paths: Paths, make_notebook: MakeNotebook, batch: RunBatch
 ) -> None:

@@ -9,6 +9,9 @@ from click.testing import CliRunner, Result
 
 from dltk_runtime import cli
 from dltk_runtime.commands import Exit
+from dltk_runtime.emulator.mltk.grammar import parse_fit
+from dltk_runtime.emulator.mltk.request import fit_meta
+from dltk_runtime.emulator.mltk.stub import make_stub
 from dltk_runtime.errors import DltkError
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import Facts, ModelName, ModelStore, SourceHash
@@ -80,7 +83,7 @@ def test_show_tells_all_about_the_current_version(store: ModelStore) -> None:
     )
     store.promote(commit(store, facts=facts))
     output = said("show", "umap", "default")
-    expected = ["1 current", "1,500", "accuracy=0.95", "[red]petal: float64", "x?[31m??: int64", "species", "epochs=3"]
+    expected = ["1 current", "1,500", "accuracy=0.95", "[red]petal: float64", "�: int64", "species", "epochs=3"]
     expected += ["umap.ipynb (abababababab)", "umap_default.json (2 bytes)", "the stored model did not load"]
     assert [text for text in expected if text not in output] == []
     assert "save stored nothing" in output
@@ -150,3 +153,32 @@ def test_prune_removes_old_versions_of_one_model_or_of_all(store: ModelStore) ->
 )
 def test_a_wrong_command_line_is_a_usage_error(arguments: list[str]) -> None:
     assert models(*arguments).exit_code == Exit.USAGE
+
+
+@pytest.mark.parametrize(("flavour", "kind"), [("dsdl", "MLTKContainer"), ("aitk", "AITKContainer")])
+def test_stub_writes_the_entry_that_a_fit_would_leave(
+    store: ModelStore, tmp_path: Path, flavour: str, kind: str
+) -> None:
+    features = [Feature("petal", "float64"), Feature("x, y", "int64")]
+    facts = Facts(features=features, targets=["species"], parameters={"epochs": "3"})
+    store.promote(commit(store, ModelName("pytorch_nn", "iris"), facts=facts))
+    text = said("stub", "pytorch_nn", "iris", "--flavour", flavour)
+    fit = parse_fit(f'{kind} algo=pytorch_nn epochs=3 species from petal "x, y" into app:iris')
+    assert text == make_stub("iris", kind, fit_meta(fit, ["petal", "species", "x, y"])).to_csv()
+    path = said("stub", "pytorch_nn", "iris", "--flavour", flavour, "--to", str(tmp_path / "lookups")).strip()
+    assert Path(path).read_text() == text
+    assert Path(path).name == "__mlspl_iris.mlmodel"
+
+
+def test_a_stub_without_a_target_has_none(store: ModelStore) -> None:
+    facts = Facts(features=[Feature("a", "int64")])
+    store.promote(commit(store, ModelName("umap", "map"), facts=facts))
+    assert "target_variable" not in said("stub", "umap", "map")
+    assert '""target_variable"": null' in said("stub", "umap", "map", "--flavour", "aitk")
+
+
+def test_a_stub_of_an_old_volume_is_refused(store: ModelStore, paths: Paths) -> None:
+    (paths.models / "umap_old.json").write_text("{}")
+    result = models("stub", "umap", "old")
+    assert result.exit_code == Exit.USAGE
+    assert "Fit the model again" in result.output

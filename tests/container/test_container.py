@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import runpy
 import zipfile
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dltk_runtime import handover
 from dltk_runtime.settings import Settings
 from tests.support.service import ROOT
 
@@ -112,14 +115,26 @@ def test_jupyterlab_never_starts_without_a_password_nor_tools_that_nobody_could_
     assert services(settings) == expected
 
 
+def test_jupyterlab_never_starts_with_the_password_that_splunks_apps_send_by_default(
+    start: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = hashlib.sha256(PASSWORD.encode()).hexdigest()[:8]
+    monkeypatch.setitem(start["is_public"].__globals__, "PUBLIC_PASSWORD_SHA256", known)
+    assert start["services"](Settings(mode="DEV", jupyter_password=PASSWORD)) == ["api"]
+    assert "printed in public documentation" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("value", "host"), [("", "127.0.0.1"), ("no", "127.0.0.1"), ("yes", "0.0.0.0"), ("T", "0.0.0.0")]
 )
-def test_tensorboard_and_mlflow_listen_where_the_setting_says(start: dict[str, Any], value: str, host: str) -> None:
+def test_tensorboard_and_mlflow_listen_where_the_setting_says(
+    start: dict[str, Any], launch: dict[str, Any], value: str, host: str
+) -> None:
     settings = Settings.from_env({"DLTK_OPEN_TOOLS": value})
     assert start["tools_environment"](settings) == {"DLTK_TOOLS_HOST": host}
     for tool in ("tensorboard", "mlflow"):
-        assert "${DLTK_TOOLS_HOST:-127.0.0.1}" in (CONTAINER / "services" / tool / "run").read_text()
+        command = launch["commands"](FOLDERS | {"DLTK_TOOLS_HOST": host})[tool]
+        assert command[command.index("--host") + 1] == host
 
 
 def test_an_image_without_jupyterlab_starts_the_api_alone(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,8 +142,58 @@ def test_an_image_without_jupyterlab_starts_the_api_alone(services: Any, monkeyp
     assert services(Settings(mode="DEV", jupyter_password=PASSWORD)) == ["api"]
 
 
-@pytest.mark.parametrize("service", ["api", "jupyter", "tensorboard", "mlflow"])
-def test_every_service_has_a_program_that_can_be_started(service: str) -> None:
+SERVICES = ("api", "jupyter", "tensorboard", "mlflow")
+FOLDERS = {"DLTK_HOME": "/srv", "DLTK_NOTEBOOKS": "/srv/notebooks"}
+
+
+@pytest.fixture(scope="module")
+def launch() -> dict[str, Any]:
+    return runpy.run_path(str(CONTAINER / "launch.py"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_a_program_that_can_be_started(launch: dict[str, Any], service: str) -> None:
+    """Notebooks can read nothing of it, and it imports nothing that they write."""
     program = CONTAINER / "services" / service / "run"
     assert program.stat().st_mode & 0o111
-    assert "exec " in program.read_text()
+    assert program.read_text().startswith("#!/opt/dltk/bin/python3-sealed -I\n")
+    assert f'["main"]("{service}")' in program.read_text()
+    assert launch["commands"](FOLDERS)[service][1:3] == ["-I", "-m"]
+
+
+def test_jupyterlab_is_handed_the_secrets_that_notebooks_may_have(start: dict[str, Any]) -> None:
+    secrets = {"api_token": "a", "HF_TOKEN": "b", "DB_PASSWORD_file": "/run/db", "OTHER_TOKEN": "c"}
+    handed = start["handed"](["api", "jupyter"], secrets, ("HF_TOKEN", "DB_PASSWORD"))["DLTK_HANDED"]
+    files = dict(pair.split("=") for pair in handed.split(","))
+    found = handover.take({handover.DESCRIPTOR: files["jupyter"]})
+    assert found == {"HF_TOKEN": "b", "DB_PASSWORD_file": "/run/db"}
+    assert handover.take({handover.DESCRIPTOR: files["api"]}) == secrets
+    for descriptor in files.values():
+        os.close(int(descriptor))
+
+
+def test_only_jupyterlab_and_the_api_are_handed_secrets(launch: dict[str, Any]) -> None:
+    handed = {service: os.open("/dev/null", os.O_RDONLY) for service in ("api", "jupyter")}
+    environ = {"DLTK_HANDED": ",".join(f"{service}={number}" for service, number in handed.items())}
+    assert launch["own_secrets"]("api", environ) == {"DLTK_SECRETS_FD": str(handed["api"])}
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(handed["jupyter"])
+    os.close(handed["api"])
+
+
+@pytest.mark.parametrize("tool", ["tensorboard", "mlflow"])
+def test_programs_that_a_tool_starts_import_nothing_from_the_volume(
+    launch: dict[str, Any], tmp_path: Path, tool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    environ = {"DLTK_HOME": str(tmp_path), "DLTK_NOTEBOOKS": str(tmp_path), "PYTHONPATH": "x", "DLTK_LIBRARIES": "y"}
+    launch["prepare_tool"](tool, environ)
+    assert not {"PYTHONPATH", "DLTK_LIBRARIES"} & set(environ)
+    assert environ["PYTHONSAFEPATH"] == environ["PYTHONNOUSERSITE"] == "1"
+
+
+def test_a_packages_build_code_sees_no_secret_but_those_of_pip() -> None:
+    installers = runpy.run_path(str(CONTAINER / "libraries.py"))["installers_environment"]
+    index = "https://user:password@packages.example/simple"
+    environ = {"api_token": "x", "PIP_INDEX_URL": index, "PATH": "/bin", "DATABASE_URL": "pg://u:p@h/x"}
+    assert installers(environ) == {"PIP_INDEX_URL": index, "PATH": "/bin"}

@@ -202,6 +202,7 @@ def reader(name: str, folder: Path, variables: Mapping[str, str] | None = None) 
     Without `variables` the page starts a server of its own, on a free port.
     """
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    shutil.copytree(ROOT / "deploy" / "splunk", folder / "deploy" / "splunk")
     (folder / ".venv").symlink_to(sys.prefix)
     port = str(free_port())
     own = {"DLTK_PORT": port, "DLTK_URL": f"http://127.0.0.1:{port}"}

@@ -25,7 +25,7 @@ from tests.store.helpers import commit
 FIT = "index=main | fit MLTKContainer algo=pytorch_nn y from x* into app:web"
 RUNNER = [
     *("search", "schedule_search", "run_custom_command", "run_collect", "run_mcollect", "input_file", "output_file"),
-    *("list_storage_passwords", "fit_mltkcontainer", "apply_mltkcontainer"),
+    *("list_storage_passwords", "fit_mltkcontainer", "apply_mltkcontainer", "upload_lookup_files"),
 ]
 APP = {"app": "web", "sharing": "app"}
 
@@ -164,12 +164,15 @@ def test_the_role_that_a_flow_ships_is_enough_for_its_searches(head: Head, tmp_p
     app = next(each for each in find_apps(tmp_path / "flow") if each.conf("savedsearches.conf"))
     head.macros(**{stanza.name: stanza.get("definition") for stanza in app.conf("macros.conf")})
     for stanza in app.conf("savedsearches.conf"):
-        head.save(stanza.name, stanza.get("search"), is_scheduled=stanza.flag("enableSched"))
+        head.save(stanza.name, stanza.get("search"), is_scheduled=bool(stanza.get("cron_schedule")))
     (role,) = (each for each in app.conf("authorize.conf") if each.name.endswith("_runner"))
     given = [name for name in RUNNER if role.flag(name)]
     head.roles(runner=given, other=RUNNER)
     assert only(head.findings()).severity is Severity.OK
-    for name in ("fit_mltkcontainer", "apply_mltkcontainer", "list_storage_passwords", "schedule_search"):
+    for name in (
+        *("fit_mltkcontainer", "apply_mltkcontainer", "list_storage_passwords", "schedule_search"),
+        "upload_lookup_files",
+    ):
         head.roles(runner=[each for each in given if each != name], other=RUNNER)
         finding = only(head.findings())
         assert (finding.severity, f"lack {name}:" in finding.text) == (Severity.ERROR, True), found([finding])

@@ -31,7 +31,7 @@ def standin(tmp_path: Path) -> Iterator[Standin]:
     mlspl = "/servicesNS/nobody/Splunk_ML_Toolkit/configs/conf-mlspl/default"
     made.entry(mlspl, {"max_fit_time": "7200", "max_inputs": "100000"})
     url = f"https://127.0.0.1:{made.port}"
-    made.entry("/servicesNS/nobody/mltk-container/configs/conf-containers/__dev__", {"api_url": url})
+    made.entry("/servicesNS/nobody/mltk-container/configs/conf-containers", {"name": "__dev__", "api_url": url})
     made.entry("/servicesNS/-/-/configs/conf-macros")
     made.entry("/servicesNS/-/-/saved/searches")
     made.answers["/readyz"] = (200, {"status": "ok"})
@@ -96,7 +96,12 @@ def short_fits(standin: Standin) -> None:
 
 
 def no_stanza(standin: Standin) -> None:
-    del standin.answers["/servicesNS/nobody/mltk-container/configs/conf-containers/__dev__"]
+    del standin.answers["/servicesNS/nobody/mltk-container/configs/conf-containers"]
+
+
+def wrong_url(standin: Standin) -> None:
+    path = "/servicesNS/nobody/mltk-container/configs/conf-containers"
+    standin.entry(path, {"name": "__dev__", "api_url": "dltk.example.com:5000"})
 
 
 def wrong_address(standin: Standin) -> None:
@@ -105,8 +110,8 @@ def wrong_address(standin: Standin) -> None:
 
 def unfit_certificate(standin: Standin) -> None:
     """The certificate names 127.0.0.1."""
-    path = "/servicesNS/nobody/mltk-container/configs/conf-containers/__dev__"
-    standin.entry(path, {"api_url": f"https://127.0.0.2:{standin.port}"})
+    path = "/servicesNS/nobody/mltk-container/configs/conf-containers"
+    standin.entry(path, {"name": "__dev__", "api_url": f"https://127.0.0.2:{standin.port}"})
 
 
 def wrong_clock(standin: Standin) -> None:
@@ -128,6 +133,7 @@ def other_member(standin: Standin) -> None:
         (no_rights, "warning", "none of them may search"),
         (short_fits, "warning", r"a fit may take 600 s \(max_fit_time\) and 100000 rows"),
         (no_stanza, "error", r"no stanza \[__dev__\] in containers.conf"),
+        (wrong_url, "error", r"api_url = dltk.example.com:5000 is not a valid address: \[__dev__\] in containers.conf"),
         (wrong_address, "error", "which answers with HTTP 404"),
         (unfit_certificate, "warning", "serves does not fit: IP address mismatch"),
         (wrong_clock, "warning", "this clock and Splunk's differ by"),

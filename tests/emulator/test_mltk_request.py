@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dltk_runtime.emulator.mltk import request
 from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand, parse_fit
-from dltk_runtime.emulator.mltk.stubs import Stub
+from dltk_runtime.emulator.mltk.stub import Stub
 
 SAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "meta_samples.json").read_text())
 # One sample is of MLTK under Python 2, whose dictionaries had no order, and carries what later versions left out.

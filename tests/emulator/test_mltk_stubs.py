@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.mltk.stubs import Stub, Stubs, make_stub
+from dltk_runtime.emulator.mltk.stub import Stub, make_stub
+from dltk_runtime.emulator.mltk.stubs import Stubs
 
 STUB = Stub("m", "MLTKContainer", {"params": {"algo": "a", "text": '"é, \n"'}}, ("x", "y y"), "t")
 

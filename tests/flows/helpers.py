@@ -10,7 +10,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from dltk_runtime.cli import dltk
-from dltk_runtime.emulator.mltk.stubs import Stub
+from dltk_runtime.emulator.mltk.stub import Stub
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import AppSearch, find_apps
 from dltk_runtime.flows.defaults import defaults
@@ -24,7 +24,8 @@ NOBODY = ClientSettings(url="http://127.0.0.1:9", token="nobody")  # a port on w
 
 def flow_of(kind: str, name: str = "x", **values: Any) -> Flow:
     source = Source(values.get("source", Source.EVENTS))
-    return flows.make({"kind": kind, "name": name} | defaults(Kind(kind), source) | values)
+    given = defaults(Kind(kind), source, name, values.get("interval", 5)) | {"offset": 2} | values
+    return flows.make({"kind": kind, "name": name} | given)
 
 
 def world_of(flow: Flow, folder: Path, client: ClientSettings, sample: str | None = None) -> World:

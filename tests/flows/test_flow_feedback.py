@@ -136,7 +136,7 @@ def test_a_dead_container_queues_nothing_fires_the_alert_and_its_windows_can_be_
     hour = Window(BEGIN, BEGIN + 3600)
     world.calling(NOBODY).run(search_of(world, "score"), BEGIN + DAY_SECONDS, hour)
     assert (queue(world), world.predictions()) == ({}, [])
-    (missed,) = world.run(search_of(world, "health"), BEGIN + 3600).frame.to_dict("records")
+    (missed,) = world.run(search_of(world, "health"), BEGIN + DAY_SECONDS + 900).frame.to_dict("records")
     assert int(missed["scored"]) < int(missed["rows"])
     again = Window(float(missed["win_start"]), float(missed["win_end"]))
     score(world, BEGIN + DAY_SECONDS + 60, again)

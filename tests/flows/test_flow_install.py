@@ -65,13 +65,17 @@ def install(folder: Path, command: str = "install") -> list[str]:
     return invoke("flow", command, str(folder), "--owner", "svc").splitlines()
 
 
-def test_everything_is_made_with_owner_and_rights_and_searches_are_disabled(splunk: Splunk, folder: Path) -> None:
+def test_everything_is_made_with_owner_and_rights_and_schedules_are_off(splunk: Splunk, folder: Path) -> None:
     said = install(folder)
     app = splunk.installed
     for thing in knowledge_objects(find_apps(folder)[0]):
         assert app.has(thing.endpoint, thing.name), thing
     assert splunk.system.folders[APPS][APP]["label"] == "DLTK flow x"
-    assert all(search["disabled"] == "1" for search in app.saved.values() if "cron_schedule" in search)
+    assert all(
+        search["enableSched"] == "0" and "disabled" not in search
+        for search in app.saved.values()
+        if "cron_schedule" in search
+    )
     assert {app.rights[SEARCHES, name].owner for name in app.saved} == {"svc"}
     assert len([search for search in splunk.ran if "outputlookup dltk_x_seed.csv" in search]) == 1
     assert [line.partition(":")[0] for line in said[-2:]] == ["manual step", "manual step"]
@@ -79,13 +83,13 @@ def test_everything_is_made_with_owner_and_rights_and_searches_are_disabled(splu
 
 def test_people_and_searches_may_write_their_own_collection_alone(splunk: Splunk, folder: Path) -> None:
     install(folder)
-    readers = [RUNNER, "dltk_x_reviewer", "admin", "sc_admin"]
+    readers = [RUNNER, "dltk_x_reviewer", "dltk_x_viewer", "admin", "sc_admin"]
     rights, admins = splunk.installed.rights, ["admin", "sc_admin"]
     for kind in (COLLECTIONS, "configs/conf-transforms"):
         labels, queue = rights[kind, "dltk_x_labels"], rights[kind, "dltk_x_queue"]
         assert labels == Rights("nobody", "app", {"read": readers, "write": ["dltk_x_reviewer", *admins]})
         assert queue == Rights("nobody", "app", {"read": readers, "write": [RUNNER, *admins]})
-    assert splunk.system.rights[APPS, APP] == Rights("nobody", "app", {"read": readers, "write": admins})
+    assert splunk.system.rights[APPS, APP] == Rights("nobody", "app", {"read": readers, "write": [RUNNER, *admins]})
 
 
 def test_an_upgrade_renews_what_is_ours_and_keeps_what_people_changed(splunk: Splunk, folder: Path) -> None:
@@ -93,12 +97,12 @@ def test_an_upgrade_renews_what_is_ours_and_keeps_what_people_changed(splunk: Sp
     app = splunk.installed
     score = app.saved["dltk_x_score"]
     app.folders["configs/conf-macros"]["dltk_x_base"]["definition"] = "index=dns"
-    score |= {"disabled": "0", "cron_schedule": "*/30 * * * *", "search": "old"}
+    score |= {"enableSched": "1", "cron_schedule": "*/30 * * * *", "search": "old"}
     app.kvstore["dltk_x_labels"].insert({"_key": "k1", "label": "dga"})
     said = install(folder, "upgrade")
     assert "kept configs/conf-macros/dltk_x_base" in said
     assert app.folders["configs/conf-macros"]["dltk_x_base"]["definition"] == "index=dns"
-    assert (score["disabled"], score["cron_schedule"]) == ("0", "*/30 * * * *")
+    assert (score["enableSched"], score["cron_schedule"]) == ("1", "*/30 * * * *")
     assert score["search"].startswith("`dltk_x_base`")
     assert [label["_key"] for label in app.kvstore["dltk_x_labels"].query()] == ["k1"]
     assert len(splunk.ran) == 1

@@ -62,12 +62,22 @@ def test_labels_go_to_a_file_and_come_back_the_same(labels: Labels, world: World
     for number in range(5):
         labels.write(f"k{number}", "dga")
     collection = world.storage.kvstore["dltk_x_labels"]
-    before = [{name: each.get(name) for name in ("_key", "label", "labelled_at")} for each in collection.query()]
+    before = list(collection.query())
+    assert {"dga_score", "labelled_at", "_key"} <= set(before[0])
     assert labels.export(tmp_path / "labels.csv") == 5
     collection.delete()
     assert labels.load(tmp_path / "labels.csv") == 5
-    after = [{name: each.get(name) for name in ("_key", "label", "labelled_at")} for each in collection.query()]
-    assert after == before
+    assert list(collection.query()) == before
+    assert count(world, "dltk_x", kind="import", label="dga") == 5
+
+
+def test_rows_that_were_not_seen_for_long_leave_the_queue(labels: Labels, world: World) -> None:
+    queue = world.storage.kvstore["dltk_x_queue"]
+    for day in (1, 99):
+        queue.insert({"_key": f"d{day}", "entity": "a.com", "predicted_at": day * 86_400})
+    assert labels.prune_queue(40, now=100 * 86_400) == 1
+    assert "d99" in {row["_key"] for row in queue.query()}
+    assert "d1" not in {row["_key"] for row in queue.query()}
 
 
 def test_a_file_without_keys_is_refused(labels: Labels, tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     113: ("direct", SEARCHES, "", OTHER),
     114: ("direct", "default/data/ui/views/status.xml", "app:dltk_status", "app:other"),
     115: ("direct", SEARCHES, "from f_len f_digits f_vowels into", "from f_* into"),
+    116: ("metrics", ROLES, "dltk_x;dltk_x_metrics", "dltk_x"),
+    117: ("direct", META, "write : [ dltk_x_runner, admin, sc_admin ]", "write : [ admin, sc_admin ]"),
+    118: ("direct", SEARCHES, "| apply app:`dltk_x_model`", "| apply app:x_v2"),
     201: ("direct", SEARCHES, "realtime_schedule = 0", ""),
     202: ("direct", SEARCHES, "schedule_window = 0", "schedule_window = auto"),
     203: ("direct", SEARCHES, "allow_skew = 0", "allow_skew = 50%"),
@@ -52,7 +55,7 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     210: ("direct", SEARCHES, "dispatch.latest_time = -7m@m", "dispatch.latest_time = now"),
     211: ("direct", SEARCHES, "-12m@m", "-10m@5m"),
     212: ("direct", SEARCHES, "2-59/5 * * * *", "* * * * *"),
-    213: ("direct", SEARCHES, "dispatch.earliest_time = -90m@m", ""),
+    213: ("direct", SEARCHES, "dispatch.earliest_time = -30d@h", ""),
     214: ("summary", SEARCHES, "dispatch.index_earliest = -7m@m", ""),
     215: ("direct", SEARCHES, "alert.track = 1", "alert.track = 0"),
     216: ("direct", SEARCHES, 'kind="prediction", flow="x"', 'kind="prediction", flow="x", day=strftime(_time,"%d")'),
@@ -60,6 +63,7 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     218: ("summary", SEARCHES, "4-59/5 * * * *", "2-59/5 * * * *"),
     219: ("summary", SEARCHES, "durable.track_time_type = _indextime", "durable.track_time_type = _time"),
     220: ("summary", SEARCHES, "BY event_key | where n=0", "BY entity | where n=0"),
+    221: ("direct", SEARCHES, "alert.suppress = 1", ""),
     301: ("direct", SEARCHES, "`dltk_x_algo`", "MLTKContainer"),
     302: ("direct", MACROS, "[dltk_x_base]", "[dltk_x_bases]"),
     401: ("direct", MACROS, "sum(good) AS scored", ""),
@@ -89,9 +93,12 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     519: ("summary", MACROS, "max(f_len) AS f_len", "values(f_len) AS f_len"),
     520: ("summary", SEARCHES, "| where runs=0 OR", "| overlap | where runs=0 OR"),
     521: ("metrics", "../dltk_flow_x_indexes/" + INDEXES, "datatype = metric\n", ""),
-    522: ("datamodel", SEARCHES, "dispatch.latest_time = -20m@m", "dispatch.latest_time = -7m@m"),
+    522: ("datamodel", SEARCHES, "dispatch.latest_time = -24m@m", "dispatch.latest_time = -7m@m"),
     523: ("datamodel", MACROS, "BY _time span=5m DNS.query", "BY _time span=5m DNS.query DNS.src"),
     524: ("datamodel", MACROS, "BY _time entity", "BY entity"),
+    525: ("direct", SEARCHES, 'flow="x" kind="run" |', 'flow="y" kind="run" |'),
+    526: ("datamodel", SEARCHES, "dispatch.earliest_time = -29m@m", "dispatch.earliest_time = -27m@m"),
+    527: ("datamodel", MACROS, "span=5m", "span=1h"),
     601: ("feedback", SEARCHES, "outputlookup append=t key_field=_key", "outputlookup"),
     602: ("feedback", SEARCHES, "_key dltk_x_queue", "_key dltk_x_labels"),
     603: ("feedback", SEARCHES, "_key dltk_x_queue", "_key dltk_x_params"),
@@ -100,8 +107,8 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     606: ("feedback", SEARCHES, "lookup local=true dltk_x_params", "lookup dltk_x_params"),
     607: ("feedback", SEARCHES, 'isnull(label) OR label=""', "isnull(label)"),
     608: ("direct", SEARCHES, "| where isnotnull(y)", "| where isnotnull(y) | join entity [ search index=a ]"),
-    609: ("feedback", SEARCHES, "sort 0 - uncertainty", "sort - uncertainty"),
-    610: ("feedback", SEARCHES, "| sort 0 - uncertainty | head `", "| head `"),
+    609: ("feedback", SEARCHES, "sort 0 - dga_score", "sort - dga_score"),
+    610: ("feedback", SEARCHES, "| sort 0 -sampled -dga_score | head `", "| head `"),
     611: ("feedback", "default/data/ui/views/studio.xml", "", STUDIO),
     612: ("feedback", VIEW, "$verdict|s$", '"$verdict$"'),
     613: ("feedback", VIEW, '<search id="label_search">', '<search id="label_search" base="queue_search">'),
@@ -109,7 +116,7 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     615: ("feedback", META, "[collections/dltk_x_labels]", "[collections/other]"),
     616: ("feedback", ROLES, "output_file = enabled", ""),
     617: ("feedback", SEARCHES, "append=t key_field=_key", "append=t allow_updates=f key_field=_key"),
-    618: ("feedback", SEARCHES, 'where why="sample" ', ""),
+    618: ("feedback", SEARCHES, " AND sampled=1", ""),
     619: ("feedback", SEARCHES, 'index=`dltk_x_summary` flow="x" kind="label"', "| inputlookup dltk_x_labels | search"),
     620: ("direct", SEARCHES, "collect index=`dltk_x_summary` addinfo=f", "outputlookup x.csv"),
     701: ("direct", APP, "name = dltk_flow_x", "name = other"),
@@ -118,18 +125,25 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     704: ("direct", "local/macros.conf", "", "[dltk_x_base]\ndefinition = index=dns\n"),
     705: ("direct", "default/.hidden", "", "x\n"),
     706: ("direct", "bin/run.sh", "", "#!/bin/sh\n"),
-    707: ("direct", META, "write : [ admin, sc_admin ]", "write : [ * ]"),
+    707: ("direct", META, "write : [ dltk_x_runner, admin, sc_admin ]", "write : [ * ]"),
     708: ("direct", "default/limits.conf", "", "[search]\n"),
     709: ("direct", "../dltk_flow_x_indexes/" + INDEXES, "repFactor = auto", "maxTotalDataSizeMB = 5"),
     710: ("direct", SEARCHES, "dispatch.earliest_time = -12m@m", "dispatch.earliest_time = rt-12m"),
     711: ("direct", ROLES, "[role_dltk_x_runner]", "[role_Dltk_x_runner]"),
     712: ("direct", APP, "check_for_updates = 0", "check_for_updates = 1"),
     713: ("direct", "default/data/ui/views/overview.xml", ' version="1.1"', ""),
-    714: ("direct", SEARCHES, "disabled = 1", "disabled = 0"),
+    714: ("direct", SEARCHES, "enableSched = 0", "enableSched = 1"),
     715: ("direct", META, "export = none", "export = none\nowner = anna"),
+    716: ("direct", SEARCHES, "enableSched = 0", "enableSched = 0\ndisabled = 1"),
 }  # fmt: skip
 # Other changes that break a rule.
 ALSO = [
+    (111, "direct", ROLES, "upload_lookup_files = enabled", ""),
+    (117, "direct", META, "[lookups]\n", "[views]\n"),
+    (221, "direct", SEARCHES, "alert.suppress.fields = entity\n", ""),
+    (525, "summary", SEARCHES, 'kind="scored" |', 'kind="score" |'),
+    (525, "summary", MACROS, 'feature_set="v1" kind="row"', 'feature_set="v1" kind="rows"'),
+    (527, "metrics", MACROS, "span=5m", "span=1h"),
     (103, "summary", SEARCHES, '| eval entity="e:".entity', "| eval again=entity"),
     (216, "summary", SEARCHES, "| fillnull value=0 f_len", "| bin _time span=7m | fillnull value=0 f_len"),
     (515, "direct", SEARCHES, 'replace(substr(entity,3),"\\"","\'")', "substr(entity,3)"),
@@ -138,7 +152,7 @@ ALSO = [
     (616, "direct", ROLES, "schedule_search = enabled", ""),
     (701, "direct", "app.manifest", "", '{"info": {"id": {"name": "other"}}}'),
     (701, "direct", "app.manifest", "", "{"),
-    (707, "direct", META, "write : [ admin, sc_admin ]", "write : [ admin ]"),
+    (707, "direct", META, "write : [ dltk_x_runner, admin, sc_admin ]", "write : [ admin ]"),
     (709, "direct", "../dltk_flow_x_indexes/" + INDEXES, "repFactor = auto", "repFactor = 0"),
 ]  # fmt: skip
 
@@ -208,6 +222,6 @@ def test_a_view_that_is_no_xml_is_named(tmp_path: Path) -> None:
 def test_times_that_cannot_be_resolved_here_are_passed_over(tmp_path: Path, latest: str) -> None:
     texts = files(made("datamodel"))
     path = f"dltk_flow_x/{SEARCHES}"
-    texts[path] = texts[path].replace("dispatch.latest_time = -20m@m", f"dispatch.latest_time = {latest}")
+    texts[path] = texts[path].replace("dispatch.latest_time = -24m@m", f"dispatch.latest_time = {latest}")
     write(tmp_path, texts)
     assert not {209, 522} & numbers(tmp_path)

@@ -95,8 +95,7 @@ def test_a_second_run_leaves_duplicates_in_the_index_and_none_in_what_is_read(wo
     write_features(world)
     assert count(world, INDEX, kind="row") == 14
     assert read(world) == once
-    incomplete = world.run(search_of(world, "incomplete"), NOW).frame
-    assert incomplete["events"].tolist() == [6, 4, 4]
+    assert world.run(search_of(world, "incomplete"), NOW).frame.empty
 
 
 def test_a_window_without_events_has_a_run_record(world: World) -> None:
@@ -182,7 +181,7 @@ class TestMetrics:
 
     def test_each_window_is_scored_once_it_is_written(self, world: World) -> None:
         write_features(world)
-        for now in run_times():
+        for now in [*run_times(), run_times()[-1] + WINDOW]:
             world.run(search_of(world, "score"), now + 120)
         assert len({row["event_key"] for row in world.predictions()}) == 7
 
@@ -197,10 +196,13 @@ def test_a_data_model_is_read_window_by_window(tmp_path: Path, container: Standi
     client = ClientSettings(url=container.url, token=TOKEN)
     world = world_of(flow_of("summary", source="datamodel"), tmp_path / "flow", client, SAMPLE)
     for number in range(RUNS):
-        world.run(search_of(world, "score"), BEGIN + number * WINDOW + 1500)
+        world.run(search_of(world, "score"), BEGIN + number * WINDOW + 1740)
     assert len({row["event_key"] for row in world.predictions()}) == 7
     assert world.replaced["dltk_x_base"].text.startswith("tstats summariesonly=t")
-    assert world.replaced["dltk_x_base"].by == "search index=dltk_sample | bin _time span=5m"
+    assert world.replaced["dltk_x_base"].by == (
+        "search index=dltk_sample | bin _time span=5m | stats count AS hits BY _time query "
+        '| rename query AS "DNS.query"'
+    )
 
 
 def scored_with(world: World, rows: str) -> int:

@@ -54,7 +54,7 @@ def test_a_pair_is_made_once_and_its_key_is_for_the_owner_alone(tmp_path: Path) 
     cert, key = tls.certificate(settings(tmp_path / "home"))
     before = (cert.read_bytes(), key.read_bytes())
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert stat.S_IMODE(cert.stat().st_mode) == 0o644
+    assert stat.S_IMODE(cert.stat().st_mode) == 0o640
     assert tls.certificate(settings(tmp_path / "home")) == (cert, key)
     assert (cert.read_bytes(), key.read_bytes()) == before
     assert [path.name for path in cert.parent.parent.iterdir()] == [tls.FOLDER]

@@ -372,3 +372,24 @@ def test_a_log_that_cannot_be_written_never_stops_the_fit(
     job.succeed(rows=1, version=1, promoted=True, message="done")
     assert jobs.log(job.id) == "before\n"
     assert "ends here: [Errno 28] No space left on device" in caplog.text
+
+
+def test_an_end_is_not_held_up_by_pruning(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = JobStore(paths, keep=100, log_bytes=1000)
+    for _ in range(10):
+        succeeded(many)
+    ending = JobStore(paths, keep=1, log_bytes=1000)
+    remove = shutil.rmtree
+
+    def remove_and_end(*given: object, **named: object) -> None:
+        remove(*given, **named)  # type: ignore[arg-type]
+        ending.close()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", remove_and_end)
+        ending.prune()
+    assert len(many.list()) == 9
+    ending.prune()
+    assert len(many.list()) == 9
+    JobStore(paths, keep=1, log_bytes=1000).prune()
+    assert len(many.list()) == 1

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -54,12 +53,3 @@ def test_a_session_that_is_gone_uses_nothing() -> None:
     with running("pass") as session:
         assert list(memory.over(1, {session})) == [session]
     assert memory.over(1, {session}) == {}
-
-
-def test_a_container_limits_what_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, text in (("unlimited", "max\n"), ("limited", f"{100 * MIB}\n")):
-        (tmp_path / name).write_text(text)
-    monkeypatch.setattr(memory, "CGROUP_LIMITS", (str(tmp_path / "unlimited"), str(tmp_path / "none")))
-    machine = memory.limit()
-    monkeypatch.setattr(memory, "CGROUP_LIMITS", (str(tmp_path / "limited"),))
-    assert memory.limit() == 100 * MIB < machine

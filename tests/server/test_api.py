@@ -226,7 +226,8 @@ def test_a_summary_is_a_json_string_that_holds_json(service: Service, path: str)
     text = json.loads(service.send(path, None))
     assert isinstance(text, str)
     assert json.loads(text) == {
-        "app": "dltk-runtime",
+        "app": "Splunk App for Data Science and Deep Learning",
+        "runtime": "dltk-runtime",
         "version": __version__,
         "model": "{'rows': 2}",
         "token": "valid",
@@ -247,7 +248,8 @@ def test_before_any_model_is_used_the_summary_says_so(tmp_path: Path) -> None:
     (tmp_path / "notebooks").mkdir()
     with Service(tmp_path / "home", tmp_path / "notebooks", DLTK_SPARES="0") as fresh:
         assert fresh.summary() == {
-            "app": "dltk-runtime",
+            "app": "Splunk App for Data Science and Deep Learning",
+            "runtime": "dltk-runtime",
             "version": __version__,
             "model": "no model exists",
             "token": "valid",

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +114,25 @@ def _phases(spans: list[dict[str, Any]], request: dict[str, Any]) -> set[str]:
     return {span["name"] for span in below}
 
 
-def test_a_server_that_cannot_trace_says_so_and_does_not_start(tmp_path: Path) -> None:
-    environ = os.environ | {"olly_enabled": "1", "api_token": "t"}
-    command = [sys.executable, "-m", "dltk_runtime.cli", "serve", "--port", "0", "--home", str(tmp_path)]
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
-    assert result.returncode == 78
-    assert "splunk-opentelemetry is not installed" in result.stderr
+# As splunk-opentelemetry does for OTEL_TRACES_EXPORTER=jaeger-thrift-splunk, which newer releases no longer have.
+UNKNOWN_EXPORTER = """
+def init_splunk_otel():
+    raise RuntimeError("Requested component 'jaeger-thrift-splunk' not found")
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "advice"),
+    [("", "splunk-opentelemetry is not installed"), (UNKNOWN_EXPORTER, "Correct the OTEL_ variables")],
+    ids=["not installed", "unknown exporter"],
+)
+def test_a_server_that_cannot_trace_says_so_and_serves(
+    paths: Paths, make_notebook: MakeNotebook, tmp_path: Path, library: str, advice: str
+) -> None:
+    make_notebook("algo")
+    if library:
+        (tmp_path / "splunk_otel.py").write_text(library)
+    with Service(paths.home, paths.notebooks, PYTHONPATH=str(tmp_path), olly_enabled="true") as service:
+        assert service.fit("algo", "a\n1\n2\n")["status"] == "success"
+        (event,) = [event for event in service.events() if event["event"] == "not traced"]
+    assert advice in event["advice"]

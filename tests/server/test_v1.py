@@ -18,6 +18,7 @@ import pytest
 
 from dltk_runtime.server import v1_routes
 from dltk_runtime.server.openapi import Operation
+from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import build
 from dltk_runtime.settings import Settings
 from tests.conftest import write_notebook
@@ -183,7 +184,8 @@ def test_without_an_admin_token_the_container_s_own_is_enough(folder: Path, tmp_
 
 
 def _operations(service: Service) -> list[Operation]:
-    return v1_routes.Api(build(Settings(home=service.home, notebooks=service.notebooks))).operations()
+    settings = Settings(home=service.home, notebooks=service.notebooks)
+    return v1_routes.Api(build(settings), Tokens(settings)).operations()
 
 
 def test_the_document_describes_every_route_and_every_answer(service: Service) -> None:

@@ -21,7 +21,7 @@ from typing import Self
 
 import msgspec
 
-from dltk_runtime.errors import StoreDamaged, StoreError
+from dltk_runtime.errors import NotStored, StoreDamaged, StoreError
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.errors import HomeVanished, VersionRemoved
@@ -165,6 +165,10 @@ class ObjectReservation:
             put(self._version.key(f"files/{path}"), data, over=0)
         stored = [StoredFile(path, len(data), sha256(data).hexdigest()) for path, data in sorted(files.items())]
         put(self._version.key("undecided"), b"", over=0)
+        try:
+            put(self._version.key("closed"), b"committed", over=0)
+        except Conflict as error:
+            raise NotStored(f"{self._version} was withdrawn") from error
         put(self._version.key("manifest"), atomic.to_json(complete(self._version.id, facts, stored)), over=0)
         self._committed = True
         return self._version
@@ -245,6 +249,11 @@ class ObjectStore:
                 self._objects.put(f"{name}/reserved/{version.number}", b"", over=0)
                 self._objects.put(version.key("running"), b"", over=0)
                 return ObjectReservation(version)
+
+    def withdraw(self, version_id: VersionId) -> bool:
+        with suppress(Conflict):
+            self._objects.put(self.version(version_id).key("closed"), b"withdrawn", over=0)
+        return self._objects.get(self.version(version_id).key("closed"))[1] == b"withdrawn"
 
     def promote(self, version_id: VersionId) -> None:
         version, key = self.version(version_id), f"{version_id.name}/current"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.errors import VersionUnknown
@@ -124,3 +124,34 @@ def test_sweep_removes_reservations_that_nothing_ends(store: ModelStore) -> None
     assert store.sweep(older_than=-1) != []
     assert store.versions(NAME) == [version]
     assert commit(store).number == killed.number + 1
+
+
+def test_a_number_that_is_withdrawn_cannot_be_committed(store: ModelStore) -> None:
+    with store.reserve(NAME) as reserved:
+        Path(reserved.location.folder, "umap_default.json").write_text("weights")
+        assert store.withdraw(NAME, reserved.number)
+        assert store.withdraw(NAME, reserved.number)  # as after a kill
+        Path(reserved.location.folder).mkdir(parents=True, exist_ok=True)  # as a notebook's save may do
+        Path(reserved.location.folder, "umap_default.json").write_text("weights")
+        with pytest.raises(NotStored):
+            reserved.commit(Facts(), b"", b"")
+    assert store.versions(NAME) == []
+    assert commit(store).number > reserved.number
+
+
+def test_a_number_that_is_committed_cannot_be_withdrawn(store: ModelStore) -> None:
+    version = commit(store, text="weights")
+    assert not store.withdraw(NAME, version.number)
+    version.verify(hashes=True)
+    assert not store.was_promoted(version)
+    store.promote(version)
+    assert store.was_promoted(version)
+
+
+def test_of_a_commit_and_a_withdrawal_at_once_one_succeeds(store: ModelStore) -> None:
+    for _ in range(20):
+        with store.reserve(NAME) as reserved, ThreadPoolExecutor(2) as threads:
+            commits = threads.submit(reserved.commit, Facts(), b"[]", b"{}")
+            withdrawn = threads.submit(store.withdraw, NAME, reserved.number).result()
+            assert (commits.exception() is not None) == withdrawn
+        assert (reserved.number in [each.number for each in store.versions(NAME)]) != withdrawn

@@ -47,7 +47,7 @@ class Server:
         self.notebooks = notebooks
         self.url = ""
         self.log = home.with_name(home.name + ".log")
-        self._variables = {"api_token": TOKEN} | variables
+        self._variables = {"api_token": TOKEN, "DLTK_DRAIN": "0"} | variables
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:

@@ -14,11 +14,12 @@ import pandas as pd
 
 from dltk_runtime.client.errors import ReplyUnreadable, Unreachable
 from dltk_runtime.client.http import Container
-from dltk_runtime.emulator.errors import SearchError
+from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk import reply, request
-from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
-from dltk_runtime.emulator.mltk.results import Result, SearchMessage, failed, info, once
-from dltk_runtime.emulator.mltk.stubs import Stub, Stubs, make_stub
+from dltk_runtime.emulator.mltk.grammar import CONTAINERS, ApplyCommand, FitCommand
+from dltk_runtime.emulator.mltk.results import Result, SearchMessage, failed, info, once, warn
+from dltk_runtime.emulator.mltk.stub import Stub, make_stub, runs_in_splunk
+from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.settings import ClientSettings
 
 # Constant columns of listmodels: all stubs are in one folder, without an owner.
@@ -48,18 +49,28 @@ class Mltk:
         size = request.CHUNK_ROWS if fit.partial else max(len(rows), 1)
         results = [self._call("/fit", chunk, meta) for chunk in request.chunks(rows, size)]
         if fit.model:
-            self.stubs.write(make_stub(fit.model, fit.algorithm, meta))
+            self.stubs.write(make_stub(fit.model, fit.algorithm, meta, self.client.url))
         fitted = _joined(results, messages)
         return fitted if fit.apply else Result(rows, fitted.messages)
 
     def apply(self, frame: pd.DataFrame, apply: ApplyCommand, stub: Stub) -> Result:
-        """Score `frame` with a model, with one call per `CHUNK_ROWS` rows."""
+        """Score `frame` with a model, with one call per `CHUNK_ROWS` rows.
+
+        Raises:
+            SearchInvalid: the model runs inside Splunk.
+        """
+        _check_type(stub)
         meta = request.apply_meta(apply, stub)
         pieces = (request.infer(chunk) for chunk in request.chunks(frame, request.CHUNK_ROWS))
-        return _joined([self._call("/apply", piece, meta, stub.target) for piece in pieces])
+        return _joined([self._call("/apply", piece, meta, stub.named_after) for piece in pieces], _notices(stub))
 
     def summary(self, stub: Stub) -> Result:
-        """Return one row: `summary` (JSON of the model used last), `name`, `api_url_external`."""
+        """Return one row: `summary` (JSON of the model used last), `name`, `api_url_external`.
+
+        Raises:
+            SearchInvalid: the model runs inside Splunk.
+        """
+        _check_type(stub)
         try:
             answer = reply.read_json(Container.of(self.client).get("/summary"))
         except (Unreachable, ReplyUnreadable) as error:
@@ -69,11 +80,23 @@ class Mltk:
         return Result(pd.DataFrame([row]))
 
     def listmodels(self) -> Result:
-        """Return one row per stub: name, type, options, owner, app, sharing."""
-        stubs = [self.stubs.read(name) for name in self.stubs.names()]
+        """Return one row per stub: name, type, options, owner, app, sharing.
+
+        A file that cannot be read is a row without type and options, and a warning.
+        """
+        rows: list[list[str]] = []
+        messages: list[SearchMessage] = []
+        for name in self.stubs.names():
+            try:
+                stub = self.stubs.read(name)
+            except SearchInvalid as error:
+                rows.append([name, "", "", OWNER, APP, SHARING])
+                messages.append(warn(error.sentence))
+            else:
+                rows.append([name, stub.algorithm, json.dumps(stub.options), OWNER, APP, SHARING])
+                messages += _notices(stub)
         columns = ["name", "type", "options", "owner", "app", "sharing"]
-        rows = [[stub.name, stub.algorithm, json.dumps(stub.options), OWNER, APP, SHARING] for stub in stubs]
-        return Result(pd.DataFrame(rows, columns=columns))
+        return Result(pd.DataFrame(rows, columns=columns), tuple(messages))
 
     def deletemodel(self, name: str) -> Result:
         """Remove the stub of a model; the container keeps its versions."""
@@ -96,6 +119,15 @@ class Mltk:
         name = meta["options"].get("output_name")
         target = next(iter(meta.get("target_variables", [])), target)
         return Result(reply.merge(rows, answer.results, target, name), (*messages, answer.message))
+
+
+def _check_type(stub: Stub) -> None:
+    if stub.algorithm not in CONTAINERS:
+        raise SearchInvalid(runs_in_splunk(stub))
+
+
+def _notices(stub: Stub) -> list[SearchMessage]:
+    return [warn(f'model "{stub.name}": {stub.notice}')] if stub.notice else []
 
 
 def _killed(seconds: float) -> SearchError:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
 from dltk_runtime.emulator.mltk.results import SearchMessage, warn
-from dltk_runtime.emulator.mltk.stubs import Stub
+from dltk_runtime.emulator.mltk.stub import Stub
 
 # Rows per call, as in MLTK.
 CHUNK_ROWS = 50_000

@@ -1,37 +1,16 @@
-"""Stub files, by which Splunk refers to models that a container stores (protocol 4)."""
+"""The folder of stub files, by which Splunk refers to models that a container stores (protocol 4, 7)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.mltk.stub import Stub, parse_stub
+from dltk_runtime.errors import DltkError
 from dltk_runtime.files import atomic
 
 PREFIX, SUFFIX = "__mlspl_", ".mlmodel"
-HEADER = ["algo", "model", "options"]
-
-
-@dataclass(frozen=True, slots=True)
-class Stub:
-    """One model after ``fit … into``; its features have no globs."""
-
-    name: str
-    algorithm: str
-    options: dict[str, Any]
-    features: tuple[str, ...]
-    target: str | None
-
-    def to_csv(self) -> str:
-        """Return the content of the stub's file."""
-        model = {"feature_variables": self.features, "target_variable": self.target}
-        row = [self.algorithm, json.dumps(model), json.dumps(self.options)]
-        return pd.DataFrame([row], columns=HEADER).to_csv(index=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +28,15 @@ class Stubs:
         found = self.folder.glob(f"{PREFIX}*{SUFFIX}")
         return sorted(path.name.removeprefix(PREFIX).removesuffix(SUFFIX) for path in found)
 
+    def require(self, name: str) -> None:
+        """Check that there is a stub of that name, readable or not.
+
+        Raises:
+            SearchInvalid: there is none.
+        """
+        if not self.path(name).is_file():
+            raise _absent(name)
+
     def read(self, name: str) -> Stub:
         """Read the stub of a model.
 
@@ -56,12 +44,10 @@ class Stubs:
             SearchInvalid: there is no such model, or its file is not a stub.
         """
         try:
-            row = pd.read_csv(self.path(name), dtype=str, keep_default_na=False)[HEADER].iloc[0]
-            model, options = json.loads(row["model"]), json.loads(row["options"])
-            return Stub(name, row["algo"], options, tuple(model["feature_variables"]), model["target_variable"])
+            return parse_stub(name, self.path(name).read_bytes())
         except FileNotFoundError as error:
-            raise SearchInvalid(f'model "{name}" does not exist.') from error
-        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise _absent(name) from error
+        except (OSError, ValueError, LookupError, TypeError, DltkError) as error:
             raise SearchInvalid(
                 f'model "{name}" cannot be read from {self.path(name)}: {error}. Fit it again'
             ) from error
@@ -80,11 +66,8 @@ class Stubs:
         try:
             self.path(name).unlink()
         except FileNotFoundError as error:
-            raise SearchInvalid(f'model "{name}" does not exist.') from error
+            raise _absent(name) from error
 
 
-def make_stub(name: str, algorithm: str, meta: Mapping[str, Any]) -> Stub:
-    """Make the stub of a fit with this `meta`, without session keys."""
-    options = {key: value for key, value in meta["options"].items() if key not in {"session_key", "search_info"}}
-    target = next(iter(meta.get("target_variables", [])), None)
-    return Stub(name, algorithm, options, tuple(meta["feature_variables"]), target)
+def _absent(name: str) -> SearchInvalid:
+    return SearchInvalid(f'model "{name}" does not exist.')

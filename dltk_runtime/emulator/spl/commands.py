@@ -49,7 +49,8 @@ def listmodels(arguments: str, context: Context) -> Step:
 
 def deletemodel(arguments: str, context: Context) -> Step:
     """Remove a stub."""
-    name = context.mltk.stubs.read(grammar.parse_model(arguments, "deletemodel")).name
+    name = grammar.parse_model(arguments, "deletemodel")
+    context.mltk.stubs.require(name)
     return lambda _: context.mltk.deletemodel(name)
 
 

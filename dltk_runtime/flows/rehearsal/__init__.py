@@ -6,6 +6,7 @@
           ├── world     the simulated Splunk: the app's objects, storage in memory, sample events
           ├── people    reviewers who label the queue with the searches of the review dashboard
           ├── play      runs the searches in the order of their schedules, and waits for trainings
+          ├── judge     looks at panels, reports and alerts, and breaks container and scheduler
           └── report    tables of searches and trainings, a plot of the metric, the faults
 
 SPL that only Splunk runs (the base search, ``mstats``, ``mcollect``, ``tstats``) is replaced, and

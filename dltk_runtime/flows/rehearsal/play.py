@@ -17,7 +17,7 @@ from dltk_runtime.flows.errors import FlowFailed
 from dltk_runtime.flows.rehearsal.people import Reviewer
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
-from dltk_runtime.flows.spl import has_command
+from dltk_runtime.flows.spl import has_command, makes_status
 from dltk_runtime.units import DAY_SECONDS
 
 # The hour of the day at which reviewers label.
@@ -51,6 +51,7 @@ class RehearsalResult:
     labels: Counter[int] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
     idle: set[str] = field(default_factory=set)  # jobs of trainings that sent no rows
+    not_shown: list[str] = field(default_factory=list)  # panels and reports that cannot run here, with the reason
 
     def note(self, search: AppSearch, result: Result) -> None:
         tally = self.tallies.setdefault(search.name, Tally())
@@ -99,7 +100,7 @@ class Player:
         self._check_answered(run, result)
         self.result.note(run.search, result)
         if has_command(self.world.app.readable(run.search), "fit"):
-            self._trained(result)
+            self._trained(run.search, result)
         return result
 
     def _check_answered(self, run: ScheduledRun, result: Result) -> None:
@@ -108,11 +109,22 @@ class Player:
             if isinstance(message.error, Unreachable):
                 raise FlowFailed(f"{run.search.name}: {message.text} {self.runtime.log_end()}")
 
-    def _trained(self, result: Result) -> None:
-        """Wait for the fit; one without rows is no fault: a search may need more labels."""
+    def _trained(self, search: AppSearch, result: Result) -> None:
+        """Wait for the fit; a later one without rows is no fault: a search may need more labels.
+
+        Raises:
+            FlowFailed: it failed, or the first one sent no rows: nothing after it could be judged.
+        """
         jobs = self.runtime.wait()
-        if jobs and result.frame.get("rows_sent", pd.Series(dtype=object)).tolist() == [0]:
-            self.result.idle.add(jobs[-1].id)
+        if result.frame.get("rows_sent", pd.Series(dtype=object)).tolist() == [0]:
+            if not any(job.state == "succeeded" for job in jobs):
+                raise FlowFailed(
+                    f"{search.name}: the first training sent no rows. Look at what it reads: the base and prepare "
+                    "macros over sample.csv, the window, and whether the target is null everywhere"
+                )
+            self.result.idle.update(job.id for job in jobs[-1:])
+        elif jobs and jobs[-1].state != "succeeded":
+            raise FlowFailed(f"{search.name}: the training failed: {jobs[-1].message} {self.runtime.log_end()}")
 
     def _day(self, searches: Sequence[AppSearch], begin: float) -> None:
         review = begin + REVIEW_HOUR * 3600
@@ -124,11 +136,13 @@ class Player:
                 self.result.labels[round((begin - BEGIN) / DAY_SECONDS)] += judged
 
     def _train_first(self, searches: Sequence[AppSearch], now: float) -> None:
-        """Run the first training, which users run by hand according to the README."""
-        trainings = [search for search in searches if has_command(self.world.app.readable(search), "fit")]
+        """Run what users run by hand according to the README: the status search, the first training."""
+        fits = [search for search in searches if has_command(self.world.app.readable(search), "fit")]
+        status = [search for search in fits if makes_status(self.world.app.readable(search))]
+        trainings = [search for search in fits if search not in status]
         unscheduled = [search for search in trainings if not search.scheduled]
         waiting = [search for search in searches if search.name.endswith("_rescore")]
-        for search in (unscheduled or trainings)[:1] + waiting:
+        for search in status + (unscheduled or trainings)[:1] + waiting:
             self.run(ScheduledRun(now, search))
 
     def _runnable(self) -> list[AppSearch]:

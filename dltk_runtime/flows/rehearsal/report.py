@@ -174,4 +174,6 @@ def _not_run(world: World, result: RehearsalResult) -> Iterator[str]:
         yield f"not run: {name} ({replaced.text}); replaced by {replaced.by}"
     for name, reason in result.refused.items():
         yield f"not run: {name}: {reason}"
-    yield "not run: searches of dashboards, except those that write labels"
+    for reason in result.not_shown:
+        yield f"not run: {reason}"
+    yield "not run: searches of dashboards that wait for a click, except those that write labels"

@@ -11,11 +11,13 @@ from pathlib import Path
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.rehearsal import report
+from dltk_runtime.flows.rehearsal.judge import judge
 from dltk_runtime.flows.rehearsal.people import reviewer
 from dltk_runtime.flows.rehearsal.play import Player, RehearsalResult
 from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
-from dltk_runtime.flows.rehearsal.world import World, make_world
+from dltk_runtime.flows.rehearsal.world import BEGIN, World, make_world
 from dltk_runtime.paths import Paths
+from dltk_runtime.units import DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,10 @@ class Rehearsal:
                 knowledge = self.knowledge(sample)
                 player = Player(world, runtime, reviewer(world, knowledge.truth), self.labels_a_day, report=progress)
                 result = player.play(self.days)
+                verdict = judge(world, BEGIN + (self.days + 1) * DAY_SECONDS)
+                result.not_shown.extend(verdict.not_run)
                 finish(world, result, runtime, knowledge)
-                return report.faults(world, result, runtime)
+                return [*report.faults(world, result, runtime), *verdict.faults]
 
     def knowledge(self, sample: Path) -> report.Knowledge:
         """Read ``flow.yaml``, which a hand-written app lacks, and the labels in the sample."""

@@ -80,6 +80,7 @@ def serving(paths: Paths, log: Path) -> Iterator[Runtime]:
     environ = inherited | {
         "api_token": token,
         "DLTK_SPARES": "1",
+        "DLTK_DRAIN": "0",
         "DLTK_KEEP_VERSIONS": "1000",
         "ENABLE_HTTPS": "false",
     }

@@ -34,6 +34,16 @@ ARRIVAL_SECONDS = 90
 
 APPLY_TIMEOUT_SECONDS = 120
 
+# What ``tstats`` returns: aggregates, and the fields that it groups by.
+_GROUPS = re.compile(
+    r"\btstats\s+(?P<aggregates>.+?)\s+FROM\s+datamodel\s*=.*?\bBY\s+(?P<by>.+?)\s*$", re.DOTALL | re.IGNORECASE
+)
+# The subsearch by which a macro asks Splunk who is searching, and the answer here.
+_WHO = (
+    "[| rest splunk_server=local /services/authentication/current-context "
+    '| eval username="\\"".username."\\"" | return $username]'
+)
+_PERSON = '"search bar"'
 _POINTS = re.compile(r"\s*mstats\s.*\bWHERE\s+(?P<where>.+?)\s+BY\s+(?P<by>.+?)\s*", re.DOTALL)
 
 # `sample` depends on the order of arrival: it is useful in ad-hoc searches, but refused in flows.
@@ -161,7 +171,14 @@ def _with_sample(app: App) -> tuple[dict[str, Macro], dict[str, Replaced]]:
         pipe = first_pipe(macro.definition)
         head, rest = macro.definition[:pipe], macro.definition[pipe:]
         if name.endswith("_base"):
-            macros[name], replaced[name] = Macro((), by := _sample_for(head)), Replaced(macro.definition, by)
+            by = _sample_for(head)
+            macros[name], replaced[name] = (
+                Macro((), by + (f" {rest}" if _GROUPS.search(head) else "")),
+                Replaced(head, by),
+            )
+        elif _WHO in macro.definition:
+            macros[name] = replace(macro, definition=macro.definition.replace(_WHO, _PERSON))
+            replaced[name] = Replaced(_WHO, _PERSON)
         elif points := _POINTS.fullmatch(head):
             by = _newest_events(points)
             macros[name], replaced[name] = Macro((), f"{by} {rest}"), Replaced(head.strip(), by)
@@ -172,9 +189,22 @@ def _with_sample(app: App) -> tuple[dict[str, Macro], dict[str, Replaced]]:
 
 
 def _sample_for(head: str) -> str:
-    """Return a search for the sample's events, binned if the base search bins them."""
-    span = re.search(r"\bspan=\S+", head)
-    return f"search index={SAMPLE_INDEX}" + (f" | bin _time {span[0]}" if span else "")
+    """Return a search for the sample's events; for ``tstats``, with no field that it would not return."""
+    events, groups = f"search index={SAMPLE_INDEX}", _GROUPS.search(head)
+    if groups is None:
+        return events
+    span = re.search(r"\bspan=\S+", groups["by"])
+    aggregates = " ".join(word for word in groups["aggregates"].split() if "=" not in word)
+    fields = [word.strip('"') for word in groups["by"].replace(",", " ").split() if "=" not in word]
+    grouped = " ".join(_without_prefix(name) for name in fields)
+    names = "".join(f' | rename {_without_prefix(name)} AS "{name}"' for name in fields if "." in name)
+    binned = f" | bin _time {span[0]}" if span else ""
+    return f"{events}{binned} | stats {_without_prefix(aggregates)} BY {grouped}{names}"
+
+
+def _without_prefix(text: str) -> str:
+    """Remove the names of data sets, as in ``DNS.query``."""
+    return re.sub(r"\b[A-Za-z_]\w*\.(?=\w)", "", text)
 
 
 def _newest_events(points: re.Match[str]) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from dltk_runtime.flows import rights
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import Found, Recipe, Rule, Text, recipes, saved, scheduled, texts
+from dltk_runtime.names import STATUS
 
+_FILLED = re.compile(r"\bfillnull\b|isnotnull\(|match\(|coalesce\(")
 _PARAMETER = re.compile(r"(\w+)\s*=")
 _RISKY = ("fit", "deletemodel", "collect", "mcollect", "outputlookup", "map")
 
@@ -19,11 +22,21 @@ def _untested(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 
 def _nulls(app: App, _: Sequence[App]) -> Iterator[Found]:
+    features = {name for recipe in recipes(app) for name in recipe.features}
     for text in saved(app):
         if text.has("apply") and not text.has("makeresults"):
-            head = text.before("apply")
-            if not re.search(r"\bfillnull\b|isnotnull\(|match\(|coalesce\(", head):
-                yield Found(text.where, "nothing fills or filters nulls in front of apply")
+            open_ = sorted(name for name in features if not _no_null(name, text.before("apply")))
+            if open_ or not (features or _FILLED.search(text.before("apply"))):
+                yield Found(text.where, f"nothing fills or filters nulls in front of apply: {', '.join(open_)}")
+
+
+def _no_null(name: str, head: str) -> bool:
+    """Return whether the text in front of ``apply`` leaves no null in the feature."""
+    filled = [words.split() for words in re.findall(r"\bfillnull\b([^|]*)", head)]
+    everywhere = any(all("=" in word for word in words) for words in filled)
+    grouped = re.search(rf"\bBY\b[^|]*\b{name}\b", head) is not None
+    checked = re.search(rf"\b(?:isnotnull|match|coalesce)\(\s*{name}\b", head) is not None
+    return everywhere or grouped or checked or any(name in words for words in filled)
 
 
 def _bare_keys(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -58,7 +71,7 @@ def _replaced(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _unversioned(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in saved(app):
         for name in re.findall(r"\binto\s+(?:app:|user:)?(\w+)", " ".join(text.of("fit"))):
-            if not re.search(r"_v\d+$", name):
+            if name != STATUS and not re.search(r"_v\d+$", name):
                 yield Found(text.where, f"the model {name}")
 
 
@@ -85,11 +98,37 @@ def _risky_view(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 
 def _capabilities(app: App, _: Sequence[App]) -> Iterator[Found]:
-    needed = ("fit_mltkcontainer", "apply_mltkcontainer", "list_storage_passwords")
     given = {key for stanza in app.conf("authorize.conf") for key in stanza.settings if stanza.flag(key)}
-    missing = [name for name in needed if name not in given]
-    if missing and any(text.has("fit", "apply") for text in scheduled(app)):
+    used = [name for name in rights.CONTAINER_CAPABILITIES if any(text.has(name) for text in scheduled(app))]
+    needed = set().union(*(rights.CONTAINER_CAPABILITIES[name] for name in used))
+    if missing := sorted(needed - given):
         yield Found("default/authorize.conf", f"no role has {', '.join(missing)}")
+
+
+def _unsaved_stub(app: App, _: Sequence[App]) -> Iterator[Found]:
+    roles = {stanza.name.removeprefix("role_") for stanza in rights.fitting_roles(app)}
+    if any(text.has("fit") for text in scheduled(app)) and roles:
+        for what in ("", "lookups"):
+            if not roles & rights.writers(app, what):
+                yield Found("metadata/default.meta", f"[{what}] write names none of {', '.join(sorted(roles))}")
+
+
+def _forbidden_indexes(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    own = {stanza.name for each in apps for stanza in each.conf("indexes.conf")}
+    runners = [stanza for stanza in app.conf("authorize.conf") if stanza.flag("schedule_search")]
+    allowed = {name for stanza in runners for name in rights.searchable(stanza)}
+    for text in scheduled(app) if runners else ():
+        for name in sorted((rights.indexes_read(text.stages) & own) - allowed):
+            yield Found(text.where, f"reads the index {name}; allowed are {', '.join(sorted(allowed)) or 'none'}")
+
+
+def _never_fitted(app: App, _: Sequence[App]) -> Iterator[Found]:
+    fitted = {recipe.model for recipe in recipes(app)}
+    for text in texts(app):
+        for arguments in text.of("apply"):
+            name = arguments.split(maxsplit=1)[0].rpartition(":")[2] if arguments else ""
+            if fitted and name not in fitted | {STATUS}:
+                yield Found(text.where, f"applies {name}; fitted are {', '.join(sorted(fitted))}")
 
 
 def _foreign_confs(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -106,7 +145,7 @@ def _two_recipes(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 
 def _unwatched(app: App, _: Sequence[App]) -> Iterator[Found]:
-    asks = any("dltk_status" in text.spl for text in texts(app))
+    asks = any(STATUS in arguments for text in texts(app) for arguments in text.of("apply"))
     for text in saved(app):
         if not asks and any("mode=async" in arguments for arguments in text.of("fit")):
             yield Found(text.where, "nothing reads dltk_status")
@@ -206,5 +245,23 @@ RULES = (
         "A wildcard takes whatever columns the rows of one run have: another run trains another model of that name.",
         "Name each feature.",
         _wild_features,
+    ),
+    Rule(
+        116,
+        "The role of the account that runs the searches may not search this index: it finds nothing, and says nothing.",
+        "Name every index of the app in its srchIndexesAllowed, separated by semicolons.",
+        _forbidden_indexes,
+    ),
+    Rule(
+        117,
+        "fit … into app: writes a lookup file into the app, the stub; without the right to, there is nothing to apply.",
+        "Let the role write in the stanzas [] and [lookups] of metadata/default.meta.",
+        _unsaved_stub,
+    ),
+    Rule(
+        118,
+        "A model that no search of the app fits.",
+        "Let fit and apply name the model by the same macro.",
+        _never_fitted,
     ),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import Found, Rule, Text, saved, scheduled, texts
+from dltk_runtime.flows.spl import makes_status
 
 
 def _literal(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -43,7 +44,7 @@ def _no_holdout(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 
 def _no_version(app: App, _: Sequence[App]) -> Iterator[Found]:
-    fits = [text for text in saved(app) if text.has("fit")]
+    fits = [text for text in saved(app) if text.has("fit") and not makes_status(text.spl)]
     reads = any("model_version" in text.spl for text in texts(app))
     for text in fits:
         if reads and not any("with_version=" in arguments for arguments in text.of("fit")):

@@ -6,18 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from dltk_runtime.flows import conf
+from dltk_runtime.flows import conf, rights
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import Found, Rule, saved, scheduled, texts
 
-# Capabilities, and the commands that need them.
-_NEEDS = {
-    "run_collect": ("collect",),
-    "run_mcollect": ("mcollect",),
-    "output_file": ("outputlookup",),
-    "input_file": ("inputlookup",),
-    "run_custom_command": ("fit", "apply"),
-}
 _RISKY = re.compile(r"\|\s*(fit|deletemodel|collect|mcollect|outputlookup|map)\b")
 
 
@@ -149,10 +141,10 @@ def _rights(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 def _role_rights(app: App, _: Sequence[App]) -> Iterator[Found]:
     given = {key for stanza in app.conf("authorize.conf") for key in stanza.settings if stanza.flag(key)}
-    for capability, commands in _NEEDS.items():
-        used = [name for name in commands if any(text.has(name) for text in texts(app))]
-        if used and capability not in given:
-            yield Found("default/authorize.conf", f"{capability}, which {used[0]} needs")
+    for command, capabilities in rights.SPLUNK_CAPABILITIES.items():
+        if any(text.has(command) for text in texts(app)):
+            for capability in capabilities - given:
+                yield Found("default/authorize.conf", f"{capability}, which {command} needs")
     if "schedule_search" not in given and scheduled(app):
         yield Found("default/authorize.conf", "schedule_search, which scheduled searches need")
 
@@ -165,7 +157,7 @@ def _insert_only(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _biased(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in texts(app):
         reads = any(name in arguments for arguments in text.of("inputlookup") for name in _lookups(app))
-        if reads and text.says(r"\b(precision|recall)\s*=") and not text.says(r'why\s*=\s*"sample"'):
+        if reads and text.says(r"\b(precision|recall)\s*=") and not text.says(r"\bsampled\s*=\s*1\b"):
             yield Found(text.where, "precision or recall of all that is in the queue")
 
 
@@ -268,8 +260,8 @@ RULES = (
     ),
     Rule(
         618,
-        "Rows that were queued for being uncertain or alerting say nothing about precision and recall.",
-        'Compute them over why="sample" alone.',
+        "Precision and recall of rows that were queued for their score say nothing about the model.",
+        "Compute them over sampled=1 alone: a share by hash, in a field of its own, whatever the score.",
         _biased,
     ),
     Rule(

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
-from dltk_runtime.flows.rules.rule import NOON, Found, Rule, moment, scheduled, texts
+from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, moment, scheduled, texts
+from dltk_runtime.flows.rules.schedules import interval_of, window_starts
 
 _LEAST_LAG = 600  # seconds: two intervals of the default acceleration
 
@@ -66,6 +67,29 @@ def _null_groups(app: App, _: Sequence[App]) -> Iterator[Found]:
                 yield Found(text.where, f"BY {' '.join(groups)}")
 
 
+def _cut_bins(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in scheduled(app):
+        for span in _spans(text) if text.writes else ():
+            starts = window_starts(text)
+            if any(start % span for start in starts):
+                earliest = text.search.stanza.get("dispatch.earliest_time")
+                yield Found(text.where, f"span={span // 60}m, and a window that begins at {earliest}")
+
+
+def _other_span(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in scheduled(app):
+        interval = interval_of(text)
+        for span in _spans(text) if text.writes and interval else ():
+            if span != interval:
+                yield Found(text.where, f"span={span // 60}m in windows of {interval:.0f} s")
+
+
+def _spans(text: Text) -> list[int]:
+    """Return the spans of ``tstats`` and ``mstats`` in seconds."""
+    found = (re.findall(r"\bspan=(\d+)([smh])\b", each) for each in text.of("tstats", "mstats"))
+    return [int(count) * {"s": 1, "m": 60, "h": 3600}[unit] for each in found for count, unit in each]
+
+
 RULES = (
     Rule(
         511,
@@ -103,5 +127,17 @@ RULES = (
         "A row with a null in one of the group fields is dropped.",
         'Write fillnull_value="unknown" into tstats.',
         _null_groups,
+    ),
+    Rule(
+        526,
+        "The window begins inside a bin: every bin is seen twice, each time in part, and training sees it whole.",
+        "Let windows begin at multiples of the span: minute of the run minus earliest, divided by it, leaves nothing.",
+        _cut_bins,
+    ),
+    Rule(
+        527,
+        "Bins of another length than the window: rows of other features than those of the training.",
+        "Make span, window and interval of the schedule one length.",
+        _other_span,
     ),
 )

@@ -151,8 +151,15 @@ def _views(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 def _enabled(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in scheduled(app):
-        if not text.search.stanza.flag("disabled"):
-            yield Found(text.where, "is enabled as shipped")
+        stanza = text.search.stanza
+        if stanza.flag("enableSched", default=True) and not stanza.flag("disabled"):
+            yield Found(text.where, "runs by its schedule as shipped")
+
+
+def _disabled(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in scheduled(app):
+        if text.search.stanza.flag("disabled"):
+            yield Found(text.where, "disabled = 1")
 
 
 RULES = (
@@ -190,11 +197,17 @@ RULES = (
     Rule(711, "A role that AppInspect refuses.", "Own roles, in small letters, without these rights.", _roles),
     Rule(712, "An app that asks for updates looks itself up on Splunkbase.", "Set check_for_updates = 0.", _updates),
     Rule(713, "A dashboard that AppInspect refuses.", 'Write version="1.1" into the first element.', _views),
-    Rule(714, "A search that runs before its owner, index and model exist.", "Ship disabled = 1.", _enabled),
+    Rule(714, "A search that runs before its owner, index and model exist.", "Ship enableSched = 0.", _enabled),
     Rule(
         715,
         "An owner who does not exist at the customer's is an orphan, whose searches never run.",
         "Leave owner out; whoever installs the app sets it (dltk flow install --owner).",
         _owners,
+    ),
+    Rule(
+        716,
+        "Splunk runs a disabled search neither by hand nor for a backfill.",
+        "Ship enableSched = 0 without disabled: whoever installs the app switches the schedules on.",
+        _disabled,
     ),
 )

@@ -11,6 +11,7 @@ from dltk_runtime.emulator.standin import epoch
 from dltk_runtime.errors import DltkError
 from dltk_runtime.flows.app import App, AppSearch
 from dltk_runtime.flows.spl import Stage, stages
+from dltk_runtime.names import STATUS
 
 NOON = 1_767_614_400.0  # of a day in 2026: a moment to resolve times at
 _FIT = re.compile(r"\bfrom\s+(.+?)\s+into\s+(?:app:|user:)?(\w+)", re.DOTALL)
@@ -122,10 +123,11 @@ class Recipe:
 
 
 def recipes(app: App) -> Iterator[Recipe]:
-    """Every fit of the app's searches that names its features and its model."""
+    """Every fit of the app's searches that names its features and its model; `STATUS` is no model."""
     for text in texts(app):
         for arguments in text.of("fit"):
-            if match := _FIT.search(arguments):
+            match = _FIT.search(arguments)
+            if match and match[2] != STATUS:
                 algorithm = re.search(r"\balgo=(\S+)", arguments)
                 features = tuple(match[1].replace(",", " ").split())
                 yield Recipe(text, match[2], algorithm[1] if algorithm else "", features)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from dltk_runtime.emulator.standin import epoch
+from dltk_runtime.errors import DltkError
 from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.errors import FlowInvalid
@@ -47,7 +49,7 @@ def _durable(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 def _meeting(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in _writers(app):
-        window, interval = _length(text, "dispatch."), _interval(text)
+        window, interval = _length(text, "dispatch."), interval_of(text)
         if text.search.stanza.get("dispatch.index_earliest"):
             window = _length(text, "dispatch.index_")
         if (
@@ -127,6 +129,15 @@ def _together(app: App, _: Sequence[App]) -> Iterator[Found]:
         seen.setdefault(schedule, text.search.name)
 
 
+def _repeating(app: App, _: Sequence[App]) -> Iterator[Found]:
+    for text in scheduled(app):
+        stanza = text.search.stanza
+        if stanza.get("counttype") and not stanza.flag("alert.suppress"):
+            yield Found(text.where, "alert.suppress is not 1")
+        elif stanza.get("alert.digest_mode", "1") == "0" and not stanza.get("alert.suppress.fields"):
+            yield Found(text.where, "alert.digest_mode = 0 without alert.suppress.fields")
+
+
 def _tracked(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in _writers(app):
         stanza = text.search.stanza
@@ -144,7 +155,18 @@ def _nothing_missed(app: App, _: Sequence[App]) -> Iterator[Found]:
         yield Found(scoring[0].where, "nothing looks for rows without a prediction")
 
 
-def _interval(text: Text) -> float | None:
+def window_starts(text: Text) -> list[float]:
+    """Return when the windows of a day's runs begin, in epoch seconds; none without a window of time."""
+    earliest = text.search.stanza.get("dispatch.earliest_time")
+    try:
+        starts = list(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + 24 * _HOUR))
+        return [epoch(earliest, start) for start in starts] if earliest else []
+    except DltkError:
+        return []
+
+
+def interval_of(text: Text) -> float | None:
+    """Return the seconds between two runs."""
     try:
         starts = list(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + 48 * _HOUR))
     except FlowInvalid:
@@ -272,5 +294,11 @@ RULES = (
         "A scoring by index time has no windows that a gap could be found in.",
         'Alert on what it missed, by key: stats count(eval(kind="prediction")) AS n BY event_key | where n=0.',
         _nothing_missed,
+    ),
+    Rule(
+        221,
+        "An alert without suppression repeats itself in every run that still sees the same rows.",
+        "Set alert.suppress = 1 and a period; for an alert by row also the fields that tell rows apart.",
+        _repeating,
     ),
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import Found, Rule, Text, saved, scheduled, texts
 
+_TELLING = ("flow", "kind", "feature_set")
 _FEATURE_SET = re.compile(r'feature_set\s*=\s*"v(\d+)"')
 
 
@@ -141,6 +142,24 @@ def _time_lost(app: App, _: Sequence[App]) -> Iterator[Found]:
                 yield Found(text.where, f"stats {arguments.strip()[-60:]}")
 
 
+def _never_written(app: App, _: Sequence[App]) -> Iterator[Found]:
+    """Fields that tell records apart: each value that is read is one that some search writes."""
+    written = {
+        name: _values(name, (text for text in texts(app) if text.has("collect", "mcollect"))) for name in _TELLING
+    }
+    for text in texts(app):
+        for arguments in (each for each in text.of("search") if re.search(r"\bindex\s*=", each)):
+            for name, value in re.findall(r'\b(flow|kind|feature_set)\s*=\s*"?([\w.-]+)"?', arguments):
+                if written[name] and value not in written[name]:
+                    yield Found(text.where, f'{name}="{value}"; written are {", ".join(sorted(written[name]))}')
+
+
+def _values(name: str, writers: Iterator[Text]) -> set[str]:
+    """Return the values that `eval` gives a field in these searches."""
+    found = (re.findall(rf'\b{name}\s*=\s*"([^"]*)"', each) for text in writers for each in text.of("eval"))
+    return {value for values in found for value in values}
+
+
 def _overlap(app: App, _: Sequence[App]) -> Iterator[Found]:
     yield from (Found(text.where, "overlap") for text in texts(app) if text.has("overlap"))
 
@@ -234,5 +253,11 @@ RULES = (
         "stats keeps nothing but what it computes and groups by: behind it _time is null, and so is a key made of it.",
         "Group by it: BY _time entity.",
         _time_lost,
+    ),
+    Rule(
+        525,
+        "A record of a kind, flow or feature set that no search writes: nothing is found, and nothing is said.",
+        "Read what is written: compare with the eval in front of collect.",
+        _never_written,
     ),
 )

@@ -1,0 +1,68 @@
+"""What the commands print: all of it goes through here.
+
+Job records, answers of the container and of Splunk, notebooks and rows hold text that others wrote.
+None of it can move the cursor, set the window's title or reverse the direction of what follows.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from dltk_runtime.texts import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PIPE_COLUMNS = 1000  # of a table into a pipe or file, which a script reads: no cell is folded
+
+
+def echo(text: object = "", *, mark: str = "", err: bool = False, nl: bool = True) -> None:
+    """Print text on a line; `mark`, printed before it, is our own and may be coloured."""
+    click.echo(mark + printable(str(text)), err=err, nl=nl)
+
+
+def echo_data(text: str) -> None:
+    """Print data as it is, for the program that reads it; in a terminal like any other text."""
+    click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
+
+
+def console(*, markup: bool = False) -> Console:
+    """Return a console that shows text as `printable` does, without highlights."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Clean(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                own = segment.control is not None
+                yield segment if own else Segment(printable(segment.text), segment.style)
+
+    return Clean(highlight=False, markup=markup, emoji=False)
+
+
+def make_table(*columns: str, unbroken: str = "") -> Table:
+    """Return an empty table without lines; the column `unbroken` is not wrapped."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column == unbroken)
+    return table
+
+
+def add_row(table: Table, *cells: str, style: str = "") -> None:
+    """Add a row of plain texts."""
+    from rich.text import Text
+
+    table.add_row(*(Text(printable(cell)) for cell in cells), style=style)
+
+
+def show_table(table: Table) -> None:
+    """Print a table."""
+    shown = console()
+    shown.print(table, width=None if shown.is_terminal else PIPE_COLUMNS, crop=False)

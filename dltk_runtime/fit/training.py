@@ -1,0 +1,111 @@
+"""One fit: what it is while it runs, what it has committed, how it ends, and what it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dltk_runtime import logs
+from dltk_runtime.call import Call, Request
+from dltk_runtime.errors import FIT_DONE
+from dltk_runtime.fit.options import FitOptions
+from dltk_runtime.fit.promotion import Decision
+from dltk_runtime.jobs.job import Job
+from dltk_runtime.jobs.progress import PrintedProgress
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.notebook.errors import AlgorithmFailed
+from dltk_runtime.payload import NO_ROWS, Payload
+from dltk_runtime.store.store import Version
+from dltk_runtime.worker.messages import Progress
+
+
+@dataclass(eq=False)
+class Training:
+    """One fit to run, and its state.
+
+    Attributes:
+        imports: heavy imports of the notebook.
+        cancelled: the reason why it was cancelled, a sentence; empty if it was not.
+        committing: whether it is too late to cancel it.
+    """
+
+    job: Job
+    request: Request
+    name: ModelName
+    options: FitOptions
+    imports: tuple[str, ...]
+    call: Call
+    cancelled: str = ""
+    committing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The result of a fit. Warnings are sentences without a full stop."""
+
+    version: VersionId
+    decision: Decision
+    rows: int
+    results: Payload
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The message for the search, which the job's record keeps."""
+        return f"{FIT_DONE}. {self.decision.text}" + "".join(f" WARNING: {each}." for each in self.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A version whose fit has not ended yet: what its worker said, or what is on disk of that.
+
+    `failure` is the error of the fit's own apply.
+    """
+
+    version: Version
+    rows: int
+    description: bytes
+    notices: Sequence[str]
+    failure: AlgorithmFailed | None
+    results: Payload = NO_ROWS
+
+
+def leave(job: Job, retries: int, what: str) -> None:
+    """Put an asynchronous job whose server ended back into the queue, or end it.
+
+    One whose version is committed stays as it is: the server that adopts it decides about the
+    version. `what` happened to the server: ``was stopped``.
+    """
+    attempts = job.record.attempts
+    if job.record.version is not None:
+        job.release()
+    elif attempts > retries:
+        allowed = f"DLTK_FIT_RETRIES ({retries}) allows no further start"
+        job.lose(f"The server {what} while the fit ran, which was start {attempts}; {allowed}. Nothing was stored.")
+    else:
+        queued = f"The job is queued again; {retries + 1 - attempts} more starts are allowed (DLTK_FIT_RETRIES)."
+        job.requeue(f"The server {what} while the fit ran, which was start {attempts}. {queued}")
+
+
+def printed_to(training: Training) -> Callable[[bytes], None]:
+    """Return a callback that sends printed text to both logs and the progress reader."""
+    job = training.job
+    printed = logs.PrintedLines(job=job.id, algorithm=training.name.algorithm, model=training.name.model)
+    progress = PrintedProgress()
+
+    def output(text: bytes) -> None:
+        job.write(text)
+        printed.write(text)
+        for found in progress.feed(text):
+            job.progress(found.step, found.total, found.metrics, printed=True)
+
+    return output
+
+
+def reporter(job: Job) -> Callable[[Progress], None]:
+    """Return a callback that takes progress which the notebook reports."""
+
+    def report(progress: Progress) -> None:
+        job.progress(progress.step, progress.total, progress.metrics)
+
+    return report

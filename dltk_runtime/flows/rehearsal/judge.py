@@ -1,0 +1,138 @@
+"""Judge a rehearsed flow by more than errors: what was missed, what people see, which alerts fire.
+
+::
+
+    end of the last day ─┬─ rows that came against rows that were scored
+                         ├─ alerts that fire though nothing is wrong
+                         ├─ panels and reports: refused, failing or empty
+                         ├─ the overview's own count of missed rows against the records
+                         └─ then, on purpose: a dead container, and a scheduler that stands still;
+                            each must fire its alert
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from dltk_runtime.emulator.errors import SearchError
+from dltk_runtime.emulator.standin import Window
+from dltk_runtime.flows.app import AppSearch
+from dltk_runtime.flows.rehearsal.world import World
+from dltk_runtime.flows.spl import has_command
+from dltk_runtime.units import DAY_SECONDS
+
+# Of the dashboards: what a person sees who has chosen nothing yet.
+TOKENS: Mapping[str, str] = {"tick": "0", "why": "any", "env:user": "a second person"}
+STANDSTILL_SECONDS = 6 * 3600
+# From the run of a search to the run of the alert that looks at it.
+ALERT_SECONDS = 900
+UNANSWERED_URL = "http://127.0.0.1:9"  # a port on which nothing listens
+_TOKEN = re.compile(r"\$([\w:]+)(?:\|s)?\$")
+_QUIET = ("gaps", "incomplete", "unscored", "health")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Faults of the flow, and what could not be run here, with the reason."""
+
+    faults: tuple[str, ...]
+    not_run: tuple[str, ...]
+
+
+def judge(world: World, now: float) -> Verdict:
+    """Judge the flow at `now`, the end of its last day, in epoch seconds.
+
+    The faults on purpose come last, and leave their records in the world.
+    """
+    faults: list[str] = [*_missed(world), *_firing(world, now)]
+    not_run: list[str] = []
+    for search in _shown(world):
+        try:
+            _look(world, search, now, faults)
+        except SearchError as error:
+            not_run.append(f"{search.view or 'report'}, {search.name}: {error.sentence}")
+    return Verdict((*faults, *_alarms(world, now)), tuple(not_run))
+
+
+def counts(world: World) -> tuple[int, int]:
+    """Return the rows that came and those that were scored, by the run records; a window counts once."""
+    kind = "scored" if _records(world, "scored") else "run"
+    latest = {(row.get("win_start") or number): row for number, row in enumerate(_records(world, kind))}
+    scored = [row for row in latest.values() if row.get("scored")]
+    return sum(int(row["rows"]) for row in scored), sum(int(row["scored"]) for row in scored)
+
+
+def _records(world: World, kind: str) -> list[dict[str, str]]:
+    return [row for index in world.storage.indexes for row in index.rows() if row.get("kind") == kind]
+
+
+def _missed(world: World) -> Iterator[str]:
+    came, scored = counts(world)
+    if scored < came:
+        yield f"{came - scored:,} of {came:,} rows were not scored, though nothing was wrong with the container"
+
+
+def _firing(world: World, now: float) -> Iterator[str]:
+    for search in _alerts(world):
+        if search.name.endswith(_QUIET) and (rows := _rows(world, search, now)):
+            yield f"{search.name}: fires at the end of the rehearsal, with {rows:,} rows, though no run failed"
+
+
+def _shown(world: World) -> Iterator[AppSearch]:
+    """Yield the searches that people look at: panels and reports that write nothing and need no click."""
+    for search in world.app.searches:
+        text = world.app.readable(search)
+        passive = not has_command(text, "collect", "mcollect", "outputlookup", "fit", "apply")
+        waits = set(_TOKEN.findall(search.text)) - set(TOKENS)
+        report = not search.view and (not search.scheduled or search.name.endswith("_report"))
+        if passive and not waits and (search.view or report):
+            yield search
+
+
+def _look(world: World, search: AppSearch, now: float, faults: list[str]) -> None:
+    day = None if search.stanza.get("dispatch.earliest_time")[:1] in "-@" else Window(now - DAY_SECONDS, now)
+    frame = world.run(search, now, day, tokens=dict(TOKENS)).frame
+    place = f"{search.view}.xml, {search.name}" if search.view else search.name
+    if frame.empty and not search.name.startswith("second_"):
+        faults.append(f"{place}: is empty, though the flow ran")
+    if "missed" in frame and search.view == "overview":
+        shown = str(frame["missed"].iloc[0])
+        if not shown.removesuffix(".0").isdigit():
+            faults.append(f"{place}: says {shown!r} of the rows that were not scored")
+
+
+def _alarms(world: World, now: float) -> Iterator[str]:
+    """Break the container, then the scheduler, and expect an alert for each."""
+    scoring = [each for each in world.app.searches if each.scheduled and _scores(world, each)]
+    dead = world.calling(replace(world.context.mltk.client, url=UNANSWERED_URL))
+    for search in scoring:
+        dead.run(search, now, _newest(search, now))
+        if not any(_rows(world, alert, now + ALERT_SECONDS) for alert in _alerts(world)):
+            yield f"{search.name}: a dead container left rows without a prediction, and no alert of the app fires"
+    if scoring and not any(_rows(world, alert, now + STANDSTILL_SECONDS) for alert in _alerts(world)):
+        yield "the scheduler stood still for six hours, and no alert of the app fires"
+
+
+def _scores(world: World, search: AppSearch) -> bool:
+    text = world.app.readable(search)
+    return has_command(text, "apply") and has_command(text, "collect") and "dltk_status" not in text
+
+
+def _newest(search: AppSearch, now: float) -> Window:
+    """Return a window in which the search finds rows: the last day, by the time that it goes by."""
+    if search.stanza.get("dispatch.index_earliest"):
+        return Window(now - 2 * DAY_SECONDS, now, now - DAY_SECONDS, now)
+    return Window(now - DAY_SECONDS, now)
+
+
+def _alerts(world: World) -> list[AppSearch]:
+    return [each for each in world.app.searches if each.scheduled and each.stanza.get("counttype")]
+
+
+def _rows(world: World, search: AppSearch, now: float) -> int:
+    try:
+        return len(world.run(search, now).frame)
+    except SearchError:
+        return 0  # named among what is not run

@@ -1,0 +1,70 @@
+"""The rights that an app's searches need: by command, and by the object that it reads or writes.
+
+================ ============================================= ==============================================
+command          capabilities of the owner                     access to objects
+================ ============================================= ==============================================
+``fit``          `CONTAINER_CAPABILITIES`                      write on the app and its lookups: the stub is
+                                                               a lookup file, made by the search itself
+``apply``        `CONTAINER_CAPABILITIES`                      read on the stub
+``collect``,     ``run_collect``, ``run_mcollect``             the index exists
+``mcollect``
+``outputlookup`` ``output_file``                               write on the collection and its lookup
+``inputlookup``  ``input_file``                                read on them
+a head, mstats,                                                the index in ``srchIndexesAllowed`` of a role
+tstats
+a schedule       ``schedule_search``
+================ ============================================= ==============================================
+
+Sources: authorize.conf.spec; the AI Toolkit's check of its owner's capabilities, and of what the
+save of a stub asks for (``upload_lookup_files`` and write on the app, read in its code).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from dltk_runtime.flows import conf
+from dltk_runtime.flows.app import App
+from dltk_runtime.flows.conf import Stanza
+from dltk_runtime.flows.spl import Stage
+
+# Of the commands that call the container; the AI Toolkit reads them of the search's owner by name.
+CONTAINER_CAPABILITIES: dict[str, frozenset[str]] = {
+    "fit": frozenset(("fit_mltkcontainer", "list_storage_passwords", "upload_lookup_files")),
+    "apply": frozenset(("apply_mltkcontainer", "list_storage_passwords")),
+}
+# Splunk's own, which the role `user` has and a bare role has not.
+SPLUNK_CAPABILITIES: dict[str, frozenset[str]] = {
+    "collect": frozenset(("run_collect",)),
+    "mcollect": frozenset(("run_mcollect",)),
+    "outputlookup": frozenset(("output_file",)),
+    "inputlookup": frozenset(("input_file",)),
+    "fit": frozenset(("run_custom_command",)),
+    "apply": frozenset(("run_custom_command",)),
+}
+_INDEX = re.compile(r"\bindex\s*=\s*\"?([\w*-]+)")
+
+
+def fitting_roles(app: App) -> list[Stanza]:
+    """Return the roles of the app that may fit."""
+    return [stanza for stanza in app.conf("authorize.conf") if stanza.flag("fit_mltkcontainer")]
+
+
+def searchable(role: Stanza) -> set[str]:
+    """Return the indexes that a role may search by its own ``srchIndexesAllowed``."""
+    return {name.strip() for name in role.get("srchIndexesAllowed").split(";") if name.strip()}
+
+
+def writers(app: App, what: str) -> set[str]:
+    """Return the roles that may write `what` by metadata/default.meta: "" for the app itself."""
+    stanzas = conf.read(app.folder / "metadata" / "default.meta")
+    access = next((each.get("access") for each in stanzas if each.name == what), "")
+    named = re.search(r"write\s*:\s*\[([^\]]*)\]", access)
+    return {name.strip() for name in named[1].split(",")} if named else set()
+
+
+def indexes_read(stages: Iterable[Stage]) -> set[str]:
+    """Return the indexes that a search reads; those of macros that are not in the app are unknown."""
+    reading = (stage.arguments for stage in stages if stage.name in ("search", "mstats", "tstats"))
+    return {name for arguments in reading for name in _INDEX.findall(arguments)}

@@ -1,0 +1,126 @@
+"""uvicorn's server with our start and end.
+
+The end, after SIGTERM::
+
+    SIGTERM ──> /readyz 503, new requests are still taken ──> port closed ──> answers, fits ──> exit 0
+                └────────── DLTK_DRAIN ──────────┘
+                └───────────────────────── DLTK_GRACE ────────────────────────────┘
+
+SIGINT closes the port at once. A second signal ends what is left at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from dltk_runtime import logs
+from dltk_runtime.renewal import Renewal
+from dltk_runtime.server.admission import Admission
+from dltk_runtime.server.connection import Connection
+from dltk_runtime.server.listener import Listener
+from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.tokens import are_accepted
+from dltk_runtime.service.service import Service
+
+ANSWER_SECONDS = 5  # that the answers of requests ended after DLTK_GRACE may take
+FORCED_SECONDS = 3.0  # that an end after a second signal may take; what is left then is killed
+CLOSE_HEADER = (b"connection", b"close")
+
+
+class Server(uvicorn.Server):
+    """Reports on stdout when it is ready, and exits with 0 after SIGTERM or SIGINT.
+
+    Its service starts and ends with it: what `Service.start` raises, `run` raises.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        url: str,
+        service: Service,
+        renewal: Renewal | None,
+        admission: Admission,
+        tokens: Tokens,
+    ) -> None:
+        super().__init__(config)
+        self._admission = admission
+        self._tokens = tokens
+        self._renewal = renewal
+        self._watching: list[asyncio.Task[None]] = []
+        self._url = url
+        self._service = service
+        self._ending: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._service.start()
+        await super().startup([])  # nothing to listen on: `Listener` does
+        self.servers = [self._listener(sock) for sock in sockets or []]
+        watches = [self._tokens.watch(), *([self._renewal.run()] if self._renewal else [])]
+        self._watching = [asyncio.create_task(each) for each in watches]  # end with the loop
+        sys.stdout.write(f"listening on {self._url}\n")
+        sys.stdout.flush()
+        logs.event("ready", url=self._url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await self._service.close()
+
+    def _listener(self, sock: socket.socket) -> Any:
+        """Accept connections on `sock`; uvicorn closes the result like an `asyncio.Server`."""
+        make = functools.partial(
+            Connection,
+            admission=self._admission,
+            is_accepted=lambda headers: are_accepted(headers, (*self._tokens.users, *self._tokens.admins)),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        return Listener(sock, self.config.ssl, make, self._admission)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        yield
+
+    def _stop(self, number: signal.Signals) -> None:
+        name = signal.Signals(number).name
+        if self._ending is not None:
+            self._end_at_once(name)
+            return
+        settings = self._service.settings
+        drain = min(settings.drain, settings.grace) if number == signal.SIGTERM and self.started else 0.0
+        logs.event("stopping", signal=name, drain=drain, grace=settings.grace)
+        self._service.stop()
+        self._ending = asyncio.get_running_loop().create_task(self._end(drain))
+
+    async def _end(self, drain: float) -> None:
+        """Take new requests for `drain` more seconds, then close the port and end the fits."""
+        self.config.encoded_headers.append(CLOSE_HEADER)  # no client should send more on its connection
+        await asyncio.sleep(drain)
+        self.config.timeout_graceful_shutdown = round(self._service.grace_left) + ANSWER_SECONDS
+        self.should_exit = True
+        await self._service.drain()
+
+    def _end_at_once(self, name: str) -> None:
+        """End after a second signal: no request or fit is waited for."""
+        logs.event("stopping at once", signal=name)
+        self.force_exit = self.should_exit = True
+        if self._ending is not None:
+            self._ending.cancel()
+        self._service.hurry()
+        last = threading.Timer(FORCED_SECONDS, os._exit, (0,))
+        last.daemon = True
+        last.start()

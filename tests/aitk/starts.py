@@ -1,0 +1,151 @@
+"""Stands for Splunk: how the AI Toolkit starts a container on Docker and on Kubernetes.
+
+No image runs here: a process stands for the container. It runs ``container/start.py``, whose last step, the
+supervisor, is replaced by a program that runs the API's service alone. Variables, volumes, the wait for ports and the
+stanza that is written are those of the toolkit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.aitk.codec import ToolkitError
+from tests.support.service import ROOT
+
+PORTS = (5000, 8888, 6006, 6000, 4040)  # each needs a mapping before the toolkit goes on
+PUBLISHED = {5000: 5000, 8888: 8888, 6006: 6006, 6000: 6060, 4040: 4040}  # of [__dev__]
+# Runs in a process of its own: start.py with another supervisor, which runs one service.
+LAUNCH = """
+import os, runpy, sys
+from pathlib import Path
+start, scan, supervisor = sys.argv[1:]
+made = runpy.run_path(start, run_name="start")
+made["main"].__globals__.update(SCAN=Path(scan), SVSCAN=supervisor)
+made["main"]()
+"""
+# The service sends its log to stdout, where the URL stands; here to stderr, so that no pipe fills.
+SUPERVISOR = '#!/bin/sh\nsed "s/^exec 2>&1$//" "$1/api/run" > "$1/api/program"\nexec /bin/sh "$1/api/program"\n'
+
+
+def exposed(dockerfile: str) -> tuple[int, ...]:
+    """The ports that an image of this Dockerfile exposes."""
+    lines = re.findall(r"^EXPOSE ([\d ]+)$", dockerfile, re.MULTILINE)
+    return tuple(int(port) for line in lines for port in line.split())
+
+
+def docker_variables(token: str, mode: str, *, https: str = "false", **extra: str) -> dict[str, str]:
+    """The environment of a container on Docker; TLS is off unless the connection says otherwise."""
+    return {
+        "olly_enabled": "false",
+        "splunk_access_enabled": "false",
+        "splunk_hec_enabled": "false",
+        "ENABLE_HTTPS": https,
+        "JUPYTER_PASSWD": "sha1:abcdef012345:0123456789abcdef0123456789abcdef01234567",
+        "MODE_DEV_PROD": mode,
+        "api_token": token,
+    } | extra
+
+
+def tracing_variables() -> dict[str, str]:
+    """What the toolkit sends when tracing is on."""
+    return {
+        "olly_enabled": "true",
+        "OTEL_TRACES_EXPORTER": "jaeger-thrift-splunk",
+        "OTEL_EXPORTER_JAEGER_ENDPOINT": "https://ingest.example.com/v2/trace",
+        "OTEL_SERVICE_NAME": "dsdl",
+        "SPLUNK_ACCESS_TOKEN": "made-up",
+    }
+
+
+def volumes(srv: Path) -> None:
+    """Mount the toolkit's volumes: ``/srv``, and below it ``backup/app`` and ``backup/notebooks``, read-only."""
+    for name in ("app", "notebooks"):
+        folder = srv / "backup" / name
+        folder.mkdir(parents=True)
+        (folder / "old.ipynb").write_text("a backup", encoding="utf-8")
+        (folder / "old.ipynb").chmod(0o444)
+        folder.chmod(0o555)
+    (srv / "backup").chmod(0o555)
+
+
+@dataclass
+class Container:
+    """One container: a process with `variables` over the volume `srv`."""
+
+    srv: Path
+    variables: Mapping[str, str]
+    ports: dict[int, int] = field(default_factory=dict)  # of the host, by those of the container
+    process: subprocess.Popen[str] | None = None
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        scheme = "http" if self.variables["ENABLE_HTTPS"] == "false" else "https"
+        return f"{scheme}://127.0.0.1:{self.ports[5000]}"
+
+    def start(self, image: str) -> None:
+        """Start it, and wait for a mapping of all five ports, as the toolkit does."""
+        supervisor = self.srv.parent / "supervisor"
+        supervisor.write_text(SUPERVISOR)
+        supervisor.chmod(0o755)
+        inherited = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+        # As the image sets them; the host's port is the container's, as nothing maps it.
+        fixed = {"DLTK_HOME": str(self.srv), "DLTK_NOTEBOOKS": str(self.srv / "notebooks"), "DLTK_PORT": "0"}
+        fixed |= {"DLTK_HOST": "127.0.0.1", "DLTK_SPARES": "1", "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+        command = [sys.executable, "-c", LAUNCH, str(ROOT / "container" / "start.py")]
+        command += [str(self.srv.parent / "scan"), str(supervisor)]
+        environ = {**inherited, **fixed, **self.variables}
+        with open(self.srv.parent / "log", "w") as log:
+            self.process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line.rstrip())
+            if line.startswith("listening on "):
+                self.ports = self._mapped(exposed(image), int(line.rpartition(":")[2]))
+                return
+        raise ToolkitError(f"the container ended: {self.said}")
+
+    def _mapped(self, ports: tuple[int, ...], api: int) -> dict[int, int]:
+        """What Docker publishes of an image's ports; the toolkit waits for each of `PORTS`."""
+        if missing := [port for port in PORTS if port not in ports]:
+            raise ToolkitError(f"waits for ever for a mapping of {missing}")
+        return {**{port: PUBLISHED[port] for port in PORTS}, 5000: api}
+
+    def stop(self) -> int:
+        """End it; the exit code."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        with self.process.stdout:
+            self.process.send_signal(signal.SIGTERM)
+            return self.process.wait(timeout=60)
+
+
+@contextlib.contextmanager
+def running(srv: Path, variables: Mapping[str, str]) -> Iterator[Container]:
+    """A started container of the image that the repository's Dockerfile describes."""
+    container = Container(srv, variables)
+    try:
+        container.start((ROOT / "Dockerfile").read_text(encoding="utf-8"))
+        yield container
+    finally:
+        if container.process is not None and container.process.poll() is None:
+            container.stop()
+
+
+def stanza(name: str, container: Container, cluster: str, mode: str) -> str:
+    """The stanza of ``dsdl_container.conf`` that the toolkit writes after a start."""
+    host, scheme = "127.0.0.1", container.url.partition(":")[0]
+    lines = [f"[{name}]", f"api_url = {container.url}", f"api_url_external = {container.url}", f"cluster = {cluster}"]
+    lines += [f"id = {name}", f"mode = {mode}", "status = Active"]
+    if mode == "DEV":
+        urls = {"jupyter_url": 8888, "tensorboard_url": 6006, "mlflow_url": 6000, "spark_url": 4040}
+        lines += [f"{key} = {scheme}://{host}:{container.ports[port]}" for key, port in urls.items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,90 @@
+"""What notebook code sees of the other processes: run in the image's process tree, as the user of notebooks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MAX_BYTES = 1024**2  # of one file
+SECONDS = 240  # until JupyterLab answers
+JUPYTERS_PID = ("/usr/bin/s6-svstat", "-o", "pid", "/tmp/services/jupyter")
+
+
+def processes() -> dict[str, dict[str, str]]:
+    """Return the command line, the environment and the memory files of each process, as far as they can be read."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = _text(folder / "cmdline")
+            files = "".join(_text(file) for file in _memory_files(folder))
+            found[folder.name] = {"command": command, "environ": _text(folder / "environ"), "files": files}
+    return found
+
+
+def _memory_files(folder: Path) -> list[Path]:
+    found = []
+    with contextlib.suppress(OSError):
+        for file in (folder / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                if "memfd:" in str(file.readlink()):
+                    found.append(file)
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES).replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def start_kernel() -> int:
+    """Log in to JupyterLab once it answers, and start a kernel; return the HTTP status."""
+    status, _ = _jupyterlab()._send("/api/kernels", json.dumps({"name": "dltk"}).encode(), "POST")
+    return int(status)
+
+
+def restart_jupyter() -> int:
+    """Kill JupyterLab; return the HTTP status of a login to the one that s6 starts."""
+    before = subprocess.check_output(JUPYTERS_PID, text=True)
+    os.kill(int(before), signal.SIGKILL)
+    while subprocess.check_output(JUPYTERS_PID, text=True) in (before, "-1\n"):
+        time.sleep(0.1)
+    return int(_jupyterlab().status("/api/kernels"))
+
+
+def stop_tools() -> int:
+    """Stop TensorBoard and MLflow."""
+    tools = [f"/tmp/services/{name}" for name in ("tensorboard", "mlflow")]
+    return sum(subprocess.call(["/usr/bin/s6-svc", "-d", tool]) for tool in tools)
+
+
+def _jupyterlab() -> Any:
+    """Return a session with JupyterLab, when it answers."""
+    lab = runpy.run_path(str(Path(__file__).parents[2] / "image_tests" / "lab.py"))["Lab"]("https://127.0.0.1:8888")
+    deadline = time.monotonic() + SECONDS
+    while lab.status("/login") != 200 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert lab.log_in() == 200
+    return lab
+
+
+ACTIONS: dict[str, Callable[[], Any]] = {
+    "--processes": processes,
+    "--start-kernel": start_kernel,
+    "--restart-jupyter": restart_jupyter,
+    "--stop-tools": stop_tools,
+}
+
+if __name__ == "__main__":
+    json.dump(ACTIONS[sys.argv[1]](), sys.stdout)

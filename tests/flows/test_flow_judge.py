@@ -1,0 +1,91 @@
+"""The verdict on a rehearsed flow: quiet about one that is right, and a sentence for each fault of an app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dltk_runtime.flows.app import find_apps
+from dltk_runtime.flows.rehearsal.judge import counts, judge
+from dltk_runtime.flows.rehearsal.play import schedule
+from dltk_runtime.flows.rehearsal.world import BEGIN, World, make_world
+from dltk_runtime.flows.spl import has_command
+from dltk_runtime.settings import ClientSettings
+from dltk_runtime.units import DAY_SECONDS
+from tests.emulator.container import TOKEN, Standin, standin
+from tests.flows.helpers import flow_of, predicting, world_of
+
+SAMPLE = "offset,query,verdict\n" + "".join(
+    f"{hour * 3600 + minute * 60 + 7},{name}{hour % 5}.com,{'bad' if hour % 2 else 'good'}\n"
+    for hour in range(26)
+    for minute, name in ((5, "blue"), (35, "x4kq9"))
+)
+END = BEGIN + DAY_SECONDS
+SEARCHES, MACROS = "default/savedsearches.conf", "default/macros.conf"
+OVERVIEW = "default/data/ui/views/overview.xml"
+
+
+@pytest.fixture(scope="module")
+def container() -> Iterator[Standin]:
+    with standin() as state:
+        state.answer = predicting
+        yield state
+
+
+def rehearsed(folder: Path, container: Standin, kind: str, file: str = "", old: str = "", new: str = "") -> World:
+    """A flow after a day of hourly runs, with one text of its app changed."""
+    source = kind if kind in ("metrics", "datamodel") else "events"
+    flow = flow_of("summary" if source != "events" else kind, source=source, interval=60, lag=7, offset=2)
+    client = ClientSettings(url=container.url, token=TOKEN)
+    world = world_of(flow, folder, client, SAMPLE)
+    if file:
+        path = world.app.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        stubs = world.context.mltk.stubs
+        world = make_world(find_apps(folder), folder / "sample.csv", client, folder / "lookups")
+        assert world.context.mltk.stubs == stubs
+    playable = [each for each in world.app.searches if not has_command(world.app.readable(each), "fit")]
+    playable = [each for each in playable if not each.stanza.get("counttype") and "dltk_status" not in each.text]
+    for run in schedule(playable, BEGIN + 3600, END):
+        world.run(run.search, run.at)
+    return world
+
+
+@pytest.mark.parametrize("kind", ["direct", "summary", "metrics", "datamodel"])
+def test_a_flow_that_is_right_has_no_fault(tmp_path: Path, container: Standin, kind: str) -> None:
+    world = rehearsed(tmp_path / "flow", container, kind)
+    came, scored = counts(world)
+    assert came == scored > 20
+    assert judge(world, END).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "old", "new", "said"),
+    [
+        (
+            "direct",
+            SEARCHES,
+            'kind="run" | where scored<rows',
+            'kind="runs" | where scored<rows',
+            "no alert of the app",
+        ),
+        ("direct", SEARCHES, "where scored<rows", "where scored<0", "a dead container left rows"),
+        ("direct", SEARCHES, "win_start=floor((now()-", "win_start=0*floor((now()-", "scheduler stood still"),
+        ("direct", SEARCHES, "counttype = number of events\n", "", "a dead container left rows"),
+        ("direct", OVERVIEW, 'kind="run"', 'kind="scored"', "says 'no run'"),
+        ("summary", OVERVIEW, 'kind="scored"', 'kind="run"', "says 'no run'"),
+        ("direct", OVERVIEW, 'kind="prediction"', 'kind="predictions"', "is empty"),
+        ("direct", SEARCHES, "dispatch.earliest_time = -122m@m", "dispatch.earliest_time = -82m@m", "_gaps: fires"),
+        ("metrics", OVERVIEW, 'flow="x"', 'flow="y"', "says 'no run'"),
+    ],
+)
+def test_a_fault_of_the_app_is_said(
+    tmp_path: Path, container: Standin, kind: str, file: str, old: str, new: str, said: str
+) -> None:
+    world = rehearsed(tmp_path / "flow", container, kind, file, old, new)
+    faults = judge(world, END).faults
+    assert any(said in fault for fault in faults), faults
