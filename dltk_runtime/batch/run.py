@@ -24,6 +24,7 @@ from dltk_runtime.batch import document, task
 from dltk_runtime.batch.document import APPLY, RUN, Document
 from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
+from dltk_runtime.batch.html import write_html
 from dltk_runtime.batch.order import Order, Prepared, prepare
 from dltk_runtime.batch.task import Report, Task, meta_of
 from dltk_runtime.call import Request
@@ -120,7 +121,8 @@ class _Run:
             ends.callback(shutil.rmtree, folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             fitting = self._order.mode != APPLY
-            reservation = ends.enter_context(self._store.reserve(self._prepared.name)) if fitting else None
+            reserving = fitting and not self._prepared.plain
+            reservation = ends.enter_context(self._store.reserve(self._prepared.name)) if reserving else None
             serving = self._serving(fitting)
             given = self._task(folder, reservation, serving)
             task.write(folder, task.TASK, given)
@@ -128,6 +130,7 @@ class _Run:
             ends.callback(access.close, descriptor)
             inherited = kernelspec.inherited(os.environ, descriptor)
             execution = self._execution(job, folder, executed, inherited)
+            ends.callback(write_html, executed, self._order.html)
             execute(execution)
             execution.snapshot.unlink(missing_ok=True)
             report = self._without_secrets(task.read_report(folder))
@@ -179,7 +182,9 @@ class _Run:
         save, load = reservation.location if reservation else Location(""), serving.location()
         return Task(
             folder=str(folder),
-            data=str(self._prepared.data),
+            data=str(self._prepared.data or ""),
+            plain=self._prepared.plain,
+            keep=order.keep,
             algorithm=name.algorithm,
             model=name.model,
             applying=order.mode == APPLY,
@@ -200,7 +205,7 @@ class _Run:
 
     def _execution(self, job: Job, folder: Path, executed: Path, inherited: Mapping[str, Any]) -> Execution:
         order, source = self._order, self._prepared.source
-        facts = {"data": str(self._prepared.data), "mode": order.mode, "parameters": self._prepared.texts}
+        facts = {"data": str(self._prepared.data or ""), "mode": order.mode, "parameters": self._prepared.texts}
         snapshot = self._batch / "resume" / f"{hashlib.sha256(str(executed).encode()).hexdigest()[:32]}.pickle"
         return Execution(
             document=self._document(job, executed, snapshot, facts),
@@ -220,6 +225,7 @@ class _Run:
             phase=job.phase,
             progress=lambda done, total: job.progress(done, total, {}),
             log=lambda text: job.write(text.encode("utf-8", "replace")),
+            may_exit=order.mode == RUN,
             cancelled=lambda: self._jobs.to_be_cancelled(job.id),
         )
 
@@ -244,6 +250,7 @@ class _Run:
     def _settle(self, job: Job, given: Task, report: Report, version: Version | None, applied: int) -> str:
         """Try the version, promote it if it can be loaded, and end the job; returns the message."""
         done = f"{self._prepared.source.path} ran to its end."
+        done += "".join(f" WARNING: {each}." for each in self._prepared.warnings)
         promoted = False
         if version is not None and report.fitted is not None:
             job.phase("promote")
@@ -257,7 +264,7 @@ class _Run:
 
     def _held_out(self, given: Task, fitted: Fitted) -> Request | None:
         """Return the fit as a request, for its held-out rows; None without any."""
-        if not given.holdout:
+        if not given.holdout or self._prepared.data is None:
             return None
         features = [each.name for each in fitted.features if each.name not in given.targets]
         rows = Payload(self._prepared.data.read_bytes(), escaped=False)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Without --fit or --apply all cells run: stage() returns the run's data for any name, and a model that is fitted
-becomes a version. --fit and --apply run the algorithm's cells alone.
+becomes a version. Any notebook runs so, also without --data. --fit and --apply run the algorithm's cells alone.
 
 \b
 A parameter's value may be secret://NAME: the variable NAME, or the file that NAME_file names, is read when the
@@ -48,6 +48,7 @@ Exit codes: 0 success; 1 a run failed, and stderr says where.
 Examples:
   dltk batch pytorch_nn --data iris.csv --target species --fit --model iris --out fitted.csv
   dltk batch pytorch_nn --data new.parquet --apply --model iris --out scored.parquet
+  dltk batch report.ipynb -p day=2026-01-31 --notebook report-out.ipynb --html report.html
   dltk batch report.ipynb --data staged:my_data -p epochs=5 --notebook report-out.ipynb
   dltk batch report.ipynb --data staged:my_data -p epochs=5 --notebook report-out.ipynb --resume
   dltk batch pytorch_nn --data iris.csv --target species --fit --each grid.csv --out 'results-{row}.csv'
@@ -75,6 +76,13 @@ Examples:
     "--feature", "features", multiple=True, help="A feature's column, or a glob.  [default: all but the target]"
 )
 @click.option("--out", type=click.Path(path_type=Path), help="File for the results: .csv or .parquet.")
+@click.option(
+    "--keep",
+    metavar="COLUMN",
+    multiple=True,
+    help="A column of the rows, or a glob, to stand before the results in --out.",
+)
+@click.option("--html", type=click.Path(path_type=Path), help="File for the executed notebook as a page.")
 @click.option("--notebook", "executed", type=click.Path(path_type=Path), help="File for the executed notebook.")
 @click.option(
     "--deadline", type=click.FloatRange(min=1), default=86400.0, show_default=True, help="Seconds for the whole run."
@@ -123,7 +131,19 @@ def command(context: click.Context, /, home: Path | None, notebooks: Path | None
 
     _refuse_contradictions(given)
     settings = Settings.from_env(home=home, notebooks=notebooks)
-    fields = ("notebook", "model", "target", "features", "out", "executed", "deadline", "retries", "resume")
+    fields = (
+        "notebook",
+        "model",
+        "target",
+        "features",
+        "out",
+        "keep",
+        "html",
+        "executed",
+        "deadline",
+        "retries",
+        "resume",
+    )
     order = Order(
         data=given["data"] or "",
         mode=given["mode"] or "run",
@@ -140,16 +160,16 @@ def command(context: click.Context, /, home: Path | None, notebooks: Path | None
 
 def _refuse_contradictions(given: dict[str, Any]) -> None:
     """Refuse options that contradict each other."""
-    if bool(given["data"]) == bool(given["query"]):
+    if given["data"] and given["query"]:
         raise click.UsageError("Give either --data or --from-search.")
     if given["to_hec"] and given["to_kvstore"]:
         raise click.UsageError("Give one of --to-hec and --to-kvstore.")
     if given["to_kvstore"] and not given["app"]:
         raise click.UsageError("--to-kvstore needs --app: the app whose collection it is.")
     if given["to_hec"] or given["to_kvstore"]:
-        if given["data"]:
+        if not given["query"]:
             raise click.UsageError("--to-hec and --to-kvstore need --from-search.")
-        for name in ("out", "each", "resume"):
+        for name in ("out", "html", "each", "resume"):
             if given[name]:
                 raise click.UsageError(f"--{name} cannot be combined with --to-hec or --to-kvstore.")
         if given["mode"] == "fit":

@@ -116,6 +116,15 @@ def parameters_cell(cells: Sequence[NotebookCell]) -> Cell | None:
     return next(tagged, None)
 
 
+def tagged_cells(path: Path, tag: str) -> list[int]:
+    """Return the numbers of the code cells with a tag; none of a file that has become invalid."""
+    try:
+        cells = read_cells(path, path.read_bytes())
+    except (OSError, NotebookUnreadable):
+        return []
+    return [number for number, cell in _numbered(cells) if _has_tag(cell, tag)]
+
+
 def introduction(path: Path) -> str:
     """Return the text of a notebook's first cell if that is markdown, else "".
 

@@ -15,7 +15,7 @@ from dltk_runtime.errors import nearest
 from dltk_runtime.notebook import places
 from dltk_runtime.notebook.algorithm import contract_of
 from dltk_runtime.notebook.catalogue import parameters_of
-from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, code_cells, not_exported
+from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, code_cells, not_exported, tagged_cells
 from dltk_runtime.notebook.coordinates import at
 from dltk_runtime.notebook.declaration import undeclared
 from dltk_runtime.notebook.errors import NotebookError
@@ -182,6 +182,9 @@ def _declaration(source: Source) -> Iterator[str]:
         return  # reported as a problem
     for line, why in lines:
         yield f"{at(source, source.parameters, line)}: {why}"
+    for number in tagged_cells(Path(source.origin), "parameters")[1:]:
+        why = "only the first cell tagged parameters counts; in a batch run this one undoes -p"
+        yield f"{source.path}, cell {number}: {why}"
     for parameter in parameters_of(source) or ():
         if parameter.name in RUNTIME_PARAMETERS:
             yield f"{at(source, source.parameters, parameter.line)}: {_reserved(parameter.name)}"
