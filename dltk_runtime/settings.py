@@ -314,6 +314,14 @@ class Settings:
         "refuse a fit with a `mode` that is unknown, or a parameter that its notebook does not declare, instead of "
         "warning",
     )
+    code: str = setting(
+        "DLTK_VERSION_CODE",
+        "auto",
+        "auto, pinned or live",
+        one_of("auto", "pinned", "live"),
+        "code that applies run: that of the version (pinned) or the notebook's (live); auto: pinned where "
+        "MODE_DEV_PROD is PROD, live where it is DEV. `dltk models pin` decides for one model",
+    )
     notebook_secrets: tuple[str, ...] = setting(
         "DLTK_NOTEBOOK_SECRETS",
         (),
@@ -350,6 +358,11 @@ class Settings:
     @property
     def paths(self) -> Paths:
         return Paths(self.home.absolute(), self.notebooks.absolute())
+
+    @property
+    def pins_code(self) -> bool:
+        """Whether applies run the code of their version, where nothing was chosen for the model."""
+        return self.code == "pinned" or (self.code == "auto" and self.mode == "PROD")
 
     def notebook_secret_texts(self) -> list[str]:
         """Return all texts by which the secrets of notebooks can be recognised."""

@@ -61,6 +61,7 @@ class Applying:
         self._paths = settings.paths
         self._timeout = settings.apply_timeout
         self._refuse_missing = settings.refuse_missing
+        self._pins_code = settings.pins_code
         self._store = store
         self._jobs = jobs
         self._pool = pool
@@ -210,7 +211,9 @@ class Applying:
     async def _load(self, resident: Resident, version: Version, deadline: float) -> messages.Loaded:
         if version.number:
             await asyncio.to_thread(damage.check, version)
-        message = _load_message(version, resident.worker.device)
+        choice = self._store.choice_state(version.name)  # before it is read, so that a change meanwhile is found
+        pinned = bool(version.number) and self._store.pins_code(version.name, self._pins_code)
+        message = msgspec.structs.replace(_load_message(version, resident.worker.device), pinned=pinned)
         reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):
             error = reply.error
@@ -218,7 +221,8 @@ class Applying:
                 raise failed(error)
             text = await asyncio.to_thread(self._never_fitted, version.name, error)
             raise AlgorithmFailed(errors.NOT_APPLIED, text, error.traceback)
-        return expect(reply, messages.Loaded)
+        loaded = expect(reply, messages.Loaded)
+        return msgspec.structs.replace(loaded, states=(*loaded.states, choice))
 
     async def _algorithm_of(self, request: Request) -> str:
         """Return the search's algorithm, or the one last fitted into the model.

@@ -36,7 +36,8 @@ class Review:
     """The findings about a notebook.
 
     With `problems`, no search can use it; with `hints`, it may fail. `functions` are the names of
-    the contract's functions that it defines, `exported` the numbers of its cells that are the algorithm.
+    the contract's functions that it defines, `exported` the numbers of its cells that are the algorithm;
+    `notes` are facts and no findings.
     """
 
     name: str
@@ -44,18 +45,21 @@ class Review:
     problems: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     exported: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
     readable: bool = True
 
     @property
     def text(self) -> str:
         """All findings, one per line; a single line if there are none."""
         lines = [*self.problems, *(f"hint: {hint}" for hint in self.hints)]
-        return "\n".join(lines) if lines else f"{self.name}: no problem"
+        return "\n".join([*(lines or [f"{self.name}: no problem"]), *self.notes])
 
     @property
     def brief(self) -> str:
         """The first finding without its source line, and how many more there are."""
         first, *more = self.text.splitlines()
+        if not (self.problems or self.hints):
+            return "; ".join([first, *more])
         opening, closing = first.find(": `"), first.rfind("`: ")
         if 0 <= opening < closing - 1:
             first = first[:opening] + first[closing + 1 :]

@@ -6,6 +6,7 @@
     versions/.store         the identity of this store: it shows whether the volume is still there
     versions/umap/default/
         current             "3": the version that apply uses
+        code-choice             "pinned" or "live": the code that apply runs; without it a setting decides
         promoted            the promotions, one line each: `history`
         reserved-7          the highest number given out; it stays, so that no number is used twice
         3/                  a version: complete, since its manifest exists
@@ -42,6 +43,7 @@ CODE = "code.json"
 DESCRIPTION = "summary.json"
 KEPT_MODEL = "model.cloudpickle"
 OURS = frozenset({CODE, DESCRIPTION, KEPT_MODEL, MANIFEST})  # a notebook's files contain a "_": none has such a name
+CODE_CHOICE = "code-choice"
 UNDECIDED = "undecided"
 REMOVED_PREFIX = "removed-"
 RESERVED_PREFIX = "reserved-"

@@ -99,11 +99,12 @@ class Handler:
         """Load the model with the notebook's code, or with the version's if that fails."""
         self._targets, self._features = request.targets, request.features
         self._tally = Tally(request.features)
+        pinned = request.pinned and request.code
         try:
-            self._load_model(request, kept=None)
+            self._load_model(request, kept=Path(request.code) if pinned else None)
             notice = ""
         except PhaseFailed as failure:
-            if not request.code:
+            if pinned or not request.code:
                 raise
             self._load_with_kept_code(request, failure)
             notice = str(failure.report)

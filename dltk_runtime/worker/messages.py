@@ -68,6 +68,7 @@ class Load(Message, frozen=True):
     load_name: str  # the `name` for load()
     device: str = ""  # as in `Fit`
     code: str = ""  # path of the version's code.json, used if the notebook does not load
+    pinned: bool = False  # whether to run that code, and not the notebook's
     kept_model: str = ""  # path of the runtime's own pickle, if save() stored nothing
     targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests have none
     features: tuple[Feature, ...] = ()  # that the model was fitted on, without targets

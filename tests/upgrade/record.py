@@ -34,6 +34,7 @@ MADE_WITH = RECORDED / "made_with.json"
 ADMIN = "token-of-the-admin"
 SETTINGS = {
     "DLTK_REFUSE_UNKNOWN": "true",  # as when the answers were recorded
+    "DLTK_VERSION_CODE": "live",
     "DLTK_ADMIN_TOKEN": ADMIN,
     "DLTK_APPLY_WORKERS": "12",
     "DLTK_FIT_TIMEOUT": "20",
