@@ -72,6 +72,6 @@ def _scrape(connection: http.client.HTTPConnection) -> float:
     connection.request("GET", "/metrics", headers=HEADERS)
     text = connection.getresponse().read()
     seconds = time.perf_counter() - began
-    if b"\ndltk_models 200.0\n" not in text:
+    if b"\ndltk_volume_models 200.0\n" not in text:
         raise Failed(f"the service answered /metrics with {text[:200]!r}")
     return seconds

@@ -16,13 +16,14 @@ settings = Settings.from_env({**os.environ, **handover.take(os.environ)})
 sys.executable = str(Path(sys.prefix) / "bin" / "python3")  # for kernels: this process runs under python3-sealed
 c = get_config()  # noqa: F821 - defined by Jupyter for its configuration files
 
-c.ServerApp.ip = "0.0.0.0"  # the container's network; the operator decides which ports to publish
+# All addresses of the container, of whose ports the operator publishes some; without TLS the loopback address alone.
+c.ServerApp.ip = "0.0.0.0" if settings.https else "127.0.0.1"
 c.ServerApp.port = settings.jupyter_port
 c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False
 configure(c, settings)
 c.ServerApp.allow_root = True  # an operator may run the container as root; the image does not
-c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
+c.ServerApp.terminado_settings = {"shell_command": [sys.executable, "-I", "-m", "dltk_runtime.landlock", "/bin/bash"]}
 if settings.https:
     cert, key = tls.certificate(settings)
     c.ServerApp.certfile, c.ServerApp.keyfile = str(cert), str(key)
@@ -36,6 +37,7 @@ c.ServerApp.logging_config = {
 
 c.IdentityProvider.token = ""
 c.PasswordIdentityProvider.hashed_password = settings.jupyter_password
+c.PasswordIdentityProvider.login_handler_class = "dltk_runtime.lab.login.Login"
 c.PasswordIdentityProvider.password_required = True
 c.PasswordIdentityProvider.allow_password_change = False
 # User settings and workspaces are stored on the volume, all other files of Jupyter in /tmp.

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from dltk_runtime import landlock
 from dltk_runtime.handover import DESCRIPTOR
 
 HERE = Path(__file__).resolve().parent
@@ -27,6 +28,7 @@ def main(service: str) -> None:
     command = commands(environ)[service]
     if service in ("tensorboard", "mlflow"):
         prepare_tool(service, environ)
+        landlock.hide(filter(None, environ.get(landlock.VARIABLE, "").split(os.pathsep)))
     os.execve(command[0], command, environ)
 
 

@@ -17,10 +17,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dltk_runtime import handover, home, tls
+from dltk_runtime import handover, home, landlock, tls
 from dltk_runtime.errors import DltkError
+from dltk_runtime.pool.environment import hidden_paths
 from dltk_runtime.secret_names import secret_variables, variables_without_secrets
 from dltk_runtime.server.errors import TokenMissing
+from dltk_runtime.setting_types import is_published
 from dltk_runtime.settings import VARIABLES, Settings
 
 HERE = Path(__file__).resolve().parent
@@ -54,6 +56,7 @@ def main() -> None:
         print(f"dltk: {error}", file=sys.stderr, flush=True)
         sys.exit(error.exit_code)
     names = services(settings)
+    environ[landlock.VARIABLE] = os.pathsep.join(hidden_paths(settings, os.environ))
     environ |= handed(names, secret_variables(os.environ), settings.notebook_secrets)
     supervise(names, environ)
 
@@ -123,13 +126,15 @@ def services(settings: Settings) -> list[str]:
     available = [name for name, module in TOOLS.items() if importlib.util.find_spec(module)]
     if missing := ", ".join(TOOLS.keys() - available):
         say(f"not in this image: {missing}; use the variant cpu or gpu")
-    if not settings.jupyter_password and "jupyter" in available:
-        say("JupyterLab does not start: JUPYTER_PASSWD is unset; jupyter_server.auth.passwd() makes the hash")
+    if "jupyter" in available and (reason := jupyters_hindrance(settings)):
+        say(f"JupyterLab does not start: {reason}")
         available.remove("jupyter")
     if "jupyter" in available and is_public(settings.jupyter_password):
         say("JupyterLab does not start: JUPYTER_PASSWD belongs to a password that is printed in public documentation")
         say("Set a password of your own in Splunk's setup of the container, and start the container again")
         available.remove("jupyter")
+    if "jupyter" in available and not settings.https:
+        say("JupyterLab listens on 127.0.0.1 alone: ENABLE_HTTPS is off, and its password would travel in the clear")
     if "jupyter" not in available and not settings.open_tools:
         return ["api"]  # TensorBoard and MLflow could not be reached
     return ["api", *available]
@@ -138,6 +143,16 @@ def services(settings: Settings) -> list[str]:
 def is_public(password_hash: str) -> bool:
     """Return whether a hash is the one that Splunk's apps send by default."""
     return hashlib.sha256(password_hash.encode()).hexdigest().startswith(PUBLIC_PASSWORD_SHA256)
+
+
+def jupyters_hindrance(settings: Settings) -> str:
+    """Return why JupyterLab must not start, and what to do; an empty text if it may."""
+    advice = "jupyter_server.auth.passwd() makes the hash"
+    if not settings.jupyter_password:
+        return f"JUPYTER_PASSWD is unset; {advice}"
+    if is_published(settings.jupyter_password):
+        return f"the password of JUPYTER_PASSWD is a default that is publicly known; choose another, {advice}"
+    return ""
 
 
 def supervise(names: list[str], environ: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
@@ -28,6 +28,7 @@ class Request:
     algorithm: str | None
     model: str
     parameters: dict[str, str]
+    origin: int = 0  # differs between clients, as far as the request shows; means nothing outside this process
 
     @classmethod
     def of(cls, rows: Payload, sent: Meta) -> Request:
@@ -40,10 +41,12 @@ class Request:
         options = _object(meta, "options", "meta.options")
         parameters = _object(options, "params", "meta.options.params")
         texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}
+        meta_json = json.dumps(meta).encode()
         return cls(
             rows=rows,
             meta=meta,
-            meta_json=json.dumps(meta).encode(),
+            meta_json=meta_json,
+            origin=hash(_session(sent) or meta_json),
             algorithm=_name(parameters.get("algo"), "meta.options.params.algo"),
             model=_name(options.get("model_name"), "meta.options.model_name") or DEFAULT_MODEL,
             parameters=texts,
@@ -107,6 +110,7 @@ class Call:
     route: str
     state: CallState = CallState.WAITING
     facts: CallFacts = field(default_factory=CallFacts)
+    client: Hashable = None  # who sent it: the address, and `Request.origin`
 
     @property
     def waiting(self) -> bool:
@@ -122,6 +126,15 @@ class Call:
         known = self.facts.phases
         for name, seconds in phases.items():
             known[name] = known.get(name, 0.0) + seconds
+
+
+def _session(meta: Mapping[str, Any]) -> str:
+    """Return Splunk's session key in a request, or "": every search of one login has the same."""
+    for place in (meta, meta.get("options")):
+        for inner in (place, place.get("search_info")) if isinstance(place, dict) else ():
+            if isinstance(inner, dict) and isinstance(key := inner.get("session_key"), str) and key:
+                return key
+    return ""
 
 
 def _object(parent: Mapping[str, Any], key: str, path: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+FULL_TEXTS, PLACE_ONLY = "full", "place"  # values of `DLTK_ERROR_TEXTS`
+
 # The openings of messages that dashboards and people look for (protocol 1.3).
 BAD_JSON = "unable to parse json from POST data"
 BAD_DATA = "unable to convert raw data to pandas dataframe"
@@ -80,6 +82,15 @@ class DltkError(Exception):
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+
+    @property
+    def place(self) -> str:
+        """The type of the error, and where it happened: all of it that holds no data."""
+        return type(self).__name__
+
+    def worded(self, texts: str) -> str:
+        """Return what logs, records and events may say of it, by `DLTK_ERROR_TEXTS`."""
+        return self.sentence if texts == FULL_TEXTS else self.place
 
 
 class SettingInvalid(DltkError):

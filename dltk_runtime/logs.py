@@ -9,7 +9,10 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
+
+from dltk_runtime.errors import FULL_TEXTS
 
 MAX_LINE_BYTES = 2000  # of a printed line that are logged
 log = logging.getLogger("dltk")
@@ -18,7 +21,14 @@ _json = json.JSONEncoder(default=str)
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one JSON object: time (UTC), level, event, then the event's own fields."""
+    """Formats a record as one JSON object: time (UTC), level, event, then the event's own fields.
+
+    `texts` is `DLTK_ERROR_TEXTS`: by "place" a traceback is its frames and the exception's type.
+    """
+
+    def __init__(self, texts: str = FULL_TEXTS) -> None:
+        super().__init__()
+        self._texts = texts
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -28,21 +38,31 @@ class JsonLines(logging.Formatter):
         }
         line |= getattr(record, "fields", {})
         if record.exc_info:
-            line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+            line["traceback"] = self._traceback(*record.exc_info)
         return _json.encode(line)
 
+    def _traceback(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> str:
+        if self._texts == FULL_TEXTS or kind is None:
+            return "".join(traceback.format_exception(kind, error, frames))
+        return "".join(traceback.format_tb(frames)) + kind.__name__
 
-def start() -> None:
-    """Send all log records, uvicorn's too, to stderr as JSON lines."""
+
+def start(level: str = "info", texts: str = FULL_TEXTS) -> None:
+    """Send log records of `level` and above, uvicorn's too, to stderr as JSON lines.
+
+    `texts` is what of exceptions' texts goes out: `DLTK_ERROR_TEXTS`.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    handler.setFormatter(JsonLines(texts))
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # No line shows these, and each would be looked up for every line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001 - as logging's "Optimization" says: no search for the caller
     logging.captureWarnings(True)
     logging.getLogger("uvicorn.access").disabled = True  # `event` lines say more
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(max(logging.WARNING, logging.root.level))
 
 
 def event(name: str, level: int = logging.INFO, **fields: Any) -> None:

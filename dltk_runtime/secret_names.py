@@ -4,7 +4,8 @@
 |----------------------------|------------------------------------------------------|
 | variables of the server    | a word of `VARIABLE_WORDS` anywhere in the name      |
 | parameters of a search     | the name ends with one of `PARAMETER_ENDINGS`        |
-| `meta` of a request        | the name is Splunk's session key (protocol 1.1)      |
+| `meta` of a request        | the name ends with one of `SESSION_KEY_ENDINGS`, also |
+|                            | in texts: JSON, ``name=value``, ``name: value``       |
 
 A variable is secret also when its value has a password: ``https://user:password@proxy``. The server,
 the image's services, Jupyter's kernels and batch all ask `is_secret_variable`. A test compares the
@@ -24,15 +25,23 @@ from dltk_runtime.errors import BodyInvalid
 # Headers too: splunk-opentelemetry puts its token into OTEL_EXPORTER_OTLP_HEADERS.
 VARIABLE_WORDS = ("token", "passw", "secret", "credential", "key", "llm_config", "headers")
 NAMES_ONLY = ("DLTK_NOTEBOOK_SECRETS",)  # a list of variables, without their values
-# Compared without underscores and dashes.
-PARAMETER_ENDINGS = ("sessionkey", "authorization", "token", "password", "passwd", "secret", "apikey")
+# Compared in lower case, letters and digits alone: session_key, splunk-session-key, authToken.
+SESSION_KEY_ENDINGS = ("sessionkey", "authtoken", "authorization")  # Splunk's live keys (protocol 1.1)
+PARAMETER_ENDINGS = (*SESSION_KEY_ENDINGS, "token", "password", "passwd", "secret", "apikey")
+REMOVED = "[removed]"
 MAX_META_DEPTH = 100  # levels of objects and lists in `meta`; Splunk sends four
 _VARIABLE = re.compile("|".join(VARIABLE_WORDS), re.IGNORECASE)
 # ``scheme://user:password@host``, ``https://token@host``, ``user:password@host``, ``password=…``
 _CREDENTIALS = re.compile(
     r"://[^\s/:@]*:[^\s@]+@|https?://[^\s/:@]+@|^[^\s/:@]+:(?!//)[^\s@]+@[^\s@]+$|\b(?:password|pwd)\s*=", re.IGNORECASE
 )
-_SESSION_KEY = re.compile("session_?key", re.IGNORECASE)
+_SEPARATORS = re.compile(r"[\W_]+")
+# A session key in a text: its name, ``=`` or ``:``, and the value, with or without quotes.
+_SESSION_KEY_IN_TEXT = re.compile(
+    r"""((?:session[_ -]?key|auth[_ -]?token|authorization)[\\"']{0,8}\s{0,8}[=:]\s{0,8}[\\"']{0,8})"""
+    r"""(?:(?:splunk|bearer|basic)\s{1,8})?[^\s\\"',;&}]+""",
+    re.IGNORECASE,
+)
 
 
 def is_secret_variable(name: str, value: str) -> bool:
@@ -50,6 +59,12 @@ def secret_variables(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if is_secret_variable(name, value)}
 
 
+def private_files(environ: Mapping[str, str]) -> list[str]:
+    """Return the files that hold secrets: those of the ``<secret>_file`` variables, and TLS keys."""
+    secret = secret_variables(environ)
+    return [value for name, value in secret.items() if name.lower().endswith("_file") or name == "API_SSL_KEY"]
+
+
 def parameters_without_secrets(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters whose keys do not announce a secret; only these are written to disk."""
     return {key: value for key, value in parameters.items() if not _is_secret_parameter(key)}
@@ -61,7 +76,7 @@ def meta_without_session_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         BodyInvalid: it is nested deeper than `MAX_META_DEPTH`.
     """
-    return {key: _cleaned(value, 1) for key, value in meta.items() if not _SESSION_KEY.fullmatch(key)}
+    return {key: _cleaned(value, 1) for key, value in meta.items() if not _is_session_key(key)}
 
 
 def texts_of(secrets: Iterable[str]) -> list[str]:
@@ -91,7 +106,14 @@ def is_secret_name(variable: str) -> bool:
 
 
 def _is_secret_parameter(key: str) -> bool:
-    return key.lower().replace("_", "").replace("-", "").endswith(PARAMETER_ENDINGS)
+    return _SEPARATORS.sub("", key.lower()).endswith(PARAMETER_ENDINGS)
+
+
+def _is_session_key(key: str) -> bool:
+    lowered = key.lower()
+    if "session" not in lowered and "auth" not in lowered:  # which is quick: `meta` may have a million names
+        return False
+    return _SEPARATORS.sub("", lowered).endswith(SESSION_KEY_ENDINGS)
 
 
 def _cleaned(value: Any, depth: int) -> Any:
@@ -99,10 +121,23 @@ def _cleaned(value: Any, depth: int) -> Any:
         raise BodyInvalid(f"'meta' is nested more than {MAX_META_DEPTH} levels deep.")
     if isinstance(value, dict):
         return {
-            key: each if type(each) is str else _cleaned(each, depth + 1)
+            key: each if type(each) is str and _is_plain(each) else _cleaned(each, depth + 1)
             for key, each in value.items()
-            if not _SESSION_KEY.fullmatch(key)
+            if not _is_session_key(key)
         }
     if isinstance(value, list):
-        return [each if type(each) is str else _cleaned(each, depth + 1) for each in value]
-    return value
+        return [each if type(each) is str and _is_plain(each) else _cleaned(each, depth + 1) for each in value]
+    return _cleaned_text(value, depth) if isinstance(value, str) else value
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a text cannot have a name and a value."""
+    return ":" not in text and "=" not in text
+
+
+def _cleaned_text(text: str, depth: int) -> str:
+    """Return a text of `meta` without session keys; other texts as they are."""
+    if text[:1] in ("{", "[") and _SESSION_KEY_IN_TEXT.search(text):
+        with contextlib.suppress(ValueError, RecursionError):  # it only begins like JSON
+            text = json.dumps(_cleaned(json.loads(text), depth + 1), ensure_ascii=False)
+    return _SESSION_KEY_IN_TEXT.sub(rf"\1{REMOVED}", text)

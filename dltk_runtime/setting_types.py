@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +14,9 @@ from dltk_runtime import booleans
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.units import GIB, MIB
+
+PUBLISHED_HASHES = ("8bd001ab",)  # beginnings of the SHA-256 of known default hashes (protocol 6)
+HASH_MARK = "sha256:"  # before the SHA-256 of a token, which takes the token's place where it is only compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,30 @@ def as_token(value: str) -> str:
     return value
 
 
+def as_accepted_token(value: str) -> str:
+    """Return a token that is only compared: the token itself, or ``sha256:`` and its hash in hex."""
+    if value.startswith(HASH_MARK) and not re.fullmatch(r"[0-9a-fA-F]{64}", value.removeprefix(HASH_MARK)):
+        raise ValueError
+    return value.lower() if value.startswith(HASH_MARK) else as_token(value)
+
+
+def as_sent_token(value: str) -> str:
+    """Return a token that is sent, so that its hash would not do."""
+    if value.startswith(HASH_MARK):
+        raise ValueError
+    return as_token(value)
+
+
 def as_password_hash(value: str) -> str:
     """Return a hash, ``argon2:…`` or ``sha256:salt:digest``; a plain password would never match."""
     if not re.fullmatch(r"argon2:\$argon2.+|[a-z0-9]+:[0-9a-f]+:[0-9a-f]+", value):
         raise ValueError
     return value
+
+
+def is_published(password_hash: str) -> bool:
+    """Return whether a hash is the AI Toolkit's default, whose password is in public documentation."""
+    return hashlib.sha256(password_hash.encode()).hexdigest().startswith(PUBLISHED_HASHES)
 
 
 def as_path(value: str) -> Path:
@@ -124,6 +148,15 @@ def as_models(value: str) -> tuple[ModelName, ...]:
         return tuple(ModelName(*pair) for pair in pairs)
     except (NameInvalid, TypeError) as error:
         raise ValueError from error
+
+
+def as_hosts(value: str) -> tuple[str, ...]:
+    """Return the host names and addresses in ``dltk.example.com, 10.0.0.7``; a name may begin with ``*.``."""
+    hosts = tuple(each.strip() for each in value.split(",") if each.strip())
+    for host in hosts:
+        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?", host):
+            ipaddress.ip_address(host)
+    return hosts
 
 
 def as_devices(value: str) -> str:

@@ -8,22 +8,25 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from dltk_runtime import cgroup
-from dltk_runtime.errors import SettingInvalid
+from dltk_runtime.errors import FULL_TEXTS, PLACE_ONLY, SettingInvalid, closest
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
-from dltk_runtime.secret_names import texts_of
+from dltk_runtime.secret_names import is_secret_variable, texts_of
 from dltk_runtime.setting_types import (
     Variable,
+    as_accepted_token,
     as_bytes,
     as_devices,
     as_duration,
     as_flag,
+    as_hosts,
     as_models,
     as_names,
     as_natural,
@@ -32,13 +35,29 @@ from dltk_runtime.setting_types import (
     as_port,
     as_positive,
     as_seconds,
+    as_sent_token,
     as_text,
-    as_token,
     as_umask,
     one_of,
     setting,
 )
+from dltk_runtime.texts import MIN_SECRET_CHARACTERS
 from dltk_runtime.units import GIB, MIB
+
+TEXT_OR_HASH = "text without blanks, or sha256: and 64 hexadecimal digits"
+HIDDEN = "***"  # in place of a secret
+# Variables that the image and the server give to their own processes; DLTK_SECRETS_FD: to the API.
+OWN_VARIABLES = {
+    "DLTK_CODE",
+    "DLTK_HIDDEN",
+    "DLTK_LIBRARIES",
+    "DLTK_SECRETS_FD",
+    "DLTK_SPLUNK_FD",
+    "DLTK_TOOLS_HOST",
+    "DLTK_WORKER",
+}
+# What Kubernetes and Docker set in every container for a service that is named dltk.
+_SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT\w*)$|_PORT_\d+_(TCP|UDP)\w*$|_ENV_\w+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +66,12 @@ class Settings:
 
     # protocol.md §3: the contract of a DSDL container
     api_token: str = setting(
-        "api_token", "", "text without blanks", as_token, "the token that every request must carry; needed", secret=True
+        "api_token",
+        "",
+        TEXT_OR_HASH,
+        as_accepted_token,
+        "the token that every request must carry; needed. Its hash, sha256:…, does as well",
+        secret=True,
     )
     api_workers: int = setting(
         "api_workers",
@@ -67,6 +91,14 @@ class Settings:
         "API_SSL_CERT", None, "a path", as_path, "certificate chain (PEM); unset: a self-signed one, made once per home"
     )
     tls_key: Path | None = setting("API_SSL_KEY", None, "a path", as_path, "its private key (PEM)")
+    tls_names: tuple[str, ...] = setting(
+        "DLTK_TLS_NAMES",
+        (),
+        "host names or addresses, several separated by commas",
+        as_hosts,
+        "names by which clients call this server, for its self-signed certificate, which also has localhost, the "
+        "machine's name and DLTK_HOST",
+    )
     mode: str = setting(
         "MODE_DEV_PROD",
         "PROD",
@@ -140,9 +172,9 @@ class Settings:
     admin_token: str = setting(
         "DLTK_ADMIN_TOKEN",
         "",
-        "text without blanks",
-        as_token,
-        "token that changes under /v1 need; unset: the api_token",
+        TEXT_OR_HASH,
+        as_accepted_token,
+        "token that changes under /v1 need, or its hash, sha256:…; unset: the api_token",
         secret=True,
     )
     open_metrics: bool = setting(
@@ -161,6 +193,13 @@ class Settings:
         as_umask,
         "rights that new files lack, as for the command umask; unset: 077, files are their owner's alone; 007 in the "
         "image, where users differ and group 0 does not",
+    )
+    hide_files: bool = setting(
+        "DLTK_HIDE_FILES",
+        True,
+        "true or false",
+        as_flag,
+        "whether workers and kernels are kept from files of secrets, where the kernel has Landlock",
     )
     host: str = setting("DLTK_HOST", "127.0.0.1", "an address", as_text, "address to listen on; 0.0.0.0 in the image")
     port: int = setting("DLTK_PORT", 5000, "a port number (0-65535), 0 for a free one", as_port, "port to listen on")
@@ -338,12 +377,26 @@ class Settings:
         "newest versions kept of each model, beside the current one",
     )
     keep_jobs: int = setting("DLTK_KEEP_JOBS", 1000, "an integer from 1", as_positive, "newest job records kept")
+    error_texts: str = setting(
+        "DLTK_ERROR_TEXTS",
+        FULL_TEXTS,
+        "full or place",
+        one_of(FULL_TEXTS, PLACE_ONLY),
+        "what log, job records and events keep of an exception: text and traceback too, or only type, cell and line",
+    )
     log_bytes: int = setting(
         "DLTK_LOG_BYTES",
         MIB,
         "a size such as 1M",
         as_bytes,
         "size of a job's log: half of it from the start of the printed text, half from the end",
+    )
+    log_level: str = setting(
+        "DLTK_LOG_LEVEL",
+        "info",
+        "debug, info, warning or error",
+        one_of("debug", "info", "warning", "error"),
+        "the least severe lines of the server's log that are written",
     )
     text: str = setting(
         "DLTK_TEXT",
@@ -366,7 +419,9 @@ class Settings:
 
     def notebook_secret_texts(self) -> list[str]:
         """Return all texts by which the secrets of notebooks can be recognised."""
-        return texts_of(value for _, value in self.notebook_values)
+        return [
+            text for text in texts_of(value for _, value in self.notebook_values) if len(text) >= MIN_SECRET_CHARACTERS
+        ]
 
     @property
     def fit_slots(self) -> int:
@@ -386,6 +441,10 @@ class Settings:
     def threads_of_fit(self) -> int:
         """Threads of numeric libraries in a fit worker, which leaves one core to applies."""
         return self.fit_threads or max(1, cores() - 1)
+
+    def shown(self) -> dict[str, str]:
+        """Return all settings by variable, for logs: without secrets, and without URLs that hold a password."""
+        return {variable.name: _shown(variable, getattr(self, name)) for name, variable in VARIABLES.items()}
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -425,8 +484,8 @@ class ClientSettings:
     token: str = setting(
         "DLTK_TOKEN",
         "",
-        "text without blanks",
-        as_token,
+        "the token itself, text without blanks; not its hash, which may be in api_token",
+        as_sent_token,
         "its token for clients; unset: the one in api_token",
         secret=True,
     )
@@ -456,6 +515,26 @@ VARIABLES: dict[str, Variable] = {
     each.name: each.metadata["variable"] for each in fields(Settings) if "variable" in each.metadata
 }
 CLIENT_VARIABLES: dict[str, Variable] = {each.name: each.metadata["variable"] for each in fields(ClientSettings)}
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables that look like settings and are none, each with the nearest setting or ""."""
+    variables = [*VARIABLES.values(), *CLIENT_VARIABLES.values()]
+    known = {each.name for each in variables} | {each.name + "_file" for each in variables if each.secret}
+    environ = os.environ if environ is None else environ
+    found = (name for name in environ if name.upper().startswith("DLTK_") and name not in known | OWN_VARIABLES)
+    spelt = {name.upper(): name for name in known}
+    wrong = sorted(name for name in found if not _SERVICE_LINK.search(name))
+    return {name: spelt.get(closest(name.upper(), spelt) or "", "") for name in wrong}
+
+
+def _shown(variable: Variable, value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    if variable.secret:
+        return HIDDEN
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return HIDDEN if is_secret_variable("", text) else text
 
 
 def _lookup(variable: Variable, environ: Mapping[str, str]) -> str:

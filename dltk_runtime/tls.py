@@ -12,6 +12,7 @@ import shutil
 import socket
 import ssl
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def certificate(settings: Settings) -> tuple[Path, Path]:
         return _loadable(settings.tls_cert, settings.tls_key, advice)
     folder = settings.paths.home / FOLDER
     if not folder.exists():
-        _make(folder, settings.host)
+        _make(folder, [settings.host, *settings.tls_names])
     advice = f"Remove the folder {folder}; the next start makes a new pair."
     return _loadable(folder / "server.crt", folder / "server.key", advice)
 
@@ -93,10 +94,22 @@ def pinned_context(pem: str) -> ssl.SSLContext:
     return context
 
 
-def _make(folder: Path, host: str) -> None:
+def names_in(cert: Path) -> list[str]:
+    """Return the host names and addresses that a certificate (PEM) is for."""
+    from cryptography import x509
+
+    loaded = x509.load_pem_x509_certificate(cert.read_bytes())
+    try:
+        names = loaded.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [str(name.value) for name in names]
+
+
+def _make(folder: Path, hosts: Sequence[str]) -> None:
     """Make the pair and rename its folder into place: replicas that start together agree on it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    cert, key = _self_signed(host)
+    cert, key = _self_signed(hosts)
     temporary = Path(tempfile.mkdtemp(prefix=f".{FOLDER}.", dir=folder.parent))
     try:
         temporary.chmod(0o750)
@@ -110,7 +123,7 @@ def _make(folder: Path, host: str) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _self_signed(host: str) -> tuple[bytes, bytes]:
+def _self_signed(hosts: Sequence[str]) -> tuple[bytes, bytes]:
     """Make a certificate for this machine and its private key, both PEM."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -129,7 +142,7 @@ def _self_signed(host: str) -> tuple[bytes, bytes]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=365 * CERTIFICATE_YEARS))
-        .add_extension(x509.SubjectAlternativeName(_names(host)), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_names(hosts)), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
@@ -141,12 +154,12 @@ def _self_signed(host: str) -> tuple[bytes, bytes]:
     return built.public_bytes(serialization.Encoding.PEM), key
 
 
-def _names(host: str) -> list[x509.GeneralName]:
+def _names(hosts: Sequence[str]) -> list[x509.GeneralName]:
     """Return the host names and addresses by which clients may call this machine."""
     from cryptography import x509
 
     names: list[x509.GeneralName] = []
-    for name in sorted({"localhost", socket.gethostname(), "127.0.0.1", "::1", host}):
+    for name in sorted({"localhost", socket.gethostname(), "127.0.0.1", "::1", *hosts}):
         try:
             names.append(x509.IPAddress(ipaddress.ip_address(name)))
         except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +12,12 @@ from typing import Any
 import click
 
 from dltk_runtime import cli
+from dltk_runtime.emulator.spl.commands import COMMANDS
+from dltk_runtime.emulator.spl.functions import FUNCTIONS
+from dltk_runtime.emulator.spl.functions.times import clock_functions
+from dltk_runtime.emulator.spl.pipeline import NESTED_FORMS
+from dltk_runtime.emulator.spl.refused import SPLUNK_COMMANDS
+from dltk_runtime.emulator.spl.statistics.table import PERCENTILES_FORM, STATISTICS
 from dltk_runtime.notebook.algorithm import algorithms
 from dltk_runtime.notebook.catalogue import entry, markdown
 from dltk_runtime.paths import Paths
@@ -108,11 +115,41 @@ def v1() -> str:
     return "\n".join(["| route | token | answer |", "|---|---|---|", *rows]) + "\n"
 
 
+def spl_commands() -> str:
+    """Return the table of SPL commands that `dltk search` runs, with the accepted forms."""
+    forms = {name: command.forms for name, command in COMMANDS.items()} | dict(NESTED_FORMS)
+    rows = [f"| `{name}` | {'<br>'.join(f'`{_piped(form)}`' for form in forms[name])} |" for name in sorted(forms)]
+    return "\n".join(["| command | accepted arguments |", "|---|---|", *rows]) + "\n"
+
+
+def spl_functions() -> str:
+    """Return the tables of the functions of eval and of stats."""
+    functions = {**FUNCTIONS, **clock_functions(time.time)}
+    evaluated = [f"`{_piped(functions[name].form)}`" for name in sorted(functions)]
+    counted = [*(each.form for each in STATISTICS.values()), PERCENTILES_FORM]
+    lines = ["### Functions of eval and where", "", ", ".join(evaluated) + ".", ""]
+    lines += ["### Functions of stats", "", ", ".join(f"`{form}`" for form in counted) + ".", ""]
+    return "\n".join(lines)
+
+
+def spl_refused() -> str:
+    """Return the list of Splunk's commands that do not run here."""
+    names = sorted(SPLUNK_COMMANDS - COMMANDS.keys() - NESTED_FORMS.keys())
+    return ", ".join(f"`{name}`" for name in names) + ".\n"
+
+
+def _piped(form: str) -> str:
+    return form.replace("|", "\\|")
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("settings.md", settings),
     "algorithms": ("algorithms.md", library),
     "commands": ("command-line.md", command_line),
     "routes": ("v1.md", v1),
+    "SPL commands": ("search.md", spl_commands),
+    "SPL functions": ("search.md", spl_functions),
+    "SPL elsewhere": ("search.md", spl_refused),
 }
 
 

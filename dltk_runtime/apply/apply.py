@@ -22,7 +22,7 @@ from dltk_runtime.errors import AlgorithmMissing, DltkError, OptionInvalid, Stor
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
-from dltk_runtime.notebook.errors import AlgorithmFailed
+from dltk_runtime.notebook.errors import AlgorithmFailed, place_of
 from dltk_runtime.notebook.parameters import wants_version
 from dltk_runtime.notebook.reads import takes
 from dltk_runtime.notebook.source import Source, slow_imports, unpack
@@ -160,14 +160,14 @@ class Applying:
                 reply, _ = await worker.call(message, request.rows, deadline=deadline, setting=SETTING)
         return expect(reply, messages.Scored)
 
-    async def trial(self, version: Version) -> str:
-        """Load a stored model in a worker, as the next apply will; return the error, or ""."""
+    async def trial(self, version: Version) -> DltkError | None:
+        """Load a stored model in a worker, as the next apply will; return the error, if any."""
         try:
             with deaths_reported():
                 await _retry_unsent(lambda: self._load_only(version))
         except DltkError as error:
-            return error.sentence
-        return ""
+            return error
+        return None
 
     async def _load_only(self, version: Version) -> None:
         async with self.loaded(version, discard, time.monotonic() + self._timeout):
@@ -192,7 +192,8 @@ class Applying:
         began = time.monotonic()
         imports = functools.partial(self._imports, version)
         read_ahead = upload.read_ahead if upload is not None else None
-        async with self._pool.lease(version.id, imports, output, deadline, read_ahead) as resident:
+        client = call.client if call is not None else None
+        async with self._pool.lease(version.id, imports, output, deadline, read_ahead, client) as resident:
             if call is not None:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})
@@ -220,7 +221,9 @@ class Applying:
             if version.number or error.phase != "load":
                 raise failed(error)
             text = await asyncio.to_thread(self._never_fitted, version.name, error)
-            raise AlgorithmFailed(errors.NOT_APPLIED, text, error.traceback)
+            raise AlgorithmFailed(
+                errors.NOT_APPLIED, text, error.traceback, kind=place_of(error.kind, error.coordinates)
+            )
         loaded = expect(reply, messages.Loaded)
         return msgspec.structs.replace(loaded, states=(*loaded.states, choice))
 

@@ -44,7 +44,7 @@ class DriftFiles:
                 yield ModelName.of_folder(path.parent.name, path.stem), path
 
     def _read(self, name: ModelName, path: Path) -> tuple[VersionId, Judgement] | None:
-        with suppress(OSError, msgspec.DecodeError, DltkError):
+        with suppress(OSError, ValueError, DltkError):
             judgement = msgspec.json.decode(path.read_bytes(), type=Judgement)
             current = self._store.current(name)
             if current is None:

@@ -111,7 +111,7 @@ class LastUsed:
 
     def _read(self) -> _Shared | None:
         """Return what the file says; None if there is none, or a damaged one."""
-        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, NameInvalid):
+        with contextlib.suppress(OSError, ValueError, NameInvalid):
             if self._file is not None:
                 shared = msgspec.json.decode(self._file.read_bytes(), type=_Shared)
                 ModelName(shared.algorithm, shared.model)  # raises if they are no names
@@ -122,7 +122,7 @@ class LastUsed:
         """Return the description in the file, else the one that the version's fit stored."""
         if (shared := self._read()) is None:
             return {}
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        with contextlib.suppress(ValueError):
             if found := msgspec.json.decode(shared.description, type=Description | None):
                 return found
         return self._stored(shared.id)
@@ -138,6 +138,6 @@ class LastUsed:
         return b""
 
     def _stored(self, version: VersionId) -> Description:
-        with contextlib.suppress(DltkError, OSError, msgspec.DecodeError):
+        with contextlib.suppress(DltkError, OSError, ValueError):
             return msgspec.json.decode(self._store.get(version.name, version.number).description(), type=Description)
         return {}

@@ -15,10 +15,11 @@ from dltk_runtime.store.store import ModelName, ModelStore
 class Preload:
     """Loads models, each in a worker that stays. A failure is logged and delays nothing."""
 
-    def __init__(self, names: Sequence[ModelName], store: ModelStore, applying: Applying) -> None:
+    def __init__(self, names: Sequence[ModelName], store: ModelStore, applying: Applying, texts: str) -> None:
         self._names = names
         self._store = store
         self._applying = applying
+        self._texts = texts
         self.done = not names
 
     async def run(self) -> None:
@@ -30,6 +31,7 @@ class Preload:
         try:
             problem = await self._applying.trial(self._store.serving(name))
         except DltkError as error:
-            problem = error.sentence
+            problem = error
+        outcome = problem.worded(self._texts) if problem else "success"
         level = logging.WARNING if problem else logging.INFO
-        logs.event("preload", level, algorithm=name.algorithm, model=name.model, outcome=problem or "success")
+        logs.event("preload", level, algorithm=name.algorithm, model=name.model, outcome=outcome)

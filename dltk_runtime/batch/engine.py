@@ -27,8 +27,8 @@ from papermill.exceptions import PapermillExecutionError
 from dltk_runtime.batch.document import INJECTED_TAG, Document, mark_failed, number_of
 from dltk_runtime.batch.errors import BatchFailed
 from dltk_runtime.batch.printed import Kept, WholeLines, coalesced
+from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.lab import kernelspec
-from dltk_runtime.texts import Scrubber
 
 ENGINE = "dltk"  # its name in papermill
 MAX_START_SECONDS = 120.0  # until a kernel answers
@@ -131,21 +131,25 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         self._lines = WholeLines(execution.log, execution.scrubber.text)
         self._exited = False  # whether a cell ended the run well
         self._counts: dict[int, NotebookNode] = {}  # by execution count
-        self._stderr = execution.folder / "stderr"  # of the kernel's process
+        # Of the kernel's process: what cells print comes by messages, but for programs and the descriptors.
+        self._stdout, self._stderr = execution.folder / "stdout", execution.folder / "stderr"
 
     def execute(self, **_: Any) -> None:
         """Start the kernel, run the cells, end the kernel; sets `failure` if that fails."""
         self.reset_execution_trackers()
         try:
-            with open(self._stderr, "wb") as errors, self._kernel(errors):
+            with open(self._stdout, "wb") as output, open(self._stderr, "wb") as errors, self._kernel(output, errors):
                 self._all_cells()
                 self.shutdown_kernel = "graceful" if self.failure is None else "immediate"
         except RuntimeError as error:  # before the kernel has answered
             self.failure = self.failure or BatchFailed(f"The kernel did not start: {error}", retry=True)
+        self._lines.feed(self._stdout.read_text(encoding="utf-8", errors="replace"))
         self._lines.end()
 
-    def _kernel(self, errors: IO[bytes]) -> AbstractContextManager[None]:
-        kernel: AbstractContextManager[None] = self.setup_kernel(cleanup_kc=True, stderr=errors, **self.run.inherited)
+    def _kernel(self, output: IO[bytes], errors: IO[bytes]) -> AbstractContextManager[None]:
+        kernel: AbstractContextManager[None] = self.setup_kernel(
+            cleanup_kc=True, stdout=output, stderr=errors, **self.run.inherited
+        )
         return kernel
 
     def process_message(self, *given: Any, **named: Any) -> NotebookNode | None:
@@ -259,6 +263,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         sentence = self.run.scrubber.text(said)
         self.failure = BatchFailed(
             f"{place}: {sentence}",
+            kind=error.ename,
             coordinates=place,
             traceback=self.run.scrubber.text(text),
             retry=error.ename in TRANSIENT,
@@ -275,7 +280,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
             words = self.run.scrubber.text(self._stderr.read_text(encoding="utf-8", errors="replace"))
         else:
             name, what = "DeadlinePassed", f"the run's deadline of {self.run.deadline:g} s has passed"
-        self.failure = BatchFailed(f"{place}: {what}.", coordinates=place, traceback=words, retry=died)
+        self.failure = BatchFailed(f"{place}: {what}.", kind=what, coordinates=place, traceback=words, retry=died)
         output = nbformat.v4.new_output("error", ename=name, evalue=what, traceback=[f"{name}: {what}"])
         cell.outputs = [*cell.outputs, output]
 

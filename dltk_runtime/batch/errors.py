@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dltk_runtime.errors import DltkError
+from dltk_runtime.notebook.errors import place_of
 
 
 class BatchError(DltkError):
@@ -20,8 +21,16 @@ class BatchFailed(BatchError):
 
     http_status = 422
 
-    def __init__(self, sentence: str, *, coordinates: str = "", traceback: str = "", retry: bool = False) -> None:
+    def __init__(
+        self, sentence: str, *, kind: str = "", coordinates: str = "", traceback: str = "", retry: bool = False
+    ) -> None:
         super().__init__(sentence)
+        self._kind = kind
         self.coordinates = coordinates
         self.traceback = traceback
         self.retry = retry
+
+    @property
+    def place(self) -> str:
+        """The type of the exception, or how the kernel ended, and the coordinates."""
+        return place_of(self._kind or type(self).__name__, self.coordinates)

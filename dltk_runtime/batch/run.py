@@ -9,7 +9,6 @@ import os
 import shutil
 import threading
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,11 +25,13 @@ from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.html import write_html
 from dltk_runtime.batch.order import Order, Prepared, prepare
+from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.batch.task import Report, Task, meta_of
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault, warned
 from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
 from dltk_runtime.jobs.store import Job, JobStore
 from dltk_runtime.lab import kernelspec
@@ -42,7 +43,6 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.splunk import access
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.store import ModelStore, Reservation, Version
-from dltk_runtime.texts import Scrubber
 from dltk_runtime.worker.messages import Fitted
 
 RETRY_SECONDS = 1.0  # before the second attempt; doubles for each further one
@@ -86,7 +86,8 @@ class _Run:
         self._paths = settings.paths
         self._store = ModelStore.open(self._paths, settings.keep_versions)
         self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
-        self._scrubber = Scrubber([*prepared.secrets.values(), *settings.notebook_secret_texts()])
+        listed = {f"listed {number}": text for number, text in enumerate(settings.notebook_secret_texts())}
+        self._scrubber = Scrubber(dict(prepared.secrets) | listed)
         self._ends = time.monotonic() + self._order.deadline
         self._batch = self._paths.home / "batch"
 
@@ -112,7 +113,7 @@ class _Run:
         pause = RETRY_SECONDS * 2**attempt
         if not error.retry or attempt >= self._order.retries or time.monotonic() + pause >= self._ends:
             raise error
-        job.write(f"{error.sentence} Attempt {attempt + 2} follows.\n".encode())
+        job.write(f"{error.worded(self._settings.error_texts)} Attempt {attempt + 2} follows.\n".encode())
         threading.Event().wait(pause)
 
     def _attempt(self, job: Job, executed: Path) -> Outcome:
@@ -243,23 +244,25 @@ class _Run:
         """Commit the fitted model as a version."""
         job.phase("commit")
         code = pack([self._prepared.source, *unpack(fitted.code)])
-        fitted = msgspec.structs.replace(fitted, code=code)
+        notices = kept_notices(fitted.notices, self._settings.error_texts)
+        fitted = msgspec.structs.replace(fitted, code=code, notices=notices)
         facts = facts_of(fitted, parameters=self._prepared.texts, targets=targets, job=job.id)
         return reservation.commit(facts, fitted.code, fitted.description)
 
     def _settle(self, job: Job, given: Task, report: Report, version: Version | None, applied: int) -> str:
         """Try the version, promote it if it can be loaded, and end the job; returns the message."""
-        done = f"{self._prepared.source.path} ran to its end."
+        done = kept = f"{self._prepared.source.path} ran to its end."
         done += "".join(f" WARNING: {each}." for each in self._prepared.warnings)
         promoted = False
         if version is not None and report.fitted is not None:
             job.phase("promote")
             decision = asyncio.run(self._decision(version, self._held_out(given, report.fitted)))
             self._store.prune(version.name)
-            warnings = "".join(f" WARNING: {each}." for each in report.fitted.notices)
-            promoted, done = decision.current, f"{done} {decision.text}{warnings}"
+            notices = kept_notices(report.fitted.notices, self._settings.error_texts)
+            kept = f"{done} {decision.for_records}{warned(notices)}"
+            promoted, done = decision.current, f"{done} {decision.text}{warned(report.fitted.notices)}"
         rows = report.fitted.rows if report.fitted else report.results or 0
-        job.succeed(rows=rows, version=version.number if version else applied, promoted=promoted, message=done)
+        job.succeed(rows=rows, version=version.number if version else applied, promoted=promoted, message=kept)
         return done
 
     def _held_out(self, given: Task, fitted: Fitted) -> Request | None:
@@ -280,7 +283,8 @@ class _Run:
             applying = Applying(
                 settings=settings, store=self._store, jobs=self._jobs, pool=pool, last=last, drift=Drift()
             )
-            return await Promotion(self._store, applying).settle(version, self._prepared.options, request)
+            promotion = Promotion(self._store, applying, settings.error_texts)
+            return await promotion.settle(version, self._prepared.options, request)
         finally:
             await pool.close()
 
@@ -296,18 +300,16 @@ class _Run:
             yield
         except DltkError as error:
             if self._jobs.to_be_cancelled(job.id):
-                job.cancel(self._scrubber.text(error.sentence))
-            job.fail(  # without effect on a cancelled job: the first end counts
-                self._scrubber.text(error.sentence),
-                traceback=getattr(error, "traceback", ""),
-                coordinates=getattr(error, "coordinates", ""),
-            )
+                job.cancel(self._scrubber.text(error.worded(self._settings.error_texts)))
+            kept = recorded(error, self._settings.error_texts)
+            job.fail(**kept | {"sentence": self._scrubber.text(kept["sentence"])})  # no effect on a cancelled job
             raise
         except KeyboardInterrupt:
             job.cancel("The run was interrupted from the keyboard.")
             raise
-        except BaseException:
-            job.fail("Fault in the runtime", traceback=self._scrubber.text(traceback.format_exc()))
+        except BaseException as error:
+            kept = recorded_fault(error, self._settings.error_texts)
+            job.fail("Fault in the runtime", traceback=self._scrubber.text(kept["traceback"]))
             raise
         finally:
             over.set()

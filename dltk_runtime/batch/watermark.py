@@ -94,7 +94,7 @@ def _read(path: Path, new: Mark) -> Mark:
         mark = msgspec.json.decode(path.read_bytes(), type=Mark)
     except FileNotFoundError:
         return new
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         raise BatchInvalid(
             f"{path} is not a valid watermark ({error}). Remove it, and say with --since where to begin."
         ) from error

@@ -81,7 +81,7 @@ def prune(flow: str, days: float, archive: Path) -> None:
 @click.option("--days", type=click.FloatRange(min=0), required=True, help="Remove rows last seen longer ago than this.")
 def prune_queue(flow: str, days: float) -> None:
     """Remove old rows of the queue; their predictions stay in the index, and their labels too."""
-    click.echo(f"{_labels(flow).prune_queue(days)} rows of the queue removed")
+    echo(f"{_labels(flow).prune_queue(days)} rows of the queue removed")
 
 
 def _labels(flow: str) -> Labels:

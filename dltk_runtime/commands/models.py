@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
+from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.export import export as copy_out
@@ -154,10 +154,10 @@ def stub(store: ModelStore, algorithm: str, model: str, number: int | None, flav
     features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
     made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)
     if to is None:
-        click.echo(made.to_csv(), nl=False)
+        echo_data(made.to_csv())
     else:
         Stubs(to).write(made)
-        click.echo(Stubs(to).path(model))
+        echo(Stubs(to).path(model))
 
 
 @command.command()

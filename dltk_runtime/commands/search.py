@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from dltk_runtime.emulator.mltk.results import SearchMessage
 
 EPILOG = """\b
-Commands: addinfo, appendpipe, apply, bin, collect, dedup, deletemodel, eval, eventstats, fields, fillnull,
-fit, head, inputlookup, listmodels, lookup, makeresults, outputlookup, rename, sample, search, sort, stats,
-streamstats, summary, table, where. All others run in Splunk only.
+Commands: accum, addinfo, append, appendcols, appendpipe, apply, autoregress, bin, bucket, chart, collect,
+dedup, deletemodel, delta, eval, eventstats, fields, filldown, fillnull, fit, foreach, head, inputlookup,
+listmodels, lookup, makemv, makeresults, mvcombine, mvexpand, nomv, outputlookup, rare, regex, rename,
+replace, reverse, rex, sample, score, search, sort, stats, strcat, streamstats, summary, table, tail,
+timechart, top, transpose, untable, where, xyseries. Other commands of Splunk, and other arguments, are
+refused by name. docs/reference/search.md lists the accepted forms, the functions of eval and those of
+stats.
 
 \b
 A plain FILE.csv is searched in the lookups' folder, the current folder, and data/samples of the notebooks;

@@ -30,6 +30,5 @@ def command(host: str | None, port: int | None, home: Path | None, notebooks: Pa
     """Serve notebooks to Splunk's fit, apply and summary."""
     from dltk_runtime.server.serve import serve
 
-    files = secret_files()
     os.environ.update(handover.take(os.environ, once=True))  # in the image; elsewhere there are none
-    serve(Settings.from_env(host=host, port=port, home=home, notebooks=notebooks), files)
+    serve(Settings.from_env(host=host, port=port, home=home, notebooks=notebooks), secret_files())

@@ -30,7 +30,10 @@ def called(address: str) -> Iterator[Finding]:
     else:
         yield error("stanzas", f"Splunk calls {address}, which answers with HTTP {status}", "Correct api_url.")
     if unfit:
-        advice = "Use a certificate for the host of api_url; where Splunk checks certificates, searches fail."
+        advice = (
+            "Use a certificate for the host of api_url, or name it in DLTK_TLS_NAMES before the first start; where "
+            "Splunk checks certificates, searches fail."
+        )
         yield warning("stanzas", f"the certificate that {address} serves does not fit: {unfit}", advice)
 
 

@@ -14,18 +14,18 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
-from dltk_runtime import home, tls
+from dltk_runtime import home, landlock, tls
 from dltk_runtime.doctor.finding import Check, Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.rest import NoAnswer, checking_client
-from dltk_runtime.errors import nearest
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.errors import NotebookError
-from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES, Settings
+from dltk_runtime.pool.environment import hidden_paths
+from dltk_runtime.setting_types import HASH_MARK
+from dltk_runtime.settings import Settings, unknown_variables
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tls import CertificateInvalid, client_context
 from dltk_runtime.units import GIB, MIB
 
-INTERNAL_VARIABLES = {"DLTK_CODE", "DLTK_LIBRARIES", "DLTK_TOOLS_HOST"}  # the runtime and the image set them
 MIN_TOKEN_CHARACTERS = 16  # 96 bits if they are random
 RENEWAL_WARNING_DAYS = 30
 PORT_SECONDS = 10.0  # for an answer from a port of this machine
@@ -45,16 +45,9 @@ GIVE_GPU = (
 
 def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Report unknown variables that begin with ``DLTK_``, which are otherwise ignored."""
-    settings = [*VARIABLES.values(), *CLIENT_VARIABLES.values()]
-    known = (
-        {each.name for each in settings}
-        | {f"{each.name}_file" for each in settings if each.secret}
-        | INTERNAL_VARIABLES
-    )
-    for name in sorted(environ):
-        if name.startswith("DLTK_") and name not in known:
-            text = f"{name} is set, but no setting has that name.{nearest(name, known)}"
-            yield warning("settings", text, "'dltk serve --help' lists all settings.")
+    for name, near in unknown_variables(environ).items():
+        text = f"{name} is set, but no setting has that name." + (f" Did you mean {near!r}?" if near else "")
+        yield warning("settings", text, "'dltk serve --help' lists all settings.")
 
 
 def token(settings: Settings) -> Iterator[Finding]:
@@ -62,12 +55,29 @@ def token(settings: Settings) -> Iterator[Finding]:
     advice = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' generates a good one."
     if not settings.api_token:
         yield error("token", "no api_token is configured", f"Set api_token or api_token_file. {advice}")
+    elif settings.api_token.startswith(HASH_MARK):
+        yield ok("token", "the hash of a token is configured")
     elif not all("!" <= character <= "~" for character in settings.api_token):
         yield error("token", "api_token has blanks or characters that are not allowed in an HTTP header", advice)
     elif len(settings.api_token) < MIN_TOKEN_CHARACTERS:
         yield warning("token", f"api_token has only {len(settings.api_token)} characters", advice)
     else:
         yield ok("token", "a token is configured, and long enough")
+
+
+def files(settings: Settings) -> Iterator[Finding]:
+    """Report whether notebooks are kept from the files that hold secrets."""
+    hidden = [path for path in hidden_paths(settings, os.environ) if Path(path).exists()]
+    listed = ", ".join(hidden)
+    if not settings.hide_files:
+        yield warning("files", "notebooks can read all files of the server's user", "Unset DLTK_HIDE_FILES.")
+    elif not hidden:
+        yield skipped("files", "no file holds a secret")
+    elif absence := landlock.absence():
+        advice = "Give tokens as sha256:… where they are only compared, or use Linux 5.19 or newer with Landlock."
+        yield warning("files", f"notebooks can read {listed}: {absence}", advice)
+    else:
+        yield ok("files", f"notebooks are kept from {listed} (Landlock)")
 
 
 def certificate(settings: Settings) -> Iterator[Finding]:
@@ -86,6 +96,25 @@ def certificate(settings: Settings) -> Iterator[Finding]:
         yield error("certificate", unusable.sentence, "")
         return
     yield from described(cert, datetime.datetime.now(datetime.UTC))
+    yield from _unnamed(cert, settings)
+
+
+def _unnamed(cert: Path, settings: Settings) -> Iterator[Finding]:
+    """Check that the certificate has the names of the setting: the names that Splunk calls."""
+    has = {name.lower() for name in tls.names_in(cert)}
+    lacking = [name for name in settings.tls_names if not {name.lower(), _wildcard(name)} & has]
+    if lacking:
+        advice = "Use a certificate with these names."
+        if not settings.tls_cert:
+            advice = (
+                f"Remove the folder {cert.parent}; the next start makes a pair with them. Clients must trust it anew."
+            )
+        yield error("certificate", f"{cert} is not for {', '.join(lacking)}, which DLTK_TLS_NAMES has", advice)
+
+
+def _wildcard(name: str) -> str:
+    """Return the name in certificates that stands for a host and its neighbours."""
+    return f"*.{name.lower().partition('.')[2]}"
 
 
 def described(cert: Path, now: datetime.datetime) -> Iterator[Finding]:
@@ -127,7 +156,9 @@ def port(settings: Settings) -> Iterator[Finding]:
         text = f"the program that listens on {where} does not answer as the server does: {failure.cause}"
         yield error("port", text, "Stop the other program, or set another port with DLTK_PORT.")
     else:
-        if status == HTTPStatus.OK:
+        if settings.api_token.startswith(HASH_MARK) and status == HTTPStatus.UNAUTHORIZED:
+            yield ok("port", f"the server answers on {where}; api_token has only the token's hash, so it was not tried")
+        elif status == HTTPStatus.OK:
             yield ok("port", f"the server answers on {where}, and accepts this token")
         elif status == HTTPStatus.UNAUTHORIZED:
             advice = "Use the same api_token for both, and on the DSDL app's setup page."
@@ -253,4 +284,4 @@ def name(_: Settings) -> Iterator[Finding]:
     yield ok("name", f"the host name of this machine is {socket.getfqdn()}")
 
 
-CHECKS: tuple[Check, ...] = (token, certificate, port, jupyterlab, volume, notebooks, models, gpu, name)
+CHECKS: tuple[Check, ...] = (token, files, certificate, port, jupyterlab, volume, notebooks, models, gpu, name)

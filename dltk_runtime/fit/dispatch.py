@@ -20,6 +20,7 @@ from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.options import fit_options
+from dltk_runtime.fit.recorded import recorded
 from dltk_runtime.fit.training import Training, leave
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.job import Job
@@ -132,7 +133,7 @@ class Dispatcher:
         try:
             training = await asyncio.to_thread(self._training, job, submission)
         except DltkError as error:
-            job.fail(error.sentence)
+            job.fail(**recorded(error, self.settings.error_texts))
             return
         if self.closing:
             job.release()

@@ -15,19 +15,29 @@ from dltk_runtime.store.store import ModelStore, Version
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the version is current now, a sentence with the reason, and the figures behind it."""
+    """Whether the version is current now, a sentence with the reason, and the figures behind it.
+
+    `kept` is the sentence for records and events, where it differs from `text`.
+    """
 
     current: bool
     text: str
     comparison: Comparison | None = None
+    kept: str = ""
+
+    @property
+    def for_records(self) -> str:
+        """The sentence that records and events keep."""
+        return self.kept or self.text
 
 
 class Promotion:
     """Decides for each committed version, once."""
 
-    def __init__(self, store: ModelStore, applying: Applying) -> None:
+    def __init__(self, store: ModelStore, applying: Applying, texts: str) -> None:
         self._store = store
         self._applying = applying
+        self._texts = texts
 
     async def settle(
         self, version: Version, options: FitOptions, request: Request | None, *, apply_failed: bool = False
@@ -42,12 +52,10 @@ class Promotion:
             request: with the rows of which `holdout` kept some from the fit.
             apply_failed: whether the fit's own apply raised.
         """
-        trouble = "" if apply_failed else await self._applying.trial(version)
-        if trouble:
-            trouble = f" WARNING: the stored model cannot be used: {trouble.rstrip('.')}."
-            await asyncio.to_thread(self._store.note, version, trouble.strip())
-        if apply_failed or trouble:
-            return await self._keep(version, trouble)
+        if apply_failed:
+            return await self._keep(version, "")
+        if trouble := await self._applying.trial(version):
+            return await self._keep_unusable(version, trouble)
         before = self._store.serving_or_0(version.name)
         if options.promotion.rule is Rule.AUTO or await asyncio.to_thread(self._is_first, before):
             return await self._promote(version, "")
@@ -63,6 +71,15 @@ class Promotion:
     async def _promote(self, version: Version, why: str) -> Decision:
         await asyncio.to_thread(self._store.promote, version)
         return Decision(True, f"Version {version.number} of model '{version.name.model}' is now current{why}.")
+
+    async def _keep_unusable(self, version: Version, trouble: DltkError) -> Decision:
+        said, kept = (
+            f" WARNING: the stored model cannot be used: {text.rstrip('.')}."
+            for text in (trouble.sentence, trouble.worded(self._texts))
+        )
+        await asyncio.to_thread(self._store.note, version, kept.strip())
+        decision = await self._keep(version, said)
+        return replace(decision, kept=decision.text.replace(said, kept))
 
     async def _keep(self, version: Version, why: str) -> Decision:
         if await asyncio.to_thread(self._store.promote_if_first, version):

@@ -249,12 +249,16 @@ class Fitting:
                 await asyncio.to_thread(self._jobs.prune)
             await asyncio.sleep(PRUNE_SECONDS)
 
+    def leave_queue(self) -> None:
+        """Take no more asynchronous fits: another server, or the next one, does."""
+        self._queue.closing = True
+
     async def close(self, deadline: float) -> None:
         """Give running fits until `deadline`; asynchronous ones then go back into the queue.
 
         `deadline` is a time of `time.monotonic`.
         """
-        self._queue.closing = True
+        self.leave_queue()
         for running in self._running.values():
             if running.training.call.waiting:
                 running.task.cancel()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -13,9 +12,10 @@ from typing import TypeVar
 import msgspec
 
 from dltk_runtime.apply.last_used import LastUsed
-from dltk_runtime.errors import NOT_APPLIED, DltkError, NotStored
+from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault
 from dltk_runtime.fit.training import Committed, Trained, Training, leave, printed_to, reporter
 from dltk_runtime.jobs.errors import FitCancelled, JobTaken, ServerStops
 from dltk_runtime.jobs.job import Job
@@ -38,6 +38,7 @@ class Trainer:
 
     Attributes:
         timeout: seconds that a fit may take.
+        texts: which texts of exceptions records keep (`DLTK_ERROR_TEXTS`).
         retries: how often an asynchronous fit is started again after the end of its server.
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
         on_decision: called with each committed version, the decision about it, and its job's id.
@@ -48,6 +49,7 @@ class Trainer:
     promotion: Promotion
     last: LastUsed
     timeout: float
+    texts: str
     retries: int
     on_decision: Callable[[Version, Decision, str], None]
     refuse_unknown: bool = False
@@ -83,7 +85,8 @@ class Trainer:
         manifest = version.manifest()
         failure = None
         if (error := training.job.record.error) is not None:
-            failure = AlgorithmFailed(NOT_APPLIED, error.sentence, error.traceback, error.coordinates)
+            kind = "" if self.texts == FULL_TEXTS else error.sentence  # which is no more than that
+            failure = AlgorithmFailed(NOT_APPLIED, error.sentence, error.traceback, error.coordinates, kind)
         return Committed(version, manifest.rows, version.description(), manifest.notices, failure)
 
     def touch(self) -> None:
@@ -144,8 +147,9 @@ class Trainer:
         training.committing = True
         failure = failed(fitted.apply_error) if fitted.apply_error is not None else None
         if failure is not None:  # whoever ends this job must know it
-            job.failing(failure.sentence, traceback=failure.traceback, coordinates=failure.coordinates)
-        facts = facts_of(fitted, parameters=request.parameters, targets=request.targets, job=job.id)
+            job.failing(**recorded(failure, self.texts))
+        kept = msgspec.structs.replace(fitted, notices=kept_notices(fitted.notices, self.texts))
+        facts = facts_of(kept, parameters=request.parameters, targets=request.targets, job=job.id)
         commit = asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description)
         version = await to_its_end(commit, then=lambda: job.committed(reservation.number))
         return Committed(version, fitted.rows, fitted.description, fitted.notices, failure, results)
@@ -168,15 +172,14 @@ class Trainer:
         await self._tidy(version.name)
         if (failure := committed.failure) is not None:
             sentence = f"{failure}. The model was fitted and saved nevertheless. {decision.text}"
-            raise AlgorithmFailed(failure.opening, sentence, failure.traceback, failure.coordinates)
-        trained = Trained(
-            version.id, decision, committed.rows, committed.results, (*training.options.warnings, *committed.notices)
-        )
+            raise AlgorithmFailed(failure.opening, sentence, failure.traceback, failure.coordinates, failure.kind)
+        warnings = (*training.options.warnings, *committed.notices)
+        trained = Trained(version.id, decision, committed.rows, committed.results, warnings)
         job.succeed(
             rows=committed.rows,
             version=version.number,
             promoted=decision.current,
-            message=trained.text,
+            message=trained.recorded(self.texts),
             comparison=decision.comparison,
         )
         return trained
@@ -204,9 +207,7 @@ class Trainer:
             yield
         except DltkError as error:
             job.fail(
-                error.sentence,
-                traceback=getattr(error, "traceback", ""),
-                coordinates=getattr(error, "coordinates", ""),
+                **recorded(error, self.texts),
                 rows=facts.rows,
                 version=facts.version,
                 promoted=facts.promoted or False,
@@ -227,7 +228,7 @@ class Trainer:
                 job.fail(stopped.sentence)
             raise stopped from None
         except Exception as error:
-            job.fail(f"Fault in the runtime: {error!r}", traceback=traceback.format_exc())
+            job.fail(**recorded_fault(error, self.texts))
             raise
 
     @contextlib.contextmanager

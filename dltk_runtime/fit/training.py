@@ -10,6 +10,7 @@ from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import FIT_DONE
 from dltk_runtime.fit.options import FitOptions
 from dltk_runtime.fit.promotion import Decision
+from dltk_runtime.fit.recorded import kept_notices, warned
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.progress import PrintedProgress
 from dltk_runtime.names import ModelName, VersionId
@@ -51,8 +52,12 @@ class Trained:
 
     @property
     def text(self) -> str:
-        """The message for the search, which the job's record keeps."""
-        return f"{FIT_DONE}. {self.decision.text}" + "".join(f" WARNING: {each}." for each in self.warnings)
+        """The message for the search."""
+        return f"{FIT_DONE}. {self.decision.text}{warned(self.warnings)}"
+
+    def recorded(self, texts: str) -> str:
+        """Return the message for the job's record, by `DLTK_ERROR_TEXTS`."""
+        return f"{FIT_DONE}. {self.decision.for_records}{warned(kept_notices(self.warnings, texts))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ def leave(job: Job, retries: int, what: str) -> None:
     One whose version is committed stays as it is: the server that adopts it decides about the
     version. `what` happened to the server: ``was stopped``.
     """
-    attempts = job.record.attempts
+    attempts = max(job.record.attempts, 1)  # runtime 0.1.0 did not count
     if job.record.version is not None:
         job.release()
     elif attempts > retries:

@@ -26,6 +26,8 @@ from dltk_runtime.units import DAY_SECONDS
 # The first columns of a file; all other fields of the collection follow.
 FIRST_COLUMNS = ("_key", "entity", "label", "status", "comment", "reviewer", "labelled_at")
 
+FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n")  # with which a spreadsheet computes a cell
+_SHIELD = "'"  # before a cell that a spreadsheet is to take for text
 _WORD = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
@@ -105,7 +107,8 @@ class Labels:
             FlowInvalid: a row has no ``_key``, or the file cannot be read.
         """
         try:
-            rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
         except (OSError, UnicodeDecodeError) as error:
             raise FlowInvalid(f"{path} cannot be read: {error}") from error
         if not all(row.get("_key") for row in rows):
@@ -134,18 +137,35 @@ class Labels:
         return kept
 
 
+def shielded(value: Any) -> Any:
+    """Return a cell so that a spreadsheet takes it for text: whoever sends events writes parts of it."""
+    text = value.lstrip(_SHIELD) if isinstance(value, str) else ""
+    return _SHIELD + value if len(text) > 1 and text.startswith(FORMULA_BEGINNINGS) else value
+
+
+def unshielded(cell: str) -> str:
+    """Return the value of a cell that `shielded` made."""
+    return cell[len(_SHIELD) :] if cell.startswith(_SHIELD) and shielded(cell) != cell else cell
+
+
 def _write(path: Path, records: Iterator[dict[str, Any]]) -> int:
     rows = list(records)
     others = {name for row in rows for name in row} - {*FIRST_COLUMNS, "_user"}  # `_user` is Splunk's own
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(
-            file, (*FIRST_COLUMNS, *sorted(others)), restval="", extrasaction="ignore", lineterminator="\n"
+            file,
+            (*FIRST_COLUMNS, *sorted(others)),
+            restval="",
+            extrasaction="ignore",
+            lineterminator="\n",
+            quoting=csv.QUOTE_NONNUMERIC,  # the minimum leaves out a carriage return
         )
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: shielded(value) for name, value in row.items()} for row in rows)
     return len(rows)
 
 
 def _typed(row: dict[str, str], numbers: AbstractSet[str]) -> dict[str, Any]:
     """Return the row without empty values, and with numbers where the collection has them."""
-    return {name: float(value) if name in numbers else value for name, value in row.items() if value}
+    values = {name: unshielded(value) for name, value in row.items() if value}
+    return {name: float(value) if name in numbers else value for name, value in values.items()}

@@ -136,7 +136,7 @@ def read(path: Path) -> tuple[JobRecord, float] | None:
     try:
         status = os.fstat(descriptor)
         return msgspec.json.decode(read_all(descriptor, status.st_size), type=JobRecord), status.st_mtime
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return None
     finally:
         os.close(descriptor)

@@ -140,7 +140,7 @@ class Index:
             stamp = status.st_ino, status.st_size, status.st_mtime_ns
             if stamp == known:
                 return stamp
-            with suppress(OSError, msgspec.DecodeError):
+            with suppress(OSError, ValueError):
                 text = read_all(descriptor, status.st_size)
                 return Seen(msgspec.json.decode(text, type=JobRecord), status.st_mtime, stamp, len(text))
             return stamp

@@ -130,6 +130,6 @@ def read_metrics(folder: Path) -> MetricsByStep:
     found: MetricsByStep = []
     with contextlib.suppress(FileNotFoundError):
         for line in (folder / METRICS).read_bytes().splitlines()[-MAX_METRICS_STEPS:]:
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(ValueError):
                 found.append(msgspec.json.decode(line, type=dict[str, float]))
     return found

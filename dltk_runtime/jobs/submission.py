@@ -42,7 +42,7 @@ class Submission:
             meta = msgspec.json.decode((folder / META).read_bytes(), type=dict[str, Any])
             plain = (folder / CSV).exists()
             return cls(meta, Payload((folder / (CSV if plain else DATA)).read_bytes(), escaped=not plain))
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError):
             return None
 
     def write(self, folder: Path) -> None:

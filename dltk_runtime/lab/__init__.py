@@ -11,7 +11,8 @@
 * The kernel: `kernelspec` installs it for Jupyter and papermill, `kernel` is the process.
 * Jupyter's server: `jupyter_config` configures it for ``dltk lab`` (the image has its own
   configuration), `extension` reviews saved notebooks and creates new ones, `certificate` reloads a
-  renewed TLS certificate, `kernels` starts kernels without secrets, ``labextension/`` is the part
+  renewed TLS certificate, `kernels` starts kernels without secrets, `login` slows
+  down who guesses passwords, ``labextension/`` is the part
   that runs in the browser.
 * `templates`: the notebooks that ``dltk new`` and the launcher create.
 """

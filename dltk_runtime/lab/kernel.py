@@ -16,10 +16,11 @@ from typing import Any
 
 from ipykernel.kernelapp import IPKernelApp
 
+from dltk_runtime import landlock
 from dltk_runtime.notebook.file_names import keep_prefixes
 from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import SITE, Paths
-from dltk_runtime.pool.environment import worker_environment
+from dltk_runtime.pool.environment import hidden_paths, worker_environment
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk import access
 
@@ -37,9 +38,6 @@ class Rebase(ast.NodeTransformer):
 
 def prepare_process(settings: Settings) -> None:
     """Give this process and its children the folders, variables and packages of a worker."""
-    paths = settings.paths
-    for folder in (paths.models, paths.graphics, paths.staged):
-        folder.mkdir(parents=True, exist_ok=True)
     access.hand_out(os.environ)
     for descriptor in access.inherited(os.environ):  # not for programs that the notebook starts
         os.set_inheritable(descriptor, False)
@@ -53,6 +51,9 @@ def prepare_process(settings: Settings) -> None:
 def main(argv: list[str]) -> None:
     """Run the kernel until Jupyter ends it."""
     settings = Settings.from_env()
+    for folder in (settings.paths.models, settings.paths.graphics, settings.paths.staged):
+        folder.mkdir(parents=True, exist_ok=True)
+    landlock.hide(hidden_paths(settings, os.environ))  # after the folders, before other threads
     app: Any = IPKernelApp.instance()
     app.initialize(argv)
     # After `initialize`, which puts the notebook's folder first on the path: our `app` must

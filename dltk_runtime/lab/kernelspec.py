@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dltk_runtime import landlock
 from dltk_runtime.paths import Paths
-from dltk_runtime.secret_names import variables_without_secrets
+from dltk_runtime.secret_names import private_files, variables_without_secrets
 from dltk_runtime.splunk import access
 
 KERNEL_NAME = "dltk"
@@ -45,7 +46,8 @@ def inherited(environ: Mapping[str, str], access_descriptor: int | None) -> dict
 
     Its environment is `environ` without secrets; the descriptor is that of `splunk.access.sealed`.
     """
-    env = variables_without_secrets(environ) | access.variables(access_descriptor)
+    hidden = {landlock.VARIABLE: os.pathsep.join(private_files(environ))} if landlock.VARIABLE not in environ else {}
+    env = variables_without_secrets(environ) | hidden | access.variables(access_descriptor)
     return {"env": env, "pass_fds": access.inherited(env)}
 
 

@@ -59,11 +59,24 @@ class AlgorithmInvalid(NotebookError):
 class AlgorithmFailed(NotebookError):
     """The notebook's code raised an exception or ended its process.
 
-    `traceback` is stored in the job's record; `coordinates` name the notebook's cell and line.
+    `traceback` is stored in the job's record; `coordinates` name the notebook's cell and line;
+    `kind` is the type of the exception, or how the process ended.
     """
 
-    def __init__(self, opening: str, sentence: str, traceback: str = "", coordinates: str = "") -> None:
+    def __init__(self, opening: str, sentence: str, traceback: str = "", coordinates: str = "", kind: str = "") -> None:
         super().__init__(sentence)
         self.opening = opening
         self.traceback = traceback
         self.coordinates = coordinates
+        self.kind = kind or type(self).__name__
+
+    @property
+    def place(self) -> str:
+        """The type of the exception and its coordinates, without the source line."""
+        return place_of(self.kind, self.coordinates)
+
+
+def place_of(kind: str, coordinates: str) -> str:
+    """Return ``ValueError (at umap.ipynb, cell 22 (mltkc_fit), line 7)``."""
+    where = coordinates.partition(": `")[0]
+    return f"{kind} (at {where})" if where and where not in kind else kind

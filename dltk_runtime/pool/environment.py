@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
+from dltk_runtime import landlock, tls
 from dltk_runtime.paths import SITE
-from dltk_runtime.secret_names import variables_without_secrets
+from dltk_runtime.secret_names import private_files, variables_without_secrets
 from dltk_runtime.settings import Settings
 
 _THREADS = (
@@ -16,6 +18,14 @@ _THREADS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+
+
+def hidden_paths(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Return the files and folders that workers and kernels may not read; none if the setting says so."""
+    if not settings.hide_files:
+        return []
+    named = filter(None, environ.get(landlock.VARIABLE, "").split(os.pathsep))  # by the image's start
+    return list(dict.fromkeys([*named, *private_files(environ), str(settings.paths.home / tls.FOLDER)]))
 
 
 def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
@@ -40,6 +50,7 @@ def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
         "DLTK_HOME": str(settings.paths.home),
         "DLTK_NOTEBOOKS": str(settings.paths.notebooks),
         "PYTHONPATH": os.pathsep.join(search_path),
+        landlock.VARIABLE: os.pathsep.join(hidden_paths(settings, os.environ)),
         "PANDAS_FUTURE_INFER_STRING": "1" if settings.text == "string" else "0",
         # Published notebooks torch.load whole models; the files come from our own store.
         "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",

@@ -17,11 +17,11 @@ from dltk_runtime.pool.conversation import Conversation
 from dltk_runtime.pool.dump import StackDump
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Launched, Spec, launch
-from dltk_runtime.pool.outcome import Death, WorkerDied, cause_of, place_of
+from dltk_runtime.pool.outcome import DEATH_CHANNEL, DEATH_DEADLINE, Death, WorkerDied, cause_of, kind_of, place_of
 from dltk_runtime.pool.phases import PhaseClock
 from dltk_runtime.pool.printed import NOTHING_SECRET, PrintedBytes
 from dltk_runtime.pool.read_ahead import LocalReadAhead
-from dltk_runtime.pool.worker import SILENT, Answer, Listener
+from dltk_runtime.pool.worker import SILENT, Answer, Listener, discard
 from dltk_runtime.texts import Scrubber
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.memory_file import MemoryFile
@@ -61,6 +61,7 @@ class LocalWorker:
         work: its current task, or what it serves, for errors about GPU memory.
         reading: whether it parses rows of a request that still arrives.
         ended: whether the process is gone.
+        on_death: called with the one of `outcome.DEATHS` when it ends unasked, or past a limit.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class LocalWorker:
         self.work = ""
         self.reading = False
         self.ended = False
+        self.on_death: Callable[[str], object] = discard
         self._launched = launched
         self._explain = explain
         self._listener = SILENT
@@ -80,6 +82,7 @@ class LocalWorker:
         self._code = b""  # the notebook's sources, for the line where it dies
         self._saved: Fitted | None = None  # by the fit that it runs
         self._cause = ""  # why it is ended
+        self._kind = ""  # of its death, where that is known before it
         self._ending = False
         self._gone = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -180,9 +183,13 @@ class LocalWorker:
         """Send a message with file descriptors, without an answer."""
         self._conversation.send_files(message, files)
 
-    async def end(self, cause: str = "") -> None:
-        """End the process and everything it started; a running call fails with `cause`."""
+    async def end(self, cause: str = "", kind: str = "") -> None:
+        """End the process and everything it started; a running call fails with `cause`.
+
+        With a `kind`, one of `outcome.DEATHS`, this counts as a death.
+        """
         self._ending = True
+        self._kind = self._kind or kind
         if cause and self._answer is not None and not self._cause and not self.ended:
             self._cause = cause
             await self._dump.request(self.pid, lambda: self.ended)
@@ -218,7 +225,7 @@ class LocalWorker:
             self._answer = None
 
     def _end_late(self, when: str) -> None:
-        self._late_end = asyncio.ensure_future(self.end(f"was ended at its deadline, {when},"))
+        self._late_end = asyncio.ensure_future(self.end(f"was ended at its deadline, {when},", DEATH_DEADLINE))
 
     # ------------------------------------------------------------ events
 
@@ -282,12 +289,16 @@ class LocalWorker:
     def _end_without_channel(self) -> None:
         if not self.ended:
             self._cause = self._cause or "closed its channel to the server"
+            self._kind = self._kind or DEATH_CHANNEL
             self.kill()
 
     def _on_end(self) -> None:
+        unasked = not self._ending
         self.kill()  # what it left behind in its group; its own number is taken until `wait`
         self._launched.process.wait()
         self.ended = True
+        if self._kind or unasked:
+            self.on_death(self._kind or kind_of(self._launched.process.returncode))
         self._conversation.receive_rest()
         self._read_output()
         self._show_rest()

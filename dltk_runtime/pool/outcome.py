@@ -14,6 +14,14 @@ from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.notebook.source import unpack
 from dltk_runtime.worker.messages import ErrorReport, Failed, Fitted, FromWorker
 
+DEATH_EXIT = "exit"  # by itself, or by a call of the notebook
+DEATH_SIGNAL = "signal"  # a crash such as SIGSEGV
+DEATH_KILLED = "killed"  # SIGKILL from outside, such as the kernel's for memory
+DEATH_MEMORY = "memory"  # more than DLTK_WORKER_MEMORY
+DEATH_DEADLINE = "deadline"
+DEATH_CHANNEL = "channel"  # it closed its channel to the server
+DEATHS = (DEATH_EXIT, DEATH_SIGNAL, DEATH_KILLED, DEATH_MEMORY, DEATH_DEADLINE, DEATH_CHANNEL)
+
 
 @dataclass(frozen=True, slots=True)
 class Death:
@@ -36,6 +44,13 @@ class WorkerDied(Exception):
         super().__init__(str(death))
         self.death = death
         self.saved = saved
+
+
+def kind_of(status: int) -> str:
+    """Return the one of `DEATHS` that an exit status means."""
+    if status >= 0:
+        return DEATH_EXIT
+    return DEATH_KILLED if status == -signal.SIGKILL else DEATH_SIGNAL
 
 
 def cause_of(status: int) -> str:
@@ -79,7 +94,7 @@ def failed(report: ErrorReport, addition: str = "") -> AlgorithmFailed:
     """Return the error for a worker's report; `addition` follows its sentence."""
     opening = OPENINGS.get(report.phase, errors.NOT_APPLIED)
     sentence = f"{report}. {addition}" if addition else str(report)
-    return AlgorithmFailed(opening, sentence, report.traceback, report.coordinates)
+    return AlgorithmFailed(opening, sentence, report.traceback, report.coordinates, report.kind)
 
 
 def expect(reply: FromWorker, kind: type[Wanted]) -> Wanted:
@@ -98,7 +113,7 @@ def expect(reply: FromWorker, kind: type[Wanted]) -> Wanted:
 def report_of(death: Death) -> ErrorReport:
     """Return a report of a death, for a fit that is committed without its worker."""
     sentence = f"The worker process {death.cause} in step '{death.phase}'"
-    return ErrorReport(death.phase, sentence, death.coordinates, death.dump)
+    return ErrorReport(death.phase, sentence, death.coordinates, death.dump, kind=sentence)
 
 
 @contextlib.contextmanager
@@ -107,8 +122,8 @@ def deaths_reported() -> Iterator[None]:
     try:
         yield
     except WorkerDied as error:
-        text = str(error.death)
-        opening = OPENINGS.get(error.death.phase, errors.NOT_APPLIED)
-        raise AlgorithmFailed(
-            opening, text[0].upper() + text[1:] + ".", error.death.dump, error.death.coordinates
-        ) from error
+        death, text = error.death, str(error.death)
+        opening = OPENINGS.get(death.phase, errors.NOT_APPLIED)
+        kind = f"The worker process {death.cause} in step '{death.phase}'"
+        sentence = text[0].upper() + text[1:] + "."
+        raise AlgorithmFailed(opening, sentence, death.dump, death.coordinates, kind) from error

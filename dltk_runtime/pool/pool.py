@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Hashable
 from dataclasses import dataclass
 
 from dltk_runtime.errors import Busy
@@ -21,7 +21,7 @@ from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Spec
 from dltk_runtime.pool.local import LocalWorker
-from dltk_runtime.pool.outcome import Death, WorkerDied
+from dltk_runtime.pool.outcome import DEATH_MEMORY, DEATHS, Death, WorkerDied
 from dltk_runtime.pool.read_ahead import LocalReadAhead
 from dltk_runtime.pool.residents import Resident, Residents
 from dltk_runtime.pool.spares import Spares
@@ -40,11 +40,13 @@ CAUSE_STOPPED = "was ended because the server stops"
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """Number of workers, number with a call, and resident memory including their children's."""
+    """Number of workers, number with a call, resident memory with children, calls that wait for one."""
 
     workers: int
     busy: int
     memory_bytes: int
+    waiting_applies: int
+    waiting_fits: int
 
 
 class Pool:
@@ -64,6 +66,7 @@ class Pool:
         self._splunk: int | None = None  # descriptor of the sealed secrets
         self._scrubber = Scrubber(settings.notebook_secret_texts())
         self._watches: list[asyncio.Task[None]] = []
+        self.deaths: Counter[str] = Counter(dict.fromkeys(DEATHS, 0))  # workers that ended unasked, by `outcome.DEATHS`
 
     async def start(self) -> None:
         """Look for GPUs, start to watch memory and to make spares."""
@@ -95,7 +98,8 @@ class Pool:
         """Return the figures of all workers; reads /proc. May run in a thread: it changes nothing."""
         workers = [each for each in self._workers.copy() if not each.ended]
         busy = sum(each.phase != "idle" for each in workers)
-        return PoolUsage(len(workers), busy, memory.resident({each.pid for each in workers}))
+        resident = memory.resident({each.pid for each in workers})
+        return PoolUsage(len(workers), busy, resident, self._residents.waiting, self._fits_waiting.total())
 
     def gpus(self) -> list[Usage]:
         """Return each GPU's memory as of the last look."""
@@ -183,6 +187,7 @@ class Pool:
         output: Callable[[bytes], object],
         deadline: float,
         read_ahead: ReadAhead | None = None,
+        client: Hashable = None,
     ) -> AsyncIterator[Resident]:
         """Lease the worker that serves `version`.
 
@@ -194,13 +199,14 @@ class Pool:
             output: takes what it prints.
             deadline: time of `time.monotonic` until which the request waits.
             read_ahead: rows that one of the workers has read, which is then preferred.
+            client: who sent the request.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
             WorkerDied: a new worker could not start.
         """
         preferred = read_ahead.worker if isinstance(read_ahead, LocalReadAhead) else None
-        resident = await self._residents.grant(version, deadline, preferred)
+        resident = await self._residents.grant(version, deadline, preferred, client)
         try:
             if resident.process is None:
                 spec = Spec(self._settings.apply_threads, imports())
@@ -278,6 +284,7 @@ class Pool:
             raise WorkerDied(Death("was not started because the server stops", "start"))
         environ = worker_environment(self._settings, spec.threads) | access.variables(self._splunk)
         worker = LocalWorker.start(spec, environ, self._guardian, self._explained, self._scrubber)
+        worker.on_death = lambda cause: self.deaths.update([cause])
         self._workers.add(worker)
         return worker
 
@@ -296,7 +303,9 @@ class Pool:
             workers = {each.pid: each for each in self.workers() if each.usable}
             with contextlib.suppress(OSError):  # out of file descriptors: look again later
                 used = await asyncio.to_thread(memory.over, limit, workers.keys())
-                await asyncio.gather(*(workers[pid].end(_cause_memory(size, limit)) for pid, size in used.items()))
+                await asyncio.gather(
+                    *(workers[pid].end(_cause_memory(size, limit), DEATH_MEMORY) for pid, size in used.items())
+                )
 
 
 def _cause_memory(used: int, limit: int) -> str:

@@ -5,13 +5,17 @@
     request ──> grant ──┬─ a resident of its version is idle and serving ──> it is busy
                         ├─ there is room, or an idle one makes room      ──> a new resident
                         └─ else it waits until one is given back
+
+Each client has its turn: of the requests that wait for one model, the first of every client comes
+before the second of any.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from dltk_runtime.errors import Busy
@@ -67,12 +71,16 @@ class _Waiting:
     version: VersionId
     granted: asyncio.Future[Resident]
     preferred: object | None
+    client: Hashable
+    turn: int  # of its client, among those that wait for the model
+    number: int  # in the order in which they came
 
 
 class Residents:
     """At most `places` apply workers, and `each` for one version.
 
-    Requests wait for one in the order in which they came.
+    Models wait for one in the order in which requests for them came. Among the requests for one
+    model, clients take turns; those of one client keep their order.
     """
 
     def __init__(self, places: int, each: int, max_waiting: int) -> None:
@@ -80,12 +88,25 @@ class Residents:
         self._each = each
         self._max_waiting = max_waiting
         self._all: list[Resident] = []
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: list[_Waiting] = []
+        self._turns: dict[ModelName, int] = {}  # reached by models for which requests wait
+        self._numbers = itertools.count()
 
-    async def grant(self, version: VersionId, deadline: float, preferred: object | None = None) -> Resident:
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait for a resident."""
+        return len(self._waiting)
+
+    async def grant(
+        self, version: VersionId, deadline: float, preferred: object | None = None, client: Hashable = None
+    ) -> Resident:
         """Return a resident for this request: one that serves `version`, or one without a worker.
 
-        Of several idle ones, that with the worker `preferred` is taken.
+        Args:
+            version: what it must serve.
+            deadline: time of `time.monotonic` until which the request waits.
+            preferred: the worker that is taken if it is among several idle ones.
+            client: who sent the request.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
@@ -93,8 +114,7 @@ class Residents:
         if not self._waiting and (idle := self.take_idle(version, preferred)) is not None:
             return idle
         ahead = sum(1 for each in self._waiting if each.version.algorithm == version.algorithm)
-        waiting = _Waiting(version, asyncio.get_running_loop().create_future(), preferred)
-        self._waiting.append(waiting)
+        waiting = self._queue(version, preferred, client)
         self._dispatch()
         if not waiting.granted.done() and ahead >= self._max_waiting:
             self._waiting.remove(waiting)
@@ -109,6 +129,20 @@ class Residents:
         except asyncio.CancelledError:
             self._forget(waiting)
             raise
+
+    def _queue(self, version: VersionId, preferred: object | None, client: Hashable) -> _Waiting:
+        """Add a request to those that wait, at the place of its client's turn."""
+        same = [each for each in self._waiting if each.version.name == version.name]
+        reached = self._turns.get(version.name, 0)
+        turn = 1 + max((each.turn for each in same if each.client == client), default=reached)
+        granted = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(version, granted, preferred, client, turn, next(self._numbers))
+        ordered = iter(sorted([*same, waiting], key=lambda each: (each.turn, each.number)))
+        # The model's places in the line stay where they are; its requests are put into them in order.
+        self._waiting = [
+            next(ordered) if each.version.name == version.name else each for each in (*self._waiting, waiting)
+        ]
+        return waiting
 
     def take_idle(self, version: VersionId, preferred: object | None = None) -> Resident | None:
         """Return an idle resident that serves `version`; it is the caller's until given back.
@@ -168,9 +202,12 @@ class Residents:
                 continue
             elif (resident := self._find(waiting)) is not None:
                 self._waiting.remove(waiting)
+                self._turns[waiting.version.name] = waiting.turn
                 waiting.granted.set_result(resident)
             else:
                 exhausted.add(waiting.version)
+        waited_for = {each.version.name for each in self._waiting}
+        self._turns = {name: turn for name, turn in self._turns.items() if name in waited_for}
 
     def _find(self, waiting: _Waiting) -> Resident | None:
         version = waiting.version

@@ -36,6 +36,15 @@ REASON_HEAD = "no whole head in time"
 REASON_BODY = "no whole body without an accepted token in time"
 REASON_SLOW = "a body that is too slow"
 REASON_STALLED = "an answer that is not read"
+REASONS = (
+    REASON_CROWDED,
+    REASON_ADDRESS,
+    REASON_HELD,
+    REASON_HEAD,
+    REASON_BODY,
+    REASON_SLOW,
+    REASON_STALLED,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -13,17 +12,15 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from dltk_runtime.call import Call
-from dltk_runtime.pool.devices import Usage
-from dltk_runtime.units import MIB
+from dltk_runtime.server import refusals
+from dltk_runtime.server.admission import Admission
+from dltk_runtime.server.gauges import Gauges
+from dltk_runtime.server.token_files import Tokens
 
 if TYPE_CHECKING:
-    from dltk_runtime.apply.drift import Drift
     from dltk_runtime.service.service import Service
-    from dltk_runtime.splunk.events import Events
 
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,7 +32,7 @@ class Metrics:
     Labels are routes, algorithms and phases: few, and never a user's data.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, admission: Admission, tokens: Tokens) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a time series with each label's creation time
         self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -64,7 +61,10 @@ class Metrics:
         )
         self._kinds: dict[tuple[str, str, str], tuple[Counter, Counter, Histogram]] = {}
         self._steps: dict[tuple[str, str, str], tuple[Histogram, Summary]] = {}
-        self._registry.register(_Now(service))
+        self._refused = Counter("dltk_refused", "Requests refused, by reason", ["reason"], registry=self._registry)
+        for reason in refusals.KNOWN:
+            self._refused.labels(reason)
+        self._registry.register(Gauges(service, admission, tokens))
 
     def answered(self, call: Call, outcome: str, seconds: float) -> None:
         """Count one answer; `outcome` is success or error.
@@ -82,6 +82,10 @@ class Metrics:
         for phase, spent in facts.phases.items():
             for each in self._of_step(call.route, known, phase):
                 each.observe(spent)
+
+    def refused(self, reason: str) -> None:
+        """Count a refusal; `reason` is that of `refusals.reason_of`."""
+        self._refused.labels(reason).inc()
 
     # Looking up the figures of some labels takes longer than adding to them.
 
@@ -101,59 +105,3 @@ class Metrics:
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return bytes(generate_latest(self._registry))
-
-
-class _Now(Collector):
-    """Figures that are looked up at each scrape."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        """Compute the figures now."""
-        usage = self._service.pool.usage()
-        yield _gauge("dltk_workers", "Worker processes", usage.workers)
-        yield _gauge("dltk_workers_busy", "Worker processes at work", usage.busy)
-        yield _gauge("dltk_workers_memory_bytes", "Resident memory of workers and their children", usage.memory_bytes)
-        yield _gpu_memory(self._service.pool.gpus())
-        jobs = GaugeMetricFamily("dltk_jobs", "Job records by state", labels=["state"])
-        for state, number in sorted(self._service.jobs.states().items()):
-            jobs.add_metric([str(state)], number)
-        yield jobs
-        versions = self._service.store.counts()
-        yield _gauge("dltk_models", "Models with a committed version", len(versions))
-        yield _gauge("dltk_versions", "Stored versions of all models", sum(versions))
-        yield from _drift(self._service.drift)
-        if events := self._service.reporter.events:
-            yield from _events(events)
-
-
-def _gpu_memory(found: list[Usage]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily("dltk_gpu_memory_bytes", "Memory of each GPU", labels=["gpu", "kind"])
-    for usage in found:
-        for kind in ("total", "used", "free"):
-            family.add_metric([usage.card.index, kind], getattr(usage.card, kind) * MIB)
-    return family
-
-
-def _events(events: Events) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-    yield _gauge("dltk_events_waiting_bytes", "Events on disk that Splunk has not taken yet", events.waiting)
-    family = CounterMetricFamily("dltk_events", "Events for Splunk by what became of them", labels=["outcome"])
-    for outcome in ("sent", "dropped", "refused"):
-        family.add_metric([outcome], getattr(events.counts, outcome))
-    yield family
-
-
-def _drift(drift: Drift) -> Iterator[GaugeMetricFamily]:
-    labels = ["algorithm", "model", "version", "feature"]
-    index = GaugeMetricFamily("dltk_drift", "Population stability index of a feature since the fit", labels=labels)
-    unseen = GaugeMetricFamily("dltk_drift_unseen", "Share of a feature's values that the fit never saw", labels=labels)
-    for key, level in drift.levels():
-        names = [key.algorithm, key.model, str(key.version), level.feature]
-        index.add_metric(names, level.index)
-        unseen.add_metric(names, level.unseen)
-    yield from (index, unseen)
-
-
-def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, value=value)

@@ -164,8 +164,12 @@ def failed(route: str, error: DltkError) -> Pieces:
 
 def fault(route: str, call: str) -> Pieces:
     """Encode a fault of the runtime itself, in the call with this id."""
-    sentence = f"There is a fault in the runtime; the container's log has the traceback of request {call}."
-    return _json("error", failure(route, "", sentence))
+    return _json("error", failure(route, "", fault_sentence(call)))
+
+
+def fault_sentence(call: str) -> str:
+    """Return the sentence about a fault in the call with this id."""
+    return f"There is a fault in the runtime; the container's log has the traceback of request {call}."
 
 
 def failure(route: str, opening: str, sentence: str) -> str:

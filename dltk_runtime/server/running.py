@@ -93,7 +93,15 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
+        if not (sys.stdin and sys.stdin.isatty()):  # a terminal that closes ends what runs in it
+            loop.add_signal_handler(signal.SIGHUP, self._look)
         yield
+
+    def _look(self) -> None:
+        """Read tokens and the certificate again now, not at their next turn."""
+        looks = [self._tokens.look, *([self._renewal.look] if self._renewal else [])]
+        for look in looks:
+            asyncio.get_running_loop().run_in_executor(None, look)
 
     def _stop(self, number: signal.Signals) -> None:
         name = signal.Signals(number).name

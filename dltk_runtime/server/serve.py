@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import ipaddress
+import logging
+import os
+import platform
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
-from dltk_runtime import handover, home, logs, tls
+from dltk_runtime import __version__, handover, home, landlock, logs, tls
+from dltk_runtime.pool import memory
+from dltk_runtime.pool.environment import hidden_paths
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.server import splunk_routes
 from dltk_runtime.server.admission import Admission, Bounds
@@ -20,7 +26,7 @@ from dltk_runtime.server.listener import raise_descriptor_limit
 from dltk_runtime.server.running import Server
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import build
-from dltk_runtime.settings import Settings
+from dltk_runtime.settings import Settings, cores, unknown_variables
 from dltk_runtime.units import MIB
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
@@ -40,7 +46,8 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     _keep_freed_memory()
     secure = _secure(settings)
     home.prepare(settings.paths)
-    logs.start()
+    logs.start(settings.log_level, settings.error_texts)
+    _log_start(settings)
     sock = _bind(settings)
     scheme, port = "https" if secure else "http", sock.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -48,7 +55,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     tokens = Tokens(settings, files)
     service = build(settings)
     config = uvicorn.Config(
-        splunk_routes.application(service, tokens),
+        splunk_routes.application(service, admission, tokens),
         loop="uvloop",
         http=Connection,
         ws="none",
@@ -59,6 +66,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
         timeout_keep_alive=75,
     )
     renewal = _load_certificate(config, settings) if secure else None
+    _say_what_is_hidden(settings)
     Server(config, f"{scheme}://{host}:{port}", service, renewal, admission, tokens).run(sockets=[sock])
 
 
@@ -72,6 +80,23 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
     config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
     config.load()  # makes the one context that all connections share
     return Renewal(config.ssl, cert, key) if config.ssl else None
+
+
+def _log_start(settings: Settings) -> None:
+    """Log what runs here with which settings, and variables that are no settings."""
+    fields: dict[str, Any] = {"version": __version__, "python": platform.python_version(), "cores": cores()}
+    logs.event("starting", **fields, memory_bytes=memory.limit(), settings=settings.shown())
+    for name, nearest in unknown_variables().items():
+        logs.event("unknown setting", logging.WARNING, variable=name, nearest=nearest or None)
+
+
+def _say_what_is_hidden(settings: Settings) -> None:
+    """Log whether notebooks are kept from files of secrets."""
+    hidden = [path for path in hidden_paths(settings, os.environ) if Path(path).exists()]
+    if hidden and (absence := landlock.absence()):
+        logs.event("notebooks can read files of secrets", logging.WARNING, files=hidden, reason=absence)
+    elif hidden:
+        logs.event("notebooks are kept from files of secrets", files=hidden)
 
 
 def _keep_freed_memory() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -24,25 +23,42 @@ from dltk_runtime import __version__, logs
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call
 from dltk_runtime.call import Request as Sent
-from dltk_runtime.errors import DltkError, cut
-from dltk_runtime.server import body, metrics, protocol, tracing, v1_routes
+from dltk_runtime.errors import DltkError, RequestError, cut
+from dltk_runtime.server import body, metrics, protocol, refusals, tracing, v1_routes
+from dltk_runtime.server.admission import Admission
 from dltk_runtime.server.errors import Unauthorized
 from dltk_runtime.server.protocol import Answer, Pieces
+from dltk_runtime.server.request_id import RequestIds, request_id
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
 
 OUTCOME_GONE = "the client hung up"
 PIECE_BYTES = 1024**2  # of a large answer that are given to the connection at once
+# Types that browsers show as pictures; a page or a script on this address would be one of a stranger.
+PICTURES = {
+    ".apng": "image/apng",
+    ".avif": "image/avif",
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".ico": "image/x-icon",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".webp": "image/webp",
+}
 _GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # names that dsdlsupport allows for pictures
 
 Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
 Result = TypeVar("Result")
 
 
-def application(service: Service, tokens: Tokens) -> Starlette:
+def application(service: Service, admission: Admission, tokens: Tokens) -> RequestIds:
     """Make the application: Splunk's routes, the probes and our own API, bound to one service."""
-    api = _Api(service, tokens)
+    api = _Api(service, admission, tokens)
     routes = [
         Route("/apply", api.apply, methods=["POST"]),
         Route("/fit", api.fit, methods=["POST"]),
@@ -56,10 +72,10 @@ def application(service: Service, tokens: Tokens) -> Starlette:
     ]
     app = Starlette(
         routes=[*routes, *v1_routes.Api(service, tokens).routes()],
-        exception_handlers={HTTPException: api.refuse},
+        exception_handlers={HTTPException: api.refuse, Exception: api.refuse},
     )
     app.router.redirect_slashes = False  # clients do not follow it for a POST, and it would name the request's host
-    return app
+    return RequestIds(app)
 
 
 async def alive(_: Request) -> Response:
@@ -68,11 +84,11 @@ async def alive(_: Request) -> Response:
 
 
 class _Api:
-    def __init__(self, service: Service, tokens: Tokens) -> None:
+    def __init__(self, service: Service, admission: Admission, tokens: Tokens) -> None:
         self._service = service
         self._tokens = tokens
         self._settings = service.settings
-        self._metrics = metrics.Metrics(service)
+        self._metrics = metrics.Metrics(service, admission, tokens)
         self._tracing = tracing.Tracing.of(service.settings)
 
     async def fit(self, request: Request) -> Response:
@@ -117,17 +133,28 @@ class _Api:
         """
         name = request.path_params["file"]
         path = self._settings.paths.graphics / name
-        if not _GRAPHIC.fullmatch(name) or not path.is_file() or path.is_symlink():
+        kind = PICTURES.get(path.suffix.lower())
+        if kind is None or not _GRAPHIC.fullmatch(name) or not path.is_file() or path.is_symlink():
             raise HTTPException(404, "There is no such picture.")
-        return FileResponse(path, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"})
+        return FileResponse(
+            path, media_type=kind, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        )
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Read the body, then answer with the error raised before; log it without headers."""
-        refusal = error if isinstance(error, HTTPException) else HTTPException(500)
-        await body.discard(request)
+        """Read the body, then answer with the error raised before; log it without headers.
+
+        Of a fault, whose traceback uvicorn logs, Starlette keeps no body to read.
+        """
+        call, reason = request_id(request.scope), refusals.reason_of(error)
+        if isinstance(error, HTTPException):
+            refusal = error
+            await body.discard(request)
+        else:
+            refusal = HTTPException(500, protocol.fault_sentence(call))
+        self._metrics.refused(reason)
         client = request.client.host if request.client else None
         fields = {"method": request.method, "path": request.url.path, "status": refusal.status_code, "client": client}
-        logs.event("refused", logging.WARNING, **fields)
+        logs.event("refused", logging.WARNING, request=call, reason=reason, detail=cut(refusal.detail), **fields)
         return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
 
     def _check_token(self, request: Request) -> None:
@@ -137,19 +164,23 @@ class _Api:
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
         """Receive a request, run it, and answer it."""
         self._check_token(request)
-        call = Call(secrets.token_hex(6), route)
+        call = Call(request_id(request.scope), route)
         began = time.monotonic()
         upload = self._service.upload(route)
         try:
             sent = await body.receive(request, self._settings.max_body, upload)
+            call.client = request.client.host if request.client else "", sent.origin
             answer = await _unless_gone(request, call, run(sent, call, upload), self._service)
             pieces, outcome = protocol.answered(route, answer), "success"
         except DltkError as error:
-            pieces, outcome = protocol.failed(route, error), error.sentence
+            pieces, outcome = protocol.failed(route, error), error.worded(self._settings.error_texts)
+            if isinstance(error, RequestError):
+                self._metrics.refused(refusals.reason_of(error))
         except ClientDisconnect:
             pieces, outcome = [b""], OUTCOME_GONE
         except Exception:  # noqa: BLE001 - Splunk shows no other answer than this route's own, not even a 500's
             logs.log.exception("fault in the runtime", extra={"fields": {"request": call.id}})
+            self._metrics.refused(refusals.FAULT)
             pieces, outcome = protocol.fault(route, call.id), "fault"
         finally:
             upload.close()

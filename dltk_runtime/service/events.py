@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from dltk_runtime.apply.drift import Level
 from dltk_runtime.fit.promotion import Decision
-from dltk_runtime.jobs.record import JobRecord
+from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.names import VersionId
 from dltk_runtime.splunk.events import Events
 from dltk_runtime.store.store import Version
@@ -18,6 +19,7 @@ class EventReporter:
 
     def __init__(self, events: Events | None) -> None:
         self.events = events
+        self.asynchronous: Counter[State] = Counter()  # asynchronous fits of this server that ended
 
     async def start(self) -> None:
         """Start to send what is on disk."""
@@ -35,7 +37,9 @@ class EventReporter:
             self.events.put(kind, **facts)
 
     def job(self, record: JobRecord) -> None:
-        """Queue an event: a job has a new state."""
+        """Queue an event: a job has a new state. Counts the ends of asynchronous fits."""
+        if record.asynchronous and record.state.ended:
+            self.asynchronous[record.state] += 1
         if self.events:
             self.events.put("job", **facts_of(record))
 
@@ -47,7 +51,7 @@ class EventReporter:
 
     def decided(self, version: Version, decision: Decision, job: str) -> None:
         """Queue an event: a fit's version was promoted or kept back."""
-        self.promoted(version, "fit", current=decision.current, job=job, message=decision.text)
+        self.promoted(version, "fit", current=decision.current, job=job, message=decision.for_records)
 
     def drifts(self, version: VersionId, level: Level, rows: int) -> None:
         """Queue an event: a feature began to drift, over the last `rows` rows."""

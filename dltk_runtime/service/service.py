@@ -87,8 +87,12 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether all models of `DLTK_PRELOAD` are loaded."""
-        return self.preload.done
+        """Whether all models of `DLTK_PRELOAD` are loaded, and nobody asked the server to stop."""
+        return self.preload.done and not self.stopping
+
+    def present(self) -> bool:
+        """Return whether the volume with the models is there; reads the disk."""
+        return self.store.present()
 
     @property
     def stopping(self) -> bool:
@@ -101,9 +105,10 @@ class Service:
         return max((self._stop_at or 0) - time.monotonic(), 0)
 
     def stop(self) -> None:
-        """Note that the server was asked to stop; it still takes requests."""
+        """Note that the server was asked to stop; it still takes requests, but no queued fits."""
         if self._stop_at is None:
             self._stop_at = time.monotonic() + self.settings.grace
+            self.fitting.leave_queue()
 
     async def drain(self) -> None:
         """Give running fits the rest of their grace, then end them with an error for their searches."""
@@ -209,9 +214,10 @@ def build(settings: Settings) -> Service:
     trainer = Trainer(
         store=store,
         pool=pool,
-        promotion=Promotion(store, applying),
+        promotion=Promotion(store, applying, settings.error_texts),
         last=last,
         timeout=settings.fit_timeout,
+        texts=settings.error_texts,
         retries=settings.fit_retries,
         on_decision=reporter.decided,
         refuse_unknown=settings.refuse_unknown,
@@ -226,7 +232,7 @@ def build(settings: Settings) -> Service:
         reporter=reporter,
         applying=applying,
         staging=Staging(settings, pool),
-        preload=Preload(settings.preload, store, applying),
+        preload=Preload(settings.preload, store, applying, settings.error_texts),
         last=last,
         drift_files=DriftFiles(paths.drift, store),
     )

@@ -138,7 +138,7 @@ class StagedFiles:
     def _known(self) -> dict[str, str]:
         try:
             return msgspec.json.decode(self._hashes.read_bytes(), type=dict[str, str])
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, ValueError):
             return {}
 
     def _remember(self, hashes: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from dltk_runtime.errors import StoreDamaged, StoreError
 from dltk_runtime.files import atomic
+from dltk_runtime.files.state import Stamp, stamp_of
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import history, layout, lifecycle
@@ -34,6 +35,7 @@ class FileStore:
         self._versions = paths.versions
         self._identity = b""
         self._known: dict[ModelName, int] = {}
+        self._bad_lines: dict[ModelName, tuple[Stamp | None, int]] = {}
 
     def attach(self) -> None:
         path = self._versions / layout.IDENTITY
@@ -77,9 +79,16 @@ class FileStore:
         self._known[name] = number
         return True
 
-    def problems(self, name: ModelName) -> list[str]:
+    def damaged_lines(self, name: ModelName) -> int:
         path = self._history(name)
-        bad = history.bad_lines(path)
+        stamp = stamp_of(path)
+        known = self._bad_lines.get(name)
+        if known is None or known[0] != stamp:
+            known = self._bad_lines[name] = stamp, history.bad_lines(path)
+        return known[1]
+
+    def problems(self, name: ModelName) -> list[str]:
+        path, bad = self._history(name), self.damaged_lines(name)
         return [f"{path} has {bad} damaged or torn lines; the promotions in them are not known."] if bad else []
 
     def legacy_time(self, name: ModelName) -> float | None:

@@ -190,6 +190,9 @@ class Store(Protocol):
             StoreDamaged: the promotions cannot be read.
         """
 
+    def damaged_lines(self, name: ModelName) -> int:
+        """Return how many promotions cannot be read; cheap enough for every call of ``/metrics``."""
+
     def problems(self, name: ModelName) -> list[str]:
         """Return a sentence for each damaged part of the model besides versions and pointer."""
 

@@ -75,11 +75,11 @@ def parse(text: bytes, where: str) -> Manifest:
     """Return the manifest in `text`; `where` names its place in errors.
 
     Raises:
-        StoreDamaged: it is not a manifest, or one of a newer runtime.
+        StoreDamaged: it is not a manifest, one of a newer runtime, or it names files of others.
     """
     try:
         manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise StoreDamaged(
             f"{where} is damaged: {error}. Make another version current with 'dltk models promote', or fit again."
         ) from error
@@ -87,4 +87,16 @@ def parse(text: bytes, where: str) -> Manifest:
         raise StoreDamaged(
             f"{where} has format {manifest.format}, and this runtime reads up to {MANIFEST_FORMAT}. Use a newer one."
         )
+    for stored in manifest.files:
+        if not _is_inside(stored.path):
+            raise StoreDamaged(
+                f"{where} is damaged: it names the file {stored.path!r}, which is outside the version's folder. "
+                "Make another version current with 'dltk models promote', or fit again."
+            )
     return manifest
+
+
+def _is_inside(path: str) -> bool:
+    """Return whether a stored path is relative, and leads to no folder above."""
+    parts = path.split("/")
+    return "\0" not in path and not {"", ".", ".."}.intersection(parts)

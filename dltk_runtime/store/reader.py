@@ -169,6 +169,10 @@ class ModelReader:
         """Return the number of versions of each readable model; fast for hundreds of models."""
         return [number for name in self._store.names() if (number := self._count(name) or 0)]
 
+    def damaged_lines(self) -> int:
+        """Return how many promotions of all models cannot be read."""
+        return sum(self._store.damaged_lines(name) for name in self._store.names())
+
     def algorithm_of(self, model: str, algorithms: Iterable[str]) -> str | None:
         """Return the algorithm that was fitted last under this model name; None if unknown.
 

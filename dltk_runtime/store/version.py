@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class FileVersion:
 
     def verify(self, *, hashes: bool = False) -> None:
         for stored in self.manifest().files:
-            if problem := _problem(self.folder / stored.path, stored, hashes):
+            if problem := _problem(self.folder, stored, hashes):
                 raise StoreDamaged(
                     f"{self} is damaged: {stored.path} in {self.folder} {problem}. "
                     "Make another version current with 'dltk models promote', or fit again."
@@ -111,9 +112,13 @@ def _parsed(path: str, mtime_ns: int, inode: int, size: int) -> Manifest:  # noq
     return parse(Path(path).read_bytes(), path)
 
 
-def _problem(path: Path, stored: StoredFile, hashes: bool) -> str:
+def _problem(folder: Path, stored: StoredFile, hashes: bool) -> str:
+    path = folder / stored.path
     try:
-        size = path.stat().st_size
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or (hashes and path.resolve() != folder.resolve() / stored.path):
+            return "is a link, or behind one, and was a file when it was stored"
+        size = status.st_size
         if size != stored.size:
             return f"has {size:,} bytes, and had {stored.size:,} when it was stored"
         if hashes and atomic.sha256(path) != stored.sha256:

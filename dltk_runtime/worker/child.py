@@ -22,7 +22,7 @@ from typing import NoReturn, TextIO
 
 import msgspec
 
-from dltk_runtime import progress, settings
+from dltk_runtime import landlock, progress, settings
 from dltk_runtime.payload import Payload
 from dltk_runtime.splunk import access
 from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
@@ -66,6 +66,7 @@ def main(options_json: str) -> NoReturn:
     options = msgspec.json.decode(options_json, type=Options)
     _die_with(options.parent)
     _report_crashes_to(options.dump)
+    landlock.hide(filter(None, os.environ.get(landlock.VARIABLE, "").split(os.pathsep)))
     surroundings = _Surroundings()
     scrubber = access.hand_out(os.environ) if access.DESCRIPTOR in os.environ else Scrubber(())
     # `os._exit`: threads that the notebook left running must not keep the process alive.

@@ -14,6 +14,7 @@ import msgspec
 from dltk_runtime.notebook.frameworks import RECORDED
 from dltk_runtime.units import MIB
 from dltk_runtime.worker.failure import worded
+from dltk_runtime.worker.messages import SUMMARY_FAILED
 
 MAX_TEXT_CHARACTERS = 16 * MIB  # of str(model): dashboards read base64 pictures out of it
 MAX_WARNING_CHARACTERS = 500
@@ -33,7 +34,7 @@ def described(model: Any, summary: Callable[..., Any] | None, call: Call) -> tup
         try:
             result = call("summary", summary, model)
         except Exception as error:  # noqa: BLE001 - a summary that raises anything must not cost the model
-            notice = f"summary failed: {worded(error)}"
+            notice = f"{SUMMARY_FAILED}{worded(error)}"
     return description(model, result), notice
 
 

@@ -197,12 +197,12 @@ class Handler:
             return table.read(_csv(sent))
 
     def _rows_of_apply(self, request: Apply, sent: Payload) -> tuple[pd.DataFrame, bool]:
-        """Return the frame, and whether it was read ahead in vain."""
+        """Return the frame, and whether such rows can only be read whole."""
         if not self._reader.has(request.ahead):
             return self._decode(sent), False
         with self._phases.entered("decode"):
-            frame = self._reader.take_frame()
-        return (self._decode(sent), True) if frame is None else (frame, False)
+            frame, in_vain = self._reader.take_frame()
+        return self._decode(sent) if frame is None else frame, in_vain
 
     def _encode(self, result: Any, version_column: int) -> tuple[bytes, int]:
         """Encode the result of `apply` as a JSON string literal of CSV; returns its rows, too."""

@@ -17,6 +17,9 @@ class Message(msgspec.Struct, frozen=True, tag=True):
     """The base class: frozen, and tagged with the class's name when encoded."""
 
 
+SUMMARY_FAILED = "summary failed: "  # begins the notice of a summary that raised
+
+
 class ErrorReport(Message, frozen=True):
     """A failure of notebook code, as text: exceptions never cross the boundary."""
 
@@ -25,6 +28,7 @@ class ErrorReport(Message, frozen=True):
     coordinates: str = ""  # "umap.ipynb, cell 22 (mltkc_fit), line 7: `x = float(s)`"
     traceback: str = ""
     note: str = ""  # a sentence with the next step
+    kind: str = ""  # "ValueError": the type alone
 
     def __str__(self) -> str:
         text = f"{self.sentence} (at {self.coordinates})" if self.coordinates else self.sentence

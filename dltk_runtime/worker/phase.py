@@ -82,4 +82,5 @@ class Phases:
             coordinates=str(place) if place else self._place(phase),
             traceback=cut(format_traceback(error)),
             note=self._advise(error),
+            kind=type(error).__name__,
         )

@@ -14,7 +14,6 @@ An eventfd and not a pipe: a pipe wakes its reader on its writer's processor, wh
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
@@ -51,13 +50,23 @@ class Incoming:
                 return False
         return True
 
+    @property
+    def unreadable(self) -> bool:
+        """Whether the rows can only be parsed as a whole."""
+        return self._unreadable
+
     def frame(self) -> pd.DataFrame | None:
-        """Parse the rest of the rows, all of which are in the file; None if that is impossible."""
+        """Parse the rest of the rows, all of which are in the file; None if that is impossible.
+
+        None also if the request came before the first piece was parsed.
+        """
         if self._pieces is None or self._unreadable:
             return None
-        with contextlib.suppress(*UNREADABLE):
+        try:
             return self._pieces.frame(os.fstat(self._file).st_size)
-        return None
+        except UNREADABLE:
+            self._unreadable = True
+            return None
 
     def close(self) -> None:
         """Free the parsed rows and the descriptors."""
@@ -102,10 +111,15 @@ class Reader:
         """Return whether the rows are those of the `ReadAhead` with this number."""
         return self._incoming is not None and self._incoming.number == number
 
-    def take_frame(self) -> pd.DataFrame | None:
-        """Return the frame of all rows and drop them; None if they cannot be parsed in pieces."""
+    def take_frame(self) -> tuple[pd.DataFrame | None, bool]:
+        """Return the frame of all rows, and whether they can only be parsed whole; drop them.
+
+        The frame is None if they can only be parsed whole, or if no piece was parsed yet.
+        """
         try:
-            return self._incoming.frame() if self._incoming else None
+            if self._incoming is None:
+                return None, False
+            return self._incoming.frame(), self._incoming.unreadable
         finally:
             self._drop()
 

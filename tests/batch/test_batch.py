@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 from collections.abc import Callable
@@ -395,7 +396,11 @@ def test_secrets_reach_the_notebook_and_no_file(
     assert len(word) == 12
     print("it is", word[:5], end=""); print(word[5:])
     print(repr(word))
-    import sys
+    import base64, html, os, subprocess, sys
+    from urllib.parse import quote
+    os.write(1, (word + "\\n").encode())
+    subprocess.run(["echo", word], check=True)
+    print(base64.b64encode(b"user:" + word.encode()).decode(), quote(word), html.escape(word))
     sys.stdout.write(word[:3]); sys.stdout.flush(); sys.stdout.write(word[3:])
     raise ValueError(word)
 """
@@ -411,6 +416,7 @@ def test_secrets_reach_the_notebook_and_no_file(
             text = path.read_bytes().decode("utf-8", "replace")
             assert "s3cr" not in text, path
             assert "t-v" not in text, path
+            assert base64.b64encode(b"user:s3cr")[:8].decode() not in text, path
 
 
 def test_a_scrubber_finds_secrets_in_the_forms_they_take() -> None:

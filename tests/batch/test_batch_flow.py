@@ -38,6 +38,7 @@ from dltk_runtime.splunk.errors import (
 from dltk_runtime.splunk.hec import Hec
 from dltk_runtime.splunk.kvstore import Collection
 from dltk_runtime.tls import certificate
+from dltk_runtime.units import DAY_SECONDS
 from tests.batch.flow_helpers import APP, BEGIN, SEARCH, Source, quick, source
 from tests.conftest import MakeNotebook
 from tests.flows.helpers import NOBODY, flow_of, search_of, world_of
@@ -167,7 +168,8 @@ def test_the_searches_of_a_direct_flow_read_what_papermill_brought(
             to_index(splunkd, search=keyed, destination=ToIndex(Hec(splunkd.hec_url, splunkd.hec_token), "dltk_x")),
             settings,
         )
-    rows = {name: world.run(search_of(world, name), BEGIN + 3600).frame for name in ("report", "health", "gaps")}
+    runs = {"report": BEGIN + DAY_SECONDS + 3600, "health": BEGIN + 3600 + 900, "gaps": BEGIN + 3600}
+    rows = {name: world.run(search_of(world, name), now).frame for name, now in runs.items()}
     assert len(rows["report"]) == done.sent == done.rows - 1 > 20
     assert {row["orig_index"] for row in world.storage.indexes["dltk_x"].rows() if "entity" in row} == {"dltk_sample"}
     assert rows["report"]["predicted_y"].tolist() == ["1"] * done.sent

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dltk_runtime import handover
+from dltk_runtime import handover, setting_types
 from dltk_runtime.settings import Settings
 from tests.support.service import ROOT
 
@@ -140,6 +140,24 @@ def test_tensorboard_and_mlflow_listen_where_the_setting_says(
 def test_an_image_without_jupyterlab_starts_the_api_alone(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert services(Settings(mode="DEV", jupyter_password=PASSWORD)) == ["api"]
+
+
+def test_jupyterlab_does_not_start_with_a_password_that_is_published(
+    services: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert setting_types.PUBLISHED_HASHES == ("8bd001ab",)
+    known = hashlib.sha256(PASSWORD.encode()).hexdigest()[:8]
+    monkeypatch.setattr(setting_types, "PUBLISHED_HASHES", (known,))
+    assert services(Settings(mode="DEV", jupyter_password=PASSWORD, https=True)) == ["api"]
+    assert "a default that is publicly known; choose another" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("https", "said"), [(True, False), (False, True), (None, True)])
+def test_jupyterlab_without_tls_listens_on_the_loopback_address_and_it_is_said(
+    services: Any, https: bool | None, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "jupyter" in services(Settings(mode="DEV", jupyter_password=PASSWORD, https=https))
+    assert ("JupyterLab listens on 127.0.0.1 alone" in capsys.readouterr().out) == said
 
 
 SERVICES = ("api", "jupyter", "tensorboard", "mlflow")

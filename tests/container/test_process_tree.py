@@ -118,3 +118,11 @@ def test_files_on_the_volume_are_the_groups_too_and_nobody_elses(machine: Machin
 def test_jupyterlab_knows_its_password_after_it_has_died(machine: Machine, seen: object) -> None:
     assert seen
     assert machine.sees("--restart-jupyter") == 200
+
+
+def test_jupyterlab_slows_down_who_guesses_its_password(machine: Machine, seen: object) -> None:
+    assert seen
+    *wrong, refused, right = machine.sees("--guess-password")
+    assert set(wrong) == {401}
+    assert len(wrong) >= 4
+    assert (refused, right) == (429, 200)

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from dltk_runtime.emulator.arguments import parse_arguments, split_options
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.lexer import MAX_NESTING, Kind, lex, runs, words
-from dltk_runtime.emulator.spl.aggregates import parse_aggregation
 from dltk_runtime.emulator.spl.expressions import parse_assignments, parse_condition
 from dltk_runtime.emulator.spl.filters import parse_filter
 from dltk_runtime.emulator.spl.functions import FUNCTIONS
 from dltk_runtime.emulator.spl.macros import Macro, expand
 from dltk_runtime.emulator.spl.split import split
+from dltk_runtime.emulator.spl.statistics.aggregation import parse_aggregation
 
 QUOTES = ['"', '"x y"', '"x|y"', '\\"', "'", "'d e'", "don't", "`", "`m(1)`", "```"]
 SIGNS = ["(", ")", "[", "]", "|", ",", " ", "\n", "<=", "!"]
@@ -102,7 +102,7 @@ def test_any_text_is_read_or_refused_by_every_parser(text: str) -> None:
         lambda text: list(parse_arguments(text)),
         lambda text: split_options(text, ("a",)),
         lambda text: parse_filter(text, fold=True).keeps(ROW),
-        lambda text: [each.of([ROW]) for each in parse_aggregation(text, FUNCTIONS).aggregates],
+        lambda text: [each.over([ROW]) for each in parse_aggregation(text, FUNCTIONS).aggregates],
         lambda text: parse_condition(text, FUNCTIONS).evaluate(ROW),
         lambda text: [each.evaluate(ROW) for _, each in parse_assignments(text, FUNCTIONS)],
         lambda text: expand(text, MACROS),

@@ -124,7 +124,7 @@ class TestFit:
         [
             ("", 'First argument must be an "algorithm"'),
             ("algo=x", 'First argument must be an "algorithm"'),
-            ("LinearRegression y from x", "runs inside Splunk"),
+            ("LogisticRegression y from x", "runs inside Splunk"),
             ("MLTKContainer kfold_cv=3 y from x", "does not support kfold_cv"),
             ("MLTKContainer partial_fit=t y from x", '"partial_fit" needs a model'),
             ("MLTKContainer apply=perhaps y from x", "neither true nor false"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 
 from dltk_runtime.emulator.errors import CommandUnknown, LookupUnknown, SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk.results import Result, warn
+from dltk_runtime.emulator.spl import scheduled
 from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Command, Context, make_context
-from dltk_runtime.emulator.spl.pipeline import run
-from dltk_runtime.emulator.spl.refused import REFUSED, CommandRefused
+from dltk_runtime.emulator.spl.output import as_csv, as_json
+from dltk_runtime.emulator.spl.pipeline import NESTED_FORMS, run
+from dltk_runtime.emulator.spl.refused import REFUSED, SPLUNK_COMMANDS, CommandRefused
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 from tests.emulator.container import TOKEN, Standin, standin
@@ -73,7 +76,7 @@ class TestLookups:
             run("| inputlookup row.csv", context)
         assert str(paths.staged / "samples") in str(caught.value)
 
-    @pytest.mark.parametrize("arguments", ["", "a.csv b.csv", "max=3 a.csv", "kv_collection"])
+    @pytest.mark.parametrize("arguments", ["", "a.csv b.csv", "cache=3 a.csv", "kv_collection"])
     def test_what_only_splunk_knows_is_refused(self, context: Context, arguments: str) -> None:
         with pytest.raises(SearchInvalid, match="Splunk only"):
             run(f"| inputlookup {arguments}", context)
@@ -93,7 +96,7 @@ class TestRowsAndColumns:
     def test_head_keeps_the_first_rows(self, context: Context, arguments: str, rows: int) -> None:
         assert len(run(f"| makeresults count=12 | head {arguments}", context).frame) == rows
 
-    @pytest.mark.parametrize("search", ["head x", "head -1", "head 1.5", "head limit=3"])
+    @pytest.mark.parametrize("search", ["head x", "head -1", "head 1.5"])
     def test_head_takes_an_integer(self, context: Context, search: str) -> None:
         with pytest.raises(SearchInvalid, match="Error in 'head' command: expected an integer"):
             run(f"| makeresults | {search}", context)
@@ -171,13 +174,22 @@ class TestPipeline:
             run(f"| makeresults | outputlookup out.csv | {tail}", context)
         assert not (paths.home / "search" / "lookups" / "out.csv").exists()
 
-    @pytest.mark.parametrize("command", ["timechart count", "rex field=a x", "nonsense 10"])
+    @pytest.mark.parametrize("command", ["tstats count", "spath input=a", "nonsense 10"])
     def test_other_commands_are_refused_by_name(self, context: Context, command: str) -> None:
-        with pytest.raises(CommandUnknown, match=rf"'{command.split(maxsplit=1)[0]}' .*Run this search in Splunk"):
+        with pytest.raises(CommandUnknown, match=rf"'{command.split(maxsplit=1)[0]}'.*Run this search in Splunk"):
             run(f"| makeresults | {command}", context)
 
     def test_a_command_that_runs_is_not_among_the_refused(self) -> None:
         assert not REFUSED.keys() & COMMANDS.keys()
+        assert scheduled.REFUSED.keys() <= COMMANDS.keys() | NESTED_FORMS.keys()
+
+    def test_splunks_own_commands_are_known_and_never_taken_for_mistyped_ones(self, context: Context) -> None:
+        assert len(SPLUNK_COMMANDS) >= 140
+        assert COMMANDS.keys() | NESTED_FORMS.keys() | REFUSED.keys() <= SPLUNK_COMMANDS
+        for name in SPLUNK_COMMANDS - COMMANDS.keys() - NESTED_FORMS.keys():
+            with pytest.raises(CommandUnknown, match=r"Splunk has it, dltk search does not|Splunk only") as caught:
+                run(f"| makeresults | {name} x", context)
+            assert "Did you mean" not in str(caught.value)
 
     def test_a_command_that_a_table_leaves_out_is_refused_with_its_reason(self, context: Context) -> None:
         fewer = {name: command for name, command in COMMANDS.items() if name != "sample"}
@@ -208,3 +220,9 @@ class TestPipeline:
         frame = run(search, context).frame
         assert isinstance(frame, pd.DataFrame)
         assert frame["k"].tolist() == [9]
+
+
+def test_several_values_are_an_array_in_json_and_lines_in_csv(context: Context) -> None:
+    frame = run('| makeresults | eval m=split("a,b", ",") | table m', context).frame
+    assert json.loads(as_json(frame)) == [{"m": ["a", "b"]}]
+    assert as_csv(frame) == 'm\n"a\nb"\n'

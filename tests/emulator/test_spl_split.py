@@ -45,7 +45,7 @@ def test_a_search_for_events_is_the_command_search(search: str) -> None:
         ("  |  ", "empty"),
         ("| head | | head", "no command between two pipes"),
         ("| head |", "no command between two pipes"),
-        ("| append [ head 1 ]", "subsearches"),
+        ("| where x=[ head 1 ]", "subsearches"),
         ("| head ]", "bracket"),
         ("| `macro(1)`", "macros"),
         ('| where a="b | head', "unbalanced quotes"),

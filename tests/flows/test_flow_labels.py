@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from dltk_runtime.emulator.spl.rows import rows_of
 from dltk_runtime.emulator.spl.values import text
 from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.labels import Labels
+from dltk_runtime.flows.labels import Labels, _write, unshielded
 from dltk_runtime.flows.rehearsal.world import World
 from tests.flows.helpers import NOBODY, count, flow_of, world_of
 from tests.splunkd import Splunkd
@@ -95,3 +96,14 @@ def test_only_old_labels_go_and_they_are_in_the_archive(labels: Labels, world: W
     assert (tmp_path / "old.csv").read_text().count("dga") == 2
     with pytest.raises(FlowInvalid, match="exists already"):
         labels.prune(40, tmp_path / "old.csv")
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_no_cell_of_an_export_is_a_formula(tmp_path: Path, first: str) -> None:
+    given = [{"_key": "k", "comment": f'{first}HYPERLINK("http://x")', "entity": f"'{first}1", "label": "-", "n": -1.5}]
+    _write(tmp_path / "out.csv", iter(given))
+    with (tmp_path / "out.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert {name: value for name, value in row.items() if value.startswith(("=", "+", "@", "\t", "\r", "\n"))} == {}
+    assert (row["comment"][0], row["label"], row["n"]) == ("'", "-", "-1.5")
+    assert {name: unshielded(value) for name, value in row.items() if value} == given[0] | {"n": "-1.5"}

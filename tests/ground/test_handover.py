@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from dltk_runtime import handover
+from dltk_runtime.commands.serve import command
 
 TAKE = "import os; from dltk_runtime import handover; print(handover.take(os.environ, once={}))"
 
@@ -22,6 +26,20 @@ def test_the_first_reader_may_be_the_only_one(once: bool, second: str) -> None:
     texts = [subprocess.check_output(command, env=environ, pass_fds=[descriptor], text=True) for _ in range(2)]
     os.close(descriptor)
     assert [text.strip() for text in texts] == ["{'api_token': 'x'}", second]
+
+
+def test_the_server_watches_the_files_that_it_was_handed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret")
+    monkeypatch.setenv("api_token_file", "")  # taken back after the test
+    given: list[Any] = []
+    monkeypatch.setattr("dltk_runtime.server.serve.serve", lambda *arguments: given.extend(arguments))
+    handed = handover.give({"api_token_file": str(token)}, once=True)
+    monkeypatch.setenv(handover.DESCRIPTOR, str(handed))
+    assert CliRunner().invoke(command, ["--home", str(tmp_path)], catch_exceptions=False).exit_code == 0
+    settings, files = given
+    assert settings.api_token == "s3cret"
+    assert files == {"api_token": token}
 
 
 def test_what_is_no_memory_file_gives_nothing() -> None:

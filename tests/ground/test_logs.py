@@ -15,6 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dltk_runtime import logs
+from dltk_runtime.paths import Paths
 from tests.support.service import Service, until
 from tests.support.wire import one_event
 
@@ -183,3 +184,29 @@ def test_every_line_of_the_log_is_json_also_when_clients_misbehave_and_the_serve
     log = until(service.log.read_text)
     assert all(isinstance(json.loads(line), dict) for line in log.splitlines())
     assert "wrong" not in log
+
+
+@pytest.mark.process
+def test_the_log_begins_with_the_settings_and_names_misspelt_ones(paths: Paths) -> None:
+    variables = {"DLTK_APLY_WORKERS": "s3cret-1", "DLTK_ADMIN_TOKEN": "s3cret-2", "DLTK_APPLY_WORKERS": "3"}
+    with Service(paths.home, paths.notebooks, **variables) as service:
+        first, second = service.events()[:2]
+        log = service.log.read_text()
+    assert (first["event"], first["level"]) == ("starting", "info")
+    assert first["settings"]["DLTK_APPLY_WORKERS"] == "3"
+    assert first["settings"]["api_token"] == first["settings"]["DLTK_ADMIN_TOKEN"] == "***"
+    assert first["version"]
+    assert first["cores"] >= 1
+    wanted = {"event": "unknown setting", "variable": "DLTK_APLY_WORKERS", "nearest": "DLTK_APPLY_WORKERS"}
+    assert wanted.items() <= second.items()
+    assert "s3cret" not in log
+    assert service.token not in log
+
+
+@pytest.mark.process
+def test_the_level_of_the_log_is_a_setting(paths: Paths) -> None:
+    with Service(paths.home, paths.notebooks, DLTK_LOG_LEVEL="warning") as service:
+        service.status_of("/nothing")
+        until(lambda: [each for each in service.events() if each["event"] == "refused"])
+        service.stop()
+        assert {each["level"] for each in service.events()} == {"warning"}

@@ -116,6 +116,8 @@ def test_a_value_of_the_wrong_type_is_named_with_variable_and_wanted_type(variab
         *(("DLTK_MAX_BODY", text) for text in ("-1", "1T", "M", "nan", "inf", "1e99", "1 2")),
         *(("DLTK_APPLY_TIMEOUT", text) for text in ("0", "-1", "nan", "inf", "10s")),
         *(("DLTK_KEEP_VERSIONS", text) for text in ("0", "")[:1]),
+        *(("DLTK_DRAIN", text) for text in ("-1", "nan", "inf", "3s")),
+        *(("DLTK_LOG_LEVEL", text) for text in ("loud", "0")),
         *(("DLTK_TEXT", text) for text in ("str", "bytes")),
     ],
 )
@@ -172,6 +174,21 @@ def test_only_secrets_can_lie_in_files(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- what follows from them
 
 
+@pytest.mark.parametrize("variable", ["api_token", "DLTK_ADMIN_TOKEN", "api_token_file", "DLTK_ADMIN_TOKEN_file"])
+def test_a_token_that_is_only_compared_may_be_a_hash(variable: str, tmp_path: Path) -> None:
+    digest = "sha256:" + "0123456789ABCDEF" * 4
+    (tmp_path / "token").write_text(digest + "\n")
+    found = read(**{variable: str(tmp_path / "token") if variable.endswith("_file") else digest})
+    assert digest.lower() in (found.api_token, found.admin_token)
+    with pytest.raises(SettingInvalid, match="sha256: and 64 hexadecimal digits"):
+        read(api_token=digest[:-1])
+
+
+def test_a_client_says_that_a_hash_cannot_be_sent() -> None:
+    with pytest.raises(SettingInvalid, match=r"^Invalid DLTK_TOKEN='\*\*\*': expected the token itself.*not its hash"):
+        ClientSettings.from_env({"api_token": "sha256:" + "0" * 64})
+
+
 def test_the_token_of_a_client_is_the_containers_own_unless_it_has_one() -> None:
     assert ClientSettings.from_env({"api_token": "a"}).token == "a"
     assert ClientSettings.from_env({"api_token": "a", "DLTK_TOKEN": "b"}).token == "b"
@@ -214,3 +231,38 @@ def test_secrets_of_notebooks_are_read_with_the_settings_and_not_shown(tmp_path:
 def test_the_servers_own_secrets_are_no_notebooks(names: str) -> None:
     with pytest.raises(SettingInvalid, match="DLTK_NOTEBOOK_SECRETS"):
         Settings.from_env({"DLTK_NOTEBOOK_SECRETS": names})
+
+
+# ---------------------------------------------------------------- for logs
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("DLTK_APLY_WORKERS", "DLTK_APPLY_WORKERS"),
+        ("DLTK_KEEP_VERSION", "DLTK_KEEP_VERSIONS"),
+        ("dltk_grace", "DLTK_GRACE"),
+        ("DLTK_ADMIN_TOKEN_FILE", "DLTK_ADMIN_TOKEN_file"),
+        ("DLTK_SOMETHING_ELSE_ENTIRELY", ""),
+    ],
+)
+def test_a_misspelt_variable_is_named_with_the_nearest(name: str, nearest: str) -> None:
+    assert module.unknown_variables({name: "1", "HOME": "/"}) == {name: nearest}
+
+
+def test_what_is_a_setting_or_set_by_platforms_is_not_misspelt() -> None:
+    known = {"DLTK_ADMIN_TOKEN_file": "f", "DLTK_URL": "u", "DLTK_TOKEN_file": "f", "DLTK_CODE": "c", "DLTK_GRACE": "1"}
+    links = ["DLTK_SERVICE_HOST", "DLTK_SERVICE_PORT_API", "DLTK_PORT_5000_TCP", "DLTK_PORT_5000_TCP_ADDR"]
+    assert module.unknown_variables(known | dict.fromkeys(links, "x")) == {}
+
+
+def test_the_settings_for_a_log_hold_no_secret() -> None:
+    secrets = {each.name: f"planted-{each.name}" for each in module.VARIABLES.values() if each.secret}
+    secrets["JUPYTER_PASSWD"] = "sha1:abcdef:012345"
+    url = "https://user:planted-password@splunk:8088"
+    shown = Settings.from_env(secrets | {"splunk_hec_url": url, "DLTK_PRELOAD": "a/b,c/d"}).shown()
+    assert set(shown) == {each.name for each in module.VARIABLES.values()}
+    assert all(shown[name] == "***" for name in secrets)
+    assert "planted" not in str(shown)
+    assert (shown["splunk_hec_url"], shown["DLTK_PRELOAD"]) == ("***", "a/b,c/d")
+    assert Settings().shown()["api_token"] == ""

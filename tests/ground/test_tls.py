@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ import pytest
 from cryptography import x509
 
 from dltk_runtime import tls
+from dltk_runtime.doctor import local
+from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.settings import Settings
 from dltk_runtime.tls import CertificateInvalid
 from tests.support.service import Service
@@ -48,6 +51,30 @@ def only_line(run: subprocess.CompletedProcess[str]) -> str:
 
 
 # ---------------------------------------------------------------- the home's own pair
+
+
+def test_the_certificate_has_the_names_of_the_setting_and_the_doctor_misses_those_that_came_later(
+    tmp_path: Path,
+) -> None:
+    named = Settings.from_env(
+        {"DLTK_HOME": str(tmp_path), "DLTK_TLS_NAMES": "dltk.example.com, 10.0.0.7,*.apps.example"}
+    )
+    cert, _ = tls.certificate(named)
+    assert {"dltk.example.com", "10.0.0.7", "*.apps.example", "localhost"} <= set(tls.names_in(cert))
+    assert [each.severity for each in local.certificate(named)] == ["ok"]
+    for names, lacking in (
+        (("DLTK.example.com", "one.apps.example"), ""),
+        (("other.example.com", "10.0.0.8"), "other"),
+    ):
+        found = [each for each in local.certificate(replace(named, tls_names=names)) if each.severity == "error"]
+        assert bool(found) == bool(lacking)
+        assert all("is not for other.example.com, 10.0.0.8, which DLTK_TLS_NAMES has" in each.text for each in found)
+
+
+@pytest.mark.parametrize("names", ["a b", "https://a", "a:5000", "-a", "a/b", "*"])
+def test_what_is_no_name_of_a_host_is_refused(names: str) -> None:
+    with pytest.raises(SettingInvalid, match="host names or addresses"):
+        Settings.from_env({"DLTK_TLS_NAMES": names})
 
 
 def test_a_pair_is_made_once_and_its_key_is_for_the_owner_alone(tmp_path: Path) -> None:

@@ -38,9 +38,12 @@ OWN = {
     "dltk_runtime/setting_types.py": "variables of the environment",
     "tools/": "files of this project",
 }
+OWN_PATTERNS = {"secret_names.py: _CREDENTIALS": "values of the container's own variables"}
 FOREIGN: dict[str, tuple[str, ...]] = {
     "batch/engine.py: _ANSI": ("\x1b[", "\x1b[1", "\x1b[1;"),
     "batch/engine.py: _FRAME": ("Cell In[", "Cell In[1], line ", "Cell In[1], line 1"),
+    "doctor/clients.py: '\\\\d+'": ("1",),
+    "doctor/clients.py: 'https?://[^/\\\\s]'": ("https://", "http:"),
     "doctor/owners.py: _COMMAND": ('|\\"', '|"', '| fit "\\', "[fit ", '|"\\\\'),
     "doctor/owners.py: _COMMENT": ("```", "``` a", "```\n"),
     "doctor/owners.py: _INTO": ("into ", "into app:", 'into "', "into into"),
@@ -50,7 +53,8 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "jobs/progress.py: _EPOCH": ("epoch ", "Epoch 1/", "epoch: [", "epoch 1 ", "epochepoch"),
     "jobs/progress.py: _METRIC": ("a: ", "a:1", "a: 1.1", "a:1e1", "a_:1e", "loss: -1.", "a:1 "),
     "jobs/progress.py: _TQDM": ("1%|", "1%| |", "100%|█", "1%||1/", "1%||1", "1%"),
-    "jobs/store.py: _ID": ("20260131T000000.000000Z-", "2"),
+    "jobs/claim.py: _TURN": ("free-", "owned-1", "free-1-"),
+    "jobs/index.py: ID": ("20260131T000000.000000Z-", "2"),
     "names.py: _NAME": ("_", "a1"),
     "notebook/algorithm.py: _MENTIONED": ("def ", "\\ndef ", "import ", "defdef"),
     "notebook/algorithm.py: defines": ("async ", "def ", "fit ", "fit\n", "\nasync\n", "def\n"),
@@ -106,7 +110,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
 
 
 def own(use: Use) -> bool:
-    return use.file.startswith(tuple(OWN))
+    return use.file.startswith(tuple(OWN)) or str(use) in OWN_PATTERNS
 
 
 def foreign() -> list[Use]:
@@ -165,6 +169,7 @@ def test_every_pattern_is_listed_as_one_over_foreign_or_over_our_own_text() -> N
     assert found - FOREIGN.keys() == set(), "list these in FOREIGN with hostile texts, or their file in OWN"
     assert FOREIGN.keys() - found == set(), "these are gone"
     assert [name for name in OWN if not any(use.file.startswith(name) for use in uses())] == [], "these too"
+    assert OWN_PATTERNS.keys() - {str(use) for use in uses()} == set(), "and these"
 
 
 @pytest.mark.parametrize("use", foreign(), ids=str)

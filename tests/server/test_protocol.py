@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,17 @@ HOSTILE_HEADERS += [
 @pytest.mark.parametrize("header", HOSTILE_HEADERS)
 def test_anything_but_the_whole_token_is_refused(header: str) -> None:
     assert not token_matches(header, "s3cret")
+
+
+HASH = "sha256:" + hashlib.sha256(b"s3cret").hexdigest()
+
+
+@pytest.mark.parametrize("form", ["{}", "Bearer {}", "Splunk {}"])
+def test_a_token_is_accepted_by_its_hash_and_the_hash_is_no_token(form: str) -> None:
+    assert token_matches(form.format("s3cret"), HASH)
+    for wrong in ("s3cre", "s3cret ", "", HASH, HASH.removeprefix("sha256:"), "Basic s3cret"):
+        assert not token_matches(form.format(wrong), HASH)
+    assert not token_matches("s3cret", "sha256:")
 
 
 @pytest.mark.parametrize("header", ["", "Bearer ", "Splunk ", "x"])
@@ -228,7 +240,37 @@ def test_what_has_no_session_key_stays_as_it_is() -> None:
     assert meta_without_session_keys(meta) == meta
 
 
-secret_keys = st.sampled_from(["session_key", "sessionKey", "SESSION_KEY"])
+secret_keys = st.sampled_from(
+    [
+        *("session_key", "sessionKey", "SESSION_KEY", "session-key", "splunk_session_key"),
+        *("auth_token", "authToken", "authorization", "Authorization", "X-Splunk-Authorization"),
+    ]
+)
+inside = st.sampled_from(
+    [
+        lambda key: json.dumps({"a": [{key: "a live key"}]}),
+        lambda key: json.dumps({"a": json.dumps({key: "a live key"})}),
+        lambda key: repr({key: "a-live-key"}),
+        lambda key: f"{key}=a-live-key&x=1",
+        lambda key: f"{key}: Splunk a-live-key",
+        lambda key: '{"not": "json" "' + key + '": "a-live-key"}',
+    ]
+)
+
+
+@given(secret_keys, inside, st.booleans())
+def test_session_keys_are_taken_out_of_texts(key: str, text: Any, deep: bool) -> None:
+    sent: dict[str, Any] = {"options": {"x": [text(key)]}} if deep else {"x": text(key)}
+    clean = json.dumps(meta_without_session_keys(sent))
+    assert "live key" not in clean
+    assert "live-key" not in clean
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": 1}', "[1, 2]", "a=b", "{session_key", "| search x=1 session_key", "key: value"]
+)
+def test_texts_without_session_keys_stay_to_the_letter(text: str) -> None:
+    assert meta_without_session_keys({"x": [text, {"y": text}]}) == {"x": [text, {"y": text}]}
 
 
 @given(json_values, secret_keys, st.lists(st.sampled_from(["list", "dict"]), max_size=8))

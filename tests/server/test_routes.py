@@ -72,7 +72,7 @@ def picture(service: Service, path: str) -> tuple[int, bytes]:
     return int(answer.split(b" ", 2)[1]), answer.partition(b"\r\n\r\n")[2]
 
 
-@pytest.mark.parametrize("name", ["plot.png", "my plot.png", "_a-b.c.svg"])
+@pytest.mark.parametrize("name", ["plot.png", "my plot.png", "_a-b.c.svg", "a.JPG", "a.jpeg", "a.gif", "a.webp"])
 def test_a_picture_needs_no_token(service: Service, name: str) -> None:
     (service.home / "app" / "graphics" / name).write_bytes(b"picture")
     assert picture(service, f"/graphics/{name.replace(' ', '%20')}") == (200, b"picture")
@@ -85,18 +85,22 @@ def test_a_picture_needs_no_token(service: Service, name: str) -> None:
         *("/graphics/%2e%2e/secret", "/graphics/..%2fsecret", "/graphics/%2e%2e%2fsecret", "/graphics//etc/passwd"),
         *("/graphics/%2fetc%2fpasswd", "/graphics/link.png", "/graphics/folder", "/graphics/folder/inner.png"),
         *("/graphics/pipe", "/graphics/a%00.png", "/graphics/plot.png%00", "/graphics/" + "a" * 5000, "/graphics/%ff"),
+        *("/graphics/page.html", "/graphics/code.js", "/graphics/sheet.css", "/graphics/data.json", "/graphics/plain"),
+        *("/graphics/page.png.html", "/graphics/page.xhtml", "/graphics/pipe.png"),
         *("/graphics/plot.png/", "/graphics/..\\secret", "/graphics/%252e%252e%252fsecret", "/graphics/%c3%a9.png"),
     ],
 )
 def test_only_plain_files_of_the_pictures_folder_are_served(service: Service, path: str) -> None:
     folder = service.home / "app" / "graphics"
     (folder.parent / "secret").write_text("secret")
-    for name in (".hidden", "é.png", "plot.png"):
+    pages = ("page.html", "code.js", "sheet.css", "data.json", "plain", "page.png.html", "page.xhtml")
+    for name in (".hidden", "é.png", "plot.png", *pages):
         (folder / name).write_text("secret")
     (folder / "folder").mkdir(exist_ok=True)
     (folder / "folder" / "inner.png").write_text("secret")
     if not (folder / "pipe").exists():
         os.mkfifo(folder / "pipe")
+        os.mkfifo(folder / "pipe.png")
         (folder / "link.png").symlink_to(folder.parent / "secret")
     status, answer = picture(service, path)
     assert status == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,8 @@ def test_a_server_takes_the_new_token_without_a_restart(paths: Paths, file: Path
         assert service.status_of("/v1/jobs", token="second") == 200
         assert service.status_of("/summary", token="first") == 200  # for a minute
         replace(file, "")
+        assert service.process is not None
+        service.process.send_signal(signal.SIGHUP)  # does not end it
         until(lambda: [each for each in service.events() if each["event"] == "token not renewed"])
         assert service.status_of("/summary", token="second") == 200
         log = service.log.read_text()

@@ -228,7 +228,7 @@ def test_metrics_are_behind_the_token_and_tell_what_was_done(service: Service) -
     assert any(line.startswith('dltk_phase_seconds_count{phase="apply",route="/apply"}') for line in lines)
     of_algorithm = 'dltk_algorithm_seconds_count{algorithm="algo",phase="apply",route="/apply"}'
     assert any(line.startswith(of_algorithm) for line in lines)
-    assert any(line.startswith('dltk_jobs{state="succeeded"}') for line in lines)
+    assert any(line.startswith('dltk_volume_jobs{state="succeeded"}') for line in lines)
 
 
 # ------------------------------------------------------------ the end

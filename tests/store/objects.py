@@ -233,6 +233,9 @@ class ObjectStore:
         numbers = [each.version for each in self.promotions(version_id.name)]
         return not numbers or version_id.number in numbers
 
+    def damaged_lines(self, name: ModelName) -> int:
+        return 0
+
     def problems(self, name: ModelName) -> list[str]:
         return []
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import lifecycle
 from dltk_runtime.store.errors import NotExported
@@ -124,6 +126,32 @@ def test_export_writes_the_flat_names_of_an_old_container(store: ModelStore, tmp
     assert (to / "umap_default.json").read_text() == "precious"
     export(version, to, force=True)
     assert (to / "umap_default.json").read_text() == "new"
+
+
+@pytest.mark.parametrize("path", ["../../secret", "/etc/passwd", "a/../../secret", "", ".", "a//b", "..", "a\0b"])
+def test_a_manifest_names_no_file_outside_its_version(store: ModelStore, tmp_path: Path, path: str) -> None:
+    version = promoted(store)
+    manifest = Path(version.place().folder) / "version.json"
+    document = json.loads(manifest.read_text())
+    document["files"].append({"path": path, "size": 1, "sha256": "0" * 64})
+    manifest.write_text(json.dumps(document))
+    with pytest.raises(StoreDamaged, match="outside the version's folder"):
+        export(version, tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.parametrize("linked", ["umap_default.json", "folder"])
+def test_a_link_in_a_version_is_damage_and_is_not_followed(store: ModelStore, tmp_path: Path, linked: str) -> None:
+    with store.reserve(NAME) as reserved:
+        folder = Path(reserved.location.folder)
+        (folder / "folder").mkdir()
+        for file in ("umap_default.json", "folder/x"):
+            (folder / file).write_text("{}")
+        version = reserved.commit(Facts(), b"[]", b'{"model": "m", "model_summary": null}')
+    (folder / linked).rename(tmp_path / "moved")
+    (folder / linked).symlink_to(tmp_path / "moved")
+    with pytest.raises(StoreDamaged, match="is a link, or behind one"):
+        export(version, tmp_path / "to")
 
 
 def test_export_says_when_save_stored_nothing(store: ModelStore, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ A state without jobs has no series: an hour ago it counts as 0 where the server 
     description: >-
       The panel of phases shows whether they wait, load their model or compute.
 - alert: DltkFitsQueued
-  expr: max by (job) (dltk_jobs{ {{- $s -}} ,state="queued"}) > {{ $v.maxQueuedFits }}
+  expr: max by (job) (dltk_volume_jobs{ {{- $s -}} ,state="queued"}) > {{ $v.maxQueuedFits }}
   for: 15m
   labels: {severity: warning}
   annotations:
@@ -53,8 +53,8 @@ A state without jobs has no series: an hour ago it counts as 0 where the server 
       Beyond DLTK_MAX_QUEUED further asynchronous fits are refused. More replicas, or DLTK_FIT_WORKERS.
 - alert: DltkFitsFail
   expr: >-
-    max by (job) (dltk_jobs{ {{- $s -}} ,state="failed"})
-    - (max by (job) (dltk_jobs{ {{- $s -}} ,state="failed"} offset 1h)
+    max by (job) (dltk_volume_jobs{ {{- $s -}} ,state="failed"})
+    - (max by (job) (dltk_volume_jobs{ {{- $s -}} ,state="failed"} offset 1h)
     or 0 * max by (job) (dltk_workers{ {{- $s -}} } offset 1h)) >= 3
   labels: {severity: warning}
   annotations:
@@ -63,8 +63,8 @@ A state without jobs has no series: an hour ago it counts as 0 where the server 
       Their models keep the version they had. dltk jobs list, and dltk jobs show with --log, have the errors.
 - alert: DltkJobsLost
   expr: >-
-    max by (job) (dltk_jobs{ {{- $s -}} ,state="lost"})
-    - (max by (job) (dltk_jobs{ {{- $s -}} ,state="lost"} offset 1h)
+    max by (job) (dltk_volume_jobs{ {{- $s -}} ,state="lost"})
+    - (max by (job) (dltk_volume_jobs{ {{- $s -}} ,state="lost"} offset 1h)
     or 0 * max by (job) (dltk_workers{ {{- $s -}} } offset 1h)) > 0
   labels: {severity: warning}
   annotations:
@@ -97,4 +97,20 @@ A state without jobs has no series: an hour ago it counts as 0 where the server 
     summary: '{{ `GPU {{ $labels.gpu }} has {{ $value | humanizePercentage }} of its memory free.` }}'
     description: >-
       The next fit on it may lack memory and fail.
+- alert: DltkVolumeFull
+  expr: >-
+    min by (job) (dltk_volume_free_bytes{ {{- $s -}} } / dltk_volume_size_bytes{ {{- $s -}} }) < 0.05
+  for: 15m
+  labels: {severity: warning}
+  annotations:
+    summary: '{{ `{{ $value | humanizePercentage }} of the volume is free.` }}'
+    description: >-
+      On a full volume no fit is stored. Enlarge it, or keep fewer versions and jobs (DLTK_KEEP_VERSIONS, DLTK_KEEP_JOBS).
+- alert: DltkModelDamaged
+  expr: sum by (job, algorithm) (increase(dltk_damaged_total{ {{- $s -}} }[15m])) > 0
+  labels: {severity: warning}
+  annotations:
+    summary: '{{ `Files of a model of {{ $labels.algorithm }} are damaged.` }}'
+    description: >-
+      The version promoted last that is whole answers, or the call is refused. dltk doctor names the files.
 {{- end }}

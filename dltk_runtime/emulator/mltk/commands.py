@@ -17,9 +17,11 @@ from dltk_runtime.client.http import Container
 from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk import reply, request
 from dltk_runtime.emulator.mltk.grammar import CONTAINERS, ApplyCommand, FitCommand
+from dltk_runtime.emulator.mltk.kept import Kept, KeptModels, make_kept
 from dltk_runtime.emulator.mltk.results import Result, SearchMessage, failed, info, once, warn
 from dltk_runtime.emulator.mltk.stub import Stub, make_stub, runs_in_splunk
 from dltk_runtime.emulator.mltk.stubs import Stubs
+from dltk_runtime.emulator.mltk.toolkit import ALGORITHMS, add_results
 from dltk_runtime.settings import ClientSettings
 
 # Constant columns of listmodels: all stubs are in one folder, without an owner.
@@ -45,31 +47,69 @@ class Mltk:
             SearchError: the fit took longer than `max_fit_time`; no stub is written.
         """
         rows, messages = request.draw_sample(request.infer(frame), fit, self.limits)
+        if fit.algorithm in ALGORITHMS:
+            return self._fit_toolkit(rows, fit, messages)
         meta = request.fit_meta(fit, list(rows.columns), self.limits)
         size = request.CHUNK_ROWS if fit.partial else max(len(rows), 1)
         results = [self._call("/fit", chunk, meta) for chunk in request.chunks(rows, size)]
         if fit.model:
             self.stubs.write(make_stub(fit.model, fit.algorithm, meta, self.client.url))
+            self.kept.delete(fit.model)
         fitted = _joined(results, messages)
         return fitted if fit.apply else Result(rows, fitted.messages)
 
-    def apply(self, frame: pd.DataFrame, apply: ApplyCommand, stub: Stub) -> Result:
+    @property
+    def kept(self) -> KeptModels:
+        """The models of the toolkit's algorithms, beside the stubs."""
+        return KeptModels(self.stubs.folder)
+
+    def find(self, name: str) -> Stub | Kept:
+        """Return the model `name`, of a container or of the toolkit.
+
+        Raises:
+            SearchInvalid: there is none, or its file cannot be read.
+        """
+        return self.kept.read(name) or self.stubs.read(name)
+
+    def require(self, name: str) -> None:
+        """Check that there is a model of that name, readable or not.
+
+        Raises:
+            SearchInvalid: there is none.
+        """
+        if not self.kept.path(name).is_file():
+            self.stubs.require(name)
+
+    def _fit_toolkit(self, rows: pd.DataFrame, fit: FitCommand, messages: list[SearchMessage]) -> Result:
+        """Train one of the toolkit's algorithms; its results stand beside all rows."""
+        kept, warnings = make_kept(fit, rows)
+        made = add_results(kept.trained(), rows, fit.options.get("output_name")) if fit.apply else rows
+        if fit.model:
+            self.kept.write(kept)
+            self.stubs.path(fit.model).unlink(missing_ok=True)
+        return Result(made, (*messages, *warnings))
+
+    def apply(self, frame: pd.DataFrame, apply: ApplyCommand, stub: Stub | Kept) -> Result:
         """Score `frame` with a model, with one call per `CHUNK_ROWS` rows.
 
         Raises:
             SearchInvalid: the model runs inside Splunk.
         """
+        if isinstance(stub, Kept):
+            return stub.apply(request.infer(frame), apply)
         _check_type(stub)
         meta = request.apply_meta(apply, stub)
         pieces = (request.infer(chunk) for chunk in request.chunks(frame, request.CHUNK_ROWS))
         return _joined([self._call("/apply", piece, meta, stub.named_after) for piece in pieces], _notices(stub))
 
-    def summary(self, stub: Stub) -> Result:
+    def summary(self, stub: Stub | Kept) -> Result:
         """Return one row: `summary` (JSON of the model used last), `name`, `api_url_external`.
 
         Raises:
             SearchInvalid: the model runs inside Splunk.
         """
+        if isinstance(stub, Kept):
+            raise SearchInvalid(f"the summary of a {stub.algorithm} runs in Splunk only")
         _check_type(stub)
         try:
             answer = reply.read_json(Container.of(self.client).get("/summary"))
@@ -95,12 +135,18 @@ class Mltk:
             else:
                 rows.append([name, stub.algorithm, json.dumps(stub.options), OWNER, APP, SHARING])
                 messages += _notices(stub)
+        for name in self.kept.names():
+            kept = self.kept.read(name)
+            if kept is not None:
+                rows.append([name, kept.algorithm, json.dumps(kept.options), OWNER, APP, SHARING])
+        rows.sort()
         columns = ["name", "type", "options", "owner", "app", "sharing"]
         return Result(pd.DataFrame(rows, columns=columns), tuple(messages))
 
     def deletemodel(self, name: str) -> Result:
         """Remove the stub of a model; the container keeps its versions."""
-        self.stubs.delete(name)
+        if not self.kept.delete(name):
+            self.stubs.delete(name)
         return Result(pd.DataFrame(), (info(f'Deleted model "{name}".'),))
 
     def _call(self, path: str, rows: pd.DataFrame, meta: Mapping[str, Any], target: str | None = None) -> Result:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dltk_runtime.emulator.arguments import Argument, Option, Word, parse_arguments, parse_count, parse_flag
 from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.mltk.toolkit import ALGORITHMS
 from dltk_runtime.errors import shown
 from dltk_runtime.texts import unquote
 
@@ -54,9 +55,10 @@ def parse_fit(arguments: str) -> FitCommand:
     first = next(tokens, None)
     if not isinstance(first, Word):
         raise SearchInvalid('First argument must be an "algorithm"')
-    if first.name not in CONTAINERS:
+    if first.name not in CONTAINERS and first.name not in ALGORITHMS:
         raise SearchInvalid(
-            f"{shown(first.name)} runs inside Splunk. Only {' and '.join(CONTAINERS)} call a container and run here."
+            f"{shown(first.name)} runs inside Splunk. Only {' and '.join(CONTAINERS)} call a container and run here, "
+            f"and of the toolkit's algorithms {', '.join(ALGORITHMS)}."
         )
     options = _Options().read(tokens)
     params = options.get("params", {})
@@ -69,6 +71,8 @@ def parse_fit(arguments: str) -> FitCommand:
         sample_seed=_count(params, "sample_seed"),
     )
     _refuse_folds(params, fit.algorithm)
+    if first.name in ALGORITHMS:
+        _check_toolkit(fit)
     if fit.partial and not fit.model:
         raise SearchInvalid('"partial_fit" needs a model: add "into <name>"')
     return fit
@@ -220,6 +224,20 @@ def _count(params: dict[str, str], key: str) -> int | None:
     if count is None:
         raise SearchInvalid(f"Invalid value for {key}: {shown(value)} must be an integer")
     return count
+
+
+def _check_toolkit(fit: FitCommand) -> None:
+    """Refuse what the toolkit's algorithms do not take, or not here."""
+    algorithm = ALGORITHMS[fit.algorithm]
+    algorithm.read(fit.options.get("params", {}))
+    if algorithm.supervised and "target_variable" not in fit.options:
+        raise SearchInvalid(f"{fit.algorithm} needs a target: fit {fit.algorithm} <target> from <feature> …")
+    if not algorithm.supervised and "target_variable" in fit.options:
+        raise SearchInvalid(f"{fit.algorithm} takes no target: write the fields without from")
+    if not fit.options.get("feature_variables"):
+        raise SearchInvalid(f"{fit.algorithm} needs names of features")
+    if fit.partial or "split_by" in fit.options:
+        raise SearchInvalid(f"by and partial_fit= of {fit.algorithm} run in Splunk only")
 
 
 def _refuse_folds(params: Iterable[str], algorithm: str) -> None:

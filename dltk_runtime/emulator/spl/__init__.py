@@ -4,14 +4,17 @@
 
     pipeline ─┬─ macros ─── expands `` `name(a,b)` ``
               ├─ split ──── text → calls of commands (name and arguments)
-              └─ commands ─ table: name → `Command`
+              ├─ scheduled  what the searches of a flow may not do
+              └─ commands ─ table: name → `Command`, with the accepted forms of arguments
                     │
-                    ├─ commands, shaping, indexing, kvlookups    what each command does
-                    ├─ expressions, functions    eval and where
-                    ├─ aggregates                stats, eventstats, streamstats
+                    ├─ evaluating, columns, ordering, sequences, multivalues, making
+                    ├─ indexing, kvlookups       indexes, lookups and collections
+                    ├─ statistics                stats, streamstats, bin, timechart …
+                    ├─ expressions, compiling, functions    eval and where
                     ├─ filters                   search and inputlookup … where
+                    ├─ options                   ``key=value`` by a table of accepted names
                     ├─ files                     lookup files
-                    └─ dltk_runtime.emulator.mltk    fit, apply, summary, listmodels, deletemodel
+                    └─ dltk_runtime.emulator.mltk    fit, apply, score, summary, listmodels, deletemodel
 
     context    what commands depend on          values, rows    Splunk's values, rows of a frame
     refused    commands that run in Splunk only     output      a result as table, CSV or JSON

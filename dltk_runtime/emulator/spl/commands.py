@@ -1,184 +1,237 @@
-"""The commands that run here, one function each, and their table.
+"""The table of commands that run here, with the accepted forms of their arguments.
 
-A function parses the arguments and returns a step; it raises `SearchInvalid` before any row is read.
+A command parses its arguments and returns a step; it raises `SearchInvalid` before any row is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import pandas as pd
-
-from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_count, plain_words
-from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.mltk import grammar, request
-from dltk_runtime.emulator.mltk.results import Result
-from dltk_runtime.emulator.spl import expressions, indexing, kvlookups, shaping
+from dltk_runtime.emulator.mltk import grammar
+from dltk_runtime.emulator.mltk.scoring import parse_score
+from dltk_runtime.emulator.spl import (
+    columns,
+    evaluating,
+    indexing,
+    kvlookups,
+    making,
+    multivalues,
+    ordering,
+    sequences,
+)
 from dltk_runtime.emulator.spl.context import Command, Context, Step
-from dltk_runtime.emulator.spl.rows import rows_of
-from dltk_runtime.errors import shown
-
-# Bounds the memory of one search.
-MAX_MADE_ROWS = 10_000_000
+from dltk_runtime.emulator.spl.statistics import buckets, charts, stats, streamstats
 
 
 def fit(arguments: str, context: Context) -> Step:
-    """Train a model in the container."""
+    """Train a model in the container, or with one of the toolkit's algorithms."""
     parsed = grammar.parse_fit(arguments)
     return lambda frame: context.mltk.fit(frame, parsed)
 
 
 def apply(arguments: str, context: Context) -> Step:
-    """Score the rows with a model of the container."""
+    """Score the rows with a model."""
     parsed = grammar.parse_apply(arguments)
-    stub = context.mltk.stubs.read(parsed.model)
+    stub = context.mltk.find(parsed.model)
     return lambda frame: context.mltk.apply(frame, parsed, stub)
 
 
 def summary(arguments: str, context: Context) -> Step:
     """Read the summary of a model."""
-    stub = context.mltk.stubs.read(grammar.parse_model(arguments, "summary"))
+    stub = context.mltk.find(grammar.parse_model(arguments, "summary"))
     return lambda _: context.mltk.summary(stub)
 
 
 def listmodels(arguments: str, context: Context) -> Step:
-    """List the stubs."""
+    """List the models."""
     grammar.parse_nothing(arguments)
     return lambda _: context.mltk.listmodels()
 
 
 def deletemodel(arguments: str, context: Context) -> Step:
-    """Remove a stub."""
+    """Remove a model's entry in Splunk."""
     name = grammar.parse_model(arguments, "deletemodel")
-    context.mltk.stubs.require(name)
+    context.mltk.require(name)
     return lambda _: context.mltk.deletemodel(name)
 
 
-def head(arguments: str, _: Context) -> Step:
-    """Keep the first rows, 10 by default."""
-    rows = _count(arguments) if arguments.strip() else 10
-    return lambda frame: Result(frame.head(rows))
+def score(arguments: str, _: Context) -> Step:
+    """Compare predictions with what is true."""
+    return parse_score(arguments)
 
 
-def makeresults(arguments: str, context: Context) -> Step:
-    """Create rows with the field ``_time`` only."""
-    given = _parameters(arguments, ("count",))
-    rows = _count(given.get("count", "1"))
-    if rows > MAX_MADE_ROWS:
-        raise SearchInvalid(f"count={rows} exceeds the maximum of {MAX_MADE_ROWS:,} rows")
-    return lambda _: Result(pd.DataFrame({"_time": [int(context.clock())] * rows}))
-
-
-def table(arguments: str, _: Context) -> Step:
-    """Select columns in the given order; a missing one is empty."""
-    names = _names(arguments)
-    return lambda frame: Result(frame.reindex(columns=_present(names, frame, missing=True)))
-
-
-def fields(arguments: str, _: Context) -> Step:
-    """Keep columns and all that start with an underscore, or with ``-`` drop columns."""
-    text = arguments.strip()
-    sign, rest = (text[0], text[1:]) if text[:1] in {"+", "-"} else ("+", text)
-    names = _names(rest)
-    if sign == "-":
-        return lambda frame: Result(frame.drop(columns=_present(names, frame)))
-
-    def step(frame: pd.DataFrame) -> Result:
-        kept = _present(names, frame)
-        internal = [column for column in frame.columns if column.startswith("_") and column not in kept]
-        return Result(frame[kept + internal])
-
-    return step
-
-
-def where(arguments: str, context: Context) -> Step:
-    """Keep the rows for which the condition is true, not false or null."""
-    condition = expressions.parse_condition(arguments, context.eval_functions())
-
-    def step(frame: pd.DataFrame) -> Result:
-        kept = [condition.evaluate(row) is True for row in rows_of(frame)]
-        return Result(frame[pd.Series(kept, index=frame.index, dtype=bool)])
-
-    return step
-
-
-def eval_(arguments: str, context: Context) -> Step:
-    """Compute fields; each assignment sees those before it."""
-    assignments = expressions.parse_assignments(arguments, context.eval_functions())
-
-    def step(frame: pd.DataFrame) -> Result:
-        rows = rows_of(frame)
-        frame = frame.copy()
-        for name, expression in assignments:
-            values = [expression.evaluate(row) for row in rows]
-            for row, value in zip(rows, values, strict=True):
-                row[name] = value
-            frame[name] = pd.Series(values, index=frame.index, dtype=object)
-        return Result(frame)
-
-    return step
-
+_BIN = Command(
+    buckets.bin_,
+    forms=(
+        "bin _time span=<n>(s|m|h|d|mon) [AS <field>]",
+        "bin <field> (span=<number> | bins=<n> | minspan=<number>) [AS <field>]",
+    ),
+)
 
 COMMANDS: Mapping[str, Command] = {
-    "addinfo": Command(indexing.addinfo),
-    "apply": Command(apply),
-    "bin": Command(shaping.bin_),
-    "collect": Command(indexing.collect),
-    "dedup": Command(shaping.dedup),
-    "deletemodel": Command(deletemodel, generates=True),
-    "eval": Command(eval_),
-    "eventstats": Command(shaping.eventstats),
-    "fields": Command(fields),
-    "fillnull": Command(shaping.fillnull),
-    "fit": Command(fit),
-    "head": Command(head),
-    "inputlookup": Command(kvlookups.inputlookup, generates=True, follows=kvlookups.appends),
-    "listmodels": Command(listmodels, generates=True),
-    "lookup": Command(kvlookups.lookup),
-    "makeresults": Command(makeresults, generates=True),
-    "outputlookup": Command(kvlookups.outputlookup),
-    "rename": Command(shaping.rename),
-    "sample": Command(shaping.sample),
-    "search": Command(indexing.search, generates=True, follows=lambda _: True),
-    "sort": Command(shaping.sort),
-    "stats": Command(shaping.stats),
-    "streamstats": Command(shaping.streamstats),
-    "summary": Command(summary, generates=True),
-    "table": Command(table),
-    "where": Command(where),
+    "accum": Command(sequences.accum, forms=("accum <field> [AS <field>]",)),
+    "addinfo": Command(indexing.addinfo, forms=("addinfo",)),
+    "apply": Command(apply, forms=("apply [app:]<model> [AS <name>] [<key>=<value>]…",)),
+    "autoregress": Command(sequences.autoregress, forms=("autoregress <field> [AS <field>] [p=<n>[-<n>]]",)),
+    "bin": _BIN,
+    "bucket": _BIN,
+    "chart": Command(
+        charts.chart,
+        forms=(
+            "chart <function> [AS <name>] OVER <field> [BY <field>] [limit=<n>] [useother=<bool>] [usenull=<bool>]",
+            "chart <function> [AS <name>] BY <field> [<field>]",
+        ),
+    ),
+    "collect": Command(indexing.collect, forms=("collect index=<name> [addinfo=<bool>]",)),
+    "dedup": Command(
+        ordering.dedup,
+        forms=(
+            "dedup [<n>] <field>… [keepempty=<bool>] [keepevents=<bool>] [consecutive=<bool>] [sortby (+|-)<field>…]",
+        ),
+    ),
+    "deletemodel": Command(deletemodel, generates=True, forms=("deletemodel [app:]<model>",)),
+    "delta": Command(sequences.delta, forms=("delta <field> [AS <field>] [p=<n>]",)),
+    "eval": Command(evaluating.eval_, forms=("eval <field> = <expression> [, <field> = <expression>]…",)),
+    "eventstats": Command(stats.eventstats, forms=("eventstats <function> [AS <name>]… [BY <field>…]",)),
+    "fields": Command(columns.fields, forms=("fields [+|-] <field>…",)),
+    "filldown": Command(columns.filldown, forms=("filldown [<field>…]",)),
+    "fillnull": Command(columns.fillnull, forms=("fillnull [value=<text>] [<field>…]",)),
+    "fit": Command(
+        fit,
+        forms=(
+            (
+                "fit MLTKContainer algo=<notebook> [<key>=<value>]… [<target> from] <feature>… [into [app:]<model>] "
+                "[as <name>] [by <field>]"
+            ),
+            "fit (StandardScaler | PCA | KMeans) <feature>… [<key>=<value>]… [into [app:]<model>] [as <name>]",
+            (
+                "fit (RandomForestClassifier | LinearRegression) <target> from <feature>… [<key>=<value>]… "
+                "[into [app:]<model>] [as <name>]"
+            ),
+        ),
+    ),
+    "foreach": Command(evaluating.foreach, forms=("foreach <field>… [eval <field> = <expression>]",)),
+    "head": Command(
+        ordering.head, forms=("head [<n> | limit=<n>]", "head (<condition>) [null=<bool>] [keeplast=<bool>]")
+    ),
+    "inputlookup": Command(
+        kvlookups.inputlookup,
+        generates=True,
+        follows=kvlookups.appends,
+        forms=("inputlookup [append=<bool>] [start=<n>] [max=<n>] [strict=<bool>] <file>.csv [where <conditions>]",),
+    ),
+    "listmodels": Command(listmodels, generates=True, forms=("listmodels",)),
+    "lookup": Command(
+        kvlookups.lookup,
+        forms=(
+            (
+                "lookup [local=<bool>] [update=<bool>] <file>.csv <field> [AS <field>]… "
+                "[(OUTPUT | OUTPUTNEW) <field> [AS <field>]…]"
+            ),
+        ),
+    ),
+    "makemv": Command(multivalues.makemv, forms=("makemv [delim=<text>] [allowempty=<bool>] <field>",)),
+    "makeresults": Command(
+        making.makeresults,
+        generates=True,
+        forms=("makeresults [count=<n>] [annotate=<bool>]", "makeresults format=(csv | json) data=<text>"),
+    ),
+    "mvcombine": Command(multivalues.mvcombine, forms=("mvcombine <field>",)),
+    "mvexpand": Command(multivalues.mvexpand, forms=("mvexpand <field> [limit=<n>]",)),
+    "nomv": Command(multivalues.nomv, forms=("nomv <field>",)),
+    "outputlookup": Command(
+        kvlookups.outputlookup,
+        forms=("outputlookup [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] <file>.csv",),
+    ),
+    "rare": Command(
+        stats.rare,
+        forms=(
+            (
+                "rare [<n> | limit=<n>] <field>… [BY <field>…] [showcount=<bool>] [showperc=<bool>] "
+                "[countfield=<name>] [percentfield=<name>]"
+            ),
+        ),
+    ),
+    "regex": Command(evaluating.regex_, forms=("regex [<field>(= | !=)]<regex>",)),
+    "rename": Command(columns.rename, forms=("rename <field> AS <field> [, <field> AS <field>]…",)),
+    "replace": Command(evaluating.replace, forms=("replace <value> WITH <value>… IN <field>…",)),
+    "reverse": Command(ordering.reverse, forms=("reverse",)),
+    "rex": Command(
+        evaluating.rex,
+        forms=("rex [field=<field>] [max_match=<n>] <regex>", "rex [field=<field>] mode=sed s/<regex>/<text>/[g]"),
+    ),
+    "sample": Command(
+        sequences.sample,
+        forms=(
+            "sample (<ratio> | ratio=<ratio>) [seed=<n>]",
+            "sample (<n> | count=<n>) [seed=<n>] [by <field>]",
+            "sample partitions=<n> [seed=<n>] [fieldname=<name>]",
+        ),
+    ),
+    "score": Command(
+        score,
+        forms=(
+            (
+                "score (accuracy_score | r2_score | mean_squared_error | mean_absolute_error | "
+                "explained_variance_score) <field> against <field>"
+            ),
+            (
+                "score (precision_score | recall_score | f1_score | precision_recall_fscore_support) <field> "
+                "against <field> [average=<name>] [pos_label=<value>]"
+            ),
+        ),
+    ),
+    "search": Command(
+        indexing.search,
+        generates=True,
+        follows=lambda _: True,
+        forms=(
+            "search <field>(= | != | < | > | <= | >=)<value> … with AND, OR, NOT, ( )",
+            "search <field> IN (<value>, …)",
+        ),
+    ),
+    "sort": Command(
+        ordering.sort,
+        forms=("sort [<n> | limit=<n>] [+|-]<field>… [desc]", "sort [<n>] [+|-](auto | str | num | ip)(<field>)…"),
+    ),
+    "stats": Command(stats.stats, forms=("stats <function> [AS <name>]… [BY <field>…]",)),
+    "strcat": Command(evaluating.strcat, forms=("strcat [allrequired=<bool>] (<field> | <text>)… <field>",)),
+    "streamstats": Command(
+        streamstats.streamstats,
+        forms=(
+            (
+                "streamstats [current=<bool>] [window=<n>] [global=<bool>] [time_window=<n>(s|m|h|d)] "
+                "[reset_on_change=<bool>] [reset_before=<condition>] [reset_after=<condition>] "
+                "<function> [AS <name>]… [BY <field>…]"
+            ),
+        ),
+    ),
+    "summary": Command(summary, generates=True, forms=("summary [app:]<model>",)),
+    "table": Command(columns.table, forms=("table <field>…",)),
+    "tail": Command(ordering.tail, forms=("tail [<n>]",)),
+    "timechart": Command(
+        charts.timechart,
+        forms=(
+            "timechart span=<n>(s|m|h|d|mon) [cont=<bool>] <function> [AS <name>]…",
+            (
+                "timechart span=<n>(s|m|h|d|mon) [cont=<bool>] <function> BY <field> [limit=<n>] [useother=<bool>] "
+                "[usenull=<bool>] [otherstr=<text>] [nullstr=<text>]"
+            ),
+        ),
+    ),
+    "top": Command(
+        stats.top,
+        forms=(
+            (
+                "top [<n> | limit=<n>] <field>… [BY <field>…] [showcount=<bool>] [showperc=<bool>] "
+                "[countfield=<name>] [percentfield=<name>]"
+            ),
+        ),
+    ),
+    "transpose": Command(
+        columns.transpose, forms=("transpose [<n>] [column_name=<name>] [header_field=<field>] [include_empty=<bool>]",)
+    ),
+    "untable": Command(charts.untable, forms=("untable <field> <field> <field>",)),
+    "where": Command(evaluating.where, forms=("where <condition>",)),
+    "xyseries": Command(charts.xyseries, forms=("xyseries <field> <field> <field>",)),
 }
-
-
-def _present(names: Sequence[str], frame: pd.DataFrame, *, missing: bool = False) -> list[str]:
-    """Return the columns that match `names`; with `missing`, also names that match no column."""
-    found: list[str] = []
-    for name in names:
-        pattern = request.glob(name)
-        matches = [column for column in frame.columns if pattern.fullmatch(column)]
-        found += matches or ([name] if missing and "*" not in name else [])
-    return list(dict.fromkeys(found))
-
-
-def _names(arguments: str) -> list[str]:
-    names = plain_words(arguments)
-    if not names:
-        raise SearchInvalid("expected names of fields separated by blanks or commas")
-    return names
-
-
-def _parameters(arguments: str, known: Sequence[str]) -> dict[str, str]:
-    given = {}
-    for token in parse_arguments(arguments):
-        if not isinstance(token, Option) or token.key not in known:
-            raise SearchInvalid(
-                f"only {', '.join(f'{key}=' for key in known)} is understood here, got {shown(arguments)}"
-            )
-        given[token.key] = token.value
-    return given
-
-
-def _count(text: str) -> int:
-    count = parse_count(text.strip())
-    if count is None:
-        raise SearchInvalid(f"expected an integer, got {shown(text.strip())}")
-    return count

@@ -13,9 +13,9 @@ from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.emulator.spl.files import LookupFolders
-from dltk_runtime.emulator.spl.functions import FUNCTIONS, Function
+from dltk_runtime.emulator.spl.functions import FUNCTIONS, REPEATABLE, Function
+from dltk_runtime.emulator.spl.functions.times import clock_functions
 from dltk_runtime.emulator.spl.macros import Macro
-from dltk_runtime.emulator.spl.values import tidy
 from dltk_runtime.emulator.standin import Indexes, Storage, Window
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
@@ -37,7 +37,8 @@ class Context:
     """All that a search depends on: container, stubs, lookups, indexes, macros, functions, time.
 
     `window` is the time range of the search; `clock` returns now in epoch seconds, for a scheduled
-    search its scheduled time.
+    search its scheduled time. A `repeatable` context is that of a flow's scheduled searches: what
+    depends on the order of rows, a time zone or a limit is refused (`scheduled`).
     """
 
     mltk: Mltk
@@ -48,10 +49,12 @@ class Context:
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     macros: Mapping[str, Macro] = field(default_factory=dict)
     window: Window = field(default_factory=Window)
+    repeatable: bool = False
 
     def eval_functions(self) -> Mapping[str, Function]:
         """Return the functions of eval, including ``now()``."""
-        return {**self.functions, "now": Function(lambda: tidy(int(self.clock())), 0, 0)}
+        known = {**self.functions, **clock_functions(self.clock)}
+        return {name: known[name] for name in known if name in REPEATABLE} if self.repeatable else known
 
 
 def _first_only(_: str) -> bool:
@@ -63,11 +66,13 @@ class Command:
     """One command; `prepare` parses its arguments and may raise `SearchInvalid`.
 
     A command that `generates` rows is the first of a search, unless `follows` allows its arguments later.
+    `forms` are the accepted arguments, one line each, as the documentation shows them.
     """
 
     prepare: Callable[[str, Context], Step]
     generates: bool = False
     follows: Callable[[str], bool] = _first_only
+    forms: tuple[str, ...] = ()
 
 
 def make_context(client: ClientSettings, paths: Paths, lookups: Path | None = None) -> Context:

@@ -2,36 +2,39 @@
 
 Strings are enclosed in double quotes, field names with other characters than letters, digits and
 underscores in single quotes. ``.`` concatenates; its precedence is between ``+`` and comparisons.
+What Splunk refuses by type before it reads a row, as ``"a"*2`` or ``if(5,1,0)``, is refused here.
 """
 
 from __future__ import annotations
 
-import math
-import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import lark
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.lexer import MAX_NESTING, QUOTED_NAME, STRING
-from dltk_runtime.emulator.spl.functions import Function
-from dltk_runtime.emulator.spl.values import Fields, Value, arithmetic, comparison, concatenate, number, plus
-from dltk_runtime.errors import nearest, shown
+from dltk_runtime.emulator.spl.compiling import Compiler, Expression
+from dltk_runtime.emulator.spl.functions.function import Function
+from dltk_runtime.emulator.spl.values import Fields
+from dltk_runtime.emulator.spl.values import text as text_of
+from dltk_runtime.errors import shown
 
 GRAMMAR = r"""
 assignments: assignment ("," assignment)*
-assignment: (NAME | FIELD | STRING) EQUALS expression
+assignment: (NAME | FIELD | STRING | TEMPLATE) EQUALS expression
 
 ?expression: disjunction
+    | disjunction (_XOR disjunction)+ -> exclusion
 ?disjunction: conjunction (_OR conjunction)*
 ?conjunction: inversion (_AND inversion)*
 ?inversion: _NOT inversion -> negation
     | comparison
 ?comparison: joined ((COMPARISON | EQUALS) joined)?
+    | joined _IN "(" expression ("," expression)* ")" -> membership
+    | joined _LIKE joined -> likeness
 ?joined: sum (JOIN sum)*
 ?sum: product ((PLUS | MINUS) product)*
 ?product: unary (FACTOR unary)*
@@ -49,6 +52,10 @@ JOIN: "."
 PLUS: "+"
 MINUS: "-"
 FACTOR: "*" | "/" | "%"
+_XOR.2: /xor\b/i
+_IN.2: /in\b/i
+_LIKE.2: /like\b/i
+TEMPLATE.1: /\w*(\{[^{}]+\}\w*)+/
 _OR.2: /or\b/i
 _AND.2: /and\b/i
 _NOT.2: /not\b/i
@@ -61,31 +68,6 @@ STRING: /{STRING}/s
 FIELD: /{QUOTED_NAME}/
 """
 
-_OPERATORS: Mapping[str, Callable[[Value, Value], Value]] = {
-    "=": comparison(operator.eq),
-    "==": comparison(operator.eq),
-    "!=": comparison(operator.ne),
-    "<": comparison(operator.lt),
-    "<=": comparison(operator.le),
-    ">": comparison(operator.gt),
-    ">=": comparison(operator.ge),
-    ".": concatenate,
-    "+": plus,
-    "-": arithmetic(operator.sub),
-    "*": arithmetic(operator.mul),
-    "/": arithmetic(operator.truediv),
-    "%": arithmetic(math.fmod),
-}
-_COMPARISONS = {"=", "==", "!=", "<", "<=", ">", ">="}
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A function of one row; a `boolean` one cannot be assigned to a field."""
-
-    evaluate: Callable[[Fields], Value]
-    boolean: bool = False
-
 
 def parse_condition(text: str, functions: Mapping[str, Function]) -> Expression:
     """Parse the condition of a ``where``.
@@ -97,6 +79,16 @@ def parse_condition(text: str, functions: Mapping[str, Function]) -> Expression:
     if not condition.boolean:
         raise SearchInvalid(f"the expression {shown(text)} is not boolean: compare it with a value")
     return condition
+
+
+def parse_template(text: str) -> Callable[[Fields], str]:
+    """Compile a name of a field in which ``{field}`` stands for that field's value."""
+    pieces = re.split(r"\{([^{}]+)\}", text)
+
+    def name(row: Fields) -> str:
+        return "".join((text_of(row.get(part)) or "") if turn % 2 else part for turn, part in enumerate(pieces))
+
+    return name
 
 
 def parse_expression(text: str, functions: Mapping[str, Function]) -> Expression:
@@ -128,7 +120,7 @@ def _parse(text: str, start: str, functions: Mapping[str, Function]) -> Any:
     try:
         tree = _parser(start).parse(text)
         _check_nesting(tree)
-        return _Compiler(functions).transform(tree)
+        return Compiler(functions).transform(tree)
     except lark.exceptions.VisitError as error:
         raise error.orig_exc from None
     except lark.exceptions.UnexpectedInput as error:
@@ -158,101 +150,3 @@ def _position(error: lark.exceptions.UnexpectedInput, text: str) -> int:
     token = getattr(error, "token", None)
     at_end = isinstance(token, lark.Token) and token.type == "$END"
     return len(text) if at_end else getattr(error, "pos_in_stream", None) or 0
-
-
-@lark.v_args(inline=True)
-class _Compiler(lark.Transformer[lark.Token, Any]):
-    """Compile each node of the tree into an `Expression`, from the leaves up."""
-
-    def __init__(self, functions: Mapping[str, Function]) -> None:
-        super().__init__()
-        self._functions = functions
-
-    def assignments(self, *assignments: tuple[str, Expression]) -> list[tuple[str, Expression]]:
-        return list(assignments)
-
-    def assignment(self, name: lark.Token, _: lark.Token, expression: Expression) -> tuple[str, Expression]:
-        return _field_name(name), expression
-
-    def disjunction(self, *parts: Expression) -> Expression:
-        """Return true if any part is true, else null if any is null."""
-        return Expression(partial(_any, True, _conditions("OR", parts)), boolean=True)
-
-    def conjunction(self, *parts: Expression) -> Expression:
-        """Return false if any part is false, else null if any is null."""
-        return Expression(partial(_any, False, _conditions("AND", parts)), boolean=True)
-
-    def negation(self, part: Expression) -> Expression:
-        (evaluate,) = _conditions("NOT", (part,))
-        return Expression(lambda row: None if (value := evaluate(row)) is None else not value, boolean=True)
-
-    def binary(self, first: Expression, *rest: Any) -> Expression:
-        """Compute ``first (operator operand)*`` from the left."""
-        signs, operands = [str(sign) for sign in rest[::2]], rest[1::2]
-        if any(operand.boolean for operand in (first, *operands)):
-            raise SearchInvalid(f"{signs[0]!r} cannot be applied to a boolean")
-        steps = [(_OPERATORS[sign], operand.evaluate) for sign, operand in zip(signs, operands, strict=True)]
-
-        def evaluate(row: Fields) -> Value:
-            value = first.evaluate(row)
-            for compute, operand in steps:
-                value = compute(value, operand(row))
-            return value
-
-        return Expression(evaluate, boolean=signs[0] in _COMPARISONS)
-
-    comparison = joined = sum = product = binary
-
-    def minus(self, _: lark.Token, part: Expression) -> Expression:
-        return self.binary(Expression(lambda _: 0), "-", part)
-
-    def number(self, token: lark.Token) -> Expression:
-        value = number(str(token))
-        return Expression(lambda _: value)
-
-    def string(self, token: lark.Token) -> Expression:
-        # A backslash before another character stays: `\d` is written once, as in Splunk.
-        value = re.sub(r'\\([\\"])', r"\1", token[1:-1])
-        return Expression(lambda _: value)
-
-    def field(self, token: lark.Token) -> Expression:
-        name = _field_name(token)
-        return Expression(lambda row: row.get(name))
-
-    def call(self, token: lark.Token, *arguments: Expression) -> Expression:
-        function = self._function(str(token).lower(), len(arguments))
-        evaluators = [each.evaluate for each in arguments]
-        return Expression(lambda row: function.call(*(partial(each, row) for each in evaluators)), function.boolean)
-
-    def _function(self, name: str, arguments: int) -> Function:
-        function = self._functions.get(name)
-        if function is None:
-            known = sorted(self._functions)
-            raise SearchInvalid(
-                f"the function {name!r} is none of those that run here ({', '.join(known)}).{nearest(name, known)} "
-                "Run this search in Splunk"
-            )
-        if arguments < function.least or arguments > (arguments if function.most is None else function.most):
-            raise SearchInvalid(f"the function {name!r} does not take {arguments} arguments")
-        return function
-
-
-def _any(wanted: bool, parts: list[Callable[[Fields], Value]], row: Fields) -> Value:
-    """Return `wanted` if any part has that value, else null if any is null, else the opposite."""
-    result: Value = not wanted
-    for part in parts:
-        value = part(row)
-        if value is wanted:
-            return wanted
-        result = None if value is None else result
-    return result
-
-
-def _conditions(keyword: str, parts: tuple[Expression, ...]) -> list[Callable[[Fields], Value]]:
-    if not all(part.boolean for part in parts):
-        raise SearchInvalid(f"{keyword} needs booleans, such as comparisons")
-    return [part.evaluate for part in parts]
-
-
-def _field_name(token: lark.Token) -> str:
-    return str(token) if token.type == "NAME" else token[1:-1]

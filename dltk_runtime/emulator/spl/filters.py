@@ -1,10 +1,13 @@
 """Conditions of ``search`` and ``inputlookup … where``: ``field=value``, AND, OR, NOT, parentheses.
 
 OR binds before AND, as in Splunk's search command; conditions beside each other are joined by AND.
+A value may have wildcards or be a network, ``field IN (…)`` is one of several values. Of a field
+with several values one must match.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.lexer import Kind, Token, lex
-from dltk_runtime.emulator.spl.values import Fields, number, text
+from dltk_runtime.emulator.lexer import Kind, Token, lex, runs
+from dltk_runtime.emulator.spl.values import Fields, Value, number, text, values_of
 from dltk_runtime.errors import shown
 
 Predicate = Callable[[Fields], bool]
@@ -53,19 +56,22 @@ class _Comparison:
     sign: str
     value: str
 
-    def __str__(self) -> str:
-        return f"{self.name}{self.sign}{self.value}"
+
+@dataclass(frozen=True, slots=True)
+class _Membership:
+    name: str
+    values: tuple[str, ...]
 
 
-# A parenthesis, AND, OR, NOT, or a comparison.
-_Item = str | _Comparison
+# A parenthesis, AND, OR, NOT, a comparison, or an IN.
+_Item = str | _Comparison | _Membership
 
 
 class _Parser:
     def __init__(self, words: str, fold: bool) -> None:
         self._items = _items(words)
         self._next = 0
-        self._fold = fold
+        self._fold_case: Callable[[str], str] = str.lower if fold else str
 
     def parse(self) -> Filter:
         found = self._conjunction()
@@ -100,7 +106,12 @@ class _Parser:
     def _condition(self) -> Filter:
         item = self._take()
         if isinstance(item, _Comparison):
-            return _compile(item, str.lower if self._fold else str)
+            return _compile(item, self._fold_case)
+        if isinstance(item, _Membership):
+            parts = [_compile(_Comparison(item.name, "=", value), self._fold_case) for value in item.values]
+            return Filter(lambda row: any(part.keeps(row) for part in parts))
+        if item == "*":
+            return Filter(lambda _: True)
         if item != "(":
             raise SearchInvalid(f"expected a comparison before {shown(item)}")
         part = self._conjunction()
@@ -125,21 +136,50 @@ class _Parser:
 
 
 def _compile(comparison: _Comparison, fold: Callable[[str], str]) -> Filter:
-    name, sign, value = comparison.name, comparison.sign, comparison.value
-    wanted = re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] == '"' else value
-    if "*" in wanted:
-        raise SearchInvalid(f"the wildcard in {comparison} runs in Splunk only: write the values out with OR")
-    compare, amount = _SIGNS[sign], number(wanted)
+    name, sign = comparison.name, comparison.sign
+    wanted = re.sub(r"\\(.)", r"\1", comparison.value[1:-1]) if comparison.value[:1] == '"' else comparison.value
+    test = _test(sign, wanted, fold)
 
     def keeps(row: Fields) -> bool:
-        found = row.get(name)
-        if found is None:
-            return False
+        return any(test(value) for value in values_of(row.get(name)))
+
+    return Filter(keeps, {name: wanted} if sign == "=" and "*" not in wanted else {})
+
+
+def _test(sign: str, wanted: str, fold: Callable[[str], str]) -> Callable[[Value], bool]:
+    """Return the test of one value."""
+    compare, amount = _SIGNS[sign], number(wanted)
+    if "*" in wanted:
+        if sign not in {"=", "!="}:
+            raise SearchInvalid(f"the wildcard in {shown(wanted)} is for = and != alone")
+        pattern = re.compile(".*".join(map(re.escape, fold(wanted).split("*"))), re.DOTALL)
+        return lambda found: (pattern.fullmatch(fold(text(found) or "")) is not None) is (sign == "=")
+    network = _network(wanted) if sign in {"=", "!="} else None
+    if network is not None:
+        return lambda found: _inside(network, text(found) or "") is (sign == "=")
+
+    def test(found: Value) -> bool:
         if amount is not None and (have := number(found)) is not None:
             return compare(have, amount)
         return compare(fold(text(found) or ""), fold(wanted))
 
-    return Filter(keeps, {name: wanted} if sign == "=" else {})
+    return test
+
+
+def _network(wanted: str) -> ipaddress.IPv4Network | None:
+    if not re.fullmatch(r"\d+(?:\.\d+){3}/\d+", wanted):
+        return None
+    try:
+        return ipaddress.IPv4Network(wanted, strict=False)
+    except ValueError:
+        return None
+
+
+def _inside(network: ipaddress.IPv4Network, found: str) -> bool:
+    try:
+        return ipaddress.IPv4Address(found) in network
+    except ValueError:
+        return found == str(network)
 
 
 def _items(words: str) -> list[_Item]:
@@ -148,7 +188,7 @@ def _items(words: str) -> list[_Item]:
         item, after = _item(tokens, place)
         if item is None:
             raise SearchInvalid(
-                "field=value, AND, OR, NOT and parentheses alone are understood, "
+                "field=value, field IN (…), AND, OR, NOT and parentheses alone are understood, "
                 f"got {shown(words[tokens[place].start :].strip())}; "
                 "words to look for in the raw text run in Splunk only"
             )
@@ -160,12 +200,27 @@ def _items(words: str) -> list[_Item]:
 def _item(tokens: Sequence[Token], place: int) -> tuple[_Item | None, int]:
     """Return the item that starts at index `place`, None for other text, and the index after it."""
     first = tokens[place].text
-    if first in {"(", ")"}:
+    if first in {"(", ")", "*"}:
         return first, place + 1
     after = tokens[place + 1] if place + 1 < len(tokens) else None
     if first in {"AND", "OR", "NOT"} and after and (after.kind is Kind.SPACE or after.text == "("):
         return first, place + 1
-    return _comparison(tokens, place)
+    return _membership(tokens, place) or _comparison(tokens, place)
+
+
+def _membership(tokens: Sequence[Token], place: int) -> tuple[_Membership, int] | None:
+    """Return ``field IN (a, b)`` and the index after it, or None for other text."""
+    name, word = tokens[place], _without_space(tokens, place + 1)
+    opening = _without_space(tokens, word + 1)
+    if opening >= len(tokens) or tokens[word].text.upper() != "IN" or tokens[opening].text != "(":
+        return None
+    closing = next((at for at in range(opening, len(tokens)) if tokens[at].text == ")"), None)
+    if closing is None:
+        raise SearchInvalid("unclosed bracket")
+    values = tuple(runs("".join(token.text for token in tokens[opening + 1 : closing])))
+    if not values or any(re.search(r"[\s()=<>]", value) and value[:1] != '"' for value in values):
+        raise SearchInvalid(f"expected values after {name.value} IN, as in {name.value} IN (a, b)")
+    return _Membership(name.value, values), closing + 1
 
 
 def _comparison(tokens: Sequence[Token], place: int) -> tuple[_Comparison | None, int]:

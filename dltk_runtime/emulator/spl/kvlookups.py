@@ -3,46 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_flag, split_options
-from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.lexer import Kind, runs
 from dltk_runtime.emulator.mltk.results import Result, failed
 from dltk_runtime.emulator.spl import files
 from dltk_runtime.emulator.spl.context import Context, Definition, Step
 from dltk_runtime.emulator.spl.filters import parse_filter
+from dltk_runtime.emulator.spl.options import whole
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
-from dltk_runtime.emulator.spl.values import Value, number, text
+from dltk_runtime.emulator.spl.values import Value, multi, number, text
 from dltk_runtime.emulator.standin import KvCollection, KvRefused
 from dltk_runtime.emulator.standin.kvstore import MAX_BATCH_DOCUMENTS
 from dltk_runtime.errors import shown
 from dltk_runtime.texts import unquote
+
+MAX_LOOKUP_ROWS = 1_000_000_000  # inputlookup in the Search Reference
+MAX_MATCHES = 1_000  # max_matches in transforms.conf
 
 _WHERE = re.compile(r"(?:\s+where\s+(?P<filter>.*))?", re.IGNORECASE | re.DOTALL)
 
 
 def inputlookup(arguments: str, context: Context) -> Step:
     """Read the rows of a CSV file or collection; with ``append=t``, append them."""
-    given, rest = split_options(arguments, ("append",))
+    given, rest = split_options(arguments, ("append", "max", "start", "strict"))
     name = next(runs(rest, {Kind.SPACE}), "")
     match = _WHERE.fullmatch(rest, len(name))
     if match is None or not name:
         raise SearchInvalid(
-            f"the name of a CSV file is wanted, got {shown(rest)}. Options but append= run in Splunk only"
+            f"the name of a CSV file is wanted, got {shown(rest)}. Other options than append=, max=, start= and "
+            "strict= run in Splunk only"
         )
     keeps = parse_filter(match["filter"], fold=False).keeps if match["filter"] else None
     read = _reader(unquote(name), context)
     append = parse_flag(given.get("append", "f"))
+    parse_flag(given.get("strict", "f"))
+    start, most = whole(given.get("start", "0")), whole(given.get("max", str(MAX_LOOKUP_ROWS)))
 
     def step(frame: pd.DataFrame) -> Result:
         found = read()
         if keeps is not None:
             found = frame_of([row for row in rows_of(found) if keeps(row)], found.columns)
+        found = found.iloc[start : start + most]
         if append and not frame.columns.empty:
             found = frame_of(rows_of(frame) + rows_of(found), frame.columns)
         return Result(found)
@@ -56,42 +65,52 @@ def appends(arguments: str) -> bool:
 
 
 def outputlookup(arguments: str, context: Context) -> Step:
-    """Replace a CSV file, or records of a collection with ``append=t key_field=_key``."""
-    given, rest = split_options(arguments, ("append", "key_field"))
+    """Replace or extend a CSV file, or records of a collection with ``append=t key_field=_key``."""
+    known = ("append", "create_empty", "key_field", "override_if_empty")
+    given, rest = split_options(arguments, known)
     name = unquote(rest.strip())
-    if not given and name not in context.definitions:
+    append = parse_flag(given.get("append", "f"))
+    if name not in context.definitions and "key_field" not in given:
         path = context.lookups.target(name)
-        return lambda frame: _written(path, frame)
-    if given.get("key_field") != "_key" or not parse_flag(given.get("append", "f")):
+        keep = not parse_flag(given.get("override_if_empty", "t")) or not parse_flag(given.get("create_empty", "t"))
+        return lambda frame: _extended(path, frame) if append else _written(path, frame, keep=keep)
+    if given.get("key_field") != "_key" or not append:
         raise SearchInvalid("a collection is written with append=t key_field=_key; without these it would be replaced")
     return partial(_upsert, context, _definition(name, context))
 
 
 def lookup(arguments: str, context: Context) -> Step:
-    """Add fields of a record, as in ``lookup local=true NAME key AS field OUTPUT a AS b``.
+    """Add fields of the records that match, as in ``lookup NAME key AS field OUTPUT a AS b``.
 
-    Without such a record the output fields become null, also if the row had values before.
+    Without such a record the fields of OUTPUT become null, also if the row had values before;
+    OUTPUTNEW keeps a field that is there. Several records make several values.
     """
-    given, rest = split_options(arguments, ("local",))
-    if not parse_flag(given.get("local", "f")):
-        raise SearchInvalid("local=true is wanted: a collection is on the search head, not on the indexers")
+    given, rest = split_options(arguments, ("local", "update"))
+    for value in given.values():
+        parse_flag(value)
     names = list(_names(rest))
     keywords = [name.upper() for name in names]
-    cut = keywords.index("OUTPUT") if "OUTPUT" in keywords else len(names)
-    pairs, outputs = list(_renamed(names[1:cut])), list(_renamed(names[cut + 1 :]))
-    if len(pairs) != 1 or not outputs:
-        raise SearchInvalid(
-            "one key and OUTPUT with names of fields are wanted: lookup local=true NAME _key OUTPUT label"
-        )
-    (key, field_), read = pairs[0], _reader(names[0], context)
+    cut = next((place for place, name in enumerate(keywords) if name in {"OUTPUT", "OUTPUTNEW"}), len(names))
+    keys, outputs = list(_renamed(names[1:cut])), list(_renamed(names[cut + 1 :]))
+    if not keys or (cut < len(names) and not outputs):
+        raise SearchInvalid("a key is wanted, and names of fields after OUTPUT: lookup prices.csv sku OUTPUT price")
+    read, new = _reader(names[0], context), "OUTPUTNEW" in keywords
+    if names[0] in context.definitions and not parse_flag(given.get("local", "f")):
+        raise SearchInvalid("local=true is wanted: a collection is on the search head, not on the indexers")
 
     def step(frame: pd.DataFrame) -> Result:
-        records = _by(key, rows_of(read()))
+        table = read()
+        records = _by([name for name, _ in keys], rows_of(table), {name for name, _ in keys} - set(table.columns))
+        wanted = outputs or [(name, name) for name in table.columns if name not in dict(keys)]
         rows = rows_of(frame)
         for row in rows:
-            record = records.get(text(row.get(field_)) or "", {})
-            row.update({name: record.get(source) for source, name in outputs})
-        return Result(frame_of(rows, [*frame.columns, *(name for _, name in outputs)]))
+            found = records.get(tuple(text(row.get(field_)) for _, field_ in keys), [])
+            row |= {
+                name: multi(record.get(source) for record in found)
+                for source, name in wanted
+                if not (new and row.get(name) is not None)
+            }
+        return Result(frame_of(rows, [*frame.columns, *(name for _, name in wanted)]))
 
     return step
 
@@ -149,15 +168,15 @@ def _typed(value: Value, wanted: str | None) -> Value:
     return text(value) if wanted == "string" else value
 
 
-def _by(key: str, records: Iterable[Row]) -> dict[str, Row]:
-    found: dict[str, Row] = {}
+def _by(keys: Sequence[str], records: Iterable[Row], missing: set[str]) -> dict[tuple[str | None, ...], list[Row]]:
+    """Group records by the values of `keys`; those with a null among them match no row."""
+    if missing:
+        raise SearchError(f"the lookup table has no field {', '.join(sorted(missing))}.")
+    found: dict[tuple[str | None, ...], list[Row]] = {}
     for record in records:
-        value = text(record.get(key)) or ""
-        if value in found:
-            raise SearchInvalid(
-                f"several records have {key}={value!r}: the multivalue fields they make run in Splunk only"
-            )
-        found[value] = record
+        key = tuple(text(record.get(name)) for name in keys)
+        if None not in key and len(found.setdefault(key, [])) < MAX_MATCHES:
+            found[key].append(record)
     return found
 
 
@@ -177,6 +196,22 @@ def _names(arguments: str) -> Iterator[str]:
         yield argument.name
 
 
-def _written(path: Any, frame: pd.DataFrame) -> Result:
-    files.write(path, frame)
+def _written(path: Path, frame: pd.DataFrame, *, keep: bool) -> Result:
+    """Replace the file; with `keep` not by nothing."""
+    if not (keep and frame.empty):
+        files.write(path, frame)
+    return Result(frame)
+
+
+def _extended(path: Path, frame: pd.DataFrame) -> Result:
+    """Append the rows to the file, which must have all their fields."""
+    if not path.exists():
+        return _written(path, frame, keep=False)
+    there = files.read(path)
+    if extra := [name for name in frame.columns if name not in there.columns]:
+        raise SearchError(
+            f"outputlookup append=t: {path.name} has no field {extra[0]}, and which fields Splunk keeps then is not "
+            "documented. Choose fields with table first."
+        )
+    files.write(path, frame_of(rows_of(there) + rows_of(frame), there.columns))
     return Result(frame)

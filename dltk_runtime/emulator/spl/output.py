@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from dltk_runtime.emulator.spl.values import from_cell, text
+from dltk_runtime.emulator.spl.values import Multi, from_cell, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,8 +64,10 @@ def _counts(frame: pd.DataFrame, visible: pd.DataFrame) -> str:
     return "; ".join(parts)
 
 
-def _plain(cell: object) -> str | int | float | None:
+def _plain(cell: object) -> object:
     value = from_cell(cell)
+    if isinstance(value, Multi):
+        return [_plain(each) for each in value.values]
     return str(value) if isinstance(value, float) and value in {float("inf"), float("-inf")} else value
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import zip_longest
+from typing import Any
 
 import pandas as pd
 
-from dltk_runtime.emulator.errors import CommandUnknown, SearchInvalid
-from dltk_runtime.emulator.mltk.results import Result, SearchMessage, once
+from dltk_runtime.emulator.errors import SearchInvalid
+from dltk_runtime.emulator.mltk.results import Result, SearchMessage, once, warn
+from dltk_runtime.emulator.spl import options, scheduled
 from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Command, Context, Step
 from dltk_runtime.emulator.spl.macros import expand
-from dltk_runtime.emulator.spl.refused import LEFT_OUT, REFUSED, CommandRefused
-from dltk_runtime.emulator.spl.rows import frame_of, rows_of
+from dltk_runtime.emulator.spl.options import Reader, flag, whole
+from dltk_runtime.emulator.spl.refused import CommandRefused, missing
+from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
 from dltk_runtime.emulator.spl.split import CommandCall, split
+from dltk_runtime.errors import shown
 
-APPENDPIPE = "appendpipe"
+MAX_SUBSEARCH_ROWS = 50_000
 
 
 def run(search: str, context: Context, commands: Mapping[str, Command] = COMMANDS) -> Result:
@@ -34,10 +39,13 @@ def run(search: str, context: Context, commands: Mapping[str, Command] = COMMAND
 
 def prepare(search: str, context: Context, commands: Mapping[str, Command] = COMMANDS) -> list[Step]:
     """Parse `search` into steps; raises as `run` does."""
-    stages = split(expand(search, context.macros))
-    _check_names(stages, commands)
+    return _prepared(split(expand(search, context.macros)), context, commands)
+
+
+def _prepared(stages: list[CommandCall], context: Context, commands: Mapping[str, Command]) -> list[Step]:
+    _check_names(stages, context, commands)
     _check_order(stages, commands)
-    return [_prepared(stage, context, commands) for stage in stages]
+    return [_step(stage, context, commands) for stage in stages]
 
 
 def _run_steps(steps: Iterable[Step], frame: pd.DataFrame) -> Result:
@@ -49,13 +57,12 @@ def _run_steps(steps: Iterable[Step], frame: pd.DataFrame) -> Result:
     return Result(frame, tuple(messages))
 
 
-def _check_names(stages: list[CommandCall], commands: Mapping[str, Command]) -> None:
+def _check_names(stages: list[CommandCall], context: Context, commands: Mapping[str, Command]) -> None:
     for stage in stages:
-        if stage.name in commands or stage.name == APPENDPIPE:
-            continue
-        if reason := REFUSED.get(stage.name) or LEFT_OUT.get(stage.name):
-            raise CommandRefused(stage.name, reason)
-        raise CommandUnknown(stage.name, (*commands, APPENDPIPE))
+        if context.repeatable and stage.name in scheduled.REFUSED:
+            raise CommandRefused(stage.name, scheduled.REFUSED[stage.name])
+        if stage.name not in commands and stage.name not in _NESTED:
+            raise missing(stage.name, (*commands, *_NESTED))
 
 
 def _check_order(stages: list[CommandCall], commands: Mapping[str, Command]) -> None:
@@ -69,10 +76,12 @@ def _check_order(stages: list[CommandCall], commands: Mapping[str, Command]) -> 
             raise SearchInvalid(f"no input rows: start the search with one of {generating}", stage.name)
 
 
-def _prepared(stage: CommandCall, context: Context, commands: Mapping[str, Command]) -> Step:
+def _step(stage: CommandCall, context: Context, commands: Mapping[str, Command]) -> Step:
     try:
-        if stage.name == APPENDPIPE:
-            return _appendpipe(stage.arguments, context, commands)
+        if context.repeatable:
+            scheduled.check(stage.name, stage.arguments)
+        if stage.name in _NESTED:
+            return _NESTED[stage.name](stage.arguments, context, commands)
         return commands[stage.name].prepare(stage.arguments, context)
     except SearchInvalid as error:
         raise error if error.command else SearchInvalid(error.problem, stage.name) from error
@@ -80,15 +89,78 @@ def _prepared(stage: CommandCall, context: Context, commands: Mapping[str, Comma
 
 def _appendpipe(arguments: str, context: Context, commands: Mapping[str, Command]) -> Step:
     """Append the rows that the pipeline in brackets makes of the given rows."""
-    text = arguments.strip()
-    if not (text.startswith("[") and text.endswith("]")):
-        raise SearchInvalid("expected a pipeline in brackets: appendpipe [ stats count AS rows ]")
-    stages = split("| " + text[1:-1].strip().removeprefix("|"))
-    _check_names(stages, commands)
-    steps = [_prepared(stage, context, commands) for stage in stages]
+    _, text = _brackets(arguments, {}, "appendpipe [ stats count AS rows ]")
+    stages = split("| " + text.removeprefix("|"))
+    _check_names(stages, context, commands)
+    steps = [_step(stage, context, commands) for stage in stages]
 
     def step(frame: pd.DataFrame) -> Result:
         result = _run_steps(steps, frame)
         return Result(frame_of(rows_of(frame) + rows_of(result.frame), frame.columns), result.messages)
 
     return step
+
+
+def _append(arguments: str, context: Context, commands: Mapping[str, Command]) -> Step:
+    """Append the rows of another search."""
+    given, text = _brackets(arguments, {"maxout": whole, "maxtime": whole}, "append [| inputlookup a.csv]")
+    steps = _prepared(split(text), context, commands)
+    most = given.get("maxout", MAX_SUBSEARCH_ROWS)
+
+    def step(frame: pd.DataFrame) -> Result:
+        result = _cut(_run_steps(steps, pd.DataFrame()), most)
+        return Result(frame_of(rows_of(frame) + rows_of(result.frame), frame.columns), result.messages)
+
+    return step
+
+
+def _appendcols(arguments: str, context: Context, commands: Mapping[str, Command]) -> Step:
+    """Add the fields of another search's rows, the first to the first; internal fields are left out."""
+    readers = {"maxout": whole, "maxtime": whole, "override": flag}
+    given, text = _brackets(arguments, readers, "appendcols [| inputlookup a.csv]")
+    steps = _prepared(split(text), context, commands)
+    most, override = given.get("maxout", MAX_SUBSEARCH_ROWS), given.get("override", False)
+
+    def step(frame: pd.DataFrame) -> Result:
+        result = _cut(_run_steps(steps, pd.DataFrame()), most)
+        added = [{name: row[name] for name in row if name[:1] != "_"} for row in rows_of(result.frame)]
+        pairs: Iterable[tuple[Row, Row]] = zip_longest(rows_of(frame), added, fillvalue={})
+        rows = [
+            left | right if override else right | {name: value for name, value in left.items() if value is not None}
+            for left, right in pairs
+        ]
+        return Result(frame_of(rows, frame.columns), result.messages)
+
+    return step
+
+
+def _brackets(arguments: str, readers: Mapping[str, Reader], example: str) -> tuple[dict[str, Any], str]:
+    """Return the options before the pipeline in brackets, and its text."""
+    before, bracket, rest = arguments.strip().partition("[")
+    if not bracket or not rest.endswith("]"):
+        raise SearchInvalid(f"expected a pipeline in brackets: {example}")
+    given, words = options.split(before, readers)
+    if words:
+        raise SearchInvalid(f"expected a pipeline in brackets: {example}, got {shown(words[0])} before it")
+    return given, rest[:-1].strip()
+
+
+def _cut(result: Result, most: int) -> Result:
+    """Keep the rows that Splunk keeps of a subsearch."""
+    lost = len(result.frame) - most
+    if lost <= 0:
+        return result
+    text = f"a subsearch returns at most {most:,} rows: {lost:,} are lost"
+    return Result(result.frame.head(most), (*result.messages, warn(text)))
+
+
+_NESTED: Mapping[str, Callable[[str, Context, Mapping[str, Command]], Step]] = {
+    "append": _append,
+    "appendcols": _appendcols,
+    "appendpipe": _appendpipe,
+}
+NESTED_FORMS: Mapping[str, tuple[str, ...]] = {
+    "append": ("append [maxout=<n>] [maxtime=<n>] [<a search>]",),
+    "appendcols": ("appendcols [override=<bool>] [maxout=<n>] [maxtime=<n>] [<a search>]",),
+    "appendpipe": ("appendpipe [<commands>]",),
+}

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.lexer import Kind, Token, lex
+from dltk_runtime.emulator.spl.refused import REFUSED
 from dltk_runtime.errors import shown
 
 _REFUSED = {
-    "[": "subsearches, [ … ], do not run here. Run this search in Splunk, or save the subsearch's rows as a CSV file",
+    "[": "subsearches, [ … ], run here after append, appendcols, appendpipe and foreach alone. "
+    "Run this search in Splunk, or save the subsearch's rows as a CSV file",
     "]": "unmatched closing bracket",
     "`": "macros, `…`, are not expanded here. Put the macro's text into the search",
     '"': "unbalanced quotes: a double quote is not closed",
     "```": "unclosed comment, ```…```",
 }
+
+
+# Commands with a pipeline in brackets; those of `REFUSED` have a reason of their own.
+_WITH_BRACKETS = frozenset({"append", "appendcols", "appendpipe", "foreach"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ def split(search: str) -> list[CommandCall]:
 
 
 def _texts(search: str) -> Iterator[str]:
-    """Yield the texts between pipes; the pipeline of an appendpipe stays whole."""
+    """Yield the texts between pipes; a pipeline in brackets stays whole."""
     current, depth = "", 0
     for token in lex(search):
         if refused := _refused(token, current, depth):
@@ -56,7 +62,7 @@ def _texts(search: str) -> Iterator[str]:
         else:
             current += " " if token.kind is Kind.COMMENT else token.text
     if depth:
-        raise SearchInvalid("unclosed bracket of an appendpipe")
+        raise SearchInvalid("unclosed bracket of a pipeline in brackets")
     yield current
 
 
@@ -66,7 +72,10 @@ def _refused(token: Token, before: str, depth: int) -> str | None:
         return "```" if token.text.startswith("```") else token.text[0]
     if depth or token.text not in {"[", "]"}:
         return None
-    return None if token.text == "[" and before.strip().lower() == "appendpipe" else token.text
+    command = re.match(r"\s*(\w*)", before)
+    name = command[1].lower() if command else ""
+    brackets = name in _WITH_BRACKETS or name in REFUSED
+    return None if token.text == "[" and brackets else token.text
 
 
 def _stage(text: str, *, piped: bool) -> CommandCall:

@@ -122,6 +122,7 @@ def make_world(apps: Sequence[App], sample: Path, client: ClientSettings, folder
         storage=storage,
         definitions=_definitions(app, storage),
         macros=macros,
+        repeatable=True,
     )
     return World(app, context, replaced)
 

@@ -1,0 +1,51 @@
+"""What records keep of an exception: its text is data, which `DLTK_ERROR_TEXTS` may keep out."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from typing import TypedDict
+
+from dltk_runtime.errors import FULL_TEXTS, DltkError
+from dltk_runtime.worker.messages import SUMMARY_FAILED
+
+
+class Recorded(TypedDict):
+    """The arguments of `Job.fail` that describe an exception."""
+
+    sentence: str
+    traceback: str
+    coordinates: str
+
+
+def recorded(error: DltkError, texts: str) -> Recorded:
+    """Return what a job's record keeps of `error`."""
+    coordinates = getattr(error, "coordinates", "")
+    if texts == FULL_TEXTS:
+        return Recorded(sentence=error.sentence, traceback=getattr(error, "traceback", ""), coordinates=coordinates)
+    return Recorded(sentence=error.place, traceback="", coordinates=coordinates.partition(": `")[0])
+
+
+def recorded_fault(error: BaseException, texts: str) -> Recorded:
+    """Return what a job's record keeps of a fault of the runtime that is being handled."""
+    if texts == FULL_TEXTS:
+        return Recorded(sentence=f"Fault in the runtime: {error!r}", traceback=traceback.format_exc(), coordinates="")
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return Recorded(sentence=f"Fault in the runtime: {type(error).__name__}", traceback=frames, coordinates="")
+
+
+def kept_notices(notices: Iterable[str], texts: str) -> tuple[str, ...]:
+    """Return the warnings of a fit; of a summary that raised without the exception's text."""
+    if texts == FULL_TEXTS:
+        return tuple(notices)
+    return tuple(_without_text(each) if each.startswith(SUMMARY_FAILED) else each for each in notices)
+
+
+def warned(notices: Iterable[str]) -> str:
+    """Return the warnings as they follow a fit's message."""
+    return "".join(f" WARNING: {each}." for each in notices)
+
+
+def _without_text(notice: str) -> str:
+    """Cut ``summary failed: ValueError: could not …`` behind the type."""
+    return ": ".join(notice.split(": ", 2)[:2])

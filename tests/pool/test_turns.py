@@ -1,0 +1,134 @@
+"""Clients of a busy model take turns: many calls of one do not hold up another's."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Hashable
+from typing import Any
+
+import pytest
+
+from dltk_runtime.call import Request
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.payload import NO_ROWS
+from dltk_runtime.pool.residents import Residents
+
+BUSY, OTHER = VersionId(ModelName("algo", "busy"), 3), VersionId(ModelName("algo", "other"), 1)
+
+
+class Line:
+    """Requests at the residents of one place; each is served when the test says so."""
+
+    def __init__(self, places: int = 1, each: int = 1) -> None:
+        self.residents = Residents(places, each, max_waiting=1000)
+        self.served: list[Hashable] = []
+        self._given: list[Any] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def call(self, client: Hashable, version: VersionId = BUSY, times: int = 1) -> None:
+        for _ in range(times):
+            self._tasks.append(asyncio.create_task(self._call(client, version)))
+            await asyncio.sleep(0)
+
+    async def _call(self, client: Hashable, version: VersionId) -> None:
+        self._given.append(await self.residents.grant(version, time.monotonic() + 600, client=client))
+        self.served.append(client)
+
+    async def serve(self, times: int = 1) -> None:
+        """End the requests that were granted first."""
+        for _ in range(times):
+            self.residents.give_back(self._given.pop(0))
+            for _ in range(4):  # until the next one has it
+                await asyncio.sleep(0)
+
+
+def test_a_client_waits_for_two_of_the_forty_calls_of_another_at_most() -> None:
+    async def body() -> None:
+        line = Line()
+        await line.call("many", times=41)
+        await line.serve(times=5)
+        before = len(line.served) - 1  # the one that is served now
+        await line.call("one")
+        await line.serve(times=10)
+        assert line.served.index("one") - before <= 2
+        await line.call("one")
+        before = len(line.served) - 1
+        await line.serve(times=4)
+        assert "one" in line.served[before : before + 3]
+        await line.serve(times=41 + 2 - len(line.served))
+        assert line.served.count("many") == 41
+
+    asyncio.run(body())
+
+
+def test_clients_with_many_calls_each_alternate_and_keep_their_own_order() -> None:
+    async def body() -> None:
+        line = Line()
+        await line.call(("first",))
+        await line.call("a", times=3)
+        await line.call("b", times=3)
+        await line.call("c", times=3)
+        await line.serve(times=9)
+        assert line.served[1:] == ["a", "b", "c"] * 3
+
+    asyncio.run(body())
+
+
+def test_the_calls_of_one_client_to_one_model_do_not_cost_it_its_turn_at_another() -> None:
+    async def body() -> None:
+        line = Line(places=1)
+        await line.call("many", times=20)
+        await line.call("many", OTHER)
+        await line.call("one", OTHER, times=5)
+        await line.serve(times=25)
+        others = line.served[20:]
+        assert sorted(others) == ["many", *["one"] * 5]
+        assert others[0] == "many"
+
+    asyncio.run(body())
+
+
+def test_a_call_that_gives_up_leaves_the_line() -> None:
+    async def body() -> None:
+        line = Line()
+        await line.call("a", times=3)
+        await line.call("b", times=2)
+        line._tasks[1].cancel()
+        await asyncio.sleep(0)
+        await line.serve(times=3)
+        assert line.served == ["a", "b", "a", "b"]
+
+    asyncio.run(body())
+
+
+def requests() -> list[tuple[str, dict[str, Any]]]:
+    plain = {"options": {"params": {"algo": "a"}, "model_name": "m"}, "feature_variables": ["x"]}
+    options = plain["options"]
+    assert isinstance(options, dict)
+    return [
+        ("plain", plain),
+        ("another model", {**plain, "options": {**options, "model_name": "n"}}),
+        ("other parameters", {**plain, "options": {**options, "params": {"algo": "a", "k": "3"}}}),
+        ("other columns", {**plain, "feature_variables": ["y"]}),
+        ("a login", {**plain, "options": {**options, "session_key": "s1"}}),
+        ("another login", {**plain, "options": {**options, "session_key": "s2"}}),
+        ("a login of an older release", {**plain, "options": {**options, "search_info": {"session_key": "s3"}}}),
+        ("a login elsewhere", {**plain, "search_info": {"session_key": "s4"}}),
+    ]
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(requests(), 2)), ids=lambda each: each[0])
+def test_clients_are_told_apart_by_login_else_by_what_they_ask_for(
+    one: tuple[str, dict[str, Any]], other: tuple[str, dict[str, Any]]
+) -> None:
+    assert Request.of(NO_ROWS, one[1]).origin != Request.of(NO_ROWS, other[1]).origin
+    assert Request.of(NO_ROWS, one[1]).origin == Request.of(NO_ROWS, dict(one[1])).origin
+
+
+def test_all_searches_of_one_login_are_one_client() -> None:
+    first, second = requests()[4][1], requests()[4][1]
+    second["options"]["model_name"] = "n"
+    assert Request.of(NO_ROWS, first).origin == Request.of(NO_ROWS, second).origin
+    assert "s1" not in repr(Request.of(NO_ROWS, first))
