@@ -21,7 +21,7 @@ from dltk_runtime.notebook.cells import COMPILE_ERRORS, is_definition, without_m
 from dltk_runtime.notebook.errors import NotebookUnreadable
 from dltk_runtime.notebook.outline import bound_names
 
-_MARK = re.compile(r"^\s*#+\s*%*\s*((?:mltkc|dltk)_[a-z]+)\b", re.MULTILINE)
+_MARK = re.compile(r"^[ \t]*+#++[ \t]*+%*+[ \t]*+((?:mltkc|dltk)_[a-z]+)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

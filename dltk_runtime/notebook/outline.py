@@ -14,7 +14,7 @@ from dltk_runtime.notebook.coordinates import Coordinates, at
 from dltk_runtime.notebook.source import Source
 
 _DEFINE = re.compile(r"(?:async\s+)?def\s+(\w+)")
-_ASSIGNED_MAGIC = re.compile(r"[ \t]*=[ \t]*[%!].*")
+_ASSIGNED_MAGIC = re.compile(r"(?<![ \t])[ \t]*+=[ \t]*+[%!].*")
 _MAGIC = re.compile(r"(?:[\w.,\s]+=\s*)?[%!]|.*\?$")
 
 
