@@ -14,6 +14,7 @@ from dltk_runtime.notebook.source import Source
 from dltk_runtime.notebook.surroundings import is_held_back, not_installed, variables_read
 from dltk_runtime.secret_names import is_secret_name
 
+MAX_SEARCHED_CHARACTERS = 2000
 _NO_CUDA = re.compile(
     r"not compiled with CUDA|no NVIDIA driver|No CUDA GPUs|CUDA driver version is insufficient|"
     r"torch\.cuda\.is_available\(\) is False|no CUDA-capable device",
@@ -47,7 +48,7 @@ def _advice(error: BaseException, source: Source | None) -> str:
         return _of_name(error.name, source)
     if isinstance(error, KeyError) and error.args and _is_variable(error):
         return f"{_capital(is_held_back(str(error.args[0])))}."
-    if _NO_CUDA.search(str(error)[:2000]):
+    if _NO_CUDA.search(_text(error)):
         return (
             "No GPU can be used here: choose the device by torch.cuda.is_available(), load weights with "
             "map_location, or run an environment with CUDA (make setup VARIANT=cuda, IMAGE=cuda)."
@@ -78,6 +79,13 @@ def _is_variable(error: KeyError) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is not None and trace.tb_frame.f_code.co_filename.startswith("<frozen os>")
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:MAX_SEARCHED_CHARACTERS]
+    except Exception:  # noqa: BLE001 - whatever an exception of the notebook's raises in its __str__
+        return ""
 
 
 def _capital(text: str) -> str:

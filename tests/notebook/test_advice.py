@@ -111,6 +111,13 @@ class TestSurroundings:
         assert "torch.cuda.is_available()" in advice(RuntimeError(text), None)
         assert "map_location" in advice(AssertionError(text), None)
 
+    def test_an_error_whose_text_cannot_be_made_has_none(self) -> None:
+        class Odd(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no text")
+
+        assert advice(Odd(), None) == ""
+
     @pytest.mark.parametrize(
         "read", ["os.environ['HF_TOKEN']", "os.environ.get('HF_TOKEN')", "os.getenv('HF_TOKEN', '')"]
     )
