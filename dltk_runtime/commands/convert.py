@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import echo
 from dltk_runtime.files import atomic
 from dltk_runtime.names import quoted
 from dltk_runtime.notebook.algorithm import CALLS
@@ -45,13 +46,11 @@ def command(notebook: Path, to: Path | None, in_place: bool, dry_run: bool) -> N
         raise click.UsageError(f"{target} already exists. Choose another file with --to.")
     found = convert(notebook)
     for each in found.proposals:
-        click.echo(f"cell {each.number}: {each.name or '-'} ({each.why})")
+        echo(f"cell {each.number}: {each.name or '-'} ({each.why})")
     if not dry_run:
         atomic.write(target, (json.dumps(found.document, indent=1, ensure_ascii=False) + "\n").encode())
         name = name_of(target)
-        click.echo(
-            f"Written: {target}" + (f", algo={name if quoted(name) == name else json.dumps(name)}" if name else "")
-        )
+        echo(f"Written: {target}" + (f", algo={name if quoted(name) == name else json.dumps(name)}" if name else ""))
     for function in found.missing:
-        click.echo(f"{function}({', '.join(CALLS[function])}) is missing: define it in a cell named mltkc_{function}.")
+        echo(f"{function}({', '.join(CALLS[function])}) is missing: define it in a cell named mltkc_{function}.")
     sys.exit(Exit.FAILED if found.missing else Exit.OK)

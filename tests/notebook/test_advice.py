@@ -83,7 +83,7 @@ class TestCells:
 class TestSurroundings:
     def test_a_missing_library_has_a_next_step(self, make_notebook: MakeNotebook) -> None:
         said = advice(raised("import no_such_library.part"), None)
-        assert said.startswith("The library 'no_such_library' is not installed in this environment: install it with")
+        assert said.startswith("The library 'no_such_library' is not installed in this environment: install it there")
         text = "# %%\nimport no_such_library as n\nimport json, app.model.x, dsdlsupport\n"
         text += "try:\n    import other_one\nexcept ImportError:\n    pass\ndef fit(m, d, p): ...\n"
         hints = review(make_notebook("lib", text)).hints
