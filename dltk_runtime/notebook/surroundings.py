@@ -43,7 +43,7 @@ def is_installed(name: str) -> bool:
 def not_installed(name: str) -> str:
     """Return the sentence part with the next step about a library that is missing."""
     return (
-        f"the library {name!r} is not installed in this environment: install it there with 'pip install …', in the "
+        f"the library {name!r} is not installed in this environment: install it there with pip, in the "
         "image by an image of your own (FROM ours), or import it in a try where the notebook can do without it"
     )
 
