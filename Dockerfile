@@ -5,6 +5,9 @@
 #   docker build --build-arg VARIANT=gpu -t dltk .      like the first, for NVIDIA GPUs
 #   docker run -e api_token=… -v dltk:/srv -p 5000:5000 dltk
 #
+# Another base image, or the same by its digest: --build-arg BASE_IMAGE=…@sha256:… and, for the label,
+# BASE_DIGEST=sha256:…; `make image BASE_IMAGE=…@sha256:…` sets both.
+#
 # Other package indexes: --build-arg PIP_INDEX_URL=… and PIP_EXTRA_INDEX_URL=…, or, if they need a
 # password, a pip configuration that is in no layer: --secret id=pip.conf,src=…
 
@@ -13,10 +16,9 @@ ARG VARIANT=cpu
 
 # 1. The base of all stages: the base image and the supervisor.
 FROM ${BASE_IMAGE} AS base
-# Not pinned: a Debian release has one version.
-# hadolint ignore=DL3008
+ARG S6_VERSION=2.11.3.2-1
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends s6 \
+    && apt-get install -y --no-install-recommends "s6=${S6_VERSION}" \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig /var/log/apt /var/log/dpkg.log
 
 # Labels and variables of the variants. NVIDIA's container runtime reads the variables.
@@ -40,7 +42,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PATH=/opt/dltk/bin:${PATH}
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /build
-# Libraries are installed from metadata only, so that this layer does not depend on the code.
+# Libraries are installed from the locks alone, so that this layer does not depend on the code.
 COPY container/build.sh ./
 COPY locks/ locks/
 COPY pyproject.toml LICENSE ./
@@ -89,6 +91,10 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
 CMD ["python3", "-I", "/opt/dltk/container/start.py"]
 ARG VERSION=unknown
 ARG REVISION=unknown
+ARG BASE_IMAGE
+ARG BASE_DIGEST=unknown
+LABEL org.opencontainers.image.base.name="${BASE_IMAGE}" \
+      org.opencontainers.image.base.digest="${BASE_DIGEST}"
 LABEL org.opencontainers.image.title="dltk-runtime" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \

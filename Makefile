@@ -9,9 +9,12 @@ FLOOR := 72
 # Of the image. podman's own format knows no HEALTHCHECK, hence BUILDAH_FORMAT below.
 IMAGE ?= cpu
 ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || echo docker)
+# The image that it is made of, by a tag or by its digest: make image BASE_IMAGE=docker.io/library/python@sha256:…
+BASE_IMAGE ?=
+BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz soak bench appinspect image image-test image-test-large sbom format tables docs lock clean
+.PHONY: audit help setup demo lab check quick test coverage fuzz soak bench appinspect image image-test image-test-large sbom format tables docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -45,8 +48,9 @@ coverage: setup ## run all tests and measure what they reach, in processes too, 
 fuzz: setup ## the property tests, with new examples every time, and thirty times as many
 	$(BIN)/pytest -m hypothesis --hypothesis-profile fuzz --timeout 7200
 
-soak: setup ## the kill tests, 500 fits long, and 2,000 clients without a token
+soak: setup ## the kill tests, 500 fits long and over three replicas, and 2,000 clients without a token
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/pool/test_kills.py
+	DLTK_SOAK_KILLS=500 $(BIN)/pytest --timeout 20000 tests/jobs/test_replica_kills.py
 	DLTK_SOAK_STRANGERS=2000 $(BIN)/pytest --timeout 7200 tests/server/test_strangers.py -k every_kind
 
 bench: setup ## measure the service, beside a naive server, into bench/results/ (ARGS=--quick: only to see that it works)
@@ -55,9 +59,12 @@ bench: setup ## measure the service, beside a naive server, into bench/results/ 
 appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over the apps of every flow
 	$(BIN)/python tools/appinspect.py
 
+audit: .venv-audit/ready ## look for known weaknesses of what is locked; says so where no advisory database is reachable
+	@.venv-audit/bin/python tools/audit.py .venv-audit/bin/pip-audit
+
 image: ## build the image dltk:cpu with docker or podman (IMAGE=runtime, IMAGE=gpu: the other variants)
 	BUILDAH_FORMAT=docker $(ENGINE) build --build-arg VARIANT=$(IMAGE) --build-arg VERSION=$(VERSION) \
-	  --build-arg REVISION=$$(git rev-parse HEAD) --tag dltk:$(IMAGE) .
+	  --build-arg REVISION=$$(git rev-parse HEAD) $(BASE) --tag dltk:$(IMAGE) .
 
 image-test: setup .venv-tools/ready ## build the image and run it in every way that it promises to stand (root; some minutes)
 	$(BIN)/pytest image_tests --ignore-glob 'image_tests/test_large_*' --timeout 3600 -rA
@@ -68,7 +75,8 @@ image-test-large: setup ## build the gpu image, and the cpu image twice, and com
 sbom: .venv-tools/ready ## write the list of everything in the image dltk:cpu (IMAGE=…) to dltk-cpu.spdx.json
 	@set -e; trap 'rm -f dltk-$(IMAGE).tar' EXIT; \
 	$(ENGINE) save --output dltk-$(IMAGE).tar dltk:$(IMAGE); \
-	SYFT_CHECK_FOR_APP_UPDATE=false .venv-tools/bin/syft scan docker-archive:dltk-$(IMAGE).tar --output spdx-json=dltk-$(IMAGE).spdx.json
+	SYFT_CHECK_FOR_APP_UPDATE=false .venv-tools/bin/syft scan docker-archive:dltk-$(IMAGE).tar --output spdx-json=dltk-$(IMAGE).spdx.json; \
+	$(ENGINE) image inspect --format '{{json .Config.Labels}}' dltk:$(IMAGE) | .venv-tools/bin/python tools/base_in_sbom.py dltk-$(IMAGE).spdx.json
 
 format: setup ## put all code into the one format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
@@ -80,16 +88,16 @@ tables: setup ## write the generated tables of docs/reference: settings, algorit
 docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken link or an address outside fails
 	.venv-docs/bin/mkdocs build --strict
 
-lock: .venv-tools/ready ## resolve pyproject.toml into locks/cpu.txt and locks/gpu.txt (UPGRADE=1: newest versions)
+lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the hashes (UPGRADE=1: newest versions)
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf .venv .venv-tools .venv-appinspect .venv-docs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	rm -rf .venv .venv-tools .venv-appinspect .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
 	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are made last, so that an interrupted setup is taken up again.
-.venv/ready-$(VARIANT): locks/$(VARIANT).txt pyproject.toml tools/setup.sh
+.venv/ready-$(VARIANT): locks/$(VARIANT).txt locks/hashed/$(VARIANT).txt pyproject.toml tools/setup.sh
 	@test -z "$(filter-out $@,$(wildcard .venv/ready-*))" || rm -rf .venv  # the variants exclude each other
 	@sh tools/setup.sh .venv locks/$(VARIANT).txt .
 	@touch $@
@@ -107,4 +115,9 @@ clean: ## remove everything that these targets made, .dltk (models, jobs) except
 # mkdocs, which pins some packages that ours need in other versions.
 .venv-docs/ready: locks/docs.txt tools/setup.sh
 	@sh tools/setup.sh .venv-docs locks/docs.txt
+	@touch $@
+
+# What asks an advisory database.
+.venv-audit/ready: locks/audit.txt tools/setup.sh
+	@sh tools/setup.sh .venv-audit locks/audit.txt
 	@touch $@

@@ -15,7 +15,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import busy, deep, footprint, gpu, latency, operating, plot, report, splunk_million, starts, throughput
+from bench import (
+    busy,
+    deep,
+    footprint,
+    gpu,
+    latency,
+    operating,
+    plot,
+    report,
+    scale,
+    splunk_million,
+    starts,
+    throughput,
+)
 from bench.figures import Figure
 from bench.servers import Failed
 from bench.world import World
@@ -30,6 +43,7 @@ KINDS: dict[str, Callable[[World], list[Figure]]] = {
     "starts": starts.measure,
     "memory": footprint.measure,
     "operator": operating.measure,
+    "scale": scale.measure,
     "gpu": gpu.measure,
 }
 RESULTS = Path(__file__).parent / "results"

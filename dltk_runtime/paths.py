@@ -11,14 +11,20 @@ from pathlib import Path
 
 SRV = "/srv/"
 SRV_NOTEBOOKS = "/srv/notebooks"
+SRV_GRAPHICS = "/srv/app/graphics"
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The two roots, both absolute, and the runtime's folders below them."""
+    """The two roots, both absolute, and the runtime's folders below them.
+
+    `pictures` stands in for ``/srv/app/graphics`` while a version is fitted, which may not be
+    promoted; None where a picture goes there at once.
+    """
 
     home: Path
     notebooks: Path
+    pictures: Path | None = None
 
     @property
     def models(self) -> Path:
@@ -80,6 +86,8 @@ class Paths:
 
         ``/srv/notebooks`` stands for the notebooks' folder, every other ``/srv/`` for the home.
         """
+        if self.pictures is not None and (path == SRV_GRAPHICS or path.startswith(SRV_GRAPHICS + "/")):
+            return str(self.pictures) + path[len(SRV_GRAPHICS) :]
         if path == SRV_NOTEBOOKS or path.startswith(SRV_NOTEBOOKS + "/"):
             return str(self.notebooks) + path[len(SRV_NOTEBOOKS) :]
         if path.startswith(SRV):

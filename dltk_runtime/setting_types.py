@@ -115,6 +115,14 @@ def as_seconds(value: str) -> float:
     return number
 
 
+def as_share(value: str) -> float:
+    """Return a share, from 0 to below 1."""
+    number = float(value)
+    if not 0 <= number < 1:
+        raise ValueError
+    return number
+
+
 def as_duration(value: str) -> float:
     """Return seconds, of which there may be none."""
     number = float(value)
@@ -139,6 +147,12 @@ def as_names(value: str) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name not in SERVERS_OWN for name in names):
         raise ValueError
     return names
+
+
+def as_model(value: str) -> ModelName:
+    """Return the model in ``seasonal_ets/default``."""
+    (model,) = as_models(value)
+    return model
 
 
 def as_models(value: str) -> tuple[ModelName, ...]:

@@ -27,6 +27,7 @@ from dltk_runtime.setting_types import (
     as_duration,
     as_flag,
     as_hosts,
+    as_model,
     as_models,
     as_names,
     as_natural,
@@ -36,6 +37,7 @@ from dltk_runtime.setting_types import (
     as_positive,
     as_seconds,
     as_sent_token,
+    as_share,
     as_text,
     as_umask,
     one_of,
@@ -53,6 +55,7 @@ OWN_VARIABLES = {
     "DLTK_LIBRARIES",
     "DLTK_SECRETS_FD",
     "DLTK_SPLUNK_FD",
+    "DLTK_PICTURES",
     "DLTK_TOOLS_HOST",
     "DLTK_WORKER",
 }
@@ -303,6 +306,13 @@ class Settings:
         as_models,
         "models that are loaded before /readyz answers 200",
     )
+    forecaster: ModelName = setting(
+        "DLTK_FORECASTER",
+        ModelName("seasonal_ets", "default"),
+        "algorithm/model",
+        as_model,
+        "model that answers the AI Toolkit's apply CDTSM; without a version, what its notebook's load() returns",
+    )
     max_queued: int = setting(
         "DLTK_MAX_QUEUED",
         100,
@@ -368,6 +378,13 @@ class Settings:
         as_names,
         "secrets that notebooks get as variables of their environment; the value of NAME is in the variable NAME, or "
         "in the file that NAME_file names",
+    )
+    holdout: float = setting(
+        "DLTK_HOLDOUT",
+        0.0,
+        "a share of the rows, from 0 to below 1",
+        as_share,
+        "share of the rows kept from each fit with a target; `holdout=` in a search overrides it",
     )
     keep_versions: int = setting(
         "DLTK_KEEP_VERSIONS",
@@ -600,7 +617,10 @@ def _cast(variable: Variable, text: str) -> Any:
 def worker_paths(environ: Mapping[str, str] | None = None) -> Paths:
     """Return the folders of a worker, its children or a kernel, from ``DLTK_HOME`` and ``DLTK_NOTEBOOKS``."""
     environ = os.environ if environ is None else environ
-    return Settings.from_env({name: environ[name] for name in ("DLTK_HOME", "DLTK_NOTEBOOKS") if name in environ}).paths
+    names = {name: environ[name] for name in ("DLTK_HOME", "DLTK_NOTEBOOKS") if name in environ}
+    paths = Settings.from_env(names).paths
+    pictures = environ.get("DLTK_PICTURES")  # set by `CodeFinder.install` and batch runs, never by a user
+    return Paths(paths.home, paths.notebooks, as_path(pictures)) if pictures else paths
 
 
 def code_location(environ: Mapping[str, str] | None = None) -> tuple[Paths, Path | None]:

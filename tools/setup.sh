@@ -5,11 +5,11 @@ set -eu
 folder=$1
 lock=$2
 
-wanted='import sys; sys.exit(sys.version_info < (3, 11))'
+enough='import sys; sys.exit(sys.version_info < (3, 11))'
 
 find_python() {
     for python in ${PYTHON:-python3.11 python3 python3.12 python3.13}; do
-        if "$python" -c "$wanted" 2>/dev/null; then
+        if "$python" -c "$enough" 2>/dev/null; then
             echo "$python"
             return
         fi
@@ -32,8 +32,28 @@ if ! "$folder/bin/python" -m pip --version >/dev/null 2>&1; then
     make_folder "$python"
 fi
 
-echo "Installing $(grep -c == "$lock") packages from $lock; the first time this takes some minutes …"
-"$folder/bin/python" -m pip install --disable-pip-version-check -r "$lock"
+hashed=locks/hashed/$(basename "$lock")
+more=${hashed%.txt}-pypi.txt
+
+install() { # nothing but files whose hash is in the locks
+    "$folder/bin/python" -m pip install --disable-pip-version-check --require-hashes "$@"
+}
+
+cpu_build() { # the name of PyTorch's file for the CPU that locks/hashed/more.txt has, as a pattern
+    sed -n 's/^torch==.* \(.*\)\.whl$/\1/p' locks/hashed/more.txt | sed 's/+/.*/'
+}
+
+install --quiet -r locks/hashed/pip.txt
+if [ -f "$more" ] && ! "$folder/bin/python" -m pip install --dry-run --no-deps --ignore-installed --quiet \
+    --disable-pip-version-check --report - "$(grep '^torch==' "$lock")" | grep -q "$(cpu_build)"; then
+    echo "No index here has PyTorch's build for the CPU and this Python: PyPI's own comes with CUDA's libraries, several GB."
+    awk '/^torch==/ { skip = 1; next } /^[^ ]/ { skip = 0 } !skip' "$hashed" >"$folder/without-torch.txt"
+    wanted="-r $more"
+    hashed=$folder/without-torch.txt
+fi
+echo "Installing $(grep -c == "$lock") packages from $hashed; the first time this takes some minutes …"
+# shellcheck disable=SC2086  # none, or an option and a path of ours
+install -r "$hashed" ${wanted:-}
 if [ -n "${3:-}" ]; then
     # By itself, after the lock: together with it pip would look for the project's own dependencies again.
     "$folder/bin/python" -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e "$3"

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,11 +14,12 @@ import msgspec
 
 from dltk_runtime import errors, logs
 from dltk_runtime.apply import damage, mismatch
+from dltk_runtime.apply.choice import Choosing, FieldsUnknown
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call, Request
-from dltk_runtime.errors import AlgorithmMissing, DltkError, OptionInvalid, StoreError
+from dltk_runtime.errors import AlgorithmMissing, DltkError, StoreError
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
@@ -67,6 +68,7 @@ class Applying:
         self._pool = pool
         self._last = last
         self._drift = drift
+        self._choosing = Choosing(store)
         self._later = mismatch.LaterFits(store)
 
     async def apply(self, request: Request, call: Call, upload: Upload | None = None) -> Applied:
@@ -83,34 +85,39 @@ class Applying:
     async def _apply_whole(self, name: ModelName, request: Request, call: Call, upload: Upload | None) -> Applied:
         """Apply the version that serves, or another if a worker finds its files damaged."""
         try:
-            serving = self._serving(name, call, self._pool.versions_in_use(name))
-            return await self._apply(request, serving, call, upload)
+            chosen = self._serving(name, request, call, self._pool.versions_in_use(name))
+            return await self._apply(request, *chosen, call, upload)
         except damage.DamagedWhenLoaded:
             # A worker may have the damaged version, or be about to load it: rely on the files alone.
-            return await self._apply(request, self._serving(name, call, ()), call, upload)
+            return await self._apply(request, *self._serving(name, request, call, ()), call, upload)
 
-    def _serving(self, name: ModelName, call: Call, loaded: Collection[int]) -> Serving:
-        """Return the version that serves a model, and note damage in the call's facts.
+    def _serving(self, name: ModelName, request: Request, call: Call, loaded: Collection[int]) -> tuple[Serving, str]:
+        """Return the version that answers, with a warning if it is not the current one.
 
-        The files of `loaded` versions are not checked.
+        The files of `loaded` versions are not checked. Damage is noted in the call's facts.
 
         Raises:
+            FieldsUnknown: no promoted version has the request's fields.
             StoreError: nothing can serve it, although versions were committed.
             NotebookError: nothing was committed, and there is no notebook either.
         """
         try:
-            serving = self._store.choose(name, loaded)
+            serving, instead = self._choosing.choose(name, request, loaded)
             if serving.version.number == 0:
                 self._store.check_absence(name)
+        except FieldsUnknown:
+            raise
         except StoreError as error:
             call.facts.damage = error.sentence
             raise
         call.facts.version, call.facts.damage = serving.version.number, serving.problem or None
         if serving.version.number == 0:
             algorithm.find(name.algorithm, self._paths)  # there is no kept code to fall back on
-        return serving
+        return serving, instead
 
-    async def _apply(self, request: Request, serving: Serving, call: Call, upload: Upload | None) -> Applied:
+    async def _apply(
+        self, request: Request, serving: Serving, instead: str, call: Call, upload: Upload | None
+    ) -> Applied:
         version, name = serving.version, serving.version.name
         printed = logs.PrintedLines(request=call.id, algorithm=name.algorithm, model=name.model)
         deadline = time.monotonic() + self._timeout
@@ -120,7 +127,7 @@ class Applying:
             version_column=version.number if self._wants_version(name, request) else 0,
             refuse_missing=self._refuse_missing,
         )
-        other = mismatch.of_features(request, version) or await self._later.warning(version)
+        other = await self._later.warning(version)
         async with self.loaded(version, printed.write, deadline, call, upload) as (worker, loaded):
             if upload is not None and (number := upload.number_for(worker)):
                 message = msgspec.structs.replace(message, ahead=number)
@@ -140,21 +147,21 @@ class Applying:
                 call.facts.read_ahead = not applied.in_vain
         warnings = (
             damage.warning(serving),
+            instead,
             _kept_code(version, loaded),
             "; ".join([*applied.notices, *filter(None, [other, drifts])]),
         )
         return Applied(version.id, applied.rows, results, tuple(filter(None, warnings)))
 
-    async def score(self, version: Version, request: Request, holdout: float) -> messages.Scored:
-        """Compare a stored model's predictions on the held-out rows of a fit with their target.
+    async def score(self, version: Version, request: Request, against: Sequence[Version]) -> messages.Scored:
+        """Compare a stored model's predictions with the target, on rows that no version of `against` has seen.
 
         Raises:
-            DltkError: it cannot be loaded or applied, or the request has no target.
+            DltkError: it cannot be loaded or applied, or the request's rows lack fields.
         """
-        if not request.targets:
-            raise OptionInvalid("holdout", str(holdout), "left out in a search without a target")
         deadline = time.monotonic() + self._timeout
-        message = messages.Score(request.meta_json, holdout, request.targets[0])
+        seen = tuple(each.location().seen for each in against)
+        message = messages.Score(request.meta_json, request.targets[0], seen)
         with deaths_reported():
             async with self.loaded(version, discard, deadline) as (worker, _):
                 reply, _ = await worker.call(message, request.rows, deadline=deadline, setting=SETTING)

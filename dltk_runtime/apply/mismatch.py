@@ -1,44 +1,18 @@
-"""Searches with another algorithm or other features than their model was fitted with.
+"""Searches with another algorithm than their model was fitted with.
 
 Every fit writes Splunk's stub of its model, also a fit that failed or was not promoted. If that fit
-had another algorithm or other features, all later applies come with them.
+had another algorithm, all later applies come with it. Other fields: `choice`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from dltk_runtime.call import Request
 from dltk_runtime.store.store import ModelName, ModelStore, Version
 
-MAX_NAMED = 8  # fields in a message
 CACHE_SECONDS = 5.0  # for which it is remembered whether another algorithm was fitted into a model
-
-
-def of_features(request: Request, version: Version) -> str:
-    """Return a warning when the features of the search and the version differ.
-
-    The warning is empty if one has all features of the other.
-
-    Raises:
-        StoreDamaged: the version's manifest cannot be read.
-    """
-    sent = request.meta.get("feature_variables")
-    if not version.number or not isinstance(sent, list):
-        return ""
-    manifest = version.manifest()
-    fitted = [each.name for each in manifest.features if each.name not in manifest.targets]
-    if sent == fitted:
-        return ""
-    asked = [str(name) for name in sent if name not in manifest.targets]
-    if set(asked) >= set(fitted) or set(asked) <= set(fitted):
-        return ""
-    return (
-        f"the search has the features {_listed(asked)}, and version {version.number} of model "
-        f"'{version.name.model}' was fitted on {_listed(fitted)}: use another model name for other features"
-    )
 
 
 def of_algorithm(name: ModelName, store: ModelStore, algorithms: Iterable[str]) -> str:
@@ -85,8 +59,3 @@ class LaterFits:
             f"the search asks the model '{name.model}' for the algorithm '{name.algorithm}', and version {number} of "
             f"'{other}' was fitted into it later: use another model name for other features or another algorithm"
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:MAX_NAMED])
-    return f"{shown} and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else shown

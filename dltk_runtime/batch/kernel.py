@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import os
 import pickle
 import sys
 from collections.abc import Callable, Sequence
@@ -55,7 +56,9 @@ class Run:
         self._results: list[Any] = []  # of the last apply, if there was one
         self._calls = _Calls()
         self._replaced: dict[str, Function] = {}  # by the name of the notebook's function
-        self._target = Target(task.save_name, task.version_folder, task.keep_model_at)
+        self._target = Target(task.save_name, task.version_folder, task.keep_model_at, task.seen, task.pictures)
+        if task.pictures:
+            os.environ["DLTK_PICTURES"] = task.pictures
 
     # ------------------------------------------------------------ before and after cells
 
@@ -144,6 +147,7 @@ class Run:
     def _apply(self, function: Function, model: Any, df: pd.DataFrame, param: Meta) -> Any:
         if self.task.fits_alone and self.fit is not None:
             results = self.fit.apply(function)
+            self.fit.measure(results)
         else:
             results = self._calls("apply", function, model, df, param)
         self._results = [results]

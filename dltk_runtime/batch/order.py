@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,8 +77,8 @@ class Prepared:
         return dict(self.order.parameters)
 
 
-def prepare(order: Order, paths: Paths) -> Prepared:
-    """Check an order before anything runs.
+def prepare(order: Order, paths: Paths, holdout: float = 0.0) -> Prepared:
+    """Check an order before anything runs; `holdout` is the share where it names none.
 
     Raises:
         ParametersInvalid: the notebook does not declare a parameter, or not with this type.
@@ -103,6 +105,7 @@ def prepare(order: Order, paths: Paths) -> Prepared:
         raise BatchInvalid("--keep needs --out: the file whose columns it adds.")
     values, secrets = _parameters(order, source)
     data, meta = _data(order.data, paths) if order.data else (None, None)
+    options = _options(order, values, data, holdout if order.mode == FIT and _has_target(order, meta) else 0.0)
     return Prepared(
         order,
         ModelName(source.name if is_name(source.name) else _as_name(source.name), order.model),
@@ -111,7 +114,7 @@ def prepare(order: Order, paths: Paths) -> Prepared:
         meta,
         values,
         secrets,
-        _options(order, values, data),
+        options,
         bool(problems),
         tuple(_second_parameters(source)),
     )
@@ -155,7 +158,16 @@ def _typed(text: str) -> Value:
     return text
 
 
-def _options(order: Order, declared: Mapping[str, Value], data: Path | None) -> FitOptions:
+def _has_target(order: Order, staged_meta: Path | None) -> bool:
+    """Return whether a fit has a target: the order's own, or that of the staging search."""
+    if staged_meta is None:
+        return bool(order.target)
+    with suppress(OSError, ValueError):  # reading the data says so
+        return bool(json.loads(staged_meta.read_bytes()).get("target_variables"))
+    return False
+
+
+def _options(order: Order, declared: Mapping[str, Value], data: Path | None, holdout: float) -> FitOptions:
     """Read the runtime's own parameters: `promote` and, with mode ``fit``, `holdout`."""
     given = order.parameters
     own = {name: given[name] for name in parameters.RUNTIME_PARAMETERS if name in given and name not in declared}
@@ -165,8 +177,8 @@ def _options(order: Order, declared: Mapping[str, Value], data: Path | None) -> 
             f"A batch run takes no {', '.join(others)}: of the runtime's own parameters it takes promote and, with "
             "--fit, holdout."
         )
-    options = fit_options(own)
-    if options.holdout and data is not None and data.suffix != ".csv":
+    options = fit_options(own, holdout)
+    if "holdout" in own and options.holdout and data is not None and data.suffix != ".csv":
         # As CSV its values may differ in the last digit, and then other rows would be held out.
         raise BatchInvalid(f"holdout={own['holdout']} needs the rows as .csv, not {data.suffix}.")
     return options

@@ -20,7 +20,7 @@ from dltk_runtime.apply.apply import Applying
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.batch import document, task
-from dltk_runtime.batch.document import APPLY, RUN, Document
+from dltk_runtime.batch.document import APPLY, FIT, RUN, Document
 from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.html import write_html
@@ -41,6 +41,7 @@ from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk import access
+from dltk_runtime.store import figures
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.store import ModelStore, Reservation, Version
 from dltk_runtime.worker.messages import Fitted
@@ -73,7 +74,7 @@ def run(order: Order, settings: Settings) -> Outcome:
             the executed notebook is kept.
         DltkError: as `prepare`, or the store raised it.
     """
-    return _Run(prepare(order, settings.paths), settings).to_its_end()
+    return _Run(prepare(order, settings.paths, settings.holdout), settings).to_its_end()
 
 
 class _Run:
@@ -83,6 +84,7 @@ class _Run:
         self._prepared = prepared
         self._order = prepared.order
         self._settings = settings
+        self._texts = settings.error_texts
         self._paths = settings.paths
         self._store = ModelStore.open(self._paths, settings.keep_versions)
         self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
@@ -113,7 +115,7 @@ class _Run:
         pause = RETRY_SECONDS * 2**attempt
         if not error.retry or attempt >= self._order.retries or time.monotonic() + pause >= self._ends:
             raise error
-        job.write(f"{error.worded(self._settings.error_texts)} Attempt {attempt + 2} follows.\n".encode())
+        job.write(f"{error.worded(self._texts)} Attempt {attempt + 2} follows.\n".encode())
         threading.Event().wait(pause)
 
     def _attempt(self, job: Job, executed: Path) -> Outcome:
@@ -200,6 +202,8 @@ class _Run:
             save_name=save.load_name,
             version_folder=save.folder,
             keep_model_at=save.kept_model,
+            seen=save.seen,
+            pictures=save.pictures if order.mode == FIT else "",
             load_name=load.load_name,
             kept_model=load.kept_model,
         )
@@ -244,9 +248,9 @@ class _Run:
         """Commit the fitted model as a version."""
         job.phase("commit")
         code = pack([self._prepared.source, *unpack(fitted.code)])
-        notices = kept_notices(fitted.notices, self._settings.error_texts)
-        fitted = msgspec.structs.replace(fitted, code=code, notices=notices)
-        facts = facts_of(fitted, parameters=self._prepared.texts, targets=targets, job=job.id)
+        fitted = msgspec.structs.replace(fitted, code=code, notices=kept_notices(fitted.notices, self._texts))
+        share = self._prepared.options.holdout if self._order.mode == FIT else 0.0
+        facts = facts_of(fitted, parameters=self._prepared.texts, targets=targets, job=job.id, share=share)
         return reservation.commit(facts, fitted.code, fitted.description)
 
     def _settle(self, job: Job, given: Task, report: Report, version: Version | None, applied: int) -> str:
@@ -258,16 +262,18 @@ class _Run:
             job.phase("promote")
             decision = asyncio.run(self._decision(version, self._held_out(given, report.fitted)))
             self._store.prune(version.name)
-            notices = kept_notices(report.fitted.notices, self._settings.error_texts)
-            kept = f"{done} {decision.for_records}{warned(notices)}"
-            promoted, done = decision.current, f"{done} {decision.text}{warned(report.fitted.notices)}"
+            notices = kept_notices(report.fitted.notices, self._texts)
+            measured = figures.sentence(version.manifest())
+            measured = f" Metrics: {measured}." if measured else ""
+            kept = f"{done} {decision.for_records}{measured}{warned(notices)}"
+            promoted, done = decision.current, f"{done} {decision.text}{measured}{warned(report.fitted.notices)}"
         rows = report.fitted.rows if report.fitted else report.results or 0
         job.succeed(rows=rows, version=version.number if version else applied, promoted=promoted, message=kept)
         return done
 
     def _held_out(self, given: Task, fitted: Fitted) -> Request | None:
         """Return the fit as a request, for its held-out rows; None without any."""
-        if not given.holdout or self._prepared.data is None:
+        if not given.holdout or self._prepared.data is None or self._prepared.data.suffix != ".csv":
             return None
         features = [each.name for each in fitted.features if each.name not in given.targets]
         rows = Payload(self._prepared.data.read_bytes(), escaped=False)
@@ -300,16 +306,16 @@ class _Run:
             yield
         except DltkError as error:
             if self._jobs.to_be_cancelled(job.id):
-                job.cancel(self._scrubber.text(error.worded(self._settings.error_texts)))
-            kept = recorded(error, self._settings.error_texts)
+                job.cancel(self._scrubber.text(error.worded(self._texts)))
+            kept = recorded(error, self._texts)
             job.fail(**kept | {"sentence": self._scrubber.text(kept["sentence"])})  # no effect on a cancelled job
             raise
         except KeyboardInterrupt:
             job.cancel("The run was interrupted from the keyboard.")
             raise
         except BaseException as error:
-            kept = recorded_fault(error, self._settings.error_texts)
-            job.fail("Fault in the runtime", traceback=self._scrubber.text(kept["traceback"]))
+            traceback = recorded_fault(error, self._texts)["traceback"]
+            job.fail("Fault in the runtime", traceback=self._scrubber.text(traceback))
             raise
         finally:
             over.set()

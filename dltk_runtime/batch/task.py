@@ -36,6 +36,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     save_name: str = ""  # the `name` for `save`
     version_folder: str = ""  # `save` stores its files below it
     keep_model_at: str = ""  # path of the runtime's own pickle, for a `save` that stores nothing
+    pictures: str = ""  # folder for the fit's pictures, where the algorithm alone is fitted
+    seen: str = ""  # path for the file that tells which rows the fit has seen
     load_name: str = ""  # the `name` for `load` of the current version
     kept_model: str = ""  # path of the current version's pickle, if its `save` stored nothing
 

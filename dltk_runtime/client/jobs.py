@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Event
-from typing import TypeVar
 from urllib.parse import quote
 
-import msgspec
-
-from dltk_runtime.client.errors import ApiRefused, ReplyUnreadable
-from dltk_runtime.client.http import Container, Reply
+from dltk_runtime.client.answers import read, refused
+from dltk_runtime.client.http import Container
 from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.settings import ClientSettings
 
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 30.0
 Steps = list[dict[str, float]]
-T = TypeVar("T")
 
 
 class JobsClient:
@@ -34,26 +30,26 @@ class JobsClient:
 
     def list(self) -> list[JobView]:
         """Return all jobs, newest first."""
-        return _read(self._container.get("/v1/jobs"), JobList).jobs
+        return read(self._container.get("/v1/jobs"), JobList).jobs
 
     def get(self, job: str) -> JobView:
         """Return one job."""
-        return _read(self._container.get(_path(job)), JobView)
+        return read(self._container.get(_path(job)), JobView)
 
     def log(self, job: str) -> str:
         """Return the output of the job's code."""
         reply = self._container.get(_path(job) + "/log")
         if reply.status != 200:
-            raise _refused(reply)
+            raise refused(reply)
         return reply.body.decode("utf-8", "replace")
 
     def metrics(self, job: str) -> Steps:
         """Return the metrics of each step."""
-        return _read(self._container.get(_path(job) + "/metrics"), Steps)
+        return read(self._container.get(_path(job) + "/metrics"), Steps)
 
     def cancel(self, job: str) -> JobView:
         """Cancel the job; return its state before it ends."""
-        return _read(self._container.delete(_path(job)), JobView)
+        return read(self._container.delete(_path(job)), JobView)
 
     def watch(self, job: str) -> Iterator[JobView]:
         """Yield the job repeatedly until it has ended."""
@@ -68,20 +64,3 @@ class JobsClient:
 
 def _path(job: str) -> str:
     return f"/v1/jobs/{quote(job, safe='')}"
-
-
-def _read(reply: Reply, kind: type[T]) -> T:
-    if reply.status != 200:
-        raise _refused(reply)
-    try:
-        return msgspec.json.decode(reply.body, type=kind)
-    except msgspec.DecodeError as error:
-        raise ReplyUnreadable(reply.url, f"HTTP {reply.status}", reply.body.decode("utf-8", "replace")) from error
-
-
-def _refused(reply: Reply) -> ApiRefused:
-    try:
-        detail = str(msgspec.json.decode(reply.body)["detail"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        detail = reply.reason
-    return ApiRefused(reply.url, reply.status, detail)

@@ -7,7 +7,7 @@ None of it can move the cursor, set the window's title or reverse the direction 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -31,7 +31,7 @@ def echo_data(text: str) -> None:
     click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
 
 
-def console(*, markup: bool = False) -> Console:
+def console(*, markup: bool = False, width: int | None = None) -> Console:
     """Return a console that shows text as `printable` does, without highlights."""
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
@@ -42,16 +42,16 @@ def console(*, markup: bool = False) -> Console:
                 own = segment.control is not None
                 yield segment if own else Segment(printable(segment.text), segment.style)
 
-    return Clean(highlight=False, markup=markup, emoji=False)
+    return Clean(highlight=False, markup=markup, emoji=False, width=width)
 
 
-def make_table(*columns: str, unbroken: str = "") -> Table:
-    """Return an empty table without lines; the column `unbroken` is not wrapped."""
+def make_table(*columns: str, unbroken: Collection[str] = ()) -> Table:
+    """Return an empty table without lines; the columns `unbroken` are not wrapped."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == unbroken)
+        table.add_column(column, overflow="fold", no_wrap=column in unbroken)
     return table
 
 
@@ -64,5 +64,4 @@ def add_row(table: Table, *cells: str, style: str = "") -> None:
 
 def show_table(table: Table) -> None:
     """Print a table."""
-    shown = console()
-    shown.print(table, width=None if shown.is_terminal else PIPE_COLUMNS, crop=False)
+    console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(table, crop=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dltk_runtime.commands._terminal import add_row, console, echo
+from dltk_runtime.commands._terminal import add_row, echo, show_table
 from dltk_runtime.notebook import places
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.catalogue import Entry, entry, markdown
@@ -30,7 +30,11 @@ Example:
 
 @click.group(invoke_without_command=True, epilog=EPILOG)
 @click.option("--home", type=click.Path(path_type=Path), help="Folder with app/model of an old volume.  [DLTK_HOME]")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]")
+@click.option(
+    "--notebooks",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the notebooks.  [DLTK_NOTEBOOKS]",
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @click.pass_context
 def command(context: click.Context, home: Path | None, notebooks: Path | None, as_markdown: bool) -> None:
@@ -106,4 +110,4 @@ def _print(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for cells in rows:
         broken = titles[-1] == "problems" and cells[-1] != "0"
         add_row(table, *cells, style="red" if broken else "")
-    console().print(table)
+    show_table(table)

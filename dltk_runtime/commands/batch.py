@@ -120,7 +120,11 @@ Examples:
     help="Maximum age in days of an event when it is indexed.",
 )
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of models and jobs.  [DLTK_HOME]")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of notebooks.  [DLTK_NOTEBOOKS]")
+@click.option(
+    "--notebooks",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of notebooks.  [DLTK_NOTEBOOKS]",
+)
 @click.pass_context
 def command(context: click.Context, /, home: Path | None, notebooks: Path | None, **given: Any) -> None:
     """Run a notebook on data.

@@ -40,7 +40,10 @@ Examples:
 @click.argument("notebooks", metavar="[NOTEBOOK]...", nargs=-1)
 @click.option("--home", type=click.Path(path_type=Path), help="Folder with app/model of an old volume.  [DLTK_HOME]")
 @click.option(
-    "--notebooks", "folder", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]"
+    "--notebooks",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the notebooks.  [DLTK_NOTEBOOKS]",
 )
 @click.option("--cells", is_flag=True, help="List which cells are the algorithm.")
 def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None, cells: bool) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from dltk_runtime.commands._terminal import echo
+
 EPILOG = """\b
 The bundle holds versions, settings, what 'dltk doctor' finds, metrics, a listing of DLTK_HOME, and a summary of jobs
 and models. It holds no secrets, and no values of rows: no data, no printed text, no messages, no parameters.
@@ -39,5 +41,5 @@ def command(output: Path | None, log: Path | None) -> None:
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror or error}.") from error
     for name, size in files.items():
-        click.echo(f"{size:10,} bytes  {name}")
-    click.echo(f"{path} holds them; only you can read it.")
+        echo(f"{size:10,} bytes  {name}")
+    echo(f"{path} holds them; only you can read it.")

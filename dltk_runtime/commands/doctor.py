@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,20 +35,23 @@ Examples:
   docker exec dltk dltk doctor
   dltk doctor --app $SPLUNK_HOME/etc/apps/Splunk_ML_Toolkit
   dltk doctor --json
+  dltk doctor --url http://dltk:5000
 """
 COLOURS = {Severity.OK: "green", Severity.SKIPPED: "blue", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 CODES = {Severity.WARNING: Exit.WARNINGS, Severity.ERROR: Exit.FAILED}
 
 
 @click.command(epilog=EPILOG)
+@click.option("--url", help="Check the container at this address, not this machine.  [DLTK_URL]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 @click.option("--send-event", is_flag=True, help="Send the collector one event, to check its index.")
 @click.option(
     "--app", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Check only this app's files."
 )
-def command(as_json: bool, send_event: bool, app: Path | None) -> None:
+def command(url: str | None, as_json: bool, send_event: bool, app: Path | None) -> None:
     """Check every hop from Splunk to the notebooks."""
-    found = app_folder(app) if app else examine.examine(send_event=send_event)
+    environ = {**os.environ, **({"DLTK_URL": url} if url else {})}
+    found = app_folder(app) if app else examine.examine(environ, send_event=send_event)
     findings = list(printed(found, quiet=as_json))
     if as_json:
         echo(json.dumps(document_of(findings), indent=2))

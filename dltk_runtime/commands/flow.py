@@ -132,7 +132,11 @@ def package(folder: Path, to: Path | None) -> None:
 @click.option("--days", type=click.IntRange(1), default=2, show_default=True, help="Simulated days of scheduled runs.")
 @click.option("--labels", type=click.IntRange(0), default=200, show_default=True, help="Rows labelled each day.")
 @click.option("--sample", type=click.Path(exists=True, path_type=Path), help="CSV file of events.  [FOLDER/sample.csv]")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]")
+@click.option(
+    "--notebooks",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the notebooks.  [DLTK_NOTEBOOKS]",
+)
 def test(folder: Path, days: int, labels: int, sample: Path | None, notebooks: Path | None) -> None:
     """Run the searches of the apps in FOLDER over simulated days, with a real runtime."""
     from dltk_runtime.flows.rehearsal import report

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,7 +14,7 @@ import click
 
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
-from dltk_runtime.commands._terminal import add_row, console, echo, make_table
+from dltk_runtime.commands._terminal import add_row, console, echo, make_table, show_table
 from dltk_runtime.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Examples:
   dltk jobs cancel JOB         cancel it; no version is stored
 """
 SHOW_CURSOR = b"\x1b[?25h"
+UNCUT = ("job", "started (UTC)", "took", "progress")  # columns of ids and numbers
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -67,11 +69,14 @@ def list_jobs(jobs: JobsClient) -> None:
     if not views:
         echo("No jobs: nothing was fitted on this container yet.")
         return
-    table = make_table("job", "algorithm", "model", "state", "progress", "version", unbroken="job")
+    titles = ("job", "algorithm", "model", "state", "started (UTC)", "took", "progress", "version", "reason")
+    table = make_table(*titles, unbroken=UNCUT)
     for each in views:
         version = f"{each.version}{'' if each.promoted else ' (not current)'}" if each.version else ""
-        add_row(table, each.id, each.algorithm, each.model, _state(each), _progress(each), version)
-    console().print(table)
+        started = f"{each.started:%Y-%m-%d %H:%M:%S}" if each.started else ""
+        cells = (each.id, each.algorithm, each.model, _state(each), started, _took(each), _progress(each), version)
+        add_row(table, *cells, _reason(each))
+    show_table(table)
 
 
 @command.command()
@@ -106,12 +111,15 @@ def watch(jobs: JobsClient, job: str) -> None:
         TextColumn("{task.fields[metrics]}", markup=False),
     )
     signal.signal(signal.SIGINT, _leave)
+    if not sys.stdout.isatty():
+        _watch_in_lines(jobs, job)
     with Progress(*columns, console=console()) as progress:
         bar = progress.add_task("", total=None, state="", steps="", metrics="")
         for view in jobs.watch(job):
             figures = "  ".join(f"{name} {value:.4g}" for name, value in view.metrics.items())
             fields: dict[str, Any] = {"state": _state(view), "steps": _progress(view), "metrics": figures}
-            progress.update(bar, completed=view.step, total=view.total or None, **fields)
+            done = view.total if view.state == "succeeded" else view.step
+            progress.update(bar, completed=done, total=view.total or None, **fields)
     echo(view.message)
     sys.exit(Exit.OK if view.state == "succeeded" else Exit.FAILED)
 
@@ -125,6 +133,19 @@ def cancel(jobs: JobsClient, job: str) -> None:
     for view in jobs.watch(job):
         state = view.state
     echo(f"Job {job} is {state}.")
+
+
+def _watch_in_lines(jobs: JobsClient, job: str) -> NoReturn:
+    """Print a line at each change, where no bar can be drawn; exit as `watch`."""
+    last = ""
+    for view in jobs.watch(job):
+        parts = (_state(view), _progress(view), *(f"{name} {value:.4g}" for name, value in view.metrics.items()))
+        if (line := "  ".join(filter(None, parts))) != last:
+            echo(line)
+            sys.stdout.flush()
+            last = line
+    echo(view.message)
+    sys.exit(Exit.OK if view.state == "succeeded" else Exit.FAILED)
 
 
 def _leave(*_: object) -> NoReturn:
@@ -143,7 +164,28 @@ def _state(view: JobView) -> str:
 
 
 def _progress(view: JobView) -> str:
-    return f"{view.step:g}/{view.total:g}" if view.total else ""
+    """Return the steps done; a job that has succeeded is at its end, whatever it reported last."""
+    if not view.total:
+        return "100 %" if view.state == "succeeded" else ""
+    done = view.total if view.state == "succeeded" else view.step
+    return f"{done:g}/{view.total:g}, {done / view.total:.0%}".replace("%", " %")
+
+
+def _took(view: JobView) -> str:
+    """Return how long the job has run: ``3.2 s``, ``2 min 5 s``, ``1 h 2 min``."""
+    if view.started is None:
+        return ""
+    seconds = ((view.ended or datetime.now(UTC)) - view.started).total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _reason(view: JobView) -> str:
+    """Return why a job did not succeed, in one line; "" if it did, or has not ended."""
+    text = view.error.sentence if view.error is not None else view.message
+    return "" if view.state in ("succeeded", "running", "queued") else " ".join(text.split())
 
 
 def _facts(view: JobView) -> list[tuple[str, str]]:
@@ -156,6 +198,8 @@ def _facts(view: JobView) -> list[tuple[str, str]]:
         ("state", _state(view)),
         ("parameters", parameters),
         ("created", f"{view.created:%Y-%m-%d %H:%M:%S} UTC"),
+        ("started", f"{view.started:%Y-%m-%d %H:%M:%S} UTC" if view.started else ""),
+        ("took", _took(view)),
         ("rows", "" if view.rows is None else f"{view.rows:,}"),
         ("progress", _progress(view)),
         ("phases", phases),

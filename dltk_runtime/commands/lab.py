@@ -22,7 +22,11 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of models and jobs.  [DLTK_HOME]")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of the notebooks.  [DLTK_NOTEBOOKS]")
+@click.option(
+    "--notebooks",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the notebooks.  [DLTK_NOTEBOOKS]",
+)
 @click.argument("arguments", nargs=-1)
 def command(home: Path | None, notebooks: Path | None, arguments: tuple[str, ...]) -> None:
     """Open JupyterLab on the notebooks.

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dltk_runtime.client.errors import Unreachable
+from dltk_runtime.commands import Exit
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
-from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError
-from dltk_runtime.settings import Settings
+from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.settings import ClientSettings, Settings
+from dltk_runtime.store import shown, side_by_side
 from dltk_runtime.store.export import export as copy_out
-from dltk_runtime.store.store import Manifest, ModelName, ModelStore, Version
+from dltk_runtime.store.local_models import LocalModels, Models
+from dltk_runtime.store.store import ModelName, ModelStore, Version
+from dltk_runtime.store.view import ModelView
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
 EXAMPLES = """\b
 Examples:
   dltk models                                      every model and its current version
@@ -26,18 +33,25 @@ Examples:
   dltk models show pytorch_nn iris 3 --verify      compare every file with its stored hash
   dltk models rollback pytorch_nn iris             make the version before the current one current
   dltk models promote pytorch_nn iris 3            make version 3 current
+  dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
   dltk models pin pytorch_nn iris --live           run the notebook as it is saved, not as it was fitted
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
   dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
 """
+FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
+UNCUT = ("current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
 
 
 def with_store(function: Callable[..., None]) -> Callable[..., None]:
     """Pass the model store to a command, and add the options for its folders."""
 
     @click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
-    @click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of notebooks. [default: DLTK_NOTEBOOKS]")
+    @click.option(
+        "--notebooks",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder of notebooks. [default: DLTK_NOTEBOOKS]",
+    )
     @wraps(function)
     def opened(home: Path | None, notebooks: Path | None, keep: int | None = None, **given: Any) -> None:
         settings = Settings.from_env(home=home, notebooks=notebooks, keep_versions=keep)
@@ -46,69 +60,129 @@ def with_store(function: Callable[..., None]) -> Callable[..., None]:
     return opened
 
 
+def with_models(function: Callable[..., None]) -> Callable[..., None]:
+    """Pass the models of a container or of a folder to a command, and add the options that name it.
+
+    A container is asked where ``--url`` or `DLTK_URL` names one and no ``--home`` is given.
+    """
+
+    @click.option("--url", help="Address of a container, in place of a folder.  [DLTK_URL]")
+    @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
+    @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
+    @click.option("--home", type=click.Path(path_type=Path), help="Folder of models.  [DLTK_HOME]")
+    @click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of notebooks.  [DLTK_NOTEBOOKS]")
+    @wraps(function)
+    def connected(
+        url: str | None,
+        token: str | None,
+        cafile: str | None,
+        home: Path | None,
+        notebooks: Path | None,
+        **given: Any,
+    ) -> None:
+        if home is not None or not (url or os.environ.get("DLTK_URL")):
+            settings = Settings.from_env(home=home, notebooks=notebooks)
+            function(LocalModels(ModelStore.open(settings.paths, settings.keep_versions)), **given)
+            return
+        from dltk_runtime.client.models import ModelsClient
+
+        try:
+            function(ModelsClient(ClientSettings.from_env(None, url=url, token=token, cafile=cafile)), **given)
+        except Unreachable as error:
+            echo(f"dltk: {error}", err=True)
+            sys.exit(Exit.UNREACHABLE)
+
+    return connected
+
+
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """List, inspect and choose versions of models. Without a command: list the models."""
+    """List, inspect and choose versions of models. Without a command: list the models.
+
+    It reads the folder DLTK_HOME or, where DLTK_URL or --url names a container, asks that one.
+    """
     if context.invoked_subcommand is None:
-        context.invoke(list_models)
+        context.invoke(list_models, url=None, token=None, cafile=None, home=None, notebooks=None)
 
 
 @command.command("list")
-@with_store
-def list_models(store: ModelStore) -> None:
+@with_models
+def list_models(models: Models) -> None:
     """List every model with its current version."""
-    names = store.models()
-    if not names:
-        echo("No model yet: no fit has been committed in this home. See 'dltk models list --help' for --home.")
+    views = models.list()
+    if not views:
+        echo("No model yet: no fit has been committed there. See 'dltk models list --help' for --url and --home.")
         return
-    table = make_table("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes", "damage")
-    for name in names:
-        add_row(table, name.algorithm, name.model, *_current(store, name))
-    show_table(table)
+    columns = ("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes", "damage")
+    show_table(_filled(columns, map(shown.model_cells, views)))
 
 
 @command.command()
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
-@click.option("--verify", is_flag=True, help="Compare every file with its hash.")
-@with_store
-def show(store: ModelStore, algorithm: str, model: str, number: int | None, verify: bool) -> None:
+@click.option("--verify", is_flag=True, help="Compare every file with its hash; needs the folder.")
+@with_models
+def show(models: Models, algorithm: str, model: str, number: int | None, verify: bool) -> None:
     """Show the versions of a model and details of one (default: the current one)."""
     name = _name(algorithm, model)
-    if store.versions(name):  # first, so that it shows also when none can be used
-        show_table(_history(store, name))
-    version = _chosen(store, name, number)
-    if version.number > 0:
-        show_table(_facts(version))
+    view = models.get(name)
+    if view.versions:  # first, so that it shows also when none can be used
+        show_table(_filled(("version", "fitted (UTC)", "rows", "bytes", "metrics", "job"), shown.history(view)))
+    if number is None and view.current is None:
+        raise StoreDamaged(view.damage)
+    chosen = view.current if number is None else number
+    if chosen:
+        facts = shown.facts(models.version(name, chosen))
+        show_table(_filled((f"{name} version {chosen}", ""), facts))
     else:
-        calls = f"load({version.location().load_name!r})"
-        echo(f"{version}: files of an old volume, without a manifest. Apply calls {calls}.")
+        echo(f"{name} version 0: files of an old volume, without a manifest. Apply calls load({name.legacy!r}).")
     if verify:
-        version.verify(hashes=True)
-        echo(f"{version}: every file is as it was stored.")
+        _verify(models, name, chosen or 0)
 
 
 @command.command()
 @click.argument("algorithm")
 @click.argument("model")
-@with_store
-def rollback(store: ModelStore, algorithm: str, model: str) -> None:
+@with_models
+def rollback(models: Models, algorithm: str, model: str) -> None:
     """Make the version before the current one current, until the next promoted fit."""
-    echo(f"{store.rollback(_name(algorithm, model))} is current.")
+    name = _name(algorithm, model)
+    _say_current(name, models.rollback(name))
 
 
 @command.command()
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int)
-@with_store
-def promote(store: ModelStore, algorithm: str, model: str, number: int) -> None:
+@with_models
+def promote(models: Models, algorithm: str, model: str, number: int) -> None:
     """Make a version current; 0 stands for the files of an old volume."""
-    version = store.get(_name(algorithm, model), number)
-    store.promote(version)
-    echo(f"{version} is current.")
+    name = _name(algorithm, model)
+    _say_current(name, models.promote(name, number))
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@click.argument("old", type=int)
+@click.argument("new", type=int)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV of labelled rows: measure both on those that neither has seen, and keep the figures; needs the folder.",
+)
+@with_models
+def compare(models: Models, algorithm: str, model: str, old: int, new: int, data: Path | None) -> None:
+    """Compare two versions of a model: fields, parameters, and figures by where they come from."""
+    name = _name(algorithm, model)
+    problem = _measure(_store_of(models, "--data"), name, (old, new), data) if data is not None else ""
+    first, second = (models.version(name, number) for number in (old, new))
+    show_table(_filled(("", f"version {old}", f"version {new}"), side_by_side.rows(first, second)))
+    echo(f"Not measured on {data}: {problem}." if problem else side_by_side.advice(first, second))
+    if problem:
+        sys.exit(Exit.FAILED)
 
 
 @command.command()
@@ -172,7 +246,7 @@ def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
     names = [_name(algorithm, model)] if algorithm and model else store.models()
     for name in names:
         if removed := store.prune(name):
-            echo(f"{name}: removed {_numbers(removed)}.")
+            echo(f"{name}: removed version{'s' if len(removed) > 1 else ''} {', '.join(map(str, removed))}.")
     for path in store.sweep():
         echo(f"{path}: removed, left by an interrupted fit.")
 
@@ -206,59 +280,40 @@ def _chosen(store: ModelStore, name: ModelName, number: int | None) -> Version:
     return store.get(name, store.serving(name).number if number is None else number)
 
 
-def _numbers(removed: list[int]) -> str:
-    return f"version{'s' if len(removed) > 1 else ''} {', '.join(map(str, removed))}"
+def _store_of(models: Models, option: str) -> ModelStore:
+    """Return the store of a folder; a container cannot do what `option` asks.
+
+    Raises:
+        click.UsageError: the models are a container's.
+    """
+    if not isinstance(models, LocalModels):
+        raise click.UsageError(f"{option} needs the folder of models: give --home, or run it in the container.")
+    return models.store
 
 
-def _current(store: ModelStore, name: ModelName) -> tuple[str, ...]:
-    """Return the cells of a model's row, from `current` on."""
-    numbers = ""
-    try:
-        numbers = ", ".join(str(version.number) for version in store.versions(name))
-        serving = store.choose(name)
-        if not (number := serving.version.number):
-            return "0", numbers, "", "", ""
-        when, rows, size = _when_and_size(serving.version.manifest())
-    except StoreError as error:
-        return "damaged", numbers, "", "", "", error.sentence
-    return str(number), numbers, when, rows, size, serving.problem
+def _verify(models: Models, name: ModelName, number: int) -> None:
+    version = _store_of(models, "--verify").get(name, number)
+    version.verify(hashes=True)
+    echo(f"{version}: every file is as it was stored.")
 
 
-def _when_and_size(manifest: Manifest) -> tuple[str, str, str]:
-    size = sum(stored.size for stored in manifest.files)
-    return f"{manifest.time:%Y-%m-%d %H:%M:%S}", f"{manifest.rows:,}", f"{size:,}"
+def _measure(store: ModelStore, name: ModelName, numbers: tuple[int, int], data: Path) -> str:
+    from dltk_runtime.fit.measuring import Measuring
+
+    context = click.get_current_context()
+    settings = Settings.from_env(home=context.params.get("home"), notebooks=context.params.get("notebooks"))
+    old, new = (store.get(name, number) for number in numbers)
+    return asyncio.run(Measuring(settings, store).measure(new, old, data)).problem
 
 
-def _history(store: ModelStore, name: ModelName) -> Table:
-    table = make_table("version", "fitted (UTC)", "rows", "bytes", "metrics", "job")
-    serving = store.serving_or_0(name)
-    for version in store.versions(name):
-        mark = " current" if version.id == serving.id else ""
-        try:
-            manifest = version.manifest()
-        except StoreDamaged as error:
-            add_row(table, f"{version.number}", "damaged", "", "", error.sentence, "")
-            continue
-        metrics = ", ".join(f"{key}={value}" for key, value in manifest.metrics.items())
-        add_row(table, f"{version.number}{mark}", *_when_and_size(manifest), metrics, manifest.job)
-    return table
+def _say_current(name: ModelName, view: ModelView) -> None:
+    echo(f"{name} version {view.current} is current.")
+    if view.notice:
+        echo(view.notice)
 
 
-def _facts(version: Version) -> Table:
-    manifest = version.manifest()
-    table = make_table(str(version), "")
-    rows = {
-        "folder": [version.where],
-        "sources": [f"{source.path} ({source.sha256[:12]})" for source in manifest.sources],
-        "parameters": [f"{key}={value}" for key, value in manifest.parameters.items()],
-        "targets": manifest.targets,
-        "features": [f"{feature.name}: {feature.kind}" for feature in manifest.features],
-        "libraries": [f"{name} {number}" for name, number in manifest.libraries.items()],
-        "files": [f"{stored.path} ({stored.size:,} bytes)" for stored in manifest.files],
-        "kept by the runtime": ["yes: the notebook's save stored nothing"] if manifest.kept_by_runtime else [],
-        "notices": manifest.notices,
-    }
-    for title, values in rows.items():
-        if values:
-            add_row(table, title, "\n".join(values))
+def _filled(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = make_table(*columns, unbroken=UNCUT)
+    for row in rows:
+        add_row(table, *row)
     return table

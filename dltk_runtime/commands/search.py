@@ -57,7 +57,11 @@ Examples:
     help="Certificate (PEM) to verify that of the container.  [DLTK_CAFILE; the system's]",
 )
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of models and lookups.  [DLTK_HOME]")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="The notebooks' folder.  [DLTK_NOTEBOOKS]")
+@click.option(
+    "--notebooks",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The notebooks' folder.  [DLTK_NOTEBOOKS]",
+)
 @click.option("--lookups", type=click.Path(path_type=Path), help="Lookups' folder.  [<home>/search/lookups]")
 @click.option("--output", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option(

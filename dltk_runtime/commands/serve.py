@@ -25,7 +25,9 @@ def variables() -> str:
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for a free one.")
 @click.option("--home", type=click.Path(path_type=Path), help="Folder for models, jobs and certificates.")
-@click.option("--notebooks", type=click.Path(path_type=Path), help="Folder with the notebooks.")
+@click.option(
+    "--notebooks", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder with the notebooks."
+)
 def command(host: str | None, port: int | None, home: Path | None, notebooks: Path | None) -> None:
     """Serve notebooks to Splunk's fit, apply and summary."""
     from dltk_runtime.server.serve import serve

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from dltk_runtime.doctor import collector, local, search_head
-from dltk_runtime.doctor.finding import Check, Finding, error, ok, warning
+from dltk_runtime.doctor import collector, local, remote, search_head
+from dltk_runtime.doctor.finding import Check, Finding, error, ok, skipped, warning
 from dltk_runtime.errors import DltkError, SettingInvalid
-from dltk_runtime.settings import Settings
+from dltk_runtime.settings import ClientSettings, Settings
 
 
 def examine(environ: Mapping[str, str] | None = None, *, send_event: bool = False) -> Iterator[Finding]:
@@ -30,8 +30,21 @@ def examine(environ: Mapping[str, str] | None = None, *, send_event: bool = Fals
         return
     yield ok("settings", "all variables are valid")
     index = collector.index if send_event else collector.unsent
-    for check in (*local.CHECKS, search_head.splunk, collector.collector, index):
+    if environ.get("DLTK_URL"):
+        yield from _elsewhere(environ)
+    for check in (*(() if environ.get("DLTK_URL") else local.CHECKS), search_head.splunk, collector.collector, index):
         yield from _findings(check, settings)
+
+
+def _elsewhere(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Check the container at `DLTK_URL`, not this machine."""
+    try:
+        client = ClientSettings.from_env(environ)
+    except SettingInvalid as unusable:
+        yield error("container", unusable.sentence, "Correct the variable.")
+        return
+    yield from remote.container(client)
+    yield skipped("this machine", "not checked: DLTK_URL names a container elsewhere", "Unset it to check this one.")
 
 
 def _findings(check: Check, settings: Settings) -> Iterator[Finding]:

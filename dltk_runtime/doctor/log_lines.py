@@ -41,7 +41,7 @@ FIELDS = (
 OUTCOMES = ("success", "fault", "queued", "running", "succeeded", "failed", "cancelled", "lost", "taken")
 EVENTS = re.compile(r"[a-z/ ]{1,60}")  # those of our own; another library's event is a message
 _FRAME = re.compile(
-    r'^\s*File "(?P<file>[^"\n]{1,300})", line (?P<line>\d+), in (?P<function>\w{1,100})$', re.MULTILINE
+    r'^[ \t]*+File "(?P<file>[^"\n]{1,300})", line (?P<line>\d{1,9}), in (?P<function>\w{1,100})$', re.MULTILINE
 )
 _ERROR = re.compile(r"^(?P<kind>[\w.]{1,100}(?:Error|Exception|Died|Warning))\b", re.MULTILINE)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from dltk_runtime import logs
 from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Call, Request
-from dltk_runtime.errors import DltkError
+from dltk_runtime.errors import DltkError, NameInvalid
 from dltk_runtime.fit.options import fit_options
 from dltk_runtime.fit.recorded import recorded
 from dltk_runtime.fit.training import Training, leave
@@ -108,6 +108,15 @@ class Dispatcher:
         job = await asyncio.to_thread(self.jobs.adopt, record.id)
         if job is None:
             return
+        try:
+            await self._adopted(job)
+        except NameInvalid as error:
+            job.fail(error.sentence)
+        except Exception:
+            job.release()  # tried again at the next look
+            raise
+
+    async def _adopted(self, job: Job) -> None:
         if self.closing:
             job.release()
         elif job.record.state is State.QUEUED:
@@ -164,7 +173,9 @@ class Dispatcher:
         request = Request.of(submission.rows, submission.meta)
         name = ModelName(job.record.algorithm, job.record.model)
         source = algorithm.source_of(name.algorithm, self.settings.paths)
-        options = replace(fit_options(request.parameters, taken(source, request.parameters)), asynchronous=True)
+        share = self.settings.holdout if request.targets else 0.0
+        options = fit_options(request.parameters, share, taken(source, request.parameters))
+        options = replace(options, asynchronous=True)
         return Training(job, request, name, options, imports_of(source), _call(job))
 
     def _finishing(self, job: Job, submission: Submission | None) -> Training:
@@ -175,7 +186,7 @@ class Dispatcher:
         own: frozenset[str] = frozenset()
         with contextlib.suppress(DltkError):  # the notebook may be gone meanwhile
             own = taken(algorithm.source_of(name.algorithm, self.settings.paths), given)
-        return Training(job, request, name, replace(fit_options(given, own), asynchronous=True), (), _call(job))
+        return Training(job, request, name, replace(fit_options(given, taken=own), asynchronous=True), (), _call(job))
 
 
 def _call(job: Job) -> Call:

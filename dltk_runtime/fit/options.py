@@ -69,11 +69,12 @@ class FitOptions:
 
 
 def fit_options(
-    parameters: Mapping[str, str], taken: Collection[str] = (), *, refuse_unknown: bool = False
+    parameters: Mapping[str, str], holdout: float = 0.0, taken: Collection[str] = (), *, refuse_unknown: bool = False
 ) -> FitOptions:
     """Return the options in a fit's parameters, without those that its notebook has `taken`.
 
-    An unknown `mode` is a warning, or an error with `refuse_unknown`.
+    `holdout` is the share where they name none. An unknown `mode` is a warning, or an error with
+    `refuse_unknown`.
 
     Raises:
         OptionInvalid: naming the parameter, its value and what is expected.
@@ -87,7 +88,7 @@ def fit_options(
     return FitOptions(
         asynchronous=mode == "async",
         promotion=_promotion(given.get("promote", Rule.AUTO)),
-        holdout=_share(given["holdout"]) if "holdout" in given else 0.0,
+        holdout=_share(given["holdout"]) if "holdout" in given else holdout,
         with_version=wants_version(parameters),
         warnings=warnings,
     )

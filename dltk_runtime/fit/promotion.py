@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from dltk_runtime.apply.apply import Applying
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
+from dltk_runtime.fit.comparing import Comparing
 from dltk_runtime.fit.options import FitOptions, Rule
 from dltk_runtime.jobs.record import Comparison
 from dltk_runtime.store.store import ModelStore, Version
@@ -37,6 +38,7 @@ class Promotion:
     def __init__(self, store: ModelStore, applying: Applying, texts: str) -> None:
         self._store = store
         self._applying = applying
+        self._comparing = Comparing(store, applying)
         self._texts = texts
 
     async def settle(
@@ -49,7 +51,7 @@ class Promotion:
         Args:
             version: committed just now.
             options: of the search.
-            request: with the rows of which `holdout` kept some from the fit.
+            request: with the rows of the fit, some of which it may not have seen.
             apply_failed: whether the fit's own apply raised.
         """
         if apply_failed:
@@ -57,12 +59,13 @@ class Promotion:
         if trouble := await self._applying.trial(version):
             return await self._keep_unusable(version, trouble)
         before = self._store.serving_or_0(version.name)
-        if options.promotion.rule is Rule.AUTO or await asyncio.to_thread(self._is_first, before):
+        first = before.id == version.id or await asyncio.to_thread(self._is_first, before)
+        if first or options.promotion.rule is Rule.AUTO:
             return await self._promote(version, "")
         if options.promotion.rule is Rule.MANUAL:
             how = f"make it current with 'dltk models promote {version.name.algorithm} {version.name.model} "
             return await self._keep(version, f" (promote=manual: {how}{version.number}')")
-        comparison = await self._compare(version, before, options, request)
+        comparison = await self._comparing.compare(version, before, options, request)
         better = options.promotion.improves(comparison.new, comparison.old)
         why = f" ({comparison})"
         decision = await (self._promote(version, why) if better else self._keep(version, why))
@@ -95,39 +98,3 @@ class Promotion:
 
     def _is_first(self, before: Version) -> bool:
         return before.number == 0 and not self._store.ever_promoted(before.name)
-
-    async def _compare(
-        self, version: Version, before: Version, options: FitOptions, request: Request | None
-    ) -> Comparison:
-        """Compare the version with the one before it, on held-out rows if there are any."""
-        wanted, rows = options.promotion, 0
-        held_out = bool(options.holdout) and request is not None
-        if held_out and request is not None:
-            new, rows = await self._score(version, options, request)
-            old, _ = await self._score(before, options, request)
-        else:
-            new, old = (_metric_of_fit(each, wanted.metric) for each in (version, before))
-        return Comparison(
-            metric=wanted.metric,
-            new=new,
-            old=old,
-            old_version=before.number,
-            gain=wanted.gain,
-            held_out=held_out,
-            rows=rows,
-        )
-
-    async def _score(self, version: Version, options: FitOptions, request: Request) -> tuple[float | None, int]:
-        """Return a version's metric on the held-out rows, or None, and the number of rows."""
-        try:
-            scored = await self._applying.score(version, request, options.holdout)
-        except DltkError:
-            return None, 0
-        return scored.metrics.get(options.promotion.metric), scored.rows
-
-
-def _metric_of_fit(version: Version, metric: str) -> float | None:
-    try:
-        return version.manifest().metrics.get(metric)
-    except DltkError:
-        return None

@@ -96,8 +96,8 @@ class Fitting:
         name = ModelName(request.algorithm, request.model)
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
         source = algorithm.source_of(name.algorithm, self._settings.paths)
-        own, strict = taken(source, request.parameters), self._settings.refuse_unknown
-        options = fit_options(request.parameters, own, refuse_unknown=strict)
+        own, share = taken(source, request.parameters), self._settings.holdout if request.targets else 0.0
+        options = fit_options(request.parameters, share, own, refuse_unknown=self._settings.refuse_unknown)
         if options.asynchronous:
             return await self._submit(request, name, source, call)
         job = self._jobs.create(name, request.parameters, call.id)

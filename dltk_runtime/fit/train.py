@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from dltk_runtime.apply.choice import Asked
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
 from dltk_runtime.fit.facts import facts_of
@@ -25,6 +26,8 @@ from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed, report_of
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener, Worker
+from dltk_runtime.store import figures
+from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import ModelStore, Reservation, Version
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
@@ -125,6 +128,8 @@ class Trainer:
             meta=training.request.meta_json,
             device=worker.device,
             holdout=training.options.holdout,
+            seen=reservation.location.seen,
+            pictures=reservation.location.pictures,
             version_column=reservation.number if training.options.with_version else 0,
             refuse_unknown=self.refuse_unknown,
         )
@@ -149,7 +154,17 @@ class Trainer:
         if failure is not None:  # whoever ends this job must know it
             job.failing(**recorded(failure, self.texts))
         kept = msgspec.structs.replace(fitted, notices=kept_notices(fitted.notices, self.texts))
-        facts = facts_of(kept, parameters=request.parameters, targets=request.targets, job=job.id)
+        asked = Asked.of(request)
+        facts = facts_of(
+            kept,
+            parameters=request.parameters,
+            targets=request.targets,
+            job=job.id,
+            share=training.options.holdout,
+            fields=asked.fields if asked else (),
+            args=asked.args if asked else (),
+        )
+        training.before = await asyncio.to_thread(last_fitted, self.store, training.name.model)
         commit = asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description)
         version = await to_its_end(commit, then=lambda: job.committed(reservation.number))
         return Committed(version, fitted.rows, fitted.description, fitted.notices, failure, results)
@@ -173,8 +188,10 @@ class Trainer:
         if (failure := committed.failure) is not None:
             sentence = f"{failure}. The model was fitted and saved nevertheless. {decision.text}"
             raise AlgorithmFailed(failure.opening, sentence, failure.traceback, failure.coordinates, failure.kind)
-        warnings = (*training.options.warnings, *committed.notices)
-        trained = Trained(version.id, decision, committed.rows, committed.results, warnings)
+        changed = change(training.before, version, current=decision.current)
+        warnings = (*training.options.warnings, *committed.notices, *filter(None, [changed]))
+        measured = figures.sentence(version.manifest())
+        trained = Trained(version.id, decision, committed.rows, committed.results, warnings, measured)
         job.succeed(
             rows=committed.rows,
             version=version.number,
@@ -196,7 +213,9 @@ class Trainer:
 
     async def _tidy(self, name: ModelName) -> None:
         """End workers of versions that are no longer current, and remove the oldest versions."""
-        self.pool.retire(name, keep=self.store.serving_or_0(name).number)
+        serving = self.store.serving_or_0(name).number
+        used = {number for number in self.pool.versions_in_use(name) if self.store.answers(name, number)}
+        self.pool.retire(name, keep={serving} | used)
         await asyncio.to_thread(self.store.prune, name, self.pool.versions_in_use(name))
 
     @contextlib.contextmanager

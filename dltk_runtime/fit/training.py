@@ -28,6 +28,7 @@ class Training:
         imports: heavy imports of the notebook.
         cancelled: the reason why it was cancelled, a sentence; empty if it was not.
         committing: whether it is too late to cancel it.
+        before: the version that was current before, of the algorithm that was fitted last.
     """
 
     job: Job
@@ -38,6 +39,7 @@ class Training:
     call: Call
     cancelled: str = ""
     committing: bool = False
+    before: Version | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,20 @@ class Trained:
     rows: int
     results: Payload
     warnings: tuple[str, ...] = ()
+    figures: str = ""  # of the version, by where they come from
 
     @property
     def text(self) -> str:
         """The message for the search."""
-        return f"{FIT_DONE}. {self.decision.text}{warned(self.warnings)}"
+        return f"{FIT_DONE}. {self.decision.text}{self._measured}{warned(self.warnings)}"
 
     def recorded(self, texts: str) -> str:
         """Return the message for the job's record, by `DLTK_ERROR_TEXTS`."""
-        return f"{FIT_DONE}. {self.decision.for_records}{warned(kept_notices(self.warnings, texts))}"
+        return f"{FIT_DONE}. {self.decision.for_records}{self._measured}{warned(kept_notices(self.warnings, texts))}"
+
+    @property
+    def _measured(self) -> str:
+        return f" Metrics: {self.figures}." if self.figures else ""
 
 
 @dataclass(frozen=True, slots=True)

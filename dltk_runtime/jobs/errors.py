@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dltk_runtime.errors import NOT_FITTED, DltkError, RequestError, shown
 
 
@@ -64,3 +66,16 @@ class JobUnknown(DltkError):
 
     def __init__(self, job: str) -> None:
         super().__init__(f"No job {shown(job)}. List all jobs with 'dltk jobs'.")
+
+
+class JobDamaged(JobUnknown):
+    """The job has a record that cannot be read."""
+
+    http_status = 500
+
+    def __init__(self, record: Path) -> None:
+        DltkError.__init__(
+            self,
+            f"The record of job {record.parent.name} is damaged: {record} is no job record. Its log is the file "
+            f"'log' beside it. Restore the record from a backup, or remove the folder.",
+        )

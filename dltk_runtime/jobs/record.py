@@ -46,14 +46,17 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     old_version: int
     gain: float = 0.0  # the least improvement that the search asked for
     held_out: bool = False  # both values are of the same rows, which neither fit has seen
-    rows: int = 0  # held out; 0 when each value is the one that its own fit returned
+    rows: int = 0  # that neither has seen; 0 in records of 0.1.0 whose values are those of the two fits
+    problem: str = ""  # why nothing was compared: no value decided
 
     def __str__(self) -> str:
+        if self.problem:
+            return f"{self.metric} was not compared with version {self.old_version}: {self.problem}"
         gain = f", at least {self.gain:g} better" if self.gain else ""
         if self.held_out:
             data = f"on the same {self.rows:,} held-out rows"
         else:
-            data = "as their fits returned them, on different data; holdout=0.2 would compare both on the same rows"
+            data = "as their fits returned them, on different data"
         figures = f"{self.metric} {_shown(self.new)} against {_shown(self.old)} of version {self.old_version}"
         return f"{figures}{gain}, {data}"
 

@@ -23,9 +23,9 @@ from dltk_runtime.errors import cut
 from dltk_runtime.files import clock
 from dltk_runtime.jobs import folder, output
 from dltk_runtime.jobs.claim import Claim
-from dltk_runtime.jobs.errors import JobUnknown, NotCancellable
+from dltk_runtime.jobs.errors import JobDamaged, JobUnknown, NotCancellable
 from dltk_runtime.jobs.folder import CANCEL, LOG, JobFolder
-from dltk_runtime.jobs.index import ID, Index
+from dltk_runtime.jobs.index import ID, RECORD, Index
 from dltk_runtime.jobs.interface import TOUCH_SECONDS
 from dltk_runtime.jobs.job import Job, OnState
 from dltk_runtime.jobs.record import JobError, JobRecord, MetricsByStep, State
@@ -65,7 +65,8 @@ class JobStore:
         """Return the record as it is at `now` (the volume's time; default: this moment)."""
         found = folder.read(self._path(job))
         if found is None:
-            raise JobUnknown(job)
+            record = self._path(job) / RECORD
+            raise JobDamaged(record) if record.exists() else JobUnknown(job)
         return self._as_of(*found, now)
 
     def list(self, limit: int | None = None, state: State | None = None, now: float | None = None) -> list[JobRecord]:

@@ -105,6 +105,7 @@ class CodeFinder(importlib.abc.MetaPathFinder):
         os.environ["DLTK_HOME"] = str(self.paths.home)
         os.environ["DLTK_NOTEBOOKS"] = str(self.paths.notebooks)
         os.environ["DLTK_CODE"] = str(self.kept or "")
+        os.environ["DLTK_PICTURES"] = str(self.paths.pictures or "")
 
     def remove(self) -> None:
         """Remove this finder from the import system, and `forget` its modules."""

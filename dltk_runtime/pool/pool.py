@@ -252,8 +252,8 @@ class Pool:
         """Return the numbers of a model's versions that workers serve."""
         return self._residents.versions_in_use(name)
 
-    def retire(self, name: ModelName, keep: int) -> None:
-        """End workers of a model's versions other than `keep`; busy ones after their answer."""
+    def retire(self, name: ModelName, keep: Collection[int]) -> None:
+        """End workers of a model's versions other than those of `keep`; busy ones after their answer."""
         self._residents.retire(name, keep)
 
     # ------------------------------------------------------------ workers

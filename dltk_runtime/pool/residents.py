@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 
 from dltk_runtime.errors import Busy
@@ -175,10 +175,10 @@ class Residents:
         """Return the numbers of a model's versions that workers serve."""
         return {each.version.number for each in self._of(name)}
 
-    def retire(self, name: ModelName, keep: int) -> None:
-        """End workers of a model's versions other than `keep`; busy ones after their answer."""
+    def retire(self, name: ModelName, keep: Collection[int]) -> None:
+        """End workers of a model's versions other than those of `keep`; busy ones after their answer."""
         for resident in self._of(name):
-            if resident.version.number != keep:
+            if resident.version.number not in keep:
                 resident.retired = True
                 if not resident.busy:
                     self._dismiss(resident)

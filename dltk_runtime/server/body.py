@@ -30,7 +30,7 @@ from starlette.requests import Request as HttpRequest
 
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Request
-from dltk_runtime.errors import BodyInvalid, BodyTooLarge, RequestError
+from dltk_runtime.errors import BodyInvalid, BodyTooLarge, RequestError, shown
 from dltk_runtime.server import protocol
 from dltk_runtime.server.json_text import JsonText
 
@@ -53,12 +53,42 @@ async def receive(request: HttpRequest, limit: int, upload: Upload) -> Request:
     stream = request.stream()
     chunks = _limited(stream, limit)
     try:
+        _refuse_encoded(request)
         if (size := _announced(request)) >= MIN_UPLOAD_BYTES:
             return await receive_large(chunks, size, upload)
         return await _decoded(b"".join([chunk async for chunk in chunks]))
     except RequestError:
         await _exhaust(stream, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
         raise
+
+
+async def receive_whole(request: HttpRequest, limit: int) -> bytes:
+    """Receive a body of another format, whole.
+
+    Raises:
+        BodyTooLarge: it has more than `limit` bytes.
+        ClientDisconnect: the client hung up before the end.
+    """
+    stream = request.stream()
+    try:
+        return b"".join([chunk async for chunk in _limited(stream, limit)])
+    except BodyTooLarge:
+        await _exhaust(stream, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
+        raise
+
+
+def _refuse_encoded(request: HttpRequest) -> None:
+    """Refuse a compressed body: what it would become has no bound.
+
+    Raises:
+        BodyInvalid: with the encoding.
+    """
+    encoding = request.headers.get("content-encoding", "").strip()
+    if encoding.lower() not in ("", "identity"):
+        raise BodyInvalid(
+            f"The body has Content-Encoding {shown(encoding)}; expected JSON as it is, as Splunk sends it. "
+            "Send it without compression."
+        )
 
 
 async def _decoded(body: bytes) -> Request:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dltk_runtime.errors import BodyInvalid, DltkError, RequestError
 
+OUTCOME_GONE = "the client hung up"
+
 
 class TokenMissing(DltkError):
     """The server has no token, and would refuse every request."""
@@ -37,8 +39,9 @@ class Unauthorized(RequestError):
 
     http_status = 401
 
-    def __init__(self) -> None:
+    def __init__(self, headers: int = 1) -> None:
+        several = f"The request has {headers} Authorization headers, and none of them counts. " if headers > 1 else ""
         super().__init__(
-            "The request's Authorization header does not carry this container's api_token. "
+            f"{several}The request's Authorization header does not carry this container's api_token. "
             "Send 'Authorization: <api_token>', 'Bearer <api_token>' or 'Splunk <api_token>'."
         )

@@ -47,7 +47,6 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     secure = _secure(settings)
     home.prepare(settings.paths)
     logs.start(settings.log_level, settings.error_texts)
-    _log_start(settings)
     sock = _bind(settings)
     scheme, port = "https" if secure else "http", sock.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -66,6 +65,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
         timeout_keep_alive=75,
     )
     renewal = _load_certificate(config, settings) if secure else None
+    _log_start(settings)
     _say_what_is_hidden(settings)
     Server(config, f"{scheme}://{host}:{port}", service, renewal, admission, tokens).run(sockets=[sock])
 

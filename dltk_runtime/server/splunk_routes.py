@@ -24,16 +24,15 @@ from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call
 from dltk_runtime.call import Request as Sent
 from dltk_runtime.errors import DltkError, RequestError, cut
-from dltk_runtime.server import body, metrics, protocol, refusals, tracing, v1_routes
+from dltk_runtime.server import body, forecast_routes, metrics, protocol, refusals, tracing, v1_routes
 from dltk_runtime.server.admission import Admission
-from dltk_runtime.server.errors import Unauthorized
+from dltk_runtime.server.errors import OUTCOME_GONE, Unauthorized
 from dltk_runtime.server.protocol import Answer, Pieces
 from dltk_runtime.server.request_id import RequestIds, request_id
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
 
-OUTCOME_GONE = "the client hung up"
 PIECE_BYTES = 1024**2  # of a large answer that are given to the connection at once
 # Types that browsers show as pictures; a page or a script on this address would be one of a stranger.
 PICTURES = {
@@ -71,7 +70,11 @@ def application(service: Service, admission: Admission, tokens: Tokens) -> Reque
         Route("/readyz", api.ready, methods=["GET"]),
     ]
     app = Starlette(
-        routes=[*routes, *v1_routes.Api(service, tokens).routes()],
+        routes=[
+            *routes,
+            *forecast_routes.Api(service, tokens, api.account).routes(),
+            *v1_routes.Api(service, tokens).routes(),
+        ],
         exception_handlers={HTTPException: api.refuse, Exception: api.refuse},
     )
     app.router.redirect_slashes = False  # clients do not follow it for a POST, and it would name the request's host
@@ -154,12 +157,15 @@ class _Api:
         self._metrics.refused(reason)
         client = request.client.host if request.client else None
         fields = {"method": request.method, "path": request.url.path, "status": refusal.status_code, "client": client}
-        logs.event("refused", logging.WARNING, request=call, reason=reason, detail=cut(refusal.detail), **fields)
+        cause = error.__cause__
+        detail = cause.worded(self._settings.error_texts) if isinstance(cause, DltkError) else refusal.detail
+        logs.event("refused", logging.WARNING, request=call, reason=reason, detail=cut(detail), **fields)
         return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
 
     def _check_token(self, request: Request) -> None:
-        if not matches_any(only_header(request.headers.getlist("authorization")), self._tokens.users):
-            raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
+        given = request.headers.getlist("authorization")
+        if not matches_any(only_header(given), self._tokens.users):
+            raise HTTPException(401, Unauthorized(len(given)).sentence, headers={"WWW-Authenticate": "Bearer"})
 
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
         """Receive a request, run it, and answer it."""
@@ -185,10 +191,10 @@ class _Api:
         finally:
             upload.close()
         # Not now: at its next turn the event loop has the answer on its way.
-        asyncio.get_running_loop().call_soon(self._account, call, outcome, time.monotonic() - began)
+        asyncio.get_running_loop().call_soon(self.account, call, outcome, time.monotonic() - began)
         return _response(pieces)
 
-    def _account(self, call: Call, outcome: str, seconds: float) -> None:
+    def account(self, call: Call, outcome: str, seconds: float) -> None:
         """Count, log, trace and report how a request went."""
         self._metrics.answered(call, outcome if outcome == "success" else "error", seconds)
         _log(call, outcome, seconds)

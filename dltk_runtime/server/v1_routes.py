@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dltk_runtime import __version__
-from dltk_runtime.errors import DltkError, StoreDamaged
+from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import State
 from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.notebook import algorithm
@@ -28,9 +28,9 @@ from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
-from dltk_runtime.store.errors import VersionUnknown
-from dltk_runtime.store.store import ModelName, Version
-from dltk_runtime.store.view import ModelList, ModelView, VersionView
+from dltk_runtime.store.local_models import LocalModels
+from dltk_runtime.store.store import ModelName
+from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
 
 WATCH_SECONDS = 0.3  # between two looks at a watched job
 MAX_JOBS = 1000  # in one list
@@ -43,6 +43,7 @@ class Api:
         self._service = service
         self._tokens = tokens
         self._settings = service.settings
+        self._models = LocalModels(service.store)
 
     def operations(self) -> list[Operation]:
         """List every route, in the order of the document."""
@@ -56,6 +57,7 @@ class Api:
             Operation("GET", f"{job}/events", "The job's record at each change, as server-sent events.", self.events),
             Operation("GET", "/v1/models", "All models.", self.models, ModelList),
             Operation("GET", model, "One model and its versions.", self.model, ModelView),
+            Operation("GET", f"{model}/versions/{{number}}", "All of one version.", self.version, VersionDetail),
             Operation("DELETE", model, "Delete a model with all versions.", self.delete, ModelList, changes=True),
             Operation("POST", f"{model}/promote/{{number}}", "Make a version current.", self.promote, ModelView, True),
             Operation("POST", f"{model}/rollback", "Back to the version before.", self.rollback, ModelView, True),
@@ -148,46 +150,30 @@ class Api:
     # ------------------------------------------------------------ models
 
     async def models(self, _: Request) -> ModelList:
-        names = await asyncio.to_thread(self._service.store.models)
-        views = [await asyncio.to_thread(self._model_if_any, name) for name in names]
-        return ModelList([each for each in views if each is not None])
+        return ModelList(await asyncio.to_thread(self._models.list))
 
     async def model(self, request: Request) -> ModelView:
-        return await asyncio.to_thread(self._model, _name(request))
+        return await asyncio.to_thread(self._models.get, _name(request))
+
+    async def version(self, request: Request) -> VersionDetail:
+        number = _number(request.path_params["number"])
+        return await asyncio.to_thread(self._models.version, _name(request), number)
 
     async def promote(self, request: Request) -> ModelView:
-        name = _name(request)
-        version = self._service.store.get(name, _number(request.path_params["number"]))
-        await asyncio.to_thread(self._service.store.promote, version)
-        self._service.promoted(version, "promote")
-        return await asyncio.to_thread(self._model, name)
+        name, number = _name(request), _number(request.path_params["number"])
+        view = await asyncio.to_thread(self._models.promote, name, number)
+        self._service.promoted(self._service.store.get(name, number), "promote")
+        return view
 
     async def rollback(self, request: Request) -> ModelView:
         name = _name(request)
-        self._service.promoted(await asyncio.to_thread(self._service.store.rollback, name), "rollback")
-        return await asyncio.to_thread(self._model, name)
+        view = await asyncio.to_thread(self._models.rollback, name)
+        self._service.promoted(self._service.store.serving_or_0(name), "rollback")
+        return view
 
     async def delete(self, request: Request) -> ModelList:
         await asyncio.to_thread(self._service.store.delete, _name(request))
         return await self.models(request)
-
-    def _model(self, name: ModelName) -> ModelView:
-        store = self._service.store
-        versions: list[VersionView] = []
-        try:
-            versions = [view for each in store.versions(name) if (view := _version_view(each))]
-            if not versions:
-                store.get(name, store.serving_or_0(name).number)  # raises, and names what is there instead
-            serving = store.choose(name)
-        except StoreDamaged as error:
-            return ModelView(name.algorithm, name.model, None, versions, error.sentence)
-        return ModelView(name.algorithm, name.model, serving.version.number, versions, serving.problem)
-
-    def _model_if_any(self, name: ModelName) -> ModelView | None:
-        try:
-            return self._model(name)
-        except VersionUnknown:  # deleted since it was listed
-            return None
 
     # ------------------------------------------------------------ algorithms
 
@@ -217,17 +203,6 @@ def _limit(request: Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HTTPException(400, "limit is a whole number.")
     return min(int(text), MAX_JOBS)
-
-
-def _version_view(version: Version) -> VersionView | None:
-    """Return the view; None when the version was removed meanwhile."""
-    try:
-        manifest = version.manifest()
-    except VersionUnknown:
-        return None
-    except StoreDamaged as error:
-        return VersionView(version.number, None, 0, {}, "", [], error.sentence)
-    return VersionView(version.number, manifest.time, manifest.rows, manifest.metrics, manifest.job, manifest.notices)
 
 
 def _name(request: Request) -> ModelName:

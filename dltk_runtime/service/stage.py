@@ -12,7 +12,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,19 +115,16 @@ class StagedFiles:
         Raises:
             NotStaged: they cannot be written.
         """
-        try:
+        pairs = ((self.incoming_csv, self.csv), (self._incoming_json, self.json))
+        with _writing_to(self.csv.parent):
             self._incoming_json.write_text(json.dumps(meta, indent=1), encoding="utf-8")
-            pairs = ((self.incoming_csv, self.csv), (self._incoming_json, self.json))
             hashes = {target.name: atomic.sha256(incoming) for incoming, target in pairs}
+        with _writing_to(self._hashes.parent):  # before a file of the user is moved
             known = self._known()
-            strange = [path for _, path in pairs if not _may_go(path, {known.get(path.name), hashes[path.name]})]
-            aside = [_move_aside(path) for path in strange]
             self._remember(hashes)
-            for incoming, target in pairs:
-                incoming.replace(target)
-        except OSError as error:
-            raise NotStaged(self.csv.parent, error) from error
-        return aside
+        with _writing_to(self.csv.parent):
+            strange = [path for _, path in pairs if not _may_go(path, {known.get(path.name), hashes[path.name]})]
+            return _replace(pairs, strange)
 
     def discard(self) -> None:
         """Remove what a failed stage left behind."""
@@ -146,6 +143,36 @@ class StagedFiles:
         atomic.write(self._hashes, msgspec.json.encode(hashes))
 
 
+@contextlib.contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    """Raise `NotStaged` with the folder in which a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise NotStaged(folder, error) from error
+
+
+def _replace(pairs: Iterable[tuple[Path, Path]], strange: Iterable[Path]) -> list[str]:
+    """Put the incoming files in place of the others; return the new names of the `strange` ones.
+
+    Raises:
+        OSError: it failed; the strange ones that were not replaced have their names again.
+    """
+    aside: dict[Path, Path] = {}
+    try:
+        for path in strange:
+            aside[path] = _move_aside(path)
+        for incoming, target in pairs:
+            incoming.replace(target)
+    except OSError:
+        for path, kept in aside.items():
+            if not os.path.lexists(path):
+                with contextlib.suppress(OSError):
+                    kept.rename(path)
+        raise
+    return [kept.name for kept in aside.values()]
+
+
 def _may_go(path: Path, hashes: set[str | None]) -> bool:
     """Return whether `path` can be replaced: it is missing or has one of these hashes."""
     if not os.path.lexists(path):
@@ -153,9 +180,9 @@ def _may_go(path: Path, hashes: set[str | None]) -> bool:
     return path.is_file() and not path.is_symlink() and atomic.sha256(path) in hashes
 
 
-def _move_aside(path: Path) -> str:
-    """Rename what is at `path`; return its new name."""
+def _move_aside(path: Path) -> Path:
+    """Rename what is at `path`; return its new path."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     kept = path.with_name(f"{path.stem}.before-{stamp}{path.suffix}")
     path.rename(kept)
-    return kept.name
+    return kept

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
+from dltk_runtime.store import figures
 from dltk_runtime.store.store import ModelStore
 
 MAX_JOBS = 200
@@ -37,7 +38,7 @@ COLUMNS = (
     "rows",  # that were fitted
     "step",  # of `total`
     "total",
-    "metrics",  # "f1=0.93 loss=0.2"
+    "metrics",  # of a job "f1=0.93 loss=0.2", of its newest step; of a model "train f1=0.93; holdout f1=0.9 (40 rows)"
     "drift",  # highest population stability index of a feature, by the last rows judged
     "feature",  # which one that is
     "message",
@@ -100,15 +101,15 @@ class StatusReport:
         if not version.number:
             return row
         try:
-            manifest = version.manifest()
+            manifest, notices, scores = version.manifest(), version.notices(), version.scores()
         except DltkError as error:
             return row | {"state": "damaged", "message": error.sentence}
         return row | {
             "job": manifest.job,
             "time": _time(manifest.time),
             "rows": manifest.rows,
-            "metrics": _metrics(manifest.metrics),
-            "message": "; ".join([serving.problem, *manifest.notices] if serving.problem else manifest.notices),
+            "metrics": "; ".join(f"{origin} {text}" for origin, text in figures.origins(manifest, scores).items()),
+            "message": "; ".join([serving.problem, *notices] if serving.problem else notices),
         }
 
 
@@ -126,13 +127,9 @@ def _job(record: JobRecord, now: datetime) -> Row:
         "rows": record.rows,
         "step": f"{record.step:g}" if record.total else "",
         "total": f"{record.total:g}" if record.total else "",
-        "metrics": _metrics(record.metrics),
+        "metrics": figures.listed(record.metrics),
         "message": record.message,
     }
-
-
-def _metrics(values: Mapping[str, float | None]) -> str:
-    return " ".join(f"{name}={value:.4g}" for name, value in values.items() if value is not None)
 
 
 def _time(moment: datetime) -> str:

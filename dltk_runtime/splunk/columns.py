@@ -20,6 +20,7 @@ import pandas as pd
 from dltk_runtime.splunk.rows import Row
 
 TIME = "_time"
+MIN_LARGE_DIGITS = 16  # of an integer above the next constant
 MAX_EXACT_INTEGER = 2**53  # up to here a float64 represents every integer exactly
 _NUMBER = r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]+)?(?:e[+-][0-9]{2,3})?|nan|-?inf"  # printf's %g, and plain integers
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?\n)*+")
@@ -161,11 +162,27 @@ def _parsed(name: str, values: list[str | None]) -> _Parsed | None:
 
 def _numbers(name: str, values: list[str | None], packed: str) -> _Parsed | None:
     if name == TIME:
-        seconds = np.array([float(value) if value else np.nan for value in values])
-        return _Parsed("seconds", pd.to_datetime(seconds, unit="s", utc=True).as_unit("us"), packed)
+        return _seconds(values, packed)
     if not any(sign in packed for sign in ".en"):
         return _integers(values, packed)
+    if any(map(_is_large_integer, values)):
+        return None  # beside floats it would be one, and change
     return _Parsed("float", np.array([float(value) if value else np.nan for value in values]), packed)
+
+
+def _seconds(values: list[str | None], packed: str) -> _Parsed | None:
+    seconds = np.array([float(value) if value else np.nan for value in values])
+    try:
+        return _Parsed("seconds", pd.to_datetime(seconds, unit="s", utc=True).as_unit("us"), packed)
+    except (ValueError, OverflowError):  # a time that no timestamp can hold
+        return None
+
+
+def _is_large_integer(value: str | None) -> bool:
+    """Return whether a number is written as an integer that a float64 may not hold."""
+    if value is None or len(value) < MIN_LARGE_DIGITS:
+        return False
+    return value.lstrip("-").isdigit() and abs(int(value)) > MAX_EXACT_INTEGER
 
 
 def _integers(values: list[str | None], packed: str) -> _Parsed | None:
@@ -188,7 +205,7 @@ def _times(values: list[str | None], packed: str) -> _Parsed | None:
             ).as_unit("us"),
             packed,
         )
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

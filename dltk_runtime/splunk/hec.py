@@ -102,12 +102,12 @@ class Hec:
             SplunkUnreachable, SplunkBusy: for longer than `patience`.
         """
         sent = 0
-        for batch in batches(map(encode, events)):
-            try:
+        try:
+            for batch in batches(map(encode, events)):
                 self.send_batch(batch)
-            except EventRefused as error:
-                raise error.after(sent) from error
-            sent += len(batch)
+                sent += len(batch)
+        except EventRefused as error:
+            raise error.after(sent + error.sent) from error
         return sent
 
     def send_batch(self, batch: Iterable[bytes]) -> None:
@@ -150,7 +150,8 @@ class Hec:
         code = int(answer.get("code", -1 if response.status >= 300 else CODE_OK))
         if response.status < 300 and code == CODE_OK:
             return answer
-        raise self._refusal(response.status, code, str(answer.get("text", "")), response.headers.get("Retry-After"))
+        pause = response.headers.get("Retry-After")
+        raise self._refusal(response.status, code, str(answer.get("text", "")), pause, _accepted(answer))
 
     def _parsed(self, response: Response) -> dict[str, Any]:
         try:
@@ -160,12 +161,18 @@ class Hec:
                 raise SplunkBusy(self.url, f"HTTP {response.status}") from error
             raise AnswerUnreadable(self.url, response.body[:100].decode(errors="replace")) from error
 
-    def _refusal(self, status: int, code: int, text: str, pause: str | None) -> Exception:
+    def _refusal(self, status: int, code: int, text: str, pause: str | None, accepted: int) -> Exception:
         if code in _TOKEN_CODES or status in (401, 403):
             return TokenRefused(self.url, _TOKEN_CODES.get(code, text), "splunk_hec_token")
         if code in (CODE_BUSY, CODE_INTERNAL) or status in {500, *BUSY_STATUSES}:
             return SplunkBusy(self.url, f"{text} (code {code})", float(pause) if pause and pause.isdigit() else 0.0)
-        return EventRefused(self.url, code, text, _ADVICE.get(code, _ADVISED_ELSE))
+        return EventRefused(self.url, code, text, _ADVICE.get(code, _ADVISED_ELSE), accepted)
+
+
+def _accepted(answer: Mapping[str, Any]) -> int:
+    """Return how many events of a request were indexed before the refused one, whose place the answer gives."""
+    place = answer.get("invalid-event-number")
+    return place if isinstance(place, int) and place > 0 else 0
 
 
 def base_url(url: str) -> str:
@@ -201,10 +208,22 @@ def batches(encoded: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Group encoded events into requests within the collector's limits, each for one index.
 
     A refused index then fails a request at its first event, so that none of its events is indexed.
+    The events before one that cannot be encoded are a batch of their own.
+
+    Raises:
+        EventRefused: as `encode`, after the batch before it.
     """
     batch: list[bytes] = []
     size, index = 0, None
-    for one in encoded:
+    refused: EventRefused | None = None
+    each = iter(encoded)
+    while True:
+        try:
+            one = next(each, None)
+        except EventRefused as error:
+            refused, one = error, None
+        if one is None:
+            break
         of_this = json.loads(one).get("index")
         full = len(batch) == MAX_BATCH_EVENTS or size + len(one) > MAX_BATCH_BYTES
         if batch and (full or of_this != index):
@@ -214,3 +233,5 @@ def batches(encoded: Iterable[bytes]) -> Iterator[list[bytes]]:
         size, index = size + len(one) + 1, of_this
     if batch:
         yield batch
+    if refused is not None:
+        raise refused

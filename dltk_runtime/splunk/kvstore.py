@@ -110,7 +110,7 @@ class Collection(Generic[R]):
         Safe only if this record has no other writer: the KV store has no compare-and-set.
         """
         changed = change(self.get(key))
-        record = {**msgspec.to_builtins(changed), KEY: key}
+        record = {**msgspec.to_builtins(changed, enc_hook=_plain), KEY: key}
         self._save(b"[" + self._encoded(record) + b"]")
         return self._typed(record)
 
@@ -149,8 +149,12 @@ class Collection(Generic[R]):
         return f"KV store collection {self.name!r} in the app {self.app!r}"
 
     def _encoded(self, record: Any) -> bytes:
-        plain = msgspec.to_builtins(record)
-        plain[KEY] = plain.get(KEY) or secrets.token_hex(12)
+        try:
+            plain = msgspec.to_builtins(record, enc_hook=_plain)
+        except (TypeError, ValueError) as error:
+            raise RecordInvalid(f"A record for {self._what} cannot be written as JSON: {error}.") from error
+        key = plain.get(KEY)
+        plain[KEY] = secrets.token_hex(12) if key in (None, "") else str(key)
         try:
             encoded = json.dumps(plain, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
@@ -179,6 +183,24 @@ class _Named:
 
     def _proper_namespace(self) -> tuple[str, str, str]:
         return "nobody", self.app, "app"
+
+
+def _plain(value: Any) -> Any:
+    """Return a scalar or array of numpy or pandas as a JSON type; missing values as None.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    kind = type(value)
+    if kind.__name__ in ("NAType", "NaTType"):
+        return None
+    if kind.__module__.partition(".")[0] == "pandas" and hasattr(value, "isoformat"):
+        return value.isoformat()
+    if kind.__module__ == "numpy" and kind.__name__ in ("datetime64", "timedelta64"):
+        return str(value)
+    if kind.__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a {kind.__name__} is no JSON value")
 
 
 def _batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:

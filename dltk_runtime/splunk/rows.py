@@ -5,6 +5,9 @@ splunk-sdk's `JSONResultsReader` reads the whole answer before it returns the fi
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -38,6 +41,25 @@ class _Line(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Line).decode_lines
+
+
+def _lenient(line: bytes) -> _Line:
+    """Return a line whose texts may have half a surrogate pair, which becomes U+FFFD.
+
+    Splunk cuts long values without regard to pairs, and writes the half as ``\\ud83d``.
+
+    Raises:
+        ValueError, msgspec.DecodeError: it is not such a line.
+    """
+    return msgspec.convert(_without_halves(json.loads(line)), _Line)
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.sub(r"[\ud800-\udfff]", "\ufffd", value)
+    if isinstance(value, dict):
+        return {_without_halves(key): _without_halves(each) for key, each in value.items()}
+    return [_without_halves(each) for each in value] if isinstance(value, list) else value
 
 
 @dataclass(slots=True)
@@ -97,4 +119,6 @@ class ResultReader:
         try:
             return _decode(lines)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            with contextlib.suppress(ValueError, msgspec.DecodeError):
+                return [_lenient(line) for line in lines.splitlines() if line]
             raise AnswerUnreadable(self.address, lines[:100].decode(errors="replace")) from error

@@ -12,5 +12,6 @@
   ``layout`` (paths and names), ``version``, ``lifecycle`` (reserve, commit, remove),
   ``history`` (which versions were promoted)
 * ``manifest``    what a version states about itself
+* ``later``       what is added beside a manifest; ``figures``, ``side_by_side`` as text for people
 * ``export``, ``view``, ``errors``
 """

@@ -28,6 +28,13 @@ class VersionMissing(VersionUnknown):
         )
 
 
+class ModelUnknown(VersionUnknown):
+    """There is no model of this name."""
+
+    def __init__(self, name: ModelName, where: str) -> None:
+        super().__init__(f"There is no model {name}: nothing is in {where}. List all models with 'dltk models list'.")
+
+
 class VersionRemoved(VersionUnknown):
     """The version was removed, or its fit has not committed it."""
 

@@ -8,17 +8,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from dltk_runtime.errors import StoreDamaged, StoreError
-from dltk_runtime.files import atomic
+from dltk_runtime.files import atomic, lines
 from dltk_runtime.files.state import Stamp, stamp_of
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import history, layout, lifecycle
 from dltk_runtime.store.errors import HomeVanished
 from dltk_runtime.store.history import Promotion
-from dltk_runtime.store.layout import CURRENT, MANIFEST, PROMOTED
+from dltk_runtime.store.later import Notice, Score
+from dltk_runtime.store.layout import CURRENT, LATER, NOTICES, PICTURES, PROMOTED
 from dltk_runtime.store.lifecycle import FileReservation
 from dltk_runtime.store.version import FileVersion
 
@@ -33,6 +32,7 @@ class FileStore:
     def __init__(self, paths: Paths) -> None:
         self._models = paths.models
         self._versions = paths.versions
+        self._graphics = paths.graphics
         self._identity = b""
         self._known: dict[ModelName, int] = {}
         self._bad_lines: dict[ModelName, tuple[Stamp | None, int]] = {}
@@ -127,6 +127,7 @@ class FileStore:
             raise
         self._align(name)
         version.decide()
+        self._show_pictures(version)
 
     def keep_back(self, version_id: VersionId, fallback: int) -> None:
         name = version_id.name
@@ -134,18 +135,30 @@ class FileStore:
         try:
             if not self._ever_promoted(name) and atomic.create(path, b"%d\n" % fallback):
                 history.append(self._history(name), fallback)
+                self._show_pictures(self.version(VersionId(name, fallback)))
         except OSError as error:
             raise atomic.not_stored(f"The current version of {name}", path, error) from error
         self.version(version_id).decide()
 
     def note(self, version_id: VersionId, notice: str) -> None:
+        self._add(version_id, NOTICES, Notice(notice), "A notice on")
+
+    def add_score(self, version_id: VersionId, score: Score) -> None:
+        self._add(version_id, LATER, score, "A score of")
+
+    def _add(self, version_id: VersionId, file: str, record: Notice | Score, what: str) -> None:
         version = self.version(version_id)
-        manifest = version.manifest()
-        noted = msgspec.structs.replace(manifest, notices=[*manifest.notices, notice])
+        version.manifest()
         try:
-            atomic.write(version.folder / MANIFEST, atomic.to_json(noted))
+            lines.append(version.folder / file, [record])
         except OSError as error:
-            raise atomic.not_stored(f"A notice on {version_id}", version.folder, error) from error
+            raise atomic.not_stored(f"{what} {version_id}", version.folder, error) from error
+
+    def use(self, version_id: VersionId) -> None:
+        self.version(version_id).use()
+
+    def used_within(self, version_id: VersionId, seconds: float) -> bool:
+        return self.version(version_id).used_within(seconds)
 
     def remove(self, version_id: VersionId) -> bool:
         version = self.version(version_id)
@@ -262,6 +275,13 @@ class FileStore:
         return self.folder(name) / layout.CODE_CHOICE
 
     # ------------------------------------------------------------ files
+
+    def _show_pictures(self, version: FileVersion) -> None:
+        """Copy what the version's fit drew to where ``GET /graphics/`` finds it."""
+        pictures = version.folder / PICTURES
+        for path in atomic.regular_files(pictures) if version.number else ():
+            with suppress(OSError):  # a picture that cannot be shown must not cost the promotion
+                atomic.copy(path, self._graphics / path.relative_to(pictures))
 
     def folder(self, name: ModelName) -> Path:
         """Return the folder of a model's versions."""

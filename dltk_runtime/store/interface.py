@@ -25,6 +25,7 @@ from typing import Protocol, Self
 
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.history import Promotion
+from dltk_runtime.store.later import Score
 from dltk_runtime.store.manifest import Facts, Manifest
 
 
@@ -40,6 +41,8 @@ class Location:
     folder: str = ""
     code: str = ""  # file with the packed sources that the fit ran
     kept_model: str = ""  # file for a model that `save` did not store; empty without one
+    seen: str = ""  # file that tells which rows the fit has seen; empty without one
+    pictures: str = ""  # folder for the fit's pictures, shown when the version is promoted
 
 
 class Version(Protocol):
@@ -62,11 +65,25 @@ class Version(Protocol):
         """Return the place of the version as text for people: a folder or an address."""
 
     def manifest(self) -> Manifest:
-        """Return the version's manifest; cheap, since an unchanged one is parsed once.
+        """Return the version's manifest, which never changes; cheap, since it is parsed once.
 
         Raises:
             VersionUnknown: it was removed, was never committed, or is version 0.
             StoreDamaged: its manifest cannot be read.
+        """
+
+    def notices(self) -> list[str]:
+        """Return the manifest's notices and those added since.
+
+        Raises:
+            VersionUnknown, StoreDamaged: as `manifest`.
+        """
+
+    def scores(self) -> list[Score]:
+        """Return what was measured after the fit, oldest first.
+
+        Raises:
+            StoreDamaged: it cannot be read.
         """
 
     def code(self) -> bytes:
@@ -249,13 +266,26 @@ class Store(Protocol):
         """
 
     def note(self, version_id: VersionId, notice: str) -> None:
-        """Add a notice to the manifest, which is replaced as a whole. Only the fit calls this.
+        """Add a notice beside the manifest.
 
         Raises:
             VersionUnknown: it was removed.
             StoreDamaged: the manifest cannot be read.
-            NotStored: the manifest cannot be written.
+            NotStored: it cannot be written.
         """
+
+    def add_score(self, version_id: VersionId, score: Score) -> None:
+        """Add figures beside the manifest.
+
+        Raises:
+            VersionUnknown, StoreDamaged, NotStored: as `note`.
+        """
+
+    def use(self, version_id: VersionId) -> None:
+        """Note that the version answers now though another one is current. Cheap; never raises."""
+
+    def used_within(self, version_id: VersionId, seconds: float) -> bool:
+        """Return whether `use` was called within this time."""
 
     def remove(self, version_id: VersionId) -> bool:
         """Remove a version, in one step for readers; return whether this call removed it.

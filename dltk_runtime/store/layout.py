@@ -13,8 +13,13 @@
             umap_default.json   what the notebook's save wrote
             code.json           the notebook and its helpers, as they were
             summary.json        str(model) and its summary
-            version.json        the manifest, written last
+            rows.bloom          which rows the fit has seen: `worker.seen`
+            pictures/           what the fit drew: copied to /graphics by each promotion
+            version.json        the manifest, written last; it never changes
             undecided           from the commit until its fit has promoted it or kept it back
+            later               figures measured after the fit, and
+            notices             what its fit has found out since: lines that are appended
+            used                its time: when it last answered though another one is current
         7/                  a fit is running, or was killed: no manifest
         removed-2/          being removed: no longer a version
 
@@ -42,7 +47,14 @@ MANIFEST = "version.json"
 CODE = "code.json"
 DESCRIPTION = "summary.json"
 KEPT_MODEL = "model.cloudpickle"
-OURS = frozenset({CODE, DESCRIPTION, KEPT_MODEL, MANIFEST})  # a notebook's files contain a "_": none has such a name
+SEEN = "rows.bloom"
+PICTURES = "pictures"
+LATER = "later"
+USED = "used"
+NOTICES = "notices"
+OURS = frozenset(
+    {CODE, DESCRIPTION, KEPT_MODEL, MANIFEST, SEEN}
+)  # a notebook's files contain a "_": none has such a name
 CODE_CHOICE = "code-choice"
 UNDECIDED = "undecided"
 REMOVED_PREFIX = "removed-"

@@ -24,6 +24,7 @@ from dltk_runtime.store.layout import (
     DESCRIPTION,
     MANIFEST,
     MAX_NUMBER_DIGITS,
+    PICTURES,
     REMOVED_PREFIX,
     RESERVED_PREFIX,
     UNDECIDED,
@@ -118,7 +119,11 @@ class FileReservation:
             raise FileNotFoundError(errno.ENOENT, "the reservation was withdrawn", str(self.folder))
         atomic.write(self.folder / CODE, code, durable=False)  # synchronized below, with the notebook's files
         atomic.write(self.folder / DESCRIPTION, description, durable=False)
-        stored = [_stored(self.folder, path) for path in atomic.regular_files(self.folder)]
+        pictures = self.folder / PICTURES  # not of the model: nothing depends on them
+        with suppress(OSError):
+            pictures.rmdir()  # when nothing was drawn
+        files = (path for path in atomic.regular_files(self.folder) if pictures not in path.parents)
+        stored = [_stored(self.folder, path) for path in files]
         (self.folder / UNDECIDED).touch()
         for parent, _, _ in os.walk(self.folder):
             atomic.sync_folder(Path(parent))

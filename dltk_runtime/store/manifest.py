@@ -31,16 +31,31 @@ class StoredFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class HeldOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures on the rows that the fit did not see: `share` of all, as the search asked."""
+
+    share: float
+    rows: int
+    metrics: dict[str, float | None] = {}
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the fit states about a version. Numbers that are not finite are stored as null."""
+    """What the fit states about a version. Numbers that are not finite are stored as null.
+
+    Figures are kept by where they come from: `train` are of the rows that the fit has seen,
+    `holdout` of those that it has not. What is measured later is beside the manifest.
+    """
 
     sources: list[SourceHash] = []
     parameters: dict[str, str] = {}
     targets: list[str] = []
-    features: list[Feature] = []
+    features: list[Feature] = []  # every column of the fit
+    fields: list[str] = []  # `feature_variables` of the request; empty in batch runs and in 0.1.0
+    args: list[str] = []  # `options.args` of the request: the words of the search, globs unexpanded
     rows: int = 0
     info: Any = None  # what `fit` returned, as JSON values
-    metrics: dict[str, float | None] = {}
+    train: dict[str, float | None] = {}
+    holdout: HeldOut | None = None
     libraries: dict[str, str] = {}
     job: str = ""
     kept_by_runtime: bool = False  # `save` stored nothing, so the runtime keeps the model
@@ -48,8 +63,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Facts, frozen=True, kw_only=True):
-    """The fit's facts and what the store adds. `time` (UTC) is the time of the commit."""
+    """The fit's facts and what the store adds. `time` (UTC) is the time of the commit.
 
+    `metrics` are what runtime 0.1.0 stored: those that the fit returned, so `train`.
+    """
+
+    metrics: dict[str, float | None] | msgspec.UnsetType = msgspec.UNSET
     format: int
     algorithm: str
     model: str
@@ -93,6 +112,8 @@ def parse(text: bytes, where: str) -> Manifest:
                 f"{where} is damaged: it names the file {stored.path!r}, which is outside the version's folder. "
                 "Make another version current with 'dltk models promote', or fit again."
             )
+    if manifest.metrics:
+        manifest = msgspec.structs.replace(manifest, train=manifest.metrics, metrics=msgspec.UNSET)
     return manifest
 
 

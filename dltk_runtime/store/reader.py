@@ -96,6 +96,15 @@ class ModelReader:
             return self.serving(name)
         return self._version(name, 0)
 
+    def promoted(self, name: ModelName, loaded: Collection[int] = ()) -> Iterator[Version]:
+        """Yield the whole versions that were promoted, the last one first; without version 0.
+
+        The files of `loaded` versions are not checked.
+        """
+        for number in self._promoted(name):
+            if number and not self._problem(name, number, loaded):
+                yield self._version(name, number)
+
     def check_absence(self, name: ModelName) -> None:
         """Make sure that nothing is there, when version 0 serves: damage is not absence.
 

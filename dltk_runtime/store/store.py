@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Self
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.errors import HomeVanished, NoEarlierVersion, VersionUnknown
+from dltk_runtime.store.errors import HomeVanished, ModelUnknown, NoEarlierVersion, VersionUnknown
 from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Reservation, Store, Version
-from dltk_runtime.store.manifest import Facts, Manifest, SourceHash, StoredFile
+from dltk_runtime.store.later import Score
+from dltk_runtime.store.manifest import Facts, HeldOut, Manifest, SourceHash, StoredFile
 from dltk_runtime.store.reader import ModelReader, Serving
 from dltk_runtime.store.version import ABANDONED_SECONDS
 
 __all__ = [
     "Facts",
+    "HeldOut",
     "Manifest",
     "ModelName",
     "ModelStore",
     "Reservation",
+    "Score",
     "Serving",
     "SourceHash",
     "StoredFile",
     "Version",
 ]
+
+
+USED_SECONDS = 31 * 86400.0  # monthly searches too keep the version that answers them
 
 
 class ModelStore(ModelReader):
@@ -116,10 +123,13 @@ class ModelStore(ModelReader):
         did not record its promotions.
 
         Raises:
+            ModelUnknown: there is no such model.
             NoEarlierVersion: there is none.
             StoreDamaged: the promotions cannot be read, or every version is damaged.
             NotStored: it cannot be written.
         """
+        if not self._store.committed(name) and not self.has_legacy(name):
+            raise ModelUnknown(name, self._store.where(name))
         now = self.serving(name).number
         for version in self._before(name, now):
             with suppress(VersionUnknown, StoreDamaged):
@@ -128,7 +138,7 @@ class ModelStore(ModelReader):
         raise NoEarlierVersion(name, now, self._store.where(name))
 
     def note(self, version: Version, notice: str) -> None:
-        """Add a notice to the manifest, such as why the stored model did not load.
+        """Add a notice beside the manifest, such as why the stored model did not load.
 
         Raises:
             VersionUnknown: it was removed.
@@ -136,10 +146,29 @@ class ModelStore(ModelReader):
         """
         self._store.note(version.id, notice)
 
+    def add_score(self, version: Version, source: str, rows: int, metrics: Mapping[str, float]) -> None:
+        """Add figures of a version on labelled rows that it had not seen, measured now.
+
+        Raises:
+            VersionUnknown: it was removed, or is version 0.
+            NotStored: it cannot be written.
+        """
+        score = Score(time=datetime.now(UTC), source=source, rows=rows, metrics=dict(metrics))
+        self._store.add_score(version.id, score)
+
+    def use(self, version: Version) -> None:
+        """Note that a version answers though another one is current: `prune` leaves it. Never raises."""
+        self._store.use(version.id)
+
+    def answers(self, name: ModelName, number: int) -> bool:
+        """Return whether a version answered within `USED_SECONDS` though another one is current."""
+        return bool(number) and self._store.used_within(VersionId(name, number), USED_SECONDS)
+
     def prune(self, name: ModelName, in_use: Collection[int] = ()) -> list[int]:
         """Remove versions except the current, the one before it, the newest and those `in_use`.
 
-        Returns the numbers removed. A version stays for a day while its fit, here or in a
+        Returns the numbers removed. A version that answered within `USED_SECONDS` though it is not
+        current stays: searches with its fields go on. A version stays for a day while its fit, here or in a
         replica, has not decided on its promotion. Of a model whose current version cannot be
         used, all stay.
         """
@@ -148,8 +177,9 @@ class ModelStore(ModelReader):
             kept = {*committed[-self._keep :], *self._needed(name), *in_use}
         except StoreDamaged:
             return []
-        may_go = (number for number in committed if number not in kept)
-        return [number for number in may_go if self._store.remove(VersionId(name, number))]
+        may_go = (VersionId(name, number) for number in committed if number not in kept)
+        unused = (each for each in may_go if not self._store.used_within(each, USED_SECONDS))
+        return [each.number for each in unused if self._store.remove(each)]
 
     def delete(self, name: ModelName) -> None:
         """Remove a model with all its versions; the files of an old volume stay.

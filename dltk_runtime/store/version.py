@@ -7,17 +7,31 @@ import os
 import stat
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dltk_runtime.errors import StoreDamaged
-from dltk_runtime.files import atomic
+from dltk_runtime.files import atomic, lines
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.errors import VersionRemoved
 from dltk_runtime.store.interface import Location
-from dltk_runtime.store.layout import CODE, DESCRIPTION, KEPT_MODEL, MANIFEST, UNDECIDED, load_name
+from dltk_runtime.store.later import Notice, Score
+from dltk_runtime.store.layout import (
+    CODE,
+    DESCRIPTION,
+    KEPT_MODEL,
+    LATER,
+    MANIFEST,
+    NOTICES,
+    PICTURES,
+    SEEN,
+    UNDECIDED,
+    USED,
+    load_name,
+)
 from dltk_runtime.store.manifest import Manifest, StoredFile, parse
 
+USED_STEP_SECONDS = 600.0  # between two notes of a use
 ABANDONED_SECONDS = 86400.0  # after which what a fit left unfinished counts as abandoned
 
 
@@ -53,12 +67,24 @@ class FileVersion:
     def location(self) -> Location:
         if self.number == 0:
             return Location(load_name(self.id))
-        place = self.place()
-        return place if self.manifest().kept_by_runtime else Location(place.load_name, place.folder, place.code)
+        place, manifest = self.place(), self.manifest()
+        knows_rows = any(stored.path == SEEN for stored in manifest.files)
+        return replace(
+            place,
+            kept_model=place.kept_model if manifest.kept_by_runtime else "",
+            seen=place.seen if knows_rows else "",
+        )
+
+    def notices(self) -> list[str]:
+        manifest = self.manifest()
+        return [*manifest.notices, *(each.text for each in lines.read(self.folder / NOTICES, Notice))]
+
+    def scores(self) -> list[Score]:
+        return lines.read(self.folder / LATER, Score)
 
     def place(self) -> Location:
         """Return where a fit's worker writes the version's files."""
-        paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL)
+        paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL, self.folder / SEEN, self.folder / PICTURES)
         return Location(load_name(self.id), *map(str, paths))
 
     def manifest(self) -> Manifest:
@@ -80,6 +106,17 @@ class FileVersion:
                     f"{self} is damaged: {stored.path} in {self.folder} {problem}. "
                     "Make another version current with 'dltk models promote', or fit again."
                 )
+
+    def use(self) -> None:
+        """Set the time of its last use, at most once in `USED_STEP_SECONDS`."""
+        if not self.used_within(USED_STEP_SECONDS):
+            with suppress(OSError):
+                (self.folder / USED).touch()
+
+    def used_within(self, seconds: float) -> bool:
+        with suppress(OSError):
+            return time.time() - (self.folder / USED).stat().st_mtime < seconds
+        return False
 
     def is_undecided(self) -> bool:
         """Return whether its fit has neither promoted it nor kept it back, for less than a day."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from dltk_runtime.files.state import FileState
@@ -40,6 +41,11 @@ class LoadedCode:
         self.algorithm = Algorithm(name, self._finder)
         self._send(Code(pack(self._finder.sources)))
         return self.algorithm
+
+    def keep_pictures_in(self, folder: Path) -> None:
+        """Let pictures of code that is loaded from now on go into `folder`, not to ``/graphics``."""
+        folder.mkdir(exist_ok=True)
+        self._paths = replace(self._paths, pictures=folder)
 
     def place(self, function: str) -> str:
         """Return the coordinates of a function of the algorithm; "" if it does not define it."""

@@ -42,6 +42,21 @@ def changed(frame: pd.DataFrame, features: Sequence[Feature]) -> str:
     return f"the field {'; the field '.join(texts)}" if texts else ""
 
 
+def without_result(frame: pd.DataFrame, results: int) -> str:
+    """Return a warning when rows with empty fields were sent and fewer rows came back; else "".
+
+    Rows that Splunk leaves out before it sends them are not known here.
+    """
+    missing = len(frame) - results
+    empty = int(frame.isna().any(axis="columns").sum()) if missing > 0 else 0
+    if not empty:
+        return ""
+    return (
+        f"{missing:,} of the {len(frame):,} rows that were sent have no result, and {empty:,} have an empty field: "
+        "fill them in the search, for example with fillnull"
+    )
+
+
 def feature_names(meta: dict[str, Any], frame: pd.DataFrame) -> list[str]:
     """Return the features in a frame: the columns that `meta` lists, else all but the target."""
     listed = meta.get("feature_variables")

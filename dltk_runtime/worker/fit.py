@@ -21,12 +21,15 @@ import msgspec
 import pandas as pd
 
 from dltk_runtime.notebook.file_names import file_name
+from dltk_runtime.tables import table
 from dltk_runtime.worker import describe
 from dltk_runtime.worker.baselines import features_of
 from dltk_runtime.worker.features import feature_names
-from dltk_runtime.worker.holdout import held_out
+from dltk_runtime.worker.holdout import held_out, scores
 from dltk_runtime.worker.messages import Fitted
 from dltk_runtime.worker.model import own_copy, write_pickle
+from dltk_runtime.worker.seen import Seen
+from dltk_runtime.worker.space import saving_to
 
 Function = Callable[..., Any]
 Meta = dict[str, Any]
@@ -39,6 +42,8 @@ class Target(NamedTuple):
     load_name: str  # the `name` for the notebook's `save`
     folder: str  # of the version: `save` stores its files below it
     kept_model: str  # path of the runtime's own pickle, for a `save` that stores nothing
+    seen: str = ""  # path for the file that tells which rows were seen; "" for none
+    pictures: str = ""  # folder of the version's pictures; "" for none
 
 
 class ModelFit:
@@ -53,7 +58,9 @@ class ModelFit:
         self._call = call
         self.meta = meta
         self._rows = frame.copy()  # `fit` may write into the arrays of its own frame
-        self._frame = _without_held_out(frame, meta, holdout) if holdout else frame
+        self._held_out = held_out(frame, feature_names(meta, frame), holdout) if holdout else None
+        self._frame = frame if self._held_out is None else frame[~self._held_out].reset_index(drop=True)
+        self._seen = Seen.of(self._frame, feature_names(meta, frame)) if _target(meta, frame) else None
         self.model: Any = None
         self.done = False
         self.saved = False
@@ -98,10 +105,13 @@ class ModelFit:
         Returns what `save` returns. If nothing was stored and the model cannot be pickled, `call`
         raises or reports a TypeError.
         """
-        returned = None if save is None else self._call("save", save, model, file_name(target.load_name))
-        kept = not _is_stored(target)
-        if kept:
-            self._call("save", write_pickle, model, target.kept_model)
+        with saving_to(Path(target.folder)):
+            returned = None if save is None else self._call("save", save, model, file_name(target.load_name))
+            kept = not _is_stored(target)
+            if kept:
+                self._call("save", write_pickle, model, target.kept_model)
+            if self._seen is not None and target.seen:
+                self._seen.write(Path(target.seen))
         self.model, self.saved = model, True
         self.fitted = msgspec.structs.replace(self.fitted, kept_by_runtime=kept)
         return returned
@@ -110,6 +120,37 @@ class ModelFit:
         """Apply the model to all rows as they came; returns what `apply` returns."""
         self.model = own_copy(self.model)
         return self._call("apply", apply, self.model, self._rows, self.meta)
+
+    def measure(self, results: Any) -> None:
+        """Add the figures of held-out rows to `fitted`, and of the others if `fit` returned none.
+
+        Without a hold-out, nothing.
+
+        `results` are those of `apply`, a row for each row that was sent.
+        """
+        if self._held_out is None or not (name := _target(self.meta, self._rows)):
+            return
+        try:
+            predicted, truth = table.to_frame(results).iloc[:, 0], self._rows[name]
+            own, unseen = (
+                scores(predicted[rows], truth[rows]) if len(predicted) == len(truth) else {}
+                for rows in (~self._held_out, self._held_out)
+            )
+        except Exception as error:  # noqa: BLE001 - figures that cannot be computed must not cost the model
+            self.note(f"the held-out rows were not measured: {type(error).__name__}")
+            return
+        metrics = self.fitted.metrics or own
+        self.fitted = msgspec.structs.replace(self.fitted, metrics=metrics, holdout_metrics=unseen)
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows as they came."""
+        return self._rows
+
+    def note(self, notice: str) -> None:
+        """Add a notice to `fitted`, unless it is empty."""
+        if notice:
+            self.fitted = msgspec.structs.replace(self.fitted, notices=(*self.fitted.notices, notice))
 
     def describe(self, summary: Function | None) -> None:
         """Add the model's text and summary, and the libraries imported meanwhile, to `fitted`."""
@@ -127,11 +168,13 @@ class ModelFit:
                 self._call("summary", summary, *model)
 
 
-def _without_held_out(frame: pd.DataFrame, meta: Meta, share: float) -> pd.DataFrame:
-    return frame[~held_out(frame, feature_names(meta, frame), share)].reset_index(drop=True)
+def _target(meta: Meta, frame: pd.DataFrame) -> str:
+    """Return the name of the target's column; "" without one."""
+    return next((str(name) for name in meta.get("target_variables") or () if str(name) in frame), "")
 
 
 def _is_stored(target: Target) -> bool:
-    """Return whether there is any file of the model but a pickle of an earlier `save`."""
-    kept_model = Path(target.kept_model)
-    return any(entry.is_file() and entry != kept_model for entry in Path(target.folder).rglob("*"))
+    """Return whether there is any file of the model but those of an earlier `save` of the runtime's own."""
+    own = {Path(target.kept_model), Path(target.seen)}
+    files = (entry for entry in Path(target.folder).rglob("*") if entry.is_file())
+    return any(entry not in own and Path(target.pictures or target.seen) not in entry.parents for entry in files)

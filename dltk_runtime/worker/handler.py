@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from dltk_runtime.errors import NotStaged
-from dltk_runtime.notebook import parameters, places
+from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.notebook.file_names import file_name
+from dltk_runtime.notebook.places import clash
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
 from dltk_runtime.tables import table
@@ -23,7 +28,7 @@ from dltk_runtime.worker.baselines import Tally
 from dltk_runtime.worker.code import LoadedCode
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
-from dltk_runtime.worker.holdout import held_out, scores
+from dltk_runtime.worker.holdout import scores
 from dltk_runtime.worker.messages import (
     Applied,
     Apply,
@@ -45,6 +50,7 @@ from dltk_runtime.worker.messages import (
 from dltk_runtime.worker.model import Pristine, own_copy, read_pickle
 from dltk_runtime.worker.phase import Phases
 from dltk_runtime.worker.read_ahead import Reader
+from dltk_runtime.worker.seen import Seen
 
 Blob = bytes | memoryview
 
@@ -74,6 +80,8 @@ class Handler:
     def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, bytes]:
         """Fit and save a model, apply it to the same rows, and describe it, as `ModelFit` says."""
         meta: Meta = json.loads(request.meta)
+        if request.pictures:
+            self._code.keep_pictures_in(Path(request.pictures))
         fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
         algorithm = self._load_code(request.algorithm, kept=None)
         with self._phases.failing("parameters"):
@@ -82,16 +90,20 @@ class Handler:
             parameters.refuse(algorithm.name, refused, algorithm.parameters)
         model = fit.init(algorithm.init, algorithm.summary)
         fit.fit(algorithm.fit, model)
-        fit.save(algorithm.save, model, Target(request.load_name, request.folder, request.kept_model))
+        places = (request.folder, request.kept_model, request.seen, request.pictures)
+        fit.save(algorithm.save, model, Target(request.load_name, *places))
         self._send(Saved(msgspec.structs.replace(fit.fitted, code=self._code.packed())))
         apply_error, results = None, b""
         try:
-            results, _ = self._encode(fit.apply(algorithm.apply), request.version_column)
+            result = fit.apply(algorithm.apply)
+            results, result_rows = self._encode(result, request.version_column)
+            fit.measure(result)
+            fit.note(features.without_result(fit.rows, result_rows))
         except PhaseFailed as failure:
             apply_error = failure.report
         fit.describe(algorithm.summary)
         ignored = [each.rstrip(".") for each in problems.unknown]
-        notices = (*fit.fitted.notices, *ignored, *filter(None, [places.clash(algorithm.name, self._paths)]))
+        notices = (*fit.fitted.notices, *ignored, *filter(None, [clash(algorithm.name, self._paths)]))
         fitted = msgspec.structs.replace(fit.fitted, code=self._code.packed(), apply_error=apply_error, notices=notices)
         return fitted, results
 
@@ -115,7 +127,8 @@ class Handler:
         """Apply the loaded model to the rows of the request."""
         meta, notices = self._meta_of_apply(request.meta)
         frame, in_vain = self._rows_of_apply(request, sent)
-        rows, self._uncounted = len(frame), frame.copy(deep=False)  # copied on write
+        rows, sent_rows = len(frame), frame.copy(deep=False)  # copied on write
+        self._uncounted = sent_rows
         lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
         if lacking and request.refuse_missing:
             raise PhaseFailed(ErrorReport("apply", lacking))
@@ -125,16 +138,19 @@ class Handler:
             results, result_rows = self._encode(result, request.version_column)
         except PhaseFailed as failure:
             raise failure.led_by(lacking) from failure
-        return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed))), in_vain), results
+        lost = features.without_result(sent_rows, result_rows)
+        return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed, lost))), in_vain), results
 
     def score(self, request: Score, sent: Payload) -> Scored:
-        """Compute the loaded model's metrics on the rows that the fit did not see."""
+        """Compute the loaded model's metrics on the rows that no version has seen."""
         meta, _ = self._meta_of_apply(request.meta)
-        frame = self._decode(sent)
-        mask = held_out(frame, features.feature_names(meta, frame), request.holdout)
-        rows = frame[mask].reset_index(drop=True)
-        algorithm = self._loaded()
-        result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
+        frame, algorithm = self._decode(sent), self._loaded()
+        with self._phases.entered("select"):
+            rows = _unseen(frame, request.seen)
+        if rows.empty:
+            return Scored(rows=0, metrics={})
+        with _pictures_thrown_away():
+            result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
         with self._phases.entered("score", function="apply"):
             predicted = table.to_frame(result).iloc[:, 0].reset_index(drop=True)
             return Scored(rows=len(rows), metrics=scores(predicted, rows[request.target]))
@@ -242,6 +258,30 @@ class Handler:
         if self._code.algorithm is None:
             raise PhaseFailed(ErrorReport("load", "no model is loaded"))
         return self._code.algorithm
+
+
+@contextlib.contextmanager
+def _pictures_thrown_away() -> Iterator[None]:
+    """Keep the pictures of a version that is only measured from replacing those of the current one."""
+    before = os.environ.get("DLTK_PICTURES", "")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DLTK_PICTURES"] = folder
+        try:
+            yield
+        finally:
+            os.environ["DLTK_PICTURES"] = before
+
+
+def _unseen(frame: pd.DataFrame, seen: Sequence[str]) -> pd.DataFrame:
+    """Return the rows that are in none of the files.
+
+    Raises:
+        ColumnsMissing: the frame lacks columns that a version knows its rows by.
+    """
+    known = np.zeros(len(frame), dtype=bool)
+    for path in seen:
+        known |= Seen.read(Path(path)).has(frame)
+    return frame[~known].reset_index(drop=True)
 
 
 def _csv(rows: Payload) -> bytes | memoryview:

@@ -61,6 +61,8 @@ class Fit(Message, frozen=True):
     meta: bytes  # JSON
     device: str = ""  # the only GPU to be visible, as CUDA names it; "" for no restriction
     holdout: float = 0.0  # share of the rows that `fit` must not see
+    seen: str = ""  # path for the file that tells which rows `fit` has seen; "" for none
+    pictures: str = ""  # folder for pictures: those of a version that is not promoted are not shown
     version_column: int = 0  # the value of a last column `model_version`; 0 for no such column
     refuse_unknown: bool = False  # whether a parameter that the notebook does not declare is an error
 
@@ -100,14 +102,14 @@ class ReadAhead(Message, frozen=True):
 
 
 class Score(Message, frozen=True):
-    """Apply the loaded model to held-out rows and compare with the target. Rows: all of the fit's.
+    """Apply the loaded model to the rows that no version has seen; compare with the target.
 
     Answered by `Scored` or `Failed`.
     """
 
     meta: bytes  # JSON
-    holdout: float
     target: str
+    seen: tuple[str, ...]  # paths: a row in any of these files is left out
 
 
 class Stage(Message, frozen=True):
@@ -161,7 +163,7 @@ class Fitted(Message, frozen=True):
     rows: int  # held-out ones included
     features: tuple[Feature, ...]  # all columns, targets included
     info: bytes  # JSON of what `fit` returned
-    metrics: dict[str, float]
+    metrics: dict[str, float]  # `train`: what `fit` returned, else with a hold-out computed
     description: bytes  # as in `Described`
     code: bytes  # as `notebook.source.pack` encodes it
     libraries: dict[str, str]  # releases by distribution name
@@ -169,6 +171,7 @@ class Fitted(Message, frozen=True):
     apply_error: ErrorReport | None = None
     notices: tuple[str, ...] = ()  # warnings for the fit's message
     held_out: int = 0  # rows that `fit` did not see
+    holdout_metrics: dict[str, float] = {}  # on these rows
 
 
 class Saved(Message, frozen=True):
@@ -195,7 +198,7 @@ class Counts(Message, frozen=True):
 
 
 class Scored(Message, frozen=True):
-    """Metrics of the model on `rows` held-out rows; those that do not apply are left out."""
+    """Metrics of the model on the `rows` rows that were left; those that do not apply are left out."""
 
     rows: int
     metrics: dict[str, float]

@@ -18,21 +18,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.aitk.codec import ToolkitError
-from tests.support.service import ROOT
+from tests.support.service import ROOT, until
 
 PORTS = (5000, 8888, 6006, 6000, 4040)  # each needs a mapping before the toolkit goes on
 PUBLISHED = {5000: 5000, 8888: 8888, 6006: 6006, 6000: 6060, 4040: 4040}  # of [__dev__]
-# Runs in a process of its own: start.py with another supervisor, which runs one service.
+# Runs in a process of its own: start.py with another supervisor, which runs one service as s6 runs it.
 LAUNCH = """
-import os, runpy, sys
+import runpy, sys
 from pathlib import Path
 start, scan, supervisor = sys.argv[1:]
 made = runpy.run_path(start, run_name="start")
 made["main"].__globals__.update(SCAN=Path(scan), SVSCAN=supervisor)
 made["main"]()
 """
-# The service sends its log to stdout, where the URL stands; here to stderr, so that no pipe fills.
-SUPERVISOR = '#!/bin/sh\nsed "s/^exec 2>&1$//" "$1/api/run" > "$1/api/program"\nexec /bin/sh "$1/api/program"\n'
+SUPERVISOR = f"""#!{sys.executable} -I
+import runpy
+
+runpy.run_path({str(ROOT / "container" / "launch.py")!r})["main"]("api")
+"""
 
 
 def exposed(dockerfile: str) -> tuple[int, ...]:
@@ -83,8 +86,7 @@ class Container:
     srv: Path
     variables: Mapping[str, str]
     ports: dict[int, int] = field(default_factory=dict)  # of the host, by those of the container
-    process: subprocess.Popen[str] | None = None
-    said: list[str] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -102,16 +104,26 @@ class Container:
         fixed |= {"DLTK_HOST": "127.0.0.1", "DLTK_SPARES": "1", "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
         command = [sys.executable, "-c", LAUNCH, str(ROOT / "container" / "start.py")]
         command += [str(self.srv.parent / "scan"), str(supervisor)]
-        environ = {**inherited, **fixed, **self.variables}
-        with open(self.srv.parent / "log", "w") as log:
-            self.process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said.append(line.rstrip())
-            if line.startswith("listening on "):
-                self.ports = self._mapped(exposed(image), int(line.rpartition(":")[2]))
-                return
-        raise ToolkitError(f"the container ended: {self.said}")
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(
+                command, env={**inherited, **fixed, **self.variables}, stdout=log, stderr=subprocess.STDOUT
+            )
+        port = until(self._listens, seconds=120)
+        self.ports = self._mapped(exposed(image), int(port))
+
+    @property
+    def log(self) -> Path:
+        """What the container printed."""
+        return self.srv.parent / "log"
+
+    def _listens(self) -> str:
+        """The API's port once it listens; raises when the container has ended."""
+        text = self.log.read_text(encoding="utf-8")
+        if found := re.search(r"^listening on \S+:(\d+)$", text, re.MULTILINE):
+            return found[1]
+        if self.process is None or self.process.poll() is not None:
+            raise ToolkitError(f"the container ended: {text}")
+        return ""
 
     def _mapped(self, ports: tuple[int, ...], api: int) -> dict[int, int]:
         """What Docker publishes of an image's ports; the toolkit waits for each of `PORTS`."""
@@ -122,10 +134,8 @@ class Container:
     def stop(self) -> int:
         """End it; the exit code."""
         assert self.process is not None
-        assert self.process.stdout is not None
-        with self.process.stdout:
-            self.process.send_signal(signal.SIGTERM)
-            return self.process.wait(timeout=60)
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
 
 
 @contextlib.contextmanager

@@ -169,7 +169,7 @@ def test_a_stub_of_dsdl_is_refused(started: Started) -> None:
 
 
 def test_a_container_that_cannot_trace_says_so_and_serves(started: Started) -> None:
-    log = (started.container.srv.parent / "log").read_text()
+    log = started.container.log.read_text()
     events = [json.loads(line) for line in log.splitlines() if '"not traced"' in line]
     asked = started.container.variables["olly_enabled"] == "true"
     assert len(events) == asked

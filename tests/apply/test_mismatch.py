@@ -1,4 +1,4 @@
-"""An apply that comes with another algorithm, or with other features, than its model was fitted with."""
+"""An apply that comes with another algorithm than its model was fitted with; other fields: `test_choice.py`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ import pytest
 
 from tests.support.service import Service, until
 
-NOTEBOOKS = {
-    "first": {},
-    "third": {},
-    "second": {"fit": "def fit(model, df, param): 1 / 0"},
-    "needs": {"apply": "def apply(model, df, param): return df[['old', 'both']]"},
-}
-FITS = [(algorithm, "old,both,y\n1,2,0\n", f"m_{algorithm}", "y") for algorithm in ("first", "needs")]
+NOTEBOOKS = {"first": {}, "third": {}, "second": {"fit": "def fit(model, df, param): 1 / 0"}}
+FITS = [("first", "old,both,y\n1,2,0\n", "m_first", "y")]
 pytestmark = pytest.mark.server(notebooks=NOTEBOOKS, fits=FITS)
 
 
@@ -36,21 +31,6 @@ def test_an_algorithm_whose_model_another_one_was_fitted_into_later_is_named_bes
     until(lambda: service.apply("first", "old,both\n1,2\n", model="shared")["message"] == "/apply done successfully")
 
 
-def test_other_features_are_named_beside_those_of_the_fit(service: Service) -> None:
-    message = service.apply("first", "new,both\n1,2\n", model="m_first")["message"]
-    assert message.startswith("/apply done successfully. WARNING: the request lacks the field 'old'")
-    assert (
-        "the search has the features 'new', 'both', and version 1 of model 'm_first' was fitted on 'old', " in message
-    )
-    assert "'both': use another model name for other features" in message
-
-
-def test_other_features_are_told_when_they_make_the_apply_fail(service: Service) -> None:
-    answer = service.apply("needs", "new,both\n1,2\n", model="m_needs")
-    assert answer["status"] == "error"
-    assert "Mind that the search has the features 'new', 'both'" in answer["message"]
-
-
-@pytest.mark.parametrize("data", ["old,both\n1,2\n", "both,old,more\n2,1,3\n", "old,both,y\n1,2,0\n"])
-def test_nothing_is_said_of_the_same_features_more_of_them_or_the_target(service: Service, data: str) -> None:
+@pytest.mark.parametrize("data", ["old,both\n1,2\n", "both,old\n2,1\n", "old,both,y\n1,2,0\n"])
+def test_nothing_is_said_of_the_same_features_or_the_target(service: Service, data: str) -> None:
     assert service.apply("first", data, model="m_first")["message"] == "/apply done successfully"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -92,3 +93,24 @@ def test_version_names_the_runtime_python_and_the_libraries() -> None:
 @pytest.mark.process
 def test_version_leaves_out_what_is_not_installed() -> None:
     assert list(installed(("click", "no-such-distribution"))) == ["click"]
+
+
+NEED_NOTEBOOKS = {
+    "algos": (),
+    "batch": ("mean", "--data", "x.csv"),
+    "check": (),
+    "lab": (),
+    "models list": (),
+    "search": ("| makeresults",),
+    "serve": (),
+}
+
+
+@pytest.mark.parametrize("command", NEED_NOTEBOOKS)
+def test_a_misspelt_folder_of_notebooks_is_refused_and_not_made(command: str, tmp_path: Path) -> None:
+    missing = tmp_path / "notebokos"
+    arguments = [*command.split(), *NEED_NOTEBOOKS[command], "--notebooks", str(missing)]
+    result = CliRunner().invoke(cli.dltk, arguments)
+    assert result.exit_code == Exit.USAGE
+    assert "does not exist" in result.output
+    assert not missing.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,7 +35,12 @@ def fit(model, df, param):
 """
 
 
-NOTEBOOKS = {"steps": {"fit": STEPS}, "fails": {"fit": "def fit(model, df, param): 1 / 0"}}
+EARLY = "from dltk_runtime import progress\ndef fit(model, df, param): progress(49, 100); model['rows'] = 2"
+NOTEBOOKS = {
+    "stops_early": {"fit": EARLY},
+    "steps": {"fit": STEPS},
+    "fails": {"fit": "def fit(model, df, param): 1 / 0"},
+}
 pytestmark = pytest.mark.server(notebooks=NOTEBOOKS, fits=[("fails", ROWS)])
 
 
@@ -70,10 +76,20 @@ def test_list_shows_what_is_trained_and_how_far_it_is(service: Service, training
     result = run(service, "list")
     assert result.returncode == Exit.OK, result.stderr
     header, first, *_ = result.stdout.splitlines()
-    assert header.split() == ["job", "algorithm", "model", "state", "progress", "version"]
+    columns = ["job", "algorithm", "model", "state", "started", "(UTC)", "took", "progress", "version", "reason"]
+    assert header.split() == columns
     assert first.split()[:2] == [training.job, "steps"]
     assert "running: fit" in first
     assert "3/4" in first
+
+
+def test_list_shows_reason_start_and_duration_and_that_a_success_is_whole(service: Service) -> None:
+    assert service.fit("stops_early", ROWS)["status"] == "success"
+    lines = run(service, "list").stdout.splitlines()
+    failed, whole = (next(line for line in lines if name in line) for name in (" fails ", " stops_early "))
+    assert re.search(r" failed +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +[\d.]+ s ", failed)
+    assert "ZeroDivisionError: division by zero" in failed
+    assert " 100/100, 100 % " in whole
 
 
 def test_show_tells_all_about_a_job_and_what_it_printed(service: Service, training: Training) -> None:

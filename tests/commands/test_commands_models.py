@@ -14,7 +14,7 @@ from dltk_runtime.emulator.mltk.request import fit_meta
 from dltk_runtime.emulator.mltk.stub import make_stub
 from dltk_runtime.errors import DltkError
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.store import Facts, ModelName, ModelStore, SourceHash
+from dltk_runtime.store.store import Facts, HeldOut, ModelName, ModelStore, SourceHash
 from dltk_runtime.tables.feature import Feature
 from tests.store.helpers import NAME, commit, promoted
 
@@ -73,7 +73,7 @@ def test_home_and_notebooks_overlay_the_environment(tmp_path: Path) -> None:
 def test_show_tells_all_about_the_current_version(store: ModelStore) -> None:
     facts = Facts(
         rows=1500,
-        metrics={"accuracy": 0.95},
+        train={"accuracy": 0.95},
         features=[Feature("[red]petal", "float64"), Feature("x\x1b[31m\r\x9b", "int64")],
         targets=["species"],
         sources=[SourceHash("umap", "umap.ipynb", "ab" * 32)],
@@ -117,6 +117,33 @@ def test_rollback_and_promote_say_which_version_is_current(store: ModelStore) ->
     assert said("promote", "umap", "default", "2") == "umap/default version 2 is current.\n"
     assert store.current(NAME) == second
     assert "has no version 9" in refused("promote", "umap", "default", "9")
+
+
+def test_rollback_and_promote_say_who_answers_splunks_searches(store: ModelStore) -> None:
+    for names in (["a"], ["a", "b"]):
+        features = [Feature(name, "float64") for name in names]
+        store.promote(commit(store, facts=Facts(features=features)))
+    first, said_more = said("rollback", "umap", "default").splitlines()
+    assert first == "umap/default version 1 is current."
+    assert said_more.startswith("Searches with the fields 'a' are answered by version 1. Splunk sends the fields of ")
+    assert (
+        "the last fit, version 2: 'a', 'b'. These are answered by the version promoted last that has them" in said_more
+    )
+    assert said("promote", "umap", "default", "2") == "umap/default version 2 is current.\n"
+
+
+def test_compare_shows_both_and_says_what_their_figures_tell(store: ModelStore) -> None:
+    held = HeldOut(share=0.2, rows=21, metrics={"r2": 0.23123456})
+    for number, names in enumerate((["a"], ["a", "b"])):
+        features = [Feature(name, "float64") for name in names]
+        commit(store, facts=Facts(features=features, train={"r2": 0.94381111}, holdout=held if number else None))
+    output = said("compare", "umap", "default", "1", "2")
+    assert [text for text in ("a, b", "r2=0.9438", "r2=0.2312 (21 rows)", "--data FILE") if text not in output] == []
+    for number in (1, 2):
+        store.add_score(store.get(NAME, number), "labels.csv", 40, {"r2": 0.2 * number})
+    output = said("compare", "umap", "default", "1", "2")
+    assert "later, 40 rows that neither has seen: labels.csv" in output
+    assert "The later figures are of the same rows" in output
 
 
 def test_export_copies_and_never_overwrites_unasked(store: ModelStore, tmp_path: Path) -> None:

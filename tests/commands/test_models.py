@@ -50,7 +50,7 @@ def test_the_manifest_says_what_the_version_is(service: Service, make_notebook: 
     assert manifest["targets"] == ["y"]
     features = [(feature["name"], feature["kind"]) for feature in manifest["features"]]
     assert features == [("x", "number"), ("t", "text"), ("y", "number")]
-    assert manifest["metrics"] == {"r2": 0.5}
+    assert manifest["train"] == {"r2": 0.5}
     assert manifest["job"] == service.jobs()[0]["id"]
     assert [source["path"] for source in manifest["sources"]] == ["algo.ipynb"]
     assert "pandas" in manifest["libraries"]

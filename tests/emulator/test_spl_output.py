@@ -65,6 +65,18 @@ def test_a_long_or_multivalued_cell_stays_on_one_line_and_markup_is_text() -> No
     assert max(map(len, text.splitlines())) <= 60
 
 
+def test_a_number_is_never_cut_and_has_four_significant_digits() -> None:
+    frame = pd.DataFrame({f"probability_{name}": [4.1393730254e-05, 0.98765432] for name in "abcdefgh"})
+    text = shown(frame.assign(time=1767571200.25), width=80)
+    assert "4.139e-05" in text
+    assert "0.9877" in text
+    assert "4.1393" not in text
+    wide = shown(pd.DataFrame({"id": [1234567890123456789], "t": ["x" * 90], "n": [1767571200.25]}), width=60)
+    assert "1234567890123456789" in wide
+    assert "1767571200" in wide
+    assert max(map(len, wide.splitlines())) <= 60
+
+
 def test_no_rows_and_no_columns_are_said() -> None:
     assert "0 rows" in shown(pd.DataFrame())
     assert "1 row" in shown(pd.DataFrame({"a": [1]}))

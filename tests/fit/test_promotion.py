@@ -29,8 +29,11 @@ ROWS = "x,y\n" + "".join(f"{number},{number % 2}\n" for number in range(400))
 pytestmark = pytest.mark.server(notebooks={"algo": {"fit": FIT, "apply": APPLY}}, own=True)
 
 
+TEXTS = ROWS.replace(",0\n", ",even\n").replace(",1\n", ",odd\n")
+
+
 def fit(service: Service, **params: str) -> str:
-    answer = service.fit("algo", ROWS, target="y", **params)
+    answer = service.fit("algo", TEXTS if "labels" in params else ROWS, target="y", **params)
     assert answer["status"] == "success", answer
     assert len(answer["results"].splitlines()) == 401  # a row for every row sent
     return str(answer["message"])
@@ -64,7 +67,7 @@ def test_the_record_of_the_job_holds_the_comparison(service: Service, paths: Pat
 
 
 def test_a_gain_that_is_too_small_promotes_nothing(service: Service) -> None:
-    fit(service, wrong="20")
+    fit(service, wrong="20", holdout="0.25")
     assert "stays current" in fit(service, wrong="15", promote="better:accuracy:0.2", holdout="0.25")
     assert current(service) == "1"
 
@@ -75,15 +78,16 @@ def test_the_fit_does_not_see_what_is_held_out(service: Service) -> None:
     assert 150 < rows < 250
 
 
-def test_without_a_holdout_the_fits_own_metrics_are_compared_and_that_is_said(service: Service) -> None:
-    fit(service, wrong="20")
-    assert "on different data" in fit(service, wrong="10", promote="better:accuracy")
-    assert current(service) == "2"
+def test_without_a_holdout_nothing_is_compared_and_that_is_said(service: Service) -> None:
+    fit(service, wrong="20", holdout="0.25")
+    kept = fit(service, wrong="10", promote="better:accuracy")
+    assert "(accuracy was not compared with version 1: version 2 has seen every row that was sent; add holdout" in kept
+    assert current(service) == "1"
 
 
 def test_a_metric_that_is_missing_promotes_nothing(service: Service) -> None:
-    fit(service)
-    assert "r2 missing against missing" in fit(service, promote="better:r2")
+    fit(service, holdout="0.25", labels="text")
+    assert "r2 missing against missing" in fit(service, promote="better:r2", holdout="0.25", labels="text")
     assert current(service) == "1"
 
 

@@ -30,7 +30,7 @@ def runtime(paths: Paths, tmp_path: Path) -> Runtime:
 def train(runtime: Runtime, comparison: Comparison | None, *, promoted: bool = True) -> None:
     """A fit that committed a version; the message of its job has other figures than the record."""
     job = JobStore(runtime.paths, keep=10, log_bytes=1000).create(NAME, {})
-    facts = Facts(rows=200, metrics={"f1": 0.75, "loss": None}, job=job.id)
+    facts = Facts(rows=200, train={"f1": 0.75, "loss": None}, job=job.id)
     version = commit(ModelStore.open(runtime.paths, keep=10), NAME, facts=facts)
     message = "f1 0.1 against 0.2 of version 7 on the same 10 held-out rows"
     job.succeed(rows=200, version=version.number, promoted=promoted, message=message, comparison=comparison)

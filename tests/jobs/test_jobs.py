@@ -16,7 +16,7 @@ import pytest
 
 from dltk_runtime.errors import NotStored
 from dltk_runtime.files import atomic
-from dltk_runtime.jobs.errors import JobUnknown
+from dltk_runtime.jobs.errors import JobDamaged, JobUnknown
 from dltk_runtime.jobs.record import Comparison
 from dltk_runtime.jobs.store import LOST_SECONDS, Job, JobStore, State
 from dltk_runtime.jobs.view import JobView
@@ -393,3 +393,12 @@ def test_an_end_is_not_held_up_by_pruning(paths: Paths, monkeypatch: pytest.Monk
     assert len(many.list()) == 9
     JobStore(paths, keep=1, log_bytes=1000).prune()
     assert len(many.list()) == 1
+
+
+def test_a_damaged_record_is_named_and_not_taken_for_absent(paths: Paths, jobs: JobStore) -> None:
+    job = succeeded(jobs).id
+    record = paths.jobs / job / "job.json"
+    record.write_bytes(record.read_bytes()[:40])
+    with pytest.raises(JobDamaged, match=f"{record} is no job record") as caught:
+        jobs.get(job)
+    assert caught.value.http_status == 500

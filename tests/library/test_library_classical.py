@@ -90,6 +90,16 @@ CASES = [
         {"period": (12, 12), "seasonal_strength": (0.95, 1), "trend_strength": (0.99, 1)},
     ),
     Case(
+        "seasonal_ets",
+        'horizon=24 quantiles="p5,p95"',
+        "_time value",
+        'horizon=12 quantiles="p5,p95"',
+        "co2",
+        ["_time", "mean", "p5", "p95"],
+        {"mae": (0, 0.6), "naive_mae": (1.5, 4), "covered": (0.7, 1), "rows": (384, 384)},
+        answers=24,
+    ),
+    Case(
         "anomaly_detection_ecod",
         "contamination=0.02",
         "value",
@@ -235,7 +245,7 @@ CASES = [
         "n_estimators=5 learning_rate=0.3",
         "diabetes",
         ["predicted_value"],
-        {"r2": (0.7, 0.99)},
+        {"r2": (0.55, 0.8)},
         TREES,
     ),
     Case(
@@ -245,7 +255,7 @@ CASES = [
         "learning_rate=0.3 plot=none",
         "diabetes",
         ["0", *(f"shap_{name}" for name in DIABETES), "shap_base"],
-        {"r2": (0.7, 0.99)},
+        {"r2": (0.55, 0.8)},
         TREES,
     ),
     Case(

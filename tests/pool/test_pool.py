@@ -131,7 +131,7 @@ def test_a_busy_worker_of_an_old_version_ends_when_it_is_given_back(settings: Se
     async def body() -> None:
         async with pool_of(settings) as pool:
             async with lease(pool, A) as resident:
-                pool.retire(A.name, keep=2)
+                pool.retire(A.name, keep={2})
                 assert resident.worker.usable
                 assert pool.versions_in_use(A.name) == {1}
             assert pool.versions_in_use(A.name) == set()

@@ -38,7 +38,11 @@ OWN = {
     "dltk_runtime/setting_types.py": "variables of the environment",
     "tools/": "files of this project",
 }
-OWN_PATTERNS = {"secret_names.py: _CREDENTIALS": "values of the container's own variables"}
+OWN_PATTERNS = {
+    "secret_names.py: _CREDENTIALS": "values of the container's own variables",
+    "server/refusals.py: '(?<=[a-z])(?=[A-Z])'": "names of our own classes",
+    "settings.py: _SERVICE_LINK": "names of the container's own variables",
+}
 FOREIGN: dict[str, tuple[str, ...]] = {
     "batch/order.py: '[^A-Za-z0-9_]'": ("a.",),
     "commands/batch.py: name": ("~", "-"),
@@ -56,6 +60,10 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "batch/engine.py: _FRAME": ("Cell In[", "Cell In[1], line ", "Cell In[1], line 1"),
     "doctor/clients.py: '\\\\d+'": ("1",),
     "doctor/clients.py: 'https?://[^/\\\\s]'": ("https://", "http:"),
+    "doctor/log_lines.py: EVENTS": ("ready ", "a/"),
+    "doctor/log_lines.py: _ERROR": ("Error", "\nValueError", "a.b", "\na."),
+    "doctor/log_lines.py: _FRAME": ('File "', '\n  File "a", line 1, in ', 'File "a", line 1', "\n "),
+    "doctor/secrets.py: _BETWEEN_PARTS": (",;", " ="),
     "doctor/owners.py: _COMMAND": ('|\\"', '|"', '| fit "\\', "[fit ", '|"\\\\'),
     "doctor/owners.py: _COMMENT": ("```", "``` a", "```\n"),
     "doctor/owners.py: _INTO": ("into ", "into app:", 'into "', "into into"),
@@ -96,6 +104,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "secret_names.py: _VARIABLE": ("toke", "secre", "pass", "key"),
     "server/body.py: _START": ('{"data":"', "{ ", '{"data" ', '{"data": '),
     "server/json_text.py: _FIRST_HALF": ("\\u", "\\ud8"),
+    "server/request_id.py: _ID": ("a-", "/"),
     "server/splunk_routes.py: _GRAPHIC": ("a.", "a-"),
     "site/dsdlsupport/SplunkGenerateGraphicsObjects.py: _KEY": ("a.", "a-"),
     "splunk/columns.py: _DATES": ("2026-01-31", "2026-01-31\n", "2026-01-31T"),

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request as HttpRequest
 
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Request
@@ -75,3 +76,16 @@ def test_what_is_no_request_is_refused(body: bytes) -> None:
 def test_half_a_character_is_refused() -> None:
     with pytest.raises(DataInvalid):
         taken(b'{"data": "a\\ud800b", "meta": {}}')
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate, gzip", "br"])
+def test_a_compressed_body_is_refused_with_its_encoding_and_read(encoding: str) -> None:
+    sent = [{"type": "http.request", "body": b"x" * 1000, "more_body": number < 3} for number in range(4)]
+
+    async def next_message() -> dict[str, object]:
+        return sent.pop(0)
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-encoding", encoding.encode())]}
+    with pytest.raises(BodyInvalid, match=f"The body has Content-Encoding '{encoding}'; expected JSON"):
+        asyncio.run(bodies.receive(HttpRequest(scope, next_message), 10**6, Upload(POOL)))
+    assert sent == []

@@ -276,7 +276,9 @@ def test_a_second_authorization_header_is_refused(service: Service, order: tuple
     with connection(service) as sock:
         lines = "".join(f"Authorization: {value}\r\n" for value in values)
         sock.sendall(f"GET /summary HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n".encode())
-        assert read_all(sock).startswith(b"HTTP/1.1 401 ")
+        answer = read_all(sock)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"has 2 Authorization headers, and none of them counts" in answer
 
 
 # ---------------------------------------------------------------- descriptors

@@ -53,7 +53,7 @@ def test_every_replica_answers_the_same_whichever_used_a_model_last(replicas: tu
     assert "'rows': 3" in models(other, one)[1]
     # The model that one replica applies is the last one on both, and its picture that of the apply.
     assert one.apply("algo", ROWS, model="a", text="later")["status"] == "success"
-    assert models(one, other) == models(other, one) == ["{'rows': 2, 'picture': \"b'later'\"}"] * 2
+    until(lambda: models(one, other) == models(other, one) == ["{'rows': 2, 'picture': \"b'later'\"}"] * 2)
     assert same(one, other)["model_summary"] == {"rows": 2}
     # A replica that nobody asks writes it nevertheless.
     assert other.apply("algo", ROWS, model="b")["status"] == "success"

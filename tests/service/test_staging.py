@@ -168,9 +168,29 @@ def test_a_failure_half_way_leaves_what_was_there_and_nothing_else(paths: Paths)
     (paths.home / "staged" / "iris.json").unlink()
     (paths.home / "staged").rmdir()
     (paths.home / "staged").write_text("a file where a folder should be")
-    with pytest.raises(NotStaged, match=r"data cannot be written: .* Check its permissions"):
+    with pytest.raises(NotStaged, match=r"home/staged cannot be written: .* Check its permissions"):
         stage(paths, meta=META)
     assert contents(paths) == before
+
+
+def test_a_failure_leaves_a_users_own_file_where_it_was(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    (paths.staged / "iris.csv").write_text("mine")
+    (paths.home / "staged").write_text("a file where a folder should be")
+    with pytest.raises(NotStaged, match="home/staged cannot be written"):
+        stage(paths)
+    assert contents(paths) == {"iris.csv": "mine"}
+    (paths.home / "staged").unlink()
+    replaced = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target.parent == paths.staged:
+            raise OSError(28, "No space left on device")
+        return replaced(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(NotStaged, match=r"data cannot be written: .*No space left"):
+        stage(paths)
+    assert contents(paths) == {"iris.csv": "mine"}
 
 
 def test_parameters_that_json_can_hardly_say_are_staged(paths: Paths) -> None:

@@ -35,7 +35,7 @@ def test_jobs_and_models_are_rows_with_plain_names(service: Service) -> None:
     assert 'ValueError: one,\n"two"' in failed["message"]
     assert (succeeded["state"], succeeded["version"], succeeded["rows"]) == ("succeeded", "1", "2")
     assert (model["model"], model["version"], model["state"]) == ("m", "1", "current")
-    assert (model["job"], model["metrics"]) == (succeeded["job"], "f1=0.93")
+    assert (model["job"], model["metrics"]) == (succeeded["job"], "train f1=0.93")
 
 
 def test_the_model_s_name_is_enough_and_so_is_the_algorithm(service: Service) -> None:

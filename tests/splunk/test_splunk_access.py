@@ -17,7 +17,7 @@ from dltk_runtime.splunk.access import DESCRIPTOR, Access, found, of_settings, s
 from dltk_runtime.tls import certificate
 from tests.conftest import MakeNotebook
 from tests.splunkd import Splunkd
-from tests.support.service import Service
+from tests.support.service import ROOT, Service
 
 SETTINGS = Settings(
     splunk_access=True,
@@ -50,6 +50,23 @@ def test_a_token_may_lie_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("from-file\n")
     environ = {"splunk_hec_enabled": "1", "splunk_hec_url": "u", "splunk_hec_token_file": str(tmp_path / "t")}
     assert found(environ).hec_token == "from-file"
+
+
+@pytest.mark.process
+def test_a_fork_has_the_token_as_the_docs_say() -> None:
+    descriptor = sealed(SETTINGS)
+    assert descriptor is not None
+    code = (
+        "import os, sys; from dltk_runtime.splunk.access import found\n"
+        "sys.exit(os.waitpid(pid, 0)[1] and 1) if (pid := os.fork()) else os._exit(found().token != 'search-token')"
+    )
+    environ = os.environ | {DESCRIPTOR: str(descriptor)}
+    subprocess.run([sys.executable, "-c", code], env=environ, pass_fds=[descriptor], check=True)
+    os.close(descriptor)
+    said = {"security.md": "forks of the worker do", "splunk-from-a-notebook.md": "forks of its process"}
+    for name, words in said.items():
+        (page,) = (ROOT / "docs").rglob(name)
+        assert words in page.read_text().replace("\n", " ")
 
 
 @pytest.mark.process

@@ -40,6 +40,17 @@ def test_integers_that_a_float_would_change_stay_text_where_values_are_missing()
     assert column("9007199254740993", None)[0] == "9007199254740993"
 
 
+def test_large_integers_stay_as_they_are_beside_a_float_too() -> None:
+    assert column("9007199254740993", "2.5").tolist() == ["9007199254740993", "2.5"]
+    assert column("9007199254740992", "2.5").tolist() == [9007199254740992.0, 2.5]
+    assert column("12345678901234567.5", "2").dtype == np.float64
+
+
+@pytest.mark.parametrize("bad", ["1e300", "-1e30", "99999999999999999999", "inf", "2026-99-01T00:00:00.000+00:00"])
+def test_a_time_that_no_timestamp_can_hold_makes_the_column_text(bad: str) -> None:
+    assert column("1700000000", bad, name="_time").tolist() == ["1700000000", bad]
+
+
 def test_times_are_timestamps_in_utc_whatever_their_offset_or_form() -> None:
     times = column("2026-01-02T03:04:05.678+02:00", "2026-01-02T01:04:05.678+00:00", name="_time")
     assert str(times.dtype) == "datetime64[us, UTC]"
@@ -71,10 +82,14 @@ def test_no_rows_are_an_empty_frame() -> None:
     assert frame_of([]).shape == (0, 0)
 
 
-VALUES = st.none() | st.sampled_from(["", "1", "-7", "2.5", "007", "a", "nan", "2026-01-01T00:00:00.000+00:00", "0.50"])
+LARGE = ["9007199254740993", "-9007199254740993", "9223372036854775808", "1" * 25, "1e300"]
+TEXTS = ["", "1", "-7", "2.5", "007", "a", "nan", "2026-01-01T00:00:00.000+00:00", "0.50", *LARGE]
+VALUES = st.none() | st.sampled_from(TEXTS)
 
 
 @given(values=st.lists(VALUES, min_size=1, max_size=12), cut=st.integers(0, 12), name=st.sampled_from(["x", "_time"]))
+@example(values=["9007199254740993", "2.5"], cut=1, name="x")
+@example(values=["1", "1e300"], cut=1, name="_time")
 @example(values=["1", "2026-01-01T00:00:00.000+00:00"], cut=1, name="_time")
 @example(values=["-7", "2026-01-01T00:00:00.000+00:00"], cut=1, name="_time")
 @example(values=["2026", "2026-01-01T00:00:00.000+00:00"], cut=1, name="_time")

@@ -132,6 +132,22 @@ def test_a_wrong_index_is_refused_before_any_event_for_it_is_taken(splunkd: Splu
     assert raws(splunkd) == ["a", "b"]
 
 
+def test_who_goes_on_after_a_refused_event_doubles_none_and_loses_none(splunkd: Splunkd) -> None:
+    splunkd.faults.collector_poison = "bad"
+    events = [event(text) for text in ("a", "b", "bad", "c", "bad", "d")]
+    events.insert(4, {"time": 1})  # refused before it is sent
+    refused, rest = [], events
+    while rest:
+        try:
+            sender(splunkd).send(rest)
+            break
+        except EventRefused as error:
+            refused.append(rest[error.sent])
+            rest = rest[error.sent + 1 :]
+    assert refused == [event("bad"), {"time": 1}, event("bad")]
+    assert raws(splunkd) == ["a", "b", "c", "d"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [

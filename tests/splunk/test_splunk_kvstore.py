@@ -6,6 +6,8 @@ import threading
 from typing import Any
 
 import msgspec
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +39,28 @@ pytestmark = pytest.mark.splunkd(app="dga")
 @pytest.fixture(autouse=True)
 def _collection(splunkd: Splunkd) -> None:
     splunkd.storage.kvstore.create("labels", {"entity": "string", "labelled_at": "number"}, enforce=True)
+
+
+def test_a_key_of_zero_is_a_key(splunkd: Splunkd) -> None:
+    assert plain(splunkd).save([{"_key": 0, "entity": "a"}, {"_key": "", "entity": "b"}])[0] == "0"
+    found = plain(splunkd).get("0")
+    assert found is not None
+    assert found["entity"] == "a"
+
+
+def test_scalars_of_numpy_and_pandas_are_taken(splunkd: Splunkd) -> None:
+    record = {"_key": np.int64(7), "entity": np.str_("a"), "labelled_at": np.float32(1.5), "flag": np.bool_(True)}
+    record |= {"when": pd.Timestamp("2026-01-02T03:04:05Z"), "none": pd.NA, "never": pd.NaT, "many": np.array([1, 2])}
+    assert plain(splunkd).save([record]) == ["7"]
+    found = plain(splunkd).get("7")
+    assert found is not None
+    assert (found["entity"], found["labelled_at"], found["flag"], found["many"]) == ("a", 1.5, True, [1, 2])
+    assert (found["when"], found["none"], found["never"]) == ("2026-01-02T03:04:05+00:00", None, None)
+
+
+def test_what_is_no_json_value_is_refused_by_name(splunkd: Splunkd) -> None:
+    with pytest.raises(RecordInvalid, match="a object is no JSON value"):
+        plain(splunkd).save([{"entity": object()}])
 
 
 @pytest.fixture

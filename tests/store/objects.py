@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -27,7 +27,8 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.errors import HomeVanished, VersionRemoved
 from dltk_runtime.store.history import Promotion, before
 from dltk_runtime.store.interface import Location
-from dltk_runtime.store.layout import CODE, DESCRIPTION, KEPT_MODEL, load_name
+from dltk_runtime.store.later import Score
+from dltk_runtime.store.layout import CODE, DESCRIPTION, KEPT_MODEL, PICTURES, SEEN, load_name
 from dltk_runtime.store.manifest import Facts, Manifest, StoredFile, complete, parse
 
 IDENTITY = "identity"
@@ -112,6 +113,15 @@ class ObjectVersion:
             raise VersionRemoved(self.id, self.where)
         return parse(data, self.where)
 
+    def added_notices(self) -> list[str]:
+        return msgspec.json.decode(self.objects.get(self.key("notices"))[1] or b"[]", type=list[str])
+
+    def notices(self) -> list[str]:
+        return [*self.manifest().notices, *self.added_notices()]
+
+    def scores(self) -> list[Score]:
+        return msgspec.json.decode(self.objects.get(self.key("later"))[1] or b"[]", type=list[Score])
+
     def code(self) -> bytes:
         return self.file(CODE)
 
@@ -119,7 +129,7 @@ class ObjectVersion:
         return self.file(DESCRIPTION)
 
     def place(self) -> Location:
-        paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL)
+        paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL, self.folder / SEEN, self.folder / PICTURES)
         return Location(load_name(self.id), *map(str, paths))
 
     def location(self) -> Location:
@@ -131,7 +141,8 @@ class ObjectVersion:
             target.parent.mkdir(parents=True, exist_ok=True)
             atomic.write(target, self.file(stored.path), durable=False)
         place = self.place()
-        return place if manifest.kept_by_runtime else Location(place.load_name, place.folder, place.code)
+        seen = place.seen if any(stored.path == SEEN for stored in manifest.files) else ""
+        return replace(place, kept_model=place.kept_model if manifest.kept_by_runtime else "", seen=seen)
 
     def verify(self, *, hashes: bool = False) -> None:
         for stored in self.manifest().files:
@@ -297,8 +308,23 @@ class ObjectStore:
 
     def note(self, version_id: VersionId, notice: str) -> None:
         version = self.version(version_id)
-        noted = msgspec.structs.replace(version.manifest(), notices=[*version.manifest().notices, notice])
-        self._objects.put(version.key("manifest"), atomic.to_json(noted), over=None)
+        version.manifest()
+        self._add(version.key("notices"), notice, version.added_notices())
+
+    def add_score(self, version_id: VersionId, score: Score) -> None:
+        version = self.version(version_id)
+        version.manifest()
+        self._add(version.key("later"), score, version.scores())
+
+    def _add(self, key: str, record: Any, before: list[Any]) -> None:
+        self._objects.put(key, msgspec.json.encode([*before, record]), over=None)
+
+    def use(self, version_id: VersionId) -> None:
+        self._objects.put(self.version(version_id).key("used"), b"", over=None)
+
+    def used_within(self, version_id: VersionId, seconds: float) -> bool:
+        key = self.version(version_id).key("used")
+        return bool(self._objects.get(key)[0]) and self._objects.seconds_since(key) < seconds
 
     def remove(self, version_id: VersionId) -> bool:
         version = self.version(version_id)

@@ -6,12 +6,10 @@ child process runs the operation up to there and ends. Then the store must be wh
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,14 +17,11 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store import history
 from dltk_runtime.store.store import Facts, ModelStore, Reservation, Version
 from tests.store.helpers import NAME, commit, entries, promoted
+from tests.support import ends
 
 pytestmark = pytest.mark.process
 
 KEEP = 2
-CHANGES = ("write", "fsync", "mkdir", "rename", "replace", "link", "unlink", "rmdir", "open")
-BEFORE, MIDDLE, AFTER = "before", "in the middle of", "after"
-ENDED = 9  # exit status of a child that ended at its point
-ORIGINAL_WRITE = os.write
 
 
 @dataclass(frozen=True)
@@ -101,12 +96,13 @@ def test_an_end_at_any_change_of_the_disk_leaves_the_store_whole(name: str, tmp_
     prepared = tmp_path / "prepared"
     prepared.mkdir()
     operation.prepare(opened(prepared))
-    points = changes(operation, copied(prepared, tmp_path / "counted"))
+    counted = copied(prepared, tmp_path / "counted")
+    points = ends.changes(lambda: operation.run(opened(counted)))
     assert points, "the operation changes the disk"
     for number, change in enumerate(points):
-        for when in (BEFORE, MIDDLE, AFTER) if change == "write" else (BEFORE, AFTER):
+        for when in ends.moments(change):
             home = copied(prepared, tmp_path / "home")
-            ended_at(operation, home, number, when)
+            ends.ended_at(lambda home=home: operation.run(opened(home)), number, when)  # type: ignore[misc]
             try:
                 check(home, operation, prepared)
             except BaseException as error:
@@ -148,65 +144,3 @@ def opened(home: Path) -> ModelStore:
 def copied(prepared: Path, home: Path) -> Path:
     shutil.copytree(prepared, home, symlinks=True)
     return home
-
-
-def changes(operation: Operation, home: Path) -> list[str]:
-    """The names of the changes that a whole operation makes, in their order."""
-    readable, writable = os.pipe()
-    if not (child := os.fork()):
-        _run(operation, home, Watched(tell=writable))
-    os.close(writable)
-    with open(readable) as lines:
-        found = lines.read().split()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    return found
-
-
-def ended_at(operation: Operation, home: Path, point: int, when: str) -> None:
-    """Run the operation in a child that ends at the point."""
-    if not (child := os.fork()):
-        _run(operation, home, Watched(point, when))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == ENDED
-
-
-def _run(operation: Operation, home: Path, watched: Watched) -> None:
-    """Run the operation with all changes watched, and end the process."""
-    try:
-        watched.install()
-        operation.run(opened(home))
-        os._exit(0)
-    except BaseException:  # noqa: BLE001 - the child must end here, whatever happens
-        os._exit(1)
-
-
-@dataclass
-class Watched:
-    """Counts the changes of the disk that this process makes; ends it at `point`, or tells each to a descriptor."""
-
-    point: int = -1
-    when: str = ""
-    tell: int = -1
-    count: int = 0
-
-    def install(self) -> None:
-        for name in CHANGES:
-            setattr(os, name, self.watched(name, getattr(os, name)))
-
-    def watched(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*given: Any, **options: Any) -> Any:
-            if name == "open" and not given[1] & os.O_CREAT:
-                return original(*given, **options)
-            here, self.count = self.count, self.count + 1
-            if self.tell >= 0:
-                ORIGINAL_WRITE(self.tell, f"{name}\n".encode())
-            if here == self.point and self.when == MIDDLE:
-                original(given[0], bytes(given[1])[: len(given[1]) // 2])
-            if here == self.point and self.when != AFTER:
-                os._exit(ENDED)
-            try:
-                return original(*given, **options)
-            finally:
-                if here == self.point:
-                    os._exit(ENDED)
-
-        return call

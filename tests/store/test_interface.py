@@ -112,10 +112,13 @@ def test_rollback_prune_and_algorithm_follow_the_versions(store: ModelStore) -> 
     assert store.algorithm_of("default", []) == "pca"
 
 
-def test_a_notice_is_added_to_the_manifest(store: ModelStore) -> None:
+def test_notices_and_scores_are_added_beside_the_manifest(store: ModelStore) -> None:
     version = promoted(store)
     store.note(version, "load failed")
-    assert store.serving(NAME).manifest().notices == ["load failed"]
+    store.add_score(version, "labels.csv", 3, {"f1": 0.5})
+    assert version.notices() == ["load failed"]
+    assert [(each.source, each.rows, each.metrics) for each in version.scores()] == [("labels.csv", 3, {"f1": 0.5})]
+    assert version.manifest().notices == []
 
 
 def test_sweep_removes_reservations_that_nothing_ends(store: ModelStore) -> None:

@@ -35,7 +35,7 @@ def test_a_committed_version_tells_everything_it_was_told(store: ModelStore, pat
         features=[Feature("petal", "float64")],
         rows=150,
         info={"loss": [1.5, 0.5]},
-        metrics={"accuracy": 0.9},
+        train={"accuracy": 0.9},
         libraries={"pandas": "3.0"},
         job="j1",
     )
@@ -64,13 +64,13 @@ def test_session_keys_and_tokens_stay_out_of_the_manifest(store: ModelStore) -> 
 
 def test_numbers_that_are_not_finite_and_half_characters_are_still_a_manifest(store: ModelStore) -> None:
     facts = Facts(
-        metrics={"loss": float("nan"), "best": float("inf")},
+        train={"loss": float("nan"), "best": float("inf")},
         features=[Feature("a\ud800", "int64")],
         parameters={"\udfff": "\ud800"},
         info={"big": 2**70, "nan": float("nan")},
     )
     manifest = commit(store, facts=facts).manifest()
-    assert manifest.metrics == {"loss": None, "best": None}
+    assert manifest.train == {"loss": None, "best": None}
     assert manifest.features == [Feature("a?", "int64")]
     assert manifest.info == {"big": 2**70, "nan": None}
 
@@ -161,7 +161,8 @@ def test_a_notice_is_added_to_the_manifest(store: ModelStore) -> None:
     assert version.manifest().notices == []
     store.note(version, "load failed")
     store.note(version, "and again")
-    assert version.manifest().notices == ["load failed", "and again"]
+    assert version.notices() == ["load failed", "and again"]
+    assert version.manifest().notices == []
     version.verify(hashes=True)
 
 
@@ -236,3 +237,19 @@ def test_a_folder_that_may_not_be_written_is_said(store: ModelStore, paths: Path
 def test_missing_rights_name_the_user(tmp_path: Path) -> None:
     error = atomic.not_stored("It", tmp_path / "x" / "y", PermissionError(13, "Permission denied"))
     assert f"writable for user {os.geteuid()}" in error.sentence
+
+
+@pytest.mark.parametrize("stray", ["9" * 17, "9" * 17 + "8", "9" * 19])
+def test_a_folder_with_a_huge_number_makes_no_false_current(store: ModelStore, stray: str) -> None:
+    (promoted(store).folder.parent / stray).mkdir()
+    version = promoted(store)
+    assert store.current(NAME) == version
+    assert store.serving(NAME) == version
+
+
+def test_a_folder_with_the_highest_number_is_named(store: ModelStore) -> None:
+    first = promoted(store)
+    (first.folder.parent / ("9" * 18)).mkdir()
+    with pytest.raises(NotStored, match=r"the highest possible number, 9{18}: rename it"):
+        commit(store)
+    assert store.serving(NAME) == first

@@ -33,6 +33,7 @@ class Service:
         self.url = ""
         self._variables = variables
         self._before = before  # the beginning of the command: a program that starts the server
+        self._stubs: dict[str, list[str]] = {}  # `options.args` by model
         self.process: subprocess.Popen[str] | None = None
         self.log = home.parent / f"{home.name}.log"
 
@@ -47,7 +48,8 @@ class Service:
 
     def start(self) -> None:
         """Start the server and wait until it listens."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.log.parent, self.notebooks):
+            folder.mkdir(parents=True, exist_ok=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("DLTK_", "api_"))}
         # Most tests edit notebooks, and want the next apply to run what they have saved.
         defaults = {"DLTK_SPARES": "1", "DLTK_DRAIN": "0", "DLTK_VERSION_CODE": "live"}
@@ -80,12 +82,18 @@ class Service:
 
     def fit(self, algo: str, data: str, model: str = "m", target: str = "", **params: str) -> dict[str, Any]:
         """What ``| fit MLTKContainer algo=…`` sends; the answer."""
-        return self.post("/fit", data, meta_for(data, model, {"algo": algo, **params}, target))
+        meta = meta_for(data, model, {"algo": algo, **params}, target)
+        self._stubs[model] = list(meta["options"]["args"])
+        return self.post("/fit", data, meta)
 
     def apply(self, algo: str, data: str, model: str = "m", **params: str) -> dict[str, Any]:
-        """What ``| apply`` sends; the answer. An empty `algo` leaves it to the server."""
-        given = {"algo": algo, **params} if algo else params
-        return self.post("/apply", data, meta_for(data, model, given))
+        """What ``| apply`` sends; the answer. An empty `algo` leaves it to the server.
+
+        As in Splunk, the words of the fit (`options.args`) are those of the last fit into this model.
+        """
+        meta = meta_for(data, model, {"algo": algo, **params} if algo else params)
+        meta["options"]["args"] = self._stubs.get(model, meta["options"]["args"])
+        return self.post("/apply", data, meta)
 
     def post(self, path: str, data: str, meta: Mapping[str, Any], timeout: float = 200) -> dict[str, Any]:
         """POST `data` and `meta` as Splunk does; the answer."""

@@ -26,6 +26,7 @@ RULES = (
     ("<seconds>", rf",{_JOB},{_TIME},(\d+\.\d),"),  # of a job's row in dltk_status
     ("<time>", _TIME),
     ("<time>", r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} 20\d\d \d\d:\d\d:\d\d GMT"),
+    ("<bytes>", r'"bytes":(\d+)'),  # of a version: the code in it names its folder
     ("<pid>", r"pid (\d+)\b"),
     ("<folder of the worker>", r"/[^\s\"'\\]*/dltk-[a-z0-9_]{8}/\d+/"),
     ("<address>", r"\b0x[0-9a-f]{8,16}\b"),

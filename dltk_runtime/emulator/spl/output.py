@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dltk_runtime.emulator.spl.values import Multi, from_cell, text
+from dltk_runtime.emulator.spl.values import Multi, Value, from_cell, number, text, tidy
+from dltk_runtime.store import figures
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,30 +32,58 @@ def as_json(frame: pd.DataFrame) -> str:
 
 
 def print_table(frame: pd.DataFrame, console: Console, rows: int) -> None:
-    """Print the first `rows` rows, the columns that fit the console, and the counts of the rest."""
+    """Print the first `rows` rows, the columns that fit the console, and the counts of the rest.
+
+    Long texts are cut, numbers never: they are rounded to `figures.DIGITS` significant digits.
+    """
     from rich import box
     from rich.cells import cell_len
     from rich.table import Table
 
-    fit = max(1, (console.width - 1) // (MIN_COLUMN_CHARACTERS + 3))
+    columns = [_shown(str(name), frame.iloc[:rows, place]) for place, name in enumerate(frame.columns)]
+    fit = _fitting([least for _, least in columns], console.width)
     visible = frame.iloc[:rows, :fit]
-    if len(visible.columns):
-        lines = [list(visible.columns), *visible.itertuples(index=False, name=None)]
-        cells = [[_safe(text(from_cell(cell)) or "") for cell in line] for line in lines]
-        widest = _widest([max(map(cell_len, column)) for column in zip(*cells, strict=True)], console.width)
+    if fit:
+        cells, leasts = zip(*columns[:fit], strict=True)
+        widest = _widest([max(map(cell_len, column)) for column in cells], leasts, console.width)
         table = Table(box=box.SIMPLE_HEAD)
-        for header in cells[0]:
-            table.add_column(header, overflow="ellipsis", no_wrap=True, max_width=widest)
-        for line in cells[1:]:
+        for (header, *_), least in zip(cells, leasts, strict=True):
+            table.add_column(header, overflow="ellipsis", no_wrap=True, max_width=max(widest, least))
+        for line in zip(*(column[1:] for column in cells), strict=True):
             table.add_row(*line)
         console.print(table)
     console.print(_counts(frame, visible), style="dim", highlight=False, markup=False)
 
 
-def _widest(needed: list[int], room: int) -> int:
+def _shown(name: str, column: pd.Series[Any]) -> tuple[list[str], int]:
+    """Return the cells of a column, with its name first, and the width that it needs at least."""
+    values = [from_cell(cell) for cell in column]
+    cells = [_safe(_rounded(value)) for value in values]
+    numbers = [len(cell) for cell, value in zip(cells, values, strict=True) if number(value) is not None]
+    return [_safe(name), *cells], max([MIN_COLUMN_CHARACTERS, *numbers])
+
+
+def _rounded(value: Value) -> str:
+    """Return a value as text; a number with a fraction has four significant digits, or all before the point."""
+    if not isinstance(value, float) or not math.isfinite(value) or isinstance(tidy(value), int):
+        return text(value) or ""
+    return figures.number(value) if abs(value) < 10**figures.DIGITS else f"{value:.0f}"
+
+
+def _fitting(leasts: Sequence[int], room: int) -> int:
+    """Return how many columns fit into `room` characters, at least one."""
+    taken = list(itertools.accumulate(least + 3 for least in leasts))
+    return max(1, sum(each <= room - 1 for each in taken)) if leasts else 0
+
+
+def _widest(needed: Sequence[int], leasts: Sequence[int], room: int) -> int:
     """Return the maximum width of a column such that all fit into `room` characters."""
     free = room - 1 - 3 * len(needed)
-    return max(limit for limit in range(room) if sum(min(each, limit) for each in needed) <= max(free, 0))
+
+    def total(limit: int) -> int:
+        return sum(min(each, max(limit, least)) for each, least in zip(needed, leasts, strict=True))
+
+    return max((limit for limit in range(room) if total(limit) <= max(free, 0)), default=0)
 
 
 def _counts(frame: pd.DataFrame, visible: pd.DataFrame) -> str:

@@ -20,6 +20,7 @@ from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
 from dltk_runtime.emulator.spl.split import CommandCall, split
 from dltk_runtime.errors import shown
 
+MAX_SEARCH_CHARACTERS = 100_000  # as typed; parsing takes about ten microseconds for each
 MAX_SUBSEARCH_ROWS = 50_000
 
 
@@ -39,6 +40,8 @@ def run(search: str, context: Context, commands: Mapping[str, Command] = COMMAND
 
 def prepare(search: str, context: Context, commands: Mapping[str, Command] = COMMANDS) -> list[Step]:
     """Parse `search` into steps; raises as `run` does."""
+    if len(search) > MAX_SEARCH_CHARACTERS:
+        raise SearchInvalid(f"the search has more than {MAX_SEARCH_CHARACTERS:,} characters")
     return _prepared(split(expand(search, context.macros)), context, commands)
 
 

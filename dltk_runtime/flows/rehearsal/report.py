@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich import box
 from rich.console import Console
@@ -13,6 +13,7 @@ from dltk_runtime.flows.rehearsal.play import RehearsalResult
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.world import World
 from dltk_runtime.jobs.record import Comparison, JobRecord
+from dltk_runtime.store import figures
 from dltk_runtime.store.store import Version
 
 MAX_BAR_CHARACTERS = 36
@@ -30,7 +31,11 @@ class Knowledge:
 
 @dataclass(frozen=True, slots=True)
 class TrainedVersion:
-    """One version: its data, the metrics of its fit, and whether and why it was promoted."""
+    """One version: its data, its figures, and whether and why it was promoted.
+
+    `metrics` are those of the rows that the fit has seen, `holdout` those of held-out rows;
+    `figures` is a text of both.
+    """
 
     version: str
     number: int
@@ -39,10 +44,12 @@ class TrainedVersion:
     metrics: dict[str, float]
     promoted: bool
     comparison: Comparison | None = None
+    holdout: Mapping[str, float | None] = field(default_factory=dict)
+    figures: str = ""
 
     @property
     def predecessor(self) -> Comparison | None:
-        """The comparison with an earlier version; a first version is compared with itself."""
+        """The comparison with an earlier version; records of 0.1.0 may compare a first one with itself."""
         comparison = self.comparison
         return comparison if comparison and comparison.old_version != self.number else None
 
@@ -61,7 +68,9 @@ def _training(version: Version, jobs: Mapping[str, JobRecord]) -> TrainedVersion
         number=version.number,
         rows=manifest.rows,
         features=sum(feature.name not in manifest.targets for feature in manifest.features),
-        metrics={key: value for key, value in manifest.metrics.items() if value is not None},
+        metrics={key: value for key, value in manifest.train.items() if value is not None},
+        holdout=manifest.holdout.metrics if manifest.holdout else {},
+        figures=figures.sentence(manifest),
         promoted=bool(job and job.promoted),
         comparison=job.comparison if job else None,
     )
@@ -103,12 +112,9 @@ def _show_searches(console: Console, result: RehearsalResult) -> None:
 
 
 def _show_trainings(console: Console, versions: list[TrainedVersion]) -> None:
-    table = Table(
-        "version", "rows", "features", "promoted", "metrics of the fit, and the comparison", box=box.SIMPLE_HEAD
-    )
+    table = Table("version", "rows", "features", "promoted", "figures, and the comparison", box=box.SIMPLE_HEAD)
     for each in versions:
-        metrics = ", ".join(f"{name} {value:.4g}" for name, value in each.metrics.items())
-        said = f"{metrics}\n{each.predecessor}" if each.predecessor else metrics
+        said = f"{each.figures}\n{each.predecessor}" if each.predecessor else each.figures
         table.add_row(each.version, f"{each.rows:,}", str(each.features), "yes" if each.promoted else "no", said)
     console.print(table)
 
@@ -165,6 +171,8 @@ def _bars(each: TrainedVersion, metric: str) -> Iterator[tuple[str, float, str]]
             yield each.version, compared.new, ", ".join(promoted)
         if each.predecessor and compared.old is not None:
             yield f"version {compared.old_version}", compared.old, "on these rows"
+    elif (value := each.holdout.get(metric)) is not None:
+        yield each.version, value, ", ".join([*promoted, "on its held-out rows"])
     elif metric in each.metrics:
         yield each.version, each.metrics[metric], ", ".join([*promoted, "on the rows of its fit"])
 

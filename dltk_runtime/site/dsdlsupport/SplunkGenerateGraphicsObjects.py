@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from collections.abc import MutableMapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def SplunkGenerateGraphicsObjects(
         key: the picture's name; a picture with the same key is replaced.
         plot: a matplotlib figure or Axes, ``matplotlib.pyplot`` itself, or a seaborn grid.
         graphics_path: a folder. Outside the image, a path below ``/srv`` is mapped by
-            `Paths.rebase`.
+            `Paths.rebase`; in a fit, pictures are shown when its version is promoted.
 
     Returns:
         `model`, with ``base64`` (the PNG file as base64 **bytes**: dashboards search ``b'…'`` in
@@ -45,13 +46,15 @@ def SplunkGenerateGraphicsObjects(
             f"The model is a {type(model).__name__} and cannot store pictures. "
             'Return a dict from init, for example {"net": net}, and pass that dict.'
         )
-    path = Path(worker_paths().rebase(graphics_path)) / f"{_checked(key)}.png"
+    paths, name = worker_paths(), f"{_checked(key)}.png"
+    path = Path(paths.rebase(graphics_path)) / name
+    shown_at = Path(replace(paths, pictures=None).rebase(graphics_path)) / name  # once its version is promoted
     picture = _png(plot)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write(path, picture, durable=False)
     model.setdefault("graphics", {})[key] = {
         "base64": base64.b64encode(picture),
-        "container_local_path": str(path),
+        "container_local_path": str(shown_at),
         "external_relative_path": f"graphics/{key}.png",
     }
     return model

@@ -1,0 +1,45 @@
+"""Models of a container, read and changed over ``/v1``."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from dltk_runtime.client.answers import read
+from dltk_runtime.client.http import Container
+from dltk_runtime.names import ModelName
+from dltk_runtime.settings import ClientSettings
+from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
+
+ANSWER_SECONDS = 30.0
+
+
+class ModelsClient:
+    """The models of one container.
+
+    Raises:
+        Unreachable: every method, when the container does not answer.
+        ApiRefused: every method, with the container's explanation.
+        ReplyUnreadable: every method, when the answer is not one of the container's API.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._container = Container.of(settings, ANSWER_SECONDS)
+
+    def list(self) -> list[ModelView]:
+        return read(self._container.get("/v1/models"), ModelList).models
+
+    def get(self, name: ModelName) -> ModelView:
+        return read(self._container.get(_path(name)), ModelView)
+
+    def version(self, name: ModelName, number: int) -> VersionDetail:
+        return read(self._container.get(f"{_path(name)}/versions/{number}"), VersionDetail)
+
+    def promote(self, name: ModelName, number: int) -> ModelView:
+        return read(self._container.post(f"{_path(name)}/promote/{number}", {}), ModelView)
+
+    def rollback(self, name: ModelName) -> ModelView:
+        return read(self._container.post(f"{_path(name)}/rollback", {}), ModelView)
+
+
+def _path(name: ModelName) -> str:
+    return f"/v1/models/{quote(name.algorithm, safe='')}/{quote(name.model, safe='')}"

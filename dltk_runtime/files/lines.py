@@ -1,0 +1,82 @@
+"""Files of records that are appended, one line each, and never changed.
+
+::
+
+    5d3a0e11 {"version":3,"time":"2026-01-31T08:00:00Z"}
+
+A record counts only when its line is whole: it ends with a newline, and its first word is the
+CRC-32 of the rest. So neither a torn line nor a changed byte is taken for a record.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.files import atomic
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+_CRC_DIGITS = 8
+
+
+def read(path: Path, kind: type[Record]) -> list[Record]:
+    """Return the whole records in a file, oldest first; none when it does not exist.
+
+    Raises:
+        StoreDamaged: it exists and cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreDamaged(f"{path} cannot be read: {error.strerror}. Check the volume and its permissions.") from error
+    return [found for line in data.split(b"\n")[:-1] if (found := _parsed(line, kind)) is not None]
+
+
+def append(path: Path, records: Sequence[msgspec.Struct]) -> None:
+    """Add records, and wait until the disk has them.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    lines = b"".join(map(_line, records))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        atomic.write_all(descriptor, b"\n" + lines if torn else lines)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if not size:
+        atomic.sync_folder(path.parent)
+
+
+def bad_lines(path: Path, kind: type[msgspec.Struct]) -> int:
+    """Return how many lines are not whole; 0 when the file cannot be read."""
+    with suppress(OSError):
+        return sum(1 for line in path.read_bytes().split(b"\n") if line and _parsed(line, kind) is None)
+    return 0
+
+
+def _line(record: msgspec.Struct) -> bytes:
+    text = msgspec.json.encode(record)
+    return b"%0*x %s\n" % (_CRC_DIGITS, zlib.crc32(text), text)
+
+
+def _parsed(line: bytes, kind: type[Record]) -> Record | None:
+    crc, text = line[:_CRC_DIGITS], line[_CRC_DIGITS + 1 :]
+    if crc != b"%0*x" % (_CRC_DIGITS, zlib.crc32(text)):
+        return None
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,25 @@
+"""What is added to a version after its commit: files beside the manifest, which never changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of a version on labelled rows that it had not seen, measured after its fit.
+
+    `time` is UTC. `source` names the rows: a file, or the fit whose rows they were.
+    """
+
+    time: datetime
+    source: str
+    rows: int
+    metrics: dict[str, float]
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A sentence about a version, such as why the stored model did not load."""
+
+    text: str
