@@ -14,6 +14,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from dltk_runtime import handover, home, landlock, tls
@@ -56,16 +57,18 @@ def main() -> None:
         sys.exit(error.exit_code)
     names = services(settings)
     environ[landlock.VARIABLE] = os.pathsep.join(hidden_paths(settings, os.environ))
-    environ |= handed(names, secret_variables(os.environ))
+    environ |= handed(names, secret_variables(os.environ), settings.notebook_secrets)
     supervise(names, environ)
 
 
-def handed(names: list[str], secrets: dict[str, str]) -> dict[str, str]:
+def handed(names: list[str], secrets: dict[str, str], listed: Sequence[str] = ()) -> dict[str, str]:
     """Put each service's secrets into a memory file; return the variable that names them for `launch.py`.
 
-    That of the API is emptied by its first reader: the API is never restarted, JupyterLab is.
+    JupyterLab gets those that are `listed` for notebooks, too. That of the API is emptied by its first
+    reader: the API is never restarted, JupyterLab is.
     """
-    wanted = {form for field in JUPYTER_SECRETS for form in both_forms(VARIABLES[field].name)}
+    variables = [*(VARIABLES[field].name for field in JUPYTER_SECRETS), *listed]
+    wanted = {form for variable in variables for form in both_forms(variable)}
     files = {"api": handover.give(secrets, once=True)}
     if "jupyter" in names:
         files["jupyter"] = handover.give({name: text for name, text in secrets.items() if name in wanted})

@@ -158,10 +158,12 @@ class NameInvalid(RequestError):
     opening = NOT_LOADED
 
     def __init__(self, kind: str, name: str) -> None:
-        super().__init__(
-            f"Invalid {kind} name {shown(name)}: names start with a letter or underscore, followed by letters, digits "
-            "and underscores, 128 characters at most."
-        )
+        rule = "start with a letter or underscore, followed by letters, digits and underscores"
+        if kind == "algorithm":
+            rule = (
+                "start with a letter, digit or underscore, followed by letters, digits, underscores, dashes and blanks"
+            )
+        super().__init__(f"Invalid {kind} name {shown(name)}: names {rule}, 128 characters at most.")
 
 
 class AlgorithmMissing(RequestError):

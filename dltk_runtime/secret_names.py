@@ -17,13 +17,14 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dltk_runtime.errors import BodyInvalid
 
 # Headers too: splunk-opentelemetry puts its token into OTEL_EXPORTER_OTLP_HEADERS.
 VARIABLE_WORDS = ("token", "passw", "secret", "credential", "key", "llm_config", "headers")
+NAMES_ONLY = ("DLTK_NOTEBOOK_SECRETS",)  # a list of variables, without their values
 # Compared in lower case, letters and digits alone: session_key, splunk-session-key, authToken.
 SESSION_KEY_ENDINGS = ("sessionkey", "authtoken", "authorization")  # Splunk's live keys (protocol 1.1)
 PARAMETER_ENDINGS = (*SESSION_KEY_ENDINGS, "token", "password", "passwd", "secret", "apikey")
@@ -45,7 +46,7 @@ _SESSION_KEY_IN_TEXT = re.compile(
 
 def is_secret_variable(name: str, value: str) -> bool:
     """Return whether a variable's name announces a secret, or its value contains a password."""
-    return bool(_VARIABLE.search(name) or _CREDENTIALS.search(value))
+    return is_secret_name(name) or _CREDENTIALS.search(value) is not None
 
 
 def variables_without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
@@ -76,6 +77,32 @@ def meta_without_session_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
         BodyInvalid: it is nested deeper than `MAX_META_DEPTH`.
     """
     return {key: _cleaned(value, 1) for key, value in meta.items() if not _is_session_key(key)}
+
+
+def texts_of(secrets: Iterable[str]) -> list[str]:
+    """Return secrets, and those within a secret that is a JSON object, as `llm_config` is."""
+    found = []
+    for each in secrets:
+        found.append(each)
+        with contextlib.suppress(ValueError, RecursionError):
+            found += _secrets_in(json.loads(each)) if each.lstrip().startswith(("{", "[")) else []
+    return found
+
+
+def _secrets_in(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _secrets_in(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if isinstance(each, str) and is_secret_name(key):
+                yield each
+            yield from _secrets_in(each)
+
+
+def is_secret_name(variable: str) -> bool:
+    """Return whether a variable's name announces a secret."""
+    return variable not in NAMES_ONLY and _VARIABLE.search(variable) is not None
 
 
 def _is_secret_parameter(key: str) -> bool:

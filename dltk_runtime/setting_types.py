@@ -83,6 +83,9 @@ def as_port(value: str) -> int:
     return number
 
 
+SERVERS_OWN = ("api_token", "DLTK_ADMIN_TOKEN", "JUPYTER_PASSWD", "DLTK_TOKEN")  # secrets that no notebook gets
+
+
 def as_natural(value: str) -> int:
     number = int(value)
     if number < 0:
@@ -136,6 +139,14 @@ def as_bytes(value: str) -> int:
     if not 0 <= number < 2**60:
         raise ValueError
     return int(number * factor)
+
+
+def as_names(value: str) -> tuple[str, ...]:
+    """Return the variables in ``llm_config, HF_TOKEN``."""
+    names = tuple(each.strip() for each in value.split(",") if each.strip())
+    if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name not in SERVERS_OWN for name in names):
+        raise ValueError
+    return names
 
 
 def as_model(value: str) -> ModelName:

@@ -10,7 +10,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from dltk_runtime import cgroup
 from dltk_runtime.errors import FULL_TEXTS, PLACE_ONLY, SettingInvalid, closest
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
-from dltk_runtime.secret_names import is_secret_variable
+from dltk_runtime.secret_names import is_secret_variable, texts_of
 from dltk_runtime.setting_types import (
     Variable,
     as_accepted_token,
@@ -29,6 +29,7 @@ from dltk_runtime.setting_types import (
     as_hosts,
     as_model,
     as_models,
+    as_names,
     as_natural,
     as_password_hash,
     as_path,
@@ -42,6 +43,7 @@ from dltk_runtime.setting_types import (
     one_of,
     setting,
 )
+from dltk_runtime.texts import MIN_SECRET_CHARACTERS
 from dltk_runtime.units import GIB, MIB
 
 TEXT_OR_HASH = "text without blanks, or sha256: and 64 hexadecimal digits"
@@ -353,6 +355,30 @@ class Settings:
         as_flag,
         "refuse an apply that lacks a feature, instead of warning",
     )
+    refuse_unknown: bool = setting(
+        "DLTK_REFUSE_UNKNOWN",
+        False,
+        "true or false",
+        as_flag,
+        "refuse a fit with a `mode` that is unknown, or a parameter that its notebook does not declare, instead of "
+        "warning",
+    )
+    code: str = setting(
+        "DLTK_VERSION_CODE",
+        "auto",
+        "auto, pinned or live",
+        one_of("auto", "pinned", "live"),
+        "code that applies run: that of the version (pinned) or the notebook's (live); auto: pinned where "
+        "MODE_DEV_PROD is PROD, live where it is DEV. `dltk models pin` decides for one model",
+    )
+    notebook_secrets: tuple[str, ...] = setting(
+        "DLTK_NOTEBOOK_SECRETS",
+        (),
+        "names of variables, separated by commas, and not those of the server's own secrets",
+        as_names,
+        "secrets that notebooks get as variables of their environment; the value of NAME is in the variable NAME, or "
+        "in the file that NAME_file names",
+    )
     holdout: float = setting(
         "DLTK_HOLDOUT",
         0.0,
@@ -397,9 +423,22 @@ class Settings:
         "dtype of text columns in the frames that notebooks get",
     )
 
+    notebook_values: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of `notebook_secrets`, if set
+
     @property
     def paths(self) -> Paths:
         return Paths(self.home.absolute(), self.notebooks.absolute())
+
+    @property
+    def pins_code(self) -> bool:
+        """Whether applies run the code of their version, where nothing was chosen for the model."""
+        return self.code == "pinned" or (self.code == "auto" and self.mode == "PROD")
+
+    def notebook_secret_texts(self) -> list[str]:
+        """Return all texts by which the secrets of notebooks can be recognised."""
+        return [
+            text for text in texts_of(value for _, value in self.notebook_values) if len(text) >= MIN_SECRET_CHARACTERS
+        ]
 
     @property
     def fit_slots(self) -> int:
@@ -437,7 +476,9 @@ class Settings:
         values = {
             name: _cast(variable, text) for name, variable in VARIABLES.items() if (text := _lookup(variable, environ))
         }
-        return cls(**values | {name: value for name, value in given.items() if value is not None})
+        made = cls(**values | {name: value for name, value in given.items() if value is not None})
+        found = ((name, secret(name, environ)) for name in made.notebook_secrets)
+        return replace(made, notebook_values=tuple((name, value) for name, value in found if value))
 
 
 def cores() -> int:
@@ -487,7 +528,9 @@ class ClientSettings:
         return cls(**{name: _cast(CLIENT_VARIABLES[name], text) for name, text in texts.items() if text})
 
 
-VARIABLES: dict[str, Variable] = {each.name: each.metadata["variable"] for each in fields(Settings)}
+VARIABLES: dict[str, Variable] = {
+    each.name: each.metadata["variable"] for each in fields(Settings) if "variable" in each.metadata
+}
 CLIENT_VARIABLES: dict[str, Variable] = {each.name: each.metadata["variable"] for each in fields(ClientSettings)}
 
 

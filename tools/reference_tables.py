@@ -55,6 +55,7 @@ def settings() -> str:
         f"| `{each.metadata['variable'].name}` | {shown(each.default)} "
         f"| {each.metadata['variable'].wanted} | {each.metadata['variable'].help} |"
         for each in (*fields(Settings), *fields(ClientSettings))
+        if "variable" in each.metadata
     ]
     return "\n".join(["| variable | default | must be | what it does |", "|---|---|---|---|", *rows]) + "\n"
 

@@ -25,7 +25,8 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import AlgorithmFailed, place_of
 from dltk_runtime.notebook.parameters import wants_version
-from dltk_runtime.notebook.source import Source, read_source, slow_imports, unpack
+from dltk_runtime.notebook.reads import takes
+from dltk_runtime.notebook.source import Source, slow_imports, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed
 from dltk_runtime.pool.pool import Pool
@@ -61,6 +62,7 @@ class Applying:
         self._paths = settings.paths
         self._timeout = settings.apply_timeout
         self._refuse_missing = settings.refuse_missing
+        self._pins_code = settings.pins_code
         self._store = store
         self._jobs = jobs
         self._pool = pool
@@ -122,7 +124,7 @@ class Applying:
         # All that needs no worker comes first: other requests wait while one is leased.
         message = messages.Apply(
             meta=request.meta_json,
-            version_column=version.number if wants_version(request.parameters) else 0,
+            version_column=version.number if self._wants_version(name, request) else 0,
             refuse_missing=self._refuse_missing,
         )
         other = await self._later.warning(version)
@@ -217,7 +219,9 @@ class Applying:
     async def _load(self, resident: Resident, version: Version, deadline: float) -> messages.Loaded:
         if version.number:
             await asyncio.to_thread(damage.check, version)
-        message = _load_message(version, resident.worker.device)
+        choice = self._store.choice_state(version.name)  # before it is read, so that a change meanwhile is found
+        pinned = bool(version.number) and self._store.pins_code(version.name, self._pins_code)
+        message = msgspec.structs.replace(_load_message(version, resident.worker.device), pinned=pinned)
         reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):
             error = reply.error
@@ -227,7 +231,8 @@ class Applying:
             raise AlgorithmFailed(
                 errors.NOT_APPLIED, text, error.traceback, kind=place_of(error.kind, error.coordinates)
             )
-        return expect(reply, messages.Loaded)
+        loaded = expect(reply, messages.Loaded)
+        return msgspec.structs.replace(loaded, states=(*loaded.states, choice))
 
     async def _algorithm_of(self, request: Request) -> str:
         """Return the search's algorithm, or the one last fitted into the model.
@@ -242,6 +247,19 @@ class Applying:
         if found is None:
             raise AlgorithmMissing(request.model)
         return found
+
+    def _wants_version(self, name: ModelName, request: Request) -> bool:
+        """Tell whether `with_version` asks for the column, and is not the notebook's own parameter.
+
+        Raises:
+            OptionInvalid: it is not a boolean.
+        """
+        given = request.parameters
+        if "with_version" in given:
+            with contextlib.suppress(DltkError):  # without a notebook it is the runtime's
+                if takes("with_version", algorithm.find(name.algorithm, self._paths)):
+                    return False
+        return wants_version(given)
 
     def _never_fitted(self, name: ModelName, error: messages.ErrorReport) -> str:
         """Explain why a model without a committed version cannot be applied, and what to do."""
@@ -262,7 +280,7 @@ class Applying:
     def _imports(self, version: Version) -> tuple[str, ...]:
         """Return the heavy imports of the code that a worker will run."""
         try:
-            return imports_of(read_source(algorithm.find(version.name.algorithm, self._paths)))
+            return imports_of(algorithm.source_of(version.name.algorithm, self._paths))
         except DltkError:
             with contextlib.suppress(DltkError, OSError):
                 return imports_of(*unpack(version.code()))

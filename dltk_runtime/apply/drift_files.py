@@ -33,7 +33,7 @@ class DriftFiles:
     def write(self, judgements: Iterable[tuple[VersionId, Judgement]]) -> None:
         """Write judgements; one that cannot be written is lost at the next restart."""
         for key, judgement in judgements:
-            path = self._folder / key.algorithm / f"{key.model}.json"
+            path = self._folder / key.name.folder / f"{key.model}.json"
             with suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 atomic.write(path, msgspec.json.encode(judgement), durable=False)
@@ -41,7 +41,7 @@ class DriftFiles:
     def _all(self) -> Iterator[tuple[ModelName, Path]]:
         for path in sorted(self._folder.glob("*/*.json")):
             with suppress(NameInvalid):
-                yield ModelName(path.parent.name, path.stem), path
+                yield ModelName.of_folder(path.parent.name, path.stem), path
 
     def _read(self, name: ModelName, path: Path) -> tuple[VersionId, Judgement] | None:
         with suppress(OSError, ValueError, DltkError):

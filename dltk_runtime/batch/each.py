@@ -30,7 +30,8 @@ def orders(order: Order, table: Path) -> list[Order]:
             f"{table}, line {ragged[0]}: the number of values differs from that of names in the first line."
         )
     made = [_order(order, {**row, "row": str(number)}) for number, row in enumerate(rows, start=1)]
-    for option, paths in (("--out", [each.out for each in made]), ("--notebook", [each.executed for each in made])):
+    written = {"--out": "out", "--notebook": "executed", "--html": "html"}
+    for option, paths in ((option, [getattr(each, name) for each in made]) for option, name in written.items()):
         given = [path for path in paths if path is not None]
         if len(set(given)) < len(given):
             raise BatchInvalid(f"{option} {given[0]}: several runs would write there. Add {{row}} to the name.")
@@ -59,6 +60,7 @@ def _order(order: Order, row: dict[str, str]) -> Order:
         model=row.get("model", order.model),
         out=_filled(order.out, row),
         executed=_filled(order.executed, row),
+        html=_filled(order.html, row),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import re
 import time
@@ -55,6 +56,7 @@ class Execution:
     deadline: float  # the same in seconds from the start of the run
     snapshot: Path  # of the variables, written when a cell fails
     facts: dict[str, Any]  # that a resumed run must have in common with this one
+    may_exit: bool  # whether a cell may end the run well, by sys.exit(0)
     phase: Callable[[str], None]  # called with the cell that begins
     progress: Callable[[int, int], None]  # called with the cells that are done, and all
     log: Callable[[str], None]  # called with printed text, in whole lines
@@ -75,6 +77,7 @@ def execute(execution: Execution) -> None:
     client: list[NotebookClient] = []
     # nbclient leaves its event loop open. papermill raises for a failed cell, which the client has
     # recorded.
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # what it warns of was checked before, by other rules
     with contextlib.closing(ensure_event_loop()), contextlib.suppress(PapermillExecutionError):
         papermill.execute_notebook(
             given,
@@ -126,6 +129,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         self.failure: BatchFailed | None = None
         self._kept = Kept()
         self._lines = WholeLines(execution.log, execution.scrubber.text)
+        self._exited = False  # whether a cell ended the run well
         self._counts: dict[int, NotebookNode] = {}  # by execution count
         # Of the kernel's process: what cells print comes by messages, but for programs and the descriptors.
         self._stdout, self._stderr = execution.folder / "stdout", execution.folder / "stderr"
@@ -176,6 +180,8 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
                 self._quietly(f"_dltk_run.restore({str(self.run.snapshot)!r})", index)
             if not (self._skipped(cell) or self._cell(cell, index)):
                 return
+            if self._exited:
+                break
             self.run.progress(done + 1, len(code))
         self._quietly("_dltk_run.finish()", len(self.nb.cells) - 1)
 
@@ -205,12 +211,18 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         try:
             self.execute_cell(cell, index)
         except CellExecutionError as error:
+            if self.run.may_exit and error.ename == "SystemExit" and error.evalue in ("", "0", "None"):
+                self._exited = True
+                return True
             self._raised(cell, error)
             self._keep_variables(index)
         except (CellTimeoutError, DeadKernelError) as error:
             self._ended(cell, error)
         else:
             self._counts[cell.execution_count or 0] = cell
+            if (shown := _error_in(cell)) and "raises-exception" not in cell.metadata.get("tags", ()):
+                self._raised(cell, shown)
+                return False
             secrets = self.run.secrets if INJECTED_TAG in cell.metadata.get("tags", ()) else {}
             values = "\n".join(f"{name} = {value!r}" for name, value in secrets.items())
             return self._quietly(f"{values}\n_dltk_run.take_over()", index)
@@ -236,16 +248,19 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         """Write a snapshot for a resumed run, unless secrets could be in it."""
         failure = self.failure
         self.run.snapshot.unlink(missing_ok=True)
-        if not self.run.secrets:
+        if not self.run.scrubber:
             self._quietly(f"_dltk_run.snapshot({str(self.run.snapshot)!r})", index)
         self.failure = failure  # the cell's, and not one of the snapshot
 
     # ------------------------------------------------------------ failures
 
-    def _raised(self, cell: NotebookNode, error: CellExecutionError, traceback: str = "") -> None:
+    def _raised(self, cell: NotebookNode, error: CellExecutionError | NotebookNode, traceback: str = "") -> None:
         text = traceback or self._traceback_of(cell)
         place = self._place(cell, text)
-        sentence = self.run.scrubber.text(f"{error.ename}: {error.evalue}".rstrip(": "))
+        said = f"{error.ename}: {error.evalue}".rstrip(": ")
+        if error.ename == "NoneType":  # of a representation; its error is in the traceback alone
+            said = text.rstrip().rpartition("\n")[2]
+        sentence = self.run.scrubber.text(said)
         self.failure = BatchFailed(
             f"{place}: {sentence}",
             kind=error.ename,
@@ -297,6 +312,14 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
     def _left(self) -> int:
         """Return the seconds until the deadline, as nbclient takes them."""
         return max(1, math.ceil(self.run.ends - time.monotonic()))
+
+
+def _error_in(cell: NotebookNode) -> NotebookNode | None:
+    """Return the error in the outputs of a cell that ran to its end, as of a failing ``_repr_html_``.
+
+    papermill takes such a cell for a failed one, too.
+    """
+    return next((output for output in cell.outputs if output.output_type == "error"), None)
 
 
 def _shown(cell: NotebookNode) -> str:

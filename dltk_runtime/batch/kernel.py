@@ -12,7 +12,7 @@ import inspect
 import os
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ import pandas as pd
 from dltk_runtime.batch import task as files
 from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.notebook import parameters
+from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.notebook.source import pack
 from dltk_runtime.tables import table
@@ -63,11 +64,14 @@ class Run:
 
     def take_over(self) -> None:
         """Replace the functions that the notebook's cells have defined since the last call."""
+        if self.task.data:
+            self.namespace["stage"] = self.stage
+        if self.task.plain:
+            return
         for name in ("init", "fit", "apply", "save", "load"):
             function = self.namespace.get(name)
             if callable(function) and not isinstance(function, type) and function is not self._replaced.get(name):
                 self._replaced[name] = self.namespace[name] = functools.wraps(function)(self._around(name, function))
-        self.namespace["stage"] = self.stage
         if self.task.kept_model:
             self.namespace.setdefault("load", self._around("load", None))
         if self.task.fits_alone:
@@ -157,12 +161,16 @@ class Run:
     def _load(self, function: Function | None, name: str) -> Any:
         if self.fit is not None and self.fit.saved:
             kept = function is None or self.fit.fitted.kept_by_runtime
-            return self.fit.model if kept or function is None else self._calls("load", function, self.task.save_name)
+            return (
+                self.fit.model
+                if kept or function is None
+                else self._calls("load", function, file_name(self.task.save_name))
+            )
         if self.task.kept_model:
             return read_pickle(self.task.kept_model)
         if function is None:
             raise RuntimeError("the notebook defines no load function, and no model was kept for it")
-        return self._calls("load", function, self.task.load_name or name)
+        return self._calls("load", function, file_name(self.task.load_name or name))
 
     # ------------------------------------------------------------ the end
 
@@ -179,7 +187,7 @@ class Run:
             if self.task.out:
                 raise RuntimeError("no cell called apply, so that there are no results to write")
             return None
-        results = table.to_frame(self._results[0])
+        results = self._with_kept(table.to_frame(self._results[0]))
         if self.task.out:
             target = Path(self.task.out)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -187,6 +195,19 @@ class Run:
             _write(results, unfinished, target.suffix)
             unfinished.replace(target)
         return len(results)
+
+    def _with_kept(self, results: pd.DataFrame) -> pd.DataFrame:
+        """Return the results behind the columns of the rows that are kept; a result of that name replaces one."""
+        if not self.task.keep:
+            return results
+        frame = _read(Path(self.task.data))
+        columns = _matching(frame, self.task.keep)
+        if len(frame) != len(results):
+            raise ValueError(
+                f"--keep: apply returned {len(results)} rows for {len(frame)}, which belong to none of them"
+            )
+        kept = frame[[name for name in columns if name not in results.columns]]
+        return pd.concat([kept.reset_index(drop=True), results.reset_index(drop=True)], axis=1)
 
 
 class _Calls:
@@ -220,13 +241,22 @@ def _features(frame: pd.DataFrame, task: Task) -> list[str]:
     Raises:
         ValueError: a name or glob matches no column.
     """
+    needed = () if task.applying else task.targets
+    return [name for name in _matching(frame, task.features or ("*",), needed) if name not in task.targets]
+
+
+def _matching(frame: pd.DataFrame, wanted: Sequence[str], needed: Sequence[str] = ()) -> list[str]:
+    """Return the columns that match one of the `wanted` globs.
+
+    Raises:
+        ValueError: a glob matches no column, or a `needed` one is missing.
+    """
     columns = [str(name) for name in frame.columns]
-    wanted = task.features or ("*",)
     lacking = [each for each in wanted if not any(fnmatchcase(name, each) for name in columns)]
-    lacking += [] if task.applying else [name for name in task.targets if name not in columns]
+    lacking += [name for name in needed if name not in columns]
     if lacking:
         raise ValueError(f"The data has no column {', '.join(lacking)}; it has {', '.join(columns)}.")
-    return [name for name in columns if name not in task.targets and any(fnmatchcase(name, each) for each in wanted)]
+    return [name for name in columns if any(fnmatchcase(name, each) for each in wanted)]
 
 
 def _sent(frame: pd.DataFrame, param: Meta) -> list[str]:

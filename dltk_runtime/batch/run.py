@@ -23,6 +23,7 @@ from dltk_runtime.batch import document, task
 from dltk_runtime.batch.document import APPLY, FIT, RUN, Document
 from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
+from dltk_runtime.batch.html import write_html
 from dltk_runtime.batch.order import Order, Prepared, prepare
 from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.batch.task import Report, Task, meta_of
@@ -34,6 +35,7 @@ from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault, wa
 from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
 from dltk_runtime.jobs.store import Job, JobStore
 from dltk_runtime.lab import kernelspec
+from dltk_runtime.names import quoted
 from dltk_runtime.notebook.source import pack, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
@@ -86,7 +88,8 @@ class _Run:
         self._paths = settings.paths
         self._store = ModelStore.open(self._paths, settings.keep_versions)
         self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
-        self._scrubber = Scrubber(prepared.secrets)
+        listed = {f"listed {number}": text for number, text in enumerate(settings.notebook_secret_texts())}
+        self._scrubber = Scrubber(dict(prepared.secrets) | listed)
         self._ends = time.monotonic() + self._order.deadline
         self._batch = self._paths.home / "batch"
 
@@ -96,7 +99,9 @@ class _Run:
         job = self._jobs.create(self._prepared.name, self._prepared.texts)
         with self._recorded(job):
             job.start()
-            executed = (self._order.executed or self._batch / f"{self._prepared.source.name}-{job.id}.ipynb").absolute()
+            executed = (
+                self._order.executed or self._batch / f"{quoted(self._prepared.source.name)}-{job.id}.ipynb"
+            ).absolute()
             attempt = 0
             while True:
                 try:
@@ -119,7 +124,8 @@ class _Run:
             ends.callback(shutil.rmtree, folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             fitting = self._order.mode != APPLY
-            reservation = ends.enter_context(self._store.reserve(self._prepared.name)) if fitting else None
+            reserving = fitting and not self._prepared.plain
+            reservation = ends.enter_context(self._store.reserve(self._prepared.name)) if reserving else None
             serving = self._serving(fitting)
             given = self._task(folder, reservation, serving)
             task.write(folder, task.TASK, given)
@@ -127,15 +133,22 @@ class _Run:
             ends.callback(access.close, descriptor)
             inherited = kernelspec.inherited(os.environ, descriptor)
             execution = self._execution(job, folder, executed, inherited)
+            ends.callback(write_html, executed, self._order.html)
             execute(execution)
             execution.snapshot.unlink(missing_ok=True)
-            report = task.read_report(folder)
+            report = self._without_secrets(task.read_report(folder))
             version = None
             if reservation is not None and report.fitted is not None:
                 version = self._commit(reservation, report.fitted, report.targets, job)
         done = self._settle(job, given, report, version, serving.number)
         number = version.number if version else serving.number
         return Outcome(job.id, done, executed, report.results, version, number, next(iter(given.targets), None))
+
+    def _without_secrets(self, report: Report) -> Report:
+        """Return the report without secrets that the notebook's functions have returned."""
+        if not self._scrubber:
+            return report
+        return msgspec.convert(self._scrubber.value(msgspec.to_builtins(report, builtin_types=(bytes,))), Report)
 
     # ------------------------------------------------------------ before
 
@@ -172,7 +185,9 @@ class _Run:
         save, load = reservation.location if reservation else Location(""), serving.location()
         return Task(
             folder=str(folder),
-            data=str(self._prepared.data),
+            data=str(self._prepared.data or ""),
+            plain=self._prepared.plain,
+            keep=order.keep,
             algorithm=name.algorithm,
             model=name.model,
             applying=order.mode == APPLY,
@@ -195,7 +210,7 @@ class _Run:
 
     def _execution(self, job: Job, folder: Path, executed: Path, inherited: Mapping[str, Any]) -> Execution:
         order, source = self._order, self._prepared.source
-        facts = {"data": str(self._prepared.data), "mode": order.mode, "parameters": self._prepared.texts}
+        facts = {"data": str(self._prepared.data or ""), "mode": order.mode, "parameters": self._prepared.texts}
         snapshot = self._batch / "resume" / f"{hashlib.sha256(str(executed).encode()).hexdigest()[:32]}.pickle"
         return Execution(
             document=self._document(job, executed, snapshot, facts),
@@ -215,6 +230,7 @@ class _Run:
             phase=job.phase,
             progress=lambda done, total: job.progress(done, total, {}),
             log=lambda text: job.write(text.encode("utf-8", "replace")),
+            may_exit=order.mode == RUN,
             cancelled=lambda: self._jobs.to_be_cancelled(job.id),
         )
 
@@ -240,6 +256,7 @@ class _Run:
     def _settle(self, job: Job, given: Task, report: Report, version: Version | None, applied: int) -> str:
         """Try the version, promote it if it can be loaded, and end the job; returns the message."""
         done = kept = f"{self._prepared.source.path} ran to its end."
+        done += "".join(f" WARNING: {each}." for each in self._prepared.warnings)
         promoted = False
         if version is not None and report.fitted is not None:
             job.phase("promote")
@@ -256,7 +273,7 @@ class _Run:
 
     def _held_out(self, given: Task, fitted: Fitted) -> Request | None:
         """Return the fit as a request, for its held-out rows; None without any."""
-        if not given.holdout or self._prepared.data.suffix != ".csv":
+        if not given.holdout or self._prepared.data is None or self._prepared.data.suffix != ".csv":
             return None
         features = [each.name for each in fitted.features if each.name not in given.targets]
         rows = Payload(self._prepared.data.read_bytes(), escaped=False)

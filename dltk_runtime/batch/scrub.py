@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from dltk_runtime import texts
 from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.settings import secret
 
@@ -51,11 +52,15 @@ class Scrubber:
         whole = [form for value in secrets.values() for form in (value, *_long_lines(value))]
         self._forms = sorted({form for text in whole for form in _escaped(text)}, key=len, reverse=True)
         self._bytes = [text.encode() for text in whole]
+        self._usual = texts.Scrubber(secrets.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
 
     def text(self, text: str) -> str:
         for form in self._forms:
             text = text.replace(form, MASK)
-        return _BASE64.sub(self._decoded, text) if self._bytes else text
+        return self._usual.text(_BASE64.sub(self._decoded, text) if self._bytes else text)
 
     def _decoded(self, found: re.Match[str]) -> str:
         """Return the mask for base64 that contains a secret, wherever in the match it begins."""
@@ -71,6 +76,8 @@ class Scrubber:
         """Copy a structure of dicts and lists without its secrets."""
         if isinstance(value, str):
             return self.text(value)
+        if isinstance(value, bytes):
+            return self._usual.data(value)
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         if isinstance(value, dict):

@@ -23,6 +23,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: str
     model: str
     applying: bool = False  # the notebook only applies the current version
+    plain: bool = False  # the notebook is no algorithm: none of its functions is replaced
+    keep: tuple[str, ...] = ()  # names and globs of columns of the rows that stand before the results in `out`
     alone: bool = False  # only the algorithm's cells run, with the columns that a search would send
     staged_meta: str = ""  # path of the JSON that `mode=stage` wrote beside the rows
     parameters: dict[str, str] = {}  # as they were given; a secret by its name

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands._terminal import add_row, echo, show_table
+from dltk_runtime.notebook import places
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.catalogue import Entry, entry, markdown
 from dltk_runtime.notebook.errors import NotebookError
@@ -51,6 +52,8 @@ def command(context: click.Context, home: Path | None, notebooks: Path | None, a
         echo(markdown(entry(name, paths) for name in names), nl=False)
     else:
         _print(("algorithm", "file", "functions", "problems"), [row(name, paths) for name in names])
+    if not as_markdown:
+        _print_left_out(names, paths)
 
 
 @command.command(epilog=SHOW_EPILOG)
@@ -77,6 +80,17 @@ def row(algorithm: str, paths: Paths) -> tuple[str, str, str, str]:
     except NotebookError as error:
         return algorithm, "", error.sentence, "1"
     return algorithm, contract.source.path, " ".join(contract.functions), str(len(contract.problems))
+
+
+def _print_left_out(names: Sequence[str], paths: Paths) -> None:
+    """Name the notebooks that are not in the table, and why."""
+    for path, why in places.left_out(paths):
+        echo(f"not used: {path}: {why}")
+    others = sorted(
+        places.shown(files[0], paths.notebooks) for name, files in places.notebooks(paths).items() if name not in names
+    )
+    if others:
+        echo(f"without init, fit or apply: {', '.join(others)}")
 
 
 def _print_parameters(found: Entry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import click
 from dltk_runtime.commands import Exit, Moment
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.errors import DltkError
+from dltk_runtime.names import quoted
 from dltk_runtime.settings import Settings
 from dltk_runtime.units import DAY_SECONDS
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Without --fit or --apply all cells run: stage() returns the run's data for any name, and a model that is fitted
-becomes a version. --fit and --apply run the algorithm's cells alone.
+becomes a version. Any notebook runs so, also without --data. --fit and --apply run the algorithm's cells alone.
 
 \b
 A parameter's value may be secret://NAME: the variable NAME, or the file that NAME_file names, is read when the
@@ -46,6 +48,7 @@ Exit codes: 0 success; 1 a run failed, and stderr says where.
 Examples:
   dltk batch pytorch_nn --data iris.csv --target species --fit --model iris --out fitted.csv
   dltk batch pytorch_nn --data new.parquet --apply --model iris --out scored.parquet
+  dltk batch report.ipynb -p day=2026-01-31 --notebook report-out.ipynb --html report.html
   dltk batch report.ipynb --data staged:my_data -p epochs=5 --notebook report-out.ipynb
   dltk batch report.ipynb --data staged:my_data -p epochs=5 --notebook report-out.ipynb --resume
   dltk batch pytorch_nn --data iris.csv --target species --fit --each grid.csv --out 'results-{row}.csv'
@@ -73,6 +76,13 @@ Examples:
     "--feature", "features", multiple=True, help="A feature's column, or a glob.  [default: all but the target]"
 )
 @click.option("--out", type=click.Path(path_type=Path), help="File for the results: .csv or .parquet.")
+@click.option(
+    "--keep",
+    metavar="COLUMN",
+    multiple=True,
+    help="A column of the rows, or a glob, to stand before the results in --out.",
+)
+@click.option("--html", type=click.Path(path_type=Path), help="File for the executed notebook as a page.")
 @click.option("--notebook", "executed", type=click.Path(path_type=Path), help="File for the executed notebook.")
 @click.option(
     "--deadline", type=click.FloatRange(min=1), default=86400.0, show_default=True, help="Seconds for the whole run."
@@ -125,7 +135,19 @@ def command(context: click.Context, /, home: Path | None, notebooks: Path | None
 
     _refuse_contradictions(given)
     settings = Settings.from_env(home=home, notebooks=notebooks)
-    fields = ("notebook", "model", "target", "features", "out", "executed", "deadline", "retries", "resume")
+    fields = (
+        "notebook",
+        "model",
+        "target",
+        "features",
+        "out",
+        "keep",
+        "html",
+        "executed",
+        "deadline",
+        "retries",
+        "resume",
+    )
     order = Order(
         data=given["data"] or "",
         mode=given["mode"] or "run",
@@ -142,16 +164,16 @@ def command(context: click.Context, /, home: Path | None, notebooks: Path | None
 
 def _refuse_contradictions(given: dict[str, Any]) -> None:
     """Refuse options that contradict each other."""
-    if bool(given["data"]) == bool(given["query"]):
+    if given["data"] and given["query"]:
         raise click.UsageError("Give either --data or --from-search.")
     if given["to_hec"] and given["to_kvstore"]:
         raise click.UsageError("Give one of --to-hec and --to-kvstore.")
     if given["to_kvstore"] and not given["app"]:
         raise click.UsageError("--to-kvstore needs --app: the app whose collection it is.")
     if given["to_hec"] or given["to_kvstore"]:
-        if given["data"]:
+        if not given["query"]:
             raise click.UsageError("--to-hec and --to-kvstore need --from-search.")
-        for name in ("out", "each", "resume"):
+        for name in ("out", "html", "each", "resume"):
             if given[name]:
                 raise click.UsageError(f"--{name} cannot be combined with --to-hec or --to-kvstore.")
         if given["mode"] == "fit":
@@ -183,7 +205,7 @@ def _deliver(order: Order, settings: Settings, given: dict[str, Any]) -> None:
 
     connection = _connection(settings, given["app"])
     stream = Stream(
-        flow=given["flow"] or f"{Path(order.notebook).stem}_{order.model}",
+        flow=given["flow"] or _flow_name(order),
         search=given["query"],
         connection=connection,
         destination=_destination(connection, settings, given),
@@ -198,6 +220,12 @@ def _deliver(order: Order, settings: Settings, given: dict[str, Any]) -> None:
         echo(f"{_time(each.begin)} to {_time(each.end)}: {each.rows:,} rows, {each.sent:,} sent{doubled}")
     if each is None:
         echo("Nothing was indexed since the last run.")
+
+
+def _flow_name(order: Order) -> str:
+    """Return ALGORITHM_MODEL, written with letters, digits and underscores only."""
+    name = re.sub("[~-]", "_", f"{quoted(Path(order.notebook).stem)}_{order.model}")
+    return f"_{name}" if name[0].isdigit() else name
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ Examples:
   dltk models rollback pytorch_nn iris             make the version before the current one current
   dltk models promote pytorch_nn iris 3            make version 3 current
   dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
+  dltk models pin pytorch_nn iris --live           run the notebook as it is saved, not as it was fitted
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
   dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
@@ -243,6 +244,23 @@ def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
             echo(f"{name}: removed version{'s' if len(removed) > 1 else ''} {', '.join(map(str, removed))}.")
     for path in store.sweep():
         echo(f"{path}: removed, left by an interrupted fit.")
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@click.option("--live", "choice", flag_value="live", help="Run the notebook's code, as it was saved last.")
+@click.option("--auto", "choice", flag_value="auto", help="As DLTK_VERSION_CODE says.")
+@with_store
+def pin(store: ModelStore, algorithm: str, model: str, choice: str | None) -> None:
+    """Make applies run the code that the version was fitted with, also after an edit of the notebook."""
+    chosen = {"auto": "", None: "pinned"}.get(choice, choice or "")
+    name = _name(algorithm, model)
+    store.choose_code(name, chosen)
+    code = {"pinned": "the code of its version", "live": "the notebook's code"}.get(
+        chosen, "what DLTK_VERSION_CODE says"
+    )
+    echo(f"{name}: applies run {code}.")
 
 
 def _name(algorithm: str, model: str) -> ModelName:

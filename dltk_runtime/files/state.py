@@ -14,6 +14,8 @@ from pathlib import Path
 RACY_NANOSECONDS = 50_000_000
 
 Stamp = tuple[int, int, int, int]
+FOLDERS = "folders:"
+_PACKAGES = ("__pycache__", "node_modules", "site-packages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class FileState:
     """The state of one path when it was read: plain values, which messages can carry.
 
     `stamp` is mtime and ctime in ns, size in bytes, and inode; None if there was no file.
-    `sha256` is the content's hash if the stamp alone could miss a later change, else "".
+    `sha256` is the content's hash if the stamp alone could miss a later change, else "". Of a
+    folder it is `FOLDERS` and the hash of its sub-folders' names, which alone are its state.
     """
 
     path: str
@@ -30,6 +33,9 @@ class FileState:
 
     def still_true(self) -> bool:
         """Return whether the path is still in this state."""
+        if self.sha256.startswith(FOLDERS):
+            same = self.stamp is not None and stamp_of(self.path) == self.stamp
+            return same or _hash_of(_folders(self.path)) == self.sha256
         if stamp_of(self.path) != self.stamp:
             return False
         return not self.sha256 or _sha256_of(self.path) == self.sha256
@@ -63,6 +69,33 @@ def read(path: Path) -> tuple[bytes, FileState]:
     # The ctime: some tools set the mtime back (cp -p, rsync -t), and none can set the ctime.
     racy = time.time_ns() - stamp[1] < RACY_NANOSECONDS
     return data, FileState(str(path), stamp, hashlib.sha256(data).hexdigest() if racy else "")
+
+
+def folders_in(path: Path) -> tuple[list[str], FileState]:
+    """Return the names of a folder's sub-folders, sorted, and their state.
+
+    Hidden folders, links and folders of packages are left out. A folder that cannot be read has none.
+    """
+    stamp = stamp_of(path)
+    names = _folders(str(path))
+    racy = stamp is not None and time.time_ns() - stamp[1] < RACY_NANOSECONDS
+    return names, FileState(str(path), None if racy else stamp, _hash_of(names))
+
+
+def _folders(path: str) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return sorted(each.name for each in entries if each.is_dir(follow_symlinks=False) and _counts(each.name))
+    except OSError:
+        return []
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith(".") and name not in _PACKAGES
+
+
+def _hash_of(names: Sequence[str]) -> str:
+    return FOLDERS + hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _stamp(status: os.stat_result) -> Stamp:

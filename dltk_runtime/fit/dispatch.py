@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dltk_runtime import logs
 from dltk_runtime.apply.apply import imports_of
@@ -27,7 +28,7 @@ from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
-from dltk_runtime.notebook.source import read_source
+from dltk_runtime.notebook.reads import taken
 from dltk_runtime.payload import NO_ROWS
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore
@@ -126,7 +127,7 @@ class Dispatcher:
     def _imports(self, name: str) -> tuple[str, ...]:
         """Return the heavy imports of an algorithm; none when its notebook cannot be read."""
         try:
-            return imports_of(read_source(algorithm.find(name, self.settings.paths)))
+            return imports_of(algorithm.source_of(name, self.settings.paths))
         except DltkError:
             return ()
 
@@ -171,15 +172,21 @@ class Dispatcher:
         """
         request = Request.of(submission.rows, submission.meta)
         name = ModelName(job.record.algorithm, job.record.model)
-        source = read_source(algorithm.find(name.algorithm, self.settings.paths))
-        options = fit_options(request.parameters, self.settings.holdout if request.targets else 0.0)
+        source = algorithm.source_of(name.algorithm, self.settings.paths)
+        share = self.settings.holdout if request.targets else 0.0
+        options = fit_options(request.parameters, share, taken(source, request.parameters))
+        options = replace(options, asynchronous=True)
         return Training(job, request, name, options, imports_of(source), _call(job))
 
     def _finishing(self, job: Job, submission: Submission | None) -> Training:
         """Return the fit of a job whose version is committed: its code is not needed any more."""
         request = Request.of(submission.rows, submission.meta) if submission else Request.of(NO_ROWS, {})
-        options = fit_options(request.parameters if submission else job.record.parameters)
-        return Training(job, request, ModelName(job.record.algorithm, job.record.model), options, (), _call(job))
+        name = ModelName(job.record.algorithm, job.record.model)
+        given = request.parameters if submission else job.record.parameters
+        own: frozenset[str] = frozenset()
+        with contextlib.suppress(DltkError):  # the notebook may be gone meanwhile
+            own = taken(algorithm.source_of(name.algorithm, self.settings.paths), given)
+        return Training(job, request, name, replace(fit_options(given, taken=own), asynchronous=True), (), _call(job))
 
 
 def _call(job: Job) -> Call:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dltk_runtime.errors import OptionInvalid, nearest
+from dltk_runtime.errors import OptionInvalid, nearest, shown
 from dltk_runtime.notebook.parameters import RUNTIME_PARAMETERS, wants_version
 from dltk_runtime.texts import unquote
 
+MODES = ("async", "sync", "stage")  # of a search, in its `mode`
 # Metrics by name: whether a higher value is better.
 METRICS = {
     "accuracy": True,
@@ -57,30 +58,39 @@ class Promotion:
 class FitOptions:
     """A search's parameters for the runtime.
 
-    `holdout` is the share of rows kept from the fit, 0 for none.
+    `holdout` is the share of rows kept from the fit, 0 for none; `warnings` are for its message.
     """
 
     asynchronous: bool = False
     promotion: Promotion = Promotion()
     holdout: float = 0.0
     with_version: bool = False
+    warnings: tuple[str, ...] = ()
 
 
-def fit_options(parameters: Mapping[str, str], holdout: float = 0.0) -> FitOptions:
-    """Return the options in a fit's parameters; `holdout` is the share where they name none.
+def fit_options(
+    parameters: Mapping[str, str], holdout: float = 0.0, taken: Collection[str] = (), *, refuse_unknown: bool = False
+) -> FitOptions:
+    """Return the options in a fit's parameters, without those that its notebook has `taken`.
+
+    `holdout` is the share where they name none. An unknown `mode` is a warning, or an error with
+    `refuse_unknown`.
 
     Raises:
         OptionInvalid: naming the parameter, its value and what is expected.
     """
-    given = {name: unquote(parameters[name]).strip() for name in RUNTIME_PARAMETERS if name in parameters}
+    parameters = {name: parameters[name] for name in RUNTIME_PARAMETERS if name in parameters and name not in taken}
+    given = {name: unquote(value).strip() for name, value in parameters.items()}
     mode = given.get("mode", "sync")
-    if mode not in ("sync", "async"):
+    if mode not in MODES and refuse_unknown:
         raise OptionInvalid("mode", mode, "async, sync or stage")
+    warnings = () if mode in MODES else (f"mode={shown(mode)} is unknown and ignored: it can be {' or '.join(MODES)}",)
     return FitOptions(
         asynchronous=mode == "async",
         promotion=_promotion(given.get("promote", Rule.AUTO)),
         holdout=_share(given["holdout"]) if "holdout" in given else holdout,
         with_version=wants_version(parameters),
+        warnings=warnings,
     )
 
 

@@ -31,7 +31,8 @@ from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
-from dltk_runtime.notebook.source import Source, read_source
+from dltk_runtime.notebook.reads import taken
+from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 
@@ -94,8 +95,9 @@ class Fitting:
             raise AlgorithmMissing(None)
         name = ModelName(request.algorithm, request.model)
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
-        options = fit_options(request.parameters, self._settings.holdout if request.targets else 0.0)
-        source = read_source(algorithm.find(name.algorithm, self._settings.paths))
+        source = algorithm.source_of(name.algorithm, self._settings.paths)
+        own, share = taken(source, request.parameters), self._settings.holdout if request.targets else 0.0
+        options = fit_options(request.parameters, share, own, refuse_unknown=self._settings.refuse_unknown)
         if options.asynchronous:
             return await self._submit(request, name, source, call)
         job = self._jobs.create(name, request.parameters, call.id)

@@ -43,6 +43,7 @@ class Trainer:
         timeout: seconds that a fit may take.
         texts: which texts of exceptions records keep (`DLTK_ERROR_TEXTS`).
         retries: how often an asynchronous fit is started again after the end of its server.
+        refuse_unknown: whether a parameter that the notebook does not declare is an error.
         on_decision: called with each committed version, the decision about it, and its job's id.
     """
 
@@ -54,6 +55,7 @@ class Trainer:
     texts: str
     retries: int
     on_decision: Callable[[Version, Decision, str], None]
+    refuse_unknown: bool = False
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training) -> Trained:
@@ -129,6 +131,7 @@ class Trainer:
             seen=reservation.location.seen,
             pictures=reservation.location.pictures,
             version_column=reservation.number if training.options.with_version else 0,
+            refuse_unknown=self.refuse_unknown,
         )
         deadline = time.monotonic() + self.timeout
         try:
@@ -186,7 +189,7 @@ class Trainer:
             sentence = f"{failure}. The model was fitted and saved nevertheless. {decision.text}"
             raise AlgorithmFailed(failure.opening, sentence, failure.traceback, failure.coordinates, failure.kind)
         changed = change(training.before, version, current=decision.current)
-        warnings = (*committed.notices, *filter(None, [changed]))
+        warnings = (*training.options.warnings, *committed.notices, *filter(None, [changed]))
         measured = figures.sentence(version.manifest())
         trained = Trained(version.id, decision, committed.rows, committed.results, warnings, measured)
         job.succeed(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from tornado import web
 from dltk_runtime import handover
 from dltk_runtime.errors import DltkError
 from dltk_runtime.lab import kernels, kernelspec, templates
+from dltk_runtime.notebook.places import name_of
 from dltk_runtime.notebook.review import Review, review
-from dltk_runtime.settings import Settings
+from dltk_runtime.paths import Paths
+from dltk_runtime.settings import Settings, worker_paths
 from dltk_runtime.splunk import access
+from dltk_runtime.store.store import ModelStore
 
 MODULE = __name__
 LABEXTENSIONS = Path(__file__).with_name("labextension")
@@ -49,8 +53,11 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 def _load_jupyter_server_extension(server: Any) -> None:
     """Register the hook and the handlers; Jupyter's server calls this at start."""
 
+    paths = _paths_of(server.contents_manager)
+
     def saved(model: dict[str, Any], os_path: str, **_: Any) -> None:
-        if model["type"] == "notebook" and _is_algorithm(found := review(Path(os_path))):
+        if model["type"] == "notebook" and _is_algorithm(found := review(Path(os_path), paths)):
+            found = with_code_note(found, Path(os_path), paths)
             server.log.info("saved: %s", found.text)
 
     server.contents_manager.register_post_save_hook(saved)
@@ -68,7 +75,7 @@ class ReviewHandler(APIHandler):
         contents: Any = self.contents_manager
         # The private method refuses paths outside the root.
         path = contents._get_os_path(self.get_query_argument("path"))  # noqa: SLF001
-        found = await asyncio.to_thread(review, Path(path))
+        found = await asyncio.to_thread(_reviewed, Path(path), _paths_of(contents))
         self.finish(
             {
                 "algorithm": _is_algorithm(found),
@@ -103,6 +110,30 @@ class NewHandler(APIHandler):
             self.finish({"message": error.sentence})
             return
         self.finish({"path": path.name})
+
+
+def _reviewed(path: Path, paths: Paths) -> Review:
+    return with_code_note(review(path, paths), path, paths)
+
+
+def _paths_of(contents: Any) -> Paths:
+    """Return the folders of Jupyter's server, whose root is the notebooks' folder."""
+    return replace(worker_paths(), notebooks=Path(contents.root_dir).absolute())
+
+
+def with_code_note(found: Review, path: Path, paths: Paths) -> Review:
+    """Add to a review which models run the saved code at once, and which after their next fit."""
+    default = Settings.from_env().pins_code
+    store = ModelStore.open(paths, keep=1)
+    models = [name for name in store.models() if name.algorithm == name_of(path)]
+    pinned = [name.model for name in models if store.pins_code(name, default)]
+    live = [name.model for name in models if name.model not in pinned]
+    notes = []
+    if pinned:
+        notes.append(f"applies of {', '.join(pinned)} go on with the code of their version until the next fit")
+    if live:
+        notes.append(f"the next apply of {', '.join(live)} runs this code")
+    return replace(found, notes=tuple(notes))
 
 
 def _is_algorithm(found: Review) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 from ipykernel.kernelapp import IPKernelApp
 
 from dltk_runtime import landlock
+from dltk_runtime.notebook.file_names import keep_prefixes
 from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import SITE, Paths
 from dltk_runtime.pool.environment import hidden_paths, worker_environment
@@ -31,12 +32,13 @@ class Rebase(ast.NodeTransformer):
         self.paths = paths
 
     def visit(self, node: ast.AST) -> ast.AST:
-        """Rebase the constants of a parsed input."""
-        return rebase_constants(node, self.paths)
+        """Rebase the constants of a parsed input, and keep prefixes of names, as in a worker."""
+        return keep_prefixes(rebase_constants(node, self.paths))
 
 
 def prepare_process(settings: Settings) -> None:
     """Give this process and its children the folders, variables and packages of a worker."""
+    access.hand_out(os.environ)
     for descriptor in access.inherited(os.environ):  # not for programs that the notebook starts
         os.set_inheritable(descriptor, False)
     os.environ |= worker_environment(settings, settings.threads_of_fit)

@@ -16,12 +16,15 @@ from types import ModuleType
 from typing import Any
 
 from dltk_runtime.errors import NameInvalid
+from dltk_runtime.names import checked_algorithm
+from dltk_runtime.notebook import places
 from dltk_runtime.notebook.cells import not_exported
 from dltk_runtime.notebook.coordinates import Coordinates, at
 from dltk_runtime.notebook.declaration import declared
 from dltk_runtime.notebook.errors import AlgorithmInvalid, AlgorithmUnknown, NotebookUnreadable
-from dltk_runtime.notebook.loader import PACKAGE, CodeFinder, candidates, folders
+from dltk_runtime.notebook.loader import PACKAGE, CodeFinder
 from dltk_runtime.notebook.outline import Outline, outline_of
+from dltk_runtime.notebook.places import candidates, folders
 from dltk_runtime.notebook.source import Source, is_name, read_source
 from dltk_runtime.paths import Paths
 
@@ -58,7 +61,16 @@ def check(algorithm: str, paths: Paths) -> Contract:
         AlgorithmUnknown: there is no such notebook.
         NotebookUnreadable: the file is not a notebook.
     """
-    return contract_of(read_source(find(algorithm, paths)))
+    return contract_of(source_of(algorithm, paths))
+
+
+def source_of(algorithm: str, paths: Paths) -> Source:
+    """Read the source of an algorithm.
+
+    Raises:
+        AlgorithmUnknown, NotebookUnreadable: as `check`.
+    """
+    return read_source(find(algorithm, paths), paths.notebooks)
 
 
 def contract_of(source: Source) -> Contract:
@@ -77,11 +89,19 @@ def algorithms(paths: Paths) -> list[str]:
     that define one. Notebooks are not parsed, so that invalid ones are listed too, and a hundred
     take a few milliseconds.
     """
-    notebooks, *others = folders(paths)
-    found = {path.stem for path in notebooks.glob("*.ipynb") if _MENTIONED.search(_content(path))}
-    found |= {path.stem for folder in others for path in folder.glob("*.py")}
+    others = folders(paths)[1:]
+    notebooks = places.notebooks(paths)
+    found = {path.stem for folder in others for path in folder.glob("*.py")}
     found |= {path.parent.name for folder in others for path in folder.glob("*/__init__.py")}
-    return sorted(name for name in found if is_name(name) and _locate(name, paths))
+    python = {name for name in found - notebooks.keys() if is_name(name) and _first(places.python_files(name, paths))}
+    return sorted(
+        python | {each for each in notebooks if each in found or any(map(mentions_contract, notebooks[each]))}
+    )
+
+
+def mentions_contract(path: Path) -> bool:
+    """Tell whether the bytes of a notebook mention a function of the contract."""
+    return _MENTIONED.search(_content(path)) is not None
 
 
 def find(algorithm: str, paths: Paths) -> Path:
@@ -90,7 +110,7 @@ def find(algorithm: str, paths: Paths) -> Path:
     Raises:
         AlgorithmUnknown: with the searched folders and the closest known name.
     """
-    path = _locate(algorithm, paths) if is_name(algorithm) else None
+    path = _locate(checked_algorithm(algorithm), paths) if is_name(algorithm) else None
     if path is None:
         raise AlgorithmUnknown(algorithm, folders(paths), algorithms(paths))
     return path
@@ -200,7 +220,11 @@ def _can_be_called(function: object, arguments: Sequence[str]) -> bool:
 
 def _locate(name: str, paths: Paths) -> Path | None:
     """Return the file that ``app.model.<name>`` would be imported from, if it is an algorithm."""
-    path = next((path for path in candidates(name, paths) if path.is_file()), None)
+    return _first(candidates(name, paths))
+
+
+def _first(files: Iterator[Path]) -> Path | None:
+    path = next((path for path in files if path.is_file()), None)
     return path if path and (path.suffix == ".ipynb" or _defines_algorithm(path)) else None
 
 

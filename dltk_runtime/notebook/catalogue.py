@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dltk_runtime.notebook.algorithm import contract_of, find
+from dltk_runtime.notebook.algorithm import contract_of, source_of
 from dltk_runtime.notebook.cells import introduction
 from dltk_runtime.notebook.declaration import Parameter, declared
-from dltk_runtime.notebook.source import Source, read_source
+from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import Paths
 
 _SEARCH = re.compile(r"^```\w*\n(.*?)\n```", re.MULTILINE | re.DOTALL)
@@ -43,7 +43,7 @@ def entry(algorithm: str, paths: Paths) -> Entry:
         AlgorithmUnknown: there is no such notebook.
         NotebookUnreadable: the file is not a notebook.
     """
-    source = read_source(find(algorithm, paths))
+    source = source_of(algorithm, paths)
     contract = contract_of(source)
     text = introduction(Path(source.origin)) if source.origin.endswith(".ipynb") else ""
     heading, _, rest = text.partition("\n") if text.startswith("#") else ("", "", text)

@@ -10,7 +10,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from dltk_runtime.notebook.errors import NotebookUnreadable
 # Raised by `ast.parse` and `compile`.
 COMPILE_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError)
 _MAX_NAME_LENGTH = 80  # characters of a cell's name in file names and messages
+DEFINE = "keep only imports, constants and definitions in it"
+_PREPARING = ("sys.path.", "warnings.", "matplotlib.use")  # calls that import cells make
+_MAGIC_LINE = re.compile(r"^(?=[ \t]*[%!]|[ \t]*\?|[\w.]+\?{1,2}[ \t]*$)", re.MULTILINE)
 _CONTRACT = re.compile(r"^def\s+(?:init|fit|apply|save|load|summary)\b", re.MULTILINE)
 
 
@@ -80,10 +83,12 @@ def exported(cells: Sequence[NotebookCell]) -> list[Cell]:
     """Select the cells of the module.
 
     These are the cells with a name in their metadata; if there are none, the cells tagged
-    ``dltk``; if there are none of these either, the cells that `is_definition` accepts.
+    ``dltk``; if there are none of these either, the cells that `is_definition` accepts. Of these
+    last ones magics become comments, as such notebooks were not written for a module.
     """
-    _, rule = _rule_for(cells)
-    return [_as_cell(number, cell) for number, cell in _numbered(cells) if rule(cell)]
+    advice, rule = _rule_for(cells)
+    chosen = [_as_cell(number, cell) for number, cell in _numbered(cells) if rule(cell)]
+    return [replace(cell, source=without_magics(cell.source)) for cell in chosen] if advice == DEFINE else chosen
 
 
 def not_exported(path: Path) -> tuple[str, list[Cell]]:
@@ -97,10 +102,27 @@ def not_exported(path: Path) -> tuple[str, list[Cell]]:
     return advice, [_as_cell(number, cell) for number, cell in _numbered(cells) if not rule(cell)]
 
 
+def code_cells(path: Path) -> list[Cell]:
+    """Return all code cells of a notebook as they are written; none of a file that has become invalid."""
+    try:
+        return [_as_cell(number, cell) for number, cell in _numbered(read_cells(path, path.read_bytes()))]
+    except (OSError, NotebookUnreadable):
+        return []
+
+
 def parameters_cell(cells: Sequence[NotebookCell]) -> Cell | None:
     """Find the first code cell tagged ``parameters``, as papermill does."""
     tagged = (_as_cell(number, cell) for number, cell in _numbered(cells) if _has_tag(cell, "parameters"))
     return next(tagged, None)
+
+
+def tagged_cells(path: Path, tag: str) -> list[int]:
+    """Return the numbers of the code cells with a tag; none of a file that has become invalid."""
+    try:
+        cells = read_cells(path, path.read_bytes())
+    except (OSError, NotebookUnreadable):
+        return []
+    return [number for number, cell in _numbered(cells) if _has_tag(cell, tag)]
 
 
 def introduction(path: Path) -> str:
@@ -116,14 +138,28 @@ def introduction(path: Path) -> str:
 def is_definition(source: str) -> bool:
     """Tell whether a cell only imports, assigns constants and defines functions or classes.
 
-    A cell with a syntax error counts if it defines a function of the contract, so that the
+    An import may stand in a ``try``, and be prepared: ``sys.path.append(…)``, ``warnings.filterwarnings(…)``.
+
+    Magics do not count. A cell with a syntax error counts if it defines a function of the contract, so that the
     author sees the syntax error and not a missing function.
     """
     try:
-        body = ast.parse(source).body
+        body = ast.parse(without_magics(source)).body
     except COMPILE_ERRORS:
         return _CONTRACT.search(source) is not None
     return bool(body) and all(_defines(statement) for statement in body)
+
+
+def without_magics(source: str) -> str:
+    """Return a cell's text with its magics, ``!`` commands and ``?`` questions as comments, line by line.
+
+    A text that can be compiled has none.
+    """
+    try:
+        ast.parse(source)
+    except COMPILE_ERRORS:
+        return _MAGIC_LINE.sub("# ", source)
+    return source
 
 
 # ---------------------------------------------------------------- decoding
@@ -166,7 +202,7 @@ def _rule_for(cells: Sequence[NotebookCell]) -> tuple[str, Callable[[NotebookCel
     for advice, rule in rules:
         if any(rule(cell) for _, cell in _numbered(cells)):
             return advice, rule
-    return "keep only imports, constants and definitions in it", lambda cell: is_definition(_text(cell))
+    return DEFINE, lambda cell: is_definition(_text(cell))
 
 
 def _has_tag(cell: NotebookCell, tag: str) -> bool:
@@ -192,8 +228,13 @@ def _defines(statement: ast.stmt) -> bool:
     match statement:
         case ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             return True
-        case ast.Expr(value=ast.Constant(value=str())):
+        case ast.Expr(value=ast.Constant(value=str())) | ast.Pass():
             return True
+        case ast.Expr(value=ast.Call(func=function)):
+            return ast.unparse(function).startswith(_PREPARING)
+        case ast.Try():
+            parts = (statement.body, statement.orelse, statement.finalbody, *(each.body for each in statement.handlers))
+            return all(_defines(each) for part in parts for each in part)
         case ast.Assign(targets=targets, value=value):
             return all(_is_constant(target, value) for target in targets)
         case ast.AnnAssign(target=target, value=value):

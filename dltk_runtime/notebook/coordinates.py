@@ -18,13 +18,14 @@ from dltk_runtime.notebook.cells import Cell
 from dltk_runtime.notebook.source import Source
 
 # Linear on any text (`tests/project/test_foreign_text.py`): tracebacks and dumps are the notebook's.
-_CELL = re.compile(r"(?P<notebook>(?>[^/]+?\.ipynb(?=, cell \d))), cell (?P<cell>\d{1,9}+)(?: \((?P<name>.*)\))?")
+_CELL = re.compile(r"(?P<notebook>(?>[^/](?s:.)*?\.ipynb(?=, cell \d))), cell (?P<cell>\d{1,9}+)(?: \((?P<name>.*)\))?")
 _FILE = re.compile(r"app/model/.+\.py")
 _DUMPED = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d{1,9}) in (?P<function>(?s:.*+))')
 _SHOWN = re.compile(
     r'^ *+(?=File .*+\n)File "(?P<file>.*)", line (?P<line>\d{1,9}), in (?P<function>.*+)\n *+(?P<text>.*+)',
     re.MULTILINE,
 )
+_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
 _RUNTIME = str(Path(__file__).parent.parent) + "/"
 # Exceptions with which process pools (multiprocessing, concurrent.futures, joblib) attach the
 # traceback of a child process.
@@ -163,8 +164,13 @@ def _threads(dump: str) -> tuple[list[tuple[str, int, str]], list[list[tuple[str
             else:
                 others.append(frames)
         elif found := _DUMPED.fullmatch(text):
-            frames.append((found["file"], int(found["line"]), found["function"]))
+            frames.append((_unescaped(found["file"]), int(found["line"]), found["function"]))
     return current, others
+
+
+def _unescaped(file: str) -> str:
+    """Return a file name of a dump, in which `faulthandler` escapes all but ASCII."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1] or found[2] or found[3], 16)), file)
 
 
 def _hide_frames(shown: traceback.TracebackException, seen: set[int]) -> None:

@@ -20,7 +20,7 @@ import io
 import linecache
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -29,6 +29,8 @@ from dltk_runtime.files.state import FileState
 from dltk_runtime.notebook.cells import Cell
 from dltk_runtime.notebook.coordinates import at
 from dltk_runtime.notebook.errors import NotebookUnreadable
+from dltk_runtime.notebook.file_names import keep_prefixes
+from dltk_runtime.notebook.places import candidates, folders
 from dltk_runtime.notebook.source import Source, code_damaged, is_name, source_of, unpack
 from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import Paths
@@ -37,20 +39,6 @@ from dltk_runtime.settings import code_location
 PACKAGE = "app.model"
 # As in Jupyter, ``from __future__ import …`` in one cell applies to all later cells.
 _FUTURE_FLAGS = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
-
-
-def folders(paths: Paths) -> tuple[Path, Path, Path]:
-    """Return the searched folders in order: notebooks, their helpers, modules of an old volume."""
-    return paths.notebooks, paths.helpers, paths.modules
-
-
-def candidates(name: str, paths: Paths) -> Iterator[Path]:
-    """List the possible files of ``app.model.<name>``; the first that exists is used."""
-    notebooks, *others = folders(paths)
-    yield notebooks / f"{name}.ipynb"
-    for folder in others:
-        yield folder / name / "__init__.py"
-        yield folder / f"{name}.py"
 
 
 def compile_cell(source: Source, cell: Cell, paths: Paths, flags: int = 0) -> CodeType:
@@ -64,7 +52,7 @@ def compile_cell(source: Source, cell: Cell, paths: Paths, flags: int = 0) -> Co
     """
     filename = cell.filename(source.path)
     try:
-        tree = rebase_constants(ast.parse(cell.source, filename), paths)
+        tree = keep_prefixes(rebase_constants(ast.parse(cell.source, filename), paths))
         code: CodeType = compile(tree, filename, "exec", flags, dont_inherit=True)
     except SyntaxError as error:
         # The compiler, unlike the parser, does not set the text.
@@ -77,8 +65,8 @@ class CodeFinder(importlib.abc.MetaPathFinder):
     """Import finder for ``app.model.<name>``, from folders or from a version's ``code.json``.
 
     Attributes:
-        states: The state of every file that was searched, including missing ones, which may appear
-            later and take precedence. Empty with a ``code.json``, which never changes.
+        states: The state of every file and folder that was searched, including missing ones, which
+            may appear later and take precedence. Empty with a ``code.json``, which never changes.
         sources: The sources of the imported modules.
     """
 
@@ -90,9 +78,18 @@ class CodeFinder(importlib.abc.MetaPathFinder):
         """
         self.paths = paths
         self.kept = kept
-        self.states: list[FileState] = []
+        self._states: dict[str, FileState] = {}
         self.sources: list[Source] = []
         self._kept = {source.name: source for source in _read_kept(kept)} if kept else {}
+
+    @property
+    def states(self) -> list[FileState]:
+        """The states in the order in which they were read last."""
+        return list(self._states.values())
+
+    def depend_on(self, states: Iterable[FileState]) -> None:
+        """Let a change of these files count as a change of the code."""
+        self._states = {**{each.path: each for each in states}, **self._states}
 
     @property
     def searched(self) -> tuple[Path, ...]:
@@ -124,7 +121,7 @@ class CodeFinder(importlib.abc.MetaPathFinder):
             child = name.removeprefix(PACKAGE + ".")
             if package and hasattr(package, child):
                 delattr(package, child)
-        self.states.clear()
+        self._states.clear()
         self.sources.clear()
 
     def find_spec(
@@ -160,13 +157,13 @@ class CodeFinder(importlib.abc.MetaPathFinder):
             return None
         for path in self._candidates(name):
             if (data := self._read(path)) is not None:
-                return source_of(name, path, data)
+                return source_of(name, path, data, self.paths.notebooks)
         return None
 
     def _candidates(self, name: str) -> Iterator[Path]:
         parent, _, child = name.rpartition(".")
         if not parent:
-            yield from candidates(name, self.paths)
+            yield from candidates(name, self.paths, self._remember)
         for package in (each for each in self.sources if each.name == parent):
             folder = Path(package.origin).parent
             yield folder / child / "__init__.py"
@@ -187,7 +184,8 @@ class CodeFinder(importlib.abc.MetaPathFinder):
         return data
 
     def _remember(self, state: FileState) -> None:
-        self.states = [each for each in self.states if each.path != state.path] + [state]
+        self._states.pop(state.path, None)
+        self._states[state.path] = state
 
 
 def install_from_environment() -> None:

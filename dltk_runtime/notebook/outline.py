@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import symtable
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell
+from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, without_magics
 from dltk_runtime.notebook.coordinates import Coordinates, at
 from dltk_runtime.notebook.source import Source
 
 _DEFINE = re.compile(r"(?:async\s+)?def\s+(\w+)")
+_ASSIGNED_MAGIC = re.compile(r"(?<![ \t])[ \t]*+=[ \t]*+[%!].*")
 _MAGIC = re.compile(r"(?:[\w.,\s]+=\s*)?[%!]|.*\?$")
 
 
@@ -141,3 +143,25 @@ def _binding(statement: ast.stmt, place: Coordinates) -> Binding:
         case ast.Assign(value=ast.Lambda(args=arguments)):
             return Binding(place, arguments)
     return Binding(place)
+
+
+def bound_names(text: str) -> set[str]:
+    """Return the names that a cell binds at module level, magics left out."""
+    return {
+        symbol.get_name()
+        for table in tables_of(text)
+        for symbol in table.get_symbols()
+        if (symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace())
+        and (table.get_type() == "module" or symbol.is_declared_global())
+    }
+
+
+def tables_of(text: str) -> list[symtable.SymbolTable]:
+    """Return the symbol tables of a cell, magics left out, and of the scopes in it."""
+    try:
+        found = [symtable.symtable(without_magics(_ASSIGNED_MAGIC.sub(" = None", text)), "cell", "exec")]
+    except COMPILE_ERRORS:
+        return []
+    for table in found:  # the loop also visits the tables appended here
+        found.extend(table.get_children())
+    return found

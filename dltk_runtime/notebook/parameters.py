@@ -16,16 +16,17 @@ parameters cell and by the cell that papermill inserts below it::
     df, param = stage("samples/iris")
     param["parameters"] = parameters(globals())
 
-A fit is refused if a parameter is unknown or of the wrong type. At apply, where the fit's stored
-parameters may no longer match an edited notebook, that is a warning. A notebook without a
-parameters cell gets no ``param["parameters"]``.
+A fit is refused if a parameter is of the wrong type; one that the notebook does not declare is a
+warning, as DSDL ignores it, or a refusal where `DLTK_REFUSE_UNKNOWN` is set. At apply, where the
+fit's stored parameters may no longer match an edited notebook, both are warnings. A notebook
+without a parameters cell gets no ``param["parameters"]``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from dltk_runtime import booleans
 from dltk_runtime.errors import OptionInvalid, nearest, shown
@@ -33,38 +34,53 @@ from dltk_runtime.notebook.declaration import VALUE_ERRORS, Parameter, Value, de
 from dltk_runtime.notebook.errors import ParametersInvalid
 from dltk_runtime.texts import unquote
 
-# The `key=value` parameters of a search that the runtime reads itself.
+# The `key=value` parameters of a search that the runtime reads itself, unless the notebook declares or reads them
+# (`reads.taken`), and the values of `mode` that are the runtime's in any case.
 RUNTIME_PARAMETERS = ("algo", "mode", "promote", "holdout", "with_version")
+RUNTIME_MODES = ("stage", "register")
 # The first line of the cell that papermill inserts.
 _INJECTED = re.compile(r"# (?:Injected )?[Pp]arameters\b")
 
 
-def values(given: Mapping[str, object], known: Sequence[Parameter]) -> tuple[dict[str, Value], tuple[str, ...]]:
+class Problems(NamedTuple):
+    """What is wrong with given parameters: values of the wrong type, and names that are not declared."""
+
+    invalid: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.unknown, *self.invalid)
+
+
+def values(given: Mapping[str, object], known: Sequence[Parameter]) -> tuple[dict[str, Value], Problems]:
     """Return a value for each declared parameter, and the problems of the given ones.
 
     Missing and invalid values are replaced by the defaults.
     """
     result: dict[str, Value] = {parameter.name: parameter.default for parameter in known}
-    problems = []
+    invalid, unknown = [], []
     for name, value in given.items():
+        if name == "mode" and unquote(str(value)) in RUNTIME_MODES:
+            continue  # of the fit that an apply repeats
         if name in result:
             parameter = next(each for each in known if each.name == name)
             try:
                 result[name] = parameter.read(value)
             except VALUE_ERRORS:
-                problems.append(f"Invalid {name}={shown(str(value))}: expected {parameter.wanted} ({parameter})")
+                invalid.append(f"Invalid {name}={shown(str(value))}: expected {parameter.wanted} ({parameter})")
         elif name not in RUNTIME_PARAMETERS:
-            problems.append(f"the notebook declares no parameter {shown(name)}.{nearest(name, result)}")
-    return result, tuple(problems)
+            unknown.append(f"the notebook declares no parameter {shown(name)}.{nearest(name, result)}")
+    return result, Problems(tuple(invalid), tuple(unknown))
 
 
-def add_parameters(meta: dict[str, Any], known: Sequence[Parameter] | None) -> tuple[str, ...]:
+def add_parameters(meta: dict[str, Any], known: Sequence[Parameter] | None) -> Problems:
     """Set ``meta["parameters"]`` from the search's parameters; return the problems found.
 
     With `known` None, for a notebook without declaration, `meta` is not changed.
     """
     if known is None:
-        return ()
+        return Problems()
     given = meta.get("options", {}).get("params")
     meta["parameters"], problems = values(given if isinstance(given, dict) else {}, known)
     return problems
@@ -98,7 +114,7 @@ def parameters(namespace: Mapping[str, Any]) -> dict[str, Value]:
     known = _declared_in(namespace.get("In", ()))
     given = {parameter.name: namespace[parameter.name] for parameter in known if parameter.name in namespace}
     result, problems = values(given, known)
-    refuse("The parameters cell", problems, known)
+    refuse("The parameters cell", problems.all, known)
     return result
 
 

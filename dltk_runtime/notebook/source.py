@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ import msgspec
 
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.files import state
-from dltk_runtime.names import checked
+from dltk_runtime.names import checked_algorithm
+from dltk_runtime.notebook import places
 from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, exported, parameters_cell, read_cells
 from dltk_runtime.notebook.errors import NotebookUnreadable
 from dltk_runtime.notebook.frameworks import SLOW_IMPORTS
@@ -28,7 +30,8 @@ class Source:
 
     Attributes:
         name: The module's name below ``app.model``.
-        path: The file as messages name it (``umap.ipynb``, ``app/model/helper.py``).
+        path: The file as messages name it (``umap.ipynb``, ``team/umap.ipynb``,
+            ``app/model/helper.py``).
         origin: The absolute path that was read.
         cells: The exported cells in order.
         sha256: The hash of the exported cells and the parameters cell. Outputs and other cells
@@ -59,13 +62,15 @@ class Source:
 def is_name(text: str) -> bool:
     """Tell whether `text` can name a module; ``NAME.new`` and ``__init__`` cannot."""
     try:
-        return not checked("module", text).startswith("__")
+        return bool(checked_algorithm(text))
     except NameInvalid:
         return False
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, notebooks: Path | None = None) -> Source:
     """Read the source of a module from a notebook or from a Python file in ``app/model``.
+
+    The folder `notebooks` shortens the path of a notebook below it in messages.
 
     Raises:
         NotebookUnreadable: the file is missing, not UTF-8, not JSON or not a notebook.
@@ -74,10 +79,11 @@ def read_source(path: Path) -> Source:
         data, _ = state.read(path)
     except OSError as error:
         raise NotebookUnreadable(path, error.strerror or str(error)) from error
-    return source_of(path.parent.name if path.stem == "__init__" else path.stem, path, data)
+    name = path.parent.name if path.stem == "__init__" else path.stem
+    return source_of(unicodedata.normalize("NFC", name), path, data, notebooks)
 
 
-def source_of(name: str, path: Path, data: bytes) -> Source:
+def source_of(name: str, path: Path, data: bytes, notebooks: Path | None = None) -> Source:
     """Build the source of module `name` from `data`, the content of its file.
 
     Raises:
@@ -85,7 +91,7 @@ def source_of(name: str, path: Path, data: bytes) -> Source:
     """
     if path.suffix == ".ipynb":
         cells = read_cells(path, data)
-        return _source(name, path.name, path, tuple(exported(cells)), parameters_cell(cells))
+        return _source(name, places.shown(path, notebooks), path, tuple(exported(cells)), parameters_cell(cells))
     try:
         text = importlib.util.decode_source(data)
     except (SyntaxError, UnicodeDecodeError) as error:  # an unknown or wrong encoding

@@ -19,8 +19,10 @@ from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Launched, Spec, launch
 from dltk_runtime.pool.outcome import DEATH_CHANNEL, DEATH_DEADLINE, Death, WorkerDied, cause_of, kind_of, place_of
 from dltk_runtime.pool.phases import PhaseClock
+from dltk_runtime.pool.printed import NOTHING_SECRET, PrintedBytes
 from dltk_runtime.pool.read_ahead import LocalReadAhead
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, discard
+from dltk_runtime.texts import Scrubber
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import (
@@ -62,7 +64,9 @@ class LocalWorker:
         on_death: called with the one of `outcome.DEATHS` when it ends unasked, or past a limit.
     """
 
-    def __init__(self, spec: Spec, launched: Launched, explain: Explain = _as_it_is) -> None:
+    def __init__(
+        self, spec: Spec, launched: Launched, explain: Explain = _as_it_is, scrubber: Scrubber = NOTHING_SECRET
+    ) -> None:
         self.spec = spec
         self.device = ""
         self.work = ""
@@ -73,6 +77,7 @@ class LocalWorker:
         self._explain = explain
         self._listener = SILENT
         self._clock = PhaseClock()
+        self._printed = PrintedBytes(scrubber)
         self._dump = StackDump(launched.dump)
         self._code = b""  # the notebook's sources, for the line where it dies
         self._saved: Fitted | None = None  # by the fit that it runs
@@ -90,7 +95,12 @@ class LocalWorker:
 
     @classmethod
     def start(
-        cls, spec: Spec, environ: Mapping[str, str], guardian: Guardian, explain: Explain = _as_it_is
+        cls,
+        spec: Spec,
+        environ: Mapping[str, str],
+        guardian: Guardian,
+        explain: Explain = _as_it_is,
+        scrubber: Scrubber = NOTHING_SECRET,
     ) -> LocalWorker:
         """Start a worker; it takes calls once it is `ready`.
 
@@ -98,7 +108,7 @@ class LocalWorker:
             WorkerDied: the machine cannot start another process.
         """
         try:
-            return cls(spec, launch(spec, environ, guardian), explain)
+            return cls(spec, launch(spec, environ, guardian), explain, scrubber)
         except OSError as error:
             raise WorkerDied(Death(f"could not be started ({error})", "start")) from error
 
@@ -244,6 +254,7 @@ class LocalWorker:
         if self._answer is None or self._answer.done():
             return
         self._read_output()  # it was printed before the answer was sent
+        self._show_rest()
         if isinstance(message, Applied):
             self._clock.take(message.phases)
         self._answer.set_result((message, results))
@@ -260,9 +271,14 @@ class LocalWorker:
         except BlockingIOError:
             return
         if text:
-            self._listener.output(text)
+            if shown := self._printed.feed(text):
+                self._listener.output(shown)
         elif not self._gone.is_set():
             asyncio.get_running_loop().remove_reader(self._launched.output)
+
+    def _show_rest(self) -> None:
+        if rest := self._printed.end():
+            self._listener.output(rest)
 
     # ------------------------------------------------------------ the end
 
@@ -285,6 +301,7 @@ class LocalWorker:
             self.on_death(self._kind or kind_of(self._launched.process.returncode))
         self._conversation.receive_rest()
         self._read_output()
+        self._show_rest()
         death = WorkerDied(self._death(), self._saved)
         for future in (self._ready, self._answer):
             if future is not None and not future.done():

@@ -28,6 +28,7 @@ from dltk_runtime.pool.spares import Spares
 from dltk_runtime.pool.worker import SILENT, Listener, ReadAhead, Worker
 from dltk_runtime.settings import Settings, cores
 from dltk_runtime.splunk import access
+from dltk_runtime.texts import Scrubber
 from dltk_runtime.units import GIB
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import ErrorReport
@@ -63,6 +64,7 @@ class Pool:
         self._spares = Spares(self._start_worker, settings.spares)
         self._guardian: Guardian | None = None
         self._splunk: int | None = None  # descriptor of the sealed secrets
+        self._scrubber = Scrubber(settings.notebook_secret_texts())
         self._watches: list[asyncio.Task[None]] = []
         self.deaths: Counter[str] = Counter(dict.fromkeys(DEATHS, 0))  # workers that ended unasked, by `outcome.DEATHS`
 
@@ -281,7 +283,7 @@ class Pool:
         if self._guardian is None:
             raise WorkerDied(Death("was not started because the server stops", "start"))
         environ = worker_environment(self._settings, spec.threads) | access.variables(self._splunk)
-        worker = LocalWorker.start(spec, environ, self._guardian, self._explained)
+        worker = LocalWorker.start(spec, environ, self._guardian, self._explained, self._scrubber)
         worker.on_death = lambda cause: self.deaths.update([cause])
         self._workers.add(worker)
         return worker

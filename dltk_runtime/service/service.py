@@ -220,6 +220,7 @@ def build(settings: Settings) -> Service:
         texts=settings.error_texts,
         retries=settings.fit_retries,
         on_decision=reporter.decided,
+        refuse_unknown=settings.refuse_unknown,
     )
     return Service(
         settings=settings,

@@ -1,4 +1,4 @@
-"""Addresses and tokens with which notebooks reach Splunk.
+"""Addresses and tokens with which notebooks reach Splunk, and secrets that the operator lists for them.
 
 The environment of a worker or kernel contains no token (promise 9); it inherits a memory file whose
 descriptor the variable `DESCRIPTOR` names. The file is on no disk, cannot be changed, and ends with
@@ -14,15 +14,17 @@ logs, not from other notebooks.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from dltk_runtime import handover
+from dltk_runtime.secret_names import texts_of
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.transport import Tls
+from dltk_runtime.texts import Scrubber
 
 DESCRIPTOR = "DLTK_SPLUNK_FD"
 _NAME = "dltk-splunk"
@@ -40,6 +42,8 @@ class Access:
     verify: bool = True
     cafile: str = ""
     patience: float = 30.0
+    listed: tuple[str, ...] = ()  # the secrets that the operator lists for notebooks, and their values
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def tls(self) -> Tls:
@@ -59,13 +63,15 @@ def of_settings(settings: Settings) -> Access:
         verify=settings.splunk_verify,
         cafile=str(settings.splunk_cafile or ""),
         patience=settings.splunk_patience,
+        listed=settings.notebook_secrets,
+        secrets=dict(settings.notebook_values),
     )
 
 
 def sealed(settings: Settings) -> int | None:
     """Create the workers' memory file; return its descriptor, or None without any token."""
     access = of_settings(settings)
-    if not (access.token or access.hec_token):
+    if not (access.token or access.hec_token or access.secrets):
         return None
     return handover.create(_NAME, msgspec.json.encode(access))
 
@@ -78,6 +84,17 @@ def variables(descriptor: int | None) -> dict[str, str]:
 def inherited(environ: Mapping[str, str]) -> tuple[int, ...]:
     """Return the descriptors that a worker with this environment inherits."""
     return (int(environ[DESCRIPTOR]),) if DESCRIPTOR in environ else ()
+
+
+def hand_out(environ: MutableMapping[str, str]) -> Scrubber:
+    """Put the listed secrets into `environ`; return what removes them from all that is written.
+
+    A worker or kernel calls it with its own environment, before any code of a notebook runs. The
+    environment that ``/proc`` shows is that of the process's start, and stays as it is.
+    """
+    secrets = found(environ).secrets
+    environ.update(secrets)
+    return Scrubber(texts_of(secrets.values()))
 
 
 def close(descriptor: int | None) -> None:

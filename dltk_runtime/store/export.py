@@ -23,11 +23,12 @@ def export(version: Version, to: Path, *, force: bool = False) -> list[Path]:
     names = [stored.path for stored in version.manifest().files if stored.path not in OURS]
     if not names:
         raise NothingToExport(version.id)
-    existing = [name for name in names if (to / name).exists()]
+    flat = {name: name.replace(version.name.file, version.name.legacy) for name in names}
+    existing = [name for name in flat.values() if (to / name).exists()]
     if existing and not force:
         raise ExportBlocked(to, existing)
     folder = Path(version.location().folder)
     try:
-        return [atomic.copy(folder / name, to / name) for name in names]
+        return [atomic.copy(folder / name, to / flat_name) for name, flat_name in flat.items()]
     except OSError as error:
         raise atomic.not_stored(f"The files of {version}", to, error) from error

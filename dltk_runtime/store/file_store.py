@@ -254,6 +254,26 @@ class FileStore:
             while (number := self.current(name)) is not None and self.promotions(name)[-1].version != number:
                 history.append(self._history(name), number)
 
+    # ------------------------------------------------------------ code
+
+    def code_choice(self, name: ModelName) -> str:
+        with suppress(OSError):
+            return atomic.read_short(self.choice_file(name)).decode("ascii", "replace").strip()
+        return ""
+
+    def choose_code(self, name: ModelName, choice: str) -> None:
+        path = self.choice_file(name)
+        try:
+            if choice:
+                atomic.write(path, f"{choice}\n".encode())
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise atomic.not_stored(f"The choice of the code of {name}", path, error) from error
+
+    def choice_file(self, name: ModelName) -> Path:
+        return self.folder(name) / layout.CODE_CHOICE
+
     # ------------------------------------------------------------ files
 
     def _show_pictures(self, version: FileVersion) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -292,6 +293,19 @@ class Store(Protocol):
         One that is current, was current before, or is undecided stays; and every one while that
         cannot be read.
         """
+
+    def code_choice(self, name: ModelName) -> str:
+        """Return ``pinned``, ``live`` or "" as `choose_code` has stored it."""
+
+    def choose_code(self, name: ModelName, choice: str) -> None:
+        """Store which code applies of a model run; "" removes the choice.
+
+        Raises:
+            NotStored: it cannot be written.
+        """
+
+    def choice_file(self, name: ModelName) -> Path:
+        """Return the file whose change is a change of that choice, on this machine."""
 
     def delete(self, name: ModelName) -> None:
         """Remove the promotions, the pointer, then all versions; files of an old volume stay.

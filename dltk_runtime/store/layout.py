@@ -6,6 +6,7 @@
     versions/.store         the identity of this store: it shows whether the volume is still there
     versions/umap/default/
         current             "3": the version that apply uses
+        code-choice             "pinned" or "live": the code that apply runs; without it a setting decides
         promoted            the promotions, one line each: `history`
         reserved-7          the highest number given out; it stays, so that no number is used twice
         3/                  a version: complete, since its manifest exists
@@ -54,6 +55,7 @@ NOTICES = "notices"
 OURS = frozenset(
     {CODE, DESCRIPTION, KEPT_MODEL, MANIFEST, SEEN}
 )  # a notebook's files contain a "_": none has such a name
+CODE_CHOICE = "code-choice"
 UNDECIDED = "undecided"
 REMOVED_PREFIX = "removed-"
 RESERVED_PREFIX = "reserved-"
@@ -66,13 +68,14 @@ def load_name(version_id: VersionId) -> str:
     """Return the argument of `save` and `load`, relative to the models' folder."""
     if version_id.number == 0:
         return version_id.name.legacy
-    return f"versions/{version_id.algorithm}/{version_id.model}/{version_id.number}/{version_id.name.legacy}"
+    name = version_id.name
+    return f"versions/{name.folder}/{name.model}/{version_id.number}/{name.file}"
 
 
 @functools.lru_cache(maxsize=1024)
 def model_folder(versions: Path, name: ModelName) -> Path:
     """Return the folder of a model's versions."""
-    return versions / name.algorithm / name.model
+    return versions / name.folder / name.model
 
 
 @functools.lru_cache(maxsize=1024)
@@ -108,7 +111,7 @@ def names(versions: Path, model: str | None = None) -> Iterator[ModelName]:
         for folder in _folders(f"{versions}/{algorithm}") if model is None else [model]:
             with suppress(NameInvalid):  # lost+found and other folders that are not ours
                 if model is None or os.path.isdir(f"{versions}/{algorithm}/{folder}"):  # noqa: PTH112 - as below
-                    yield ModelName(algorithm, folder)
+                    yield ModelName.of_folder(algorithm, folder)
 
 
 def committed(folder: Path) -> list[int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.files.state import FileState, stamp_of
 from dltk_runtime.names import ModelName, VersionId, checked
 from dltk_runtime.store.errors import HomeVanished, NonePromoted, NoneWhole, VersionMissing, VersionUnknown
 from dltk_runtime.store.history import before
@@ -196,6 +197,15 @@ class ModelReader:
             return max(fitted)[1]
         saved = [(at, each) for each in algorithms if (at := self._legacy_time(each, model)) is not None]
         return max(saved)[1] if saved else None
+
+    def pins_code(self, name: ModelName, default: bool) -> bool:
+        """Return whether applies of a model run the code of its version; `default` where nothing was chosen."""
+        return {"pinned": True, "live": False}.get(self._store.code_choice(name), default)
+
+    def choice_state(self, name: ModelName) -> FileState:
+        """Return the state of that choice, to detect a later change."""
+        path = self._store.choice_file(name)
+        return FileState(str(path), stamp_of(path))
 
     def has_legacy(self, name: ModelName) -> bool:
         """Return whether files or a folder of an old volume have the model's flat name."""

@@ -70,6 +70,17 @@ class ModelStore(ModelReader):
         """
         return self._store.reserve(name)
 
+    def choose_code(self, name: ModelName, choice: str) -> None:
+        """Make applies of a model run its version's code (``pinned``), the notebook's (``live``), or "", the default.
+
+        Raises:
+            NotStored: it cannot be written.
+            VersionUnknown: the model was never fitted.
+        """
+        if not self.versions(name):
+            raise VersionUnknown(f"{name} has no version: fit it first.")
+        self._store.choose_code(name, choice)
+
     def withdraw(self, name: ModelName, number: int) -> bool:
         """Take a reserved number away from a fit that may still run; return whether that was possible.
 

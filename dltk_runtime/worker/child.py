@@ -26,6 +26,7 @@ from dltk_runtime import landlock, progress, settings
 from dltk_runtime.payload import Payload
 from dltk_runtime.splunk import access
 from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
+from dltk_runtime.texts import Scrubber
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.failure import PhaseFailed
@@ -67,9 +68,10 @@ def main(options_json: str) -> NoReturn:
     _report_crashes_to(options.dump)
     landlock.hide(filter(None, os.environ.get(landlock.VARIABLE, "").split(os.pathsep)))
     surroundings = _Surroundings()
+    scrubber = access.hand_out(os.environ) if access.DESCRIPTOR in os.environ else Scrubber(())
     # `os._exit`: threads that the notebook left running must not keep the process alive.
     try:
-        _serve(_channel(options), Board(options.board), surroundings, options.imports)
+        _serve(_Channel(_channel(options), scrubber), Board(options.board), surroundings, options.imports)
     except channel.ChannelClosed:
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a signal handler of the notebook's may raise anything at any time
@@ -86,20 +88,35 @@ def _channel(options: Options) -> socket.socket:
     return sock
 
 
-def _serve(sock: socket.socket, board: Board, surroundings: _Surroundings, imports: tuple[str, ...]) -> NoReturn:
+class _Channel:
+    """The way to the front process; no message on it contains a secret of the notebook's."""
+
+    def __init__(self, sock: socket.socket, scrubber: Scrubber) -> None:
+        self.sock = sock
+        self._scrubber = scrubber
+
+    def send(self, message: FromWorker, results: bytes = b"") -> None:
+        if self._scrubber:
+            plain = self._scrubber.value(msgspec.to_builtins(message, builtin_types=(bytes,)))
+            message, results = msgspec.convert(plain, type(message)), self._scrubber.data(results)
+        channel.send(self.sock, message, Payload(results, escaped=True))
+
+
+def _serve(way: _Channel, board: Board, surroundings: _Surroundings, imports: tuple[str, ...]) -> NoReturn:
+    sock = way.sock
     phases_on_board = False  # of the running request; else they are sent
 
     def send(message: FromWorker) -> None:
         if phases_on_board and isinstance(message, Entered):
             board.enter(message)
         else:
-            channel.send(sock, message)
+            way.send(message)
 
-    _report_progress_to(sock)
+    _report_progress_to(way)
     _import(imports)
     reader, wait = Reader(), _Wait(sock)
     handler = Handler(settings.worker_paths(), send, reader)
-    channel.send(sock, Ready())
+    way.send(Ready())
     while True:
         reader.parse_until_message(sock)
         message, rows, files = channel.receive(sock, channel.TO_WORKER)
@@ -113,16 +130,16 @@ def _serve(sock: socket.socket, board: Board, surroundings: _Surroundings, impor
         if isinstance(answer, Applied):
             answer = msgspec.structs.replace(answer, phases=board.durations())
         del rows
-        channel.send(sock, answer, Payload(results, escaped=True))
+        way.send(answer, results)
         del answer, results
         if isinstance(message, Apply | Score):
             handler.restore()
         gc.collect(0)
         if isinstance(message, Apply):
-            _count_rows(sock, handler, wait)
+            _count_rows(way, handler, wait)
 
 
-def _count_rows(sock: socket.socket, handler: Handler, wait: _Wait) -> None:
+def _count_rows(way: _Channel, handler: Handler, wait: _Wait) -> None:
     """Count the rows of an apply; send the counts if there are enough, or if the worker is idle."""
     try:
         handler.count()
@@ -130,10 +147,10 @@ def _count_rows(sock: socket.socket, handler: Handler, wait: _Wait) -> None:
         sys.stderr.write(f"the rows of the last apply could not be counted: {error!r}\n")
         return
     if handler.counted >= MIN_JUDGED_ROWS:
-        channel.send(sock, handler.counts())
+        way.send(handler.counts())
     if not wait.for_message(IDLE_MILLISECONDS):
         if handler.counted:
-            channel.send(sock, handler.counts())
+            way.send(handler.counts())
         _release_memory()
 
 
@@ -171,14 +188,14 @@ class _Wait:
         return False
 
 
-def _report_progress_to(sock: socket.socket) -> None:
+def _report_progress_to(way: _Channel) -> None:
     """Send the progress that the notebook reports, but not from a forked child."""
     worker, sending = os.getpid(), threading.Lock()
 
     def send(step: float, total: float, metrics: dict[str, float]) -> None:
         if os.getpid() == worker:
             with sending:  # a notebook may train in several threads
-                channel.send(sock, Progress(step, total, metrics))
+                way.send(Progress(step, total, metrics))
 
     progress.send_to(send)
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from dltk_runtime.files.state import FileState
+from dltk_runtime.notebook.advice import advice
 from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.notebook.loader import CodeFinder
-from dltk_runtime.notebook.source import pack
+from dltk_runtime.notebook.source import Source, pack
 from dltk_runtime.paths import Paths
 from dltk_runtime.worker.messages import Code
 
@@ -21,6 +22,7 @@ class LoadedCode:
         self._paths = paths
         self._send = send
         self._finder: CodeFinder | None = None
+        self._source: Source | None = None
         self.algorithm: Algorithm | None = None
 
     def load(self, name: str, kept: Path | None) -> Algorithm:
@@ -34,6 +36,7 @@ class LoadedCode:
         self._finder = CodeFinder(self._paths, kept)
         self._finder.install()
         if source := self._finder.find(name):
+            self._source = source
             self._send(Code(pack([source])))  # before it runs: an import can end the process, too
         self.algorithm = Algorithm(name, self._finder)
         self._send(Code(pack(self._finder.sources)))
@@ -49,6 +52,12 @@ class LoadedCode:
         place = self.algorithm.places.get(function) if self.algorithm else None
         return str(place) if place else ""
 
+    def advice(self, error: BaseException) -> str:
+        """Return the next step for an error of this code; "" for one that speaks for itself."""
+        if self._finder is None:
+            return ""
+        return advice(error, self._source, self._finder.sources)
+
     def packed(self) -> bytes:
         """Return all code that is loaded, in the format of a version's ``code.json``."""
         return pack(self._finder.sources if self._finder else [])
@@ -56,9 +65,9 @@ class LoadedCode:
     @property
     def states(self) -> list[FileState]:
         """The states of the files that the code came from."""
-        return list(self._finder.states) if self._finder else []
+        return self._finder.states if self._finder else []
 
     def depend_on(self, states: Iterable[FileState]) -> None:
         """Let a change of these files count as a change of the code."""
         if self._finder is not None:
-            self._finder.states[:0] = states
+            self._finder.depend_on(states)

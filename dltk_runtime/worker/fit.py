@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pandas as pd
 
+from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.tables import table
 from dltk_runtime.worker import describe
 from dltk_runtime.worker.baselines import features_of
@@ -105,7 +106,7 @@ class ModelFit:
         raises or reports a TypeError.
         """
         with saving_to(Path(target.folder)):
-            returned = None if save is None else self._call("save", save, model, target.load_name)
+            returned = None if save is None else self._call("save", save, model, file_name(target.load_name))
             kept = not _is_stored(target)
             if kept:
                 self._call("save", write_pickle, model, target.kept_model)

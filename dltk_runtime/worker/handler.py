@@ -17,6 +17,8 @@ import pandas as pd
 from dltk_runtime.errors import NotStaged
 from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.algorithm import Algorithm
+from dltk_runtime.notebook.file_names import file_name
+from dltk_runtime.notebook.places import clash
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
 from dltk_runtime.tables import table
@@ -60,10 +62,11 @@ class Handler:
     """
 
     def __init__(self, paths: Paths, send: Callable[[Entered | Code | Saved], None], reader: Reader) -> None:
+        self._paths = paths
         self._send = send
         self._reader = reader
         self._code = LoadedCode(paths, send)
-        self._phases = Phases(send, self._code.place)
+        self._phases = Phases(send, self._code.place, self._code.advice)
         self._model: Any = None
         self._shown: Any = None  # the model after the last apply
         self._pristine: Pristine | None = None
@@ -82,9 +85,9 @@ class Handler:
         fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
         algorithm = self._load_code(request.algorithm, kept=None)
         with self._phases.failing("parameters"):
-            parameters.refuse(
-                algorithm.name, parameters.add_parameters(meta, algorithm.parameters), algorithm.parameters
-            )
+            problems = parameters.add_parameters(meta, algorithm.parameters)
+            refused = problems.all if request.refuse_unknown else problems.invalid
+            parameters.refuse(algorithm.name, refused, algorithm.parameters)
         model = fit.init(algorithm.init, algorithm.summary)
         fit.fit(algorithm.fit, model)
         places = (request.folder, request.kept_model, request.seen, request.pictures)
@@ -99,17 +102,21 @@ class Handler:
         except PhaseFailed as failure:
             apply_error = failure.report
         fit.describe(algorithm.summary)
-        return msgspec.structs.replace(fit.fitted, code=self._code.packed(), apply_error=apply_error), results
+        ignored = [each.rstrip(".") for each in problems.unknown]
+        notices = (*fit.fitted.notices, *ignored, *filter(None, [clash(algorithm.name, self._paths)]))
+        fitted = msgspec.structs.replace(fit.fitted, code=self._code.packed(), apply_error=apply_error, notices=notices)
+        return fitted, results
 
     def load(self, request: Load) -> Loaded:
         """Load the model with the notebook's code, or with the version's if that fails."""
         self._targets, self._features = request.targets, request.features
         self._tally = Tally(request.features)
+        pinned = request.pinned and request.code
         try:
-            self._load_model(request, kept=None)
+            self._load_model(request, kept=Path(request.code) if pinned else None)
             notice = ""
         except PhaseFailed as failure:
-            if not request.code:
+            if pinned or not request.code:
                 raise
             self._load_with_kept_code(request, failure)
             notice = str(failure.report)
@@ -199,7 +206,7 @@ class Handler:
         meta: Meta = json.loads(text)
         if self._targets:
             meta.setdefault("target_variables", list(self._targets))
-        return meta, parameters.add_parameters(meta, self._loaded().parameters)
+        return meta, parameters.add_parameters(meta, self._loaded().parameters).all
 
     def _decode(self, sent: Payload) -> pd.DataFrame:
         with self._phases.entered("decode"):
@@ -232,7 +239,7 @@ class Handler:
         elif algorithm.load is None:
             raise PhaseFailed(ErrorReport("load", f"the notebook '{request.algorithm}' defines no load function"))
         else:
-            self._model = self._phases.call("load", algorithm.load, request.load_name)
+            self._model = self._phases.call("load", algorithm.load, file_name(request.load_name))
 
     def _load_with_kept_code(self, request: Load, failure: PhaseFailed) -> None:
         """Load the model with the version's code.

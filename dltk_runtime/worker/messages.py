@@ -27,7 +27,7 @@ class ErrorReport(Message, frozen=True):
     sentence: str  # "ValueError: could not convert …"
     coordinates: str = ""  # "umap.ipynb, cell 22 (mltkc_fit), line 7: `x = float(s)`"
     traceback: str = ""
-    note: str = ""  # a sentence that the front process adds
+    note: str = ""  # a sentence with the next step
     kind: str = ""  # "ValueError": the type alone
 
     def __str__(self) -> str:
@@ -64,6 +64,7 @@ class Fit(Message, frozen=True):
     seen: str = ""  # path for the file that tells which rows `fit` has seen; "" for none
     pictures: str = ""  # folder for pictures: those of a version that is not promoted are not shown
     version_column: int = 0  # the value of a last column `model_version`; 0 for no such column
+    refuse_unknown: bool = False  # whether a parameter that the notebook does not declare is an error
 
 
 class Load(Message, frozen=True):
@@ -73,6 +74,7 @@ class Load(Message, frozen=True):
     load_name: str  # the `name` for load()
     device: str = ""  # as in `Fit`
     code: str = ""  # path of the version's code.json, used if the notebook does not load
+    pinned: bool = False  # whether to run that code, and not the notebook's
     kept_model: str = ""  # path of the runtime's own pickle, if save() stored nothing
     targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests have none
     features: tuple[Feature, ...] = ()  # that the model was fitted on, without targets

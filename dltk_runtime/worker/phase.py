@@ -17,11 +17,18 @@ class Phases:
     """Runs the phases of this worker's requests.
 
     `send` gets an `Entered` for each phase, so that even the death of the process has coordinates.
-    `place` gives the coordinates of a notebook's function, "" for one that it does not have.
+    `place` gives the coordinates of a notebook's function, "" for one that it does not have;
+    `advise` the next step for an error, "" for none.
     """
 
-    def __init__(self, send: Callable[[Entered], None], place: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        send: Callable[[Entered], None],
+        place: Callable[[str], str],
+        advise: Callable[[BaseException], str] = lambda _: "",
+    ) -> None:
         self._send = send
+        self._advise = advise
         self._place = place
         self._process = os.getpid()
 
@@ -74,5 +81,6 @@ class Phases:
             sentence=sentence(error),
             coordinates=str(place) if place else self._place(phase),
             traceback=cut(format_traceback(error)),
+            note=self._advise(error),
             kind=type(error).__name__,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 from collections.abc import Callable
@@ -18,7 +19,6 @@ from dltk_runtime.batch.each import orders
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.order import Order, prepare
 from dltk_runtime.batch.run import Outcome, run
-from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.cli import dltk
 from dltk_runtime.commands import Exit
 from dltk_runtime.errors import DltkError
@@ -27,6 +27,7 @@ from dltk_runtime.notebook.errors import ParametersInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelName, ModelStore
+from dltk_runtime.texts import Scrubber
 from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
 
@@ -422,7 +423,7 @@ def test_secrets_reach_the_notebook_and_no_file(
 
 
 def test_a_scrubber_finds_secrets_in_the_forms_they_take() -> None:
-    scrubber = Scrubber({"key": "line one long\nline two long", "word": 'a"b\\c'})
+    scrubber = Scrubber(["line one long\nline two long", 'a"b\\c'])
     assert scrubber.text('x line two long y a"b\\c') == "x [secret] y [secret]"
     assert scrubber.text(json.dumps('a"b\\c')) == '"[secret]"'
     assert scrubber.value({"k": ['a"b\\c', 1]}) == {"k": ["[secret]", 1]}
@@ -445,15 +446,21 @@ def test_a_scrubber_finds_secrets_in_the_forms_they_take() -> None:
         ({"resume": True}, "--resume needs --notebook"),
         ({"notebook": "maen"}, "Did you mean 'mean'?"),
         ({"model": "../x"}, "Invalid model name"),
+        ({"data": "", "mode": "fit"}, "need rows: --data"),
+        ({"keep": ("x",)}, "--keep needs --out"),
+        ({"notebook": "{folder}/report.ipynb", "out": Path("x.csv")}, "--out needs an algorithm: report.ipynb has no"),
+        ({"notebook": "{folder}/report.ipynb", "mode": "apply"}, "The notebook 'report' cannot be used"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_runs(
     order: dict[str, Any], sentence: str, paths: Paths, make_notebook: MakeNotebook, settings: Settings
 ) -> None:
     make_notebook("mean", MEAN)
-    given: dict[str, Any] = {"notebook": "mean", "data": str(paths.notebooks / "rows.csv")}
+    make_notebook("report", "# %%\nx = 1\n")
+    given: dict[str, Any] = {"notebook": "mean", "data": str(paths.notebooks / "rows.csv")} | order
+    given["notebook"] = given["notebook"].format(folder=paths.notebooks)
     with pytest.raises(DltkError, match=sentence.replace("?", r"\?")):
-        prepare(Order(**{**given, **order}), paths)
+        prepare(Order(**given), paths)
 
 
 def test_held_out_rows_need_a_csv_file(paths: Paths, make_notebook: MakeNotebook, tmp_path: Path) -> None:
@@ -518,3 +525,71 @@ def test_the_command_says_where_a_run_failed_and_exits_with_1(
     assert "mean.ipynb, cell 11" in result.stderr
     assert "The data has no column z; it has x, y." in result.stderr
     assert invoke(paths, "mean", "--data", "x.csv", "-p", "factor").exit_code == Exit.USAGE
+
+
+# ---------------------------------------------------------------- any notebook
+
+REPORT = """
+    # %% [markdown]
+    A report, and no algorithm
+    # %% tags=parameters
+    day = "none"
+    top = 1
+    # %%
+    def load(path, times=1):
+        return [path] * times
+    # %%
+    print(day, load("own", top))
+    # %% tags=parameters
+    later = 5
+    # %% tags=raises-exception
+    raise ValueError("expected")
+    # %%
+    import sys
+    sys.exit(0)
+    # %%
+    print("never")
+"""
+
+
+def test_a_notebook_that_is_no_algorithm_runs_as_papermill_runs_it(
+    paths: Paths, make_notebook: MakeNotebook, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = make_notebook("my report.v2", REPORT)
+    executed, page = tmp_path / "out.ipynb", tmp_path / "pages" / "out.html"
+    given = ["--home", str(paths.home), "-p", "day=2026-01-31", "-p", "top=2", "--html", str(page)]
+    result = CliRunner().invoke(dltk, ["batch", str(path), *given, "--notebook", str(executed)])
+    assert result.exit_code == Exit.OK, result.output
+    assert "ran to its end. WARNING: cell 5 is tagged parameters, too" in result.output
+    outputs = [cell.get("outputs") for cell in nbformat.read(executed, 4).cells if cell.cell_type == "code"]
+    text = json.dumps(outputs)
+    assert "2026-01-31 ['own', 'own']" in text
+    assert "never" not in text
+    assert "2026-01-31 ['own', 'own']" in html.unescape(page.read_text())
+    assert [record for record in caplog.records if record.name.startswith("papermill") and record.levelno >= 30] == []
+    assert list(paths.versions.glob("*/*")) == []  # a plain notebook reserves no version
+
+
+def test_the_error_of_a_failing_representation_is_the_runs(paths: Paths, make_notebook: MakeNotebook) -> None:
+    path = make_notebook(
+        "shows",
+        """
+        # %%
+        class Shown:
+            def _repr_html_(self):
+                raise KeyError("lost before")
+        # %%
+        Shown()
+        """,
+    )
+    result = CliRunner().invoke(dltk, ["batch", str(path), "--home", str(paths.home)])
+    assert result.exit_code == Exit.FAILED
+    assert "shows.ipynb, cell 1, line 3: `raise KeyError(\"lost before\")`: KeyError: 'lost before'" in result.output
+
+
+def test_columns_of_the_rows_stand_before_the_results(
+    make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    make_notebook("mean", MEAN)
+    batch(mode="fit", out=tmp_path / "out.csv", keep=("x", "y*"))
+    assert (tmp_path / "out.csv").read_text() == "x,y,mean\n1,2,5.0\n2,4,5.0\n3,9,5.0\n"

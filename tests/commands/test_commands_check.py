@@ -61,6 +61,33 @@ def test_algos_lists_names_files_functions_and_the_number_of_problems(
     }
 
 
+def test_no_file_is_left_out_without_a_word(paths: Paths, make_notebook: MakeNotebook) -> None:
+    for name in ("my-algo", "a.b", "my-algo.new"):
+        make_notebook(name)
+    make_notebook("playground", "# %%\nprint(1)\n")
+    (paths.notebooks / "team").mkdir()
+    (paths.notebooks / "team" / "my-algo.ipynb").write_bytes((paths.notebooks / "my-algo.ipynb").read_bytes())
+    checked, listed = run("check", paths), run("algos", paths)
+    assert checked.exit_code == Exit.OK
+    for file, why in (
+        ("a.b.ipynb", "Invalid algorithm name 'a.b'"),
+        ("my-algo.new.ipynb", "the new version of a file that was edited"),
+        ("team/my-algo.ipynb", "my-algo.ipynb has the same name and is used: rename one"),
+    ):
+        assert f"{file} is not used: {why}" in checked.output
+        assert f"not used: {file}: {why}" in listed.output
+    assert "without init, fit or apply: playground.ipynb" in listed.output
+
+
+def test_check_finds_a_notebook_with_a_dash_and_names_one_with_a_dot(paths: Paths, make_notebook: MakeNotebook) -> None:
+    make_notebook("my-algo")
+    make_notebook("a.b")
+    assert run("check", paths, "my-algo").output == "my-algo: no problem\n"
+    result = run("check", paths, "a.b")
+    assert result.exit_code == Exit.FAILED
+    assert result.output.startswith("Invalid algorithm name 'a.b'")
+
+
 def test_without_algorithms_both_say_where_they_looked(paths: Paths) -> None:
     for command in ("check", "algos"):
         result = run(command, paths)

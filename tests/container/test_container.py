@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dltk_runtime import setting_types
+from dltk_runtime import handover, setting_types
 from dltk_runtime.settings import Settings
 from tests.support.service import ROOT
 
@@ -177,6 +177,17 @@ def test_every_service_has_a_program_that_can_be_started(launch: dict[str, Any],
     assert program.read_text().startswith("#!/opt/dltk/bin/python3-sealed -I\n")
     assert f'["main"]("{service}")' in program.read_text()
     assert launch["commands"](FOLDERS)[service][1:3] == ["-I", "-m"]
+
+
+def test_jupyterlab_is_handed_the_secrets_that_notebooks_may_have(start: dict[str, Any]) -> None:
+    secrets = {"api_token": "a", "HF_TOKEN": "b", "DB_PASSWORD_file": "/run/db", "OTHER_TOKEN": "c"}
+    handed = start["handed"](["api", "jupyter"], secrets, ("HF_TOKEN", "DB_PASSWORD"))["DLTK_HANDED"]
+    files = dict(pair.split("=") for pair in handed.split(","))
+    found = handover.take({handover.DESCRIPTOR: files["jupyter"]})
+    assert found == {"HF_TOKEN": "b", "DB_PASSWORD_file": "/run/db"}
+    assert handover.take({handover.DESCRIPTOR: files["api"]}) == secrets
+    for descriptor in files.values():
+        os.close(int(descriptor))
 
 
 def test_only_jupyterlab_and_the_api_are_handed_secrets(launch: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dltk_runtime.errors import OptionInvalid
-from dltk_runtime.fit.options import Promotion, Rule, fit_options
+from dltk_runtime.fit.options import FitOptions, Promotion, Rule, fit_options
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
 from tests.support.service import Service
@@ -129,13 +129,25 @@ def test_promotion_rules_are_read(parameters: dict[str, str], promotion: Promoti
         {"holdout": "-0.1"},
         {"holdout": "some"},
         {"with_version": "maybe"},
-        {"mode": "later"},
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(parameters: dict[str, str]) -> None:
     (name,) = parameters
     with pytest.raises(OptionInvalid, match=f"^Invalid {name}="):
         fit_options(parameters)
+
+
+def test_an_unknown_mode_is_a_warning() -> None:
+    found = fit_options({"mode": "later"})
+    assert not found.asynchronous
+    with pytest.raises(OptionInvalid, match=r"^Invalid mode='later'"):
+        fit_options({"mode": "later"}, refuse_unknown=True)
+    assert found.warnings == ("mode='later' is unknown and ignored: it can be async or sync or stage",)
+
+
+def test_what_the_notebook_takes_is_not_read() -> None:
+    given = {"mode": "async", "holdout": "24", "promote": "never", "with_version": "maybe"}
+    assert fit_options(given, taken=given) == FitOptions()
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,14 @@ def home(paths: Paths) -> Paths:
 
 @pytest.fixture
 def two(home: Paths) -> Iterator[tuple[Service, Service]]:
-    """Two replicas over one home, each with room for one asynchronous fit."""
-    with replica(home, "one") as one, replica(home, "two") as two:
-        yield one, two
+    """Two replicas over one home, each with room for one asynchronous fit. The second one does not run yet.
+
+    Either would take what is submitted: a test starts the second one once the first has the fit.
+    """
+    second = replica(home, "two")
+    with replica(home, "one") as first:
+        yield first, second
+        second.stop()
 
 
 def replica(home: Paths, name: str, **variables: str) -> Service:
@@ -96,6 +101,7 @@ def test_a_running_fit_whose_server_ends_is_taken_up_by_another(
     job = job_of(first.fit("waits", ROWS, mode="async", **gate.params("fit")))
     until(gate.began.exists)
     gate.began.unlink()
+    second.start()
     first.stop(how)
     until(gate.began.exists)  # on the other one
     record = record_of(home, job)
@@ -112,6 +118,7 @@ def test_a_queued_fit_goes_to_the_replica_that_has_room(two: tuple[Service, Serv
     running = job_of(first.fit("waits", ROWS, mode="async", **gate.params("fit")))
     until(gate.began.exists)
     queued = job_of(first.fit("algo", ROWS, mode="async"))
+    second.start()
     wait_for(second, queued, "succeeded")  # while the other one is busy
     assert record_of(home, running)["state"] == "running"
     assert [event["job"] for event in second.events() if event["event"] == "job"] == [queued]
@@ -127,6 +134,7 @@ def test_a_fit_whose_server_ends_after_the_commit_succeeds_with_that_version(
     until((home.models / "trial").exists)
     until(lambda: record_of(home, job)["version"] == 1)
     (home.models / "trial").unlink()
+    second.start()
     first.stop(signal.SIGKILL)
     until((home.models / "trial").exists)  # the other one tries the version before it promotes it
     (home.models / "go_on").touch()
@@ -142,6 +150,7 @@ def test_a_server_that_hung_and_goes_on_cannot_commit(two: tuple[Service, Servic
     until(gate.began.exists)
     gate.began.unlink()
     assert first.process is not None
+    second.start()
     first.process.send_signal(signal.SIGSTOP)
     os.utime(home.jobs / job / "job.json", (0, 0))  # as after a minute
     until(gate.began.exists)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import string
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,20 @@ from dltk_runtime.store.store import ModelStore
 from tests.store.helpers import promoted
 
 HOSTILE = [
-    *("", ".", "..", "../../x", "/etc/passwd", "a/b", "a\\b", "a.b", "a b", "a-b", "1a", "a\0", "\0", "a\n", "a\r\n"),
-    *("ä", "a٣", "a²", "\u212a", "\ud800", "a" * 129, "a" * 10_000, "a\u200b", "%2e%2e", "~"),
+    *("", ".", "..", "../../x", "/etc/passwd", "a/b", "a\\b", "a.b", "a\0", "\0", "a\n", "a\r\n"),
+    *("a٣", "a²", "\u212a", "\ud800", "a" * 129, "a" * 10_000, "a\u200b", "%2e%2e", "~"),
+    *(" ", "-a", " a", "a ", "a\t", "a\xa0b", "a~20b", "\u0308a", "a\u3164", "a\ufe0f", "a\u202eb"),
+    *("ä" * 40, "a\u2215b"),
 ]
+OF_NOTEBOOKS = {  # names that an algorithm may have and a model may not, with their forms on disk
+    "a b": "a~20b",
+    "a-b": "a-b",
+    "1a": "1a",
+    "ä": "~c3~a4",
+    "größe 2-neu": "gr~c3~b6~c3~9fe~202-neu",
+    "时间序列": "~e6~97~b6~e9~97~b4~e5~ba~8f~e5~88~97",
+    "हिन्दी": "~e0~a4~b9~e0~a4~bf~e0~a4~a8~e0~a5~8d~e0~a4~a6~e0~a5~80",
+}
 
 
 @pytest.fixture
@@ -37,18 +49,45 @@ def test_no_name_that_is_accepted_leaves_the_folder(model: str, algorithm: str) 
     except NameInvalid:
         return
     saved = Path(os.path.normpath(root / load_name(VersionId(name, 1))))
-    assert saved.parts[:5] == (*root.parts, "versions", algorithm, model)
-    assert re.fullmatch(r"[A-Za-z0-9_]+", name.legacy)
+    assert saved.parts[:5] == (*root.parts, "versions", name.folder, model)
+    assert re.fullmatch(r"[A-Za-z0-9_~-]+", name.file)
+    assert not set(name.legacy) & set("/\\.\0\n")
+    assert ModelName.of_folder(name.folder, model) == name
 
 
 @given(st.text(alphabet=string.printable + "äٟ\0/..", max_size=200))
-def test_only_ascii_identifiers_are_names(text: str) -> None:
-    good = text.isascii() and text.isidentifier() and len(text) <= 128
-    if good and not text.startswith("__"):
-        assert ModelName(text, text).legacy == f"{text}_{text}"
+def test_only_ascii_identifiers_are_names_of_models(text: str) -> None:
+    if text.isascii() and text.isidentifier() and len(text) <= 128:
+        assert ModelName("umap", text).legacy == f"umap_{text}"
     else:
         with pytest.raises(NameInvalid):
-            ModelName(text, "default")
+            ModelName("umap", text)
+
+
+@pytest.mark.parametrize(("text", "folder"), OF_NOTEBOOKS.items())
+def test_the_name_of_a_notebook_is_an_algorithms_with_a_safe_form_on_disk(
+    text: str, folder: str, store: ModelStore
+) -> None:
+    name = ModelName(text, "m")
+    assert (name.folder, name.legacy) == (folder, f"{text}_m")
+    assert load_name(VersionId(name, 3)) == f"versions/{folder}/m/3/{folder}_m"
+    assert load_name(VersionId(name, 0)) == f"{text}_m"  # the files of an old volume have DSDL's own names
+    assert promoted(store, name).name == name
+    assert store.models() == [name]
+    assert store.algorithm_of("m", []) == text
+    with pytest.raises(NameInvalid):
+        ModelName("umap", text)
+
+
+@pytest.mark.parametrize("decomposed", ["a\u0308", "gro\u0308\xdfe"])
+def test_both_forms_of_a_letter_are_one_name(decomposed: str) -> None:
+    assert ModelName(decomposed, "m") == ModelName(unicodedata.normalize("NFC", decomposed), "m")
+
+
+@pytest.mark.parametrize("folder", ["lost+found", "a b", "a~", "a~2", "a~41", "a~2F", "~ff", "a~2fb", "a~00", "~2e~2e"])
+def test_a_folder_that_no_algorithm_has_is_none(folder: str) -> None:
+    with pytest.raises(NameInvalid):
+        ModelName.of_folder(folder, "m")
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -11,6 +11,10 @@ SETTINGS = [*VARIABLES.values(), *CLIENT_VARIABLES.values()]
 PRIVATE_PATHS = {"API_SSL_KEY"}  # no secret itself, and nothing that a notebook needs
 
 
+def test_a_list_of_names_is_no_secret() -> None:
+    assert variables_without_secrets({"DLTK_NOTEBOOK_SECRETS": "HF_TOKEN"}) == {"DLTK_NOTEBOOK_SECRETS": "HF_TOKEN"}
+
+
 def test_the_list_has_each_secret_setting_and_no_other() -> None:
     listed = {each.name for each in SETTINGS if is_secret_variable(each.name, "")}
     assert listed == {each.name for each in SETTINGS if each.secret} | PRIVATE_PATHS

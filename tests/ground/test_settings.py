@@ -218,6 +218,21 @@ def test_a_workers_children_know_the_version_whose_code_they_run(tmp_path: Path)
     assert code_location(environ | {"DLTK_CODE": "/v/code.json"})[1] == Path("/v/code.json")
 
 
+def test_secrets_of_notebooks_are_read_with_the_settings_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("from-file\n")
+    environ = {"DLTK_NOTEBOOK_SECRETS": "A_TOKEN, B_KEY,C_KEY", "A_TOKEN": "one", "B_KEY_file": str(tmp_path / "key")}
+    found = Settings.from_env(environ)
+    assert found.notebook_secrets == ("A_TOKEN", "B_KEY", "C_KEY")
+    assert dict(found.notebook_values) == {"A_TOKEN": "one", "B_KEY": "from-file"}
+    assert "from-file" not in repr(found)
+
+
+@pytest.mark.parametrize("names", ["api_token", "A,JUPYTER_PASSWD", "a b", "A=1", "DLTK_ADMIN_TOKEN"])
+def test_the_servers_own_secrets_are_no_notebooks(names: str) -> None:
+    with pytest.raises(SettingInvalid, match="DLTK_NOTEBOOK_SECRETS"):
+        Settings.from_env({"DLTK_NOTEBOOK_SECRETS": names})
+
+
 # ---------------------------------------------------------------- for logs
 
 

@@ -84,7 +84,7 @@ def asked(target: str | None, features: list[str], **params: str) -> dict[str, A
 
 
 def handed(notebook: Algorithm, param: dict[str, Any]) -> dict[str, Any]:
-    refuse("it", add_parameters(param, notebook.parameters), notebook.parameters)
+    refuse("it", add_parameters(param, notebook.parameters).all, notebook.parameters)
     return param
 
 

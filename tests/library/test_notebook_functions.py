@@ -66,7 +66,7 @@ def asked(target: str | None, features: list[str], **params: str) -> dict[str, A
 
 def begun(algorithm: SimpleNamespace, df: pd.DataFrame, param: dict[str, Any]) -> Any:
     """The untrained model, from parameters that were read as the worker reads them."""
-    refuse("it", add_parameters(param, algorithm.parameters), algorithm.parameters)
+    refuse("it", add_parameters(param, algorithm.parameters).all, algorithm.parameters)
     return algorithm.init(df, param)
 
 

@@ -152,8 +152,8 @@ class TestCheck:
             check("half", paths)
 
     def test_a_file_name_that_is_no_name_is_a_problem(self, make_notebook: MakeNotebook) -> None:
-        (problem,) = contract_of(read_source(make_notebook("my-notebook"))).problems
-        assert problem.startswith("Invalid algorithm name 'my-notebook'")
+        (problem,) = contract_of(read_source(make_notebook("my.notebook"))).problems
+        assert problem.startswith("Invalid algorithm name 'my.notebook'")
 
     def test_nothing_runs(self, paths: Paths, make_notebook: MakeNotebook) -> None:
         make_notebook("boom", extra="raise SystemExit(3)")
@@ -191,7 +191,7 @@ class TestWhereAlgorithmsLie:
         write_module(paths.modules / "broken_old.py", ALGORITHM + "x = = 1\n")
         write_module(paths.modules / "__init__.py", ALGORITHM)
         write_module(paths.helpers / "pkg" / "__init__.py", ALGORITHM)
-        assert algorithms(paths) == ["broken", "broken_old", "imports", "old", "pkg", "umap"]
+        assert algorithms(paths) == ["broken", "broken_old", "imports", "old", "pkg", "two words", "umap"]
 
     def test_no_folders_hold_no_algorithms(self, tmp_path: Path) -> None:
         assert algorithms(Paths(tmp_path / "a", tmp_path / "b")) == []

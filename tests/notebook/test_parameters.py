@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dltk_runtime.notebook.declaration import Parameter, declared, undeclared
 from dltk_runtime.notebook.errors import ParametersInvalid
-from dltk_runtime.notebook.parameters import add_parameters, parameters, refuse, values
+from dltk_runtime.notebook.parameters import RUNTIME_MODES, Problems, add_parameters, parameters, refuse, values
+from dltk_runtime.notebook.reads import taken
 from dltk_runtime.notebook.source import pack, read_source, unpack
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
@@ -84,7 +85,7 @@ def test_what_is_no_literal_is_never_run_and_declares_nothing() -> None:
 )
 def test_a_searchs_text_becomes_a_value_of_the_declared_type(name: str, text: str, value: Any) -> None:
     result, problems = values({"algo": "umap", "mode": "stage", name: text}, KNOWN)
-    assert problems == ()
+    assert problems.all == ()
     assert result == DEFAULTS | {name: value}
     assert type(result[name]) is type(value)
 
@@ -103,20 +104,50 @@ def test_a_searchs_text_becomes_a_value_of_the_declared_type(name: str, text: st
     ],
 )
 def test_an_ill_typed_value_is_named_with_what_is_wanted(name: str, text: str, wanted: str) -> None:
-    result, (problem,) = values({name: text}, KNOWN)
-    assert result == DEFAULTS
+    result, problems = values({name: text}, KNOWN)
+    (problem,) = problems.invalid
+    assert (result, problems.unknown) == (DEFAULTS, ())
     assert f"Invalid {name}='{text}': expected {wanted}" in problem
 
 
 @pytest.mark.parametrize("given", [{"epoch": "5"}, {"nothing_like_it": "5"}, {"rate": "x"}])
 def test_each_sentence_of_a_refusal_ends_once(given: dict[str, Any]) -> None:
     with pytest.raises(ParametersInvalid, match=r"[^.?][.?] umap declares: "):
-        refuse("umap", values(given, KNOWN)[1], KNOWN)
+        refuse("umap", values(given, KNOWN)[1].all, KNOWN)
+
+
+def test_an_unknown_parameter_and_an_ill_typed_one_are_told_apart() -> None:
+    _, problems = values({"epoch": "5", "rate": "x"}, KNOWN)
+    assert problems.unknown == ("the notebook declares no parameter 'epoch'. Did you mean 'epochs'?",)
+    assert len(problems.invalid) == 1
+
+
+@pytest.mark.parametrize("mode", RUNTIME_MODES)
+def test_the_mode_of_a_fit_that_an_apply_repeats_is_not_the_notebooks(mode: str) -> None:
+    assert values({"mode": f'"{mode}"'}, declared("mode: int = 3")) == ({"mode": 3}, Problems())
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("# %% tags=parameters\nholdout: int = 24\nmode = 'x'\n# %% mltkc_init\na = 1\n", {"holdout", "mode"}),
+        ("# %%\ndef init(df, param):\n    return param['options']['params'].get('mode', 'train')\n", {"mode"}),
+        ("# %%\ndef init(df, param):\n    p = param['options']['params']\n    return p['holdout']\n", {"holdout"}),
+        ("# %%\ndef init(df, param):\n    return param['options']['params']['algo']\n", set()),
+        ("# %%\nmode = 3\n", set()),
+    ],
+)
+def test_a_notebook_that_declares_or_reads_a_word_of_the_runtime_has_it(
+    make_notebook: MakeNotebook, text: str, own: set[str]
+) -> None:
+    given = {"algo": "x", "mode": "production", "holdout": "24", "other": "1"}
+    assert taken(read_source(make_notebook("words", text)), given) == own
+    assert taken(read_source(make_notebook("words", text)), {"algo": "x"}) == set()
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_and_all_that_are_declared() -> None:
     with pytest.raises(ParametersInvalid) as caught:
-        refuse("umap", values({"epoch": "5", "rate": "x"}, KNOWN)[1], KNOWN)
+        refuse("umap", values({"epoch": "5", "rate": "x"}, KNOWN)[1].all, KNOWN)
     assert "no parameter 'epoch'. Did you mean 'epochs'?;" in caught.value.sentence
     assert "Invalid rate='x': expected a number" in caught.value.sentence
     assert "umap declares: epochs: int = 100; rate: float = 1.0; shuffle: bool = True" in caught.value.sentence
@@ -128,12 +159,12 @@ def test_whatever_a_search_says_each_value_is_of_its_type_or_named(given: dict[s
     assert result.keys() == DEFAULTS.keys()
     for parameter in KNOWN:
         assert result[parameter.name] is None or type(result[parameter.name]).__name__ == parameter.kind
-    assert len(problems) <= len(given)
+    assert len(problems.all) <= len(given)
 
 
 def test_without_declaration_param_stays_as_it_came() -> None:
     meta = {"options": {"params": {"any": "thing"}}}
-    assert add_parameters(meta, None) == ()
+    assert add_parameters(meta, None) == Problems()
     assert meta == {"options": {"params": {"any": "thing"}}}
 
 
@@ -185,22 +216,53 @@ def meta(**params: str) -> dict[str, Any]:
 
 
 @pytest.mark.process
-def test_the_service_hands_out_typed_parameters_refuses_at_fit_and_warns_at_apply(
+def test_the_service_hands_out_typed_parameters_refuses_invalid_ones_at_fit_and_warns_otherwise(
     paths: Paths, make_notebook: MakeNotebook
 ) -> None:
     make_notebook("typed", DECLARING)
     with Service(home=paths.home, notebooks=paths.notebooks) as service:
         fitted = service.post("/fit", data="x\n1\n", meta=meta(epochs="7", structure='"8-4"'))
         assert (fitted["status"], fitted["results"]) == ("success", "fitted,asked\n8-4,7\n")
-        refused = service.post("/fit", data="x\n1\n", meta=meta(epoch="7", structure="1"))
+        refused = service.post("/fit", data="x\n1\n", meta=meta(epochs="many", structure="1"))
         assert refused["status"] == "error"
         assert refused["message"].startswith("/fit: ERROR: unable to initialize module")
-        assert "declares no parameter 'epoch'. Did you mean 'epochs'? " in refused["message"]
+        assert "Invalid epochs='many': expected an integer" in refused["message"]
         assert "typed.ipynb, cell 1, line 1" in refused["message"]
+        warned = service.post("/fit", data="x\n1\n", meta=meta(epoch="7", mode="production", structure="8-4"))
+        assert (warned["status"], warned["results"]) == ("success", "fitted,asked\n8-4,100\n")
+        assert "WARNING: the notebook declares no parameter 'epoch'. Did you mean 'epochs'?" in warned["message"]
+        assert "WARNING: mode='production' is unknown and ignored" in warned["message"]
         applied = service.post("/apply", data="x\n1\n", meta=meta(epochs="many"))
         assert (applied["status"], applied["results"]) == ("success", "fitted,asked\n8-4,100\n")
         assert applied["message"].startswith("/apply done successfully. WARNING: ")
         assert "Invalid epochs='many': expected an integer" in applied["message"]
+
+
+OWN = """
+    # %% tags=parameters
+    holdout: int = 24  # rows
+    # %% mltkc_init
+    import pandas as pd
+    def init(df, param):
+        return {"mode": param["options"]["params"].get("mode"), "holdout": param["parameters"]["holdout"]}
+    def fit(model, df, param): ...
+    def apply(model, df, param):
+        return pd.DataFrame([model] * len(df))
+"""
+
+
+@pytest.mark.process
+def test_words_of_the_runtime_yield_to_a_notebooks_own_except_staging(
+    paths: Paths, make_notebook: MakeNotebook
+) -> None:
+    make_notebook("typed", OWN)
+    with Service(home=paths.home, notebooks=paths.notebooks, DLTK_REFUSE_UNKNOWN="true") as service:
+        fitted = service.post("/fit", data="x\n1\n", meta=meta(mode="production", holdout="5"))
+        assert (fitted["status"], fitted["results"]) == ("success", "mode,holdout\nproduction,5\n"), fitted
+        assert "WARNING" not in fitted["message"]
+        assert service.post("/fit", data="x\n1\n", meta=meta(mode="stage"))["status"] == "staged"
+        refused = service.post("/fit", data="x\n1\n", meta=meta(holdot="5"))
+        assert "declares no parameter 'holdot'. Did you mean 'holdout'? " in refused["message"]
 
 
 @pytest.mark.process

@@ -49,7 +49,7 @@ def test_a_review_names_each_thing_with_its_cell_and_line(make_notebook: MakeNot
         "cell 3 (mltkc_init), line 5: the parameters cell does not declare 'epoch'. Did you mean 'epochs'?",
         "cell 3 (mltkc_init), line 5: the parameters cell does not declare 'rate'.",
         "cell 1, line 3: it declares no parameter: write NAME: int, float, bool, str or Literal = a literal",
-        "cell 1, line 2: mode= is reserved for the runtime",
+        "cell 1, line 2: mode= is the notebook's; only mode=stage and mode=register are the runtime's",
     ]
 
 

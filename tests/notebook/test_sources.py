@@ -78,10 +78,25 @@ class TestReading:
             %matplotlib inline
             import os
             # %%
+            sys.path.append("/srv/notebooks/lib")
+            warnings.filterwarnings("ignore")
+            try:
+                import fast
+            except ImportError:
+                fast = None
+            # %%
+            try:
+                import fast
+            except ImportError:
+                print("none")
+            # %%
+            %time df = f()
+            g()
+            # %%
 
             """,
         )
-        assert [cell.number for cell in read_source(path).cells] == [1, 2, 4]
+        assert [cell.number for cell in read_source(path).cells] == [1, 2, 4, 7, 8]
 
     def test_a_broken_cell_that_would_define_a_function_of_the_contract_counts(
         self, make_notebook: MakeNotebook

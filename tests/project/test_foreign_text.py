@@ -44,6 +44,18 @@ OWN_PATTERNS = {
     "settings.py: _SERVICE_LINK": "names of the container's own variables",
 }
 FOREIGN: dict[str, tuple[str, ...]] = {
+    "batch/order.py: '[^A-Za-z0-9_]'": ("a.",),
+    "commands/batch.py: name": ("~", "-"),
+    "names.py: _INVISIBLE": ("\u3164",),
+    "names.py: _PLAIN": ("_", "a-"),
+    "names.py: _QUOTED": ("~", "~2", "~20"),
+    "names.py: _UNQUOTED": ("~", "é"),
+    "notebook/advice.py: _NO_CUDA": ("no ", "CUDA ", "not compiled with ", "torch.cuda.is_available() "),
+    "notebook/cells.py: _MAGIC_LINE": ("%", "\n ", "\n!", "a?", "a.b", "a??  ", "\n\t"),
+    "notebook/convert.py: _MARK": ("#", "# ", "# %", "\n#", "# mltkc_", "# %% mltkc_a"),
+    "notebook/coordinates.py: _ESCAPED": ("\\x", "\\u00", "\\U0000"),
+    "notebook/file_names.py: _PLACEHOLDER": ("%", "%%", "%s"),
+    "notebook/outline.py: _ASSIGNED_MAGIC": ("=", " = ", "  =", "a = %", "= !\n"),
     "batch/engine.py: _ANSI": ("\x1b[", "\x1b[1", "\x1b[1;"),
     "batch/engine.py: _FRAME": ("Cell In[", "Cell In[1], line ", "Cell In[1], line 1"),
     "doctor/clients.py: '\\\\d+'": ("1",),

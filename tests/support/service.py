@@ -51,7 +51,9 @@ class Service:
         for folder in (self.log.parent, self.notebooks):
             folder.mkdir(parents=True, exist_ok=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("DLTK_", "api_"))}
-        environ |= {"api_token": self.token, "DLTK_SPARES": "1", "DLTK_DRAIN": "0"} | self._variables
+        # Most tests edit notebooks, and want the next apply to run what they have saved.
+        defaults = {"DLTK_SPARES": "1", "DLTK_DRAIN": "0", "DLTK_VERSION_CODE": "live"}
+        environ |= {"api_token": self.token} | defaults | self._variables
         command = [*self._before, sys.executable, "-m", "dltk_runtime.cli", "serve", "--port", "0"]
         command += ["--home", str(self.home), "--notebooks", str(self.notebooks)]
         with open(self.log, "a") as log:

@@ -33,6 +33,8 @@ CHANGED = RECORDED / "changed.jsonl"  # answers that differ on purpose by more t
 MADE_WITH = RECORDED / "made_with.json"
 ADMIN = "token-of-the-admin"
 SETTINGS = {
+    "DLTK_REFUSE_UNKNOWN": "true",  # as when the answers were recorded
+    "DLTK_VERSION_CODE": "live",
     "DLTK_ADMIN_TOKEN": ADMIN,
     "DLTK_APPLY_WORKERS": "12",
     "DLTK_FIT_TIMEOUT": "20",

@@ -14,7 +14,7 @@ from typing import Any
 
 from dltk_runtime.errors import DltkError, nearest
 from dltk_runtime.lab import kernelspec
-from dltk_runtime.names import checked
+from dltk_runtime.names import checked_algorithm
 
 TEMPLATE_NAMES = ("bare", "sklearn", "tensorflow", "torch")
 _FOLDER = Path(__file__).parent
@@ -27,7 +27,7 @@ def write(folder: Path, name: str, template: str) -> Path:
         NameInvalid: `name` is not valid for an algorithm.
         TemplateInvalid: there is no such template, or the notebook exists or cannot be written.
     """
-    path = folder / f"{checked('algorithm', name)}.ipynb"
+    path = folder / f"{checked_algorithm(name)}.ipynb"
     text = json.dumps(notebook(name, template), indent=1, ensure_ascii=False) + "\n"
     try:
         with open(path, "x", encoding="utf-8") as file:

@@ -34,11 +34,25 @@ def order_of(df):
     """
     if TIME not in df:
         return np.arange(len(df))
-    times = df[TIME]
-    if not pd.api.types.is_numeric_dtype(times):
-        times = pd.to_datetime(times, errors="coerce", utc=True)
+    times = df[TIME] if pd.api.types.is_numeric_dtype(df[TIME]) else times_of(df, TIME)
     refuse([TIME] if times.isna().any() else [], "neither numbers nor times that can be read.")
     return np.argsort(times.to_numpy(), kind="stable")
+
+
+def times_of(df, field):
+    """Return the times of a field without a time zone (UTC), NaT where a value is none.
+
+    Numbers, also as text, are epoch seconds; texts are dates and times as ISO 8601 writes them, with
+    or without fractions and time zone, or in any other form that pandas reads.
+    """
+    values = df[field].reset_index(drop=True)
+    numbers = pd.to_numeric(values, errors="coerce")
+    times = pd.to_datetime(numbers, unit="s", errors="coerce")
+    texts = values[numbers.isna()]
+    for form in ("ISO8601", "mixed"):
+        found = pd.to_datetime(texts, format=form, errors="coerce", utc=True).dt.tz_localize(None)
+        times = times.fillna(found)
+    return times
 
 
 def as_sent(values, order):

@@ -1,0 +1,99 @@
+"""The name for `save` and `load`: text before it becomes part of the file's name, however it is joined."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dltk_runtime.notebook.file_names import FileName, keep_prefixes
+
+NAME = FileName("versions/umap/m/7/umap_m", "/data")
+FOLDER = "/data/versions/umap/m/7/"
+PLACES = {
+    "MODEL_DIRECTORY + name + '.json'": "umap_m.json",
+    "MODEL_DIRECTORY + 'model_' + name + '.json'": "model_umap_m.json",
+    "MODEL_DIRECTORY + ('model_' + name) + '.json'": "model_umap_m.json",
+    "MODEL_DIRECTORY + 'model_' + (name + '.json')": "model_umap_m.json",
+    "MODEL_DIRECTORY + 'a_' + ('b_' + (name + '.json'))": "a_b_umap_m.json",
+    "f'{MODEL_DIRECTORY}{name}.json'": "umap_m.json",
+    "f'{MODEL_DIRECTORY}model_{name}.json'": "model_umap_m.json",
+    "f'/data/model_{name}.json'": "model_umap_m.json",
+    "f'/data/model_{name!s}_{1 + 1}.json'": "model_umap_m_2.json",
+    "os.path.join(MODEL_DIRECTORY, name)": "umap_m",
+    "os.path.join('/data', name + '.json')": "umap_m.json",
+    "os.path.join('/data', f'model_{name}.json')": "model_umap_m.json",
+    "os.path.join('/data', f'model_{name}', 'weights.h5')": "model_umap_m/weights.h5",
+    "os.path.join('/data', 'model_' + name + '/weights.h5')": "model_umap_m/weights.h5",
+    "str(Path(MODEL_DIRECTORY) / f'model_{name}.json')": "model_umap_m.json",
+    "str(Path(MODEL_DIRECTORY, name))": "umap_m",
+    "MODEL_DIRECTORY + 'model_%s.json' % name": "model_umap_m.json",
+    "'%smodel_%s.json' % (MODEL_DIRECTORY, name)": "model_umap_m.json",
+    "'{}model_{}.json'.format(MODEL_DIRECTORY, name)": "model_umap_m.json",
+    "'{1}model_{0}.json'.format(name, MODEL_DIRECTORY)": "model_umap_m.json",
+    "'{where}model_{what}.json'.format(what=name, where=MODEL_DIRECTORY)": "model_umap_m.json",
+    "MODEL_DIRECTORY + 'sub/model_' + name": "sub~model_umap_m",
+    "os.path.join('/data', 'sub', name)": "sub~umap_m",
+}
+
+
+def called(body: str, name: str, directory: str = "/data/") -> Any:
+    """The path that a function `save` with this body returns."""
+    text = f"import os\nfrom pathlib import Path\nMODEL_DIRECTORY = {directory!r}\ndef save(model, name):\n{body}\n"
+    names: dict[str, Any] = {}
+    exec(compile(keep_prefixes(ast.parse(text)), "cell", "exec"), names)
+    return names["save"](None, name)
+
+
+@pytest.mark.parametrize(("text", "file"), PLACES.items())
+def test_a_prefix_becomes_part_of_the_files_name(text: str, file: str) -> None:
+    found = called(f"    return {text}", NAME)
+    assert found == FOLDER + file
+    assert type(found) is str
+
+
+@pytest.mark.parametrize("text", PLACES)
+def test_for_an_ordinary_name_nothing_changes(text: str) -> None:
+    plain: dict[str, Any] = {"os": os, "Path": Path, "MODEL_DIRECTORY": "/data/", "name": "umap_m"}
+    expected = eval(text, plain)
+    assert called(f"    return {text}", "umap_m") == expected
+    assert called(f"    return {text}", FileName("umap_m", "/data")) == expected  # an old volume's
+
+
+def test_a_text_made_of_the_name_keeps_it_through_variables_and_helpers() -> None:
+    body = """
+    def path(kind, of): return f"{MODEL_DIRECTORY}{kind}_{of}.pkl"
+    file = f"{name}.part"
+    other = "x_%s" % file
+    return [path("model", name), f"{MODEL_DIRECTORY}m_{file}", MODEL_DIRECTORY + other]
+    """
+    assert called(body, NAME) == [FOLDER + each for each in ("model_umap_m.pkl", "m_umap_m.part", "x_umap_m.part")]
+
+
+@pytest.mark.parametrize("value", [5, None, ("a",), 2.5, "text", b"x"])
+@pytest.mark.parametrize("text", ["f'a{name}b'", "f'a{name!r}b'", "f'{name:>5}'", "'a{}'.format(name)", "f'{name}'"])
+def test_other_values_are_joined_as_ever(text: str, value: Any) -> None:
+    try:
+        expected = eval(text, {"name": value})
+    except TypeError as error:
+        with pytest.raises(TypeError, match=str(error)[:10]):
+            called(f"    return {text}", value)
+        return
+    assert called(f"    return {text}", value) == expected
+
+
+@pytest.mark.parametrize("text", ["'%d' % len(name)", "'%%%s' % name", "'{'.join(name)", "'{0.real}'.format(name)"])
+def test_what_is_not_simple_is_left_as_it_is(text: str) -> None:
+    tree = ast.parse(f"def save(model, name): return {text}")
+    assert ast.unparse(keep_prefixes(ast.parse(ast.unparse(tree)))) == ast.unparse(tree)
+
+
+def test_a_name_in_a_model_is_plain_text_for_everybody_else() -> None:
+    assert type(pickle.loads(pickle.dumps({"name": NAME}))["name"]) is str
+    assert json.dumps(NAME) == '"versions/umap/m/7/umap_m"'
+    assert NAME == "versions/umap/m/7/umap_m"
