@@ -70,7 +70,11 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
     @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
     @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
     @click.option("--home", type=click.Path(path_type=Path), help="Folder of models.  [DLTK_HOME]")
-    @click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of notebooks.  [DLTK_NOTEBOOKS]")
+    @click.option(
+        "--notebooks",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder of notebooks.  [DLTK_NOTEBOOKS]",
+    )
     @wraps(function)
     def connected(home: Path | None, notebooks: Path | None, *, url: str | None, **given: Any) -> None:
         token, cafile = given.pop("token"), given.pop("cafile")

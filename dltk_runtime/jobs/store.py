@@ -22,7 +22,7 @@ import msgspec
 from dltk_runtime.errors import cut
 from dltk_runtime.files import clock
 from dltk_runtime.jobs import folder, output
-from dltk_runtime.jobs.claim import Claim
+from dltk_runtime.jobs.claim import Claim, ClaimLost
 from dltk_runtime.jobs.errors import JobDamaged, JobUnknown, NotCancellable
 from dltk_runtime.jobs.folder import CANCEL, LOG, JobFolder
 from dltk_runtime.jobs.index import ID, RECORD, Index
@@ -129,7 +129,10 @@ class JobStore:
         except OSError:
             claim.give_back()
             raise
-        place.touch()
+        try:
+            place.touch()
+        except ClaimLost:  # taken from this server in the same moment, on a volume without locks
+            return None
         return self._registered(Job(place, found[0], self._on_state))
 
     def submission(self, job: str) -> Submission | None:

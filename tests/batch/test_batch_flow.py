@@ -468,7 +468,6 @@ def test_a_flow_is_fitted_and_scored_from_the_command_line(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "either --data or --from-search"),
         (["--data", "x.csv", "--from-search", "index=x"], "either --data or --from-search"),
         (["--data", "x.csv", "--to-hec", "index=x"], "need --from-search"),
         (["--from-search", "index=x", "--to-kvstore", "c"], "--to-kvstore needs --app"),

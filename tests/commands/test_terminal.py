@@ -106,11 +106,12 @@ def test_jobs(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> No
     assert "red" in said("jobs", *arguments) or arguments[:1] == ("cancel",)
 
 
-def test_models(paths: Paths) -> None:
+def test_models(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DLTK_URL", raising=False)  # the folder, not a container
     store = ModelStore.open(paths, keep=2)
     facts = Facts(
         rows=1,
-        metrics={HOSTILE: 1.0},
+        train={HOSTILE: 1.0},
         features=[Feature(HOSTILE, HOSTILE)],
         targets=[HOSTILE],
         parameters={HOSTILE: HOSTILE},
@@ -177,7 +178,7 @@ def test_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     finding = Finding(HOSTILE, Severity.ERROR, HOSTILE, HOSTILE)
-    monkeypatch.setattr(doctor.examine, "examine", lambda **_: [finding])
+    monkeypatch.setattr(doctor.examine, "examine", lambda *_, **__: [finding])
     assert said("doctor").count("red") == 3
     said("doctor", "--json")
 

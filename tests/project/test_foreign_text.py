@@ -56,6 +56,13 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "notebook/coordinates.py: _ESCAPED": ("\\x", "\\u00", "\\U0000"),
     "notebook/file_names.py: _PLACEHOLDER": ("%", "%%", "%s"),
     "notebook/outline.py: _ASSIGNED_MAGIC": ("=", " = ", "  =", "a = %", "= !\n"),
+    "batch/scrub.py: _BASE64": ("abcdef=", "ab+/_-", "=", "abcdefg== "),
+    "batch/scrub.py: _HEX": ("%2", "%2F", "%", "%%"),
+    "secret_names.py: _SEPARATORS": ("_", "-", " _", "a_"),
+    "secret_names.py: _SESSION_KEY_IN_TEXT": (
+        *("session_key=", "session key", "sessionkey: bearer ", "authorization='", "session_key = "),
+    ),
+    "splunk/rows.py: '[\\\\ud800-\\\\udfff]'": ("\ud800", "\udfff"),
     "batch/engine.py: _ANSI": ("\x1b[", "\x1b[1", "\x1b[1;"),
     "batch/engine.py: _FRAME": ("Cell In[", "Cell In[1], line ", "Cell In[1], line 1"),
     "doctor/clients.py: '\\\\d+'": ("1",),

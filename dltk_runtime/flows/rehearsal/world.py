@@ -75,7 +75,9 @@ class World:
     ) -> Result:
         """Run `search` as if started at `now` (epoch seconds); `window` overrides its own."""
         text = _as_events(filled(search.text, tokens or {}))
-        return run(text, self.at(now, window or window_of(search, now)), FLOW_COMMANDS)
+        context = self.at(now, window or window_of(search, now))
+        # What people look at may depend on the order of rows; what a schedule writes may not.
+        return run(text, replace(context, repeatable=search.scheduled), FLOW_COMMANDS)
 
     def ask(self, text: str, now: float, window: Window | None = None) -> pd.DataFrame:
         """Return the rows of any other search."""
