@@ -107,7 +107,6 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "pool/shortage.py: _PHRASE": ("Tried to allocate ", "Tried to allocate 1.", "Tried to allocate 1 "),
     "pool/shortage.py: _SHORT": ("out of ", "CUBLAS_STATUS_", "RESOURCE", "ResourceExhausted"),
     "pool/shortage.py: _TENSOR": ("allocating tensor with shape ", "allocating tensor with shape[1,", "[1] and type "),
-    "secret_names.py: _SESSION_KEY": ("session", "session_"),
     "secret_names.py: _VARIABLE": ("toke", "secre", "pass", "key"),
     "server/body.py: _START": ('{"data":"', "{ ", '{"data" ', '{"data": '),
     "server/json_text.py: _FIRST_HALF": ("\\u", "\\ud8"),
