@@ -14,7 +14,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz soak bench appinspect audit image image-test image-test-large sbom format tables docs lock clean
+.PHONY: help setup demo lab check quick test coverage fuzz soak bench appinspect audit image image-test image-test-large sbom format tables docs browser lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -88,11 +88,14 @@ tables: setup ## write the generated tables of docs/reference: settings, algorit
 docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken link or an address outside fails
 	.venv-docs/bin/mkdocs build --strict
 
+browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
+	$(BIN)/pytest tests/console/test_browser.py -rs
+
 lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the hashes (UPGRADE=1: newest versions)
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf .venv .venv-tools .venv-appinspect .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	rm -rf .venv .venv-tools .venv-appinspect .venv-browser .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
 	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -110,6 +113,11 @@ clean: ## remove everything that these targets made, .dltk (models, jobs) except
 # Splunk's own tools: old pins, and a licence of their own.
 .venv-appinspect/ready: locks/appinspect.txt tools/setup.sh
 	@sh tools/setup.sh .venv-appinspect locks/appinspect.txt
+	@touch $@
+
+# Drives a real browser in tests/console.
+.venv-browser/ready: locks/browser.txt tools/setup.sh
+	@sh tools/setup.sh .venv-browser locks/browser.txt
 	@touch $@
 
 # mkdocs, which pins some packages that ours need in other versions.

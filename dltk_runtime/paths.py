@@ -77,6 +77,11 @@ class Paths:
         return self.home / "drift"
 
     @property
+    def signed_out(self) -> Path:
+        """Folder of notes about sessions of the console that were signed out."""
+        return self.home / "console" / "signed_out"
+
+    @property
     def last_used(self) -> Path:
         """The model used last, as ``/summary`` describes it, on every replica."""
         return self.home / "last_used.json"

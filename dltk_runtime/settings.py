@@ -183,6 +183,9 @@ class Settings:
     open_metrics: bool = setting(
         "DLTK_OPEN_METRICS", False, "true or false", as_flag, "serve /metrics without the token"
     )
+    console: bool = setting(
+        "DLTK_CONSOLE", True, "true or false", as_flag, "pages for a browser under /ui, after signing in with a token"
+    )
     home: Path = setting(
         "DLTK_HOME", Path(".dltk"), "a path", as_path, "models, jobs, graphics, certificates; /srv in the image"
     )

@@ -91,6 +91,10 @@ class Drift:
         if watch.rows >= MIN_JUDGED_ROWS:
             self._judge(version, watch, features)
 
+    def judgements(self) -> list[tuple[VersionId, Judgement]]:
+        """Return the last judgement of every version that has one."""
+        return [(version, watch.last) for version, watch in list(self._watches.items()) if watch.last.levels]
+
     def levels(self) -> Iterator[tuple[VersionId, Level]]:
         """Return the last judgement of every feature of every version."""
         for version, watch in list(self._watches.items()):

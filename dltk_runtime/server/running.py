@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -28,6 +28,7 @@ from dltk_runtime import logs
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.server.admission import Admission
 from dltk_runtime.server.connection import Connection
+from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.listener import Listener
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.tokens import are_accepted
@@ -52,10 +53,12 @@ class Server(uvicorn.Server):
         renewal: Renewal | None,
         admission: Admission,
         tokens: Tokens,
+        sessions: Sessions | None,
     ) -> None:
         super().__init__(config)
         self._admission = admission
         self._tokens = tokens
+        self._sessions = sessions
         self._renewal = renewal
         self._watching: list[asyncio.Task[None]] = []
         self._url = url
@@ -81,12 +84,18 @@ class Server(uvicorn.Server):
         make = functools.partial(
             Connection,
             admission=self._admission,
-            is_accepted=lambda headers: are_accepted(headers, (*self._tokens.users, *self._tokens.admins)),
+            is_accepted=self._is_accepted,
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
         return Listener(sock, self.config.ssl, make, self._admission)
+
+    def _is_accepted(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+        """Return whether the headers of a request carry a token, or the cookie of the console."""
+        if are_accepted(headers, (*self._tokens.users, *self._tokens.admins)):
+            return True
+        return self._sessions is not None and self._sessions.accepts(headers)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

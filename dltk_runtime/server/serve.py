@@ -21,6 +21,7 @@ from dltk_runtime.renewal import Renewal
 from dltk_runtime.server import splunk_routes
 from dltk_runtime.server.admission import Admission, Bounds
 from dltk_runtime.server.connection import Connection
+from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.errors import AddressInvalid, TokenMissing
 from dltk_runtime.server.listener import raise_descriptor_limit
 from dltk_runtime.server.running import Server
@@ -52,9 +53,10 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     admission = Admission(Bounds.of(settings, raise_descriptor_limit()))
     tokens = Tokens(settings, files)
+    sessions = Sessions(tokens, settings.paths.signed_out) if settings.console else None
     service = build(settings)
     config = uvicorn.Config(
-        splunk_routes.application(service, admission, tokens),
+        splunk_routes.application(service, admission, tokens, sessions),
         loop="uvloop",
         http=Connection,
         ws="none",
@@ -67,7 +69,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     renewal = _load_certificate(config, settings) if secure else None
     _log_start(settings)
     _say_what_is_hidden(settings)
-    Server(config, f"{scheme}://{host}:{port}", service, renewal, admission, tokens).run(sockets=[sock])
+    Server(config, f"{scheme}://{host}:{port}", service, renewal, admission, tokens, sessions).run(sockets=[sock])
 
 
 def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | None:

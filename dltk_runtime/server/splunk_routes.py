@@ -16,7 +16,7 @@ from typing import TypeVar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dltk_runtime import __version__, logs
@@ -26,6 +26,8 @@ from dltk_runtime.call import Request as Sent
 from dltk_runtime.errors import DltkError, RequestError, cut
 from dltk_runtime.server import body, forecast_routes, metrics, protocol, refusals, tracing, v1_routes
 from dltk_runtime.server.admission import Admission
+from dltk_runtime.server.console.pages import Console
+from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.errors import OUTCOME_GONE, Unauthorized
 from dltk_runtime.server.protocol import Answer, Pieces
 from dltk_runtime.server.request_id import RequestIds, request_id
@@ -55,9 +57,10 @@ Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
 Result = TypeVar("Result")
 
 
-def application(service: Service, admission: Admission, tokens: Tokens) -> RequestIds:
-    """Make the application: Splunk's routes, the probes and our own API, bound to one service."""
-    api = _Api(service, admission, tokens)
+def application(service: Service, admission: Admission, tokens: Tokens, sessions: Sessions | None = None) -> RequestIds:
+    """Make the application: Splunk's routes, the probes, our own API, and the console with `sessions`."""
+    api, own = _Api(service, admission, tokens, console=sessions is not None), v1_routes.Api(service, tokens)
+    pages = Console(service, own, sessions).routes() if sessions is not None else []
     routes = [
         Route("/apply", api.apply, methods=["POST"]),
         Route("/fit", api.fit, methods=["POST"]),
@@ -73,7 +76,8 @@ def application(service: Service, admission: Admission, tokens: Tokens) -> Reque
         routes=[
             *routes,
             *forecast_routes.Api(service, tokens, api.account).routes(),
-            *v1_routes.Api(service, tokens).routes(),
+            *own.routes(),
+            *pages,
         ],
         exception_handlers={HTTPException: api.refuse, Exception: api.refuse},
     )
@@ -87,7 +91,8 @@ async def alive(_: Request) -> Response:
 
 
 class _Api:
-    def __init__(self, service: Service, admission: Admission, tokens: Tokens) -> None:
+    def __init__(self, service: Service, admission: Admission, tokens: Tokens, *, console: bool) -> None:
+        self._console = console
         self._service = service
         self._tokens = tokens
         self._settings = service.settings
@@ -101,6 +106,8 @@ class _Api:
         return await self._serve(request, "/apply", self._service.apply)
 
     async def summary(self, request: Request) -> Response:
+        if self._console and request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse("/ui", 303)  # a browser; Splunk's clients name no type, or JSON
         self._check_token(request)
         described = await self._service.description()
         fields = {

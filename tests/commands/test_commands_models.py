@@ -65,6 +65,7 @@ def test_an_empty_store_says_so() -> None:
 
 def test_home_and_notebooks_overlay_the_environment(tmp_path: Path) -> None:
     other = Paths(tmp_path / "other", tmp_path / "n")
+    other.notebooks.mkdir()
     promoted(ModelStore.open(other, keep=2), ModelName("nmf", "words"))
     assert "nmf" in said("list", "--home", str(other.home), "--notebooks", str(other.notebooks))
     assert "nmf" not in said("list")

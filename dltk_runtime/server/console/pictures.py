@@ -1,0 +1,51 @@
+"""Small pictures as SVG: colours come from the style sheet, every value is a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+WIDTH, HEIGHT, GAP = 9, 14, 2  # of a square, in pixels
+LINE_WIDTH, LINE_HEIGHT = 160, 36
+
+
+def squares(states: Sequence[tuple[str, str]]) -> Markup:
+    """Draw one square for each (state, title), the oldest first."""
+    parts = [
+        Markup('<rect class="{}" x="{}" y="0" width="{}" height="{}"><title>{}</title></rect>').format(
+            state, number * (WIDTH + GAP), WIDTH, HEIGHT, title
+        )
+        for number, (state, title) in enumerate(states)
+    ]
+    return _svg(len(states) * (WIDTH + GAP), HEIGHT, parts, "the last fits, the oldest first")
+
+
+def bar(share: float, title: str) -> Markup:
+    """Draw a bar that is filled to `share`, 0 to 1."""
+    filled = round(max(0.0, min(1.0, share)) * LINE_WIDTH, 1)
+    parts = [
+        Markup('<rect class="empty" x="0" y="0" width="{}" height="12"/>').format(LINE_WIDTH),
+        Markup('<rect class="full" x="0" y="0" width="{}" height="12"/>').format(filled),
+    ]
+    return _svg(LINE_WIDTH, 12, parts, title)
+
+
+def line(values: Sequence[float | None], title: str) -> Markup:
+    """Draw values as a line, the first on the left; missing ones are left out."""
+    known = [(number, value) for number, value in enumerate(values) if value is not None]
+    if not known:
+        return Markup("")
+    low, high = min(value for _, value in known), max(value for _, value in known)
+    across, up = (LINE_WIDTH - 6) / max(len(values) - 1, 1), (LINE_HEIGHT - 6) / ((high - low) or 1)
+    points = [(3 + number * across, LINE_HEIGHT - 3 - (value - low) * up) for number, value in known]
+    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    parts = [Markup('<polyline points="{}"/>').format(drawn)]
+    parts += [Markup('<circle cx="{}" cy="{}" r="2"/>').format(f"{x:.1f}", f"{y:.1f}") for x, y in points]
+    return _svg(LINE_WIDTH, LINE_HEIGHT, parts, title)
+
+
+def _svg(width: float, height: float, parts: Sequence[Markup], title: str) -> Markup:
+    return Markup('<svg role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}</svg>').format(
+        escape(title), width, height, width, height, Markup("").join(parts)
+    )

@@ -1,0 +1,147 @@
+"""Who is signed in: a signed cookie that every replica accepts, and that notebooks cannot make.
+
+The key follows from the container's tokens (HKDF, RFC 5869) and is kept nowhere: notebooks read
+the home, and may not read the tokens. It changes with them, which ends all sessions. Where all
+tokens are given as hashes, which a notebook may read, the key is random: sessions then end with
+the server, and count on one replica alone.
+
+A sign-out is noted in the home until the cookie would have ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.tokens import token_matches
+
+COOKIE = "dltk_session"
+SESSION_SECONDS = 12 * 3600
+MAX_WRONG = 5  # tokens of one address …
+WRONG_SECONDS = 60.0  # … in this time
+MAX_ADDRESSES = 10_000  # with wrong tokens, that are remembered
+MAX_COOKIE = 512  # characters
+HASHED = "sha256:"  # how a token begins that is given as a hash
+READ, CHANGE = "read", "change"
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A browser that is signed in; `until` is in epoch seconds."""
+
+    id: str
+    rights: str
+    until: float
+
+    @property
+    def may_change(self) -> bool:
+        """Whether it may promote, roll back, cancel and delete."""
+        return self.rights == CHANGE
+
+
+@dataclass(eq=False)
+class Sessions:
+    """The sessions of one server; `signed_out` is a folder on the volume."""
+
+    tokens: Tokens
+    signed_out: Path
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        self._random = secrets.token_bytes(32)
+
+    def rights_of(self, token: str) -> str:
+        """Return what a token may do here: "" for a wrong one.
+
+        The token of Splunk counts where no other exists, and then for reading alone.
+        """
+        admins = self.tokens.admins
+        right = [token_matches(token, each) for each in (admins or self.tokens.users)]
+        return (CHANGE if admins else READ) if any(right) else ""
+
+    def begin(self, rights: str) -> str:
+        """Return the cookie of a new session."""
+        session = Session(secrets.token_hex(16), rights, self.clock() + SESSION_SECONDS)
+        body = urlsafe_b64encode(msgspec.json.encode(session)).decode()
+        return f"{body}.{self._signature('session', body)}"
+
+    def read(self, cookie: str) -> Session | None:
+        """Return the session of a cookie that is ours, in force and not signed out."""
+        body, _, signature = cookie.partition(".")
+        if len(cookie) > MAX_COOKIE or not hmac.compare_digest(
+            signature.encode("utf-8", "replace"), self._signature("session", body).encode()
+        ):
+            return None
+        try:
+            session = msgspec.json.decode(urlsafe_b64decode(body), type=Session)
+        except (ValueError, msgspec.DecodeError):
+            return None
+        return None if session.until < self.clock() or self._ended(session) else session
+
+    def accepts(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+        """Return whether the headers of a request, in lower case, carry a session's cookie."""
+        cookies = [value.decode("latin-1") for name, value in headers if name == b"cookie"]
+        parts = (part.strip().partition("=") for cookie in cookies[:1] for part in cookie.split(";")[:32])
+        return any(self.read(value) is not None for name, _, value in parts if name == COOKIE)
+
+    def end(self, session: Session) -> None:
+        """Sign out, on every replica; remove the notes of sessions that have ended by themselves."""
+        self.signed_out.mkdir(parents=True, exist_ok=True)
+        now = self.clock()
+        for note in self.signed_out.iterdir():
+            if note.stat().st_mtime + SESSION_SECONDS < now:
+                note.unlink(missing_ok=True)
+        (self.signed_out / session.id).touch()
+
+    def form_token(self, session: Session) -> str:
+        """Return the value that a form must send, so that another site cannot send it."""
+        return self._signature("form", session.id)
+
+    def is_form_of(self, session: Session, value: str) -> bool:
+        """Return whether a form was made for this session."""
+        return hmac.compare_digest(value.encode("utf-8", "replace"), self.form_token(session).encode())
+
+    def _ended(self, session: Session) -> bool:
+        return not session.id.isalnum() or (self.signed_out / session.id).exists()
+
+    def _signature(self, use: str, text: str) -> str:
+        return hmac.new(self._key(), f"{use}:{text}".encode(), hashlib.sha256).hexdigest()
+
+    def _key(self) -> bytes:
+        """Derive the key from the tokens that count now: extract and expand, one block."""
+        now = [group[0] for group in (self.tokens.users, self.tokens.admins) if group]
+        known = [token for token in now if not token.startswith(HASHED)]
+        if not known:
+            return self._random
+        extracted = hmac.new(b"dltk console", "\0".join(known).encode(), hashlib.sha256).digest()
+        return hmac.new(extracted, b"session\x01", hashlib.sha256).digest()
+
+
+class Throttle:
+    """Slows down who sends wrong tokens: `MAX_WRONG` in `WRONG_SECONDS` from one address."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._wrong: dict[str, deque[float]] = {}
+        self._clock = clock
+
+    def wait(self, address: str) -> float:
+        """Return the seconds until the next attempt of an address counts."""
+        times = self._wrong.get(address, deque())
+        while times and times[0] + WRONG_SECONDS < self._clock():
+            times.popleft()
+        return times[0] + WRONG_SECONDS - self._clock() if len(times) >= MAX_WRONG else 0.0
+
+    def wrong(self, address: str) -> None:
+        """Note a wrong token."""
+        if address not in self._wrong and len(self._wrong) >= MAX_ADDRESSES:
+            self._wrong.pop(next(iter(self._wrong)))
+        self._wrong.setdefault(address, deque(maxlen=MAX_WRONG)).append(self._clock())

@@ -1,0 +1,42 @@
+"""What pages load: the libraries are those of their packages, small, and served by hash."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+
+from dltk_runtime.server.console import assets
+
+MAX_FIRST_PAGE_BYTES = 60_000  # compressed, with all that the largest page loads
+NOTES = (assets.HERE / "vendor" / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_library_is_the_one_that_its_note_names() -> None:
+    noted = dict(re.findall(r"^\| `([\w.-]+\.gz)` \|.*`([0-9a-f]{64})`", NOTES, re.MULTILINE))
+    found = sorted((assets.HERE / "vendor").glob("*.gz"))
+    assert {path.name: hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest() for path in found} == noted
+    assert len(noted) == 5
+
+
+def test_every_library_has_its_licence() -> None:
+    named = set(re.findall(r"`(LICENSE-\w+)`", NOTES))
+    assert named == {path.name for path in (assets.HERE / "vendor").glob("LICENSE-*")}
+    assert len(named) == 3
+
+
+def test_all_that_a_page_loads_is_small() -> None:
+    assert sum(len(assets.content(name)) for name in assets.FILES) < MAX_FIRST_PAGE_BYTES
+
+
+def test_an_address_changes_with_the_file() -> None:
+    addresses = {assets.address(name) for name in assets.FILES}
+    assert len(addresses) == len(assets.FILES)
+    assert all(re.fullmatch(r"/ui/files/[0-9a-f]{16}/[\w.]+", each) for each in addresses)
+
+
+def test_our_own_script_evaluates_no_text_and_our_style_loads_nothing() -> None:
+    script = (assets.HERE / "static" / "console.js").read_text(encoding="utf-8")
+    style = (assets.HERE / "static" / "console.css").read_text(encoding="utf-8")
+    assert not re.search(r"\beval\b|\bFunction\(|innerHTML|insertAdjacentHTML|document\.write", script)
+    assert not re.search(r"url\(|@import", style)

@@ -1,0 +1,294 @@
+"""The console's pages over HTTP: who may see and change what, and that text from outside stays text."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
+
+import pytest
+
+from dltk_runtime.server.console.session import COOKIE
+from tests.conftest import write_notebook
+from tests.support.service import Service, until
+
+pytestmark = pytest.mark.process
+
+ADMIN = "token-of-the-admin-1234"
+DATA = "a,b\n1,2\n3,4\n"
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "\"'><svg onload=alert(1)>",
+    "</code></pre><iframe src=//example.org>",
+    "{{ 7 * 7 }}",
+    "${7*7}",
+    "javascript:alert(1)",
+    "\x1b[31mred\x1b[0m",
+    "\u202egnp.exe",
+    "&lt;b&gt;",
+)
+PRINTING = {
+    "fit": """
+        def fit(model, df, param):
+            for text in param["options"]["params"].get("say", ""), *HOSTILE:
+                print(text)
+            return {"rows": len(df)}
+    """,
+    "import": f"""
+        import json
+        import pandas as pd
+        MODEL_DIRECTORY = "/srv/app/model/data/"
+        HOSTILE = {HOSTILE!r}
+    """,
+    "apply": "def apply(model, df, param): return df",
+}
+FAILING = {"fit": "def fit(model, df, param):\n    total = 1\n    raise ValueError('<b>bad</b> row')"}
+
+
+class Browser:
+    """A client that keeps its cookie."""
+
+    def __init__(self, service: Service) -> None:
+        self.address = urlsplit(service.url)
+        self.cookie = ""
+
+    def ask(
+        self, method: str, path: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, http.client.HTTPMessage, str]:
+        client = http.client.HTTPConnection(self.address.hostname or "", self.address.port, timeout=60)
+        sent = {"Accept": "text/html", **(headers or {})}
+        if self.cookie:
+            sent["Cookie"] = f"{COOKIE}={self.cookie}"
+        body = None
+        if fields is not None:
+            body, sent["Content-Type"] = urlencode(fields), "application/x-www-form-urlencoded"
+        try:
+            client.request(method, path, body, sent)
+            answer = client.getresponse()
+            text = answer.read().decode()
+        finally:
+            client.close()
+        if found := re.match(rf"{COOKIE}=([^;]*)", answer.headers.get("Set-Cookie", "")):
+            self.cookie = found[1].strip('"')
+        return answer.status, answer.headers, text
+
+    def get(self, path: str) -> str:
+        status, _, text = self.ask("GET", path)
+        assert status == 200, (path, status, text)
+        return text
+
+    def sign_in(self, token: str = ADMIN) -> int:
+        return self.ask("POST", "/ui/sign-in", {"token": token})[0]
+
+    def form(self, path: str = "/ui") -> str:
+        found = re.search(r'name="form" value="([0-9a-f]+)"', self.get(path))
+        assert found
+        return found[1]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("console")
+    (folder / "notebooks").mkdir()
+    write_notebook(folder / "notebooks", "healthy")
+    write_notebook(folder / "notebooks", "printing", **PRINTING)
+    write_notebook(folder / "notebooks", "failing", **FAILING)
+    with Service(folder / "home", folder / "notebooks", DLTK_ADMIN_TOKEN=ADMIN) as service:
+        for rows in (DATA, DATA + "5,6\n"):
+            assert service.fit("healthy", rows, "m")["status"] == "success"
+        service.fit("printing", DATA, "loud", say=HOSTILE[0])
+        service.fit("failing", DATA, "broken")
+        yield service
+
+
+@pytest.fixture
+def browser(service: Service) -> Browser:
+    signed_in = Browser(service)
+    assert signed_in.sign_in() == 303
+    return signed_in
+
+
+PAGES = (
+    "/ui",
+    "/ui/jobs",
+    "/ui/models",
+    "/ui/models/healthy/m",
+    "/ui/drift",
+    "/ui/algorithms",
+    "/ui/algorithms/healthy",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_without_a_session_every_page_leads_to_the_form(service: Service, path: str) -> None:
+    status, headers, text = Browser(service).ask("GET", path)
+    assert (status, headers["Location"]) == (303, f"/ui/sign-in?to={path}")
+    assert "healthy" not in text
+
+
+def test_a_browser_at_the_address_is_led_on_and_other_clients_get_what_they_got(service: Service) -> None:
+    status, headers, _ = Browser(service).ask("GET", "/")
+    assert (status, headers["Location"]) == (303, "/ui")
+    for accept in ("*/*", "application/json", ""):
+        status, headers, _ = Browser(service).ask("GET", "/", headers={"Accept": accept})
+        assert (status, headers["Content-Type"]) == (401, "application/json")
+    assert service.summary()["token"] == "valid"
+    assert '"token' in service.send("/", None).decode()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_strict_about_what_it_loads(browser: Browser, path: str) -> None:
+    status, headers, text = browser.ask("GET", path)
+    assert status == 200
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'")
+    assert "unsafe" not in policy
+    assert headers["Cache-Control"] == "no-store"
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert all(each.startswith(("/ui", "data:,")) for each in loaded), loaded
+    assert not re.search(r"<script>|<style|\sstyle=|\son\w+=", text)
+
+
+def test_what_pages_load_is_there_and_may_be_kept(browser: Browser) -> None:
+    text = browser.get("/ui/jobs/" + newest(browser))
+    for path in set(re.findall(r'"(/ui/files/[^"]+)"', text)):
+        status, headers, _ = browser.ask("GET", path)
+        assert (status, "immutable" in headers["Cache-Control"]) == (200, True)
+    assert browser.ask("GET", "/ui/files/0000000000000000/htmx.js")[0] == 404
+
+
+def newest(browser: Browser, state: str = "succeeded") -> str:
+    found = re.search(r'href="/ui/jobs/([\w.%-]+)"', browser.get(f"/ui/jobs?state={state}"))
+    assert found
+    return found[1]
+
+
+def test_a_wrong_token_signs_nobody_in_and_five_slow_down(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    with Service(tmp_path / "home", tmp_path / "notebooks", DLTK_ADMIN_TOKEN=ADMIN) as service:
+        visitor = Browser(service)
+        assert visitor.sign_in(service.token) == 401  # that of Splunk, where another exists
+        assert [visitor.sign_in("wrong") for _ in range(5)] == [401] * 4 + [429]
+        assert visitor.sign_in(ADMIN) == 429
+        assert visitor.cookie == ""
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(service: Service) -> None:
+    _, headers, _ = Browser(service).ask("POST", "/ui/sign-in", {"token": ADMIN})
+    attributes = {each.strip().lower() for each in headers["Set-Cookie"].split(";")[1:]}
+    assert {"httponly", "samesite=strict", "path=/", "max-age=43200"} <= attributes
+
+
+@pytest.mark.parametrize("to", ["//example.org", "https://example.org", "/ui//example.org", "/\\example.org"])
+def test_a_sign_in_leads_to_no_other_site(service: Service, to: str) -> None:
+    status, headers, _ = Browser(service).ask("POST", f"/ui/sign-in?to={quote(to)}", {"token": ADMIN})
+    assert (status, headers["Location"]) == (303, "/ui")
+
+
+def test_a_promotion_in_the_page_changes_the_next_apply(service: Service, browser: Browser) -> None:
+    assert service.apply("healthy", "a,b\n1,2\n", "m")["results"] == "rows\n3\n"
+    path = "/ui/models/healthy/m"
+    status, headers, _ = browser.ask("POST", f"{path}/promote/1", {"form": browser.form(path)})
+    assert (status, headers["Location"]) == (303, path)
+    assert service.apply("healthy", "a,b\n1,2\n", "m")["results"] == "rows\n2\n"
+    browser.ask("POST", f"{path}/promote/2", {"form": browser.form(path)})
+    assert service.apply("healthy", "a,b\n1,2\n", "m")["results"] == "rows\n3\n"
+
+
+@pytest.mark.parametrize("fields", [{}, {"form": ""}, {"form": "0" * 64}])
+def test_a_change_without_the_sessions_own_form_is_refused(browser: Browser, fields: dict[str, str]) -> None:
+    status, _, text = browser.ask("POST", "/ui/models/healthy/m/promote/1", fields)
+    assert status == 403
+    assert "This form is not of your session" in text
+
+
+def test_an_unknown_model_job_or_algorithm_is_said(browser: Browser) -> None:
+    for path in ("/ui/models/healthy/none", "/ui/jobs/20260101T000000.000000Z-00000000", "/ui/algorithms/none"):
+        status, _, text = browser.ask("GET", path)
+        assert status == 404
+        assert 'role="alert"' in text
+
+
+def test_a_failed_fit_shows_its_cell_with_the_line_marked(browser: Browser) -> None:
+    text = browser.get("/ui/jobs/" + newest(browser, "failed"))
+    assert re.search(r'class="marked">\s+3  +raise ValueError\(', text), text
+    assert "&lt;b&gt;bad&lt;/b&gt; row" in text
+    assert "<b>bad</b>" not in text
+
+
+def test_what_a_notebook_prints_stays_text(service: Service, browser: Browser) -> None:
+    loud = re.search(r'href="/ui/jobs/([\w.%-]+)"[^>]*>[^<]*</a></td>\s*<td><a [^>]*>printing', browser.get("/ui/jobs"))
+    assert loud
+    parts = Parts()
+    parts.feed(browser.get("/ui/jobs/" + loud[1]))
+    assert "<script>alert(1)</script>" in parts.text
+    assert "?[31mred?[0m" in parts.text
+    assert "?gnp.exe" in parts.text
+    assert parts.tags & {"iframe", "img"} == set()
+    assert not [each for each in parts.attributes if each.startswith("on")]
+
+
+class Parts(HTMLParser):
+    """The tags, attributes and text of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_a_finished_jobs_stream_ends_with_its_last_state(browser: Browser) -> None:
+    status, headers, text = browser.ask("GET", f"/ui/jobs/{newest(browser)}/live")
+    assert (status, headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+    assert "succeeded" in text
+    assert text.endswith("event: done\ndata: done\n\n")
+
+
+def test_signing_out_ends_the_session(service: Service) -> None:
+    visitor = Browser(service)
+    visitor.sign_in()
+    cookie = visitor.cookie
+    assert visitor.ask("POST", "/ui/sign-out", {"form": visitor.form()})[0] == 303
+    visitor.cookie = cookie
+    assert visitor.ask("GET", "/ui")[0] == 303
+
+
+def test_the_token_of_splunk_reads_alone_where_there_is_no_other(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "notebooks", "healthy")
+    with Service(tmp_path / "home", tmp_path / "notebooks") as service:
+        for _ in range(2):
+            service.fit("healthy", DATA, "m")
+        visitor = Browser(service)
+        assert "openssl rand -hex 32" in visitor.get("/ui/sign-in")
+        assert visitor.sign_in(service.token) == 303
+        text = visitor.get("/ui/models/healthy/m")
+        assert "Make version" not in text
+        form = {"form": visitor.form()}
+        status, _, said = visitor.ask("POST", "/ui/models/healthy/m/promote/1", form)
+        assert (status, "may read alone" in said) == (403, True)
+        assert service.apply("healthy", "a,b\n1,2\n", "m")["status"] == "success"
+        until(lambda: visitor.get("/ui"))
+
+
+def test_a_switch_turns_it_off(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    with Service(tmp_path / "home", tmp_path / "notebooks", DLTK_CONSOLE="false") as service:
+        visitor = Browser(service)
+        assert visitor.ask("GET", "/ui")[0] == 404
+        assert visitor.ask("GET", "/")[0] == 401
+
+
+def test_a_form_that_is_larger_than_any_of_ours_signs_nobody_in(service: Service) -> None:
+    assert Browser(service).ask("POST", "/ui/sign-in", {"token": ADMIN, "more": "x" * 10_000})[0] == 401

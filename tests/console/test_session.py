@@ -1,0 +1,135 @@
+"""Sessions of the console: cookies that nobody else can make, and an end that counts everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dltk_runtime.server.console.session import (
+    CHANGE,
+    HASHED,
+    MAX_WRONG,
+    READ,
+    SESSION_SECONDS,
+    WRONG_SECONDS,
+    Sessions,
+    Throttle,
+)
+from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.settings import Settings
+
+API, ADMIN = "token-of-splunk-1234", "token-of-the-admin-1234"
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def sessions(folder: Path, clock: Clock | None = None, api: str = API, admin: str = ADMIN) -> Sessions:
+    settings = Settings(api_token=api, admin_token=admin)
+    return Sessions(Tokens(settings), folder / "signed_out", clock or Clock())
+
+
+def test_the_admin_token_may_change_and_that_of_splunk_reads_where_there_is_no_other(tmp_path: Path) -> None:
+    assert sessions(tmp_path).rights_of(ADMIN) == CHANGE
+    assert sessions(tmp_path).rights_of(API) == ""
+    assert sessions(tmp_path, admin="").rights_of(API) == READ
+    assert [sessions(tmp_path).rights_of(wrong) for wrong in ("", "x", ADMIN[:-1], ADMIN + "x")] == [""] * 4
+
+
+def test_a_cookie_counts_on_every_replica_and_ends_with_the_tokens(tmp_path: Path) -> None:
+    cookie = sessions(tmp_path).begin(CHANGE)
+    found = sessions(tmp_path).read(cookie)
+    assert found is not None
+    assert found.may_change
+    assert sessions(tmp_path, admin="another-token-1234").read(cookie) is None
+    assert sessions(tmp_path, api="another-token-1234").read(cookie) is None
+
+
+def test_a_cookie_ends_by_itself(tmp_path: Path) -> None:
+    clock = Clock()
+    cookie = sessions(tmp_path, clock).begin(READ)
+    clock.now += SESSION_SECONDS - 1
+    assert sessions(tmp_path, clock).read(cookie) is not None
+    clock.now += 2
+    assert sessions(tmp_path, clock).read(cookie) is None
+
+
+def test_a_cookie_that_was_changed_anywhere_is_none(tmp_path: Path) -> None:
+    mine = sessions(tmp_path)
+    cookie = mine.begin(READ)
+    for place in range(len(cookie)):
+        other = "A" if cookie[place] != "A" else "B"
+        assert mine.read(cookie[:place] + other + cookie[place + 1 :]) is None
+    for wrong in ("", ".", "a.b", cookie + "0", cookie * 9, "é." + cookie.partition(".")[2]):
+        assert mine.read(wrong) is None
+
+
+def test_a_sign_out_counts_on_every_replica(tmp_path: Path) -> None:
+    mine, other = sessions(tmp_path), sessions(tmp_path)
+    cookie, kept = mine.begin(READ), mine.begin(READ)
+    session = mine.read(cookie)
+    assert session is not None
+    mine.end(session)
+    assert other.read(cookie) is None
+    assert other.read(kept) is not None
+
+
+def test_notes_of_sessions_that_have_ended_are_removed(tmp_path: Path) -> None:
+    import time
+
+    clock = Clock()
+    clock.now = time.time()
+    mine = sessions(tmp_path, clock)
+    first, second = (mine.read(mine.begin(READ)) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    mine.end(first)
+    clock.now += SESSION_SECONDS + 60
+    mine.end(second)
+    assert [note.name for note in mine.signed_out.iterdir()] == [second.id]
+
+
+def test_a_form_of_another_session_is_refused(tmp_path: Path) -> None:
+    mine = sessions(tmp_path)
+    first, second = (mine.read(mine.begin(CHANGE)) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert mine.is_form_of(first, mine.form_token(first))
+    assert not mine.is_form_of(first, mine.form_token(second))
+    assert not mine.is_form_of(first, "")
+
+
+def test_the_cookie_of_a_request_is_found_among_others(tmp_path: Path) -> None:
+    mine = sessions(tmp_path)
+    cookie = f"a=b; dltk_session={mine.begin(READ)}; c".encode()
+    assert mine.accepts([(b"host", b"x"), (b"cookie", cookie)])
+    assert not mine.accepts([(b"cookie", b"dltk_session=x")])
+    assert not mine.accepts([(b"authorization", cookie)])
+
+
+def test_where_all_tokens_are_hashes_which_notebooks_can_read_no_cookie_follows_from_them(tmp_path: Path) -> None:
+    hashed = HASHED + "0" * 64
+    one, other = (sessions(tmp_path, api=hashed, admin=hashed) for _ in range(2))
+    cookie = one.begin(READ)
+    assert one.read(cookie) is not None
+    assert other.read(cookie) is None
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_wrong_tokens_slow_down_one_address_alone(others: int) -> None:
+    clock = Clock()
+    throttle = Throttle(clock)
+    for number in range(MAX_WRONG):
+        assert throttle.wait("10.0.0.1") == 0
+        throttle.wrong("10.0.0.1")
+        for other in range(others):
+            throttle.wrong(f"10.0.{number}.{other + 2}")
+    assert 0 < throttle.wait("10.0.0.1") <= WRONG_SECONDS
+    assert throttle.wait("10.0.0.9") == 0
+    clock.now += WRONG_SECONDS + 1
+    assert throttle.wait("10.0.0.1") == 0
