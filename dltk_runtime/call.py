@@ -29,6 +29,7 @@ class Request:
     model: str
     parameters: dict[str, str]
     origin: int = 0  # differs between clients, as far as the request shows; means nothing outside this process
+    fields_of_fit: bool = True  # whether its fields are those of the last fit, as Splunk keeps them
 
     @classmethod
     def of(cls, rows: Payload, sent: Meta) -> Request:

@@ -53,7 +53,9 @@ class Asked:
 
     @classmethod
     def of(cls, request: Request) -> Self | None:
-        """Return what a request asks; None when it names no fields."""
+        """Return what a request asks; None when it names no fields, or none that a fit chose."""
+        if not request.fields_of_fit:
+            return None
         fields = request.meta.get("feature_variables")
         return cls(_texts(fields), args_of(request)) if isinstance(fields, list) and fields else None
 

@@ -11,7 +11,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -76,10 +76,11 @@ class Asked:
     model: str
 
     def request(self, forecaster: ModelName) -> Request:
-        """Make the apply that asks the forecaster."""
+        """Make the apply that asks the forecaster, whichever fields it was fitted on."""
         params = {"algo": forecaster.algorithm, "horizon": str(self.horizon), "quantiles": ",".join(self.quantiles)}
         options = {"params": params, "feature_variables": list(ROWS), "model_name": forecaster.model}
-        return Request.of(self.rows, {"options": options, "feature_variables": list(ROWS)})
+        made = Request.of(self.rows, {"options": options, "feature_variables": list(ROWS)})
+        return replace(made, fields_of_fit=False)
 
 
 def decode(body: bytes, horizon: str | None) -> Asked:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dltk_runtime.flows.app import AppSearch
 from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.rehearsal.judge import TOKENS
 from dltk_runtime.flows.rehearsal.world import World
 
 QUEUE_ID, LABEL_ID = "queue_search", "label_search"
@@ -25,7 +26,7 @@ class Reviewer:
         """Label up to `most` rows of the queue at `now` (epoch seconds); return their number."""
         done = 0
         while done < most:
-            rows = world.run(self.queue, now + done, tokens={"tick": str(done)}).frame.head(most - done)
+            rows = world.run(self.queue, now + done, tokens={**TOKENS, "tick": str(done)}).frame.head(most - done)
             if rows.empty:
                 break
             for number, (key, entity) in enumerate(zip(rows["key"], rows["entity"], strict=True)):
