@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -73,6 +74,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> order.ByFileOrGroup:
     return order.ByFileOrGroup(config, log)
+
+
+@pytest.fixture(autouse=True)
+def common_umask() -> Iterator[None]:
+    """Give each test a system's usual umask: commands that run in this process set their own and leave it."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

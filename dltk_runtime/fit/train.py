@@ -164,7 +164,8 @@ class Trainer:
             fields=asked.fields if asked else (),
             args=asked.args if asked else (),
         )
-        training.before = await asyncio.to_thread(last_fitted, self.store, training.name.model)
+        if request.named:  # else Splunk keeps nothing of the fit by which a search could ask for the model
+            training.before = await asyncio.to_thread(last_fitted, self.store, training.name.model)
         commit = asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description)
         version = await to_its_end(commit, then=lambda: job.committed(reservation.number))
         return Committed(version, fitted.rows, fitted.description, fitted.notices, failure, results)

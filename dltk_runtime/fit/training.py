@@ -28,7 +28,8 @@ class Training:
         imports: heavy imports of the notebook.
         cancelled: the reason why it was cancelled, a sentence; empty if it was not.
         committing: whether it is too late to cancel it.
-        before: the version that was current before, of the algorithm that was fitted last.
+        before: the version that was current before, of the algorithm that was fitted last; None if the
+            search does not name its model.
     """
 
     job: Job

@@ -379,8 +379,8 @@ def test_a_run_that_somebody_cancels_ends_and_stores_nothing(
     asking = """
     # %%
     import pathlib
-    for job in pathlib.Path("/srv/jobs").iterdir():  # what `dltk jobs cancel` leaves in the job's folder
-        (job / "cancel").touch()
+    for job in pathlib.Path("/srv/jobs").glob("*/job.json"):  # what `dltk jobs cancel` leaves in the job's folder
+        job.with_name("cancel").touch()
     while True: pass
 """
     make_notebook("mean", MEAN + asking)

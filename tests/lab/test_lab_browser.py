@@ -71,8 +71,9 @@ def lab(paths: Paths) -> Iterator[str]:
     settings.parent.mkdir(parents=True)
     settings.write_text('{"fetchNews": "false"}')
     command += [f"--LabApp.user_settings_dir={paths.home / 'settings'}"]
-    # Nothing of the settings and layouts of whoever runs the test.
+    # Nothing of the settings and layouts of whoever runs the test; the choice of code is that of `Service`.
     environ = {**os.environ, "HOME": str(paths.home), "JUPYTER_CONFIG_DIR": str(paths.home / "config")}
+    environ["DLTK_VERSION_CODE"] = "live"
     with open(paths.home / "lab.log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
     try:
@@ -107,7 +108,7 @@ def test_a_save_says_what_the_notebook_means_and_the_service_answers_with_it(pat
         put_cursor_behind(browser, 'model["mean"] * model["factor"]')
         browser.type(" + 40")
         browser.save()
-        assert browser.wait_for(TOAST) == "edited.ipynb: no problem"
+        assert browser.wait_for(TOAST) == "edited.ipynb: no problem; the next apply of m runs this code"
         assert fit(service)["results"] == "score\n43.0\n43.0\n"
 
         put_cursor_behind(browser, 'float(df[model["target"]].mean())')

@@ -37,9 +37,15 @@ class Plan:
     other: str = ""
     form: str = ""  # tells two lives of one notebook apart
 
-    def request(self, search: str, model: str = "lib", *, target: bool = True) -> dict[str, Any]:
+    @property
+    def model(self) -> str:
+        """A name of its own: Splunk has one entry for a name, and a fit of another algorithm into it warns."""
+        return model_of(self.algorithm) + self.form
+
+    def request(self, search: str, *, other: bool = False, target: bool = True) -> dict[str, Any]:
         """What Splunk posts for the search, on apply without the target."""
-        return posted(f"{self.algorithm} {search}", self.frame, model + self.form, target=target)
+        model = f"other_{self.model}" if other else self.model
+        return posted(f"{self.algorithm} {search}", self.frame, model, target=target)
 
 
 @dataclass
@@ -52,6 +58,11 @@ class Life:
     version: Path
     applied: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
+
+
+def model_of(algorithm: str) -> str:
+    """The name of the model that the life of a notebook makes."""
+    return f"lib_{algorithm}"
 
 
 def posted(search: str, frame: pd.DataFrame, model: str, *, target: bool = True) -> dict[str, Any]:
@@ -83,8 +94,8 @@ def live(service: Service, plans: Mapping[str, Plan]) -> dict[str, Life]:
 def _fits(service: Service, plan: Plan) -> Life:
     request = plan.request(plan.search)
     fit = service.post("/fit", **request, timeout=300)
-    other = service.post("/fit", **plan.request(plan.other, "other"), timeout=300) if plan.other else {}
-    version = service.home / "app/model/data/versions" / plan.algorithm / f"lib{plan.form}" / "1"
+    other = service.post("/fit", **plan.request(plan.other, other=True), timeout=300) if plan.other else {}
+    version = service.home / "app/model/data/versions" / plan.algorithm / plan.model / "1"
     return Life(request["data"].count("\n") - 1, fit, other, version)
 
 

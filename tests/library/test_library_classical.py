@@ -23,6 +23,7 @@ from tests.library.helpers import (
     assert_ran_and_plotted,
     by_papermill,
     live,
+    model_of,
     posted,
     results,
 )
@@ -284,7 +285,6 @@ NAMES = sorted({case.name for case in CASES})
 REFUSED = {
     "a field that is text": ("dask_kmeans", "k=2 species sepal_length", "iris", "Field(s) species: not numeric"),
     "too many clusters": ("dask_kmeans", "k=1000 sepal_length", "iris", "k=1000 cannot be used: only 35 of the 150"),
-    "no such parameter": ("dask_kmeans", "clusters=3 sepal_length", "iris", "no parameter 'clusters'"),
     "no such picture": ("correlationmatrix", "plot=pie sepal_length sepal_width", "iris", "plot=pie cannot be used"),
     "no target": ("xgboost_regressor", "sepal_length", "iris", "The search names no target"),
     "no such setting": ("grid_search_svm", "grid=\"{'c': [1]}\" species from sepal_*", "iris", "SVC has no c"),
@@ -336,9 +336,9 @@ def test_a_fit_by_the_search_of_dashboards_answers_the_promised_columns(case: st
 @pytest.mark.parametrize("case", BY_ID)
 def test_a_version_has_the_metrics_of_a_healthy_model_and_its_own_files(case: str, lives: dict[str, Life]) -> None:
     wanted, life = BY_ID[case], lives[case]
-    metrics = json.loads((life.version / "version.json").read_text())["metrics"]
+    metrics = json.loads((life.version / "version.json").read_text())["train"]
     assert {key: metrics[key] for key, (low, high) in wanted.metrics.items() if not low <= metrics[key] <= high} == {}
-    start = f"{wanted.name}_lib{wanted.form}"
+    start = f"{wanted.name}_{model_of(wanted.name)}{wanted.form}"
     files = sorted(path.name.removeprefix(start) for path in life.version.iterdir() if path.name.startswith(start))
     assert files == sorted(wanted.kept)
     assert not list(life.version.glob("*.cloudpickle"))
@@ -385,7 +385,9 @@ def test_pictures_are_in_the_models_text_and_below_graphics(
     pictures = re.findall(r"'base64': b'([^']+)'", text)
     assert [base64.b64decode(picture)[:4] for picture in pictures] == [b"\x89PNG", b"\x89PNG"]
     places = lives[case].summary["model_summary"]["graphics"]
-    assert sorted(places) == sorted(f"{case}_lib_{name}" for name in BY_ID[case].params.split('"')[1].split(","))
+    assert sorted(places) == sorted(
+        f"{case}_{model_of(case)}_{name}" for name in BY_ID[case].params.split('"')[1].split(",")
+    )
     for place in places.values():
         assert service.send(f"/{place}", None, token="none")[:4] == b"\x89PNG"
 
@@ -425,7 +427,7 @@ def test_the_hub_of_the_club_leads_and_a_stranger_has_no_measures(
     assert degree.idxmax() == "member_1"
     assert degree["member_1"] == pytest.approx(16 / 33)
     stranger = pd.DataFrame({"src": ["nobody", "member_1"], "dest": ["member_2", "nobody"]})
-    answer = results(service.post("/apply", **posted("graph_algo src dest", stranger, "lib")))
+    answer = results(service.post("/apply", **posted("graph_algo src dest", stranger, model_of("graph_algo"))))
     assert answer["degree_centrality"].isna().tolist() == [True, False]
 
 
@@ -435,7 +437,7 @@ def test_new_rows_are_placed_beside_those_that_they_are_like(
 ) -> None:
     fitted = results(lives[case].fit)
     rows = pd.read_csv(SAMPLES / "iris.csv")[IRIS].iloc[[0, 60, 120]] + 0.01
-    placed = results(service.post("/apply", **posted(f"umap {' '.join(IRIS)}", rows, "lib")))
+    placed = results(service.post("/apply", **posted(f"umap {' '.join(IRIS)}", rows, model_of("umap"))))
     away = np.linalg.norm(placed.to_numpy() - fitted.iloc[[0, 60, 120]].to_numpy(), axis=1)
     assert (away < 2).all(), away
 
@@ -445,7 +447,7 @@ def test_prophet_answers_dates_alone_in_the_order_in_which_they_came(
     case: str, lives: dict[str, Life], service: Service
 ) -> None:
     dates = pd.DataFrame({"ds": ["2003-07-01", "2002-01-01", "2002-10-01"]})
-    answer = results(service.post("/apply", **posted("prophet_forecast ds", dates, "lib")))
+    answer = results(service.post("/apply", **posted("prophet_forecast ds", dates, model_of("prophet_forecast"))))
     assert answer["ds"].tolist() == dates["ds"].tolist()
     assert answer["yhat"].between(365, 385).all()
 
@@ -455,7 +457,7 @@ def test_rows_without_the_series_that_the_fit_did_not_see_are_refused(
     case: str, lives: dict[str, Life], service: Service
 ) -> None:
     named, _, feature = BY_ID[case].fields.partition(" from ")
-    answer = service.post("/apply", **posted(f"{case} {feature}", pd.DataFrame({feature: [-1, -2]}), "lib"))
+    answer = service.post("/apply", **posted(f"{case} {feature}", pd.DataFrame({feature: [-1, -2]}), model_of(case)))
     assert answer["status"] == "error"
     assert f"Field(s) {named}: missing from the events that arrived, and 2 of 2" in answer["message"]
 

@@ -11,7 +11,17 @@ import pandas as pd
 import pytest
 
 from tests.conftest import asked_for
-from tests.library.helpers import NOTEBOOKS, SAMPLES, Life, Plan, assert_ran_and_plotted, by_papermill, live, results
+from tests.library.helpers import (
+    NOTEBOOKS,
+    SAMPLES,
+    Life,
+    Plan,
+    assert_ran_and_plotted,
+    by_papermill,
+    live,
+    model_of,
+    results,
+)
 from tests.support.service import Service
 
 IRIS = "sepal_length sepal_width petal_length petal_width"
@@ -184,10 +194,10 @@ def test_a_fit_by_the_search_of_dashboards_answers_the_promised_columns(name: st
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_version_has_metrics_above_those_of_a_broken_model_and_no_pickle(name: str, lives: dict[str, Life]) -> None:
     case, life = BY_NAME[name], lives[name]
-    metrics = json.loads((life.version / "version.json").read_text())["metrics"]
+    metrics = json.loads((life.version / "version.json").read_text())["train"]
     assert {key: value for key, value in metrics.items() if value < case.floor.get(key, value)} == {}
     assert case.floor.keys() <= metrics.keys()
-    files = {path.suffix for path in life.version.iterdir() if path.name.startswith(f"{name}_lib")}
+    files = {path.suffix for path in life.version.iterdir() if path.name.startswith(f"{name}_{model_of(name)}")}
     assert files == case.kept
 
 

@@ -130,7 +130,7 @@ def test_models_are_listed_promoted_rolled_back_and_deleted(service: Service) ->
     ("method", "path", "status"),
     [
         ("GET", "/v1/models/algo/none", 404),
-        ("GET", "/v1/models/no-name/m", 400),
+        ("GET", "/v1/models/no.name/m", 400),
         ("POST", "/v1/models/algo/m/promote/99", 404),
         ("POST", "/v1/models/algo/m/promote/x", 404),
         ("POST", "/v1/models/algo/none/promote/1", 404),

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from dltk_runtime import booleans
 from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.errors import nearest, shown
 from dltk_runtime.texts import unquote
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KMEANS_STARTS = 10
 
@@ -191,6 +192,8 @@ def add_results(model: Trained, frame: pd.DataFrame, name: str | None) -> pd.Dat
     Raises:
         SearchError: a feature is missing, or not numeric.
     """
+    import pandas as pd
+
     if missing := [field for field in model.features if field not in frame.columns]:
         raise SearchError(f"Missing field(s) of the model: {', '.join(missing)}.")
     rows = frame[list(model.features)].dropna()
@@ -209,6 +212,8 @@ def numbers(rows: pd.DataFrame) -> pd.DataFrame:
     Raises:
         SearchError: one is not.
     """
+    import pandas as pd
+
     if wrong := [name for name in rows.columns if not pd.api.types.is_numeric_dtype(rows[name])]:
         raise SearchError(
             f"the field {wrong[0]} has text: here features must be numbers; the toolkit's 0/1 columns of text "
