@@ -42,16 +42,19 @@ Examples:
 FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
 UNCUT = ("current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
 
+HOME_OPTION = click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
+NOTEBOOKS_OPTION = click.option(
+    "--notebooks",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of notebooks. [default: DLTK_NOTEBOOKS]",
+)
+
 
 def with_store(function: Callable[..., None]) -> Callable[..., None]:
     """Pass the model store to a command, and add the options for its folders."""
 
-    @click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
-    @click.option(
-        "--notebooks",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder of notebooks. [default: DLTK_NOTEBOOKS]",
-    )
+    @HOME_OPTION
+    @NOTEBOOKS_OPTION
     @wraps(function)
     def opened(home: Path | None, notebooks: Path | None, keep: int | None = None, **given: Any) -> None:
         settings = Settings.from_env(home=home, notebooks=notebooks, keep_versions=keep)
@@ -69,12 +72,8 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
     @click.option("--url", help="Address of a container, in place of a folder.  [DLTK_URL]")
     @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
     @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
-    @click.option("--home", type=click.Path(path_type=Path), help="Folder of models.  [DLTK_HOME]")
-    @click.option(
-        "--notebooks",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder of notebooks.  [DLTK_NOTEBOOKS]",
-    )
+    @HOME_OPTION
+    @NOTEBOOKS_OPTION
     @wraps(function)
     def connected(home: Path | None, notebooks: Path | None, *, url: str | None, **given: Any) -> None:
         token, cafile = given.pop("token"), given.pop("cafile")

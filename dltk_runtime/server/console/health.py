@@ -12,8 +12,7 @@ from dltk_runtime.jobs.view import JobView
 from dltk_runtime.store.view import ModelView
 
 OLD = timedelta(days=90)  # after which a version is called old
-GOOD, NOTE, WARNING, BAD = "good", "note", "warning", "bad"
-_ORDER = (GOOD, NOTE, WARNING, BAD)
+LEVELS = GOOD, NOTE, WARNING, BAD = "good", "note", "warning", "bad"  # from the best to the worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Badge:
 def badge(model: ModelView, jobs: Iterable[JobView], drift: DriftView | None, now: datetime | None = None) -> Badge:
     """Judge a model; `jobs` are its own, the newest first."""
     found = list(_findings(model, list(jobs), drift, now or datetime.now(UTC)))
-    level = max((level for level, _ in found), key=_ORDER.index, default=GOOD)
+    level = max((level for level, _ in found), key=LEVELS.index, default=GOOD)
     return Badge(level, tuple(text for _, text in found) or ("nothing is wrong",))
 
 

@@ -24,7 +24,6 @@ from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import State
 from dltk_runtime.jobs.view import JobView
 from dltk_runtime.notebook import algorithm
-from dltk_runtime.notebook.source import read_source
 from dltk_runtime.server.console import assets, health, pictures, render
 from dltk_runtime.server.console.session import COOKIE, SESSION_SECONDS, Session, Sessions, Throttle
 from dltk_runtime.server.v1_routes import Api
@@ -179,7 +178,7 @@ class Console:
         return self._page(
             "overview.html",
             session,
-            rows=sorted(rows, key=lambda row: -("good", "note", "warning", "bad").index(row[1].level)),
+            rows=sorted(rows, key=lambda row: -health.LEVELS.index(row[1].level)),
             active=[job for job in jobs if job.ended is None],
             failed=[job for job in jobs if job.state in ("failed", "lost")][:5],
             usage=usage,
@@ -221,8 +220,8 @@ class Console:
         if found is None:
             return None
         try:
-            source = read_source(algorithm.find(job.algorithm, self._service.settings.paths))
-        except (DltkError, OSError):
+            source = algorithm.source_of(job.algorithm, self._service.settings.paths)
+        except DltkError:
             return None
         number, line = int(found[1]), int(found[2])
         cell = next((each for each in source.cells if each.number == number), None)
@@ -270,7 +269,6 @@ class Console:
         drift = (await self._drift(request)).get((model.algorithm, model.model))
         names = list(dict.fromkeys(name for version in model.versions for name in version.metrics if name != "rows"))
         lines = {name: [version.metrics.get(name) for version in model.versions] for name in names}
-        previous = [version.number for version in model.versions if version.number < (model.current or 0)]
         return self._page(
             "model.html",
             session,
@@ -281,7 +279,6 @@ class Console:
             lines=lines,
             squares=_squares(jobs),
             jobs=jobs[:10],
-            previous=previous[-1] if previous else None,
         )
 
     async def drift(self, request: Request, session: Session) -> Response:
