@@ -200,6 +200,13 @@ class Settings:
         "rights that new files lack, as for the command umask; unset: 077, files are their owner's alone; 007 in the "
         "image, where users differ and group 0 does not",
     )
+    compiled: bool = setting(
+        "DLTK_COMPILED",
+        True,
+        "true or false",
+        as_flag,
+        "whether compiled code reads and writes the numbers of large tables, where `make setup` or the image built it",
+    )
     hide_files: bool = setting(
         "DLTK_HIDE_FILES",
         True,
