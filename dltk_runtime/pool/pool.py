@@ -61,7 +61,7 @@ class Pool:
         self._fit_turns = asyncio.Semaphore(settings.fit_slots)
         self._fits_waiting: Counter[str] = Counter()
         self._plain_turns = asyncio.Semaphore(cores())
-        self._spares = Spares(self._start_worker, settings.spares)
+        self._spares = Spares(self._start_worker, settings.spares, self._residents.quiet)
         self._guardian: Guardian | None = None
         self._splunk: int | None = None  # descriptor of the sealed secrets
         self._scrubber = Scrubber(settings.notebook_secret_texts())
