@@ -1,6 +1,9 @@
 """What is done to a whole volume: it is backed up and restored, and an old container's is examined.
 
-* ``record``   what a backup holds, in the file that is written last
-* ``backup``   copy a home and its notebooks while servers use them
-* ``restore``  check a backup, and put it in place
+* ``record``    what a backup holds, in the file that is written last
+* ``backup``    copy a home and its notebooks while servers use them
+* ``restore``   check a backup, and put it in place
+* ``old``       the models of an old container's volume, by the names of files
+* ``examine``   load each of them; ``mirror`` is what the workers see
+* ``verdict``   what becomes of a model, by ``formats`` of files and releases of ``libraries``
 """
