@@ -5,5 +5,6 @@
 * ``restore``   check a backup, and put it in place
 * ``old``       the models of an old container's volume, by the names of files
 * ``examine``   load each of them; ``mirror`` is what the workers see
+* ``stubs``     Splunk's entries of them in another form; ``since`` is for the way back
 * ``verdict``   what becomes of a model, by ``formats`` of files and releases of ``libraries``
 """
