@@ -67,6 +67,7 @@ def main(options_json: str) -> NoReturn:
     _die_with(options.parent)
     _report_crashes_to(options.dump)
     landlock.hide(filter(None, os.environ.get(landlock.VARIABLE, "").split(os.pathsep)))
+    landlock.protect(filter(None, os.environ.get(landlock.READ_ONLY_VARIABLE, "").split(os.pathsep)))
     surroundings = _Surroundings()
     scrubber = access.hand_out(os.environ) if access.DESCRIPTOR in os.environ else Scrubber(())
     # `os._exit`: threads that the notebook left running must not keep the process alive.
