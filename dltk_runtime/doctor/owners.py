@@ -147,7 +147,7 @@ def _roles(rest: Rest) -> dict[str, set[str]]:
 
 def saved_searches(rest: Rest) -> list[SavedSearch]:
     """Return the saved searches of all apps and users."""
-    macros = _macros(rest)
+    macros = macros_of(rest)
     return [
         SavedSearch(
             name=str(each["name"]),
@@ -166,7 +166,7 @@ def _commands(entry: Mapping[str, Any], macros: Mapping[str, dict[str, Macro]]) 
     return tuple((name.lower(), arguments) for name, arguments in _COMMAND.findall(_COMMENT.sub(" ", text)))
 
 
-def _macros(rest: Rest) -> dict[str, dict[str, Macro]]:
+def macros_of(rest: Rest) -> dict[str, dict[str, Macro]]:
     """Return the macros by app; those shared with all apps have the empty name."""
     found: dict[str, dict[str, Macro]] = {"": {}}
     for each in rest.entries("/servicesNS/-/-/configs/conf-macros")[0]:
