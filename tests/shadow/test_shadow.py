@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from tests.conftest import write_notebook
 from tests.oldserver import OldContainer
-from tests.support.service import Service, meta_for, until
+from tests.support.service import ROOT, Service, meta_for, until
 
 pytestmark = pytest.mark.process
 
@@ -225,6 +226,8 @@ def test_metrics_tell_each_models_verdicts(compared: Shadow) -> None:
     assert 'dltk_shadow_compared_total{algorithm="same",model="of_same",verdict="equal"}' in text
     assert 'dltk_shadow_forwarded_total{outcome="answered"}' in text
     assert "dltk_shadow_waiting 0.0" in text
+    page = (ROOT / "docs/reference/metrics.md").read_text()
+    assert all(name in text for name in re.findall(r"`(dltk_shadow_\w+)`", page))
 
 
 def test_no_session_key_and_no_row_is_on_our_disk(compared: Shadow, root: Path) -> None:
