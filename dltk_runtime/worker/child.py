@@ -36,6 +36,7 @@ from dltk_runtime.worker.messages import (
     Answered,
     Applied,
     Apply,
+    Compare,
     Describe,
     Entered,
     ErrorReport,
@@ -201,7 +202,7 @@ def _report_progress_to(way: _Channel) -> None:
     progress.send_to(send)
 
 
-def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWorker, bytes]:
+def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWorker, bytes]:  # noqa: PLR0911 - one for each kind
     try:
         match message:
             case Fit():
@@ -217,6 +218,8 @@ def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWor
                 return handler.score(message, rows), b""
             case Stage():
                 return handler.stage(message, rows), b""
+            case Compare():
+                return handler.compare(message, rows), b""
             case Describe():
                 return handler.describe(), b""
     except PhaseFailed as failure:

@@ -11,6 +11,7 @@ import msgspec
 
 from dltk_runtime.files.state import FileState
 from dltk_runtime.tables.feature import Feature
+from dltk_runtime.tables.figures import TableFigures
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -118,6 +119,15 @@ class Stage(Message, frozen=True):
     csv: str  # path to write to
 
 
+class Compare(Message, frozen=True):
+    """Compare two tables. Rows: both, as JSON string literals one behind the other.
+
+    Answered by `Compared` or `Failed`.
+    """
+
+    first: int  # bytes of the first one
+
+
 class Describe(Message, frozen=True):
     """Describe the loaded model. Answered by `Described` or `Failed`."""
 
@@ -210,6 +220,12 @@ class Staged(Message, frozen=True):
     rows: int
 
 
+class Compared(Message, frozen=True):
+    """How the two tables compare."""
+
+    figures: TableFigures
+
+
 class Described(Message, frozen=True):
     """The model's texts."""
 
@@ -222,7 +238,7 @@ class Failed(Message, frozen=True):
     error: ErrorReport
 
 
-Answered = Fit | Load | Apply | Score | Stage | Describe
+Answered = Fit | Load | Apply | Score | Stage | Compare | Describe
 ToWorker = Answered | ReadAhead
 FromWorker = (
     Ready
@@ -236,6 +252,7 @@ FromWorker = (
     | Counts
     | Scored
     | Staged
+    | Compared
     | Described
     | Failed
 )
