@@ -173,6 +173,28 @@ class Settings:
     tracing: bool = setting(
         "olly_enabled", False, "1 or 0", as_flag, "whether requests are traced, by splunk-opentelemetry"
     )
+    tracking_uri: str = setting(
+        "MLFLOW_TRACKING_URI",
+        "",
+        "an address",
+        as_text,
+        "MLflow server that gets a run for each fit and a model version for each version; unset: none, and in the "
+        "image's DEV its own",
+    )
+    tracking_user: str = setting("MLFLOW_TRACKING_USERNAME", "", "text", as_text, "user of the MLflow server")
+    tracking_password: str = setting(
+        "MLFLOW_TRACKING_PASSWORD", "", "text", as_text, "password of the MLflow server", secret=True
+    )
+    tracking_token: str = setting(
+        "MLFLOW_TRACKING_TOKEN", "", "text", as_text, "token of the MLflow server", secret=True
+    )
+    tracking_spool: int = setting(
+        "DLTK_TRACKING_SPOOL",
+        256 * MIB,
+        "a size such as 256M",
+        as_bytes,
+        "disk space for runs that the MLflow server has not taken yet; runs beyond it are dropped and counted",
+    )
     # ours
     admin_token: str = setting(
         "DLTK_ADMIN_TOKEN",

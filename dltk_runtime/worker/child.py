@@ -208,6 +208,7 @@ def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWor
             case Fit():
                 os.nice(FIT_NICENESS)
                 _restrict_to(message.device)
+                os.environ.update(message.variables)
                 return handler.fit(message, rows)
             case Load():
                 _restrict_to(message.device)
