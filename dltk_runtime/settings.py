@@ -347,6 +347,13 @@ class Settings:
         as_model,
         "model that answers the AI Toolkit's apply CDTSM; without a version, what its notebook's load() returns",
     )
+    scoring_model: ModelName | None = setting(
+        "DLTK_SCORING_MODEL",
+        None,
+        "algorithm/model",
+        as_model,
+        "model that /invocations means where its address has no ?model=algorithm.model",
+    )
     max_queued: int = setting(
         "DLTK_MAX_QUEUED",
         100,
