@@ -15,7 +15,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz soak bench appinspect audit image image-test image-test-large sbom format tables docs browser lock clean
+.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -48,6 +48,9 @@ coverage: setup ## run all tests and measure what they reach, in processes too, 
 
 fuzz: setup ## the property tests, with new examples every time, and thirty times as many
 	$(BIN)/pytest -m hypothesis --hypothesis-profile fuzz --timeout 7200
+
+flows: setup ## make mistakes in generated apps, and measure how many `dltk flow check` finds (ARGS="SEED EACH")
+	$(BIN)/python -m tests.flows.mutation $(ARGS)
 
 soak: setup ## the kill tests, 500 fits long and over three replicas, and 2,000 clients without a token
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/pool/test_kills.py
