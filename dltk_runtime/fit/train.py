@@ -111,7 +111,9 @@ class Trainer:
         work = f"job {job.id} (fit of '{name.algorithm}' into '{name.model}')"
         with deaths_reported():
             listener = Listener(printed_to(training))
-            async with self.pool.fit_worker(name.algorithm, imports, work, listener) as worker:
+            async with self.pool.fit_worker(
+                name.algorithm, imports, work, listener, background=call.background
+            ) as worker:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})
                 job.start()
