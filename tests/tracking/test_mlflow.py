@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -155,6 +158,26 @@ def test_the_alias_follows_fits_and_a_rollback(mlflow: MlflowServer, service: Se
     service.send("/v1/models/learner/back/rollback", b"")
     until(lambda: mlflow.champion("learner.back") == "1")
     assert len(mlflow.versions("learner.back")) == 2
+
+
+def test_a_batch_fit_is_a_run_with_its_executed_notebook(mlflow: MlflowServer, tmp_path: Path) -> None:
+    write(tmp_path / "notebooks")
+    (tmp_path / "rows.csv").write_text(DATA)
+    command = [sys.executable, "-m", "dltk_runtime.cli", "batch", "learner", "--fit", "--data", "rows.csv"]
+    command += ["--target", "y", "--model", "nightly", "-p", "own=true", "-p", "epochs=0"]
+    command += ["--home", "home", "--notebooks", "notebooks"]
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("DLTK_")}
+    environ["MLFLOW_TRACKING_URI"] = mlflow.url
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (record,) = [json.loads(path.read_text()) for path in (tmp_path / "home" / "jobs").glob("*/job.json")]
+    with Service(tmp_path / "home", tmp_path / "notebooks", MLFLOW_TRACKING_URI=mlflow.url, DLTK_SPARES="0"):
+        run = run_of(mlflow, record["id"])  # what the batch run had no time for, the server sends
+    assert (run["info"]["status"], metrics_of(run)["own"]) == ("FINISHED", 42.0)
+    assert [path for path in mlflow.artifacts(run) if path.startswith("notebook/")] == [
+        f"notebook/learner-{record['id']}.ipynb"
+    ]
+    assert mlflow.champion("learner.nightly") == "1"
 
 
 def test_a_failed_and_a_cancelled_fit_end_their_runs_and_make_no_version(
