@@ -60,7 +60,7 @@ soak: setup ## the kill tests, 500 fits long and over three replicas, and 2,000 
 bench: setup ## measure the service, beside a naive server, into bench/results/ (ARGS=--quick: only to see that it works)
 	$(BIN)/python -m bench $(ARGS)
 
-appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over the apps of every flow
+appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over the apps of every flow and the acceptance app
 	$(BIN)/python tools/appinspect.py
 
 audit: .venv-audit/ready ## look for known weaknesses of what is locked; says so where no advisory database is reachable
