@@ -54,6 +54,7 @@ OWN_VARIABLES = {
     "DLTK_CODE",
     "DLTK_HIDDEN",
     "DLTK_LIBRARIES",
+    "DLTK_READ_ONLY",
     "DLTK_SECRETS_FD",
     "DLTK_SPLUNK_FD",
     "DLTK_PICTURES",
@@ -172,6 +173,28 @@ class Settings:
     tracing: bool = setting(
         "olly_enabled", False, "1 or 0", as_flag, "whether requests are traced, by splunk-opentelemetry"
     )
+    tracking_uri: str = setting(
+        "MLFLOW_TRACKING_URI",
+        "",
+        "an address",
+        as_text,
+        "MLflow server that gets a run for each fit and a model version for each version; unset: none, and in the "
+        "image's DEV its own",
+    )
+    tracking_user: str = setting("MLFLOW_TRACKING_USERNAME", "", "text", as_text, "user of the MLflow server")
+    tracking_password: str = setting(
+        "MLFLOW_TRACKING_PASSWORD", "", "text", as_text, "password of the MLflow server", secret=True
+    )
+    tracking_token: str = setting(
+        "MLFLOW_TRACKING_TOKEN", "", "text", as_text, "token of the MLflow server", secret=True
+    )
+    tracking_spool: int = setting(
+        "DLTK_TRACKING_SPOOL",
+        256 * MIB,
+        "a size such as 256M",
+        as_bytes,
+        "disk space for runs that the MLflow server has not taken yet; runs beyond it are dropped and counted",
+    )
     # ours
     admin_token: str = setting(
         "DLTK_ADMIN_TOKEN",
@@ -200,6 +223,13 @@ class Settings:
         as_umask,
         "rights that new files lack, as for the command umask; unset: 077, files are their owner's alone; 007 in the "
         "image, where users differ and group 0 does not",
+    )
+    compiled: bool = setting(
+        "DLTK_COMPILED",
+        True,
+        "true or false",
+        as_flag,
+        "whether compiled code reads and writes the numbers of large tables, where `make setup` or the image built it",
     )
     hide_files: bool = setting(
         "DLTK_HIDE_FILES",
@@ -316,6 +346,13 @@ class Settings:
         "algorithm/model",
         as_model,
         "model that answers the AI Toolkit's apply CDTSM; without a version, what its notebook's load() returns",
+    )
+    scoring_model: ModelName | None = setting(
+        "DLTK_SCORING_MODEL",
+        None,
+        "algorithm/model",
+        as_model,
+        "model that /invocations means where its address has no ?model=algorithm.model",
     )
     max_queued: int = setting(
         "DLTK_MAX_QUEUED",

@@ -29,6 +29,7 @@ from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store import figures
 from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import ModelStore, Reservation, Version
+from dltk_runtime.tracking.interface import FitBegins, NoTracking, RunTracking
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
 SETTING = "DLTK_FIT_TIMEOUT"
@@ -45,6 +46,7 @@ class Trainer:
         retries: how often an asynchronous fit is started again after the end of its server.
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
         on_decision: called with each committed version, the decision about it, and its job's id.
+        tracking: makes a run for each fit.
     """
 
     store: ModelStore
@@ -56,6 +58,7 @@ class Trainer:
     retries: int
     on_decision: Callable[[Version, Decision, str], None]
     refuse_unknown: bool = False
+    tracking: RunTracking = field(default_factory=NoTracking)
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training) -> Trained:
@@ -122,6 +125,7 @@ class Trainer:
                     return await self._commit(training, reservation, fitted, results)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
+        variables = await self.tracking.begin(_begins(training, reservation.number))
         message = Fit(
             algorithm=training.name.algorithm,
             load_name=reservation.location.load_name,
@@ -134,6 +138,7 @@ class Trainer:
             pictures=reservation.location.pictures,
             version_column=reservation.number if training.options.with_version else 0,
             refuse_unknown=self.refuse_unknown,
+            variables=variables,
         )
         deadline = time.monotonic() + self.timeout
         try:
@@ -261,6 +266,12 @@ class Trainer:
                 yield reservation
             finally:
                 self.reservations.discard(reservation)
+
+
+def _begins(training: Training, number: int) -> FitBegins:
+    """Return what a tracking server is told of a fit that begins."""
+    asked = Asked.of(training.request)
+    return FitBegins(training.job.record, number, training.request.targets, asked.fields if asked else ())
 
 
 def _record(job: Job, reservation: Reservation) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dltk_runtime.errors import Busy
 from dltk_runtime.names import ModelName, VersionId
@@ -50,10 +51,14 @@ class PoolUsage:
 
 
 class Pool:
-    """All workers of one server. Use from one event loop: `start`, then leases, then `close`."""
+    """All workers of one server. Use from one event loop: `start`, then leases, then `close`.
 
-    def __init__(self, settings: Settings) -> None:
+    `variables` are added to the environment of each worker.
+    """
+
+    def __init__(self, settings: Settings, variables: Mapping[str, str] = MappingProxyType({})) -> None:
         self._settings = settings
+        self._variables = variables
         places = settings.apply_workers or min(max(memory.limit() // GIB, 2), 16)
         self._residents = Residents(places, settings.api_workers, settings.max_waiting)
         self._workers: set[LocalWorker] = set()
@@ -61,7 +66,7 @@ class Pool:
         self._fit_turns = asyncio.Semaphore(settings.fit_slots)
         self._fits_waiting: Counter[str] = Counter()
         self._plain_turns = asyncio.Semaphore(cores())
-        self._spares = Spares(self._start_worker, settings.spares)
+        self._spares = Spares(self._start_worker, settings.spares, self._residents.quiet)
         self._guardian: Guardian | None = None
         self._splunk: int | None = None  # descriptor of the sealed secrets
         self._scrubber = Scrubber(settings.notebook_secret_texts())
@@ -310,6 +315,7 @@ class Pool:
         if self._guardian is None:
             raise WorkerDied(Death("was not started because the server stops", "start"))
         environ = worker_environment(self._settings, spec.threads) | access.variables(self._splunk)
+        environ |= self._variables
         worker = LocalWorker.start(spec, environ, self._guardian, self._explained, self._scrubber)
         worker.on_death = lambda cause: self.deaths.update([cause])
         self._workers.add(worker)

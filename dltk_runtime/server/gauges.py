@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dltk_runtime.server.shadow.shadow import Shadow
     from dltk_runtime.service.service import Service
     from dltk_runtime.splunk.events import Events
+    from dltk_runtime.tracking.sender import Sender
 
 Family = GaugeMetricFamily | CounterMetricFamily
 ENDED_STATES = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
@@ -55,6 +56,7 @@ class Gauges(Collector):
             lambda: _drift(self._service.drift),
             self._events,
             lambda: _shadow(self._shadow) if self._shadow is not None else (),
+            self._tracking,
         )
         for number, part in enumerate(parts):
             found: list[Family] = []
@@ -111,6 +113,10 @@ class Gauges(Collector):
         if events := self._service.reporter.events:
             yield from _events(events)
 
+    def _tracking(self) -> Iterator[Family]:
+        if tracking := self._service.tracking:
+            yield from _runs(tracking.sender)
+
 
 def _gpu_memory(found: list[Usage]) -> GaugeMetricFamily:
     family = GaugeMetricFamily("dltk_gpu_memory_bytes", "Memory of each GPU", labels=["gpu", "kind"])
@@ -124,6 +130,14 @@ def _events(events: Events) -> Iterator[Family]:
     yield _gauge("dltk_events_waiting_bytes", "Events on disk that Splunk has not taken yet", events.waiting)
     counts = {outcome: getattr(events.counts, outcome) for outcome in ("sent", "dropped", "refused")}
     yield _counter("dltk_events", "Events for Splunk by what became of them", "outcome", counts)
+
+
+def _runs(sender: Sender) -> Iterator[Family]:
+    text = "Runs on disk that the tracking server has not taken yet"
+    yield _gauge("dltk_tracking_waiting_bytes", text, sender.waiting)
+    counts = {outcome: getattr(sender.counts, outcome) for outcome in ("sent", "dropped", "refused")}
+    text = "What is sent of runs and models to the tracking server, by what became of it"
+    yield _counter("dltk_tracking", text, "outcome", counts)
 
 
 def _drift(drift: Drift) -> Iterator[Family]:

@@ -27,6 +27,8 @@ from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
+from dltk_runtime.server.doors.door import UNKEPT, Books
+from dltk_runtime.server.doors.rows import FORMS, Rows
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
@@ -39,17 +41,20 @@ from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
 
 WATCH_SECONDS = 0.3  # between two looks at a watched job
 MAX_JOBS = 1000  # in one list
+ROWS = tuple(FORMS)  # media types
 
 
 class Api:
     """The routes, bound to one service."""
 
-    def __init__(self, service: Service, tokens: Tokens, shadow: Shadow | None = None) -> None:
+    def __init__(self, service: Service, tokens: Tokens, books: Books = UNKEPT, shadow: Shadow | None = None) -> None:
+        """Make the routes; `books` is where applies are counted."""
         self._shadow = shadow
         self._service = service
         self._tokens = tokens
         self._settings = service.settings
         self._models = LocalModels(service.store)
+        self._rows = Rows(service, books)
 
     def operations(self) -> list[Operation]:
         """List every route, in the order of the document."""
@@ -64,6 +69,14 @@ class Api:
             Operation("GET", "/v1/models", "All models.", self.models, ModelList),
             Operation("GET", model, "One model and its versions.", self.model, ModelView),
             Operation("GET", f"{model}/versions/{{number}}", "All of one version.", self.version, VersionDetail),
+            Operation("POST", f"{model}/apply", "Apply the model to rows.", self._rows.handle, content=ROWS),
+            Operation(
+                "POST",
+                f"{model}/versions/{{number}}/apply",
+                "The same by one version.",
+                self._rows.handle,
+                content=ROWS,
+            ),
             Operation("DELETE", model, "Delete a model with all versions.", self.delete, ModelList, changes=True),
             Operation("POST", f"{model}/promote/{{number}}", "Make a version current.", self.promote, ModelView, True),
             Operation("POST", f"{model}/rollback", "Back to the version before.", self.rollback, ModelView, True),

@@ -66,6 +66,7 @@ class Fit(Message, frozen=True):
     pictures: str = ""  # folder for pictures: those of a version that is not promoted are not shown
     version_column: int = 0  # the value of a last column `model_version`; 0 for no such column
     refuse_unknown: bool = False  # whether a parameter that the notebook does not declare is an error
+    variables: dict[str, str] = {}  # for the environment: where the notebook's own runs of MLflow go
 
 
 class Load(Message, frozen=True):
@@ -81,6 +82,14 @@ class Load(Message, frozen=True):
     features: tuple[Feature, ...] = ()  # that the model was fitted on, without targets
 
 
+class Door(msgspec.Struct, frozen=True):
+    """What an apply of another client than Splunk needs: forms of `payload.Form`, and the fields of the fit."""
+
+    rows: str
+    results: str
+    fields: tuple[str, ...]  # in the order of the fit; none for files of an old volume
+
+
 class Apply(Message, frozen=True):
     """Apply the loaded model. Rows: the request's. Answered by `Applied` or `Failed`."""
 
@@ -88,6 +97,7 @@ class Apply(Message, frozen=True):
     version_column: int = 0  # as in `Fit`
     refuse_missing: bool = False  # whether a missing feature is an error
     ahead: int = 0  # the number of the `ReadAhead` for these rows; 0 for none
+    door: Door | None = None  # None: rows and results are CSV, as Splunk's
 
 
 class ReadAhead(Message, frozen=True):
@@ -191,7 +201,7 @@ class Saved(Message, frozen=True):
 
 
 class Applied(Message, frozen=True):
-    """The result of an apply. Rows: the results, escaped."""
+    """The result of an apply. Rows: the results, escaped, or in the form of the `Door`."""
 
     rows: int
     result_rows: int
