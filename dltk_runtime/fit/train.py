@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -47,6 +48,7 @@ class Trainer:
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
         on_decision: called with each committed version, the decision about it, and its job's id.
         tracking: makes a run for each fit.
+        curves: folder for what fits report, as TensorBoard reads it; None for none.
     """
 
     store: ModelStore
@@ -59,6 +61,7 @@ class Trainer:
     on_decision: Callable[[Version, Decision, str], None]
     refuse_unknown: bool = False
     tracking: RunTracking = field(default_factory=NoTracking)
+    curves: Path | None = None
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training) -> Trained:
@@ -138,6 +141,7 @@ class Trainer:
             pictures=reservation.location.pictures,
             version_column=reservation.number if training.options.with_version else 0,
             refuse_unknown=self.refuse_unknown,
+            curves=self._curves_of(training.name, reservation.number),
             variables=variables,
         )
         deadline = time.monotonic() + self.timeout
@@ -150,6 +154,9 @@ class Trainer:
         if isinstance(reply, Failed):
             raise failed(reply.error)
         return expect(reply, Fitted), results
+
+    def _curves_of(self, name: ModelName, number: int) -> str:
+        return str(self.curves / name.folder / name.model / str(number)) if self.curves is not None else ""
 
     async def _commit(
         self, training: Training, reservation: Reservation, fitted: Fitted, results: Payload

@@ -59,7 +59,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 def service(mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     root = tmp_path_factory.mktemp("service")
     write(root / "notebooks")
-    with Service(root / "home", root / "notebooks", MLFLOW_TRACKING_URI=mlflow.url, DLTK_SPARES="1") as running:
+    with Service(root / "home", root / "notebooks", MLFLOW_TRACKING_URI=mlflow.url, MODE_DEV_PROD="DEV") as running:
         until(lambda: helper_of(running))
         yield running
 
@@ -117,6 +117,8 @@ def test_a_fit_is_a_run_with_the_notebooks_own_metric_and_its_version_a_model_ve
     (version,) = mlflow.versions("learner.whole")
     assert (version["run_id"], version["status"]) == (run["info"]["run_id"], "READY")
     assert until(lambda: mlflow.champion("learner.whole")) == "1"
+    (curves,) = (service.notebooks / "logs" / "learner" / "whole" / "1").iterdir()  # in DEV, for TensorBoard
+    assert b"loss" in curves.read_bytes()
 
 
 def test_the_alias_follows_fits_and_a_rollback(mlflow: MlflowServer, service: Service) -> None:
