@@ -61,8 +61,8 @@ def change(before: Version | None, version: Version, *, current: bool) -> str:
     then = "this version answers them" if current else "they are refused until a version with these is promoted"
     return (
         f"this fit has {kind}{listed(new, old)}; version {before.number} of model '{model}', current before it, has "
-        f"{was}{listed(old, new)}. Splunk's searches ask for those of the last fit from now on, and {then}: fit again as "
-        f"before, or use another model name for other {'algorithms' if other else 'fields'}"
+        f"{was}{listed(old, new)}. Splunk's searches ask for those of the last fit from now on, and {then}: fit "
+        f"again as before, or use another model name for other {'algorithms' if other else 'fields'}"
     )
 
 
