@@ -114,6 +114,7 @@ class Call:
     state: CallState = CallState.WAITING
     facts: CallFacts = field(default_factory=CallFacts)
     client: Hashable = None  # who sent it: the address, and `Request.origin`
+    background: bool = False  # nobody waits for it: it runs at low priority, and can be stopped
 
     @property
     def waiting(self) -> bool:

@@ -201,8 +201,10 @@ class Applying:
         began = time.monotonic()
         imports = functools.partial(self._imports, version)
         read_ahead = upload.read_ahead if upload is not None else None
-        client = call.client if call is not None else None
-        async with self._pool.lease(version.id, imports, output, deadline, read_ahead, client) as resident:
+        client, background = (call.client, call.background) if call is not None else (None, False)
+        async with self._pool.lease(
+            version.id, imports, output, deadline, read_ahead, client, background=background
+        ) as resident:
             if call is not None:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -29,6 +30,7 @@ from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store import figures
 from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import ModelStore, Reservation, Version
+from dltk_runtime.tracking.interface import FitBegins, NoTracking, RunTracking
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
 SETTING = "DLTK_FIT_TIMEOUT"
@@ -45,6 +47,8 @@ class Trainer:
         retries: how often an asynchronous fit is started again after the end of its server.
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
         on_decision: called with each committed version, the decision about it, and its job's id.
+        tracking: makes a run for each fit.
+        curves: folder for what fits report, as TensorBoard reads it; None for none.
     """
 
     store: ModelStore
@@ -56,6 +60,8 @@ class Trainer:
     retries: int
     on_decision: Callable[[Version, Decision, str], None]
     refuse_unknown: bool = False
+    tracking: RunTracking = field(default_factory=NoTracking)
+    curves: Path | None = None
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training) -> Trained:
@@ -105,7 +111,9 @@ class Trainer:
         work = f"job {job.id} (fit of '{name.algorithm}' into '{name.model}')"
         with deaths_reported():
             listener = Listener(printed_to(training))
-            async with self.pool.fit_worker(name.algorithm, imports, work, listener) as worker:
+            async with self.pool.fit_worker(
+                name.algorithm, imports, work, listener, background=call.background
+            ) as worker:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})
                 job.start()
@@ -120,6 +128,7 @@ class Trainer:
                     return await self._commit(training, reservation, fitted, results)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
+        variables = await self.tracking.begin(_begins(training, reservation.number))
         message = Fit(
             algorithm=training.name.algorithm,
             load_name=reservation.location.load_name,
@@ -132,6 +141,8 @@ class Trainer:
             pictures=reservation.location.pictures,
             version_column=reservation.number if training.options.with_version else 0,
             refuse_unknown=self.refuse_unknown,
+            curves=self._curves_of(training.name, reservation.number),
+            variables=variables,
         )
         deadline = time.monotonic() + self.timeout
         try:
@@ -143,6 +154,9 @@ class Trainer:
         if isinstance(reply, Failed):
             raise failed(reply.error)
         return expect(reply, Fitted), results
+
+    def _curves_of(self, name: ModelName, number: int) -> str:
+        return str(self.curves / name.folder / name.model / str(number)) if self.curves is not None else ""
 
     async def _commit(
         self, training: Training, reservation: Reservation, fitted: Fitted, results: Payload
@@ -259,6 +273,12 @@ class Trainer:
                 yield reservation
             finally:
                 self.reservations.discard(reservation)
+
+
+def _begins(training: Training, number: int) -> FitBegins:
+    """Return what a tracking server is told of a fit that begins."""
+    asked = Asked.of(training.request)
+    return FitBegins(training.job.record, number, training.request.targets, asked.fields if asked else ())
 
 
 def _record(job: Job, reservation: Reservation) -> None:

@@ -34,6 +34,7 @@ from dltk_runtime.server.doors.door import Books
 from dltk_runtime.server.errors import OUTCOME_GONE, Unauthorized
 from dltk_runtime.server.protocol import Answer
 from dltk_runtime.server.request_id import RequestIds, request_id
+from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
@@ -58,10 +59,19 @@ _GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # names
 Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
 
 
-def application(service: Service, admission: Admission, tokens: Tokens, sessions: Sessions | None = None) -> RequestIds:
-    """Make the application: Splunk's routes, the probes, our own API, and the console with `sessions`."""
-    api = _Api(service, admission, tokens, console=sessions is not None)
-    own = v1_routes.Api(service, tokens, api.books)
+def application(
+    service: Service,
+    admission: Admission,
+    tokens: Tokens,
+    sessions: Sessions | None = None,
+    shadow: Shadow | None = None,
+) -> RequestIds:
+    """Make the application: Splunk's routes, the probes, our own API, and the console with `sessions`.
+
+    With `shadow` the old container answers Splunk's routes.
+    """
+    api = _Api(service, admission, tokens, shadow, console=sessions is not None)
+    own = v1_routes.Api(service, tokens, api.books, shadow)
     pages = Console(service, own, sessions).routes() if sessions is not None else []
     routes = [
         Route("/apply", api.apply, methods=["POST"]),
@@ -94,12 +104,15 @@ async def alive(_: Request) -> Response:
 
 
 class _Api:
-    def __init__(self, service: Service, admission: Admission, tokens: Tokens, *, console: bool) -> None:
+    def __init__(
+        self, service: Service, admission: Admission, tokens: Tokens, shadow: Shadow | None, *, console: bool
+    ) -> None:
         self._console = console
+        self._shadow = shadow
         self._service = service
         self._tokens = tokens
         self._settings = service.settings
-        self._metrics = metrics.Metrics(service, admission, tokens)
+        self._metrics = metrics.Metrics(service, admission, tokens, shadow)
         self._tracing = tracing.Tracing.of(service.settings)
 
     @property
@@ -117,6 +130,8 @@ class _Api:
         if self._console and request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse("/ui", 303)  # a browser; Splunk's clients name no type, or JSON
         self.check_token(request)
+        if self._shadow is not None:
+            return await self._shadow.get(request)
         described = await self._service.description()
         fields = {
             "app": protocol.APP,
@@ -149,6 +164,8 @@ class _Api:
 
         It needs no token: dashboards embed it in <img>, which sends no header.
         """
+        if self._shadow is not None:
+            return await self._shadow.picture(request)
         name = request.path_params["file"]
         path = self._settings.paths.graphics / name
         kind = PICTURES.get(path.suffix.lower())
@@ -191,6 +208,8 @@ class _Api:
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
         """Receive a request, run it, and answer it."""
         self.check_token(request)
+        if self._shadow is not None:
+            return await self._shadow.post(request)
         call = Call(request_id(request.scope), route)
         began = time.monotonic()
         upload = self._service.upload(route)

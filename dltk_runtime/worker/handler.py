@@ -21,7 +21,7 @@ from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.notebook.places import clash
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
-from dltk_runtime.tables import table
+from dltk_runtime.tables import comparing, table
 from dltk_runtime.tables.feature import Feature
 from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.worker import describe, features
@@ -35,6 +35,8 @@ from dltk_runtime.worker.messages import (
     Applied,
     Apply,
     Code,
+    Compare,
+    Compared,
     Counts,
     Described,
     Entered,
@@ -177,6 +179,13 @@ class Handler:
             except OSError as error:
                 raise NotStaged(Path(request.csv).parent, error) from error
         return Staged(rows=rows)
+
+    def compare(self, request: Compare, sent: Payload) -> Compared:
+        """Compare the two tables that were sent one behind the other."""
+        with self._phases.entered("compare"):
+            both = sent.view()
+            parts = (both[: request.first], both[request.first :])
+            return Compared(comparing.compare(*map(table.unescape, parts)))
 
     def describe(self) -> Described:
         """Describe the model as the last apply left it."""
