@@ -58,6 +58,11 @@ KERAS = {
             network = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
             network.compile(loss="mse")
             network.fit(df[["a"]].to_numpy(), df["y"].to_numpy(), epochs=2, verbose=0)
+            mlflow.pytorch.autolog(log_every_n_step=1)
+            from torch.utils.tensorboard import SummaryWriter
+            with mlflow.start_run(run_id=mlflow.last_active_run().info.run_id), SummaryWriter("curves") as writer:
+                for step in range(3):
+                    writer.add_scalar("plain loop", step / 2, step)
             model["rows"] = len(df)
             return {}
     """,
@@ -143,11 +148,14 @@ def test_a_fit_is_a_run_with_the_notebooks_own_metric_and_its_version_a_model_ve
     assert b"loss" in curves.read_bytes()
 
 
-def test_autologging_of_keras_lands_in_the_fits_run(mlflow: MlflowServer, service: Service) -> None:
+def test_autologging_of_keras_and_of_a_plain_loop_of_torch_lands_in_the_fits_run(
+    mlflow: MlflowServer, service: Service
+) -> None:
     assert service.fit("network", DATA, model="auto", target="y")["status"] == "success"
     run = until(lambda: mlflow.run_of("network", service.jobs()[-1]["id"]))
     assert [step for step, _ in mlflow.history(run, "loss")] == [0, 1]
     assert params_of(run)["epochs"] == "2"
+    assert mlflow.history(run, "plain loop") == [(0, 0.0), (1, 0.5), (2, 1.0)]
     assert len(mlflow.runs("network")) == 1
 
 
