@@ -198,6 +198,29 @@ def test_the_clause_is_the_searchs_command() -> None:
     )
 
 
+@pytest.mark.parametrize(("limit", "kept"), [(100_000, ["begin", "version", "end"]), (5_000, ["begin"])])
+def test_beyond_the_bound_a_runs_files_are_dropped_before_the_run(
+    paths: Paths, store: ModelStore, jobs: JobStore, monkeypatch: pytest.MonkeyPatch, limit: int, kept: list[str]
+) -> None:
+    monkeypatch.setattr(module, "Helper", lambda *_: NoServer())
+    tracking = Tracking(Address({"MLFLOW_TRACKING_URI": "http://mlflow.example"}, True), place(paths), paths, limit)
+    tracking.start(store, jobs)
+    job, _ = run(begun(tracking, jobs))
+    folder = place(paths).run(job.id)
+    (folder.logged / "large").write_bytes(b"x" * 200_000)
+    if not limit > 50_000:
+        folder.steps.write_bytes(b"x" * 10_000)
+    tracking.committed(committed(store, promote=False), job.id, promoted=False, message="")
+    job.succeed(rows=1, version=1, promoted=False, message="done")
+    tracking.ended(job.record)
+    tracking._disk.submit(int).result()
+    assert [what for what, _ in lines(paths) if what != "champion"] == kept
+    assert tracking.sender.counts.dropped >= 1
+    assert folder.path.exists() == (len(kept) > 1)
+    assert not folder.logged.exists()
+    tracking.close(0.0)
+
+
 def test_the_record_of_a_job_that_runs_ends_nothing(tracking: Tracking, jobs: JobStore, paths: Paths) -> None:
     job, _ = run(begun(tracking, jobs))
     record: JobRecord = job.record
