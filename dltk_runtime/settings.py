@@ -180,6 +180,20 @@ class Settings:
         "token that changes under /v1 need, or its hash, sha256:…; unset: the api_token",
         secret=True,
     )
+    tokens_file: Path | None = setting(
+        "DLTK_TOKENS_FILE",
+        None,
+        "a path",
+        as_path,
+        "file of named tokens with rights, as `dltk tokens` writes it; read again when it changes; unset: none",
+    )
+    others_models: str = setting(
+        "DLTK_OTHERS_MODELS",
+        "warn",
+        "warn or refuse",
+        one_of("warn", "refuse"),
+        "what a fit into a model gets whose last version was fitted with another token: a warning, or a refusal",
+    )
     open_metrics: bool = setting(
         "DLTK_OPEN_METRICS", False, "true or false", as_flag, "serve /metrics without the token"
     )

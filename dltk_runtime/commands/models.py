@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dltk_runtime.access.actor import Actor
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
@@ -32,7 +34,9 @@ Examples:
   dltk models show pytorch_nn iris                 its versions, and details of the current one
   dltk models show pytorch_nn iris 3 --verify      compare every file with its stored hash
   dltk models rollback pytorch_nn iris             make the version before the current one current
-  dltk models promote pytorch_nn iris 3            make version 3 current
+  dltk models promote pytorch_nn iris 3 --reason 'fewer false alarms'
+                                                   make version 3 current, and say why
+  dltk models history pytorch_nn iris              who fitted, promoted and rolled back, and why
   dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
   dltk models pin pytorch_nn iris --live           run the notebook as it is saved, not as it was fitted
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
@@ -40,8 +44,9 @@ Examples:
   dltk models prune --keep 2                       remove old versions
 """
 FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
-UNCUT = ("current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
+UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
 
+REASON_OPTION = click.option("--reason", default="", help="Why, for the model's history.")
 HOME_OPTION = click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
 NOTEBOOKS_OPTION = click.option(
     "--notebooks",
@@ -80,7 +85,8 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
         folder = home is not None or given.get("verify") or given.get("data")
         if not url and (folder or not os.environ.get("DLTK_URL")):
             settings = Settings.from_env(home=home, notebooks=notebooks)
-            function(LocalModels(ModelStore.open(settings.paths, settings.keep_versions)), **given)
+            store = ModelStore.open(settings.paths, settings.keep_versions)
+            function(LocalModels(store, Actor(person=_user())), **given)
             return
         from dltk_runtime.client.models import ModelsClient
 
@@ -143,22 +149,38 @@ def show(models: Models, algorithm: str, model: str, number: int | None, verify:
 @command.command()
 @click.argument("algorithm")
 @click.argument("model")
+@REASON_OPTION
 @with_models
-def rollback(models: Models, algorithm: str, model: str) -> None:
+def rollback(models: Models, algorithm: str, model: str, reason: str) -> None:
     """Make the version before the current one current, until the next promoted fit."""
     name = _name(algorithm, model)
-    _say_current(name, models.rollback(name))
+    _say_current(name, models.rollback(name, reason))
 
 
 @command.command()
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int)
+@REASON_OPTION
 @with_models
-def promote(models: Models, algorithm: str, model: str, number: int) -> None:
+def promote(models: Models, algorithm: str, model: str, number: int, reason: str) -> None:
     """Make a version current; 0 stands for the files of an old volume."""
     name = _name(algorithm, model)
-    _say_current(name, models.promote(name, number))
+    _say_current(name, models.promote(name, number, reason))
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@with_models
+def history(models: Models, algorithm: str, model: str) -> None:
+    """Show who fitted, promoted, rolled back and deleted a model, and why, the newest first."""
+    found = models.history(_name(algorithm, model))
+    show_table(
+        _filled(("time (UTC)", "what", "version", "token", "person", "reason", "job or search"), shown.deeds(found))
+    )
+    if found.damaged_lines:
+        echo(f"{found.damaged_lines} damaged or torn lines cannot be shown.", err=True)
 
 
 @command.command()
@@ -264,6 +286,14 @@ def pin(store: ModelStore, algorithm: str, model: str, choice: str | None) -> No
         chosen, "what DLTK_VERSION_CODE says"
     )
     echo(f"{name}: applies run {code}.")
+
+
+def _user() -> str:
+    """Return the name of the machine's user, or its number where it has none, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _name(algorithm: str, model: str) -> ModelName:
