@@ -77,6 +77,11 @@ class Paths:
         return self.home / "drift"
 
     @property
+    def shadow(self) -> Path:
+        """Figures of how our answers compare with the old container's; no rows."""
+        return self.home / "shadow"
+
+    @property
     def signed_out(self) -> Path:
         """Folder of notes about sessions of the console that were signed out."""
         return self.home / "console" / "signed_out"

@@ -30,6 +30,7 @@ from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store import figures
 from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import ModelStore, Reservation, Version
+from dltk_runtime.tracking.interface import FitBegins, NoTracking, RunTracking
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
 SETTING = "DLTK_FIT_TIMEOUT"
@@ -47,6 +48,7 @@ class Trainer:
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
         on_decision: called with each committed version, the decision about it, and its job.
         on_gpu: called in a thread with the seconds that a fit held a GPU.
+        tracking: makes a run for each fit.
     """
 
     store: ModelStore
@@ -59,6 +61,7 @@ class Trainer:
     on_decision: Callable[[Version, Decision, JobRecord], None]
     on_gpu: Callable[[JobRecord, float], None]
     refuse_unknown: bool = False
+    tracking: RunTracking = field(default_factory=NoTracking)
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training) -> Trained:
@@ -108,7 +111,9 @@ class Trainer:
         work = f"job {job.id} (fit of '{name.algorithm}' into '{name.model}')"
         with deaths_reported():
             listener = Listener(printed_to(training))
-            async with self.pool.fit_worker(name.algorithm, imports, work, listener) as worker:
+            async with self.pool.fit_worker(
+                name.algorithm, imports, work, listener, background=call.background
+            ) as worker:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})
                 job.start()
@@ -123,6 +128,7 @@ class Trainer:
                     return await self._commit(training, reservation, fitted, results)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
+        variables = await self.tracking.begin(_begins(training, reservation.number))
         message = Fit(
             algorithm=training.name.algorithm,
             load_name=reservation.location.load_name,
@@ -135,6 +141,7 @@ class Trainer:
             pictures=reservation.location.pictures,
             version_column=reservation.number if training.options.with_version else 0,
             refuse_unknown=self.refuse_unknown,
+            variables=variables,
         )
         deadline = time.monotonic() + self.timeout
         try:
@@ -276,6 +283,12 @@ class Trainer:
                 yield reservation
             finally:
                 self.reservations.discard(reservation)
+
+
+def _begins(training: Training, number: int) -> FitBegins:
+    """Return what a tracking server is told of a fit that begins."""
+    asked = Asked.of(training.request)
+    return FitBegins(training.job.record, number, training.request.targets, asked.fields if asked else ())
 
 
 def _record(job: Job, reservation: Reservation) -> None:

@@ -47,6 +47,7 @@ def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
     no_gpu = {"CUDA_VISIBLE_DEVICES": ""} if settings.gpu_names == () else {}
     fixed = {
         **no_gpu,
+        "DLTK_COMPILED": str(settings.compiled),
         "DLTK_HOME": str(settings.paths.home),
         "DLTK_NOTEBOOKS": str(settings.paths.notebooks),
         "PYTHONPATH": os.pathsep.join(search_path),

@@ -2,8 +2,9 @@
 
 ::
 
-    holder = admit(request, tokens)                 401 without an accepted token
-    Call(…, holder=holder, actor=actor_of(…))       the core checks rights, models and bounds
+    holder = admit(request, tokens)     401 without an accepted token; sets `request.state`
+    Call(…, holder=request.state.holder, actor=request.state.actor)
+                                        the core checks rights, models and bounds
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 def admit(request: Request, tokens: Tokens) -> Holder:
     """Return who holds the request's token, for routes of Splunk and of other clients.
 
+    `request.state.holder` and `request.state.actor` say so from then on.
+
     Of the container's own tokens these take `api_token`, not `DLTK_ADMIN_TOKEN`.
 
     Raises:
@@ -31,9 +34,10 @@ def admit(request: Request, tokens: Tokens) -> Holder:
     holder = tokens.holder(given)
     if holder is None or holder.name == ADMIN_NAME:
         raise HTTPException(401, Unauthorized(len(given)).sentence, headers=CHALLENGE)
+    request.state.holder, request.state.actor = holder, actor_of(request, holder, tokens)
     return holder
 
 
-def actor_of(request: Request, holder: Holder) -> Actor:  # noqa: ARG001 - a proxy will name a person in it
+def actor_of(request: Request, holder: Holder, tokens: Tokens) -> Actor:
     """Return who a request is from, for jobs, histories and events."""
-    return Actor(owner=holder.name)
+    return Actor(owner=holder.name, person=tokens.proxies.person(request))

@@ -14,7 +14,7 @@ from dltk_runtime.apply.apply import Applied
 from dltk_runtime.call import Call
 from dltk_runtime.errors import DltkError
 from dltk_runtime.server import body, forecast
-from dltk_runtime.server.entry import actor_of, admit
+from dltk_runtime.server.entry import admit
 from dltk_runtime.server.errors import OUTCOME_GONE
 from dltk_runtime.server.request_id import request_id
 from dltk_runtime.server.token_files import Tokens
@@ -59,7 +59,7 @@ class Api:
             HTTPException: the token is missing or wrong; the body is not read yet.
         """
         holder = admit(request, self._tokens)
-        call = Call(request_id(request.scope), forecast.ROUTE, holder=holder, actor=actor_of(request, holder))
+        call = Call(request_id(request.scope), forecast.ROUTE, holder=holder, actor=request.state.actor)
         began, outcome = time.monotonic(), "fault"
         try:
             answer = Response(await self._forecast(request, call), media_type="application/json")

@@ -26,6 +26,7 @@ class Operation:
     answer: Any = None  # the type of a JSON answer, None for other kinds
     right: Right = Right.READ
     reasoned: bool = False  # whether it takes a reason, for the history
+    content: tuple[str, ...] = ()  # media types of the request's body, which those of the answer are too
 
 
 def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
@@ -52,10 +53,15 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
 
 
 def _operation(operation: Operation, schema: dict[str, Any] | None) -> dict[str, Any]:
-    content = {"application/json": {"schema": schema}} if schema else {"text/plain": {"schema": {"type": "string"}}}
+    content: dict[str, Any] = (
+        {"application/json": {"schema": schema}} if schema else {"text/plain": {"schema": {"type": "string"}}}
+    )
+    if operation.content:
+        content = {media: {"schema": {}} for media in operation.content}
     names = re.findall(r"{(\w+)}", operation.path)
     reason = [_parameter("reason", "query")] if operation.reasoned else []
-    return {
+    sent = {"requestBody": {"required": True, "content": content}} if operation.content else {}
+    return sent | {
         "summary": operation.summary,
         "operationId": f"{operation.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', operation.path.lower()).strip('_')}",
         "parameters": [*(_parameter(name, "path") for name in names), *reason],

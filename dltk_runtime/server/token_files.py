@@ -20,6 +20,7 @@ from dltk_runtime.access.holder import Holder, Right
 from dltk_runtime.access.named import NamedTokens
 from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.files.state import Stamp, stamp_of
+from dltk_runtime.server.proxy import Proxies
 from dltk_runtime.server.tokens import SCHEMES, matches_any, only_header
 from dltk_runtime.settings import VARIABLES, Settings, secret_in
 
@@ -47,6 +48,7 @@ class Tokens:
         self._seen: dict[str, Stamp | None] = {}
         self._clock = clock
         self.named = NamedTokens(settings.tokens_file)
+        self.proxies = Proxies.of(settings)
         self.unread: dict[str, bool] = dict.fromkeys(self._files, False)  # whether the file was refused
 
     @property

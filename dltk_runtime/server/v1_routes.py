@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -30,10 +31,14 @@ from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
+from dltk_runtime.server.doors.door import UNKEPT, Books
+from dltk_runtime.server.doors.rows import FORMS, Rows
 from dltk_runtime.server.entry import CHALLENGE, actor_of
 from dltk_runtime.server.openapi import Operation
-from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.shadow.shadow import Shadow
+from dltk_runtime.server.token_files import ADMIN_NAME, API_NAME, CHANGE_RIGHTS, Tokens
 from dltk_runtime.service.service import Service
+from dltk_runtime.shadow import Records, ShadowReport, report
 from dltk_runtime.store.deeds import History
 from dltk_runtime.store.local_models import LocalModels
 from dltk_runtime.store.store import ModelName
@@ -41,15 +46,19 @@ from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
 
 WATCH_SECONDS = 0.3  # between two looks at a watched job
 MAX_JOBS = 1000  # in one list
+ROWS = tuple(FORMS)  # media types
 
 
 class Api:
     """The routes, bound to one service."""
 
-    def __init__(self, service: Service, tokens: Tokens) -> None:
+    def __init__(self, service: Service, tokens: Tokens, books: Books = UNKEPT, shadow: Shadow | None = None) -> None:
+        """Make the routes; `books` is where applies are counted."""
+        self._shadow = shadow
         self._service = service
         self._tokens = tokens
         self._settings = service.settings
+        self._rows = Rows(service, books)
 
     def operations(self) -> list[Operation]:
         """List every route, in the order of the document."""
@@ -66,6 +75,17 @@ class Api:
             Operation("GET", f"{model}/versions/{{number}}", "All of one version.", self.version, VersionDetail),
             Operation("GET", f"{model}/history", "Who did what to one model, and why.", self.history, History),
             Operation("GET", "/v1/history", "Who did what to all models, the newest first.", self.histories, History),
+            Operation(
+                "POST", f"{model}/apply", "Apply the model to rows.", self._rows.handle, right=Right.APPLY, content=ROWS
+            ),
+            Operation(
+                "POST",
+                f"{model}/versions/{{number}}/apply",
+                "The same by one version.",
+                self._rows.handle,
+                right=Right.APPLY,
+                content=ROWS,
+            ),
             Operation(
                 "DELETE", model, "Delete a model with all versions.", self.delete, ModelList, Right.ADMIN, reasoned=True
             ),
@@ -88,6 +108,7 @@ class Api:
                 reasoned=True,
             ),
             Operation("GET", "/v1/drift", "How far applied rows are from those of the fits.", self.drift, DriftList),
+            Operation("GET", "/v1/shadow", "How answers compare with the old container's.", self.shadow, ShadowReport),
             Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[Entry]),
             Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, Entry),
             Operation("GET", "/v1/openapi.json", "This document.", self.document, dict[str, Any]),
@@ -103,7 +124,9 @@ class Api:
     def _guarded(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             holder = request.state.holder = self._admit(request, operation.right)
-            request.state.actor = actor_of(request, holder).because(request.query_params.get("reason", ""))
+            request.state.actor = actor_of(request, holder, self._tokens).because(
+                request.query_params.get("reason", "")
+            )
             try:
                 self.check(request, holder, operation.right)
                 found = await operation.handler(request)
@@ -121,7 +144,7 @@ class Api:
         """
         holder = self._tokens.holder(request.headers.getlist("authorization"))
         if holder is None or (holder.name in OWN_NAMES and not holder.may(right)):
-            wanted = "DLTK_ADMIN_TOKEN" if right is not Right.READ and self._tokens.admins else "api_token"
+            wanted = ADMIN_NAME if right in CHANGE_RIGHTS - {Right.READ} and self._tokens.admins else API_NAME
             raise HTTPException(401, f"This needs the container's {wanted}.", headers=CHALLENGE)
         return holder
 
@@ -244,6 +267,13 @@ class Api:
         views = [DriftView(key.algorithm, key.model, key.version, each.rows, each.levels) for key, each in judged]
         return DriftList(DRIFT_INDEX, views)
 
+    async def shadow(self, request: Request) -> ShadowReport:
+        since = _since(request)
+        if self._shadow is not None:
+            return await asyncio.to_thread(self._shadow.report, since)
+        records = Records(self._settings.paths.shadow, self._settings.shadow_disk)
+        return report(await asyncio.to_thread(records.all), since)
+
     # ------------------------------------------------------------ algorithms
 
     async def algorithms(self, _: Request) -> list[Entry]:
@@ -272,6 +302,15 @@ def _limit(request: Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HTTPException(400, "limit is a whole number.")
     return min(int(text), MAX_JOBS)
+
+
+def _since(request: Request) -> datetime | None:
+    text = request.query_params.get("since", "")
+    try:
+        since = datetime.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise HTTPException(400, "since is a time such as 2026-01-31T18:00Z.") from error
+    return since.replace(tzinfo=since.tzinfo or UTC) if since else None
 
 
 def _name(request: Request) -> ModelName:

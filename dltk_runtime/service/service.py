@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,12 @@ from dltk_runtime.apply.preload import Preload
 from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
 from dltk_runtime.fit.bounds import TokenBounds
-from dltk_runtime.fit.promotion import Promotion
+from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.interface import JobRecords
+from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.pool.pool import Pool
@@ -34,6 +36,8 @@ from dltk_runtime.service.status import Status, StatusReport
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.events import Events
 from dltk_runtime.store.store import ModelStore, Version, What
+from dltk_runtime.tracking.interface import NoTracking
+from dltk_runtime.tracking.tracking import Tracking
 
 DRIFT_WRITE_SECONDS = 5.0  # between two writes of drift judgements
 APPLY_ROUTE = "/apply"
@@ -66,6 +70,7 @@ class Service:
     preload: Preload
     last: LastUsed
     drift_files: DriftFiles
+    tracking: Tracking | None = None
 
     def __post_init__(self) -> None:
         self._headers = Headers()
@@ -85,8 +90,12 @@ class Service:
         await asyncio.to_thread(self.store.sweep)
         self.drift.recall(await asyncio.to_thread(self.drift_files.read))
         await self.reporter.start()
+        if self.tracking is not None:
+            await asyncio.to_thread(self.tracking.start, self.store, self.jobs)
         await self.pool.start()
-        tasks = (self.fitting.upkeep(), self.preload.run(), self._write_drift_often(), self.last.share())
+        tasks = [self.fitting.upkeep(), self.preload.run(), self._write_drift_often(), self.last.share()]
+        if self.tracking is not None:
+            tasks.append(self.tracking.look_often())
         self._upkeep = [asyncio.create_task(task) for task in tasks]
 
     @property
@@ -134,6 +143,8 @@ class Service:
         await self.pool.close()
         self.jobs.close()
         await self._write_drift()
+        if self.tracking is not None:
+            await asyncio.to_thread(self.tracking.close)
         await self.reporter.close()
 
     async def _write_drift_often(self) -> None:
@@ -203,6 +214,8 @@ class Service:
     def promoted(self, version: Version, how: str, actor: Actor) -> None:
         """Report that a person made a version current, by ``promote`` or ``rollback``."""
         self.reporter.promoted(version, how, actor=actor)
+        if self.tracking is not None:
+            self.tracking.current_changed(version.name)
 
     def delete(self, name: ModelName, actor: Actor) -> None:
         """Remove a model with all its versions, and report it; its history stays.
@@ -229,7 +242,8 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
     paths = settings.paths
     reporter = EventReporter(Events.of(settings))
     store = ModelStore.open(paths, settings.keep_versions)
-    jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, reporter.job)
+    tracking = Tracking.of(settings)
+    jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, _job_listener(reporter, tracking))
     pool = Pool(settings)
     drift = Drift(reporter.drifts)
     last = LastUsed(store, pool, paths.last_used)
@@ -243,9 +257,10 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
         timeout=settings.fit_timeout,
         texts=settings.error_texts,
         retries=settings.fit_retries,
-        on_decision=reporter.decided,
+        on_decision=_decision_listener(reporter, tracking),
         on_gpu=bounds.held_gpu,
         refuse_unknown=settings.refuse_unknown,
+        tracking=tracking or NoTracking(),
     )
     return Service(
         settings=settings,
@@ -260,4 +275,29 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
         preload=Preload(settings.preload, store, applying, settings.error_texts),
         last=last,
         drift_files=DriftFiles(paths.drift, store),
+        tracking=tracking,
     )
+
+
+def _job_listener(reporter: EventReporter, tracking: Tracking | None) -> Callable[[JobRecord], None]:
+    """Return what is called with each new state of a job."""
+
+    def changed(record: JobRecord) -> None:
+        reporter.job(record)
+        if tracking is not None:
+            tracking.ended(record)
+
+    return changed
+
+
+def _decision_listener(
+    reporter: EventReporter, tracking: Tracking | None
+) -> Callable[[Version, Decision, JobRecord], None]:
+    """Return what is called with each committed version, the decision about it, and its job."""
+
+    def decided(version: Version, decision: Decision, job: JobRecord) -> None:
+        reporter.decided(version, decision, job)
+        if tracking is not None:
+            tracking.committed(version, job.id, promoted=decision.current, message=decision.for_records)
+
+    return decided
