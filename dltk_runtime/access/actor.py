@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+
 import msgspec
 
 from dltk_runtime.texts import printable
@@ -32,6 +35,14 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 NOBODY = Actor()
+
+
+def on_machine() -> Actor:
+    """Return the user of this machine, for commands that work on a folder; the number of one without a name."""
+    try:
+        return Actor(person=getpass.getuser())
+    except (KeyError, OSError):  # in a container, whose user may be any number
+        return Actor(person=f"user {os.getuid()}")
 
 
 def one_line(text: str, characters: int) -> str:

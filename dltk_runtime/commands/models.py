@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dltk_runtime.access.actor import Actor
+from dltk_runtime.access.actor import on_machine
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
@@ -86,7 +85,7 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
         if not url and (folder or not os.environ.get("DLTK_URL")):
             settings = Settings.from_env(home=home, notebooks=notebooks)
             store = ModelStore.open(settings.paths, settings.keep_versions)
-            function(LocalModels(store, Actor(person=_user())), **given)
+            function(LocalModels(store, on_machine()), **given)
             return
         from dltk_runtime.client.models import ModelsClient
 
@@ -286,14 +285,6 @@ def pin(store: ModelStore, algorithm: str, model: str, choice: str | None) -> No
         chosen, "what DLTK_VERSION_CODE says"
     )
     echo(f"{name}: applies run {code}.")
-
-
-def _user() -> str:
-    """Return the name of the machine's user, or its number where it has none, as in a container."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
 
 
 def _name(algorithm: str, model: str) -> ModelName:

@@ -261,6 +261,7 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
         on_gpu=bounds.held_gpu,
         refuse_unknown=settings.refuse_unknown,
         tracking=tracking or NoTracking(),
+        curves=paths.curves if settings.mode == "DEV" else None,
     )
     return Service(
         settings=settings,
