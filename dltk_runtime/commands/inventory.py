@@ -33,6 +33,7 @@ Examples:
   dltk inventory --days 90 --json
 """
 PORT = 8089
+LIST_SECONDS = 300.0  # in which Splunk must begin a list: it may have thousands of dashboards
 SHOWN = ("state", "kind", "app", "owner", "name", "schedule", "command", "model", "algorithm", "runs", "why")
 
 
@@ -75,7 +76,7 @@ def _survey(address: str | None, days: int) -> Survey:
     tls = of_settings(settings).tls
     base = f"{scheme}://{host}:{port}"
     connection = Connection(host.strip("[]"), port, settings.splunk_token, scheme=scheme, tls=tls)
-    return survey(Rest(base, settings.splunk_token, tls), connection, days)
+    return survey(Rest(base, settings.splunk_token, tls, LIST_SECONDS), connection, days)
 
 
 def _parts(address: str | None, settings: Settings) -> tuple[str, int, str]:

@@ -6,8 +6,10 @@ A claim of ``dltk splunk acceptance`` tests the same names in a Splunk.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from dltk_runtime.errors import DltkError
 from dltk_runtime.splunk.connection import Connection
@@ -51,7 +53,7 @@ class Runs:
 UNKNOWN = Runs()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Audit:
     """The rows of `SEARCH`; `problem` says what is missing in them, or is empty."""
 
@@ -60,24 +62,37 @@ class Audit:
 
     def of_search(self, name: str, app: str, *, alone: bool) -> Runs:
         """Return the runs of a saved search; `alone`: no other app has one of its name."""
-        if not self.has(FIELDS.saved) or not (alone or self.has(FIELDS.app)):
-            return UNKNOWN
-        apps = {app} if self.has(FIELDS.app) else {each[FIELDS.app] for each in self.rows}
-        return _total(each for each in self.rows if each[FIELDS.saved] == name and each[FIELDS.app] in apps)
+        return self._runs(FIELDS.saved, name, app, alone=alone) if self.has(FIELDS.saved) else UNKNOWN
 
     def of_view(self, name: str, app: str, *, alone: bool) -> Runs:
         """Return the searches that a dashboard ran; `alone` as above."""
-        known = any(each[FIELDS.origin].startswith(DASHBOARD) for each in self.rows)
-        if not known or not (alone or self.has(FIELDS.app)):
-            return UNKNOWN
-        apps = {app} if self.has(FIELDS.app) else {each[FIELDS.app] for each in self.rows}
-        return _total(
-            each for each in self.rows if each[FIELDS.origin] == DASHBOARD + name and each[FIELDS.app] in apps
-        )
+        return self._runs(FIELDS.origin, DASHBOARD + name, app, alone=alone) if self._names_dashboards else UNKNOWN
 
     def has(self, field: str) -> bool:
         """Return whether any event has a value of that field."""
-        return any(each[field] not in {"", NOTHING} for each in self.rows)
+        return field in self._present
+
+    def _runs(self, field: str, value: str, app: str, *, alone: bool) -> Runs:
+        if not (alone or self.has(FIELDS.app)):
+            return UNKNOWN
+        rows = self._by_value.get((field, value), [])
+        return _total(each for each in rows if not self.has(FIELDS.app) or each[FIELDS.app] == app)
+
+    @cached_property
+    def _by_value(self) -> Mapping[tuple[str, str], list[Mapping[str, str]]]:
+        found: dict[tuple[str, str], list[Mapping[str, str]]] = defaultdict(list)
+        for row in self.rows:
+            for field in (FIELDS.saved, FIELDS.origin):
+                found[field, row[field]].append(row)
+        return found
+
+    @cached_property
+    def _names_dashboards(self) -> bool:
+        return any(row[FIELDS.origin].startswith(DASHBOARD) for row in self.rows)
+
+    @cached_property
+    def _present(self) -> frozenset[str]:
+        return frozenset(name for row in self.rows for name, value in row.items() if value not in {"", NOTHING})
 
 
 def read(connection: Connection, days: int) -> Audit:

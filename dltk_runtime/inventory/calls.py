@@ -14,8 +14,10 @@ from dltk_runtime.emulator.spl.macros import Macro, expand
 from dltk_runtime.texts import unquote
 
 CALLS = ("fit", "apply", "summary")
+RUNS = ("savedsearch", "loadjob", "map")  # commands that run another search
 MARKS = ("/graphics/", "api_url_external")  # texts that lead to a container, wherever they are
 UNNAMED = "default"  # the model of a fit without into
+MAX_ARGUMENTS = 20  # of a macro that is followed
 MAX_MAPS = 5  # searches in the argument of map, one inside the other
 PLACEHOLDER = "$"  # a dashboard's or a macro's: the value is known only when the search runs
 
@@ -66,10 +68,12 @@ def find(text: str, macros: Mapping[str, Macro], *, fragment: bool = False) -> F
     found = Found(uses={Use(mark) for mark in MARKS if mark in text})
     try:
         expanded = expand(text, macros, unknown="keep")
-        found.macros = set(_called(text, macros))
-        found.unknown_macros = {_name(each) for each in _macro_calls(expanded)}
+        if "`" in text:
+            found.macros = set(_called(text, macros))
+            found.unknown_macros = {_name(each) for each in _macro_calls(expanded)}
         found.uses |= {Use(mark) for mark in MARKS if mark in expanded}
-        _read(expanded, found, fragment=fragment)
+        if any(word in expanded.lower() for word in (*CALLS, *RUNS)):  # most searches have none
+            _read(expanded, found, fragment=fragment)
     except SearchInvalid as failure:
         found.problems.append(failure.problem)
     return found
@@ -106,7 +110,7 @@ def _read(text: str, found: Found, *, fragment: bool, depth: int = 0) -> None:
     for name, arguments in commands(text, fragment=fragment):
         if name in CALLS:
             found.uses.add(_checked_use(name, arguments, found))
-        elif name in {"savedsearch", "loadjob", "map"}:
+        elif name in RUNS:
             searches, inner = _named(name, arguments)
             found.searches |= searches
             if inner and depth < MAX_MAPS:
@@ -166,7 +170,15 @@ def _called(text: str, macros: Mapping[str, Macro]) -> Iterator[str]:
     """Yield the names of the macros that a text calls, and those that they call."""
     waiting, seen = [text], set[str]()
     while waiting:
-        for name in {_name(each) for each in _macro_calls(waiting.pop())} - seen:
-            seen.add(name)
-            yield name
-            waiting += [macro.definition for key, macro in macros.items() if _name(key) == name]
+        for call in _macro_calls(waiting.pop()):
+            name = _name(call)
+            if name not in seen:
+                seen.add(name)
+                yield name
+                waiting += _definitions(name, macros)
+
+
+def _definitions(name: str, macros: Mapping[str, Macro]) -> list[str]:
+    """Return the definitions of a macro, whatever its number of arguments."""
+    keys = (name, *(f"{name}({count})" for count in range(MAX_ARGUMENTS + 1)))
+    return [macros[key].definition for key in keys if key in macros]

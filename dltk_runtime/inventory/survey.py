@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from dltk_runtime.doctor.owners import macros_of
 from dltk_runtime.doctor.rest import Rest
@@ -74,9 +75,12 @@ def survey(rest: Rest, connection: Connection, days: int) -> Survey:
     return Survey(rest.base, days, tuple(there.entries()), tuple(there.notes()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Splunk:
-    """What was read of one Splunk; `users` is None where the list is refused."""
+    """What was read of one Splunk; `users` is None where the list is refused.
+
+    Objects and macros may be thousands: what is asked for each of them is looked up, not searched.
+    """
 
     items: tuple[Item, ...]
     macros: Mapping[str, Mapping[str, Macro]]  # by app; those shared with all under the empty name
@@ -85,6 +89,15 @@ class Splunk:
     users: frozenset[str] | None
     days: int
     _found: dict[Item, Found] = field(default_factory=dict)
+    _seen: dict[str, dict[str, Macro]] = field(default_factory=dict)
+
+    @cached_property
+    def _named(self) -> Mapping[tuple[Sort, str], list[Item]]:
+        """The objects by kind and name; reports are searches."""
+        found: dict[tuple[Sort, str], list[Item]] = defaultdict(list)
+        for each in self.items:
+            found[_kind(each), each.name].append(each)
+        return found
 
     def entries(self) -> Iterator[Entry]:
         """Yield the objects that call a container or may do so, macros last."""
@@ -115,7 +128,7 @@ class Splunk:
         return self._found[item]
 
     def _read(self, item: Item, depth: int) -> Found:
-        seen = {**self.macros.get("", {}), **self.macros.get(item.app, {})}
+        seen = self._macros_of(item.app)
         found = Found(problems=[item.problem] if item.problem else [])
         for each in item.searches:
             found.add(find(each.text, seen, fragment=each.fragment))
@@ -128,8 +141,14 @@ class Splunk:
 
     def _saved(self, name: str, app: str) -> list[Item]:
         """Return the saved search of that name in the app, or those of all apps."""
-        named = [each for each in self.items if each.name == name and each.sort in {Sort.SEARCH, Sort.REPORT}]
+        named = self._named.get((Sort.SEARCH, name), [])
         return [each for each in named if each.app == app] or named
+
+    def _macros_of(self, app: str) -> dict[str, Macro]:
+        """Return the macros that an app's searches see."""
+        if app not in self._seen:
+            self._seen[app] = {**self.macros.get("", {}), **self.macros.get(app, {})}
+        return self._seen[app]
 
     def _entry(self, item: Item, found: Found, fits: set[Use]) -> Entry:
         uses = tuple(sorted(self._ours(found.uses, fits), key=lambda use: (use.model, use.command, use.algorithm)))
@@ -169,9 +188,7 @@ class Splunk:
         return self.audit.of_view(item.name, item.app, alone=self._alone(item)) if item.sort is Sort.VIEW else UNKNOWN
 
     def _alone(self, item: Item) -> bool:
-        view = {Sort.VIEW}
-        sorts = view if item.sort in view else {Sort.SEARCH, Sort.REPORT}
-        return Counter(each.name for each in self.items if each.sort in sorts)[item.name] == 1
+        return len(self._named[_kind(item), item.name]) == 1
 
     def _judged(self, item: Item, runs: Runs) -> tuple[State, str]:
         if runs.count is None:
@@ -196,6 +213,10 @@ class Splunk:
             state = State.UNKNOWN if State.UNKNOWN in states else State.UNUSED
             return replace(entry, state=state, reason=f"called by {shown}")
         return replace(entry, state=State.UNUSED, reason="no view and no saved search calls it")
+
+
+def _kind(item: Item) -> Sort:
+    return Sort.SEARCH if item.sort is Sort.REPORT else item.sort
 
 
 def _listed(names: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from dltk_runtime.flows import conf
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.access import of_settings
+from tests.aitk.toolkit import Toolkit
 from tests.doctor.findings import found
 from tests.doctor.standin import Standin
 from tests.support.service import ROOT
@@ -72,6 +74,22 @@ def test_what_splunk_could_not_use_is_refused(options: list[str], words: str) ->
     result = CliRunner().invoke(dltk, ["splunk", "stanza", *options])
     assert result.exit_code
     assert words in str(result.exception)
+
+
+def test_one_model_moves_by_its_stanza_and_goes_back_without_it(tmp_path: Path) -> None:
+    """As the toolkit's public code looks an address up, anew at each call."""
+    local = tmp_path / "local"
+    local.mkdir()
+    shutil.copy(ROOT / "deploy" / "splunk" / "container_connections.conf", local)
+    file = local / "dsdl_container.conf"
+    toolkit = Toolkit(tmp_path, {"session": "token"}, "session")
+    all_models = printed("--flavour", "aitk", "--url", OLD)
+    file.write_text(all_models)
+    assert toolkit.address("risk").api_url == OLD
+    file.write_text(all_models + printed("--flavour", "aitk", "--model", "risk", "--url", NEW))
+    assert [toolkit.address(model).api_url for model in ("risk", "dga")] == [NEW, OLD]
+    file.write_text(all_models)
+    assert toolkit.address("risk").api_url == OLD
 
 
 class TestTheDoctor:

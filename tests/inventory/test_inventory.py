@@ -17,6 +17,7 @@ from dltk_runtime.inventory.audit import FIELDS
 from dltk_runtime.inventory.models import SEARCH
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.search import Search
+from dltk_runtime.volume.examine import used_in
 from tests.inventory import estate
 from tests.splunkd import Splunkd
 
@@ -87,12 +88,15 @@ def test_every_object_that_calls_a_container_is_listed_and_judged(splunkd: Splun
     assert again["last run"].endswith("Z")
 
 
-def test_it_only_reads(splunkd: Splunkd) -> None:
+def test_it_only_reads_and_its_csv_says_which_models_are_in_use(splunkd: Splunkd, tmp_path: Path) -> None:
     result = run(splunkd, "--csv")
     assert {method for method, path in splunkd.requests if not path.endswith("jobs/export")} == {"GET"}
     listed = list(csv.DictReader(io.StringIO(result.stdout)))
     assert len(listed) == 13
     assert all(None not in row and len(row) == 12 for row in listed)
+    (tmp_path / "inventory.csv").write_text(result.stdout)
+    used = used_in(tmp_path / "inventory.csv")  # what `dltk migrate check --in-use` reads
+    assert used == {("pytorch_nn", "risk"), ("dga", "dga"), ("", "gone"), ("", "$model$")}
 
 
 def test_options_of_models_stay_in_splunk(splunkd: Splunkd) -> None:
