@@ -57,6 +57,11 @@ class Paths:
         return self.notebooks / "data"
 
     @property
+    def curves(self) -> Path:
+        """What TensorBoard shows."""
+        return self.notebooks / "logs"
+
+    @property
     def jobs(self) -> Path:
         """Job records and logs."""
         return self.home / "jobs"

@@ -442,6 +442,13 @@ class Settings:
         one_of(FULL_TEXTS, PLACE_ONLY),
         "what log, job records and events keep of an exception: text and traceback too, or only type, cell and line",
     )
+    keep_values: bool = setting(
+        "DLTK_KEEP_VALUES",
+        True,
+        "true or false",
+        as_flag,
+        "whether versions keep the most common values of text fields, by which drift is measured; false: their hashes",
+    )
     log_bytes: int = setting(
         "DLTK_LOG_BYTES",
         MIB,
@@ -690,6 +697,17 @@ def umask(environ: Mapping[str, str] | None = None) -> int:
     environ = os.environ if environ is None else environ
     name = VARIABLES["umask"].name
     return Settings.from_env({name: environ[name]} if name in environ else {}).umask
+
+
+def keeps_values(environ: Mapping[str, str] | None = None) -> bool:
+    """Return the setting ``DLTK_KEEP_VALUES`` alone, for workers.
+
+    Raises:
+        SettingInvalid: as `Settings.from_env`.
+    """
+    environ = os.environ if environ is None else environ
+    name = VARIABLES["keep_values"].name
+    return Settings.from_env({name: environ[name]} if name in environ else {}).keep_values
 
 
 def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault
-from dltk_runtime.fit.training import Committed, Trained, Training, leave, printed_to, reporter
+from dltk_runtime.fit.training import Committed, Trained, Training, begins, leave, printed_to, reporter
 from dltk_runtime.jobs.errors import FitCancelled, JobTaken, ServerStops
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.names import ModelName
@@ -29,7 +30,7 @@ from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store import figures
 from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import ModelStore, Reservation, Version
-from dltk_runtime.tracking.interface import FitBegins, NoTracking, RunTracking
+from dltk_runtime.tracking.interface import NoTracking, RunTracking
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
 SETTING = "DLTK_FIT_TIMEOUT"
@@ -47,6 +48,7 @@ class Trainer:
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
         on_decision: called with each committed version, the decision about it, and its job's id.
         tracking: makes a run for each fit.
+        curves: folder for what fits report, as TensorBoard reads it; None for none.
     """
 
     store: ModelStore
@@ -59,6 +61,7 @@ class Trainer:
     on_decision: Callable[[Version, Decision, str], None]
     refuse_unknown: bool = False
     tracking: RunTracking = field(default_factory=NoTracking)
+    curves: Path | None = None
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training) -> Trained:
@@ -125,7 +128,7 @@ class Trainer:
                     return await self._commit(training, reservation, fitted, results)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
-        variables = await self.tracking.begin(_begins(training, reservation.number))
+        variables = await self.tracking.begin(begins(training, reservation.number))
         message = Fit(
             algorithm=training.name.algorithm,
             load_name=reservation.location.load_name,
@@ -138,6 +141,7 @@ class Trainer:
             pictures=reservation.location.pictures,
             version_column=reservation.number if training.options.with_version else 0,
             refuse_unknown=self.refuse_unknown,
+            curves=self._curves_of(training.name, reservation.number),
             variables=variables,
         )
         deadline = time.monotonic() + self.timeout
@@ -150,6 +154,9 @@ class Trainer:
         if isinstance(reply, Failed):
             raise failed(reply.error)
         return expect(reply, Fitted), results
+
+    def _curves_of(self, name: ModelName, number: int) -> str:
+        return str(self.curves / name.folder / name.model / str(number)) if self.curves is not None else ""
 
     async def _commit(
         self, training: Training, reservation: Reservation, fitted: Fitted, results: Payload
@@ -266,12 +273,6 @@ class Trainer:
                 yield reservation
             finally:
                 self.reservations.discard(reservation)
-
-
-def _begins(training: Training, number: int) -> FitBegins:
-    """Return what a tracking server is told of a fit that begins."""
-    asked = Asked.of(training.request)
-    return FitBegins(training.job.record, number, training.request.targets, asked.fields if asked else ())
 
 
 def _record(job: Job, reservation: Reservation) -> None:

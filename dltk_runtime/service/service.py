@@ -236,6 +236,7 @@ def build(settings: Settings) -> Service:
         on_decision=_decision_listener(reporter, tracking),
         refuse_unknown=settings.refuse_unknown,
         tracking=tracking or NoTracking(),
+        curves=paths.curves if settings.mode == "DEV" else None,
     )
     return Service(
         settings=settings,

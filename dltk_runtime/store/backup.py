@@ -13,10 +13,10 @@ from pathlib import Path
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
-from dltk_runtime.files.copying import Copied, Copier, entries
+from dltk_runtime.files.copying import Copied, Copier, entries, is_temporary
 from dltk_runtime.names import ModelName
 from dltk_runtime.store import layout
-from dltk_runtime.store.layout import CODE_CHOICE, CURRENT, IDENTITY, MANIFEST, PROMOTED, RESERVED_PREFIX
+from dltk_runtime.store.layout import CURRENT, IDENTITY, MANIFEST
 from dltk_runtime.store.manifest import parse
 
 MAX_LOOKS = 10  # at a pointer whose version is removed each time before it is copied
@@ -107,11 +107,9 @@ class StoreCopy:
         if pointer is None and self._is_empty(name):
             self._numbers.pop(name)
             self._copier.drop(to)  # deleted, or never fitted; its reserved numbers follow
-        for entry in atomic.names_in(folder):
-            if entry.startswith(RESERVED_PREFIX):
+        for entry in sorted(atomic.names_in(folder)):  # promotions, reserved numbers and other notes
+            if entry != CURRENT and not is_temporary(entry) and not (folder / entry).is_dir():
                 self._copier.file(folder / entry, f"{to}/{entry}")
-        for entry in (CODE_CHOICE, PROMOTED):
-            self._copier.file(folder / entry, f"{to}/{entry}")
         if pointer is not None:
             self._copier.text(pointer, f"{to}/{CURRENT}")
 

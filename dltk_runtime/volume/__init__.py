@@ -3,6 +3,7 @@
 * ``record``    what a backup holds, in the file that is written last
 * ``backup``    copy a home and its notebooks while servers use them
 * ``restore``   check a backup, and put it in place
+* ``forget``    find and remove all that a home keeps of one model
 * ``old``       the models of an old container's volume, by the names of files
 * ``examine``   load each of them; ``mirror`` is what the workers see
 * ``stubs``     Splunk's entries of them in another form; ``since`` is for the way back

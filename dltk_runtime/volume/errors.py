@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dltk_runtime.errors import DltkError
+from dltk_runtime.names import ModelName
 
 
 class VolumeError(DltkError):
@@ -55,3 +56,24 @@ class RestoredWrongly(VolumeError):
     def __init__(self, problems: Sequence[str]) -> None:
         more = f", and {len(problems) - 1:,} more" if len(problems) > 1 else ""
         super().__init__(f"The restored home is not what the backup holds: {problems[0]}{more}. Check the disk.")
+
+
+class JobsUnfinished(VolumeError):
+    """A model cannot be forgotten while fits of it wait or run."""
+
+    def __init__(self, jobs: Sequence[str]) -> None:
+        more = f" and {len(jobs) - 1:,} more" if len(jobs) > 1 else ""
+        super().__init__(
+            f"Nothing was removed: job {jobs[0]}{more} of this model has not ended. "
+            f"Cancel it with 'dltk jobs cancel {jobs[0]}', or wait for its end."
+        )
+
+
+class NothingToForget(VolumeError):
+    """There is nothing of the models."""
+
+    def __init__(self, names: Sequence[ModelName], home: Path) -> None:
+        shown = ", ".join(map(str, names[:3])) + (" …" if len(names) > 3 else "")
+        super().__init__(
+            f"There is nothing of {shown or 'such a model'} in {home}. List models with 'dltk models list'."
+        )

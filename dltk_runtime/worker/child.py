@@ -13,7 +13,6 @@ import select
 import signal
 import socket
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -46,13 +45,13 @@ from dltk_runtime.worker.messages import (
     FromWorker,
     Load,
     Options,
-    Progress,
     ReadAhead,
     Ready,
     Score,
     Stage,
 )
 from dltk_runtime.worker.read_ahead import Incoming, Reader
+from dltk_runtime.worker.report import Report
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 OOM_SCORE_ADJ = "500"  # under memory pressure the kernel ends a worker, not the server
@@ -122,7 +121,8 @@ def _serve(way: _Channel, board: Board, surroundings: _Surroundings, imports: tu
         else:
             way.send(message)
 
-    _report_progress_to(way)
+    report = Report(way.send)
+    progress.send_to(report)
     _import(imports)
     reader, wait = Reader(), _Wait(sock)
     handler = Handler(settings.worker_paths(), send, reader, way.scrub)
@@ -135,7 +135,7 @@ def _serve(way: _Channel, board: Board, surroundings: _Surroundings, imports: tu
             continue
         phases_on_board = isinstance(message, Apply)
         board.begin()
-        with surroundings.restored():
+        with surroundings.restored(), report.drawn(message.curves if isinstance(message, Fit) else ""):
             answer, results = _answer(handler, message, rows)
         if isinstance(answer, Applied):
             answer = msgspec.structs.replace(answer, phases=board.durations())
@@ -196,18 +196,6 @@ class _Wait:
             if self._message.poll(0):
                 return True
         return False
-
-
-def _report_progress_to(way: _Channel) -> None:
-    """Send the progress that the notebook reports, but not from a forked child."""
-    worker, sending = os.getpid(), threading.Lock()
-
-    def send(step: float, total: float, metrics: dict[str, float]) -> None:
-        if os.getpid() == worker:
-            with sending:  # a notebook may train in several threads
-                way.send(Progress(step, total, metrics))
-
-    progress.send_to(send)
 
 
 def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWorker, Blob]:  # noqa: PLR0911 - one for each kind

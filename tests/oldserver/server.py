@@ -5,6 +5,7 @@ One request at a time, as `facts` says, by the standard library's own server. It
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
@@ -158,8 +159,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **(headers or {})}.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
+        with contextlib.suppress(OSError):  # the client is gone; the model is there all the same
+            self.end_headers()
+            self.wfile.write(data)
 
     def log_message(self, *_: Any) -> None:
         """Write no log."""

@@ -169,10 +169,10 @@ def test_the_pointer_is_never_newer_than_the_promotions(
     paths: Paths, store: ModelStore, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promoted(store)
-    commit(store)
-    meanwhile(
-        monkeypatch, "home/app/model/data/versions/umap/default/reserved", lambda: store.promote(store.get(NAME, 2))
-    )
+    folder = "home/app/model/data/versions/umap/default"
+    meanwhile(monkeypatch, f"{folder}/1/", lambda: commit(store))
+    # It is copied once the pointer was read.
+    meanwhile(monkeypatch, f"{folder}/2/", lambda: store.promote(store.get(NAME, 2)))
     back_up(paths, target)
     new = restored(target, tmp_path)
     history = lines.read(new.versions / "umap" / "default" / "promoted", Promotion)

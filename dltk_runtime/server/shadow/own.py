@@ -20,7 +20,7 @@ from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.server import protocol
 from dltk_runtime.server.shadow.asked import NO_ANSWER, Asked, model_in
 from dltk_runtime.server.shadow.comparing import Comparing
-from dltk_runtime.server.shadow.kept import Kept
+from dltk_runtime.server.shadow.kept import TAIL_BYTES, Kept
 from dltk_runtime.server.shadow.pace import Pace
 from dltk_runtime.server.shadow.repeats import Repeats
 from dltk_runtime.service.service import Service
@@ -57,6 +57,13 @@ class _Ours:
     place: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """A fit that was not kept, at its place in the queue; `model` is None if it is unknown."""
+
+    model: str | None
+
+
 class OwnWork:
     """Makes and compares our own answers; `record` takes each comparison."""
 
@@ -74,7 +81,7 @@ class OwnWork:
         self._pace = pace
         self._repeats = repeats
         self._comparing = comparing
-        self._queue: asyncio.Queue[Kept] = asyncio.Queue()
+        self._queue: asyncio.Queue[Kept | _Lost] = asyncio.Queue()
         self._behind: set[str] = set()  # models whose last fit was not made here
         self._fitted: set[str] = set()  # models that were fitted here
         self._at_work = False
@@ -89,17 +96,20 @@ class OwnWork:
         """Take a request that the old container has answered, or has failed to."""
         if not kept.complete or (kept.gone and kept.route != "/fit"):
             self._skip(kept, GONE)
-        elif kept.crowded or self._queue.qsize() >= MAX_QUEUED:
-            if kept.route == "/fit":
-                self._fall_behind(model_in(kept.tail or kept.sent()))
-            self._skip(kept, FULL)
-        else:
+        elif not kept.crowded and self._queue.qsize() < MAX_QUEUED:
             self._queue.put_nowait(kept)
+        else:
+            if kept.route == "/fit":
+                self._queue.put_nowait(_Lost(model_in(kept.tail or kept.sent()[-TAIL_BYTES:])))
+            self._skip(kept, FULL)
 
     async def run(self) -> None:
         """Work off the queue, until cancelled."""
         while True:
             kept = await self._next()
+            if isinstance(kept, _Lost):
+                self._fall_behind(kept.model)
+                continue
             self._at_work = True
             try:
                 await self._work(kept)
@@ -112,7 +122,7 @@ class OwnWork:
                 self._at_work = False
                 kept.drop()
 
-    async def _next(self) -> Kept:
+    async def _next(self) -> Kept | _Lost:
         try:
             async with asyncio.timeout(IDLE_SECONDS):
                 return await self._queue.get()
