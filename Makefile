@@ -15,7 +15,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser lock clean
+.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,7 +38,7 @@ check: setup ## format, lint, types and import rules
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
 	$(PYTEST) -m unit
 
-test: check docs ## the gate: what `make quick` does, the documentation, and all other tests
+test: check docs .venv-clients/ready ## the gate: what `make quick` does, the documentation, and all other tests
 	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
 
@@ -95,11 +95,14 @@ docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken lin
 browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
 	$(BIN)/pytest tests/console/test_browser.py -rs
 
+clients: setup .venv-clients/ready ## score by unmodified clients of other projects: Triton's, KServe's, MLflow's, pyarrow, polars
+	$(BIN)/pytest tests/doors/test_clients.py -rs
+
 lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the hashes (UPGRADE=1: newest versions)
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf $(COMPILED) .venv .venv-tools .venv-appinspect .venv-browser .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	rm -rf $(COMPILED) .venv .venv-tools .venv-appinspect .venv-browser .venv-clients .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
 	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -126,6 +129,11 @@ $(COMPILED): dltk_runtime/tables/native/numbers.cpp dltk_runtime/tables/native/b
 # Drives a real browser in tests/console.
 .venv-browser/ready: locks/browser.txt tools/setup.sh
 	@sh tools/setup.sh .venv-browser locks/browser.txt
+	@touch $@
+
+# Clients of other projects, for tests/doors: kserve wants an older pandas.
+.venv-clients/ready: locks/clients.txt tools/setup.sh
+	@sh tools/setup.sh .venv-clients locks/clients.txt
 	@touch $@
 
 # mkdocs, which pins some packages that ours need in other versions.
