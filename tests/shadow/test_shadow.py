@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
 import json
 import re
@@ -12,7 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from click.testing import CliRunner
 
+from dltk_runtime import cli
+from dltk_runtime.commands import Exit
+from dltk_runtime.commands.shadow import VERDICTS
+from dltk_runtime.shadow import Records, report
 from tests.conftest import write_notebook
 from tests.oldserver import OldContainer
 from tests.support.service import ROOT, Service, meta_for, until
@@ -236,3 +242,45 @@ def test_no_session_key_and_no_row_is_on_our_disk(compared: Shadow, root: Path) 
     figures = [path.read_bytes() for path in (root / "home" / "shadow").iterdir()]
     assert figures
     assert all(b"row value" not in each and b"Zo" not in each for each in figures)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def run(shadow: Shadow, *arguments: str) -> str:
+    """What ``dltk shadow report`` prints."""
+    shadow.report()
+    options = ["--url", shadow.service.url, "--token", shadow.service.token]
+    done = CliRunner().invoke(cli.dltk, ["shadow", "report", *options, *arguments], catch_exceptions=False)
+    assert done.exit_code == Exit.OK, done.output
+    return done.output
+
+
+def test_the_table_has_a_line_for_each_model_and_says_what_differs(compared: Shadow) -> None:
+    printed = run(compared)
+    line = next(each for each in printed.splitlines() if " of_other " in each)
+    assert line.startswith("differs")
+    assert "column doubled: 2.5 % equal, by 39 at most, float64 here int64" in line
+    assert "cell 4 (mltkc_apply), line 1" in next(each for each in printed.splitlines() if " of_raising " in each)
+    assert f"Requests go to {compared.old.url}; 0 are not compared yet." in printed
+
+
+def test_csv_and_json_have_the_same_models(compared: Shadow) -> None:
+    rows = list(csv.DictReader(run(compared, "--format", "csv").splitlines()))
+    views = json.loads(run(compared, "--format", "json"))["models"]
+    assert [(row["model"], row["verdict"]) for row in rows] == [(each["model"], each["verdict"]) for each in views]
+    assert len(rows) >= len(OLD)
+    assert sum(int(rows[0][verdict]) for verdict in VERDICTS) == int(rows[0]["compared"])
+
+
+def test_what_was_compared_before_can_be_left_out(compared: Shadow) -> None:
+    assert "Nothing was compared yet." in run(compared, "--since", "2999-01-01")
+    assert compared.service.status_of("/v1/shadow?since=soon") == 400
+
+
+def test_figures_outlive_the_server_and_the_setting(compared: Shadow, root: Path) -> None:
+    before = {each["model"]: each["verdict"] for each in compared.report()["models"]}
+    records = Records(root / "home" / "shadow", 10**9)
+    found = report(records.all())
+    assert {each.model: str(each.verdict) for each in found.models} == before
+    assert found.address == ""
