@@ -7,7 +7,7 @@ import http.client
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,9 @@ from click.testing import CliRunner
 from dltk_runtime import cli
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands.shadow import VERDICTS
+from dltk_runtime.doctor import old_container
+from dltk_runtime.doctor.finding import Severity
+from dltk_runtime.settings import Settings
 from dltk_runtime.shadow import Records, report
 from tests.conftest import write_notebook
 from tests.oldserver import OldContainer
@@ -94,7 +97,7 @@ class Shadow:
 
     def report(self) -> dict[str, Any]:
         """``/v1/shadow``, once all that waits is compared."""
-        until(lambda: self.view()["waiting"] == 0)
+        until(lambda: self.view()["waiting"] == 0, seconds=200)
         return self.view()
 
     def view(self) -> dict[str, Any]:
@@ -153,6 +156,7 @@ REQUESTS = [
     ("POST", "/apply", body("close")),
     ("POST", "/fit", body("same", NAMES.replace("name", "b"), "bytes")),
     ("POST", "/apply", body("raising")),
+    ("POST", "/apply", body("same", "a,b\n" + "123456,654321\n" * 90_000, "bytes")),
     ("POST", "/fit", body("broken", model="bytes")),
     ("POST", "/fit", body("no_such_algorithm")),
     ("POST", "/fit", body("same", "\n", "bytes")),
@@ -236,15 +240,34 @@ def test_metrics_tell_each_models_verdicts(compared: Shadow) -> None:
     assert all(name in text for name in re.findall(r"`(dltk_shadow_\w+)`", page))
 
 
-def test_no_session_key_and_no_row_is_on_our_disk(compared: Shadow, root: Path) -> None:
+def test_no_session_key_no_token_and_no_row_is_on_our_disk(compared: Shadow, root: Path) -> None:
     files = [path for path in (*(root / "home").rglob("*"), root / "home.log") if path.is_file()]
-    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    secrets = KEY.encode(), compared.old.token.encode()
+    assert [path for path in files for secret in secrets if secret in path.read_bytes()] == []
     figures = [path.read_bytes() for path in (root / "home" / "shadow").iterdir()]
     assert figures
     assert all(b"row value" not in each and b"Zo" not in each for each in figures)
 
 
-# ---------------------------------------------------------------- the command
+# ---------------------------------------------------------------- the commands
+
+
+@pytest.mark.parametrize(
+    ("given", "severity", "text"),
+    [
+        ({}, Severity.OK, "answers in our place"),
+        ({"shadow_token": "wrong"}, Severity.ERROR, "refuses the token"),
+        ({"shadow_token": "", "api_token": "sha256:" + "0" * 64}, Severity.SKIPPED, "is a hash"),
+        ({"shadow": "http://127.0.0.1:1"}, Severity.ERROR, "cannot be reached"),
+    ],
+)
+def test_the_doctor_asks_the_old_container(
+    old: OldContainer, given: dict[str, str], severity: Severity, text: str
+) -> None:
+    settings = replace(Settings(shadow=old.url, shadow_token=old.token), **given)
+    (finding,) = old_container.shadow(settings)
+    assert (finding.severity, text in finding.text) == (severity, True)
+    assert list(old_container.shadow(Settings())) == []
 
 
 def run(shadow: Shadow, *arguments: str) -> str:
