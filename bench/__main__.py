@@ -18,6 +18,7 @@ from pathlib import Path
 from bench import (
     busy,
     deep,
+    doors,
     footprint,
     gpu,
     latency,
@@ -40,6 +41,7 @@ KINDS: dict[str, Callable[[World], list[Figure]]] = {
     "fit": busy.during_a_fit,
     "large": busy.during_a_large_body,
     "deep": deep.measure,
+    "doors": doors.measure,
     "starts": starts.measure,
     "memory": footprint.measure,
     "operator": operating.measure,
