@@ -32,7 +32,7 @@ from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault, warned
+from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, recorded_fault, warned
 from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
 from dltk_runtime.jobs.store import Job, JobStore
 from dltk_runtime.lab import kernelspec
@@ -272,6 +272,7 @@ class _Run:
         if version is not None and report.fitted is not None:
             job.phase("promote")
             decision = asyncio.run(self._decision(version, self._held_out(given, report.fitted)))
+            record_fit(self._store, version, job.record, current=decision.current)
             self._tracked.committed(version, decision, job.id, executed)
             self._store.prune(version.name)
             notices = kept_notices(report.fitted.notices, self._texts)

@@ -78,13 +78,12 @@ def run_facts(fit: FitBegins, paths: Paths) -> RunFacts:
     """Return the facts of a fit that begins; reads the notebook for its declared parameters."""
     record = fit.record
     source = _source(record.algorithm, paths)
-    token, person, search = (getattr(record, name, "") for name in ("owner", "person", "sid"))
-    known = {"token": token, "person": person, "sid": search}
+    known = {"token": record.owner, "person": record.person, "sid": record.sid}
     tags = {
         f"{PREFIX}job": record.id,
         f"{PREFIX}fit": clause(record.algorithm, record.model, record.parameters, fit.targets, fit.fields),
         **{PREFIX + name: text for name, text in known.items() if text},
-        "mlflow.user": person or token or "dltk",
+        "mlflow.user": record.person or record.owner or "dltk",
         "mlflow.source.name": f"{record.algorithm}.ipynb",
         "mlflow.source.type": "NOTEBOOK",
     }
