@@ -174,17 +174,9 @@ def test_a_notebook_that_sets_an_experiment_of_its_own_gets_no_run_of_another_on
     assert "MLFLOW_RUN_ID" not in variables
 
 
-class Owned(JobRecord, frozen=True, kw_only=True):
-    """A record that says who asked for the fit."""
-
-    owner: str = ""
-    person: str = ""
-    sid: str = ""
-
-
 def test_a_run_says_who_asked_for_it_where_the_record_does(jobs: JobStore, paths: Paths) -> None:
     record = jobs.create(NAME, {"algo": "learner"}).record
-    owned = Owned(**msgspec.structs.asdict(record) | {"owner": "nightly", "person": "", "sid": "17.3"})
+    owned = msgspec.structs.replace(record, owner="nightly", sid="17.3")
     tags = run_facts(FitBegins(owned, 1), paths).tags
     assert (tags["dltk.token"], tags["dltk.sid"], tags["mlflow.user"]) == ("nightly", "17.3", "nightly")
     plain = run_facts(FitBegins(record, 1), paths).tags
