@@ -80,7 +80,7 @@ def test_no_file_holds_a_value_after_a_model_was_forgotten(service: Service) -> 
     assert listed.exit_code == Exit.OK, listed.output
     assert "Nothing was removed" in listed.output
     assert holding(paths, VALUE) == before
-    done = forget(paths, "keeps/m", "--yes")
+    done = forget(paths, "keeps/m", "--yes", "--reason", "a person asked for it")
     assert done.exit_code == Exit.OK, done.output
     assert holding(paths, VALUE) == set()
 
@@ -88,6 +88,9 @@ def test_no_file_holds_a_value_after_a_model_was_forgotten(service: Service) -> 
     assert VALUE not in str(service.summary())
     assert service.apply("healthy", "a,b\n1,2\n")["results"] == "rows\n2\n"
     assert [each["model"] for each in json.loads(service.send("/v1/jobs", None))["jobs"]] == ["m"]
+    history = json.loads(service.send("/v1/models/keeps/m/history", None))["entries"]
+    assert [each["what"] for each in history] == ["forgotten", "fitted", "fitted"]
+    assert history[0]["reason"] == "a person asked for it"
     message = service.fit("keeps", ROWS)["message"]
     assert int(message.partition(" Version ")[2].split()[0]) > 2, "no number is used twice"
 
