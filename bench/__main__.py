@@ -28,6 +28,7 @@ from bench import (
     plot,
     report,
     scale,
+    shadow,
     splunk_million,
     starts,
     throughput,
@@ -51,6 +52,7 @@ KINDS: dict[str, Callable[[World], list[Figure]]] = {
     "operator": operating.measure,
     "scale": scale.measure,
     "gpu": gpu.measure,
+    "shadow": shadow.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 QUIET = 0.5  # load (processes that want to run, over a minute) under which a machine counts as idle
