@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dltk_runtime import __version__, logs
+from dltk_runtime.access.named import VARIABLE as NAMED
 from dltk_runtime.jobs.record import State
 from dltk_runtime.pool.devices import Usage
 from dltk_runtime.server.admission import REASONS, Admission
@@ -65,6 +66,7 @@ class Gauges(Collector):
         yield _gauges("dltk_build_info", "1, with the release as a label", "version", {__version__: 1})
         yield _gauge("dltk_ready", "Whether /readyz answers 200", self._service.ready and self._service.present())
         unread = {VARIABLES[name].name: self._tokens.unread.get(name, False) for name in (API, ADMIN)}
+        unread[NAMED] = self._tokens.named.unread
         text = "Whether the file of a token was refused, so that the token before it counts on"
         yield _gauges("dltk_token_unread", text, "variable", unread)
 
