@@ -4,6 +4,7 @@ VARIANT ?= $(or $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*)
 BIN := .venv/bin
 # Two tests at a time, those of one file (or of one `xdist_group`) after each other.
 PYTEST = $(BIN)/pytest -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder
+COMPILED := dltk_runtime/tables/native/numbers.so
 # Percent of dltk_runtime's lines and branches that the tests of `make quick` reach at least.
 FLOOR := 72
 # Of the image. podman's own format knows no HEALTHCHECK, hence BUILDAH_FORMAT below.
@@ -14,13 +15,13 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser lock clean
+.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1:/p' $(MAKEFILE_LIST) | awk -F: '{ printf "  make %-16s %s\n", $$1, substr($$0, length($$1) + 2) }'
 
-setup: .venv/ready-$(VARIANT) ## make .venv from locks/cpu.txt (VARIANT=gpu: from locks/gpu.txt)
+setup: .venv/ready-$(VARIANT) $(COMPILED) ## make .venv from locks/cpu.txt (VARIANT=gpu: from locks/gpu.txt)
 
 demo: setup ## train and apply a PyTorch and a Keras model by the requests that Splunk sends
 	$(BIN)/python tools/demo.py
@@ -37,7 +38,7 @@ check: setup ## format, lint, types and import rules
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
 	$(PYTEST) -m unit
 
-test: check docs ## the gate: what `make quick` does, the documentation, and all other tests
+test: check docs .venv-clients/ready ## the gate: what `make quick` does, the documentation, and all other tests
 	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
 
@@ -59,7 +60,7 @@ soak: setup ## the kill tests, 500 fits long and over three replicas, and 2,000 
 bench: setup ## measure the service, beside a naive server, into bench/results/ (ARGS=--quick: only to see that it works)
 	$(BIN)/python -m bench $(ARGS)
 
-appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over the apps of every flow
+appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over the apps of every flow and the acceptance app
 	$(BIN)/python tools/appinspect.py
 
 audit: .venv-audit/ready ## look for known weaknesses of what is locked; says so where no advisory database is reachable
@@ -94,11 +95,14 @@ docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken lin
 browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
 	$(BIN)/pytest tests/console/test_browser.py -rs
 
+clients: setup .venv-clients/ready ## score by unmodified clients of other projects: Triton's, KServe's, MLflow's, pyarrow, polars
+	$(BIN)/pytest tests/doors/test_clients.py -rs
+
 lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the hashes (UPGRADE=1: newest versions)
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf .venv .venv-tools .venv-appinspect .venv-browser .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	rm -rf $(COMPILED) .venv .venv-tools .venv-appinspect .venv-browser .venv-clients .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
 	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -107,6 +111,10 @@ clean: ## remove everything that these targets made, .dltk (models, jobs) except
 	@test -z "$(filter-out $@,$(wildcard .venv/ready-*))" || rm -rf .venv  # the variants exclude each other
 	@sh tools/setup.sh .venv locks/$(VARIANT).txt .
 	@touch $@
+
+# Without a compiler there is none: this says so, and the runtime works without it.
+$(COMPILED): dltk_runtime/tables/native/numbers.cpp dltk_runtime/tables/native/build.py | .venv/ready-$(VARIANT)
+	@$(BIN)/python -m dltk_runtime.tables.native.build
 
 # Tools whose own dependencies must not reach ours.
 .venv-tools/ready: locks/tools.txt tools/setup.sh
@@ -121,6 +129,11 @@ clean: ## remove everything that these targets made, .dltk (models, jobs) except
 # Drives a real browser in tests/console.
 .venv-browser/ready: locks/browser.txt tools/setup.sh
 	@sh tools/setup.sh .venv-browser locks/browser.txt
+	@touch $@
+
+# Clients of other projects, for tests/doors: kserve wants an older pandas.
+.venv-clients/ready: locks/clients.txt tools/setup.sh
+	@sh tools/setup.sh .venv-clients locks/clients.txt
 	@touch $@
 
 # mkdocs, which pins some packages that ours need in other versions.

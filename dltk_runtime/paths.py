@@ -57,6 +57,11 @@ class Paths:
         return self.notebooks / "data"
 
     @property
+    def curves(self) -> Path:
+        """What TensorBoard shows."""
+        return self.notebooks / "logs"
+
+    @property
     def jobs(self) -> Path:
         """Job records and logs."""
         return self.home / "jobs"
@@ -77,9 +82,19 @@ class Paths:
         return self.home / "drift"
 
     @property
+    def shadow(self) -> Path:
+        """Figures of how our answers compare with the old container's; no rows."""
+        return self.home / "shadow"
+
+    @property
     def signed_out(self) -> Path:
         """Folder of notes about sessions of the console that were signed out."""
         return self.home / "console" / "signed_out"
+
+    @property
+    def usage(self) -> Path:
+        """Seconds on GPUs by token, a file for each day."""
+        return self.home / "usage"
 
     @property
     def last_used(self) -> Path:

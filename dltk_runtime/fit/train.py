@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -16,10 +17,11 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault
-from dltk_runtime.fit.training import Committed, Trained, Training, leave, printed_to, reporter
+from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, recorded_fault
+from dltk_runtime.fit.training import Committed, Trained, Training, begins, leave, printed_to, reporter
 from dltk_runtime.jobs.errors import FitCancelled, JobTaken, ServerStops
 from dltk_runtime.jobs.job import Job
+from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.payload import NO_ROWS, Payload
@@ -29,6 +31,7 @@ from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store import figures
 from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import ModelStore, Reservation, Version
+from dltk_runtime.tracking.interface import NoTracking, RunTracking
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
 SETTING = "DLTK_FIT_TIMEOUT"
@@ -44,7 +47,10 @@ class Trainer:
         texts: which texts of exceptions records keep (`DLTK_ERROR_TEXTS`).
         retries: how often an asynchronous fit is started again after the end of its server.
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
-        on_decision: called with each committed version, the decision about it, and its job's id.
+        on_decision: called with each committed version, the decision about it, and its job.
+        on_gpu: called in a thread with the seconds that a fit held a GPU.
+        tracking: makes a run for each fit.
+        curves: folder for what fits report, as TensorBoard reads it; None for none.
     """
 
     store: ModelStore
@@ -54,8 +60,11 @@ class Trainer:
     timeout: float
     texts: str
     retries: int
-    on_decision: Callable[[Version, Decision, str], None]
+    on_decision: Callable[[Version, Decision, JobRecord], None]
+    on_gpu: Callable[[JobRecord, float], None]
     refuse_unknown: bool = False
+    tracking: RunTracking = field(default_factory=NoTracking)
+    curves: Path | None = None
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training) -> Trained:
@@ -105,12 +114,14 @@ class Trainer:
         work = f"job {job.id} (fit of '{name.algorithm}' into '{name.model}')"
         with deaths_reported():
             listener = Listener(printed_to(training))
-            async with self.pool.fit_worker(name.algorithm, imports, work, listener) as worker:
+            async with self.pool.fit_worker(
+                name.algorithm, imports, work, listener, background=call.background
+            ) as worker:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})
                 job.start()
                 worker.listen(replace(listener, phase=job.enter, progress=reporter(job)))
-                with self._reserved(name) as reservation:
+                with self._gpu_measured(training), self._reserved(name) as reservation:
                     await asyncio.to_thread(_record, job, reservation)
                     try:
                         fitted, results = await self._run(worker, training, reservation)
@@ -120,6 +131,7 @@ class Trainer:
                     return await self._commit(training, reservation, fitted, results)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
+        variables = await self.tracking.begin(begins(training, reservation.number))
         message = Fit(
             algorithm=training.name.algorithm,
             load_name=reservation.location.load_name,
@@ -132,6 +144,8 @@ class Trainer:
             pictures=reservation.location.pictures,
             version_column=reservation.number if training.options.with_version else 0,
             refuse_unknown=self.refuse_unknown,
+            curves=self._curves_of(training.name, reservation.number),
+            variables=variables,
         )
         deadline = time.monotonic() + self.timeout
         try:
@@ -143,6 +157,9 @@ class Trainer:
         if isinstance(reply, Failed):
             raise failed(reply.error)
         return expect(reply, Fitted), results
+
+    def _curves_of(self, name: ModelName, number: int) -> str:
+        return str(self.curves / name.folder / name.model / str(number)) if self.curves is not None else ""
 
     async def _commit(
         self, training: Training, reservation: Reservation, fitted: Fitted, results: Payload
@@ -160,6 +177,7 @@ class Trainer:
             parameters=request.parameters,
             targets=request.targets,
             job=job.id,
+            owner=job.record.owner,
             share=training.options.holdout,
             fields=asked.fields if asked else (),
             args=asked.args if asked else (),
@@ -183,7 +201,8 @@ class Trainer:
         decision = await to_its_end(self._decide(committed, training))
         facts = training.call.facts
         facts.version, facts.promoted = version.number, decision.current
-        self.on_decision(version, decision, job.id)
+        self.on_decision(version, decision, job.record)
+        await asyncio.to_thread(record_fit, self.store, version, job.record, current=decision.current)
         self.last.fitted(version.id, committed.description)
         await self._tidy(version.name)
         if (failure := committed.failure) is not None:
@@ -250,6 +269,18 @@ class Trainer:
         except Exception as error:
             job.fail(**recorded_fault(error, self.texts))
             raise
+
+    @contextlib.contextmanager
+    def _gpu_measured(self, training: Training) -> Iterator[None]:
+        """Record for how long a fit held a GPU of its own."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            if self.pool.waits_for_gpu(training.imports):
+                seconds = time.monotonic() - began
+                training.job.held_gpu(seconds)
+                asyncio.get_running_loop().run_in_executor(None, self.on_gpu, training.job.record, seconds)
 
     @contextlib.contextmanager
     def _reserved(self, name: ModelName) -> Iterator[Reservation]:

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dltk_runtime import __version__, logs
+from dltk_runtime.access.named import VARIABLE as NAMED
 from dltk_runtime.jobs.record import State
 from dltk_runtime.pool.devices import Usage
 from dltk_runtime.server.admission import REASONS, Admission
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dltk_runtime.apply.drift import Drift
     from dltk_runtime.service.service import Service
     from dltk_runtime.splunk.events import Events
+    from dltk_runtime.tracking.sender import Sender
 
 Family = GaugeMetricFamily | CounterMetricFamily
 ENDED_STATES = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
@@ -52,6 +54,7 @@ class Gauges(Collector):
             self._disk,
             lambda: _drift(self._service.drift),
             self._events,
+            self._tracking,
         )
         for number, part in enumerate(parts):
             found: list[Family] = []
@@ -63,6 +66,7 @@ class Gauges(Collector):
         yield _gauges("dltk_build_info", "1, with the release as a label", "version", {__version__: 1})
         yield _gauge("dltk_ready", "Whether /readyz answers 200", self._service.ready and self._service.present())
         unread = {VARIABLES[name].name: self._tokens.unread.get(name, False) for name in (API, ADMIN)}
+        unread[NAMED] = self._tokens.named.unread
         text = "Whether the file of a token was refused, so that the token before it counts on"
         yield _gauges("dltk_token_unread", text, "variable", unread)
 
@@ -108,6 +112,10 @@ class Gauges(Collector):
         if events := self._service.reporter.events:
             yield from _events(events)
 
+    def _tracking(self) -> Iterator[Family]:
+        if tracking := self._service.tracking:
+            yield from _runs(tracking.sender)
+
 
 def _gpu_memory(found: list[Usage]) -> GaugeMetricFamily:
     family = GaugeMetricFamily("dltk_gpu_memory_bytes", "Memory of each GPU", labels=["gpu", "kind"])
@@ -121,6 +129,14 @@ def _events(events: Events) -> Iterator[Family]:
     yield _gauge("dltk_events_waiting_bytes", "Events on disk that Splunk has not taken yet", events.waiting)
     counts = {outcome: getattr(events.counts, outcome) for outcome in ("sent", "dropped", "refused")}
     yield _counter("dltk_events", "Events for Splunk by what became of them", "outcome", counts)
+
+
+def _runs(sender: Sender) -> Iterator[Family]:
+    text = "Runs on disk that the tracking server has not taken yet"
+    yield _gauge("dltk_tracking_waiting_bytes", text, sender.waiting)
+    counts = {outcome: getattr(sender.counts, outcome) for outcome in ("sent", "dropped", "refused")}
+    text = "What is sent of runs and models to the tracking server, by what became of it"
+    yield _counter("dltk_tracking", text, "outcome", counts)
 
 
 def _drift(drift: Drift) -> Iterator[Family]:

@@ -8,6 +8,7 @@
         current             "3": the version that apply uses
         code-choice             "pinned" or "live": the code that apply runs; without it a setting decides
         promoted            the promotions, one line each: `history`
+        history             who did what, and why, one line each: `deeds`
         reserved-7          the highest number given out; it stays, so that no number is used twice
         3/                  a version: complete, since its manifest exists
             umap_default.json   what the notebook's save wrote
@@ -43,6 +44,7 @@ from dltk_runtime.names import ModelName, VersionId
 IDENTITY = ".store"
 CURRENT = "current"
 PROMOTED = "promoted"
+HISTORY = "history"
 MANIFEST = "version.json"
 CODE = "code.json"
 DESCRIPTION = "summary.json"
@@ -186,12 +188,13 @@ def legacy_time(models: Path, name: ModelName) -> float | None:
     """
     times = []
     for entry in listed(models):
-        if _belongs_to(entry, name.legacy):
+        if is_of(entry, name.legacy):
             with suppress(OSError):
                 times.append((models / entry).lstat().st_mtime)
     return max(times, default=None)
 
 
-def _belongs_to(entry: str, flat_name: str) -> bool:
+def is_of(entry: str, flat_name: str) -> bool:
+    """Return whether a file of an old volume is one of the model with this flat name."""
     following = entry[len(flat_name) : len(flat_name) + 1]
     return entry.startswith(flat_name) and not following.isalnum() and following != "_"

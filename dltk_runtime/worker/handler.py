@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from dltk_runtime.errors import NotStaged
@@ -21,18 +17,23 @@ from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.notebook.places import clash
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
-from dltk_runtime.tables import table
+from dltk_runtime.tables import comparing, table
 from dltk_runtime.tables.feature import Feature
+from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.worker import describe, features
 from dltk_runtime.worker.baselines import Tally
 from dltk_runtime.worker.code import LoadedCode
+from dltk_runtime.worker.door import Visit
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
 from dltk_runtime.worker.holdout import scores
+from dltk_runtime.worker.measuring import pictures_thrown_away, unseen
 from dltk_runtime.worker.messages import (
     Applied,
     Apply,
     Code,
+    Compare,
+    Compared,
     Counts,
     Described,
     Entered,
@@ -50,7 +51,6 @@ from dltk_runtime.worker.messages import (
 from dltk_runtime.worker.model import Pristine, own_copy, read_pickle
 from dltk_runtime.worker.phase import Phases
 from dltk_runtime.worker.read_ahead import Reader
-from dltk_runtime.worker.seen import Seen
 
 Blob = bytes | memoryview
 
@@ -61,8 +61,16 @@ class Handler:
     A method that runs a request raises `PhaseFailed` if the notebook or the request is at fault.
     """
 
-    def __init__(self, paths: Paths, send: Callable[[Entered | Code | Saved], None], reader: Reader) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        send: Callable[[Entered | Code | Saved], None],
+        reader: Reader,
+        scrub: Scrub | None = None,
+    ) -> None:
+        """Make a handler; `scrub` removes the notebook's secrets from results that are not Splunk's."""
         self._paths = paths
+        self._scrub = scrub
         self._send = send
         self._reader = reader
         self._code = LoadedCode(paths, send)
@@ -77,7 +85,7 @@ class Handler:
 
     # ------------------------------------------------------------ requests
 
-    def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, bytes]:
+    def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, Blob]:
         """Fit and save a model, apply it to the same rows, and describe it, as `ModelFit` says."""
         meta: Meta = json.loads(request.meta)
         if request.pictures:
@@ -93,7 +101,8 @@ class Handler:
         places = (request.folder, request.kept_model, request.seen, request.pictures)
         fit.save(algorithm.save, model, Target(request.load_name, *places))
         self._send(Saved(msgspec.structs.replace(fit.fitted, code=self._code.packed())))
-        apply_error, results = None, b""
+        apply_error: ErrorReport | None = None
+        results: Blob = b""
         try:
             result = fit.apply(algorithm.apply)
             results, result_rows = self._encode(result, request.version_column)
@@ -123,19 +132,20 @@ class Handler:
         self._pristine = Pristine(self._model)
         return Loaded(states=tuple(self._code.states), notice=notice)
 
-    def apply(self, request: Apply, sent: Payload) -> tuple[Applied, bytes]:
+    def apply(self, request: Apply, sent: Payload) -> tuple[Applied, Blob]:
         """Apply the loaded model to the rows of the request."""
-        meta, notices = self._meta_of_apply(request.meta)
-        frame, in_vain = self._rows_of_apply(request, sent)
+        frame, in_vain, visit = self._rows_of_apply(request, sent)
+        meta, notices = self._meta_of_apply(request.meta, visit)
         rows, sent_rows = len(frame), frame.copy(deep=False)  # copied on write
         self._uncounted = sent_rows
-        lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
+        lacking = features.missing(frame, self._features, splunks=visit is None)
+        changed = features.changed(frame, self._features)
         if lacking and request.refuse_missing:
             raise PhaseFailed(ErrorReport("apply", lacking))
         algorithm, self._shown = self._loaded(), own_copy(self._model)
         try:
             result = self._phases.call("apply", algorithm.apply, self._shown, frame, meta)
-            results, result_rows = self._encode(result, request.version_column)
+            results, result_rows = self._encode(result, request.version_column, visit)
         except PhaseFailed as failure:
             raise failure.led_by(lacking) from failure
         lost = features.without_result(sent_rows, result_rows)
@@ -146,10 +156,10 @@ class Handler:
         meta, _ = self._meta_of_apply(request.meta)
         frame, algorithm = self._decode(sent), self._loaded()
         with self._phases.entered("select"):
-            rows = _unseen(frame, request.seen)
+            rows = unseen(frame, request.seen)
         if rows.empty:
             return Scored(rows=0, metrics={})
-        with _pictures_thrown_away():
+        with pictures_thrown_away():
             result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
         with self._phases.entered("score", function="apply"):
             predicted = table.to_frame(result).iloc[:, 0].reset_index(drop=True)
@@ -166,6 +176,13 @@ class Handler:
             except OSError as error:
                 raise NotStaged(Path(request.csv).parent, error) from error
         return Staged(rows=rows)
+
+    def compare(self, request: Compare, sent: Payload) -> Compared:
+        """Compare the two tables that were sent one behind the other."""
+        with self._phases.entered("compare"):
+            both = sent.view()
+            parts = (both[: request.first], both[request.first :])
+            return Compared(comparing.compare(*map(table.unescape, parts)))
 
     def describe(self) -> Described:
         """Describe the model as the last apply left it."""
@@ -197,13 +214,15 @@ class Handler:
 
     # ------------------------------------------------------------ phases
 
-    def _meta_of_apply(self, text: bytes) -> tuple[Meta, tuple[str, ...]]:
+    def _meta_of_apply(self, text: bytes, visit: Visit | None = None) -> tuple[Meta, tuple[str, ...]]:
         """Decode the `meta` of an apply; returns warnings of invalid parameters, too.
 
         Adds typed parameters, and the fit's target, which some notebooks read. A search repeats
         the parameters of the fit, which an edit of the notebook may have made invalid.
         """
         meta: Meta = json.loads(text)
+        if visit is not None:
+            visit.add_to(meta)
         if self._targets:
             meta.setdefault("target_variables", list(self._targets))
         return meta, parameters.add_parameters(meta, self._loaded().parameters).all
@@ -212,21 +231,25 @@ class Handler:
         with self._phases.entered("decode"):
             return table.read(_csv(sent))
 
-    def _rows_of_apply(self, request: Apply, sent: Payload) -> tuple[pd.DataFrame, bool]:
-        """Return the frame, and whether such rows can only be read whole."""
+    def _rows_of_apply(self, request: Apply, sent: Payload) -> tuple[pd.DataFrame, bool, Visit | None]:
+        """Return the frame, whether such rows can only be read whole, and what else came with them."""
+        if request.door is not None:
+            with self._phases.entered("decode"):
+                visit = Visit.of(request.door, sent)
+            return visit.sheet.frame, False, visit
         if not self._reader.has(request.ahead):
-            return self._decode(sent), False
+            return self._decode(sent), False, None
         with self._phases.entered("decode"):
             frame, in_vain = self._reader.take_frame()
-        return self._decode(sent) if frame is None else frame, in_vain
+        return self._decode(sent) if frame is None else frame, in_vain, None
 
-    def _encode(self, result: Any, version_column: int) -> tuple[bytes, int]:
-        """Encode the result of `apply` as a JSON string literal of CSV; returns its rows, too."""
+    def _encode(self, result: Any, version_column: int, visit: Visit | None = None) -> tuple[Blob, int]:
+        """Encode the result of `apply`: a JSON string literal of CSV, or as a visit wants it; returns its rows, too."""
         with self._phases.entered("encode", function="apply"):
             results = table.to_frame(result)
             if version_column:
                 results = results.assign(model_version=version_column)
-            return table.write(results), len(results)
+            return visit.write(results, self._scrub) if visit else table.write(results), len(results)
 
     def _load_code(self, name: str, kept: Path | None) -> Algorithm:
         with self._phases.entered("code"):
@@ -258,30 +281,6 @@ class Handler:
         if self._code.algorithm is None:
             raise PhaseFailed(ErrorReport("load", "no model is loaded"))
         return self._code.algorithm
-
-
-@contextlib.contextmanager
-def _pictures_thrown_away() -> Iterator[None]:
-    """Keep the pictures of a version that is only measured from replacing those of the current one."""
-    before = os.environ.get("DLTK_PICTURES", "")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["DLTK_PICTURES"] = folder
-        try:
-            yield
-        finally:
-            os.environ["DLTK_PICTURES"] = before
-
-
-def _unseen(frame: pd.DataFrame, seen: Sequence[str]) -> pd.DataFrame:
-    """Return the rows that are in none of the files.
-
-    Raises:
-        ColumnsMissing: the frame lacks columns that a version knows its rows by.
-    """
-    known = np.zeros(len(frame), dtype=bool)
-    for path in seen:
-        known |= Seen.read(Path(path)).has(frame)
-    return frame[~known].reset_index(drop=True)
 
 
 def _csv(rows: Payload) -> bytes | memoryview:

@@ -1,0 +1,172 @@
+"""Decide which node runs which fit: a pure function of the fits that wait and of what runs.
+
+::
+
+    waiting, oldest first ──┐
+                            ├──> decide ──> fits that begin, each with its node
+    nodes with their fits ──┘          └──> the rest, with how often each was overtaken
+
+A fit goes to the front's own machine where that has room, else to the node with the fewest GPUs
+that it has no use for. Applies are not placed: they stay on the machine of their front, which has
+the store and the workers that have loaded its versions.
+
+**No fit starves.** A fit that waits is overtaken when a later one begins on a node that could hold
+it. After `MAX_OVERTAKEN` times it claims one such node: no later fit begins there any more. So it
+begins once the fits that run there, and those before it in the line, have left it room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+MAX_OVERTAKEN = 8  # later fits that begin on nodes which could hold a fit, before it claims one
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a fit needs of the node that runs it.
+
+    Attributes:
+        cpus: places for fits; 0 for one that only needs a GPU.
+        memory: bytes.
+        gpu: whether it needs a GPU of its own.
+        label: that the node must have; empty for any.
+        patient: whether nobody waits for it: of the front's machine it leaves one place to searches.
+    """
+
+    cpus: int = 1
+    memory: int = 0
+    gpu: bool = False
+    label: str = ""
+    patient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine, and the needs of the fits that run there.
+
+    Attributes:
+        name: by which errors and listings call it.
+        cpus: places for fits.
+        memory: bytes.
+        gpus: number of GPUs, each for one fit at a time.
+        here: whether it is the front's own machine.
+    """
+
+    name: str
+    cpus: int
+    memory: int
+    gpus: int = 0
+    labels: frozenset[str] = frozenset()
+    here: bool = False
+    running: tuple[Need, ...] = ()
+
+    def can_hold(self, need: Need) -> bool:
+        """Return whether the node could run such a fit if nothing else ran there."""
+        return replace(self, running=()).has_room(need)
+
+    def has_room(self, need: Need) -> bool:
+        """Return whether the node can run such a fit beside those that run there."""
+        fits = (*self.running, need)
+        return (
+            (not need.label or need.label in self.labels)
+            and sum(each.cpus for each in fits) <= self.cpus
+            and sum(each.memory for each in fits) <= self.memory
+            and sum(each.gpu for each in fits) <= self.gpus
+            and not (need.patient and self._takes_last_place(need))
+        )
+
+    def _takes_last_place(self, need: Need) -> bool:
+        """Return whether this fit, which nobody waits for, would take the place kept for searches."""
+        patient = sum(each.cpus for each in (*self.running, need) if each.patient)
+        return self.here and need.cpus > 0 and patient > max(self.cpus - 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A fit that waits. `claim` is the node on which no later fit begins; empty before."""
+
+    key: str
+    need: Need
+    overtaken: int = 0
+    claim: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The fits that begin now, as pairs of key and node, and those that still wait, in order."""
+
+    begins: tuple[tuple[str, str], ...] = ()
+    waiting: tuple[Waiting, ...] = field(default=())
+
+
+def decide(waiting: Sequence[Waiting], nodes: Collection[Node]) -> Decision:
+    """Decide for all fits that wait, oldest first; a node's `running` grows by each that begins."""
+    there = {node.name: node for node in nodes}
+    begins, left = list[tuple[str, str]](), list[Waiting]()
+    for each in waiting:
+        claimed = {other.claim for other in left if other.claim}
+        node = _best(each.need, (node for node in there.values() if node.name not in claimed))
+        if node is None:
+            left.append(_with_claim(each, there.values()))
+            continue
+        begins.append((each.key, node.name))
+        there[node.name] = replace(node, running=(*node.running, each.need))
+        left = [_with_claim(_overtaken(other, node), there.values()) for other in left]
+    return Decision(tuple(begins), tuple(left))
+
+
+def lacking(need: Need, nodes: Collection[Node]) -> str:
+    """Return what no node has of a need, for an error; empty if one could hold it."""
+    if any(node.can_hold(need) for node in nodes):
+        return ""
+    labelled = [node for node in nodes if not need.label or need.label in node.labels]
+    if not labelled:
+        return f"the label '{need.label}'"
+    wanted = {
+        "a GPU": not need.gpu or any(node.gpus for node in labelled),
+        f"{need.cpus} places for fits": any(need.cpus <= node.cpus for node in labelled),
+        f"{need.memory >> 20:,} MiB of memory": any(need.memory <= node.memory for node in labelled),
+    }
+    missing = [what for what, found in wanted.items() if not found]
+    together = f"on one machine: {_in_words(need)}"
+    return " and ".join(missing) if missing else together
+
+
+def _in_words(need: Need) -> str:
+    parts = [f"{need.cpus} places for fits"] if need.cpus else []
+    parts += [f"{need.memory >> 20:,} MiB of memory"] if need.memory else []
+    parts += ["a GPU"] if need.gpu else []
+    parts += [f"the label '{need.label}'"] if need.label else []
+    return ", ".join(parts)
+
+
+def _best(need: Need, nodes: Iterable[Node]) -> Node | None:
+    """Return the front's own machine if it has room, else the node that the fit leaves most useful."""
+    fitting = [node for node in nodes if node.has_room(need)]
+    return min(
+        fitting, key=lambda node: (not node.here, _unused_gpus(node, need), -_free(node), node.name), default=None
+    )
+
+
+def _unused_gpus(node: Node, need: Need) -> int:
+    return node.gpus - need.gpu
+
+
+def _free(node: Node) -> int:
+    return node.cpus - sum(each.cpus for each in node.running)
+
+
+def _overtaken(waiting: Waiting, node: Node) -> Waiting:
+    """Count that a later fit begins on `node`, if it could hold this one."""
+    return replace(waiting, overtaken=waiting.overtaken + 1) if node.can_hold(waiting.need) else waiting
+
+
+def _with_claim(waiting: Waiting, nodes: Collection[Node]) -> Waiting:
+    """Return it with a claim once it was overtaken often enough; one on a node that is gone is void."""
+    able = [node for node in nodes if node.can_hold(waiting.need)]
+    if waiting.overtaken < MAX_OVERTAKEN or any(node.name == waiting.claim for node in able):
+        return waiting
+    soonest = min(able, key=lambda node: (len(node.running), node.name), default=None)
+    return replace(waiting, claim=soonest.name if soonest else "")

@@ -1,0 +1,176 @@
+"""Which node runs which fit: the promises of `placement.decide`, for whatever comes in whatever order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dltk_runtime.cluster.placement import MAX_OVERTAKEN, Decision, Need, Node, Waiting, decide, lacking
+
+GIB = 1024**3
+HERE = Node("front", cpus=2, memory=4 * GIB, here=True)
+PLAIN = Node("plain", cpus=4, memory=8 * GIB)
+CARDS = Node("cards", cpus=4, memory=8 * GIB, gpus=2, labels=frozenset({"kind=a100"}))
+ON_GPU = Need(cpus=0, gpu=True)
+
+needs = st.builds(
+    Need,
+    cpus=st.integers(0, 4),
+    memory=st.sampled_from([0, GIB, 6 * GIB]),
+    gpu=st.booleans(),
+    label=st.sampled_from(["", "kind=a100"]),
+    patient=st.booleans(),
+)
+nodes = st.builds(
+    Node,
+    name=st.just(""),
+    cpus=st.integers(1, 4),
+    memory=st.sampled_from([GIB, 8 * GIB]),
+    gpus=st.integers(0, 2),
+    labels=st.sampled_from([frozenset(), frozenset({"kind=a100"})]),
+)
+clusters = st.lists(nodes, min_size=1, max_size=4).map(
+    lambda found: [replace(each, name=f"n{number}", here=number == 0) for number, each in enumerate(found)]
+)
+
+
+@dataclass
+class World:
+    """A cluster over time: fits come, begin where they are placed, and end."""
+
+    nodes: list[Node]
+    waiting: tuple[Waiting, ...] = ()
+    running: dict[str, tuple[str, Need]] = field(default_factory=dict)
+    came: int = 0
+
+    def come(self, need: Need) -> str:
+        self.came += 1
+        self.waiting = (*self.waiting, Waiting(str(self.came), need))
+        return str(self.came)
+
+    def end_oldest(self) -> None:
+        if self.running:
+            del self.running[next(iter(self.running))]
+
+    def with_running(self) -> list[Node]:
+        return [
+            replace(each, running=tuple(need for name, need in self.running.values() if name == each.name))
+            for each in self.nodes
+        ]
+
+    def place(self) -> Decision:
+        waiting = {each.key: each.need for each in self.waiting}
+        decision = decide(self.waiting, self.with_running())
+        assert {key for key, _ in decision.begins} | {each.key for each in decision.waiting} == set(waiting)
+        self.running |= {key: (name, waiting[key]) for key, name in decision.begins}
+        self.waiting = decision.waiting
+        return decision
+
+
+@given(clusters, st.lists(st.one_of(needs, st.none()), max_size=40))
+def test_no_node_is_given_more_than_it_has(cluster: list[Node], events: list[Need | None]) -> None:
+    """Never two fits on one GPU, nor more memory or places than there are, whoever comes and ends."""
+    world = World(cluster)
+    for need in events:
+        if need is None:
+            world.end_oldest()
+        else:
+            world.come(need)
+        world.place()
+        for node in world.with_running():
+            assert sum(each.gpu for each in node.running) <= node.gpus
+            assert sum(each.cpus for each in node.running) <= node.cpus
+            assert sum(each.memory for each in node.running) <= node.memory
+            assert all(each.label in {"", *node.labels} for each in node.running)
+
+
+@given(clusters, st.lists(needs, max_size=20))
+def test_what_a_node_could_hold_begins_once_the_others_have_ended(cluster: list[Node], wanted: list[Need]) -> None:
+    world = World(cluster)
+    for need in wanted:
+        world.come(need)
+    world.place()
+    for _ in wanted:
+        world.end_oldest()
+        world.place()
+    assert [each for each in world.waiting if any(node.can_hold(each.need) for node in cluster)] == []
+    assert all(lacking(each.need, cluster) for each in world.waiting)
+
+
+@given(clusters, needs, st.lists(needs, min_size=1, max_size=8))
+def test_a_fit_is_overtaken_a_bounded_number_of_times(cluster: list[Node], large: Need, small: list[Need]) -> None:
+    """However many later fits come, one that a node can hold begins within a stated number of them."""
+    world = World(cluster)
+    for need in small:
+        world.come(need)
+    world.place()
+    key = world.come(large)
+    bound = MAX_OVERTAKEN * len(cluster) + 2 * (len(small) + sum(node.cpus + node.gpus for node in cluster)) + 60
+    for number in range(bound):
+        claim = next((each.claim for each in world.waiting if each.key == key), "")
+        world.come(small[number % len(small)])
+        begun = world.place().begins
+        if key in world.running or key not in {each.key for each in world.waiting}:
+            return
+        assert not claim or [later for later, name in begun if name == claim and int(later) > int(key)] == []
+        world.end_oldest()
+    assert lacking(large, cluster)
+
+
+def test_nothing_begins_on_a_claimed_node_before_the_fit_that_claims_it() -> None:
+    both = Need(cpus=4)
+    waiting = (Waiting("large", both, overtaken=MAX_OVERTAKEN), Waiting("small", Need()))
+    busy = replace(PLAIN, running=(Need(),))
+    decision = decide(waiting, [busy])
+    assert decision.begins == ()
+    assert decision.waiting[0].claim == "plain"
+    assert decide(decision.waiting, [PLAIN]).begins == (("large", "plain"),)
+
+
+def test_a_claim_on_a_node_that_is_gone_is_made_anew() -> None:
+    waiting = (Waiting("large", Need(cpus=4), overtaken=MAX_OVERTAKEN, claim="gone"),)
+    busy = replace(PLAIN, running=(Need(),))
+    assert decide(waiting, [busy]).waiting[0].claim == "plain"
+
+
+@pytest.mark.parametrize(
+    ("need", "running", "name"),
+    [
+        (Need(), 0, "front"),  # local first
+        (Need(), 2, "plain"),  # the GPUs are left to those who need one
+        (ON_GPU, 0, "cards"),
+        (Need(label="kind=a100"), 0, "cards"),
+        (Need(memory=6 * GIB), 0, "plain"),
+    ],
+)
+def test_where_a_fit_goes(need: Need, running: int, name: str) -> None:
+    nodes = [replace(HERE, running=(Need(),) * running), CARDS, PLAIN]
+    assert decide([Waiting("a", need)], nodes).begins == (("a", name),)
+
+
+def test_fits_that_nobody_waits_for_leave_a_place_of_this_machine_to_searches() -> None:
+    queued = Need(patient=True)
+    decision = decide([Waiting("a", queued), Waiting("b", queued), Waiting("c", Need())], [HERE])
+    assert decision.begins == (("a", "front"), ("c", "front"))
+
+
+@pytest.mark.parametrize(
+    ("need", "text"),
+    [
+        (Need(label="kind=h200"), "the label 'kind=h200'"),
+        (Need(cpus=64), "64 places for fits"),
+        (Need(memory=64 * GIB), "65,536 MiB of memory"),
+        (Need(cpus=4, memory=8 * GIB, gpu=True), ""),
+        (Need(cpus=5, gpu=True), "5 places for fits"),
+    ],
+)
+def test_what_no_node_has_is_named(need: Need, text: str) -> None:
+    assert lacking(need, [HERE, PLAIN, CARDS]) == text
+
+
+def test_a_need_that_no_single_machine_has_is_named_as_a_whole() -> None:
+    wide = Node("wide", cpus=16, memory=GIB)
+    assert lacking(Need(cpus=16, gpu=True), [wide, CARDS]) == "on one machine: 16 places for fits, a GPU"
