@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from dltk_runtime.cli import dltk
 from dltk_runtime.flows.app import App, find_apps
 from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
 from dltk_runtime.flows.dataflow.conditions import alternatives, filled_by
 from dltk_runtime.flows.dataflow.pipe import commands, names_in
 from dltk_runtime.flows.dataflow.walk import one_slip
+from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.pasted import check_search
 from dltk_runtime.flows.rules import check
 
 APPS = Path(__file__).with_name("apps")
@@ -71,6 +75,39 @@ def test_a_feature_is_known_by_how_it_came_about(tmp_path: Path) -> None:
     assert fit.shape.expression("n") == "fill(0,len(lower(<query>)))"
     assert "n" in fit.shape.filled
     assert "y" not in fit.shape.filled
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("index=a | where isnotnull(y) | fit `c` algo=k mode=async y from n into app:m_v1 | stats count", {102, 302}),
+        ("| inputlookup a.csv | table b", set()),
+        ("[mine]\nsearch = index=a \\\n| collect index=b\ncron_schedule = */5 * * * *\n", {201, 205, 206, 406, 517}),
+    ],
+)
+def test_a_pasted_search_is_told_what_would_change(text: str, rules: set[int], tmp_path: Path) -> None:
+    (tmp_path / "mine.spl").write_text(text)
+    assert rules <= {each.rule.number for each in check_search(tmp_path / "mine.spl")}
+
+
+def test_a_pasted_search_over_several_lines_is_one_search(tmp_path: Path) -> None:
+    (tmp_path / "mine.spl").write_text("index=a\n| eval f_len=len(query)\n| fit C y from f_lne into app:m_v1\n")
+    result = CliRunner().invoke(dltk, ["flow", "check", "--search", str(tmp_path / "mine.spl")])
+    assert result.exit_code == 1
+    assert "pasted: 801 fit names f_lne; made is f_len" in result.output
+
+
+@pytest.mark.parametrize("text", ["", "[mine]\ncron_schedule = 1 * * * *\n"])
+def test_a_file_without_a_search_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.spl").write_text(text)
+    with pytest.raises(FlowInvalid):
+        list(check_search(tmp_path / "mine.spl"))
+
+
+def test_a_folder_or_a_search_not_both(tmp_path: Path) -> None:
+    (tmp_path / "mine.spl").write_text("index=a")
+    for arguments in ([], [str(tmp_path), "--search", str(tmp_path / "mine.spl")]):
+        assert CliRunner().invoke(dltk, ["flow", "check", *arguments]).exit_code == 2
 
 
 def test_conditions_say_what_they_ask_for() -> None:

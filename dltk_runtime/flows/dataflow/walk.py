@@ -109,9 +109,9 @@ def _evaluated(shape: Shape, name: str, expression: str) -> Shape:
     texts = _texts(expression)
     if texts is None and re.fullmatch(r"\w+", expression.strip()):
         texts = shape.values.get(expression.strip())
-    always = (
-        literal(expression) is not None or re.match(r"\s*(?:now\(\)|coalesce\(.*,\s*[\d\"])", expression) is not None
-    )
+    either = texts is not None and re.match(r"\s*if\(", expression) is not None  # of two texts, also for nulls
+    constant = re.match(r"\s*(?:now\(\)|coalesce\(.*,\s*[\d\"])", expression) is not None
+    always = either or constant or literal(expression) is not None
     filled = always or (
         bool(names := names_in(expression)) and set(names) <= shape.filled | {"_time"} and "case(" not in expression
     )
