@@ -135,7 +135,7 @@ def _made(shape: Shape, name: str, *, alike: bool) -> str:
 
 def _filters(shape: Shape, names: set[str]) -> set[str]:
     """Return the conditions on features, those for nulls aside."""
-    made = {shape.expression(name) for name in names} | {f"<{name}>" for name in names}
+    made = {_made(shape, name, alike=True) for name in names} | {f"<{name}>" for name in names}
     return {each for each in shape.filters if any(text in each for text in made) and "null(" not in each}
 
 
