@@ -151,6 +151,41 @@ def test_other_models_than_those_of_the_pattern_are_neither_used_nor_seen(
     assert ",m," in rows["results"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/models/algo/{}/apply"),
+        ("POST", "/v1/models/algo/{}/versions/1/apply"),
+        ("GET", "/v2/models/algo.{}"),
+        ("GET", "/v2/models/algo.{}/ready"),
+        ("POST", "/v2/models/algo.{}/infer"),
+        ("POST", "/invocations?model=algo.{}"),
+    ],
+)
+def test_every_other_door_keeps_to_rights_and_patterns(
+    service: Service, tokens: dict[str, str], method: str, path: str
+) -> None:
+    service.fit("algo", ROWS, "others")
+    assert door(service, method, path.format("m"), tokens["trainer"]) == 200
+    for model, name in (("others", "trainer"), ("m", "reader")):
+        assert door(service, method, path.format(model), tokens[name]) == 403, (model, name)
+
+
+def door(service: Service, method: str, path: str, token: str) -> int:
+    """The status of two rows, in the form of the path's protocol."""
+    inputs = [{"name": "x", "shape": [2], "datatype": "INT64", "data": [1, 2]}]
+    body = json.dumps({"inputs": inputs}).encode() if "/v2/" in path else ROWS.encode()
+    kind = "application/json" if "/v2/" in path else "text/csv"
+    headers = {"Authorization": token, "Content-Type": kind}
+    request = urllib.request.Request(service.url + path, body if method == "POST" else None, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=200) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
 def test_the_bound_on_fits_at_once_names_itself_and_whose_it_is(
     service: Service, tokens: dict[str, str], tmp_path: Path
 ) -> None:

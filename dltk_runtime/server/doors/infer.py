@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from dltk_runtime import __version__
+from dltk_runtime.access.holder import Right
 from dltk_runtime.apply.apply import Applied
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Request as Sent
@@ -75,15 +76,14 @@ class Infer(Door):
 
     async def model_ready(self, request: Request) -> Response:
         """Answer whether a version of the model can answer."""
-        wanted = _wanted(request)
-        version = await asyncio.to_thread(self._version, wanted)
+        version = await asyncio.to_thread(self._version, _allowed(request))
         ready = self._service.ready
         facts = {"name": _named(version.name), "ready": ready}
         return JSONResponse(facts, 200 if ready else 503)
 
     async def metadata(self, request: Request) -> Response:
         """Describe a model: its versions, and the fields of the one that answers."""
-        return JSONResponse(await asyncio.to_thread(self._metadata, _wanted(request)))
+        return JSONResponse(await asyncio.to_thread(self._metadata, _allowed(request)))
 
     def _metadata(self, wanted: Wanted) -> dict[str, Any]:
         version = self._version(wanted)
@@ -116,6 +116,17 @@ class Infer(Door):
             if 0 not in self._service.pool.versions_in_use(wanted.name):
                 raise NoModel(_named(wanted.name))
         return version
+
+
+def _allowed(request: Request) -> Wanted:
+    """Return the model that a request asks about.
+
+    Raises:
+        RightMissing, ModelForbidden: its token may not apply it.
+    """
+    wanted = _wanted(request)
+    request.state.holder.check(Right.APPLY, wanted.name)
+    return wanted
 
 
 def _wanted(request: Request) -> Wanted:
