@@ -23,6 +23,7 @@ from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.local_models import LocalModels, Models
 from dltk_runtime.store.store import ModelName, ModelStore, Version
 from dltk_runtime.store.view import ModelView
+from dltk_runtime.volume.since import register_search
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -230,8 +231,11 @@ def export(store: ModelStore, algorithm: str, model: str, number: int | None, to
     help="Client that reads it: fit MLTKContainer (dsdl) or fit AITKContainer (aitk).",
 )
 @click.option("--to", type=click.Path(path_type=Path), help="Write it into this folder of lookups instead.")
+@click.option("--spl", is_flag=True, help="Print a search that makes the entry and trains nothing.")
 @with_store
-def stub(store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None) -> None:
+def stub(
+    store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None, spl: bool
+) -> None:
     """Print Splunk's entry (__mlspl_MODEL.mlmodel) for a version (default: the current one)."""
     from dltk_runtime.emulator.mltk.request import LIMITS
     from dltk_runtime.emulator.mltk.stub import stub_of_model
@@ -243,6 +247,9 @@ def stub(store: ModelStore, algorithm: str, model: str, number: int | None, flav
             f"{version}: files of an old volume, whose features nobody recorded. Fit the model again."
         )
     manifest = version.manifest()
+    if spl:
+        echo_data(register_search(version.name, manifest, FLAVOURS[flavour]) + "\n")
+        return
     params = {"algo": algorithm} | {key: value for key, value in manifest.parameters.items() if key != "algo"}
     features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
     made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)

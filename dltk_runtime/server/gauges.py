@@ -25,7 +25,6 @@ from dltk_runtime.units import MIB
 
 if TYPE_CHECKING:
     from dltk_runtime.apply.drift import Drift
-    from dltk_runtime.server.shadow.shadow import Shadow
     from dltk_runtime.service.service import Service
     from dltk_runtime.splunk.events import Events
     from dltk_runtime.tracking.sender import Sender
@@ -37,8 +36,7 @@ ENDED_STATES = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 class Gauges(Collector):
     """Figures of this moment; a part that cannot be looked up is left out and logged once."""
 
-    def __init__(self, service: Service, admission: Admission, tokens: Tokens, shadow: Shadow | None = None) -> None:
-        self._shadow = shadow
+    def __init__(self, service: Service, admission: Admission, tokens: Tokens) -> None:
         self._service = service
         self._admission = admission
         self._tokens = tokens
@@ -56,7 +54,6 @@ class Gauges(Collector):
             self._disk,
             lambda: _drift(self._service.drift),
             self._events,
-            lambda: _shadow(self._shadow) if self._shadow is not None else (),
             self._tracking,
         )
         for number, part in enumerate(parts):
@@ -151,21 +148,6 @@ def _drift(drift: Drift) -> Iterator[Family]:
         index.add_metric(names, level.index)
         unseen.add_metric(names, level.unseen)
     yield from (index, unseen)
-
-
-def _shadow(shadow: Shadow) -> Iterator[Family]:
-    text = "Requests forwarded to the old container (DLTK_SHADOW), by outcome"
-    yield _counter("dltk_shadow_forwarded", text, "outcome", shadow.forwarded)
-    labels = ["algorithm", "model", "verdict"]
-    compared = CounterMetricFamily("dltk_shadow_compared", "Answers compared with the old container's", labels=labels)
-    for names, count in shadow.verdicts.items():
-        compared.add_metric(names, count)
-    yield compared
-    yield _counter("dltk_shadow_skipped", "Requests that are not compared, by reason", "reason", shadow.skipped)
-    yield _gauge("dltk_shadow_waiting", "Requests that are not compared yet", shadow.waiting)
-    yield _gauge("dltk_shadow_waiting_bytes", "Memory of requests that are not compared yet", shadow.waiting_bytes)
-    text = "How often own work was stopped for a forwarded request because cores were short"
-    yield CounterMetricFamily("dltk_shadow_stops", text, value=shadow.stops)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
