@@ -167,8 +167,8 @@ def test_every_other_door_keeps_to_rights_and_patterns(
 ) -> None:
     service.fit("algo", ROWS, "others")
     assert door(service, method, path.format("m"), tokens["trainer"]) == 200
-    for model, name in (("others", "trainer"), ("m", "reader")):
-        assert door(service, method, path.format(model), tokens[name]) == 403, (model, name)
+    assert door(service, method, path.format("others"), tokens["trainer"]) == 403
+    assert door(service, method, path.format("m"), tokens["reader"]) == (200 if method == "GET" else 403)
 
 
 def door(service: Service, method: str, path: str, token: str) -> int:

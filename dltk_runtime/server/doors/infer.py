@@ -76,14 +76,15 @@ class Infer(Door):
 
     async def model_ready(self, request: Request) -> Response:
         """Answer whether a version of the model can answer."""
-        version = await asyncio.to_thread(self._version, _allowed(request))
+        wanted = _seen(request)
+        version = await asyncio.to_thread(self._version, wanted)
         ready = self._service.ready
         facts = {"name": _named(version.name), "ready": ready}
         return JSONResponse(facts, 200 if ready else 503)
 
     async def metadata(self, request: Request) -> Response:
         """Describe a model: its versions, and the fields of the one that answers."""
-        return JSONResponse(await asyncio.to_thread(self._metadata, _allowed(request)))
+        return JSONResponse(await asyncio.to_thread(self._metadata, _seen(request)))
 
     def _metadata(self, wanted: Wanted) -> dict[str, Any]:
         version = self._version(wanted)
@@ -118,20 +119,20 @@ class Infer(Door):
         return version
 
 
-def _allowed(request: Request) -> Wanted:
-    """Return the model that a request asks about.
-
-    Raises:
-        RightMissing, ModelForbidden: its token may not apply it.
-    """
-    wanted = _wanted(request)
-    request.state.holder.check(Right.APPLY, wanted.name)
-    return wanted
-
-
 def _wanted(request: Request) -> Wanted:
     path = request.path_params
     return Wanted(model_of(path["name"]), version_of(path.get("number")))
+
+
+def _seen(request: Request) -> Wanted:
+    """Return the model that is asked for, which the token may apply or read.
+
+    Raises:
+        RightMissing: it may do neither, or not with this model.
+    """
+    wanted, holder = _wanted(request), request.state.holder
+    holder.check(Right.APPLY if holder.may(Right.APPLY) else Right.READ, wanted.name)
+    return wanted
 
 
 def _named(name: ModelName) -> str:
