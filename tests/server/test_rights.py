@@ -52,9 +52,10 @@ def tokens(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def service(folder: Path, tokens: dict[str, str]) -> Iterator[Service]:
     assert tokens
-    with Service(folder / "home", folder / "notebooks", DLTK_TOKENS_FILE=str(folder / "tokens.json")) as service:
-        for _ in range(2):
-            assert service.fit("algo", ROWS)["status"] == "success"
+    variables = {"DLTK_TOKENS_FILE": str(folder / "tokens.json"), "DLTK_KEEP_VERSIONS": "50"}
+    with Service(folder / "home", folder / "notebooks", **variables) as service:
+        for model in ("m", "m", "own_door", "others"):
+            assert service.fit("algo", ROWS, model)["status"] == "success"
         yield service
 
 
@@ -138,7 +139,6 @@ def test_a_refusal_in_a_search_names_the_token_and_the_right(service: Service, t
 def test_other_models_than_those_of_the_pattern_are_neither_used_nor_seen(
     service: Service, tokens: dict[str, str]
 ) -> None:
-    service.fit("algo", ROWS, "others")
     for route in ("/fit", "/apply"):
         for params in ({}, {"mode": "stage"}, {"mode": "register"}) if route == "/fit" else ({},):
             _, answer = ask(service, "POST", route, tokens["trainer"], search("others", **params))
@@ -165,10 +165,9 @@ def test_other_models_than_those_of_the_pattern_are_neither_used_nor_seen(
 def test_every_other_door_keeps_to_rights_and_patterns(
     service: Service, tokens: dict[str, str], method: str, path: str
 ) -> None:
-    service.fit("algo", ROWS, "others")
-    assert door(service, method, path.format("m"), tokens["trainer"]) == 200
+    assert door(service, method, path.format("own_door"), tokens["trainer"]) == 200
     assert door(service, method, path.format("others"), tokens["trainer"]) == 403
-    assert door(service, method, path.format("m"), tokens["reader"]) == (200 if method == "GET" else 403)
+    assert door(service, method, path.format("own_door"), tokens["reader"]) == (200 if method == "GET" else 403)
 
 
 def door(service: Service, method: str, path: str, token: str) -> int:
