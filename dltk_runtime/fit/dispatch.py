@@ -42,7 +42,7 @@ class Dispatcher:
     """Takes asynchronous fits for one server.
 
     Attributes:
-        has_room: whether a fit with these heavy imports could begin now.
+        has_room: whether a fit of this algorithm, with these heavy imports, could begin now.
         is_here: whether the job of that id runs on this server.
         begin: runs a fit.
         finish: ends a fit whose version of that number is committed.
@@ -51,7 +51,7 @@ class Dispatcher:
     settings: Settings
     jobs: JobRecords
     store: ModelStore
-    has_room: Callable[[tuple[str, ...]], bool]
+    has_room: Callable[[str, tuple[str, ...]], bool]
     is_here: Callable[[str], bool]
     begin: Callable[[Training], object]
     finish: Callable[[Training, int], object]
@@ -103,7 +103,7 @@ class Dispatcher:
             name = record.algorithm
             if name not in known:
                 known[name] = await asyncio.to_thread(self._imports, name)
-            if not self.has_room(known[name]):
+            if not self.has_room(name, known[name]):
                 return
         job = await asyncio.to_thread(self.jobs.adopt, record.id)
         if job is None:

@@ -85,6 +85,11 @@ class Fitting:
             finish=lambda training, number: self._run(training, trainer.finish(training, number)),
         )
 
+    @property
+    def running(self) -> int:
+        """Number of fits that run, or wait for a worker."""
+        return len(self._running)
+
     async def fit(self, request: Request, call: Call) -> Trained | Submitted:
         """Fit and wait for the end or, asynchronously, submit the fit as a job.
 
@@ -140,12 +145,17 @@ class Fitting:
                 running.task.cancel()
             raise
 
-    def _has_room(self, imports: tuple[str, ...]) -> bool:
-        """Return whether an asynchronous fit with these heavy imports could begin now."""
+    def _has_room(self, algorithm: str, imports: tuple[str, ...]) -> bool:
+        """Return whether an asynchronous fit of an algorithm, with its heavy imports, could begin now."""
+        if self._trainer.places is not None:
+            return self._trainer.places.has_room(algorithm, imports)
         if not self._trainer.pool.has_room(imports):
             return False
         # They never take the last place for fits without a GPU: searches that wait for their fit need it.
         return self._trainer.pool.waits_for_gpu(imports) or self._free_places() > 0
+
+    def _places_now(self) -> int:
+        return max(self._free_places(), 0) if self._trainer.places is None else 1
 
     def _free_places(self) -> int:
         """Return how many more asynchronous fits without a GPU may run here."""
@@ -182,6 +192,8 @@ class Fitting:
             logs.event("job", outcome=outcome, message=record.message, **fields)
 
     async def _submit(self, request: Request, name: ModelName, source: Source, call: Call) -> Submitted:
+        if self._trainer.places is not None:
+            await asyncio.to_thread(self._trainer.places.check, name.algorithm, request.parameters)
         code = code_hash(source, self._settings.paths)
         submission = await asyncio.to_thread(Submission.of, request, code)
         async with self._submitting:
@@ -189,20 +201,20 @@ class Fitting:
             if known := next((each for each in unfinished if each.fingerprint == submission.fingerprint), None):
                 call.facts.job = known.id
                 return Submitted(known.id, name, known.state)
-            self._check_queue(unfinished, imports_of(source))
+            self._check_queue(unfinished, name.algorithm, imports_of(source))
             job = await asyncio.to_thread(self._jobs.submit, name, request.parameters, submission, call.id)
             call.facts.job = job.id
         self._queue.wake()
         return Submitted(job.id, name)
 
-    def _check_queue(self, unfinished: list[JobRecord], imports: tuple[str, ...]) -> None:
+    def _check_queue(self, unfinished: list[JobRecord], algorithm: str, imports: tuple[str, ...]) -> None:
         """Refuse a submission when enough wait already, on all servers.
 
         Raises:
             QueueFull: those that begin here at once not counted.
         """
         waiting = sum(each.state is State.QUEUED and each.id not in self._running for each in unfinished)
-        room = max(self._free_places(), 0) if self._has_room(imports) else 0
+        room = self._places_now() if self._has_room(algorithm, imports) else 0
         if waiting - room >= self._settings.max_queued:
             raise QueueFull(waiting)
 

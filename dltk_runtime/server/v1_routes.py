@@ -19,6 +19,7 @@ from starlette.routing import Route
 from dltk_runtime import __version__
 from dltk_runtime.apply.drift import DRIFT_INDEX
 from dltk_runtime.apply.drift_view import DriftList, DriftView
+from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import State
 from dltk_runtime.jobs.view import JobList, JobView
@@ -64,6 +65,7 @@ class Api:
             Operation("POST", f"{model}/promote/{{number}}", "Make a version current.", self.promote, ModelView, True),
             Operation("POST", f"{model}/rollback", "Back to the version before.", self.rollback, ModelView, True),
             Operation("GET", "/v1/drift", "How far applied rows are from those of the fits.", self.drift, DriftList),
+            Operation("GET", "/v1/cluster", "The machines on which fits run.", self.cluster, ClusterView),
             Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[Entry]),
             Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, Entry),
             Operation("GET", "/v1/openapi.json", "This document.", self.document, dict[str, Any]),
@@ -182,6 +184,9 @@ class Api:
         judged = sorted(self._service.drift.judgements(), key=lambda pair: pair[0])
         views = [DriftView(key.algorithm, key.model, key.version, each.rows, each.levels) for key, each in judged]
         return DriftList(DRIFT_INDEX, views)
+
+    async def cluster(self, _: Request) -> ClusterView:
+        return self._service.machines()
 
     # ------------------------------------------------------------ algorithms
 

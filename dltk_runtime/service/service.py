@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from dltk_runtime.apply.apply import Applied, Applying
 from dltk_runtime.apply.drift import Drift
@@ -14,6 +17,9 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
+from dltk_runtime.cluster import security
+from dltk_runtime.cluster.places import FitPlaces, own_machine
+from dltk_runtime.cluster.view import ClusterView, NodeView
 from dltk_runtime.fit.promotion import Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
 from dltk_runtime.fit.train import Trainer
@@ -54,6 +60,7 @@ class Service:
     store: ModelStore
     jobs: JobRecords
     pool: Pool
+    places: FitPlaces | None
     drift: Drift
     fitting: Fitting
     reporter: EventReporter
@@ -82,6 +89,8 @@ class Service:
         self.drift.recall(await asyncio.to_thread(self.drift_files.read))
         await self.reporter.start()
         await self.pool.start()
+        if self.places is not None:
+            self.places.start()
         tasks = (self.fitting.upkeep(), self.preload.run(), self._write_drift_often(), self.last.share())
         self._upkeep = [asyncio.create_task(task) for task in tasks]
 
@@ -127,6 +136,8 @@ class Service:
         for task in self._upkeep:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
+        if self.places is not None:
+            await self.places.close()
         await self.pool.close()
         self.jobs.close()
         await self._write_drift()
@@ -190,6 +201,14 @@ class Service:
         call.facts.algorithm = STATUS
         return await asyncio.to_thread(self._status.collect, stopping=self.stopping)
 
+    def machines(self) -> ClusterView:
+        """Describe the machines on which fits run."""
+        if self.places is not None:
+            return self.places.view()
+        own, running = NodeView.of(own_machine(self.settings, self.pool)), self.fitting.running
+        waiting = max(running - own.places, 0)
+        return ClusterView("", [replace(own, fits=running - waiting, places_taken=running - waiting)], waiting)
+
     # ------------------------------------------------------------ events
 
     def promoted(self, version: Version, how: str) -> None:
@@ -208,6 +227,7 @@ def build(settings: Settings) -> Service:
     store = ModelStore.open(paths, settings.keep_versions)
     jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, reporter.job)
     pool = Pool(settings)
+    places = _places(settings, pool)
     drift = Drift(reporter.drifts)
     last = LastUsed(store, pool, paths.last_used)
     applying = Applying(settings=settings, store=store, jobs=jobs, pool=pool, last=last, drift=drift)
@@ -221,12 +241,14 @@ def build(settings: Settings) -> Service:
         retries=settings.fit_retries,
         on_decision=reporter.decided,
         refuse_unknown=settings.refuse_unknown,
+        places=places,
     )
     return Service(
         settings=settings,
         store=store,
         jobs=jobs,
         pool=pool,
+        places=places,
         drift=drift,
         fitting=Fitting(settings, jobs, trainer),
         reporter=reporter,
@@ -236,3 +258,15 @@ def build(settings: Settings) -> Service:
         last=last,
         drift_files=DriftFiles(paths.drift, store),
     )
+
+
+def _places(settings: Settings, pool: Pool) -> FitPlaces | None:
+    """Return the places for fits on several machines; None for a server without a cluster.
+
+    Raises:
+        ClusterUnusable: the cluster is not safe to use, or Ray is not installed.
+    """
+    if not settings.cluster:
+        return None
+    security.check(settings, os.environ)
+    return FitPlaces(settings=settings, pool=pool)
