@@ -4,6 +4,7 @@ VARIANT ?= $(or $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*)
 BIN := .venv/bin
 # Two tests at a time, those of one file (or of one `xdist_group`) after each other.
 PYTEST = $(BIN)/pytest -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder
+COMPILED := dltk_runtime/tables/native/numbers.so
 # Percent of dltk_runtime's lines and branches that the tests of `make quick` reach at least.
 FLOOR := 72
 # Of the image. podman's own format knows no HEALTHCHECK, hence BUILDAH_FORMAT below.
@@ -14,13 +15,13 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz soak bench appinspect audit image image-test image-test-large sbom format tables docs browser cluster-test lock clean
+.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser cluster-test lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1:/p' $(MAKEFILE_LIST) | awk -F: '{ printf "  make %-16s %s\n", $$1, substr($$0, length($$1) + 2) }'
 
-setup: .venv/ready-$(VARIANT) ## make .venv from locks/cpu.txt (VARIANT=gpu: from locks/gpu.txt)
+setup: .venv/ready-$(VARIANT) $(COMPILED) ## make .venv from locks/cpu.txt (VARIANT=gpu: from locks/gpu.txt)
 
 demo: setup ## train and apply a PyTorch and a Keras model by the requests that Splunk sends
 	$(BIN)/python tools/demo.py
@@ -48,6 +49,9 @@ coverage: setup ## run all tests and measure what they reach, in processes too, 
 fuzz: setup ## the property tests, with new examples every time, and thirty times as many
 	$(BIN)/pytest -m hypothesis --hypothesis-profile fuzz --timeout 7200
 
+flows: setup ## make mistakes in generated apps, and measure how many `dltk flow check` finds (ARGS="SEED EACH")
+	$(BIN)/python -m tests.flows.mutation $(ARGS)
+
 soak: setup ## the kill tests, 500 fits long and over three replicas, and 2,000 clients without a token
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/pool/test_kills.py
 	DLTK_SOAK_KILLS=500 $(BIN)/pytest --timeout 20000 tests/jobs/test_replica_kills.py
@@ -56,7 +60,7 @@ soak: setup ## the kill tests, 500 fits long and over three replicas, and 2,000 
 bench: setup ## measure the service, beside a naive server, into bench/results/ (ARGS=--quick: only to see that it works)
 	$(BIN)/python -m bench $(ARGS)
 
-appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over the apps of every flow
+appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over the apps of every flow and the acceptance app
 	$(BIN)/python tools/appinspect.py
 
 audit: .venv-audit/ready ## look for known weaknesses of what is locked; says so where no advisory database is reachable
@@ -98,7 +102,7 @@ lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the has
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf .venv .venv-tools .venv-appinspect .venv-browser .venv-cluster .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	rm -rf $(COMPILED) .venv .venv-tools .venv-appinspect .venv-browser .venv-cluster .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
 	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -107,6 +111,10 @@ clean: ## remove everything that these targets made, .dltk (models, jobs) except
 	@test -z "$(filter-out $@,$(wildcard .venv/ready-*))" || rm -rf .venv  # the variants exclude each other
 	@sh tools/setup.sh .venv locks/$(VARIANT).txt .
 	@touch $@
+
+# Without a compiler there is none: this says so, and the runtime works without it.
+$(COMPILED): dltk_runtime/tables/native/numbers.cpp dltk_runtime/tables/native/build.py | .venv/ready-$(VARIANT)
+	@$(BIN)/python -m dltk_runtime.tables.native.build
 
 # Tools whose own dependencies must not reach ours.
 .venv-tools/ready: locks/tools.txt tools/setup.sh

@@ -37,6 +37,9 @@ if [ "$1" = libraries ]; then
     # Without hashes: the limit for libraries of the volume.
     cp "locks/$lock.txt" /opt/dltk/lock.txt
 else
+    # The package is not installed yet; this environment has what its import needs.
+    PYTHONPATH=. python -m dltk_runtime.tables.native.build
+    test -s dltk_runtime/tables/native/numbers.so # without it the image would be slower, and say nothing
     wheel wheels
     pip install --quiet --no-deps --root root wheels/*.whl
     pip install --quiet --no-deps wheels/*.whl

@@ -33,6 +33,7 @@ SVSCAN = "/usr/bin/s6-svscan"
 PUBLIC_PASSWORD_SHA256 = "8bd001ab"  # its beginning
 # Services of DEV and the module that each needs; smaller image variants lack some of the modules.
 TOOLS = {"jupyter": "jupyterlab", "tensorboard": "tensorboard", "mlflow": "mlflow"}
+OWN_MLFLOW = "http://127.0.0.1:6000"  # as `launch.py` starts it
 # Settings that JupyterLab needs and notebooks must not read: its password, the certificate's key, and
 # the tokens that kernels get in a memory file. The API gets all.
 JUPYTER_SECRETS = ("jupyter_password", "tls_key", "splunk_token", "hec_token")
@@ -56,6 +57,7 @@ def main() -> None:
         print(f"dltk: {error}", file=sys.stderr, flush=True)
         sys.exit(error.exit_code)
     names = services(settings)
+    environ |= tracking_environment(names, settings)
     environ[landlock.VARIABLE] = os.pathsep.join(hidden_paths(settings, os.environ))
     environ |= handed(names, secret_variables(os.environ), settings.notebook_secrets)
     supervise(names, environ)
@@ -117,6 +119,11 @@ def libraries_environment(settings: Settings) -> dict[str, str]:
 def tools_environment(settings: Settings) -> dict[str, str]:
     """Return the variable that names the address on which TensorBoard and MLflow listen."""
     return {"DLTK_TOOLS_HOST": "0.0.0.0" if settings.open_tools else "127.0.0.1"}
+
+
+def tracking_environment(names: list[str], settings: Settings) -> dict[str, str]:
+    """Return the variable by which fits become runs of the container's own MLflow, unless another one is set."""
+    return {"MLFLOW_TRACKING_URI": OWN_MLFLOW} if "mlflow" in names and not settings.tracking_uri else {}
 
 
 def services(settings: Settings) -> list[str]:

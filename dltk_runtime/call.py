@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from dltk_runtime.errors import BodyInvalid, shown
-from dltk_runtime.payload import Payload
+from dltk_runtime.payload import Forms, Payload
 from dltk_runtime.secret_names import meta_without_session_keys
 from dltk_runtime.texts import unquote
 
@@ -30,6 +30,8 @@ class Request:
     parameters: dict[str, str]
     origin: int = 0  # differs between clients, as far as the request shows; means nothing outside this process
     fields_of_fit: bool = True  # whether its fields are those of the last fit, as Splunk keeps them
+    version: int | None = None  # that has to answer; None: the one that serves
+    forms: Forms | None = None  # of rows and results; None: CSV as Splunk sends and reads it
 
     @classmethod
     def of(cls, rows: Payload, sent: Meta) -> Request:
@@ -112,6 +114,7 @@ class Call:
     state: CallState = CallState.WAITING
     facts: CallFacts = field(default_factory=CallFacts)
     client: Hashable = None  # who sent it: the address, and `Request.origin`
+    background: bool = False  # nobody waits for it: it runs at low priority, and can be stopped
 
     @property
     def waiting(self) -> bool:

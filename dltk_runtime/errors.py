@@ -10,6 +10,7 @@
     │   ├── BodyTooLarge
     │   ├── BodyInvalid           not JSON, or not the JSON that Splunk sends
     │   ├── DataInvalid           the rows cannot become a frame
+    │   ├── FormUnavailable       rows in a form whose library is not installed
     │   ├── NameInvalid           an invalid name of an algorithm or model
     │   ├── AlgorithmMissing      no `algo`, and the model was never fitted
     │   ├── OptionInvalid         a parameter of the runtime has an invalid value
@@ -150,6 +151,18 @@ class DataInvalid(RequestError):
     """`data` cannot become a frame."""
 
     opening = BAD_DATA
+
+
+class FormUnavailable(RequestError):
+    """Rows in a form that this installation cannot read or write."""
+
+    http_status = 501
+
+    def __init__(self, form: str, library: str, extra: str) -> None:
+        super().__init__(
+            f"{form} needs {library}, which is not installed here. "
+            f"Install it with 'pip install dltk-runtime[{extra}]', or send CSV."
+        )
 
 
 class NameInvalid(RequestError):

@@ -1,4 +1,4 @@
-"""Keep this process and all that it starts from reading some files, by Linux's Landlock.
+"""Keep this process and all that it starts from reading or changing some files, by Linux's Landlock.
 
 Landlock knows no prohibitions: what is not allowed is refused. So everything is allowed but the
 folders above a hidden path, and in these every entry but the hidden one::
@@ -23,11 +23,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 VARIABLE = "DLTK_HIDDEN"  # paths, separated as in PATH
+READ_ONLY_VARIABLE = "DLTK_READ_ONLY"  # paths that may be read, and not changed
 MIN_ABI = 2  # the first in which a file can be renamed from one folder to another
 # The same numbers on every processor (linux/landlock.h, asm-generic/unistd.h).
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _GIVE_VERSION, _PATH_BENEATH = 1, 1
-_READ_FILE, _REFER = 1 << 2, 1 << 13
+_WRITE_FILE, _READ_FILE, _REFER, _TRUNCATE = 1 << 1, 1 << 2, 1 << 13, 1 << 14
+_MAKE_AND_REMOVE = 0b1_1111_1111 << 4  # folders, files, links, sockets, pipes, devices
+_TRUNCATE_ABI = 3  # the first that knows _TRUNCATE; a file cannot be opened for writing in any
 PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -50,37 +53,52 @@ def hide(paths: Iterable[str | Path]) -> bool:
 
     Paths that do not exist are left out. Call it before another thread starts.
     """
-    hidden = {Path(path).resolve() for path in paths if Path(path).exists()}
-    if not hidden or absence():
+    return _restrict(paths, _READ_FILE, _READ_FILE)
+
+
+def protect(paths: Iterable[str | Path]) -> bool:
+    """Keep this thread and all that it starts from changing `paths` and what is below; return whether they are.
+
+    Files there can be read. Nothing can be made directly in a folder above. Times and permissions are not
+    kept. Call it before another thread starts.
+    """
+    to_files = _WRITE_FILE | (_TRUNCATE if abi() >= _TRUNCATE_ABI else 0)
+    return _restrict(paths, to_files | _MAKE_AND_REMOVE, to_files)
+
+
+def _restrict(paths: Iterable[str | Path], access: int, to_files: int) -> bool:
+    """Refuse `access` to paths; `to_files` is the part of it that there is for a file."""
+    refused = {Path(path).resolve() for path in paths if Path(path).exists()}
+    if not refused or absence():
         return False
-    ruleset = _ruleset()
+    ruleset = _ruleset(access)
     try:
         _allow(ruleset, Path("/"), _REFER)
-        for path in _allowed(hidden):
-            _allow(ruleset, path, _READ_FILE)
+        for path in _allowed(refused):
+            _allow(ruleset, path, access if path.is_dir() else to_files)
         _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         return bool(_libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
 
 
-def _ruleset() -> int:
-    handled = struct.pack("=Q", _READ_FILE | _REFER)
+def _ruleset(access: int) -> int:
+    handled = struct.pack("=Q", access | _REFER)
     ruleset = int(_libc.syscall(_CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0))
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
     return ruleset
 
 
-def _allowed(hidden: set[Path]) -> Iterator[Path]:
-    """Yield what may be read: each entry beside the hidden paths and beside the folders above them."""
-    above = {folder for path in hidden for folder in path.parents}
+def _allowed(refused: set[Path]) -> Iterator[Path]:
+    """Yield what is allowed: each entry beside the refused paths and beside the folders above them."""
+    above = {folder for path in refused for folder in path.parents}
     for folder in above:
         with contextlib.suppress(OSError):  # a folder that this user may not list
             for entry in os.scandir(folder):
                 path = Path(entry.path)
-                # A link's target is allowed, or hidden, at its own place.
-                if path not in hidden and path not in above and not entry.is_symlink():
+                # A link's target is allowed, or refused, at its own place.
+                if path not in refused and path not in above and not entry.is_symlink():
                     yield path
 
 

@@ -57,6 +57,11 @@ class Paths:
         return self.notebooks / "data"
 
     @property
+    def curves(self) -> Path:
+        """What TensorBoard shows."""
+        return self.notebooks / "logs"
+
+    @property
     def jobs(self) -> Path:
         """Job records and logs."""
         return self.home / "jobs"
@@ -75,6 +80,11 @@ class Paths:
     def drift(self) -> Path:
         """Drift records: how the rows of applies differ from those of the fit."""
         return self.home / "drift"
+
+    @property
+    def shadow(self) -> Path:
+        """Figures of how our answers compare with the old container's; no rows."""
+        return self.home / "shadow"
 
     @property
     def signed_out(self) -> Path:

@@ -3,7 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
+
+
+class Form(StrEnum):
+    """How rows are written where Splunk's CSV is not asked for."""
+
+    CSV = "csv"  # plain text, not a JSON string
+    ARROW = "arrow"  # an Arrow IPC stream
+    JSON = "json"  # see `tables.json_rows`
+    TENSORS = "tensors"  # named tensors, see `tables.tensors`
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The form in which a client sent its rows, and the one in which it wants the results."""
+
+    rows: Form
+    results: Form
 
 
 class Buffer(Protocol):
@@ -22,7 +40,10 @@ class Buffer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """Rows as CSV (UTF-8): the text itself or, when `escaped`, the JSON string literal that holds it."""
+    """Rows as CSV (UTF-8): the text itself or, when `escaped`, the JSON string literal that holds it.
+
+    Those of a request with `Forms` are in the form that these name, and not escaped.
+    """
 
     data: bytes | memoryview | Buffer
     escaped: bool

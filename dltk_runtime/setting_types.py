@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from dltk_runtime import booleans
 from dltk_runtime.errors import NameInvalid
@@ -83,7 +84,8 @@ def as_port(value: str) -> int:
     return number
 
 
-SERVERS_OWN = ("api_token", "DLTK_ADMIN_TOKEN", "JUPYTER_PASSWD", "DLTK_TOKEN")  # secrets that no notebook gets
+# Secrets that no notebook gets.
+SERVERS_OWN = ("api_token", "DLTK_ADMIN_TOKEN", "JUPYTER_PASSWD", "DLTK_TOKEN", "DLTK_SHADOW_TOKEN")
 
 
 def as_natural(value: str) -> int:
@@ -179,6 +181,17 @@ def as_hosts(value: str) -> tuple[str, ...]:
         if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?", host):
             ipaddress.ip_address(host)
     return hosts
+
+
+def as_address(value: str) -> str:
+    """Return the address in ``https://old:5000/``, without the slash at its end."""
+    parts = urlsplit(value.strip())
+    _ = parts.port  # raises ValueError when it is none
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    if "@" in parts.netloc or not all("!" <= character <= "~" for character in value.strip()):
+        raise ValueError
+    return value.strip().rstrip("/")
 
 
 def as_devices(value: str) -> str:

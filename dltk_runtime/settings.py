@@ -22,6 +22,7 @@ from dltk_runtime.secret_names import is_secret_variable, texts_of
 from dltk_runtime.setting_types import (
     Variable,
     as_accepted_token,
+    as_address,
     as_bytes,
     as_cluster,
     as_devices,
@@ -54,6 +55,7 @@ OWN_VARIABLES = {
     "DLTK_CODE",
     "DLTK_HIDDEN",
     "DLTK_LIBRARIES",
+    "DLTK_READ_ONLY",
     "DLTK_SECRETS_FD",
     "DLTK_SPLUNK_FD",
     "DLTK_PICTURES",
@@ -172,6 +174,28 @@ class Settings:
     tracing: bool = setting(
         "olly_enabled", False, "1 or 0", as_flag, "whether requests are traced, by splunk-opentelemetry"
     )
+    tracking_uri: str = setting(
+        "MLFLOW_TRACKING_URI",
+        "",
+        "an address",
+        as_text,
+        "MLflow server that gets a run for each fit and a model version for each version; unset: none, and in the "
+        "image's DEV its own",
+    )
+    tracking_user: str = setting("MLFLOW_TRACKING_USERNAME", "", "text", as_text, "user of the MLflow server")
+    tracking_password: str = setting(
+        "MLFLOW_TRACKING_PASSWORD", "", "text", as_text, "password of the MLflow server", secret=True
+    )
+    tracking_token: str = setting(
+        "MLFLOW_TRACKING_TOKEN", "", "text", as_text, "token of the MLflow server", secret=True
+    )
+    tracking_spool: int = setting(
+        "DLTK_TRACKING_SPOOL",
+        256 * MIB,
+        "a size such as 256M",
+        as_bytes,
+        "disk space for runs that the MLflow server has not taken yet; runs beyond it are dropped and counted",
+    )
     # ours
     admin_token: str = setting(
         "DLTK_ADMIN_TOKEN",
@@ -200,6 +224,13 @@ class Settings:
         as_umask,
         "rights that new files lack, as for the command umask; unset: 077, files are their owner's alone; 007 in the "
         "image, where users differ and group 0 does not",
+    )
+    compiled: bool = setting(
+        "DLTK_COMPILED",
+        True,
+        "true or false",
+        as_flag,
+        "whether compiled code reads and writes the numbers of large tables, where `make setup` or the image built it",
     )
     hide_files: bool = setting(
         "DLTK_HIDE_FILES",
@@ -317,6 +348,13 @@ class Settings:
         as_model,
         "model that answers the AI Toolkit's apply CDTSM; without a version, what its notebook's load() returns",
     )
+    scoring_model: ModelName | None = setting(
+        "DLTK_SCORING_MODEL",
+        None,
+        "algorithm/model",
+        as_model,
+        "model that /invocations means where its address has no ?model=algorithm.model",
+    )
     max_queued: int = setting(
         "DLTK_MAX_QUEUED",
         100,
@@ -420,6 +458,13 @@ class Settings:
         one_of(FULL_TEXTS, PLACE_ONLY),
         "what log, job records and events keep of an exception: text and traceback too, or only type, cell and line",
     )
+    keep_values: bool = setting(
+        "DLTK_KEEP_VALUES",
+        True,
+        "true or false",
+        as_flag,
+        "whether versions keep the most common values of text fields, by which drift is measured; false: their hashes",
+    )
     log_bytes: int = setting(
         "DLTK_LOG_BYTES",
         MIB,
@@ -433,6 +478,60 @@ class Settings:
         "debug, info, warning or error",
         one_of("debug", "info", "warning", "error"),
         "the least severe lines of the server's log that are written",
+    )
+    shadow: str = setting(
+        "DLTK_SHADOW",
+        "",
+        "an address such as https://old:5000, without user, password or query",
+        as_address,
+        "the old container: it answers every fit, apply, summary and picture, and ours are only compared with its",
+    )
+    shadow_token: str = setting(
+        "DLTK_SHADOW_TOKEN",
+        "",
+        "the token itself, text without blanks",
+        as_sent_token,
+        "the old container's token; unset: the one that the client sent",
+        secret=True,
+    )
+    shadow_cafile: Path | None = setting(
+        "DLTK_SHADOW_CAFILE",
+        None,
+        "a path",
+        as_path,
+        "certificates (PEM) to check the old container's against; unset: the system's",
+    )
+    shadow_verify: str = setting(
+        "DLTK_SHADOW_VERIFY",
+        "full",
+        "full, certificate or none",
+        one_of("full", "certificate", "none"),
+        "what is checked of the old container's certificate: certificate leaves its host name out",
+    )
+    shadow_repeat: bool = setting(
+        "DLTK_SHADOW_REPEAT",
+        False,
+        "true or false",
+        as_flag,
+        "whether one fit and one apply of each model are sent to the old container twice, to tell noise from "
+        "differences; a search may then wait for them",
+    )
+    shadow_queue: int = setting(
+        "DLTK_SHADOW_QUEUE",
+        256 * MIB,
+        "a size such as 256M",
+        as_bytes,
+        "memory for requests that are not compared yet; further ones are not compared",
+    )
+    shadow_rows: int = setting(
+        "DLTK_SHADOW_ROWS",
+        100_000,
+        "an integer from 1",
+        as_positive,
+        "rows of a request beyond which it is not compared",
+    )
+    shadow_disk: int = setting(
+        "DLTK_SHADOW_DISK", 16 * MIB, "a size such as 16M", as_bytes, "disk space for the figures of comparisons"
     )
     text: str = setting(
         "DLTK_TEXT",
@@ -614,6 +713,17 @@ def umask(environ: Mapping[str, str] | None = None) -> int:
     environ = os.environ if environ is None else environ
     name = VARIABLES["umask"].name
     return Settings.from_env({name: environ[name]} if name in environ else {}).umask
+
+
+def keeps_values(environ: Mapping[str, str] | None = None) -> bool:
+    """Return the setting ``DLTK_KEEP_VALUES`` alone, for workers.
+
+    Raises:
+        SettingInvalid: as `Settings.from_env`.
+    """
+    environ = os.environ if environ is None else environ
+    name = VARIABLES["keep_values"].name
+    return Settings.from_env({name: environ[name]} if name in environ else {}).keep_values
 
 
 def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:

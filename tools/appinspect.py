@@ -1,4 +1,5 @@
-"""``make appinspect``: splunk-appinspect and ``slim package`` over every app that ``dltk flow new`` writes.
+"""``make appinspect``: splunk-appinspect and ``slim package`` over every app that ``dltk flow new`` and
+``dltk splunk acceptance`` write.
 
 Both live in an environment of their own (old pins, a licence of Splunk's own). Exits non-zero when one of them finds
 an error or a failure.
@@ -42,9 +43,18 @@ def packages(folder: Path) -> Iterator[Path]:
         run(DLTK, "flow", "new", kind, f"x_{name}", "--defaults", "--to", str(folder / name), *options)
         run(DLTK, "flow", "package", str(folder / name))
         for app in sorted((folder / name).glob("dltk_flow_*/")):
-            copy = shutil.copytree(app, folder / "slim" / app.name)
-            run(str(TOOLS / "slim"), "package", "-o", str(folder / "packed"), str(copy))
+            pack_by_slim(app, folder / name)
         yield from sorted((folder / name / "dist").glob("*.spl"))
+    for flavour in ("dsdl", "aitk"):
+        run(DLTK, "splunk", "acceptance", str(folder / flavour), "--flavour", flavour)
+        pack_by_slim(folder / flavour / "dltk_acceptance", folder / flavour)
+        yield from sorted((folder / flavour).glob("*.spl"))
+
+
+def pack_by_slim(app: Path, folder: Path) -> None:
+    """Let slim pack a copy of the app below `folder`."""
+    copy = shutil.copytree(app, folder / "slim" / app.name)
+    run(str(TOOLS / "slim"), "package", "-o", str(folder / "packed"), str(copy))
 
 
 def inspected(package: Path) -> Iterator[str]:

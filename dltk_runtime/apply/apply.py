@@ -15,6 +15,7 @@ import msgspec
 from dltk_runtime import errors, logs
 from dltk_runtime.apply import damage, mismatch
 from dltk_runtime.apply.choice import Choosing, FieldsUnknown
+from dltk_runtime.apply.door import door_of
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.read_ahead import Upload
@@ -23,7 +24,7 @@ from dltk_runtime.errors import AlgorithmMissing, DltkError, StoreError
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
-from dltk_runtime.notebook.errors import AlgorithmFailed, place_of
+from dltk_runtime.notebook.errors import NeverFitted, place_of
 from dltk_runtime.notebook.parameters import wants_version
 from dltk_runtime.notebook.reads import takes
 from dltk_runtime.notebook.source import Source, slow_imports, unpack
@@ -125,7 +126,8 @@ class Applying:
         message = messages.Apply(
             meta=request.meta_json,
             version_column=version.number if self._wants_version(name, request) else 0,
-            refuse_missing=self._refuse_missing,
+            refuse_missing=self._refuse_missing or request.forms is not None,
+            door=door_of(request, version),
         )
         other = await self._later.warning(version)
         async with self.loaded(version, printed.write, deadline, call, upload) as (worker, loaded):
@@ -192,15 +194,17 @@ class Applying:
         """Lease the worker that serves `version`, with the model loaded.
 
         Raises:
-            AlgorithmFailed: it cannot be loaded.
+            AlgorithmFailed: it cannot be loaded; `NeverFitted` where nothing was ever committed.
             Busy: no worker was free before `deadline`.
             WorkerDied: it ended while it loaded.
         """
         began = time.monotonic()
         imports = functools.partial(self._imports, version)
         read_ahead = upload.read_ahead if upload is not None else None
-        client = call.client if call is not None else None
-        async with self._pool.lease(version.id, imports, output, deadline, read_ahead, client) as resident:
+        client, background = (call.client, call.background) if call is not None else (None, False)
+        async with self._pool.lease(
+            version.id, imports, output, deadline, read_ahead, client, background=background
+        ) as resident:
             if call is not None:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})
@@ -228,9 +232,7 @@ class Applying:
             if version.number or error.phase != "load":
                 raise failed(error)
             text = await asyncio.to_thread(self._never_fitted, version.name, error)
-            raise AlgorithmFailed(
-                errors.NOT_APPLIED, text, error.traceback, kind=place_of(error.kind, error.coordinates)
-            )
+            raise NeverFitted(errors.NOT_APPLIED, text, error.traceback, kind=place_of(error.kind, error.coordinates))
         loaded = expect(reply, messages.Loaded)
         return msgspec.structs.replace(loaded, states=(*loaded.states, choice))
 

@@ -14,6 +14,9 @@ some missing, with other words                 the version promoted last that wa
 one that the current version does not have     the version promoted last that has all of them;
                                                without one, the request is refused
 =============================================  ==================================================
+
+A client other than Splunk may name a version by its number: any committed one answers, and one
+that was never promoted says so.
 """
 
 from __future__ import annotations
@@ -87,8 +90,11 @@ class Choosing:
 
         Raises:
             FieldsUnknown: no promoted version has the request's fields.
-            StoreDamaged: every version that was promoted is damaged.
+            StoreDamaged: every version that was promoted is damaged, or the one that was asked for.
+            VersionMissing: there is no version of the number that was asked for.
         """
+        if request.version is not None:
+            return self._numbered(name, request.version, loaded)
         serving, asked = self.store.choose(name, loaded), Asked.of(request)
         current = serving.version
         if not current.number or asked is None or asked.answered_by(current.manifest()):
@@ -106,6 +112,17 @@ class Choosing:
         if set(asked.fields) <= {*fields_of(current.manifest()), *current.manifest().targets}:
             return serving, ""  # it has all of them; the answer warns of what is missing
         raise FieldsUnknown(asked.fields, current)
+
+    def _numbered(self, name: ModelName, number: int, loaded: Collection[int]) -> tuple[Serving, str]:
+        """Return the version of this number, and a warning when it was never promoted."""
+        version = self.store.get(name, number)
+        if number == 0:
+            return Serving(version), ""
+        if number not in loaded:
+            version.verify()
+        self.store.use(version)
+        promoted = self.store.was_promoted(version)
+        return Serving(version), "" if promoted else f"version {number}, which was asked for, was never promoted"
 
 
 def args_of(request: Request) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class FitAsked:
         imports: heavy imports of its notebook.
         work: what it will do, for errors about GPU memory.
         patient: whether no search waits for it.
+        background: whether it runs at the lowest priority; on another node it does not.
     """
 
     algorithm: str
@@ -51,6 +52,7 @@ class FitAsked:
     imports: tuple[str, ...]
     work: str
     patient: bool = False
+    background: bool = False
 
 
 @dataclass(eq=False)
@@ -134,7 +136,9 @@ class FitPlaces:
         try:
             leased: contextlib.AbstractAsyncContextManager[Worker]
             if place == HERE:
-                leased = self.pool.fit_worker(asked.algorithm, asked.imports, asked.work, listener, gpu=need.gpu)
+                leased = self.pool.fit_worker(
+                    asked.algorithm, asked.imports, asked.work, listener, background=asked.background, gpu=need.gpu
+                )
             else:
                 code = await asyncio.to_thread(code_of, asked.algorithm, self.settings.paths)
                 leased = self._remote(Order(key, place, need, code, asked.imports, asked.work), listener)

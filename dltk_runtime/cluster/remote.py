@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from dltk_runtime.cluster.errors import NodeLost
 from dltk_runtime.cluster.messages import Begin, Cancel, Ended, Event, FromHelper, Lost, Printed
 from dltk_runtime.cluster.placement import Need
@@ -107,7 +109,9 @@ class RemoteWorker:
         self._fail(self._lost(cause))
 
     def _begin(self, fit: Fit, seconds: float, setting: str) -> Begin:
+        """Return the order; folders and secrets of the front stay here."""
         order, need = self.order, self.order.need
+        fit = msgspec.structs.replace(fit, curves="", variables={})
         return Begin(
             key=order.key,
             node=order.node,

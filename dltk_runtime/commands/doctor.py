@@ -19,8 +19,8 @@ from dltk_runtime.doctor.finding import Finding, Severity, document_of, worst
 EPILOG = """\b
 It checks settings, token, certificate, ports, volume, notebooks and GPU. Where splunk_access_… and splunk_hec_… are
 set, it also checks Splunk's REST API, clock, permissions, apps and limits, the capabilities of the owners of scheduled
-searches that call the container, the stanzas of DSDL or the AI Toolkit on every member, and the HTTP Event Collector.
-It changes nothing, and sends an event only with --send-event.
+searches that call the container, the stanzas of DSDL or the AI Toolkit on every member, the address that each model's
+name leads to there, and the HTTP Event Collector. It changes nothing, and sends an event only with --send-event.
 
 \b
 With --app it checks only the files of an app's folder, mltk-container (containers.conf) or Splunk_ML_Toolkit

@@ -5,7 +5,8 @@
     examine ──┬── local            settings, token, certificate, ports, volume, notebooks, GPU
               ├── search_head      Splunk: REST API, clock, permissions, apps, limits, stanzas
               │    ├── owners      capabilities of the owners of scheduled searches
-              │    └── stanzas     DSDL's or the AI Toolkit's files, on every member
+              │    ├── stanzas     DSDL's or the AI Toolkit's files, on every member
+    │    └── addresses   what each model's name leads to there
               └── collector        HTTP Event Collector: token and index
 
 ===============  ==================================================================================
@@ -16,6 +17,8 @@
 `owners`         check of the users who own scheduled searches
 `clients`        the two apps that call containers, and the files that each reads
 `stanzas`        check of these files over REST
+`addresses`      the address that each model's name leads to, on every member
+`stanza_lines`   the lines of one stanza, as ``dltk splunk stanza`` prints them
 `app_folder`     the same in a folder, as ``dltk doctor --app`` does
 `called`         check of the container at the address that they name
 `collector`      checks of the HTTP Event Collector

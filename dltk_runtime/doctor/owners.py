@@ -75,7 +75,7 @@ def owners(rest: Rest, settings: Settings) -> Iterator[Finding]:
 
     It covers the enabled searches that the token's user may read.
     """
-    calling = _calling(_searches(rest), settings)
+    calling = _calling(saved_searches(rest), settings)
     if not calling:
         yield skipped("owners", "no scheduled search that the token's user may read calls the container")
         return
@@ -87,10 +87,15 @@ def owners(rest: Rest, settings: Settings) -> Iterator[Finding]:
         yield _judged(rest, owner, asked, roles)
 
 
+def our_models(searches: list[SavedSearch], settings: Settings) -> set[str]:
+    """Return the models that a search fits in a container, and those of this machine's store."""
+    stored = ModelStore.open(settings.paths, settings.keep_versions).models()
+    return {model for search in searches for model in search.fitted()} | {name.model for name in stored}
+
+
 def _calling(searches: list[SavedSearch], settings: Settings) -> dict[str, dict[str, set[str]]]:
     """Return the needed capabilities by owner and by scheduled search."""
-    ours = {model for search in searches for model in search.fitted()} | {STATUS}
-    ours |= {name.model for name in ModelStore.open(settings.paths, settings.keep_versions).models()}
+    ours = our_models(searches, settings) | {STATUS}
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for search in searches:
         if search.scheduled and (needs := search.needs(ours)):
@@ -140,9 +145,9 @@ def _roles(rest: Rest) -> dict[str, set[str]]:
     return {str(each["name"]): {name for kind in kinds for name in each.get(kind) or []} for each in entries}
 
 
-def _searches(rest: Rest) -> list[SavedSearch]:
+def saved_searches(rest: Rest) -> list[SavedSearch]:
     """Return the saved searches of all apps and users."""
-    macros = _macros(rest)
+    macros = macros_of(rest)
     return [
         SavedSearch(
             name=str(each["name"]),
@@ -161,7 +166,7 @@ def _commands(entry: Mapping[str, Any], macros: Mapping[str, dict[str, Macro]]) 
     return tuple((name.lower(), arguments) for name, arguments in _COMMAND.findall(_COMMENT.sub(" ", text)))
 
 
-def _macros(rest: Rest) -> dict[str, dict[str, Macro]]:
+def macros_of(rest: Rest) -> dict[str, dict[str, Macro]]:
     """Return the macros by app; those shared with all apps have the empty name."""
     found: dict[str, dict[str, Macro]] = {"": {}}
     for each in rest.entries("/servicesNS/-/-/configs/conf-macros")[0]:

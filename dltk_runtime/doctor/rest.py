@@ -39,11 +39,12 @@ def checking_client(context: Callable[[], ssl.SSLContext], seconds: float = ANSW
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Splunk's REST API at one address, as the owner of one token."""
+    """Splunk's REST API at one address, as the owner of one token; `seconds` bound each step."""
 
     base: str
     token: str
     tls: Tls
+    seconds: float = ANSWER_SECONDS
 
     def get(self, path: str) -> tuple[dict[str, Any], str]:
         """Return the first entry of an endpoint, or an empty dict, and the answer's Date header.
@@ -62,7 +63,7 @@ class Rest:
         """
         url = f"{self.base}{path}?output_mode=json&count=0"
         headers = {"Authorization": f"Bearer {self.token}"}
-        answer = checking_client(self.tls.context).request("GET", url, headers)
+        answer = checking_client(self.tls.context, self.seconds).request("GET", url, headers)
         if answer.status != 200:
             raise Refused(url.partition("?")[0], answer.status, text_of(answer.body) or "nothing")
         found = json.loads(answer.body).get("entry", [])

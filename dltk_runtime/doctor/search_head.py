@@ -1,4 +1,4 @@
-"""Checks of Splunk: REST API, clock, permissions, apps, limits, and those of `owners` and `stanzas`."""
+"""Checks of Splunk: REST API, clock, permissions, apps, limits, and those of `owners`, `stanzas` and `addresses`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dltk_runtime import booleans
+from dltk_runtime.doctor.addresses import addresses
 from dltk_runtime.doctor.clients import DSDL, TOOLKIT, calls_containers
 from dltk_runtime.doctor.finding import Finding, error, ok, skipped, warning
 from dltk_runtime.doctor.owners import owners
@@ -44,7 +45,7 @@ def splunk(settings: Settings) -> Iterator[Finding]:
         return
     yield ok("splunk", f"{rest.base} is {info.get('serverName', 'a')} Splunk {info.get('version', '?')}")
     yield from clock(date)
-    for check in (rights, apps, limits, owners, stanzas):
+    for check in (rights, apps, limits, owners, stanzas, addresses):
         try:
             yield from check(rest, settings)
         except Refused as failure:

@@ -13,7 +13,7 @@ from dltk_runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Read:
     """What one member has of one client's files; without stanzas `failure` says why."""
 
     stanzas: Mapping[str, Stanza]
@@ -23,8 +23,8 @@ class _Read:
 
 def stanzas(rest: Rest, _: Settings) -> Iterator[Finding]:
     """Check the stanzas of the client in use, DSDL's or the AI Toolkit's, on all members."""
-    members = [rest, *_members(rest)]
-    used = [client for client in (DSDL, TOOLKIT) if _read(rest, client).stanzas]
+    members = [rest, *members_of(rest)]
+    used = [client for client in (DSDL, TOOLKIT) if read(rest, client).stanzas]
     if not used:
         text = (
             f"no stanza [{FALLBACK}] in {DSDL.file}.conf of {DSDL.app}, and none in {TOOLKIT.file}.conf of "
@@ -36,32 +36,38 @@ def stanzas(rest: Rest, _: Settings) -> Iterator[Finding]:
 
 
 def _compared(members: list[Rest], client: Client) -> Iterator[Finding]:
-    addresses: dict[str, str] = {}
+    addresses: dict[str, dict[str, str]] = {}
     for member in members:
-        found = _read(member, client)
+        found = read(member, client)
         if found.failure:
             text = f"no stanza [{FALLBACK}] in {client.file}.conf: {found.failure}"
             yield error("stanzas", text, client.advice)
         for name, stanza in found.stanzas.items():
             yield from incomplete(client, name, stanza, found.connections, member.base)
-        addresses[member.base] = " ".join(sorted({each.get("api_url", "") for each in found.stanzas.values()}))
-    if len(set(filter(None, addresses.values()))) > 1:
-        shown = ", ".join(f"{member}: {address}" for member, address in addresses.items())
+        addresses[member.base] = {name: stanza["api_url"] for name, stanza in found.stanzas.items()}
+    present = {member: each for member, each in addresses.items() if each}
+    if len({tuple(sorted(each.items())) for each in present.values()}) > 1:
+        shown = ", ".join(f"{member}: {_line(each)}" for member, each in present.items())
         yield error("stanzas", f"the members call different containers: {shown}", "Push one stanza to all members.")
-    for address in sorted({each for line in addresses.values() for each in line.split()}):
+    for address in sorted({url for each in addresses.values() for url in each.values()}):
         if address.startswith(("http://", "https://")):
             yield from called(address)
 
 
-def _read(rest: Rest, client: Client) -> _Read:
+def _line(addresses: Mapping[str, str]) -> str:
+    return " ".join(f"[{name}] {url}" for name, url in sorted(addresses.items()))
+
+
+def read(rest: Rest, client: Client) -> Read:
+    """Read the stanzas of one client on one member; what fails is said in the result."""
     try:
         known = _conf(rest, client.app, client.file)
         stanzas = {name: stanza for name, stanza in known.items() if stanza.get("api_url")}  # others are not set up
         if not stanzas:
-            return _Read({}, {}, f"{rest.base} has none with an api_url")
-        return _Read(stanzas, _conf(rest, client.app, CONNECTIONS) if client is TOOLKIT else {})
+            return Read({}, {}, f"{rest.base} has none with an api_url")
+        return Read(stanzas, _conf(rest, client.app, CONNECTIONS) if client is TOOLKIT else {})
     except (NoAnswer, Refused) as failure:
-        return _Read({}, {}, failure.sentence)
+        return Read({}, {}, failure.sentence)
 
 
 def _conf(rest: Rest, app: str, file: str) -> dict[str, Stanza]:
@@ -80,7 +86,7 @@ def _conf(rest: Rest, app: str, file: str) -> dict[str, Stanza]:
     return {name: stanza for name, stanza in texts.items() if name != "default"}
 
 
-def _members(rest: Rest) -> list[Rest]:
+def members_of(rest: Rest) -> list[Rest]:
     """Return the other members of a search head cluster; an empty list without a cluster."""
     try:
         entries, _ = rest.entries("/services/shcluster/member/members")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -32,6 +33,7 @@ from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store import figures
 from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import ModelStore, Reservation, Version
+from dltk_runtime.tracking.interface import FitBegins, NoTracking, RunTracking
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
 SETTING = "DLTK_FIT_TIMEOUT"
@@ -49,6 +51,8 @@ class Trainer:
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
         places: where fits run if not only here; None for a server without a cluster.
         on_decision: called with each committed version, the decision about it, and its job's id.
+        tracking: makes a run for each fit.
+        curves: folder for what fits report, as TensorBoard reads it; None for none.
     """
 
     store: ModelStore
@@ -61,6 +65,8 @@ class Trainer:
     on_decision: Callable[[Version, Decision, str], None]
     refuse_unknown: bool = False
     places: FitPlaces | None = None
+    tracking: RunTracking = field(default_factory=NoTracking)
+    curves: Path | None = None
     reservations: set[Reservation] = field(default_factory=set)
 
     async def train(self, training: Training) -> Trained:
@@ -125,13 +131,15 @@ class Trainer:
                     return await self._commit(training, reservation, fitted, results)
 
     def _worker(self, training: Training, work: str, listener: Listener) -> AbstractAsyncContextManager[Worker]:
-        algorithm, imports = training.name.algorithm, training.imports
+        algorithm, imports, background = training.name.algorithm, training.imports, training.call.background
         if self.places is None:
-            return self.pool.fit_worker(algorithm, imports, work, listener)
+            return self.pool.fit_worker(algorithm, imports, work, listener, background=background)
         parameters, patient = training.request.parameters, training.options.asynchronous
-        return self.places.fit_worker(FitAsked(algorithm, parameters, imports, work, patient=patient), listener)
+        asked = FitAsked(algorithm, parameters, imports, work, patient=patient, background=background)
+        return self.places.fit_worker(asked, listener)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
+        variables = await self.tracking.begin(_begins(training, reservation.number))
         message = Fit(
             algorithm=training.name.algorithm,
             load_name=reservation.location.load_name,
@@ -144,6 +152,8 @@ class Trainer:
             pictures=reservation.location.pictures,
             version_column=reservation.number if training.options.with_version else 0,
             refuse_unknown=self.refuse_unknown,
+            curves=self._curves_of(training.name, reservation.number),
+            variables=variables,
         )
         deadline = time.monotonic() + self.timeout
         try:
@@ -155,6 +165,9 @@ class Trainer:
         if isinstance(reply, Failed):
             raise failed(reply.error)
         return expect(reply, Fitted), results
+
+    def _curves_of(self, name: ModelName, number: int) -> str:
+        return str(self.curves / name.folder / name.model / str(number)) if self.curves is not None else ""
 
     async def _commit(
         self, training: Training, reservation: Reservation, fitted: Fitted, results: Payload
@@ -277,6 +290,12 @@ class Trainer:
                 yield reservation
             finally:
                 self.reservations.discard(reservation)
+
+
+def _begins(training: Training, number: int) -> FitBegins:
+    """Return what a tracking server is told of a fit that begins."""
+    asked = Asked.of(training.request)
+    return FitBegins(training.job.record, number, training.request.targets, asked.fields if asked else ())
 
 
 def _record(job: Job, reservation: Reservation) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime.errors import cut
-from dltk_runtime.files import clock
+from dltk_runtime.files import atomic, clock
 from dltk_runtime.jobs import folder, output
 from dltk_runtime.jobs.claim import Claim, ClaimLost
 from dltk_runtime.jobs.errors import JobDamaged, JobUnknown, NotCancellable
@@ -165,6 +165,22 @@ class JobStore:
                 return
             shutil.rmtree(self._folder / job, ignore_errors=True)
             self._index.forget(job)
+
+    def remove(self, job: str) -> None:
+        """Remove a job that has ended, with its log.
+
+        Raises:
+            JobUnknown: there is none of that name.
+            NotStored: it cannot be removed.
+        """
+        path = self._path(job)
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError as error:
+            raise JobUnknown(job) from error
+        except OSError as error:
+            raise atomic.not_stored(f"The removal of job {job}", path, error) from error
+        self._index.forget(job)
 
     def close(self) -> None:
         self._closing.set()

@@ -76,6 +76,12 @@ class AlgorithmFailed(NotebookError):
         return place_of(self.kind, self.coordinates)
 
 
+class NeverFitted(AlgorithmFailed):
+    """The model has no version, and the notebook's own `load` finds nothing either."""
+
+    http_status = 404
+
+
 def place_of(kind: str, coordinates: str) -> str:
     """Return ``ValueError (at umap.ipynb, cell 22 (mltkc_fit), line 7)``."""
     where = coordinates.partition(": `")[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 from dltk_runtime import landlock, tls
 from dltk_runtime.paths import SITE
 from dltk_runtime.secret_names import private_files, variables_without_secrets
-from dltk_runtime.settings import Settings
+from dltk_runtime.settings import VARIABLES, Settings
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -50,10 +50,12 @@ def worker_environment(settings: Settings, threads: int) -> dict[str, str]:
     no_gpu = {"CUDA_VISIBLE_DEVICES": ""} if settings.gpu_names == () else {}
     fixed = {
         **no_gpu,
+        "DLTK_COMPILED": str(settings.compiled),
         "DLTK_HOME": str(settings.paths.home),
         "DLTK_NOTEBOOKS": str(settings.paths.notebooks),
         "PYTHONPATH": os.pathsep.join(search_path),
         landlock.VARIABLE: os.pathsep.join(hidden_paths(settings, os.environ)),
+        VARIABLES["keep_values"].name: str(settings.keep_values).lower(),
         "PANDAS_FUTURE_INFER_STRING": "1" if settings.text == "string" else "0",
         # Published notebooks torch.load whole models; the files come from our own store.
         "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",

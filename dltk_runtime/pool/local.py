@@ -42,6 +42,7 @@ from dltk_runtime.worker.messages import (
 )
 
 CLOSED_SECONDS = 0.5  # that may pass between the close of a dying process's files and its end
+LOWEST_PRIORITY = 19  # as for the command nice
 PIPE_BYTES = 64 * 1024  # capacity of a pipe: one read takes all that was printed before it
 
 Explain = Callable[[ErrorReport, "LocalWorker"], Awaitable[ErrorReport]]
@@ -60,6 +61,7 @@ class LocalWorker:
         device: the GPU that it sees, as CUDA names it; empty where it may see all or none.
         work: its current task, or what it serves, for errors about GPU memory.
         reading: whether it parses rows of a request that still arrives.
+        background: whether nobody waits for what it does, so that it can be stopped for a while.
         ended: whether the process is gone.
         on_death: called with the one of `outcome.DEATHS` when it ends unasked, or past a limit.
     """
@@ -71,6 +73,7 @@ class LocalWorker:
         self.device = ""
         self.work = ""
         self.reading = False
+        self.background = False
         self.ended = False
         self.on_death: Callable[[str], object] = discard
         self._launched = launched
@@ -188,6 +191,27 @@ class LocalWorker:
         """Send a message with file descriptors, without an answer."""
         self._conversation.send_files(message, files)
 
+    def enter_background(self) -> None:
+        """Note that nobody waits for what it does; its priority is the lowest from now on."""
+        self.background = True
+        with contextlib.suppress(OSError):  # it has ended
+            os.setpriority(os.PRIO_PGRP, self.pid, LOWEST_PRIORITY)
+
+    def leave_background(self) -> None:
+        """Note that somebody may wait for what it does from now on."""
+        self.background = False
+        self._signal(signal.SIGCONT)
+
+    def pause(self) -> None:
+        """Stop the whole group until `go_on`, if it is in the background."""
+        if self.background and not self._ending:
+            self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Continue after `pause`."""
+        if self.background:
+            self._signal(signal.SIGCONT)
+
     async def end(self, cause: str = "", kind: str = "") -> None:
         """End the process and everything it started; a running call fails with `cause`.
 
@@ -197,6 +221,7 @@ class LocalWorker:
         self._kind = self._kind or kind
         if cause and self._answer is not None and not self._cause and not self.ended:
             self._cause = cause
+            self.go_on()  # to write its stack
             await self._dump.request(self.pid, lambda: self.ended)
         self.kill()
         await self._gone.wait()
@@ -204,9 +229,12 @@ class LocalWorker:
     def kill(self) -> None:
         """End the whole group at once, without waiting."""
         self._ending = True
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
         if not self.ended:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+                os.killpg(self.pid, number)
 
     # ------------------------------------------------------------ one call
 

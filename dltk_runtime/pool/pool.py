@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Hashable
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dltk_runtime.errors import Busy
 from dltk_runtime.names import ModelName, VersionId
@@ -50,10 +51,14 @@ class PoolUsage:
 
 
 class Pool:
-    """All workers of one server. Use from one event loop: `start`, then leases, then `close`."""
+    """All workers of one server. Use from one event loop: `start`, then leases, then `close`.
 
-    def __init__(self, settings: Settings) -> None:
+    `variables` are added to the environment of each worker.
+    """
+
+    def __init__(self, settings: Settings, variables: Mapping[str, str] = MappingProxyType({})) -> None:
         self._settings = settings
+        self._variables = variables
         places = settings.apply_workers or min(max(memory.limit() // GIB, 2), 16)
         self._residents = Residents(places, settings.api_workers, settings.max_waiting)
         self._workers: set[LocalWorker] = set()
@@ -61,7 +66,7 @@ class Pool:
         self._fit_turns = asyncio.Semaphore(settings.fit_slots)
         self._fits_waiting: Counter[str] = Counter()
         self._plain_turns = asyncio.Semaphore(cores())
-        self._spares = Spares(self._start_worker, settings.spares)
+        self._spares = Spares(self._start_worker, settings.spares, self._residents.quiet)
         self._guardian: Guardian | None = None
         self._splunk: int | None = None  # descriptor of the sealed secrets
         self._scrubber = Scrubber(settings.notebook_secret_texts())
@@ -125,7 +130,14 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def fit_worker(
-        self, algorithm: str, imports: tuple[str, ...], work: str, listener: Listener, *, gpu: bool | None = None
+        self,
+        algorithm: str,
+        imports: tuple[str, ...],
+        work: str,
+        listener: Listener,
+        *,
+        background: bool = False,
+        gpu: bool | None = None,
     ) -> AsyncIterator[LocalWorker]:
         """Start a fresh worker when it is this fit's turn; end it afterwards.
 
@@ -136,6 +148,7 @@ class Pool:
             imports: heavy imports to have done.
             work: what it will do, for errors about GPU memory.
             listener: receives its events.
+            background: whether nobody waits for it.
             gpu: whether it has a GPU of its own; None where its imports say so.
 
         Raises:
@@ -154,7 +167,8 @@ class Pool:
             async with self._fresh(Spec(self._settings.threads_of_fit, imports), listener) as worker:
                 worker.device = device or self._devices.shared(self.workers())
                 worker.work = work
-                yield worker
+                with _in_background(worker, background):
+                    yield worker
 
     @contextlib.asynccontextmanager
     async def _fit_turn(self, *, on_gpu: bool) -> AsyncIterator[str]:
@@ -179,6 +193,27 @@ class Pool:
             yield worker
 
     @contextlib.asynccontextmanager
+    async def background_worker(self) -> AsyncIterator[Worker]:
+        """Start a worker as `plain_worker` does, at the lowest priority and beside those.
+
+        Raises:
+            WorkerDied: it could not start.
+        """
+        async with self._fresh(Spec(self._settings.apply_threads), SILENT) as worker:
+            with _in_background(worker, True):
+                yield worker
+
+    def pause_background(self) -> None:
+        """Stop the workers for whose work nobody waits, those that began since the last call too."""
+        for worker in self.workers():
+            worker.pause()
+
+    def continue_background(self) -> None:
+        """Continue them."""
+        for worker in self.workers():
+            worker.go_on()
+
+    @contextlib.asynccontextmanager
     async def _fresh(self, spec: Spec, listener: Listener) -> AsyncIterator[LocalWorker]:
         worker = await self._worker(spec, listener)
         try:
@@ -197,6 +232,8 @@ class Pool:
         deadline: float,
         read_ahead: ReadAhead | None = None,
         client: Hashable = None,
+        *,
+        background: bool = False,
     ) -> AsyncIterator[Resident]:
         """Lease the worker that serves `version`.
 
@@ -209,6 +246,7 @@ class Pool:
             deadline: time of `time.monotonic` until which the request waits.
             read_ahead: rows that one of the workers has read, which is then preferred.
             client: who sent the request.
+            background: whether nobody waits for it.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
@@ -223,7 +261,8 @@ class Pool:
                 resident.process.device = self._devices.shared(self.workers())
                 resident.process.work = f"version {version.number} of model '{version.model}' of '{version.algorithm}'"
             resident.process.listen(Listener(output, counts=resident.process.listener.counts))
-            yield resident
+            with _in_background(resident.process, background):
+                yield resident
         except asyncio.CancelledError:
             resident.loaded = None  # it may still run the call: not usable for the next one
             raise
@@ -292,6 +331,7 @@ class Pool:
         if self._guardian is None:
             raise WorkerDied(Death("was not started because the server stops", "start"))
         environ = worker_environment(self._settings, spec.threads) | access.variables(self._splunk)
+        environ |= self._variables
         worker = LocalWorker.start(spec, environ, self._guardian, self._explained, self._scrubber)
         worker.on_death = lambda cause: self.deaths.update([cause])
         self._workers.add(worker)
@@ -315,6 +355,19 @@ class Pool:
                 await asyncio.gather(
                     *(workers[pid].end(_cause_memory(size, limit), DEATH_MEMORY) for pid, size in used.items())
                 )
+
+
+@contextlib.contextmanager
+def _in_background(worker: LocalWorker, background: bool) -> Iterator[None]:
+    """Mark a leased worker as one for whose work nobody waits."""
+    if not background:
+        yield
+        return
+    worker.enter_background()
+    try:
+        yield
+    finally:
+        worker.leave_background()
 
 
 def _cause_memory(used: int, limit: int) -> str:

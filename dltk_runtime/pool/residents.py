@@ -97,6 +97,11 @@ class Residents:
         """Number of requests that wait for a resident."""
         return len(self._waiting)
 
+    def quiet(self, seconds: float) -> bool:
+        """Return whether no resident answered a request in the last `seconds`, and none does."""
+        since = time.monotonic() - seconds
+        return not any(each.busy or each.used > since for each in self._all)
+
     async def grant(
         self, version: VersionId, deadline: float, preferred: object | None = None, client: Hashable = None
     ) -> Resident:

@@ -13,15 +13,18 @@ from dltk_runtime.pool.launch import Spec
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.outcome import WorkerDied
 
-REFILL_SECONDS = 0.2  # that a request has the processor to itself before a spare is started
+REFILL_SECONDS = 0.2  # without a request, so that none shares the processor with the start of a spare
+MAX_REFILL_SECONDS = 5.0  # after which a spare is started even while requests follow each other
 
 
 class Spares:
     """At most `most` spares, of the kinds that recent requests needed."""
 
-    def __init__(self, start: Callable[[Spec], LocalWorker], most: int) -> None:
+    def __init__(self, start: Callable[[Spec], LocalWorker], most: int, quiet: Callable[[float], bool]) -> None:
+        """`start` makes a worker, `quiet` tells whether no request ran in the last seconds."""
         self._start = start
         self._most = most
+        self._quiet = quiet
         self._waiting: list[LocalWorker] = []
         self._recent: OrderedDict[Spec, None] = OrderedDict()
         self._refill: asyncio.TimerHandle | None = None
@@ -50,13 +53,24 @@ class Spares:
         while len(self._recent) > max(self._most, 1):
             self._recent.popitem(last=False)
         if self._refill is None:
-            self._refill = asyncio.get_running_loop().call_later(REFILL_SECONDS, self._replace)
+            self._wait(MAX_REFILL_SECONDS)
 
     def close(self) -> None:
         """Start no more."""
         if self._refill is not None:
             self._refill.cancel()
         self._most = 0
+
+    def _wait(self, seconds: float) -> None:
+        """Replace the spares when no request runs, or at the latest after `seconds`."""
+        left = seconds - REFILL_SECONDS
+        self._refill = asyncio.get_running_loop().call_later(REFILL_SECONDS, self._replace_if_quiet, left)
+
+    def _replace_if_quiet(self, left: float) -> None:
+        if left > 0 and not self._quiet(REFILL_SECONDS):
+            self._wait(left)
+        else:
+            self._replace()
 
     def _replace(self) -> None:
         """End the spares that are not of a recent kind, and start the missing ones."""

@@ -31,6 +31,7 @@ from starlette.requests import Request as HttpRequest
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Request
 from dltk_runtime.errors import BodyInvalid, BodyTooLarge, RequestError, shown
+from dltk_runtime.payload import Payload
 from dltk_runtime.server import protocol
 from dltk_runtime.server.json_text import JsonText
 
@@ -60,6 +61,32 @@ async def receive(request: HttpRequest, limit: int, upload: Upload) -> Request:
     except RequestError:
         await _exhaust(stream, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
         raise
+
+
+async def receive_rows(request: HttpRequest, limit: int, upload: Upload, prefix: bytes = b"") -> Payload:
+    """Receive a body that is the rows and nothing else, behind `prefix`; a large one goes to `upload`.
+
+    Raises:
+        BodyTooLarge: it has more than `limit` bytes.
+        BodyInvalid: it is compressed.
+        ClientDisconnect: the client hung up before the end.
+    """
+    stream = request.stream()
+    begun, large = bytearray(prefix), False
+    try:
+        _refuse_encoded(request)
+        async for chunk in _limited(stream, limit):
+            if large:
+                upload.write(chunk)
+                continue
+            begun += chunk
+            if large := len(begun) >= MIN_UPLOAD_BYTES:
+                upload.begin(_announced(request))
+                upload.write(bytes(begun))
+    except RequestError:
+        await _exhaust(stream, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
+        raise
+    return upload.rows if large else Payload(bytes(begun), escaped=False)
 
 
 async def receive_whole(request: HttpRequest, limit: int) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dltk_runtime.errors import BodyInvalid, DltkError, RequestError
+from collections.abc import Sequence
+
+from dltk_runtime.errors import BodyInvalid, DltkError, RequestError, shown
 
 OUTCOME_GONE = "the client hung up"
 
@@ -44,4 +46,51 @@ class Unauthorized(RequestError):
         super().__init__(
             f"{several}The request's Authorization header does not carry this container's api_token. "
             "Send 'Authorization: <api_token>', 'Bearer <api_token>' or 'Splunk <api_token>'."
+        )
+
+
+class FormUnknown(RequestError):
+    """The Content-Type is none that this route takes."""
+
+    http_status = 415
+
+    def __init__(self, given: str, known: Sequence[str]) -> None:
+        super().__init__(f"The Content-Type is {shown(given)}: expected {' or '.join(known)}.")
+
+
+class FormUnacceptable(RequestError):
+    """Accept names nothing that this route can answer with."""
+
+    http_status = 406
+
+    def __init__(self, given: str, known: Sequence[str]) -> None:
+        super().__init__(f"The header Accept is {shown(given)}: expected {' or '.join(known)}, or */*.")
+
+
+class NoModel(RequestError):
+    """A name that is no model's, or a model without a version."""
+
+    http_status = 404
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no model {shown(name)}. A model is named algorithm.model, such as pytorch_nn.iris; "
+            "list all with 'dltk models list'."
+        )
+
+
+class VersionInvalid(RequestError):
+    """The number of a version is no number."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"The version {shown(text)} is invalid: expected a whole number from 1.")
+
+
+class ScoringModelMissing(RequestError):
+    """Nothing says which model ``/invocations`` means."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request names no model: add ?model=algorithm.model to the address, or set DLTK_SCORING_MODEL on the "
+            "container."
         )

@@ -24,8 +24,10 @@ from dltk_runtime.units import MIB
 
 if TYPE_CHECKING:
     from dltk_runtime.apply.drift import Drift
+    from dltk_runtime.server.shadow.shadow import Shadow
     from dltk_runtime.service.service import Service
     from dltk_runtime.splunk.events import Events
+    from dltk_runtime.tracking.sender import Sender
 
 Family = GaugeMetricFamily | CounterMetricFamily
 ENDED_STATES = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
@@ -34,7 +36,8 @@ ENDED_STATES = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 class Gauges(Collector):
     """Figures of this moment; a part that cannot be looked up is left out and logged once."""
 
-    def __init__(self, service: Service, admission: Admission, tokens: Tokens) -> None:
+    def __init__(self, service: Service, admission: Admission, tokens: Tokens, shadow: Shadow | None = None) -> None:
+        self._shadow = shadow
         self._service = service
         self._admission = admission
         self._tokens = tokens
@@ -52,6 +55,8 @@ class Gauges(Collector):
             self._disk,
             lambda: _drift(self._service.drift),
             self._events,
+            lambda: _shadow(self._shadow) if self._shadow is not None else (),
+            self._tracking,
         )
         for number, part in enumerate(parts):
             found: list[Family] = []
@@ -108,6 +113,10 @@ class Gauges(Collector):
         if events := self._service.reporter.events:
             yield from _events(events)
 
+    def _tracking(self) -> Iterator[Family]:
+        if tracking := self._service.tracking:
+            yield from _runs(tracking.sender)
+
 
 def _gpu_memory(found: list[Usage]) -> GaugeMetricFamily:
     family = GaugeMetricFamily("dltk_gpu_memory_bytes", "Memory of each GPU", labels=["gpu", "kind"])
@@ -123,6 +132,14 @@ def _events(events: Events) -> Iterator[Family]:
     yield _counter("dltk_events", "Events for Splunk by what became of them", "outcome", counts)
 
 
+def _runs(sender: Sender) -> Iterator[Family]:
+    text = "Runs on disk that the tracking server has not taken yet"
+    yield _gauge("dltk_tracking_waiting_bytes", text, sender.waiting)
+    counts = {outcome: getattr(sender.counts, outcome) for outcome in ("sent", "dropped", "refused")}
+    text = "What is sent of runs and models to the tracking server, by what became of it"
+    yield _counter("dltk_tracking", text, "outcome", counts)
+
+
 def _drift(drift: Drift) -> Iterator[Family]:
     labels = ["algorithm", "model", "version", "feature"]
     index = GaugeMetricFamily("dltk_drift", "Population stability index of a feature since the fit", labels=labels)
@@ -132,6 +149,21 @@ def _drift(drift: Drift) -> Iterator[Family]:
         index.add_metric(names, level.index)
         unseen.add_metric(names, level.unseen)
     yield from (index, unseen)
+
+
+def _shadow(shadow: Shadow) -> Iterator[Family]:
+    text = "Requests forwarded to the old container (DLTK_SHADOW), by outcome"
+    yield _counter("dltk_shadow_forwarded", text, "outcome", shadow.forwarded)
+    labels = ["algorithm", "model", "verdict"]
+    compared = CounterMetricFamily("dltk_shadow_compared", "Answers compared with the old container's", labels=labels)
+    for names, count in shadow.verdicts.items():
+        compared.add_metric(names, count)
+    yield compared
+    yield _counter("dltk_shadow_skipped", "Requests that are not compared, by reason", "reason", shadow.skipped)
+    yield _gauge("dltk_shadow_waiting", "Requests that are not compared yet", shadow.waiting)
+    yield _gauge("dltk_shadow_waiting_bytes", "Memory of requests that are not compared yet", shadow.waiting_bytes)
+    text = "How often own work was stopped for a forwarded request because cores were short"
+    yield CounterMetricFamily("dltk_shadow_stops", text, value=shadow.stops)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -20,6 +20,7 @@ from dltk_runtime.server.gauges import Gauges
 from dltk_runtime.server.token_files import Tokens
 
 if TYPE_CHECKING:
+    from dltk_runtime.server.shadow.shadow import Shadow
     from dltk_runtime.service.service import Service
 
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
@@ -32,7 +33,7 @@ class Metrics:
     Labels are routes, algorithms and phases: few, and never a user's data.
     """
 
-    def __init__(self, service: Service, admission: Admission, tokens: Tokens) -> None:
+    def __init__(self, service: Service, admission: Admission, tokens: Tokens, shadow: Shadow | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a time series with each label's creation time
         self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -64,7 +65,7 @@ class Metrics:
         self._refused = Counter("dltk_refused", "Requests refused, by reason", ["reason"], registry=self._registry)
         for reason in refusals.KNOWN:
             self._refused.labels(reason)
-        self._registry.register(Gauges(service, admission, tokens))
+        self._registry.register(Gauges(service, admission, tokens, shadow))
 
     def answered(self, call: Call, outcome: str, seconds: float) -> None:
         """Count one answer; `outcome` is success or error.

@@ -26,6 +26,7 @@ class Operation:
     handler: Handler
     answer: Any = None  # the type of a JSON answer, None for other kinds
     changes: bool = False
+    content: tuple[str, ...] = ()  # media types of the request's body, which those of the answer are too
 
 
 def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
@@ -52,9 +53,14 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
 
 
 def _operation(operation: Operation, schema: dict[str, Any] | None) -> dict[str, Any]:
-    content = {"application/json": {"schema": schema}} if schema else {"text/plain": {"schema": {"type": "string"}}}
+    content: dict[str, Any] = (
+        {"application/json": {"schema": schema}} if schema else {"text/plain": {"schema": {"type": "string"}}}
+    )
+    if operation.content:
+        content = {media: {"schema": {}} for media in operation.content}
     names = re.findall(r"{(\w+)}", operation.path)
-    return {
+    sent = {"requestBody": {"required": True, "content": content}} if operation.content else {}
+    return sent | {
         "summary": operation.summary,
         "operationId": f"{operation.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', operation.path.lower()).strip('_')}",
         "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names],

@@ -210,10 +210,10 @@ def _staged(staged: Staged) -> str:
 def _json(status: str, message: str, results: Payload | None = None) -> Pieces:
     """Return the pieces of the JSON answer; large results are not copied."""
     opening = b'{"status":' + msgspec.json.encode(status) + b',"message":' + _text(message)
-    return [opening + b"}"] if results is None else [opening + b',"results":', _literal(results), b"}"]
+    return [opening + b"}"] if results is None else [opening + b',"results":', literal(results), b"}"]
 
 
-def _literal(results: Payload) -> memoryview:
+def literal(results: Payload) -> memoryview:
     """Return results as a JSON string literal."""
     return results.view() if results.escaped else memoryview(msgspec.json.encode(str(results.view(), "utf-8")))
 

@@ -30,6 +30,7 @@ from dltk_runtime.server.admission import Admission
 from dltk_runtime.server.connection import Connection
 from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.listener import Listener
+from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.tokens import are_accepted
 from dltk_runtime.service.service import Service
@@ -54,11 +55,13 @@ class Server(uvicorn.Server):
         admission: Admission,
         tokens: Tokens,
         sessions: Sessions | None,
+        shadow: Shadow | None = None,
     ) -> None:
         super().__init__(config)
         self._admission = admission
         self._tokens = tokens
         self._sessions = sessions
+        self._shadow = shadow
         self._renewal = renewal
         self._watching: list[asyncio.Task[None]] = []
         self._url = url
@@ -67,6 +70,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self._service.start()
+        if self._shadow is not None:
+            await self._shadow.start()
         await super().startup([])  # nothing to listen on: `Listener` does
         self.servers = [self._listener(sock) for sock in sockets or []]
         watches = [self._tokens.watch(), *([self._renewal.run()] if self._renewal else [])]
@@ -77,6 +82,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
+        if self._shadow is not None:
+            await self._shadow.close()
         await self._service.close()
 
     def _listener(self, sock: socket.socket) -> Any:

@@ -25,6 +25,7 @@ from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.errors import AddressInvalid, TokenMissing
 from dltk_runtime.server.listener import raise_descriptor_limit
 from dltk_runtime.server.running import Server
+from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import build
 from dltk_runtime.settings import Settings, cores, unknown_variables
@@ -38,8 +39,8 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     """Serve until SIGTERM or SIGINT; `files` are those of secret settings, by field.
 
     Raises:
-        TokenMissing, AddressInvalid, CertificateInvalid, VolumeUnwritable, VolumeFull: before
-            anything is started.
+        TokenMissing, AddressInvalid, CertificateInvalid, VolumeUnwritable, VolumeFull,
+            SettingInvalid: before anything is started.
     """
     if not settings.api_token:
         raise TokenMissing
@@ -55,8 +56,9 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     tokens = Tokens(settings, files)
     sessions = Sessions(tokens, settings.paths.signed_out) if settings.console else None
     service = build(settings)
+    shadow = Shadow.of(service)
     config = uvicorn.Config(
-        splunk_routes.application(service, admission, tokens, sessions),
+        splunk_routes.application(service, admission, tokens, sessions, shadow),
         loop="uvloop",
         http=Connection,
         ws="none",
@@ -69,7 +71,8 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     renewal = _load_certificate(config, settings) if secure else None
     _log_start(settings)
     _say_what_is_hidden(settings)
-    Server(config, f"{scheme}://{host}:{port}", service, renewal, admission, tokens, sessions).run(sockets=[sock])
+    url = f"{scheme}://{host}:{port}"
+    Server(config, url, service, renewal, admission, tokens, sessions, shadow).run(sockets=[sock])
 
 
 def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | None:

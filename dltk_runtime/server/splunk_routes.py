@@ -10,13 +10,12 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dltk_runtime import __version__, logs
@@ -26,16 +25,20 @@ from dltk_runtime.call import Request as Sent
 from dltk_runtime.errors import DltkError, RequestError, cut
 from dltk_runtime.server import body, forecast_routes, metrics, protocol, refusals, tracing, v1_routes
 from dltk_runtime.server.admission import Admission
+from dltk_runtime.server.answering import response_of, unless_gone
 from dltk_runtime.server.console.pages import Console
 from dltk_runtime.server.console.session import Sessions
+from dltk_runtime.server.doors import routes as door_routes
+from dltk_runtime.server.doors import wording
+from dltk_runtime.server.doors.door import Books
 from dltk_runtime.server.errors import OUTCOME_GONE, Unauthorized
-from dltk_runtime.server.protocol import Answer, Pieces
+from dltk_runtime.server.protocol import Answer
 from dltk_runtime.server.request_id import RequestIds, request_id
+from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
 
-PIECE_BYTES = 1024**2  # of a large answer that are given to the connection at once
 # Types that browsers show as pictures; a page or a script on this address would be one of a stranger.
 PICTURES = {
     ".apng": "image/apng",
@@ -54,12 +57,21 @@ PICTURES = {
 _GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # names that dsdlsupport allows for pictures
 
 Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
-Result = TypeVar("Result")
 
 
-def application(service: Service, admission: Admission, tokens: Tokens, sessions: Sessions | None = None) -> RequestIds:
-    """Make the application: Splunk's routes, the probes, our own API, and the console with `sessions`."""
-    api, own = _Api(service, admission, tokens, console=sessions is not None), v1_routes.Api(service, tokens)
+def application(
+    service: Service,
+    admission: Admission,
+    tokens: Tokens,
+    sessions: Sessions | None = None,
+    shadow: Shadow | None = None,
+) -> RequestIds:
+    """Make the application: Splunk's routes, the probes, our own API, and the console with `sessions`.
+
+    With `shadow` the old container answers Splunk's routes.
+    """
+    api = _Api(service, admission, tokens, shadow, console=sessions is not None)
+    own = v1_routes.Api(service, tokens, api.books, shadow)
     pages = Console(service, own, sessions).routes() if sessions is not None else []
     routes = [
         Route("/apply", api.apply, methods=["POST"]),
@@ -75,6 +87,7 @@ def application(service: Service, admission: Admission, tokens: Tokens, sessions
     app = Starlette(
         routes=[
             *routes,
+            *door_routes.routes(service, api.check_token, api.books),
             *forecast_routes.Api(service, tokens, api.account).routes(),
             *own.routes(),
             *pages,
@@ -91,13 +104,21 @@ async def alive(_: Request) -> Response:
 
 
 class _Api:
-    def __init__(self, service: Service, admission: Admission, tokens: Tokens, *, console: bool) -> None:
+    def __init__(
+        self, service: Service, admission: Admission, tokens: Tokens, shadow: Shadow | None, *, console: bool
+    ) -> None:
         self._console = console
+        self._shadow = shadow
         self._service = service
         self._tokens = tokens
         self._settings = service.settings
-        self._metrics = metrics.Metrics(service, admission, tokens)
+        self._metrics = metrics.Metrics(service, admission, tokens, shadow)
         self._tracing = tracing.Tracing.of(service.settings)
+
+    @property
+    def books(self) -> Books:
+        """Where requests of other routes are counted."""
+        return Books(self.account, self._metrics.refused)
 
     async def fit(self, request: Request) -> Response:
         return await self._serve(request, "/fit", self._service.fit)
@@ -108,7 +129,9 @@ class _Api:
     async def summary(self, request: Request) -> Response:
         if self._console and request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse("/ui", 303)  # a browser; Splunk's clients name no type, or JSON
-        self._check_token(request)
+        self.check_token(request)
+        if self._shadow is not None:
+            return await self._shadow.get(request)
         described = await self._service.description()
         fields = {
             "app": protocol.APP,
@@ -133,7 +156,7 @@ class _Api:
 
     async def metrics(self, request: Request) -> Response:
         if not self._settings.open_metrics:
-            self._check_token(request)
+            self.check_token(request)
         return Response(await asyncio.to_thread(self._metrics.text), media_type=metrics.CONTENT_TYPE)
 
     async def graphic(self, request: Request) -> Response:
@@ -141,6 +164,8 @@ class _Api:
 
         It needs no token: dashboards embed it in <img>, which sends no header.
         """
+        if self._shadow is not None:
+            return await self._shadow.picture(request)
         name = request.path_params["file"]
         path = self._settings.paths.graphics / name
         kind = PICTURES.get(path.suffix.lower())
@@ -167,23 +192,31 @@ class _Api:
         cause = error.__cause__
         detail = cause.worded(self._settings.error_texts) if isinstance(cause, DltkError) else refusal.detail
         logs.event("refused", logging.WARNING, request=call, reason=reason, detail=cut(detail), **fields)
-        return JSONResponse({"detail": refusal.detail}, refusal.status_code, headers=refusal.headers)
+        body_of = wording.refusal(request.url.path, refusal.status_code, refusal.detail)
+        return JSONResponse(body_of, refusal.status_code, headers=refusal.headers)
 
-    def _check_token(self, request: Request) -> None:
+    def check_token(self, request: Request) -> None:
+        """Check the token of a request whose body is not read yet.
+
+        Raises:
+            HTTPException: it is missing or wrong.
+        """
         given = request.headers.getlist("authorization")
         if not matches_any(only_header(given), self._tokens.users):
             raise HTTPException(401, Unauthorized(len(given)).sentence, headers={"WWW-Authenticate": "Bearer"})
 
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
         """Receive a request, run it, and answer it."""
-        self._check_token(request)
+        self.check_token(request)
+        if self._shadow is not None:
+            return await self._shadow.post(request)
         call = Call(request_id(request.scope), route)
         began = time.monotonic()
         upload = self._service.upload(route)
         try:
             sent = await body.receive(request, self._settings.max_body, upload)
             call.client = request.client.host if request.client else "", sent.origin
-            answer = await _unless_gone(request, call, run(sent, call, upload), self._service)
+            answer = await unless_gone(request, call, run(sent, call, upload), self._service)
             pieces, outcome = protocol.answered(route, answer), "success"
         except DltkError as error:
             pieces, outcome = protocol.failed(route, error), error.worded(self._settings.error_texts)
@@ -199,7 +232,7 @@ class _Api:
             upload.close()
         # Not now: at its next turn the event loop has the answer on its way.
         asyncio.get_running_loop().call_soon(self.account, call, outcome, time.monotonic() - began)
-        return _response(pieces)
+        return response_of(pieces)
 
     def account(self, call: Call, outcome: str, seconds: float) -> None:
         """Count, log, trace and report how a request went."""
@@ -211,51 +244,8 @@ class _Api:
             self._service.failed(call, cut(outcome))
 
 
-async def _unless_gone(request: Request, call: Call, running: Awaitable[Result], service: Service) -> Result:
-    """Run a call to its end; drop it when the client hangs up while it still waits for a worker.
-
-    Raises:
-        ClientDisconnect: it was dropped.
-    """
-    task = asyncio.current_task()
-    gone = asyncio.ensure_future(request.receive())  # the body is read: what comes next is the end
-    dropped = False
-
-    def hang_up(_: object) -> None:
-        nonlocal dropped
-        if not call.waiting:
-            service.hung_up(call)
-        elif task is not None:
-            dropped = task.cancel()
-
-    gone.add_done_callback(hang_up)
-    try:
-        return await running
-    except asyncio.CancelledError:
-        if dropped and task is not None and not task.uncancel():
-            raise ClientDisconnect from None
-        raise  # the server stops
-    finally:
-        gone.remove_done_callback(hang_up)
-        gone.cancel()
-
-
 def _log(call: Call, outcome: str, seconds: float) -> None:
     phases = {phase: round(spent, 6) for phase, spent in call.facts.phases.items()}
     level = logging.INFO if outcome == "success" and call.facts.damage is None else logging.WARNING
     facts = call.facts.known()
     logs.event(call.route, level, request=call.id, outcome=outcome, seconds=round(seconds, 6), phases=phases, **facts)
-
-
-def _response(pieces: Pieces) -> Response:
-    size = sum(map(len, pieces))
-    if size <= PIECE_BYTES:
-        return Response(b"".join(pieces), media_type="application/json")
-    headers = {"content-length": str(size)}
-    return StreamingResponse(_stream(pieces), media_type="application/json", headers=headers)
-
-
-async def _stream(pieces: Sequence[bytes | memoryview]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        for start in range(0, len(piece), PIECE_BYTES):
-            yield bytes(piece[start : start + PIECE_BYTES])

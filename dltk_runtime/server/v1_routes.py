@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -27,26 +28,34 @@ from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
+from dltk_runtime.server.doors.door import UNKEPT, Books
+from dltk_runtime.server.doors.rows import FORMS, Rows
 from dltk_runtime.server.openapi import Operation
+from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
+from dltk_runtime.shadow import Records, ShadowReport, report
 from dltk_runtime.store.local_models import LocalModels
 from dltk_runtime.store.store import ModelName
 from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
 
 WATCH_SECONDS = 0.3  # between two looks at a watched job
 MAX_JOBS = 1000  # in one list
+ROWS = tuple(FORMS)  # media types
 
 
 class Api:
     """The routes, bound to one service."""
 
-    def __init__(self, service: Service, tokens: Tokens) -> None:
+    def __init__(self, service: Service, tokens: Tokens, books: Books = UNKEPT, shadow: Shadow | None = None) -> None:
+        """Make the routes; `books` is where applies are counted."""
+        self._shadow = shadow
         self._service = service
         self._tokens = tokens
         self._settings = service.settings
         self._models = LocalModels(service.store)
+        self._rows = Rows(service, books)
 
     def operations(self) -> list[Operation]:
         """List every route, in the order of the document."""
@@ -61,11 +70,20 @@ class Api:
             Operation("GET", "/v1/models", "All models.", self.models, ModelList),
             Operation("GET", model, "One model and its versions.", self.model, ModelView),
             Operation("GET", f"{model}/versions/{{number}}", "All of one version.", self.version, VersionDetail),
+            Operation("POST", f"{model}/apply", "Apply the model to rows.", self._rows.handle, content=ROWS),
+            Operation(
+                "POST",
+                f"{model}/versions/{{number}}/apply",
+                "The same by one version.",
+                self._rows.handle,
+                content=ROWS,
+            ),
             Operation("DELETE", model, "Delete a model with all versions.", self.delete, ModelList, changes=True),
             Operation("POST", f"{model}/promote/{{number}}", "Make a version current.", self.promote, ModelView, True),
             Operation("POST", f"{model}/rollback", "Back to the version before.", self.rollback, ModelView, True),
             Operation("GET", "/v1/drift", "How far applied rows are from those of the fits.", self.drift, DriftList),
             Operation("GET", "/v1/cluster", "The machines on which fits run.", self.cluster, ClusterView),
+            Operation("GET", "/v1/shadow", "How answers compare with the old container's.", self.shadow, ShadowReport),
             Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[Entry]),
             Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, Entry),
             Operation("GET", "/v1/openapi.json", "This document.", self.document, dict[str, Any]),
@@ -188,6 +206,13 @@ class Api:
     async def cluster(self, _: Request) -> ClusterView:
         return self._service.machines()
 
+    async def shadow(self, request: Request) -> ShadowReport:
+        since = _since(request)
+        if self._shadow is not None:
+            return await asyncio.to_thread(self._shadow.report, since)
+        records = Records(self._settings.paths.shadow, self._settings.shadow_disk)
+        return report(await asyncio.to_thread(records.all), since)
+
     # ------------------------------------------------------------ algorithms
 
     async def algorithms(self, _: Request) -> list[Entry]:
@@ -216,6 +241,15 @@ def _limit(request: Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HTTPException(400, "limit is a whole number.")
     return min(int(text), MAX_JOBS)
+
+
+def _since(request: Request) -> datetime | None:
+    text = request.query_params.get("since", "")
+    try:
+        since = datetime.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise HTTPException(400, "since is a time such as 2026-01-31T18:00Z.") from error
+    return since.replace(tzinfo=since.tzinfo or UTC) if since else None
 
 
 def _name(request: Request) -> ModelName:

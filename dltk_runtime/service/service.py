@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,12 @@ from dltk_runtime.call import Call, Request
 from dltk_runtime.cluster import security
 from dltk_runtime.cluster.places import FitPlaces, own_machine
 from dltk_runtime.cluster.view import ClusterView, NodeView
-from dltk_runtime.fit.promotion import Promotion
+from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.interface import JobRecords
+from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import STATUS
 from dltk_runtime.pool.pool import Pool
@@ -36,6 +38,8 @@ from dltk_runtime.service.status import Status, StatusReport
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.events import Events
 from dltk_runtime.store.store import ModelStore, Version
+from dltk_runtime.tracking.interface import NoTracking
+from dltk_runtime.tracking.tracking import Tracking
 
 DRIFT_WRITE_SECONDS = 5.0  # between two writes of drift judgements
 APPLY_ROUTE = "/apply"
@@ -69,6 +73,7 @@ class Service:
     preload: Preload
     last: LastUsed
     drift_files: DriftFiles
+    tracking: Tracking | None = None
 
     def __post_init__(self) -> None:
         self._headers = Headers()
@@ -88,10 +93,14 @@ class Service:
         await asyncio.to_thread(self.store.sweep)
         self.drift.recall(await asyncio.to_thread(self.drift_files.read))
         await self.reporter.start()
+        if self.tracking is not None:
+            await asyncio.to_thread(self.tracking.start, self.store, self.jobs)
         await self.pool.start()
         if self.places is not None:
             self.places.start()
-        tasks = (self.fitting.upkeep(), self.preload.run(), self._write_drift_often(), self.last.share())
+        tasks = [self.fitting.upkeep(), self.preload.run(), self._write_drift_often(), self.last.share()]
+        if self.tracking is not None:
+            tasks.append(self.tracking.look_often())
         self._upkeep = [asyncio.create_task(task) for task in tasks]
 
     @property
@@ -141,6 +150,8 @@ class Service:
         await self.pool.close()
         self.jobs.close()
         await self._write_drift()
+        if self.tracking is not None:
+            await asyncio.to_thread(self.tracking.close)
         await self.reporter.close()
 
     async def _write_drift_often(self) -> None:
@@ -214,6 +225,8 @@ class Service:
     def promoted(self, version: Version, how: str) -> None:
         """Report that a person made a version current, by ``promote`` or ``rollback``."""
         self.reporter.promoted(version, how)
+        if self.tracking is not None:
+            self.tracking.current_changed(version.name)
 
     def failed(self, call: Call, message: str) -> None:
         """Report a request that failed."""
@@ -225,7 +238,8 @@ def build(settings: Settings) -> Service:
     paths = settings.paths
     reporter = EventReporter(Events.of(settings))
     store = ModelStore.open(paths, settings.keep_versions)
-    jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, reporter.job)
+    tracking = Tracking.of(settings)
+    jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, _job_listener(reporter, tracking))
     pool = Pool(settings)
     places = _places(settings, pool)
     drift = Drift(reporter.drifts)
@@ -239,9 +253,11 @@ def build(settings: Settings) -> Service:
         timeout=settings.fit_timeout,
         texts=settings.error_texts,
         retries=settings.fit_retries,
-        on_decision=reporter.decided,
+        on_decision=_decision_listener(reporter, tracking),
         refuse_unknown=settings.refuse_unknown,
         places=places,
+        tracking=tracking or NoTracking(),
+        curves=paths.curves if settings.mode == "DEV" else None,
     )
     return Service(
         settings=settings,
@@ -257,6 +273,7 @@ def build(settings: Settings) -> Service:
         preload=Preload(settings.preload, store, applying, settings.error_texts),
         last=last,
         drift_files=DriftFiles(paths.drift, store),
+        tracking=tracking,
     )
 
 
@@ -270,3 +287,25 @@ def _places(settings: Settings, pool: Pool) -> FitPlaces | None:
         return None
     security.check(settings, os.environ)
     return FitPlaces(settings=settings, pool=pool)
+
+
+def _job_listener(reporter: EventReporter, tracking: Tracking | None) -> Callable[[JobRecord], None]:
+    """Return what is called with each new state of a job."""
+
+    def changed(record: JobRecord) -> None:
+        reporter.job(record)
+        if tracking is not None:
+            tracking.ended(record)
+
+    return changed
+
+
+def _decision_listener(reporter: EventReporter, tracking: Tracking | None) -> Callable[[Version, Decision, str], None]:
+    """Return what is called with each committed version, the decision about it, and its job's id."""
+
+    def decided(version: Version, decision: Decision, job: str) -> None:
+        reporter.decided(version, decision, job)
+        if tracking is not None:
+            tracking.committed(version, job, promoted=decision.current, message=decision.for_records)
+
+    return decided

@@ -17,7 +17,7 @@ import fcntl
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -159,6 +159,28 @@ class Spool:
     def _remove(self, number: int) -> None:
         self._path(number).unlink()
         self._done(number).unlink(missing_ok=True)
+
+
+def replace_lines(folder: Path, chosen: Callable[[bytes], bool], filler: Callable[[int], bytes]) -> int:
+    """Overwrite the chosen lines of every queue below `folder`, in use or not; return their number.
+
+    `filler` gets the bytes of a line with its newline and returns as many, so that a process which uses the
+    queue goes on where it was. Lines that Splunk has accepted are chosen too while their segment exists.
+
+    Raises:
+        OSError: a segment cannot be written.
+    """
+    count = 0
+    for path in sorted(folder.glob("*/*.jsonl")):
+        with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:  # sent and removed meanwhile
+            position = 0
+            for line in list(file):
+                if line.endswith(b"\n") and chosen(line):
+                    os.pwrite(file.fileno(), filler(len(line)), position)
+                    count += 1
+                position += len(line)
+            os.fsync(file.fileno())
+    return count
 
 
 def _locked(folder: Path) -> int | None:

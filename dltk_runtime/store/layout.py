@@ -186,12 +186,13 @@ def legacy_time(models: Path, name: ModelName) -> float | None:
     """
     times = []
     for entry in listed(models):
-        if _belongs_to(entry, name.legacy):
+        if is_of(entry, name.legacy):
             with suppress(OSError):
                 times.append((models / entry).lstat().st_mtime)
     return max(times, default=None)
 
 
-def _belongs_to(entry: str, flat_name: str) -> bool:
+def is_of(entry: str, flat_name: str) -> bool:
+    """Return whether a file of an old volume is one of the model with this flat name."""
     following = entry[len(flat_name) : len(flat_name) + 1]
     return entry.startswith(flat_name) and not following.isalnum() and following != "_"

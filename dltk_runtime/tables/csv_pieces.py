@@ -1,5 +1,7 @@
 """Parse a large CSV of plain numbers in pieces: in several threads, or while it still arrives.
 
+Compiled code (`native`) parses a piece where there is any and if it does not decline; else pandas.
+
 pandas parses a large file in chunks of a number of rows that depends on its width, and infers the
 type of a column for each chunk. A piece therefore never extends over the end of a chunk, and the
 types of a column in the pieces determine the type that pandas would infer:
@@ -29,6 +31,7 @@ import numpy as np
 import pandas as pd
 
 from dltk_runtime.settings import cores
+from dltk_runtime.tables.native import library as native
 from dltk_runtime.units import MIB
 
 Blob = bytes | memoryview
@@ -135,7 +138,9 @@ class Pieces:
         return self._columns.frame(self._names)
 
     def _arrays(self, piece: _Piece) -> Arrays:
-        return _arrays(bytes(self._text(piece.begin, piece.end)))
+        text, compiled = self._text(piece.begin, piece.end), native.load()
+        arrays = compiled and compiled.read(text, len(self._names), piece.rows)
+        return arrays or _arrays(bytes(text))
 
     def _add(self, piece: _Piece, arrays: Arrays) -> None:
         if len(arrays) != len(self._names) or any(len(array) != piece.rows for array in arrays):

@@ -3,7 +3,8 @@
 | input | parser |
 |---|---|
 | up to 16 KiB, plain names over plain numbers of at most 15 digits | msgspec's numbers, which are the same |
-| from 12 MiB on, no quotes, all columns int64, float64 or bool | pandas, in pieces, on all cores (`csv_pieces`) |
+| from 64 KiB on, no quotes, all columns int64, float64 or bool | compiled code, in pieces (`csv_pieces`, `native`) |
+| the same from 12 MiB on, or where nothing is compiled | pandas, in pieces, on all cores |
 | anything else: text, dates, missing integers, mixed columns, ragged rows, odd headers, … | pandas, from the bytes |
 """
 
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from dltk_runtime.tables.csv_pieces import HEAD_BYTES, MIN_THREADED_BYTES, UNREADABLE, Bytes, Pieces
+from dltk_runtime.tables.native import library as native
 
 Blob = bytes | memoryview
 
@@ -34,7 +36,7 @@ def read(csv: Blob) -> pd.DataFrame:
     frame = None
     if len(csv) <= MAX_SMALL_BYTES:
         frame = _small(bytes(csv))
-    elif len(csv) >= MIN_THREADED_BYTES:
+    elif len(csv) >= (HEAD_BYTES if native.load() else MIN_THREADED_BYTES):
         frame = _large(memoryview(csv))
     return pd.read_csv(Bytes(csv)) if frame is None else frame  # type: ignore[call-overload]
 

@@ -24,9 +24,11 @@ import numpy as np
 import pandas as pd
 
 from dltk_runtime.tables import quoting
+from dltk_runtime.tables.native import library as native
 
 LINE_END = b"\\n"  # inside a JSON string
 EMPTY_LINE = b'\\"\\"'  # a missing value that is the only cell of its line, as csv writes it
+MIN_COMPILED_CELLS = 1024  # fewer are written before the compiled code is called
 BLOCK_CELLS = 4 * 1024  # of numbers that are Python objects at one time: they stay in the cache
 MIN_FLOAT32_LEFT_TO_PANDAS = 1e5  # from here on pandas' text of a float32 may have an exponent
 MAX_SMALL_FLOAT = 1e-4  # up to here Python's text of a float has an exponent
@@ -43,17 +45,41 @@ def literal(frame: pd.DataFrame) -> bytes:
     columns = frame.columns.tolist()
     if not all(isinstance(name, str | int) for name in columns) or not columns or not len(frame):
         return _by_pandas(frame)
-    whole = _one_block(frame)
+    whole = _compiled(frame) or _one_block(frame) or _column_by_column(frame)
     if whole is None:
-        tokens = [_tokens(frame.iloc[:, position], alone=len(columns) == 1) for position in range(len(columns))]
-        if any(each is None for each in tokens):
-            return _by_pandas(frame)
-        whole = _rows([each for each in tokens if each is not None])
+        return _by_pandas(frame)
     return b'"%s%s%s%s"' % (_escaped(quoting.header(list(map(str, columns)))), LINE_END, whole, LINE_END)
 
 
 def _by_pandas(frame: pd.DataFrame) -> bytes:
     return msgspec.json.encode(quoting.without_surrogates(quoting.by_pandas(frame)))
+
+
+def _compiled(frame: pd.DataFrame) -> bytes | None:
+    """Encode the rows by compiled code; None where there is none, for few cells, or if it declines."""
+    code = native.load() if frame.size >= MIN_COMPILED_CELLS else None
+    if code is None:
+        return None
+    columns = [_source(frame.iloc[:, position], alone=frame.shape[1] == 1) for position in range(frame.shape[1])]
+    known = [each for each in columns if each is not None]
+    return code.write(known, LINE_END, EMPTY_LINE) if len(known) == len(columns) else None
+
+
+def _source(column: pd.Series[Any], *, alone: bool) -> np.ndarray[Any, Any] | native.Texts | None:
+    """Return what the compiled code writes a column from; None for types that it does not know."""
+    kind = column.dtype
+    if isinstance(kind, np.dtype) and _is_plain(kind):
+        return column.to_numpy()
+    if kind == np.bool_:
+        return native.Texts(column.to_numpy().astype(np.int64), (b"False", b"True"))
+    return _texts(column, alone=alone) if _holds_texts(kind) else None
+
+
+def _column_by_column(frame: pd.DataFrame) -> bytes | None:
+    """Encode the rows from the text of each cell; None if pandas has to write them."""
+    tokens = [_tokens(frame.iloc[:, position], alone=frame.shape[1] == 1) for position in range(frame.shape[1])]
+    known = [each for each in tokens if each is not None]
+    return _rows(known) if len(known) == len(tokens) else None
 
 
 def _one_block(frame: pd.DataFrame) -> bytes | None:
@@ -90,12 +116,19 @@ def _tokens(column: pd.Series[Any], *, alone: bool) -> Tokens | None:
         return _numbers(column.to_numpy()).split(b",")
     if kind == np.bool_:
         return [b"True" if each else b"False" for each in column.tolist()]
-    if kind == np.object_ or isinstance(kind, pd.StringDtype):
-        return _texts(column, alone=alone)
-    return None
+    texts = _texts(column, alone=alone) if _holds_texts(kind) else None
+    if texts is None:
+        return None
+    known = [*texts.texts, b""]  # code -1: missing
+    return [known[code] for code in texts.codes.tolist()]
 
 
-def _texts(column: pd.Series[Any], *, alone: bool) -> Tokens | None:
+def _holds_texts(kind: Any) -> bool:
+    return bool(kind == np.object_ or isinstance(kind, pd.StringDtype))
+
+
+def _texts(column: pd.Series[Any], *, alone: bool) -> native.Texts | None:
+    """Quote each distinct text once, for a line of its own if `alone`; None if a value is no text."""
     try:
         codes, distinct = pd.factorize(column)
     except TypeError:  # lists and the like, which have no hash
@@ -104,9 +137,7 @@ def _texts(column: pd.Series[Any], *, alone: bool) -> Tokens | None:
     if not all(type(value) is str for value in values):
         return None
     quoted = quoting.line if alone else quoting.cell
-    known = [_escaped(quoted(value)) for value in values]
-    known.append(b"")  # code -1: missing
-    return [known[code] for code in codes.tolist()]
+    return native.Texts(codes, [_escaped(quoted(value)) or EMPTY_LINE * alone for value in values])
 
 
 def _numbers(values: np.ndarray[Any, Any], empty: bytes = b"") -> bytes:

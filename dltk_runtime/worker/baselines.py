@@ -6,15 +6,17 @@ many are exact enough and cheap to compute.
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
 from dltk_runtime.tables import table
-from dltk_runtime.tables.baseline import Baseline
+from dltk_runtime.tables.baseline import HASH_BYTES, Baseline, hashed
 from dltk_runtime.tables.feature import Feature
 
 MAX_FIT_ROWS = 20_000
@@ -30,10 +32,14 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def features_of(frame: pd.DataFrame) -> tuple[Feature, ...]:
-    """Return the columns of a fit's frame, the first `MAX_FEATURES` with their baselines."""
+def features_of(frame: pd.DataFrame, *, keep_values: bool = True) -> tuple[Feature, ...]:
+    """Return the columns of a fit's frame, the first `MAX_FEATURES` with their baselines.
+
+    Without `keep_values` those of text fields have hashes in place of values.
+    """
     rows = frame if len(frame) <= MAX_FIT_ROWS else frame.sample(MAX_FIT_ROWS, random_state=0)
-    return tuple(_feature(column, with_baseline=place < MAX_FEATURES) for place, (_, column) in enumerate(rows.items()))
+    found = (_feature(column, with_baseline=place < MAX_FEATURES) for place, (_, column) in enumerate(rows.items()))
+    return tuple(found if keep_values else map(_without_values, found))
 
 
 def _feature(column: pd.Series[Any], *, with_baseline: bool) -> Feature:
@@ -42,6 +48,17 @@ def _feature(column: pd.Series[Any], *, with_baseline: bool) -> Feature:
     if not with_baseline or pd.api.types.is_datetime64_any_dtype(column) or column.dtype.kind in "mc":
         return Feature(str(column.name), kind)
     return Feature(str(column.name), kind, _of_numbers(_numbers(column)) if kind == "number" else _of_texts(column))
+
+
+def _without_values(feature: Feature) -> Feature:
+    baseline = feature.baseline
+    if baseline is None or not baseline.categories:
+        return feature
+    salt = secrets.token_hex(HASH_BYTES)
+    categories = [hashed(each, salt) for each in baseline.categories]
+    return msgspec.structs.replace(
+        feature, baseline=msgspec.structs.replace(baseline, categories=categories, salt=salt)
+    )
 
 
 def _of_numbers(values: Floats) -> Baseline:
@@ -166,6 +183,9 @@ def _binned(values: Floats, edges: Floats) -> np.ndarray[Any, np.dtype[np.int64]
 
 def _in_categories(column: pd.Series[Any], baseline: Baseline) -> list[int]:
     found, missing = _texts(column)
+    if isinstance(baseline.salt, str):
+        salt = baseline.salt
+        found = Counter({hashed(text, salt): rows for text, rows in found.items()})
     known = [found[text] for text in baseline.categories]
     return [*known, sum(found.values()) - sum(known), missing]
 

@@ -13,7 +13,6 @@ import select
 import signal
 import socket
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -26,16 +25,18 @@ from dltk_runtime import landlock, progress, settings
 from dltk_runtime.payload import Payload
 from dltk_runtime.splunk import access
 from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
+from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.texts import Scrubber
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.failure import PhaseFailed
-from dltk_runtime.worker.handler import Handler
+from dltk_runtime.worker.handler import Blob, Handler
 from dltk_runtime.worker.messages import (
     DUMP_SIGNAL,
     Answered,
     Applied,
     Apply,
+    Compare,
     Describe,
     Entered,
     ErrorReport,
@@ -44,13 +45,13 @@ from dltk_runtime.worker.messages import (
     FromWorker,
     Load,
     Options,
-    Progress,
     ReadAhead,
     Ready,
     Score,
     Stage,
 )
 from dltk_runtime.worker.read_ahead import Incoming, Reader
+from dltk_runtime.worker.report import Report
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 OOM_SCORE_ADJ = "500"  # under memory pressure the kernel ends a worker, not the server
@@ -67,6 +68,7 @@ def main(options_json: str) -> NoReturn:
     _die_with(options.parent)
     _report_crashes_to(options.dump)
     landlock.hide(filter(None, os.environ.get(landlock.VARIABLE, "").split(os.pathsep)))
+    landlock.protect(filter(None, os.environ.get(landlock.READ_ONLY_VARIABLE, "").split(os.pathsep)))
     surroundings = _Surroundings()
     scrubber = access.hand_out(os.environ) if access.DESCRIPTOR in os.environ else Scrubber(())
     # `os._exit`: threads that the notebook left running must not keep the process alive.
@@ -95,11 +97,18 @@ class _Channel:
         self.sock = sock
         self._scrubber = scrubber
 
-    def send(self, message: FromWorker, results: bytes = b"") -> None:
+    @property
+    def scrub(self) -> Scrub | None:
+        """What removes the secrets from a text; None where there are none."""
+        return self._scrubber.text if self._scrubber else None
+
+    def send(self, message: FromWorker, results: Blob = b"", *, escaped: bool = True) -> None:
+        """Send a message; results that are not `escaped` are bytes of any kind, scrubbed before they were written."""
         if self._scrubber:
             plain = self._scrubber.value(msgspec.to_builtins(message, builtin_types=(bytes,)))
-            message, results = msgspec.convert(plain, type(message)), self._scrubber.data(results)
-        channel.send(self.sock, message, Payload(results, escaped=True))
+            message = msgspec.convert(plain, type(message))
+            results = self._scrubber.data(bytes(results)) if escaped else results
+        channel.send(self.sock, message, Payload(results, escaped=escaped))
 
 
 def _serve(way: _Channel, board: Board, surroundings: _Surroundings, imports: tuple[str, ...]) -> NoReturn:
@@ -112,10 +121,11 @@ def _serve(way: _Channel, board: Board, surroundings: _Surroundings, imports: tu
         else:
             way.send(message)
 
-    _report_progress_to(way)
+    report = Report(way.send)
+    progress.send_to(report)
     _import(imports)
     reader, wait = Reader(), _Wait(sock)
-    handler = Handler(settings.worker_paths(), send, reader)
+    handler = Handler(settings.worker_paths(), send, reader, way.scrub)
     way.send(Ready())
     while True:
         reader.parse_until_message(sock)
@@ -125,12 +135,12 @@ def _serve(way: _Channel, board: Board, surroundings: _Surroundings, imports: tu
             continue
         phases_on_board = isinstance(message, Apply)
         board.begin()
-        with surroundings.restored():
+        with surroundings.restored(), report.drawn(message.curves if isinstance(message, Fit) else ""):
             answer, results = _answer(handler, message, rows)
         if isinstance(answer, Applied):
             answer = msgspec.structs.replace(answer, phases=board.durations())
         del rows
-        way.send(answer, results)
+        way.send(answer, results, escaped=not (isinstance(message, Apply) and message.door is not None))
         del answer, results
         if isinstance(message, Apply | Score):
             handler.restore()
@@ -188,24 +198,13 @@ class _Wait:
         return False
 
 
-def _report_progress_to(way: _Channel) -> None:
-    """Send the progress that the notebook reports, but not from a forked child."""
-    worker, sending = os.getpid(), threading.Lock()
-
-    def send(step: float, total: float, metrics: dict[str, float]) -> None:
-        if os.getpid() == worker:
-            with sending:  # a notebook may train in several threads
-                way.send(Progress(step, total, metrics))
-
-    progress.send_to(send)
-
-
-def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWorker, bytes]:
+def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWorker, Blob]:  # noqa: PLR0911 - one for each kind
     try:
         match message:
             case Fit():
                 os.nice(FIT_NICENESS)
                 _restrict_to(message.device)
+                os.environ.update(message.variables)
                 return handler.fit(message, rows)
             case Load():
                 _restrict_to(message.device)
@@ -216,6 +215,8 @@ def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWor
                 return handler.score(message, rows), b""
             case Stage():
                 return handler.stage(message, rows), b""
+            case Compare():
+                return handler.compare(message, rows), b""
             case Describe():
                 return handler.describe(), b""
     except PhaseFailed as failure:

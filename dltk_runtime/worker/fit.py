@@ -21,6 +21,7 @@ import msgspec
 import pandas as pd
 
 from dltk_runtime.notebook.file_names import file_name
+from dltk_runtime.settings import keeps_values
 from dltk_runtime.tables import table
 from dltk_runtime.worker import describe
 from dltk_runtime.worker.baselines import features_of
@@ -66,7 +67,7 @@ class ModelFit:
         self.saved = False
         self.fitted = Fitted(
             rows=len(frame),
-            features=features_of(frame),
+            features=features_of(frame, keep_values=keeps_values()),
             info=b"null",
             metrics={},
             description=describe.description(NOT_DESCRIBED, None),

@@ -21,11 +21,13 @@ from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.notebook.places import clash
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
-from dltk_runtime.tables import table
+from dltk_runtime.tables import comparing, table
 from dltk_runtime.tables.feature import Feature
+from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.worker import describe, features
 from dltk_runtime.worker.baselines import Tally
 from dltk_runtime.worker.code import LoadedCode
+from dltk_runtime.worker.door import Visit
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
 from dltk_runtime.worker.holdout import scores
@@ -33,6 +35,8 @@ from dltk_runtime.worker.messages import (
     Applied,
     Apply,
     Code,
+    Compare,
+    Compared,
     Counts,
     Described,
     Entered,
@@ -61,8 +65,16 @@ class Handler:
     A method that runs a request raises `PhaseFailed` if the notebook or the request is at fault.
     """
 
-    def __init__(self, paths: Paths, send: Callable[[Entered | Code | Saved], None], reader: Reader) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        send: Callable[[Entered | Code | Saved], None],
+        reader: Reader,
+        scrub: Scrub | None = None,
+    ) -> None:
+        """Make a handler; `scrub` removes the notebook's secrets from results that are not Splunk's."""
         self._paths = paths
+        self._scrub = scrub
         self._send = send
         self._reader = reader
         self._code = LoadedCode(paths, send)
@@ -77,7 +89,7 @@ class Handler:
 
     # ------------------------------------------------------------ requests
 
-    def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, bytes]:
+    def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, Blob]:
         """Fit and save a model, apply it to the same rows, and describe it, as `ModelFit` says."""
         meta: Meta = json.loads(request.meta)
         if request.pictures:
@@ -93,7 +105,8 @@ class Handler:
         places = (request.folder, request.kept_model, request.seen, request.pictures)
         fit.save(algorithm.save, model, Target(request.load_name, *places))
         self._send(Saved(msgspec.structs.replace(fit.fitted, code=self._code.packed())))
-        apply_error, results = None, b""
+        apply_error: ErrorReport | None = None
+        results: Blob = b""
         try:
             result = fit.apply(algorithm.apply)
             results, result_rows = self._encode(result, request.version_column)
@@ -123,10 +136,10 @@ class Handler:
         self._pristine = Pristine(self._model)
         return Loaded(states=tuple(self._code.states), notice=notice)
 
-    def apply(self, request: Apply, sent: Payload) -> tuple[Applied, bytes]:
+    def apply(self, request: Apply, sent: Payload) -> tuple[Applied, Blob]:
         """Apply the loaded model to the rows of the request."""
-        meta, notices = self._meta_of_apply(request.meta)
-        frame, in_vain = self._rows_of_apply(request, sent)
+        frame, in_vain, visit = self._rows_of_apply(request, sent)
+        meta, notices = self._meta_of_apply(request.meta, visit)
         rows, sent_rows = len(frame), frame.copy(deep=False)  # copied on write
         self._uncounted = sent_rows
         lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
@@ -135,7 +148,7 @@ class Handler:
         algorithm, self._shown = self._loaded(), own_copy(self._model)
         try:
             result = self._phases.call("apply", algorithm.apply, self._shown, frame, meta)
-            results, result_rows = self._encode(result, request.version_column)
+            results, result_rows = self._encode(result, request.version_column, visit)
         except PhaseFailed as failure:
             raise failure.led_by(lacking) from failure
         lost = features.without_result(sent_rows, result_rows)
@@ -167,6 +180,13 @@ class Handler:
                 raise NotStaged(Path(request.csv).parent, error) from error
         return Staged(rows=rows)
 
+    def compare(self, request: Compare, sent: Payload) -> Compared:
+        """Compare the two tables that were sent one behind the other."""
+        with self._phases.entered("compare"):
+            both = sent.view()
+            parts = (both[: request.first], both[request.first :])
+            return Compared(comparing.compare(*map(table.unescape, parts)))
+
     def describe(self) -> Described:
         """Describe the model as the last apply left it."""
         shown = self._model if self._shown is None else self._shown
@@ -197,13 +217,15 @@ class Handler:
 
     # ------------------------------------------------------------ phases
 
-    def _meta_of_apply(self, text: bytes) -> tuple[Meta, tuple[str, ...]]:
+    def _meta_of_apply(self, text: bytes, visit: Visit | None = None) -> tuple[Meta, tuple[str, ...]]:
         """Decode the `meta` of an apply; returns warnings of invalid parameters, too.
 
         Adds typed parameters, and the fit's target, which some notebooks read. A search repeats
         the parameters of the fit, which an edit of the notebook may have made invalid.
         """
         meta: Meta = json.loads(text)
+        if visit is not None:
+            visit.add_to(meta)
         if self._targets:
             meta.setdefault("target_variables", list(self._targets))
         return meta, parameters.add_parameters(meta, self._loaded().parameters).all
@@ -212,21 +234,25 @@ class Handler:
         with self._phases.entered("decode"):
             return table.read(_csv(sent))
 
-    def _rows_of_apply(self, request: Apply, sent: Payload) -> tuple[pd.DataFrame, bool]:
-        """Return the frame, and whether such rows can only be read whole."""
+    def _rows_of_apply(self, request: Apply, sent: Payload) -> tuple[pd.DataFrame, bool, Visit | None]:
+        """Return the frame, whether such rows can only be read whole, and what else came with them."""
+        if request.door is not None:
+            with self._phases.entered("decode"):
+                visit = Visit.of(request.door, sent)
+            return visit.sheet.frame, False, visit
         if not self._reader.has(request.ahead):
-            return self._decode(sent), False
+            return self._decode(sent), False, None
         with self._phases.entered("decode"):
             frame, in_vain = self._reader.take_frame()
-        return self._decode(sent) if frame is None else frame, in_vain
+        return self._decode(sent) if frame is None else frame, in_vain, None
 
-    def _encode(self, result: Any, version_column: int) -> tuple[bytes, int]:
-        """Encode the result of `apply` as a JSON string literal of CSV; returns its rows, too."""
+    def _encode(self, result: Any, version_column: int, visit: Visit | None = None) -> tuple[Blob, int]:
+        """Encode the result of `apply`: a JSON string literal of CSV, or as a visit wants it; returns its rows, too."""
         with self._phases.entered("encode", function="apply"):
             results = table.to_frame(result)
             if version_column:
                 results = results.assign(model_version=version_column)
-            return table.write(results), len(results)
+            return visit.write(results, self._scrub) if visit else table.write(results), len(results)
 
     def _load_code(self, name: str, kept: Path | None) -> Algorithm:
         with self._phases.entered("code"):

@@ -11,6 +11,7 @@ import msgspec
 
 from dltk_runtime.files.state import FileState
 from dltk_runtime.tables.feature import Feature
+from dltk_runtime.tables.figures import TableFigures
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -66,6 +67,8 @@ class Fit(Message, frozen=True):
     version_column: int = 0  # the value of a last column `model_version`; 0 for no such column
     refuse_unknown: bool = False  # whether a parameter that the notebook does not declare is an error
     code: str = ""  # path of a code.json to run in place of the notebook; "" where the notebook is
+    curves: str = ""  # folder for the reported metrics, as TensorBoard reads them; "" for none
+    variables: dict[str, str] = {}  # for the environment: where the notebook's own runs of MLflow go
 
 
 class Load(Message, frozen=True):
@@ -81,6 +84,14 @@ class Load(Message, frozen=True):
     features: tuple[Feature, ...] = ()  # that the model was fitted on, without targets
 
 
+class Door(msgspec.Struct, frozen=True):
+    """What an apply of another client than Splunk needs: forms of `payload.Form`, and the fields of the fit."""
+
+    rows: str
+    results: str
+    fields: tuple[str, ...]  # in the order of the fit; none for files of an old volume
+
+
 class Apply(Message, frozen=True):
     """Apply the loaded model. Rows: the request's. Answered by `Applied` or `Failed`."""
 
@@ -88,6 +99,7 @@ class Apply(Message, frozen=True):
     version_column: int = 0  # as in `Fit`
     refuse_missing: bool = False  # whether a missing feature is an error
     ahead: int = 0  # the number of the `ReadAhead` for these rows; 0 for none
+    door: Door | None = None  # None: rows and results are CSV, as Splunk's
 
 
 class ReadAhead(Message, frozen=True):
@@ -117,6 +129,15 @@ class Stage(Message, frozen=True):
     """Parse the rows, and write them as CSV. Answered by `Staged` or `Failed`."""
 
     csv: str  # path to write to
+
+
+class Compare(Message, frozen=True):
+    """Compare two tables. Rows: both, as JSON string literals one behind the other.
+
+    Answered by `Compared` or `Failed`.
+    """
+
+    first: int  # bytes of the first one
 
 
 class Describe(Message, frozen=True):
@@ -182,7 +203,7 @@ class Saved(Message, frozen=True):
 
 
 class Applied(Message, frozen=True):
-    """The result of an apply. Rows: the results, escaped."""
+    """The result of an apply. Rows: the results, escaped, or in the form of the `Door`."""
 
     rows: int
     result_rows: int
@@ -211,6 +232,12 @@ class Staged(Message, frozen=True):
     rows: int
 
 
+class Compared(Message, frozen=True):
+    """How the two tables compare."""
+
+    figures: TableFigures
+
+
 class Described(Message, frozen=True):
     """The model's texts."""
 
@@ -223,7 +250,7 @@ class Failed(Message, frozen=True):
     error: ErrorReport
 
 
-Answered = Fit | Load | Apply | Score | Stage | Describe
+Answered = Fit | Load | Apply | Score | Stage | Compare | Describe
 ToWorker = Answered | ReadAhead
 FromWorker = (
     Ready
@@ -237,6 +264,7 @@ FromWorker = (
     | Counts
     | Scored
     | Staged
+    | Compared
     | Described
     | Failed
 )

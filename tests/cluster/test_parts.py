@@ -119,7 +119,7 @@ class StandInPool:
         self.fits = 0
 
     @contextlib.asynccontextmanager
-    async def fit_worker(self, *_: object, gpu: bool) -> AsyncIterator[str]:
+    async def fit_worker(self, *_: object, gpu: bool, background: bool) -> AsyncIterator[str]:
         self.fits += 1
         yield "a worker here"
 

@@ -137,6 +137,17 @@ def test_tensorboard_and_mlflow_listen_where_the_setting_says(
         assert command[command.index("--host") + 1] == host
 
 
+def test_fits_are_runs_of_the_containers_own_mlflow_unless_another_one_is_set(
+    start: dict[str, Any], launch: dict[str, Any]
+) -> None:
+    tracking = start["tracking_environment"]
+    command = launch["commands"](FOLDERS)["mlflow"]
+    own = f"http://{command[command.index('--host') + 1]}:{command[command.index('--port') + 1]}"
+    assert tracking(["api", "jupyter", "mlflow"], Settings()) == {"MLFLOW_TRACKING_URI": own}
+    assert tracking(["api"], Settings()) == {}
+    assert tracking(["api", "mlflow"], Settings(tracking_uri="http://mlflow.example:5000")) == {}
+
+
 def test_an_image_without_jupyterlab_starts_the_api_alone(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert services(Settings(mode="DEV", jupyter_password=PASSWORD)) == ["api"]

@@ -50,7 +50,7 @@ def connected(standin: Standin) -> Settings:
 
 def test_a_splunk_with_which_everything_is_right(connected: Settings) -> None:
     findings = [*search_head.splunk(connected), *doctor_collector.collector(connected)]
-    checks = ["splunk", "clock", "rights", *["apps"] * 3, "limits", "owners", "stanzas", "collector"]
+    checks = ["splunk", "clock", "rights", *["apps"] * 3, "limits", "owners", "stanzas", "addresses", "collector"]
     assert [each.check for each in findings] == checks
     other = {each.check: each.severity for each in findings if each.severity is not Severity.OK}
     assert other == {"owners": Severity.SKIPPED}, found(findings)  # no search is scheduled

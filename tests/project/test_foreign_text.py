@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 from dltk_runtime.batch.printed import WholeLines, coalesced
 from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.errors import closest, cut, shown
+from dltk_runtime.inventory.calls import find
 from dltk_runtime.jobs.progress import PrintedProgress
 from dltk_runtime.logs import JsonLines, PrintedLines
 from dltk_runtime.notebook.coordinates import coordinates_in
@@ -268,6 +269,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "a text cut for a record": lambda text: (cut(text), shown(text)),
     "the nearest name": lambda text: closest(text, [text + "b", text + "c", "b" + text]),
     "a terminal": printable,
+    "an inventory: calls in a search": lambda text: find(text, {}),
     "a finding in brief": lambda text: Review("name", problems=(text,)).brief,
 }
 PRINTED = (

@@ -87,7 +87,7 @@ def test_refusals_are_xml_or_json_as_they_were_asked_for(splunkd: Splunkd, sdk: 
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("get", "authentication/users"),
+        ("get", "authentication/tokens"),
         ("post", "search/v2/jobs/export"),
         ("get", "storage/passwords"),
         ("post", "server/control"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
@@ -13,10 +13,12 @@ from tests.splunkd.answers import Answer, Entry, Refusal, Request, Rights, decod
 
 # Where objects lie; `saved/searches` is another name for the stanzas of their file.
 _PATH = re.compile(
-    r"(?P<folder>apps/local|saved/searches|configs/conf-\w+|data/ui/(?:views|nav)|data/lookup-table-files"
+    r"(?P<folder>apps/local|saved/searches|configs/conf-\w+|data/ui/(?:views|panels|nav)|data/lookup-table-files"
     r"|storage/collections/config)(?:/(?P<name>[^/]+)(?P<acl>/acl)?)?/?"
 )
 APPS = "apps/local"
+SAVED = "saved/searches"
+LOOKUPS = "data/lookup-table-files"
 _SAVED = "configs/conf-savedsearches"
 _COLLECTIONS = "storage/collections/config"
 # What these take besides a name; a stanza takes anything.
@@ -52,17 +54,28 @@ class App:
 
     def entry(self, folder: str, name: str) -> Entry:
         settings = self.objects(folder).get(name, {})
+        if folder == SAVED:  # ours: splunkd derives it, and the spelling of its answer was not seen
+            settings = settings | {"is_scheduled": settings.get("enableSched", "0")}
         return Entry(name, settings, f"{folder}/{name}", self.name, self.rights_of(folder, name))
 
 
 def _home(folder: str) -> str:
-    return _SAVED if folder == "saved/searches" else folder
+    return _SAVED if folder == SAVED else folder
 
 
 def of_rights(request: Request) -> bool:
     """Whether it asks for an object's rights, whatever the object is."""
     found = _PATH.fullmatch(request.path)
     return bool(found and found["acl"])
+
+
+def everywhere(request: Request, apps: Iterable[App]) -> Answer | None:
+    """What splunkd lists of all apps for the namespace ``-``; None for another request."""
+    found = _PATH.fullmatch(request.path)
+    if request.method != "GET" or request.app != "-" or not found or found["name"] or found["folder"] == LOOKUPS:
+        return None
+    folder = found["folder"]
+    return feed(request, [app.entry(folder, name) for app in apps for name in app.objects(folder)])
 
 
 def answer(request: Request, app: App) -> Answer:

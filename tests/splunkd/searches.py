@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
+from dltk_runtime import booleans
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.standin import NotEmulated, Row, Window, epoch
 from tests.splunkd import objects
@@ -236,6 +237,8 @@ class Searches:
         if name not in app.saved:
             raise Refusal(404, f"Could not find object id={name}")
         saved = app.saved[name]
+        if booleans.parse_conf(saved.get("disabled")):  # the text is ours
+            raise Refusal(400, f"The saved search {name} is disabled.", "FATAL")
         given = {key.removeprefix("dispatch."): value for key, value in {**saved, **request.params}.items()}
         return sid(request, self.start(saved["search"], given).sid)
 

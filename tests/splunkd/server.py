@@ -61,6 +61,7 @@ class Splunkd:
         self.app, self.version, self.certificate = app, version, certificate
         self.token = secrets.token_hex(16)
         self.sessions = {self.token}  # what may ask; a test takes the token out and it has expired
+        self.users = ["admin"]
         self.faults = Faults()
         self.searches = Searches(self)
         self.collector = Collector(self, {secrets.token_hex(16): HecToken()})
@@ -130,6 +131,8 @@ class Splunkd:
             return self._login(request)
         self._check_token(request)
         app = self._app_of(request)
+        if listed := objects.everywhere(request, self.apps.values()):
+            return listed
         if objects.of_rights(request):
             return objects.answer(request, app)
         match request.path.split("/")[0]:
@@ -155,6 +158,9 @@ class Splunkd:
             case "GET", ["server", "info"]:
                 content = {"version": self.version, "instance_type": "download", "serverName": "standin"}
                 return feed(request, [Entry("server-info", content, "server/info", "system", Rights("system"))])
+            case "GET", ["authentication", "users"]:
+                users = [Entry(name, {}, f"authentication/users/{name}", "system") for name in self.users]
+                return feed(request, users)
             case "GET", ["data", "indexes", *name]:
                 return self._indexes(request, *name)
             case "POST", ["data", "indexes"]:

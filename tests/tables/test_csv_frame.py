@@ -14,7 +14,10 @@ from pandas.testing import assert_frame_equal
 
 from dltk_runtime.tables import csv_pieces, csv_reader
 
-pytestmark = pytest.mark.filterwarnings("ignore:Columns .* have mixed types")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Columns .* have mixed types"),
+    pytest.mark.usefixtures("way"),
+]
 
 NUMBERS = [
     "0",

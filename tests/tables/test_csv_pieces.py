@@ -15,7 +15,10 @@ from pandas.testing import assert_frame_equal
 from dltk_runtime.tables import csv_pieces
 from dltk_runtime.tables.csv_pieces import UNREADABLE, Pieces
 
-pytestmark = pytest.mark.filterwarnings("ignore:Columns .* have mixed types")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Columns .* have mixed types"),
+    pytest.mark.usefixtures("way"),
+]
 
 ROWS = 3000
 COLUMNS = ("1.5", "7", "0", "-0.25", "True", "123456789012", "1e-7")

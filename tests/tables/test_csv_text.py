@@ -19,6 +19,8 @@ from dltk_runtime.tables import csv_writer
 from dltk_runtime.tables.csv_writer import literal
 from tests.tables import splunk_side
 
+pytestmark = pytest.mark.usefixtures("way")
+
 LARGEST = 1.7976931348623157e308  # 24 characters with its sign, the most that a float can have
 EDGES = [0.0, -0.0, 1e-4, 9.9e-5, -9.9e-5, 1e16, -1e16, 9999999999999998.0, 1e15, 5e-324, math.nan, math.inf, -math.inf]
 floats = st.floats(width=64) | st.sampled_from([*EDGES, LARGEST, -LARGEST, -2.2250738585072014e-308])

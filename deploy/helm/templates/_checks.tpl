@@ -12,7 +12,7 @@
 {{- $_ := set $given .name true }}
 {{- end }}
 {{- end }}
-{{- range $name := list "api_token" "JUPYTER_PASSWD" "DLTK_ADMIN_TOKEN" "splunk_access_token" "splunk_hec_token" }}
+{{- range $name := list "api_token" "JUPYTER_PASSWD" "DLTK_ADMIN_TOKEN" "splunk_access_token" "splunk_hec_token" "DLTK_SHADOW_TOKEN" "MLFLOW_TRACKING_PASSWORD" "MLFLOW_TRACKING_TOKEN" }}
 {{- if or (hasKey $.Values.env $name) (hasKey $given $name) }}
 {{- fail (printf "%s in env or extraEnv would be readable in the Deployment: put it under the key %s into the secret, and name it in secret.variables." $name (get (dict "api_token" "api_token" "JUPYTER_PASSWD" "jupyter_password") $name | default $name)) }}
 {{- end }}

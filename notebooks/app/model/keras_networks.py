@@ -10,19 +10,16 @@ import json
 import keras
 import numpy as np
 
+from dltk_runtime import progress
+
 BATCH_ROWS = 10_000  # limits the memory of an apply
 
 
 def train(network, x, y, epochs, batch_size):
-    """Train the compiled network; print the loss ten times; return the loss of each epoch."""
-    report = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: _report(epoch + 1, epochs, logs["loss"]))
-    history = network.fit(x, y, epochs=epochs, batch_size=batch_size, callbacks=[report], verbose=0).history
+    """Train the compiled network; report and return the loss of each epoch."""
+    report = [progress.keras()]
+    history = network.fit(x, y, epochs=epochs, batch_size=batch_size, callbacks=report, verbose=0).history
     return [float(loss) for loss in history["loss"]]
-
-
-def _report(epoch, epochs, loss):
-    if epoch % max(1, epochs // 10) == 0:
-        print(f"epoch {epoch}/{epochs}: loss {loss:.4f}")
 
 
 def answers(network, x, rows):

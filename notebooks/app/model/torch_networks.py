@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dltk_runtime import progress
+
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 BATCH_ROWS = 10_000  # limits the memory of an apply
 
@@ -43,15 +45,14 @@ def on_device(array):
 
 
 def train(network, x, y, optimizer, loss_of, epochs, batch_size, seed):
-    """Train on shuffled batches; print the loss ten times; return the mean loss of each epoch."""
+    """Train on shuffled batches; report and return the mean loss of each epoch."""
     shuffle = torch.Generator().manual_seed(seed)
     history = []
     network.train()
     for epoch in range(1, epochs + 1):
         batches = torch.randperm(len(x), generator=shuffle).to(DEVICE).split(batch_size)
         history.append(_epoch(network, x, y, optimizer, loss_of, batches))
-        if epoch % max(1, epochs // 10) == 0:
-            print(f"epoch {epoch}/{epochs}: loss {history[-1]:.4f}")
+        progress(epoch, epochs, loss=history[-1])
     network.eval()
     return history
 

@@ -1,0 +1,1 @@
+"""The claims, by chapter; `table` has all of them."""

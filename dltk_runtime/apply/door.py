@@ -1,0 +1,16 @@
+"""What a worker needs to know of a request that is not Splunk's."""
+
+from __future__ import annotations
+
+from dltk_runtime.call import Request
+from dltk_runtime.store.fields import fields_of
+from dltk_runtime.store.store import Version
+from dltk_runtime.worker import messages
+
+
+def door_of(request: Request, version: Version) -> messages.Door | None:
+    """Return the forms of a request and the fields that `version` was fitted on; None for Splunk's."""
+    if request.forms is None:
+        return None
+    fields = tuple(fields_of(version.manifest())) if version.number else ()
+    return messages.Door(request.forms.rows, request.forms.results, fields)

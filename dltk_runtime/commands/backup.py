@@ -1,0 +1,43 @@
+"""``dltk backup``: copy a home while servers use it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import echo
+from dltk_runtime.commands.models import HOME_OPTION, NOTEBOOKS_OPTION
+from dltk_runtime.settings import Settings
+from dltk_runtime.volume.backup import back_up
+from dltk_runtime.volume.record import LEFT_OUT
+
+EXAMPLES = """\b
+Examples:
+  dltk backup /backup/2026-11-30                 models, jobs, staged data, pictures and notebooks
+  dltk restore /backup/2026-11-30 --dry-run      compare every file of it with its hash
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@HOME_OPTION
+@NOTEBOOKS_OPTION
+def command(folder: Path, home: Path | None, notebooks: Path | None) -> None:
+    """Copy DLTK_HOME and the notebooks into DIR, which is new or empty. Servers may go on meanwhile.
+
+    The copy is as of its end: each model's current version is in it. It exits with 1 when a version was
+    damaged already, or a file could not be read; the rest is in the copy.
+    """
+    record = back_up(Settings.from_env(home=home, notebooks=notebooks).paths, folder)
+    echo(
+        f"{folder}: {record.models:,} models with {record.versions:,} versions, {record.jobs:,} jobs; "
+        f"{len(record.files):,} files, {record.size:,} bytes."
+    )
+    echo(f"Not in it: {', '.join(LEFT_OUT)} of the home" + "".join(f", {path}" for path in record.left_out) + ".")
+    for problem in record.problems:
+        echo(f"PROBLEM: {problem}", err=True)
+    if record.problems:
+        sys.exit(Exit.FAILED)

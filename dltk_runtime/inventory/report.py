@@ -1,0 +1,80 @@
+"""The rows of an inventory: one for each object and each model that it calls."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from dltk_runtime.inventory.audit import Runs
+from dltk_runtime.inventory.survey import Entry, State, Survey
+
+COLUMNS = (
+    *("state", "kind", "app", "owner", "name", "schedule", "command", "model", "algorithm", "runs", "last run", "why"),
+)
+UNKNOWN = "unknown"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
+
+
+def rows(survey: Survey) -> Iterator[dict[str, str]]:
+    """Yield the rows by state and app, with texts in all columns."""
+    order = list(State)
+    for entry in sorted(survey.entries, key=lambda each: (order.index(each.state), each.item.app, each.item.name)):
+        yield from _of_entry(entry)
+
+
+def _of_entry(entry: Entry) -> Iterator[dict[str, str]]:
+    item = entry.item
+    for use in entry.uses:
+        cells = (
+            *(str(entry.state), str(item.sort), item.app, item.owner, item.name, item.schedule),
+            *(use.command, use.model, use.algorithm, _count(entry.runs), _moment(entry.runs), entry.reason),
+        )
+        yield dict(zip(COLUMNS, cells, strict=True))
+
+
+def as_csv(survey: Survey) -> str:
+    """Return the rows as CSV with a header; a cell never begins a formula of a spreadsheet."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows(survey))
+    return text.getvalue()
+
+
+def document(survey: Survey) -> dict[str, Any]:
+    """Return the document of ``--json``: what could not be read, and every row."""
+    return {
+        "splunk": survey.splunk,
+        "days": survey.days,
+        "notes": list(survey.notes),
+        "states": {str(state): count for state, count in counts(survey).items()},
+        "rows": list(rows(survey)),
+    }
+
+
+def counts(survey: Survey) -> Counter[State]:
+    """Return the number of objects in each state."""
+    return Counter(dict.fromkeys(State, 0) | Counter(each.state for each in survey.entries))
+
+
+def summary(survey: Survey) -> str:
+    """Return one line of what was found."""
+    states = ", ".join(f"{count} {state}" for state, count in counts(survey).items())
+    models = {use.model for each in survey.entries for use in each.uses if use.model}
+    return f"{len(survey.entries)} objects call {len(models)} models: {states} (runs of {survey.days} days)"
+
+
+def _count(runs: Runs) -> str:
+    return UNKNOWN if runs.count is None else str(runs.count)
+
+
+def _moment(runs: Runs) -> str:
+    return "" if runs.last is None else f"{datetime.fromtimestamp(runs.last, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -1,0 +1,64 @@
+"""Run a request as long as somebody waits for it, and answer it piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+
+from dltk_runtime.call import Call
+from dltk_runtime.service.service import Service
+
+PIECE_BYTES = 1024**2  # of a large answer that are given to the connection at once
+Result = TypeVar("Result")
+
+
+async def unless_gone(request: Request, call: Call, running: Awaitable[Result], service: Service) -> Result:
+    """Run a call to its end; drop it when the client hangs up while it still waits for a worker.
+
+    Raises:
+        ClientDisconnect: it was dropped.
+    """
+    task = asyncio.current_task()
+    gone = asyncio.ensure_future(request.receive())  # the body is read: what comes next is the end
+    dropped = False
+
+    def hang_up(_: object) -> None:
+        nonlocal dropped
+        if not call.waiting:
+            service.hung_up(call)
+        elif task is not None:
+            dropped = task.cancel()
+
+    gone.add_done_callback(hang_up)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        if dropped and task is not None and not task.uncancel():
+            raise ClientDisconnect from None
+        raise  # the server stops
+    finally:
+        gone.remove_done_callback(hang_up)
+        gone.cancel()
+
+
+def response_of(
+    pieces: Sequence[bytes | memoryview],
+    media_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Make the response of some pieces; a large one is given to the connection piece by piece."""
+    size = sum(map(len, pieces))
+    if size <= PIECE_BYTES:
+        return Response(b"".join(pieces), media_type=media_type, headers=headers)
+    sized = {**(headers or {}), "content-length": str(size)}
+    return StreamingResponse(_stream(pieces), media_type=media_type, headers=sized)
+
+
+async def _stream(pieces: Sequence[bytes | memoryview]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), PIECE_BYTES):
+            yield bytes(piece[start : start + PIECE_BYTES])

@@ -1,0 +1,58 @@
+"""``POST /v1/models/{algorithm}/{model}/apply``: rows in, rows out, in the forms that the headers name."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dltk_runtime.apply.apply import Applied
+from dltk_runtime.apply.read_ahead import Upload
+from dltk_runtime.call import Request as Sent
+from dltk_runtime.names import ModelName
+from dltk_runtime.payload import Form, Forms
+from dltk_runtime.server.answering import response_of
+from dltk_runtime.server.doors.door import Door, Wanted, headers_of, media_type, version_of
+from dltk_runtime.server.errors import FormUnacceptable, FormUnknown
+
+ARROW, CSV, JSON = "application/vnd.apache.arrow.stream", "text/csv", "application/json"
+FORMS = {ARROW: Form.ARROW, CSV: Form.CSV, JSON: Form.JSON}
+MEDIA_TYPES = {form: media for media, form in FORMS.items()}
+ANY = ("*/*", "")
+
+
+class Rows(Door):
+    """The door; parameters of the query go to the notebook."""
+
+    route = "/v1/apply"
+
+    async def asked(self, request: Request, upload: Upload) -> Sent:
+        """Receive the rows.
+
+        Raises:
+            FormUnknown, FormUnacceptable: the headers name no form of rows that is known here.
+        """
+        rows = await self.receive(request, upload)  # first: who is refused before has sent in vain
+        path = request.path_params
+        wanted = Wanted(ModelName(path["algorithm"], path["model"]), version_of(path.get("number")))
+        sent = media_type(request, "content-type")
+        if sent not in FORMS:
+            raise FormUnknown(sent, list(FORMS))
+        forms = Forms(FORMS[sent], _accepted(request, FORMS[sent]))
+        return wanted.request(rows, forms, dict(request.query_params))
+
+    def answered(self, sent: Sent, applied: Applied, /) -> Response:
+        """Make the answer: the results in the form that was asked for."""
+        form = sent.forms.results if sent.forms is not None else Form.JSON
+        return response_of([applied.results.view()], MEDIA_TYPES[form], headers_of(applied))
+
+
+def _accepted(request: Request, default: Form) -> Form:
+    """Return the first form that Accept names; any is that of the request."""
+    given = ",".join(request.headers.getlist("accept"))
+    kinds = [each.partition(";")[0].strip().lower() for each in given.split(",")]
+    for kind in kinds:
+        if kind in ANY:
+            return default
+        if kind in FORMS:
+            return FORMS[kind]
+    raise FormUnacceptable(given, list(FORMS))

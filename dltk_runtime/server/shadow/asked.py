@@ -1,0 +1,104 @@
+"""What a kept request asked for, and what the old container answered: decoded once it is our turn."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+import msgspec
+
+from dltk_runtime.call import Request
+from dltk_runtime.errors import DltkError
+from dltk_runtime.payload import NO_ROWS
+from dltk_runtime.server import protocol
+from dltk_runtime.server.shadow.kept import Kept
+from dltk_runtime.shadow.record import ERROR, SUCCESS
+
+NO_ANSWER = "no answer"
+UNREADABLE = "no JSON"
+REPEATED_MODEL = "dltk_shadow_repeat"  # that the old container fits a second time, beside the search's own
+STUB_ONLY = ("stage", "register")  # values of `mode` that train nothing
+
+
+class _Reply(msgspec.Struct):
+    status: str
+    results: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Sent(msgspec.Struct):
+    data: msgspec.Raw
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An answer of the old container: its outcome and, on success, its results as a JSON string literal."""
+
+    outcome: str
+    results: bytes = b""
+
+    @classmethod
+    def of(cls, status: int, body: bytes) -> Self:
+        """Read an answer; `status` is 0 where there was none."""
+        if status != 200:
+            return cls(f"HTTP {status}" if status else NO_ANSWER)
+        try:
+            reply = msgspec.json.decode(body, type=_Reply)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return cls(UNREADABLE)
+        results = bytes(reply.results)
+        if reply.status == SUCCESS and results.startswith(b'"'):
+            return cls(SUCCESS, results)
+        return cls(ERROR if reply.status in (SUCCESS, ERROR) else reply.status[:20])
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that is to be answered here too, and the old container's answer."""
+
+    request: Request
+    rows: int
+    old: Table
+
+    @classmethod
+    def of(cls, kept: Kept) -> Self:
+        """Decode what was kept. The request has no session key any more.
+
+        Raises:
+            DltkError: it is not what Splunk sends.
+        """
+        request = protocol.decode(kept.sent())
+        rows = max(bytes(request.rows.view()).count(b"\\n") - 1, 0)
+        return cls(request, rows, Table.of(kept.status if kept.answered else 0, kept.answer()))
+
+    def trains_nothing(self, route: str) -> bool:
+        """Return whether it is a fit that no model comes of, or none before its answer."""
+        mode = self.request.parameters.get("mode", "").strip('"')
+        return route == "/fit" and mode in (*STUB_ONLY, "async")
+
+
+def repeated(route: str, body: bytes) -> bytes:
+    """Return the body to send to the old container once more; a fit goes into a model of its own.
+
+    Raises:
+        ValueError: it is not what Splunk sends.
+    """
+    if route != "/fit":
+        return body
+    sent = msgspec.json.decode(body, type=_Sent)
+    sent.meta.setdefault("options", {})["model_name"] = REPEATED_MODEL
+    return msgspec.json.encode(sent)
+
+
+def model_in(tail: bytes) -> str | None:
+    """Return the model that the end of a request names, of which the rows were not kept; None if unknown."""
+    at = tail.rfind(b'"meta"')
+    if at < 0:
+        return None
+    try:
+        text = tail[at:].decode().partition(":")[2].lstrip()
+        meta, _ = json.JSONDecoder().raw_decode(text)
+        return Request.of(NO_ROWS, meta).model
+    except (ValueError, AttributeError, DltkError, RecursionError):
+        return None

@@ -1,0 +1,143 @@
+"""The shadow of one server: what is forwarded, what is compared, what of it is kept and shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Self
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dltk_runtime import logs
+from dltk_runtime.server.shadow.comparing import Comparing
+from dltk_runtime.server.shadow.forwarding import Forwarding
+from dltk_runtime.server.shadow.kept import Room
+from dltk_runtime.server.shadow.own import OwnWork
+from dltk_runtime.server.shadow.pace import Pace, short_of_cores
+from dltk_runtime.server.shadow.repeats import Repeats
+from dltk_runtime.server.shadow.upstream import Upstream
+from dltk_runtime.service.service import Service
+from dltk_runtime.shadow import Comparison, Records, ShadowReport, judge, report
+from dltk_runtime.shadow.verdict import noise_of
+
+MAX_MODELS = 1000  # that metrics tell apart
+
+
+class Shadow:
+    """Forwards to the old container, and compares: `start` it, use it from one loop, `close` it."""
+
+    def __init__(self, service: Service, upstream: Upstream, is_short: Callable[[], bool] = short_of_cores) -> None:
+        settings, pool = service.settings, service.pool
+        self._upstream = upstream
+        self._room = Room(settings.shadow_queue)
+        self._pace = Pace(pool.pause_background, pool.continue_background, is_short)
+        self._comparing = Comparing(pool)
+        self._repeats = Repeats(upstream, self._pace, settings.shadow_queue) if settings.shadow_repeat else None
+        self._own = OwnWork(service, self._pace, self._repeats, self._comparing, self._take)
+        self._forwarding = Forwarding(upstream, settings.shadow_token, self._room, self._pace, self._own.offer)
+        self._records = Records(settings.paths.shadow, settings.shadow_disk)
+        self._new: asyncio.Queue[Comparison] = asyncio.Queue()
+        self._unwritten = 0
+        self._repeated: dict[tuple[str, str], list[Comparison]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failures = logs.RecurringFailures()
+        self.verdicts: Counter[tuple[str, str, str]] = Counter()  # algorithm, model, verdict
+
+    @classmethod
+    def of(cls, service: Service) -> Self | None:
+        """Make the shadow that the settings ask for; None if they do not.
+
+        Raises:
+            SettingInvalid: the file of certificates cannot be read.
+        """
+        return cls(service, Upstream.of(service.settings)) if service.settings.shadow else None
+
+    async def start(self) -> None:
+        """Read what was compared before, and begin to work off the queue."""
+        with self._failures.logged("read comparisons"):
+            for record in await asyncio.to_thread(self._records.all):
+                self._know(record)
+        self._tasks = [asyncio.create_task(each) for each in (self._own.run(), self._pace.run(), self._write_all())]
+
+    async def close(self) -> None:
+        """End our own work; what waits is not compared."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while not self._new.empty():
+            await self._write(self._new.get_nowait())
+        await self._comparing.rest()
+
+    # ------------------------------------------------------------ requests
+
+    async def post(self, request: Request) -> Response:
+        """Answer a fit or an apply."""
+        return await self._forwarding.post(request)
+
+    async def get(self, request: Request) -> Response:
+        """Answer ``GET /summary`` and ``GET /``."""
+        return await self._forwarding.get(request)
+
+    async def picture(self, request: Request) -> Response:
+        """Answer ``GET /graphics/<file>``."""
+        return await self._forwarding.picture(request)
+
+    # ------------------------------------------------------------ figures
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that are not compared yet, or of which the figures are not on disk."""
+        return self._own.waiting + self._unwritten
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Memory that requests and answers take until they are compared."""
+        return self._room.used
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many requests were not compared, by reason."""
+        return dict(self._own.skipped)
+
+    @property
+    def forwarded(self) -> dict[str, int]:
+        """How many requests were forwarded, by what became of them."""
+        return dict(self._forwarding.counts)
+
+    @property
+    def stops(self) -> int:
+        """How often our own work was stopped for a forwarded request."""
+        return self._pace.stops
+
+    def report(self, since: datetime | None = None) -> ShadowReport:
+        """Report all comparisons; reads the disk."""
+        found = self._records.all()
+        skipped = {reason: count for reason, count in self.skipped.items() if count}
+        return report(found, since, address=self._upstream.shown, waiting=self.waiting, skipped=skipped)
+
+    def _take(self, record: Comparison) -> None:
+        self._know(record)
+        self._unwritten += 1
+        self._new.put_nowait(record)
+        if not record.repeat and len(self.verdicts) < MAX_MODELS:
+            verdict = judge(record, noise_of(self._repeated.get((record.algorithm, record.model), ())))
+            self.verdicts[record.algorithm, record.model, verdict] += 1
+            logs.event("compared", verdict=verdict, algorithm=record.algorithm, model=record.model, route=record.route)
+
+    def _know(self, record: Comparison) -> None:
+        if record.repeat:
+            self._repeated.setdefault((record.algorithm, record.model), []).append(record)
+            if self._repeats is not None:
+                self._repeats.know(record)
+
+    async def _write_all(self) -> None:
+        while True:
+            await self._write(await self._new.get())
+
+    async def _write(self, record: Comparison) -> None:
+        with self._failures.logged("write comparisons"):
+            await asyncio.to_thread(self._records.add, record)
+        self._unwritten -= 1

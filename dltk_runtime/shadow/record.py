@@ -1,0 +1,72 @@
+"""The record of one comparison, and the files that hold the newest ones.
+
+::
+
+    <home>/shadow/comparisons.jsonl     the newest, appended
+    <home>/shadow/before.jsonl          those before them, dropped when the first is full again
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from dltk_runtime.files import lines
+from dltk_runtime.tables.figures import TableFigures
+
+SUCCESS, ERROR = "success", "error"  # outcomes; the old container's may also be "HTTP 500" or "no answer"
+
+
+class Comparison(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request, answered by the old container and by us, or by the old one twice (`repeat`).
+
+    `place` is where ours failed, without the text of the exception. `figures` are None where one
+    of the two gave no table.
+    """
+
+    time: datetime
+    route: str
+    algorithm: str
+    model: str
+    old: str
+    ours: str
+    place: str = ""
+    version: int | None = None  # that answered here
+    rows: int | None = None  # of the request
+    old_seconds: float = 0.0
+    our_seconds: float = 0.0
+    figures: TableFigures | None = None
+    repeat: bool = False
+
+
+class Records:
+    """The records of one home, which several servers may write."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        """Keep at most about `limit` bytes in `folder`."""
+        self._now = folder / "comparisons.jsonl"
+        self._before = folder / "before.jsonl"
+        self._limit = limit // 2  # of each of the two files
+
+    def add(self, record: Comparison) -> None:
+        """Append a record.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._now.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if self._now.stat().st_size >= self._limit:
+                self._now.replace(self._before)
+        lines.append(self._now, [record])
+
+    def all(self) -> list[Comparison]:
+        """Return the records that are kept, oldest first.
+
+        Raises:
+            StoreDamaged: a file cannot be read.
+        """
+        return [record for path in (self._before, self._now) for record in lines.read(path, Comparison)]

@@ -1,0 +1,8 @@
+"""Compiled code for the numbers of large tables, without a dependency.
+
+| file | role |
+|---|---|
+| `numbers.cpp` | rows of CSV to arrays and back, with pandas' values and text; declines what it does not know |
+| `build` | compiles it: ``make setup`` where a compiler is, the image always |
+| `library` | loads it and hands it arrays; None where there is none, and callers take pandas or msgspec |
+"""

@@ -1,0 +1,128 @@
+"""Put a backup in place: every file of it is compared with its hash before anything is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dltk_runtime.errors import StoreError
+from dltk_runtime.files import atomic
+from dltk_runtime.files.copying import Copied, Copier
+from dltk_runtime.paths import Paths
+from dltk_runtime.store.store import ModelStore
+from dltk_runtime.volume.errors import BackupDamaged, HomeOccupied, RestoredWrongly
+from dltk_runtime.volume.record import HOME, LEFT_OUT, SET_ASIDE, Record, place_of
+
+CUT_SHORT = ".restoring"  # in a home while it is restored
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restoration did: the folders for what was in its place."""
+
+    set_aside: tuple[Path, ...] = ()
+
+
+def check(folder: Path, record: Record) -> None:
+    """Compare every file of a backup with its record.
+
+    Raises:
+        BackupDamaged: one is missing or has changed.
+    """
+    if problems := list(_problems(record.files, lambda path: folder / path)):
+        raise BackupDamaged(folder, problems)
+
+
+def restore(folder: Path, record: Record, paths: Paths, *, set_aside: bool) -> Restored:
+    """Copy a backup, which `check` has passed, into the home and the notebooks of `paths`.
+
+    With `set_aside`, what is there is moved into a hidden folder beside it first.
+
+    Raises:
+        HomeOccupied: something is there.
+        RestoredWrongly: a file changed while it was copied.
+        NotStored: it cannot be written.
+    """
+    moved = []
+    for root in dict.fromkeys((paths.home, paths.notebooks)):
+        if names := _occupants(root, paths):
+            if not set_aside:
+                raise HomeOccupied(root, names, (root / CUT_SHORT).exists())
+            moved.append((root, names))
+    try:
+        aside = tuple(_set_aside(root, names) for root, names in moved)
+        _copy(folder, record, paths)
+    except OSError as error:
+        raise atomic.not_stored("The backup's content", paths.home, error) from error
+    return Restored(aside)
+
+
+def verify(record: Record, paths: Paths) -> None:
+    """Read every restored file again, and compare each version with its manifest.
+
+    Versions that were damaged in the backup are those of its `problems`; they are not compared.
+
+    Raises:
+        RestoredWrongly: one differs.
+    """
+    problems = list(_problems(record.files, lambda path: place_of(path, paths)))
+    if not record.problems:
+        store = ModelStore.open(paths, keep=1)
+        for name in store.models():
+            for version in store.versions(name):
+                try:
+                    version.verify(hashes=True)
+                except StoreError as error:
+                    problems.append(error.sentence)
+    if problems:
+        raise RestoredWrongly(problems)
+
+
+def _problems(files: list[Copied], place: Callable[[str], Path]) -> Iterator[str]:
+    for each in files:
+        path = place(each.path)
+        try:
+            if path.is_symlink() or path.stat().st_size != each.size or atomic.sha256(path) != each.sha256:
+                yield f"{path} is not as it was backed up"
+        except OSError as error:
+            yield f"{path} cannot be read ({error.strerror})"
+
+
+def _occupants(root: Path, paths: Paths) -> list[str]:
+    """Return the entries of a folder that a restoration would meet."""
+    ignored = set(LEFT_OUT) if root == paths.home else set()
+    found = [name for name in atomic.names_in(root) if name not in ignored and not name.startswith(SET_ASIDE)]
+    return sorted(name for name in found if root / name != paths.notebooks)
+
+
+def _set_aside(root: Path, names: list[str]) -> Path:
+    stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%S%f")
+    aside = root / f"{SET_ASIDE}{stamp}"
+    aside.mkdir()
+    for name in names:
+        (root / name).rename(aside / name)
+    return aside
+
+
+def _copy(folder: Path, record: Record, paths: Paths) -> None:
+    paths.home.mkdir(parents=True, exist_ok=True)
+    paths.notebooks.mkdir(parents=True, exist_ok=True)
+    marker = paths.home / CUT_SHORT
+    marker.touch()
+    for name in record.folders:
+        place_of(name, paths).mkdir(parents=True, exist_ok=True)
+    copiers = {paths.home: Copier(paths.home), paths.notebooks: Copier(paths.notebooks)}
+    changed = []
+    for each in record.files:
+        root = paths.home if each.path.startswith(HOME + "/") else paths.notebooks
+        copied = copiers[root].file(folder / each.path, each.path.partition("/")[2])
+        if copied is None or (copied.size, copied.sha256) != (each.size, each.sha256):
+            changed.append(f"{folder / each.path} changed while it was restored")
+    if changed:
+        raise RestoredWrongly(changed)
+    for written in sorted({place_of(each.path, paths).parent for each in record.files}):
+        atomic.sync_folder(written)
+    marker.unlink()

@@ -1,0 +1,37 @@
+"""Draw mistakes by a seed: so many of each kind, in every template."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+from dltk_runtime.flows.generate import files
+from tests.flows.helpers import flow_of
+from tests.flows.mutation.edits import Mistake, Texts
+from tests.flows.mutation.mistakes import KINDS
+
+TEMPLATES: Mapping[str, Mapping[str, str]] = {
+    "direct": {"kind": "direct"},
+    "summary": {"kind": "summary"},
+    "metrics": {"kind": "summary", "source": "metrics"},
+    "datamodel": {"kind": "summary", "source": "datamodel"},
+    "feedback": {"kind": "feedback"},
+}
+
+
+def app_of(template: str) -> dict[str, str]:
+    """Return the files of the flow ``x`` of that template."""
+    return files(flow_of(**TEMPLATES[template]))
+
+
+def draw(template: str, texts: Texts, seed: int, each: int) -> list[Mistake]:
+    """Return at most `each` mistakes of every kind; a text that comes about twice counts once."""
+    found: dict[tuple[str, str], Mistake] = {}
+    for name, kind in KINDS.items():
+        chosen = sorted(kind(texts), key=lambda mistake: (mistake.path, mistake.line, mistake.old, mistake.new))
+        # A text as seed: the same draw under every version of Python's hashes.
+        random.Random(f"{seed} {template} {name}").shuffle(chosen)
+        for mistake in chosen[:each]:
+            if mistake.text != texts[mistake.path]:
+                found.setdefault((mistake.path, mistake.text), mistake)
+    return list(found.values())

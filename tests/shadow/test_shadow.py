@@ -1,0 +1,238 @@
+"""In the shadow the old container answers, to the byte, and ours is only compared: verdicts, noise, secrets."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.conftest import write_notebook
+from tests.oldserver import OldContainer
+from tests.support.service import ROOT, Service, meta_for, until
+
+pytestmark = pytest.mark.process
+
+KEY = "live-session-key-77"
+DATA = "a,b\n" + "".join(f"{number},{number % 7}\n" for number in range(40))
+NAMES = "a,name\n1,Zoë\n2,日本\n"
+DOUBLED = "def apply(model, df, param): return pd.DataFrame({'doubled': df['a'] * 2.0, 'b': df['b'], 'rest': 1})"
+# Each fit gives another model, as without a seed; ours lies between two of the old container's.
+COUNTING_FIT = """
+    def fit(model, df, param):
+        with open(MODEL_DIRECTORY + "fits", "a+") as file:
+            file.write("x")
+            model["noise"] = 0.1 * file.tell()
+        return {}
+"""
+NOISY = "def apply(model, df, param): return pd.DataFrame({'x': df['a'] + model['noise'], 'b': df['b']})"
+RAISES = "def apply(model, df, param): raise ValueError(f'row value {df.iloc[0].tolist()}')"
+
+# What the old container and we make of each algorithm, where the healthy one is changed.
+OLD: Mapping[str, Mapping[str, str | None]] = {
+    "same": {"apply": DOUBLED},
+    "close": {"apply": DOUBLED},
+    "other": {"apply": DOUBLED},
+    "noisy": {"fit": COUNTING_FIT, "apply": NOISY},
+    "raising": {"apply": DOUBLED},
+    "library": {"apply": DOUBLED},
+    "broken": {"apply": RAISES},
+}
+OURS: Mapping[str, Mapping[str, str | None]] = {
+    "close": {"apply": DOUBLED.replace("* 2.0", "* (2 + 1e-9)")},
+    "noisy": {"fit": COUNTING_FIT.replace("0.1 *", "0.05 + 0.1 *")},
+    "other": {"apply": DOUBLED.replace("* 2.0", "* 3").replace("'rest': 1", "'rest': 1.5")},
+    "raising": {"apply": RAISES},
+    "library": {"import": "import no_such_library_here\nimport pandas as pd"},
+    "broken": {"apply": DOUBLED},
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client sees of an answer."""
+
+    status: int
+    kind: str | None
+    body: bytes
+
+
+@dataclass
+class Shadow:
+    """A service that forwards, and the old container behind it."""
+
+    old: OldContainer
+    service: Service
+
+    def ask(self, url: str, method: str, path: str, body: bytes | None, token: str) -> Answer:
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=120)
+        headers = {"Authorization": token, "Content-Type": "application/json", "Connection": "close"}
+        connection.request(method, path, body, headers)
+        with connection.getresponse() as answer:
+            return Answer(answer.status, answer.getheader("Content-Type"), answer.read())
+
+    def through(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        """An answer through the service."""
+        return self.ask(self.service.url, method, path, body, self.service.token)
+
+    def direct(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        """The old container's answer on a connection of the client's own."""
+        return self.ask(self.old.url, method, path, body, self.old.token)
+
+    def report(self) -> dict[str, Any]:
+        """``/v1/shadow``, once all that waits is compared."""
+        until(lambda: self.view()["waiting"] == 0)
+        return self.view()
+
+    def view(self) -> dict[str, Any]:
+        return dict(json.loads(self.service.send("/v1/shadow", None)))
+
+    def model(self, name: str) -> dict[str, Any]:
+        """What the report says of the model of that name."""
+        return next(each for each in self.report()["models"] if each["model"] == name)
+
+
+def body(algo: str, data: str = DATA, model: str = "", **params: str) -> bytes:
+    meta = meta_for(data, model or f"of_{algo}", {"algo": algo, **params})
+    meta["options"]["session_key"] = KEY
+    meta["search_info"] = {"session_key": KEY}
+    return json.dumps({"data": data, "meta": meta}).encode()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shadow")
+
+
+@pytest.fixture(scope="module")
+def old(root: Path, processes: None) -> Iterator[OldContainer]:
+    container = OldContainer(root / "old")
+    for name, cells in OLD.items():
+        container.module(name, **cells)
+    with container:
+        yield container
+
+
+@pytest.fixture(scope="module")
+def shadow(root: Path, old: OldContainer) -> Iterator[Shadow]:
+    for name, cells in OLD.items():
+        write_notebook(root / "notebooks", name, **(dict(cells) | dict(OURS.get(name, {}))))
+    variables = {"DLTK_SHADOW": old.url, "DLTK_SHADOW_TOKEN": old.token, "DLTK_SHADOW_REPEAT": "true"}
+    with Service(root / "home", root / "notebooks", **variables) as service:
+        yield Shadow(old, service)
+
+
+@pytest.fixture(scope="module")
+def compared(shadow: Shadow) -> Shadow:
+    """A fit and an apply of each algorithm, all compared."""
+    for name in OLD:
+        shadow.through("POST", "/fit", body(name))
+        shadow.through("POST", "/apply", body(name))
+    shadow.report()
+    return shadow
+
+
+# ---------------------------------------------------------------- the real answers
+
+REQUESTS = [
+    ("POST", "/fit", body("same", model="bytes")),
+    ("POST", "/apply", body("same", model="bytes")),
+    ("POST", "/apply", body("close")),
+    ("POST", "/fit", body("same", NAMES.replace("name", "b"), "bytes")),
+    ("POST", "/apply", body("raising")),
+    ("POST", "/fit", body("broken", model="bytes")),
+    ("POST", "/fit", body("no_such_algorithm")),
+    ("POST", "/fit", body("same", "\n", "bytes")),
+    ("POST", "/fit", b"no json"),
+    ("POST", "/apply", b""),
+    ("POST", "/fit", body("same", model="bytes", mode="stage")),
+    ("GET", "/summary", None),
+    ("GET", "/", None),
+    ("GET", "/graphics/none.png", None),
+    ("GET", "/graphics/with%20blank.png", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "sent"), REQUESTS, ids=[f"{n}{r[1]}" for n, r in enumerate(REQUESTS)])
+def test_every_answer_is_the_old_containers_to_the_byte(
+    compared: Shadow, method: str, path: str, sent: bytes | None
+) -> None:
+    beside = compared.direct(method, path, sent)
+    assert compared.through(method, path, sent) == beside
+
+
+def test_a_picture_comes_from_the_old_container_without_a_token(compared: Shadow) -> None:
+    (compared.old.home / "app" / "graphics" / "plot.png").write_bytes(b"\x89PNG old")
+    answer = compared.ask(compared.service.url, "GET", "/graphics/plot.png", None, "")
+    assert answer == Answer(200, "image/png", b"\x89PNG old")
+
+
+def test_a_wrong_token_reaches_nobody(compared: Shadow) -> None:
+    answer = compared.ask(compared.service.url, "POST", "/fit", body("same"), "wrong")
+    assert answer.status == 401
+    assert "detail" in json.loads(answer.body)
+
+
+# ---------------------------------------------------------------- the verdicts
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("same", "equal"),
+        ("close", "within 1e-6"),
+        ("other", "differs"),
+        ("noisy", "noisy"),
+        ("raising", "ours fails"),
+        ("library", "ours fails"),
+        ("broken", "old fails"),
+    ],
+)
+def test_a_model_has_its_verdict(compared: Shadow, name: str, verdict: str) -> None:
+    assert compared.model(f"of_{name}")["verdict"] == verdict, compared.model(f"of_{name}")
+
+
+def test_what_differs_is_named_with_the_worst_columns(compared: Shadow) -> None:
+    found = {each["name"]: each for each in compared.model("of_other")["columns"]}
+    assert found["doubled"]["largest"] == 39.0
+    assert found["doubled"]["equal"] == pytest.approx(1 / 40)
+    assert found["rest"]["types"] == ["int64", "float64"]
+    assert "b" not in found
+
+
+def test_our_failure_is_named_by_its_cell_without_the_row(compared: Shadow) -> None:
+    assert compared.model("of_raising")["place"].endswith("cell 4 (mltkc_apply), line 1)")
+    assert "row value" not in json.dumps(compared.report())
+    assert "ModuleNotFoundError" in compared.model("of_library")["place"]
+
+
+def test_the_second_fit_of_the_old_container_went_into_a_model_of_its_own(compared: Shadow) -> None:
+    models = {path.stem for path in (compared.old.home / "app" / "model" / "data").glob("*.json")}
+    assert "noisy_of_noisy" in models
+    assert "noisy_dltk_shadow_repeat" in models
+    assert compared.model("of_noisy")["repeated"]
+    assert compared.model("of_noisy")["columns"][0]["name"] == "x"
+
+
+def test_metrics_tell_each_models_verdicts(compared: Shadow) -> None:
+    text = compared.service.send("/metrics", None).decode()
+    assert 'dltk_shadow_compared_total{algorithm="same",model="of_same",verdict="equal"}' in text
+    assert 'dltk_shadow_forwarded_total{outcome="answered"}' in text
+    assert "dltk_shadow_waiting 0.0" in text
+    page = (ROOT / "docs/reference/metrics.md").read_text()
+    assert all(name in text for name in re.findall(r"`(dltk_shadow_\w+)`", page))
+
+
+def test_no_session_key_and_no_row_is_on_our_disk(compared: Shadow, root: Path) -> None:
+    files = [path for path in (*(root / "home").rglob("*"), root / "home.log") if path.is_file()]
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    figures = [path.read_bytes() for path in (root / "home" / "shadow").iterdir()]
+    assert figures
+    assert all(b"row value" not in each and b"Zo" not in each for each in figures)

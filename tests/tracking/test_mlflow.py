@@ -1,0 +1,189 @@
+"""Fits are runs, and versions model versions, of a real MLflow server; nothing waits for it."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import write_notebook
+from tests.support.mlflow_server import MlflowServer, metrics_of, params_of, tags_of
+from tests.support.service import Service, until
+
+pytestmark = pytest.mark.process
+
+DATA = "a,y\n" + "".join(f"{number},{number % 2}\n" for number in range(40))
+LEARNER = {
+    "parameters": "epochs: int = 3\nrate: float = 0.5\nfail: bool = False\nwait: bool = False\nown: bool = False",
+    "fit": """
+        def fit(model, df, param):
+            import os, time
+            from pathlib import Path
+            from dltk_runtime import progress
+            wanted = param["parameters"]
+            print("address", os.environ.get("MLFLOW_TRACKING_URI"), flush=True)
+            for epoch in range(wanted["epochs"]):
+                progress(epoch + 1, wanted["epochs"], loss=1 / (epoch + 1))
+                time.sleep(0.3)  # the record keeps a report each quarter of a second
+            if wanted["own"]:
+                import mlflow
+                mlflow.log_metric("own", 42.0, step=7)
+                mlflow.log_param("chosen", "by the notebook")
+            Path("/srv/app/graphics/loss.png").write_bytes(b"picture")
+            while wanted["wait"]:
+                time.sleep(0.05)
+            if wanted["fail"]:
+                raise ValueError("as asked")
+            model["rows"] = len(df)
+            return {"metrics": {"accuracy": 0.75}}
+    """,
+    "apply": """
+        def apply(model, df, param):
+            return pd.DataFrame({"predicted": [0] * len(df)})
+    """,
+}
+PASSWORD = "hunter2-of-mlflow"
+
+
+@pytest.fixture(scope="module")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    with MlflowServer(tmp_path_factory.mktemp("mlflow")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service(mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    root = tmp_path_factory.mktemp("service")
+    write(root / "notebooks")
+    with Service(root / "home", root / "notebooks", MLFLOW_TRACKING_URI=mlflow.url, MODE_DEV_PROD="DEV") as running:
+        until(lambda: helper_of(running))
+        yield running
+
+
+def write(notebooks: Path) -> None:
+    cells = dict(LEARNER)
+    write_notebook(notebooks, "learner", **{key: text for key, text in cells.items() if key != "parameters"})
+    path = notebooks / "learner.ipynb"
+    document = json.loads(path.read_text())
+    cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": cells["parameters"]}
+    document["cells"].insert(0, {**cell, "outputs": [], "execution_count": None})
+    path.write_text(json.dumps(document))
+
+
+def helper_of(service: Service) -> Any:
+    import psutil
+
+    assert service.process is not None
+    for child in psutil.Process(service.process.pid).children():
+        if "dltk_runtime.tracking.helper" in child.cmdline():
+            return child
+    return None
+
+
+def fit(service: Service, model: str, **params: str) -> str:
+    """Fit and return the id of the job."""
+    answer = service.fit("learner", DATA, model=model, target="y", **params)
+    assert answer["status"] == "success", answer
+    return str(service.jobs()[-1]["id"])
+
+
+def run_of(mlflow: MlflowServer, job: str) -> dict[str, Any]:
+    return dict(until(lambda: mlflow.run_of("learner", job)))
+
+
+def test_a_fit_is_a_run_with_the_notebooks_own_metric_and_its_version_a_model_version(
+    mlflow: MlflowServer, service: Service
+) -> None:
+    run = run_of(mlflow, fit(service, "whole", epochs="2", own="t", holdout="0.25"))
+    assert (run["info"]["status"], run["info"]["run_name"]) == ("FINISHED", "whole 1")
+    params = {"epochs": "2", "rate": "0.5", "fail": "False", "wait": "False", "own": "True"}
+    assert params_of(run) == {**params, "chosen": "by the notebook"}
+    metrics = metrics_of(run)
+    assert metrics["own"] == 42.0
+    assert metrics["train/accuracy"] == 0.75
+    assert "holdout/accuracy" in metrics
+    assert mlflow.history(run, "own") == [(7, 42.0)]
+    assert mlflow.history(run, "progress/loss") == [(1, 1.0), (2, 0.5)]
+    tags = tags_of(run)
+    clause = "fit MLTKContainer algo=learner epochs=2 own=t holdout=0.25 y from a into app:whole"
+    assert (tags["dltk.fit"], tags["dltk.rows"], tags["dltk.version"]) == (clause, "40", "1")
+    assert len(tags["dltk.code"]) == 64
+    files = ["code/learner.ipynb.py", "pictures/loss.png", "version/summary.json", "version/version.json"]
+    assert sorted(mlflow.artifacts(run)) == files
+    (version,) = mlflow.versions("learner.whole")
+    assert (version["run_id"], version["status"]) == (run["info"]["run_id"], "READY")
+    assert until(lambda: mlflow.champion("learner.whole")) == "1"
+    (curves,) = (service.notebooks / "logs" / "learner" / "whole" / "1").iterdir()  # in DEV, for TensorBoard
+    assert b"loss" in curves.read_bytes()
+
+
+def test_the_alias_follows_fits_and_a_rollback(mlflow: MlflowServer, service: Service) -> None:
+    fit(service, "back", epochs="0")
+    fit(service, "back", epochs="0")
+    until(lambda: mlflow.champion("learner.back") == "2")
+    service.send("/v1/models/learner/back/rollback", b"")
+    until(lambda: mlflow.champion("learner.back") == "1")
+    assert len(mlflow.versions("learner.back")) == 2
+
+
+def test_a_failed_and_a_cancelled_fit_end_their_runs_and_make_no_version(
+    mlflow: MlflowServer, service: Service
+) -> None:
+    assert service.fit("learner", DATA, model="failed", target="y", fail="t", epochs="1")["status"] == "error"
+    failed = run_of(mlflow, service.jobs()[-1]["id"])
+    assert (failed["info"]["status"], mlflow.history(failed, "progress/loss")) == ("FAILED", [(1, 1.0)])
+    service.fit("learner", DATA, model="cancelled", target="y", wait="t", epochs="0", mode="async")
+    job = service.jobs()[-1]["id"]
+    until(lambda: any(tags_of(run).get("dltk.job") == job for run in mlflow.runs("learner")))  # while it runs
+    assert service.cancel(job) == 200
+    assert run_of(mlflow, job)["info"]["status"] == "KILLED"
+    assert mlflow.versions("learner.failed") == mlflow.versions("learner.cancelled") == []
+
+
+def test_a_server_that_is_down_holds_up_nothing_and_gets_all_of_it_in_order_later(
+    mlflow: MlflowServer, service: Service
+) -> None:
+    fit(service, "later", epochs="0")
+    until(lambda: mlflow.champion("learner.later") == "1")
+    mlflow.door.shut()
+    jobs = [fit(service, "later", epochs="0"), fit(service, "later", epochs="2", own="t")]
+    service.send("/v1/models/learner/later/rollback", b"")
+    assert service.apply("learner", DATA, model="later")["status"] == "success"
+    assert until(lambda: metric(service, "dltk_tracking_waiting_bytes")) > 0
+    service.restart(signal.SIGKILL)
+    assert len(mlflow.versions("learner.later")) == 1
+    mlflow.door.open()
+    runs = [run_of(mlflow, job) for job in jobs]
+    assert mlflow.history(runs[1], "own") == [(7, 42.0)]
+    assert {"epochs": "2", "chosen": "by the notebook"}.items() <= params_of(runs[1]).items()
+    assert mlflow.history(runs[1], "progress/loss") == [(1, 1.0), (2, 0.5)]
+    until(lambda: mlflow.champion("learner.later") == "2")
+    assert [tags_of({"data": each})["dltk.version"] for each in mlflow.versions("learner.later")] == ["1", "2", "3"]
+    until(lambda: metric(service, "dltk_tracking_waiting_bytes") == 0)
+    assert list((service.home / "tracking" / "runs").iterdir()) == []
+
+
+def metric(service: Service, name: str) -> float:
+    lines = service.send("/metrics", None).decode().splitlines()
+    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+def test_credentials_reach_neither_notebooks_nor_files_nor_the_log(mlflow: MlflowServer, tmp_path: Path) -> None:
+    write(tmp_path / "notebooks")
+    url = mlflow.url.replace("http://", f"http://somebody:{PASSWORD}@")
+    with Service(tmp_path / "home", tmp_path / "notebooks", MLFLOW_TRACKING_URI=url, DLTK_SPARES="0") as service:
+        helper = until(lambda: helper_of(service))
+        assert PASSWORD not in Path(f"/proc/{helper.pid}/cmdline").read_text()
+        mlflow.door.shut()
+        job = fit(service, "secret", epochs="0", own="t")
+        until(lambda: any(event["event"] == "runs wait" for event in service.events()))
+        mlflow.door.open()
+        run = run_of(mlflow, job)
+        assert metrics_of(run)["own"] == 42.0
+        assert service.job_log().startswith("address file:///")
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in written if PASSWORD.encode() in path.read_bytes()]

@@ -1,0 +1,117 @@
+"""The queue to the tracking server: in order, within its bound, past what the server refuses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dltk_runtime.tracking.facts import Line
+from dltk_runtime.tracking.place import Place
+from dltk_runtime.tracking.sender import MAX_ATTEMPTS, Sender
+from dltk_runtime.tracking.wire import Answer, Outcome
+from tests.support.service import until
+
+
+class Server:
+    """Stands in for the helper process: takes lines while it is up."""
+
+    def __init__(self) -> None:
+        self.up = threading.Event()
+        self.asked: list[str] = []
+        self.taken: list[str] = []
+        self.poison = ""  # the job at whose lines a server fails that answers otherwise
+        self.refused = ""
+
+    def ask(self, line: Line, timeout: float, *, now: bool = False) -> Answer:
+        self.asked.append(line.job)
+        if not self.up.is_set():
+            return Answer(0, Outcome.LATER, error="down")
+        if line.job == self.poison:
+            return Answer(0, Outcome.LATER, error="fault", alive=True)
+        if line.job == self.refused:
+            return Answer(0, Outcome.REFUSED, error="never")
+        self.taken.append(f"{line.what} {line.job}")
+        return Answer(0, Outcome.DONE)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def sender(server: Server, tmp_path: Path) -> Iterator[Sender]:
+    sender = started(server, tmp_path)
+    yield sender
+    sender.close()
+
+
+def started(server: Server, folder: Path, limit: int = 10**6) -> Sender:
+    sender = Sender(Place(folder), server, limit, max_pause=0.02)  # type: ignore[arg-type]
+    sender.start()
+    return sender
+
+
+def test_what_waits_is_sent_in_order_once_the_server_is_there(server: Server, sender: Sender) -> None:
+    for number in range(50):
+        assert sender.put(Line("version", str(number)))
+    until(lambda: len(server.asked) > 3)
+    assert sender.waiting
+    assert (server.taken, set(server.asked)) == ([], {"0"})
+    server.up.set()
+    until(lambda: sender.counts.sent == 50)
+    assert server.taken == [f"version {number}" for number in range(50)]
+
+
+def test_the_next_process_sends_what_the_one_before_left(server: Server, tmp_path: Path) -> None:
+    first = started(server, tmp_path)
+    first.put(Line("begin", "a"))
+    first.put(Line("end", "a"))
+    first.close(grace=0.0)
+    assert server.taken == []
+    server.up.set()
+    second = started(server, tmp_path)
+    second.put(Line("begin", "b"))
+    until(lambda: len(server.taken) == 3)
+    assert server.taken == ["begin a", "end a", "begin b"]
+    second.close()
+
+
+def test_beyond_the_bound_runs_are_dropped_and_counted(server: Server, tmp_path: Path) -> None:
+    sender = started(server, tmp_path, limit=1000)
+    assert sender.put(Line("version", "small"), size=500)
+    assert not sender.put(Line("version", "large"), size=600)
+    assert sender.put(Line("end", "small"), size=510)
+    assert (sender.counts.dropped, sender.waiting < 1000) == (1, True)
+    server.up.set()
+    until(lambda: sender.waiting == 0)
+    assert server.taken == ["version small", "end small"]
+    sender.close()
+
+
+def test_the_end_removes_a_runs_folder(server: Server, sender: Sender, tmp_path: Path) -> None:
+    folder = Place(tmp_path).run("a")
+    folder.artifacts.mkdir(parents=True)
+    server.up.set()
+    sender.put(Line("version", "a"), size=10)
+    until(lambda: sender.counts.sent == 1)
+    assert folder.path.exists()
+    sender.put(Line("end", "a"), size=10)
+    until(lambda: not folder.path.exists())
+
+
+@pytest.mark.parametrize("kind", ["refused", "poison"])
+def test_a_line_that_the_server_never_takes_does_not_stop_the_others(server: Server, sender: Sender, kind: str) -> None:
+    setattr(server, kind, "bad")
+    server.up.set()
+    for job in ("a", "bad", "b"):
+        sender.put(Line("begin", job))
+    until(lambda: sender.counts.sent == 2)
+    assert server.taken == ["begin a", "begin b"]
+    assert sender.counts.refused == 1
+    assert server.asked.count("bad") == (MAX_ATTEMPTS if kind == "poison" else 1)

@@ -1,0 +1,91 @@
+"""A server whose home is backed up while it fits, promotes and answers; the home is destroyed, and comes back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import urllib.request
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from dltk_runtime.paths import Paths
+from dltk_runtime.store.store import ModelName, ModelStore
+from dltk_runtime.volume import record, restore
+from dltk_runtime.volume.backup import back_up
+from tests.support.service import Service, until
+
+MODELS = ("first", "second")
+
+
+def rows(number: int) -> str:
+    return "a,b\n" + "".join(f"{row},{row}\n" for row in range(number))
+
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.server(notebooks={"healthy": {}}, fits=[("healthy", rows(5), each) for each in MODELS], own=True),
+]
+
+
+def restored(backup: Path, paths: Paths) -> None:
+    found = record.read(backup)
+    restore.check(backup, found)
+    restore.restore(backup, found, paths, set_aside=False)
+    restore.verify(found, paths)
+
+
+def answers(service: Service) -> list[str]:
+    """What each model answers: the number of rows of the fit whose version is current."""
+    return [service.apply("healthy", "a,b\n1,1\n", model)["results"] for model in MODELS]
+
+
+def expected(paths: Paths) -> list[str]:
+    store = ModelStore.open(paths, keep=5)
+    return [f"rows\n{store.serving(ModelName('healthy', model)).manifest().rows}\n" for model in MODELS]
+
+
+def fits_and_rollbacks(service: Service, ended: threading.Event, done: list[int]) -> None:
+    """Fit and go back until told to end; each fit has another number of rows."""
+    while not ended.is_set():
+        number = 6 + len(done)
+        for model in MODELS:
+            assert service.fit("healthy", rows(number), model)["status"] == "success"
+            path = f"{service.url}/v1/models/healthy/{model}/rollback"
+            request = urllib.request.Request(path, method="POST", headers={"Authorization": service.token})
+            if number % 2:
+                urllib.request.urlopen(request, timeout=100).close()
+        done.append(number)
+
+
+def test_a_destroyed_home_comes_back_from_a_backup_made_under_load(service: Service, tmp_path: Path) -> None:
+    here = Paths(service.home, service.notebooks)
+    elsewhere = [Paths(tmp_path / f"home {number}", tmp_path / f"home {number}" / "notebooks") for number in (1, 2)]
+    ended, done = threading.Event(), list[int]()
+    with ThreadPoolExecutor(1) as threads:
+        load: Future[None] = threads.submit(fits_and_rollbacks, service, ended, done)
+        try:
+            for number, _ in enumerate(elsewhere, 1):
+                before = len(done)
+                assert back_up(here, tmp_path / f"backup {number}").problems == []
+                until(lambda before=before: len(done) > before or load.done(), seconds=200)
+        finally:
+            ended.set()
+    load.result()
+    for number, paths in enumerate(elsewhere, 1):
+        restored(tmp_path / f"backup {number}", paths)
+    with Service(elsewhere[1].home, elsewhere[1].notebooks) as other:
+        assert answers(other) == expected(elsewhere[1])
+        assert "succeeded" in {each["state"] for each in json.loads(other.send("/v1/jobs", None))["jobs"]}
+
+    before = answers(service)
+    back_up(here, tmp_path / "last")
+    service.stop()
+    for folder in (service.home, service.notebooks):
+        shutil.rmtree(folder)
+    restored(tmp_path / "last", here)
+    service.start()
+    assert answers(service) == before == expected(here)
+    assert service.fit("healthy", rows(5), "first")["status"] == "success"

@@ -1,0 +1,158 @@
+"""`dltk forget` while a server goes on: no file of the home holds a value of the model's rows any more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dltk_runtime import cli
+from dltk_runtime.commands import Exit
+from dltk_runtime.files import atomic
+from dltk_runtime.paths import Paths
+from dltk_runtime.splunk import spool
+from dltk_runtime.splunk.spool import Spool
+from dltk_runtime.store.store import ModelName, ModelStore
+from tests.store.helpers import NAME, promoted
+from tests.support.service import Service, until
+
+VALUE = "a-value-of-a-row"
+ROWS = "name,number\n" + "".join(f"{VALUE},{row}\n" for row in range(250))
+KEEPS_ALL = {
+    "fit": """
+        def fit(model, df, param):
+            print("seen", df["name"][0])
+            model["rows"] = len(df)
+            with open("/srv/app/graphics/" + df["name"][0] + ".svg", "w") as file:
+                file.write("<svg>" + df["name"][0] + "</svg>")
+            if len(df) < 5:
+                raise ValueError("cannot fit " + df["name"][0])
+            return {"rows": len(df), "first": df["name"][0]}
+    """,
+    "save": """
+        def save(model, name):
+            with open(MODEL_DIRECTORY + name + ".json", "w") as file:
+                json.dump({**model, "kept": "a-value-of-a-row"}, file)
+            return model
+    """,
+    "summary": """
+        def summary(model=None):
+            return {"about": "a-value-of-a-row"}
+    """,
+}
+
+
+def forget(paths: Paths, *arguments: str) -> Result:
+    command = ["forget", *arguments, "--home", str(paths.home), "--notebooks", str(paths.notebooks)]
+    return CliRunner().invoke(cli.dltk, command)
+
+
+def holding(paths: Paths, value: str) -> set[str]:
+    """The files of the home, and of the staged rows, that hold a value or have it in their name."""
+    files = [*atomic.regular_files(paths.home), *atomic.regular_files(paths.staged)]
+    return {path.name for path in files if value in path.name or value.encode() in path.read_bytes()}
+
+
+@pytest.mark.process
+@pytest.mark.server(
+    notebooks={"keeps": KEEPS_ALL, "healthy": {}},
+    fits=[("healthy", "a,b\n1,2\n2,3\n", "m")],
+    own=True,
+    splunk_hec_enabled="1",
+    splunk_hec_url="http://127.0.0.1:9",
+    splunk_hec_token="t",
+)
+def test_no_file_holds_a_value_after_a_model_was_forgotten(service: Service) -> None:
+    paths = Paths(service.home, service.notebooks)
+    for _ in range(2):
+        assert service.fit("keeps", ROWS)["status"] == "success"
+    assert service.fit("keeps", "name,number\na-value-of-a-row,1\n")["status"] == "error"
+    assert service.fit("keeps", ROWS, mode="stage")["status"] == "staged"
+    assert service.apply("keeps", ROWS)["status"] == "success"
+    assert VALUE in str(service.summary())
+    until(lambda: "last_used.json" in holding(paths, VALUE))
+    before = holding(paths, VALUE)
+    assert {"version.json", "m.csv", f"{VALUE}.svg", "log", "job.json", "000001.jsonl"} <= before
+
+    listed = forget(paths, "keeps/m")
+    assert listed.exit_code == Exit.OK, listed.output
+    assert "Nothing was removed" in listed.output
+    assert holding(paths, VALUE) == before
+    done = forget(paths, "keeps/m", "--yes")
+    assert done.exit_code == Exit.OK, done.output
+    assert holding(paths, VALUE) == set()
+
+    assert service.apply("keeps", ROWS)["status"] == "error"
+    assert VALUE not in str(service.summary())
+    assert service.apply("healthy", "a,b\n1,2\n")["results"] == "rows\n2\n"
+    assert [each["model"] for each in json.loads(service.send("/v1/jobs", None))["jobs"]] == ["m"]
+    message = service.fit("keeps", ROWS)["message"]
+    assert int(message.partition(" Version ")[2].split()[0]) > 2, "no number is used twice"
+
+
+# ------------------------------------------------------------ without a server
+
+
+def test_only_what_is_the_models_own_goes(paths: Paths) -> None:
+    store, other = ModelStore.open(paths, keep=5), ModelName("pca", NAME.model)
+    promoted(store), promoted(store, other)
+    folder = paths.versions / NAME.folder / NAME.model
+    (folder / "1" / "pictures").mkdir()
+    (folder / "1" / "pictures" / "a.png").write_bytes(b"own")
+    (folder / "1" / "pictures" / "b.png").write_bytes(b"own")
+    (folder / "history").write_text("who did what")
+    (folder / "7").mkdir()
+    (paths.graphics / "a.png").write_bytes(b"own")
+    (paths.graphics / "b.png").write_bytes(b"of another model since")
+    (paths.models / "umap_default.json").write_text("flat")
+    staged = {"options": {"params": {"algo": '"pca"'}}}
+    (paths.staged / "default.json").write_text(json.dumps(staged))
+    (paths.staged / "default.csv").write_text("a\n1\n")
+    (paths.staged / "default.notes.txt").write_text("mine")
+    result = forget(paths, "umap/default", "--yes")
+    assert result.exit_code == Exit.OK, result.output
+    for text in ("staged for the algorithm pca", "another picture has this name now", "--old-files removes them"):
+        assert text in result.output
+    assert sorted(path.name for path in folder.iterdir()) == ["history", "reserved-1"]
+    assert sorted(path.name for path in paths.graphics.iterdir()) == ["b.png"]
+    assert sorted(path.name for path in paths.staged.iterdir()) == ["default.csv", "default.json", "default.notes.txt"]
+    assert (paths.models / "umap_default.json").exists()
+    assert store.serving(other).number == 1
+    assert forget(paths, "umap/default", "--yes", "--old-files").exit_code == Exit.OK
+    assert not (paths.models / "umap_default.json").exists()
+
+
+def test_a_model_name_alone_means_that_of_every_algorithm(paths: Paths) -> None:
+    store = ModelStore.open(paths, keep=5)
+    promoted(store), promoted(store, ModelName("pca", NAME.model)), promoted(store, ModelName("pca", "iris"))
+    (paths.staged / "default.json").write_text('{"options": {"params": {"algo": "gone"}}}')
+    (paths.staged / "default.csv").write_text("a\n1\n")
+    result = forget(paths, "default", "--yes")
+    assert result.exit_code == Exit.OK, result.output
+    assert store.models() == [ModelName("pca", "iris")]
+    assert not list(paths.staged.iterdir())
+
+
+def test_a_model_that_waits_or_is_unknown_is_refused(paths: Paths) -> None:
+    job = "20260131T120000.000000Z-0a1b2c3d"
+    (paths.jobs / job).mkdir(parents=True)
+    record = {"id": job, "algorithm": "umap", "model": "default", "state": "queued", "asynchronous": True}
+    (paths.jobs / job / "job.json").write_text(json.dumps({**record, "created": "2026-01-31T12:00:00Z"}))
+    assert f"job {job} of this model has not ended" in str(forget(paths, "umap/default", "--yes").exception)
+    assert "There is nothing of umap/other" in str(forget(paths, "umap/other").exception)
+    assert forget(paths, "umap/../x").exit_code == Exit.USAGE
+    assert forget(paths, "no name").exit_code == Exit.USAGE
+
+
+def test_a_queue_in_use_goes_on_after_lines_were_replaced(tmp_path: Path) -> None:
+    queue = Spool.create(tmp_path)
+    for text in (b"keep 1\n", b"gone 2\n", b"keep 3\n"):
+        queue.put(text)
+    queue.take(queue.peek(1))
+    assert spool.replace_lines(tmp_path, lambda line: line.startswith(b"gone"), lambda size: b"x" * (size - 1) + b"\n")
+    queue.put(b"keep 4\n")
+    assert queue.peek(10) == [b"xxxxxx\n", b"keep 3\n", b"keep 4\n"]
+    queue.take(queue.peek(10))
+    queue.close()

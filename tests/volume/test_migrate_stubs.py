@@ -1,0 +1,133 @@
+"""`dltk migrate stubs` against recorded entries and the toolkit's codec; `dltk migrate since`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dltk_runtime import cli
+from dltk_runtime.commands import Exit
+from dltk_runtime.emulator.mltk.grammar import parse_fit
+from dltk_runtime.paths import Paths
+from dltk_runtime.store.store import Facts, ModelName, ModelStore
+from dltk_runtime.tables.feature import Feature
+from dltk_runtime.volume.since import word
+from tests.aitk import codec
+from tests.store.helpers import NAME, commit, promoted
+
+STORED = Path(__file__).parent.parent / "data" / "stubs"
+
+
+def migrate(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.dltk, ["migrate", *map(str, arguments)])
+
+
+@pytest.fixture
+def lookups(tmp_path: Path) -> Path:
+    """A copy of a search head's lookups, with DSDL's recorded entries."""
+    folder = tmp_path / "lookups"
+    folder.mkdir()
+    for path in STORED.glob("__mlspl_*.mlmodel"):
+        shutil.copy(path, folder)
+    (folder / "geo.csv").write_text("a\n1\n")
+    return folder
+
+
+def test_the_toolkits_decoder_takes_what_was_converted(lookups: Path, tmp_path: Path) -> None:
+    result = migrate("stubs", lookups, "--to", tmp_path / "new")
+    assert result.exit_code == Exit.OK, result.output
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        "__mlspl_text_scores.mlmodel",
+        "__mlspl_text_scores_no_target.mlmodel",
+    ]
+    for name, target in (("text_scores", "label"), ("text_scores_no_target", None)):
+        old, new = (
+            (folder / f"__mlspl_{name}.mlmodel").read_text(encoding="utf-8") for folder in (lookups, tmp_path / "new")
+        )
+        with pytest.raises(codec.ToolkitError, match="may not be compatible"):
+            codec.decode(old, lambda _: "http://container:5000")
+        container = codec.decode(new, lambda _: "http://container:5000")
+        options = json.loads(list(csv.reader(io.StringIO(old)))[1][2])
+        assert container.options == {**options, "algo_name": "AITKContainer"}
+        assert (container.feature_variables, container.target_variable) == (["text"], target)
+        assert codec.encode(container.options, ["text"], target) == new
+    assert "predicted_None" in result.output
+
+
+def test_other_entries_are_named_and_left(lookups: Path, tmp_path: Path) -> None:
+    for path in lookups.iterdir():
+        path.unlink()
+    shutil.copy(STORED / "constructed_toolkit_text_scores.mlmodel", lookups / "__mlspl_new.mlmodel")
+    spl = codec.file_of("PCA", {"__mlspl_type": ["algos.PCA", "PCA"], "dict": {}}, {})
+    (lookups / "__mlspl_pca.mlmodel").write_text(spl)
+    (lookups / "__mlspl_torn.mlmodel").write_text("algo,model,options\nMLTKContainer,{")
+    result = migrate("stubs", lookups, "--to", tmp_path / "new")
+    assert result.exit_code == Exit.FAILED
+    words = [line.split()[:2] for line in result.output.splitlines()[1:]]
+    assert words == [["new", "has"], ["pca", "runs"], ["torn", "unreadable"]]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_session_key_is_not_copied(lookups: Path, tmp_path: Path) -> None:
+    options = {"params": {"algo": "x"}, "feature_variables": ["a"], "model_name": "m", "session_key": "s3cretkey"}
+    fields = {"endpoint_url": "", "out_params": options, "feature_variables": ["a"]}
+    model = {"__mlspl_type": ["mltkc.MLTKContainer", "MLTKContainer"], "dict": fields}
+    (lookups / "__mlspl_m.mlmodel").write_text(codec.file_of("MLTKContainer", model, options))
+    result = migrate("stubs", lookups, "--to", tmp_path / "new")
+    assert result.exit_code == Exit.OK
+    assert "s3cretkey" not in result.output + (tmp_path / "new" / "__mlspl_m.mlmodel").read_text()
+
+
+def test_nothing_is_overwritten_and_a_folder_without_entries_is_refused(lookups: Path, tmp_path: Path) -> None:
+    assert migrate("stubs", lookups, "--to", tmp_path / "new").exit_code == Exit.OK
+    again = migrate("stubs", lookups, "--to", tmp_path / "new")
+    assert "has __mlspl_text_scores.mlmodel already" in str(again.exception)
+    assert migrate("stubs", lookups, "--to", tmp_path / "new", "--force").exit_code == Exit.OK
+    (tmp_path / "empty").mkdir()
+    assert "holds no entries of models" in str(migrate("stubs", tmp_path / "empty", "--to", tmp_path / "n").exception)
+
+
+# ------------------------------------------------------------ since
+
+
+def test_since_lists_later_versions_with_the_fit_that_makes_them_again(paths: Paths) -> None:
+    store = ModelStore.open(paths, keep=5)
+    promoted(store)
+    facts = Facts(
+        rows=20,
+        parameters={"algo": "umap", "plot": "a, b", "epochs": "3"},
+        targets=["the label"],
+        features=[Feature("x_1", "number"), Feature("the label", "text")],
+    )
+    commit(store, facts=facts)
+    commit(store, ModelName("pca", "iris"), facts=Facts(features=[Feature("a", "number")]))
+    where = ("--home", paths.home, "--notebooks", paths.notebooks)
+    result = migrate("since", "2020-01-01", "--csv", *where)
+    assert result.exit_code == Exit.OK, result.output
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [(row["model"], row["version"], row["current"]) for row in rows] == [
+        ("iris", "1", ""),
+        (NAME.model, "1", "yes"),
+        (NAME.model, "2", ""),
+    ]
+    assert rows[0]["search"] == "fit MLTKContainer algo=pca a into app:iris"
+    search = rows[2]["search"]
+    assert search == 'fit MLTKContainer algo=umap plot="a, b" epochs=3 "the label" from x_1 into app:default'
+    command = parse_fit(search.removeprefix("fit "))
+    assert command.options["params"] == {"algo": "umap", "plot": '"a, b"', "epochs": "3"}
+    later = migrate("since", "2999-01-01", *where)
+    assert later.output == "Nothing was fitted here since then.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a_1*", "a_1*"), ("two words", '"two words"'), ('say "x"', '"say \\"x\\""'), ("", '""'), ("a\\b", '"a\\\\b"')],
+)
+def test_a_word_of_a_search_has_quotes_where_it_needs_them(text: str, expected: str) -> None:
+    assert word(text) == expected
