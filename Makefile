@@ -15,7 +15,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser cluster-test lock clean
+.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser clients cluster-test lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,7 +38,7 @@ check: setup ## format, lint, types and import rules
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
 	$(PYTEST) -m unit
 
-test: check docs ## the gate: what `make quick` does, the documentation, and all other tests
+test: check docs .venv-clients/ready ## the gate: what `make quick` does, the documentation, and all other tests
 	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
 
@@ -98,11 +98,14 @@ browser: setup .venv-browser/ready ## drive the console in a real browser (Debia
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
 
+clients: setup .venv-clients/ready ## score by unmodified clients of other projects: Triton's, KServe's, MLflow's, pyarrow, polars
+	$(BIN)/pytest tests/doors/test_clients.py -rs
+
 lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the hashes (UPGRADE=1: newest versions)
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf $(COMPILED) .venv .venv-tools .venv-appinspect .venv-browser .venv-cluster .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	rm -rf $(COMPILED) .venv .venv-tools .venv-appinspect .venv-browser .venv-clients .venv-cluster .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
 	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -134,6 +137,11 @@ $(COMPILED): dltk_runtime/tables/native/numbers.cpp dltk_runtime/tables/native/b
 # Ray, and the runtime with it: the ordinary tests show that nothing else needs it.
 .venv-cluster/ready: locks/cluster.txt locks/hashed/cluster.txt pyproject.toml tools/setup.sh
 	@sh tools/setup.sh .venv-cluster locks/cluster.txt .
+	@touch $@
+
+# Clients of other projects, for tests/doors: kserve wants an older pandas.
+.venv-clients/ready: locks/clients.txt tools/setup.sh
+	@sh tools/setup.sh .venv-clients locks/clients.txt
 	@touch $@
 
 # mkdocs, which pins some packages that ours need in other versions.

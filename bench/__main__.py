@@ -17,7 +17,9 @@ from pathlib import Path
 
 from bench import (
     busy,
+    calls,
     deep,
+    first,
     footprint,
     gpu,
     latency,
@@ -36,6 +38,8 @@ from bench.world import World
 KINDS: dict[str, Callable[[World], list[Figure]]] = {
     "latency": latency.measure,
     "splunk": splunk_million.measure,
+    "first": first.measure,
+    "calls": calls.measure,
     "throughput": throughput.measure,
     "fit": busy.during_a_fit,
     "large": busy.during_a_large_body,

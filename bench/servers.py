@@ -113,11 +113,11 @@ def service(folder: Path, notebooks: Path, **variables: str) -> Iterator[Server]
 def naive(folder: Path, notebooks: Path, certificate: tuple[Path, Path] | None = None) -> Iterator[Server]:
     """The server as people build it by hand; `certificate` (chain, key) makes it speak TLS."""
     (folder / "app" / "model" / "data").mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "bench.naive", str(port), *map(str, certificate or ())]
     process = subprocess.Popen(command, env=environment(folder, notebooks), text=True)
     try:
-        _wait_for(port, process)
+        wait_for(port, process)
         yield Server("the naive server", process, port, folder, notebooks, certificate is not None)
     finally:
         process.terminate()
@@ -148,15 +148,21 @@ def _any_certificate() -> ssl.SSLContext:
     return context
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback address that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
 
 
-def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
+def wait_for(port: int, process: subprocess.Popen[Any]) -> None:
+    """Wait until the process accepts connections.
+
+    Raises:
+        Failed: it does not within `START` seconds, or has ended.
+    """
     deadline = time.monotonic() + START
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
         time.sleep(0.01)
-    raise Failed("the naive server does not start")
+    raise Failed("the server does not start")

@@ -37,9 +37,9 @@ class World:
         return self.folder / f"home{self._homes}"
 
     @contextlib.contextmanager
-    def service(self, **variables: str) -> Iterator[Server]:
-        """The service alone."""
-        with servers.service(self.home(), self.notebooks, **variables) as server:
+    def service(self, at: Path | None = None, **variables: str) -> Iterator[Server]:
+        """The service alone, over a new home or over that `at` a place."""
+        with servers.service(at or self.home(), self.notebooks, **variables) as server:
             yield server
 
     @contextlib.contextmanager

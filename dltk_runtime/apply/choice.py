@@ -39,8 +39,9 @@ class FieldsUnknown(StoreError):
     def __init__(self, asked: Sequence[str], version: Version) -> None:
         known, model = fields_of(version.manifest()), version.name.model
         super().__init__(
-            f"The search has the fields {listed(asked)}; version {version.number} of model '{model}', the current one, "
-            f"was fitted on {listed(known)}, and no promoted version on those of the search. The last fit, whose "
+            f"The search has the fields {listed(asked, known)}; version {version.number} of model '{model}', the "
+            f"current one, was fitted on {listed(known, asked)}, and no promoted version on those of the search. The "
+            "last fit, whose "
             "fields Splunk keeps, was not promoted, or its version was removed: promote it ('dltk models show "
             f"{version.name.algorithm} {model}'), fit again with the fields of the current version, or use another "
             "model name."
@@ -103,10 +104,11 @@ class Choosing:
             manifest = version.manifest()
             if version.number != current.number and asked.answered_by(manifest):
                 self.store.use(version)
+                known = fields_of(current.manifest())
                 text = (
                     f"version {version.number} answered, not version {current.number}, the current one: the search has "
-                    f"the fields {listed(asked.fields)}, and the current version was fitted on "
-                    f"{listed(fields_of(current.manifest()))}"
+                    f"the fields {listed(asked.fields, known)}, and the current version was fitted on "
+                    f"{listed(known, asked.fields)}"
                 )
                 return Serving(version, serving.problem), text
         if set(asked.fields) <= {*fields_of(current.manifest()), *current.manifest().targets}:

@@ -21,7 +21,7 @@ from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault
-from dltk_runtime.fit.training import Committed, Trained, Training, leave, printed_to, reporter
+from dltk_runtime.fit.training import Committed, Trained, Training, begins, leave, printed_to, reporter
 from dltk_runtime.jobs.errors import FitCancelled, JobTaken, ServerStops
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.names import ModelName
@@ -33,7 +33,7 @@ from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store import figures
 from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import ModelStore, Reservation, Version
-from dltk_runtime.tracking.interface import FitBegins, NoTracking, RunTracking
+from dltk_runtime.tracking.interface import NoTracking, RunTracking
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
 SETTING = "DLTK_FIT_TIMEOUT"
@@ -139,7 +139,7 @@ class Trainer:
         return self.places.fit_worker(asked, listener)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
-        variables = await self.tracking.begin(_begins(training, reservation.number))
+        variables = await self.tracking.begin(begins(training, reservation.number))
         message = Fit(
             algorithm=training.name.algorithm,
             load_name=reservation.location.load_name,
@@ -290,12 +290,6 @@ class Trainer:
                 yield reservation
             finally:
                 self.reservations.discard(reservation)
-
-
-def _begins(training: Training, number: int) -> FitBegins:
-    """Return what a tracking server is told of a fit that begins."""
-    asked = Asked.of(training.request)
-    return FitBegins(training.job.record, number, training.request.targets, asked.fields if asked else ())
 
 
 def _record(job: Job, reservation: Reservation) -> None:

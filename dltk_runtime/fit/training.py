@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dltk_runtime import logs
+from dltk_runtime.apply.choice import Asked
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import FIT_DONE
 from dltk_runtime.fit.options import FitOptions
@@ -17,6 +18,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.store.store import Version
+from dltk_runtime.tracking.interface import FitBegins
 from dltk_runtime.worker.messages import Progress
 
 
@@ -81,6 +83,12 @@ class Committed:
     notices: Sequence[str]
     failure: AlgorithmFailed | None
     results: Payload = NO_ROWS
+
+
+def begins(training: Training, number: int) -> FitBegins:
+    """Return what a tracking server is told of a fit that will commit version `number`."""
+    asked = Asked.of(training.request)
+    return FitBegins(training.job.record, number, training.request.targets, asked.fields if asked else ())
 
 
 def leave(job: Job, retries: int, what: str, who: str = "The server") -> None:

@@ -19,8 +19,13 @@ def fields_of(facts: Facts) -> list[str]:
     return [name for name in names if name not in facts.targets]
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return names as a text, at most `MAX_NAMED` of them."""
+def listed(names: Sequence[str], beside: Sequence[str] = ()) -> str:
+    """Return names as a text, at most `MAX_NAMED` of them.
+
+    Of more than that, those that the names `beside` lack come first: they are the difference.
+    """
+    if len(names) > MAX_NAMED:
+        names = sorted(names, key=set(beside).__contains__)
     shown = ", ".join(f"'{name}'" for name in names[:MAX_NAMED])
     return f"{shown} and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else shown
 
@@ -55,9 +60,9 @@ def change(before: Version | None, version: Version, *, current: bool) -> str:
     was = f"'{before.name.algorithm}' and " if other else ""
     then = "this version answers them" if current else "they are refused until a version with these is promoted"
     return (
-        f"this fit has {kind}{listed(new)}; version {before.number} of model '{model}', current before it, has "
-        f"{was}{listed(old)}. Splunk's searches ask for those of the last fit from now on, and {then}: fit again as "
-        f"before, or use another model name for other {'algorithms' if other else 'fields'}"
+        f"this fit has {kind}{listed(new, old)}; version {before.number} of model '{model}', current before it, has "
+        f"{was}{listed(old, new)}. Splunk's searches ask for those of the last fit from now on, and {then}: fit "
+        f"again as before, or use another model name for other {'algorithms' if other else 'fields'}"
     )
 
 

@@ -44,7 +44,8 @@ class Sender:
         self._max_pause = max_pause
         self.counts = Counts()
         self.down = False  # whether the server took nothing at the last attempt
-        self._old: list[Spool] = []
+        self._old: list[Spool] = []  # of ended processes; the thread's own
+        self._adopted: list[Spool] = []  # the same, that the thread has not looked at
         self._own: Spool | None = None
         self._sizes: dict[str, int] = {}  # bytes of runs' folders, by job
         self._lock = threading.Lock()
@@ -60,15 +61,21 @@ class Sender:
         """
         self._place.queue.mkdir(parents=True, exist_ok=True)
         self._sizes = {folder.job: folder.size() for folder in self._place.runs()}
-        self._old = list(Spool.left_behind(self._place.queue))
+        self._adopted = list(Spool.left_behind(self._place.queue))
         self._own = Spool.create(self._place.queue)
         self._thread.start()
+
+    def adopt(self) -> None:
+        """Take over the queues of processes that have ended since: replicas, batch runs."""
+        with self._lock:
+            self._adopted += Spool.left_behind(self._place.queue)
+        self._wake.set()
 
     @property
     def waiting(self) -> int:
         """Bytes on disk that the server has not taken yet."""
         own = self._own.size if self._own else 0
-        return own + sum(spool.size for spool in self._old) + sum(self._sizes.copy().values())
+        return own + sum(spool.size for spool in (*self._old, *self._adopted)) + sum(self._sizes.copy().values())
 
     def put(self, line: Line, size: int = 0) -> bool:
         """Queue a line; `size` is of its run's folder in bytes. Return False if it was dropped."""
@@ -88,7 +95,7 @@ class Sender:
         self._thread.join(grace)
         self._helper.close()
         self._thread.join()
-        for spool in (*self._old, *filter(None, [self._own])):
+        for spool in (*self._old, *self._adopted, *filter(None, [self._own])):
             spool.close()
 
     def _kept(self, line: Line, data: bytes, size: int) -> bool:
@@ -130,6 +137,8 @@ class Sender:
 
     def _send_oldest(self, attempts: int) -> Answer | None:
         """Send the oldest line, and remove it unless it is for later; None without any."""
+        with self._lock:
+            self._old, self._adopted = [*self._old, *self._adopted], []
         for spool in (*self._old, *filter(None, [self._own])):
             if lines := spool.peek(1):
                 answer = self._sent(lines[0], attempts)

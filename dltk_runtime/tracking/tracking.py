@@ -183,6 +183,7 @@ class Tracking:
             return {}
 
     def _look(self) -> None:
+        self.sender.adopt()
         for folder in self._place.runs():
             if not folder.ended.exists() and self._jobs is not None:
                 try:

@@ -81,7 +81,8 @@ class Examination:
             judged = {each: judge(loadings[each], self._formats(real, each)) for each in found}
             foreign = old.unclaimed(paths, found)
         kept = settled(judged)
-        return [*(self._line(real, each, judged[each]) for each in kept), *self._foreign(real, foreign)]
+        lines = [self._line(real, each, judged[each]) for each in kept]
+        return [*lines, *self._lost(lines), *self._foreign(real, foreign)]
 
     def _named(self, algorithms: Collection[str]) -> Iterator[ModelName]:
         """Yield the models in use; without an algorithm, each reading is tried by its files."""
@@ -133,6 +134,18 @@ class Examination:
 
     def _is_used(self, name: ModelName) -> bool:
         return bool({(name.algorithm, name.model), ("", name.model)} & (self.used or frozenset()))
+
+    def _lost(self, lines: Sequence[Line]) -> Iterator[Line]:
+        """Yield a line for each model in use that is none of `lines`."""
+        found = {(each.algorithm, each.model) for each in lines if each.in_use}
+        models = {model for _, model in found}
+        for name, model in sorted(self.used or ()):
+            if name and (name, model) not in found:
+                why = f"no notebook and no .py file of the volume is the algorithm {name}"
+                yield Line(name, model, (), "", Verdict.NO_FILE, why, in_use=True)
+            elif not name and model not in models:
+                why = "no file of the volume is named after it"
+                yield Line("", model, (), "", Verdict.NO_FILE, why, in_use=True)
 
     def _foreign(self, real: Paths, files: Sequence[str]) -> Iterator[Line]:
         why = "no notebook and no .py file of the volume is its algorithm"

@@ -24,6 +24,7 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.splunk import spool
 from dltk_runtime.store import forgetting
 from dltk_runtime.store.store import ModelStore
+from dltk_runtime.tracking.place import Place
 from dltk_runtime.volume.errors import JobsUnfinished, NothingToForget
 
 FORGOTTEN = b'{"event": "forgotten"'  # in place of an event that waits for Splunk
@@ -39,6 +40,7 @@ class Kind(StrEnum):
     JOBS = "jobs, with logs"
     EXECUTED = "executed notebooks"
     LAST_USED = "text of the summary"
+    TRACKING = "runs that wait for MLflow"
     EVENTS = "events that wait"
     OLD_FILES = "files of an old volume"
 
@@ -115,6 +117,8 @@ class Forgetting:
         yield Found(name, Kind.EXECUTED, _existing(*executed))
         if _names_model(_object(paths.last_used), name):
             yield Found(name, Kind.LAST_USED, _existing(paths.last_used))
+        runs = (each.path for each in Place(home / "tracking").runs() if _names_model(_object(each.facts), name))
+        yield Found(name, Kind.TRACKING, tuple(runs))
         yield Found(name, Kind.EVENTS, tuple(self._segments(name)))
         stays = "" if self._old_files else "an old container's: --old-files removes them"
         yield Found(name, Kind.OLD_FILES, tuple(forgetting.old_files(paths, name)), stays)

@@ -93,3 +93,36 @@ def test_the_doctor_says_whether_it_is_in_force(
     assert str(root / "tls") in finding.text
     if absent:
         assert not landlock.hide([root / "tls"])
+
+
+CHANGE = """
+import os, subprocess, sys
+from pathlib import Path
+from dltk_runtime import landlock
+root = Path(sys.argv[1])
+assert landlock.protect([root / "app"])
+def refused(do):
+    try:
+        do()
+    except OSError:
+        return
+    sys.exit(f"not refused: {do}")
+assert (root / "app" / "x").read_text() == "x"
+refused(lambda: (root / "app" / "x").open("a"))
+refused(lambda: (root / "app" / "x").unlink())
+refused(lambda: (root / "app" / "new").mkdir())
+refused(lambda: (root / "app" / "x").rename(root / "secrets" / "x"))
+refused(lambda: (root / "secrets" / "token").rename(root / "app" / "x"))
+assert subprocess.run(["rm", root / "app" / "x"], stderr=subprocess.DEVNULL).returncode == 1
+(root / "secrets" / "token").write_text("new")
+(root / "secrets" / "made").write_text("new")
+assert Path("/dev/null").write_text("") == 0
+print("done")
+"""
+
+
+@pytest.mark.process
+@needs_landlock
+def test_protected_files_can_be_read_and_not_changed_and_all_others_can(root: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", CHANGE, str(root)], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("done\n", "")

@@ -5,15 +5,28 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.conftest import MakeNotebook
+from tests.doors.world import send
 from tests.support.service import Service
 
 pytestmark = pytest.mark.process
 
-HEAVY = re.compile(r"/site-packages/(keras|matplotlib|numpy|pandas|scipy|sklearn|tensorflow|torch)[./]")
+HEAVY = re.compile(r"/site-packages/(keras|matplotlib|numpy|pandas|pyarrow|scipy|sklearn|tensorflow|torch)[./]")
 ROWS = "a,b\n1,2\n"
+
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+def arrow() -> bytes:
+    sink = pa.BufferOutputStream()
+    rows = pa.table({"a": [1], "b": [2]})
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    return bytes(sink.getvalue())
 
 
 def heavy_libraries(pid: int) -> set[str]:
@@ -29,6 +42,8 @@ def test_the_front_maps_no_library_of_notebooks_after_a_fit_an_apply_and_a_summa
         assert service.fit("healthy", ROWS)["status"] == "success"
         assert service.apply("healthy", ROWS)["status"] == "success"
         service.summary()
+        assert send(service, "POST", "/v1/models/healthy/m/apply", arrow(), Content_Type=ARROW).status == 200
         assert service.process is not None
-        assert {"numpy", "pandas"} <= heavy_libraries(service.workers()[0])  # the test sees them where they are
+        # The test sees them where they are.
+        assert {"numpy", "pandas", "pyarrow"} <= set().union(*map(heavy_libraries, service.workers()))
         assert heavy_libraries(service.process.pid) == set()

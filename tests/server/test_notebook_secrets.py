@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from tests.conftest import write_notebook
+from tests.doors.world import send
 from tests.support.service import Service
 
 pytestmark = pytest.mark.process
@@ -100,6 +102,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         for how in ("print", "log", "raise", "return"):
             answers += [service.apply("gossip", DATA, how=how, form=form) for form in ALL_FORMS["forms"]("")]
             answers += [service.apply("gossip", DATA, how=how, form="plain") for _ in range(12)]
+        found |= {f"door {number}": each for number, each in enumerate(through_doors(service))}
         found["summary"] = json.dumps(service.summary()).encode()
         assert service.process is not None
         for process in psutil.Process(service.process.pid).children(recursive=True):
@@ -110,6 +113,25 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     files = [path for path in root.rglob("*") if path.is_file() and not path.match("versions/gossip/*/1/gossip_*.json")]
     files.remove(root / "password")
     return found | {str(path): path.read_bytes() for path in files}
+
+
+def through_doors(service: Service) -> Iterator[bytes]:
+    """What clients that are not Splunk get, in every form of rows and of secrets."""
+    rows = "/v1/models/gossip/m/apply"
+    inputs = [{"name": name, "shape": [1], "datatype": "FP64", "data": [1]} for name in "ab"]
+    for form in ALL_FORMS["forms"](""):
+        for accepted in ("text/csv", "application/json", "application/vnd.apache.arrow.stream"):
+            yield answer(service, f"{rows}?form={form}", DATA.encode(), Content_Type="text/csv", Accept=accepted)
+        for binary in (True, False):
+            body = {"inputs": inputs, "parameters": {"form": form, "binary_data_output": binary}}
+            yield answer(service, "/v2/models/gossip.m/infer", json.dumps(body).encode())
+    yield answer(service, f"{rows}?how=raise", DATA.encode(), Content_Type="text/csv")
+
+
+def answer(service: Service, path: str, body: bytes, **headers: str) -> bytes:
+    found = send(service, "POST", path, body, **headers)
+    assert found.status == (422 if "raise" in path else 200), found.body
+    return found.body
 
 
 def batch(root: Path) -> bytes:
@@ -130,6 +152,12 @@ def test_the_runs_had_the_secrets(left: dict[str, bytes]) -> None:
     assert statuses.count("success") > 60
     assert any(str(len(CONFIG)) in each.get("results", "") for each in answers)
     assert sum(b"[secret]" in content for content in left.values()) > 50
+
+
+def test_clients_other_than_splunk_got_answers(left: dict[str, bytes]) -> None:
+    answers = [content for name, content in left.items() if name.startswith("door ")]
+    assert len(answers) > 50
+    assert all(b"[secret]" in content for content in answers)
 
 
 @pytest.mark.parametrize("name", HIDDEN)

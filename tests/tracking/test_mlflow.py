@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import pytest
 
 from tests.conftest import write_notebook
 from tests.support.mlflow_server import MlflowServer, metrics_of, params_of, tags_of
-from tests.support.service import Service, until
+from tests.support.service import Service
+from tests.support.service import until as until_within
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 DATA = "a,y\n" + "".join(f"{number},{number % 2}\n" for number in range(40))
 LEARNER = {
@@ -46,7 +47,24 @@ LEARNER = {
             return pd.DataFrame({"predicted": [0] * len(df)})
     """,
 }
+KERAS = {
+    "fit": """
+        def fit(model, df, param):
+            import keras, mlflow
+            mlflow.keras.autolog(log_models=False, log_datasets=False)
+            network = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+            network.compile(loss="mse")
+            network.fit(df[["a"]].to_numpy(), df["y"].to_numpy(), epochs=2, verbose=0)
+            model["rows"] = len(df)
+            return {}
+    """,
+}
 PASSWORD = "hunter2-of-mlflow"
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait for what several processes do, also on a machine with other work."""
+    return until_within(condition, 180)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +83,7 @@ def service(mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def write(notebooks: Path) -> None:
+    write_notebook(notebooks, "network", **KERAS)
     cells = dict(LEARNER)
     write_notebook(notebooks, "learner", **{key: text for key, text in cells.items() if key != "parameters"})
     path = notebooks / "learner.ipynb"
@@ -119,6 +138,14 @@ def test_a_fit_is_a_run_with_the_notebooks_own_metric_and_its_version_a_model_ve
     assert until(lambda: mlflow.champion("learner.whole")) == "1"
     (curves,) = (service.notebooks / "logs" / "learner" / "whole" / "1").iterdir()  # in DEV, for TensorBoard
     assert b"loss" in curves.read_bytes()
+
+
+def test_autologging_of_keras_lands_in_the_fits_run(mlflow: MlflowServer, service: Service) -> None:
+    assert service.fit("network", DATA, model="auto", target="y")["status"] == "success"
+    run = until(lambda: mlflow.run_of("network", service.jobs()[-1]["id"]))
+    assert [step for step, _ in mlflow.history(run, "loss")] == [0, 1]
+    assert params_of(run)["epochs"] == "2"
+    assert len(mlflow.runs("network")) == 1
 
 
 def test_the_alias_follows_fits_and_a_rollback(mlflow: MlflowServer, service: Service) -> None:

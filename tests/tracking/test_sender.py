@@ -82,6 +82,16 @@ def test_the_next_process_sends_what_the_one_before_left(server: Server, tmp_pat
     second.close()
 
 
+def test_a_running_process_sends_what_one_that_ended_beside_it_left(server: Server, tmp_path: Path) -> None:
+    running, batch = started(server, tmp_path), started(server, tmp_path)
+    batch.put(Line("begin", "a"))
+    batch.close(grace=0.0)
+    server.up.set()
+    running.adopt()
+    until(lambda: server.taken == ["begin a"])
+    running.close()
+
+
 def test_beyond_the_bound_runs_are_dropped_and_counted(server: Server, tmp_path: Path) -> None:
     sender = started(server, tmp_path, limit=1000)
     assert sender.put(Line("version", "small"), size=500)

@@ -107,6 +107,10 @@ def test_only_what_is_the_models_own_goes(paths: Paths) -> None:
     (paths.graphics / "a.png").write_bytes(b"own")
     (paths.graphics / "b.png").write_bytes(b"of another model since")
     (paths.models / "umap_default.json").write_text("flat")
+    for job, model in (("j1", "default"), ("j2", "other")):
+        (paths.home / "tracking" / "runs" / job / "artifacts").mkdir(parents=True)
+        facts = json.dumps({"algorithm": "umap", "model": model})
+        (paths.home / "tracking" / "runs" / job / "run.json").write_text(facts)
     staged = {"options": {"params": {"algo": '"pca"'}}}
     (paths.staged / "default.json").write_text(json.dumps(staged))
     (paths.staged / "default.csv").write_text("a\n1\n")
@@ -119,6 +123,7 @@ def test_only_what_is_the_models_own_goes(paths: Paths) -> None:
     assert sorted(path.name for path in paths.graphics.iterdir()) == ["b.png"]
     assert sorted(path.name for path in paths.staged.iterdir()) == ["default.csv", "default.json", "default.notes.txt"]
     assert (paths.models / "umap_default.json").exists()
+    assert [path.name for path in (paths.home / "tracking" / "runs").iterdir()] == ["j2"]
     assert store.serving(other).number == 1
     assert forget(paths, "umap/default", "--yes", "--old-files").exit_code == Exit.OK
     assert not (paths.models / "umap_default.json").exists()

@@ -194,10 +194,11 @@ def test_only_models_in_use_decide_about_the_exit_code(tmp_path: Path) -> None:
 def test_a_model_in_use_without_a_file_fails(tmp_path: Path) -> None:
     write_notebook(tmp_path / "srv" / "notebooks", "healthy")
     used = tmp_path / "used.csv"
-    used.write_text("model,algorithm\nlost,healthy\n")
+    used.write_text("model,algorithm\nlost,healthy\ngone,\nfar,elsewhere\n")
     result = check(tmp_path / "srv", "--in-use", used)
     assert result.exit_code == Exit.FAILED
-    assert "In use: 1 no file." in result.stdout
+    assert "In use: 3 no file." in result.stdout
+    assert "is the algorithm elsewhere" in result.stdout
 
 
 def test_what_is_no_volume_and_no_list_is_refused_by_name(tmp_path: Path) -> None:
