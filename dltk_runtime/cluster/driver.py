@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 
 import msgspec
 
@@ -41,6 +42,7 @@ SILENT_SECONDS = 7.0  # without an answer of a node after which it counts as los
 PIECE_BYTES = 16 * MIB  # of a version's file
 SLOWEST_BYTES = MIB  # a second that a way between machines carries at least
 SECONDS_OF_RESULTS = 600.0  # for the results of a fit's own apply to arrive
+PAUSE_SECONDS = 5.0  # after a node did not answer, before it is asked again
 HEAD_SECONDS = 2.0  # between two tries to reach the head
 
 _encode, _decode = msgspec.msgpack.encode, msgspec.msgpack.decode
@@ -60,6 +62,7 @@ class Driver:
         self._nodes = RayNodes(options.cluster)
         self._ours = releases()
         self._facts: dict[str, Facts] = {}  # by the id of a node: they stay as they are
+        self._paused: dict[str, tuple[float, Seen]] = {}  # by the id of a node: until when, and why
         self._fits: dict[str, asyncio.Task[None]] = {}
         sock = socket.socket(fileno=options.channel)
         self._link: Link[ToHelper] = Link(sock, TO_HELPER, self._take, lambda: os._exit(0))
@@ -87,15 +90,22 @@ class Driver:
         return Nodes(tuple(await asyncio.gather(*(self._seen(each) for each in reached))))
 
     async def _seen(self, node: Reach) -> Seen:
-        """Describe a node; one that does not answer is refused for now."""
+        """Describe a node; one that does not answer is refused for a while, then has another actor if need be."""
+        if (paused := self._paused.get(node.id)) is not None:
+            until, seen = paused
+            if time.monotonic() >= until:
+                del self._paused[node.id]
+                self._nodes.drop(node)
+            return seen
         try:
             if node.id not in self._facts:
                 text = await self._nodes.call(node, "facts", seconds=SILENT_SECONDS)
                 self._facts[node.id] = _decode(text, type=Facts)
             usage = _decode(await self._nodes.call(node, "usage", seconds=SILENT_SECONDS), type=Usage)
         except Unreached as error:
-            self._nodes.drop(node)
-            return Seen(node.name, node.labels, refused=str(error))
+            seen = Seen(node.name, node.labels, refused=str(error))
+            self._paused[node.id] = time.monotonic() + PAUSE_SECONDS, seen
+            return seen
         facts = self._facts[node.id]
         refused = refusal(facts, self._ours)
         return Seen(node.name, node.labels, facts.cpus, facts.memory, facts.gpus, usage.fits, refused)
@@ -120,7 +130,6 @@ class Driver:
             ended, results = await self._followed(node, begin, rows)
             await self._link.send(ended, results)
         except Unreached as error:
-            self._nodes.drop(node)
             await self._link.send(Lost(begin.key, str(error)))
         except OSError as error:
             await self._link.send(Lost(begin.key, f"its files could not be stored here ({error})"))

@@ -5,7 +5,9 @@ Ray's own processes need seconds to start, so all tests but the last share one c
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 
 from dltk_runtime import landlock
@@ -169,6 +172,10 @@ def test_a_fit_elsewhere_is_a_version_here(front: Front) -> None:
     node = front.cluster.home("a")
     assert (node / "app/model/data/elsewhere.txt").exists()  # it ran there
     until(lambda: [each for each in node.glob("app/model/data/fits/*/*") if each.is_dir()] == [])
+    metrics = front.service.send("/metrics", None).decode()
+    assert "dltk_cluster_reachable 1.0" in metrics
+    assert 'dltk_node_gpus{node="g1"} 1.0' in metrics
+    assert 'dltk_node_refused{node="a"} 0.0' in metrics
 
 
 def test_an_error_elsewhere_names_the_cell(front: Front) -> None:
@@ -212,6 +219,33 @@ def test_twenty_fits_are_twenty_versions_and_share_no_gpu(front: Front) -> None:
     cards = {json.loads(path.read_text())["info"]["card"] for path in manifests}
     assert cards == {"g1-0", "g2-0"}
     assert applies > 0
+
+
+def test_another_front_brings_its_own_node_and_sees_what_runs(front: Front, tmp_path: Path) -> None:
+    """With host:port the helper starts the Ray node that a driver needs, and that ends with the front."""
+    (front.folder / "go").unlink(missing_ok=True)
+    job = front.asynchronous("held", "shared")
+    node = front.begun(job)
+    variables = front.cluster.variables | {"DLTK_CLUSTER": front.cluster.address}
+    with Service(tmp_path / "home", front.service.notebooks, **variables) as service:
+        other = Front(front.cluster, service, front.folder)
+        until(lambda: {"a", "b"} <= ready(other), PATIENCE)
+        assert other.running_on(node) == 1
+        assert service.fit("telling", DATA, "t")["status"] == "success"
+        assert nodes_of_fronts()
+    until(lambda: not nodes_of_fronts(), PATIENCE)
+    (front.folder / "go").touch()
+    front.wait_for(job)
+
+
+def nodes_of_fronts() -> list[int]:
+    """The processes of Ray nodes that fronts have started."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if f"front-{socket.gethostname()}" in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return found
 
 
 def test_a_killed_node_is_named_with_the_cell_and_queued_fits_run_elsewhere(front: Front) -> None:
