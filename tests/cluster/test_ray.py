@@ -1,6 +1,6 @@
 """Fits on a real Ray cluster of four logical nodes, two of them with a stand-in GPU: ``make cluster-test``.
 
-Ray's own processes need seconds to start, so all tests but the last share one cluster, and one front.
+Ray's own processes need seconds to start, so all tests but the last share one cluster and one front.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def write(notebooks: Path, name: str, resources: str, **cells: str) -> None:
     (notebooks / f"{name}.ipynb").write_text(json.dumps(document))
 
 
-def started(root: Path) -> Iterator[Front]:
+def started(root: Path, *plain: str, gpu: tuple[str, ...] = ()) -> Iterator[Front]:
     notebooks, folder = root / "notebooks", root / "shared"
     folder.mkdir()
     write(notebooks, "near", "")
@@ -137,13 +137,13 @@ def started(root: Path) -> Iterator[Front]:
     write(notebooks, "telling", "label=name=a", fit=TELLING)
     write(notebooks, "nowhere", "label=kind=h200, memory=1G")
     with RayCluster(root / "nodes") as cluster:
-        for name in ("a", "b"):
+        for name in plain:
             cluster.add(name, "plain")
-        for name in ("g1", "g2"):
+        for name in gpu:
             cluster.add(name, "gpu", DLTK_GPUS="0")
         with Service(root / "home", notebooks, DLTK_FIT_WORKERS="2", **cluster.variables) as service:
             front = Front(cluster, service, folder)
-            until(lambda: ready(front) == {"this machine", "a", "b", "g1", "g2"}, PATIENCE)
+            until(lambda: ready(front) == {"this machine", *plain, *gpu}, PATIENCE)
             yield front
 
 
@@ -154,7 +154,7 @@ def ready(front: Front) -> set[str]:
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory, processes: None) -> Iterator[Front]:
-    yield from started(tmp_path_factory.mktemp("ray"))
+    yield from started(tmp_path_factory.mktemp("ray"), "a", "b", gpu=("g1", "g2"))
 
 
 def test_a_fit_elsewhere_is_a_version_here(front: Front) -> None:
@@ -270,8 +270,14 @@ def test_a_killed_node_is_named_with_the_cell_and_queued_fits_run_elsewhere(fron
     assert front.service.store_folders("held", "waits") == []
 
 
-def test_without_its_head_applies_go_on_and_queued_fits_run_when_it_is_back(front: Front) -> None:
-    """The last test: it ends the cluster of the others."""
+@pytest.fixture
+def small(tmp_path: Path, processes: None) -> Iterator[Front]:
+    """A front with a head and one node of its own."""
+    yield from started(tmp_path, "b")
+
+
+def test_without_its_head_applies_go_on_and_queued_fits_run_when_it_is_back(small: Front) -> None:
+    front = small
     (front.folder / "go").touch()
     front.service.fit("near", DATA, "near")
     front.cluster.stop_head()
