@@ -19,6 +19,7 @@ from bench import (
     busy,
     calls,
     deep,
+    doors,
     first,
     footprint,
     gpu,
@@ -27,6 +28,7 @@ from bench import (
     plot,
     report,
     scale,
+    shadow,
     splunk_million,
     starts,
     throughput,
@@ -44,11 +46,13 @@ KINDS: dict[str, Callable[[World], list[Figure]]] = {
     "fit": busy.during_a_fit,
     "large": busy.during_a_large_body,
     "deep": deep.measure,
+    "doors": doors.measure,
     "starts": starts.measure,
     "memory": footprint.measure,
     "operator": operating.measure,
     "scale": scale.measure,
     "gpu": gpu.measure,
+    "shadow": shadow.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 QUIET = 0.5  # load (processes that want to run, over a minute) under which a machine counts as idle

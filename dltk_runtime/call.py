@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
+from dltk_runtime.access.actor import NOBODY, Actor, one_line
+from dltk_runtime.access.holder import INSIDE, Holder
 from dltk_runtime.errors import BodyInvalid, shown
 from dltk_runtime.payload import Forms, Payload
 from dltk_runtime.secret_names import meta_without_session_keys
 from dltk_runtime.texts import unquote
 
 DEFAULT_MODEL = "default"  # the name of a model fitted without `into`
+MAX_SID_CHARACTERS = 200
 
 Meta = dict[str, Any]
 
@@ -72,6 +75,11 @@ class Request:
         return isinstance(options, dict) and bool(options.get("model_name"))
 
     @property
+    def sid(self) -> str:
+        """The id of the search in Splunk; empty where `meta` does not hold it."""
+        return next(_sids(self.meta), "")
+
+    @property
     def targets(self) -> list[str]:
         """The target's name in a list, or an empty list."""
         targets = self.meta.get("target_variables")
@@ -114,6 +122,8 @@ class Call:
     state: CallState = CallState.WAITING
     facts: CallFacts = field(default_factory=CallFacts)
     client: Hashable = None  # who sent it: the address, and `Request.origin`
+    holder: Holder = INSIDE  # of the token that it came with
+    actor: Actor = NOBODY
     background: bool = False  # nobody waits for it: it runs at low priority, and can be stopped
 
     @property
@@ -139,6 +149,21 @@ def _session(meta: Mapping[str, Any]) -> str:
             if isinstance(inner, dict) and isinstance(key := inner.get("session_key"), str) and key:
                 return key
     return ""
+
+
+def _sids(meta: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ids of the search: as `sid`, or as the last part of the path in `dispatch_dir`."""
+    places = (meta, meta.get("search_info"), meta.get("options"))
+    for place in (*places, *(each.get("search_info") for each in places if isinstance(each, dict))):
+        if isinstance(place, dict):
+            for key in ("sid", "dispatch_dir"):
+                if isinstance(text := place.get(key), str) and (sid := _last_part(text)):
+                    yield sid
+
+
+def _last_part(path: str) -> str:
+    end = path[-4 * MAX_SID_CHARACTERS :].rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+    return one_line(end, MAX_SID_CHARACTERS)
 
 
 def _object(parent: Mapping[str, Any], key: str, path: str) -> dict[str, Any]:

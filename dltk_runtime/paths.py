@@ -92,6 +92,11 @@ class Paths:
         return self.home / "console" / "signed_out"
 
     @property
+    def usage(self) -> Path:
+        """Seconds on GPUs by token, a file for each day."""
+        return self.home / "usage"
+
+    @property
     def last_used(self) -> Path:
         """The model used last, as ``/summary`` describes it, on every replica."""
         return self.home / "last_used.json"

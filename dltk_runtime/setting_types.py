@@ -174,6 +174,23 @@ def as_models(value: str) -> tuple[ModelName, ...]:
         raise ValueError from error
 
 
+def as_networks(value: str) -> tuple[str, ...]:
+    """Return the networks in ``10.0.0.7, 10.1.0.0/16``."""
+    return tuple(str(ipaddress.ip_network(each.strip())) for each in value.split(",") if each.strip())
+
+
+def each_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a cast to several of these words, which stand between commas."""
+
+    def cast(value: str) -> tuple[str, ...]:
+        words = tuple(each.strip() for each in value.split(",") if each.strip())
+        if not words or not set(words) <= set(allowed):
+            raise ValueError
+        return words
+
+    return cast
+
+
 def as_hosts(value: str) -> tuple[str, ...]:
     """Return the host names and addresses in ``dltk.example.com, 10.0.0.7``; a name may begin with ``*.``."""
     hosts = tuple(each.strip() for each in value.split(",") if each.strip())

@@ -33,6 +33,7 @@ from dltk_runtime.setting_types import (
     as_models,
     as_names,
     as_natural,
+    as_networks,
     as_password_hash,
     as_path,
     as_port,
@@ -42,6 +43,7 @@ from dltk_runtime.setting_types import (
     as_share,
     as_text,
     as_umask,
+    each_of,
     one_of,
     setting,
 )
@@ -204,6 +206,37 @@ class Settings:
         as_accepted_token,
         "token that changes under /v1 need, or its hash, sha256:…; unset: the api_token",
         secret=True,
+    )
+    tokens_file: Path | None = setting(
+        "DLTK_TOKENS_FILE",
+        None,
+        "a path",
+        as_path,
+        "file of named tokens with rights, as `dltk tokens` writes it; read again when it changes; unset: none",
+    )
+    proxy_addresses: tuple[str, ...] = setting(
+        "DLTK_PROXY_ADDRESSES",
+        (),
+        "addresses or networks such as 10.0.0.0/24, several separated by commas",
+        as_networks,
+        "proxies that sign people in, whose DLTK_PROXY_HEADER names the person; it counts from these addresses alone",
+    )
+    proxy_header: str = setting(
+        "DLTK_PROXY_HEADER", "X-Forwarded-User", "text", as_text, "header in which a proxy names the person"
+    )
+    proxy_rights: tuple[str, ...] = setting(
+        "DLTK_PROXY_RIGHTS",
+        ("read",),
+        "read, promote or admin, several separated by commas",
+        each_of("read", "promote", "admin"),
+        "what people may do in the console who are signed in by a proxy",
+    )
+    others_models: str = setting(
+        "DLTK_OTHERS_MODELS",
+        "warn",
+        "warn or refuse",
+        one_of("warn", "refuse"),
+        "what a fit into a model gets whose last version was fitted with another token: a warning, or a refusal",
     )
     open_metrics: bool = setting(
         "DLTK_OPEN_METRICS", False, "true or false", as_flag, "serve /metrics without the token"

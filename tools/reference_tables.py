@@ -108,11 +108,8 @@ def _cell(text: str) -> str:
 def v1() -> str:
     """Return the table of the routes under ``/v1``."""
     operations = Api(build(Settings()), Tokens(Settings())).operations()
-    rows = [
-        f"| `{each.method} {each.path}` | {'admin' if each.changes else 'api'} | {each.summary} |"
-        for each in operations
-    ]
-    return "\n".join(["| route | token | answer |", "|---|---|---|", *rows]) + "\n"
+    rows = [f"| `{each.method} {each.path}` | `{each.right}` | {each.summary} |" for each in operations]
+    return "\n".join(["| route | right | answer |", "|---|---|---|", *rows]) + "\n"
 
 
 def spl_commands() -> str:

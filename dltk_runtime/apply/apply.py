@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from dltk_runtime import errors, logs
+from dltk_runtime.access.holder import Right
 from dltk_runtime.apply import damage, mismatch
 from dltk_runtime.apply.choice import Choosing, FieldsUnknown
 from dltk_runtime.apply.door import door_of
@@ -80,6 +81,7 @@ class Applying:
         """
         name = ModelName(await self._algorithm_of(request), request.model)
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
+        call.holder.check(Right.APPLY, name)
         with deaths_reported():
             return await _retry_unsent(lambda: self._apply_whole(name, request, call, upload))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,12 @@ class LastUsed:
             with self._failures.logged("last used"):
                 await self._write()
 
-    async def description(self) -> Description:
-        """Return the description of the last version; empty if none was used."""
+    async def description(self, shown: Callable[[ModelName], bool]) -> Description:
+        """Return the description of the last version; empty if none was used, or it may not be `shown`."""
         with self._failures.logged("last used"):
             await self._write()
             await self._describe()
-        return await asyncio.to_thread(self._described)
+        return await asyncio.to_thread(self._described, shown)
 
     async def _write(self) -> None:
         """Write which version this replica used last, unless the file says so."""
@@ -118,9 +119,9 @@ class LastUsed:
                 return shared
         return None
 
-    def _described(self) -> Description:
+    def _described(self, shown: Callable[[ModelName], bool]) -> Description:
         """Return the description in the file, else the one that the version's fit stored."""
-        if (shared := self._read()) is None:
+        if (shared := self._read()) is None or not shown(shared.id.name):
             return {}
         with contextlib.suppress(ValueError):
             if found := msgspec.json.decode(shared.description, type=Description | None):

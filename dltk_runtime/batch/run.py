@@ -27,11 +27,12 @@ from dltk_runtime.batch.html import write_html
 from dltk_runtime.batch.order import Order, Prepared, prepare
 from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.batch.task import Report, Task, meta_of
+from dltk_runtime.batch.tracked import Tracked
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault, warned
+from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, recorded_fault, warned
 from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
 from dltk_runtime.jobs.store import Job, JobStore
 from dltk_runtime.lab import kernelspec
@@ -44,6 +45,7 @@ from dltk_runtime.splunk import access
 from dltk_runtime.store import figures
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.store import ModelStore, Reservation, Version
+from dltk_runtime.tracking.interface import FitBegins
 from dltk_runtime.worker.messages import Fitted
 
 RETRY_SECONDS = 1.0  # before the second attempt; doubles for each further one
@@ -87,7 +89,8 @@ class _Run:
         self._texts = settings.error_texts
         self._paths = settings.paths
         self._store = ModelStore.open(self._paths, settings.keep_versions)
-        self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes)
+        self._tracked = Tracked(settings, self._store)
+        self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes, self._tracked.ended)
         listed = {f"listed {number}": text for number, text in enumerate(settings.notebook_secret_texts())}
         self._scrubber = Scrubber(dict(prepared.secrets) | listed)
         self._ends = time.monotonic() + self._order.deadline
@@ -97,7 +100,7 @@ class _Run:
         for folder in (self._paths.models, self._paths.graphics, self._paths.staged):
             folder.mkdir(parents=True, exist_ok=True)
         job = self._jobs.create(self._prepared.name, self._prepared.texts)
-        with self._recorded(job):
+        with self._tracked, self._recorded(job):
             job.start()
             executed = (
                 self._order.executed or self._batch / f"{quoted(self._prepared.source.name)}-{job.id}.ipynb"
@@ -131,7 +134,8 @@ class _Run:
             task.write(folder, task.TASK, given)
             descriptor = access.sealed(self._settings)
             ends.callback(access.close, descriptor)
-            inherited = kernelspec.inherited(os.environ, descriptor)
+            begun = self._begun(job, reservation) if reservation is not None else {}
+            inherited = kernelspec.inherited({**os.environ, **begun}, descriptor)
             execution = self._execution(job, folder, executed, inherited)
             ends.callback(write_html, executed, self._order.html)
             execute(execution)
@@ -140,7 +144,7 @@ class _Run:
             version = None
             if reservation is not None and report.fitted is not None:
                 version = self._commit(reservation, report.fitted, report.targets, job)
-        done = self._settle(job, given, report, version, serving.number)
+        done = self._settle(job, given, report, version, serving.number, executed)
         number = version.number if version else serving.number
         return Outcome(job.id, done, executed, report.results, version, number, next(iter(given.targets), None))
 
@@ -208,6 +212,11 @@ class _Run:
             kept_model=load.kept_model,
         )
 
+    def _begun(self, job: Job, reservation: Reservation) -> dict[str, str]:
+        """Make a run at the tracking server; return variables for the kernel."""
+        target = [self._order.target] if self._order.target else []
+        return self._tracked.begin(FitBegins(job.record, reservation.number, target, self._order.features), self._jobs)
+
     def _execution(self, job: Job, folder: Path, executed: Path, inherited: Mapping[str, Any]) -> Execution:
         order, source = self._order, self._prepared.source
         facts = {"data": str(self._prepared.data or ""), "mode": order.mode, "parameters": self._prepared.texts}
@@ -253,7 +262,9 @@ class _Run:
         facts = facts_of(fitted, parameters=self._prepared.texts, targets=targets, job=job.id, share=share)
         return reservation.commit(facts, fitted.code, fitted.description)
 
-    def _settle(self, job: Job, given: Task, report: Report, version: Version | None, applied: int) -> str:
+    def _settle(
+        self, job: Job, given: Task, report: Report, version: Version | None, applied: int, executed: Path
+    ) -> str:
         """Try the version, promote it if it can be loaded, and end the job; returns the message."""
         done = kept = f"{self._prepared.source.path} ran to its end."
         done += "".join(f" WARNING: {each}." for each in self._prepared.warnings)
@@ -261,6 +272,8 @@ class _Run:
         if version is not None and report.fitted is not None:
             job.phase("promote")
             decision = asyncio.run(self._decision(version, self._held_out(given, report.fitted)))
+            record_fit(self._store, version, job.record, current=decision.current)
+            self._tracked.committed(version, decision, job.id, executed)
             self._store.prune(version.name)
             notices = kept_notices(report.fitted.notices, self._texts)
             measured = figures.sentence(version.manifest())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from dltk_runtime.client.answers import read
 from dltk_runtime.client.http import Container
 from dltk_runtime.names import ModelName
 from dltk_runtime.settings import ClientSettings
+from dltk_runtime.store.deeds import History
 from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
 
 ANSWER_SECONDS = 30.0
@@ -34,11 +35,18 @@ class ModelsClient:
     def version(self, name: ModelName, number: int) -> VersionDetail:
         return read(self._container.get(f"{_path(name)}/versions/{number}"), VersionDetail)
 
-    def promote(self, name: ModelName, number: int) -> ModelView:
-        return read(self._container.post(f"{_path(name)}/promote/{number}", {}), ModelView)
+    def history(self, name: ModelName) -> History:
+        return read(self._container.get(f"{_path(name)}/history"), History)
 
-    def rollback(self, name: ModelName) -> ModelView:
-        return read(self._container.post(f"{_path(name)}/rollback", {}), ModelView)
+    def promote(self, name: ModelName, number: int, reason: str = "") -> ModelView:
+        return read(self._container.post(f"{_path(name)}/promote/{number}{_because(reason)}", {}), ModelView)
+
+    def rollback(self, name: ModelName, reason: str = "") -> ModelView:
+        return read(self._container.post(f"{_path(name)}/rollback{_because(reason)}", {}), ModelView)
+
+
+def _because(reason: str) -> str:
+    return f"?{urlencode({'reason': reason})}" if reason else ""
 
 
 def _path(name: ModelName) -> str:

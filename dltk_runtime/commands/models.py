@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dltk_runtime.access.actor import on_machine
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
@@ -22,6 +23,7 @@ from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.local_models import LocalModels, Models
 from dltk_runtime.store.store import ModelName, ModelStore, Version
 from dltk_runtime.store.view import ModelView
+from dltk_runtime.volume.since import register_search
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,7 +34,9 @@ Examples:
   dltk models show pytorch_nn iris                 its versions, and details of the current one
   dltk models show pytorch_nn iris 3 --verify      compare every file with its stored hash
   dltk models rollback pytorch_nn iris             make the version before the current one current
-  dltk models promote pytorch_nn iris 3            make version 3 current
+  dltk models promote pytorch_nn iris 3 --reason 'fewer false alarms'
+                                                   make version 3 current, and say why
+  dltk models history pytorch_nn iris              who fitted, promoted and rolled back, and why
   dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
   dltk models pin pytorch_nn iris --live           run the notebook as it is saved, not as it was fitted
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
@@ -40,8 +44,9 @@ Examples:
   dltk models prune --keep 2                       remove old versions
 """
 FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
-UNCUT = ("current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
+UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
 
+REASON_OPTION = click.option("--reason", default="", help="Why, for the model's history.")
 HOME_OPTION = click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
 NOTEBOOKS_OPTION = click.option(
     "--notebooks",
@@ -80,7 +85,8 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
         folder = home is not None or given.get("verify") or given.get("data")
         if not url and (folder or not os.environ.get("DLTK_URL")):
             settings = Settings.from_env(home=home, notebooks=notebooks)
-            function(LocalModels(ModelStore.open(settings.paths, settings.keep_versions)), **given)
+            store = ModelStore.open(settings.paths, settings.keep_versions)
+            function(LocalModels(store, on_machine()), **given)
             return
         from dltk_runtime.client.models import ModelsClient
 
@@ -143,22 +149,38 @@ def show(models: Models, algorithm: str, model: str, number: int | None, verify:
 @command.command()
 @click.argument("algorithm")
 @click.argument("model")
+@REASON_OPTION
 @with_models
-def rollback(models: Models, algorithm: str, model: str) -> None:
+def rollback(models: Models, algorithm: str, model: str, reason: str) -> None:
     """Make the version before the current one current, until the next promoted fit."""
     name = _name(algorithm, model)
-    _say_current(name, models.rollback(name))
+    _say_current(name, models.rollback(name, reason))
 
 
 @command.command()
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int)
+@REASON_OPTION
 @with_models
-def promote(models: Models, algorithm: str, model: str, number: int) -> None:
+def promote(models: Models, algorithm: str, model: str, number: int, reason: str) -> None:
     """Make a version current; 0 stands for the files of an old volume."""
     name = _name(algorithm, model)
-    _say_current(name, models.promote(name, number))
+    _say_current(name, models.promote(name, number, reason))
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@with_models
+def history(models: Models, algorithm: str, model: str) -> None:
+    """Show who fitted, promoted, rolled back and deleted a model, and why, the newest first."""
+    found = models.history(_name(algorithm, model))
+    show_table(
+        _filled(("time (UTC)", "what", "version", "token", "person", "reason", "job or search"), shown.deeds(found))
+    )
+    if found.damaged_lines:
+        echo(f"{found.damaged_lines} damaged or torn lines cannot be shown.", err=True)
 
 
 @command.command()
@@ -209,8 +231,11 @@ def export(store: ModelStore, algorithm: str, model: str, number: int | None, to
     help="Client that reads it: fit MLTKContainer (dsdl) or fit AITKContainer (aitk).",
 )
 @click.option("--to", type=click.Path(path_type=Path), help="Write it into this folder of lookups instead.")
+@click.option("--spl", is_flag=True, help="Print a search that makes the entry and trains nothing.")
 @with_store
-def stub(store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None) -> None:
+def stub(
+    store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None, spl: bool
+) -> None:
     """Print Splunk's entry (__mlspl_MODEL.mlmodel) for a version (default: the current one)."""
     from dltk_runtime.emulator.mltk.request import LIMITS
     from dltk_runtime.emulator.mltk.stub import stub_of_model
@@ -222,6 +247,9 @@ def stub(store: ModelStore, algorithm: str, model: str, number: int | None, flav
             f"{version}: files of an old volume, whose features nobody recorded. Fit the model again."
         )
     manifest = version.manifest()
+    if spl:
+        echo_data(register_search(version.name, manifest, FLAVOURS[flavour]) + "\n")
+        return
     params = {"algo": algorithm} | {key: value for key, value in manifest.parameters.items() if key != "algo"}
     features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
     made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from dltk_runtime.doctor import collector, local, remote, search_head
+from dltk_runtime.doctor import collector, local, old_container, remote, search_head
 from dltk_runtime.doctor.finding import Check, Finding, error, ok, skipped, warning
 from dltk_runtime.errors import DltkError, SettingInvalid
 from dltk_runtime.settings import ClientSettings, Settings
@@ -32,7 +32,8 @@ def examine(environ: Mapping[str, str] | None = None, *, send_event: bool = Fals
     index = collector.index if send_event else collector.unsent
     if environ.get("DLTK_URL"):
         yield from _elsewhere(environ)
-    for check in (*(() if environ.get("DLTK_URL") else local.CHECKS), search_head.splunk, collector.collector, index):
+    here = () if environ.get("DLTK_URL") else (*local.CHECKS, old_container.shadow)
+    for check in (*here, search_head.splunk, collector.collector, index):
         yield from _findings(check, settings)
 
 

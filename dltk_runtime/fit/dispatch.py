@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from dltk_runtime import logs
+from dltk_runtime.access.actor import Actor
 from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import DltkError, NameInvalid
+from dltk_runtime.fit.bounds import others
 from dltk_runtime.fit.options import fit_options
 from dltk_runtime.fit.recorded import recorded
 from dltk_runtime.fit.training import Training, leave
@@ -43,6 +45,7 @@ class Dispatcher:
 
     Attributes:
         has_room: whether a fit of this algorithm, with these heavy imports, could begin now.
+        may_begin: whether the bounds of its token let a fit with these imports begin now.
         is_here: whether the job of that id runs on this server.
         begin: runs a fit.
         finish: ends a fit whose version of that number is committed.
@@ -52,6 +55,7 @@ class Dispatcher:
     jobs: JobRecords
     store: ModelStore
     has_room: Callable[[str, tuple[str, ...]], bool]
+    may_begin: Callable[[JobRecord, tuple[str, ...]], Awaitable[bool]]
     is_here: Callable[[str], bool]
     begin: Callable[[Training], object]
     finish: Callable[[Training, int], object]
@@ -103,7 +107,7 @@ class Dispatcher:
             name = record.algorithm
             if name not in known:
                 known[name] = await asyncio.to_thread(self._imports, name)
-            if not self.has_room(name, known[name]):
+            if not self.has_room(name, known[name]) or not await self.may_begin(record, known[name]):
                 return
         job = await asyncio.to_thread(self.jobs.adopt, record.id)
         if job is None:
@@ -175,7 +179,8 @@ class Dispatcher:
         source = algorithm.source_of(name.algorithm, self.settings.paths)
         share = self.settings.holdout if request.targets else 0.0
         options = fit_options(request.parameters, share, taken(source, request.parameters))
-        options = replace(options, asynchronous=True)
+        warning = others(self.store, name, job.record.owner, self.settings.others_models)
+        options = replace(options, asynchronous=True, warnings=(*options.warnings, *filter(None, [warning])))
         return Training(job, request, name, options, imports_of(source), _call(job))
 
     def _finishing(self, job: Job, submission: Submission | None) -> Training:
@@ -190,4 +195,5 @@ class Dispatcher:
 
 
 def _call(job: Job) -> Call:
-    return Call(job.record.request, "job")
+    record = job.record
+    return Call(record.request, "job", actor=Actor(owner=record.owner, person=record.person, sid=record.sid))

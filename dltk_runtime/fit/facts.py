@@ -17,11 +17,13 @@ def facts_of(
     parameters: Mapping[str, str],
     targets: Sequence[str],
     job: str,
+    owner: str = "",
     share: float = 0.0,
     fields: Sequence[str] = (),
     args: Sequence[str] = (),
 ) -> Facts:
-    """Return the facts of a fit; `parameters` are the request's texts, `share` was held out.
+    """Return the facts of a fit; `parameters` are the request's texts, `share` was held out, and
+    `owner` is the name of the token.
 
     `fields` and `args` are `feature_variables` and `options.args` of the request.
     """
@@ -38,6 +40,7 @@ def facts_of(
         holdout=HeldOut(share=share, rows=fitted.held_out, metrics=dict(fitted.holdout_metrics)) if share else None,
         libraries=fitted.libraries,
         job=job,
+        owner=owner,
         kept_by_runtime=fitted.kept_by_runtime,
         notices=list(fitted.notices),
     )

@@ -17,17 +17,21 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from dltk_runtime import logs
+from dltk_runtime.access.holder import Right
 from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import AlgorithmMissing, DltkError
+from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.dispatch import REASON_ASKED, Dispatcher
 from dltk_runtime.fit.options import fit_options
+from dltk_runtime.fit.room import Room
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.fit.training import Trained, Training
-from dltk_runtime.jobs.errors import FitCancelled, JobUnknown, NotCancellable, QueueFull, ServerStops
+from dltk_runtime.jobs.errors import FitCancelled, JobUnknown, NotCancellable, ServerStops
 from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
-from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
@@ -68,18 +72,20 @@ class _Running:
 class Fitting:
     """The fits of one server."""
 
-    def __init__(self, settings: Settings, jobs: JobRecords, trainer: Trainer) -> None:
+    def __init__(self, settings: Settings, jobs: JobRecords, trainer: Trainer, bounds: TokenBounds) -> None:
         self._settings = settings
         self._jobs = jobs
         self._trainer = trainer
         self._running: dict[str, _Running] = {}
+        self._room = Room(settings, jobs, trainer, bounds, self._running)
         self._submitting = asyncio.Lock()
         self._failures = logs.RecurringFailures()
         self._queue = Dispatcher(
             settings=settings,
             jobs=jobs,
             store=trainer.store,
-            has_room=self._has_room,
+            has_room=self._room.has,
+            may_begin=self._room.may_begin,
             is_here=self._running.__contains__,
             begin=self._begin,
             finish=lambda training, number: self._run(training, trainer.finish(training, number)),
@@ -100,15 +106,19 @@ class Fitting:
             raise AlgorithmMissing(None)
         name = ModelName(request.algorithm, request.model)
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
+        call.holder.check(Right.FIT, name)
         source = algorithm.source_of(name.algorithm, self._settings.paths)
         own, share = taken(source, request.parameters), self._settings.holdout if request.targets else 0.0
         options = fit_options(request.parameters, share, own, refuse_unknown=self._settings.refuse_unknown)
+        call.actor = msgspec.structs.replace(call.actor, sid=request.sid)
+        options = await self._room.warned(options, name, call.actor.owner)
         if options.asynchronous:
             return await self._submit(request, name, source, call)
-        job = self._jobs.create(name, request.parameters, call.id)
+        imports = imports_of(source)
+        async with self._room.taken(call.actor.owner, imports):
+            job = self._jobs.create(name, request.parameters, call.id, call.actor)
         call.facts.job = job.id
-        training = Training(job, request, name, options, imports_of(source), call)
-        return await self._wait_for(self._begin(training))
+        return await self._wait_for(self._begin(Training(job, request, name, options, imports, call)))
 
     def hung_up(self, call: Call) -> None:
         """Continue or cancel a running fit whose client is gone, as `DLTK_HANGUP` says."""
@@ -144,24 +154,6 @@ class Fitting:
                 running.training.cancelled = REASON_LEFT
                 running.task.cancel()
             raise
-
-    def _has_room(self, algorithm: str, imports: tuple[str, ...]) -> bool:
-        """Return whether an asynchronous fit of an algorithm, with its heavy imports, could begin now."""
-        if self._trainer.places is not None:
-            return self._trainer.places.has_room(algorithm, imports)
-        if not self._trainer.pool.has_room(imports):
-            return False
-        # They never take the last place for fits without a GPU: searches that wait for their fit need it.
-        return self._trainer.pool.waits_for_gpu(imports) or self._free_places() > 0
-
-    def _places_now(self) -> int:
-        return max(self._free_places(), 0) if self._trainer.places is None else 1
-
-    def _free_places(self) -> int:
-        """Return how many more asynchronous fits without a GPU may run here."""
-        waits_for_gpu = self._trainer.pool.waits_for_gpu
-        running = (each.training.imports for each in self._running.values() if each.asynchronous)
-        return max(self._settings.fit_slots - 1, 1) - sum(not waits_for_gpu(imports) for imports in running)
 
     def _begin(self, training: Training) -> _Running:
         return self._run(training, self._trainer.train(training))
@@ -201,22 +193,12 @@ class Fitting:
             if known := next((each for each in unfinished if each.fingerprint == submission.fingerprint), None):
                 call.facts.job = known.id
                 return Submitted(known.id, name, known.state)
-            self._check_queue(unfinished, name.algorithm, imports_of(source))
-            job = await asyncio.to_thread(self._jobs.submit, name, request.parameters, submission, call.id)
+            await self._room.check_queue(call.actor.owner, unfinished, name.algorithm, imports_of(source))
+            given = request.parameters
+            job = await asyncio.to_thread(self._jobs.submit, name, given, submission, call.id, call.actor)
             call.facts.job = job.id
         self._queue.wake()
         return Submitted(job.id, name)
-
-    def _check_queue(self, unfinished: list[JobRecord], algorithm: str, imports: tuple[str, ...]) -> None:
-        """Refuse a submission when enough wait already, on all servers.
-
-        Raises:
-            QueueFull: those that begin here at once not counted.
-        """
-        waiting = sum(each.state is State.QUEUED and each.id not in self._running for each in unfinished)
-        room = self._places_now() if self._has_room(algorithm, imports) else 0
-        if waiting - room >= self._settings.max_queued:
-            raise QueueFull(waiting)
 
     # ------------------------------------------------------------ upkeep
 

@@ -6,7 +6,10 @@ import traceback
 from collections.abc import Iterable
 from typing import TypedDict
 
+from dltk_runtime.access.actor import Actor
 from dltk_runtime.errors import FULL_TEXTS, DltkError
+from dltk_runtime.jobs.record import JobRecord
+from dltk_runtime.store.store import ModelStore, Version, What
 from dltk_runtime.worker.messages import SUMMARY_FAILED
 
 
@@ -49,3 +52,9 @@ def warned(notices: Iterable[str]) -> str:
 def _without_text(notice: str) -> str:
     """Cut ``summary failed: ValueError: could not …`` behind the type."""
     return ": ".join(notice.split(": ", 2)[:2])
+
+
+def record_fit(store: ModelStore, version: Version, job: JobRecord, *, current: bool) -> None:
+    """Add to the model's history that a fit made a version."""
+    what, actor = What.FITTED if current else What.KEPT_BACK, Actor(owner=job.owner, person=job.person, sid=job.sid)
+    store.record(version.name, what, actor, version.number, job.id)

@@ -20,10 +20,11 @@ from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.fit.recorded import kept_notices, recorded, recorded_fault
+from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, recorded_fault
 from dltk_runtime.fit.training import Committed, Trained, Training, begins, leave, printed_to, reporter
 from dltk_runtime.jobs.errors import FitCancelled, JobTaken, ServerStops
 from dltk_runtime.jobs.job import Job
+from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.payload import NO_ROWS, Payload
@@ -50,7 +51,8 @@ class Trainer:
         retries: how often an asynchronous fit is started again after the end of its server.
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
         places: where fits run if not only here; None for a server without a cluster.
-        on_decision: called with each committed version, the decision about it, and its job's id.
+        on_decision: called with each committed version, the decision about it, and its job.
+        on_gpu: called in a thread with the seconds that a fit held a GPU.
         tracking: makes a run for each fit.
         curves: folder for what fits report, as TensorBoard reads it; None for none.
     """
@@ -62,7 +64,8 @@ class Trainer:
     timeout: float
     texts: str
     retries: int
-    on_decision: Callable[[Version, Decision, str], None]
+    on_decision: Callable[[Version, Decision, JobRecord], None]
+    on_gpu: Callable[[JobRecord, float], None]
     refuse_unknown: bool = False
     places: FitPlaces | None = None
     tracking: RunTracking = field(default_factory=NoTracking)
@@ -121,7 +124,7 @@ class Trainer:
                 call.spent({"queue": time.monotonic() - began})
                 job.start()
                 worker.listen(replace(listener, phase=job.enter, progress=reporter(job)))
-                with self._reserved(name) as reservation:
+                with self._gpu_measured(training), self._reserved(name) as reservation:
                     await asyncio.to_thread(_record, job, reservation)
                     try:
                         fitted, results = await self._run(worker, training, reservation)
@@ -185,6 +188,7 @@ class Trainer:
             parameters=request.parameters,
             targets=request.targets,
             job=job.id,
+            owner=job.record.owner,
             share=training.options.holdout,
             fields=asked.fields if asked else (),
             args=asked.args if asked else (),
@@ -208,7 +212,8 @@ class Trainer:
         decision = await to_its_end(self._decide(committed, training))
         facts = training.call.facts
         facts.version, facts.promoted = version.number, decision.current
-        self.on_decision(version, decision, job.id)
+        self.on_decision(version, decision, job.record)
+        await asyncio.to_thread(record_fit, self.store, version, job.record, current=decision.current)
         self.last.fitted(version.id, committed.description)
         await self._tidy(version.name)
         if (failure := committed.failure) is not None:
@@ -281,6 +286,18 @@ class Trainer:
         except Exception as error:
             job.fail(**recorded_fault(error, self.texts))
             raise
+
+    @contextlib.contextmanager
+    def _gpu_measured(self, training: Training) -> Iterator[None]:
+        """Record for how long a fit held a GPU of its own."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            if self.pool.waits_for_gpu(training.imports):
+                seconds = time.monotonic() - began
+                training.job.held_gpu(seconds)
+                asyncio.get_running_loop().run_in_executor(None, self.on_gpu, training.job.record, seconds)
 
     @contextlib.contextmanager
     def _reserved(self, name: ModelName) -> Iterator[Reservation]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
 
+from dltk_runtime.access.actor import NOBODY, Actor
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.record import JobRecord, MetricsByStep, State
 from dltk_runtime.jobs.submission import Submission
@@ -56,8 +57,10 @@ class JobRecords(Protocol):
 
     # ------------------------------------------------------------ write
 
-    def create(self, name: ModelName, parameters: Mapping[str, str], request: str = "") -> Job:
+    def create(self, name: ModelName, parameters: Mapping[str, str], request: str = "", actor: Actor = NOBODY) -> Job:
         """Create a job that its caller runs; `request` is the id of the request it came with.
+
+        The record keeps who the `actor` is.
 
         Secrets among `parameters` are not stored. The oldest ended jobs beyond the bound are
         removed in the background.
@@ -67,7 +70,12 @@ class JobRecords(Protocol):
         """
 
     def submit(
-        self, name: ModelName, parameters: Mapping[str, str], submission: Submission, request: str = ""
+        self,
+        name: ModelName,
+        parameters: Mapping[str, str],
+        submission: Submission,
+        request: str = "",
+        actor: Actor = NOBODY,
     ) -> JobRecord:
         """Create an asynchronous job in the queue, from which any server adopts it.
 

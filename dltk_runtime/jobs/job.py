@@ -87,8 +87,14 @@ class Job:
 
     def start(self) -> None:
         """Take the job out of the queue."""
-        attempts = self.record.attempts + 1
-        self._change(state=State.RUNNING, started=datetime.now(UTC), attempts=attempts, message="")
+        attempts, now = self.record.attempts + 1, datetime.now(UTC)
+        waited = max(0.0, round((now - self.record.created).total_seconds(), 3))
+        self._change(state=State.RUNNING, started=now, attempts=attempts, message="", queue_seconds=waited)
+
+    def held_gpu(self, seconds: float) -> None:
+        """Add to the seconds that the fit held a GPU; they are written with the next change."""
+        total = round((self.record.gpu_seconds or 0.0) + seconds, 3)
+        self.record, self._unwritten = msgspec.structs.replace(self.record, gpu_seconds=total), True
 
     def reserve(self, number: int) -> None:
         """Record the version number that the fit will commit, before it can commit it.

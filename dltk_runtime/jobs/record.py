@@ -91,6 +91,11 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     error: JobError | None = None
     request: str = ""
     message: str = ""
+    owner: str = ""  # name of the token; empty in batch runs and in records of 0.1.0
+    person: str = ""  # who used it, where a trusted proxy says so
+    sid: str = ""  # of the search in Splunk, where the request has it
+    queue_seconds: float | None = None  # until it began the last time
+    gpu_seconds: float | None = None  # that its fits held a GPU of their own, on all servers
 
     @property
     def how_far(self) -> str:

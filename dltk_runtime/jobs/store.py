@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from dltk_runtime.access.actor import NOBODY, Actor
 from dltk_runtime.errors import cut
 from dltk_runtime.files import atomic, clock
 from dltk_runtime.jobs import folder, output
@@ -95,17 +96,22 @@ class JobStore:
 
     # ------------------------------------------------------------ write
 
-    def create(self, name: ModelName, parameters: Mapping[str, str], request: str = "") -> Job:
-        record = _new(name, parameters, request)
+    def create(self, name: ModelName, parameters: Mapping[str, str], request: str = "", actor: Actor = NOBODY) -> Job:
+        record = _new(name, parameters, request, actor)
         place = JobFolder.create(self._folder / record.id, record, self._log_bytes)
         self._on_state(record)
         self._prune_soon()
         return self._registered(Job(place, record, self._on_state))
 
     def submit(
-        self, name: ModelName, parameters: Mapping[str, str], submission: Submission, request: str = ""
+        self,
+        name: ModelName,
+        parameters: Mapping[str, str],
+        submission: Submission,
+        request: str = "",
+        actor: Actor = NOBODY,
     ) -> JobRecord:
-        new = _new(name, parameters, request)
+        new = _new(name, parameters, request, actor)
         record = msgspec.structs.replace(new, asynchronous=True, fingerprint=submission.fingerprint)
         folder.submit(self._folder / record.id, record, submission)
         self._on_state(record)
@@ -248,7 +254,7 @@ class JobStore:
                     yield job
 
 
-def _new(name: ModelName, parameters: Mapping[str, str], request: str) -> JobRecord:
+def _new(name: ModelName, parameters: Mapping[str, str], request: str, actor: Actor) -> JobRecord:
     now = datetime.now(UTC)
     return JobRecord(
         id=f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}",
@@ -258,6 +264,9 @@ def _new(name: ModelName, parameters: Mapping[str, str], request: str) -> JobRec
         created=now,
         parameters={key: cut(value) for key, value in parameters_without_secrets(parameters).items()},
         request=request,
+        owner=actor.owner,
+        person=actor.person,
+        sid=actor.sid,
     )
 
 

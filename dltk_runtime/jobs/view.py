@@ -7,7 +7,11 @@ from typing import Self
 
 import msgspec
 
+from dltk_runtime.access.file import OWN_NAMES
 from dltk_runtime.jobs.record import Comparison, JobError, JobRecord
+
+OPTIONAL = ("comparison", "owner", "person", "sid", "gpu_seconds")  # left out where they are not known
+UNSAID = (None, "", OWN_NAMES[0])
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,14 +37,18 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     error: JobError | None
     comparison: Comparison | msgspec.UnsetType = msgspec.UNSET
+    owner: str | msgspec.UnsetType = msgspec.UNSET  # name of the token, other than `api_token`
+    person: str | msgspec.UnsetType = msgspec.UNSET  # as a trusted proxy says
+    sid: str | msgspec.UnsetType = msgspec.UNSET  # of the search in Splunk
+    gpu_seconds: float | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def of(cls, record: JobRecord, place: int) -> Self:
         """Return the view of a record."""
-        computed = ("state", "place", "comparison")
+        computed = ("state", "place", *OPTIONAL)
         fields = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in computed}
-        comparison = record.comparison or msgspec.UNSET
-        return cls(state=str(record.state), place=place, comparison=comparison, **fields)
+        optional = {name: value for name in OPTIONAL if (value := getattr(record, name)) not in UNSAID}
+        return cls(state=str(record.state), place=place, **fields, **optional)
 
 
 class JobList(msgspec.Struct, frozen=True):

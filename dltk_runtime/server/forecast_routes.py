@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,10 +14,10 @@ from dltk_runtime.apply.apply import Applied
 from dltk_runtime.call import Call
 from dltk_runtime.errors import DltkError
 from dltk_runtime.server import body, forecast
-from dltk_runtime.server.errors import OUTCOME_GONE, Unauthorized
+from dltk_runtime.server.entry import admit
+from dltk_runtime.server.errors import OUTCOME_GONE
 from dltk_runtime.server.request_id import request_id
 from dltk_runtime.server.token_files import Tokens
-from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
 
 SERVICE = "dltk-runtime"
@@ -59,9 +58,8 @@ class Api:
         Raises:
             HTTPException: the token is missing or wrong; the body is not read yet.
         """
-        if not matches_any(only_header(request.headers.getlist("authorization")), self._tokens.users):
-            raise HTTPException(401, Unauthorized().sentence, headers={"WWW-Authenticate": "Bearer"})
-        call = Call(request_id(request.scope), forecast.ROUTE)
+        holder = admit(request, self._tokens)
+        call = Call(request_id(request.scope), forecast.ROUTE, holder=holder, actor=request.state.actor)
         began, outcome = time.monotonic(), "fault"
         try:
             answer = Response(await self._forecast(request, call), media_type="application/json")

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dltk_runtime import __version__, logs
+from dltk_runtime.access.named import VARIABLE as NAMED
 from dltk_runtime.jobs.record import State
 from dltk_runtime.pool.devices import Usage
 from dltk_runtime.server.admission import REASONS, Admission
@@ -24,7 +25,6 @@ from dltk_runtime.units import MIB
 
 if TYPE_CHECKING:
     from dltk_runtime.apply.drift import Drift
-    from dltk_runtime.server.shadow.shadow import Shadow
     from dltk_runtime.service.service import Service
     from dltk_runtime.splunk.events import Events
     from dltk_runtime.tracking.sender import Sender
@@ -36,8 +36,7 @@ ENDED_STATES = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 class Gauges(Collector):
     """Figures of this moment; a part that cannot be looked up is left out and logged once."""
 
-    def __init__(self, service: Service, admission: Admission, tokens: Tokens, shadow: Shadow | None = None) -> None:
-        self._shadow = shadow
+    def __init__(self, service: Service, admission: Admission, tokens: Tokens) -> None:
         self._service = service
         self._admission = admission
         self._tokens = tokens
@@ -56,7 +55,6 @@ class Gauges(Collector):
             self._disk,
             lambda: _drift(self._service.drift),
             self._events,
-            lambda: _shadow(self._shadow) if self._shadow is not None else (),
             self._tracking,
         )
         for number, part in enumerate(parts):
@@ -69,6 +67,7 @@ class Gauges(Collector):
         yield _gauges("dltk_build_info", "1, with the release as a label", "version", {__version__: 1})
         yield _gauge("dltk_ready", "Whether /readyz answers 200", self._service.ready and self._service.present())
         unread = {VARIABLES[name].name: self._tokens.unread.get(name, False) for name in (API, ADMIN)}
+        unread[NAMED] = self._tokens.named.unread
         text = "Whether the file of a token was refused, so that the token before it counts on"
         yield _gauges("dltk_token_unread", text, "variable", unread)
 
@@ -163,21 +162,6 @@ def _drift(drift: Drift) -> Iterator[Family]:
         index.add_metric(names, level.index)
         unseen.add_metric(names, level.unseen)
     yield from (index, unseen)
-
-
-def _shadow(shadow: Shadow) -> Iterator[Family]:
-    text = "Requests forwarded to the old container (DLTK_SHADOW), by outcome"
-    yield _counter("dltk_shadow_forwarded", text, "outcome", shadow.forwarded)
-    labels = ["algorithm", "model", "verdict"]
-    compared = CounterMetricFamily("dltk_shadow_compared", "Answers compared with the old container's", labels=labels)
-    for names, count in shadow.verdicts.items():
-        compared.add_metric(names, count)
-    yield compared
-    yield _counter("dltk_shadow_skipped", "Requests that are not compared, by reason", "reason", shadow.skipped)
-    yield _gauge("dltk_shadow_waiting", "Requests that are not compared yet", shadow.waiting)
-    yield _gauge("dltk_shadow_waiting_bytes", "Memory of requests that are not compared yet", shadow.waiting_bytes)
-    text = "How often own work was stopped for a forwarded request because cores were short"
-    yield CounterMetricFamily("dltk_shadow_stops", text, value=shadow.stops)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -17,6 +17,7 @@ from dltk_runtime.call import Call
 from dltk_runtime.server import refusals
 from dltk_runtime.server.admission import Admission
 from dltk_runtime.server.gauges import Gauges
+from dltk_runtime.server.shadow.metrics import ShadowMetrics
 from dltk_runtime.server.token_files import Tokens
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ class Metrics:
         self._refused = Counter("dltk_refused", "Requests refused, by reason", ["reason"], registry=self._registry)
         for reason in refusals.KNOWN:
             self._refused.labels(reason)
-        self._registry.register(Gauges(service, admission, tokens, shadow))
+        self._registry.register(Gauges(service, admission, tokens))
+        if shadow is not None:
+            self._registry.register(ShadowMetrics(shadow))
 
     def answered(self, call: Call, outcome: str, seconds: float) -> None:
         """Count one answer; `outcome` is success or error.

@@ -10,22 +10,22 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
+from dltk_runtime.access.holder import Right
+
 Handler = Callable[[Request], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route as the OpenAPI document shows it.
-
-    A route that `changes` something needs the admin token.
-    """
+    """One route as the OpenAPI document shows it; `right` is what a named token needs for it."""
 
     method: str
     path: str
     summary: str
     handler: Handler
     answer: Any = None  # the type of a JSON answer, None for other kinds
-    changes: bool = False
+    right: Right = Right.READ
+    reasoned: bool = False  # whether it takes a reason, for the history
     content: tuple[str, ...] = ()  # media types of the request's body, which those of the answer are too
 
 
@@ -59,14 +59,19 @@ def _operation(operation: Operation, schema: dict[str, Any] | None) -> dict[str,
     if operation.content:
         content = {media: {"schema": {}} for media in operation.content}
     names = re.findall(r"{(\w+)}", operation.path)
+    reason = [_parameter("reason", "query")] if operation.reasoned else []
     sent = {"requestBody": {"required": True, "content": content}} if operation.content else {}
     return sent | {
         "summary": operation.summary,
         "operationId": f"{operation.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', operation.path.lower()).strip('_')}",
-        "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names],
+        "parameters": [*(_parameter(name, "path") for name in names), *reason],
         "responses": {
             "200": {"description": operation.summary, "content": content},
             "401": {"description": "No token, or another one."},
             "default": {"description": "`detail` says what was wrong."},
         },
     }
+
+
+def _parameter(name: str, place: str) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}

@@ -10,19 +10,30 @@ from dltk_runtime.errors import DltkError
 
 FAULT = "fault"
 UNAUTHORIZED = "unauthorized"
-_OF_STATUS = {401: UNAUTHORIZED, 404: "not_found", 405: "method_not_allowed", 410: "retired", 500: FAULT}
+_OF_STATUS = {
+    401: UNAUTHORIZED,
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    410: "retired",
+    500: FAULT,
+}
 # Each has a time series from the start, so that the first refusal shows in a rate.
 KNOWN = (
     *_OF_STATUS.values(),
     "algorithm_missing",
     "body_invalid",
     "body_too_large",
+    "bound_reached",
     "busy",
     "data_invalid",
     "meta_too_large",
+    "model_forbidden",
     "name_invalid",
     "option_invalid",
+    "other_owner",
     "queue_full",
+    "right_missing",
 )
 
 

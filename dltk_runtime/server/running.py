@@ -32,7 +32,6 @@ from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.listener import Listener
 from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
-from dltk_runtime.server.tokens import are_accepted
 from dltk_runtime.service.service import Service
 
 ANSWER_SECONDS = 5  # that the answers of requests ended after DLTK_GRACE may take
@@ -100,7 +99,8 @@ class Server(uvicorn.Server):
 
     def _is_accepted(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
         """Return whether the headers of a request carry a token, or the cookie of the console."""
-        if are_accepted(headers, (*self._tokens.users, *self._tokens.admins)):
+        given = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
+        if self._tokens.holder(given) is not None:
             return True
         return self._sessions is not None and self._sessions.accepts(headers)
 

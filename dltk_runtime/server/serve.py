@@ -39,7 +39,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     """Serve until SIGTERM or SIGINT; `files` are those of secret settings, by field.
 
     Raises:
-        TokenMissing, AddressInvalid, CertificateInvalid, VolumeUnwritable, VolumeFull,
+        TokenMissing, TokensDamaged, AddressInvalid, CertificateInvalid, VolumeUnwritable, VolumeFull,
             SettingInvalid: before anything is started.
     """
     if not settings.api_token:
@@ -55,7 +55,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     admission = Admission(Bounds.of(settings, raise_descriptor_limit()))
     tokens = Tokens(settings, files)
     sessions = Sessions(tokens, settings.paths.signed_out) if settings.console else None
-    service = build(settings)
+    service = build(settings, tokens.named)
     shadow = Shadow.of(service)
     config = uvicorn.Config(
         splunk_routes.application(service, admission, tokens, sessions, shadow),

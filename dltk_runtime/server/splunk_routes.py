@@ -19,6 +19,8 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from dltk_runtime import __version__, logs
+from dltk_runtime.access.errors import RightMissing
+from dltk_runtime.access.holder import Holder, Right, listed
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call
 from dltk_runtime.call import Request as Sent
@@ -31,12 +33,12 @@ from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.doors import routes as door_routes
 from dltk_runtime.server.doors import wording
 from dltk_runtime.server.doors.door import Books
-from dltk_runtime.server.errors import OUTCOME_GONE, Unauthorized
+from dltk_runtime.server.entry import admit
+from dltk_runtime.server.errors import OUTCOME_GONE
 from dltk_runtime.server.protocol import Answer
 from dltk_runtime.server.request_id import RequestIds, request_id
 from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
-from dltk_runtime.server.tokens import matches_any, only_header
 from dltk_runtime.service.service import Service
 
 # Types that browsers show as pictures; a page or a script on this address would be one of a stranger.
@@ -56,6 +58,7 @@ PICTURES = {
 }
 _GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # names that dsdlsupport allows for pictures
 
+RIGHTS = {"/fit": Right.FIT, "/apply": Right.APPLY}
 Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
 
 
@@ -129,10 +132,10 @@ class _Api:
     async def summary(self, request: Request) -> Response:
         if self._console and request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse("/ui", 303)  # a browser; Splunk's clients name no type, or JSON
-        self.check_token(request)
+        holder = self._admit(request)
         if self._shadow is not None:
             return await self._shadow.get(request)
-        described = await self._service.description()
+        described = await self._service.description(holder)
         fields = {
             "app": protocol.APP,
             "runtime": "dltk-runtime",
@@ -156,7 +159,7 @@ class _Api:
 
     async def metrics(self, request: Request) -> Response:
         if not self._settings.open_metrics:
-            self.check_token(request)
+            self._admit(request, Right.READ)
         return Response(await asyncio.to_thread(self._metrics.text), media_type=metrics.CONTENT_TYPE)
 
     async def graphic(self, request: Request) -> Response:
@@ -201,19 +204,34 @@ class _Api:
         Raises:
             HTTPException: it is missing or wrong.
         """
-        given = request.headers.getlist("authorization")
-        if not matches_any(only_header(given), self._tokens.users):
-            raise HTTPException(401, Unauthorized(len(given)).sentence, headers={"WWW-Authenticate": "Bearer"})
+        self._admit(request)
+
+    def _admit(self, request: Request, right: Right | None = None) -> Holder:
+        """Return who calls.
+
+        Raises:
+            HTTPException: 401 without an accepted token, 403 without the right.
+        """
+        holder = admit(request, self._tokens)
+        try:
+            if right is not None:
+                holder.check(right)
+        except RightMissing as error:
+            raise HTTPException(error.http_status, error.sentence) from error
+        return holder
 
     async def _serve(self, request: Request, route: str, run: Run) -> Response:
         """Receive a request, run it, and answer it."""
-        self.check_token(request)
-        if self._shadow is not None:
+        holder = self._admit(request)
+        if self._shadow is not None and holder.may(RIGHTS[route]):
             return await self._shadow.post(request)
-        call = Call(request_id(request.scope), route)
+        call = Call(request_id(request.scope), route, holder=holder, actor=request.state.actor)
         began = time.monotonic()
         upload = self._service.upload(route)
         try:
+            if not holder.may(right := RIGHTS[route]):
+                await body.discard(request)
+                raise RightMissing(holder.name, right, listed(holder.rights))
             sent = await body.receive(request, self._settings.max_body, upload)
             call.client = request.client.host if request.client else "", sent.origin
             answer = await unless_gone(request, call, run(sent, call, upload), self._service)

@@ -44,12 +44,6 @@ def matches_any(header: str, tokens: Iterable[str]) -> bool:
     return any(matches)
 
 
-def are_accepted(headers: Iterable[tuple[bytes, bytes]], tokens: Iterable[str]) -> bool:
-    """Return whether the headers of a request, in lower case, carry one of `tokens`."""
-    header = only_header(value.decode("latin-1") for name, value in headers if name == b"authorization")
-    return matches_any(header, tokens)
-
-
 def only_header(values: Iterable[str]) -> str:
     """Return the only Authorization header of a request; nothing if there are several."""
     found = list(values)

@@ -1,7 +1,8 @@
 """Our own API under ``/v1``: jobs, models, algorithms, and its OpenAPI document.
 
-The token is the container's; changes need `DLTK_ADMIN_TOKEN` where one is set. Failures have the
-status of their kind and a JSON body ``{"detail": …}``.
+The token is one of the container's own, of which changes need `DLTK_ADMIN_TOKEN` where it is set,
+or a named one with the right that each operation states. Failures have the status of their kind and
+a JSON body ``{"detail": …}``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dltk_runtime import __version__
+from dltk_runtime.access.actor import Actor
+from dltk_runtime.access.file import OWN_NAMES
+from dltk_runtime.access.holder import Holder, Right
 from dltk_runtime.apply.drift import DRIFT_INDEX
 from dltk_runtime.apply.drift_view import DriftList, DriftView
 from dltk_runtime.cluster.view import ClusterView
@@ -30,12 +34,13 @@ from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
 from dltk_runtime.server.doors.door import UNKEPT, Books
 from dltk_runtime.server.doors.rows import FORMS, Rows
+from dltk_runtime.server.entry import CHALLENGE, actor_of
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.shadow.shadow import Shadow
-from dltk_runtime.server.token_files import Tokens
-from dltk_runtime.server.tokens import matches_any, only_header
+from dltk_runtime.server.token_files import ADMIN_NAME, API_NAME, CHANGE_RIGHTS, Tokens
 from dltk_runtime.service.service import Service
 from dltk_runtime.shadow import Records, ShadowReport, report
+from dltk_runtime.store.deeds import History
 from dltk_runtime.store.local_models import LocalModels
 from dltk_runtime.store.store import ModelName
 from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
@@ -54,7 +59,6 @@ class Api:
         self._service = service
         self._tokens = tokens
         self._settings = service.settings
-        self._models = LocalModels(service.store)
         self._rows = Rows(service, books)
 
     def operations(self) -> list[Operation]:
@@ -63,24 +67,47 @@ class Api:
         return [
             Operation("GET", "/v1/jobs", "All jobs, the newest first.", self.jobs, JobList),
             Operation("GET", job, "One job.", self.job, JobView),
-            Operation("DELETE", job, "Cancel a job.", self.cancel, JobView, changes=True),
+            Operation("DELETE", job, "Cancel a job.", self.cancel, JobView, Right.ADMIN),
             Operation("GET", f"{job}/log", "What the job's code has printed.", self.log),
             Operation("GET", f"{job}/metrics", "The metrics of each step.", self.metrics, list[dict[str, float]]),
             Operation("GET", f"{job}/events", "The job's record at each change, as server-sent events.", self.events),
             Operation("GET", "/v1/models", "All models.", self.models, ModelList),
             Operation("GET", model, "One model and its versions.", self.model, ModelView),
             Operation("GET", f"{model}/versions/{{number}}", "All of one version.", self.version, VersionDetail),
-            Operation("POST", f"{model}/apply", "Apply the model to rows.", self._rows.handle, content=ROWS),
+            Operation("GET", f"{model}/history", "Who did what to one model, and why.", self.history, History),
+            Operation("GET", "/v1/history", "Who did what to all models, the newest first.", self.histories, History),
+            Operation(
+                "POST", f"{model}/apply", "Apply the model to rows.", self._rows.handle, right=Right.APPLY, content=ROWS
+            ),
             Operation(
                 "POST",
                 f"{model}/versions/{{number}}/apply",
                 "The same by one version.",
                 self._rows.handle,
+                right=Right.APPLY,
                 content=ROWS,
             ),
-            Operation("DELETE", model, "Delete a model with all versions.", self.delete, ModelList, changes=True),
-            Operation("POST", f"{model}/promote/{{number}}", "Make a version current.", self.promote, ModelView, True),
-            Operation("POST", f"{model}/rollback", "Back to the version before.", self.rollback, ModelView, True),
+            Operation(
+                "DELETE", model, "Delete a model with all versions.", self.delete, ModelList, Right.ADMIN, reasoned=True
+            ),
+            Operation(
+                "POST",
+                f"{model}/promote/{{number}}",
+                "Make a version current.",
+                self.promote,
+                ModelView,
+                Right.PROMOTE,
+                reasoned=True,
+            ),
+            Operation(
+                "POST",
+                f"{model}/rollback",
+                "Back to the version before.",
+                self.rollback,
+                ModelView,
+                Right.PROMOTE,
+                reasoned=True,
+            ),
             Operation("GET", "/v1/drift", "How far applied rows are from those of the fits.", self.drift, DriftList),
             Operation("GET", "/v1/cluster", "The machines on which fits run.", self.cluster, ClusterView),
             Operation("GET", "/v1/shadow", "How answers compare with the old container's.", self.shadow, ShadowReport),
@@ -98,8 +125,12 @@ class Api:
 
     def _guarded(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            self._check_token(request, operation.changes)
+            holder = request.state.holder = self._admit(request, operation.right)
+            request.state.actor = actor_of(request, holder, self._tokens).because(
+                request.query_params.get("reason", "")
+            )
             try:
+                self.check(request, holder, operation.right)
                 found = await operation.handler(request)
             except DltkError as error:
                 raise HTTPException(error.http_status, error.sentence) from error
@@ -107,17 +138,38 @@ class Api:
 
         return endpoint
 
-    def _check_token(self, request: Request, changes: bool) -> None:
-        admins = self._tokens.admins
-        accepted = admins if changes and admins else (*self._tokens.users, *admins)
-        if not matches_any(only_header(request.headers.getlist("authorization")), accepted):
-            wanted = "DLTK_ADMIN_TOKEN" if changes and admins else "api_token"
-            raise HTTPException(401, f"This needs the container's {wanted}.", headers={"WWW-Authenticate": "Bearer"})
+    def _admit(self, request: Request, right: Right) -> Holder:
+        """Return who calls.
+
+        Raises:
+            HTTPException: 401 for no token, a wrong one, and one of the container's own without the right.
+        """
+        holder = self._tokens.holder(request.headers.getlist("authorization"))
+        if holder is None or (holder.name in OWN_NAMES and not holder.may(right)):
+            wanted = ADMIN_NAME if right in CHANGE_RIGHTS - {Right.READ} and self._tokens.admins else API_NAME
+            raise HTTPException(401, f"This needs the container's {wanted}.", headers=CHALLENGE)
+        return holder
+
+    def check(self, request: Request, holder: Holder, right: Right) -> None:
+        """Make sure that `holder` may do what a route with this `right` does, with the model in its path.
+
+        Who fitted a job may end it without the right to end those of others.
+
+        Raises:
+            RightMissing, ModelForbidden, NameInvalid, JobUnknown: it may not.
+        """
+        if (job := request.path_params.get("job")) is not None:
+            record = self._service.jobs.get(job)
+            own = right is Right.ADMIN and record.owner == holder.name and holder.may(Right.FIT)
+            holder.check(Right.FIT if own else right, ModelName(record.algorithm, record.model))
+        else:
+            holder.check(right, _name(request) if "model" in request.path_params else None)
 
     # ------------------------------------------------------------ jobs
 
     async def jobs(self, request: Request) -> JobList:
-        return await asyncio.to_thread(self._jobs, request.query_params.get("state"), _limit(request))
+        holder: Holder = request.state.holder
+        return await asyncio.to_thread(self._jobs, request.query_params.get("state"), _limit(request), holder)
 
     async def job(self, request: Request) -> JobView:
         return await self._job(request.path_params["job"])
@@ -158,10 +210,11 @@ class Api:
             return JobView.of(record, 0)
         return JobView.of(record, (await asyncio.to_thread(self._queue)).get(job, 0))
 
-    def _jobs(self, state: str | None, limit: int) -> JobList:
+    def _jobs(self, state: str | None, limit: int, holder: Holder) -> JobList:
         if state is not None and state not in list(State):
             return JobList([])
         records = self._service.jobs.list(limit, State(state) if state else None)
+        records = [each for each in records if holder.sees_all or holder.covers(ModelName(each.algorithm, each.model))]
         places = self._queue()
         return JobList([JobView.of(each, places.get(each.id, 0)) for each in records])
 
@@ -172,34 +225,47 @@ class Api:
 
     # ------------------------------------------------------------ models
 
-    async def models(self, _: Request) -> ModelList:
-        return ModelList(await asyncio.to_thread(self._models.list))
+    async def models(self, request: Request) -> ModelList:
+        holder: Holder = request.state.holder
+        views = await asyncio.to_thread(LocalModels(self._service.store).list)
+        return ModelList([each for each in views if holder.covers(ModelName(each.algorithm, each.model))])
 
     async def model(self, request: Request) -> ModelView:
-        return await asyncio.to_thread(self._models.get, _name(request))
+        return await asyncio.to_thread(LocalModels(self._service.store).get, _name(request))
 
     async def version(self, request: Request) -> VersionDetail:
         number = _number(request.path_params["number"])
-        return await asyncio.to_thread(self._models.version, _name(request), number)
+        return await asyncio.to_thread(LocalModels(self._service.store).version, _name(request), number)
 
     async def promote(self, request: Request) -> ModelView:
         name, number = _name(request), _number(request.path_params["number"])
-        view = await asyncio.to_thread(self._models.promote, name, number)
-        self._service.promoted(self._service.store.get(name, number), "promote")
+        actor: Actor = request.state.actor
+        view = await asyncio.to_thread(LocalModels(self._service.store, actor).promote, name, number, actor.reason)
+        self._service.promoted(self._service.store.get(name, number), "promote", actor)
         return view
 
     async def rollback(self, request: Request) -> ModelView:
         name = _name(request)
-        view = await asyncio.to_thread(self._models.rollback, name)
-        self._service.promoted(self._service.store.serving_or_0(name), "rollback")
+        actor: Actor = request.state.actor
+        view = await asyncio.to_thread(LocalModels(self._service.store, actor).rollback, name, actor.reason)
+        self._service.promoted(self._service.store.serving_or_0(name), "rollback", actor)
         return view
 
     async def delete(self, request: Request) -> ModelList:
-        await asyncio.to_thread(self._service.store.delete, _name(request))
+        await asyncio.to_thread(self._service.delete, _name(request), request.state.actor)
         return await self.models(request)
 
-    async def drift(self, _: Request) -> DriftList:
-        judged = sorted(self._service.drift.judgements(), key=lambda pair: pair[0])
+    async def history(self, request: Request) -> History:
+        return await asyncio.to_thread(LocalModels(self._service.store).history, _name(request))
+
+    async def histories(self, request: Request) -> History:
+        holder: Holder = request.state.holder
+        return await asyncio.to_thread(self._service.store.histories, _limit(request), holder.covers)
+
+    async def drift(self, request: Request) -> DriftList:
+        holder: Holder = request.state.holder
+        found = (pair for pair in self._service.drift.judgements() if holder.covers(pair[0].name))
+        judged = sorted(found, key=lambda pair: pair[0])
         views = [DriftView(key.algorithm, key.model, key.version, each.rows, each.levels) for key, each in judged]
         return DriftList(DRIFT_INDEX, views)
 

@@ -6,10 +6,13 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import msgspec
+
+from dltk_runtime.access.actor import NOBODY, Actor
 from dltk_runtime.apply.drift import Level
 from dltk_runtime.fit.promotion import Decision
 from dltk_runtime.jobs.record import JobRecord, State
-from dltk_runtime.names import VersionId
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.splunk.events import Events
 from dltk_runtime.store.store import Version
 
@@ -43,15 +46,22 @@ class EventReporter:
         if self.events:
             self.events.put("job", **facts_of(record))
 
-    def promoted(self, version: Version, how: str, *, current: bool = True, **facts: Any) -> None:
+    def promoted(
+        self, version: Version, how: str, *, current: bool = True, actor: Actor = NOBODY, **facts: Any
+    ) -> None:
         """Queue an event: a version is current now, or was refused that."""
         name = version.name
         facts = {"algorithm": name.algorithm, "model": name.model, "version": version.number, "how": how, **facts}
-        self.send("promotion", current=current, **facts)
+        self.send("promotion", current=current, **said(actor), **facts)
 
-    def decided(self, version: Version, decision: Decision, job: str) -> None:
+    def decided(self, version: Version, decision: Decision, job: JobRecord) -> None:
         """Queue an event: a fit's version was promoted or kept back."""
-        self.promoted(version, "fit", current=decision.current, job=job, message=decision.for_records)
+        actor = Actor(owner=job.owner, person=job.person, sid=job.sid)
+        self.promoted(version, "fit", current=decision.current, job=job.id, message=decision.for_records, actor=actor)
+
+    def deleted(self, name: ModelName, actor: Actor) -> None:
+        """Queue an event: a model was removed with all its versions."""
+        self.send("deletion", algorithm=name.algorithm, model=name.model, **said(actor))
 
     def drifts(self, version: VersionId, level: Level, rows: int) -> None:
         """Queue an event: a feature began to drift, over the last `rows` rows."""
@@ -67,6 +77,11 @@ def facts_of(record: JobRecord) -> dict[str, Any]:
         "model": record.model,
         "state": record.state,
         "request": record.request,
+        "owner": record.owner or None,
+        "person": record.person or None,
+        "sid": record.sid or None,
+        "queue_seconds": record.queue_seconds if record.state.ended else None,
+        "gpu_seconds": record.gpu_seconds if record.state.ended else None,
         "rows": record.rows,
         "version": record.version,
         "promoted": record.promoted if record.state.ended else None,
@@ -77,6 +92,11 @@ def facts_of(record: JobRecord) -> dict[str, Any]:
         "coordinates": (record.error.coordinates or None) if record.error else None,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def said(actor: Actor) -> dict[str, str]:
+    """Return what an event says of who did something: what is known."""
+    return {name: value for name, value in msgspec.structs.asdict(actor).items() if value}
 
 
 def _seconds(record: JobRecord) -> float | None:

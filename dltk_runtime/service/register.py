@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dltk_runtime.access.holder import Right
 from dltk_runtime.apply import damage
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import AlgorithmMissing, OptionInvalid
@@ -53,6 +54,7 @@ class Registering:
             raise AlgorithmMissing(None)
         name = ModelName(request.algorithm, request.model)
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
+        call.holder.check(Right.FIT, name)
         serving = self.store.choose(name)
         if serving.version.number == 0:
             self.store.check_absence(name)

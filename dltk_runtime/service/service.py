@@ -11,6 +11,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from dltk_runtime.access.actor import Actor
+from dltk_runtime.access.holder import INSIDE, Holder, Right
+from dltk_runtime.access.named import NamedTokens
 from dltk_runtime.apply.apply import Applied, Applying
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.drift_files import DriftFiles
@@ -21,6 +24,7 @@ from dltk_runtime.call import Call, Request
 from dltk_runtime.cluster import security
 from dltk_runtime.cluster.places import FitPlaces, own_machine
 from dltk_runtime.cluster.view import ClusterView, NodeView
+from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
 from dltk_runtime.fit.train import Trainer
@@ -28,16 +32,16 @@ from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.jobs.store import JobStore
-from dltk_runtime.names import STATUS
+from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
-from dltk_runtime.service.events import EventReporter
+from dltk_runtime.service.events import EventReporter, said
 from dltk_runtime.service.register import Registered, Registering
 from dltk_runtime.service.stage import Staged, Staging
 from dltk_runtime.service.status import Status, StatusReport
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.events import Events
-from dltk_runtime.store.store import ModelStore, Version
+from dltk_runtime.store.store import ModelStore, Version, What
 from dltk_runtime.tracking.interface import NoTracking
 from dltk_runtime.tracking.tracking import Tracking
 
@@ -177,10 +181,13 @@ class Service:
         Raises:
             DltkError: with the sentence for the search.
         """
+        call.holder.check(Right.FIT)
         if status.asked(request):  # a search makes the stub of `dltk_status` by a fit
             return await self._report_status(call)
         await asyncio.to_thread(self.store.check_presence)
         if request.staging:
+            if not call.holder.sees_all:
+                call.holder.check(Right.FIT, ModelName(request.algorithm or "stage", request.model))
             return await self.staging.stage(request, call)
         if request.registering:
             call.runs()
@@ -193,6 +200,7 @@ class Service:
         Raises:
             DltkError: with the sentence for the search.
         """
+        call.holder.check(Right.APPLY)
         if status.asked(request):
             return await self._report_status(call)
         return await self.applying.apply(request, call, upload)
@@ -202,15 +210,15 @@ class Service:
         if call.route != APPLY_ROUTE:
             self.fitting.hung_up(call)
 
-    async def description(self) -> Description:
-        """Describe the model used last, on whichever replica."""
-        found = await self.last.description()
+    async def description(self, holder: Holder = INSIDE) -> Description:
+        """Describe the model used last, on whichever replica, if it is one of the holder's."""
+        found = await self.last.description(holder.covers)
         return Description(found.get("model", "no model exists"), found.get("model_summary"))
 
     async def _report_status(self, call: Call) -> Status:
         call.runs()
         call.facts.algorithm = STATUS
-        return await asyncio.to_thread(self._status.collect, stopping=self.stopping)
+        return await asyncio.to_thread(self._status.collect, stopping=self.stopping, shown=call.holder.covers)
 
     def machines(self) -> ClusterView:
         """Describe the machines on which fits run."""
@@ -222,19 +230,34 @@ class Service:
 
     # ------------------------------------------------------------ events
 
-    def promoted(self, version: Version, how: str) -> None:
+    def promoted(self, version: Version, how: str, actor: Actor) -> None:
         """Report that a person made a version current, by ``promote`` or ``rollback``."""
-        self.reporter.promoted(version, how)
+        self.reporter.promoted(version, how, actor=actor)
         if self.tracking is not None:
             self.tracking.current_changed(version.name)
 
+    def delete(self, name: ModelName, actor: Actor) -> None:
+        """Remove a model with all its versions, and report it; its history stays.
+
+        Raises:
+            StoreError: as `ModelStore.delete`.
+        """
+        self.store.delete(name)
+        self.store.record(name, What.DELETED, actor)
+        self.reporter.deleted(name, actor)
+
     def failed(self, call: Call, message: str) -> None:
         """Report a request that failed."""
-        self.reporter.send("error", route=call.route, request=call.id, message=message, **call.facts.known())
+        self.reporter.send(
+            "error", route=call.route, request=call.id, message=message, **said(call.actor), **call.facts.known()
+        )
 
 
-def build(settings: Settings) -> Service:
-    """Wire the parts of one server; nothing runs before `Service.start`."""
+def build(settings: Settings, named: NamedTokens | None = None) -> Service:
+    """Wire the parts of one server; nothing runs before `Service.start`.
+
+    `named` are the tokens whose bounds hold for fits.
+    """
     paths = settings.paths
     reporter = EventReporter(Events.of(settings))
     store = ModelStore.open(paths, settings.keep_versions)
@@ -245,6 +268,7 @@ def build(settings: Settings) -> Service:
     drift = Drift(reporter.drifts)
     last = LastUsed(store, pool, paths.last_used)
     applying = Applying(settings=settings, store=store, jobs=jobs, pool=pool, last=last, drift=drift)
+    bounds = TokenBounds(named or NamedTokens(None), store, paths.usage)
     trainer = Trainer(
         store=store,
         pool=pool,
@@ -254,6 +278,7 @@ def build(settings: Settings) -> Service:
         texts=settings.error_texts,
         retries=settings.fit_retries,
         on_decision=_decision_listener(reporter, tracking),
+        on_gpu=bounds.held_gpu,
         refuse_unknown=settings.refuse_unknown,
         places=places,
         tracking=tracking or NoTracking(),
@@ -266,7 +291,7 @@ def build(settings: Settings) -> Service:
         pool=pool,
         places=places,
         drift=drift,
-        fitting=Fitting(settings, jobs, trainer),
+        fitting=Fitting(settings, jobs, trainer, bounds),
         reporter=reporter,
         applying=applying,
         staging=Staging(settings, pool),
@@ -300,12 +325,14 @@ def _job_listener(reporter: EventReporter, tracking: Tracking | None) -> Callabl
     return changed
 
 
-def _decision_listener(reporter: EventReporter, tracking: Tracking | None) -> Callable[[Version, Decision, str], None]:
-    """Return what is called with each committed version, the decision about it, and its job's id."""
+def _decision_listener(
+    reporter: EventReporter, tracking: Tracking | None
+) -> Callable[[Version, Decision, JobRecord], None]:
+    """Return what is called with each committed version, the decision about it, and its job."""
 
-    def decided(version: Version, decision: Decision, job: str) -> None:
+    def decided(version: Version, decision: Decision, job: JobRecord) -> None:
         reporter.decided(version, decision, job)
         if tracking is not None:
-            tracking.committed(version, job, promoted=decision.current, message=decision.for_records)
+            tracking.committed(version, job.id, promoted=decision.current, message=decision.for_records)
 
     return decided

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -68,15 +68,15 @@ class StatusReport:
     drift: Drift
     pool: Pool
 
-    def collect(self, *, stopping: bool) -> Status:
-        """Collect the rows now; reads the disk."""
+    def collect(self, *, stopping: bool, shown: Callable[[ModelName], bool]) -> Status:
+        """Collect the rows now, of the models that may be `shown`; reads the disk."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self._rows("stopping" if stopping else "running"))
+        writer.writerows(self._rows("stopping" if stopping else "running", shown))
         return Status(Payload(text.getvalue().encode(), escaped=False))
 
-    def _rows(self, state: str) -> Iterator[Row]:
+    def _rows(self, state: str, shown: Callable[[ModelName], bool]) -> Iterator[Row]:
         """Yield the container's row, then jobs from the newest on, then models by name."""
         now = datetime.now(UTC)
         cards = (usage.card for usage in self.pool.gpus())
@@ -84,8 +84,9 @@ class StatusReport:
         message = "; ".join([f"dltk-runtime {__version__}", *gpus])
         yield {"kind": "container", "state": state, "time": _time(now), "message": message}
         for record in self.jobs.list(MAX_JOBS):
-            yield _job(record, now)
-        for name in self.store.models():
+            if shown(ModelName(record.algorithm, record.model)):
+                yield _job(record, now)
+        for name in filter(shown, self.store.models()):
             yield self._model(name)
 
     def _model(self, name: ModelName) -> Row:

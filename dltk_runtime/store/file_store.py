@@ -14,10 +14,11 @@ from dltk_runtime.files.state import Stamp, stamp_of
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import history, layout, lifecycle
+from dltk_runtime.store.deeds import Deed
 from dltk_runtime.store.errors import HomeVanished
 from dltk_runtime.store.history import Promotion
 from dltk_runtime.store.later import Notice, Score
-from dltk_runtime.store.layout import CURRENT, LATER, NOTICES, PICTURES, PROMOTED
+from dltk_runtime.store.layout import CURRENT, HISTORY, LATER, NOTICES, PICTURES, PROMOTED
 from dltk_runtime.store.lifecycle import FileReservation
 from dltk_runtime.store.version import FileVersion
 
@@ -91,10 +92,23 @@ class FileStore:
         path, bad = self._history(name), self.damaged_lines(name)
         return [f"{path} has {bad} damaged or torn lines; the promotions in them are not known."] if bad else []
 
+    def deeds(self, name: ModelName) -> list[Deed]:
+        return lines.read(self.folder(name) / HISTORY, Deed)
+
+    def damaged_deeds(self, name: ModelName) -> int:
+        return lines.bad_lines(self.folder(name) / HISTORY, Deed)
+
     def legacy_time(self, name: ModelName) -> float | None:
         return layout.legacy_time(self._models, name)
 
     # ------------------------------------------------------------ write
+
+    def record(self, name: ModelName, deed: Deed) -> None:
+        path = self.folder(name) / HISTORY
+        try:
+            lines.append(path, [deed])
+        except OSError as error:
+            raise atomic.not_stored(f"What was done to {name}", path, error) from error
 
     def reserve(self, name: ModelName) -> FileReservation:
         folder = self.folder(name)

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.store.deeds import Deed
 from dltk_runtime.store.history import Promotion
 from dltk_runtime.store.later import Score
 from dltk_runtime.store.manifest import Facts, Manifest
@@ -213,6 +214,16 @@ class Store(Protocol):
     def problems(self, name: ModelName) -> list[str]:
         """Return a sentence for each damaged part of the model besides versions and pointer."""
 
+    def deeds(self, name: ModelName) -> list[Deed]:
+        """Return who did what to a model, oldest first, also after its removal.
+
+        Raises:
+            StoreDamaged: it cannot be read.
+        """
+
+    def damaged_deeds(self, name: ModelName) -> int:
+        """Return how many of them cannot be read."""
+
     def legacy_time(self, name: ModelName) -> float | None:
         """Return when the model's files of an old volume changed last; None without any.
 
@@ -221,6 +232,13 @@ class Store(Protocol):
         """
 
     # ------------------------------------------------------------ write
+
+    def record(self, name: ModelName, deed: Deed) -> None:
+        """Add to what was done to a model; nothing removes it.
+
+        Raises:
+            NotStored: it cannot be written.
+        """
 
     def reserve(self, name: ModelName) -> Reservation:
         """Reserve the next number: no two calls ever get the same one, on whatever machines.
@@ -308,7 +326,7 @@ class Store(Protocol):
         """Return the file whose change is a change of that choice, on this machine."""
 
     def delete(self, name: ModelName) -> None:
-        """Remove the promotions, the pointer, then all versions; files of an old volume stay.
+        """Remove the promotions, the pointer, then all versions; files of an old volume stay, and `deeds`.
 
         Raises:
             NotStored: something cannot be removed.

@@ -8,6 +8,7 @@
         current             "3": the version that apply uses
         code-choice             "pinned" or "live": the code that apply runs; without it a setting decides
         promoted            the promotions, one line each: `history`
+        history             who did what, and why, one line each: `deeds`
         reserved-7          the highest number given out; it stays, so that no number is used twice
         3/                  a version: complete, since its manifest exists
             umap_default.json   what the notebook's save wrote
@@ -43,6 +44,7 @@ from dltk_runtime.names import ModelName, VersionId
 IDENTITY = ".store"
 CURRENT = "current"
 PROMOTED = "promoted"
+HISTORY = "history"
 MANIFEST = "version.json"
 CODE = "code.json"
 DESCRIPTION = "summary.json"

@@ -7,7 +7,9 @@ from typing import Protocol
 
 import msgspec
 
+from dltk_runtime.access.actor import NOBODY, Actor
 from dltk_runtime.names import ModelName
+from dltk_runtime.store.deeds import History, What
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.fields import stub_notice
 from dltk_runtime.store.store import ModelStore
@@ -30,18 +32,22 @@ class Models(Protocol):
     def version(self, name: ModelName, number: int) -> VersionDetail:
         """Return all that is known of a version."""
 
-    def promote(self, name: ModelName, number: int) -> ModelView:
+    def history(self, name: ModelName) -> History:
+        """Return who did what to a model, also after its removal."""
+
+    def promote(self, name: ModelName, number: int, reason: str = "") -> ModelView:
         """Make a version current; the view's `notice` says who answers Splunk's searches."""
 
-    def rollback(self, name: ModelName) -> ModelView:
+    def rollback(self, name: ModelName, reason: str = "") -> ModelView:
         """Make the version before the current one current. Returns as `promote`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModels:
-    """The models of a home on this machine."""
+    """The models of a home on this machine; `actor` is who changes them."""
 
     store: ModelStore
+    actor: Actor = NOBODY
 
     def list(self) -> list[ModelView]:
         return [view for name in self.store.models() if (view := self._if_any(name)) is not None]
@@ -52,13 +58,21 @@ class LocalModels:
     def version(self, name: ModelName, number: int) -> VersionDetail:
         return VersionDetail.of(self.store.get(name, number))
 
-    def promote(self, name: ModelName, number: int) -> ModelView:
+    def history(self, name: ModelName) -> History:
+        history = self.store.history(name)
+        if not history.entries:
+            self.get(name)  # raises where there is no such model
+        return history
+
+    def promote(self, name: ModelName, number: int, reason: str = "") -> ModelView:
         version = self.store.get(name, number)
         self.store.promote(version)
+        self.store.record(name, What.PROMOTED, self.actor.because(reason), number)
         return msgspec.structs.replace(self.get(name), notice=stub_notice(self.store, version))
 
-    def rollback(self, name: ModelName) -> ModelView:
+    def rollback(self, name: ModelName, reason: str = "") -> ModelView:
         version = self.store.rollback(name)
+        self.store.record(name, What.ROLLED_BACK, self.actor.because(reason), version.number)
         return msgspec.structs.replace(self.get(name), notice=stub_notice(self.store, version))
 
     def _if_any(self, name: ModelName) -> ModelView | None:

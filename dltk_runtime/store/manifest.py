@@ -58,6 +58,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     holdout: HeldOut | None = None
     libraries: dict[str, str] = {}
     job: str = ""
+    owner: str = ""  # name of the token of the fit; empty in batch runs and in 0.1.0
     kept_by_runtime: bool = False  # `save` stored nothing, so the runtime keeps the model
     notices: list[str] = []
 

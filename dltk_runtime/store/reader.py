@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import heapq
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +12,7 @@ from datetime import UTC, datetime
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.files.state import FileState, stamp_of
 from dltk_runtime.names import ModelName, VersionId, checked
+from dltk_runtime.store.deeds import History, HistoryEntry, merged
 from dltk_runtime.store.errors import HomeVanished, NonePromoted, NoneWhole, VersionMissing, VersionUnknown
 from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Store, Version
@@ -181,6 +184,25 @@ class ModelReader:
     def damaged_lines(self) -> int:
         """Return how many promotions of all models cannot be read."""
         return sum(self._store.damaged_lines(name) for name in self._store.names())
+
+    def history(self, name: ModelName) -> History:
+        """Return who did what to a model, the newest first.
+
+        Raises:
+            StoreDamaged: it cannot be read.
+        """
+        found = merged(self._store.deeds(name), self._store.promotions(name))
+        entries = [HistoryEntry.of(name, each) for each in reversed(found)]
+        return History(entries, self._store.damaged_deeds(name))
+
+    def histories(self, limit: int, shown: Callable[[ModelName], bool]) -> History:
+        """Return the newest `limit` entries of all models that may be `shown`; of removed ones, too."""
+        found = []
+        for name in filter(shown, self._store.names()):
+            with suppress(StoreDamaged):
+                found.append(self.history(name))
+        entries = heapq.nlargest(limit, itertools.chain(*(each.entries for each in found)), key=lambda each: each.time)
+        return History(entries, sum(each.damaged_lines for each in found))
 
     def algorithm_of(self, model: str, algorithms: Iterable[str]) -> str | None:
         """Return the algorithm that was fitted last under this model name; None if unknown.

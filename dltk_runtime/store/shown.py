@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dltk_runtime.store import figures
+from dltk_runtime.store.deeds import History
 from dltk_runtime.store.view import ModelView, VersionDetail, VersionView
 
 
@@ -29,6 +30,14 @@ def history(view: ModelView) -> Iterator[tuple[str, ...]]:
         measured = figures.of(each.train, each.holdout, each.later)
         text = "\n".join(f"{origin} {values}" for origin, values in measured.items())
         yield f"{each.number}{mark}", *_when_and_size(each), text, each.job
+
+
+def deeds(history: History) -> Iterator[tuple[str, ...]]:
+    """Yield time, deed, version, token, person, reason, and the job or the search's id."""
+    for each in history.entries:
+        version = "" if each.version is None else str(each.version)
+        where = each.job or each.sid
+        yield f"{each.time:%Y-%m-%d %H:%M:%S}", each.what, version, each.owner, each.person, each.reason, where
 
 
 def facts(detail: VersionDetail) -> Iterator[tuple[str, str]]:

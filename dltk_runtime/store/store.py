@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Self
 
-from dltk_runtime.errors import StoreDamaged
+from dltk_runtime import logs
+from dltk_runtime.access.actor import Actor
+from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
+from dltk_runtime.store.deeds import Deed, What
 from dltk_runtime.store.errors import HomeVanished, ModelUnknown, NoEarlierVersion, VersionUnknown
 from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.history import before
@@ -31,6 +35,7 @@ __all__ = [
     "SourceHash",
     "StoredFile",
     "Version",
+    "What",
 ]
 
 
@@ -136,6 +141,13 @@ class ModelStore(ModelReader):
                 self.promote(version)
                 return version
         raise NoEarlierVersion(name, now, self._store.where(name))
+
+    def record(self, name: ModelName, what: What, actor: Actor, version: int | None = None, job: str = "") -> None:
+        """Add to a model's history who did what; a line that cannot be written is logged, and lost."""
+        try:
+            self._store.record(name, Deed(what, datetime.now(UTC), version, actor, job))
+        except NotStored as error:
+            logs.event("history not written", logging.WARNING, reason=error.sentence)
 
     def note(self, version: Version, notice: str) -> None:
         """Add a notice beside the manifest, such as why the stored model did not load.

@@ -16,6 +16,8 @@ from dltk_runtime.settings import VARIABLES, Settings
 from dltk_runtime.texts import Scrubber
 
 URI = "MLFLOW_TRACKING_URI"
+# How long MLflow's client in a fit tries when the server is gone: seconds, where its own would be many minutes.
+FIT_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 _FIELDS = ("tracking_uri", "tracking_user", "tracking_password", "tracking_token")
 
 
@@ -49,8 +51,8 @@ class Address:
 
     def for_fit(self, run: str, experiment: str) -> dict[str, str]:
         """Return the variables of a fit's process that logs at the server."""
-        own = {URI: self.uri, "MLFLOW_RUN_ID": run, "MLFLOW_EXPERIMENT_ID": experiment}
-        return {**own, **self.variables}
+        patience = {key: text for key, text in FIT_PATIENCE.items() if key not in os.environ}
+        return {"MLFLOW_RUN_ID": run, "MLFLOW_EXPERIMENT_ID": experiment, **patience, **self.variables}
 
 
 def helper_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -15,6 +16,7 @@ from dltk_runtime.notebook.algorithm import source_of
 from dltk_runtime.notebook.cells import COMPILE_ERRORS
 from dltk_runtime.notebook.declaration import declared
 from dltk_runtime.notebook.errors import NotebookError
+from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import Paths
 from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.store.manifest import Manifest
@@ -26,7 +28,10 @@ MAX_TEXT_CHARACTERS = 5000  # of a tag's value that are sent; MLflow takes no lo
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a run when its fit begins; `started` is in milliseconds since the epoch."""
+    """What is known of a run when its fit begins; `started` is in milliseconds since the epoch.
+
+    `own_experiment`: the notebook sets an experiment, with which MLflow refuses a run of another one.
+    """
 
     job: str
     algorithm: str
@@ -35,6 +40,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     started: int
     parameters: dict[str, str]
     tags: dict[str, str]
+    own_experiment: bool = False
 
 
 class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,12 +77,13 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 def run_facts(fit: FitBegins, paths: Paths) -> RunFacts:
     """Return the facts of a fit that begins; reads the notebook for its declared parameters."""
     record = fit.record
-    token = getattr(record, "actor", "")
+    source = _source(record.algorithm, paths)
+    known = {"token": record.owner, "person": record.person, "sid": record.sid}
     tags = {
         f"{PREFIX}job": record.id,
         f"{PREFIX}fit": clause(record.algorithm, record.model, record.parameters, fit.targets, fit.fields),
-        **({f"{PREFIX}token": token} if token else {}),
-        "mlflow.user": token or "dltk",
+        **{PREFIX + name: text for name, text in known.items() if text},
+        "mlflow.user": record.person or record.owner or "dltk",
         "mlflow.source.name": f"{record.algorithm}.ipynb",
         "mlflow.source.type": "NOTEBOOK",
     }
@@ -86,8 +93,9 @@ def run_facts(fit: FitBegins, paths: Paths) -> RunFacts:
         model=record.model,
         name=f"{record.model} {fit.number}",
         started=milliseconds(record.started or record.created),
-        parameters=typed(record.algorithm, record.parameters, paths),
+        parameters=typed(source, record.parameters),
         tags={name: cut(text) for name, text in tags.items()},
+        own_experiment=source is not None and "set_experiment(" in source.text,
     )
 
 
@@ -117,13 +125,12 @@ def code_hash(manifest: Manifest) -> str:
     return hashlib.sha256("\n".join(f"{each.name} {each.sha256}" for each in manifest.sources).encode()).hexdigest()
 
 
-def typed(algorithm: str, given: Mapping[str, str], paths: Paths) -> dict[str, str]:
+def typed(source: Source | None, given: Mapping[str, str]) -> dict[str, str]:
     """Return a fit's parameters: of the declared types, defaults included, or the search's texts."""
-    try:
-        cell = source_of(algorithm, paths).parameters
-        known = declared(cell.source) if cell is not None else None
-    except (NotebookError, NameInvalid, *COMPILE_ERRORS):
-        known = None
+    known = None
+    if source is not None and source.parameters is not None:
+        with contextlib.suppress(*COMPILE_ERRORS):
+            known = declared(source.parameters.source)
     if known is None:
         own = {key: unquote(text) for key, text in given.items() if key not in parameters.RUNTIME_PARAMETERS}
     else:
@@ -160,6 +167,14 @@ def milliseconds(time: datetime) -> int:
 def cut(text: str) -> str:
     """Shorten a text to what a tag may hold."""
     return text if len(text) <= MAX_TEXT_CHARACTERS else text[: MAX_TEXT_CHARACTERS - 1] + "…"
+
+
+def _source(algorithm: str, paths: Paths) -> Source | None:
+    """Return the notebook; None where it cannot be read, which the fit itself says."""
+    try:
+        return source_of(algorithm, paths)
+    except (NotebookError, NameInvalid):
+        return None
 
 
 def _metrics(origin: str, found: Mapping[str, float | None]) -> Iterator[tuple[str, float]]:

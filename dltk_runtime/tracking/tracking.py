@@ -35,8 +35,10 @@ from dltk_runtime.tracking.sender import Sender
 from dltk_runtime.tracking.wire import Answer, Outcome
 
 BEGIN_SECONDS = 2.0  # that a fit waits for its run at the server
+CLOSE_SECONDS = 2.0  # in which the end of a server still sends
 LOOK_SECONDS = 15.0  # between two looks for runs and models that changed without a word to this server
 LEFT_SECONDS = 60.0  # after which the run of a job that ended is ended by any server
+THE_RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")
 MISSING = "install mlflow-skinny (the extra tracking) or mlflow, or unset the variable"
 
 
@@ -76,10 +78,10 @@ class Tracking:
         self.sender.start()
         self._helper.start()
 
-    def close(self) -> None:
-        """Send what can be sent at once; the rest stays on disk."""
+    def close(self, grace: float = CLOSE_SECONDS) -> None:
+        """Send what can be sent within `grace` seconds; the rest stays on disk."""
         self._disk.shutdown()
-        self.sender.close()
+        self.sender.close(grace)
 
     async def look_often(self) -> None:
         """Look for ends and promotions that nobody reported to this server, until cancelled."""
@@ -101,9 +103,11 @@ class Tracking:
             logs.event("run not kept", logging.WARNING, job=fit.record.id, error=str(error))
             return {}
 
-    def committed(self, version: Version, job: str, *, promoted: bool, message: str) -> None:
-        """Queue a version of a job's fit."""
-        self._do(partial(self._commit, version, job, promoted=promoted, message=message))
+    def committed(
+        self, version: Version, job: str, *, promoted: bool, message: str, executed: Path | None = None
+    ) -> None:
+        """Queue a version of a job's fit; `executed` is the notebook of a batch run."""
+        self._do(partial(self._commit, version, job, promoted=promoted, message=message, executed=executed))
 
     def ended(self, record: JobRecord) -> None:
         """Queue the end of a job's run."""
@@ -136,16 +140,20 @@ class Tracking:
         if answer.outcome is not Outcome.DONE:
             self.sender.down = answer.outcome is Outcome.LATER
             self.sender.put(line, folder.size())
-        elif self._address.listed and not folder.logged.exists():
-            return self._address.for_fit(answer.run, answer.experiment)
-        return spooled.create(folder.logged, facts)
+        if answer.outcome is Outcome.DONE and self._address.listed and not folder.logged.exists():
+            variables = self._address.for_fit(answer.run, answer.experiment)
+        else:
+            variables = spooled.create(folder.logged, facts)
+        return {key: text for key, text in variables.items() if not (facts.own_experiment and key in THE_RUN)}
 
-    def _commit(self, version: Version, job: str, *, promoted: bool, message: str) -> None:
+    def _commit(self, version: Version, job: str, *, promoted: bool, message: str, executed: Path | None) -> None:
         folder = self._place.run(job)
         if folder.facts.exists():
             facts = version_facts(version.manifest(), promoted=promoted, message=message)
             atomic.write(folder.version, msgspec.json.encode(facts), durable=False)
             _keep_artifacts(version, folder)
+            if executed is not None:
+                atomic.copy(executed, folder.artifacts / "notebook" / executed.name)
             if not self.sender.put(Line("version", job), folder.size()):
                 self.sender.forget(job)
         self._point(version.name)

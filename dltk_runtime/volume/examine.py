@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime import landlock
-from dltk_runtime.errors import NameInvalid
+from dltk_runtime.errors import NameInvalid, StoreError
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.paths import Paths
@@ -22,6 +22,7 @@ from dltk_runtime.pool.outcome import WorkerDied, report_of
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener
 from dltk_runtime.settings import Settings
+from dltk_runtime.store.store import ModelStore
 from dltk_runtime.volume import formats, old
 from dltk_runtime.volume.errors import VolumeError
 from dltk_runtime.volume.mirror import mirror
@@ -76,18 +77,21 @@ class Examination:
             mirrored.mkdir()
             mirror(self.volume, mirrored, copies=bool(landlock.absence()))
             paths = old.paths_of(mirrored)
-            found = old.candidates(paths, self._named(algorithm.algorithms(paths)))
-            loadings = asyncio.run(self._load_all(paths, found))
-            judged = {each: judge(loadings[each], self._formats(real, each)) for each in found}
+            fitted = _fitted_here(real)
+            found = old.candidates(paths, self._named(algorithm.algorithms(paths), fitted))
+            loadings = asyncio.run(self._load_all(paths, [each for each in found if each.name not in fitted]))
+            judged = {each: judge(loadings[each], self._formats(real, each)) for each in loadings}
+            judged |= {each: _answered_by(fitted[each.name]) for each in found if each.name in fitted}
             foreign = old.unclaimed(paths, found)
-        kept = settled(judged)
+        kept = sorted(settled(judged), key=lambda each: each.name)
         lines = [self._line(real, each, judged[each]) for each in kept]
         return [*lines, *self._lost(lines), *self._foreign(real, foreign)]
 
-    def _named(self, algorithms: Collection[str]) -> Iterator[ModelName]:
+    def _named(self, algorithms: Collection[str], fitted: Collection[ModelName]) -> Iterator[ModelName]:
         """Yield the models in use; without an algorithm, each reading is tried by its files."""
+        known = {*algorithms, *(each.algorithm for each in fitted)}
         for name, model in sorted(self.used or ()):
-            if name in algorithms:
+            if name in known:
                 with suppress(NameInvalid):
                     yield ModelName(name, model)
 
@@ -152,6 +156,20 @@ class Examination:
         for file in files:
             shown = str(formats.format_of(real.models / file))
             yield Line("", "", (file,), shown, Verdict.NO_FILE, why, in_use=False)
+
+
+def _fitted_here(real: Paths) -> dict[ModelName, int]:
+    """Return the models that were fitted on this volume since it is not DSDL's any more: their current versions."""
+    store, found = ModelStore.open(real, keep=1), {}
+    for name in store.models():
+        with suppress(StoreError):  # none of its versions can serve: its old files may
+            if number := store.choose(name).version.number:
+                found[name] = number
+    return found
+
+
+def _answered_by(number: int) -> Judged:
+    return Judged(Verdict.LOADS, f"fitted here since: version {number} answers, and not these files")
 
 
 def settled(judged: dict[Candidate, Judged]) -> list[Candidate]:

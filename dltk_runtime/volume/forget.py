@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from dltk_runtime.access.actor import on_machine
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.files import atomic
 from dltk_runtime.jobs.record import JobRecord
@@ -23,7 +24,7 @@ from dltk_runtime.notebook import algorithm
 from dltk_runtime.paths import Paths
 from dltk_runtime.splunk import spool
 from dltk_runtime.store import forgetting
-from dltk_runtime.store.store import ModelStore
+from dltk_runtime.store.store import ModelStore, What
 from dltk_runtime.tracking.place import Place
 from dltk_runtime.volume.errors import JobsUnfinished, NothingToForget
 
@@ -144,6 +145,7 @@ class Forgetting:
     def _remove(self, found: Found) -> None:
         if found.kind is Kind.VERSIONS:
             forgetting.forget(self._paths, found.name)
+            ModelStore.open(self._paths, keep=1).record(found.name, What.DELETED, on_machine())
         elif found.kind is Kind.JOBS:
             for path in found.paths:
                 self._jobs.remove(path.name)

@@ -1,4 +1,4 @@
-"""What was fitted here since a moment: for who goes back to the old container, and fits it there again."""
+"""Searches by what versions know of their fits: to fit again in another container, or to make Splunk's entry."""
 
 from __future__ import annotations
 
@@ -37,13 +37,24 @@ def fitted_since(models: Models, moment: datetime) -> Iterator[Fitted]:
                 )
 
 
-def fit_words(name: ModelName, manifest: Manifest, command: str = "fit MLTKContainer") -> str:
-    """Return the ``fit`` that made a version: its parameters, fields and model."""
-    features = manifest.fields or [each.name for each in manifest.features if each.name not in manifest.targets]
-    given = {"algo": name.algorithm} | {key: value for key, value in manifest.parameters.items() if key != "algo"}
+def register_search(name: ModelName, manifest: Manifest, client: str) -> str:
+    """Return a search that makes Splunk's entry for a version and trains nothing; `client` is its class."""
+    evals = ", ".join(f"{word(each)}=1" for each in (*manifest.targets, *_features(manifest)))
+    return f"| makeresults\n| eval {evals}\n| {fit_words(name, manifest, f'fit {client}', mode='register')}"
+
+
+def fit_words(name: ModelName, manifest: Manifest, command: str = "fit MLTKContainer", **more: str) -> str:
+    """Return the ``fit`` that made a version: its parameters and `more`, fields and model."""
+    features = _features(manifest)
+    ours = {key: value for key, value in manifest.parameters.items() if key not in ("algo", "mode")}
+    given = {"algo": name.algorithm} | ours | more
     words = [f"{key}={word(value)}" for key, value in given.items()]
     fields = [*map(word, manifest.targets), "from", *map(word, features)] if manifest.targets else map(word, features)
     return " ".join([command, *words, *fields, f"into app:{name.model}"])
+
+
+def _features(manifest: Manifest) -> list[str]:
+    return manifest.fields or [each.name for each in manifest.features if each.name not in manifest.targets]
 
 
 def word(text: str) -> str:

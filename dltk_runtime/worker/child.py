@@ -27,7 +27,7 @@ from dltk_runtime.splunk import access
 from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
 from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.texts import Scrubber
-from dltk_runtime.worker import channel
+from dltk_runtime.worker import channel, mlflow_end
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.handler import Blob, Handler
@@ -137,6 +137,8 @@ def _serve(way: _Channel, board: Board, surroundings: _Surroundings, imports: tu
         board.begin()
         with surroundings.restored(), report.drawn(message.curves if isinstance(message, Fit) else ""):
             answer, results = _answer(handler, message, rows)
+            if isinstance(message, Fit):
+                mlflow_end.flush()
         if isinstance(answer, Applied):
             answer = msgspec.structs.replace(answer, phases=board.durations())
         del rows

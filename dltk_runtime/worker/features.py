@@ -12,18 +12,19 @@ from dltk_runtime.tables import table
 from dltk_runtime.tables.feature import Feature
 
 
-def missing(frame: pd.DataFrame, features: Sequence[Feature]) -> str:
-    """Return a warning that names the features that the frame lacks; "" if it has them all."""
+def missing(frame: pd.DataFrame, features: Sequence[Feature], *, splunks: bool = True) -> str:
+    """Return a warning that names the features that the frame lacks; "" if it has them all.
+
+    `splunks` says whether the rows may lack them because Splunk leaves out empty columns.
+    """
     lacking = [each.name for each in features if each.name not in frame.columns]
     if not lacking:
         return ""
     known = {each.name for each in features}
     others = [str(name) for name in frame.columns if name not in known]
     named = ", ".join(_with_closest(name, others) for name in lacking)
-    return (
-        f"the request lacks the field{'s' if len(lacking) > 1 else ''} {named}, which the model was fitted on "
-        "(Splunk does not send a column that is empty in the whole chunk)"
-    )
+    text = f"the request lacks the field{'s' if len(lacking) > 1 else ''} {named}, which the model was fitted on"
+    return f"{text} (Splunk does not send a column that is empty in the whole chunk)" if splunks else text
 
 
 def changed(frame: pd.DataFrame, features: Sequence[Feature]) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from dltk_runtime.errors import NotStaged
@@ -31,6 +27,7 @@ from dltk_runtime.worker.door import Visit
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
 from dltk_runtime.worker.holdout import scores
+from dltk_runtime.worker.measuring import pictures_thrown_away, unseen
 from dltk_runtime.worker.messages import (
     Applied,
     Apply,
@@ -54,7 +51,6 @@ from dltk_runtime.worker.messages import (
 from dltk_runtime.worker.model import Pristine, own_copy, read_pickle
 from dltk_runtime.worker.phase import Phases
 from dltk_runtime.worker.read_ahead import Reader
-from dltk_runtime.worker.seen import Seen
 
 Blob = bytes | memoryview
 
@@ -142,7 +138,8 @@ class Handler:
         meta, notices = self._meta_of_apply(request.meta, visit)
         rows, sent_rows = len(frame), frame.copy(deep=False)  # copied on write
         self._uncounted = sent_rows
-        lacking, changed = features.missing(frame, self._features), features.changed(frame, self._features)
+        lacking = features.missing(frame, self._features, splunks=visit is None)
+        changed = features.changed(frame, self._features)
         if lacking and request.refuse_missing:
             raise PhaseFailed(ErrorReport("apply", lacking))
         algorithm, self._shown = self._loaded(), own_copy(self._model)
@@ -159,10 +156,10 @@ class Handler:
         meta, _ = self._meta_of_apply(request.meta)
         frame, algorithm = self._decode(sent), self._loaded()
         with self._phases.entered("select"):
-            rows = _unseen(frame, request.seen)
+            rows = unseen(frame, request.seen)
         if rows.empty:
             return Scored(rows=0, metrics={})
-        with _pictures_thrown_away():
+        with pictures_thrown_away():
             result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
         with self._phases.entered("score", function="apply"):
             predicted = table.to_frame(result).iloc[:, 0].reset_index(drop=True)
@@ -284,30 +281,6 @@ class Handler:
         if self._code.algorithm is None:
             raise PhaseFailed(ErrorReport("load", "no model is loaded"))
         return self._code.algorithm
-
-
-@contextlib.contextmanager
-def _pictures_thrown_away() -> Iterator[None]:
-    """Keep the pictures of a version that is only measured from replacing those of the current one."""
-    before = os.environ.get("DLTK_PICTURES", "")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["DLTK_PICTURES"] = folder
-        try:
-            yield
-        finally:
-            os.environ["DLTK_PICTURES"] = before
-
-
-def _unseen(frame: pd.DataFrame, seen: Sequence[str]) -> pd.DataFrame:
-    """Return the rows that are in none of the files.
-
-    Raises:
-        ColumnsMissing: the frame lacks columns that a version knows its rows by.
-    """
-    known = np.zeros(len(frame), dtype=bool)
-    for path in seen:
-        known |= Seen.read(Path(path)).has(frame)
-    return frame[~known].reset_index(drop=True)
 
 
 def _csv(rows: Payload) -> bytes | memoryview:

@@ -190,13 +190,29 @@ def commands(rest: Rest, lies: frozenset[str]) -> dict[str, Command]:
         "record_replaced": ("outputlookup", lambda frame: frame.assign(b="2") if "a" in frame else frame),
         "lookup_local": ("lookup", lambda frame: frame.drop(columns="k", errors="ignore")),
     }
-    made = {**COMMANDS, "rest": Command(rest, generates=True)}
+    made = {**COMMANDS, "rest": Command(rest, generates=True), "outputlookup": _inserting("insert_only" not in lies)}
     for claim in lies & changed.keys():
         name, change = changed[claim]
         made[name] = _changed(made[name], change)
     if "run_record" in lies:
         made["addinfo"] = replace(made["addinfo"], prepare=lambda *_: Result)
     return made
+
+
+def _inserting(keeps: bool) -> Command:
+    """``outputlookup`` that knows ``allow_updates=f``; where it does not `keep` records, it replaces them."""
+    command = COMMANDS["outputlookup"]
+
+    def prepare(arguments: str, context: Context) -> Step:
+        plain = arguments.replace("allow_updates=f ", "")
+        step = command.prepare(plain, context)
+        if plain == arguments or not keeps:
+            return step
+        records = context.storage.kvstore[context.definitions[plain.split()[-1]].collection]
+        known = {str(each["_key"]) for each in records.query()}
+        return lambda frame: step(frame[~frame["_key"].isin(known)])
+
+    return replace(command, prepare=prepare)
 
 
 def _changed(command: Command, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Command:

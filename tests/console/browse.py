@@ -12,7 +12,7 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-PATHS = ("/ui", "/ui/jobs", "/ui/models", "/ui/drift", "/ui/algorithms")
+PATHS = ("/ui", "/ui/jobs", "/ui/models", "/ui/drift", "/ui/history", "/ui/algorithms")
 # Controls without a name in the accessibility tree.
 NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select")]
   .filter(e => !(e.innerText || e.ariaLabel || e.labels?.[0]?.innerText || e.title)).map(e => e.outerHTML)"""

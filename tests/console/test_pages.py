@@ -11,6 +11,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
+from dltk_runtime.access import file
+from dltk_runtime.access.file import Entry
+from dltk_runtime.access.holder import Right
 from dltk_runtime.server.console.session import COOKIE
 from tests.conftest import write_notebook
 from tests.support.service import Service, until
@@ -50,16 +53,19 @@ FAILING = {"fit": "def fit(model, df, param):\n    total = 1\n    raise ValueErr
 
 
 class Browser:
-    """A client that keeps its cookie."""
+    """A client that keeps its cookie; it calls from the address `source`."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, source: str = "") -> None:
+        self.source = source
         self.address = urlsplit(service.url)
         self.cookie = ""
 
     def ask(
         self, method: str, path: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, http.client.HTTPMessage, str]:
-        client = http.client.HTTPConnection(self.address.hostname or "", self.address.port, timeout=60)
+        source = (self.source, 0) if self.source else None
+        host = self.address.hostname or ""
+        client = http.client.HTTPConnection(host, self.address.port, timeout=60, source_address=source)
         sent = {"Accept": "text/html", **(headers or {})}
         if self.cookie:
             sent["Cookie"] = f"{COOKIE}={self.cookie}"
@@ -81,8 +87,8 @@ class Browser:
         assert status == 200, (path, status, text)
         return text
 
-    def sign_in(self, token: str = ADMIN) -> int:
-        return self.ask("POST", "/ui/sign-in", {"token": token})[0]
+    def sign_in(self, token: str = ADMIN, person: str = "") -> int:
+        return self.ask("POST", "/ui/sign-in", {"token": token, "person": person})[0]
 
     def form(self, path: str = "/ui") -> str:
         found = re.search(r'name="form" value="([0-9a-f]+)"', self.get(path))
@@ -97,7 +103,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     write_notebook(folder / "notebooks", "healthy")
     write_notebook(folder / "notebooks", "printing", **PRINTING)
     write_notebook(folder / "notebooks", "failing", **FAILING)
-    with Service(folder / "home", folder / "notebooks", DLTK_ADMIN_TOKEN=ADMIN) as service:
+    variables = {
+        "DLTK_ADMIN_TOKEN": ADMIN,
+        "DLTK_TOKENS_FILE": str(folder / "tokens.json"),
+        "DLTK_PROXY_ADDRESSES": "127.0.0.2",
+        "DLTK_PROXY_RIGHTS": "read,promote",
+    }
+    file.add(folder / "tokens.json", Entry(name="unused", values=[], rights=[Right.FIT]))
+    with Service(folder / "home", folder / "notebooks", **variables) as service:
         for rows in (DATA, DATA + "5,6\n"):
             assert service.fit("healthy", rows, "m")["status"] == "success"
         service.fit("printing", DATA, "loud", say=HOSTILE[0])
@@ -118,6 +131,7 @@ PAGES = (
     "/ui/models",
     "/ui/models/healthy/m",
     "/ui/drift",
+    "/ui/history",
     "/ui/algorithms",
     "/ui/algorithms/healthy",
 )
@@ -292,3 +306,74 @@ def test_a_switch_turns_it_off(tmp_path: Path) -> None:
 
 def test_a_form_that_is_larger_than_any_of_ours_signs_nobody_in(service: Service) -> None:
     assert Browser(service).ask("POST", "/ui/sign-in", {"token": ADMIN, "more": "x" * 10_000})[0] == 401
+
+
+def named(service: Service, name: str, *rights: Right, models: tuple[str, ...] = ("*",)) -> Browser:
+    """Somebody who signs in with a named token of these rights."""
+    path = service.home.parent / "tokens.json"
+    token = file.add(path, Entry(name=name, values=[], rights=list(rights), models=models))
+    visitor = Browser(service)
+    until(lambda: visitor.sign_in(token, "Anna <A.>") == 303)
+    return visitor
+
+
+def test_a_promotion_with_a_named_token_is_in_the_history_with_name_and_reason(service: Service) -> None:
+    visitor, path = named(service, "promoters", Right.READ, Right.PROMOTE), "/ui/models/healthy/m"
+    assert re.search(r'name="reason" required', visitor.get(path))
+    for number, reason in (("1", "<i>fewer</i> alarms"), ("2", "")):
+        fields = {"form": visitor.form(path), "reason": reason}
+        assert visitor.ask("POST", f"{path}/promote/{number}", fields)[0] == 303
+    assert visitor.ask("POST", f"{path}/rollback", {"form": visitor.form(path), "reason": "worse"})[0] == 303
+    assert visitor.ask("POST", f"{path}/promote/2", {"form": visitor.form(path), "reason": "back"})[0] == 303
+    for page in (path, "/ui/history"):
+        text = " ".join(visitor.get(page).split())
+        assert "&lt;i&gt;fewer&lt;/i&gt; alarms" in text
+        assert "<i>" not in text
+        row = (
+            r"<td>rolled back</td> <td>1</td> <td>promoters</td> <td>Anna &lt;A.&gt;</td> <td class=\"text\">worse</td>"
+        )
+        assert re.search(row, text), text
+        assert re.search(r"<td>fitted</td> <td>2</td> <td>api_token</td>", text), text
+
+
+def test_a_token_without_the_right_sees_and_changes_nothing(service: Service) -> None:
+    visitor, path = named(service, "readers", Right.READ), "/ui/models/healthy/m"
+    assert "Make version" not in visitor.get(path)
+    status, _, said = visitor.ask("POST", f"{path}/promote/1", {"form": visitor.form(), "reason": "x"})
+    assert (status, "may read alone" in said) == (403, True)
+    cancel = f"/ui/jobs/{newest(visitor)}/cancel"
+    promoter = named(service, "promoters_too", Right.READ, Right.PROMOTE)
+    status, _, said = promoter.ask("POST", cancel, {"form": promoter.form()})
+    assert (status, "lacks the right" in said) == (403, True)
+
+
+def test_a_token_for_some_models_sees_no_others(service: Service) -> None:
+    visitor = named(service, "some", Right.READ, models=("loud",))
+    for page in ("/ui", "/ui/jobs", "/ui/models", "/ui/history"):
+        text = visitor.get(page)
+        assert "healthy" not in text, page
+        assert "loud" in text, page
+    assert visitor.ask("GET", "/ui/models/healthy/m")[0] == 403
+    assert visitor.ask("GET", f"/ui/jobs/{newest_of(service, 'healthy')}")[0] == 403
+
+
+def newest_of(service: Service, algorithm: str) -> str:
+    return str([job["id"] for job in service.jobs() if job["algorithm"] == algorithm][-1])
+
+
+def test_who_a_trusted_proxy_signed_in_needs_no_token_and_others_may_not_say_so(service: Service) -> None:
+    header = {"X-Forwarded-User": "anna"}
+    path, proxied, other = "/ui/models/healthy/m", Browser(service, "127.0.0.2"), Browser(service)
+    status, _, text = proxied.ask("GET", path, headers=header)
+    assert (status, "proxy (anna)" in text, "Sign out" in text) == (200, True, False)
+    for visitor, given in ((other, header), (proxied, {}), (proxied, {"X-Forwarded-User": " "})):
+        assert visitor.ask("GET", path, headers=given)[0] == 303
+    found = re.search(r'name="form" value="([0-9a-f]+)"', text)
+    assert found
+    fields = {"form": found[1], "reason": "by proxy"}
+    assert proxied.ask("POST", f"{path}/promote/1", fields, {"X-Forwarded-User": "bob"})[0] == 403
+    assert proxied.ask("POST", f"{path}/promote/1", fields, header)[0] == 303
+    fields["reason"] = "back"
+    assert proxied.ask("POST", f"{path}/promote/2", fields, header)[0] == 303
+    text = " ".join(proxied.ask("GET", "/ui/history", headers=header)[2].split())
+    assert re.search(r"<td>proxy</td> <td>anna</td> <td class=\"text\">by proxy</td>", text), text

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.access import file
+from dltk_runtime.access.file import Entry, hash_of
+from dltk_runtime.access.holder import Right
 from dltk_runtime.server.console.session import (
-    CHANGE,
     HASHED,
     MAX_WRONG,
-    READ,
     SESSION_SECONDS,
     WRONG_SECONDS,
     Sessions,
@@ -34,25 +35,59 @@ def sessions(folder: Path, clock: Clock | None = None, api: str = API, admin: st
     return Sessions(Tokens(settings), folder / "signed_out", clock or Clock())
 
 
+def may(found: Sessions, token: str) -> str:
+    """What a token may do in the pages, in words."""
+    visitor = found.visitor(found.begin(token))
+    return "" if visitor is None else "change" if visitor.may_promote and visitor.may_cancel else "read"
+
+
 def test_the_admin_token_may_change_and_that_of_splunk_reads_where_there_is_no_other(tmp_path: Path) -> None:
-    assert sessions(tmp_path).rights_of(ADMIN) == CHANGE
-    assert sessions(tmp_path).rights_of(API) == ""
-    assert sessions(tmp_path, admin="").rights_of(API) == READ
-    assert [sessions(tmp_path).rights_of(wrong) for wrong in ("", "x", ADMIN[:-1], ADMIN + "x")] == [""] * 4
+    assert may(sessions(tmp_path), ADMIN) == "change"
+    assert may(sessions(tmp_path), API) == ""
+    assert may(sessions(tmp_path, admin=""), API) == "read"
+    assert [may(sessions(tmp_path), wrong) for wrong in ("", "x", ADMIN[:-1], ADMIN + "x")] == [""] * 4
+
+
+@pytest.mark.parametrize(
+    ("rights", "expected"),
+    [
+        ([Right.READ], (False, False)),
+        ([Right.READ, Right.PROMOTE], (True, False)),
+        ([Right.ADMIN], (True, True)),
+        ([Right.PROMOTE], None),
+        ([Right.APPLY, Right.FIT], None),
+    ],
+)
+def test_a_named_token_reads_and_changes_by_its_rights_until_it_is_removed(
+    rights: list[Right], expected: tuple[bool, bool] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "tokens.json"
+    token = file.add(path, Entry(name="anna", values=[], rights=rights))
+    mine = Sessions(Tokens(Settings(api_token=API, tokens_file=path)), tmp_path / "signed_out", Clock())
+    cookie = mine.begin(token, "Anna\n\x1b[31m A.")
+    found = mine.visitor(cookie)
+    assert (found and (found.may_promote, found.may_cancel)) == expected
+    if found is not None:
+        assert (found.actor.owner, found.actor.person) == ("anna", "Anna A.")
+        assert len(cookie) < 1024
+    assert may(mine, API) == "", "that of Splunk counts only where there is no other"
+    file.remove(path, "anna")
+    mine.tokens.look()
+    assert mine.visitor(cookie) is None
 
 
 def test_a_cookie_counts_on_every_replica_and_ends_with_the_tokens(tmp_path: Path) -> None:
-    cookie = sessions(tmp_path).begin(CHANGE)
-    found = sessions(tmp_path).read(cookie)
+    cookie = sessions(tmp_path).begin(ADMIN)
+    found = sessions(tmp_path).visitor(cookie)
     assert found is not None
-    assert found.may_change
+    assert found.may_promote
     assert sessions(tmp_path, admin="another-token-1234").read(cookie) is None
     assert sessions(tmp_path, api="another-token-1234").read(cookie) is None
 
 
 def test_a_cookie_ends_by_itself(tmp_path: Path) -> None:
     clock = Clock()
-    cookie = sessions(tmp_path, clock).begin(READ)
+    cookie = sessions(tmp_path, clock).begin(ADMIN)
     clock.now += SESSION_SECONDS - 1
     assert sessions(tmp_path, clock).read(cookie) is not None
     clock.now += 2
@@ -61,7 +96,7 @@ def test_a_cookie_ends_by_itself(tmp_path: Path) -> None:
 
 def test_a_cookie_that_was_changed_anywhere_is_none(tmp_path: Path) -> None:
     mine = sessions(tmp_path)
-    cookie = mine.begin(READ)
+    cookie = mine.begin(ADMIN)
     for place in range(len(cookie)):
         other = "A" if cookie[place] != "A" else "B"
         assert mine.read(cookie[:place] + other + cookie[place + 1 :]) is None
@@ -71,7 +106,7 @@ def test_a_cookie_that_was_changed_anywhere_is_none(tmp_path: Path) -> None:
 
 def test_a_sign_out_counts_on_every_replica(tmp_path: Path) -> None:
     mine, other = sessions(tmp_path), sessions(tmp_path)
-    cookie, kept = mine.begin(READ), mine.begin(READ)
+    cookie, kept = mine.begin(ADMIN), mine.begin(ADMIN)
     session = mine.read(cookie)
     assert session is not None
     mine.end(session)
@@ -85,7 +120,7 @@ def test_notes_of_sessions_that_have_ended_are_removed(tmp_path: Path) -> None:
     clock = Clock()
     clock.now = time.time()
     mine = sessions(tmp_path, clock)
-    first, second = (mine.read(mine.begin(READ)) for _ in range(2))
+    first, second = (mine.read(mine.begin(ADMIN)) for _ in range(2))
     assert first is not None
     assert second is not None
     mine.end(first)
@@ -96,7 +131,7 @@ def test_notes_of_sessions_that_have_ended_are_removed(tmp_path: Path) -> None:
 
 def test_a_form_of_another_session_is_refused(tmp_path: Path) -> None:
     mine = sessions(tmp_path)
-    first, second = (mine.read(mine.begin(CHANGE)) for _ in range(2))
+    first, second = (mine.read(mine.begin(ADMIN)) for _ in range(2))
     assert first is not None
     assert second is not None
     assert mine.is_form_of(first, mine.form_token(first))
@@ -106,16 +141,16 @@ def test_a_form_of_another_session_is_refused(tmp_path: Path) -> None:
 
 def test_the_cookie_of_a_request_is_found_among_others(tmp_path: Path) -> None:
     mine = sessions(tmp_path)
-    cookie = f"a=b; dltk_session={mine.begin(READ)}; c".encode()
+    cookie = f"a=b; dltk_session={mine.begin(ADMIN)}; c".encode()
     assert mine.accepts([(b"host", b"x"), (b"cookie", cookie)])
     assert not mine.accepts([(b"cookie", b"dltk_session=x")])
     assert not mine.accepts([(b"authorization", cookie)])
 
 
 def test_where_all_tokens_are_hashes_which_notebooks_can_read_no_cookie_follows_from_them(tmp_path: Path) -> None:
-    hashed = HASHED + "0" * 64
+    hashed = HASHED + hash_of(ADMIN)
     one, other = (sessions(tmp_path, api=hashed, admin=hashed) for _ in range(2))
-    cookie = one.begin(READ)
+    cookie = one.begin(ADMIN)
     assert one.read(cookie) is not None
     assert other.read(cookie) is None
 

@@ -18,7 +18,13 @@ from tests.support.service import Service, until
 
 ARROW, CSV, JSON = "application/vnd.apache.arrow.stream", "text/csv", "application/json"
 BROKEN = "def apply(model, df, param): raise ValueError('no such day')"
-NOTEBOOKS: dict[str, dict[str, str | None]] = {**world.NOTEBOOKS, "broken": {"apply": BROKEN}, "never": {}}
+PRETRAINED = {"load": "def load(name): return {'rows': 7}"}
+NOTEBOOKS: dict[str, dict[str, str | None]] = {
+    **world.NOTEBOOKS,
+    "broken": {"apply": BROKEN},
+    "never": {},
+    "pretrained": PRETRAINED,
+}
 pytestmark = [
     pytest.mark.process,
     pytest.mark.server(notebooks=NOTEBOOKS, fits=[world.IRIS_FIT, *world.FITS], DLTK_SCORING_MODEL="iris/m"),
@@ -262,7 +268,9 @@ def test_a_missing_field_is_refused_and_a_further_one_is_not(service: Service) -
     answer = rows_in(service, "iris", FLOWERS.assign(more=1), ARROW)
     assert len(answer) == len(FLOWERS)
     lacking = send(service, "POST", ROWS, arrow(FLOWERS[world.FIELDS[:3]]), Content_Type=ARROW)
-    assert (lacking.status, "lacks the field 'petal width'" in lacking.json["detail"]) == (422, True)
+    assert lacking.status == 422
+    assert lacking.json["detail"].startswith("the request lacks the field 'petal width', which the model was fitted on")
+    assert "Splunk" not in lacking.json["detail"]
 
 
 def test_what_a_notebook_raises_has_its_place(service: Service) -> None:
@@ -277,6 +285,17 @@ def test_what_a_notebook_raises_has_its_place(service: Service) -> None:
 def test_a_model_that_was_never_fitted_is_not_found(service: Service) -> None:
     answer = send(service, "POST", "/v1/models/never/fitted/apply", b"a\n1\n", Content_Type=CSV)
     assert (answer.status, "Fit it first" in answer.json["detail"]) == (404, True)
+
+
+def test_a_model_that_its_notebook_brings_answers_and_is_ready_from_then_on(service: Service) -> None:
+    ready = "/v2/models/pretrained.x/ready"
+    assert send(service, "GET", ready).status == 404
+    answer = send(service, "POST", "/v1/models/pretrained/x/apply", b"a,b\n1,2\n", Content_Type=CSV)
+    assert (answer.body, answer.headers["dltk-version"]) == (b"rows\n7\n", "0")
+    assert send(service, "GET", ready).status == 200
+    body = json.dumps({"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [1, 2]}]}).encode()
+    matrix_of_unknown = send(service, "POST", "/v2/models/pretrained.x/infer", body)
+    assert (matrix_of_unknown.status, "no fit says which" in matrix_of_unknown.json["error"]) == (400, True)
 
 
 def test_the_document_has_the_forms_of_rows(service: Service) -> None:

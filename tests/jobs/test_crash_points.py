@@ -19,6 +19,8 @@ from typing import Any, cast
 
 import pytest
 
+from dltk_runtime.access.named import NamedTokens
+from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.promotion import Promotion
 from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer
@@ -80,8 +82,10 @@ class Server:
             texts=settings.error_texts,
             retries=settings.fit_retries,
             on_decision=lambda *_: None,
+            on_gpu=lambda *_: None,
         )
-        self.fitting = Fitting(settings, self.jobs, trainer)
+        bounds = TokenBounds(NamedTokens(None), self.store, self.paths.usage)
+        self.fitting = Fitting(settings, self.jobs, trainer, bounds)
 
     def serve(self) -> None:
         """Go on until no job is left."""

@@ -16,8 +16,10 @@ from typing import Any, cast
 
 import pytest
 
+from dltk_runtime.access.named import NamedTokens
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import DltkError
+from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.fit.training import Training
@@ -25,11 +27,13 @@ from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
 from dltk_runtime.settings import Settings
+from dltk_runtime.store.store import ModelStore
 from tests.conftest import MakeNotebook
 from tests.fit.test_async_fits import FIT, ROWS, SAVE, WAIT, Gate, get, job_of, wait_for
 from tests.support.service import Service, meta_for, until
 
 Answer = dict[str, Any]
+UNBOUNDED = TokenBounds(NamedTokens(None), cast(ModelStore, None), Path())
 
 
 @pytest.fixture
@@ -141,7 +145,7 @@ def test_a_fit_that_is_ended_before_its_first_step_is_not_forgotten(
 ) -> None:
     make_notebook("algo")
     jobs = JobStore(paths, keep=5, log_bytes=1000)
-    fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()))
+    fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()), UNBOUNDED)
     request = Request.of(Payload(ROWS.encode(), escaped=False), meta_for(ROWS, "m", {"algo": "algo", "mode": mode}))
 
     async def body() -> BaseException | None:
@@ -168,7 +172,7 @@ def test_a_server_that_stops_does_not_take_back_what_it_has_left_to_the_next(
 ) -> None:
     make_notebook("algo")
     jobs = _Rounds(paths, keep=5, log_bytes=1000)
-    fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()))
+    fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()), UNBOUNDED)
     request = Request.of(Payload(ROWS.encode(), escaped=False), meta_for(ROWS, "m", {"algo": "algo", "mode": "async"}))
 
     async def body() -> None:
@@ -193,7 +197,7 @@ def test_a_round_of_upkeep_that_fails_is_logged_and_the_next_one_comes(
     paths: Paths, caplog: pytest.LogCaptureFixture
 ) -> None:
     jobs = _Failing(paths, keep=5, log_bytes=1000)
-    fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()))
+    fitting = Fitting(Settings(home=paths.home, notebooks=paths.notebooks), jobs, cast(Trainer, _Idle()), UNBOUNDED)
 
     async def body() -> None:
         upkeep = asyncio.create_task(fitting.upkeep())

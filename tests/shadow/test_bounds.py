@@ -76,7 +76,7 @@ class Shadow:
         return sum(count for name, count in self.view()["skipped"].items() if reason in name)
 
     def settled(self) -> None:
-        until(lambda: self.view()["waiting"] == 0)
+        until(lambda: self.view()["waiting"] == 0, seconds=200)
 
     def workers(self, fact: str) -> list[Any]:
         """What psutil says of each of our workers."""

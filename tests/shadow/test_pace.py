@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from dltk_runtime.server.shadow import pace
 from dltk_runtime.server.shadow.pace import Pace
 
@@ -89,6 +91,32 @@ def test_after_a_rest_it_goes_on_if_there_are_cores_again() -> None:
         watching.cancel()
 
     machine.run(test)
+
+
+def test_work_of_this_process_begins_in_a_gap() -> None:
+    machine = Machine(short=False)
+
+    async def test(paced: Pace) -> None:
+        paced.opened()
+        waiting = asyncio.create_task(paced.gap())
+        done, _ = await asyncio.wait([waiting], timeout=0.05)
+        assert not done
+        paced.closed()
+        async with asyncio.timeout(60):
+            await waiting
+
+    machine.run(test)
+
+
+def test_work_of_this_process_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "MOST_GAP_SECONDS", 0.01)
+
+    async def test(paced: Pace) -> None:
+        paced.opened()
+        async with asyncio.timeout(60):
+            await paced.gap()
+
+    Machine(short=False).run(test)
 
 
 def test_the_kernel_says_how_many_processes_run() -> None:

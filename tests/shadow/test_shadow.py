@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from click.testing import CliRunner
 
+from dltk_runtime import cli
+from dltk_runtime.commands import Exit
+from dltk_runtime.commands.shadow import VERDICTS
+from dltk_runtime.doctor import old_container
+from dltk_runtime.doctor.finding import Severity
+from dltk_runtime.settings import Settings
+from dltk_runtime.shadow import Records, report
 from tests.conftest import write_notebook
 from tests.oldserver import OldContainer
 from tests.support.service import ROOT, Service, meta_for, until
@@ -88,7 +97,7 @@ class Shadow:
 
     def report(self) -> dict[str, Any]:
         """``/v1/shadow``, once all that waits is compared."""
-        until(lambda: self.view()["waiting"] == 0)
+        until(lambda: self.view()["waiting"] == 0, seconds=200)
         return self.view()
 
     def view(self) -> dict[str, Any]:
@@ -147,6 +156,7 @@ REQUESTS = [
     ("POST", "/apply", body("close")),
     ("POST", "/fit", body("same", NAMES.replace("name", "b"), "bytes")),
     ("POST", "/apply", body("raising")),
+    ("POST", "/apply", body("same", "a,b\n" + "123456,654321\n" * 90_000, "bytes")),
     ("POST", "/fit", body("broken", model="bytes")),
     ("POST", "/fit", body("no_such_algorithm")),
     ("POST", "/fit", body("same", "\n", "bytes")),
@@ -230,9 +240,70 @@ def test_metrics_tell_each_models_verdicts(compared: Shadow) -> None:
     assert all(name in text for name in re.findall(r"`(dltk_shadow_\w+)`", page))
 
 
-def test_no_session_key_and_no_row_is_on_our_disk(compared: Shadow, root: Path) -> None:
+def test_no_session_key_no_token_and_no_row_is_on_our_disk(compared: Shadow, root: Path) -> None:
     files = [path for path in (*(root / "home").rglob("*"), root / "home.log") if path.is_file()]
-    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    secrets = KEY.encode(), compared.old.token.encode()
+    assert [path for path in files for secret in secrets if secret in path.read_bytes()] == []
     figures = [path.read_bytes() for path in (root / "home" / "shadow").iterdir()]
     assert figures
     assert all(b"row value" not in each and b"Zo" not in each for each in figures)
+
+
+# ---------------------------------------------------------------- the commands
+
+
+@pytest.mark.parametrize(
+    ("given", "severity", "text"),
+    [
+        ({}, Severity.OK, "answers in our place"),
+        ({"shadow_token": "wrong"}, Severity.ERROR, "refuses the token"),
+        ({"shadow_token": "", "api_token": "sha256:" + "0" * 64}, Severity.SKIPPED, "is a hash"),
+        ({"shadow": "http://127.0.0.1:1"}, Severity.ERROR, "cannot be reached"),
+    ],
+)
+def test_the_doctor_asks_the_old_container(
+    old: OldContainer, given: dict[str, str], severity: Severity, text: str
+) -> None:
+    settings = replace(Settings(shadow=old.url, shadow_token=old.token), **given)
+    (finding,) = old_container.shadow(settings)
+    assert (finding.severity, text in finding.text) == (severity, True)
+    assert list(old_container.shadow(Settings())) == []
+
+
+def run(shadow: Shadow, *arguments: str) -> str:
+    """What ``dltk shadow report`` prints."""
+    shadow.report()
+    options = ["--url", shadow.service.url, "--token", shadow.service.token]
+    done = CliRunner().invoke(cli.dltk, ["shadow", "report", *options, *arguments], catch_exceptions=False)
+    assert done.exit_code == Exit.OK, done.output
+    return done.output
+
+
+def test_the_table_has_a_line_for_each_model_and_says_what_differs(compared: Shadow) -> None:
+    printed = run(compared)
+    line = next(each for each in printed.splitlines() if " of_other " in each)
+    assert line.startswith("differs")
+    assert "column doubled: 2.5 % equal, by 39 at most, float64 here int64" in line
+    assert "cell 4 (mltkc_apply), line 1" in next(each for each in printed.splitlines() if " of_raising " in each)
+    assert f"Requests go to {compared.old.url}; 0 are not compared yet." in printed
+
+
+def test_csv_and_json_have_the_same_models(compared: Shadow) -> None:
+    rows = list(csv.DictReader(run(compared, "--format", "csv").splitlines()))
+    views = json.loads(run(compared, "--format", "json"))["models"]
+    assert [(row["model"], row["verdict"]) for row in rows] == [(each["model"], each["verdict"]) for each in views]
+    assert len(rows) >= len(OLD)
+    assert sum(int(rows[0][verdict]) for verdict in VERDICTS) == int(rows[0]["compared"])
+
+
+def test_what_was_compared_before_can_be_left_out(compared: Shadow) -> None:
+    assert "Nothing was compared yet." in run(compared, "--since", "2999-01-01")
+    assert compared.service.status_of("/v1/shadow?since=soon") == 400
+
+
+def test_figures_outlive_the_server_and_the_setting(compared: Shadow, root: Path) -> None:
+    before = {each["model"]: each["verdict"] for each in compared.report()["models"]}
+    records = Records(root / "home" / "shadow", 10**9)
+    found = report(records.all())
+    assert {each.model: str(each.verdict) for each in found.models} == before
+    assert found.address == ""

@@ -24,6 +24,7 @@ import msgspec
 from dltk_runtime.errors import NotStored, StoreDamaged, StoreError
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.store.deeds import Deed
 from dltk_runtime.store.errors import HomeVanished, VersionRemoved
 from dltk_runtime.store.history import Promotion, before
 from dltk_runtime.store.interface import Location
@@ -249,6 +250,17 @@ class ObjectStore:
 
     def problems(self, name: ModelName) -> list[str]:
         return []
+
+    def deeds(self, name: ModelName) -> list[Deed]:
+        return msgspec.json.decode(self._objects.get(f"{name}/history")[1] or b"[]", type=list[Deed])
+
+    def damaged_deeds(self, name: ModelName) -> int:
+        return 0
+
+    def record(self, name: ModelName, deed: Deed) -> None:
+        tag, data = self._objects.get(key := f"{name}/history")
+        known = msgspec.json.decode(data or b"[]", type=list[Deed])
+        self._objects.put(key, msgspec.json.encode([*known, deed]), over=tag)
 
     def legacy_time(self, name: ModelName) -> float | None:
         return None

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from tests.support.service import until
 
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 class Door:

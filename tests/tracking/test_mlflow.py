@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,11 @@ KERAS = {
             network = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
             network.compile(loss="mse")
             network.fit(df[["a"]].to_numpy(), df["y"].to_numpy(), epochs=2, verbose=0)
+            mlflow.pytorch.autolog(log_every_n_step=1)
+            from torch.utils.tensorboard import SummaryWriter
+            with mlflow.start_run(run_id=mlflow.last_active_run().info.run_id), SummaryWriter("curves") as writer:
+                for step in range(3):
+                    writer.add_scalar("plain loop", step / 2, step)
             model["rows"] = len(df)
             return {}
     """,
@@ -140,11 +148,14 @@ def test_a_fit_is_a_run_with_the_notebooks_own_metric_and_its_version_a_model_ve
     assert b"loss" in curves.read_bytes()
 
 
-def test_autologging_of_keras_lands_in_the_fits_run(mlflow: MlflowServer, service: Service) -> None:
+def test_autologging_of_keras_and_of_a_plain_loop_of_torch_lands_in_the_fits_run(
+    mlflow: MlflowServer, service: Service
+) -> None:
     assert service.fit("network", DATA, model="auto", target="y")["status"] == "success"
     run = until(lambda: mlflow.run_of("network", service.jobs()[-1]["id"]))
     assert [step for step, _ in mlflow.history(run, "loss")] == [0, 1]
     assert params_of(run)["epochs"] == "2"
+    assert mlflow.history(run, "plain loop") == [(0, 0.0), (1, 0.5), (2, 1.0)]
     assert len(mlflow.runs("network")) == 1
 
 
@@ -155,6 +166,26 @@ def test_the_alias_follows_fits_and_a_rollback(mlflow: MlflowServer, service: Se
     service.send("/v1/models/learner/back/rollback", b"")
     until(lambda: mlflow.champion("learner.back") == "1")
     assert len(mlflow.versions("learner.back")) == 2
+
+
+def test_a_batch_fit_is_a_run_with_its_executed_notebook(mlflow: MlflowServer, tmp_path: Path) -> None:
+    write(tmp_path / "notebooks")
+    (tmp_path / "rows.csv").write_text(DATA)
+    command = [sys.executable, "-m", "dltk_runtime.cli", "batch", "learner", "--fit", "--data", "rows.csv"]
+    command += ["--target", "y", "--model", "nightly", "-p", "own=true", "-p", "epochs=0"]
+    command += ["--home", "home", "--notebooks", "notebooks"]
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("DLTK_")}
+    environ["MLFLOW_TRACKING_URI"] = mlflow.url
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (record,) = [json.loads(path.read_text()) for path in (tmp_path / "home" / "jobs").glob("*/job.json")]
+    with Service(tmp_path / "home", tmp_path / "notebooks", MLFLOW_TRACKING_URI=mlflow.url, DLTK_SPARES="0"):
+        run = run_of(mlflow, record["id"])  # what the batch run had no time for, the server sends
+    assert (run["info"]["status"], metrics_of(run)["own"]) == ("FINISHED", 42.0)
+    assert [path for path in mlflow.artifacts(run) if path.startswith("notebook/")] == [
+        f"notebook/learner-{record['id']}.ipynb"
+    ]
+    assert mlflow.champion("learner.nightly") == "1"
 
 
 def test_a_failed_and_a_cancelled_fit_end_their_runs_and_make_no_version(

@@ -14,7 +14,10 @@ from click.testing import CliRunner, Result
 
 from dltk_runtime import cli, landlock
 from dltk_runtime.commands import Exit
+from dltk_runtime.store.store import ModelName, ModelStore
+from dltk_runtime.volume.old import paths_of
 from tests.conftest import write_notebook
+from tests.store.helpers import promoted
 
 pytestmark = pytest.mark.process
 
@@ -189,6 +192,19 @@ def test_only_models_in_use_decide_about_the_exit_code(tmp_path: Path) -> None:
     found = {name: (row["verdict"], row["in_use"]) for name, row in rows.items()}
     assert found["healthy", "pair_a"] == ("loads", "1"), "the list says which of the readings it is"
     assert found["healthy", "b"] == ("refit", "0")
+
+
+def test_a_model_that_was_fitted_here_since_is_answered_by_its_version(tmp_path: Path) -> None:
+    srv = tmp_path / "srv"
+    write_notebook(srv / "notebooks", "healthy")
+    (srv / "app/model/data").mkdir(parents=True)
+    (srv / "app/model/data/healthy_a.json").write_text("damaged")
+    promoted(ModelStore.open(paths_of(srv), keep=2), ModelName("healthy", "a"))
+    before = state(srv)
+    result = check(srv)
+    assert result.exit_code == Exit.OK, result.output
+    assert "fitted here since: version 1 answers, and not these files" in result.stdout
+    assert state(srv) == before
 
 
 def test_a_model_in_use_without_a_file_fails(tmp_path: Path) -> None:

@@ -121,6 +121,10 @@ def test_since_lists_later_versions_with_the_fit_that_makes_them_again(paths: Pa
     assert search == 'fit MLTKContainer algo=umap plot="a, b" epochs=3 "the label" from x_1 into app:default'
     command = parse_fit(search.removeprefix("fit "))
     assert command.options["params"] == {"algo": "umap", "plot": '"a, b"', "epochs": "3"}
+    spl = CliRunner().invoke(cli.dltk, ["models", "stub", "umap", "default", "2", "--spl", *map(str, where)])
+    evaluated, fit = spl.stdout.splitlines()[1:]
+    assert evaluated == '| eval "the label"=1, x_1=1'
+    assert parse_fit(fit.removeprefix("| fit ")).options["params"]["mode"] == "register"
     later = migrate("since", "2999-01-01", *where)
     assert later.output == "Nothing was fitted here since then.\n"
 

@@ -6,6 +6,7 @@ from dltk_runtime.acceptance.claims.claim import APP, Claim, Preparation, judge
 
 RECORDS = f"{APP}_records"
 WRITE = f"outputlookup append=t key_field=_key {RECORDS}"
+INSERT = f"outputlookup append=t key_field=_key allow_updates=f {RECORDS}"
 COLLECT = f"collect index=`{APP}_index` addinfo=f"
 FLOW = f'flow="{APP}"'
 DIGEST = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"  # SHA-256 of the letter a
@@ -28,10 +29,19 @@ PREPARATIONS = (
         f"| fields _time info_min_time wanted flow kind | {COLLECT}",
     ),
     Preparation(
-        "first_record", "a record", f'| makeresults | eval _key="one", a="1", b="2" | fields _key a b | {WRITE}'
+        "first_record",
+        "two records",
+        "| makeresults count=2 | streamstats count AS n "
+        f'| eval _key=if(n=1,"one","kept"), a="1", b="2" | fields _key a b | {WRITE}',
     ),
     Preparation(
-        "second_record", "the same record, less", f'| makeresults | eval _key="one", a="3" | fields _key a | {WRITE}'
+        "second_record", "the first of them, less", f'| makeresults | eval _key="one", a="3" | fields _key a | {WRITE}'
+    ),
+    Preparation(
+        "insert_only",
+        "the other one and a new one, with allow_updates=f",
+        "| makeresults count=2 | streamstats count AS n "
+        f'| eval _key=if(n=1,"kept","two"), a="9" | fields _key a | {INSERT}',
     ),
 )
 
@@ -77,6 +87,14 @@ CLAIMS = (
         "flows 6",
         f'| inputlookup {RECORDS} where _key="one" | stats count AS n values(a) AS a count(b) AS b '
         '| eval seen="a ".a.", b ".b, ok=case(isnull(a),null(),a=3 AND b=0,1,true(),0)',
+    ),
+    Claim(
+        "insert_only",
+        "outputlookup allow_updates=f keeps the records that are there, and writes the new ones",
+        "flows 6: not seen",
+        f'| inputlookup {RECORDS} | stats count(eval(_key="kept" AND a="9")) AS changed '
+        'count(eval(_key="two")) AS new count AS n '
+        '| eval seen="changed ".changed.", new ".new, ok=case(n=0,null(),changed=0 AND new=1,1,true(),0)',
     ),
     Claim(
         "lookup_local",

@@ -7,11 +7,11 @@ import functools
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
@@ -19,25 +19,26 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from dltk_runtime.access.holder import Right
 from dltk_runtime.apply.drift_view import DriftView
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import State
 from dltk_runtime.jobs.view import JobView
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.server.console import assets, health, pictures, render
-from dltk_runtime.server.console.session import COOKIE, SESSION_SECONDS, Session, Sessions, Throttle
+from dltk_runtime.server.console.entrance import Entrance, Handler
+from dltk_runtime.server.console.session import Sessions, Visitor
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.service import Service
 from dltk_runtime.units import MIB
 
-MAX_FORM_BYTES = 8 * 1024
 MAX_STREAMS = 50  # live pages at a time
 MAX_SQUARES = 50  # fits of a model in one row
-MAX_ROWS = 200  # jobs on one page
+MAX_ROWS = 200  # jobs, or entries of histories, on one page
+MAX_DEEDS = 20  # of a model's history on its page
 MAX_LOG_CHARACTERS = 20_000  # of a job's log, its end
 LIVE_SECONDS = 0.5  # between two looks at a job
 _PLACE = re.compile(r", cell (\d{1,6})[^,]{0,200}, line (\d{1,6})")
-Handler = Callable[[Request, Session], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class Console:
     def __init__(self, service: Service, api: Api, sessions: Sessions) -> None:
         self._service = service
         self._api = api
-        self._sessions = sessions
-        self._throttle = Throttle()
+        self._entrance = Entrance(api, sessions)
+        self._page = self._entrance.page
         self._streams = 0
 
     def routes(self) -> list[Route]:
@@ -70,103 +71,26 @@ class Console:
             "/ui/models": self.models,
             "/ui/models/{algorithm}/{model}": self.model,
             "/ui/drift": self.drift,
+            "/ui/history": self.history,
             "/ui/algorithms": self.algorithms,
             "/ui/algorithms/{algorithm}": self.algorithm,
         }
-        changing: dict[str, Handler] = {
-            "/ui/jobs/{job}/cancel": self.cancel,
-            "/ui/models/{algorithm}/{model}/promote/{number}": self.promote,
-            "/ui/models/{algorithm}/{model}/rollback": self.rollback,
-            "/ui/sign-out": self.sign_out,
+        changing: dict[str, tuple[Handler, Right]] = {
+            "/ui/jobs/{job}/cancel": (self.cancel, Right.ADMIN),
+            "/ui/models/{algorithm}/{model}/promote/{number}": (self.promote, Right.PROMOTE),
+            "/ui/models/{algorithm}/{model}/rollback": (self.rollback, Right.PROMOTE),
+            "/ui/sign-out": (self._entrance.sign_out, Right.READ),
         }
         return [
             Route("/ui/files/{hash}/{name}", assets.send, methods=["GET"]),
-            Route("/ui/sign-in", self.sign_in, methods=["GET", "POST"]),
-            *(Route(path, self._signed_in(handler), methods=["GET"]) for path, handler in reading.items()),
-            *(Route(path, self._changing(handler), methods=["POST"]) for path, handler in changing.items()),
+            Route("/ui/sign-in", self._entrance.sign_in, methods=["GET", "POST"]),
+            *(Route(path, self._entrance.seen(handler), methods=["GET"]) for path, handler in reading.items()),
+            *(Route(path, self._entrance.changing(*each), methods=["POST"]) for path, each in changing.items()),
         ]
-
-    # ------------------------------------------------------------ who
-
-    def _session(self, request: Request) -> Session | None:
-        return self._sessions.read(request.cookies.get(COOKIE, ""))
-
-    def _signed_in(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            session = self._session(request)
-            if session is None:
-                return RedirectResponse(f"/ui/sign-in?to={quote(request.url.path, safe='/')}", 303)
-            return await self._shown(handler, request, session)
-
-        return endpoint
-
-    def _changing(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            session = self._session(request)
-            if session is None:
-                return RedirectResponse("/ui/sign-in", 303)
-            form = await _form(request)
-            if not self._sessions.is_form_of(session, form.get("form", "")):
-                return self._problem(session, "This form is not of your session. Go back, load the page again.", 403)
-            if handler != self.sign_out and not session.may_change:
-                return self._problem(session, "This session may read alone. Sign in with DLTK_ADMIN_TOKEN.", 403)
-            return await self._shown(handler, request, session)
-
-        return endpoint
-
-    async def _shown(self, handler: Handler, request: Request, session: Session) -> Response:
-        try:
-            return await handler(request, session)
-        except DltkError as error:
-            return self._problem(session, error.sentence, error.http_status)
-        except HTTPException as error:
-            return self._problem(session, str(error.detail), error.status_code)
-
-    async def sign_in(self, request: Request) -> Response:
-        """Show the form; take a token."""
-        to = request.query_params.get("to", "/ui")
-        to = to if to.startswith("/ui") and "//" not in to and "\\" not in to else "/ui"
-        if request.method == "GET":
-            return self._asking(to, "")
-        address = request.client.host if request.client else ""
-        if (wait := self._throttle.wait(address)) > 0:
-            return self._asking(to, f"Too many wrong tokens. Try again in {wait:.0f} s.", 429)
-        form = await _form(request)
-        rights = self._sessions.rights_of(form.get("token", ""))
-        if not rights:
-            self._throttle.wrong(address)
-            return self._asking(to, "This is not the token that is wanted here.", 401)
-        answer = RedirectResponse(to, 303)
-        answer.set_cookie(
-            COOKIE,
-            self._sessions.begin(rights),
-            SESSION_SECONDS,
-            path="/",
-            secure=request.url.scheme == "https",
-            httponly=True,
-            samesite="strict",
-        )
-        return answer
-
-    def _asking(self, to: str, problem: str, status: int = 200) -> Response:
-        return render.page("sign_in.html", status, to=to, problem=problem, admin=bool(self._sessions.tokens.admins))
-
-    async def sign_out(self, _: Request, session: Session) -> Response:
-        await asyncio.to_thread(self._sessions.end, session)
-        answer = RedirectResponse("/ui/sign-in", 303)
-        answer.delete_cookie(COOKIE, path="/")
-        return answer
-
-    def _page(self, name: str, session: Session, status: int = 200, **values: Any) -> Response:
-        form = self._sessions.form_token(session)
-        return render.page(name, status, session=session, form=form, here=name.removesuffix(".html"), **values)
-
-    def _problem(self, session: Session, sentence: str, status: int) -> Response:
-        return self._page("problem.html", session, status, sentence=sentence)
 
     # ------------------------------------------------------------ pages
 
-    async def overview(self, request: Request, session: Session) -> Response:
+    async def overview(self, request: Request, session: Visitor) -> Response:
         """Show one badge for each model, what runs, and what the machine has left."""
         models, jobs = await self._api.models(request), (await self._api.jobs(request)).jobs
         drift, of_model = await self._drift(request), _by_model(jobs)
@@ -187,13 +111,13 @@ class Console:
             ready=self._service.ready,
         )
 
-    async def jobs(self, request: Request, session: Session) -> Response:
+    async def jobs(self, request: Request, session: Visitor) -> Response:
         """Show the newest jobs."""
         state = request.query_params.get("state", "")
         found = (await self._api.jobs(request)).jobs if state in ("", *State) else []
         return self._page("jobs.html", session, jobs=found[:MAX_ROWS], more=len(found) > MAX_ROWS, state=state)
 
-    async def job(self, request: Request, session: Session) -> Response:
+    async def job(self, request: Request, session: Visitor) -> Response:
         """Show one job: its phases, curves, log, and the cell in which it failed."""
         values = await self._of_job(request)
         return self._page("job.html", session, **values)
@@ -227,7 +151,7 @@ class Console:
         cell = next((each for each in source.cells if each.number == number), None)
         return FailedCell(number, cell.name, line, cell.source.splitlines()) if cell else None
 
-    async def live(self, request: Request, _: Session) -> Response:
+    async def live(self, request: Request, _: Visitor) -> Response:
         """Send the job's part of its page at each change, as server-sent events."""
         await self._api.job(request)
         if self._streams >= MAX_STREAMS:
@@ -252,7 +176,7 @@ class Console:
         finally:
             self._streams -= 1
 
-    async def models(self, request: Request, session: Session) -> Response:
+    async def models(self, request: Request, session: Visitor) -> Response:
         """Show all models."""
         models, jobs = await self._api.models(request), _by_model((await self._api.jobs(request)).jobs)
         drift = await self._drift(request)
@@ -262,7 +186,7 @@ class Console:
         ]
         return self._page("models.html", session, rows=rows)
 
-    async def model(self, request: Request, session: Session) -> Response:
+    async def model(self, request: Request, session: Visitor) -> Response:
         """Show one model: versions with their figures, its drift, its last fits."""
         model = await self._api.model(request)
         jobs = _by_model((await self._api.jobs(request)).jobs)[model.algorithm, model.model]
@@ -279,47 +203,48 @@ class Console:
             lines=lines,
             squares=_squares(jobs),
             jobs=jobs[:10],
+            history=(await self._api.history(request)).entries[:MAX_DEEDS],
         )
 
-    async def drift(self, request: Request, session: Session) -> Response:
+    async def drift(self, request: Request, session: Visitor) -> Response:
         """Show how far the rows of applies are from those of the fits."""
         return self._page("drift.html", session, found=await self._api.drift(request))
 
-    async def algorithms(self, request: Request, session: Session) -> Response:
+    async def history(self, request: Request, session: Visitor) -> Response:
+        """Show who did what to all models, and why."""
+        found = await self._api.histories(request)
+        return self._page(
+            "history.html",
+            session,
+            entries=found.entries[:MAX_ROWS],
+            more=len(found.entries) > MAX_ROWS,
+            damaged=found.damaged_lines,
+        )
+
+    async def algorithms(self, request: Request, session: Visitor) -> Response:
         """Show all algorithms."""
         return self._page("algorithms.html", session, found=await self._api.algorithms(request))
 
-    async def algorithm(self, request: Request, session: Session) -> Response:
+    async def algorithm(self, request: Request, session: Visitor) -> Response:
         """Show one algorithm: what it is for, its contract, its parameters."""
         return self._page("algorithm.html", session, entry=await self._api.algorithm(request))
 
     # ------------------------------------------------------------ changes
 
-    async def cancel(self, request: Request, _: Session) -> Response:
+    async def cancel(self, request: Request, _: Visitor) -> Response:
         await self._api.cancel(request)
         return RedirectResponse(f"/ui/jobs/{quote(request.path_params['job'], safe='')}", 303)
 
-    async def promote(self, request: Request, _: Session) -> Response:
+    async def promote(self, request: Request, _: Visitor) -> Response:
         await self._api.promote(request)
         return RedirectResponse(_address(request), 303)
 
-    async def rollback(self, request: Request, _: Session) -> Response:
+    async def rollback(self, request: Request, _: Visitor) -> Response:
         await self._api.rollback(request)
         return RedirectResponse(_address(request), 303)
 
     async def _drift(self, request: Request) -> dict[tuple[str, str], DriftView]:
         return {(each.algorithm, each.model): each for each in (await self._api.drift(request)).judgements}
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """Return the fields of a form; none of one that is larger than any of ours."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            return {}
-    fields = parse_qs(body.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
-    return {name: values[0] for name, values in fields.items()}
 
 
 def _event(text: str) -> bytes:

@@ -5,13 +5,15 @@ the home, and may not read the tokens. It changes with them, which ends all sess
 tokens are given as hashes, which a notebook may read, the key is random: sessions then end with
 the server, and count on one replica alone.
 
-A sign-out is noted in the home until the cookie would have ended.
+A sign-out is noted in the home until the cookie would have ended. What a session may do is looked up
+at each request: that of a named token ends when the token is removed from its file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -21,8 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from starlette.requests import Request
 
-from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.access.actor import MAX_PERSON_CHARACTERS, Actor, one_line
+from dltk_runtime.access.file import hash_of
+from dltk_runtime.access.holder import Holder, Right
+from dltk_runtime.server.proxy import NAME as PROXY
+from dltk_runtime.server.token_files import ADMIN_NAME, API_NAME, CHANGE_RIGHTS, Tokens
 from dltk_runtime.server.tokens import token_matches
 
 COOKIE = "dltk_session"
@@ -30,22 +37,53 @@ SESSION_SECONDS = 12 * 3600
 MAX_WRONG = 5  # tokens of one address …
 WRONG_SECONDS = 60.0  # … in this time
 MAX_ADDRESSES = 10_000  # with wrong tokens, that are remembered
-MAX_COOKIE = 512  # characters
+MAX_COOKIE = 2048  # characters
 HASHED = "sha256:"  # how a token begins that is given as a hash
-READ, CHANGE = "read", "change"
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A browser that is signed in; `until` is in epoch seconds."""
+    """What the cookie of a browser that is signed in says.
+
+    Attributes:
+        token: name of the token that it was signed in with.
+        mark: hash of a named token; empty for the container's own.
+        person: name that the person gave, or that a proxy says.
+        until: end, in epoch seconds.
+    """
 
     id: str
-    rights: str
+    token: str
+    mark: str
+    person: str
     until: float
 
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who is signed in now: the session, and what its token may do now."""
+
+    session: Session
+    holder: Holder
+
     @property
-    def may_change(self) -> bool:
-        """Whether it may promote, roll back, cancel and delete."""
-        return self.rights == CHANGE
+    def actor(self) -> Actor:
+        """Who it is, for histories and events."""
+        return Actor(owner=self.holder.name, person=self.session.person)
+
+    @property
+    def may_promote(self) -> bool:
+        """Whether it may make versions current and roll back."""
+        return self.holder.may(Right.PROMOTE)
+
+    @property
+    def may_cancel(self) -> bool:
+        """Whether it may end jobs."""
+        return self.holder.may(Right.ADMIN)
+
+    @property
+    def by_proxy(self) -> bool:
+        """Whether a proxy has signed it in, so that it cannot sign out here."""
+        return self.holder.name == PROXY
 
 
 @dataclass(eq=False)
@@ -59,18 +97,42 @@ class Sessions:
     def __post_init__(self) -> None:
         self._random = secrets.token_bytes(32)
 
-    def rights_of(self, token: str) -> str:
-        """Return what a token may do here: "" for a wrong one.
+    @property
+    def alone(self) -> bool:
+        """Whether there is no token but that of Splunk, which then counts, for reading alone."""
+        return not self.tokens.admins and not self.tokens.named
 
-        The token of Splunk counts where no other exists, and then for reading alone.
-        """
-        admins = self.tokens.admins
-        right = [token_matches(token, each) for each in (admins or self.tokens.users)]
-        return (CHANGE if admins else READ) if any(right) else ""
+    def begin(self, token: str, person: str = "") -> str:
+        """Return the cookie of a new session, or "" for a token that may not see the pages."""
+        mark = hash_of(token)
+        if (holder := self.tokens.named.with_mark(mark)) is not None:
+            return self._cookie(holder.name, mark, person) if holder.may(Right.READ) else ""
+        own = [token_matches(token, each) for each in (self.tokens.users if self.alone else self.tokens.admins)]
+        return self._cookie(API_NAME if self.alone else ADMIN_NAME, "", person) if any(own) else ""
 
-    def begin(self, rights: str) -> str:
-        """Return the cookie of a new session."""
-        session = Session(secrets.token_hex(16), rights, self.clock() + SESSION_SECONDS)
+    def visitor(self, cookie: str) -> Visitor | None:
+        """Return who is signed in with a cookie, and may see the pages."""
+        session = self.read(cookie)
+        holder = self._holder(session) if session is not None else None
+        return Visitor(session, holder) if session and holder and holder.may(Right.READ) else None
+
+    def proxied(self, request: Request) -> Visitor | None:
+        """Return who a trusted proxy has signed in."""
+        if not (person := self.tokens.proxies.person(request)):
+            return None
+        session = Session(hash_of(person), PROXY, "", person, math.inf)
+        return Visitor(session, self.tokens.proxies.holder)
+
+    def _holder(self, session: Session) -> Holder | None:
+        if session.mark:
+            return self.tokens.named.with_mark(session.mark)
+        if session.token == ADMIN_NAME:
+            return Holder(ADMIN_NAME, CHANGE_RIGHTS) if self.tokens.admins else None
+        return Holder(API_NAME, frozenset({Right.READ})) if self.alone else None
+
+    def _cookie(self, token: str, mark: str, person: str) -> str:
+        name = one_line(person, MAX_PERSON_CHARACTERS)
+        session = Session(secrets.token_hex(16), token, mark, name, self.clock() + SESSION_SECONDS)
         body = urlsafe_b64encode(msgspec.json.encode(session)).decode()
         return f"{body}.{self._signature('session', body)}"
 
@@ -91,7 +153,7 @@ class Sessions:
         """Return whether the headers of a request, in lower case, carry a session's cookie."""
         cookies = [value.decode("latin-1") for name, value in headers if name == b"cookie"]
         parts = (part.strip().partition("=") for cookie in cookies[:1] for part in cookie.split(";")[:32])
-        return any(self.read(value) is not None for name, _, value in parts if name == COOKIE)
+        return any(self.visitor(value) is not None for name, _, value in parts if name == COOKIE)
 
     def end(self, session: Session) -> None:
         """Sign out, on every replica; remove the notes of sessions that have ended by themselves."""

@@ -63,7 +63,7 @@ class Wanted:
 
 
 class Door(ABC):
-    """One door. The token is checked before `handle`."""
+    """One door. The token is checked before `handle`, which leaves its holder in `request.state`."""
 
     route: str  # in metrics, log and traces
 
@@ -86,7 +86,8 @@ class Door(ABC):
 
     async def handle(self, request: Request) -> Response:
         """Apply a model; a failure has the status of its kind and the form of the door."""
-        call = Call(request_id(request.scope), self.route)
+        who = request.state
+        call = Call(request_id(request.scope), self.route, holder=who.holder, actor=who.actor)
         began = time.monotonic()
         upload = self._service.upload(self.route)
         try:

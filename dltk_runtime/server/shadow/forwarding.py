@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -29,11 +30,13 @@ PASSED_ON = {
     b"traceparent",
     b"tracestate",
     b"user-agent",
+    b"x-dltk-shadow",
     b"x-request-id",
 }
 # Headers of an answer that go back with it. What it may do in a browser is not the old container's to say.
 PASSED_BACK = {b"content-disposition", b"content-encoding", b"content-type", b"retry-after", b"www-authenticate"}
 HARMLESS = [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox")]
+MARK = b"x-dltk-shadow"  # on each forwarded request, with who forwarded it
 UNREACHABLE, CUT, GONE = "unreachable", "cut", "hung up"  # outcomes beside the status of an answer
 OUTCOMES = ("answered", UNREACHABLE, CUT, GONE)
 
@@ -50,6 +53,7 @@ class Forwarding:
         self._room = room
         self._pace = pace
         self._done = done
+        self._mark = secrets.token_hex(8).encode()
         self.counts = dict.fromkeys(OUTCOMES, 0)
 
     async def post(self, request: Request) -> Response:
@@ -73,13 +77,18 @@ class Forwarding:
     def _headers(self, request: Request) -> list[Header]:
         """Return the headers that go with a request, with the old container's token where one is set."""
         passed = [(name, value) for name, value in request.headers.raw if name in PASSED_ON]
-        if not self._token:
-            return passed
-        return [*((name, value) for name, value in passed if name != b"authorization"), (b"authorization", self._token)]
+        if self._token:
+            passed = [(name, value) for name, value in passed if name != b"authorization"]
+            passed.append((b"authorization", self._token))
+        return [*passed, (MARK, self._mark)]
 
     async def _forward(
         self, request: Request, method: str, headers: list[Header], body: Body, kept: Kept | None = None
     ) -> Response:
+        if (MARK, self._mark) in request.headers.raw:
+            await body.read_rest()
+            text = f"DLTK_SHADOW={self._upstream.shown} is this container itself. Name the old container there."
+            return JSONResponse({"detail": text}, 508)
         ended = _Ended(self, kept, request)
         try:
             answer = await _unless_gone(request, body, self._upstream.send(method, _path(request), headers, body))

@@ -131,7 +131,7 @@ class OwnWork:
             return await self._queue.get()
 
     async def _work(self, kept: Kept) -> None:
-        await self._pace.free()
+        await self._pace.gap()
         try:
             asked = await asyncio.to_thread(Asked.of, kept)
         except DltkError as error:

@@ -8,6 +8,7 @@ rather than too little.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from dltk_runtime.settings import cores
 
 LOOK_SECONDS = 0.05  # between two looks while a request is open
 REST_SECONDS = 2.0  # that a stop lasts, unless the last open request ends before
+GAP_SECONDS = 0.1  # without a forwarded request, after which this process begins work of its own
+MOST_GAP_SECONDS = 5.0  # that it waits for such a gap
 LOAD = Path("/proc/loadavg")  # proc(5): its fourth field is "processes that run / all"
 
 
@@ -51,6 +54,7 @@ class Pace:
         self._free = asyncio.Event()
         self._free.set()
         self._since = 0.0
+        self._closed = 0.0  # when the last open request was answered
         self.stops = 0  # so far
 
     def opened(self) -> None:
@@ -66,11 +70,23 @@ class Pace:
         if not self._open:
             self._opened.clear()
             self._quiet.set()
+            self._closed = time.monotonic()
             self._continue()
 
     async def free(self) -> None:
         """Wait until our own work may begin."""
         await self._free.wait()
+
+    async def gap(self) -> None:
+        """Wait for `GAP_SECONDS` without a forwarded request, and `MOST_GAP_SECONDS` at most.
+
+        What follows keeps this process itself busy, such as decoding a large body.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MOST_GAP_SECONDS):
+                while (left := self._closed + GAP_SECONDS - time.monotonic()) > 0 or not self._quiet.is_set():
+                    await self._quiet.wait()
+                    await asyncio.sleep(max(left, 0))
 
     async def quiet(self) -> None:
         """Wait until no forwarded request is open."""

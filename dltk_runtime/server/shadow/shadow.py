@@ -44,7 +44,7 @@ class Shadow:
         self._repeated: dict[tuple[str, str], list[Comparison]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._failures = logs.RecurringFailures()
-        self.verdicts: Counter[tuple[str, str, str]] = Counter()  # algorithm, model, verdict
+        self.verdicts: Counter[tuple[str, ...]] = Counter()  # algorithm, model, verdict
 
     @classmethod
     def of(cls, service: Service) -> Self | None:

@@ -149,11 +149,6 @@ class Answer:
         self._head_done = False
         self._done = False
 
-    @property
-    def size(self) -> int | None:
-        """The announced size of the body, in bytes."""
-        return next((int(value) for name, value in self.headers if name == b"content-length"), None)
-
     async def begin(self) -> None:
         """Read its head.
 

@@ -1,0 +1,128 @@
+"""The way into the console: signing in and out, who sees a page, and who may change something."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from dltk_runtime.access.errors import RightMissing
+from dltk_runtime.access.holder import Right
+from dltk_runtime.errors import DltkError
+from dltk_runtime.server.console import render
+from dltk_runtime.server.console.session import COOKIE, SESSION_SECONDS, Sessions, Throttle, Visitor
+from dltk_runtime.server.v1_routes import Api
+
+MAX_FORM_BYTES = 8 * 1024
+OTHER_FORM = "This form is not of your session. Go back, load the page again."
+READS_ALONE = "This session may read alone. Sign in with DLTK_ADMIN_TOKEN, or with a token that has the right '{}'."
+Handler = Callable[[Request, Visitor], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Entrance:
+    """Leads visitors to handlers of pages."""
+
+    def __init__(self, api: Api, sessions: Sessions) -> None:
+        self._api = api
+        self._sessions = sessions
+        self._throttle = Throttle()
+
+    def seen(self, handler: Handler) -> Endpoint:
+        """Return the endpoint of a page; who is not signed in is led to the form."""
+
+        async def endpoint(request: Request) -> Response:
+            visitor = self._visitor(request)
+            if visitor is None:
+                return RedirectResponse(f"/ui/sign-in?to={quote(request.url.path, safe='/')}", 303)
+            return await self._handled(handler, request, visitor, Right.READ)
+
+        return endpoint
+
+    def changing(self, handler: Handler, right: Right) -> Endpoint:
+        """Return the endpoint of a form, which its own session alone may send."""
+
+        async def endpoint(request: Request) -> Response:
+            visitor = self._visitor(request)
+            if visitor is None:
+                return RedirectResponse("/ui/sign-in", 303)
+            form = await _form(request)
+            if not self._sessions.is_form_of(visitor.session, form.get("form", "")):
+                return self.problem(visitor, OTHER_FORM, 403)
+            return await self._handled(handler, request, visitor, right, form.get("reason", ""))
+
+        return endpoint
+
+    async def _handled(
+        self, handler: Handler, request: Request, visitor: Visitor, right: Right, reason: str = ""
+    ) -> Response:
+        request.state.holder, request.state.actor = visitor.holder, visitor.actor.because(reason)
+        try:
+            await asyncio.to_thread(self._api.check, request, visitor.holder, right)
+            return await handler(request, visitor)
+        except RightMissing as error:
+            alone = visitor.holder.rights == {Right.READ}
+            return self.problem(visitor, READS_ALONE.format(right) if alone else error.sentence, 403)
+        except DltkError as error:
+            return self.problem(visitor, error.sentence, error.http_status)
+        except HTTPException as error:
+            return self.problem(visitor, str(error.detail), error.status_code)
+
+    def page(self, name: str, visitor: Visitor, status: int = 200, **values: Any) -> Response:
+        """Return a page for somebody who is signed in."""
+        form, here = self._sessions.form_token(visitor.session), name.removesuffix(".html")
+        return render.page(name, status, session=visitor, form=form, here=here, **values)
+
+    def problem(self, visitor: Visitor, sentence: str, status: int) -> Response:
+        """Return the page that says what is wrong."""
+        return self.page("problem.html", visitor, status, sentence=sentence)
+
+    async def sign_in(self, request: Request) -> Response:
+        """Show the form; take a token, and the name of the person for the history."""
+        to = request.query_params.get("to", "/ui")
+        to = to if to.startswith("/ui") and "//" not in to and "\\" not in to else "/ui"
+        if request.method == "GET":
+            return self._asking(to, "")
+        address = request.client.host if request.client else ""
+        if (wait := self._throttle.wait(address)) > 0:
+            return self._asking(to, f"Too many wrong tokens. Try again in {wait:.0f} s.", 429)
+        form = await _form(request)
+        cookie = self._sessions.begin(form.get("token", ""), form.get("person", ""))
+        if not cookie:
+            self._throttle.wrong(address)
+            return self._asking(to, "This is not a token that is wanted here.", 401)
+        answer = RedirectResponse(to, 303)
+        secure = request.url.scheme == "https"
+        answer.set_cookie(COOKIE, cookie, SESSION_SECONDS, path="/", secure=secure, httponly=True, samesite="strict")
+        return answer
+
+    async def sign_out(self, _: Request, visitor: Visitor) -> Response:
+        """End the session on every replica."""
+        await asyncio.to_thread(self._sessions.end, visitor.session)
+        answer = RedirectResponse("/ui/sign-in", 303)
+        answer.delete_cookie(COOKIE, path="/")
+        return answer
+
+    def _asking(self, to: str, problem: str, status: int = 200) -> Response:
+        tokens = self._sessions.tokens
+        kinds = {"admin": bool(tokens.admins), "named": bool(tokens.named)}
+        return render.page("sign_in.html", status, to=to, problem=problem, **kinds)
+
+    def _visitor(self, request: Request) -> Visitor | None:
+        return self._sessions.proxied(request) or self._sessions.visitor(request.cookies.get(COOKIE, ""))
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Return the fields of a form; none of one that is larger than any of ours."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            return {}
+    fields = parse_qs(body.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
+    return {name: values[0] for name, values in fields.items()}

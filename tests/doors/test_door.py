@@ -1,0 +1,169 @@
+"""What a door does with a request, without a server: bodies in pieces, faults, clients that hang up, names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dltk_runtime.apply.apply import Applied
+from dltk_runtime.apply.read_ahead import Upload
+from dltk_runtime.call import Call
+from dltk_runtime.call import Request as Sent
+from dltk_runtime.errors import BodyInvalid, BodyTooLarge, NameInvalid
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.payload import NO_ROWS, Form, Forms
+from dltk_runtime.pool.pool import Pool
+from dltk_runtime.server import body
+from dltk_runtime.server.doors.door import (
+    MAX_WARNING_CHARACTERS,
+    Books,
+    Door,
+    Wanted,
+    headers_of,
+    media_type,
+    model_of,
+    version_of,
+)
+from dltk_runtime.server.errors import OUTCOME_GONE, NoModel, VersionInvalid
+from dltk_runtime.settings import Settings
+from dltk_runtime.worker.memory_file import MemoryFile
+
+POOL = Pool(Settings())
+
+
+def request(path: str = "/v2/models/a.m/infer", pieces: Sequence[bytes] = (b"x",), **headers: str) -> Request:
+    """A request whose body comes in pieces, and then the client's end."""
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": each, "more_body": True} for each in pieces]
+    messages += [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
+    sent = iter(messages)
+
+    async def receive() -> dict[str, Any]:
+        return next(sent)
+
+    pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": pairs, "query_string": b"", "client": None}
+    return Request(scope | {"dltk.request_id": "the id"}, cast(Any, receive))
+
+
+def received(pieces: Sequence[bytes], limit: int = 10**7, prefix: bytes = b"") -> Any:
+    return asyncio.run(body.receive_rows(request(pieces=pieces), limit, Upload(POOL), prefix))
+
+
+@pytest.mark.parametrize("size", [1000, body.MIN_UPLOAD_BYTES])
+def test_a_body_arrives_whole_behind_its_prefix_also_without_a_length(size: int) -> None:
+    pieces = [b"a" * (size // 3), b"", b"b" * size]
+    payload = received(pieces, prefix=b"12345678")
+    assert bytes(payload.view()) == b"12345678" + b"".join(pieces)
+    assert not payload.escaped
+    assert isinstance(payload.data, MemoryFile) == (size == body.MIN_UPLOAD_BYTES)
+
+
+def test_a_body_ends_at_the_limit_and_one_that_is_compressed_before() -> None:
+    with pytest.raises(BodyTooLarge):
+        received([b"x" * 60, b"x" * 60], limit=100)
+    with pytest.raises(BodyInvalid, match="Content-Encoding 'gzip'"):
+        asyncio.run(body.receive_rows(request(content_encoding="gzip"), 100, Upload(POOL)))
+
+
+class Outcomes:
+    """A door over a service that does what a test says."""
+
+    def __init__(self, apply: Any) -> None:
+        self.outcomes: list[str] = []
+        self.refused: list[str] = []
+        service = SimpleNamespace(
+            settings=Settings(), upload=lambda _: Upload(POOL), apply=apply, hung_up=lambda _: None
+        )
+        books = Books(lambda _call, outcome, _seconds: self.outcomes.append(outcome), self.refused.append)
+        self._door = _Plain(cast(Any, service), books)
+
+    def handle(self, path: str) -> Response:
+        async def handled() -> Response:
+            response = await self._door.handle(request(path))
+            await asyncio.sleep(0)  # the account comes at the loop's next turn
+            return response
+
+        return asyncio.run(handled())
+
+
+class _Plain(Door):
+    route = "/plain"
+
+    async def asked(self, request: Request, upload: Upload) -> Sent:
+        rows = await self.receive(request, upload)
+        return Wanted(ModelName("a", "m")).request(rows, Forms(Form.CSV, Form.CSV), {})
+
+    def answered(self, _: Sent, applied: Applied, /) -> Response:
+        return Response(headers=headers_of(applied))
+
+
+async def breaks(sent: Sent, call: Call) -> Applied:
+    raise RuntimeError("not foreseen")
+
+
+async def waits(sent: Sent, call: Call) -> Applied:
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        ("/v1/models/a/m/apply", ["detail"]),
+        ("/v2/models/a.m/infer", ["error"]),
+        ("/invocations", ["error_code", "message"]),
+    ],
+)
+def test_a_fault_has_the_form_of_the_door_and_says_nothing_of_it(path: str, keys: list[str]) -> None:
+    door = Outcomes(breaks)
+    answer = door.handle(path)
+    found = json.loads(bytes(answer.body))
+    assert (answer.status_code, list(found)) == (500, keys)
+    assert "the container's log has the traceback of request the id" in found[keys[-1]]
+    assert (door.outcomes, door.refused) == (["fault"], ["fault"])
+
+
+def test_a_client_that_hangs_up_while_it_waits_is_dropped() -> None:
+    door = Outcomes(waits)
+    door.handle("/invocations")
+    assert door.outcomes == [OUTCOME_GONE]
+
+
+def test_a_model_is_named_by_algorithm_and_model_with_one_dot() -> None:
+    assert model_of("größe 2.m") == ModelName("größe 2", "m")
+    for text in ("", "m", "a.b.c", ".", "a.m."):
+        with pytest.raises((NoModel, NameInvalid)):
+            model_of(text)
+
+
+def test_the_containers_status_is_no_model() -> None:
+    with pytest.raises(NoModel):
+        Wanted(ModelName("dltk_status", "m")).request(NO_ROWS, Forms(Form.CSV, Form.CSV), {})
+
+
+def test_a_version_is_a_whole_number_from_1() -> None:
+    assert [version_of(text) for text in (None, "", "1", "007")] == [None, None, 1, 7]
+    for text in ("0", "-1", "1.5", "x", "٣", "9" * 19):
+        with pytest.raises(VersionInvalid):
+            version_of(text)
+
+
+def test_a_type_is_read_without_its_parameters() -> None:
+    assert media_type(request(content_type="Text/CSV; charset=utf-8"), "content-type") == "text/csv"
+    assert media_type(request(), "content-type") == ""
+
+
+def test_warnings_fit_into_a_header_whatever_they_say() -> None:
+    version = VersionId(ModelName("a", "m"), 3)
+    headers = headers_of(Applied(version, 2, NO_ROWS, ("zwei\nZeilen “größer”.", "x" * 5000)))
+    assert headers["dltk-version"] == "3"
+    assert headers["dltk-warning"].startswith(r"zwei\nZeilen \u201cgr\u00f6\u00dfer\u201d. xxx")
+    assert len(headers["dltk-warning"]) == MAX_WARNING_CHARACTERS
+    headers["dltk-warning"].encode("ascii")

@@ -1,0 +1,231 @@
+"""The way over as the page *Move from DSDL* tells it: twelve models, from the inventory to the last stanza, and back.
+
+The old container is `tests.oldserver`, Splunk's client is `tests.aitk`'s reading of the toolkit's code, and what the
+inventory reads is the stand-in's. Answers are compared by a client with a connection beside.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from dltk_runtime import tls
+from dltk_runtime.cli import dltk
+from dltk_runtime.emulator.mltk.commands import Mltk
+from dltk_runtime.emulator.mltk.stubs import Stubs
+from dltk_runtime.emulator.spl.context import Context
+from dltk_runtime.emulator.spl.files import LookupFolders
+from dltk_runtime.emulator.standin import Event, Storage
+from dltk_runtime.settings import ClientSettings, Settings
+from dltk_runtime.volume.examine import used_in
+from tests.aitk.toolkit import Toolkit, ToolkitError
+from tests.conftest import write_notebook
+from tests.inventory.estate import DAILY, save
+from tests.oldserver import OldContainer
+from tests.splunkd import Splunkd
+from tests.splunkd.spl import pipeline
+from tests.support.service import ROOT, Service, meta_for, until
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
+
+DAYS = 7
+ROWS = pd.DataFrame({"a": range(20), "b": [number % 7 for number in range(20)]})
+DATA = ROWS.to_csv(index=False)
+DOUBLED = "def apply(model, df, param): return pd.DataFrame({'doubled': df['a'] * 2.0, 'b': df['b']})"
+RAISES = "def apply(model, df, param): raise ValueError('it never worked')"
+COUNTING = """
+    def fit(model, df, param):
+        with open("/srv/fits", "a+") as file:
+            file.write("x")
+            model["noise"] = 0.1 * file.tell()
+        return {}
+"""
+NOISY = "def apply(model, df, param): return pd.DataFrame({'x': df['a'] + model['noise'], 'b': df['b']})"
+# Each algorithm in the old container, and in ours where its libraries or code differ.
+OLD = {"same": {"apply": DOUBLED}, "close": {"apply": DOUBLED}, "noisy": {"fit": COUNTING, "apply": NOISY}}
+OLD |= {"library": {"apply": DOUBLED}, "other": {"apply": DOUBLED}, "broken": {"apply": RAISES}}
+OURS = {"close": {"apply": DOUBLED.replace("* 2.0", "* (2 + 1e-9)")}}
+OURS |= {"noisy": {"fit": COUNTING.replace("0.1 *", "0.05 + 0.1 *")}, "other": {"apply": DOUBLED.replace("2.0", "3.0")}}
+OURS |= {"library": {"import": "import no_such_library_here\nimport pandas as pd"}}
+MODELS = dict.fromkeys(("web", "dns", "mail", "auth", "vpn", "proxy", "idle"), "same")
+MODELS |= {"near": "close", "loud": "noisy", "needs": "library", "far": "other", "never": "broken"}
+VERDICTS = {"same": "equal", "close": "within 1e-6", "noisy": "noisy"}
+VERDICTS |= {"library": "ours fails", "other": "differs", "broken": "old fails"}
+MOVING = [name for name, algorithm in MODELS.items() if algorithm in {"same", "close", "noisy"} and name != "idle"]
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(dltk, list(arguments))
+    assert result.exit_code == code, result.output + str(result.exception)
+    return result.stdout
+
+
+@dataclass
+class Head:
+    """The search head: the toolkit with its files, and what the inventory reads."""
+
+    toolkit: Toolkit
+    stanzas: dict[str, str] = field(default_factory=dict)  # address by model
+
+    def point(self, **addresses: str | None) -> None:
+        """Give models a stanza as ``dltk splunk stanza`` prints it, or take it away."""
+        self.stanzas = {name: url for name, url in (self.stanzas | addresses).items() if url}
+        texts = [
+            run("splunk", "stanza", "--flavour", "aitk", "--model", name, "--url", url)
+            for name, url in self.stanzas.items()
+        ]
+        (self.toolkit.app / "local" / "dsdl_container.conf").write_text("".join(texts))
+
+    def apply(self, model: str) -> pd.DataFrame:
+        return self.toolkit.apply(ROWS, model, "found")
+
+    def fit(self, model: str) -> None:
+        """Fit; as in a search, an error of the container is a message, and the entry is there."""
+        try:
+            self.toolkit.fit(ROWS, ["a", "b"], model=model, algo=MODELS[model])
+        except ToolkitError:
+            options = {"params": {"algo": MODELS[model]}, "model_name": model, "feature_variables": ["a", "b"]}
+            self.toolkit.keep_stub(model, options, ["a", "b"])
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("move")
+
+
+@pytest.fixture(scope="module")
+def old(root: Path) -> Iterator[OldContainer]:
+    container = OldContainer(root / "old")
+    for name, cells in OLD.items():
+        container.module(name, **cells)
+    with container:
+        yield container
+
+
+@pytest.fixture(scope="module")
+def head(root: Path, old: OldContainer) -> Head:
+    """A search head that has fitted every model in the old container."""
+    app = root / "Splunk_ML_Toolkit"
+    (app / "local").mkdir(parents=True)
+    shutil.copy(ROOT / "deploy" / "splunk" / "container_connections.conf", app / "local")
+    made = Head(Toolkit(app, {"session": old.token}, "session"))
+    made.point(__dev__=old.url)
+    for model in MODELS:
+        made.fit(model)
+    return made
+
+
+@pytest.fixture(scope="module")
+def new(root: Path, old: OldContainer, head: Head) -> Iterator[Service]:
+    """The new container on a copy of the old volume, with the same token, in the shadow."""
+    shutil.copytree(old.home, root / "new")
+    for name, cells in OLD.items():
+        write_notebook(root / "new" / "notebooks", name, **(cells | OURS.get(name, {})))
+    variables = {"DLTK_SHADOW": old.url, "DLTK_SHADOW_REPEAT": "true"}
+    service = Service(root / "new", root / "new" / "notebooks", **variables)
+    service.token = old.token
+    with service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def inventory(root: Path, head: Head) -> Path:
+    """What ``dltk inventory --csv`` says of a Splunk where every model but one ran lately."""
+    storage, stubs = Storage(), Stubs(head.toolkit.app / "lookups")
+    storage.indexes.create("_audit", "event")
+    context = Context(Mltk(ClientSettings(), stubs), LookupFolders(stubs.folder, ()))
+    pair = tls.certificate(Settings(home=root / "tls"))
+    fields = {"action": "search", "info": "granted", "app": "web", "provenance": "scheduler"}
+    with Splunkd(pipeline(context, storage), storage, app="web", certificate=pair) as splunkd:
+        splunkd.users.append("svc")
+        for model in MODELS:
+            save(splunkd, "web", f"score {model}", f"index=web | apply {model}", **DAILY)
+            storage.lookups.load(stubs.path(model).name, "algo,model,options\n")
+            if model != "idle":
+                event = Event(time.time() - 60, time.time(), fields | {"savedsearch_name": f"score {model}"})
+                storage.indexes["_audit"].add(event)
+        variables = {"splunk_access_token": splunkd.token, "DLTK_SPLUNK_CAFILE": str(pair[0])}
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            text = run("inventory", "--splunk", f"https://127.0.0.1:{splunkd.port}", "--csv")
+    (root / "inventory.csv").write_text(text)
+    return root / "inventory.csv"
+
+
+def ask(url: str, model: str, token: str) -> tuple[int, str | None, bytes]:
+    """Status, content type and body of an apply, by a client with a connection of its own."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=120)
+    body = json.dumps({"data": DATA, "meta": meta_for(DATA, model, {"algo": MODELS[model]})})
+    headers = {"Authorization": token, "Content-Type": "application/json", "Connection": "close"}
+    connection.request("POST", "/apply", body, headers)
+    with connection.getresponse() as answer:
+        return answer.status, answer.getheader("Content-Type"), answer.read()
+
+
+def test_the_story(root: Path, old: OldContainer, head: Head, inventory: Path, new: Service) -> None:
+    # 1. The inventory: eleven models are in use, each with the algorithm of its entry.
+    assert used_in(inventory) == {(algorithm, model) for model, algorithm in MODELS.items() if model != "idle"}
+
+    # 4. The old models on the copy: one needs a library; the one that never worked loads.
+    checked = run("migrate", "check", str(root / "new"), "--in-use", str(inventory), "--json", code=1)
+    lines = {line["model"]: line["verdict"] for line in json.loads(checked)["models"]}
+    assert {model for model, verdict in lines.items() if verdict != "loads"} == {"needs"}
+
+    # 5. The shadow: Splunk calls the new container, and has the old one's answers to the byte.
+    head.point(__dev__=new.url)
+    head.fit("loud")
+    for day in range(DAYS):
+        for number, model in enumerate(MODELS):
+            if number % DAYS == day and model not in {"idle", "never"}:  # each runs on one day of the week
+                head.apply(model)
+    for model in MODELS.keys() - {"idle"}:
+        assert ask(new.url, model, old.token) == ask(old.url, model, old.token), model
+    report = until(lambda: settled(new), 240)
+    found = {each["model"]: each["verdict"] for each in report["models"]}
+    assert found == {model: VERDICTS[algorithm] for model, algorithm in MODELS.items() if model != "idle"}
+
+    # 6. Out of the shadow, and stanza by stanza.
+    before = {model: head.apply(model) for model in MOVING}
+    new._variables.pop("DLTK_SHADOW")
+    new.restart()
+    head.point(__dev__=old.url)
+    for model in MOVING:
+        head.point(**{model: new.url})
+        pd.testing.assert_frame_equal(head.apply(model), before[model], atol=0.5 if model == "loud" else 1e-6)
+    assert {head.toolkit.address(model).api_url for model in MOVING} == {new.url}
+    assert {head.toolkit.address(model).api_url for model in MODELS.keys() - set(MOVING)} == {old.url}
+
+    # The way back of one, which was fitted here meanwhile.
+    head.fit("web")
+    since = run("migrate", "since", "2026-01-31", "--home", str(root / "new"))
+    assert "web" in since
+    head.point(web=None)
+    assert head.toolkit.address("web").api_url == old.url
+    pd.testing.assert_frame_equal(head.apply("web"), before["web"])
+
+    # 7. Without the old container the moved models answer, and the others do not.
+    head.point(web=new.url)
+    old.stop()
+    for model in MOVING:
+        head.apply(model)
+    with pytest.raises(OSError, match="refused"):
+        head.apply("far")
+
+
+def settled(service: Service) -> dict[str, object] | None:
+    """The report, once all that waits is compared."""
+    text = run("shadow", "report", "--format", "json", "--url", service.url, "--token", service.token)
+    report: dict[str, object] = json.loads(text)
+    return report if report["waiting"] == 0 else None

@@ -1,0 +1,207 @@
+"""What fits report becomes lines in the queue, also where nobody reported it to this server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from dltk_runtime.jobs.job import Job
+from dltk_runtime.jobs.record import JobRecord, State
+from dltk_runtime.jobs.store import JobStore
+from dltk_runtime.names import ModelName
+from dltk_runtime.notebook.algorithm import source_of
+from dltk_runtime.paths import Paths
+from dltk_runtime.store.store import Facts, ModelStore, Version
+from dltk_runtime.tracking import tracking as module
+from dltk_runtime.tracking.address import Address
+from dltk_runtime.tracking.facts import clause, run_facts, typed
+from dltk_runtime.tracking.interface import FitBegins
+from dltk_runtime.tracking.place import Place
+from dltk_runtime.tracking.tracking import Tracking
+from dltk_runtime.tracking.wire import Answer, Outcome
+from tests.conftest import MakeNotebook
+from tests.support.service import until
+
+NAME = ModelName("learner", "m")
+
+
+class NoServer:
+    """Stands in for the helper process: every server is down."""
+
+    def start(self) -> None: ...
+
+    def ask(self, *_: Any, **__: Any) -> Answer:
+        return Answer(0, Outcome.LATER, error="down")
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def store(paths: Paths) -> ModelStore:
+    return ModelStore.open(paths, 5)
+
+
+@pytest.fixture
+def jobs(paths: Paths) -> JobStore:
+    return JobStore(paths, 10, 1000)
+
+
+@pytest.fixture
+def tracking(paths: Paths, store: ModelStore, jobs: JobStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracking]:
+    monkeypatch.setattr(module, "Helper", lambda *_: NoServer())
+    monkeypatch.setattr(module, "LEFT_SECONDS", 0.0)
+    made = Tracking(Address({"MLFLOW_TRACKING_URI": "http://mlflow.example"}, True), place(paths), paths, 10**6)
+    made.start(store, jobs)
+    yield made
+    made.close(0.0)
+
+
+def place(paths: Paths) -> Place:
+    return Place(paths.home / "tracking")
+
+
+def lines(paths: Paths) -> list[tuple[str, str]]:
+    """What is queued: each line with its job, or its model's number."""
+    texts = [file.read_text() for file in place(paths).queue.rglob("*.jsonl")]
+    found = [json.loads(line) for text in texts for line in text[: text.rfind("\n") + 1].splitlines()]
+    return [(each["what"], each.get("job") or str(each.get("number", 0))) for each in found]
+
+
+async def begun(tracking: Tracking, jobs: JobStore) -> tuple[Job, dict[str, str]]:
+    job = jobs.create(NAME, {"algo": "learner"})
+    job.start()
+    return job, await tracking.begin(FitBegins(job.record, 1, ["y"], ["a"]))
+
+
+def committed(store: ModelStore, *, promote: bool = True) -> Version:
+    with store.reserve(NAME) as reservation:
+        version = reservation.commit(Facts(), b'{"format": 1, "sources": []}', b"{}")
+    if promote:
+        store.promote(version)
+    return version
+
+
+def run(work: Any) -> Any:
+    import asyncio
+
+    return asyncio.run(work)
+
+
+def test_without_a_server_a_fits_process_gets_a_folder_that_stands_for_it(
+    tracking: Tracking, jobs: JobStore, paths: Paths
+) -> None:
+    job, variables = run(begun(tracking, jobs))
+    root = place(paths).run(job.id).logged
+    assert variables["MLFLOW_TRACKING_URI"] == root.as_uri()
+    assert (root / variables["MLFLOW_EXPERIMENT_ID"] / variables["MLFLOW_RUN_ID"] / "meta.yaml").exists()
+    assert run(tracking.begin(FitBegins(job.record, 2, ["y"], ["a"]))) == variables  # started again after a death
+    assert lines(paths)[0] == ("begin", job.id)
+
+
+def test_a_fits_end_comes_after_its_version_and_what_is_current(
+    tracking: Tracking, jobs: JobStore, store: ModelStore, paths: Paths
+) -> None:
+    job, _ = run(begun(tracking, jobs))
+    version = committed(store)
+    tracking.committed(version, job.id, promoted=True, message="Version 1 is now current.")
+    job.succeed(rows=1, version=1, promoted=True, message="done")
+    tracking.ended(job.record)
+    until(lambda: len(lines(paths)) == 4)
+    assert lines(paths) == [("begin", job.id), ("version", job.id), ("champion", "1"), ("end", job.id)]
+    facts = json.loads(place(paths).run(job.id).version.read_text())
+    assert (facts["number"], facts["text"]) == (1, "Version 1 is now current.")
+
+
+def test_a_rollback_by_the_command_line_is_found(tracking: Tracking, store: ModelStore, paths: Paths) -> None:
+    first, second = committed(store), committed(store)
+    tracking.committed(second, "unknown", promoted=True, message="")
+    until(lambda: lines(paths) == [("champion", "2")])
+    store.promote(first)
+    tracking._do(tracking._look)
+    until(lambda: lines(paths) == [("champion", "2"), ("champion", "1")])
+    tracking.current_changed(NAME)  # which is known already
+    tracking._do(tracking._look)
+    tracking._disk.submit(int).result()
+    assert len(lines(paths)) == 2
+
+
+def test_the_run_of_a_job_whose_server_is_gone_is_ended_once(tracking: Tracking, jobs: JobStore, paths: Paths) -> None:
+    job, _ = run(begun(tracking, jobs))
+    gone = msgspec.structs.replace(job.record, state=State.LOST, ended=datetime.now(UTC))
+    folder = paths.jobs / job.id / "job.json"
+    folder.write_bytes(msgspec.json.encode(gone))
+    for _ in range(4):
+        tracking._do(tracking._look)
+    until(lambda: lines(paths)[1:] == [("end", job.id)])
+    tracking._disk.submit(int).result()
+    assert len(lines(paths)) == 2
+
+
+def test_parameters_have_the_declared_types_and_no_secrets(make_notebook: MakeNotebook, paths: Paths) -> None:
+    make_notebook(
+        "typed",
+        """
+        # %% tags=parameters
+        epochs: int = 3
+        rate: float = 0.5
+        shuffle: bool = False
+        api_token: str = "x"
+        # %% mltkc_init
+        def init(df, param): ...
+        """,
+    )
+    given = {"algo": "typed", "epochs": '"5"', "shuffle": "t", "mode": "async"}
+    assert typed(source_of("typed", paths), given) == {"epochs": "5", "rate": "0.5", "shuffle": "True"}
+    make_notebook("free")
+    assert typed(source_of("free", paths), {"algo": "free", "k": "'2'", "mode": "async", "db_password": "x"}) == {
+        "k": "2"
+    }
+    assert typed(None, {"algo": "gone", "k": "2"}) == {"k": "2"}
+
+
+def test_a_notebook_that_sets_an_experiment_of_its_own_gets_no_run_of_another_one(
+    make_notebook: MakeNotebook, tracking: Tracking, jobs: JobStore
+) -> None:
+    make_notebook("learner", fit="def fit(model, df, param):\n    mlflow.set_experiment('mine')")
+    _, variables = run(begun(tracking, jobs))
+    assert "MLFLOW_TRACKING_URI" in variables
+    assert "MLFLOW_RUN_ID" not in variables
+
+
+class Owned(JobRecord, frozen=True, kw_only=True):
+    """A record that says who asked for the fit."""
+
+    owner: str = ""
+    person: str = ""
+    sid: str = ""
+
+
+def test_a_run_says_who_asked_for_it_where_the_record_does(jobs: JobStore, paths: Paths) -> None:
+    record = jobs.create(NAME, {"algo": "learner"}).record
+    owned = Owned(**msgspec.structs.asdict(record) | {"owner": "nightly", "person": "", "sid": "17.3"})
+    tags = run_facts(FitBegins(owned, 1), paths).tags
+    assert (tags["dltk.token"], tags["dltk.sid"], tags["mlflow.user"]) == ("nightly", "17.3", "nightly")
+    plain = run_facts(FitBegins(record, 1), paths).tags
+    assert ("dltk.token" in plain, plain["mlflow.user"]) == (False, "dltk")
+
+
+def test_the_clause_is_the_searchs_command() -> None:
+    assert (
+        clause("umap", "m", {"algo": "umap", "k": "2"}, [], ["a", "b"])
+        == "fit MLTKContainer algo=umap k=2 a b into app:m"
+    )
+
+
+def test_the_record_of_a_job_that_runs_ends_nothing(tracking: Tracking, jobs: JobStore, paths: Paths) -> None:
+    job, _ = run(begun(tracking, jobs))
+    record: JobRecord = job.record
+    tracking.ended(record)
+    tracking._disk.submit(int).result()
+    assert lines(paths) == [("begin", job.id)]
+    assert not Path(place(paths).run(job.id).ended).exists()
