@@ -118,7 +118,7 @@ def write_left_out(variant: str) -> None:
 
 def write_cluster() -> None:
     """Write the lock of the tests on a Ray cluster: the runtime with Ray, in the versions of the CPU's lock."""
-    asked = [f"dltk-runtime[cluster] @ {ROOT.as_uri()}", *CLUSTER_TESTS]
+    asked = [f"dltk-runtime[cluster,splunk] @ {ROOT.as_uri()}", *CLUSTER_TESTS]
     lines = compiled(
         "\n".join(asked), "--constraint", str(LOCKS / "cpu.txt"), "--no-emit-package", "dltk-runtime"
     ).splitlines()
