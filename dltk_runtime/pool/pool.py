@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -167,7 +167,7 @@ class Pool:
             async with self._fresh(Spec(self._settings.threads_of_fit, imports), listener) as worker:
                 worker.device = device or self._devices.shared(self.workers())
                 worker.work = work
-                with _in_background(worker, background):
+                with worker.background.held(background):
                     yield worker
 
     @contextlib.asynccontextmanager
@@ -200,18 +200,18 @@ class Pool:
             WorkerDied: it could not start.
         """
         async with self._fresh(Spec(self._settings.apply_threads), SILENT) as worker:
-            with _in_background(worker, True):
+            with worker.background.held(True):
                 yield worker
 
     def pause_background(self) -> None:
         """Stop the workers for whose work nobody waits, those that began since the last call too."""
         for worker in self.workers():
-            worker.pause()
+            worker.background.pause()
 
     def continue_background(self) -> None:
         """Continue them."""
         for worker in self.workers():
-            worker.go_on()
+            worker.background.go_on()
 
     @contextlib.asynccontextmanager
     async def _fresh(self, spec: Spec, listener: Listener) -> AsyncIterator[LocalWorker]:
@@ -261,7 +261,7 @@ class Pool:
                 resident.process.device = self._devices.shared(self.workers())
                 resident.process.work = f"version {version.number} of model '{version.model}' of '{version.algorithm}'"
             resident.process.listen(Listener(output, counts=resident.process.listener.counts))
-            with _in_background(resident.process, background):
+            with resident.process.background.held(background):
                 yield resident
         except asyncio.CancelledError:
             resident.loaded = None  # it may still run the call: not usable for the next one
@@ -355,19 +355,6 @@ class Pool:
                 await asyncio.gather(
                     *(workers[pid].end(_cause_memory(size, limit), DEATH_MEMORY) for pid, size in used.items())
                 )
-
-
-@contextlib.contextmanager
-def _in_background(worker: LocalWorker, background: bool) -> Iterator[None]:
-    """Mark a leased worker as one for whose work nobody waits."""
-    if not background:
-        yield
-        return
-    worker.enter_background()
-    try:
-        yield
-    finally:
-        worker.leave_background()
 
 
 def _cause_memory(used: int, limit: int) -> str:
