@@ -15,7 +15,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser clients cluster-test lock clean
+.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser cluster-test clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
