@@ -131,6 +131,11 @@ class LocalWorker:
         return self._clock.name
 
     @property
+    def place(self) -> str:
+        """Coordinates of the function that the current phase calls; empty where it calls none."""
+        return self._clock.place
+
+    @property
     def phases(self) -> Mapping[str, float]:
         """Seconds of each phase of the last call."""
         return self._clock.seconds

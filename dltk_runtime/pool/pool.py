@@ -112,18 +112,33 @@ class Pool:
 
     # ------------------------------------------------------------ fits
 
+    @property
+    def device_names(self) -> tuple[str, ...]:
+        """The GPUs for fits, each for one at a time; none before `start`."""
+        return self._devices.names
+
     def waits_for_gpu(self, imports: Collection[str]) -> bool:
         """Return whether a fit with these heavy imports waits for a GPU of its own."""
         return self._devices.wanted_by(imports)
 
     def has_room(self, imports: Collection[str]) -> bool:
         """Return whether a fit with these heavy imports would begin at once."""
-        return not (self._devices.places.all_taken if self.waits_for_gpu(imports) else self._fit_turns.locked())
+        return self._has_turn(on_gpu=self.waits_for_gpu(imports))
+
+    def _has_turn(self, *, on_gpu: bool) -> bool:
+        return not (self._devices.places.all_taken if on_gpu else self._fit_turns.locked())
 
     @contextlib.asynccontextmanager
     async def fit_worker(
-        self, algorithm: str, imports: tuple[str, ...], work: str, listener: Listener, *, background: bool = False
-    ) -> AsyncIterator[Worker]:
+        self,
+        algorithm: str,
+        imports: tuple[str, ...],
+        work: str,
+        listener: Listener,
+        *,
+        background: bool = False,
+        gpu: bool | None = None,
+    ) -> AsyncIterator[LocalWorker]:
         """Start a fresh worker when it is this fit's turn; end it afterwards.
 
         The turn comes when a GPU is free or fewer than `DLTK_FIT_WORKERS` fits run.
@@ -134,13 +149,14 @@ class Pool:
             work: what it will do, for errors about GPU memory.
             listener: receives its events.
             background: whether nobody waits for it.
+            gpu: whether it has a GPU of its own; None where its imports say so.
 
         Raises:
             Busy: too many fits of this algorithm wait already.
             WorkerDied: it could not start.
         """
-        on_gpu = self.waits_for_gpu(imports)
-        if not self.has_room(imports) and self._fits_waiting[algorithm] >= self._settings.max_waiting:
+        on_gpu = self.waits_for_gpu(imports) if gpu is None else gpu and bool(self._devices.names)
+        if not self._has_turn(on_gpu=on_gpu) and self._fits_waiting[algorithm] >= self._settings.max_waiting:
             raise Busy(f"a fit of '{algorithm}'", self._fits_waiting[algorithm], "DLTK_MAX_WAITING")
         async with contextlib.AsyncExitStack() as held:
             self._fits_waiting[algorithm] += 1

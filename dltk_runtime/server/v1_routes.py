@@ -23,6 +23,7 @@ from dltk_runtime.access.actor import Actor
 from dltk_runtime.access.holder import Holder, Right
 from dltk_runtime.apply.drift import DRIFT_INDEX
 from dltk_runtime.apply.drift_view import DriftList, DriftView
+from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.view import JobList, JobView
@@ -107,6 +108,7 @@ class Api:
                 reasoned=True,
             ),
             Operation("GET", "/v1/drift", "How far applied rows are from those of the fits.", self.drift, DriftList),
+            Operation("GET", "/v1/cluster", "The machines on which fits run.", self.cluster, ClusterView),
             Operation("GET", "/v1/shadow", "How answers compare with the old container's.", self.shadow, ShadowReport),
             Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[Entry]),
             Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, Entry),
@@ -237,6 +239,9 @@ class Api:
         judged = sorted(found, key=lambda pair: pair[0])
         views = [DriftView(key.algorithm, key.model, key.version, each.rows, each.levels) for key, each in judged]
         return DriftList(DRIFT_INDEX, views)
+
+    async def cluster(self, _: Request) -> ClusterView:
+        return self._service.machines()
 
     async def shadow(self, request: Request) -> ShadowReport:
         since = _since(request)
