@@ -262,7 +262,9 @@ def test_a_cancelled_fit_leaves_the_line(world: World) -> None:
             await asyncio.sleep(3600)
 
     async def body() -> None:
-        first, second = asyncio.ensure_future(fit()), asyncio.ensure_future(fit())
+        first = asyncio.ensure_future(fit())
+        await soon(lambda: world.pool.fits)
+        second = asyncio.ensure_future(fit())
         await soon(lambda: world.places._line)
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
