@@ -30,13 +30,14 @@ from dltk_runtime.batch.task import Report, Task, meta_of
 from dltk_runtime.batch.tracked import Tracked
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
+from dltk_runtime.fit.cards import cards_of
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, recorded_fault, warned
 from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
 from dltk_runtime.jobs.store import Job, JobStore
 from dltk_runtime.lab import kernelspec
-from dltk_runtime.names import quoted
+from dltk_runtime.names import VersionId, quoted
 from dltk_runtime.notebook.source import pack, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
@@ -260,7 +261,8 @@ class _Run:
         fitted = msgspec.structs.replace(fitted, code=code, notices=kept_notices(fitted.notices, self._texts))
         share = self._prepared.options.holdout if self._order.mode == FIT else 0.0
         facts = facts_of(fitted, parameters=self._prepared.texts, targets=targets, job=job.id, share=share)
-        return reservation.commit(facts, fitted.code, fitted.description)
+        card = cards_of(self._settings)(VersionId(self._prepared.name, reservation.number), facts, fitted.code)
+        return reservation.commit(facts, fitted.code, fitted.description, card)
 
     def _settle(
         self, job: Job, given: Task, report: Report, version: Version | None, applied: int, executed: Path

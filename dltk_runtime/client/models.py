@@ -8,6 +8,7 @@ from dltk_runtime.client.answers import read
 from dltk_runtime.client.http import Container
 from dltk_runtime.names import ModelName
 from dltk_runtime.settings import ClientSettings
+from dltk_runtime.store.card import ShownCard
 from dltk_runtime.store.deeds import History
 from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
 
@@ -34,6 +35,9 @@ class ModelsClient:
 
     def version(self, name: ModelName, number: int) -> VersionDetail:
         return read(self._container.get(f"{_path(name)}/versions/{number}"), VersionDetail)
+
+    def card(self, name: ModelName, number: int) -> ShownCard:
+        return read(self._container.get(f"{_path(name)}/versions/{number}/card"), ShownCard)
 
     def history(self, name: ModelName) -> History:
         return read(self._container.get(f"{_path(name)}/history"), History)

@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from dltk_runtime.access.actor import on_machine
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.names import VersionId
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.store import shown, side_by_side
+from dltk_runtime.store.card import CardDrift
+from dltk_runtime.store.card_text import markdown
 from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.local_models import LocalModels, Models
 from dltk_runtime.store.store import ModelName, ModelStore, Version
@@ -36,6 +40,7 @@ Examples:
   dltk models rollback pytorch_nn iris             make the version before the current one current
   dltk models promote pytorch_nn iris 3 --reason 'fewer false alarms'
                                                    make version 3 current, and say why
+  dltk models card pytorch_nn iris > card.md       what the current version is for, its figures and limits
   dltk models history pytorch_nn iris              who fitted, promoted and rolled back, and why
   dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
   dltk models pin pytorch_nn iris --live           run the notebook as it is saved, not as it was fitted
@@ -86,7 +91,7 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
         if not url and (folder or not os.environ.get("DLTK_URL")):
             settings = Settings.from_env(home=home, notebooks=notebooks)
             store = ModelStore.open(settings.paths, settings.keep_versions)
-            function(LocalModels(store, on_machine()), **given)
+            function(_local(store, settings), **given)
             return
         from dltk_runtime.client.models import ModelsClient
 
@@ -181,6 +186,24 @@ def history(models: Models, algorithm: str, model: str) -> None:
     )
     if found.damaged_lines:
         echo(f"{found.damaged_lines} damaged or torn lines cannot be shown.", err=True)
+
+
+@command.command()
+@click.argument("algorithm")
+@click.argument("model")
+@click.argument("number", type=int, required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON. [default: Markdown]")
+@with_models
+def card(models: Models, algorithm: str, model: str, number: int | None, as_json: bool) -> None:
+    """Print the model card of a version (default: the current one): purpose, fit, figures, fields, limits."""
+    name = _name(algorithm, model)
+    if number is None:
+        view = models.get(name)
+        if view.current is None:
+            raise StoreDamaged(view.damage)
+        number = view.current
+    found = models.card(name, number)
+    echo_data(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n" if as_json else markdown(found))
 
 
 @command.command()
@@ -299,6 +322,17 @@ def _name(algorithm: str, model: str) -> ModelName:
         return ModelName(algorithm, model)
     except NameInvalid as error:
         raise click.UsageError(error.sentence) from error
+
+
+def _local(store: ModelStore, settings: Settings) -> LocalModels:
+    """Return the models of a folder, with the drift that its servers have judged last."""
+    from dltk_runtime.apply.drift_files import DriftFiles
+    from dltk_runtime.apply.drift_view import for_card
+
+    def judged(version: VersionId) -> CardDrift | None:
+        return for_card(DriftFiles(settings.paths.drift, store).read(), version)
+
+    return LocalModels(store, on_machine(), settings.keep_values, judged)
 
 
 def _chosen(store: ModelStore, name: ModelName, number: int | None) -> Version:

@@ -18,6 +18,7 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.cluster.errors import NodeLost
 from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
+from dltk_runtime.fit.cards import MakeCard, no_card
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, recorded_fault
@@ -25,7 +26,7 @@ from dltk_runtime.fit.training import Committed, Trained, Training, begins, leav
 from dltk_runtime.jobs.errors import FitCancelled, JobTaken, ServerStops
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.names import ModelName
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed, report_of
@@ -33,7 +34,7 @@ from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store import figures
 from dltk_runtime.store.fields import change, last_fitted
-from dltk_runtime.store.store import ModelStore, Reservation, Version
+from dltk_runtime.store.store import Facts, ModelStore, Reservation, Version
 from dltk_runtime.tracking.interface import NoTracking, RunTracking
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
@@ -54,6 +55,7 @@ class Trainer:
         on_decision: called with each committed version, the decision about it, and its job.
         on_gpu: called in a thread with the seconds that a fit held a GPU.
         tracking: makes a run for each fit.
+        card: makes the model card of a version from its facts and its code.
         curves: folder for what fits report, as TensorBoard reads it; None for none.
     """
 
@@ -69,6 +71,7 @@ class Trainer:
     refuse_unknown: bool = False
     places: FitPlaces | None = None
     tracking: RunTracking = field(default_factory=NoTracking)
+    card: MakeCard = no_card
     curves: Path | None = None
     reservations: set[Reservation] = field(default_factory=set)
 
@@ -195,9 +198,13 @@ class Trainer:
         )
         if request.named:  # else Splunk keeps nothing of the fit by which a search could ask for the model
             training.before = await asyncio.to_thread(last_fitted, self.store, training.name.model)
-        commit = asyncio.to_thread(reservation.commit, facts, fitted.code, fitted.description)
+        commit = asyncio.to_thread(self._store_version, training.name, reservation, facts, fitted)
         version = await to_its_end(commit, then=lambda: job.committed(reservation.number))
         return Committed(version, fitted.rows, fitted.description, fitted.notices, failure, results)
+
+    def _store_version(self, name: ModelName, reservation: Reservation, facts: Facts, fitted: Fitted) -> Version:
+        card = self.card(VersionId(name, reservation.number), facts, fitted.code)
+        return reservation.commit(facts, fitted.code, fitted.description, card)
 
     async def _settle(self, committed: Committed, training: Training) -> Trained:
         """Decide about the version, remove old ones, end the job.

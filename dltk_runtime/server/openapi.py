@@ -26,6 +26,7 @@ class Operation:
     answer: Any = None  # the type of a JSON answer, None for other kinds
     right: Right = Right.READ
     reasoned: bool = False  # whether it takes a reason, for the history
+    also: tuple[str, ...] = ()  # media types of the answer beside JSON, for who accepts one of them
     content: tuple[str, ...] = ()  # media types of the request's body, which those of the answer are too
 
 
@@ -56,6 +57,7 @@ def _operation(operation: Operation, schema: dict[str, Any] | None) -> dict[str,
     content: dict[str, Any] = (
         {"application/json": {"schema": schema}} if schema else {"text/plain": {"schema": {"type": "string"}}}
     )
+    content |= {media: {"schema": {"type": "string"}} for media in operation.also}
     if operation.content:
         content = {media: {"schema": {}} for media in operation.content}
     names = re.findall(r"{(\w+)}", operation.path)

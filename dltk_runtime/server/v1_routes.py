@@ -22,11 +22,12 @@ from dltk_runtime import __version__
 from dltk_runtime.access.actor import Actor
 from dltk_runtime.access.holder import Holder, Right
 from dltk_runtime.apply.drift import DRIFT_INDEX
-from dltk_runtime.apply.drift_view import DriftList, DriftView
+from dltk_runtime.apply.drift_view import DriftList, DriftView, for_card
 from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.view import JobList, JobView
+from dltk_runtime.names import VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
@@ -39,6 +40,8 @@ from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import Service
 from dltk_runtime.shadow import Records, ShadowReport, report
+from dltk_runtime.store import card_text
+from dltk_runtime.store.card import CardDrift, ShownCard
 from dltk_runtime.store.deeds import History
 from dltk_runtime.store.local_models import LocalModels
 from dltk_runtime.store.store import ModelName
@@ -46,6 +49,7 @@ from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
 
 WATCH_SECONDS = 0.3  # between two looks at a watched job
 MAX_JOBS = 1000  # in one list
+MARKDOWN = "text/markdown"
 ROWS = tuple(FORMS)  # media types
 
 
@@ -73,6 +77,14 @@ class Api:
             Operation("GET", "/v1/models", "All models.", self.models, ModelList),
             Operation("GET", model, "One model and its versions.", self.model, ModelView),
             Operation("GET", f"{model}/versions/{{number}}", "All of one version.", self.version, VersionDetail),
+            Operation(
+                "GET",
+                f"{model}/versions/{{number}}/card",
+                "The model card of one version, as JSON or Markdown.",
+                self.card,
+                ShownCard,
+                also=(MARKDOWN,),
+            ),
             Operation("GET", f"{model}/history", "Who did what to one model, and why.", self.history, History),
             Operation("GET", "/v1/history", "Who did what to all models, the newest first.", self.histories, History),
             Operation(
@@ -207,6 +219,21 @@ class Api:
     async def version(self, request: Request) -> VersionDetail:
         number = _number(request.path_params["number"])
         return await asyncio.to_thread(LocalModels(self._service.store).version, _name(request), number)
+
+    async def card(self, request: Request) -> ShownCard | Response:
+        card = await self.card_of(request)
+        if MARKDOWN not in request.headers.get("accept", "").lower():
+            return card
+        return Response(card_text.markdown(card), media_type=MARKDOWN)
+
+    async def card_of(self, request: Request) -> ShownCard:
+        """Return the model card of the version in a request's path."""
+        name, number = _name(request), _number(request.path_params["number"])
+        models = LocalModels(self._service.store, values=self._settings.keep_values, judged=self._judged)
+        return await asyncio.to_thread(models.card, name, number)
+
+    def _judged(self, version: VersionId) -> CardDrift | None:
+        return for_card(self._service.drift.judgements(), version)
 
     async def promote(self, request: Request) -> ModelView:
         name, number = _name(request), _number(request.path_params["number"])

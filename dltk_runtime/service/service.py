@@ -25,6 +25,7 @@ from dltk_runtime.cluster import security
 from dltk_runtime.cluster.places import FitPlaces, own_machine
 from dltk_runtime.cluster.view import ClusterView, NodeView
 from dltk_runtime.fit.bounds import TokenBounds
+from dltk_runtime.fit.cards import cards_of
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
 from dltk_runtime.fit.train import Trainer
@@ -282,6 +283,7 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
         refuse_unknown=settings.refuse_unknown,
         places=places,
         tracking=tracking or NoTracking(),
+        card=cards_of(settings),
         curves=paths.curves if settings.mode == "DEV" else None,
     )
     return Service(

@@ -101,6 +101,13 @@ class Version(Protocol):
             StoreDamaged: it cannot be read.
         """
 
+    def card(self) -> bytes:
+        """Return the model card as `card.Card.encoded` wrote it; empty for a version without one.
+
+        Raises:
+            VersionUnknown, StoreDamaged: as `manifest`, or the card cannot be read.
+        """
+
     def location(self) -> Location:
         """Return where a worker on this machine finds the files, fetching them if need be.
 
@@ -130,8 +137,8 @@ class Reservation(Protocol):
     def touch(self) -> None:
         """Mark the fit as running; `sweep` removes what was not marked for a day. Never raises."""
 
-    def commit(self, facts: Facts, code: bytes, description: bytes) -> Version:
-        """Store the files of `location`, `code` and `description`, then the manifest.
+    def commit(self, facts: Facts, code: bytes, description: bytes, card: bytes = b"") -> Version:
+        """Store the files of `location`, `code`, `description` and a `card`, if any, then the manifest.
 
         Each is durable before the next. The version exists from the moment its manifest does, and
         is undecided: `Store.remove` leaves it until its fit has promoted it or kept it back, at

@@ -14,6 +14,7 @@
             umap_default.json   what the notebook's save wrote
             code.json           the notebook and its helpers, as they were
             summary.json        str(model) and its summary
+            card.json           what is known of the version at its fit: `card`
             rows.bloom          which rows the fit has seen: `worker.seen`
             pictures/           what the fit drew: copied to /graphics by each promotion
             version.json        the manifest, written last; it never changes
@@ -48,6 +49,7 @@ HISTORY = "history"
 MANIFEST = "version.json"
 CODE = "code.json"
 DESCRIPTION = "summary.json"
+CARD = "card.json"
 KEPT_MODEL = "model.cloudpickle"
 SEEN = "rows.bloom"
 PICTURES = "pictures"
@@ -55,7 +57,7 @@ LATER = "later"
 USED = "used"
 NOTICES = "notices"
 OURS = frozenset(
-    {CODE, DESCRIPTION, KEPT_MODEL, MANIFEST, SEEN}
+    {CARD, CODE, DESCRIPTION, KEPT_MODEL, MANIFEST, SEEN}
 )  # a notebook's files contain a "_": none has such a name
 CODE_CHOICE = "code-choice"
 UNDECIDED = "undecided"

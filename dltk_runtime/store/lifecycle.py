@@ -20,6 +20,7 @@ from typing import Self
 from dltk_runtime.files import atomic
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.layout import (
+    CARD,
     CODE,
     DESCRIPTION,
     MANIFEST,
@@ -101,9 +102,9 @@ class FileReservation:
         with suppress(OSError):
             os.utime(self.folder)
 
-    def commit(self, facts: Facts, code: bytes, description: bytes) -> FileVersion:
+    def commit(self, facts: Facts, code: bytes, description: bytes, card: bytes = b"") -> FileVersion:
         try:
-            self._write(facts, code, description)
+            self._write(facts, code, description, card)
         except OSError as error:
             raise atomic.not_stored(f"{self._version}", self.folder, error) from error
         self._ended = True
@@ -114,11 +115,13 @@ class FileReservation:
         """Return whether the folder is the reserved one, and none that a notebook made in its place."""
         return self._close.alive and os.path.samestat(os.fstat(self._descriptor), self.folder.stat())
 
-    def _write(self, facts: Facts, code: bytes, description: bytes) -> None:
+    def _write(self, facts: Facts, code: bytes, description: bytes, card: bytes) -> None:
         if not self._is_ours():
             raise FileNotFoundError(errno.ENOENT, "the reservation was withdrawn", str(self.folder))
         atomic.write(self.folder / CODE, code, durable=False)  # synchronized below, with the notebook's files
         atomic.write(self.folder / DESCRIPTION, description, durable=False)
+        if card:
+            atomic.write(self.folder / CARD, card, durable=False)
         pictures = self.folder / PICTURES  # not of the model: nothing depends on them
         with suppress(OSError):
             pictures.rmdir()  # when nothing was drawn

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
 from dltk_runtime.access.actor import NOBODY, Actor
-from dltk_runtime.names import ModelName
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.store.card import CardDrift, ShownCard, shown
 from dltk_runtime.store.deeds import History, What
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.fields import stub_notice
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.store.view import ModelView, VersionDetail, view_of
+
+
+def unjudged(_: VersionId) -> CardDrift | None:
+    """Return no judgement of a version."""
+    return None
 
 
 class Models(Protocol):
@@ -32,6 +39,9 @@ class Models(Protocol):
     def version(self, name: ModelName, number: int) -> VersionDetail:
         """Return all that is known of a version."""
 
+    def card(self, name: ModelName, number: int) -> ShownCard:
+        """Return the model card of a version."""
+
     def history(self, name: ModelName) -> History:
         """Return who did what to a model, also after its removal."""
 
@@ -44,10 +54,15 @@ class Models(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalModels:
-    """The models of a home on this machine; `actor` is who changes them."""
+    """The models of a home on this machine; `actor` is who changes them.
+
+    Model cards show values of rows as `values` says, and the drift that `judged` knows.
+    """
 
     store: ModelStore
     actor: Actor = NOBODY
+    values: bool = True
+    judged: Callable[[VersionId], CardDrift | None] = unjudged
 
     def list(self) -> list[ModelView]:
         return [view for name in self.store.models() if (view := self._if_any(name)) is not None]
@@ -57,6 +72,11 @@ class LocalModels:
 
     def version(self, name: ModelName, number: int) -> VersionDetail:
         return VersionDetail.of(self.store.get(name, number))
+
+    def card(self, name: ModelName, number: int) -> ShownCard:
+        version = self.store.get(name, number)
+        current = self.store.serving_or_0(name).number == number
+        return shown(version, current=current, values=self.values, drift=self.judged(version.id))
 
     def history(self, name: ModelName) -> History:
         history = self.store.history(name)

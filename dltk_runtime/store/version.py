@@ -17,6 +17,7 @@ from dltk_runtime.store.errors import VersionRemoved
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.later import Notice, Score
 from dltk_runtime.store.layout import (
+    CARD,
     CODE,
     DESCRIPTION,
     KEPT_MODEL,
@@ -63,6 +64,10 @@ class FileVersion:
 
     def description(self) -> bytes:
         return self._read(DESCRIPTION)
+
+    def card(self) -> bytes:
+        has_one = any(stored.path == CARD for stored in self.manifest().files)
+        return self._read(CARD) if has_one else b""
 
     def location(self) -> Location:
         if self.number == 0:

@@ -24,6 +24,8 @@ from dltk_runtime.names import ModelName
 from dltk_runtime.notebook.source import unpack
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
+from dltk_runtime.store.card import shown
+from dltk_runtime.store.card_text import markdown
 from dltk_runtime.store.store import ModelStore, Version
 from dltk_runtime.tracking import spooled
 from dltk_runtime.tracking.address import URI, Address
@@ -151,7 +153,7 @@ class Tracking:
         if folder.facts.exists():
             facts = version_facts(version.manifest(), promoted=promoted, message=message)
             atomic.write(folder.version, msgspec.json.encode(facts), durable=False)
-            _keep_artifacts(version, folder)
+            _keep_artifacts(version, folder, promoted=promoted)
             if executed is not None:
                 atomic.copy(executed, folder.artifacts / "notebook" / executed.name)
             self._queue(Line("version", job), folder)
@@ -217,11 +219,13 @@ class Tracking:
                 self._end(record)
 
 
-def _keep_artifacts(version: Version, folder: RunFolder) -> None:
-    """Keep what a version's run shows as files: manifest, summary, cells, pictures."""
+def _keep_artifacts(version: Version, folder: RunFolder, *, promoted: bool) -> None:
+    """Keep what a version's run shows as files: manifest, model card, summary, cells, pictures."""
     own = folder.artifacts / "version"
     own.mkdir(parents=True, exist_ok=True)
     atomic.write(own / "version.json", atomic.to_json(version.manifest()), durable=False)
+    card = shown(version, current=promoted, values=True)  # as far as its fit kept values
+    atomic.write(own / "card.md", markdown(card).encode("utf-8", "replace"), durable=False)
     atomic.write(own / "summary.json", version.description(), durable=False)
     for source in unpack(version.code()):
         target = folder.artifacts / "code" / f"{source.path.removesuffix('.py')}.py"

@@ -9,8 +9,7 @@ from datetime import datetime
 from dltk_runtime.names import ModelName
 from dltk_runtime.store.local_models import Models
 from dltk_runtime.store.manifest import Manifest
-
-_PLAIN = "_.-:*"  # characters of a word, beside letters and digits, that needs no quotes
+from dltk_runtime.store.search_words import features_of, fit_words, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +38,5 @@ def fitted_since(models: Models, moment: datetime) -> Iterator[Fitted]:
 
 def register_search(name: ModelName, manifest: Manifest, client: str) -> str:
     """Return a search that makes Splunk's entry for a version and trains nothing; `client` is its class."""
-    evals = ", ".join(f"{word(each)}=1" for each in (*manifest.targets, *_features(manifest)))
+    evals = ", ".join(f"{word(each)}=1" for each in (*manifest.targets, *features_of(manifest)))
     return f"| makeresults\n| eval {evals}\n| {fit_words(name, manifest, f'fit {client}', mode='register')}"
-
-
-def fit_words(name: ModelName, manifest: Manifest, command: str = "fit MLTKContainer", **more: str) -> str:
-    """Return the ``fit`` that made a version: its parameters and `more`, fields and model."""
-    features = _features(manifest)
-    ours = {key: value for key, value in manifest.parameters.items() if key not in ("algo", "mode")}
-    given = {"algo": name.algorithm} | ours | more
-    words = [f"{key}={word(value)}" for key, value in given.items()]
-    fields = [*map(word, manifest.targets), "from", *map(word, features)] if manifest.targets else map(word, features)
-    return " ".join([command, *words, *fields, f"into app:{name.model}"])
-
-
-def _features(manifest: Manifest) -> list[str]:
-    return manifest.fields or [each.name for each in manifest.features if each.name not in manifest.targets]
-
-
-def word(text: str) -> str:
-    """Return a text as one word of a search, with quotes where it needs them."""
-    if text and all(each.isalnum() or each in _PLAIN for each in text):
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

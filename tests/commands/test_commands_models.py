@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from dltk_runtime import cli
+from dltk_runtime.apply.drift import Judgement, Level
+from dltk_runtime.apply.drift_files import DriftFiles
 from dltk_runtime.commands import Exit
 from dltk_runtime.emulator.mltk.grammar import parse_fit
 from dltk_runtime.emulator.mltk.request import fit_meta
 from dltk_runtime.emulator.mltk.stub import make_stub
 from dltk_runtime.errors import DltkError
+from dltk_runtime.names import VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import Facts, HeldOut, ModelName, ModelStore, SourceHash
+from dltk_runtime.tables.baseline import Baseline
 from dltk_runtime.tables.feature import Feature
 from tests.store.helpers import NAME, commit, promoted
 
@@ -210,3 +215,26 @@ def test_a_stub_of_an_old_volume_is_refused(store: ModelStore, paths: Paths) -> 
     result = models("stub", "umap", "old")
     assert result.exit_code == Exit.USAGE
     assert "Fit the model again" in result.output
+
+
+def test_card_prints_that_of_the_current_version_or_of_another_one(store: ModelStore) -> None:
+    commit(store, facts=Facts(rows=7, owner="team-a"))
+    promoted(store)
+    assert said("card", "umap", "default").startswith("# Model card: umap / default, version 2\n")
+    other = json.loads(said("card", "umap", "default", "1", "--json"))
+    assert (other["number"], other["rows"], other["owner"], other["current"]) == (1, 7, "team-a", False)
+    assert "no version 9" in refused("card", "umap", "default", "9")
+
+
+def test_card_knows_the_drift_judged_last_and_hides_values(
+    store: ModelStore, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baseline = Baseline(counts=[0, 4, 0, 0], edges=[41.5, 7773.25], mean=50.0)
+    store.promote(commit(store, facts=Facts(rows=4, features=[Feature("x", "number", baseline)])))
+    judgement = Judgement(1, 1500, [Level("x", 0.375, 0.5)])
+    DriftFiles(paths.drift, store).write([(VersionId(NAME, 1), judgement)])
+    text = said("card", "umap", "default")
+    assert "| x | 0.375 | 50.0% |" in text
+    assert "41.5 to 7773" in text
+    monkeypatch.setenv("DLTK_KEEP_VALUES", "false")
+    assert "41.5" not in said("card", "umap", "default") + said("card", "umap", "default", "--json")

@@ -137,6 +137,7 @@ PAGES = (
     "/ui/jobs",
     "/ui/models",
     "/ui/models/healthy/m",
+    "/ui/models/healthy/m/versions/2/card",
     "/ui/drift",
     "/ui/history",
     "/ui/algorithms",
@@ -268,6 +269,22 @@ class Parts(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+
+
+def test_the_model_page_leads_to_cards_that_can_be_kept_and_are_text(browser: Browser) -> None:
+    page = "/ui/models/healthy/m/versions/2/card"
+    assert page in browser.get("/ui/models/healthy/m")
+    text = browser.get(page)
+    assert "| state | current |" in text
+    for name, kind in (("md", "text/markdown; charset=utf-8"), ("json", "application/json")):
+        assert f'href="{page}.{name}"' in text
+        status, headers, _ = browser.ask("GET", f"{page}.{name}")
+        assert (status, headers["Content-Type"]) == (200, kind)
+        assert headers["Content-Disposition"] == f'attachment; filename="model-card-2.{name}"'
+    hostile = browser.get("/ui/models/printing/loud/versions/1/card")
+    assert "<script>alert" not in hostile
+    assert "&lt;script&gt;alert(1)" in hostile or "&amp;lt;script" in hostile
+    assert browser.ask("GET", "/ui/models/healthy/m/versions/9/card")[0] == 404
 
 
 def test_a_finished_jobs_stream_ends_with_its_last_state(browser: Browser) -> None:

@@ -127,10 +127,27 @@ def test_models_are_listed_promoted_rolled_back_and_deleted(service: Service) ->
     assert call(service, "GET", model)[0] == 404
 
 
+def test_a_version_has_a_card_as_json_and_for_who_accepts_it_as_markdown(service: Service) -> None:
+    path = "/v1/models/algo/m/versions/1/card"
+    status, card = call(service, "GET", path)
+    assert (status, card["number"], card["current"], card["stored"], card["rows"]) == (200, 1, False, True, 2)
+    assert card["fit"].startswith("fit MLTKContainer algo=algo")
+    assert card["fields"][0]["name"] == "x"
+    files = call(service, "GET", "/v1/models/algo/m/versions/1")[1]["manifest"]["files"]
+    assert "card.json" in {each["path"] for each in files}
+    headers = {"Authorization": f"Bearer {service.token}", "Accept": "text/markdown, */*;q=0.1"}
+    request = urllib.request.Request(service.url + path, headers=headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.headers.get_content_type() == "text/markdown"
+        assert answer.read().decode().startswith("# Model card: algo / m, version 1\n")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
         ("GET", "/v1/models/algo/none", 404),
+        ("GET", "/v1/models/algo/m/versions/99/card", 404),
+        ("GET", "/v1/models/algo/m/versions/x/card", 404),
         ("GET", "/v1/models/no.name/m", 400),
         ("POST", "/v1/models/algo/m/promote/99", 404),
         ("POST", "/v1/models/algo/m/promote/x", 404),

@@ -29,7 +29,7 @@ from dltk_runtime.store.errors import HomeVanished, VersionRemoved
 from dltk_runtime.store.history import Promotion, before
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.later import Score
-from dltk_runtime.store.layout import CODE, DESCRIPTION, KEPT_MODEL, PICTURES, SEEN, load_name
+from dltk_runtime.store.layout import CARD, CODE, DESCRIPTION, KEPT_MODEL, PICTURES, SEEN, load_name
 from dltk_runtime.store.manifest import Facts, Manifest, StoredFile, complete, parse
 
 IDENTITY = "identity"
@@ -129,6 +129,10 @@ class ObjectVersion:
     def description(self) -> bytes:
         return self.file(DESCRIPTION)
 
+    def card(self) -> bytes:
+        has_one = any(stored.path == CARD for stored in self.manifest().files)
+        return self.file(CARD) if has_one else b""
+
     def place(self) -> Location:
         paths = (self.folder, self.folder / CODE, self.folder / KEPT_MODEL, self.folder / SEEN, self.folder / PICTURES)
         return Location(load_name(self.id), *map(str, paths))
@@ -169,10 +173,10 @@ class ObjectReservation:
     def touch(self) -> None:
         self._version.objects.put(self._version.key("running"), b"", over=None)
 
-    def commit(self, facts: Facts, code: bytes, description: bytes) -> ObjectVersion:
+    def commit(self, facts: Facts, code: bytes, description: bytes, card: bytes = b"") -> ObjectVersion:
         folder, put = self._version.folder, self._version.objects.put
         files = {str(path.relative_to(folder)): path.read_bytes() for path in atomic.regular_files(folder)}
-        files |= {CODE: code, DESCRIPTION: description}
+        files |= {CODE: code, DESCRIPTION: description} | ({CARD: card} if card else {})
         for path, data in files.items():
             put(self._version.key(f"files/{path}"), data, over=0)
         stored = [StoredFile(path, len(data), sha256(data).hexdigest()) for path, data in sorted(files.items())]

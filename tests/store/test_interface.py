@@ -48,6 +48,14 @@ def test_a_worker_finds_a_model_that_save_did_not_store(store: ModelStore) -> No
     assert Path(version.location().kept_model).read_bytes() == b"pickle"
 
 
+def test_a_version_has_the_card_that_was_committed_with_it_or_none(store: ModelStore) -> None:
+    with store.reserve(NAME) as reserved:
+        version = reserved.commit(Facts(), b"", b"", b"{}")
+    assert version.card() == b"{}"
+    assert "card.json" in {each.path for each in version.manifest().files}
+    assert commit(store).card() == b""
+
+
 def test_a_version_that_does_not_exist_has_a_handle_and_no_content(place: Store) -> None:
     version = place.version(VersionId(NAME, 7))
     for read in (version.manifest, version.location, version.verify):

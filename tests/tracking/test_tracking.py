@@ -116,6 +116,9 @@ def test_a_fits_end_comes_after_its_version_and_what_is_current(
     assert lines(paths) == [("begin", job.id), ("version", job.id), ("champion", "1"), ("end", job.id)]
     facts = json.loads(place(paths).run(job.id).version.read_text())
     assert (facts["number"], facts["text"]) == (1, "Version 1 is now current.")
+    card = (place(paths).run(job.id).artifacts / "version" / "card.md").read_text()
+    assert card.startswith(f"# Model card: {NAME.algorithm} / {NAME.model}, version 1\n")
+    assert "| state | current |" in card
 
 
 def test_a_rollback_by_the_command_line_is_found(tracking: Tracking, store: ModelStore, paths: Paths) -> None:

@@ -15,9 +15,9 @@ from dltk_runtime import cli
 from dltk_runtime.commands import Exit
 from dltk_runtime.emulator.mltk.grammar import parse_fit
 from dltk_runtime.paths import Paths
+from dltk_runtime.store.search_words import word
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from dltk_runtime.tables.feature import Feature
-from dltk_runtime.volume.since import word
 from tests.aitk import codec
 from tests.store.helpers import NAME, commit, promoted
 

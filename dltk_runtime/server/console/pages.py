@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -30,6 +31,7 @@ from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.session import Sessions, Visitor
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.service import Service
+from dltk_runtime.store.card_text import markdown
 from dltk_runtime.units import MIB
 
 MAX_STREAMS = 50  # live pages at a time
@@ -81,6 +83,9 @@ class Console:
             "/ui/jobs/{job}/live": self.live,
             "/ui/models": self.models,
             "/ui/models/{algorithm}/{model}": self.model,
+            "/ui/models/{algorithm}/{model}/versions/{number}/card": self.card,
+            "/ui/models/{algorithm}/{model}/versions/{number}/card.md": self.card_file,
+            "/ui/models/{algorithm}/{model}/versions/{number}/card.json": self.card_file,
             "/ui/drift": self.drift,
             "/ui/history": self.history,
             "/ui/algorithms": self.algorithms,
@@ -226,6 +231,20 @@ class Console:
             jobs=jobs[:10],
             history=(await self._api.history(request)).entries[:MAX_DEEDS],
         )
+
+    async def card(self, request: Request, session: Visitor) -> Response:
+        """Show a version's model card as plain text."""
+        card = await self._api.card_of(request)
+        return self._page("card.html", session, card=card, text=markdown(card))
+
+    async def card_file(self, request: Request, _: Visitor) -> Response:
+        """Send a version's model card as a file."""
+        card = await self._api.card_of(request)
+        json = request.url.path.endswith(".json")
+        content = msgspec.json.encode(card) if json else markdown(card)
+        name = f"model-card-{card.number}.{'json' if json else 'md'}"
+        headers = render.HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(content, media_type="application/json" if json else "text/markdown", headers=headers)
 
     async def drift(self, request: Request, session: Visitor) -> Response:
         """Show how far the rows of applies are from those of the fits."""
