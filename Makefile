@@ -15,7 +15,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser clients lock clean
+.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser cluster-test clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -95,6 +95,9 @@ docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken lin
 browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
 	$(BIN)/pytest tests/console/test_browser.py -rs
 
+cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head
+	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
+
 clients: setup .venv-clients/ready ## score by unmodified clients of other projects: Triton's, KServe's, MLflow's, pyarrow, polars
 	$(BIN)/pytest tests/doors/test_clients.py -rs
 
@@ -102,7 +105,7 @@ lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the has
 	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf $(COMPILED) .venv .venv-tools .venv-appinspect .venv-browser .venv-clients .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	rm -rf $(COMPILED) .venv .venv-tools .venv-appinspect .venv-browser .venv-clients .venv-cluster .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
 	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -129,6 +132,11 @@ $(COMPILED): dltk_runtime/tables/native/numbers.cpp dltk_runtime/tables/native/b
 # Drives a real browser in tests/console.
 .venv-browser/ready: locks/browser.txt tools/setup.sh
 	@sh tools/setup.sh .venv-browser locks/browser.txt
+	@touch $@
+
+# Ray, and the runtime with it: the ordinary tests show that nothing else needs it.
+.venv-cluster/ready: locks/cluster.txt locks/hashed/cluster.txt pyproject.toml tools/setup.sh
+	@sh tools/setup.sh .venv-cluster locks/cluster.txt .
 	@touch $@
 
 # Clients of other projects, for tests/doors: kserve wants an older pandas.

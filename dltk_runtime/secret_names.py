@@ -28,6 +28,8 @@ NAMES_ONLY = ("DLTK_NOTEBOOK_SECRETS",)  # a list of variables, without their va
 # Compared in lower case, letters and digits alone: session_key, splunk-session-key, authToken.
 SESSION_KEY_ENDINGS = ("sessionkey", "authtoken", "authorization")  # Splunk's live keys (protocol 1.1)
 PARAMETER_ENDINGS = (*SESSION_KEY_ENDINGS, "token", "password", "passwd", "secret", "apikey")
+# Variables that name a file of a secret, and do not end with `_file`.
+_FILES = ("API_SSL_KEY", "RAY_AUTH_TOKEN_PATH", "RAY_TLS_SERVER_KEY")
 REMOVED = "[removed]"
 MAX_META_DEPTH = 100  # levels of objects and lists in `meta`; Splunk sends four
 _VARIABLE = re.compile("|".join(VARIABLE_WORDS), re.IGNORECASE)
@@ -62,7 +64,7 @@ def secret_variables(environ: Mapping[str, str]) -> dict[str, str]:
 def private_files(environ: Mapping[str, str]) -> list[str]:
     """Return the files that hold secrets: those of the ``<secret>_file`` variables, and TLS keys."""
     secret = secret_variables(environ)
-    return [value for name, value in secret.items() if name.lower().endswith("_file") or name == "API_SSL_KEY"]
+    return [value for name, value in secret.items() if name.lower().endswith("_file") or name in _FILES]
 
 
 def parameters_without_secrets(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -143,6 +143,14 @@ def as_bytes(value: str) -> int:
     return int(number * factor)
 
 
+def as_cluster(value: str) -> str:
+    """Return ``auto``, or ``host:port``."""
+    host, _, port = value.strip().rpartition(":")
+    if value.strip() != "auto" and not (host and as_port(port)):
+        raise ValueError
+    return value.strip()
+
+
 def as_names(value: str) -> tuple[str, ...]:
     """Return the variables in ``llm_config, HF_TOKEN``."""
     names = tuple(each.strip() for each in value.split(",") if each.strip())

@@ -24,6 +24,7 @@ from dltk_runtime.setting_types import (
     as_accepted_token,
     as_address,
     as_bytes,
+    as_cluster,
     as_devices,
     as_duration,
     as_flag,
@@ -400,6 +401,21 @@ class Settings:
         "an integer from 0",
         as_natural,
         "how often an asynchronous fit is started again after the server that ran it has ended",
+    )
+    cluster: str = setting(
+        "DLTK_CLUSTER",
+        "",
+        "auto, or host:port of a Ray cluster's head",
+        as_cluster,
+        "Ray cluster on whose nodes fits may run, too; auto: the one whose node runs on this machine; unset: none",
+    )
+    cluster_closed: bool = setting(
+        "DLTK_CLUSTER_CLOSED",
+        False,
+        "true or false",
+        as_flag,
+        "whether nobody else can reach or read the network between the machines of the cluster; needed where Ray does "
+        "not encrypt (RAY_USE_TLS)",
     )
     hangup: str = setting(
         "DLTK_HANGUP",

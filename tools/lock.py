@@ -30,6 +30,10 @@ VARIANTS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
+# What the tests of `make cluster-test` need beside the runtime and Ray.
+CLUSTER_TESTS = ("editables", "hatchling", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
+
+
 def oldest_python() -> str:
     """``3.11``, from ``requires-python = ">=3.11"``."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -112,6 +116,15 @@ def write_left_out(variant: str) -> None:
         target.write_text("".join(f"{entries[name]}\n" for name in left_out), encoding="utf-8")
 
 
+def write_cluster() -> None:
+    """Write the lock of the tests on a Ray cluster: the runtime with Ray, in the versions of the CPU's lock."""
+    asked = [f"dltk-runtime[cluster,splunk] @ {ROOT.as_uri()}", *CLUSTER_TESTS]
+    lines = compiled(
+        "\n".join(asked), "--constraint", str(LOCKS / "cpu.txt"), "--no-emit-package", "dltk-runtime"
+    ).splitlines()
+    (LOCKS / "cluster.txt").write_text("\n".join(filter(None, lines)) + "\n", encoding="utf-8")
+
+
 def write_build_lock() -> None:
     """Write what builds the project's own wheel, in the versions of the variants' lock, with hashes."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -130,6 +143,8 @@ def main() -> None:
         kept = [line for line in lines if line and not re.match(left_out, line)]
         (LOCKS / f"{variant}.txt").write_text("\n".join(kept) + "\n", encoding="utf-8")
         print(f"locks/{variant}.txt: {len(kept)} packages", file=sys.stderr)
+    if not arguments.hashes:
+        write_cluster()
     for lock in sorted(LOCKS.glob("*.txt")):
         write_hashed(lock)
     for variant in VARIANTS:

@@ -18,6 +18,7 @@ from dltk_runtime.emulator.spl.functions.times import clock_functions
 from dltk_runtime.emulator.spl.pipeline import NESTED_FORMS
 from dltk_runtime.emulator.spl.refused import SPLUNK_COMMANDS
 from dltk_runtime.emulator.spl.statistics.table import PERCENTILES_FORM, STATISTICS
+from dltk_runtime.flows.rules import RULES
 from dltk_runtime.notebook.algorithm import algorithms
 from dltk_runtime.notebook.catalogue import entry, markdown
 from dltk_runtime.paths import Paths
@@ -139,11 +140,18 @@ def _piped(form: str) -> str:
     return form.replace("|", "\\|")
 
 
+def flow_rules() -> str:
+    """Return the table of the rules of ``dltk flow check``."""
+    rows = [f"| {rule.number} | {_cell(rule.text)} | {_cell(rule.fix)} |" for rule in RULES]
+    return "\n".join(["| rule | what is wrong | what to do |", "|---|---|---|", *rows]) + "\n"
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("settings.md", settings),
     "algorithms": ("algorithms.md", library),
     "commands": ("command-line.md", command_line),
     "routes": ("v1.md", v1),
+    "flow rules": ("flow-rules.md", flow_rules),
     "SPL commands": ("search.md", spl_commands),
     "SPL functions": ("search.md", spl_functions),
     "SPL elsewhere": ("search.md", spl_refused),

@@ -23,6 +23,7 @@ Examples:
   dltk flow new feedback dga --defaults          an example whose labels return into training
   dltk flow new --from flow.yaml --force         write the apps again after editing flow.yaml
   dltk flow check dns                            check generated or hand-written apps for known traps
+  dltk flow check --search mine.spl              say what would change in a search of yours
   dltk flow test dns                             run its searches over simulated days
   dltk flow package dns                          write dns/dist/*.spl
   dltk flow install dns --owner svc_dltk         create the app's objects over REST
@@ -91,27 +92,35 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **opt
 @command.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
 @click.option("--rules", is_flag=True, help="List all rules and their fixes; check nothing.")
-def check(folder: Path | None, rules: bool) -> None:
+@click.option(
+    "--search",
+    "pasted",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with one search, or stanzas of savedsearches.conf: print what would change in a flow.",
+)
+def check(folder: Path | None, rules: bool, pasted: Path | None) -> None:
     """Check the apps in FOLDER, generated or hand-written, for known traps.
 
     The exit code is 1 if any rule is broken.
     """
     from dltk_runtime.flows.app import find_apps
+    from dltk_runtime.flows.pasted import SEARCH_RULES, check_search
     from dltk_runtime.flows.rules import RULES
     from dltk_runtime.flows.rules import check as checked
 
     if rules:
         echo("\n".join(f"{rule.number} {rule.text}\n    {rule.fix}" for rule in RULES))
         return
-    if folder is None:
-        raise click.UsageError("Missing argument FOLDER, or option --rules.")
-    apps = find_apps(folder)
-    findings = list(checked(apps))
+    if (folder is None) == (pasted is None):
+        raise click.UsageError("Missing argument FOLDER, or option --search or --rules; one of them.")
+    apps = find_apps(folder) if folder else []
+    findings = list(check_search(pasted) if pasted else checked(apps))
     for finding in findings:
-        echo(f"{finding.app}/{finding.found.where}: {finding.rule.number} {finding.found.what}")
+        place = f"{finding.app}/{finding.found.where}" if folder else finding.found.where.partition(" ")[2]
+        echo(f"{place}: {finding.rule.number} {finding.found.what}")
         echo(f"    {finding.rule.text} {finding.rule.fix}")
-    names = ", ".join(app.name for app in apps)
-    echo(f"{names}: {len(RULES)} rules, {len(findings)} findings.")
+    names = ", ".join(app.name for app in apps) or str(pasted)
+    echo(f"{names}: {len(SEARCH_RULES if pasted else RULES)} rules, {len(findings)} findings.")
     sys.exit(Exit.FAILED if findings else Exit.OK)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from dltk_runtime.access.actor import Actor, on_machine
 from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
-from dltk_runtime.commands.models import HOME_OPTION, NOTEBOOKS_OPTION
+from dltk_runtime.commands.models import HOME_OPTION, NOTEBOOKS_OPTION, REASON_OPTION
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.settings import Settings
@@ -25,12 +26,13 @@ Examples:
 @click.argument("model", metavar="[ALGORITHM/]MODEL")
 @click.option("--yes", is_flag=True, help="Remove it; without this nothing is removed.")
 @click.option("--old-files", is_flag=True, help="Also files of an old container's volume.")
+@REASON_OPTION
 @HOME_OPTION
 @NOTEBOOKS_OPTION
-def command(model: str, yes: bool, old_files: bool, home: Path | None, notebooks: Path | None) -> None:
+def command(model: str, yes: bool, old_files: bool, reason: str, home: Path | None, notebooks: Path | None) -> None:
     """Remove the versions of a model, and the rows, pictures, jobs and events of it. Servers may go on meanwhile.
 
-    Its numbers stay used. Backups, and what is in Splunk, keep what they have.
+    Its numbers stay used, and its history says that it was forgotten. Backups and Splunk keep what they have.
     """
     settings = Settings.from_env(home=home, notebooks=notebooks)
     try:
@@ -45,12 +47,12 @@ def command(model: str, yes: bool, old_files: bool, home: Path | None, notebooks
         files = f"{each.paths[0]}{f' and {len(each.paths) - 1} more' if len(each.paths) > 1 else ''}"
         add_row(table, str(each.name), str(each.kind), files, f"{each.size:,}", each.stays)
     show_table(table)
-    _end(forgetting, found, yes)
+    _end(forgetting, found, on_machine().because(reason) if yes else None)
 
 
-def _end(forgetting: Forgetting, found: list[Found], yes: bool) -> None:
-    if not yes:
+def _end(forgetting: Forgetting, found: list[Found], actor: Actor | None) -> None:
+    if actor is None:
         echo("Nothing was removed. Repeat it with --yes to remove what does not stay.")
         return
-    forgetting.remove(found)
+    forgetting.remove(found, actor)
     echo("Removed. A worker that has the model in memory ends when its place is needed, or with the server.")

@@ -44,7 +44,7 @@ class Dispatcher:
     """Takes asynchronous fits for one server.
 
     Attributes:
-        has_room: whether a fit with these heavy imports could begin now.
+        has_room: whether a fit of this algorithm, with these heavy imports, could begin now.
         may_begin: whether the bounds of its token let a fit with these imports begin now.
         is_here: whether the job of that id runs on this server.
         begin: runs a fit.
@@ -54,7 +54,7 @@ class Dispatcher:
     settings: Settings
     jobs: JobRecords
     store: ModelStore
-    has_room: Callable[[tuple[str, ...]], bool]
+    has_room: Callable[[str, tuple[str, ...]], bool]
     may_begin: Callable[[JobRecord, tuple[str, ...]], Awaitable[bool]]
     is_here: Callable[[str], bool]
     begin: Callable[[Training], object]
@@ -107,7 +107,7 @@ class Dispatcher:
             name = record.algorithm
             if name not in known:
                 known[name] = await asyncio.to_thread(self._imports, name)
-            if not self.has_room(known[name]) or not await self.may_begin(record, known[name]):
+            if not self.has_room(name, known[name]) or not await self.may_begin(record, known[name]):
                 return
         job = await asyncio.to_thread(self.jobs.adopt, record.id)
         if job is None:

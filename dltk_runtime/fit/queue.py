@@ -91,6 +91,11 @@ class Fitting:
             finish=lambda training, number: self._run(training, trainer.finish(training, number)),
         )
 
+    @property
+    def running(self) -> int:
+        """Number of fits that run, or wait for a worker."""
+        return len(self._running)
+
     async def fit(self, request: Request, call: Call) -> Trained | Submitted:
         """Fit and wait for the end or, asynchronously, submit the fit as a job.
 
@@ -179,6 +184,8 @@ class Fitting:
             logs.event("job", outcome=outcome, message=record.message, **fields)
 
     async def _submit(self, request: Request, name: ModelName, source: Source, call: Call) -> Submitted:
+        if self._trainer.places is not None:
+            await asyncio.to_thread(self._trainer.places.check, name.algorithm, request.parameters)
         code = code_hash(source, self._settings.paths)
         submission = await asyncio.to_thread(Submission.of, request, code)
         async with self._submitting:
@@ -186,7 +193,7 @@ class Fitting:
             if known := next((each for each in unfinished if each.fingerprint == submission.fingerprint), None):
                 call.facts.job = known.id
                 return Submitted(known.id, name, known.state)
-            await self._room.check_queue(call.actor.owner, unfinished, imports_of(source))
+            await self._room.check_queue(call.actor.owner, unfinished, name.algorithm, imports_of(source))
             given = request.parameters
             job = await asyncio.to_thread(self._jobs.submit, name, given, submission, call.id, call.actor)
             call.facts.job = job.id

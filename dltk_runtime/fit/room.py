@@ -49,8 +49,10 @@ class Room:
         self._running = running
         self._counting = asyncio.Lock()
 
-    def has(self, imports: tuple[str, ...]) -> bool:
-        """Return whether an asynchronous fit with these heavy imports could begin now."""
+    def has(self, algorithm: str, imports: tuple[str, ...]) -> bool:
+        """Return whether an asynchronous fit of an algorithm, with its heavy imports, could begin now."""
+        if self._trainer.places is not None:
+            return self._trainer.places.has_room(algorithm, imports)
         if not self._trainer.pool.has_room(imports):
             return False
         # They never take the last place for fits without a GPU: searches that wait for their fit need it.
@@ -95,7 +97,9 @@ class Room:
             await asyncio.to_thread(self._bounds.check, owner, unfinished, queued=False, on_gpu=on_gpu)
             yield
 
-    async def check_queue(self, owner: str, unfinished: list[JobRecord], imports: tuple[str, ...]) -> None:
+    async def check_queue(
+        self, owner: str, unfinished: list[JobRecord], algorithm: str, imports: tuple[str, ...]
+    ) -> None:
         """Refuse a submission when enough wait already, on all servers.
 
         Raises:
@@ -103,12 +107,15 @@ class Room:
             BoundReached: enough of its own token wait, or another bound of it is reached.
         """
         waiting = sum(each.state is State.QUEUED and each.id not in self._running for each in unfinished)
-        room = max(self._free_places(), 0) if self.has(imports) else 0
+        room = self._places_now() if self.has(algorithm, imports) else 0
         if waiting - room >= self._settings.max_queued:
             raise QueueFull(waiting)
         if self._bounds.apply_to(owner):
             on_gpu = self._trainer.pool.waits_for_gpu(imports)
             await asyncio.to_thread(self._bounds.check, owner, unfinished, queued=True, on_gpu=on_gpu)
+
+    def _places_now(self) -> int:
+        return max(self._free_places(), 0) if self._trainer.places is None else 1
 
     def _free_places(self) -> int:
         """Return how many more asynchronous fits without a GPU may run here."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,8 @@ import msgspec
 
 from dltk_runtime.apply.choice import Asked
 from dltk_runtime.apply.last_used import LastUsed
+from dltk_runtime.cluster.errors import NodeLost
+from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
@@ -47,6 +50,7 @@ class Trainer:
         texts: which texts of exceptions records keep (`DLTK_ERROR_TEXTS`).
         retries: how often an asynchronous fit is started again after the end of its server.
         refuse_unknown: whether a parameter that the notebook does not declare is an error.
+        places: where fits run if not only here; None for a server without a cluster.
         on_decision: called with each committed version, the decision about it, and its job.
         on_gpu: called in a thread with the seconds that a fit held a GPU.
         tracking: makes a run for each fit.
@@ -63,6 +67,7 @@ class Trainer:
     on_decision: Callable[[Version, Decision, JobRecord], None]
     on_gpu: Callable[[JobRecord, float], None]
     refuse_unknown: bool = False
+    places: FitPlaces | None = None
     tracking: RunTracking = field(default_factory=NoTracking)
     curves: Path | None = None
     reservations: set[Reservation] = field(default_factory=set)
@@ -110,13 +115,11 @@ class Trainer:
     async def _fit(self, training: Training) -> Committed:
         """Run the fit in a fresh worker and commit what it saved; the worker is gone afterwards."""
         job, call, began = training.job, training.call, time.monotonic()
-        name, imports = training.name, training.imports
+        name = training.name
         work = f"job {job.id} (fit of '{name.algorithm}' into '{name.model}')"
         with deaths_reported():
             listener = Listener(printed_to(training))
-            async with self.pool.fit_worker(
-                name.algorithm, imports, work, listener, background=call.background
-            ) as worker:
+            async with self._worker(training, work, listener) as worker:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})
                 job.start()
@@ -129,6 +132,14 @@ class Trainer:
                         call.spent(worker.phases)
                     call.facts.rows = fitted.rows
                     return await self._commit(training, reservation, fitted, results)
+
+    def _worker(self, training: Training, work: str, listener: Listener) -> AbstractAsyncContextManager[Worker]:
+        algorithm, imports, background = training.name.algorithm, training.imports, training.call.background
+        if self.places is None:
+            return self.pool.fit_worker(algorithm, imports, work, listener, background=background)
+        parameters, patient = training.request.parameters, training.options.asynchronous
+        asked = FitAsked(algorithm, parameters, imports, work, patient=patient, background=background)
+        return self.places.fit_worker(asked, listener)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
         variables = await self.tracking.begin(begins(training, reservation.number))
@@ -244,6 +255,12 @@ class Trainer:
         job, facts = training.job, training.call.facts
         try:
             yield
+        except NodeLost as error:
+            if job.record.asynchronous and not training.cancelled:
+                leave(job, self.retries, "was lost", f"The node '{error.node}'")
+            else:
+                job.fail(**recorded(error, self.texts))
+            raise
         except DltkError as error:
             job.fail(
                 **recorded(error, self.texts),

@@ -91,21 +91,21 @@ def begins(training: Training, number: int) -> FitBegins:
     return FitBegins(training.job.record, number, training.request.targets, asked.fields if asked else ())
 
 
-def leave(job: Job, retries: int, what: str) -> None:
-    """Put an asynchronous job whose server ended back into the queue, or end it.
+def leave(job: Job, retries: int, what: str, who: str = "The server") -> None:
+    """Put an asynchronous job whose server or node ended back into the queue, or end it.
 
     One whose version is committed stays as it is: the server that adopts it decides about the
-    version. `what` happened to the server: ``was stopped``.
+    version. `what` happened to `who`: ``was stopped``.
     """
     attempts = max(job.record.attempts, 1)  # runtime 0.1.0 did not count
     if job.record.version is not None:
         job.release()
     elif attempts > retries:
         allowed = f"DLTK_FIT_RETRIES ({retries}) allows no further start"
-        job.lose(f"The server {what} while the fit ran, which was start {attempts}; {allowed}. Nothing was stored.")
+        job.lose(f"{who} {what} while the fit ran, which was start {attempts}; {allowed}. Nothing was stored.")
     else:
         queued = f"The job is queued again; {retries + 1 - attempts} more starts are allowed (DLTK_FIT_RETRIES)."
-        job.requeue(f"The server {what} while the fit ran, which was start {attempts}. {queued}")
+        job.requeue(f"{who} {what} while the fit ran, which was start {attempts}. {queued}")
 
 
 def printed_to(training: Training) -> Callable[[bytes], None]:

@@ -28,9 +28,11 @@ Reading
     conf        Splunk's ``.conf`` format
     spl         the commands of a search
     cron        the starts of a schedule
+    dataflow/   what the searches of an app read, make and write: the model that rules ask
 
 Work
     rules/      numbered rules, one for each known trap of Splunk
+    pasted      the rules for one search that somebody pasted
     rehearsal/  runs an app's searches over simulated days against a real runtime
     package     ``.spl`` files
     install     knowledge objects over REST

@@ -7,7 +7,7 @@ the server that created or adopted it, through its `Job`; every server can read 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Protocol
 
 from dltk_runtime.access.actor import NOBODY, Actor
@@ -50,6 +50,13 @@ class JobRecords(Protocol):
 
     def metrics(self, job: str) -> MetricsByStep:
         """Return the metrics of each recorded step, in order.
+
+        Raises:
+            JobUnknown: there is none of that id.
+        """
+
+    def printed(self, job: str) -> Hashable:
+        """Return a value that changes whenever `log` or `metrics` do; reads neither.
 
         Raises:
             JobUnknown: there is none of that id.

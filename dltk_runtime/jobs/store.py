@@ -11,7 +11,7 @@ import shutil
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ import msgspec
 from dltk_runtime.access.actor import NOBODY, Actor
 from dltk_runtime.errors import cut
 from dltk_runtime.files import atomic, clock
+from dltk_runtime.files.state import stamp_of
 from dltk_runtime.jobs import folder, output
 from dltk_runtime.jobs.claim import Claim, ClaimLost
 from dltk_runtime.jobs.errors import JobDamaged, JobUnknown, NotCancellable
@@ -93,6 +94,10 @@ class JobStore:
     def metrics(self, job: str) -> MetricsByStep:
         self.get(job)
         return output.read_metrics(self._path(job))
+
+    def printed(self, job: str) -> Hashable:
+        path = self._path(job)
+        return stamp_of(path / LOG), stamp_of(path / output.METRICS)
 
     # ------------------------------------------------------------ write
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from dltk_runtime import landlock, tls
 from dltk_runtime.paths import SITE
@@ -24,7 +25,9 @@ def hidden_paths(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """Return the files and folders that workers and kernels may not read; none if the setting says so."""
     if not settings.hide_files:
         return []
-    named = filter(None, environ.get(landlock.VARIABLE, "").split(os.pathsep))  # by the image's start
+    named = list(filter(None, environ.get(landlock.VARIABLE, "").split(os.pathsep)))  # by the image's start
+    if environ.get("RAY_AUTH_MODE") == "token":  # the default of RAY_AUTH_TOKEN_PATH
+        named.append(str(Path.home() / ".ray" / "auth_token"))
     return list(dict.fromkeys([*named, *private_files(environ), str(settings.paths.home / tls.FOLDER)]))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
+from dltk_runtime.pool.background import Background
 from dltk_runtime.pool.conversation import Conversation
 from dltk_runtime.pool.dump import StackDump
 from dltk_runtime.pool.guardian import Guardian
@@ -42,7 +43,6 @@ from dltk_runtime.worker.messages import (
 )
 
 CLOSED_SECONDS = 0.5  # that may pass between the close of a dying process's files and its end
-LOWEST_PRIORITY = 19  # as for the command nice
 PIPE_BYTES = 64 * 1024  # capacity of a pipe: one read takes all that was printed before it
 
 Explain = Callable[[ErrorReport, "LocalWorker"], Awaitable[ErrorReport]]
@@ -61,7 +61,7 @@ class LocalWorker:
         device: the GPU that it sees, as CUDA names it; empty where it may see all or none.
         work: its current task, or what it serves, for errors about GPU memory.
         reading: whether it parses rows of a request that still arrives.
-        background: whether nobody waits for what it does, so that it can be stopped for a while.
+        background: whether nobody waits for what it does now.
         ended: whether the process is gone.
         on_death: called with the one of `outcome.DEATHS` when it ends unasked, or past a limit.
     """
@@ -73,10 +73,10 @@ class LocalWorker:
         self.device = ""
         self.work = ""
         self.reading = False
-        self.background = False
         self.ended = False
         self.on_death: Callable[[str], object] = discard
         self._launched = launched
+        self.background = Background(self.pid, self._signal)
         self._explain = explain
         self._listener = SILENT
         self._clock = PhaseClock()
@@ -129,6 +129,11 @@ class LocalWorker:
     def phase(self) -> str:
         """Name of the current phase; ``idle`` between two calls."""
         return self._clock.name
+
+    @property
+    def place(self) -> str:
+        """Coordinates of the function that the current phase calls; empty where it calls none."""
+        return self._clock.place
 
     @property
     def phases(self) -> Mapping[str, float]:
@@ -186,27 +191,6 @@ class LocalWorker:
         """Send a message with file descriptors, without an answer."""
         self._conversation.send_files(message, files)
 
-    def enter_background(self) -> None:
-        """Note that nobody waits for what it does; its priority is the lowest from now on."""
-        self.background = True
-        with contextlib.suppress(OSError):  # it has ended
-            os.setpriority(os.PRIO_PGRP, self.pid, LOWEST_PRIORITY)
-
-    def leave_background(self) -> None:
-        """Note that somebody may wait for what it does from now on."""
-        self.background = False
-        self._signal(signal.SIGCONT)
-
-    def pause(self) -> None:
-        """Stop the whole group until `go_on`, if it is in the background."""
-        if self.background and not self._ending:
-            self._signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Continue after `pause`."""
-        if self.background:
-            self._signal(signal.SIGCONT)
-
     async def end(self, cause: str = "", kind: str = "") -> None:
         """End the process and everything it started; a running call fails with `cause`.
 
@@ -216,7 +200,7 @@ class LocalWorker:
         self._kind = self._kind or kind
         if cause and self._answer is not None and not self._cause and not self.ended:
             self._cause = cause
-            self.go_on()  # to write its stack
+            self.background.leave()  # to write its stack
             await self._dump.request(self.pid, lambda: self.ended)
         self.kill()
         await self._gone.wait()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -112,18 +112,33 @@ class Pool:
 
     # ------------------------------------------------------------ fits
 
+    @property
+    def device_names(self) -> tuple[str, ...]:
+        """The GPUs for fits, each for one at a time; none before `start`."""
+        return self._devices.names
+
     def waits_for_gpu(self, imports: Collection[str]) -> bool:
         """Return whether a fit with these heavy imports waits for a GPU of its own."""
         return self._devices.wanted_by(imports)
 
     def has_room(self, imports: Collection[str]) -> bool:
         """Return whether a fit with these heavy imports would begin at once."""
-        return not (self._devices.places.all_taken if self.waits_for_gpu(imports) else self._fit_turns.locked())
+        return self._has_turn(on_gpu=self.waits_for_gpu(imports))
+
+    def _has_turn(self, *, on_gpu: bool) -> bool:
+        return not (self._devices.places.all_taken if on_gpu else self._fit_turns.locked())
 
     @contextlib.asynccontextmanager
     async def fit_worker(
-        self, algorithm: str, imports: tuple[str, ...], work: str, listener: Listener, *, background: bool = False
-    ) -> AsyncIterator[Worker]:
+        self,
+        algorithm: str,
+        imports: tuple[str, ...],
+        work: str,
+        listener: Listener,
+        *,
+        background: bool = False,
+        gpu: bool | None = None,
+    ) -> AsyncIterator[LocalWorker]:
         """Start a fresh worker when it is this fit's turn; end it afterwards.
 
         The turn comes when a GPU is free or fewer than `DLTK_FIT_WORKERS` fits run.
@@ -134,13 +149,14 @@ class Pool:
             work: what it will do, for errors about GPU memory.
             listener: receives its events.
             background: whether nobody waits for it.
+            gpu: whether it has a GPU of its own; None where its imports say so.
 
         Raises:
             Busy: too many fits of this algorithm wait already.
             WorkerDied: it could not start.
         """
-        on_gpu = self.waits_for_gpu(imports)
-        if not self.has_room(imports) and self._fits_waiting[algorithm] >= self._settings.max_waiting:
+        on_gpu = self.waits_for_gpu(imports) if gpu is None else gpu and bool(self._devices.names)
+        if not self._has_turn(on_gpu=on_gpu) and self._fits_waiting[algorithm] >= self._settings.max_waiting:
             raise Busy(f"a fit of '{algorithm}'", self._fits_waiting[algorithm], "DLTK_MAX_WAITING")
         async with contextlib.AsyncExitStack() as held:
             self._fits_waiting[algorithm] += 1
@@ -151,7 +167,7 @@ class Pool:
             async with self._fresh(Spec(self._settings.threads_of_fit, imports), listener) as worker:
                 worker.device = device or self._devices.shared(self.workers())
                 worker.work = work
-                with _in_background(worker, background):
+                with worker.background.held(background):
                     yield worker
 
     @contextlib.asynccontextmanager
@@ -184,18 +200,18 @@ class Pool:
             WorkerDied: it could not start.
         """
         async with self._fresh(Spec(self._settings.apply_threads), SILENT) as worker:
-            with _in_background(worker, True):
+            with worker.background.held(True):
                 yield worker
 
     def pause_background(self) -> None:
         """Stop the workers for whose work nobody waits, those that began since the last call too."""
         for worker in self.workers():
-            worker.pause()
+            worker.background.pause()
 
     def continue_background(self) -> None:
         """Continue them."""
         for worker in self.workers():
-            worker.go_on()
+            worker.background.go_on()
 
     @contextlib.asynccontextmanager
     async def _fresh(self, spec: Spec, listener: Listener) -> AsyncIterator[LocalWorker]:
@@ -245,7 +261,7 @@ class Pool:
                 resident.process.device = self._devices.shared(self.workers())
                 resident.process.work = f"version {version.number} of model '{version.model}' of '{version.algorithm}'"
             resident.process.listen(Listener(output, counts=resident.process.listener.counts))
-            with _in_background(resident.process, background):
+            with resident.process.background.held(background):
                 yield resident
         except asyncio.CancelledError:
             resident.loaded = None  # it may still run the call: not usable for the next one
@@ -339,19 +355,6 @@ class Pool:
                 await asyncio.gather(
                     *(workers[pid].end(_cause_memory(size, limit), DEATH_MEMORY) for pid, size in used.items())
                 )
-
-
-@contextlib.contextmanager
-def _in_background(worker: LocalWorker, background: bool) -> Iterator[None]:
-    """Mark a leased worker as one for whose work nobody waits."""
-    if not background:
-        yield
-        return
-    worker.enter_background()
-    try:
-        yield
-    finally:
-        worker.leave_background()
 
 
 def _cause_memory(used: int, limit: int) -> str:

@@ -49,6 +49,7 @@ class Gauges(Collector):
             self._connections,
             self._workers,
             self._fits,
+            self._nodes,
             self._jobs,
             self._models,
             self._disk,
@@ -90,6 +91,19 @@ class Gauges(Collector):
         outcomes = {str(state): self._service.reporter.asynchronous[state] for state in ENDED_STATES}
         text = "Asynchronous fits that ended on this replica, by outcome"
         yield _counter("dltk_async_fits", text, "outcome", outcomes)
+
+    def _nodes(self) -> Iterator[Family]:
+        if self._service.places is None:
+            return
+        view = self._service.places.view()
+        yield _gauge("dltk_cluster_reachable", "Whether the helper process reaches the cluster", not view.problem)
+        yield _gauge("dltk_cluster_fits_waiting", "Fits of this front that wait for a place", view.waiting)
+        parts = {"fits": "Fits that run", "places": "Places for fits", "gpus": "GPUs", "gpus_taken": "GPUs with a fit"}
+        for part, text in parts.items():
+            values = {each.name: getattr(each, part) for each in view.nodes}
+            yield _gauges(f"dltk_node_{part}", f"{text}, by node", "node", values)
+        refused = {each.name: bool(each.refused) for each in view.nodes}
+        yield _gauges("dltk_node_refused", "Whether no fit may run there, by node", "node", refused)
 
     def _jobs(self) -> Iterator[Family]:
         found = self._service.jobs.states()

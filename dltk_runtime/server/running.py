@@ -128,6 +128,8 @@ class Server(uvicorn.Server):
         drain = min(settings.drain, settings.grace) if number == signal.SIGTERM and self.started else 0.0
         logs.event("stopping", signal=name, drain=drain, grace=settings.grace)
         self._service.stop()
+        if self._shadow is not None:
+            self._shadow.stop()
         self._ending = asyncio.get_running_loop().create_task(self._end(drain))
 
     async def _end(self, drain: float) -> None:

@@ -20,12 +20,12 @@ from starlette.routing import Route
 
 from dltk_runtime import __version__
 from dltk_runtime.access.actor import Actor
-from dltk_runtime.access.file import OWN_NAMES
 from dltk_runtime.access.holder import Holder, Right
 from dltk_runtime.apply.drift import DRIFT_INDEX
 from dltk_runtime.apply.drift_view import DriftList, DriftView
+from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.errors import DltkError
-from dltk_runtime.jobs.record import State
+from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.catalogue import Entry, entry
@@ -33,10 +33,10 @@ from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
 from dltk_runtime.server.doors.door import UNKEPT, Books
 from dltk_runtime.server.doors.rows import FORMS, Rows
-from dltk_runtime.server.entry import CHALLENGE, actor_of
+from dltk_runtime.server.guard import Guard
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.shadow.shadow import Shadow
-from dltk_runtime.server.token_files import ADMIN_NAME, API_NAME, CHANGE_RIGHTS, Tokens
+from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import Service
 from dltk_runtime.shadow import Records, ShadowReport, report
 from dltk_runtime.store.deeds import History
@@ -56,7 +56,7 @@ class Api:
         """Make the routes; `books` is where applies are counted."""
         self._shadow = shadow
         self._service = service
-        self._tokens = tokens
+        self.guard = Guard(service, tokens)
         self._settings = service.settings
         self._rows = Rows(service, books)
 
@@ -108,6 +108,7 @@ class Api:
                 reasoned=True,
             ),
             Operation("GET", "/v1/drift", "How far applied rows are from those of the fits.", self.drift, DriftList),
+            Operation("GET", "/v1/cluster", "The machines on which fits run.", self.cluster, ClusterView),
             Operation("GET", "/v1/shadow", "How answers compare with the old container's.", self.shadow, ShadowReport),
             Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[Entry]),
             Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, Entry),
@@ -123,12 +124,9 @@ class Api:
 
     def _guarded(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            holder = request.state.holder = self._admit(request, operation.right)
-            request.state.actor = actor_of(request, holder, self._tokens).because(
-                request.query_params.get("reason", "")
-            )
+            holder = self.guard.admit(request, operation.right)
             try:
-                self.check(request, holder, operation.right)
+                await asyncio.to_thread(self.guard.check, request, holder, operation.right)
                 found = await operation.handler(request)
             except DltkError as error:
                 raise HTTPException(error.http_status, error.sentence) from error
@@ -136,38 +134,11 @@ class Api:
 
         return endpoint
 
-    def _admit(self, request: Request, right: Right) -> Holder:
-        """Return who calls.
-
-        Raises:
-            HTTPException: 401 for no token, a wrong one, and one of the container's own without the right.
-        """
-        holder = self._tokens.holder(request.headers.getlist("authorization"))
-        if holder is None or (holder.name in OWN_NAMES and not holder.may(right)):
-            wanted = ADMIN_NAME if right in CHANGE_RIGHTS - {Right.READ} and self._tokens.admins else API_NAME
-            raise HTTPException(401, f"This needs the container's {wanted}.", headers=CHALLENGE)
-        return holder
-
-    def check(self, request: Request, holder: Holder, right: Right) -> None:
-        """Make sure that `holder` may do what a route with this `right` does, with the model in its path.
-
-        Who fitted a job may end it without the right to end those of others.
-
-        Raises:
-            RightMissing, ModelForbidden, NameInvalid, JobUnknown: it may not.
-        """
-        if (job := request.path_params.get("job")) is not None:
-            record = self._service.jobs.get(job)
-            own = right is Right.ADMIN and record.owner == holder.name and holder.may(Right.FIT)
-            holder.check(Right.FIT if own else right, ModelName(record.algorithm, record.model))
-        else:
-            holder.check(right, _name(request) if "model" in request.path_params else None)
-
     # ------------------------------------------------------------ jobs
 
     async def jobs(self, request: Request) -> JobList:
         holder: Holder = request.state.holder
-        return await asyncio.to_thread(self._jobs, request.query_params.get("state"), _limit(request), holder)
+        return await asyncio.to_thread(self.listed, holder, request.query_params.get("state"), _limit(request))
 
     async def job(self, request: Request) -> JobView:
         return await self._job(request.path_params["job"])
@@ -208,11 +179,13 @@ class Api:
             return JobView.of(record, 0)
         return JobView.of(record, (await asyncio.to_thread(self._queue)).get(job, 0))
 
-    def _jobs(self, state: str | None, limit: int, holder: Holder) -> JobList:
+    def listed(self, holder: Holder, state: str | None, limit: int, name: ModelName | None = None) -> JobList:
+        """Return the newest jobs that a holder may see, of one model if given; reads the disk."""
         if state is not None and state not in list(State):
             return JobList([])
-        records = self._service.jobs.list(limit, State(state) if state else None)
-        records = [each for each in records if holder.sees_all or holder.covers(ModelName(each.algorithm, each.model))]
+        whole = name is None and holder.sees_all
+        found = self._service.jobs.list(limit if whole else MAX_JOBS, State(state) if state else None)
+        records = [each for each in found if whole or _is_seen(each, holder, name)][:limit]
         places = self._queue()
         return JobList([JobView.of(each, places.get(each.id, 0)) for each in records])
 
@@ -267,6 +240,9 @@ class Api:
         views = [DriftView(key.algorithm, key.model, key.version, each.rows, each.levels) for key, each in judged]
         return DriftList(DRIFT_INDEX, views)
 
+    async def cluster(self, _: Request) -> ClusterView:
+        return self._service.machines()
+
     async def shadow(self, request: Request) -> ShadowReport:
         since = _since(request)
         if self._shadow is not None:
@@ -293,6 +269,13 @@ class Api:
 
     async def document(self, _: Request) -> dict[str, Any]:
         return openapi.document(self.operations(), __version__)
+
+
+def _is_seen(record: JobRecord, holder: Holder, name: ModelName | None) -> bool:
+    """Return whether a job is one of this model, if given, and of the holder's models."""
+    if name is not None and (record.algorithm, record.model) != (name.algorithm, name.model):
+        return False
+    return holder.sees_all or holder.covers(ModelName(record.algorithm, record.model))
 
 
 def _limit(request: Request) -> int:

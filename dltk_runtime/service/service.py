@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from dltk_runtime.access.actor import Actor
 from dltk_runtime.access.holder import INSIDE, Holder, Right
@@ -18,6 +21,9 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
+from dltk_runtime.cluster import security
+from dltk_runtime.cluster.places import FitPlaces, own_machine
+from dltk_runtime.cluster.view import ClusterView, NodeView
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
@@ -62,6 +68,7 @@ class Service:
     store: ModelStore
     jobs: JobRecords
     pool: Pool
+    places: FitPlaces | None
     drift: Drift
     fitting: Fitting
     reporter: EventReporter
@@ -93,6 +100,8 @@ class Service:
         if self.tracking is not None:
             await asyncio.to_thread(self.tracking.start, self.store, self.jobs)
         await self.pool.start()
+        if self.places is not None:
+            self.places.start()
         tasks = [self.fitting.upkeep(), self.preload.run(), self._write_drift_often(), self.last.share()]
         if self.tracking is not None:
             tasks.append(self.tracking.look_often())
@@ -140,6 +149,8 @@ class Service:
         for task in self._upkeep:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
+        if self.places is not None:
+            await self.places.close()
         await self.pool.close()
         self.jobs.close()
         await self._write_drift()
@@ -209,6 +220,14 @@ class Service:
         call.facts.algorithm = STATUS
         return await asyncio.to_thread(self._status.collect, stopping=self.stopping, shown=call.holder.covers)
 
+    def machines(self) -> ClusterView:
+        """Describe the machines on which fits run."""
+        if self.places is not None:
+            return self.places.view()
+        own, running = NodeView.of(own_machine(self.settings, self.pool)), self.fitting.running
+        waiting = max(running - own.places, 0)
+        return ClusterView("", [replace(own, fits=running - waiting, places_taken=running - waiting)], waiting)
+
     # ------------------------------------------------------------ events
 
     def promoted(self, version: Version, how: str, actor: Actor) -> None:
@@ -245,6 +264,7 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
     tracking = Tracking.of(settings)
     jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, _job_listener(reporter, tracking))
     pool = Pool(settings)
+    places = _places(settings, pool)
     drift = Drift(reporter.drifts)
     last = LastUsed(store, pool, paths.last_used)
     applying = Applying(settings=settings, store=store, jobs=jobs, pool=pool, last=last, drift=drift)
@@ -260,6 +280,7 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
         on_decision=_decision_listener(reporter, tracking),
         on_gpu=bounds.held_gpu,
         refuse_unknown=settings.refuse_unknown,
+        places=places,
         tracking=tracking or NoTracking(),
         curves=paths.curves if settings.mode == "DEV" else None,
     )
@@ -268,6 +289,7 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
         store=store,
         jobs=jobs,
         pool=pool,
+        places=places,
         drift=drift,
         fitting=Fitting(settings, jobs, trainer, bounds),
         reporter=reporter,
@@ -278,6 +300,18 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
         drift_files=DriftFiles(paths.drift, store),
         tracking=tracking,
     )
+
+
+def _places(settings: Settings, pool: Pool) -> FitPlaces | None:
+    """Return the places for fits on several machines; None for a server without a cluster.
+
+    Raises:
+        ClusterUnusable: the cluster is not safe to use, or Ray is not installed.
+    """
+    if not settings.cluster:
+        return None
+    security.check(settings, os.environ)
+    return FitPlaces(settings=settings, pool=pool)
 
 
 def _job_listener(reporter: EventReporter, tracking: Tracking | None) -> Callable[[JobRecord], None]:

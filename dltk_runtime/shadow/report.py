@@ -13,7 +13,7 @@ from dltk_runtime.shadow.verdict import Noise, Verdict, judge, noise_of
 from dltk_runtime.tables.figures import ColumnFigures
 
 WORST_COLUMNS = 3
-ORDER = list(Verdict)
+ORDER = list(Verdict)  # the last one that comes is a model's
 
 
 class WorstColumn(msgspec.Struct, frozen=True):

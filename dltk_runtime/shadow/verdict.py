@@ -13,12 +13,12 @@ NOISE_FACTOR = 3.0
 
 
 class Verdict(StrEnum):
-    """What a comparison says, the best first."""
+    """What a comparison says: what says nothing of ours first, then the best first."""
 
+    OLD_FAILS = "old fails"
     EQUAL = "equal"  # every cell, and the types
     WITHIN = "within 1e-6"
     NOISY = "noisy"  # no further from the old container's answer than its own second one
-    OLD_FAILS = "old fails"
     DIFFERS = "differs"
     OURS_FAILS = "ours fails"
 

@@ -26,6 +26,7 @@ class What(StrEnum):
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled back"
     DELETED = "deleted"
+    FORGOTTEN = "forgotten"  # deleted with rows, pictures, jobs and events: `dltk forget`
 
 
 class Deed(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,11 @@ class RunFolder:
     def size(self) -> int:
         """Return the bytes of all its files."""
         return sum(_size(path) for path in self.path.rglob("*"))
+
+    def lighten(self) -> None:
+        """Remove what may be large: artifacts, and what the fit's own process logged. Never raises."""
+        for each in (self.artifacts, self.logged):
+            shutil.rmtree(each, ignore_errors=True)
 
     def remove(self) -> None:
         """Remove it. Never raises."""
@@ -121,5 +127,6 @@ def keep(source: Path, target: Path) -> None:
 
 def _size(path: Path) -> int:
     with contextlib.suppress(OSError):
-        return path.lstat().st_size
+        found = path.lstat()
+        return found.st_size if stat.S_ISREG(found.st_mode) else 0
     return 0

@@ -154,8 +154,7 @@ class Tracking:
             _keep_artifacts(version, folder)
             if executed is not None:
                 atomic.copy(executed, folder.artifacts / "notebook" / executed.name)
-            if not self.sender.put(Line("version", job), folder.size()):
-                self.sender.forget(job)
+            self._queue(Line("version", job), folder)
         self._point(version.name)
 
     def _end(self, record: JobRecord) -> None:
@@ -167,8 +166,14 @@ class Tracking:
         folder.ended.touch()
         ended = milliseconds(record.ended) if record.ended else round(time.time() * 1000)
         line = Line("end", record.id, status=status_of(record.state), ended=ended)
+        self._queue(line, folder)
+
+    def _queue(self, line: Line, folder: RunFolder) -> None:
+        """Queue a line; where the bound leaves no room, without the run's files, or not at all."""
         if not self.sender.put(line, folder.size()):
-            self.sender.forget(record.id)
+            folder.lighten()
+            if not self.sender.put(line, folder.size()):
+                self.sender.forget(line.job)
 
     def _point(self, name: ModelName) -> None:
         """Queue the current number of a model, if it is another one than was queued last."""

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dltk_runtime.access.actor import on_machine
+from dltk_runtime.access.actor import Actor
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.files import atomic
 from dltk_runtime.jobs.record import JobRecord
@@ -24,7 +24,8 @@ from dltk_runtime.notebook import algorithm
 from dltk_runtime.paths import Paths
 from dltk_runtime.splunk import spool
 from dltk_runtime.store import forgetting
-from dltk_runtime.store.store import ModelStore, What
+from dltk_runtime.store.deeds import What
+from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tracking.place import Place
 from dltk_runtime.volume.errors import JobsUnfinished, NothingToForget
 
@@ -86,8 +87,8 @@ class Forgetting:
             raise NothingToForget(self._names, self._paths.home)
         return found
 
-    def remove(self, found: Sequence[Found]) -> None:
-        """Remove what `find` has found, all but what stays.
+    def remove(self, found: Sequence[Found], actor: Actor) -> None:
+        """Remove what `find` has found, all but what stays; a model's history says that `actor` did.
 
         Raises:
             NotStored: something cannot be removed; the rest may be gone.
@@ -96,6 +97,8 @@ class Forgetting:
         for each in sorted(found, key=lambda one: order.index(one.kind)):
             if not each.stays:
                 self._remove(each)
+            if each.kind is Kind.VERSIONS:
+                ModelStore.open(self._paths, keep=1).record(each.name, What.FORGOTTEN, actor)
 
     @property
     def _pairs(self) -> set[tuple[str, str]]:
@@ -145,7 +148,6 @@ class Forgetting:
     def _remove(self, found: Found) -> None:
         if found.kind is Kind.VERSIONS:
             forgetting.forget(self._paths, found.name)
-            ModelStore.open(self._paths, keep=1).record(found.name, What.DELETED, on_machine())
         elif found.kind is Kind.JOBS:
             for path in found.paths:
                 self._jobs.remove(path.name)

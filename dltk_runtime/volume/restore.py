@@ -47,10 +47,10 @@ def restore(folder: Path, record: Record, paths: Paths, *, set_aside: bool) -> R
         NotStored: it cannot be written.
     """
     moved = []
-    for root in dict.fromkeys((paths.home, paths.notebooks)):
+    for root in dict.fromkeys((paths.notebooks, paths.home)):  # the notebooks may lie deep in the home
         if names := _occupants(root, paths):
             if not set_aside:
-                raise HomeOccupied(root, names, (root / CUT_SHORT).exists())
+                raise HomeOccupied(root, names, (paths.home / CUT_SHORT).exists())
             moved.append((root, names))
     try:
         aside = tuple(_set_aside(root, names) for root, names in moved)

@@ -49,9 +49,7 @@ class Received(NamedTuple, Generic[Wanted]):
     files: tuple[int, ...] = ()
 
 
-def send(
-    sock: socket.socket, message: ToWorker | FromWorker, rows: Payload = NO_ROWS, files: Sequence[int] = ()
-) -> None:
+def send(sock: socket.socket, message: msgspec.Struct, rows: Payload = NO_ROWS, files: Sequence[int] = ()) -> None:
     """Send one message.
 
     The peer waits for it, so that a datagram always fits into the socket's buffer.
@@ -86,7 +84,7 @@ def _send(sock: socket.socket, datagram: bytes, files: list[int]) -> None:
         raise ChannelClosed from error
 
 
-def _encoded(message: ToWorker | FromWorker) -> bytes:
+def _encoded(message: msgspec.Struct) -> bytes:
     """Encode the message; a lone surrogate in an error's text becomes a question mark."""
     try:
         return _encoder.encode(message)

@@ -94,7 +94,7 @@ class Handler:
         if request.pictures:
             self._code.keep_pictures_in(Path(request.pictures))
         fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
-        algorithm = self._load_code(request.algorithm, kept=None)
+        algorithm = self._load_code(request.algorithm, kept=Path(request.code) if request.code else None)
         with self._phases.failing("parameters"):
             problems = parameters.add_parameters(meta, algorithm.parameters)
             refused = problems.all if request.refuse_unknown else problems.invalid

@@ -67,6 +67,7 @@ class Fit(Message, frozen=True):
     pictures: str = ""  # folder for pictures: those of a version that is not promoted are not shown
     version_column: int = 0  # the value of a last column `model_version`; 0 for no such column
     refuse_unknown: bool = False  # whether a parameter that the notebook does not declare is an error
+    code: str = ""  # path of a code.json to run in place of the notebook; "" where the notebook is
     curves: str = ""  # folder for the reported metrics, as TensorBoard reads them; "" for none
     variables: dict[str, str] = {}  # for the environment: where the notebook's own runs of MLflow go
 

@@ -77,4 +77,4 @@ def test_every_page_and_a_fit_that_is_watched_live(tmp_path: Path) -> None:
     assert "running" in seen["first"]
     assert "succeeded" in seen["last"]
     assert seen["curves"] == ["loss: 0.1667"]
-    assert len(list(pictures.glob("*.png"))) == 13
+    assert len(list(pictures.glob("*.png"))) == 15

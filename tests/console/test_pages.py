@@ -49,6 +49,11 @@ PRINTING = {
     """,
     "apply": "def apply(model, df, param): return df",
 }
+NAMED = (
+    ("promoters", (Right.READ, Right.PROMOTE), ("*",)),
+    ("readers", (Right.READ,), ("*",)),
+    ("some", (Right.READ,), ("loud",)),
+)
 FAILING = {"fit": "def fit(model, df, param):\n    total = 1\n    raise ValueError('<b>bad</b> row')"}
 
 
@@ -109,7 +114,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "DLTK_PROXY_ADDRESSES": "127.0.0.2",
         "DLTK_PROXY_RIGHTS": "read,promote",
     }
-    file.add(folder / "tokens.json", Entry(name="unused", values=[], rights=[Right.FIT]))
+    for name, rights, models in NAMED:
+        entry = Entry(name=name, values=[], rights=list(rights), models=models)
+        (folder / name).write_text(file.add(folder / "tokens.json", entry))
     with Service(folder / "home", folder / "notebooks", **variables) as service:
         for rows in (DATA, DATA + "5,6\n"):
             assert service.fit("healthy", rows, "m")["status"] == "success"
@@ -308,17 +315,15 @@ def test_a_form_that_is_larger_than_any_of_ours_signs_nobody_in(service: Service
     assert Browser(service).ask("POST", "/ui/sign-in", {"token": ADMIN, "more": "x" * 10_000})[0] == 401
 
 
-def named(service: Service, name: str, *rights: Right, models: tuple[str, ...] = ("*",)) -> Browser:
-    """Somebody who signs in with a named token of these rights."""
-    path = service.home.parent / "tokens.json"
-    token = file.add(path, Entry(name=name, values=[], rights=list(rights), models=models))
+def named(service: Service, name: str) -> Browser:
+    """Somebody who is signed in with a named token."""
     visitor = Browser(service)
-    until(lambda: visitor.sign_in(token, "Anna <A.>") == 303)
+    assert visitor.sign_in((service.home.parent / name).read_text(), "Anna <A.>") == 303
     return visitor
 
 
 def test_a_promotion_with_a_named_token_is_in_the_history_with_name_and_reason(service: Service) -> None:
-    visitor, path = named(service, "promoters", Right.READ, Right.PROMOTE), "/ui/models/healthy/m"
+    visitor, path = named(service, "promoters"), "/ui/models/healthy/m"
     assert re.search(r'name="reason" required', visitor.get(path))
     for number, reason in (("1", "<i>fewer</i> alarms"), ("2", "")):
         fields = {"form": visitor.form(path), "reason": reason}
@@ -337,18 +342,18 @@ def test_a_promotion_with_a_named_token_is_in_the_history_with_name_and_reason(s
 
 
 def test_a_token_without_the_right_sees_and_changes_nothing(service: Service) -> None:
-    visitor, path = named(service, "readers", Right.READ), "/ui/models/healthy/m"
+    visitor, path = named(service, "readers"), "/ui/models/healthy/m"
     assert "Make version" not in visitor.get(path)
     status, _, said = visitor.ask("POST", f"{path}/promote/1", {"form": visitor.form(), "reason": "x"})
     assert (status, "may read alone" in said) == (403, True)
     cancel = f"/ui/jobs/{newest(visitor)}/cancel"
-    promoter = named(service, "promoters_too", Right.READ, Right.PROMOTE)
+    promoter = named(service, "promoters")
     status, _, said = promoter.ask("POST", cancel, {"form": promoter.form()})
     assert (status, "lacks the right" in said) == (403, True)
 
 
 def test_a_token_for_some_models_sees_no_others(service: Service) -> None:
-    visitor = named(service, "some", Right.READ, models=("loud",))
+    visitor = named(service, "some")
     for page in ("/ui", "/ui/jobs", "/ui/models", "/ui/history"):
         text = visitor.get(page)
         assert "healthy" not in text, page

@@ -12,6 +12,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dltk_runtime.access.actor import NOBODY
+from dltk_runtime.access.errors import ModelForbidden, RightMissing
+from dltk_runtime.access.holder import INSIDE, Holder, Right
 from dltk_runtime.apply.apply import Applied
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call
@@ -23,6 +26,7 @@ from dltk_runtime.pool.pool import Pool
 from dltk_runtime.server import body
 from dltk_runtime.server.doors.door import (
     MAX_WARNING_CHARACTERS,
+    UNKEPT,
     Books,
     Door,
     Wanted,
@@ -31,6 +35,7 @@ from dltk_runtime.server.doors.door import (
     model_of,
     version_of,
 )
+from dltk_runtime.server.doors.infer import Infer
 from dltk_runtime.server.errors import OUTCOME_GONE, NoModel, VersionInvalid
 from dltk_runtime.settings import Settings
 from dltk_runtime.worker.memory_file import MemoryFile
@@ -49,7 +54,8 @@ def request(path: str = "/v2/models/a.m/infer", pieces: Sequence[bytes] = (b"x",
 
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "POST", "path": path, "headers": pairs, "query_string": b"", "client": None}
-    return Request(scope | {"dltk.request_id": "the id"}, cast(Any, receive))
+    state = {"holder": INSIDE, "actor": NOBODY}
+    return Request(scope | {"dltk.request_id": "the id", "state": state}, cast(Any, receive))
 
 
 def received(pieces: Sequence[bytes], limit: int = 10**7, prefix: bytes = b"") -> Any:
@@ -141,6 +147,25 @@ def test_a_model_is_named_by_algorithm_and_model_with_one_dot() -> None:
     for text in ("", "m", "a.b.c", ".", "a.m."):
         with pytest.raises((NoModel, NameInvalid)):
             model_of(text)
+
+
+@pytest.mark.parametrize("endpoint", ["model_ready", "metadata"])
+@pytest.mark.parametrize(
+    ("holder", "error"),
+    [
+        (Holder("team", models=("sales_*",)), ModelForbidden),
+        (Holder("team", rights=frozenset({Right.READ}), models=("sales_*",)), ModelForbidden),
+        (Holder("team", rights=frozenset({Right.FIT})), RightMissing),
+    ],
+)
+def test_a_model_is_described_to_those_who_may_apply_or_read_it(
+    endpoint: str, holder: Holder, error: type[Exception]
+) -> None:
+    infer = Infer(cast(Any, SimpleNamespace(settings=Settings())), UNKEPT)
+    asked = request("/v2/models/a.m")
+    asked.scope["path_params"], asked.scope["state"]["holder"] = {"name": "a.m"}, holder
+    with pytest.raises(error):
+        asyncio.run(getattr(infer, endpoint)(asked))
 
 
 def test_the_containers_status_is_no_model() -> None:

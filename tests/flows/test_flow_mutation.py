@@ -9,6 +9,7 @@ import pytest
 from tests.flows.mutation.behaviour import behaviour, difference
 from tests.flows.mutation.draw import TEMPLATES, app_of, draw
 from tests.flows.mutation.edits import Mistake
+from tests.flows.mutation.measure import measured, score
 from tests.flows.mutation.mistakes import KINDS
 
 GATE_SEED = 7
@@ -46,3 +47,11 @@ def test_a_mistake_counts_when_the_app_behaves_otherwise(tmp_path: Path) -> None
         '| eval feature_set="v1" | where good=1 ',
     )
     assert difference(order.applied(texts), tmp_path / "order", without) == ""
+
+
+@pytest.mark.parametrize("template", ["direct", "summary"])
+def test_flow_check_finds_three_quarters_of_a_few_mistakes_at_least(template: str) -> None:
+    """The gate's sample; ``make flows`` measures all templates, and what is expected there is on the page Develop."""
+    count, found = score(list(measured(template, GATE_SEED, each=1)))
+    assert count >= 10
+    assert found / count >= 0.75

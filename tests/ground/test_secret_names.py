@@ -8,7 +8,7 @@ from dltk_runtime.secret_names import is_secret_variable, secret_variables, vari
 from dltk_runtime.settings import CLIENT_VARIABLES, VARIABLES
 
 SETTINGS = [*VARIABLES.values(), *CLIENT_VARIABLES.values()]
-PRIVATE_PATHS = {"API_SSL_KEY"}  # no secret itself, and nothing that a notebook needs
+PRIVATE_PATHS = {"API_SSL_KEY", "DLTK_TOKENS_FILE"}  # no secret itself, and nothing that a notebook needs
 
 
 def test_a_list_of_names_is_no_secret() -> None:

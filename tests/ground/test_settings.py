@@ -131,7 +131,7 @@ def test_a_value_that_makes_no_sense_is_refused(variable: str, text: str) -> Non
 
 def test_every_variable_that_holds_a_secret_is_marked() -> None:
     looks_secret = {variable.name for variable in ALL.values() if "token" in variable.name.lower()}
-    assert looks_secret <= set(SECRETS)
+    assert looks_secret - {"DLTK_TOKENS_FILE"} <= set(SECRETS)  # a path, to a file of hashes
 
 
 def test_secrets_are_in_no_representation() -> None:

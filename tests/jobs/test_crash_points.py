@@ -120,7 +120,7 @@ class Server:
         """There are no workers."""
 
     @contextlib.asynccontextmanager
-    async def fit_worker(self, *_: object) -> AsyncIterator[Server]:
+    async def fit_worker(self, *_: object, **__: object) -> AsyncIterator[Server]:
         yield self
 
     def listen(self, _: object) -> None:

@@ -402,3 +402,16 @@ def test_a_damaged_record_is_named_and_not_taken_for_absent(paths: Paths, jobs: 
     with pytest.raises(JobDamaged, match=f"{record} is no job record") as caught:
         jobs.get(job)
     assert caught.value.http_status == 500
+
+
+def test_what_a_job_has_printed_is_known_to_have_changed_without_reading_it(jobs: JobStore) -> None:
+    job = jobs.create(NAME, {})
+    states = [jobs.printed(job.id)]
+    for change in (lambda: job.write(b"line\n"), lambda: job.progress(1, 2, {"loss": 0.5})):
+        change()
+        states.append(jobs.printed(job.id))
+    assert len(set(states)) == 3
+    job.phase("fit")
+    assert jobs.printed(job.id) == states[-1]
+    with pytest.raises(JobUnknown):
+        jobs.printed("../x")

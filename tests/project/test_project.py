@@ -112,7 +112,7 @@ def test_all_libraries_live_in_one_process() -> None:
     assert sums == "2.0 3.0"
 
 
-@pytest.mark.parametrize("table", ["settings", "algorithms", "commands", "routes"])
+@pytest.mark.parametrize("table", ["settings", "algorithms", "commands", "routes", "flow rules"])
 def test_the_reference_pages_have_the_current_tables(table: str) -> None:
     tool = runpy.run_path(str(ROOT / "tools" / "reference_tables.py"))
     page = (tool["REFERENCE"] / tool["TABLES"][table][0]).read_text(encoding="utf-8")

@@ -52,9 +52,10 @@ def tokens(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def service(folder: Path, tokens: dict[str, str]) -> Iterator[Service]:
     assert tokens
-    with Service(folder / "home", folder / "notebooks", DLTK_TOKENS_FILE=str(folder / "tokens.json")) as service:
-        for _ in range(2):
-            assert service.fit("algo", ROWS)["status"] == "success"
+    variables = {"DLTK_TOKENS_FILE": str(folder / "tokens.json"), "DLTK_KEEP_VERSIONS": "50"}
+    with Service(folder / "home", folder / "notebooks", **variables) as service:
+        for model in ("m", "m", "own_door", "others"):
+            assert service.fit("algo", ROWS, model)["status"] == "success"
         yield service
 
 
@@ -138,7 +139,6 @@ def test_a_refusal_in_a_search_names_the_token_and_the_right(service: Service, t
 def test_other_models_than_those_of_the_pattern_are_neither_used_nor_seen(
     service: Service, tokens: dict[str, str]
 ) -> None:
-    service.fit("algo", ROWS, "others")
     for route in ("/fit", "/apply"):
         for params in ({}, {"mode": "stage"}, {"mode": "register"}) if route == "/fit" else ({},):
             _, answer = ask(service, "POST", route, tokens["trainer"], search("others", **params))
@@ -149,6 +149,40 @@ def test_other_models_than_those_of_the_pattern_are_neither_used_nor_seen(
     _, rows = ask(service, "POST", "/apply", tokens["trainer"], search(algo="dltk_status"))
     assert "others" not in rows["results"]
     assert ",m," in rows["results"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/models/algo/{}/apply"),
+        ("POST", "/v1/models/algo/{}/versions/1/apply"),
+        ("GET", "/v2/models/algo.{}"),
+        ("GET", "/v2/models/algo.{}/ready"),
+        ("POST", "/v2/models/algo.{}/infer"),
+        ("POST", "/invocations?model=algo.{}"),
+    ],
+)
+def test_every_other_door_keeps_to_rights_and_patterns(
+    service: Service, tokens: dict[str, str], method: str, path: str
+) -> None:
+    assert door(service, method, path.format("own_door"), tokens["trainer"]) == 200
+    assert door(service, method, path.format("others"), tokens["trainer"]) == 403
+    assert door(service, method, path.format("own_door"), tokens["reader"]) == (200 if method == "GET" else 403)
+
+
+def door(service: Service, method: str, path: str, token: str) -> int:
+    """The status of two rows, in the form of the path's protocol."""
+    inputs = [{"name": "x", "shape": [2], "datatype": "INT64", "data": [1, 2]}]
+    body = json.dumps({"inputs": inputs}).encode() if "/v2/" in path else ROWS.encode()
+    kind = "application/json" if "/v2/" in path else "text/csv"
+    headers = {"Authorization": token, "Content-Type": kind}
+    request = urllib.request.Request(service.url + path, body if method == "POST" else None, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=200) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 def test_the_bound_on_fits_at_once_names_itself_and_whose_it_is(

@@ -104,6 +104,7 @@ def shadow(tmp_path_factory: pytest.TempPathFactory, processes: None) -> Iterato
             home.mkdir(exist_ok=True)
             os.mkfifo(home / "gate")
         variables = {"DLTK_SHADOW": old.url, "DLTK_SHADOW_CAFILE": str(certificate[0]), "DLTK_SPARES": "0"}
+        variables["DLTK_GRACE"] = "1"
         bounds = {"DLTK_SHADOW_QUEUE": "100K", "DLTK_SHADOW_ROWS": "50"}
         before = (sys.executable, "-c", ON_ONE_CORE)
         service = Service(root / "home", root / "notebooks", before=before, **variables, **bounds)
@@ -164,10 +165,12 @@ def test_a_client_that_hangs_up_ends_nothing(shadow: Shadow) -> None:
 
 
 def test_our_own_work_stops_while_a_request_is_open_and_cores_are_short(shadow: Shadow) -> None:
+    for name in ("spins", "enough"):
+        (shadow.service.home / name).unlink(missing_ok=True)
     assert shadow.post("/fit", "spinning")[1]["status"] == "success"
     until((shadow.service.home / "spins").exists)
     until(lambda: 19 in shadow.workers("nice"))
-    fit = threading.Thread(target=shadow.post, args=("/fit", "old_waits"))
+    fit = threading.Thread(target=shadow.post, args=("/fit", "old_waits", FEW, "gated"))
     fit.start()
     until(lambda: psutil.STATUS_STOPPED in shadow.workers("status"))
     with open(shadow.old.home / "gate", "w"):
@@ -176,6 +179,17 @@ def test_our_own_work_stops_while_a_request_is_open_and_cores_are_short(shadow: 
     until(lambda: psutil.STATUS_STOPPED not in shadow.workers("status"))
     (shadow.service.home / "enough").touch()
     assert shadow.models()["spinning"]["verdict"] == "equal"
+
+
+def test_the_server_ends_in_the_midst_of_our_own_work(shadow: Shadow) -> None:
+    for name in ("spins", "enough"):
+        (shadow.service.home / name).unlink(missing_ok=True)
+    shadow.post("/fit", "spinning", FEW, "endless")
+    until((shadow.service.home / "spins").exists)
+    assert shadow.service.stop() == 0
+    assert [each for each in shadow.service.events() if "traceback" in each] == []
+    shadow.service.start()
+    assert "endless" not in shadow.models()
 
 
 def test_another_certificate_is_not_trusted(shadow: Shadow, tmp_path: Path) -> None:

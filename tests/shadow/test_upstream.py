@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.server.shadow.upstream import Answer, AnswerCut, Body, NoAnswer, Upstream
 from dltk_runtime.settings import Settings
 
@@ -140,3 +143,33 @@ def test_a_closed_port_is_no_answer_and_the_request_is_read_to_its_end() -> None
         return body.over.is_set()
 
     assert asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["old:5000", "ftp://old", "https://", "https://user:word@old", "https://old?x=1", "http://old:99999", "http://a b"],
+)
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(SettingInvalid, match="DLTK_SHADOW"):
+        Settings.from_env({"DLTK_SHADOW": address})
+
+
+def test_an_address_may_have_a_path_and_a_slash_at_its_end() -> None:
+    upstream = Upstream.of(Settings.from_env({"DLTK_SHADOW": "http://[::1]/old/"}))
+    assert (upstream.host, upstream.port, upstream.path, upstream.name) == ("::1", 80, b"/old", b"[::1]")
+
+
+def test_certificates_that_cannot_be_read_are_said_at_the_start(tmp_path: Path) -> None:
+    settings = Settings(shadow="https://old:5000", shadow_cafile=tmp_path / "none.pem")
+    with pytest.raises(SettingInvalid, match="DLTK_SHADOW_CAFILE"):
+        Upstream.of(settings)
+
+
+@pytest.mark.parametrize(
+    ("verify", "mode", "name"),
+    [("full", ssl.CERT_REQUIRED, True), ("certificate", ssl.CERT_REQUIRED, False), ("none", ssl.CERT_NONE, False)],
+)
+def test_what_is_checked_of_a_certificate(verify: str, mode: ssl.VerifyMode, name: bool) -> None:
+    context = Upstream.of(Settings(shadow="https://old", shadow_verify=verify)).context
+    assert context is not None
+    assert (context.verify_mode, context.check_hostname) == (mode, name)

@@ -98,6 +98,11 @@ def test_a_report_has_the_worst_verdict_of_each_model_and_those_first() -> None:
     assert found.models[0].place == "ValueError (at x.ipynb, cell 1)"
 
 
+def test_an_outage_of_the_old_container_is_no_verdict_on_ours() -> None:
+    found = report([record(table()), record(None, old="no answer", ours="not tried")]).models[0]
+    assert (found.verdict, found.counts) == ("equal", {"old fails": 1, "equal": 1})
+
+
 def test_repetitions_make_noise_whenever_they_were_made() -> None:
     old = record(table(column()), repeat=True, time=NOW - timedelta(days=9))
     found = report([old, record(table(column(largest=1.5)))], since=NOW - timedelta(days=1))

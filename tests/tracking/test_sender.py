@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.server import gauges
 from dltk_runtime.tracking.facts import Line
 from dltk_runtime.tracking.place import Place
 from dltk_runtime.tracking.sender import MAX_ATTEMPTS, Sender
@@ -66,6 +67,12 @@ def test_what_waits_is_sent_in_order_once_the_server_is_there(server: Server, se
     server.up.set()
     until(lambda: sender.counts.sent == 50)
     assert server.taken == [f"version {number}" for number in range(50)]
+
+
+def test_the_metrics_tell_what_was_sent_and_what_waits(server: Server, sender: Sender) -> None:
+    families = {each.name: each.samples for each in gauges._runs(sender)}
+    assert {outcome.labels["outcome"] for outcome in families["dltk_tracking"]} == {"sent", "dropped", "refused"}
+    assert families["dltk_tracking_waiting_bytes"][0].value == sender.waiting
 
 
 def test_the_next_process_sends_what_the_one_before_left(server: Server, tmp_path: Path) -> None:

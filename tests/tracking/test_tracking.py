@@ -174,17 +174,9 @@ def test_a_notebook_that_sets_an_experiment_of_its_own_gets_no_run_of_another_on
     assert "MLFLOW_RUN_ID" not in variables
 
 
-class Owned(JobRecord, frozen=True, kw_only=True):
-    """A record that says who asked for the fit."""
-
-    owner: str = ""
-    person: str = ""
-    sid: str = ""
-
-
 def test_a_run_says_who_asked_for_it_where_the_record_does(jobs: JobStore, paths: Paths) -> None:
     record = jobs.create(NAME, {"algo": "learner"}).record
-    owned = Owned(**msgspec.structs.asdict(record) | {"owner": "nightly", "person": "", "sid": "17.3"})
+    owned = msgspec.structs.replace(record, owner="nightly", sid="17.3")
     tags = run_facts(FitBegins(owned, 1), paths).tags
     assert (tags["dltk.token"], tags["dltk.sid"], tags["mlflow.user"]) == ("nightly", "17.3", "nightly")
     plain = run_facts(FitBegins(record, 1), paths).tags
@@ -196,6 +188,29 @@ def test_the_clause_is_the_searchs_command() -> None:
         clause("umap", "m", {"algo": "umap", "k": "2"}, [], ["a", "b"])
         == "fit MLTKContainer algo=umap k=2 a b into app:m"
     )
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(100_000, ["begin", "version", "end"]), (5_000, ["begin"])])
+def test_beyond_the_bound_a_runs_files_are_dropped_before_the_run(
+    paths: Paths, store: ModelStore, jobs: JobStore, monkeypatch: pytest.MonkeyPatch, limit: int, kept: list[str]
+) -> None:
+    monkeypatch.setattr(module, "Helper", lambda *_: NoServer())
+    tracking = Tracking(Address({"MLFLOW_TRACKING_URI": "http://mlflow.example"}, True), place(paths), paths, limit)
+    tracking.start(store, jobs)
+    job, _ = run(begun(tracking, jobs))
+    folder = place(paths).run(job.id)
+    (folder.logged / "large").write_bytes(b"x" * 200_000)
+    if not limit > 50_000:
+        folder.steps.write_bytes(b"x" * 10_000)
+    tracking.committed(committed(store, promote=False), job.id, promoted=False, message="")
+    job.succeed(rows=1, version=1, promoted=False, message="done")
+    tracking.ended(job.record)
+    tracking._disk.submit(int).result()
+    assert [what for what, _ in lines(paths) if what != "champion"] == kept
+    assert tracking.sender.counts.dropped >= 1
+    assert folder.path.exists() == (len(kept) > 1)
+    assert not folder.logged.exists()
+    tracking.close(0.0)
 
 
 def test_the_record_of_a_job_that_runs_ends_nothing(tracking: Tracking, jobs: JobStore, paths: Paths) -> None:

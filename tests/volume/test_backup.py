@@ -316,6 +316,20 @@ def test_what_is_there_is_never_overwritten_and_can_be_set_aside(
     assert aside.name not in str(back_up(new, tmp_path / "second").files)
 
 
+def test_notebooks_deep_in_the_home_are_set_aside_with_it(paths: Paths, target: Path, tmp_path: Path) -> None:
+    (paths.notebooks / "a.ipynb").write_text("{}")
+    back_up(paths, target)
+    new = Paths(tmp_path / "new", tmp_path / "new" / "app" / "notebooks")
+    new.notebooks.mkdir(parents=True)
+    (new.notebooks / "mine.ipynb").write_text("mine")
+    found = record.read(target)
+    with pytest.raises(HomeOccupied, match="mine"):
+        restore.restore(target, found, new, set_aside=False)
+    restore.restore(target, found, new, set_aside=True)
+    restore.verify(found, new)
+    assert [path.read_text() for path in new.home.rglob("mine.ipynb")] == ["mine"]
+
+
 def test_a_restoration_that_was_cut_short_is_named(
     paths: Paths, store: ModelStore, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -51,8 +52,12 @@ def forget(paths: Paths, *arguments: str) -> Result:
 
 def holding(paths: Paths, value: str) -> set[str]:
     """The files of the home, and of the staged rows, that hold a value or have it in their name."""
-    files = [*atomic.regular_files(paths.home), *atomic.regular_files(paths.staged)]
-    return {path.name for path in files if value in path.name or value.encode() in path.read_bytes()}
+    found = set()
+    for path in [*atomic.regular_files(paths.home), *atomic.regular_files(paths.staged)]:
+        with contextlib.suppress(FileNotFoundError):  # a temporary one of the server
+            if value in path.name or value.encode() in path.read_bytes():
+                found.add(path.name)
+    return found
 
 
 @pytest.mark.process
@@ -73,21 +78,24 @@ def test_no_file_holds_a_value_after_a_model_was_forgotten(service: Service) -> 
     assert service.apply("keeps", ROWS)["status"] == "success"
     assert VALUE in str(service.summary())
     until(lambda: "last_used.json" in holding(paths, VALUE))
-    before = holding(paths, VALUE)
+    before = {name for name in holding(paths, VALUE) if not name.endswith(atomic.TEMPORARY_SUFFIX)}
     assert {"version.json", "m.csv", f"{VALUE}.svg", "log", "job.json", "000001.jsonl"} <= before
 
     listed = forget(paths, "keeps/m")
     assert listed.exit_code == Exit.OK, listed.output
     assert "Nothing was removed" in listed.output
-    assert holding(paths, VALUE) == before
-    done = forget(paths, "keeps/m", "--yes")
+    assert before <= holding(paths, VALUE)
+    done = forget(paths, "keeps/m", "--yes", "--reason", "a person asked for it")
     assert done.exit_code == Exit.OK, done.output
-    assert holding(paths, VALUE) == set()
+    until(lambda: not holding(paths, VALUE))
 
     assert service.apply("keeps", ROWS)["status"] == "error"
     assert VALUE not in str(service.summary())
     assert service.apply("healthy", "a,b\n1,2\n")["results"] == "rows\n2\n"
     assert [each["model"] for each in json.loads(service.send("/v1/jobs", None))["jobs"]] == ["m"]
+    history = json.loads(service.send("/v1/models/keeps/m/history", None))["entries"]
+    assert [each["what"] for each in history] == ["forgotten", "fitted", "fitted"]
+    assert history[0]["reason"] == "a person asked for it"
     message = service.fit("keeps", ROWS)["message"]
     assert int(message.partition(" Version ")[2].split()[0]) > 2, "no number is used twice"
 

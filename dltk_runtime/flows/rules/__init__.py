@@ -8,7 +8,8 @@
                             ├─ summaries   5xx  summary indexes
                             ├─ metrics     5xx  metrics indexes, accelerated data models
                             ├─ feedback    6xx  queue, labels, dashboards
-                            └─ packages    7xx  what AppInspect and Splunk refuse
+                            ├─ packages    7xx  what AppInspect and Splunk refuse
+                            └─ flowing, timing, people  8xx  the data flow: asked of its model
     rule ─── `Rule` (number, text, fix, find), `Violation`, and what rules ask of a search
 
 A rule is a function that yields each place in an app where it is broken. A test breaks each rule.

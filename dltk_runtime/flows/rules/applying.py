@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows import rights
 from dltk_runtime.flows.app import App
+from dltk_runtime.flows.dataflow import SearchFlow, dataflow
+from dltk_runtime.flows.dataflow.shapes import Shape
 from dltk_runtime.flows.rules.rule import Found, Recipe, Rule, Text, recipes, saved, scheduled, texts
 from dltk_runtime.names import STATUS
 
@@ -15,28 +17,50 @@ _PARAMETER = re.compile(r"(\w+)\s*=")
 _RISKY = ("fit", "deletemodel", "collect", "mcollect", "outputlookup", "map")
 
 
-def _untested(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for text in texts(app):
-        if text.has("apply") and text.writes and "isnotnull(" not in text.after("apply"):
-            yield Found(text.where, "no isnotnull() behind apply")
+def _untested(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    """Predictions that are written though the model may not have answered, or without a key."""
+    flow = dataflow(app, apps)
+    for search in flow.searches:
+        models = {apply.model for apply in search.notes.applies} - {STATUS}
+        if not models or not search.notes.writes:
+            continue
+        columns = {use.name for use in search.notes.uses if use.modelled}
+        columns |= {f"predicted_{fit.target}" for _, fit in flow.fits() if fit.model in models}
+        shapes = [shape for write in search.notes.writes for shape in write.shapes]
+        predictions = [shape for shape in shapes if columns & shape.fields]
+        if not predictions and not any(columns & shape.filled for shape in shapes):
+            yield Found(search.where, "no isnotnull() behind apply")
+        for shape in predictions:
+            answered = columns & shape.fields
+            if not columns & shape.filled:
+                yield Found(search.where, f"nothing removes rows without {' or '.join(sorted(answered))}")
+            elif "event_key" in shape.fields - shape.filled:
+                yield Found(search.where, "nothing removes rows without event_key")
 
 
-def _nulls(app: App, _: Sequence[App]) -> Iterator[Found]:
-    features = {name for recipe in recipes(app) for name in recipe.features}
-    for text in saved(app):
-        if text.has("apply") and not text.has("makeresults"):
-            open_ = sorted(name for name in features if not _no_null(name, text.before("apply")))
-            if open_ or not (features or _FILLED.search(text.before("apply"))):
-                yield Found(text.where, f"nothing fills or filters nulls in front of apply: {', '.join(open_)}")
+def _nulls(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    """Features that may be null in front of fit or apply, by the model of the app."""
+    flow = dataflow(app, apps)
+    features = {fit.model: fit.features for _, fit in flow.fits() if fit.model != STATUS and "algo" in fit.options}
+    for search, fit in flow.fits():
+        if fit.model in features and "algo" in fit.options:
+            yield from _null_features(search, fit.shape, fit.features, "fit")
+    for search, apply in flow.applies():
+        yield from _null_features(search, apply.shape, features.get(apply.model, ()), "apply")
+        elsewhere = apply.model not in {STATUS, *(fit.model for _, fit in flow.fits())}
+        if elsewhere and not _FILLED.search(_head(search)):
+            yield Found(search.where, "nothing fills or filters nulls in front of apply")
 
 
-def _no_null(name: str, head: str) -> bool:
-    """Return whether the text in front of ``apply`` leaves no null in the feature."""
-    filled = [words.split() for words in re.findall(r"\bfillnull\b([^|]*)", head)]
-    everywhere = any(all("=" in word for word in words) for words in filled)
-    grouped = re.search(rf"\bBY\b[^|]*\b{name}\b", head) is not None
-    checked = re.search(rf"\b(?:isnotnull|match|coalesce)\(\s*{name}\b", head) is not None
-    return everywhere or grouped or checked or any(name in words for words in filled)
+def _null_features(search: SearchFlow, shape: Shape, features: Sequence[str], command: str) -> Iterator[Found]:
+    if nulls := sorted(name for name in features if name not in shape.filled and "*" not in name):
+        yield Found(search.where, f"nothing fills or filters nulls in front of {command}: {', '.join(nulls)}")
+
+
+def _head(search: SearchFlow) -> str:
+    names = [f"{command.name} {command.arguments}" for command in search.commands]
+    at = next((number for number, command in enumerate(search.commands) if command.name == "apply"), len(names))
+    return " | ".join(names[:at])
 
 
 def _bare_keys(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -122,13 +146,12 @@ def _forbidden_indexes(app: App, apps: Sequence[App]) -> Iterator[Found]:
             yield Found(text.where, f"reads the index {name}; allowed are {', '.join(sorted(allowed)) or 'none'}")
 
 
-def _never_fitted(app: App, _: Sequence[App]) -> Iterator[Found]:
-    fitted = {recipe.model for recipe in recipes(app)}
-    for text in texts(app):
-        for arguments in text.of("apply"):
-            name = arguments.split(maxsplit=1)[0].rpartition(":")[2] if arguments else ""
-            if fitted and name not in fitted | {STATUS}:
-                yield Found(text.where, f"applies {name}; fitted are {', '.join(sorted(fitted))}")
+def _never_fitted(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    flow = dataflow(app, apps)
+    fitted = {fit.model for _, fit in flow.fits()} - {STATUS, ""}
+    for search, apply in flow.applies():
+        if fitted and apply.model not in fitted | {STATUS}:
+            yield Found(search.where, f"applies {apply.model}; fitted are {', '.join(sorted(fitted))}")
 
 
 def _foreign_confs(app: App, _: Sequence[App]) -> Iterator[Found]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from dltk_runtime.fit.options import METRICS
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import Found, Rule, Text, saved, scheduled, texts
-from dltk_runtime.flows.spl import makes_status
+from dltk_runtime.flows.spl import makes_status, option
 
 
 def _literal(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -39,8 +40,27 @@ def _no_health(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _no_holdout(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in saved(app):
         for arguments in text.of("fit"):
-            if "promote=better" in arguments and "holdout=" not in arguments:
-                yield Found(text.where, "promote=better without holdout=")
+            if "promote=better" in arguments and not 0 < _number(option(arguments, "holdout")) < 1:
+                yield Found(text.where, f"promote=better, holdout={option(arguments, 'holdout') or '(missing)'}")
+
+
+def _number(value: str) -> float:
+    return float(value) if re.fullmatch(r"\d*\.?\d+", value) else 0.0
+
+
+def _unguarded(app: App, _: Sequence[App]) -> Iterator[Found]:
+    """Fits in the container by a schedule that take over whatever they are worth, or that have to be waited for."""
+    for text in scheduled(app):
+        for arguments in text.of("fit"):
+            if "algo=" not in arguments or makes_status(text.spl):
+                continue
+            promote = option(arguments, "promote").split(":")
+            if promote[0] not in ("better", "manual"):
+                yield Found(text.where, f"promote={':'.join(promote) or '(missing)'}")
+            elif promote[0] == "better" and (len(promote) < 2 or promote[1] not in METRICS):
+                yield Found(text.where, f"promote={':'.join(promote)}; metrics are {', '.join(METRICS)}")
+            if option(arguments, "mode") != "async":
+                yield Found(text.where, "without mode=async the search waits, and ends at max_fit_time")
 
 
 def _no_version(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -100,6 +120,12 @@ RULES = (
         "Without a hold-out the old and the new version are measured on different rows.",
         "Add holdout=0.2 beside promote=better.",
         _no_holdout,
+    ),
+    Rule(
+        407,
+        "A scheduled fit that takes over whatever it is worth, or that the search has to wait for.",
+        "Write mode=async promote=better:METRIC:LEAST_GAIN holdout=0.2, or promote=manual.",
+        _unguarded,
     ),
     Rule(404, "Predictions cannot be told apart by version.", "Add with_version=t to the fit.", _no_version),
     Rule(

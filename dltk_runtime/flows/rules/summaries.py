@@ -6,19 +6,38 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
+from dltk_runtime.flows.dataflow import Dataflow, dataflow
+from dltk_runtime.flows.dataflow.pipe import Command, everything_in, names_in
 from dltk_runtime.flows.rules.rule import Found, Rule, Text, saved, scheduled, texts
 
-_TELLING = ("flow", "kind", "feature_set")
+_REPEATED = ("row", "prediction")  # records that a second run of a window writes again
 _FEATURE_SET = re.compile(r'feature_set\s*=\s*"v(\d+)"')
 
 
-def _not_deduplicated(app: App, _: Sequence[App]) -> Iterator[Found]:
-    for text in texts(app):
-        reads = any(re.search(r'kind="row"(?!\s*OR)', arguments) for arguments in text.of("search")) or re.match(
-            r'[^|]*kind="row"(?!\s+OR)', text.spl
-        )
-        if reads and not text.has("dedup") and not text.says(r"\bdc\("):
-            yield Found(text.where, 'kind="row" without dedup event_key')
+def _not_deduplicated(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    """Readers of records with a key that neither drop duplicates nor group by the key."""
+    flow = dataflow(app, apps)
+    for search in flow.searches:
+        kinds = {text for read in search.notes.reads for each in read.alternatives for text in each.get("kind", ())}
+        keyed = {text for text in kinds if _has_key(flow, text)}
+        once = any(_by_key(each) for each in everything_in(search.commands))
+        if keyed and keyed == kinds and not once:
+            yield Found(search.where, f'kind="{"|".join(sorted(keyed))}" without dedup event_key')
+
+
+def _has_key(flow: Dataflow, kind: str) -> bool:
+    """Whether records of this kind are told apart by a key: rows and predictions, which a second run writes again."""
+    shapes = [shape for _, write in flow.writes() if write.command == "collect" for shape in write.shapes]
+    own = (shape for shape in shapes if kind in shape.values.get("kind", ()))
+    return kind in _REPEATED and any("event_key" in shape.fields for shape in own)
+
+
+def _by_key(command: Command) -> bool:
+    text = command.arguments
+    if command.name == "dedup":
+        return bool({"event_key", "entity", "_key"} & set(names_in(text)))
+    grouped = re.search(r"\bdc\(|\bBY\b.*\b(?:event_key|entity)\b", text, re.IGNORECASE)
+    return command.name in ("stats", "eventstats") and grouped is not None
 
 
 def _dedup_unsorted(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -142,22 +161,13 @@ def _time_lost(app: App, _: Sequence[App]) -> Iterator[Found]:
                 yield Found(text.where, f"stats {arguments.strip()[-60:]}")
 
 
-def _never_written(app: App, _: Sequence[App]) -> Iterator[Found]:
-    """Fields that tell records apart: each value that is read is one that some search writes."""
-    written = {
-        name: _values(name, (text for text in texts(app) if text.has("collect", "mcollect"))) for name in _TELLING
-    }
-    for text in texts(app):
-        for arguments in (each for each in text.of("search") if re.search(r"\bindex\s*=", each)):
-            for name, value in re.findall(r'\b(flow|kind|feature_set)\s*=\s*"?([\w.-]+)"?', arguments):
-                if written[name] and value not in written[name]:
-                    yield Found(text.where, f'{name}="{value}"; written are {", ".join(sorted(written[name]))}')
-
-
-def _values(name: str, writers: Iterator[Text]) -> set[str]:
-    """Return the values that `eval` gives a field in these searches."""
-    found = (re.findall(rf'\b{name}\s*=\s*"([^"]*)"', each) for text in writers for each in text.of("eval"))
-    return {value for values in found for value in values}
+def _never_written(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    """Reads of the app's own records that nothing writes so: by index, source, kind, flow, feature set."""
+    for search in dataflow(app, apps).searches:
+        for read in search.notes.reads:
+            if not read.matched and not read.lookup:
+                values = " ".join(f'{name}="{"|".join(sorted(each))}"' for name, each in read.alternatives[0].items())
+                yield Found(search.where, f"index={read.target} {values}")
 
 
 def _overlap(app: App, _: Sequence[App]) -> Iterator[Found]:

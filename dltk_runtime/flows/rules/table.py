@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
-from dltk_runtime.flows.rules import applying, direct, feedback, metrics, packages, schedules, summaries
+from dltk_runtime.flows.rules import (
+    applying,
+    direct,
+    feedback,
+    flowing,
+    metrics,
+    packages,
+    people,
+    schedules,
+    summaries,
+    timing,
+)
 from dltk_runtime.flows.rules.rule import Rule, Violation
 
-_CHAPTERS = (applying, schedules, direct, summaries, metrics, feedback, packages)
+_CHAPTERS = (applying, schedules, direct, summaries, metrics, feedback, packages, flowing, timing, people)
 RULES: tuple[Rule, ...] = tuple(
     sorted((rule for chapter in _CHAPTERS for rule in chapter.RULES), key=lambda rule: rule.number)
 )

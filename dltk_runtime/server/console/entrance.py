@@ -16,7 +16,7 @@ from dltk_runtime.access.holder import Right
 from dltk_runtime.errors import DltkError
 from dltk_runtime.server.console import render
 from dltk_runtime.server.console.session import COOKIE, SESSION_SECONDS, Sessions, Throttle, Visitor
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.guard import Guard
 
 MAX_FORM_BYTES = 8 * 1024
 OTHER_FORM = "This form is not of your session. Go back, load the page again."
@@ -28,8 +28,8 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Entrance:
     """Leads visitors to handlers of pages."""
 
-    def __init__(self, api: Api, sessions: Sessions) -> None:
-        self._api = api
+    def __init__(self, guard: Guard, sessions: Sessions) -> None:
+        self._guard = guard
         self._sessions = sessions
         self._throttle = Throttle()
 
@@ -63,7 +63,7 @@ class Entrance:
     ) -> Response:
         request.state.holder, request.state.actor = visitor.holder, visitor.actor.because(reason)
         try:
-            await asyncio.to_thread(self._api.check, request, visitor.holder, right)
+            await asyncio.to_thread(self._guard.check, request, visitor.holder, right)
             return await handler(request, visitor)
         except RightMissing as error:
             alone = visitor.holder.rights == {Right.READ}

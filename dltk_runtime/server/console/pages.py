@@ -7,7 +7,7 @@ import functools
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,8 +22,8 @@ from starlette.routing import Route
 from dltk_runtime.access.holder import Right
 from dltk_runtime.apply.drift_view import DriftView
 from dltk_runtime.errors import DltkError
-from dltk_runtime.jobs.record import State
 from dltk_runtime.jobs.view import JobView
+from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.server.console import assets, health, pictures, render
 from dltk_runtime.server.console.entrance import Entrance, Handler
@@ -38,6 +38,7 @@ MAX_ROWS = 200  # jobs, or entries of histories, on one page
 MAX_DEEDS = 20  # of a model's history on its page
 MAX_LOG_CHARACTERS = 20_000  # of a job's log, its end
 LIVE_SECONDS = 0.5  # between two looks at a job
+Curves = dict[str, list[list[float | None]]]  # by name: steps, then values
 _PLACE = re.compile(r", cell (\d{1,6})[^,]{0,200}, line (\d{1,6})")
 
 
@@ -51,13 +52,23 @@ class FailedCell:
     lines: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a job has printed: the end of its log, and its curves. `state` changes whenever they do."""
+
+    state: Hashable
+    log: str
+    curves: Curves
+    log_cut: bool = False
+
+
 class Console:
     """The routes below ``/ui``, bound to one service."""
 
     def __init__(self, service: Service, api: Api, sessions: Sessions) -> None:
         self._service = service
         self._api = api
-        self._entrance = Entrance(api, sessions)
+        self._entrance = Entrance(api.guard, sessions)
         self._page = self._entrance.page
         self._streams = 0
 
@@ -114,26 +125,34 @@ class Console:
     async def jobs(self, request: Request, session: Visitor) -> Response:
         """Show the newest jobs."""
         state = request.query_params.get("state", "")
-        found = (await self._api.jobs(request)).jobs if state in ("", *State) else []
+        limit = MAX_ROWS + 1  # one more than is shown: it tells that there are more
+        found = (await asyncio.to_thread(self._api.listed, session.holder, state or None, limit)).jobs
         return self._page("jobs.html", session, jobs=found[:MAX_ROWS], more=len(found) > MAX_ROWS, state=state)
 
     async def job(self, request: Request, session: Visitor) -> Response:
         """Show one job: its phases, curves, log, and the cell in which it failed."""
-        values = await self._of_job(request)
+        values = await self._of_job(request, await self._printed(request))
         return self._page("job.html", session, **values)
 
-    async def _of_job(self, request: Request) -> dict[str, Any]:
-        job = await self._api.job(request)
-        steps = await self._api.metrics(request)
+    async def _printed(self, request: Request, before: Printed | None = None) -> Printed:
+        """Return what a job has printed; the same as before where that has not changed."""
+        state = await asyncio.to_thread(self._service.jobs.printed, request.path_params["job"])
+        if before is not None and before.state == state:
+            return before
         log = bytes((await self._api.log(request)).body).decode("utf-8", "replace")
+        end = log[-MAX_LOG_CHARACTERS:]
+        return Printed(state, end, _curves(await self._api.metrics(request)), log_cut=len(end) < len(log))
+
+    async def _of_job(self, request: Request, printed: Printed) -> dict[str, Any]:
+        job = await self._api.job(request)
         clause = " ".join(f"{name}={value}" for name, value in job.parameters.items() if name != "algo")
         return {
             "job": job,
             "seconds": _seconds(job),
             "clause": f"| fit MLTKContainer algo={job.algorithm} {clause} … into app:{job.model}",
-            "log": log[-MAX_LOG_CHARACTERS:],
-            "log_cut": len(log) > MAX_LOG_CHARACTERS,
-            "curves": _curves(steps),
+            "log": printed.log,
+            "log_cut": printed.log_cut,
+            "curves": printed.curves,
             "running": job.ended is None,
             "cell": await asyncio.to_thread(self._cell, job),
         }
@@ -162,9 +181,10 @@ class Console:
     async def _changes(self, request: Request) -> AsyncIterator[bytes]:
         self._streams += 1
         try:
-            last = ""
+            last, printed = "", None
             while not self._service.stopping:
-                values = await self._of_job(request)
+                printed = await self._printed(request, printed)
+                values = await self._of_job(request, printed)
                 part = await asyncio.to_thread(functools.partial(render.text, "job_part.html", **values))
                 if part != last:
                     yield _event(part)
@@ -189,7 +209,8 @@ class Console:
     async def model(self, request: Request, session: Visitor) -> Response:
         """Show one model: versions with their figures, its drift, its last fits."""
         model = await self._api.model(request)
-        jobs = _by_model((await self._api.jobs(request)).jobs)[model.algorithm, model.model]
+        name = ModelName(model.algorithm, model.model)
+        jobs = (await asyncio.to_thread(self._api.listed, session.holder, None, MAX_SQUARES, name)).jobs
         drift = (await self._drift(request)).get((model.algorithm, model.model))
         names = list(dict.fromkeys(name for version in model.versions for name in version.metrics if name != "rows"))
         lines = {name: [version.metrics.get(name) for version in model.versions] for name in names}
@@ -267,7 +288,7 @@ def _seconds(job: JobView) -> float | None:
     return None if job.started is None else ((job.ended or datetime.now(UTC)) - job.started).total_seconds()
 
 
-def _curves(steps: list[dict[str, float]]) -> dict[str, list[list[float | None]]]:
+def _curves(steps: list[dict[str, float]]) -> Curves:
     """Return the metrics of each step by name: steps, then values; `null` where a step lacks one."""
     names = list(dict.fromkeys(name for step in steps for name in step if name not in ("step", "total", "time")))
     across: list[float | None] = [step.get("step", number) for number, step in enumerate(steps, 1)]

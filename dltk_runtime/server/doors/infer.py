@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from dltk_runtime import __version__
+from dltk_runtime.access.holder import Right
 from dltk_runtime.apply.apply import Applied
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Request as Sent
@@ -75,7 +76,7 @@ class Infer(Door):
 
     async def model_ready(self, request: Request) -> Response:
         """Answer whether a version of the model can answer."""
-        wanted = _wanted(request)
+        wanted = _seen(request)
         version = await asyncio.to_thread(self._version, wanted)
         ready = self._service.ready
         facts = {"name": _named(version.name), "ready": ready}
@@ -83,7 +84,7 @@ class Infer(Door):
 
     async def metadata(self, request: Request) -> Response:
         """Describe a model: its versions, and the fields of the one that answers."""
-        return JSONResponse(await asyncio.to_thread(self._metadata, _wanted(request)))
+        return JSONResponse(await asyncio.to_thread(self._metadata, _seen(request)))
 
     def _metadata(self, wanted: Wanted) -> dict[str, Any]:
         version = self._version(wanted)
@@ -121,6 +122,17 @@ class Infer(Door):
 def _wanted(request: Request) -> Wanted:
     path = request.path_params
     return Wanted(model_of(path["name"]), version_of(path.get("number")))
+
+
+def _seen(request: Request) -> Wanted:
+    """Return the model that is asked for, which the token may apply or read.
+
+    Raises:
+        RightMissing: it may do neither, or not with this model.
+    """
+    wanted, holder = _wanted(request), request.state.holder
+    holder.check(Right.APPLY if holder.may(Right.APPLY) else Right.READ, wanted.name)
+    return wanted
 
 
 def _named(name: ModelName) -> str:

@@ -62,6 +62,11 @@ class Shadow:
                 self._know(record)
         self._tasks = [asyncio.create_task(each) for each in (self._own.run(), self._pace.run(), self._write_all())]
 
+    def stop(self) -> None:
+        """Begin no more work of our own; requests are forwarded until the end."""
+        if self._tasks:
+            self._tasks[0].cancel()
+
     async def close(self) -> None:
         """End our own work; what waits is not compared."""
         for task in self._tasks:

@@ -1,0 +1,37 @@
+"""What can go wrong between machines."""
+
+from __future__ import annotations
+
+from dltk_runtime.errors import NOT_FITTED, DltkError, RequestError
+from dltk_runtime.notebook.errors import AlgorithmFailed
+from dltk_runtime.pool.outcome import OPENINGS
+
+
+class NoNode(RequestError):
+    """A fit needs what no machine of the cluster has."""
+
+    opening = NOT_FITTED
+
+    def __init__(self, algorithm: str, missing: str, nodes: list[str]) -> None:
+        there = ", ".join(nodes)
+        super().__init__(
+            f"A fit of '{algorithm}' asks for {missing}, which no machine here has ({there}). Change `resources` in "
+            "the notebook's parameters cell, or add such a machine: `dltk cluster` lists what there is."
+        )
+
+
+class NodeLost(AlgorithmFailed):
+    """The machine that ran a fit is lost, or the way to it."""
+
+    def __init__(self, node: str, cause: str, phase: str, coordinates: str) -> None:
+        where = f" at {coordinates}" if coordinates else ""
+        kind = f"The node '{node}' was lost in step '{phase}'"
+        sentence = f"{kind}{where}: {cause.rstrip('.')}. Nothing was stored."
+        super().__init__(OPENINGS.get(phase, NOT_FITTED), sentence, "", coordinates, kind)
+        self.node = node
+
+
+class ClusterUnusable(DltkError):
+    """The settings of the cluster cannot be used."""
+
+    exit_code = 78

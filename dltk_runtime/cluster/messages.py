@@ -1,0 +1,150 @@
+"""The messages between a front and its helper process, and between the helper and a node's actor.
+
+Both ways are msgspec's; what is large (rows, files) travels beside them: between front and helper
+as a memory file, over Ray as an object of its own.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dltk_runtime.worker.messages import Entered, Failed, Fit, Fitted, Message, Progress
+
+
+class Facts(Message, frozen=True):
+    """A node as its actor describes it; `same` are the releases that have to be the front's."""
+
+    cpus: int
+    memory: int  # bytes
+    gpus: int
+    same: dict[str, str]  # of Python, this runtime and every library, by name
+    token: bool  # whether Ray asks for a token there
+    shown: bool  # whether the token is in an environment, where notebooks could read it
+    monitor: bool  # whether Ray's own memory monitor is on there
+
+
+class Running(Message, frozen=True):
+    """One fit on a node, and what it takes of it."""
+
+    key: str
+    cpus: int
+    memory: int
+    gpu: bool
+
+
+class Usage(Message, frozen=True):
+    """What runs on a node now, of all fronts together."""
+
+    fits: tuple[Running, ...] = ()
+
+
+class Seen(Message, frozen=True):
+    """A node that the helper sees; `refused` says why no fit may run there, empty if one may."""
+
+    name: str
+    labels: tuple[str, ...]
+    cpus: int = 0
+    memory: int = 0
+    gpus: int = 0
+    fits: tuple[Running, ...] = ()
+    refused: str = ""
+
+
+# ---------------------------------------------------------------- front → helper
+
+
+class Begin(Message, frozen=True):
+    """Run a fit on a node. Rows: the request's. Answered by `Event`s and one `Ended` or `Lost`."""
+
+    key: str
+    node: str
+    fit: Fit
+    code: bytes  # of the notebook and what it imports, as `notebook.source.pack` encodes it
+    imports: tuple[str, ...]
+    work: str
+    cpus: int
+    memory: int
+    gpu: bool
+    seconds: float  # until its deadline
+    setting: str  # that sets the deadline
+
+
+class Cancel(Message, frozen=True):
+    """End a fit; it is not answered any more."""
+
+    key: str
+
+
+# ---------------------------------------------------------------- helper → front
+
+
+class Nodes(Message, frozen=True):
+    """The nodes that the helper sees; `problem` says why it sees none, empty if it does."""
+
+    nodes: tuple[Seen, ...] = ()
+    problem: str = ""
+
+
+class Printed(Message, frozen=True):
+    """What the notebook printed."""
+
+    data: bytes
+
+
+class Event(Message, frozen=True):
+    """What a running fit reports."""
+
+    key: str
+    what: Entered | Progress | Printed
+
+
+class DeathReport(Message, frozen=True):
+    """As `outcome.Death`."""
+
+    cause: str
+    phase: str
+    coordinates: str
+    dump: str
+
+
+class Outcome(Message, frozen=True):
+    """How a fit ended on its node: with an answer, or by the death of its worker.
+
+    Rows: the results. `files` are those of the version, by their path in its folder, with sizes.
+    """
+
+    answer: Fitted | Failed | None = None
+    death: DeathReport | None = None
+    saved: Fitted | None = None
+    files: tuple[tuple[str, int], ...] = ()
+    escaped: bool = False  # of the results
+
+
+class Ended(Message, frozen=True):
+    """A fit has ended, and its files are in the version's folder. Rows: the results."""
+
+    key: str
+    outcome: Outcome
+
+
+class Lost(Message, frozen=True):
+    """A fit's node is lost, or the way to it."""
+
+    key: str
+    cause: str
+
+
+ToHelper = Begin | Cancel
+FromHelper = Nodes | Event | Ended | Lost
+TO_HELPER: msgspec.msgpack.Decoder[ToHelper] = msgspec.msgpack.Decoder(ToHelper)
+FROM_HELPER: msgspec.msgpack.Decoder[FromHelper] = msgspec.msgpack.Decoder(FromHelper)
+
+
+# ---------------------------------------------------------------- node → helper
+
+
+class Batch(Message, frozen=True):
+    """Events of a fit, from the one that was asked for on; `ended` once there is an outcome."""
+
+    events: tuple[Entered | Progress | Printed, ...] = ()
+    ended: bool = False

@@ -1,0 +1,125 @@
+"""The one actor of a node: it runs the fits of all fronts there, in this runtime's own pool.
+
+Guardian, memory watch, sealed secrets, crash places and texts are those of one machine, because it
+is the same pool. Nothing here imports Ray: an actor is a class whose methods Ray calls.
+
+::
+
+    helper of a front ── begin(key, …) ──> fit in a fresh worker, in a folder of its own
+                      <── events(key) ──── phases, progress, printed text; then the outcome
+                      <── read(key, …) ─── the version's files, piece by piece
+                      ── forget(key) ────> the folder is removed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import time
+
+import msgspec
+
+from dltk_runtime.cluster.messages import Batch, Begin, Facts, Outcome, Running, Usage
+from dltk_runtime.cluster.node_fit import NodeFit
+from dltk_runtime.cluster.same import releases
+from dltk_runtime.cluster.security import TOKEN
+from dltk_runtime.payload import Payload
+from dltk_runtime.pool import memory
+from dltk_runtime.pool.pool import Pool
+from dltk_runtime.settings import Settings
+
+FOLDER = "fits"  # below the models' folder: of the fits that run here for another machine
+MONITOR = "RAY_memory_monitor_refresh_ms"  # Ray's own variable: milliseconds, 0 for off
+FORGOTTEN_SECONDS = 60.0  # without a question after which a fit's front counts as gone
+CHECK_SECONDS = 5.0  # between two looks for such fits
+DAY_SECONDS = 86400.0
+POLL_SECONDS = 1.0  # that a question for events waits for one
+
+_encode = msgspec.msgpack.encode
+
+
+class NodeActor:
+    """Runs fits on this node. Arguments and results are bytes that `cluster.messages` describes."""
+
+    def __init__(self) -> None:
+        self._settings = Settings.from_env()
+        self._models = self._settings.paths.models
+        self._root = self._models / FOLDER / secrets.token_hex(8)
+        self._fits: dict[str, NodeFit] = {}
+        self._pool: Pool | None = None
+        self._starting = asyncio.Lock()
+        self._watch: asyncio.Task[None] | None = None
+
+    async def facts(self) -> bytes:
+        """Describe this node."""
+        pool = await self._started()
+        return _encode(
+            Facts(
+                cpus=self._settings.fit_slots,
+                memory=memory.limit(),
+                gpus=len(pool.device_names),
+                same=releases(),
+                token=os.environ.get("RAY_AUTH_MODE") == "token",
+                shown=TOKEN in os.environ,
+                monitor=os.environ.get(MONITOR) != "0",
+            )
+        )
+
+    async def usage(self) -> bytes:
+        """Return what runs here now."""
+        fits = (each.begin for each in self._fits.values() if not each.ended)
+        return _encode(Usage(tuple(Running(each.key, each.cpus, each.memory, each.gpu) for each in fits)))
+
+    async def begin(self, begin: bytes, rows: bytes, escaped: bool) -> None:
+        """Begin a fit."""
+        pool = await self._started()
+        asked = msgspec.msgpack.decode(begin, type=Begin)
+        self._fits[asked.key] = NodeFit(
+            asked, Payload(rows, escaped=escaped), pool, self._models, self._root / asked.key
+        )
+
+    async def events(self, key: str, after: int) -> bytes:
+        """Return the events of a fit from the one with number `after` on; waits a moment for one."""
+        return _encode(await self._fits[key].events(after, POLL_SECONDS) if key in self._fits else Batch(ended=True))
+
+    async def outcome(self, key: str) -> tuple[bytes, bytes]:
+        """Return how a fit ended, and its results."""
+        fit = self._fits[key]
+        return _encode(fit.outcome or Outcome()), fit.results
+
+    async def read(self, key: str, path: str, offset: int, size: int) -> bytes:
+        """Return a piece of a file of the version."""
+        return await asyncio.to_thread(self._fits[key].read, path, offset, size)
+
+    async def forget(self, key: str) -> None:
+        """End a fit if it runs, and remove its files."""
+        if (fit := self._fits.pop(key, None)) is not None:
+            await fit.close()
+
+    async def _started(self) -> Pool:
+        async with self._starting:
+            if self._pool is None:
+                await asyncio.to_thread(self._clean)
+                pool = Pool(self._settings)
+                await pool.start()
+                self._pool = pool
+                self._watch = asyncio.create_task(self._forget_abandoned())
+            return self._pool
+
+    def _clean(self) -> None:
+        """Remove what actors left that were ended; several nodes may share the volume."""
+        for folder in self._root.parent.glob("*"):
+            if time.time() - folder.stat().st_mtime > self._settings.fit_timeout + DAY_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    async def _forget_abandoned(self) -> None:
+        """End the fits of fronts that are gone: they can commit nothing."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            for key in [key for key, fit in self._fits.items() if time.monotonic() - fit.asked > FORGOTTEN_SECONDS]:
+                with contextlib.suppress(OSError):
+                    await self.forget(key)

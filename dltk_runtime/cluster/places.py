@@ -1,0 +1,247 @@
+"""Where the fits of this front run: on its own machine, or on another node of the cluster.
+
+::
+
+    fit_worker ──> waits in one line ──> placement.decide ──┬─ here ──> the pool of this front
+                                                            └─ a node ──> remote.RemoteWorker
+
+A fit's place is decided again whenever one ends, or the helper sees a node come, go or change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from dltk_runtime.cluster.code import code_of
+from dltk_runtime.cluster.errors import NoNode
+from dltk_runtime.cluster.helper import Helper
+from dltk_runtime.cluster.messages import Running, Seen
+from dltk_runtime.cluster.placement import Need, Node, Waiting, decide, lacking
+from dltk_runtime.cluster.remote import Order
+from dltk_runtime.cluster.resources import need_of
+from dltk_runtime.cluster.view import ClusterView, NodeView
+from dltk_runtime.errors import Busy, DltkError
+from dltk_runtime.notebook import algorithm as notebooks
+from dltk_runtime.notebook.source import Source, slow_imports
+from dltk_runtime.pool import memory
+from dltk_runtime.pool.pool import Pool
+from dltk_runtime.pool.worker import Listener, Worker
+from dltk_runtime.settings import Settings
+
+HERE = "this machine"  # as listings and errors call the front's own
+
+
+@dataclass(frozen=True, slots=True)
+class FitAsked:
+    """A fit that asks for a worker.
+
+    Attributes:
+        parameters: of the search.
+        imports: heavy imports of its notebook.
+        work: what it will do, for errors about GPU memory.
+        patient: whether no search waits for it.
+        background: whether it runs at the lowest priority; on another node it does not.
+    """
+
+    algorithm: str
+    parameters: Mapping[str, str]
+    imports: tuple[str, ...]
+    work: str
+    patient: bool = False
+    background: bool = False
+
+
+@dataclass(eq=False)
+class _Line:
+    """A fit that waits, and what it waits for."""
+
+    waiting: Waiting
+    algorithm: str
+    place: asyncio.Future[str]
+
+
+@dataclass(eq=False, kw_only=True)
+class FitPlaces:
+    """The places for fits of one front: `start` it after its pool, `close` it before."""
+
+    settings: Settings
+    pool: Pool
+    _line: list[_Line] = field(default_factory=list)
+    _running: dict[str, tuple[str, Need]] = field(default_factory=dict)
+    _known: dict[str, Node] = field(default_factory=dict)  # every node seen so far, without fits
+
+    def __post_init__(self) -> None:
+        self.helper = Helper(self.settings.cluster, self._place)
+
+    def start(self) -> None:
+        """Start the helper process."""
+        self.helper.start()
+
+    async def close(self) -> None:
+        """End the helper process."""
+        await self.helper.close()
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The front's own machine, and the nodes on which fits may run now, with those that do."""
+        ours = [(name, need) for name, need in self._running.values()]
+        here = replace(self._here, running=tuple(need for name, need in ours if name == HERE))
+        return [here, *(self._node(each) for each in self.helper.nodes.nodes if not each.refused)]
+
+    def view(self) -> ClusterView:
+        """Describe the machines, what runs there, and how much waits."""
+        views = [NodeView.of(each) for each in self.nodes]
+        views += [NodeView.of(self._node(each), each.refused) for each in self.helper.nodes.nodes if each.refused]
+        return ClusterView(self.settings.cluster, views, len(self._line), self.helper.nodes.problem)
+
+    def check(self, algorithm: str, parameters: Mapping[str, str]) -> None:
+        """Refuse a fit that needs what no machine has.
+
+        Raises:
+            NoNode: naming what is missing, and where it was looked for.
+            DltkError: the notebook cannot be read, or asks in no known way.
+        """
+        source = notebooks.source_of(algorithm, self.settings.paths)
+        self._check(algorithm, self._need(source, _imports(source), parameters))
+
+    def has_room(self, algorithm: str, imports: tuple[str, ...]) -> bool:
+        """Return whether an asynchronous fit could begin now; one that cannot be read begins, and fails."""
+        try:
+            source = notebooks.source_of(algorithm, self.settings.paths)
+            need = self._need(source, imports, {}, patient=True)
+        except DltkError:
+            return True
+        begins = decide([*(each.waiting for each in self._line), Waiting("new", need)], self.nodes).begins
+        return "new" in {key for key, _ in begins}
+
+    @contextlib.asynccontextmanager
+    async def fit_worker(self, asked: FitAsked, listener: Listener) -> AsyncIterator[Worker]:
+        """Lease a worker when it is this fit's turn, here or on another node; end it afterwards.
+
+        Raises:
+            NoNode: no machine has what it needs.
+            Busy: too many fits of this algorithm wait already.
+            DltkError: the notebook cannot be read, or asks in no known way.
+            WorkerDied: the worker could not start.
+        """
+        source = await asyncio.to_thread(notebooks.source_of, asked.algorithm, self.settings.paths)
+        need = self._need(source, asked.imports, asked.parameters, patient=asked.patient)
+        self._check(asked.algorithm, need)
+        key = uuid.uuid4().hex
+        place = await self._turn(key, asked.algorithm, need)
+        try:
+            leased: contextlib.AbstractAsyncContextManager[Worker]
+            if place == HERE:
+                leased = self.pool.fit_worker(
+                    asked.algorithm, asked.imports, asked.work, listener, background=asked.background, gpu=need.gpu
+                )
+            else:
+                code = await asyncio.to_thread(code_of, asked.algorithm, self.settings.paths)
+                leased = self._remote(Order(key, place, need, code, asked.imports, asked.work), listener)
+            async with leased as worker:
+                yield worker
+        finally:
+            del self._running[key]
+            self._place()
+
+    # ------------------------------------------------------------ turns
+
+    async def _turn(self, key: str, algorithm: str, need: Need) -> str:
+        """Wait for a place; returns the name of the machine, on which the fit counts from now on."""
+        ahead = sum(each.algorithm == algorithm for each in self._line)
+        line = _Line(Waiting(key, need), algorithm, asyncio.get_running_loop().create_future())
+        self._line.append(line)
+        self._place()
+        if not line.place.done() and ahead >= self.settings.max_waiting:
+            self._line.remove(line)
+            raise Busy(f"a fit of '{algorithm}'", ahead, "DLTK_MAX_WAITING")
+        try:
+            return await line.place
+        except (asyncio.CancelledError, NoNode):
+            self._running.pop(key, None)
+            self._place()
+            raise
+
+    def _place(self) -> None:
+        """Begin every fit that has a place now; refuse those that can never have one."""
+        for each in self.helper.nodes.nodes:
+            if not each.refused:
+                self._known[each.name] = replace(self._node(each), running=())
+        if not self.helper.nodes.problem:
+            self._refuse_impossible()
+        self._line = [line for line in self._line if not line.place.done()]
+        decision = decide([each.waiting for each in self._line], self.nodes)
+        lines = {each.waiting.key: each for each in self._line}
+        for key, name in decision.begins:
+            self._running[key] = (name, lines[key].waiting.need)
+            lines[key].place.set_result(name)
+        for waiting in decision.waiting:
+            lines[waiting.key].waiting = waiting
+        self._line = [lines[each.key] for each in decision.waiting]
+
+    def _refuse_impossible(self) -> None:
+        """Refuse what a search waits for and no machine could hold. A queued fit waits for one to come."""
+        for line in self._line:
+            if not line.waiting.need.patient and not line.place.done():
+                try:
+                    self._check(line.algorithm, line.waiting.need)
+                except NoNode as error:
+                    line.place.set_exception(error)
+
+    @contextlib.asynccontextmanager
+    async def _remote(self, order: Order, listener: Listener) -> AsyncIterator[Worker]:
+        listener.output(f"This fit runs on node '{order.node}'.\n".encode())
+        worker = self.helper.worker(order, listener)
+        try:
+            yield worker
+        finally:
+            self.helper.release(worker)
+            await worker.end()
+
+    # ------------------------------------------------------------ machines
+
+    def _need(
+        self, source: Source, imports: tuple[str, ...], given: Mapping[str, str], *, patient: bool = False
+    ) -> Need:
+        gpus = bool(self.pool.device_names) or any(each.gpus for each in self._known.values())
+        return need_of(source, imports, given, gpus=gpus, patient=patient)
+
+    def _check(self, algorithm: str, need: Need) -> None:
+        """Refuse what no machine has that was ever seen; before any was, everything waits."""
+        if self.helper.nodes.problem and not self._known:
+            return
+        machines = [self._here, *(self._known[name] for name in sorted(self._known))]
+        if missing := lacking(need, machines):
+            raise NoNode(algorithm, missing, [*(each.name for each in machines), *self._refused])
+
+    @property
+    def _refused(self) -> list[str]:
+        return [f"{each.name}: {each.refused}" for each in self.helper.nodes.nodes if each.refused]
+
+    @property
+    def _here(self) -> Node:
+        return own_machine(self.settings, self.pool)
+
+    def _node(self, seen: Seen) -> Node:
+        """Return a node with the fits that it reports, and those of this front that it may not know yet."""
+        own = {key: need for key, (name, need) in self._running.items() if name == seen.name}
+        others = (_need_of(each) for each in seen.fits if each.key not in own)
+        running = (*own.values(), *others)
+        return Node(seen.name, seen.cpus, seen.memory, seen.gpus, frozenset(seen.labels), running=running)
+
+
+def own_machine(settings: Settings, pool: Pool) -> Node:
+    """Return the front's own machine, without fits."""
+    return Node(HERE, settings.fit_slots, memory.limit(), len(pool.device_names), here=True)
+
+
+def _need_of(running: Running) -> Need:
+    return Need(running.cpus, running.memory, running.gpu)
+
+
+def _imports(source: Source) -> tuple[str, ...]:
+    return slow_imports(*(cell.source for cell in source.cells))

@@ -1,0 +1,168 @@
+"""What this runtime uses of Ray: its nodes, one actor on each, and objects.
+
+The only module that imports Ray, and only once the head of the cluster answers: the import takes a
+second of a processor. Ray's own second chances are off: what is tried again is this runtime's word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dltk_runtime.cluster.node import NodeActor
+from dltk_runtime.units import MIB
+
+NAMESPACE = "dltk"
+RESOURCE = "dltk"  # of which each node for fits has one: ray start --resources '{"dltk": 1}'
+CONNECT_SECONDS = 2.0  # to reach the head's port
+CURRENT = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where `ray start` writes the head's address
+MAX_CALLS = 1000  # of an actor at the same time: each running fit waits for its events in one
+OBJECT_BYTES = 512 * MIB  # of Ray's store on the front's machine; what is larger goes to disk
+# Replaces itself by the Python command that follows, which gets SIGTERM when this process ends (prctl.h, 1).
+_WITH_ITS_PARENT = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+_OWN_LABELS = "ray.io/"
+
+
+class Unreached(Exception):
+    """The head or a node does not answer, or Ray reports an error of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A node for fits, and its actor. `labels` are texts such as ``kind=a100``."""
+
+    id: str
+    name: str
+    labels: tuple[str, ...]
+    actor: Any
+
+
+class RayNodes:
+    """The nodes of one cluster, ``auto`` or ``host:port``: `connect` first."""
+
+    def __init__(self, cluster: str) -> None:
+        self._cluster = cluster
+        self._ray: Any = None
+        self._reached: dict[str, Reach] = {}
+
+    def unreachable(self) -> str:
+        """Return why the head cannot be reached; empty if it can."""
+        address = self._address()
+        if not address:
+            return "no Ray node runs on this machine"
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+        except (OSError, ValueError) as error:
+            return f"the head of the cluster at {address} does not answer ({error})"
+        return ""
+
+    def connect(self) -> None:
+        """Become a driver of the cluster, through the Ray node of this machine or one of its own."""
+        import ray
+
+        address = self._address()
+        if self._cluster != "auto":
+            self._start_node(address)
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
+        self._ray = ray
+
+    def alive(self) -> list[Reach]:
+        """Return the nodes for fits that Ray says are alive, each with its actor.
+
+        Raises:
+            Unreached: the head does not answer.
+        """
+        try:
+            found = [each for each in self._ray.nodes() if each["Alive"] and RESOURCE in each["Resources"]]
+            names = Counter(each["NodeName"] for each in found)
+            for each in found:
+                if each["NodeID"] not in self._reached:
+                    short = each["NodeID"][:6]
+                    name = each["NodeName"] if names[each["NodeName"]] == 1 else f"{each['NodeName']}-{short}"
+                    self._reached[each["NodeID"]] = self._reach(each, name)
+        except self._ray.exceptions.RayError as error:
+            raise Unreached(f"Ray reports {type(error).__name__}") from error
+        return [self._reached[each["NodeID"]] for each in found]
+
+    def named(self, name: str) -> Reach | None:
+        """Return the node of a name."""
+        return next((each for each in self._reached.values() if each.name == name), None)
+
+    def drop(self, node: Reach) -> None:
+        """Forget a node that does not answer: if it is alive, the next look finds or makes its actor."""
+        self._reached.pop(node.id, None)
+
+    def put(self, data: bytes) -> Any:
+        """Store bytes as an object of Ray; returns the reference."""
+        return self._ray.put(data)
+
+    async def call(self, node: Reach, method: str, *arguments: object, seconds: float) -> Any:
+        """Call a method of a node's actor.
+
+        Raises:
+            Unreached: the node did not answer in time, or not at all.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await getattr(node.actor, method).remote(*arguments)
+        except TimeoutError as error:
+            raise Unreached(f"it did not answer for {seconds:.0f} s") from error
+        except self._ray.exceptions.RayError as error:
+            raise Unreached(f"Ray reports {type(error).__name__}") from error
+
+    def forget(self, node: Reach, key: str) -> None:
+        """Have a node end a fit and remove its files, without waiting."""
+        node.actor.forget.remote(key)
+
+    def _address(self) -> str:
+        if self._cluster != "auto":
+            return self._cluster
+        try:
+            return os.environ.get("RAY_ADDRESS") or CURRENT.read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+
+    def _start_node(self, address: str) -> None:
+        """Start a Ray node that runs no fits: a driver needs one on its machine. It ends with this process."""
+        command = [
+            sys.executable,
+            "-c",
+            _WITH_ITS_PARENT,
+            "-m",
+            "ray.scripts.scripts",
+            "start",
+            "--block",
+            "--address",
+            address,
+        ]
+        command += ["--num-cpus", "0", "--num-gpus", "0", "--object-store-memory", str(OBJECT_BYTES)]
+        command += ["--node-name", f"front-{socket.gethostname()}", "--disable-usage-stats"]
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _reach(self, node: dict[str, Any], name: str) -> Reach:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        remote = self._ray.remote(NodeActor).options(
+            name=f"node-{node['NodeID']}",
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            num_cpus=0,
+            resources={RESOURCE: 1},
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=MAX_CALLS,
+        )
+        own = (f"{key}={value}" for key, value in node["Labels"].items() if not key.startswith(_OWN_LABELS))
+        return Reach(node["NodeID"], name, tuple(sorted(own)), remote.remote())

@@ -1,0 +1,84 @@
+"""What a notebook asks for: the parameter `resources` of its parameters cell.
+
+::
+
+    resources: str = "gpu, memory=16G"  # of the machine that fits it
+
+A search may give another value, as for every declared parameter. A notebook that does not declare
+`resources` asks for one place, and for a GPU where it imports a library that trains on one and any
+machine has one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping
+
+from dltk_runtime import booleans
+from dltk_runtime.cluster.placement import Need
+from dltk_runtime.errors import OptionInvalid
+from dltk_runtime.notebook.cells import COMPILE_ERRORS
+from dltk_runtime.notebook.declaration import declared
+from dltk_runtime.notebook.frameworks import GPU_TRAINING
+from dltk_runtime.notebook.source import Source
+from dltk_runtime.setting_types import as_bytes
+from dltk_runtime.texts import unquote
+
+PARAMETER = "resources"
+WANTED = "parts separated by commas: gpu, cpus=<number>, memory=<size such as 8G>, label=<name>=<value>"
+
+
+def need_of(
+    source: Source, imports: Collection[str], given: Mapping[str, str], *, gpus: bool, patient: bool = False
+) -> Need:
+    """Return the need of a fit; `gpus` says whether any machine has a GPU.
+
+    Raises:
+        OptionInvalid: `resources` cannot be read.
+    """
+    text = asked(source, given)
+    parts = dict(_part(each, text) for each in text.split(",") if each.strip())
+    trains = gpus and not GPU_TRAINING.isdisjoint(imports)
+    gpu = bool(parts.get("gpu", trains))
+    return Need(
+        cpus=int(parts.get("cpus", 0 if gpu else 1)),
+        memory=int(parts.get("memory", 0)),
+        gpu=gpu,
+        label=str(parts.get("label", "")),
+        patient=patient,
+    )
+
+
+def asked(source: Source, given: Mapping[str, str]) -> str:
+    """Return the text of `resources`: the search's, or else the notebook's; empty if it declares none."""
+    declares = {}
+    with contextlib.suppress(*COMPILE_ERRORS):  # the worker reports them
+        declares = {each.name: each.default for each in declared(source.parameters.source)} if source.parameters else {}
+    if PARAMETER not in declares:
+        return ""
+    return unquote(given.get(PARAMETER, str(declares[PARAMETER] or ""))).strip()
+
+
+def _part(part: str, text: str) -> tuple[str, bool | int | str]:
+    name, _, value = part.strip().partition("=")
+    name, value = name.strip(), value.strip()
+    try:
+        match name:
+            case "gpu":
+                return name, booleans.parse(value) if value else True
+            case "cpus":
+                return name, _positive(value)
+            case "memory":
+                return name, as_bytes(value)
+            case "label" if value:
+                return name, value
+    except (ValueError, OverflowError) as error:
+        raise OptionInvalid(PARAMETER, text, WANTED) from error
+    raise OptionInvalid(PARAMETER, text, WANTED)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 10_000:
+        raise ValueError(text)
+    return number

@@ -1,0 +1,60 @@
+"""``dltk cluster``: list the machines on which the fits of a container run."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from dltk_runtime.client.errors import Unreachable
+from dltk_runtime.commands import Exit
+from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
+from dltk_runtime.settings import ClientSettings
+from dltk_runtime.units import GIB
+
+if TYPE_CHECKING:
+    from dltk_runtime.cluster.view import ClusterView, NodeView
+
+COLUMNS = ("node", "fits", "places", "GPUs", "memory", "labels", "state")
+
+
+@click.command(epilog="\b\nExample:\n  dltk cluster    the machines, what runs there, and how many fits wait")
+@click.option("--url", help="Address of the container.  [DLTK_URL; http://127.0.0.1:5000]")
+@click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
+@click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
+def command(url: str | None, token: str | None, cafile: str | None) -> None:
+    """List the machines on which the fits of a container run.
+
+    Places and GPUs read taken/all. Without DLTK_CLUSTER that is the container's own machine alone.
+    """
+    from dltk_runtime.client.cluster import cluster_of
+
+    try:
+        found = cluster_of(ClientSettings.from_env(None, url=url, token=token, cafile=cafile))
+    except Unreachable as error:
+        echo(f"dltk: {error}", err=True)
+        sys.exit(Exit.UNREACHABLE)
+    _show(found)
+
+
+def _show(found: ClusterView) -> None:
+    table = make_table(*COLUMNS, unbroken=("places", "GPUs", "memory"))
+    for node in found.nodes:
+        add_row(table, *_cells(node))
+    show_table(table)
+    echo(f"{found.waiting} fits wait for a place.")
+    if found.problem:
+        echo(f"Other machines: {found.problem}.")
+
+
+def _cells(node: NodeView) -> tuple[str, ...]:
+    return (
+        node.name,
+        str(node.fits),
+        f"{node.places_taken}/{node.places}",
+        f"{node.gpus_taken}/{node.gpus}",
+        f"{node.memory_bytes / GIB:.0f} GiB",
+        ", ".join(node.labels),
+        f"refused: {node.refused}" if node.refused else "ready",
+    )

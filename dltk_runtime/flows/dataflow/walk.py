@@ -1,0 +1,292 @@
+"""Walk through one search: each command changes the forms of the rows, and leaves notes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dltk_runtime.flows.dataflow import conditions
+from dltk_runtime.flows.dataflow.notes import Notes, Read, Use
+from dltk_runtime.flows.dataflow.pipe import Command, assignments, literal, name_spans, names_in, options_of, split_at
+from dltk_runtime.flows.dataflow.shapes import INFO, INTERNAL, Shape, merged
+from dltk_runtime.flows.dataflow.stores import Stores
+
+_RECORD = frozenset(("kind", "flow", "feature_set"))
+
+
+@dataclass(slots=True)
+class Walk:
+    """The forms of the rows at one point of a search, and the notes up to it."""
+
+    stores: Stores
+    own: frozenset[str] = frozenset()  # indexes that the app writes or defines
+    outputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of a model: its targets
+    names: frozenset[str] = frozenset()  # of the app's searches: the source of what they write
+    notes: Notes = field(default_factory=Notes)
+    shapes: list[Shape] = field(default_factory=list)
+    first: bool = True
+
+    def run(self, commands: Iterable[Command]) -> list[Shape]:
+        """Walk through the commands; return the forms of the last rows."""
+        for command in commands:
+            act = _ACTIONS.get(command.name)
+            if act is None:
+                self.shapes = [replace(shape, open=True, gone=frozenset()) for shape in self.shapes or [Shape()]]
+            else:
+                act(self, command)
+            self.first = False
+        return self.shapes
+
+    def use(self, names: Iterable[str], command: str) -> None:
+        """Note that a command names these fields."""
+        for name in names:
+            if "*" in name or name.startswith("$") or not self.shapes:
+                continue
+            known = name in INTERNAL or name.startswith("date_") or any(shape.has(name) for shape in self.shapes)
+            near = ""
+            if known and not any(name in shape.fields for shape in self.shapes):
+                near = _near(name, {each for shape in self.shapes for each in shape.made})
+            sure = name in INTERNAL or any(name in shape.fields for shape in self.shapes)
+            modelled = not sure and any(shape.modelled for shape in self.shapes)
+            self.notes.uses.append(Use(name, command, known, near, modelled))
+
+    def put(self, name: str, expression: str) -> None:
+        """Set a field of every form by an expression."""
+        self.notes.made.add(name)
+        self.shapes = [_evaluated(shape, name, expression) for shape in self.shapes or [Shape(open=True)]]
+
+    def keep(self, condition: str) -> None:
+        """Keep the rows that meet a condition."""
+        met = [shape for shape in self.shapes if conditions.meets(shape, condition)]
+        if self.shapes and not met:
+            self.notes.never.append(condition)
+            met = self.shapes
+        filled = conditions.filled_by(condition)
+        flag = re.fullmatch(r"\s*(\w+)\s*==?\s*1\s*", condition)
+        asked = conditions.alternatives(condition)
+        self.shapes = [
+            replace(
+                _asked(shape, asked),
+                filled=shape.filled | filled | shape.flags.get(flag[1] if flag else "", frozenset()),
+                filters=(*shape.filters, _derived(shape, condition)),
+            )
+            for shape in met
+        ]
+
+    def change(self, change: Callable[[Shape], Shape]) -> None:
+        self.shapes = [change(shape) for shape in self.shapes]
+
+
+def _asked(shape: Shape, asked: Sequence[Mapping[str, frozenset[str]]]) -> Shape:
+    if len(asked) != 1:
+        return shape
+    values = {name: texts for name, texts in asked[0].items() if name in shape.fields}
+    return replace(shape, values={**shape.values, **values})
+
+
+def _near(name: str, made: set[str]) -> str:
+    """Return a made field whose name differs by two letters in another order, or by one letter."""
+    return next((other for other in sorted(made) if len(name) >= 4 and other != name and one_slip(name, other)), "")
+
+
+def one_slip(one: str, two: str) -> bool:
+    """Return whether two words differ by one letter, or by two letters in another order."""
+    if abs(len(one) - len(two)) > 1 or one == two:
+        return False
+    if len(one) == len(two):
+        other = [at for at in range(len(one)) if one[at] != two[at]]
+        if any(one[at].isdigit() and two[at].isdigit() for at in other):
+            return False
+        crossed = len(other) == 2 and other[1] == other[0] + 1 and one[other[0]] == two[other[1]]
+        return (crossed and one[other[1]] == two[other[0]]) or (len(other) == 1 and len(one) > 4)
+    short, long = sorted((one, two), key=len)
+    left = any(long[:at] + long[at + 1 :] == short for at in range(len(long)))
+    return left and len(short) >= 3 and not long.endswith(f"{short[-1]}s")
+
+
+def _evaluated(shape: Shape, name: str, expression: str) -> Shape:
+    texts = _texts(expression)
+    if texts is None and re.fullmatch(r"\w+", expression.strip()):
+        texts = shape.values.get(expression.strip())
+    either = texts is not None and re.match(r"\s*if\(", expression) is not None  # of two texts, also for nulls
+    constant = re.match(r"\s*(?:now\(\)|coalesce\(.*,\s*[\d\"])", expression) is not None
+    always = either or constant or literal(expression) is not None
+    filled = always or (
+        bool(names := names_in(expression)) and set(names) <= shape.filled | {"_time"} and "case(" not in expression
+    )
+    flag = re.fullmatch(r"\s*if\((.*),\s*1\s*,\s*0\s*\)\s*", expression, re.DOTALL)
+    flags = {**shape.flags, name: frozenset(conditions.filled_by(flag[1])) if flag else frozenset[str]()}
+    return replace(shape.put(name, _derived(shape, expression), texts, filled=filled), flags=flags)
+
+
+def _texts(expression: str) -> frozenset[str] | None:
+    """Return the texts that an expression can be: one, or those of ``if`` and ``case``."""
+    text = literal(expression)
+    if text is not None:
+        return frozenset((text,))
+    match = re.fullmatch(r"\s*(if|case)\((.*)\)\s*", expression, re.DOTALL)
+    if match is None:
+        return None
+    parts = split_at(match[2])
+    results = parts[1:] if match[1] == "if" else parts[1::2]
+    found = [literal(part) for part in results]
+    return frozenset(each for each in found if each is not None) if None not in found else None
+
+
+def _derived(shape: Shape, expression: str) -> str:
+    """Return the expression with each field replaced by how it came about."""
+    repeated = re.fullmatch(r"\s*lower\(\s*(\w+)\s*\)\s*", expression)
+    if repeated and shape.expression(repeated[1]).startswith("lower("):
+        return shape.expression(repeated[1])
+    result, end = "", 0
+    for begin, stop in name_spans(expression):
+        result += expression[end:begin] + shape.expression(expression[begin:stop])
+        end = stop
+    return re.sub(r"\s+", "", result + expression[end:])
+
+
+def read_index(walk: Walk, text: str) -> None:
+    """Begin with the records that a search for `text` finds."""
+    asked = conditions.alternatives(text)
+    shapes: list[Shape] = []
+    for each in asked:
+        index = next(iter(each.get("index", frozenset(("",)))))
+        wanted = {name: values for name, values in each.items() if name not in ("index", "earliest", "latest")}
+        found = walk.stores.records(index, wanted)
+        stash = wanted.get("sourcetype", frozenset(("stash",))) == {"stash"} and (
+            wanted.get("source", frozenset()) <= walk.names
+        )
+        ours = index in walk.own or bool(_RECORD & set(wanted) and walk.stores.indexes and index)
+        walk.notes.reads.append(Read(index, (wanted,), matched=not ours or (bool(found) and stash)))
+        shapes += found if ours and found else [Shape(open=True, source=f"index={index}")]
+    words = [name for each in asked for name in each]
+    fields = frozenset(INTERNAL - {"_key", "_user"})
+    walk.shapes = [replace(shape, fields=shape.fields | fields) for shape in shapes[:24]]
+    walk.use([name for name in words if name not in ("index", "earliest", "latest")], "search")
+
+
+def _search(walk: Walk, command: Command) -> None:
+    if walk.first or not walk.shapes:
+        read_index(walk, command.arguments)
+        return
+    walk.use([name for each in conditions.alternatives(command.arguments) for name in each], "search")
+    walk.keep(command.arguments)
+
+
+def _where(walk: Walk, command: Command) -> None:
+    walk.use(names_in(command.arguments), "where")
+    walk.keep(command.arguments)
+
+
+def _eval(walk: Walk, command: Command) -> None:
+    for name, expression in assignments(command.arguments):
+        walk.use(names_in(expression), "eval")
+        walk.put(name, expression)
+
+
+def _fields(walk: Walk, command: Command) -> None:
+    match = re.match(r"\s*([+-])?\s*(.*)", command.arguments, re.DOTALL)
+    names = [name.strip("\"'") for name in re.split(r"[\s,]+", match[2] if match else "") if name]
+    if match and match[1] == "-":
+        walk.change(lambda shape: shape.without(names))
+        return
+    walk.use(names, command.name)
+    extra = ["_time", "_raw", "_indextime"] if command.name == "fields" else []
+    walk.change(lambda shape: shape.only([*names, *extra]))
+
+
+def _rename(walk: Walk, command: Command) -> None:
+    for old, new in re.findall(
+        r"""["']?([\w.*{}]+)["']?\s+[Aa][Ss]\s+["']?([\w.* {}-]+?)["']?(?=\s*,|\s|$)""", command.arguments
+    ):
+        if "*" in old:
+            walk.change(lambda shape: replace(shape, open=True))
+        else:
+            walk.use([old], "rename")
+            walk.notes.made.add(new)
+            walk.change(lambda shape, old=old, new=new: shape.renamed(old, new))  # type: ignore[misc]
+
+
+def _fillnull(walk: Walk, command: Command) -> None:
+    value = options_of(command.arguments).get("value", "0")
+    rest = re.sub(r"value\s*=\s*(\"[^\"]*\"|\S+)", "", command.arguments)
+    names = [name for name in re.split(r"[\s,]+", rest) if name]
+    walk.use(names, "fillnull")
+
+    def fill(shape: Shape) -> Shape:
+        for name in names or sorted(shape.fields):
+            made = shape.expression(name)
+            shape = shape.put(name, f"fill({value},{made})" if names else made, None, filled=True)
+        return shape
+
+    walk.change(fill)
+
+
+def _named(walk: Walk, command: Command) -> None:
+    names = [word.lstrip("+-") for word in re.split(r"[\s,]+", re.sub(r"\w+=\S+", " ", command.arguments)) if word]
+    plain = [re.sub(r"^(?:num|str|ip|auto)\((.*)\)$", r"\1", name) for name in names]
+    fields = [name for name in plain if name and not name.isdigit() and name not in ("sortby", "d", "desc", "a", "asc")]
+    walk.use(fields, command.name)
+    if command.name == "dedup" and "keepempty" not in command.arguments:  # rows without the field go too
+        walk.change(lambda shape: replace(shape, filled=shape.filled | set(fields)))
+
+
+def _appendpipe(walk: Walk, command: Command) -> None:
+    inner = replace_walk(walk)
+    walk.shapes = [*walk.shapes, *inner.run(command.inner)][:24]
+
+
+def replace_walk(walk: Walk) -> Walk:
+    """Return a walk from here on that shares the notes."""
+    return Walk(walk.stores, walk.own, walk.outputs, walk.names, walk.notes, list(walk.shapes), first=not walk.shapes)
+
+
+def _append(walk: Walk, command: Command) -> None:
+    inner = Walk(walk.stores, walk.own, walk.outputs, walk.names, walk.notes)
+    rows = inner.run(command.inner)
+    if command.name == "join":
+        more = merged(rows)
+        walk.change(lambda shape: replace(shape, fields=shape.fields | more.fields, open=shape.open or more.open))
+    else:
+        walk.shapes = [*walk.shapes, *rows][:24]
+
+
+def _addinfo(walk: Walk, _: Command) -> None:
+    for name in INFO:
+        walk.change(lambda shape, name=name: shape.put(name, name, None, filled=True))  # type: ignore[misc]
+
+
+def _makeresults(walk: Walk, command: Command) -> None:
+    free = "format" in command.arguments or "annotate" in command.arguments
+    walk.shapes = [Shape(fields=frozenset(("_time",)), open=free, filled=frozenset(("_time",)), source="makeresults")]
+
+
+def _nothing(_: Walk, __: Command) -> None:
+    """Change no field: the rows are cut, or shown in another order."""
+
+
+_ACTIONS: dict[str, Callable[[Walk, Command], None]] = {
+    "search": _search,
+    "where": _where,
+    "eval": _eval,
+    "fields": _fields,
+    "table": _fields,
+    "rename": _rename,
+    "fillnull": _fillnull,
+    "sort": _named,
+    "dedup": _named,
+    "appendpipe": _appendpipe,
+    "append": _append,
+    "join": _append,
+    "addinfo": _addinfo,
+    "makeresults": _makeresults,
+    "head": _nothing,
+    "tail": _nothing,
+    "reverse": _nothing,
+}
+
+
+def register(actions: Mapping[str, Callable[[Walk, Command], None]]) -> None:
+    """Add the commands of another module."""
+    _ACTIONS.update(actions)
