@@ -14,9 +14,10 @@ import click
 
 from dltk_runtime.access.actor import on_machine
 from dltk_runtime.client.errors import Unreachable
-from dltk_runtime.commands import Exit
+from dltk_runtime.commands import Exit, _onnx_export
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.onnx import DEFAULT_OPSET
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.store import shown, side_by_side
 from dltk_runtime.store.export import export as copy_out
@@ -40,6 +41,8 @@ Examples:
   dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
   dltk models pin pytorch_nn iris --live           run the notebook as it is saved, not as it was fitted
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
+  dltk models export grid_search_svm iris --onnx iris.onnx --rows iris.csv
+                                                   write it as ONNX, if that equals its apply on these rows
   dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
 """
@@ -211,10 +214,28 @@ def compare(models: Models, algorithm: str, model: str, old: int, new: int, data
 @click.argument("number", type=int, required=False)
 @click.option("--to", type=click.Path(path_type=Path), default=".", show_default=True, help="Folder to copy into.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
+@click.option(
+    "--onnx",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the model to this ONNX file instead, once it equals the notebook's apply on rows.",
+)
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV of rows to compare on.  [default: rows made from the statistics of the fit's fields]",
+)
+@click.option("--opset", type=click.IntRange(7), help=f"Highest opset of the ONNX file.  [default: {DEFAULT_OPSET}]")
 @with_store
-def export(store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool) -> None:
-    """Copy a version's files (default: the current one's) under a DSDL container's flat names."""
+def export(
+    store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool, **as_onnx: Any
+) -> None:
+    """Copy a version's files (default: the current one's) under a DSDL container's flat names, or write it as ONNX."""
     version = _chosen(store, _name(algorithm, model), number)
+    if as_onnx["onnx"] is not None:
+        _onnx_export.export(_settings(), store, version, force=force, **as_onnx)
+        return
+    if as_onnx["rows"] or as_onnx["opset"]:
+        raise click.UsageError("--rows and --opset belong to --onnx FILE.")
     for path in copy_out(version, to, force=force):
         echo(path)
 
@@ -326,10 +347,15 @@ def _verify(models: Models, name: ModelName, number: int) -> None:
 def _measure(store: ModelStore, name: ModelName, numbers: tuple[int, int], data: Path) -> str:
     from dltk_runtime.fit.measuring import Measuring
 
-    context = click.get_current_context()
-    settings = Settings.from_env(home=context.params.get("home"), notebooks=context.params.get("notebooks"))
+    settings = _settings()
     old, new = (store.get(name, number) for number in numbers)
     return asyncio.run(Measuring(settings, store).measure(new, old, data)).problem
+
+
+def _settings() -> Settings:
+    """Return the settings with the folders that the running command names."""
+    given = click.get_current_context().params
+    return Settings.from_env(home=given.get("home"), notebooks=given.get("notebooks"))
 
 
 def _say_current(name: ModelName, view: ModelView) -> None:
