@@ -29,6 +29,8 @@ from dltk_runtime.setting_types import as_bytes
 
 TOKEN_BYTES = 32  # random, of a new token
 OWN_NAMES = ("api_token", "DLTK_ADMIN_TOKEN")  # of the container's own tokens, in jobs and histories
+PROXY_NAME = "proxy"  # in place of a token's, of what somebody did in the console whom a proxy signed in
+RESERVED_NAMES = (*OWN_NAMES, PROXY_NAME)
 MAX_NAME_CHARACTERS = 64
 MAX_FILE_BYTES = 4 * 1024**2
 _HASH_DIGITS = 64
@@ -166,10 +168,10 @@ def _write(file: Path, entries: Sequence[Entry]) -> None:
 
 def _check(entry: Entry) -> None:
     name, plain = entry.name, entry.name.replace("-", "").replace("_", "").replace(".", "")
-    if not (name.isascii() and plain.isalnum() and len(name) <= MAX_NAME_CHARACTERS) or name in OWN_NAMES:
+    if not (name.isascii() and plain.isalnum() and len(name) <= MAX_NAME_CHARACTERS) or name in RESERVED_NAMES:
         raise ValueError(
             f"the name {name[:MAX_NAME_CHARACTERS]!r} is no name of a token: letters, digits, '-', '_' and '.', "
-            f"{MAX_NAME_CHARACTERS} at most, and none of {', '.join(OWN_NAMES)}"
+            f"{MAX_NAME_CHARACTERS} at most, and none of {', '.join(RESERVED_NAMES)}"
         )
     if not entry.values or not all(_is_hash(each.sha256) for each in entry.values):
         raise ValueError(f"the token {name!r} needs values, each with a sha256 of {_HASH_DIGITS} hexadecimal digits")
