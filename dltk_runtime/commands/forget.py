@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from dltk_runtime.access.actor import Actor, on_machine
+from dltk_runtime.commands._models import HOME_OPTION, NOTEBOOKS_OPTION, REASON_OPTION
 from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
-from dltk_runtime.commands.models import HOME_OPTION, NOTEBOOKS_OPTION, REASON_OPTION
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.settings import Settings

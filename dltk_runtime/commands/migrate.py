@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands import Exit, Moment
+from dltk_runtime.commands._models import with_models
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
-from dltk_runtime.commands.models import with_models
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.local_models import Models
 from dltk_runtime.volume import examine

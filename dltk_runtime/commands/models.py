@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dltk_runtime.access.actor import on_machine
-from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._models import REASON_OPTION, with_models, with_store
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.errors import NameInvalid, StoreDamaged
-from dltk_runtime.settings import ClientSettings, Settings
+from dltk_runtime.settings import Settings
 from dltk_runtime.store import shown, side_by_side
 from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.local_models import LocalModels, Models
@@ -45,58 +43,6 @@ Examples:
 """
 FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
 UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
-
-REASON_OPTION = click.option("--reason", default="", help="Why, for the model's history.")
-HOME_OPTION = click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
-NOTEBOOKS_OPTION = click.option(
-    "--notebooks",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of notebooks. [default: DLTK_NOTEBOOKS]",
-)
-
-
-def with_store(function: Callable[..., None]) -> Callable[..., None]:
-    """Pass the model store to a command, and add the options for its folders."""
-
-    @HOME_OPTION
-    @NOTEBOOKS_OPTION
-    @wraps(function)
-    def opened(home: Path | None, notebooks: Path | None, keep: int | None = None, **given: Any) -> None:
-        settings = Settings.from_env(home=home, notebooks=notebooks, keep_versions=keep)
-        function(ModelStore.open(settings.paths, settings.keep_versions), **given)
-
-    return opened
-
-
-def with_models(function: Callable[..., None]) -> Callable[..., None]:
-    """Pass the models of a container or of a folder to a command, and add the options that name it.
-
-    A container is asked where ``--url`` names one, or `DLTK_URL` where the folder is not needed.
-    """
-
-    @click.option("--url", help="Address of a container, in place of a folder.  [DLTK_URL]")
-    @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
-    @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
-    @HOME_OPTION
-    @NOTEBOOKS_OPTION
-    @wraps(function)
-    def connected(home: Path | None, notebooks: Path | None, *, url: str | None, **given: Any) -> None:
-        token, cafile = given.pop("token"), given.pop("cafile")
-        folder = home is not None or given.get("verify") or given.get("data")
-        if not url and (folder or not os.environ.get("DLTK_URL")):
-            settings = Settings.from_env(home=home, notebooks=notebooks)
-            store = ModelStore.open(settings.paths, settings.keep_versions)
-            function(LocalModels(store, on_machine()), **given)
-            return
-        from dltk_runtime.client.models import ModelsClient
-
-        try:
-            function(ModelsClient(ClientSettings.from_env(None, url=url, token=token, cafile=cafile)), **given)
-        except Unreachable as error:
-            echo(f"dltk: {error}", err=True)
-            sys.exit(Exit.UNREACHABLE)
-
-    return connected
 
 
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
@@ -270,11 +216,17 @@ def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
     if algorithm and not model:
         raise click.UsageError("Give both the algorithm and the model, or neither.")
     names = [_name(algorithm, model)] if algorithm and model else store.models()
-    for name in names:
-        if removed := store.prune(name):
-            echo(f"{name}: removed version{'s' if len(removed) > 1 else ''} {', '.join(map(str, removed))}.")
-    for path in store.sweep():
+    if model:
+        LocalModels(store, on_machine()).get(names[0])  # an unknown model is said to be unknown
+    removed = [(name, store.prune(name)) for name in names]
+    left = store.sweep()
+    for name, numbers in removed:
+        if numbers:
+            echo(f"{name}: removed version{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}.")
+    for path in left:
         echo(f"{path}: removed, left by an interrupted fit.")
+    if not left and not any(numbers for _, numbers in removed):
+        echo("Nothing to remove.")
 
 
 @command.command()

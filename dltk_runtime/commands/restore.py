@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from dltk_runtime.commands._models import HOME_OPTION
 from dltk_runtime.commands._terminal import echo
-from dltk_runtime.commands.models import HOME_OPTION
 from dltk_runtime.settings import Settings
 from dltk_runtime.volume import record, restore
 
