@@ -48,13 +48,15 @@ def command() -> None:
 @click.option(
     "--timeout", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Seconds for one model."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 def check(volume: Path, in_use: Path | None, timeout: float, as_json: bool, as_csv: bool) -> None:
     """Load every model of the old volume VOLUME, each in a worker of its own, and say what becomes of it.
 
     Nothing is written into the volume. It exits with 1 when a model in use does not load.
     """
+    if as_csv and as_json:
+        raise click.UsageError("Choose one of --csv and --json.")
     used = examine.used_in(in_use) if in_use else None
     lines = Examination(volume, Settings.from_env(), timeout, used).lines()
     if as_json:
@@ -90,7 +92,7 @@ def stubs(folder: Path, to: Path, force: bool) -> None:
 
 @command.command()
 @click.argument("moment", metavar="DATE", type=Moment())
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 @with_models
 def since(models: Models, moment: float, as_csv: bool) -> None:
     """List the versions that were fitted here since DATE, with the fit that makes each one again."""
