@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dltk_runtime.access import file
-from dltk_runtime.access.errors import TokensDamaged
+from dltk_runtime.access.errors import TokenInvalid, TokensDamaged
 from dltk_runtime.access.file import Entry
 from dltk_runtime.access.holder import Right
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
@@ -66,6 +66,8 @@ def new(given: Path | None, name: str, rights: tuple[str, ...], *, rotate: bool,
     path = _file(given)
     try:
         token = file.add(path, entry, rotate=rotate)
+    except TokenInvalid as error:
+        raise click.UsageError(str(error)) from error
     except OSError as error:
         raise TokensDamaged(path, f"it cannot be written: {error.strerror or error}.") from error
     echo_data(f"{token}\n")
