@@ -21,7 +21,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(epilog=EXAMPLES, short_help="Copy models, jobs and notebooks into a new folder.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @HOME_OPTION
 @NOTEBOOKS_OPTION

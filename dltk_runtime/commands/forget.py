@@ -22,7 +22,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(epilog=EXAMPLES, short_help="Remove a model with its rows, pictures and jobs.")
 @click.argument("model", metavar="[ALGORITHM/]MODEL")
 @click.option("--yes", is_flag=True, help="Remove it; without this nothing is removed.")
 @click.option("--old-files", is_flag=True, help="Also files of an old container's volume.")

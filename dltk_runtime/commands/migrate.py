@@ -38,7 +38,7 @@ def command() -> None:
     """Move from a DSDL container to this one, model by model."""
 
 
-@command.command()
+@command.command(short_help="Load every model of an old volume; say what becomes of each.")
 @click.argument("volume", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--in-use",
@@ -69,7 +69,7 @@ def check(volume: Path, in_use: Path | None, timeout: float, as_json: bool, as_c
         sys.exit(Exit.FAILED)
 
 
-@command.command()
+@command.command(short_help="Write DSDL's entries of models in the AI Toolkit's form.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--to", type=click.Path(path_type=Path), required=True, help="Folder to write into.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
@@ -90,7 +90,7 @@ def stubs(folder: Path, to: Path, force: bool) -> None:
         sys.exit(Exit.FAILED)
 
 
-@command.command()
+@command.command(short_help="List what was fitted here since DATE, with its search.")
 @click.argument("moment", metavar="DATE", type=Moment())
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 @with_models

@@ -68,7 +68,7 @@ def list_models(models: Models) -> None:
     show_table(_filled(columns, map(shown.model_cells, views)))
 
 
-@command.command()
+@command.command(short_help="Show the versions of a model and details of one.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
@@ -92,7 +92,7 @@ def show(models: Models, algorithm: str, model: str, number: int | None, verify:
         _verify(models, name, chosen or 0)
 
 
-@command.command()
+@command.command(short_help="Make the version before the current one current.")
 @click.argument("algorithm")
 @click.argument("model")
 @REASON_OPTION
@@ -115,7 +115,7 @@ def promote(models: Models, algorithm: str, model: str, number: int, reason: str
     _say_current(name, models.promote(name, number, reason))
 
 
-@command.command()
+@command.command(short_help="Show who fitted, promoted and deleted a model, and why.")
 @click.argument("algorithm")
 @click.argument("model")
 @with_models
@@ -129,7 +129,7 @@ def history(models: Models, algorithm: str, model: str) -> None:
         echo(f"{found.damaged_lines} damaged or torn lines cannot be shown.", err=True)
 
 
-@command.command()
+@command.command(short_help="Compare two versions of a model.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("old", type=int)
@@ -151,7 +151,7 @@ def compare(models: Models, algorithm: str, model: str, old: int, new: int, data
         sys.exit(Exit.FAILED)
 
 
-@command.command()
+@command.command(short_help="Copy a version's files under a DSDL container's names.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
@@ -165,7 +165,7 @@ def export(store: ModelStore, algorithm: str, model: str, number: int | None, to
         echo(path)
 
 
-@command.command()
+@command.command(short_help="Print Splunk's entry for a version of a model.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
@@ -206,7 +206,7 @@ def stub(
         echo(Stubs(to).path(model))
 
 
-@command.command()
+@command.command(short_help="Remove old versions of one model or of all.")
 @click.argument("algorithm", required=False)
 @click.argument("model", required=False)
 @click.option("--keep", type=click.IntRange(min=1), help="Newest versions to keep. [default: DLTK_KEEP_VERSIONS]")
@@ -229,7 +229,7 @@ def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
         echo("Nothing to remove.")
 
 
-@command.command()
+@command.command(short_help="Choose the code that applies of a model run.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.option("--live", "choice", flag_value="live", help="Run the notebook's code, as it was saved last.")

@@ -34,7 +34,7 @@ def command() -> None:
     """Compare answers with those of the old container (DLTK_SHADOW)."""
 
 
-@command.command("report", epilog=EXAMPLES)
+@command.command("report", epilog=EXAMPLES, short_help="Report for each model how the answers compare.")
 @click.option("--since", type=Moment(), help="Leave out what was compared before.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
