@@ -70,3 +70,9 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
             sys.exit(Exit.UNREACHABLE)
 
     return connected
+
+
+def named_settings() -> Settings:
+    """Return the settings with the folders that the running command names."""
+    given = click.get_current_context().params
+    return Settings.from_env(home=given.get("home"), notebooks=given.get("notebooks"))

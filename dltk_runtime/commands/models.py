@@ -6,22 +6,21 @@ import asyncio
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dltk_runtime.access.actor import on_machine
-from dltk_runtime.commands import Exit
-from dltk_runtime.commands._models import REASON_OPTION, with_models, with_store
-from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
+from dltk_runtime.commands import Exit, _onnx_export, _stub
+from dltk_runtime.commands._models import REASON_OPTION, named_settings, with_models, with_store
+from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
 from dltk_runtime.errors import NameInvalid, StoreDamaged
-from dltk_runtime.settings import Settings
+from dltk_runtime.onnx import DEFAULT_OPSET
 from dltk_runtime.store import shown, side_by_side
 from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.local_models import LocalModels, Models
 from dltk_runtime.store.store import ModelName, ModelStore, Version
 from dltk_runtime.store.view import ModelView
-from dltk_runtime.volume.since import register_search
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,10 +37,11 @@ Examples:
   dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
   dltk models pin pytorch_nn iris --live           run the notebook as it is saved, not as it was fitted
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
+  dltk models export grid_search_svm iris --onnx iris.onnx --rows iris.csv
+                                                   write it as ONNX, if that equals its apply on these rows
   dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
 """
-FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
 UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
 
 
@@ -151,16 +151,34 @@ def compare(models: Models, algorithm: str, model: str, old: int, new: int, data
         sys.exit(Exit.FAILED)
 
 
-@command.command(short_help="Copy a version's files under a DSDL container's names.")
+@command.command(short_help="Copy a version's files, or write it as ONNX.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
 @click.option("--to", type=click.Path(path_type=Path), default=".", show_default=True, help="Folder to copy into.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
+@click.option(
+    "--onnx",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the model to this ONNX file instead, once it equals the notebook's apply on rows.",
+)
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV of rows to compare on.  [default: rows made from the statistics of the fit's fields]",
+)
+@click.option("--opset", type=click.IntRange(7), help=f"Highest opset of the ONNX file.  [default: {DEFAULT_OPSET}]")
 @with_store
-def export(store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool) -> None:
-    """Copy a version's files (default: the current one's) under a DSDL container's flat names."""
+def export(
+    store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool, **as_onnx: Any
+) -> None:
+    """Copy a version's files (default: the current one's) under a DSDL container's flat names, or write it as ONNX."""
     version = _chosen(store, _name(algorithm, model), number)
+    if as_onnx["onnx"] is not None:
+        _onnx_export.export(named_settings(), store, version, force=force, **as_onnx)
+        return
+    if as_onnx["rows"] or as_onnx["opset"]:
+        raise click.UsageError("--rows and --opset belong to --onnx FILE.")
     for path in copy_out(version, to, force=force):
         echo(path)
 
@@ -171,7 +189,7 @@ def export(store: ModelStore, algorithm: str, model: str, number: int | None, to
 @click.argument("number", type=int, required=False)
 @click.option(
     "--flavour",
-    type=click.Choice(sorted(FLAVOURS)),
+    type=click.Choice(sorted(_stub.FLAVOURS)),
     default="dsdl",
     show_default=True,
     help="Client that reads it: fit MLTKContainer (dsdl) or fit AITKContainer (aitk).",
@@ -183,27 +201,7 @@ def stub(
     store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None, spl: bool
 ) -> None:
     """Print Splunk's entry (__mlspl_MODEL.mlmodel) for a version (default: the current one)."""
-    from dltk_runtime.emulator.mltk.request import LIMITS
-    from dltk_runtime.emulator.mltk.stub import stub_of_model
-    from dltk_runtime.emulator.mltk.stubs import Stubs
-
-    version = _chosen(store, _name(algorithm, model), number)
-    if not version.number:
-        raise click.UsageError(
-            f"{version}: files of an old volume, whose features nobody recorded. Fit the model again."
-        )
-    manifest = version.manifest()
-    if spl:
-        echo_data(register_search(version.name, manifest, FLAVOURS[flavour]) + "\n")
-        return
-    params = {"algo": algorithm} | {key: value for key, value in manifest.parameters.items() if key != "algo"}
-    features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
-    made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)
-    if to is None:
-        echo_data(made.to_csv())
-    else:
-        Stubs(to).write(made)
-        echo(Stubs(to).path(model))
+    _stub.show(_chosen(store, _name(algorithm, model), number), flavour, to, spl=spl)
 
 
 @command.command(short_help="Remove old versions of one model or of all.")
@@ -278,8 +276,7 @@ def _verify(models: Models, name: ModelName, number: int) -> None:
 def _measure(store: ModelStore, name: ModelName, numbers: tuple[int, int], data: Path) -> str:
     from dltk_runtime.fit.measuring import Measuring
 
-    context = click.get_current_context()
-    settings = Settings.from_env(home=context.params.get("home"), notebooks=context.params.get("notebooks"))
+    settings = named_settings()
     old, new = (store.get(name, number) for number in numbers)
     return asyncio.run(Measuring(settings, store).measure(new, old, data)).problem
 
