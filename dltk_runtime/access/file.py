@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.access.errors import TokenExists, TokensDamaged, TokenUnknown
+from dltk_runtime.access.errors import TokenExists, TokenInvalid, TokensDamaged, TokenUnknown
 from dltk_runtime.access.holder import ALL_RIGHTS, Bounds, Holder, Right
 from dltk_runtime.files import atomic
 from dltk_runtime.files.state import FileState, read
@@ -113,7 +113,8 @@ def add(file: Path, entry: Entry, *, rotate: bool = False) -> str:
 
     Raises:
         TokenExists, TokenUnknown: there is one of this name, or with `rotate` none.
-        TokensDamaged: the file cannot be used, or the entry is invalid.
+        TokenInvalid: the entry is.
+        TokensDamaged: the file cannot be used.
         OSError: it cannot be written.
     """
     entries = load(file)[0] if file.exists() else []
@@ -125,6 +126,10 @@ def add(file: Path, entry: Entry, *, rotate: bool = False) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     value = Value(hash_of(token), datetime.now(UTC).replace(microsecond=0))
     new = msgspec.structs.replace(known or entry, values=[*(known.values if known else []), value])
+    try:
+        new.holder()
+    except ValueError as error:
+        raise TokenInvalid(str(error)) from error
     _write(file, [*(each for each in entries if each is not known), new])
     return token
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dltk_runtime.access.actor import on_machine
-from dltk_runtime.client.errors import Unreachable
-from dltk_runtime.commands import Exit, _onnx_export
-from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
+from dltk_runtime.commands import Exit, _onnx_export, _stub
+from dltk_runtime.commands._models import REASON_OPTION, named_settings, with_models, with_store
+from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.onnx import DEFAULT_OPSET
-from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.store import shown, side_by_side
 from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.local_models import LocalModels, Models
 from dltk_runtime.store.store import ModelName, ModelStore, Version
 from dltk_runtime.store.view import ModelView
-from dltk_runtime.volume.since import register_search
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,60 +42,7 @@ Examples:
   dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
 """
-FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
 UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
-
-REASON_OPTION = click.option("--reason", default="", help="Why, for the model's history.")
-HOME_OPTION = click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
-NOTEBOOKS_OPTION = click.option(
-    "--notebooks",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of notebooks. [default: DLTK_NOTEBOOKS]",
-)
-
-
-def with_store(function: Callable[..., None]) -> Callable[..., None]:
-    """Pass the model store to a command, and add the options for its folders."""
-
-    @HOME_OPTION
-    @NOTEBOOKS_OPTION
-    @wraps(function)
-    def opened(home: Path | None, notebooks: Path | None, keep: int | None = None, **given: Any) -> None:
-        settings = Settings.from_env(home=home, notebooks=notebooks, keep_versions=keep)
-        function(ModelStore.open(settings.paths, settings.keep_versions), **given)
-
-    return opened
-
-
-def with_models(function: Callable[..., None]) -> Callable[..., None]:
-    """Pass the models of a container or of a folder to a command, and add the options that name it.
-
-    A container is asked where ``--url`` names one, or `DLTK_URL` where the folder is not needed.
-    """
-
-    @click.option("--url", help="Address of a container, in place of a folder.  [DLTK_URL]")
-    @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
-    @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
-    @HOME_OPTION
-    @NOTEBOOKS_OPTION
-    @wraps(function)
-    def connected(home: Path | None, notebooks: Path | None, *, url: str | None, **given: Any) -> None:
-        token, cafile = given.pop("token"), given.pop("cafile")
-        folder = home is not None or given.get("verify") or given.get("data")
-        if not url and (folder or not os.environ.get("DLTK_URL")):
-            settings = Settings.from_env(home=home, notebooks=notebooks)
-            store = ModelStore.open(settings.paths, settings.keep_versions)
-            function(LocalModels(store, on_machine()), **given)
-            return
-        from dltk_runtime.client.models import ModelsClient
-
-        try:
-            function(ModelsClient(ClientSettings.from_env(None, url=url, token=token, cafile=cafile)), **given)
-        except Unreachable as error:
-            echo(f"dltk: {error}", err=True)
-            sys.exit(Exit.UNREACHABLE)
-
-    return connected
 
 
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
@@ -125,7 +68,7 @@ def list_models(models: Models) -> None:
     show_table(_filled(columns, map(shown.model_cells, views)))
 
 
-@command.command()
+@command.command(short_help="Show the versions of a model and details of one.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
@@ -149,7 +92,7 @@ def show(models: Models, algorithm: str, model: str, number: int | None, verify:
         _verify(models, name, chosen or 0)
 
 
-@command.command()
+@command.command(short_help="Make the version before the current one current.")
 @click.argument("algorithm")
 @click.argument("model")
 @REASON_OPTION
@@ -172,7 +115,7 @@ def promote(models: Models, algorithm: str, model: str, number: int, reason: str
     _say_current(name, models.promote(name, number, reason))
 
 
-@command.command()
+@command.command(short_help="Show who fitted, promoted and deleted a model, and why.")
 @click.argument("algorithm")
 @click.argument("model")
 @with_models
@@ -186,7 +129,7 @@ def history(models: Models, algorithm: str, model: str) -> None:
         echo(f"{found.damaged_lines} damaged or torn lines cannot be shown.", err=True)
 
 
-@command.command()
+@command.command(short_help="Compare two versions of a model.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("old", type=int)
@@ -208,7 +151,7 @@ def compare(models: Models, algorithm: str, model: str, old: int, new: int, data
         sys.exit(Exit.FAILED)
 
 
-@command.command()
+@command.command(short_help="Copy a version's files, or write it as ONNX.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
@@ -232,7 +175,7 @@ def export(
     """Copy a version's files (default: the current one's) under a DSDL container's flat names, or write it as ONNX."""
     version = _chosen(store, _name(algorithm, model), number)
     if as_onnx["onnx"] is not None:
-        _onnx_export.export(_settings(), store, version, force=force, **as_onnx)
+        _onnx_export.export(named_settings(), store, version, force=force, **as_onnx)
         return
     if as_onnx["rows"] or as_onnx["opset"]:
         raise click.UsageError("--rows and --opset belong to --onnx FILE.")
@@ -240,13 +183,13 @@ def export(
         echo(path)
 
 
-@command.command()
+@command.command(short_help="Print Splunk's entry for a version of a model.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
 @click.option(
     "--flavour",
-    type=click.Choice(sorted(FLAVOURS)),
+    type=click.Choice(sorted(_stub.FLAVOURS)),
     default="dsdl",
     show_default=True,
     help="Client that reads it: fit MLTKContainer (dsdl) or fit AITKContainer (aitk).",
@@ -258,30 +201,10 @@ def stub(
     store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None, spl: bool
 ) -> None:
     """Print Splunk's entry (__mlspl_MODEL.mlmodel) for a version (default: the current one)."""
-    from dltk_runtime.emulator.mltk.request import LIMITS
-    from dltk_runtime.emulator.mltk.stub import stub_of_model
-    from dltk_runtime.emulator.mltk.stubs import Stubs
-
-    version = _chosen(store, _name(algorithm, model), number)
-    if not version.number:
-        raise click.UsageError(
-            f"{version}: files of an old volume, whose features nobody recorded. Fit the model again."
-        )
-    manifest = version.manifest()
-    if spl:
-        echo_data(register_search(version.name, manifest, FLAVOURS[flavour]) + "\n")
-        return
-    params = {"algo": algorithm} | {key: value for key, value in manifest.parameters.items() if key != "algo"}
-    features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
-    made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)
-    if to is None:
-        echo_data(made.to_csv())
-    else:
-        Stubs(to).write(made)
-        echo(Stubs(to).path(model))
+    _stub.show(_chosen(store, _name(algorithm, model), number), flavour, to, spl=spl)
 
 
-@command.command()
+@command.command(short_help="Remove old versions of one model or of all.")
 @click.argument("algorithm", required=False)
 @click.argument("model", required=False)
 @click.option("--keep", type=click.IntRange(min=1), help="Newest versions to keep. [default: DLTK_KEEP_VERSIONS]")
@@ -291,14 +214,20 @@ def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
     if algorithm and not model:
         raise click.UsageError("Give both the algorithm and the model, or neither.")
     names = [_name(algorithm, model)] if algorithm and model else store.models()
-    for name in names:
-        if removed := store.prune(name):
-            echo(f"{name}: removed version{'s' if len(removed) > 1 else ''} {', '.join(map(str, removed))}.")
-    for path in store.sweep():
+    if model:
+        LocalModels(store, on_machine()).get(names[0])  # an unknown model is said to be unknown
+    removed = [(name, store.prune(name)) for name in names]
+    left = store.sweep()
+    for name, numbers in removed:
+        if numbers:
+            echo(f"{name}: removed version{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}.")
+    for path in left:
         echo(f"{path}: removed, left by an interrupted fit.")
+    if not left and not any(numbers for _, numbers in removed):
+        echo("Nothing to remove.")
 
 
-@command.command()
+@command.command(short_help="Choose the code that applies of a model run.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.option("--live", "choice", flag_value="live", help="Run the notebook's code, as it was saved last.")
@@ -347,15 +276,9 @@ def _verify(models: Models, name: ModelName, number: int) -> None:
 def _measure(store: ModelStore, name: ModelName, numbers: tuple[int, int], data: Path) -> str:
     from dltk_runtime.fit.measuring import Measuring
 
-    settings = _settings()
+    settings = named_settings()
     old, new = (store.get(name, number) for number in numbers)
     return asyncio.run(Measuring(settings, store).measure(new, old, data)).problem
-
-
-def _settings() -> Settings:
-    """Return the settings with the folders that the running command names."""
-    given = click.get_current_context().params
-    return Settings.from_env(home=given.get("home"), notebooks=given.get("notebooks"))
 
 
 def _say_current(name: ModelName, view: ModelView) -> None:

@@ -47,7 +47,7 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="Run a search with fit and apply over CSV files.")
 @click.argument("search", metavar="SPL")
 @click.option("--url", help="Address of the container.  [DLTK_URL; http://127.0.0.1:5000]")
 @click.option("--token", help="Token of the container.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")

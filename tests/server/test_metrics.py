@@ -23,7 +23,7 @@ from dltk_runtime.server import refusals, splunk_routes
 from dltk_runtime.server.admission import Admission, Bounds
 from dltk_runtime.server.metrics import Seen
 from dltk_runtime.server.token_files import Tokens
-from dltk_runtime.service.service import build
+from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import Settings
 from tests.conftest import MakeNotebook
 from tests.support.service import ROOT, Service, until
