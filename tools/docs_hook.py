@@ -1,7 +1,8 @@
-"""Two rules for the website that mkdocs makes of `docs/`.
+"""Three rules for the website that mkdocs makes of `docs/`.
 
 A link to a file of the repository outside `docs/` takes a copy of the file into the site, below
-``repository/``. A page that loads anything from another host is an error: the site works offline.
+``repository/``. A fenced block inside a list is shown as a block. A page that loads anything from another
+host is an error: the site works offline.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIES = "repository"
+_LISTED = 4  # blanks before a block inside a list: fewer, and Python-Markdown ends the list
+# A fenced block inside a list, with the comment before it, which the site leaves out.
+_FENCE_IN_LIST = re.compile(
+    r"(?:^[ ]+<!--[^\n]*-->\n)?^(?P<indent>[ ]+)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```[ ]*$",
+    re.MULTILINE | re.DOTALL,
+)
 _LINK = re.compile(r"\]\((?P<path>(?:\.\./)+[^)#\s]+)")
 # What a browser loads by itself; <a href> is followed by people only.
 _LOADED = re.compile(
@@ -36,7 +43,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """Point links out of `docs/` to the copies."""
+    """Point links out of `docs/` to the copies, and write fenced blocks in lists as indented ones.
+
+    Raises:
+        PluginError: such a block is not indented by four blanks.
+    """
+    for found in _FENCE_IN_LIST.finditer(markdown):
+        if len(found["indent"]) != _LISTED:
+            raise PluginError(f"{page.file.src_uri}: indent the blocks of a list by {_LISTED} blanks.")
+    markdown = _FENCE_IN_LIST.sub(_indented, markdown)
     for path in sorted(_outside(page.file.src_uri, markdown), key=len, reverse=True):
         here = posixpath.dirname(page.file.src_uri)
         copy = posixpath.relpath(f"{COPIES}/{_shown(path)}", here)
@@ -61,6 +76,12 @@ def _outside(page: str, markdown: str) -> Iterator[str]:
         target = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page), found["path"]))
         if not target.startswith(("docs/", "../")):
             yield target
+
+
+def _indented(block: re.Match[str]) -> str:
+    """Return a block in the form that Python-Markdown knows inside lists; ``:::`` names its language."""
+    lines = [f":::{block['language']}", *(line[_LISTED:] for line in block["text"].splitlines())]
+    return "\n" + "\n".join(f"{' ' * 2 * _LISTED}{line}".rstrip() for line in lines) + "\n"
 
 
 def _shown(path: str) -> str:

@@ -24,7 +24,7 @@ from dltk_runtime.notebook.catalogue import entry, markdown
 from dltk_runtime.paths import Paths
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.v1_routes import Api
-from dltk_runtime.service.service import build
+from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.units import GIB, MIB
 

@@ -71,6 +71,13 @@ class TokenUnknown(DltkError):
         super().__init__(f"There is no token '{name}': there are {known or 'none'}.")
 
 
+class TokenInvalid(DltkError):
+    """What a new named token should be is no token."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"No token was made: {problem}.")
+
+
 class TokenExists(DltkError):
     """There is a token of this name."""
 

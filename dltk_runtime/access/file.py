@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.access.errors import TokenExists, TokensDamaged, TokenUnknown
+from dltk_runtime.access.errors import TokenExists, TokenInvalid, TokensDamaged, TokenUnknown
 from dltk_runtime.access.holder import ALL_RIGHTS, Bounds, Holder, Right
 from dltk_runtime.files import atomic
 from dltk_runtime.files.state import FileState, read
@@ -29,6 +29,8 @@ from dltk_runtime.setting_types import as_bytes
 
 TOKEN_BYTES = 32  # random, of a new token
 OWN_NAMES = ("api_token", "DLTK_ADMIN_TOKEN")  # of the container's own tokens, in jobs and histories
+PROXY_NAME = "proxy"  # in place of a token's, of what somebody did in the console whom a proxy signed in
+RESERVED_NAMES = (*OWN_NAMES, PROXY_NAME)
 MAX_NAME_CHARACTERS = 64
 MAX_FILE_BYTES = 4 * 1024**2
 _HASH_DIGITS = 64
@@ -111,7 +113,8 @@ def add(file: Path, entry: Entry, *, rotate: bool = False) -> str:
 
     Raises:
         TokenExists, TokenUnknown: there is one of this name, or with `rotate` none.
-        TokensDamaged: the file cannot be used, or the entry is invalid.
+        TokenInvalid: the entry is.
+        TokensDamaged: the file cannot be used.
         OSError: it cannot be written.
     """
     entries = load(file)[0] if file.exists() else []
@@ -123,6 +126,10 @@ def add(file: Path, entry: Entry, *, rotate: bool = False) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     value = Value(hash_of(token), datetime.now(UTC).replace(microsecond=0))
     new = msgspec.structs.replace(known or entry, values=[*(known.values if known else []), value])
+    try:
+        new.holder()
+    except ValueError as error:
+        raise TokenInvalid(str(error)) from error
     _write(file, [*(each for each in entries if each is not known), new])
     return token
 
@@ -166,10 +173,10 @@ def _write(file: Path, entries: Sequence[Entry]) -> None:
 
 def _check(entry: Entry) -> None:
     name, plain = entry.name, entry.name.replace("-", "").replace("_", "").replace(".", "")
-    if not (name.isascii() and plain.isalnum() and len(name) <= MAX_NAME_CHARACTERS) or name in OWN_NAMES:
+    if not (name.isascii() and plain.isalnum() and len(name) <= MAX_NAME_CHARACTERS) or name in RESERVED_NAMES:
         raise ValueError(
             f"the name {name[:MAX_NAME_CHARACTERS]!r} is no name of a token: letters, digits, '-', '_' and '.', "
-            f"{MAX_NAME_CHARACTERS} at most, and none of {', '.join(OWN_NAMES)}"
+            f"{MAX_NAME_CHARACTERS} at most, and none of {', '.join(RESERVED_NAMES)}"
         )
     if not entry.values or not all(_is_hash(each.sha256) for each in entry.values):
         raise ValueError(f"the token {name!r} needs values, each with a sha256 of {_HASH_DIGITS} hexadecimal digits")

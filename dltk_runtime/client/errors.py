@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from dltk_runtime.errors import DltkError, shown
+
+NEXT_STEP = "Give the token of this container with --token, or as DLTK_TOKEN or api_token."
 
 
 class ApiRefused(DltkError):
     """The container refused a request under ``/v1``; `detail` is its explanation."""
 
     def __init__(self, url: str, status: int, detail: str) -> None:
-        super().__init__(f"{detail} (HTTP {status} from {url})")
+        advice = f" {NEXT_STEP}" if status == HTTPStatus.UNAUTHORIZED else ""
+        super().__init__(f"{detail} (HTTP {status} from {url}){advice}")
         self.http_status = status
 
 

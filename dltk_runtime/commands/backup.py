@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._models import HOME_OPTION, NOTEBOOKS_OPTION
 from dltk_runtime.commands._terminal import echo
-from dltk_runtime.commands.models import HOME_OPTION, NOTEBOOKS_OPTION
 from dltk_runtime.settings import Settings
 from dltk_runtime.volume.backup import back_up
 from dltk_runtime.volume.record import LEFT_OUT
@@ -21,7 +21,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(epilog=EXAMPLES, short_help="Copy models, jobs and notebooks into a new folder.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @HOME_OPTION
 @NOTEBOOKS_OPTION

@@ -32,7 +32,7 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="Propose names for the cells of a plain notebook.")
 @click.argument("notebook", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--to", type=click.Path(path_type=Path), help="File to write.  [NOTEBOOK_algorithm.ipynb]")
 @click.option("--in-place", is_flag=True, help="Write the notebook itself.")

@@ -22,7 +22,7 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="Write a bundle for a support case, without secrets.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),

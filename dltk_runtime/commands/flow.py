@@ -89,7 +89,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **opt
     echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
 
 
-@command.command()
+@command.command(short_help="Check apps, or one search, for known traps.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
 @click.option("--rules", is_flag=True, help="List all rules and their fixes; check nothing.")
 @click.option(
@@ -136,7 +136,7 @@ def package(folder: Path, to: Path | None) -> None:
         echo(pack(app, to or folder / "dist"))
 
 
-@command.command()
+@command.command(short_help="Run the searches of the apps over simulated days.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--days", type=click.IntRange(1), default=2, show_default=True, help="Simulated days of scheduled runs.")
 @click.option("--labels", type=click.IntRange(0), default=200, show_default=True, help="Rows labelled each day.")
@@ -160,7 +160,7 @@ def test(folder: Path, days: int, labels: int, sample: Path | None, notebooks: P
     sys.exit(Exit.FAILED if faults else Exit.OK)
 
 
-@command.command()
+@command.command(short_help="Create the app's objects over Splunk's REST API.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--owner", required=True, help="Existing service account that will own the searches.")
 def install(folder: Path, owner: str) -> None:
@@ -171,7 +171,7 @@ def install(folder: Path, owner: str) -> None:
     _installer(folder).install(owner)
 
 
-@command.command()
+@command.command(short_help="Update the app's objects; keep macros and schedules.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--owner", required=True, help="Service account that owns the searches.")
 def upgrade(folder: Path, owner: str) -> None:
@@ -179,14 +179,14 @@ def upgrade(folder: Path, owner: str) -> None:
     _installer(folder).install(owner)
 
 
-@command.command()
+@command.command(short_help="Remove the app's objects; keep indexes and labels.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def remove(folder: Path) -> None:
     """Remove the app's objects, but keep indexes, collections and labels."""
     _installer(folder).remove()
 
 
-@command.command()
+@command.command(short_help="Run the windows of a period that have no run record.")
 @click.argument("name")
 @click.option(
     "--from", "begin", type=Moment(), required=True, help="2026-01-31, 2026-01-31T18:00Z, epoch seconds, -30d@d."

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from dltk_runtime.access.actor import Actor, on_machine
+from dltk_runtime.commands._models import HOME_OPTION, NOTEBOOKS_OPTION, REASON_OPTION
 from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
-from dltk_runtime.commands.models import HOME_OPTION, NOTEBOOKS_OPTION, REASON_OPTION
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.settings import Settings
@@ -22,7 +22,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(epilog=EXAMPLES, short_help="Remove a model with its rows, pictures and jobs.")
 @click.argument("model", metavar="[ALGORITHM/]MODEL")
 @click.option("--yes", is_flag=True, help="Remove it; without this nothing is removed.")
 @click.option("--old-files", is_flag=True, help="Also files of an old container's volume.")

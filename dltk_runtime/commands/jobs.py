@@ -53,7 +53,7 @@ def with_client(function: Callable[..., None]) -> Callable[..., None]:
     return connected
 
 
-@click.group(invoke_without_command=True, epilog=EXAMPLES)
+@click.group(invoke_without_command=True, epilog=EXAMPLES, short_help="List, watch and cancel the fits of a container.")
 @click.pass_context
 def command(context: click.Context) -> None:
     """List, watch and cancel the fits of a container; without a command, list them."""
@@ -96,7 +96,7 @@ def show(jobs: JobsClient, job: str, log: bool) -> None:
         echo("\n" + jobs.log(job), nl=False)
 
 
-@command.command()
+@command.command(short_help="Follow one job until it ends.")
 @click.argument("job")
 @with_client
 def watch(jobs: JobsClient, job: str) -> None:

@@ -26,7 +26,7 @@ Examples:
 """
 
 
-@click.group(epilog=EPILOG)
+@click.group(epilog=EPILOG, short_help="Show the queue of a feedback flow; keep its labels.")
 def command() -> None:
     """List the queue of a feedback flow; write, export, import and prune its labels."""
 
@@ -51,7 +51,7 @@ def write(flow: str, key: str, verdict: str, note: str) -> None:
     echo(f"{key}: {verdict}")
 
 
-@command.command(epilog=EPILOG)
+@command.command(epilog=EPILOG, short_help="Write every label to a CSV FILE.")
 @click.argument("flow")
 @click.argument("file", type=click.Path(path_type=Path))
 def export(flow: str, file: Path) -> None:
@@ -76,7 +76,7 @@ def prune(flow: str, days: float, archive: Path) -> None:
     echo(f"{_labels(flow).prune(days, archive)} labels removed and written to {archive}")
 
 
-@command.command("prune-queue", epilog=EPILOG)
+@command.command("prune-queue", epilog=EPILOG, short_help="Remove old rows of the queue.")
 @click.argument("flow")
 @click.option("--days", type=click.FloatRange(min=0), required=True, help="Remove rows last seen longer ago than this.")
 def prune_queue(flow: str, days: float) -> None:

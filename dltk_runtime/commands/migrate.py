@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands import Exit, Moment
+from dltk_runtime.commands._models import with_models
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
-from dltk_runtime.commands.models import with_models
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.local_models import Models
 from dltk_runtime.volume import examine
@@ -38,7 +38,7 @@ def command() -> None:
     """Move from a DSDL container to this one, model by model."""
 
 
-@command.command()
+@command.command(short_help="Load every model of an old volume; say what becomes of each.")
 @click.argument("volume", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--in-use",
@@ -48,13 +48,15 @@ def command() -> None:
 @click.option(
     "--timeout", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Seconds for one model."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 def check(volume: Path, in_use: Path | None, timeout: float, as_json: bool, as_csv: bool) -> None:
     """Load every model of the old volume VOLUME, each in a worker of its own, and say what becomes of it.
 
     Nothing is written into the volume. It exits with 1 when a model in use does not load.
     """
+    if as_csv and as_json:
+        raise click.UsageError("Choose one of --csv and --json.")
     used = examine.used_in(in_use) if in_use else None
     lines = Examination(volume, Settings.from_env(), timeout, used).lines()
     if as_json:
@@ -67,7 +69,7 @@ def check(volume: Path, in_use: Path | None, timeout: float, as_json: bool, as_c
         sys.exit(Exit.FAILED)
 
 
-@command.command()
+@command.command(short_help="Write DSDL's entries of models in the AI Toolkit's form.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--to", type=click.Path(path_type=Path), required=True, help="Folder to write into.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
@@ -88,9 +90,9 @@ def stubs(folder: Path, to: Path, force: bool) -> None:
         sys.exit(Exit.FAILED)
 
 
-@command.command()
+@command.command(short_help="List what was fitted here since DATE, with its search.")
 @click.argument("moment", metavar="DATE", type=Moment())
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 @with_models
 def since(models: Models, moment: float, as_csv: bool) -> None:
     """List the versions that were fitted here since DATE, with the fit that makes each one again."""

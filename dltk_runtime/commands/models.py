@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +12,17 @@ import click
 import msgspec
 
 from dltk_runtime.access.actor import on_machine
-from dltk_runtime.client.errors import Unreachable
-from dltk_runtime.commands import Exit
+from dltk_runtime.commands import Exit, _onnx_export, _stub
+from dltk_runtime.commands._models import REASON_OPTION, named_settings, with_models, with_store
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.errors import NameInvalid, StoreDamaged
-from dltk_runtime.names import VersionId
-from dltk_runtime.settings import ClientSettings, Settings
+from dltk_runtime.onnx import DEFAULT_OPSET
 from dltk_runtime.store import shown, side_by_side
-from dltk_runtime.store.card import CardDrift
 from dltk_runtime.store.card_text import markdown
 from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.local_models import LocalModels, Models
 from dltk_runtime.store.store import ModelName, ModelStore, Version
 from dltk_runtime.store.view import ModelView
-from dltk_runtime.volume.since import register_search
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,63 +40,12 @@ Examples:
   dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
   dltk models pin pytorch_nn iris --live           run the notebook as it is saved, not as it was fitted
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
+  dltk models export grid_search_svm iris --onnx iris.onnx --rows iris.csv
+                                                   write it as ONNX, if that equals its apply on these rows
   dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
 """
-FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
 UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
-
-REASON_OPTION = click.option("--reason", default="", help="Why, for the model's history.")
-HOME_OPTION = click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
-NOTEBOOKS_OPTION = click.option(
-    "--notebooks",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of notebooks. [default: DLTK_NOTEBOOKS]",
-)
-
-
-def with_store(function: Callable[..., None]) -> Callable[..., None]:
-    """Pass the model store to a command, and add the options for its folders."""
-
-    @HOME_OPTION
-    @NOTEBOOKS_OPTION
-    @wraps(function)
-    def opened(home: Path | None, notebooks: Path | None, keep: int | None = None, **given: Any) -> None:
-        settings = Settings.from_env(home=home, notebooks=notebooks, keep_versions=keep)
-        function(ModelStore.open(settings.paths, settings.keep_versions), **given)
-
-    return opened
-
-
-def with_models(function: Callable[..., None]) -> Callable[..., None]:
-    """Pass the models of a container or of a folder to a command, and add the options that name it.
-
-    A container is asked where ``--url`` names one, or `DLTK_URL` where the folder is not needed.
-    """
-
-    @click.option("--url", help="Address of a container, in place of a folder.  [DLTK_URL]")
-    @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
-    @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
-    @HOME_OPTION
-    @NOTEBOOKS_OPTION
-    @wraps(function)
-    def connected(home: Path | None, notebooks: Path | None, *, url: str | None, **given: Any) -> None:
-        token, cafile = given.pop("token"), given.pop("cafile")
-        folder = home is not None or given.get("verify") or given.get("data")
-        if not url and (folder or not os.environ.get("DLTK_URL")):
-            settings = Settings.from_env(home=home, notebooks=notebooks)
-            store = ModelStore.open(settings.paths, settings.keep_versions)
-            function(_local(store, settings), **given)
-            return
-        from dltk_runtime.client.models import ModelsClient
-
-        try:
-            function(ModelsClient(ClientSettings.from_env(None, url=url, token=token, cafile=cafile)), **given)
-        except Unreachable as error:
-            echo(f"dltk: {error}", err=True)
-            sys.exit(Exit.UNREACHABLE)
-
-    return connected
 
 
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
@@ -127,7 +71,7 @@ def list_models(models: Models) -> None:
     show_table(_filled(columns, map(shown.model_cells, views)))
 
 
-@command.command()
+@command.command(short_help="Show the versions of a model and details of one.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
@@ -151,7 +95,7 @@ def show(models: Models, algorithm: str, model: str, number: int | None, verify:
         _verify(models, name, chosen or 0)
 
 
-@command.command()
+@command.command(short_help="Make the version before the current one current.")
 @click.argument("algorithm")
 @click.argument("model")
 @REASON_OPTION
@@ -174,7 +118,7 @@ def promote(models: Models, algorithm: str, model: str, number: int, reason: str
     _say_current(name, models.promote(name, number, reason))
 
 
-@command.command()
+@command.command(short_help="Show who fitted, promoted and deleted a model, and why.")
 @click.argument("algorithm")
 @click.argument("model")
 @with_models
@@ -188,7 +132,7 @@ def history(models: Models, algorithm: str, model: str) -> None:
         echo(f"{found.damaged_lines} damaged or torn lines cannot be shown.", err=True)
 
 
-@command.command()
+@command.command(short_help="Print the model card of a version.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
@@ -206,7 +150,7 @@ def card(models: Models, algorithm: str, model: str, number: int | None, as_json
     echo_data(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n" if as_json else markdown(found))
 
 
-@command.command()
+@command.command(short_help="Compare two versions of a model.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("old", type=int)
@@ -228,27 +172,45 @@ def compare(models: Models, algorithm: str, model: str, old: int, new: int, data
         sys.exit(Exit.FAILED)
 
 
-@command.command()
+@command.command(short_help="Copy a version's files, or write it as ONNX.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
 @click.option("--to", type=click.Path(path_type=Path), default=".", show_default=True, help="Folder to copy into.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
+@click.option(
+    "--onnx",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the model to this ONNX file instead, once it equals the notebook's apply on rows.",
+)
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV of rows to compare on.  [default: rows made from the statistics of the fit's fields]",
+)
+@click.option("--opset", type=click.IntRange(7), help=f"Highest opset of the ONNX file.  [default: {DEFAULT_OPSET}]")
 @with_store
-def export(store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool) -> None:
-    """Copy a version's files (default: the current one's) under a DSDL container's flat names."""
+def export(
+    store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool, **as_onnx: Any
+) -> None:
+    """Copy a version's files (default: the current one's) under a DSDL container's flat names, or write it as ONNX."""
     version = _chosen(store, _name(algorithm, model), number)
+    if as_onnx["onnx"] is not None:
+        _onnx_export.export(named_settings(), store, version, force=force, **as_onnx)
+        return
+    if as_onnx["rows"] or as_onnx["opset"]:
+        raise click.UsageError("--rows and --opset belong to --onnx FILE.")
     for path in copy_out(version, to, force=force):
         echo(path)
 
 
-@command.command()
+@command.command(short_help="Print Splunk's entry for a version of a model.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.argument("number", type=int, required=False)
 @click.option(
     "--flavour",
-    type=click.Choice(sorted(FLAVOURS)),
+    type=click.Choice(sorted(_stub.FLAVOURS)),
     default="dsdl",
     show_default=True,
     help="Client that reads it: fit MLTKContainer (dsdl) or fit AITKContainer (aitk).",
@@ -260,30 +222,10 @@ def stub(
     store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None, spl: bool
 ) -> None:
     """Print Splunk's entry (__mlspl_MODEL.mlmodel) for a version (default: the current one)."""
-    from dltk_runtime.emulator.mltk.request import LIMITS
-    from dltk_runtime.emulator.mltk.stub import stub_of_model
-    from dltk_runtime.emulator.mltk.stubs import Stubs
-
-    version = _chosen(store, _name(algorithm, model), number)
-    if not version.number:
-        raise click.UsageError(
-            f"{version}: files of an old volume, whose features nobody recorded. Fit the model again."
-        )
-    manifest = version.manifest()
-    if spl:
-        echo_data(register_search(version.name, manifest, FLAVOURS[flavour]) + "\n")
-        return
-    params = {"algo": algorithm} | {key: value for key, value in manifest.parameters.items() if key != "algo"}
-    features, target = [feature.name for feature in manifest.features], next(iter(manifest.targets), None)
-    made = stub_of_model(FLAVOURS[flavour], model, params, features, target, LIMITS)
-    if to is None:
-        echo_data(made.to_csv())
-    else:
-        Stubs(to).write(made)
-        echo(Stubs(to).path(model))
+    _stub.show(_chosen(store, _name(algorithm, model), number), flavour, to, spl=spl)
 
 
-@command.command()
+@command.command(short_help="Remove old versions of one model or of all.")
 @click.argument("algorithm", required=False)
 @click.argument("model", required=False)
 @click.option("--keep", type=click.IntRange(min=1), help="Newest versions to keep. [default: DLTK_KEEP_VERSIONS]")
@@ -293,14 +235,20 @@ def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
     if algorithm and not model:
         raise click.UsageError("Give both the algorithm and the model, or neither.")
     names = [_name(algorithm, model)] if algorithm and model else store.models()
-    for name in names:
-        if removed := store.prune(name):
-            echo(f"{name}: removed version{'s' if len(removed) > 1 else ''} {', '.join(map(str, removed))}.")
-    for path in store.sweep():
+    if model:
+        LocalModels(store, on_machine()).get(names[0])  # an unknown model is said to be unknown
+    removed = [(name, store.prune(name)) for name in names]
+    left = store.sweep()
+    for name, numbers in removed:
+        if numbers:
+            echo(f"{name}: removed version{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}.")
+    for path in left:
         echo(f"{path}: removed, left by an interrupted fit.")
+    if not left and not any(numbers for _, numbers in removed):
+        echo("Nothing to remove.")
 
 
-@command.command()
+@command.command(short_help="Choose the code that applies of a model run.")
 @click.argument("algorithm")
 @click.argument("model")
 @click.option("--live", "choice", flag_value="live", help="Run the notebook's code, as it was saved last.")
@@ -322,17 +270,6 @@ def _name(algorithm: str, model: str) -> ModelName:
         return ModelName(algorithm, model)
     except NameInvalid as error:
         raise click.UsageError(error.sentence) from error
-
-
-def _local(store: ModelStore, settings: Settings) -> LocalModels:
-    """Return the models of a folder, with the drift that its servers have judged last."""
-    from dltk_runtime.apply.drift_files import DriftFiles
-    from dltk_runtime.apply.drift_view import for_card
-
-    def judged(version: VersionId) -> CardDrift | None:
-        return for_card(DriftFiles(settings.paths.drift, store).read(), version)
-
-    return LocalModels(store, on_machine(), settings.keep_values, judged)
 
 
 def _chosen(store: ModelStore, name: ModelName, number: int | None) -> Version:
@@ -360,8 +297,7 @@ def _verify(models: Models, name: ModelName, number: int) -> None:
 def _measure(store: ModelStore, name: ModelName, numbers: tuple[int, int], data: Path) -> str:
     from dltk_runtime.fit.measuring import Measuring
 
-    context = click.get_current_context()
-    settings = Settings.from_env(home=context.params.get("home"), notebooks=context.params.get("notebooks"))
+    settings = named_settings()
     old, new = (store.get(name, number) for number in numbers)
     return asyncio.run(Measuring(settings, store).measure(new, old, data)).problem
 

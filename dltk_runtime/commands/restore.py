@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from dltk_runtime.commands._models import HOME_OPTION
 from dltk_runtime.commands._terminal import echo
-from dltk_runtime.commands.models import HOME_OPTION
 from dltk_runtime.settings import Settings
 from dltk_runtime.volume import record, restore
 
@@ -19,7 +19,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(epilog=EXAMPLES, short_help="Copy a backup into DLTK_HOME and the notebooks.")
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @HOME_OPTION
 @click.option("--notebooks", type=click.Path(path_type=Path), help="Folder of notebooks. [default: DLTK_NOTEBOOKS]")

@@ -41,12 +41,13 @@ Examples:
   dltk search '| inputlookup iris.csv | fit MLTKContainer algo=pytorch_nn epochs=20
       species from petal_length petal_width sepal_length sepal_width into app:iris'
   dltk search '| inputlookup iris.csv | head 5 | apply iris | table species predicted_species'
+  dltk search --onnx . '| inputlookup iris.csv | apply onnx:iris'
   dltk search --output csv '| makeresults count=3 | eval x=2*3, name="k".x | where x>5'
   dltk search --url https://gpu.example:5000 --token-file token --cafile ca.pem '| listmodels'
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="Run a search with fit and apply over CSV files.")
 @click.argument("search", metavar="SPL")
 @click.option("--url", help="Address of the container.  [DLTK_URL; http://127.0.0.1:5000]")
 @click.option("--token", help="Token of the container.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
@@ -63,6 +64,7 @@ Examples:
     help="The notebooks' folder.  [DLTK_NOTEBOOKS]",
 )
 @click.option("--lookups", type=click.Path(path_type=Path), help="Lookups' folder.  [<home>/search/lookups]")
+@click.option("--onnx", type=click.Path(path_type=Path), help="Folder of apply onnx:NAME.  [<home>/search/onnx]")
 @click.option("--output", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @click.option(
     "--rows", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows in a table."
@@ -74,6 +76,7 @@ def command(
     home: Path | None,
     notebooks: Path | None,
     lookups: Path | None,
+    onnx: Path | None,
     output: str,
     rows: int,
     **client: str | None,
@@ -87,7 +90,7 @@ def command(
     settings = ClientSettings.from_env(None, **client)
     paths = Settings.from_env(home=home, notebooks=notebooks).paths
     try:
-        result = run(search, make_context(settings, paths, lookups))
+        result = run(search, make_context(settings, paths, lookups, onnx))
     except SearchError as error:
         echo(f"ERROR {error}", err=True)
         sys.exit(Exit.USAGE if isinstance(error, SearchInvalid | CommandUnknown) else Exit.FAILED)

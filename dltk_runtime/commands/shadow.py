@@ -22,7 +22,7 @@ EXAMPLES = """\b
 Examples:
   dltk shadow report                      a line for each model, the worst first
   dltk shadow report --since 2026-01-31   without what was compared before
-  dltk shadow report --format csv         for a spreadsheet
+  dltk shadow report --csv                for a spreadsheet
 """
 VERDICTS = ("equal", "within 1e-6", "noisy", "differs", "ours fails", "old fails")
 TITLES = ("verdict", "algorithm", "model", "compared", *VERDICTS, "rows", "old s", "ours s", "what differs")
@@ -34,27 +34,32 @@ def command() -> None:
     """Compare answers with those of the old container (DLTK_SHADOW)."""
 
 
-@command.command("report", epilog=EXAMPLES)
+@command.command("report", epilog=EXAMPLES, short_help="Report for each model how the answers compare.")
 @click.option("--since", type=Moment(), help="Leave out what was compared before.")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 @click.option("--url", help="Address of the container.  [DLTK_URL; http://127.0.0.1:5000]")
 @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
 @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
-def show(since: float | None, form: str, url: str | None, token: str | None, cafile: str | None) -> None:
+def show(
+    since: float | None, as_csv: bool, as_json: bool, url: str | None, token: str | None, cafile: str | None
+) -> None:
     """Report each model: equal, within 1e-6, noisy, differs, ours fails, old fails."""
     import msgspec
 
     from dltk_runtime.client.shadow import shadow_report
 
+    if as_csv and as_json:
+        raise click.UsageError("Choose one of --csv and --json.")
     settings = ClientSettings.from_env(None, url=url, token=token, cafile=cafile)
     try:
         report = shadow_report(settings, None if since is None else datetime.fromtimestamp(since, UTC))
     except Unreachable as error:
         echo(f"dltk: {error}", err=True)
         sys.exit(Exit.UNREACHABLE)
-    if form == "json":
+    if as_json:
         echo_data(msgspec.json.format(msgspec.json.encode(report), indent=1).decode() + "\n")
-    elif form == "csv":
+    elif as_csv:
         echo_data(_csv(report))
     else:
         _show(report)

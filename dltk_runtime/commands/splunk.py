@@ -29,18 +29,30 @@ FLAVOUR = click.option(
 )
 
 
-@click.group(epilog=EPILOG)
+@click.group(epilog=EPILOG, short_help="Print stanzas for a search head; test claims about it.")
 def command() -> None:
     """Write what a search head needs to call the container, and test claims about it."""
 
 
-@command.command(epilog=EPILOG)
+@command.command(epilog=EPILOG, short_help="Print the stanza by which Splunk finds a container.")
 @click.option("--model", default="__dev__", show_default=True, help="Model; __dev__ is all without their own stanza.")
 @FLAVOUR
 @click.option("--url", default=EXAMPLE_URL, show_default=True, help="What the search head calls.")
 @click.option("--external", help="What people's browsers call.  [the same]")
-@click.option("--cluster", type=click.Choice(["docker", "kubernetes"]), default="docker", show_default=True)
-@click.option("--mode", type=click.Choice(["DEV", "PROD"]), default="DEV", show_default=True)
+@click.option(
+    "--cluster",
+    type=click.Choice(["docker", "kubernetes"]),
+    default="docker",
+    show_default=True,
+    help="Where the app is told that the container runs.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["DEV", "PROD"]),
+    default="DEV",
+    show_default=True,
+    help="Which mode the app is told that the container has.",
+)
 def stanza(model: str, flavour: str, url: str, external: str | None, cluster: str, mode: str) -> None:
     """Print the stanza by which Splunk finds the container of a model.
 
@@ -55,7 +67,7 @@ def stanza(model: str, flavour: str, url: str, external: str | None, cluster: st
     echo_data(StanzaLines(client, model_name(model), url, external or url, cluster, mode).text())
 
 
-@command.command(epilog=EPILOG)
+@command.command(epilog=EPILOG, short_help="Write a Splunk app that tests what we believe of Splunk.")
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @FLAVOUR
 @click.option("--index", default="summary", show_default=True, help="Existing index for a few small events.")
@@ -73,7 +85,7 @@ def acceptance(out: Path, flavour: str, index: str, force: bool) -> None:
         echo(path)
 
 
-@command.command(epilog=EPILOG)
+@command.command(epilog=EPILOG, short_help="Run the installed acceptance app over REST.")
 @FLAVOUR
 @click.option("--export", type=click.Path(dir_okay=False, path_type=Path), help="File for what can be sent, in JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")

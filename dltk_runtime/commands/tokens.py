@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dltk_runtime.access import file
-from dltk_runtime.access.errors import TokensDamaged
+from dltk_runtime.access.errors import TokenInvalid, TokensDamaged
 from dltk_runtime.access.file import Entry
 from dltk_runtime.access.holder import Right
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
@@ -27,7 +27,7 @@ FILE_OPTION = click.option(
 )
 
 
-@click.group(invoke_without_command=True, epilog=EXAMPLES)
+@click.group(invoke_without_command=True, epilog=EXAMPLES, short_help="Make, list and remove named tokens.")
 @click.pass_context
 def command(context: click.Context) -> None:
     """Make, list and remove named tokens; without a command, list them.
@@ -66,13 +66,15 @@ def new(given: Path | None, name: str, rights: tuple[str, ...], *, rotate: bool,
     path = _file(given)
     try:
         token = file.add(path, entry, rotate=rotate)
+    except TokenInvalid as error:
+        raise click.UsageError(str(error)) from error
     except OSError as error:
         raise TokensDamaged(path, f"it cannot be written: {error.strerror or error}.") from error
     echo_data(f"{token}\n")
     echo(f"'{name}' is in {path}. This is shown once: keep it where the client reads it.", err=True)
 
 
-@command.command("list")
+@command.command("list", short_help="List the tokens with their rights and bounds.")
 @FILE_OPTION
 def list_tokens(given: Path | None) -> None:
     """List the tokens with their rights and bounds; none of them can be shown."""
@@ -85,7 +87,7 @@ def list_tokens(given: Path | None) -> None:
     show_table(table)
 
 
-@command.command()
+@command.command(short_help="Remove a token, or its older values.")
 @click.argument("name")
 @click.option("--old", is_flag=True, help="Remove only its older values: the newest goes on.")
 @FILE_OPTION

@@ -25,7 +25,9 @@ def collector(settings: Settings) -> Iterator[Finding]:
     """Check that the collector accepts our token, with a request that it refuses as empty."""
     if not settings.hec:
         yield skipped(
-            "collector", "no HTTP Event Collector is configured", "splunk_hec_enabled=1, splunk_hec_url, _token"
+            "collector",
+            "no HTTP Event Collector is configured",
+            "Set splunk_hec_enabled=1, splunk_hec_url, _token to check it.",
         )
         return
     if not _complete(settings):

@@ -137,13 +137,21 @@ class Algorithm:
         self.name = name
         self.parameters = declared(source.parameters.source) if source.parameters else None
         self.places = contract.functions | _declaration(source)
-        functions = _bind(importlib.import_module(f"{PACKAGE}.{name}"), contract)
+        module = importlib.import_module(f"{PACKAGE}.{name}")
+        functions = _bind(module, contract)
         self.init: Callable[..., Any] = functions["init"]
         self.fit: Callable[..., Any] = functions["fit"]
         self.apply: Callable[..., Any] = functions["apply"]
         self.save: Callable[..., Any] | None = functions.get("save")
         self.load: Callable[..., Any] | None = functions.get("load")
         self.summary: Callable[..., Any] | None = functions.get("summary")
+        self.to_onnx: Callable[..., Any] | None = _own_export(module)
+
+
+def _own_export(module: ModuleType) -> Callable[..., Any] | None:
+    """Return `to_onnx`, which only an export calls, if the module has a function of that name."""
+    found = getattr(module, "to_onnx", None)
+    return found if callable(found) else None
 
 
 def _declaration(source: Source) -> dict[str, Coordinates]:

@@ -87,6 +87,7 @@ OPENINGS = {
     "fit": errors.NOT_FITTED,
     "save": errors.NOT_SAVED,
     "stage": errors.NOT_STAGED,
+    "to_onnx": errors.NOT_EXPORTED,
 }
 
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from dltk_runtime.access.file import OWN_NAMES
 from dltk_runtime.access.holder import Holder, Right
+from dltk_runtime.errors import NameInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.server.entry import CHALLENGE, actor_of
 from dltk_runtime.server.token_files import ADMIN_NAME, API_NAME, CHANGE_RIGHTS, Tokens
@@ -53,3 +54,11 @@ class Guard:
                 if "model" in request.path_params
                 else None,
             )
+
+
+def sees(holder: Holder, algorithm: str, model: str) -> bool:
+    """Return whether lists show `holder` what is kept under these names; invalid ones only who sees all models."""
+    try:
+        return holder.sees_all or holder.covers(ModelName(algorithm, model))
+    except NameInvalid:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -12,11 +13,14 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.metrics_core import Metric
 
+from dltk_runtime.access.holder import Holder
 from dltk_runtime.call import Call
 from dltk_runtime.server import refusals
 from dltk_runtime.server.admission import Admission
 from dltk_runtime.server.gauges import Gauges
+from dltk_runtime.server.guard import sees
 from dltk_runtime.server.shadow.metrics import ShadowMetrics
 from dltk_runtime.server.token_files import Tokens
 
@@ -106,6 +110,24 @@ class Metrics:
             self._steps[key] = self._phases.labels(route, phase), self._of_algorithm.labels(*key)
         return self._steps[key]
 
-    def text(self) -> bytes:
-        """Return everything in Prometheus' text format."""
-        return bytes(generate_latest(self._registry))
+    def text(self, holder: Holder) -> bytes:
+        """Return everything that `holder` sees in Prometheus' text format."""
+        return bytes(generate_latest(Seen(self._registry, holder)))
+
+
+class Seen(CollectorRegistry):
+    """The figures of a registry without those of models that a holder does not see."""
+
+    def __init__(self, registry: CollectorRegistry, holder: Holder) -> None:
+        super().__init__()
+        self._whole = registry
+        self._holder = holder
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._whole.collect():
+            if not self._holder.sees_all:
+                family.samples = [each for each in family.samples if self._sees(each.labels)]
+            yield family
+
+    def _sees(self, labels: Mapping[str, str]) -> bool:
+        return "model" not in labels or sees(self._holder, labels.get("algorithm", ""), labels["model"])

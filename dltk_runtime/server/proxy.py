@@ -12,11 +12,12 @@ from typing import Self
 from starlette.requests import Request
 
 from dltk_runtime.access.actor import MAX_PERSON_CHARACTERS, one_line
+from dltk_runtime.access.file import PROXY_NAME
 from dltk_runtime.access.holder import ALL_RIGHTS, Holder, Right
 from dltk_runtime.settings import Settings
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-NAME = "proxy"  # in place of a token's, of what somebody did in the console
+NAME = PROXY_NAME
 
 
 @dataclass(frozen=True, slots=True)

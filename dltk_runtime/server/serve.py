@@ -27,7 +27,7 @@ from dltk_runtime.server.listener import raise_descriptor_limit
 from dltk_runtime.server.running import Server
 from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
-from dltk_runtime.service.service import build
+from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import Settings, cores, unknown_variables
 from dltk_runtime.units import MIB
 

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from dltk_runtime import __version__, logs
 from dltk_runtime.access.errors import RightMissing
-from dltk_runtime.access.holder import Holder, Right, listed
+from dltk_runtime.access.holder import INSIDE, Holder, Right, listed
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call
 from dltk_runtime.call import Request as Sent
@@ -158,9 +158,8 @@ class _Api:
         return JSONResponse({"status": "ok" if ready else "loading models"}, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:
-        if not self._settings.open_metrics:
-            self._admit(request, Right.READ)
-        return Response(await asyncio.to_thread(self._metrics.text), media_type=metrics.CONTENT_TYPE)
+        holder = INSIDE if self._settings.open_metrics else self._admit(request, Right.READ)
+        return Response(await asyncio.to_thread(self._metrics.text, holder), media_type=metrics.CONTENT_TYPE)
 
     async def graphic(self, request: Request) -> Response:
         """Send a picture that a notebook stored.

@@ -34,7 +34,7 @@ from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi
 from dltk_runtime.server.doors.door import UNKEPT, Books
 from dltk_runtime.server.doors.rows import FORMS, Rows
-from dltk_runtime.server.guard import Guard
+from dltk_runtime.server.guard import Guard, sees
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
@@ -271,11 +271,16 @@ class Api:
         return self._service.machines()
 
     async def shadow(self, request: Request) -> ShadowReport:
-        since = _since(request)
+        holder: Holder = request.state.holder
+        found = await asyncio.to_thread(self._compared, _since(request))
+        shown = [each for each in found.models if sees(holder, each.algorithm, each.model)]
+        return msgspec.structs.replace(found, models=shown)
+
+    def _compared(self, since: datetime | None) -> ShadowReport:
         if self._shadow is not None:
-            return await asyncio.to_thread(self._shadow.report, since)
+            return self._shadow.report(since)
         records = Records(self._settings.paths.shadow, self._settings.shadow_disk)
-        return report(await asyncio.to_thread(records.all), since)
+        return report(records.all(), since)
 
     # ------------------------------------------------------------ algorithms
 
@@ -302,7 +307,7 @@ def _is_seen(record: JobRecord, holder: Holder, name: ModelName | None) -> bool:
     """Return whether a job is one of this model, if given, and of the holder's models."""
     if name is not None and (record.algorithm, record.model) != (name.algorithm, name.model):
         return False
-    return holder.sees_all or holder.covers(ModelName(record.algorithm, record.model))
+    return sees(holder, record.algorithm, record.model)
 
 
 def _limit(request: Request) -> int:

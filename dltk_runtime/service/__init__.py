@@ -2,7 +2,8 @@
 
 | file            | what                                                   |
 |-----------------|--------------------------------------------------------|
-| `service.py`    | `build` wires the parts; `Service` starts and ends them |
+| `wiring.py`     | `build` makes the parts and wires them                 |
+| `service.py`    | `Service` starts and ends them                         |
 | `stage.py`      | `mode=stage`                                           |
 | `register.py`   | `mode=register`                                        |
 | `status.py`     | `dltk_status`                                          |

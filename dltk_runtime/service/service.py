@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +11,6 @@ from msgspec.structs import replace
 
 from dltk_runtime.access.actor import Actor
 from dltk_runtime.access.holder import INSIDE, Holder, Right
-from dltk_runtime.access.named import NamedTokens
 from dltk_runtime.apply.apply import Applied, Applying
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.drift_files import DriftFiles
@@ -21,18 +18,11 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
-from dltk_runtime.cluster import security
 from dltk_runtime.cluster.places import FitPlaces, own_machine
 from dltk_runtime.cluster.view import ClusterView, NodeView
-from dltk_runtime.fit.bounds import TokenBounds
-from dltk_runtime.fit.cards import cards_of
-from dltk_runtime.fit.promotion import Decision, Promotion
 from dltk_runtime.fit.queue import Fitting, Submitted
-from dltk_runtime.fit.train import Trainer
 from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.interface import JobRecords
-from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
@@ -41,9 +31,7 @@ from dltk_runtime.service.register import Registered, Registering
 from dltk_runtime.service.stage import Staged, Staging
 from dltk_runtime.service.status import Status, StatusReport
 from dltk_runtime.settings import Settings
-from dltk_runtime.splunk.events import Events
 from dltk_runtime.store.store import ModelStore, Version, What
-from dltk_runtime.tracking.interface import NoTracking
 from dltk_runtime.tracking.tracking import Tracking
 
 DRIFT_WRITE_SECONDS = 5.0  # between two writes of drift judgements
@@ -252,89 +240,3 @@ class Service:
         self.reporter.send(
             "error", route=call.route, request=call.id, message=message, **said(call.actor), **call.facts.known()
         )
-
-
-def build(settings: Settings, named: NamedTokens | None = None) -> Service:
-    """Wire the parts of one server; nothing runs before `Service.start`.
-
-    `named` are the tokens whose bounds hold for fits.
-    """
-    paths = settings.paths
-    reporter = EventReporter(Events.of(settings))
-    store = ModelStore.open(paths, settings.keep_versions)
-    tracking = Tracking.of(settings)
-    jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, _job_listener(reporter, tracking))
-    pool = Pool(settings)
-    places = _places(settings, pool)
-    drift = Drift(reporter.drifts)
-    last = LastUsed(store, pool, paths.last_used)
-    applying = Applying(settings=settings, store=store, jobs=jobs, pool=pool, last=last, drift=drift)
-    bounds = TokenBounds(named or NamedTokens(None), store, paths.usage)
-    trainer = Trainer(
-        store=store,
-        pool=pool,
-        promotion=Promotion(store, applying, settings.error_texts),
-        last=last,
-        timeout=settings.fit_timeout,
-        texts=settings.error_texts,
-        retries=settings.fit_retries,
-        on_decision=_decision_listener(reporter, tracking),
-        on_gpu=bounds.held_gpu,
-        refuse_unknown=settings.refuse_unknown,
-        places=places,
-        tracking=tracking or NoTracking(),
-        card=cards_of(settings),
-        curves=paths.curves if settings.mode == "DEV" else None,
-    )
-    return Service(
-        settings=settings,
-        store=store,
-        jobs=jobs,
-        pool=pool,
-        places=places,
-        drift=drift,
-        fitting=Fitting(settings, jobs, trainer, bounds),
-        reporter=reporter,
-        applying=applying,
-        staging=Staging(settings, pool),
-        preload=Preload(settings.preload, store, applying, settings.error_texts),
-        last=last,
-        drift_files=DriftFiles(paths.drift, store),
-        tracking=tracking,
-    )
-
-
-def _places(settings: Settings, pool: Pool) -> FitPlaces | None:
-    """Return the places for fits on several machines; None for a server without a cluster.
-
-    Raises:
-        ClusterUnusable: the cluster is not safe to use, or Ray is not installed.
-    """
-    if not settings.cluster:
-        return None
-    security.check(settings, os.environ)
-    return FitPlaces(settings=settings, pool=pool)
-
-
-def _job_listener(reporter: EventReporter, tracking: Tracking | None) -> Callable[[JobRecord], None]:
-    """Return what is called with each new state of a job."""
-
-    def changed(record: JobRecord) -> None:
-        reporter.job(record)
-        if tracking is not None:
-            tracking.ended(record)
-
-    return changed
-
-
-def _decision_listener(
-    reporter: EventReporter, tracking: Tracking | None
-) -> Callable[[Version, Decision, JobRecord], None]:
-    """Return what is called with each committed version, the decision about it, and its job."""
-
-    def decided(version: Version, decision: Decision, job: JobRecord) -> None:
-        reporter.decided(version, decision, job)
-        if tracking is not None:
-            tracking.committed(version, job.id, promoted=decision.current, message=decision.for_records)
-
-    return decided

@@ -10,11 +10,13 @@ import pandas as pd
 from dltk_runtime.errors import DataInvalid, FormUnavailable, shown
 from dltk_runtime.tables import plain
 from dltk_runtime.tables.plain import Scrub
+from dltk_runtime.texts import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_SHOWN_CHARACTERS = 200  # of pyarrow's own words in an error
+MAX_TYPE_CHARACTERS = 100  # of a type: one with fields repeats the names that a client gave them
 
 
 def read(data: memoryview) -> pd.DataFrame:
@@ -37,7 +39,7 @@ def read(data: memoryview) -> pd.DataFrame:
         raise DataInvalid(f"The body is no Arrow IPC stream that can be read: {text}.") from error
     names = rows.schema.names
     plain.checked_names(names)
-    return plain.frame_of([(name, _column(pa, name, rows.column(place))) for place, name in enumerate(names)])
+    return plain.frame_of([(name, _converted(pa, name, rows.column(place))) for place, name in enumerate(names)])
 
 
 def write(frame: pd.DataFrame, scrub: Scrub | None = None) -> memoryview:
@@ -68,6 +70,25 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
+def _converted(pa: Any, name: str, values: pa.ChunkedArray) -> Any:
+    """Return the values of a column.
+
+    Raises:
+        DataInvalid: naming the column and its type.
+    """
+    try:
+        return _column(pa, name, values)
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # an unknown time zone is one
+        raise _refused(name, values.type) from error
+
+
+def _refused(name: str, kind: pa.DataType) -> DataInvalid:
+    return DataInvalid(
+        f"The column {shown(name)} has Arrow's type {printable(str(kind)[:MAX_TYPE_CHARACTERS])}: "
+        "cast it to numbers, booleans, texts or moments."
+    )
+
+
 def _column(pa: Any, name: str, values: pa.ChunkedArray) -> Any:
     kind, types = values.type, pa.types
     if types.is_dictionary(kind):
@@ -86,9 +107,7 @@ def _column(pa: Any, name: str, values: pa.ChunkedArray) -> Any:
         return values.to_pandas(date_as_object=False)
     if types.is_null(kind):
         return np.full(len(values), np.nan)
-    raise DataInvalid(
-        f"The column {shown(name)} has Arrow's type {kind}: cast it to numbers, booleans, texts or moments."
-    )
+    raise _refused(name, kind)
 
 
 def _array(values: pa.ChunkedArray) -> Any:

@@ -79,7 +79,7 @@ def as_csv_would(frame: pd.DataFrame) -> pd.DataFrame:
     Booleans with gaps stay objects, numbers become float64, and everything else becomes text.
 
     Raises:
-        DataInvalid: a cell is a list or an object.
+        DataInvalid: a cell is a list, an object, or a number beyond float64.
     """
     changed = {
         str(name): _as_csv_would(name, column)
@@ -98,7 +98,10 @@ def _as_csv_would(name: object, column: pd.Series[Any]) -> pd.Series[Any]:
     if kinds <= {bool}:
         return pd.Series(np.where(known, column, np.nan), dtype=object) if kinds else column.astype(np.float64)
     if kinds <= {int, float}:
-        return column.astype(np.float64)
+        try:
+            return column.astype(np.float64)
+        except OverflowError as error:
+            raise DataInvalid(f"The column {shown(str(name))} has a number that is too large for a float64.") from error
     return text_column([str(value) if each else None for value, each in zip(values, known, strict=True)])
 
 

@@ -26,6 +26,7 @@ from dltk_runtime.tables import plain
 from dltk_runtime.tables.plain import Array
 from dltk_runtime.tables.sheet import Outputs, Sheet
 from dltk_runtime.tables.tensor_prefix import PREFIX
+from dltk_runtime.texts import printable
 
 TEXT = "BYTES"
 DTYPES = {
@@ -45,6 +46,8 @@ DTYPES = {
 DATATYPES = {np.dtype(code): name for name, code in DTYPES.items()}
 # Parameters of the protocol itself, which no notebook gets.
 PROTOCOL = ("binary_data_output", "sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers")
+MAX_DIMENSION = 2**56  # values; numpy cannot hold larger ones, also where another one is 0
+MAX_SHOWN_CHARACTERS = 60  # of what a client gave where a number belongs
 _LENGTH = struct.Struct("<I")
 
 
@@ -118,7 +121,8 @@ def _arrays(inputs: Sequence[_Input], behind: memoryview) -> list[Array]:
             values = _from_json(each, count)
         else:
             if type(size) is not int or not 0 <= size <= len(behind) - at:
-                raise _invalid(each, f"has binary_data_size {size}, and {len(behind) - at:,} bytes are left")
+                given = printable(str(size)[:MAX_SHOWN_CHARACTERS])
+                raise _invalid(each, f"has binary_data_size {given}, and {len(behind) - at:,} bytes are left")
             values = _from_bytes(each, count, behind[at : at + size])
             at += size
         arrays.append(values.reshape(each.shape))
@@ -133,7 +137,10 @@ def _count(tensor: _Input) -> int:
     if tensor.datatype != TEXT and tensor.datatype not in DTYPES:
         raise _invalid(tensor, f"has the datatype {shown(tensor.datatype)}: expected {', '.join(DTYPES)} or {TEXT}")
     if len(tensor.shape) not in (1, 2) or any(size < 0 for size in tensor.shape):
-        raise _invalid(tensor, f"has the shape {str(tensor.shape)[:60]}: expected [rows], [rows, 1] or [rows, columns]")
+        given = str(tensor.shape)[:MAX_SHOWN_CHARACTERS]
+        raise _invalid(tensor, f"has the shape {given}: expected [rows], [rows, 1] or [rows, columns]")
+    if any(size > MAX_DIMENSION for size in tensor.shape):
+        raise _invalid(tensor, f"has the shape {str(tensor.shape)[:MAX_SHOWN_CHARACTERS]}, which is too large")
     return math.prod(tensor.shape)
 
 
@@ -146,13 +153,26 @@ def _from_json(tensor: _Input, count: int) -> Array:
             values = msgspec.json.decode(tensor.data, type=list[kind])  # type: ignore[valid-type]
         except msgspec.ValidationError:
             rows = msgspec.json.decode(tensor.data, type=list[list[kind]])  # type: ignore[valid-type]
-            values = [value for row in rows for value in row]
+            values = _flat(tensor, rows)
         array = np.array(values, dtype=object if tensor.datatype == TEXT else DTYPES[tensor.datatype])
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, ValueError) as error:
         raise _invalid(tensor, f"has data that is not {tensor.datatype}: {error}") from error
     if len(array) != count:
         raise _invalid(tensor, f"has {len(array):,} values, and its shape {tensor.shape} has room for {count:,}")
     return array
+
+
+def _flat(tensor: _Input, rows: list[list[Any]]) -> list[Any]:
+    """Return the values of nested data one row after another.
+
+    Raises:
+        DataInvalid: a row has more or fewer values than the others, or than the shape says.
+    """
+    width = tensor.shape[1] if len(tensor.shape) > 1 else len(rows[0])
+    for number, row in enumerate(rows):
+        if len(row) != width:
+            raise _invalid(tensor, f"has {len(row):,} values in row {number} of its data: expected {width:,}")
+    return [value for row in rows for value in row]
 
 
 def _json_type(datatype: str) -> Any:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from dltk_runtime.secret_names import is_secret_variable
+from dltk_runtime import landlock, tls
+from dltk_runtime.secret_names import is_secret_variable, private_files
 from dltk_runtime.settings import VARIABLES, Settings
 from dltk_runtime.texts import Scrubber
 
@@ -67,3 +68,18 @@ def helper_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }
     return {**defaults, **plain, **fixed}
+
+
+def hidden_files(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Return the files that the helper may not read: those kept from notebooks, but MLflow's own.
+
+    None where MLflow is a folder or a database of this machine: the helper may make files there, and
+    Landlock would keep it from reading them.
+    """
+    if not settings.hide_files or not settings.tracking_uri.startswith(("http://", "https://")):
+        return []
+    named = filter(None, environ.get(landlock.VARIABLE, "").split(os.pathsep))
+    own = {text for name, text in environ.items() if name.startswith("MLFLOW_")}
+    return [
+        each for each in (*named, *private_files(environ), str(settings.paths.home / tls.FOLDER)) if each not in own
+    ]

@@ -8,6 +8,7 @@ import itertools
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -31,12 +32,13 @@ class _Waiting(NamedTuple):
 class Helper:
     """A process that talks to MLflow; it is started when it is first needed, and again when it ended.
 
-    Any thread may call `ask` and `close`.
+    Any thread may call `ask` and `close`. It cannot read the files `hidden`.
     """
 
-    def __init__(self, address: Address, root: Path) -> None:
+    def __init__(self, address: Address, root: Path, hidden: Sequence[str] = ()) -> None:
         self._address = address
         self._root = str(root)
+        self._hidden = list(hidden)
         self._scrubber = address.scrubber()
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()  # over the process, its input and the answers that are waited for
@@ -87,6 +89,7 @@ class Helper:
             raise ProcessLookupError(ENDED)
         if self._process is not None and self._process.poll() is None:
             return self._process
+        Path(self._root).mkdir(parents=True, exist_ok=True)  # Landlock allows what exists
         self._process = process = subprocess.Popen(
             [sys.executable, "-I", "-m", "dltk_runtime.tracking.helper"],
             stdin=subprocess.PIPE,
@@ -95,7 +98,7 @@ class Helper:
             env=helper_environment(),
             start_new_session=True,
         )
-        _write(process, Hello(dict(self._address.variables)))
+        _write(process, Hello(dict(self._address.variables), self._hidden))
         threading.Thread(target=self._read, args=(process,), name="dltk-tracking-answers", daemon=True).start()
         return process
 

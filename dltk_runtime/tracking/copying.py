@@ -25,7 +25,8 @@ def copy_logged(server: MlflowClient, root: Path, run: str) -> None:
         copies[each.info.run_id] = target
         _copy(local, each, server, target)
         artifacts = root / each.info.experiment_id / each.info.run_id / "artifacts"
-        if artifacts.is_dir() and any(artifacts.iterdir()):
+        inside = artifacts.resolve().is_relative_to(root.resolve())  # the run's id is what a file says
+        if inside and artifacts.is_dir() and any(artifacts.iterdir()):
             server.log_artifacts(target, str(artifacts))
     for models in sorted((root / EXPERIMENT / "models").glob("*/artifacts")):
         server.log_artifacts(run, str(models), f"models/{models.parent.name}")

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from dltk_runtime import handover
+from dltk_runtime import handover, landlock
 from dltk_runtime.tracking.facts import ServerRun
 from dltk_runtime.tracking.place import Place
 from dltk_runtime.tracking.wire import Answer, Ask, Hello, Outcome
@@ -37,6 +37,7 @@ def main() -> None:
     os.dup2(2, 1)  # mlflow prints where a run is
     questions = sys.stdin.buffer
     hello = msgspec.json.decode(questions.readline(), type=Hello)
+    landlock.hide(hello.hidden)  # before other threads start
     os.environ.update(hello.variables)
     os.environ.pop("MLFLOW_RUN_ID", None)
     _serve(questions, _writer(answers))

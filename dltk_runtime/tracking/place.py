@@ -125,6 +125,22 @@ def keep(source: Path, target: Path) -> None:
         atomic.copy(source, target)
 
 
+def drop_links(root: Path) -> None:
+    """Remove what is neither file nor folder from a tree that notebooks may write, and `root` if it is a link.
+
+    A client that sends the tree would follow links to files that notebooks cannot read, and wait for pipes.
+
+    Raises:
+        OSError: something cannot be removed.
+    """
+    if root.is_symlink():
+        root.unlink(missing_ok=True)
+    for parent, folders, names in os.walk(root):
+        for path in (Path(parent, name) for name in (*folders, *names)):
+            if not stat.S_ISDIR(kind := path.lstat().st_mode) and not stat.S_ISREG(kind):
+                path.unlink()
+
+
 def _size(path: Path) -> int:
     with contextlib.suppress(OSError):
         found = path.lstat()

@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from dltk_runtime.files import atomic
 from dltk_runtime.tracking.copying import copy_logged
 from dltk_runtime.tracking.facts import PREFIX, Line, RunFacts, ServerRun, VersionFacts
-from dltk_runtime.tracking.place import Place, RunFolder
+from dltk_runtime.tracking.place import Place, RunFolder, drop_links
 from dltk_runtime.tracking.wire import Ask
 
 CHAMPION = "champion"  # the alias of the version that is current
@@ -90,12 +90,14 @@ class Server:
         self._log_metrics(
             run, (Metric(name_of(key), value, facts.started, 0) for key, value in version.metrics.items())
         )
+        drop_links(folder.artifacts)
         if folder.artifacts.is_dir():
             self._client.log_artifacts(run, str(folder.artifacts))
         self._register(run, facts, version)
 
     def _end(self, folder: RunFolder, line: Line) -> None:
         run, facts = self._run(folder).run, _read(folder.facts, RunFacts)
+        drop_links(folder.logged)
         if folder.logged.is_dir():
             copy_logged(self._client, folder.logged, run)
         self._log(run, parameters=self._parameters(run, facts.parameters))

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from dltk_runtime.store.card import shown
 from dltk_runtime.store.card_text import markdown
 from dltk_runtime.store.store import ModelStore, Version
 from dltk_runtime.tracking import spooled
-from dltk_runtime.tracking.address import URI, Address
+from dltk_runtime.tracking.address import URI, Address, hidden_files
 from dltk_runtime.tracking.child import Helper
 from dltk_runtime.tracking.facts import Line, milliseconds, run_facts, status_of, version_facts
 from dltk_runtime.tracking.interface import FitBegins
@@ -47,11 +48,11 @@ MISSING = "install mlflow-skinny (the extra tracking) or mlflow, or unset the va
 class Tracking:
     """Implements `interface.RunTracking` for an MLflow server."""
 
-    def __init__(self, address: Address, place: Place, paths: Paths, limit: int) -> None:
+    def __init__(self, address: Address, place: Place, paths: Paths, limit: int, hidden: Sequence[str] = ()) -> None:
         self._address = address
         self._place = place
         self._paths = paths
-        self._helper = Helper(address, place.root)
+        self._helper = Helper(address, place.root, hidden)
         self.sender = Sender(place, self._helper, limit)
         self._disk = ThreadPoolExecutor(1, "dltk-tracking-files")
         self._failures = logs.RecurringFailures()
@@ -68,7 +69,8 @@ class Tracking:
         if importlib.util.find_spec("mlflow") is None:
             logs.event("no tracking", logging.ERROR, error=f"{URI} is set, and mlflow is not installed: {MISSING}")
             return None
-        return cls(address, Place(settings.paths.home / "tracking"), settings.paths, settings.tracking_spool)
+        hidden, place = hidden_files(settings, os.environ), Place(settings.paths.home / "tracking")
+        return cls(address, place, settings.paths, settings.tracking_spool, hidden)
 
     def start(self, store: ModelStore, jobs: JobRecords) -> None:
         """Start to send what is on disk.

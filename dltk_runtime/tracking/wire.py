@@ -18,9 +18,13 @@ class Outcome(StrEnum):
 
 
 class Hello(msgspec.Struct, frozen=True):
-    """The first line to the helper: variables with secrets, which its environment must not show."""
+    """The first line to the helper: variables with secrets, which its environment must not show.
+
+    It is kept from reading `hidden`: what it sends lies where notebooks can write.
+    """
 
     variables: dict[str, str]
+    hidden: list[str] = []
 
 
 class Ask(msgspec.Struct, frozen=True):

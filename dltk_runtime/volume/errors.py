@@ -73,7 +73,11 @@ class NothingToForget(VolumeError):
     """There is nothing of the models."""
 
     def __init__(self, names: Sequence[ModelName], home: Path) -> None:
-        shown = ", ".join(map(str, names[:3])) + (" …" if len(names) > 3 else "")
-        super().__init__(
-            f"There is nothing of {shown or 'such a model'} in {home}. List models with 'dltk models list'."
-        )
+        models = {each.model for each in names}
+        if len(names) == 1:
+            shown = str(names[0])
+        elif len(models) == 1:
+            shown = f"a model '{models.pop()}' of any algorithm"
+        else:
+            shown = "such a model"
+        super().__init__(f"There is nothing of {shown} in {home}. List models with 'dltk models list'.")

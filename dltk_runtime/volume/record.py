@@ -60,7 +60,7 @@ def read(folder: Path) -> Record:
 
     Raises:
         BackupIncomplete: there is none.
-        BackupDamaged: it cannot be read, is one of a newer runtime, or names files outside.
+        BackupDamaged: it cannot be read, is one of a newer runtime, or names what no backup has.
     """
     path = folder / RECORD
     try:
@@ -75,6 +75,8 @@ def read(folder: Path) -> Record:
     for name in [*(each.path for each in record.files), *record.folders]:
         if not _is_inside(name):
             raise BackupDamaged(folder, [f"{path} names {name!r}, which is outside of a home"])
+        if _is_left_out(name):
+            raise BackupDamaged(folder, [f"{path} names {name!r}, which no backup has"])
     return record
 
 
@@ -88,3 +90,9 @@ def _is_inside(path: str) -> bool:
     root, *parts = path.split("/")
     wrong = {"", ".", ".."}.intersection(parts)
     return root in (HOME, NOTEBOOKS) and bool(parts) and not wrong and "\0" not in path
+
+
+def _is_left_out(path: str) -> bool:
+    """Return whether a path belongs to what stays where it is when a backup is restored."""
+    root, name, *_ = path.split("/")
+    return name.startswith(SET_ASIDE) or (root == HOME and name in LEFT_OUT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -85,7 +86,9 @@ def _problems(files: list[Copied], place: Callable[[str], Path]) -> Iterator[str
     for each in files:
         path = place(each.path)
         try:
-            if path.is_symlink() or path.stat().st_size != each.size or atomic.sha256(path) != each.sha256:
+            status = path.lstat()  # a pipe would be waited for
+            same = stat.S_ISREG(status.st_mode) and status.st_size == each.size
+            if not same or atomic.sha256(path) != each.sha256:
                 yield f"{path} is not as it was backed up"
         except OSError as error:
             yield f"{path} cannot be read ({error.strerror})"

@@ -37,6 +37,7 @@ from dltk_runtime.worker.messages import (
     Applied,
     Apply,
     Compare,
+    Convert,
     Describe,
     Entered,
     ErrorReport,
@@ -142,13 +143,18 @@ def _serve(way: _Channel, board: Board, surroundings: _Surroundings, imports: tu
         if isinstance(answer, Applied):
             answer = msgspec.structs.replace(answer, phases=board.durations())
         del rows
-        way.send(answer, results, escaped=not (isinstance(message, Apply) and message.door is not None))
+        way.send(answer, results, escaped=not _is_binary(message))
         del answer, results
-        if isinstance(message, Apply | Score):
+        if isinstance(message, Apply | Score | Convert):
             handler.restore()
         gc.collect(0)
         if isinstance(message, Apply):
             _count_rows(way, handler, wait)
+
+
+def _is_binary(message: Answered) -> bool:
+    """Return whether the answer's rows are bytes of any kind, and no JSON string literal."""
+    return isinstance(message, Convert) or (isinstance(message, Apply) and message.door is not None)
 
 
 def _count_rows(way: _Channel, handler: Handler, wait: _Wait) -> None:
@@ -200,7 +206,7 @@ class _Wait:
         return False
 
 
-def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWorker, Blob]:  # noqa: PLR0911 - one for each kind
+def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWorker, Blob]:  # noqa: C901, PLR0911 - one for each kind
     try:
         match message:
             case Fit():
@@ -219,6 +225,8 @@ def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWor
                 return handler.stage(message, rows), b""
             case Compare():
                 return handler.compare(message, rows), b""
+            case Convert():
+                return handler.convert(message, rows)
             case Describe():
                 return handler.describe(), b""
     except PhaseFailed as failure:

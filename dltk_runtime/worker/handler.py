@@ -23,6 +23,7 @@ from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.worker import describe, features
 from dltk_runtime.worker.baselines import Tally
 from dltk_runtime.worker.code import LoadedCode
+from dltk_runtime.worker.converting import Candidate, as_float32
 from dltk_runtime.worker.door import Visit
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
@@ -34,6 +35,8 @@ from dltk_runtime.worker.messages import (
     Code,
     Compare,
     Compared,
+    Convert,
+    Converted,
     Counts,
     Described,
     Entered,
@@ -164,6 +167,20 @@ class Handler:
         with self._phases.entered("score", function="apply"):
             predicted = table.to_frame(result).iloc[:, 0].reset_index(drop=True)
             return Scored(rows=len(rows), metrics=scores(predicted, rows[request.target]))
+
+    def convert(self, request: Convert, sent: Payload) -> tuple[Converted, Blob]:
+        """Make an ONNX file of the loaded model and compare it with apply on the rows."""
+        meta, _ = self._meta_of_apply(request.meta)
+        algorithm = self._loaded()
+        with self._phases.entered("decode"):
+            rows = as_float32(table.read(_csv(sent)), request.features)
+        candidate = Candidate(request, own_copy(self._model), algorithm.to_onnx)
+        with self._phases.entered("to_onnx"):
+            candidate.convert()
+        with pictures_thrown_away():
+            result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
+        with self._phases.entered("to_onnx"):
+            return candidate.compared(table.to_frame(result).reset_index(drop=True), rows)
 
     def stage(self, request: Stage, sent: Payload) -> Staged:
         """Write the rows to the file that the request names, once they are known to be a frame."""

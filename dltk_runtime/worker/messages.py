@@ -10,6 +10,7 @@ import signal
 import msgspec
 
 from dltk_runtime.files.state import FileState
+from dltk_runtime.onnx.difference import Difference
 from dltk_runtime.tables.feature import Feature
 from dltk_runtime.tables.figures import TableFigures
 
@@ -140,6 +141,18 @@ class Compare(Message, frozen=True):
     first: int  # bytes of the first one
 
 
+class Convert(Message, frozen=True):
+    """Make an ONNX file of the loaded model, and compare it with apply on the rows.
+
+    Answered by `Converted` or `Failed`.
+    """
+
+    meta: bytes  # JSON, as an apply's
+    features: tuple[str, ...]  # in the order of the fit, without targets
+    opset: int  # 0 for the default
+    known: dict[str, str]  # further entries for the file's metadata
+
+
 class Describe(Message, frozen=True):
     """Describe the loaded model. Answered by `Described` or `Failed`."""
 
@@ -238,6 +251,14 @@ class Compared(Message, frozen=True):
     figures: TableFigures
 
 
+class Converted(Message, frozen=True):
+    """The comparison of an ONNX file. Rows: the file; none where a difference is too large."""
+
+    by: str  # what converted it, with releases
+    opset: int
+    differences: tuple[Difference, ...]  # one for each column of apply
+
+
 class Described(Message, frozen=True):
     """The model's texts."""
 
@@ -250,7 +271,7 @@ class Failed(Message, frozen=True):
     error: ErrorReport
 
 
-Answered = Fit | Load | Apply | Score | Stage | Compare | Describe
+Answered = Fit | Load | Apply | Score | Stage | Compare | Convert | Describe
 ToWorker = Answered | ReadAhead
 FromWorker = (
     Ready
@@ -265,6 +286,7 @@ FromWorker = (
     | Scored
     | Staged
     | Compared
+    | Converted
     | Described
     | Failed
 )

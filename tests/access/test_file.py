@@ -90,6 +90,7 @@ def test_an_unknown_name_is_said_with_the_known_ones(path: Path) -> None:
         (document(name="a b"), "no name of a token"),
         (document(name=""), "no name of a token"),
         (document(name="api_token"), "no name of a token"),
+        (document(name="proxy"), "no name of a token"),
         (document(rights=["fly"]), "'fly'"),
         (document(right=["apply"]), "unknown field"),
         (document(values=[]), "needs values"),

@@ -158,3 +158,8 @@ def test_the_name_of_a_job_cannot_leave_its_place_in_the_path() -> None:
             "/v1/jobs/a%20b",
             "/v1/jobs/%C3%A9%3Fx",
         ]
+
+
+@pytest.mark.parametrize(("status", "advised"), [(401, True), (404, False)])
+def test_a_refused_token_is_said_with_where_to_give_one(status: int, advised: bool) -> None:
+    assert ("--token" in str(ApiRefused("http://c/v1/shadow", status, "This needs the api_token."))) == advised

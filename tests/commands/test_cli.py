@@ -44,6 +44,16 @@ def test_a_commands_help_ends_in_examples(name: str) -> None:
     assert f"dltk {name}" in last
 
 
+@pytest.mark.process
+def test_no_list_of_commands_cuts_what_a_command_does() -> None:
+    context = click.Context(cli.dltk)
+    found = [([], cli.dltk), *(([name], cli.dltk.get_command(context, name)) for name in COMMANDS)]
+    groups = [path for path, command in found if isinstance(command, click.Group)]
+    shown = [CliRunner().invoke(cli.dltk, [*path, "--help"]).output.partition("Commands:")[2] for path in groups]
+    assert len(groups) > 8
+    assert [line for text in shown for line in text.splitlines() if line.endswith("...")] == []
+
+
 @pytest.mark.parametrize("module", ["dltk_runtime.cli", *(f"dltk_runtime.commands.{name}" for name in COMMANDS)])
 @pytest.mark.process
 def test_importing_it_imports_nothing_heavy(module: str) -> None:

@@ -170,7 +170,8 @@ def test_prune_removes_old_versions_of_one_model_or_of_all(store: ModelStore) ->
             promoted(store, name)
     assert said("prune", "umap", "default") == "umap/default: removed versions 1, 2.\n"
     assert said("prune", "--keep", "1") == "pca/iris: removed versions 1, 2.\n"  # 3 was current before
-    assert said("prune") == ""
+    assert said("prune") == "Nothing to remove.\n"
+    assert "pca/nothing" in refused("prune", "pca", "nothing")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ def test_a_token_is_rotated_and_removed(tmp_path: Path) -> None:
 def test_what_is_missing_or_wrong_is_said(tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
     assert "--right apply or" in run(path, "new", "a").output
-    assert "no name of a token" in str(run(path, "new", "a b", "--right", "read").exception)
-    assert "no size such as 20G" in str(run(path, "new", "a", "--right", "read", "--disk", "much").exception)
+    assert (
+        "No token was made: the name 'a b' is no name of a token" in run(path, "new", "a b", "--right", "read").output
+    )
+    assert "no size such as 20G" in run(path, "new", "a", "--right", "read", "--disk", "much").output
     nowhere = CliRunner().invoke(dltk, ["tokens"], env={"DLTK_TOKENS_FILE": ""})
     assert "set DLTK_TOKENS_FILE" in nowhere.output

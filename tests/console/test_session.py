@@ -147,6 +147,15 @@ def test_the_cookie_of_a_request_is_found_among_others(tmp_path: Path) -> None:
     assert not mine.accepts([(b"authorization", cookie)])
 
 
+def test_who_has_the_searchs_token_cannot_make_a_cookie_of_an_admin_whose_token_is_a_hash(tmp_path: Path) -> None:
+    mine = sessions(tmp_path / "mine", api=API, admin=HASHED + hash_of(ADMIN))
+    guessed = sessions(tmp_path / "guessed", api=API, admin=HASHED + hash_of("a guess"))
+    forged = guessed.begin("a guess")
+    assert guessed.visitor(forged) is not None
+    assert mine.visitor(forged) is None
+    assert may(mine, ADMIN) == "change"
+
+
 def test_where_all_tokens_are_hashes_which_notebooks_can_read_no_cookie_follows_from_them(tmp_path: Path) -> None:
     hashed = HASHED + hash_of(ADMIN)
     one, other = (sessions(tmp_path, api=hashed, admin=hashed) for _ in range(2))

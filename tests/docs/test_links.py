@@ -15,6 +15,8 @@ from tests.support.service import ROOT
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README_LINES = 250
 _FENCED = re.compile(r"^[ ]*```.*?^[ ]*```", re.MULTILINE | re.DOTALL)
+_FENCE_OUTSIDE_MARGIN = re.compile(r"^(?P<blanks> +)```\w", re.MULTILINE)
+LISTED = 4  # blanks before what belongs to a list: with fewer, the website ends the list
 _LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 _MODULE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py|[a-z_]+/)`")
@@ -38,6 +40,12 @@ def test_a_pages_links_lead_to_files_and_headings(page: Path) -> None:
         if not there.exists() or (anchor and anchor not in anchors(there)):
             wrong.append(target)
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_blocks_of_a_list_are_indented_as_the_website_needs_it(page: Path) -> None:
+    blanks = [len(each) for each in _FENCE_OUTSIDE_MARGIN.findall(page.read_text(encoding="utf-8"))]
+    assert [each for each in blanks if each != LISTED] == []
 
 
 def test_the_readme_is_short() -> None:

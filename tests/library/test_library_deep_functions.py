@@ -16,6 +16,8 @@ from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.notebook.parameters import add_parameters, refuse
 from dltk_runtime.paths import SITE, Paths
+from dltk_runtime.worker.converting import Candidate, as_float32
+from dltk_runtime.worker.messages import Convert
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 MEASURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
@@ -287,3 +289,17 @@ def test_multivariate_lstm_looks_at_the_rows_before(algorithm: Get, flowers: pd.
     changed.loc[50] += 5
     differs = (applied(lstm, model, changed)["prediction"] - answer).abs() > 1e-6
     assert differs[differs].index.tolist() == [50, 51, 52]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the exporter of PyTorch that traces
+@pytest.mark.parametrize("name", ["pytorch_logistic_regression", "binary_nn_classifier_onnx"])
+def test_to_onnx_computes_what_apply_does(name: str, algorithm: Get, flowers: pd.DataFrame) -> None:
+    notebook, (target, features) = algorithm(name), ASKED[name]
+    model = fitted(notebook, flowers, asked(target, features, epochs="1"))
+    rows = as_float32(flowers, features)
+    candidate = Candidate(Convert(b"{}", tuple(features), 0, {}), model, notebook.to_onnx)
+    candidate.convert()
+    answer, file = candidate.compared(applied(notebook, model, rows), rows)
+    assert answer.by == "the notebook's to_onnx"
+    assert {each.problem for each in answer.differences} == {""}
+    assert file

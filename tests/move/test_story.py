@@ -226,6 +226,6 @@ def test_the_story(root: Path, old: OldContainer, head: Head, inventory: Path, n
 
 def settled(service: Service) -> dict[str, object] | None:
     """The report, once all that waits is compared."""
-    text = run("shadow", "report", "--format", "json", "--url", service.url, "--token", service.token)
+    text = run("shadow", "report", "--json", "--url", service.url, "--token", service.token)
     report: dict[str, object] = json.loads(text)
     return report if report["waiting"] == 0 else None

@@ -9,7 +9,7 @@ from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.names import ModelName
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.v1_routes import MAX_JOBS, Api
-from dltk_runtime.service.service import build
+from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import Settings
 
 MODELS = ("a", "b")

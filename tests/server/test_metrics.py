@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dltk_runtime.access.holder import Holder
 from dltk_runtime.paths import Paths
 from dltk_runtime.server import refusals, splunk_routes
 from dltk_runtime.server.admission import Admission, Bounds
+from dltk_runtime.server.metrics import Seen
 from dltk_runtime.server.token_files import Tokens
-from dltk_runtime.service.service import build
+from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import Settings
 from tests.conftest import MakeNotebook
 from tests.support.service import ROOT, Service, until
@@ -285,3 +288,16 @@ def test_sums_over_replicas_are_right_but_for_the_volume(paths: Paths, make_note
     assert [
         each["dltk_request_seconds_count", "/fit"] for each in both if ("dltk_request_seconds_count", "/fit") in each
     ] == [1]
+
+
+def test_figures_of_a_model_are_seen_by_whoever_may_see_the_model() -> None:
+    registry = CollectorRegistry()
+    drift = Gauge("drift", "Of a model", ["algorithm", "model"], registry=registry)
+    for name in ("sales_eu", "others"):
+        drift.labels("umap", name).set(1)
+    Gauge("rest", "Of the server", registry=registry).set(2)
+    seen = generate_latest(Seen(registry, Holder("narrow", models=("sales_*",)))).decode()
+    assert 'model="sales_eu"' in seen
+    assert "rest 2.0" in seen
+    assert "others" not in seen
+    assert "others" in generate_latest(Seen(registry, Holder("all"))).decode()

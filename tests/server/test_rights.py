@@ -7,6 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from dltk_runtime.access import file
 from dltk_runtime.access.file import Entry
 from dltk_runtime.access.holder import Right
+from dltk_runtime.shadow import Comparison, Records
 from tests.conftest import write_notebook
 from tests.fit.test_async_fits import FIT, SAVE, WAIT, Gate
 from tests.support.service import Service, meta_for, until
@@ -29,6 +31,7 @@ ENTRIES = {
     "promoter": {"rights": [Right.READ, Right.PROMOTE]},
     "reader": {"rights": [Right.READ]},
     "admin": {"rights": [Right.ADMIN]},
+    "narrow": {"rights": [Right.READ], "models": ("m",)},
 }
 STAGE_OR_FIT = ("fit", "fit, async", "stage")
 
@@ -168,6 +171,17 @@ def test_every_other_door_keeps_to_rights_and_patterns(
     assert door(service, method, path.format("own_door"), tokens["trainer"]) == 200
     assert door(service, method, path.format("others"), tokens["trainer"]) == 403
     assert door(service, method, path.format("own_door"), tokens["reader"]) == (200 if method == "GET" else 403)
+
+
+def test_comparisons_with_an_old_container_are_seen_by_whoever_may_see_the_model(
+    service: Service, tokens: dict[str, str]
+) -> None:
+    records = Records(service.home / "shadow", 10**6)
+    for name in ("m", "others", ""):  # the last is of a request that named no model
+        records.add(Comparison(datetime.now(UTC), "/apply", "algo", name, "success", "success"))
+    for token, models in (("narrow", ["m"]), ("reader", ["", "m", "others"])):
+        _, answer = ask(service, "GET", "/v1/shadow", tokens[token])
+        assert [each["model"] for each in answer["models"]] == models
 
 
 def door(service: Service, method: str, path: str, token: str) -> int:

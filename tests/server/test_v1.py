@@ -20,7 +20,7 @@ from dltk_runtime.access.holder import Right
 from dltk_runtime.server import v1_routes
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.token_files import Tokens
-from dltk_runtime.service.service import build
+from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import Settings
 from tests.conftest import write_notebook
 from tests.support.service import Service, until

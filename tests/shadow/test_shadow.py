@@ -289,8 +289,8 @@ def test_the_table_has_a_line_for_each_model_and_says_what_differs(compared: Sha
 
 
 def test_csv_and_json_have_the_same_models(compared: Shadow) -> None:
-    rows = list(csv.DictReader(run(compared, "--format", "csv").splitlines()))
-    views = json.loads(run(compared, "--format", "json"))["models"]
+    rows = list(csv.DictReader(run(compared, "--csv").splitlines()))
+    views = json.loads(run(compared, "--json"))["models"]
     assert [(row["model"], row["verdict"]) for row in rows] == [(each["model"], each["verdict"]) for each in views]
     assert len(rows) >= len(OLD)
     assert sum(int(rows[0][verdict]) for verdict in VERDICTS) == int(rows[0]["compared"])

@@ -120,12 +120,22 @@ def test_a_notebook_may_write_into_the_frame_of_an_apply() -> None:
         (pa.array([[1], [2]]), "'c' has Arrow's type list<"),
         (pa.array([b"x", b"y"]), "'c' has Arrow's type binary"),
         (pa.array([{"k": 1}, {"k": 2}]), "'c' has Arrow's type struct<"),
+        (pa.DictionaryArray.from_arrays([0, 0], pa.array([{"k": 1}])), "'c' has Arrow's type dictionary<"),
+        (pa.array([1, 2], pa.timestamp("s", "Nowhere/None")), "'c' has Arrow's type timestamp[s, tz=Nowhere/None]"),
     ],
 )
 def test_types_that_no_csv_has_are_refused_by_name(column: pa.Array, text: str) -> None:
     with pytest.raises(DataInvalid) as refused:
         read(c=column)
     assert text in refused.value.sentence
+
+
+def test_a_refusal_does_not_repeat_all_that_a_client_sent() -> None:
+    fields = [pa.field(f"\x1b[31m{number}" + "x" * 100, pa.int8()) for number in range(1000)]
+    with pytest.raises(DataInvalid) as refused:
+        read(c=pa.nulls(1, pa.struct(fields)))
+    assert len(refused.value.sentence) < 300
+    assert "\x1b" not in refused.value.sentence
 
 
 def broken() -> list[bytes]:

@@ -72,6 +72,7 @@ REFUSED: list[tuple[Any, str]] = [
     ([[1]], "list of objects"),
     ([{}], "no columns"),
     ([{"a": [1]}], "'a' has a list or an object in a cell"),
+    ([{"a": 10**400}], "'a' has a number that is too large"),
     ([{"a": {"b": 1}}], "'a' has a list or an object in a cell"),
     ({}, "has 0 of them"),
     ({"data": []}, "unknown entry 'data'"),

@@ -119,6 +119,11 @@ REFUSED: list[tuple[str, Any, bytes, str]] = [
     ("a fraction", {"inputs": [column("a", "FP64", [1], [1.5])]}, b"", "Expected `int`"),  # type: ignore[list-item]
     ("too few", {"inputs": [column("a", "FP64", [1], [2])]}, b"", "1 values, and its shape [2] has room for 2"),
     ("a huge shape", {"inputs": [column("a", "FP64", [1], [2**40, 2**40])]}, b"", "1 values, and its shape"),
+    ("an empty huge shape", {"inputs": [column("a", "FP64", [], [0, 2**63])]}, b"", "'a' has the shape [0, 9223"),
+    ("digits", {"inputs": [column("a", "FP64", [1], [10**4000])]}, b"", "'a' has the shape [1000"),
+    ("a longer row", {"inputs": [column("m", "FP64", [[1, 2, 3], [4]], [2, 2])]}, b"", "'m' has 3 values in row 0"),
+    ("other rows", {"inputs": [column("m", "FP64", [[1, 2]] * 3, [2, 3])]}, b"", "'m' has 2 values in row 0"),
+    ("uneven rows", {"inputs": [column("m", "FP64", [[1], [2, 3]], [3])]}, b"", "'m' has 2 values in row 1"),
     ("text for numbers", {"inputs": [column("a", "FP64", ["x"])]}, b"", "data that is not FP64"),
     ("null for integers", {"inputs": [column("a", "INT64", [None])]}, b"", "data that is not INT64"),
     ("a number for text", {"inputs": [column("a", "BYTES", [1])]}, b"", "data that is not BYTES"),
@@ -160,6 +165,14 @@ def test_what_is_no_request_is_refused_by_name(head: Any, behind: bytes, text: s
     with pytest.raises(DataInvalid) as refused:
         read(head, behind)
     assert text in refused.value.sentence
+
+
+def test_a_refusal_does_not_repeat_all_that_a_client_sent() -> None:
+    sent = {"inputs": [binary("a", "FP64", "\x1b[2J" + "9" * 10_000, [1])]}  # type: ignore[arg-type]
+    with pytest.raises(DataInvalid) as refused:
+        read(sent, bytes(8))
+    assert len(refused.value.sentence) < 200
+    assert "\x1b" not in refused.value.sentence
 
 
 def test_a_header_that_is_longer_than_the_body_is_refused() -> None:

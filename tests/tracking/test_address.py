@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dltk_runtime.settings import Settings
-from dltk_runtime.tracking.address import Address, helper_environment
+from dltk_runtime.tracking.address import Address, helper_environment, hidden_files
 
 PASSWORD = "hunter2-of-mlflow"
 WITH_PASSWORD = f"https://somebody:{PASSWORD}@mlflow.example/base"
@@ -64,3 +66,17 @@ def test_the_helpers_environment_has_no_secret() -> None:
     given = helper_environment(environ)
     assert {"MLFLOW_TRACKING_URI", "api_token"}.isdisjoint(given)
     assert (given["PATH"], given["MLFLOW_HTTP_REQUEST_TIMEOUT"]) == ("/bin", "3")
+
+
+def test_the_helper_is_kept_from_the_files_that_notebooks_are_kept_from_but_those_of_mlflow(tmp_path: Path) -> None:
+    environ = {
+        "api_token_file": "/run/api",
+        "DLTK_TOKENS_FILE": "/run/tokens",
+        "MLFLOW_TRACKING_PASSWORD_file": "/run/mlflow",
+        "DLTK_HIDDEN": "/run/image",
+    }
+    settings = Settings(home=tmp_path, tracking_uri="https://mlflow.example")
+    hidden = hidden_files(settings, environ)
+    assert {"/run/api", "/run/tokens", "/run/image", str(tmp_path / "tls")} <= set(hidden)
+    assert "/run/mlflow" not in hidden
+    assert hidden_files(Settings(home=tmp_path, tracking_uri="file:///srv/mlruns"), environ) == []

@@ -269,6 +269,26 @@ def test_a_record_that_leads_outside_is_refused(paths: Paths, target: Path, path
         record.read(target)
 
 
+@pytest.mark.parametrize("path", ["home/tls/key.pem", "home/console", "home/.before-restore-1/x"])
+def test_a_record_that_names_what_no_backup_has_is_refused(paths: Paths, target: Path, path: str) -> None:
+    back_up(paths, target)
+    text = json.loads((target / record.RECORD).read_text())
+    text["files"] = [{"path": path, "size": 0, "sha256": "ab"}]
+    (target / record.RECORD).write_text(json.dumps(text))
+    with pytest.raises(BackupDamaged, match="which no backup has"):
+        record.read(target)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(paths: Paths, target: Path) -> None:
+    (paths.models / "empty").touch()
+    back_up(paths, target)
+    place = next(target.rglob("empty"))
+    place.unlink()
+    os.mkfifo(place)
+    with pytest.raises(BackupDamaged, match="empty is not as it was backed up"):
+        restore.check(target, record.read(target))
+
+
 def test_a_record_of_a_newer_runtime_is_refused(paths: Paths, target: Path) -> None:
     back_up(paths, target)
     text = json.loads((target / record.RECORD).read_text())

@@ -16,6 +16,7 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.splunk import spool
 from dltk_runtime.splunk.spool import Spool
 from dltk_runtime.store.store import ModelName, ModelStore
+from dltk_runtime.volume.errors import NothingToForget
 from tests.store.helpers import NAME, promoted
 from tests.support.service import Service, until
 
@@ -155,6 +156,8 @@ def test_a_model_that_waits_or_is_unknown_is_refused(paths: Paths) -> None:
     (paths.jobs / job / "job.json").write_text(json.dumps({**record, "created": "2026-01-31T12:00:00Z"}))
     assert f"job {job} of this model has not ended" in str(forget(paths, "umap/default", "--yes").exception)
     assert "There is nothing of umap/other" in str(forget(paths, "umap/other").exception)
+    pca, umap = ModelName("pca", "other"), ModelName("umap", "other")
+    assert "nothing of a model 'other' of any algorithm in" in str(NothingToForget([pca, umap], paths.home))
     assert forget(paths, "umap/../x").exit_code == Exit.USAGE
     assert forget(paths, "no name").exit_code == Exit.USAGE
 

@@ -16,6 +16,8 @@ from dltk_runtime.texts import unquote
 # Algorithms that run in a container; all others run in Splunk itself.
 CONTAINERS = ("MLTKContainer", "AITKContainer")
 
+ONNX = "onnx:"  # before the name of a model that is an ONNX file
+
 _MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -38,11 +40,12 @@ class FitCommand:
 
 @dataclass(frozen=True, slots=True)
 class ApplyCommand:
-    """One ``apply``. Without `params` those of the fit are used."""
+    """One ``apply``. Without `params` those of the fit are used. `onnx`: the model is an ONNX file."""
 
     model: str
     output_name: str | None = None
     params: dict[str, str] | None = None
+    onnx: bool = False
 
 
 def parse_fit(arguments: str) -> FitCommand:
@@ -84,7 +87,7 @@ def parse_apply(arguments: str) -> ApplyCommand:
     Raises:
         SearchInvalid: no model, positional arguments after it, or a keyword of ``fit``.
     """
-    model, rest = _model_and_rest(arguments, "apply")
+    model, rest = _model_and_rest(arguments, "apply", ONNX)
     output_name: str | None = None
     params: dict[str, str] = {}
     for token in rest:
@@ -97,7 +100,10 @@ def parse_apply(arguments: str) -> ApplyCommand:
             raise SearchInvalid(
                 f'Syntax error: unexpected argument {token.text!r}. Only a model, "as <name>" and key=value are allowed'
             )
-    return ApplyCommand(model, output_name, params or None)
+    onnx = model.startswith(ONNX)
+    if onnx and params:
+        raise SearchInvalid(f"an ONNX model takes no parameters: remove {', '.join(params)}")
+    return ApplyCommand(model.removeprefix(ONNX), output_name, params or None, onnx)
 
 
 def parse_model(arguments: str, command: str) -> str:
@@ -198,12 +204,14 @@ def _argument(keyword: str, tokens: Iterator[Argument]) -> str:
     return token.name
 
 
-def _model_and_rest(arguments: str, command: str) -> tuple[str, Iterator[Argument]]:
+def _model_and_rest(arguments: str, command: str, prefix: str = "") -> tuple[str, Iterator[Argument]]:
+    """Return the name of the model, with the `prefix` that it may have, and the arguments after it."""
     tokens = parse_arguments(arguments)
     first = next(tokens, None)
     if not isinstance(first, Word):
         raise SearchInvalid(f'First argument must be a saved model: "{command} <model name>"')
-    return model_name(first.name), tokens
+    found = prefix if prefix and first.name.startswith(prefix) else ""
+    return found + model_name(first.name.removeprefix(found)), tokens
 
 
 def _flag(params: dict[str, str], key: str, *, default: bool) -> bool:

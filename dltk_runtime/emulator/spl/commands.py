@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dltk_runtime.emulator.mltk import grammar
+from dltk_runtime.emulator.mltk.onnx_model import OnnxModel
 from dltk_runtime.emulator.mltk.scoring import parse_score
 from dltk_runtime.emulator.spl import (
     columns,
@@ -32,6 +33,9 @@ def fit(arguments: str, context: Context) -> Step:
 def apply(arguments: str, context: Context) -> Step:
     """Score the rows with a model."""
     parsed = grammar.parse_apply(arguments)
+    if parsed.onnx:
+        model = OnnxModel.find(context.onnx, parsed.model)
+        return lambda frame: model.apply(frame, parsed.output_name)
     stub = context.mltk.find(parsed.model)
     return lambda frame: context.mltk.apply(frame, parsed, stub)
 
@@ -71,7 +75,9 @@ _BIN = Command(
 COMMANDS: Mapping[str, Command] = {
     "accum": Command(sequences.accum, forms=("accum <field> [AS <field>]",)),
     "addinfo": Command(indexing.addinfo, forms=("addinfo",)),
-    "apply": Command(apply, forms=("apply [app:]<model> [AS <name>] [<key>=<value>]…",)),
+    "apply": Command(
+        apply, forms=("apply [app:]<model> [AS <name>] [<key>=<value>]…", "apply onnx:<model> [AS <name>]")
+    ),
     "autoregress": Command(sequences.autoregress, forms=("autoregress <field> [AS <field>] [p=<n>[-<n>]]",)),
     "bin": _BIN,
     "bucket": _BIN,

@@ -38,7 +38,8 @@ class Context:
 
     `window` is the time range of the search; `clock` returns now in epoch seconds, for a scheduled
     search its scheduled time. A `repeatable` context is that of a flow's scheduled searches: what
-    depends on the order of rows, a time zone or a limit is refused (`scheduled`).
+    depends on the order of rows, a time zone or a limit is refused (`scheduled`). `onnx` is the
+    folder of ONNX files.
     """
 
     mltk: Mltk
@@ -50,6 +51,7 @@ class Context:
     macros: Mapping[str, Macro] = field(default_factory=dict)
     window: Window = field(default_factory=Window)
     repeatable: bool = False
+    onnx: Path = field(default_factory=Path.cwd)
 
     def eval_functions(self) -> Mapping[str, Function]:
         """Return the functions of eval, including ``now()``."""
@@ -75,11 +77,14 @@ class Command:
     forms: tuple[str, ...] = ()
 
 
-def make_context(client: ClientSettings, paths: Paths, lookups: Path | None = None) -> Context:
-    """Build the context of `dltk search`; the folder `lookups` has its stubs and files."""
+def make_context(
+    client: ClientSettings, paths: Paths, lookups: Path | None = None, onnx: Path | None = None
+) -> Context:
+    """Build the context of `dltk search`; `lookups` has its stubs and files, `onnx` its ONNX files."""
     folder = lookups or paths.home / "search" / "lookups"
     return Context(
         mltk=Mltk(client, Stubs(folder)),
         lookups=LookupFolders(folder, (Path.cwd(), paths.staged / "samples")),
         storage=Storage(indexes=Indexes()),
+        onnx=onnx or paths.home / "search" / "onnx",
     )

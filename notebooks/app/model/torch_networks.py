@@ -90,6 +90,33 @@ def class_frame(scores, classes, column):
     return results
 
 
+def onnx_of(network, fields, classes, opset):
+    """Return an ONNX model (rows, fields) of what `class_frame` holds: the class, then each probability."""
+    import onnx
+
+    from dltk_runtime.onnx.converters import of_torch
+
+    made = of_torch(network, fields, opset)
+    scores = made.graph.output[0].name
+    names = np.array(classes if all(isinstance(each, int) for each in classes) else [str(each) for each in classes])
+    text = names.dtype.kind == "U"
+    made.graph.initializer.append(onnx.numpy_helper.from_array(names.astype(object) if text else names, "classes"))
+    node = onnx.helper.make_node
+    made.graph.node.extend(
+        [
+            node("Softmax", [scores], ["probability"], axis=1),
+            node("ArgMax", [scores], ["number"], axis=1, keepdims=0),
+            node("Gather", ["classes", "number"], ["class"]),
+        ]
+    )
+    del made.graph.output[:]
+    kind = onnx.TensorProto.STRING if text else onnx.TensorProto.INT64
+    shape = ["rows", len(classes)]
+    made.graph.output.append(onnx.helper.make_tensor_value_info("class", kind, shape[:1]))
+    made.graph.output.append(onnx.helper.make_tensor_value_info("probability", onnx.TensorProto.FLOAT, shape))
+    return made
+
+
 def save(model, path):
     """Write `<path>.pt` (the weights, without pickle) and `<path>.json` (the rest)."""
     rest = {key: value for key, value in model.items() if key != "network"}
