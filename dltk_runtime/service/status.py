@@ -6,6 +6,7 @@ one for each of the newest `MAX_JOBS` jobs, one for each model's current version
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from typing import Any
 from dltk_runtime import __version__
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.call import Request
-from dltk_runtime.errors import DltkError
+from dltk_runtime.errors import DltkError, NameInvalid
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.names import STATUS, ModelName
@@ -84,8 +85,9 @@ class StatusReport:
         message = "; ".join([f"dltk-runtime {__version__}", *gpus])
         yield {"kind": "container", "state": state, "time": _time(now), "message": message}
         for record in self.jobs.list(MAX_JOBS):
-            if shown(ModelName(record.algorithm, record.model)):
-                yield _job(record, now)
+            with contextlib.suppress(NameInvalid):  # a damaged record, which `dltk jobs` shows
+                if shown(ModelName(record.algorithm, record.model)):
+                    yield _job(record, now)
         for name in filter(shown, self.store.models()):
             yield self._model(name)
 

@@ -207,7 +207,7 @@ def test_a_version_answers_by_its_number_and_says_when_it_was_never_promoted(ser
     body = json.dumps({"inputs": inputs(FLOWERS.head(1))}).encode()
     answer = send(service, "POST", "/v2/models/iris.m/versions/3/infer", body)
     assert answer.json["model_version"] == "3"
-    assert answer.json["parameters"] == {"warnings": "version 3, which was asked for, was never promoted"}
+    assert answer.json["parameters"]["warnings"].startswith("version 3, which was asked for, was never promoted")
     assert send(service, "GET", "/v2/models/iris.m/versions/3/ready").status == 200
     assert send(service, "GET", "/v2/models/iris.m").json["versions"] == ["1", "2", "3"]
 

@@ -233,7 +233,7 @@ class _Idle:
     """Stands in for the trainer: no fit comes to its first step here."""
 
     pool = SimpleNamespace(waits_for_gpu=lambda _: False, has_room=lambda _: True)
-    store = None
+    store = places = None
 
     async def train(self, training: Training) -> None:
         raise AssertionError

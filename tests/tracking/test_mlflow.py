@@ -139,7 +139,13 @@ def test_a_fit_is_a_run_with_the_notebooks_own_metric_and_its_version_a_model_ve
     clause = "fit MLTKContainer algo=learner epochs=2 own=t holdout=0.25 y from a into app:whole"
     assert (tags["dltk.fit"], tags["dltk.rows"], tags["dltk.version"]) == (clause, "40", "1")
     assert len(tags["dltk.code"]) == 64
-    files = ["code/learner.ipynb.py", "pictures/loss.png", "version/summary.json", "version/version.json"]
+    files = [
+        "code/learner.ipynb.py",
+        "pictures/loss.png",
+        "version/card.md",
+        "version/summary.json",
+        "version/version.json",
+    ]
     assert sorted(mlflow.artifacts(run)) == files
     (version,) = mlflow.versions("learner.whole")
     assert (version["run_id"], version["status"]) == (run["info"]["run_id"], "READY")

@@ -30,6 +30,7 @@ ORJSON = """
 import json
 import math
 OPT_SERIALIZE_NUMPY = 16
+loads, JSONDecodeError = json.loads, json.JSONDecodeError
 def dumps(values, option=0):
     cells = [None if isinstance(each, float) and not math.isfinite(each) else each for each in values.tolist()]
     return json.dumps(cells, separators=(",", ":")).encode()
@@ -42,8 +43,9 @@ def old_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(RELEASE) as archive:
         archive.extractall(folder, filter="data")
     (folder / "like_orjson.py").write_text(ORJSON)
-    csv_text = folder / "dltk_runtime" / "csv_text.py"
-    csv_text.write_text(csv_text.read_text().replace("import orjson", "import like_orjson as orjson"))
+    for name in ("csv_text.py", "csv_frame.py"):
+        file = folder / "dltk_runtime" / name
+        file.write_text(file.read_text().replace("import orjson", "import like_orjson as orjson"))
     return folder
 
 
