@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from dltk_runtime import logs
 from dltk_runtime.errors import DltkError
 from dltk_runtime.names import VersionId
 from dltk_runtime.notebook.algorithm import find
@@ -26,8 +28,13 @@ def cards_of(settings: Settings) -> MakeCard:
     """Return what makes cards: of a version, its facts and its code; it reads the notebook."""
 
     def made(version: VersionId, facts: Facts, code: bytes) -> bytes:
-        purpose = purpose_of(version.algorithm, settings.paths)
-        return card_of(version, facts, purpose, code, values=settings.keep_values).encoded()
+        try:
+            purpose = purpose_of(version.algorithm, settings.paths)
+            return card_of(version, facts, purpose, code, values=settings.keep_values).encoded()
+        except Exception as error:  # noqa: BLE001 - no fit is lost for its card, which is made when it is shown
+            known = {"algorithm": version.algorithm, "model": version.model, "version": version.number}
+            logs.event("card", logging.ERROR, **known, outcome="not written", error=type(error).__name__)
+            return no_card()
 
     return made
 

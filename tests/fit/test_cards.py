@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.fit import cards
 from dltk_runtime.fit.cards import cards_of, purpose_of
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
@@ -58,3 +59,12 @@ def test_the_setting_says_whether_a_card_has_values(keeps: bool, paths: Paths) -
     card = cards_of(settings)(VersionId(ModelName("sizes", "m"), 1), facts, b"{}").decode()
     assert "It tells how large" in card
     assert ("41.5" in card) is keeps
+
+
+def test_no_fit_is_lost_for_its_card(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object, **named: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(cards, "card_of", broken)
+    made = cards_of(Settings(home=paths.home, notebooks=paths.notebooks))
+    assert made(VersionId(ModelName("sizes", "m"), 1), Facts(), b"") == b""
