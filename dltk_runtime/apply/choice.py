@@ -41,10 +41,9 @@ class FieldsUnknown(StoreError):
         super().__init__(
             f"The search has the fields {listed(asked, known)}; version {version.number} of model '{model}', the "
             f"current one, was fitted on {listed(known, asked)}, and no promoted version on those of the search. The "
-            "last fit, whose "
-            "fields Splunk keeps, was not promoted, or its version was removed: promote it ('dltk models show "
-            f"{version.name.algorithm} {model}'), fit again with the fields of the current version, or use another "
-            "model name."
+            "last fit, whose fields Splunk keeps, was not promoted, or its version was removed: promote it "
+            f"('dltk models show {version.name.algorithm} {model}'), fit again with the fields of the current version, "
+            "or use another model name."
         )
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dltk_runtime.apply.apply import SETTING, Applying
-from dltk_runtime.apply.drift import Drift
-from dltk_runtime.apply.last_used import LastUsed
+from dltk_runtime.apply.standalone import applying_alone
 from dltk_runtime.call import Request
-from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.onnx import SOURCE, TARGET
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.outcome import deaths_reported, expect
-from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import discard
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore, Version
@@ -42,16 +39,8 @@ class Converting:
         Raises:
             DltkError: it cannot be loaded, applied or converted.
         """
-        settings = replace(self.settings, spares=0)
-        jobs = JobStore(settings.paths, settings.keep_jobs, settings.log_bytes)
-        pool = Pool(settings)
-        await pool.start()
-        try:
-            last = LastUsed(self.store, pool)
-            applying = Applying(settings=settings, store=self.store, jobs=jobs, pool=pool, last=last, drift=Drift())
+        async with applying_alone(self.settings, self.store) as applying:
             return await self._convert(applying, version, rows, opset)
-        finally:
-            await pool.close()
 
     async def _convert(
         self, applying: Applying, version: Version, rows: bytes, opset: int

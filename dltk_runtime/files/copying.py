@@ -18,7 +18,6 @@ import msgspec
 from dltk_runtime.files import atomic
 
 CHUNK_BYTES = 1024**2
-NOT_A_FILE = "neither a file nor a folder"
 
 
 class Copied(msgspec.Struct, frozen=True):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from dltk_runtime.apply.apply import Applying
-from dltk_runtime.apply.drift import Drift
-from dltk_runtime.apply.last_used import LastUsed
+from dltk_runtime.apply.standalone import applying_alone
 from dltk_runtime.call import Request
 from dltk_runtime.fit.comparing import Comparing, Measured
-from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.payload import Payload
-from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore, Version
 
@@ -26,16 +22,8 @@ class Measuring:
 
     async def measure(self, new: Version, old: Version, data: Path) -> Measured:
         """Measure both on those rows of `data`, a CSV with the target, that neither has seen."""
-        settings = replace(self.settings, spares=0)
-        jobs = JobStore(settings.paths, settings.keep_jobs, settings.log_bytes)
-        pool = Pool(settings)
-        await pool.start()
-        try:
-            last = LastUsed(self.store, pool)
-            applying = Applying(settings=settings, store=self.store, jobs=jobs, pool=pool, last=last, drift=Drift())
+        async with applying_alone(self.settings, self.store) as applying:
             return await Comparing(self.store, applying).measure(new, old, _request(new, data), data.name)
-        finally:
-            await pool.close()
 
 
 def _request(version: Version, data: Path) -> Request:

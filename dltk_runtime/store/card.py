@@ -7,15 +7,15 @@ gets its card from the manifest when it is shown.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
 from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.store.interface import Version
@@ -114,11 +114,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     def encoded(self) -> bytes:
         """Return the card as JSON."""
-        try:
-            text = msgspec.json.encode(self)
-        except UnicodeEncodeError:  # half a surrogate pair in a parameter or a name
-            text = json.dumps(_whole(msgspec.to_builtins(self))).encode()
-        return msgspec.json.format(text, indent=1)
+        return atomic.to_json(self)
 
     @property
     def version(self) -> VersionId:
@@ -247,14 +243,3 @@ def _limits(facts: Facts, fields: Sequence[Field]) -> list[str]:
     if facts.kept_by_runtime:
         found.append("The notebook's save stored nothing. The runtime keeps the model, which needs these libraries.")
     return found
-
-
-def _whole(value: Any) -> Any:
-    """Replace each half of a surrogate pair in JSON values by U+FFFD."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_whole(each) for each in value]
-    if isinstance(value, dict):
-        return {_whole(key): _whole(each) for key, each in value.items()}
-    return value

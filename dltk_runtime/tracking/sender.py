@@ -121,7 +121,10 @@ class Sender:
         attempts = 0
         while True:
             self._wake.clear()
-            answer = self._send_oldest(attempts)
+            try:
+                answer = self._send_oldest(attempts)
+            except OSError as error:  # of the queue on disk: nothing is lost, and the next attempt may succeed
+                answer = Answer(0, Outcome.LATER, error=str(error))
             if answer is None:
                 if self._closing.is_set():
                     return

@@ -27,6 +27,7 @@ SET_ASIDE = ".before-restore-"  # begins the folder for what was in the place of
 LEFT_OUT = {
     "tls": "private keys; the server makes a new certificate, or API_SSL_KEY names yours",
     "events": "events that wait for Splunk; they would be sent twice",
+    "tracking": "runs that wait for MLflow; they would be sent twice",
     "console": "sessions of the console",
     "jupyter": "made again at each start",
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.server import gauges
+from dltk_runtime.splunk.spool import Spool
 from dltk_runtime.tracking.facts import Line
 from dltk_runtime.tracking.place import Place
 from dltk_runtime.tracking.sender import MAX_ATTEMPTS, Sender
@@ -73,6 +74,23 @@ def test_the_metrics_tell_what_was_sent_and_what_waits(server: Server, sender: S
     families = {each.name: each.samples for each in gauges._runs(sender)}
     assert {outcome.labels["outcome"] for outcome in families["dltk_tracking"]} == {"sent", "dropped", "refused"}
     assert families["dltk_tracking_waiting_bytes"][0].value == sender.waiting
+
+
+def test_a_disk_that_fails_for_a_moment_does_not_end_the_sending(
+    server: Server, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter([OSError("read-only"), OSError("read-only")])
+    peek = Spool.peek
+
+    def failing(spool: Spool, most: int) -> list[bytes]:
+        for failure in failures:
+            raise failure
+        return peek(spool, most)
+
+    monkeypatch.setattr(Spool, "peek", failing)
+    server.up.set()
+    assert sender.put(Line("version", "1"))
+    until(lambda: sender.counts.sent == 1)
 
 
 def test_the_next_process_sends_what_the_one_before_left(server: Server, tmp_path: Path) -> None:

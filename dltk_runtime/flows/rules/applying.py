@@ -13,7 +13,6 @@ from dltk_runtime.flows.rules.rule import Found, Recipe, Rule, Text, recipes, sa
 from dltk_runtime.names import STATUS
 
 _FILLED = re.compile(r"\bfillnull\b|isnotnull\(|match\(|coalesce\(")
-_PARAMETER = re.compile(r"(\w+)\s*=")
 _RISKY = ("fit", "deletemodel", "collect", "mcollect", "outputlookup", "map")
 
 
