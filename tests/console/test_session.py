@@ -156,6 +156,20 @@ def test_who_has_the_searchs_token_cannot_make_a_cookie_of_an_admin_whose_token_
     assert may(mine, ADMIN) == "change"
 
 
+def test_who_has_the_searchs_token_and_reads_the_file_of_hashes_cannot_make_a_cookie(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    token = file.add(path, Entry(name="anna", values=[], rights=[Right.ADMIN]))
+    mine, guessed = (
+        Sessions(Tokens(Settings(api_token=API, tokens_file=path)), tmp_path / "signed_out", Clock()) for _ in range(2)
+    )
+    forged = guessed._cookie("anna", hash_of(token), "")
+    assert guessed.visitor(forged) is not None
+    assert mine.visitor(forged) is None
+    with_admin = Settings(api_token=API, admin_token=ADMIN, tokens_file=path)
+    one, other = (Sessions(Tokens(with_admin), tmp_path / "signed_out", Clock()) for _ in range(2))
+    assert other.visitor(one.begin(token)) is not None, "with an admin's token sessions count on every replica"
+
+
 def test_where_all_tokens_are_hashes_which_notebooks_can_read_no_cookie_follows_from_them(tmp_path: Path) -> None:
     hashed = HASHED + hash_of(ADMIN)
     one, other = (sessions(tmp_path, api=hashed, admin=hashed) for _ in range(2))

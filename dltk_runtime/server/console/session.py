@@ -3,7 +3,8 @@
 The key follows from the container's tokens (HKDF, RFC 5869) and is kept nowhere: notebooks read
 the home, and may not read the tokens. It changes with them, which ends all sessions. Where
 `DLTK_ADMIN_TOKEN`, or without it `api_token`, is given as a hash, which a notebook may read, the
-key is random: sessions then end with the server, and count on one replica alone.
+key is random: sessions then end with the server, and count on one replica alone. So it is with named
+tokens beside `api_token` alone, since notebooks may read the hashes by which sessions name them.
 
 A sign-out is noted in the home until the cookie would have ended. What a session may do is looked up
 at each request: that of a named token ends when the token is removed from its file.
@@ -181,12 +182,13 @@ class Sessions:
     def _key(self) -> bytes:
         """Derive the key from the tokens that count now: extract and expand, one block.
 
-        It is a random one where the token that may change most is a hash: whoever has the other one
-        could derive the key, and sign in as an admin.
+        It is a random one where whoever has the search head's token could derive it, and sign in with
+        more rights: the token that may change most is a hash, or one of the file of named tokens.
         """
         now = [group[0] for group in (self.tokens.users, self.tokens.admins) if group]
         known = [token for token in now if not token.startswith(HASHED)]
-        if not known or now[-1].startswith(HASHED):
+        by_name_alone = bool(self.tokens.named) and not self.tokens.admins
+        if not known or now[-1].startswith(HASHED) or by_name_alone:
             return self._random
         extracted = hmac.new(b"dltk console", "\0".join(known).encode(), hashlib.sha256).digest()
         return hmac.new(extracted, b"session\x01", hashlib.sha256).digest()
