@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from importlib import metadata
 
+import joblib
 import numpy as np
 from app.model import compiled
 
 SEED = 42
+PACKAGES = ("cuml-cu12", "cuml-cu13", "umap-learn")
 
 
 def library():
-    """Return the module that has `UMAP`: `cuml.manifold` where RAPIDS can be imported, else `umap`."""
+    """Import and return the module that has `UMAP`: `cuml.manifold` where RAPIDS is installed, else `umap`.
+
+    This takes seconds, so it is called only where a map is made or loaded.
+    """
     try:
         from cuml import manifold
     except ImportError:
@@ -21,15 +27,28 @@ def library():
     return manifold
 
 
-def fitted(library, values, **wanted):
+def fitted(values, **wanted):
     """Return the map of `values` (rows, fields), the same for the same rows."""
-    if library.__name__ == "umap":
+    found = library()
+    if found.__name__ == "umap":
         wanted["n_jobs"] = 1  # more threads give another map each time
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "gradient function is not yet implemented")  # for the way back, unused here
-        return library.UMAP(**wanted, random_state=SEED).fit(values)
+        return found.UMAP(**wanted, random_state=SEED).fit(values)
 
 
 def placed(fitted, values, width):
     """Return the coordinates of `values` on the map, (rows, width)."""
     return np.asarray(fitted.transform(values)) if len(values) else np.empty((0, width))
+
+
+def load(path):
+    """Return the map that joblib stored at `path`."""
+    library()
+    return joblib.load(path)
+
+
+def versions():
+    """Return the versions of the installed packages that make maps."""
+    installed = {each.name for each in metadata.distributions()}
+    return {name: metadata.version(name) for name in PACKAGES if name in installed}
