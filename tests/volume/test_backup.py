@@ -316,6 +316,20 @@ def test_a_damaged_backup_is_refused_before_anything_is_written(
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.parametrize("place", ["home/app/model", "home", "notebooks/empty"])
+def test_a_folder_of_a_backup_that_is_a_link_is_refused_by_name(
+    paths: Paths, store: ModelStore, target: Path, tmp_path: Path, place: str
+) -> None:
+    promoted(store)
+    (paths.notebooks / "empty").mkdir()
+    back_up(paths, target)
+    (target / place).rename(tmp_path / "elsewhere_whole")
+    (target / place).symlink_to(tmp_path / "elsewhere_whole")
+    with pytest.raises(BackupDamaged, match=f"{place} is a link, and a backup has none"):
+        restored(target, tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_what_is_there_is_never_overwritten_and_can_be_set_aside(
     paths: Paths, store: ModelStore, target: Path, tmp_path: Path
 ) -> None:
