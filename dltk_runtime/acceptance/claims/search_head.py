@@ -76,9 +76,16 @@ CLAIMS = (
     ),
     Claim(
         "audit_user_and_text",
-        "It has the user in user and the whole search in search",
-        "flows 6",
-        _audited('user!="" AND search!=""'),
+        f"It has the user in {FIELDS.user} and the whole search in {FIELDS.text}",
+        "flows 6, inventory/reports",
+        _audited(f'{FIELDS.user}!="" AND {FIELDS.text}!=""'),
+        earliest="-24h",
+    ),
+    Claim(
+        "audit_search_id",
+        f"It has the search's id in {FIELDS.sid}, seconds of its start before the point",
+        "inventory/reports",
+        _audited(f'abs(tonumber(replace({FIELDS.sid},"^.*?(\\d{{10}})\\.\\d+.*$","\\1"))-_time)<86400'),
         earliest="-24h",
     ),
     Claim(
