@@ -121,7 +121,7 @@ def check(folder: Path | None, rules: bool, pasted: Path | None) -> None:
         echo(f"{place}: {finding.rule.number} {finding.found.what}")
         echo(f"    {finding.rule.text} {finding.rule.fix}")
     names = ", ".join(app.name for app in apps) or str(pasted)
-    echo(f"{names}: {len(SEARCH_RULES if pasted else RULES)} rules, {len(findings)} findings.")
+    echo(f"{names}: {len(SEARCH_RULES if pasted else RULES)} rules, {counted(len(findings), 'finding')}.")
     sys.exit(Exit.FAILED if findings else Exit.OK)
 
 
