@@ -91,6 +91,7 @@ class Door(msgspec.Struct, frozen=True):
     rows: str
     results: str
     fields: tuple[str, ...]  # in the order of the fit; none for files of an old volume
+    most: int  # bytes that the rows may take once decompressed
 
 
 class Apply(Message, frozen=True):
