@@ -105,7 +105,12 @@ class Clients:
         answer = client.infer(self._model, inputs, headers=self._token, request_id="an id")
         if answer.get_response()["id"] != "an id":
             raise RuntimeError("another id")
-        names = [each["name"] for each in answer.get_response()["outputs"]]
+        outputs = answer.get_response()["outputs"]
+        if [(each["name"], each["datatype"]) for each in outputs] != [
+            (each["name"], each["datatype"]) for each in known["outputs"]
+        ]:
+            raise RuntimeError(f"other outputs: {known}")
+        names = [each["name"] for each in outputs]
         return {name: _plain(answer.as_numpy(name)) for name in names}
 
     def kserve(self) -> Columns:

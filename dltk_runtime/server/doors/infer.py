@@ -30,7 +30,13 @@ SERVER = "dltk-runtime"
 PLATFORM = "python"
 EXTENSIONS = ["binary_tensor_data"]
 HEADER_LENGTH = "inference-header-content-length"  # bytes of JSON before binary tensors
-DATATYPES = {"number": "FP64", "boolean": "BOOL", "text": "BYTES"}  # of the kinds of features
+TEXT = "BYTES"
+DATATYPES = {"number": "FP64", "boolean": "BOOL", "text": TEXT}  # of the kinds of features
+RESULTS = {  # of numpy's dtypes
+    "bool": "BOOL",
+    **{f"{sign}int{bits}": f"{sign}int{bits}".upper() for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    **{f"float{bits}": f"FP{bits}" for bits in (16, 32, 64)},
+}
 
 
 class Infer(Door):
@@ -83,7 +89,7 @@ class Infer(Door):
         return JSONResponse(facts, 200 if ready else 503)
 
     async def metadata(self, request: Request) -> Response:
-        """Describe a model: its versions, and the fields of the one that answers."""
+        """Describe a model: its versions, and the fields and results of the one that answers."""
         return JSONResponse(await asyncio.to_thread(self._metadata, _seen(request)))
 
     def _metadata(self, wanted: Wanted) -> dict[str, Any]:
@@ -96,8 +102,10 @@ class Infer(Door):
             for each in features
             if each.name not in targets
         ]
+        known = version.manifest().outputs if version.number else []
+        outputs = [{"name": each.name, "datatype": RESULTS.get(each.dtype, TEXT), "shape": [-1]} for each in known]
         name = _named(wanted.name)
-        return {"name": name, "versions": versions, "platform": PLATFORM, "inputs": inputs, "outputs": []}
+        return {"name": name, "versions": versions, "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
 
     def _version(self, wanted: Wanted) -> Version:
         """Return the version that answers.
