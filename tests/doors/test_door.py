@@ -25,6 +25,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import NO_ROWS, Form, Forms
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.server import body
+from dltk_runtime.server.doors.columns import RESULTS
 from dltk_runtime.server.doors.door import (
     MAX_WARNING_CHARACTERS,
     UNKEPT,
@@ -36,7 +37,7 @@ from dltk_runtime.server.doors.door import (
     model_of,
     version_of,
 )
-from dltk_runtime.server.doors.infer import RESULTS, Infer
+from dltk_runtime.server.doors.infer import Infer
 from dltk_runtime.server.errors import OUTCOME_GONE, NoModel, VersionInvalid
 from dltk_runtime.settings import Settings
 from dltk_runtime.tables import tensors

@@ -21,6 +21,7 @@ from dltk_runtime.errors import BodyInvalid, shown
 from dltk_runtime.names import ModelName
 from dltk_runtime.payload import Form, Forms
 from dltk_runtime.server.answering import response_of
+from dltk_runtime.server.doors.columns import inputs_of, outputs_of
 from dltk_runtime.server.doors.door import Door, Wanted, headers_of, model_of, version_of, warnings_of
 from dltk_runtime.server.errors import NoModel
 from dltk_runtime.store.store import Version
@@ -30,13 +31,7 @@ SERVER = "dltk-runtime"
 PLATFORM = "python"
 EXTENSIONS = ["binary_tensor_data"]
 HEADER_LENGTH = "inference-header-content-length"  # bytes of JSON before binary tensors
-TEXT = "BYTES"
-DATATYPES = {"number": "FP64", "boolean": "BOOL", "text": TEXT}  # of the kinds of features
-RESULTS = {  # of numpy's dtypes
-    "bool": "BOOL",
-    **{f"{sign}int{bits}": f"{sign}int{bits}".upper() for sign in ("", "u") for bits in (8, 16, 32, 64)},
-    **{f"float{bits}": f"FP{bits}" for bits in (16, 32, 64)},
-}
+SHAPE = {"shape": [-1]}  # of every column
 
 
 class Infer(Door):
@@ -95,15 +90,8 @@ class Infer(Door):
     def _metadata(self, wanted: Wanted) -> dict[str, Any]:
         version = self._version(wanted)
         versions = [str(each.number) for each in self._service.store.versions(wanted.name)]
-        features = version.manifest().features if version.number else []
-        targets = version.manifest().targets if version.number else []
-        inputs = [
-            {"name": each.name, "datatype": DATATYPES.get(each.kind, "BYTES"), "shape": [-1]}
-            for each in features
-            if each.name not in targets
-        ]
-        known = version.manifest().outputs if version.number else []
-        outputs = [{"name": each.name, "datatype": RESULTS.get(each.dtype, TEXT), "shape": [-1]} for each in known]
+        inputs = [each | SHAPE for each in inputs_of(version)]
+        outputs = [each | SHAPE for each in outputs_of(version)]
         name = _named(wanted.name)
         return {"name": name, "versions": versions, "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
 
