@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
 
-from dltk_runtime.commands import Exit, _models_removal, _onnx_export, _stub
-from dltk_runtime.commands._models import REASON_OPTION, named, named_settings, with_models, with_store
+from dltk_runtime.commands import Exit, _models_removal, _onnx_export, _onnx_upload, _stub
+from dltk_runtime.commands._models import REASON_OPTION, filled, named, named_settings, with_models, with_store
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
-from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.access.actor import on_machine
 from dltk_runtime.onnx import DEFAULT_OPSET
 from dltk_runtime.store import shown, side_by_side
 from dltk_runtime.store.card_text import markdown
@@ -22,9 +22,6 @@ from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.local_models import LocalModels, Models
 from dltk_runtime.store.store import ModelName, ModelStore, Version
 from dltk_runtime.store.view import ModelView
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 EXAMPLES = """\b
 Examples:
@@ -43,10 +40,10 @@ Examples:
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
   dltk models export grid_search_svm iris --onnx iris.onnx --rows iris.csv
                                                    write it as ONNX, if that equals its apply on these rows
+  dltk models upload iris.onnx --as iris           send that file to the AI Toolkit of a search head
   dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
 """
-UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
 
 
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
@@ -73,7 +70,7 @@ def list_models(models: Models) -> None:
         echo("No model yet: no fit has been committed there. See 'dltk models list --help' for --url and --home.")
         return
     columns = ("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes", "damage")
-    show_table(_filled(columns, map(shown.model_cells, views)))
+    show_table(filled(columns, map(shown.model_cells, views)))
 
 
 @command.command(short_help="Show the versions of a model and details of one.")
@@ -87,13 +84,13 @@ def show(models: Models, algorithm: str, model: str, number: int | None, verify:
     name = named(algorithm, model)
     view = models.get(name)
     if view.versions:  # first, so that it shows also when none can be used
-        show_table(_filled(("version", "fitted (UTC)", "rows", "bytes", "metrics", "job"), shown.history(view)))
+        show_table(filled(("version", "fitted (UTC)", "rows", "bytes", "metrics", "job"), shown.history(view)))
     if number is None and view.current is None:
         raise StoreDamaged(view.damage)
     chosen = view.current if number is None else number
     if chosen:
         facts = shown.facts(models.version(name, chosen))
-        show_table(_filled((f"{name} version {chosen}", ""), facts))
+        show_table(filled((f"{name} version {chosen}", ""), facts))
     else:
         echo(f"{name} version 0: files of an old volume, without a manifest. Apply calls load({name.legacy!r}).")
     if verify:
@@ -131,7 +128,7 @@ def history(models: Models, algorithm: str, model: str) -> None:
     """Show who fitted, promoted, rolled back and deleted a model, and why, the newest first."""
     found = models.history(named(algorithm, model))
     show_table(
-        _filled(("time (UTC)", "what", "version", "token", "person", "reason", "job or search"), shown.deeds(found))
+        filled(("time (UTC)", "what", "version", "token", "person", "reason", "job or search"), shown.deeds(found))
     )
     if found.damaged_lines:
         echo(f"{found.damaged_lines} damaged or torn lines cannot be shown.", err=True)
@@ -171,7 +168,7 @@ def compare(models: Models, algorithm: str, model: str, old: int, new: int, data
     name = named(algorithm, model)
     problem = _measure(_store_of(models, "--data"), name, (old, new), data) if data is not None else ""
     first, second = (models.version(name, number) for number in (old, new))
-    show_table(_filled(("", f"version {old}", f"version {new}"), side_by_side.rows(first, second)))
+    show_table(filled(("", f"version {old}", f"version {new}"), side_by_side.rows(first, second)))
     echo(f"Not measured on {data}: {problem}." if problem else side_by_side.advice(first, second))
     if problem:
         sys.exit(Exit.FAILED)
@@ -207,6 +204,9 @@ def export(
         raise click.UsageError("--rows and --opset belong to --onnx FILE.")
     for path in copy_out(version, to, force=force):
         echo(path)
+
+
+command.add_command(_onnx_upload.upload)
 
 
 @command.command(short_help="Print Splunk's entry for a version of a model.")
@@ -281,10 +281,3 @@ def _say_current(name: ModelName, view: ModelView) -> None:
     echo(f"{name} version {view.current} is current.")
     if view.notice:
         echo(view.notice)
-
-
-def _filled(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
-    table = make_table(*columns, unbroken=UNCUT)
-    for row in rows:
-        add_row(table, *row)
-    return table

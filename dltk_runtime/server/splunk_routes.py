@@ -35,6 +35,7 @@ from dltk_runtime.server.doors import wording
 from dltk_runtime.server.doors.door import Books
 from dltk_runtime.server.entry import admit
 from dltk_runtime.server.errors import OUTCOME_GONE
+from dltk_runtime.server.mcp import routes as mcp_routes
 from dltk_runtime.server.protocol import Answer
 from dltk_runtime.server.request_id import RequestIds, request_id
 from dltk_runtime.server.shadow.shadow import Shadow
@@ -91,6 +92,7 @@ def application(
         routes=[
             *routes,
             *door_routes.routes(service, api.check_token, api.books),
+            *mcp_routes.routes(service, api.check_token, api.books),
             *forecast_routes.Api(service, tokens, api.account).routes(),
             *own.routes(),
             *pages,
