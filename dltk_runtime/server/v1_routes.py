@@ -63,7 +63,7 @@ class Api:
         self._service = service
         self.guard = Guard(service, tokens)
         self._settings = service.settings
-        self._rows = Rows(service, books)
+        self.rows = Rows(service, books)
 
     def operations(self) -> list[Operation]:
         """List every route, in the order of the document."""
@@ -89,13 +89,13 @@ class Api:
             Operation("GET", f"{model}/history", "Who did what to one model, and why.", self.history, History),
             Operation("GET", "/v1/history", "Who did what to all models, the newest first.", self.histories, History),
             Operation(
-                "POST", f"{model}/apply", "Apply the model to rows.", self._rows.handle, right=Right.APPLY, content=ROWS
+                "POST", f"{model}/apply", "Apply the model to rows.", self.rows.handle, right=Right.APPLY, content=ROWS
             ),
             Operation(
                 "POST",
                 f"{model}/versions/{{number}}/apply",
                 "The same by one version.",
-                self._rows.handle,
+                self.rows.handle,
                 right=Right.APPLY,
                 content=ROWS,
             ),
