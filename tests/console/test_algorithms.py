@@ -99,6 +99,11 @@ def test_the_form_writes_a_search_that_splunk_reads_without_javascript(browser: 
     assert 'name="param.epochs" value="50"' in again, "what was filled in stays"
 
 
+def test_before_anything_is_filled_in_nothing_is_wrong(browser: Browser) -> None:
+    assert search(browser) == "| fit MLTKContainer algo=typed … into …"
+    assert 'class="problem"' not in browser.get(PAGE)
+
+
 def test_a_value_that_the_notebook_would_refuse_is_marked(browser: Browser) -> None:
     text = browser.get(f"{PAGE}?{urlencode({'fields': 'x', 'model': 'm', 'param.epochs': 'ten'})}")
     assert 'value="ten" type="number" step="1" autocomplete="off" maxlength="4000" aria-invalid="true"' in text

@@ -60,8 +60,7 @@ class Algorithms:
         """Show one algorithm: what it is for, its contract, its models, and the form."""
         entry = await self._api.algorithm(request)
         models = [each for each in (await self._api.models(request)).models if each.algorithm == entry.name]
-        query = request.query_params
-        written = await self._api.search(request) if query else WrittenSearch("")
+        query, written = request.query_params, await self._api.search(request)
         return self._entrance.page(
             "algorithm.html",
             visitor,
@@ -69,6 +68,7 @@ class Algorithms:
             contract=_contract(entry),
             models=models,
             written=written,
+            problems=written.problems if query else [],  # nothing is filled in yet
             fields=[_field(each, query.get(f"{searches.PREFIX}{each.name}"), written) for each in _declared(entry)],
             others={name: query.get(name, "") for name in ("target", "fields", "model")},
         )

@@ -141,11 +141,11 @@ class Console:
 
     async def _of_job(self, request: Request, printed: Printed) -> dict[str, Any]:
         job = await self._api.job(request)
-        clause = " ".join(f"{name}={value}" for name, value in job.parameters.items() if name != "algo")
+        given = (f"{name}={value} " for name, value in job.parameters.items() if name != "algo")
         return {
             "job": job,
             "seconds": _seconds(job),
-            "clause": f"| fit MLTKContainer algo={job.algorithm} {clause} … into app:{job.model}",
+            "clause": f"| fit MLTKContainer algo={job.algorithm} {''.join(given)}… into app:{job.model}",
             "log": printed.log,
             "log_cut": printed.log_cut,
             "curves": printed.curves,

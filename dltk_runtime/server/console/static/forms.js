@@ -2,8 +2,9 @@
 (function () {
   "use strict";
   function copy(area, button) {
+    function old() { document.execCommand("copy"); }
     area.select();
-    if (navigator.clipboard) { navigator.clipboard.writeText(area.value); } else { document.execCommand("copy"); }
+    if (navigator.clipboard) { navigator.clipboard.writeText(area.value).catch(old); } else { old(); }
     button.textContent = "Copied";
   }
   function add(area) {
