@@ -101,7 +101,7 @@ pictures: setup .venv-browser/ready ## the same, and write what it sees into doc
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
 
-clients: setup .venv-clients/ready ## score by unmodified clients of other projects: Triton's, KServe's, MLflow's, pyarrow, polars
+clients: setup .venv-clients/ready ## score by unmodified clients of other projects: Triton's, KServe's, MLflow's, MCP's, pyarrow, polars
 	$(BIN)/pytest tests/doors/test_clients.py -rs
 
 lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the hashes (UPGRADE=1: newest versions)
