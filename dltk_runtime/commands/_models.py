@@ -15,7 +15,8 @@ from dltk_runtime.access.actor import on_machine
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands._terminal import add_row, echo, make_table
-from dltk_runtime.names import VersionId
+from dltk_runtime.errors import NameInvalid
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.store.card import CardDrift
 from dltk_runtime.store.local_models import LocalModels
@@ -76,6 +77,18 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
             sys.exit(Exit.UNREACHABLE)
 
     return connected
+
+
+def named(algorithm: str, model: str) -> ModelName:
+    """Return the model that a command names.
+
+    Raises:
+        click.UsageError: it is no name.
+    """
+    try:
+        return ModelName(algorithm, model)
+    except NameInvalid as error:
+        raise click.UsageError(error.sentence) from error
 
 
 def named_settings() -> Settings:
