@@ -133,7 +133,9 @@ class Run:
         log = self.folder / f"serve{len(self._servers)}.log"
         with open(log, "ab") as file:
             text = f"exec {block.text}"
-            server = subprocess.Popen(["bash", "-c", text], cwd=self.cwd(), env=environ, stdout=file, stderr=file, start_new_session=True)
+            server = subprocess.Popen(
+                ["bash", "-c", text], cwd=self.cwd(), env=environ, stdout=file, stderr=file, start_new_session=True
+            )
         self._servers.append(server)
         until(lambda: server.poll() is not None or any(word in log.read_text() for word in READY), START_SECONDS)
         self._need(server.poll() is None, block, f"ended at once:\n{log.read_text()[-2000:]}")
