@@ -12,9 +12,8 @@ import msgspec
 
 from dltk_runtime.commands import Exit, _models_removal, _onnx_export, _onnx_upload, _stub
 from dltk_runtime.commands._models import REASON_OPTION, filled, named, named_settings, with_models, with_store
-from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
-from dltk_runtime.errors import NameInvalid, StoreDamaged
-from dltk_runtime.access.actor import on_machine
+from dltk_runtime.commands._terminal import echo, echo_data, show_table
+from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.onnx import DEFAULT_OPSET
 from dltk_runtime.store import shown, side_by_side
 from dltk_runtime.store.card_text import markdown

@@ -1,6 +1,7 @@
 """Promise 12 over three replicas: kills, ends and hang-ups at random moments of many asynchronous fits.
 
-``DLTK_SOAK_KILLS`` sets their number (``make soak``: 500).
+``DLTK_SOAK_KILLS`` sets their number (``make soak``: 500). From `LONG` on, files of a model are damaged meanwhile,
+which is applied all the time and has a candidate that nobody promoted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import threading
 import urllib.error
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,27 +29,39 @@ from tests.support.service import Service, until
 pytestmark = pytest.mark.process
 
 KILLS = int(os.environ.get("DLTK_SOAK_KILLS", "3"))
+LONG = 6
 SUBMISSIONS_EACH = 2  # before each kill
 LOST = (urllib.error.URLError, http.client.HTTPException, ConnectionError)
-SLOW = """
-    import time
+SLOW = {
+    "fit": """
+        import time
 
-    def fit(model, df, param):
-        time.sleep(0.5)
-        model["rows"] = len(df)
-        return {}
-"""
+        def fit(model, df, param):
+            time.sleep(0.5)
+            model["rows"] = len(df)
+            return {}
+    """,
+    "apply": """
+        def apply(model, df, param):
+            return df.assign(rows=model["rows"])
+    """,
+}
+STEADY, APPROVED = "steady", "x,rows\n1,1\n"  # a model, and what its approved version answers
 
 
 @pytest.mark.timeout(900 + 20 * KILLS)
 def test_promise_12_every_submission_ends_once_whatever_ends_its_servers(
     paths: Paths, make_notebook: MakeNotebook, tmp_path: Path
 ) -> None:
-    make_notebook("slow", fit=SLOW)
+    make_notebook("slow", **SLOW)
     chance = random.Random(12)
     accepted: list[str] = []
+    answers: Counter[str] = Counter()
     with contextlib.ExitStack() as running:
         replicas = [running.enter_context(replica(paths, tmp_path / f"{number}.log")) for number in range(3)]
+        assert replicas[0].fit("slow", "x\n1\n", model=STEADY)["status"] == "success"
+        assert replicas[0].fit("slow", "x\n1\n2\n", model=STEADY, promote="manual")["status"] == "success"
+        running.enter_context(applying(replicas, answers))
         for number in range(KILLS):
             for each in range(SUBMISSIONS_EACH):
                 with contextlib.suppress(*LOST):
@@ -55,11 +69,15 @@ def test_promise_12_every_submission_ends_once_whatever_ends_its_servers(
                     answer = chance.choice(replicas).fit("slow", rows, model=f"m{number}x{each}", mode="async")
                     accepted.append(answer["message"].split("job ")[1].split()[0])
             threading.Event().wait(chance.uniform(0, 1.5))
+            if KILLS >= LONG and number % 3 == 2:
+                damage(chance, paths)
             disturb(chance, chance.choice(replicas), paths)
         jobs = JobStore(paths, keep=10**6, log_bytes=0)
         until(lambda: not jobs.unfinished(), seconds=300 + 5 * KILLS)
         until(lambda: not rows_left(paths))
     check(paths, jobs, accepted)
+    assert set(answers) <= {APPROVED, ""}, "no version that nobody approved answers"
+    assert answers[APPROVED]
 
 
 def replica(paths: Paths, log: Path) -> Service:
@@ -68,6 +86,41 @@ def replica(paths: Paths, log: Path) -> Service:
     service = Service(paths.home, paths.notebooks, **limits)
     service.log = log
     return service
+
+
+@contextlib.contextmanager
+def applying(replicas: list[Service], answers: Counter[str]) -> Iterator[None]:
+    """Apply the steady model again and again; count the answers, and "" for each error."""
+    over, chance = threading.Event(), random.Random(3)
+
+    def apply() -> None:
+        while not over.wait(0.05):
+            with contextlib.suppress(*LOST, TimeoutError):
+                answers[chance.choice(replicas).apply("slow", "x\n1\n", model=STEADY).get("results", "")] += 1
+
+    thread = threading.Thread(target=apply)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def damage(chance: random.Random, paths: Paths) -> None:
+    """Damage a file of the steady model, and make it whole again after a while."""
+    folder = paths.versions / "slow" / STEADY
+    names = [
+        "current",
+        "promoted",
+        *(f"{number}/{name}" for number in (1, 2) for name in ("version.json", "slow_steady.json")),
+    ]
+    file = folder / chance.choice(names)
+    whole, status = file.read_bytes(), file.stat()
+    file.write_bytes(chance.choice([b"", whole[: len(whole) // 2], b"{" + bytes(len(whole) + 1)]))
+    threading.Event().wait(chance.uniform(0, 1.5))
+    file.write_bytes(whole)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def disturb(chance: random.Random, victim: Service, paths: Paths) -> None:
@@ -96,7 +149,7 @@ def check(paths: Paths, jobs: JobStore, accepted: list[str]) -> None:
     manifests = [json.loads(path.read_text()) for path in paths.versions.glob("slow/*/*/version.json")]
     assert Counter(manifest["job"] for manifest in manifests) == Counter(records.keys())
     store = ModelStore.open(paths, keep=5)
-    for record in records.values():
+    for record in (each for each in records.values() if each.model != STEADY):
         serving = store.choose(ModelName("slow", record.model))
         assert (serving.version.number, serving.problem) == (record.version, "")
         serving.version.verify(hashes=True)
