@@ -27,6 +27,7 @@ MIN_WRAPPED_CHARACTERS = 8  # of a form across lines, and of each whole line in 
 MAX_BLANK_CHARACTERS = 1024  # around the ends of lines of a form that comes in pieces
 # Ends of lines as they are, and escaped as in JSON, URLs and HTML; two of them, as in Windows' files, are one.
 _ENDS = (("\r", "\n"), ("\\r", "\\n"), ("%0D", "%0A"), ("%0d", "%0a"), ("&#13;", "&#10;"))
+_FIRSTS = {mark[0] for pair in _ENDS for mark in pair}
 _UNFINISHED_ENDS = {mark[:length] for pair in _ENDS for mark in pair for length in range(1, len(mark))}
 # What stands around the ends of lines: indentation, quotes, marks that the text goes on. It does not count anywhere.
 _AROUND = " \t\\=\"',"
@@ -91,6 +92,8 @@ class Scrubber:
 
     def _across_lines(self, text: str) -> str:
         """Replace the parts of each form that goes over several lines; the ends of lines stay."""
+        if not any(first in text for first in _FIRSTS):
+            return text
         joined = _joined(text)
         if not (found := [form for core, whole in self._wrapped.items() if core in joined for form in whole]):
             return text
