@@ -19,6 +19,7 @@ DIFFERENCES = ROOT / "locks" / "compat.toml"
 LOCK = ROOT / "locks" / "compat.txt"
 CPU_LOCK = ROOT / "locks" / "cpu.txt"
 DEVELOPMENT = "development"  # the group of `added` that an image lacks
+SHORT = DSDL.with_name("compat_differences.txt")
 PAGE = ROOT / "docs" / "reference" / "compat.md"
 MARK = "<!-- below: written by `make tables` -->\n"
 
@@ -100,6 +101,12 @@ def markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
+def short() -> str:
+    """Return the text of `SHORT`: what differs from DSDL, for the judgement of old models."""
+    lines = [f"{row.package}=={row.ours.split()[-1] if row.ours else 'none'}" for row in rows() if row.why]
+    return "# Where the variant compat differs from DSDL 5.2.4. Written by `make tables`.\n" + "\n".join(lines) + "\n"
+
+
 def page(text: str) -> str:
     """Return the text of docs/reference/compat.md with the current tables below its mark."""
     return f"{text.partition(MARK)[0]}{MARK}\n{markdown()}"
@@ -121,4 +128,5 @@ def differences() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    SHORT.write_text(short(), encoding="utf-8")
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

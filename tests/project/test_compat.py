@@ -6,6 +6,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from dltk_runtime.volume import libraries
 from tests.project.test_project import ROOT, locked, requirements
 from tests.support.service import ROOT as CHECKOUT
 from tools import compat
@@ -17,6 +18,19 @@ CPU = locked(ROOT / "locks" / "cpu.txt")
 def test_the_page_compares_the_lock_with_dsdl() -> None:
     page = compat.PAGE.read_text(encoding="utf-8")
     assert compat.page(page) == page, "run `make tables`"
+    assert compat.SHORT.read_text(encoding="utf-8") == compat.short(), "run `make tables`"
+
+
+def test_old_models_are_judged_by_what_compat_has() -> None:
+    assert len(libraries.dsdl()) - len(libraries.compat()) == 2
+    assert {name for name in libraries.dsdl() if name not in libraries.compat()} == {"pymc3", "theano-pymc"}
+    wrong = [(name, version) for name, version in libraries.compat().items() if version not in _versions(name)]
+    assert wrong == []
+
+
+def _versions(name: str) -> set[str]:
+    """Return the locked versions of a package or of its build for the CPU."""
+    return {OURS.get(each, "") for each in (name, f"{name}-cpu")} - {""}
 
 
 def test_every_package_of_dsdl_is_locked_at_its_version_or_has_a_reason() -> None:
