@@ -24,15 +24,15 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.scrub import Scrubber
 
 STAGED = "staged:"
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".parquet", ".arrow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One run.
 
-    `notebook` is the name of an algorithm or any notebook's file; `data` a CSV or parquet file, or
-    ``staged:NAME``, or "" for a notebook that finds its own. `mode` is ``run`` (all cells), ``fit``
+    `notebook` is the name of an algorithm or any notebook's file; `data` a CSV or parquet file, an
+    Arrow stream, or ``staged:NAME``, or "" for a notebook that finds its own. `mode` is ``run`` (all cells), ``fit``
     or ``apply`` (the algorithm alone). `features` are names and globs of columns; none means all but
     the target. `keep` are those of columns that stand before the results in `out`. `deadline` is in
     seconds.
