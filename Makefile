@@ -17,7 +17,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser cluster-test clients lock clean
+.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser pictures cluster-test clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,7 +40,7 @@ check: setup ## format, lint, types and import rules
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
 	$(PYTEST) -m unit
 
-test: check docs .venv-clients/ready ## the gate: what `make quick` does, the documentation, and all other tests
+test: check docs .venv-clients/ready .venv-browser/ready ## the gate: what `make quick` does, the documentation, and all other tests
 	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
 
@@ -102,6 +102,9 @@ docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken lin
 
 browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
 	$(BIN)/pytest tests/console/test_browser.py -rs
+
+pictures: setup .venv-browser/ready ## the same, and write what it sees into docs/console/, for the pages of docs/
+	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
 
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
