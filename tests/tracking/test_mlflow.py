@@ -55,10 +55,11 @@ KERAS = {
     "fit": """
         def fit(model, df, param):
             import keras, mlflow
+            from dltk_runtime import progress
             mlflow.keras.autolog(log_models=False, log_datasets=False)
             network = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
             network.compile(loss="mse")
-            network.fit(df[["a"]].to_numpy(), df["y"].to_numpy(), epochs=2, verbose=0)
+            network.fit(df[["a"]].to_numpy(), df["y"].to_numpy(), epochs=2, verbose=0, callbacks=[progress.keras()])
             mlflow.pytorch.autolog(log_every_n_step=1)
             from torch.utils.tensorboard import SummaryWriter
             with mlflow.start_run(run_id=mlflow.last_active_run().info.run_id), SummaryWriter("curves") as writer:
@@ -165,6 +166,8 @@ def test_autologging_of_keras_and_of_a_plain_loop_of_torch_lands_in_the_fits_run
     assert params_of(run)["epochs"] == "2"
     assert mlflow.history(run, "plain loop") == [(0, 0.0), (1, 0.5), (2, 1.0)]
     assert len(mlflow.runs("network")) == 1
+    (curves,) = (service.notebooks / "logs" / "network" / "auto" / "1").iterdir()  # by the callback, for TensorBoard
+    assert b"loss" in curves.read_bytes()
 
 
 def below_of(mlflow: MlflowServer, run: dict[str, Any]) -> list[dict[str, Any]]:
@@ -228,11 +231,14 @@ def test_a_failed_and_a_cancelled_fit_end_their_runs_and_make_no_version(
     assert service.fit("learner", DATA, model="failed", target="y", fail="t", epochs="1")["status"] == "error"
     failed = run_of(mlflow, service.jobs()[-1]["id"])
     assert (failed["info"]["status"], mlflow.history(failed, "progress/loss")) == ("FAILED", [(1, 1.0)])
-    service.fit("learner", DATA, model="cancelled", target="y", wait="t", epochs="0", mode="async")
-    job = service.jobs()[-1]["id"]
+    service.fit("learner", DATA, model="cancelled", target="y", wait="t", epochs="2", mode="async")
+    job, steps = service.jobs()[-1]["id"], [(1, 1.0), (2, 0.5)]
     until(lambda: any(tags_of(run).get("dltk.job") == job for run in mlflow.runs("learner")))  # while it runs
+    (running,) = (run for run in mlflow.runs("learner") if tags_of(run).get("dltk.job") == job)
+    until(lambda: mlflow.history(running, "progress/loss") == steps)
     assert service.cancel(job) == 200
-    assert run_of(mlflow, job)["info"]["status"] == "KILLED"
+    killed = run_of(mlflow, job)
+    assert (killed["info"]["status"], mlflow.history(killed, "progress/loss")) == ("KILLED", steps)
     assert mlflow.versions("learner.failed") == mlflow.versions("learner.cancelled") == []
 
 
