@@ -24,6 +24,7 @@ FLOWS = {
     "events": ("summary", "--source", "events"),
     "metrics": ("summary", "--source", "metrics"),
     "datamodel": ("summary", "--source", "datamodel"),
+    "anomalies": ("direct", "--anomalies"),
 }
 TAGS = {"precert": (), "cloud": ("--included-tags", "cloud")}
 

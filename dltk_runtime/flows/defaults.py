@@ -18,12 +18,42 @@ _COMMON: dict[str, Any] = {
     "target": "y",
 }
 
+_WORST = "max(cpu) AS cpu max(memory) AS memory max(latency) AS latency"
+_ANOMALIES: dict[str, Any] = {
+    "algorithm": "anomaly_detection_ecod",
+    "base": "index=main sourcetype=server_metrics",
+    "features": ["cpu", "memory", "latency"],
+    "target": "",
+    "outcome": "outlier",
+    "score": "score",
+    "sensitivity": 0.02,
+}
 _HIGHEST = " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY "
 
 
-def defaults(kind: Kind, source: Source, name: str, interval: int = 5) -> dict[str, Any]:
-    """Return the values of the flow `name` of that kind and source, without its kind and name."""
+def defaults(kind: Kind, source: Source, name: str, interval: int = 5, *, anomalies: bool = False) -> dict[str, Any]:
+    """Return the values of the flow `name` of that kind and source, without its kind and name.
+
+    With `anomalies` the flow has no target.
+    """
+    if anomalies:
+        return _ANOMALIES | _servers(kind, source, interval)
     return _DEFAULTS[kind] | (_datamodel(name, interval) if source is Source.DATAMODEL else {})
+
+
+def _servers(kind: Kind, source: Source, interval: int) -> dict[str, Any]:
+    """Return searches for metrics of servers: each measurement, or a summary of each window."""
+    if kind is not Kind.SUMMARY:
+        return {"prepare": "eval entity=lower(host)"}
+    if source is not Source.DATAMODEL:
+        return {"prepare": f"eval entity=lower(host) | stats {_WORST} BY entity"}
+    worst = _WORST.replace("(", "(Metrics.")
+    return {
+        "prepare": "eval entity=lower(host) | fields _time entity cpu memory latency | fields - _raw",
+        "base": f"tstats summariesonly=t allow_old_summaries=f {worst} FROM datamodel=Server_Metrics.Metrics "
+        f"BY _time span={interval}m Metrics.host | rename Metrics.host AS host",
+        "lag": 15,
+    }
 
 
 def _datamodel(name: str, interval: int) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from dltk_runtime.flows.defaults import verdicts
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import FILE, Flow, Kind, Source, minute_of, write
+from dltk_runtime.flows.flow import FILE, SENSITIVITY, Flow, Kind, Source, minute_of, write
 from dltk_runtime.flows.render import TEMPLATES, render
 from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
+from dltk_runtime.flows.servers import servers_csv
 
 MIN_LATE_DAYS = 30  # that scoring looks back for rows written late
 # Minutes of hourly searches and hours of daily ones, after the flow's own minute and the hour of training.
@@ -23,9 +24,8 @@ DAILY_HOURS = {"train_cron": 0, "audit_cron": 1, "report_cron": 4}
 
 def layers(flow: Flow) -> tuple[str, ...]:
     """Return the layers of the app for search heads."""
-    if flow.kind is Kind.SUMMARY:
-        return "common", "summary", f"summary_{flow.source}"
-    return "common", flow.kind.value
+    own = ("summary", f"summary_{flow.source}") if flow.kind is Kind.SUMMARY else (flow.kind.value,)
+    return "common", *own, *(() if flow.target else ("anomalies",))
 
 
 def files(flow: Flow) -> dict[str, str]:
@@ -67,7 +67,8 @@ def create(flow: Flow, folder: Path, *, force: bool = False) -> list[Path]:
     write(flow, folder / FILE)
     sample = folder / "sample.csv"
     if not sample.exists():
-        sample.write_text(sample_csv(flow.positive, flow.negative), encoding="utf-8")
+        made_up = sample_csv(flow.positive, flow.negative) if flow.target else servers_csv(flow.positive, flow.negative)
+        sample.write_text(made_up, encoding="utf-8")
     return [folder / name for name in (*made, FILE)]
 
 
@@ -89,11 +90,11 @@ def _values(flow: Flow) -> dict[str, object]:
             "indexes": ";".join(_index_names(flow)),
             "scored_kind": "scored" if _by_index_time(flow) else "run",
             "score_column": f"{flow.score} " if flow.score else "",
-            "found": f"tonumber(predicted_{flow.target})>=0.5",
+            "found": f"tonumber({flow.predicted})>=0.5",
             "late_days": str(max(MIN_LATE_DAYS, flow.train_days)),
             "rows_of_version": f' feature_set="v{flow.version}"' if flow.kind is Kind.SUMMARY else "",
             "rows_head": "" if flow.source is Source.EVENTS else "| ",
-            "latest": " ".join(f"latest({name}) AS {name}" for name in (*flow.features, flow.target)),
+            "latest": " ".join(f"latest({name}) AS {name}" for name in (*flow.features, flow.target) if name),
             "mcollect": "enabled" if flow.source is Source.METRICS else "disabled",
             "readers": ", ".join([*(f"dltk_{flow.name}_{role}" for role in _roles(flow)), "admin", "sc_admin"]),
             "rescores": _by_index_time(flow),
@@ -102,8 +103,40 @@ def _values(flow: Flow) -> dict[str, object]:
             "unmarked": "" if "entity" in flow.features else ", entity=substr(entity,3)",
             "filled": _filled([name for name in flow.features if name != "entity"]),
             "first": "_first" if flow.kind is Kind.FEEDBACK else "",
+            "predicted": flow.predicted,
+            "reviewed": "reviewer" in _roles(flow),
         }
+        | (_supervised(flow) if flow.target else _anomalies(flow))
     )
+
+
+def _supervised(flow: Flow) -> dict[str, object]:
+    """Return the parts of the searches that predict a target."""
+    return {
+        "learned": f"| where isnotnull({flow.target}) ",
+        "trained": f"{flow.target} from {' '.join(flow.features)}",
+        "promotion": f"promote=better:{flow.metric}:{flow.gain} holdout={flow.holdout}",
+        "tuned": "",
+        "answered": "",
+        "tuned_column": "",
+        "loud": "",
+        "asked": "",
+    }
+
+
+def _anomalies(flow: Flow) -> dict[str, object]:
+    """Return the same parts without a target: nothing to compare versions by, and a sensitivity by entity."""
+    return {
+        "learned": f"| `dltk_{flow.name}_tuned` ",
+        "trained": f"from {' '.join(flow.features)} {SENSITIVITY}",
+        "promotion": "promote=auto",
+        "tuned": f"| `dltk_{flow.name}_tuned` ",
+        "answered": f"| `dltk_{flow.name}_answered` ",
+        "tuned_column": f"{SENSITIVITY} ",
+        "loud": f"| `dltk_{flow.name}_loud` ",
+        "asked": "" if f"{SENSITIVITY}=" in flow.parameters else f"{SENSITIVITY}={SENSITIVITY} ",
+        "score_answered": f", {flow.score}=coalesce(predicted_{flow.score},{flow.score})" if flow.score else "",
+    }
 
 
 def _filled(features: list[str]) -> str:
@@ -112,7 +145,8 @@ def _filled(features: list[str]) -> str:
 
 
 def _roles(flow: Flow) -> tuple[str, ...]:
-    return ("runner", "reviewer", "viewer") if flow.kind is Kind.FEEDBACK else ("runner", "viewer")
+    """Return the roles: people write where they label, or set the sensitivity."""
+    return ("runner", "reviewer", "viewer") if flow.kind is Kind.FEEDBACK or not flow.target else ("runner", "viewer")
 
 
 def _by_index_time(flow: Flow) -> bool:
@@ -176,5 +210,5 @@ def _index(name: str, *, metric: bool) -> str:
 def _views(made: Mapping[str, str], app: str) -> list[str]:
     """Return the names of the app's views in the order of the navigation."""
     prefix = f"{app}/default/data/ui/views/"
-    order = ("review", "overview", "quality", "parameters", "status")
+    order = ("review", "overview", "sensitivity", "quality", "parameters", "status")
     return [name for name in order if f"{prefix}{name}.xml" in made]
