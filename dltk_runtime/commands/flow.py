@@ -70,6 +70,8 @@ def command() -> None:
 def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anomalies: bool, **options: Any) -> None:
     """Write the apps of the flow NAME: direct, summary or feedback."""
     from dltk_runtime.flows import flow, generate
+    from dltk_runtime.flows.app import App
+    from dltk_runtime.flows.burden import burden
     from dltk_runtime.flows.defaults import defaults as values_of
     from dltk_runtime.flows.flow import Kind, Source
 
@@ -94,6 +96,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
     folder = to or (origin.parent if origin else Path(made.name))
     written = generate.create(made, folder, force=force)
     echo(f"{len(written)} files in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
+    echo(f"Switched on, they add to a search head: {burden(App(folder / made.app))}.")
     echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
 
 

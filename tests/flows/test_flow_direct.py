@@ -91,6 +91,16 @@ class TestNew:
             4,
         )
 
+    @pytest.mark.parametrize(
+        ("kind", "name", "said"),
+        [
+            ("direct", "web", "6 scheduled searches, 15 starts an hour, at most 1 in the same minute"),
+            ("summary", "web", "9 scheduled searches, 29 starts an hour, at most 2 in the same minute"),
+        ],
+    )
+    def test_it_says_what_it_adds_to_a_search_head(self, tmp_path: Path, kind: str, name: str, said: str) -> None:
+        assert f"{said}." in invoke("flow", "new", kind, name, "--defaults", "--to", str(tmp_path))
+
     def test_an_edited_file_is_read_and_options_go_over_it(self, tmp_path: Path) -> None:
         invoke("flow", "new", "feedback", "dga", "--defaults", "--to", str(tmp_path))
         path = tmp_path / "flow.yaml"
