@@ -25,6 +25,8 @@ FLOWS = {
     "metrics": ("summary", "--source", "metrics"),
     "datamodel": ("summary", "--source", "datamodel"),
     "anomalies": ("direct", "--anomalies"),
+    "classes": ("direct", "--predicts", "class"),
+    "numbers": ("summary", "--predicts", "number"),
 }
 TAGS = {"precert": (), "cloud": ("--included-tags", "cloud")}
 

@@ -50,8 +50,14 @@ def command() -> None:
 @click.option("--base", help="Search for the raw events, without a leading pipe.")
 @click.option("--prepare", help="SPL that computes the identifier `entity`, the features and the target.")
 @click.option("--features", help="Names of the features, separated by blanks or commas.")
-@click.option("--target", help="Field to predict: 0, 1 or null; '' for anomalies.")
+@click.option("--target", help="Field to predict, or null; '' for anomalies.")
 @click.option("--anomalies", is_flag=True, help="No target: find anomalies; people set the sensitivity of each entity.")
+@click.option(
+    "--predicts",
+    type=click.Choice(["yes_no", "class", "number"]),
+    help="What the target is: 0 or 1, one of several texts, a number.",
+)
+@click.option("--limit", type=float, help="predicts=number: a prediction from here on is a finding.")
 @click.option("--outcome", help="without a target: first column that the algorithm returns, 1 for an anomaly.")
 @click.option("--sensitivity", type=float, help="without a target: share of anomalies where nobody has set another.")
 @click.option("--score", help="feedback: column with the probability that the model predicts, 0 to 1.")
@@ -73,7 +79,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
     from dltk_runtime.flows.app import App
     from dltk_runtime.flows.burden import burden
     from dltk_runtime.flows.defaults import defaults as values_of
-    from dltk_runtime.flows.flow import Kind, Source
+    from dltk_runtime.flows.flow import Kind, Predicts, Source
 
     given = {key: value for key, value in options.items() if value is not None}
     if "features" in given:
@@ -89,6 +95,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
                 given["name"],
                 given.get("interval", 5),
                 anomalies=anomalies,
+                predicts=Predicts(given.get("predicts", "yes_no")),
             )
             | given
         )

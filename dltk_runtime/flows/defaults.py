@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dltk_runtime.flows.flow import Kind, Source
+from dltk_runtime.flows.flow import Kind, Predicts, Source
 
+_BAD = 'y=case(verdict="bad",1,verdict="good",0)'
 _LENGTHS = (
     'eval entity=lower(query), f_len=len(entity), f_digits=f_len-len(replace(entity,"[0-9]","")), '
-    'f_vowels=f_len-len(replace(entity,"[aeiou]","")), y=case(verdict="bad",1,verdict="good",0)'
+    f'f_vowels=f_len-len(replace(entity,"[aeiou]","")), {_BAD}'
 )
 _COMMON: dict[str, Any] = {
     "algorithm": "pytorch_nn",
@@ -28,17 +29,41 @@ _ANOMALIES: dict[str, Any] = {
     "score": "score",
     "sensitivity": 0.02,
 }
+_NUMBER: dict[str, Any] = {
+    "algorithm": "xgboost_regressor",
+    "base": "index=main sourcetype=server_metrics",
+    "features": ["cpu", "memory"],
+    "target": "latency",
+    "predicts": "number",
+    "limit": 75,
+    "metric": "mae",
+    "gain": 0.0,
+}
+_CLASS: dict[str, Any] = {"predicts": "class", "positive": "generated", "negative": "chosen"}
 _HIGHEST = " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY "
 
 
-def defaults(kind: Kind, source: Source, name: str, interval: int = 5, *, anomalies: bool = False) -> dict[str, Any]:
+def defaults(
+    kind: Kind,
+    source: Source,
+    name: str,
+    interval: int = 5,
+    *,
+    anomalies: bool = False,
+    predicts: Predicts = Predicts.YES_NO,
+) -> dict[str, Any]:
     """Return the values of the flow `name` of that kind and source, without its kind and name.
 
     With `anomalies` the flow has no target.
     """
     if anomalies:
         return _ANOMALIES | _servers(kind, source, interval)
-    return _DEFAULTS[kind] | (_datamodel(name, interval) if source is Source.DATAMODEL else {})
+    if predicts is Predicts.NUMBER:
+        return _NUMBER | _servers(kind, source, interval)
+    found = _DEFAULTS[kind] | (_datamodel(name, interval) if source is Source.DATAMODEL else {})
+    if predicts is Predicts.CLASS:
+        return found | _CLASS | {"prepare": found["prepare"].replace(_BAD, "y=verdict")}
+    return found
 
 
 def _servers(kind: Kind, source: Source, interval: int) -> dict[str, Any]:

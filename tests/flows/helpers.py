@@ -14,7 +14,7 @@ from dltk_runtime.emulator.mltk.stub import Stub
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import AppSearch, find_apps
 from dltk_runtime.flows.defaults import defaults
-from dltk_runtime.flows.flow import SENSITIVITY, Flow, Kind, Source
+from dltk_runtime.flows.flow import SENSITIVITY, Flow, Kind, Predicts, Source
 from dltk_runtime.flows.generate import create
 from dltk_runtime.flows.rehearsal.world import World, make_world
 from dltk_runtime.settings import ClientSettings
@@ -24,7 +24,9 @@ NOBODY = ClientSettings(url="http://127.0.0.1:9", token="nobody")  # a port on w
 
 def flow_of(kind: str, name: str = "x", *, anomalies: bool = False, **values: Any) -> Flow:
     source = Source(values.get("source", Source.EVENTS))
-    given = defaults(Kind(kind), source, name, values.get("interval", 5), anomalies=anomalies) | {"offset": 2} | values
+    interval, predicts = values.get("interval", 5), Predicts(values.get("predicts", Predicts.YES_NO))
+    given = defaults(Kind(kind), source, name, interval, anomalies=anomalies, predicts=predicts)
+    given = given | {"offset": 2} | values
     return flows.make({"kind": kind, "name": name} | given)
 
 

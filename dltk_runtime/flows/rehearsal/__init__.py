@@ -8,6 +8,7 @@
           ├── tuning    a person who lowers the sensitivity of an entity, where there is no target
           ├── knowledge what the sample says is right
           ├── play      runs the searches in the order of their schedules, and waits for trainings
+          ├── quality   the app's own report of quality against what is right
           ├── judge     looks at panels, reports and alerts, and breaks container and scheduler
           └── report    tables of searches and trainings, a plot of the metric, the faults
 

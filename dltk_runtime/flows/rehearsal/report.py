@@ -93,6 +93,7 @@ def show(console: Console, world: World, result: RehearsalResult, runtime: Runti
         _show_anomalies(console, world, knowledge)
     else:
         _show_right(console, right_by_version(world, knowledge))
+        _show_errors(console, errors_by_version(world, knowledge))
     _show_plot(console, versions, knowledge.metric)
     for line in _not_run(world, result):
         console.print(line, style="dim", markup=False, highlight=False)
@@ -132,16 +133,33 @@ def right_by_version(world: World, knowledge: Knowledge) -> dict[str, tuple[int,
     """Count the predictions with a known label by version: ``{version: (correct, all)}``."""
     found: dict[str, tuple[int, int]] = {}
     for row in world.predictions():
-        bad, called = knowledge.bad(row), knowledge.found(row)
-        if bad is not None and called is not None:
+        hit = knowledge.right(row)
+        if hit is not None:
             right, all_ = found.get(row.get("model_version", "?"), (0, 0))
-            found[row.get("model_version", "?")] = right + (called == bad), all_ + 1
+            found[row.get("model_version", "?")] = right + hit, all_ + 1
     return dict(sorted(found.items()))
 
 
 def _show_right(console: Console, found: Mapping[str, tuple[int, int]]) -> None:
     for version, (right, all_) in found.items():
         console.print(f"scored by version {version}: right on {right:,} of {all_:,} rows, {right / all_:.1%}")
+
+
+def errors_by_version(world: World, knowledge: Knowledge) -> dict[str, list[float]]:
+    """Return by how much predicted numbers are wrong, by version; a row counts once."""
+    rows = {(row.get("event_key"), row.get("model_version", "?")): row for row in world.predictions()}
+    found: dict[str, list[float]] = {}
+    for (_, version), row in rows.items():
+        error = knowledge.error(row)
+        if error is not None:
+            found.setdefault(version, []).append(error)
+    return dict(sorted(found.items()))
+
+
+def _show_errors(console: Console, found: Mapping[str, list[float]]) -> None:
+    for version, errors in found.items():
+        mean = sum(errors) / len(errors)
+        console.print(f"scored by version {version}: wrong by {mean:.4g} in the mean of {len(errors):,} rows")
 
 
 def _show_tuned(console: Console, result: RehearsalResult) -> None:

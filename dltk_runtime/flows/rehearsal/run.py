@@ -14,6 +14,7 @@ from dltk_runtime.flows.rehearsal.judge import judge
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge, knowledge_of
 from dltk_runtime.flows.rehearsal.people import reviewer
 from dltk_runtime.flows.rehearsal.play import Player, RehearsalResult
+from dltk_runtime.flows.rehearsal.quality import disagreements
 from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
 from dltk_runtime.flows.rehearsal.tuning import tuner, untuned
 from dltk_runtime.flows.rehearsal.world import BEGIN, World, make_world
@@ -52,10 +53,13 @@ class Rehearsal:
                 people = reviewer(world, knowledge.truth)
                 player = Player(world, runtime, people, self.labels_a_day, tuner(world, knowledge), report=progress)
                 result = player.play(self.days)
-                verdict = judge(world, BEGIN + (self.days + 1) * DAY_SECONDS)
+                end = BEGIN + (self.days + 1) * DAY_SECONDS
+                figures = list(disagreements(world, knowledge, end))
+                verdict = judge(world, end)
                 result.not_shown.extend(verdict.not_run)
                 finish(world, result, runtime, knowledge)
-                return [*report.faults(world, result, runtime), *verdict.faults, *untuned(world, result.tuned)]
+                figures += untuned(world, result.tuned)
+                return [*report.faults(world, result, runtime), *verdict.faults, *figures]
 
     def knowledge(self, sample: Path) -> Knowledge:
         """Read ``flow.yaml``, which a hand-written app lacks, and the labels in the sample."""
