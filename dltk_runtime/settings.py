@@ -18,6 +18,7 @@ from dltk_runtime import cgroup
 from dltk_runtime.errors import FULL_TEXTS, PLACE_ONLY, SettingInvalid, closest
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
+from dltk_runtime.scrub import MIN_SECRET_CHARACTERS
 from dltk_runtime.secret_names import is_secret_variable, texts_of
 from dltk_runtime.setting_types import (
     Variable,
@@ -36,6 +37,7 @@ from dltk_runtime.setting_types import (
     as_networks,
     as_password_hash,
     as_path,
+    as_plain_hosts,
     as_port,
     as_positive,
     as_seconds,
@@ -47,7 +49,6 @@ from dltk_runtime.setting_types import (
     one_of,
     setting,
 )
-from dltk_runtime.texts import MIN_SECRET_CHARACTERS
 from dltk_runtime.units import GIB, MIB
 
 TEXT_OR_HASH = "text without blanks, or sha256: and 64 hexadecimal digits"
@@ -387,6 +388,16 @@ class Settings:
         "algorithm/model",
         as_model,
         "model that /invocations means where its address has no ?model=algorithm.model",
+    )
+    mcp: bool = setting(
+        "DLTK_MCP", False, "true or false", as_flag, "whether agents may list, describe and apply models at /mcp"
+    )
+    mcp_hosts: tuple[str, ...] = setting(
+        "DLTK_MCP_HOSTS",
+        ("127.0.0.1", "localhost", "::1"),
+        "host names and addresses, separated by commas",
+        as_plain_hosts,
+        "hosts that the Host and Origin headers of requests to /mcp may name",
     )
     max_queued: int = setting(
         "DLTK_MAX_QUEUED",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,8 +31,9 @@ from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.names import VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.catalogue import Entry, entry
+from dltk_runtime.notebook.clause import WrittenSearch
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
-from dltk_runtime.server import openapi
+from dltk_runtime.server import openapi, searches
 from dltk_runtime.server.doors.door import UNKEPT, Books
 from dltk_runtime.server.doors.rows import FORMS, Rows
 from dltk_runtime.server.guard import Guard, sees
@@ -62,7 +64,7 @@ class Api:
         self._service = service
         self.guard = Guard(service, tokens)
         self._settings = service.settings
-        self._rows = Rows(service, books)
+        self.rows = Rows(service, books)
 
     def operations(self) -> list[Operation]:
         """List every route, in the order of the document."""
@@ -88,13 +90,13 @@ class Api:
             Operation("GET", f"{model}/history", "Who did what to one model, and why.", self.history, History),
             Operation("GET", "/v1/history", "Who did what to all models, the newest first.", self.histories, History),
             Operation(
-                "POST", f"{model}/apply", "Apply the model to rows.", self._rows.handle, right=Right.APPLY, content=ROWS
+                "POST", f"{model}/apply", "Apply the model to rows.", self.rows.handle, right=Right.APPLY, content=ROWS
             ),
             Operation(
                 "POST",
                 f"{model}/versions/{{number}}/apply",
                 "The same by one version.",
-                self._rows.handle,
+                self.rows.handle,
                 right=Right.APPLY,
                 content=ROWS,
             ),
@@ -124,6 +126,7 @@ class Api:
             Operation("GET", "/v1/shadow", "How answers compare with the old container's.", self.shadow, ShadowReport),
             Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[Entry]),
             Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, Entry),
+            Operation("GET", searches.PATH, "The search that fits it.", self.search, WrittenSearch),
             Operation("GET", "/v1/openapi.json", "This document.", self.document, dict[str, Any]),
         ]
 
@@ -149,8 +152,8 @@ class Api:
     # ------------------------------------------------------------ jobs
 
     async def jobs(self, request: Request) -> JobList:
-        holder: Holder = request.state.holder
-        return await asyncio.to_thread(self.listed, holder, request.query_params.get("state"), _limit(request))
+        state = request.query_params.get("state")
+        return await asyncio.to_thread(self.listed, request.state.holder, state, _limit(request))
 
     async def job(self, request: Request) -> JobView:
         return await self._job(request.path_params["job"])
@@ -192,12 +195,11 @@ class Api:
         return JobView.of(record, (await asyncio.to_thread(self._queue)).get(job, 0))
 
     def listed(self, holder: Holder, state: str | None, limit: int, name: ModelName | None = None) -> JobList:
-        """Return the newest jobs that a holder may see, of one model if given; reads the disk."""
+        """Return the newest of the jobs that a holder may see, of one model if given; reads the disk."""
         if state is not None and state not in list(State):
             return JobList([])
-        whole = name is None and holder.sees_all
-        found = self._service.jobs.list(limit if whole else MAX_JOBS, State(state) if state else None)
-        records = [each for each in found if whole or _is_seen(each, holder, name)][:limit]
+        shown = None if name is None and holder.sees_all else partial(_is_seen, holder=holder, name=name)
+        records = self._service.jobs.list(limit, State(state) if state else None, shown=shown)
         places = self._queue()
         return JobList([JobView.of(each, places.get(each.id, 0)) for each in records])
 
@@ -209,9 +211,8 @@ class Api:
     # ------------------------------------------------------------ models
 
     async def models(self, request: Request) -> ModelList:
-        holder: Holder = request.state.holder
         views = await asyncio.to_thread(LocalModels(self._service.store).list)
-        return ModelList([each for each in views if holder.covers(ModelName(each.algorithm, each.model))])
+        return ModelList([each for each in views if sees(request.state.holder, each.algorithm, each.model)])
 
     async def model(self, request: Request) -> ModelView:
         return await asyncio.to_thread(LocalModels(self._service.store).get, _name(request))
@@ -222,9 +223,8 @@ class Api:
 
     async def card(self, request: Request) -> ShownCard | Response:
         card = await self.card_of(request)
-        if MARKDOWN not in request.headers.get("accept", "").lower():
-            return card
-        return Response(card_text.markdown(card), media_type=MARKDOWN)
+        wanted = MARKDOWN in request.headers.get("accept", "").lower()
+        return Response(card_text.markdown(card), media_type=MARKDOWN) if wanted else card
 
     async def card_of(self, request: Request) -> ShownCard:
         """Return the model card of the version in a request's path."""
@@ -257,8 +257,7 @@ class Api:
         return await asyncio.to_thread(LocalModels(self._service.store).history, _name(request))
 
     async def histories(self, request: Request) -> History:
-        holder: Holder = request.state.holder
-        return await asyncio.to_thread(self._service.store.histories, _limit(request), holder.covers)
+        return await asyncio.to_thread(self._service.store.histories, _limit(request), request.state.holder.covers)
 
     async def drift(self, request: Request) -> DriftList:
         holder: Holder = request.state.holder
@@ -271,16 +270,14 @@ class Api:
         return self._service.machines()
 
     async def shadow(self, request: Request) -> ShadowReport:
-        holder: Holder = request.state.holder
         found = await asyncio.to_thread(self._compared, _since(request))
-        shown = [each for each in found.models if sees(holder, each.algorithm, each.model)]
+        shown = [each for each in found.models if sees(request.state.holder, each.algorithm, each.model)]
         return msgspec.structs.replace(found, models=shown)
 
     def _compared(self, since: datetime | None) -> ShadowReport:
         if self._shadow is not None:
             return self._shadow.report(since)
-        records = Records(self._settings.paths.shadow, self._settings.shadow_disk)
-        return report(records.all(), since)
+        return report(Records(self._settings.paths.shadow, self._settings.shadow_disk).all(), since)
 
     # ------------------------------------------------------------ algorithms
 
@@ -290,6 +287,9 @@ class Api:
 
     async def algorithm(self, request: Request) -> Entry:
         return await asyncio.to_thread(self._entry, request.path_params["algorithm"])
+
+    async def search(self, request: Request) -> WrittenSearch:
+        return searches.of(await self.algorithm(request), request.query_params)
 
     def _entry(self, name: str) -> Entry:
         try:

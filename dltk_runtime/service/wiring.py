@@ -70,6 +70,7 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
         pool=pool,
         places=places,
         drift=drift,
+        bounds=bounds,
         fitting=Fitting(settings, jobs, trainer, bounds),
         reporter=reporter,
         applying=applying,

@@ -4,6 +4,8 @@
 
     routes ──┬── session   who is signed in, by a signed cookie; wrong tokens slow down
              ├── pages     one function for each page, over the operations of `/v1`
+             │     ├── algorithms  the contract, and a form that writes the search
+             │     ├── trying    a door: rows of a form through a model, as table and plots
              │     ├── health    one badge for each model
              │     └── pictures  bars, squares, lines as SVG
              ├── render    Jinja2 over templates/, everything escaped

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Hashable, Iterable
 from dataclasses import dataclass
@@ -22,13 +21,14 @@ from starlette.routing import Route
 
 from dltk_runtime.access.holder import Right
 from dltk_runtime.apply.drift_view import DriftView
-from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.view import JobView
 from dltk_runtime.names import ModelName
-from dltk_runtime.notebook import algorithm
 from dltk_runtime.server.console import assets, health, pictures, render
+from dltk_runtime.server.console.algorithms import Algorithms
 from dltk_runtime.server.console.entrance import Entrance, Handler
+from dltk_runtime.server.console.failures import FailedCell, cell_of
 from dltk_runtime.server.console.session import Sessions, Visitor
+from dltk_runtime.server.console.trying import PAGE, Tries
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.card_text import markdown
@@ -41,17 +41,6 @@ MAX_DEEDS = 20  # of a model's history on its page
 MAX_LOG_CHARACTERS = 20_000  # of a job's log, its end
 LIVE_SECONDS = 0.5  # between two looks at a job
 Curves = dict[str, list[list[float | None]]]  # by name: steps, then values
-_PLACE = re.compile(r", cell (\d{1,6})[^,]{0,200}, line (\d{1,6})")
-
-
-@dataclass(frozen=True, slots=True)
-class FailedCell:
-    """A cell of a notebook and the line, from 1, in which a fit failed."""
-
-    number: int
-    name: str
-    line: int
-    lines: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +61,7 @@ class Console:
         self._api = api
         self._entrance = Entrance(api.guard, sessions)
         self._page = self._entrance.page
+        self._tries = Tries(service, api, self._entrance)
         self._streams = 0
 
     def routes(self) -> list[Route]:
@@ -88,8 +78,8 @@ class Console:
             "/ui/models/{algorithm}/{model}/versions/{number}/card.json": self.card_file,
             "/ui/drift": self.drift,
             "/ui/history": self.history,
-            "/ui/algorithms": self.algorithms,
-            "/ui/algorithms/{algorithm}": self.algorithm,
+            **Algorithms(self._api, self._entrance).reading(),
+            PAGE: self._tries.form,
         }
         changing: dict[str, tuple[Handler, Right]] = {
             "/ui/jobs/{job}/cancel": (self.cancel, Right.ADMIN),
@@ -102,6 +92,7 @@ class Console:
             Route("/ui/sign-in", self._entrance.sign_in, methods=["GET", "POST"]),
             *(Route(path, self._entrance.seen(handler), methods=["GET"]) for path, handler in reading.items()),
             *(Route(path, self._entrance.changing(*each), methods=["POST"]) for path, each in changing.items()),
+            self._tries.route(),
         ]
 
     # ------------------------------------------------------------ pages
@@ -150,30 +141,23 @@ class Console:
 
     async def _of_job(self, request: Request, printed: Printed) -> dict[str, Any]:
         job = await self._api.job(request)
-        clause = " ".join(f"{name}={value}" for name, value in job.parameters.items() if name != "algo")
+        given = (f"{name}={value} " for name, value in job.parameters.items() if name != "algo")
         return {
             "job": job,
             "seconds": _seconds(job),
-            "clause": f"| fit MLTKContainer algo={job.algorithm} {clause} … into app:{job.model}",
+            "clause": f"| fit MLTKContainer algo={job.algorithm} {''.join(given)}… into app:{job.model}",
             "log": printed.log,
             "log_cut": printed.log_cut,
             "curves": printed.curves,
             "running": job.ended is None,
-            "cell": await asyncio.to_thread(self._cell, job),
+            "cell": await self._cell(job),
         }
 
-    def _cell(self, job: JobView) -> FailedCell | None:
-        """Return the cell in which a fit failed, as the notebook has it now."""
-        found = _PLACE.search(job.error.coordinates) if job.error else None
-        if found is None:
+    async def _cell(self, job: JobView) -> FailedCell | None:
+        if job.error is None:
             return None
-        try:
-            source = algorithm.source_of(job.algorithm, self._service.settings.paths)
-        except DltkError:
-            return None
-        number, line = int(found[1]), int(found[2])
-        cell = next((each for each in source.cells if each.number == number), None)
-        return FailedCell(number, cell.name, line, cell.source.splitlines()) if cell else None
+        paths = self._service.settings.paths
+        return await asyncio.to_thread(cell_of, job.error.coordinates, job.algorithm, paths)
 
     async def live(self, request: Request, _: Visitor) -> Response:
         """Send the job's part of its page at each change, as server-sent events."""
@@ -260,14 +244,6 @@ class Console:
             more=len(found.entries) > MAX_ROWS,
             damaged=found.damaged_lines,
         )
-
-    async def algorithms(self, request: Request, session: Visitor) -> Response:
-        """Show all algorithms."""
-        return self._page("algorithms.html", session, found=await self._api.algorithms(request))
-
-    async def algorithm(self, request: Request, session: Visitor) -> Response:
-        """Show one algorithm: what it is for, its contract, its parameters."""
-        return self._page("algorithm.html", session, entry=await self._api.algorithm(request))
 
     # ------------------------------------------------------------ changes
 

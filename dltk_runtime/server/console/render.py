@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import HTMLResponse
 
 from dltk_runtime.server.console import assets, pictures
+from dltk_runtime.server.console.visible import seen
 
 if TYPE_CHECKING:
     import jinja2
@@ -26,8 +26,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-# Control characters and those that turn the direction of a text, which names and logs may hold.
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -54,11 +52,6 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {"seen": seen, "when": when, "figure": figure, "lasting": lasting}
     environment.globals |= {"file": assets.address, "pictures": pictures, "now": lambda: datetime.now(UTC)}
     return environment
-
-
-def seen(value: object) -> str:
-    """Replace characters that cannot be seen, or that reorder others, by question marks."""
-    return _UNSEEN.sub("?", str(value))
 
 
 def when(moment: datetime | None) -> str:
