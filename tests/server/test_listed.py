@@ -8,7 +8,8 @@ from dltk_runtime.access.holder import Holder
 from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.names import ModelName
 from dltk_runtime.server.token_files import Tokens
-from dltk_runtime.server.v1_routes import MAX_JOBS, Api
+from dltk_runtime.server.v1_asked import MAX_LISTED
+from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import Settings
 
@@ -32,4 +33,4 @@ def test_a_list_reads_no_more_jobs_than_it_shows(tmp_path: Path) -> None:
     assert [each.id for each in api.listed(everything, None, 2).jobs] == made[:2]
     assert [each.id for each in api.listed(everything, None, 2, ModelName("algo", "a")).jobs] == [made[1], made[3]]
     assert [each.id for each in api.listed(some, "queued", 2).jobs] == [made[0], made[2]]
-    assert asked == [2, MAX_JOBS, MAX_JOBS]
+    assert asked == [2, MAX_LISTED, MAX_LISTED]

@@ -3,65 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
-import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Hashable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import msgspec
 from markupsafe import Markup
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from dltk_runtime.access.holder import Right
 from dltk_runtime.apply.drift_view import DriftView
-from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.view import JobView
 from dltk_runtime.names import ModelName
-from dltk_runtime.notebook import algorithm
 from dltk_runtime.server.console import assets, health, pictures, render
+from dltk_runtime.server.console.compare_page import ComparePage
 from dltk_runtime.server.console.entrance import Entrance, Handler
+from dltk_runtime.server.console.job_page import JobPage
 from dltk_runtime.server.console.session import Sessions, Visitor
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.card_text import markdown
+from dltk_runtime.store.view import ModelView
 from dltk_runtime.units import MIB
 
-MAX_STREAMS = 50  # live pages at a time
 MAX_SQUARES = 50  # fits of a model in one row
 MAX_ROWS = 200  # jobs, or entries of histories, on one page
 MAX_DEEDS = 20  # of a model's history on its page
-MAX_LOG_CHARACTERS = 20_000  # of a job's log, its end
-LIVE_SECONDS = 0.5  # between two looks at a job
-Curves = dict[str, list[list[float | None]]]  # by name: steps, then values
-_PLACE = re.compile(r", cell (\d{1,6})[^,]{0,200}, line (\d{1,6})")
-
-
-@dataclass(frozen=True, slots=True)
-class FailedCell:
-    """A cell of a notebook and the line, from 1, in which a fit failed."""
-
-    number: int
-    name: str
-    line: int
-    lines: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """What a job has printed: the end of its log, and its curves. `state` changes whenever they do."""
-
-    state: Hashable
-    log: str
-    curves: Curves
-    log_cut: bool = False
 
 
 class Console:
@@ -72,27 +42,28 @@ class Console:
         self._api = api
         self._entrance = Entrance(api.guard, sessions)
         self._page = self._entrance.page
-        self._streams = 0
+        self._job = JobPage(service, api, self._entrance)
+        self._compare = ComparePage(api.views, self._entrance)
 
     def routes(self) -> list[Route]:
         """Return the routes for Starlette."""
         reading: dict[str, Handler] = {
             "/ui": self.overview,
             "/ui/jobs": self.jobs,
-            "/ui/jobs/{job}": self.job,
-            "/ui/jobs/{job}/live": self.live,
+            **self._job.reading(),
             "/ui/models": self.models,
             "/ui/models/{algorithm}/{model}": self.model,
             "/ui/models/{algorithm}/{model}/versions/{number}/card": self.card,
             "/ui/models/{algorithm}/{model}/versions/{number}/card.md": self.card_file,
             "/ui/models/{algorithm}/{model}/versions/{number}/card.json": self.card_file,
+            **self._compare.reading(),
             "/ui/drift": self.drift,
             "/ui/history": self.history,
             "/ui/algorithms": self.algorithms,
             "/ui/algorithms/{algorithm}": self.algorithm,
         }
         changing: dict[str, tuple[Handler, Right]] = {
-            "/ui/jobs/{job}/cancel": (self.cancel, Right.ADMIN),
+            "/ui/jobs/{job}/cancel": (self._job.cancel, Right.ADMIN),
             "/ui/models/{algorithm}/{model}/promote/{number}": (self.promote, Right.PROMOTE),
             "/ui/models/{algorithm}/{model}/rollback": (self.rollback, Right.PROMOTE),
             "/ui/sign-out": (self._entrance.sign_out, Right.READ),
@@ -134,73 +105,6 @@ class Console:
         found = (await asyncio.to_thread(self._api.listed, session.holder, state or None, limit)).jobs
         return self._page("jobs.html", session, jobs=found[:MAX_ROWS], more=len(found) > MAX_ROWS, state=state)
 
-    async def job(self, request: Request, session: Visitor) -> Response:
-        """Show one job: its phases, curves, log, and the cell in which it failed."""
-        values = await self._of_job(request, await self._printed(request))
-        return self._page("job.html", session, **values)
-
-    async def _printed(self, request: Request, before: Printed | None = None) -> Printed:
-        """Return what a job has printed; the same as before where that has not changed."""
-        state = await asyncio.to_thread(self._service.jobs.printed, request.path_params["job"])
-        if before is not None and before.state == state:
-            return before
-        log = bytes((await self._api.log(request)).body).decode("utf-8", "replace")
-        end = log[-MAX_LOG_CHARACTERS:]
-        return Printed(state, end, _curves(await self._api.metrics(request)), log_cut=len(end) < len(log))
-
-    async def _of_job(self, request: Request, printed: Printed) -> dict[str, Any]:
-        job = await self._api.job(request)
-        clause = " ".join(f"{name}={value}" for name, value in job.parameters.items() if name != "algo")
-        return {
-            "job": job,
-            "seconds": _seconds(job),
-            "clause": f"| fit MLTKContainer algo={job.algorithm} {clause} … into app:{job.model}",
-            "log": printed.log,
-            "log_cut": printed.log_cut,
-            "curves": printed.curves,
-            "running": job.ended is None,
-            "cell": await asyncio.to_thread(self._cell, job),
-        }
-
-    def _cell(self, job: JobView) -> FailedCell | None:
-        """Return the cell in which a fit failed, as the notebook has it now."""
-        found = _PLACE.search(job.error.coordinates) if job.error else None
-        if found is None:
-            return None
-        try:
-            source = algorithm.source_of(job.algorithm, self._service.settings.paths)
-        except DltkError:
-            return None
-        number, line = int(found[1]), int(found[2])
-        cell = next((each for each in source.cells if each.number == number), None)
-        return FailedCell(number, cell.name, line, cell.source.splitlines()) if cell else None
-
-    async def live(self, request: Request, _: Visitor) -> Response:
-        """Send the job's part of its page at each change, as server-sent events."""
-        await self._api.job(request)
-        if self._streams >= MAX_STREAMS:
-            raise HTTPException(503, "Too many live pages are open. Load the page again later.")
-        headers = render.HEADERS | {"X-Accel-Buffering": "no"}
-        return StreamingResponse(self._changes(request), media_type="text/event-stream", headers=headers)
-
-    async def _changes(self, request: Request) -> AsyncIterator[bytes]:
-        self._streams += 1
-        try:
-            last, printed = "", None
-            while not self._service.stopping:
-                printed = await self._printed(request, printed)
-                values = await self._of_job(request, printed)
-                part = await asyncio.to_thread(functools.partial(render.text, "job_part.html", **values))
-                if part != last:
-                    yield _event(part)
-                if not values["running"]:
-                    yield b"event: done\ndata: done\n\n"
-                    return
-                last = part
-                await asyncio.sleep(LIVE_SECONDS)
-        finally:
-            self._streams -= 1
-
     async def models(self, request: Request, session: Visitor) -> Response:
         """Show all models."""
         models, jobs = await self._api.models(request), _by_model((await self._api.jobs(request)).jobs)
@@ -228,6 +132,8 @@ class Console:
             names=names,
             lines=lines,
             squares=_squares(jobs),
+            compared=_first_compared(model),
+            warnings=await self._api.views.warnings(request),
             jobs=jobs[:10],
             history=(await self._api.history(request)).entries[:MAX_DEEDS],
         )
@@ -271,10 +177,6 @@ class Console:
 
     # ------------------------------------------------------------ changes
 
-    async def cancel(self, request: Request, _: Visitor) -> Response:
-        await self._api.cancel(request)
-        return RedirectResponse(f"/ui/jobs/{quote(request.path_params['job'], safe='')}", 303)
-
     async def promote(self, request: Request, _: Visitor) -> Response:
         await self._api.promote(request)
         return RedirectResponse(_address(request), 303)
@@ -285,10 +187,6 @@ class Console:
 
     async def _drift(self, request: Request) -> dict[tuple[str, str], DriftView]:
         return {(each.algorithm, each.model): each for each in (await self._api.drift(request)).judgements}
-
-
-def _event(text: str) -> bytes:
-    return b"".join(b"data: " + line.encode() + b"\n" for line in text.splitlines()) + b"\n"
 
 
 def _by_model(jobs: Iterable[JobView]) -> defaultdict[tuple[str, str], list[JobView]]:
@@ -303,15 +201,10 @@ def _squares(jobs: list[JobView]) -> Markup:
     return pictures.squares([(job.state, f"{job.id}: {job.state}") for job in newest])
 
 
-def _seconds(job: JobView) -> float | None:
-    return None if job.started is None else ((job.ended or datetime.now(UTC)) - job.started).total_seconds()
-
-
-def _curves(steps: list[dict[str, float]]) -> Curves:
-    """Return the metrics of each step by name: steps, then values; `null` where a step lacks one."""
-    names = list(dict.fromkeys(name for step in steps for name in step if name not in ("step", "total", "time")))
-    across: list[float | None] = [step.get("step", number) for number, step in enumerate(steps, 1)]
-    return {name: [across, [step.get(name) for step in steps]] for name in names}
+def _first_compared(model: ModelView) -> tuple[int | None, int | None]:
+    """Return the versions that are chosen for a comparison at first: the one before the newest, and the newest."""
+    numbers = [each.number for each in model.versions if not each.damage]
+    return (numbers[-2], numbers[-1]) if len(numbers) > 1 else (None, None)
 
 
 def _address(request: Request) -> str:
