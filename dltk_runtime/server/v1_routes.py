@@ -22,7 +22,7 @@ from dltk_runtime import __version__
 from dltk_runtime.access.actor import Actor
 from dltk_runtime.access.holder import Holder, Right
 from dltk_runtime.apply.drift import DRIFT_INDEX
-from dltk_runtime.apply.drift_view import DriftList, DriftView, for_card
+from dltk_runtime.apply.drift_view import DriftList, DriftView, for_card, waiting_of
 from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord, State
@@ -268,7 +268,8 @@ class Api:
         found = (pair for pair in self._service.drift.judgements() if holder.covers(pair[0].name))
         judged = sorted(found, key=lambda pair: pair[0])
         views = [DriftView(key.algorithm, key.model, key.version, each.rows, each.levels) for key, each in judged]
-        return DriftList(DRIFT_INDEX, views)
+        waits = [each for each in waiting_of(self._service.drift) if sees(holder, each.algorithm, each.model)]
+        return DriftList(DRIFT_INDEX, views, waits)
 
     async def cluster(self, _: Request) -> ClusterView:
         return self._service.machines()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dltk_runtime.apply.drift_view import for_card
-from dltk_runtime.names import VersionId
+from dltk_runtime.apply.drift_view import ModelDrift, for_card, of_version
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.server import v1_asked as asked
 from dltk_runtime.server.answering import picture
 from dltk_runtime.server.openapi import Operation
@@ -16,6 +17,7 @@ from dltk_runtime.service.service import Service
 from dltk_runtime.store import drawn
 from dltk_runtime.store.card import CardDrift
 from dltk_runtime.store.compared import Compared
+from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.local_models import LocalModels
 
 PICTURES = tuple(dict.fromkeys(drawn.TYPES.values()))  # media types
@@ -32,6 +34,7 @@ class Views:
         model = "/v1/models/{algorithm}/{model}"
         return [
             Operation("GET", f"{model}/compare/{{old}}/{{new}}", "Two versions compared.", self.compare, Compared),
+            Operation("GET", f"{model}/drift", "Drift of the current version by field.", self.drift, ModelDrift),
             Operation(
                 "GET",
                 f"{model}/warnings",
@@ -56,6 +59,20 @@ class Views:
         models = LocalModels(self._service.store, judged=self._judged)
         numbers = asked.number_of(old), asked.number_of(new)
         return await asyncio.to_thread(models.compare, asked.name_of(request), *numbers)
+
+    async def drift(self, request: Request) -> ModelDrift:
+        return await asyncio.to_thread(self.drift_of, asked.name_of(request))
+
+    def drift_of(self, name: ModelName, only: Sequence[str] | None = None) -> ModelDrift:
+        """Return the drift of a model's current version, of the fields `only` if given; reads the disk.
+
+        Raises:
+            VersionUnknown, StoreDamaged: no version serves under this name.
+        """
+        version = self._service.store.current(name)
+        if version is None:
+            raise VersionUnknown(f"{name} has no version whose drift could be judged: fit it first.")
+        return of_version(version, self._service.drift, values=self._service.settings.keep_values, only=only)
 
     async def warnings(self, request: Request) -> dict[str, str]:
         return await asyncio.to_thread(LocalModels(self._service.store).warnings, asked.name_of(request))

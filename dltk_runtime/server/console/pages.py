@@ -20,6 +20,7 @@ from dltk_runtime.jobs.view import JobView
 from dltk_runtime.names import ModelName
 from dltk_runtime.server.console import assets, health, pictures, render
 from dltk_runtime.server.console.compare_page import ComparePage
+from dltk_runtime.server.console.drift_page import DriftPages
 from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.job_page import JobPage
 from dltk_runtime.server.console.session import Sessions, Visitor
@@ -43,6 +44,7 @@ class Console:
         self._entrance = Entrance(api.guard, sessions)
         self._page = self._entrance.page
         self._job = JobPage(service, api, self._entrance)
+        self._drifts = DriftPages(api, self._entrance)
         self._compare = ComparePage(api.views, self._entrance)
 
     def routes(self) -> list[Route]:
@@ -57,7 +59,7 @@ class Console:
             "/ui/models/{algorithm}/{model}/versions/{number}/card.md": self.card_file,
             "/ui/models/{algorithm}/{model}/versions/{number}/card.json": self.card_file,
             **self._compare.reading(),
-            "/ui/drift": self.drift,
+            **self._drifts.reading(),
             "/ui/history": self.history,
             "/ui/algorithms": self.algorithms,
             "/ui/algorithms/{algorithm}": self.algorithm,
@@ -151,10 +153,6 @@ class Console:
         name = f"model-card-{card.number}.{'json' if json else 'md'}"
         headers = render.HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(content, media_type="application/json" if json else "text/markdown", headers=headers)
-
-    async def drift(self, request: Request, session: Visitor) -> Response:
-        """Show how far the rows of applies are from those of the fits."""
-        return self._page("drift.html", session, found=await self._api.drift(request))
 
     async def history(self, request: Request, session: Visitor) -> Response:
         """Show who did what to all models, and why."""
