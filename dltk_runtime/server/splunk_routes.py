@@ -208,6 +208,7 @@ class _Api:
                 raise RightMissing(holder.name, right, listed(holder.rights))
             sent = await body.receive(request, self._settings.max_body, upload)
             call.client = request.client.host if request.client else "", sent.origin
+            call.meta = sent.meta
             answer = await unless_gone(request, call, run(sent, call, upload), self._service)
             pieces, outcome = protocol.answered(route, answer), "success"
         except DltkError as error:
@@ -229,6 +230,7 @@ class _Api:
     def account(self, call: Call, outcome: str, seconds: float) -> None:
         """Count, log, trace and report how a request went."""
         self._metrics.answered(call, outcome if outcome == "success" else "error", seconds)
+        self._service.calls.add(call, outcome, seconds)
         _log(call, outcome, seconds)
         if self._tracing is not None:
             self._tracing.answered(call, outcome, seconds)

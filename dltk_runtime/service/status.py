@@ -23,6 +23,7 @@ from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
+from dltk_runtime.service.health import Health
 from dltk_runtime.store import figures
 from dltk_runtime.store.store import ModelStore
 
@@ -43,6 +44,8 @@ COLUMNS = (
     "drift",  # highest population stability index of a feature, by the last rows judged
     "feature",  # which one that is
     "message",
+    "health",  # of a model: good, note, warning or bad
+    "reasons",  # for it
 )
 
 Row = dict[str, Any]
@@ -68,6 +71,7 @@ class StatusReport:
     jobs: JobRecords
     drift: Drift
     pool: Pool
+    health: Health
 
     def collect(self, *, stopping: bool, shown: Callable[[ModelName], bool]) -> Status:
         """Collect the rows now, of the models that may be `shown`; reads the disk."""
@@ -88,8 +92,9 @@ class StatusReport:
             with contextlib.suppress(NameInvalid):  # a damaged record, which `dltk jobs` shows
                 if shown(ModelName(record.algorithm, record.model)):
                     yield _job(record, now)
-        for name in filter(shown, self.store.models()):
-            yield self._model(name)
+        for found in self.health.collect(shown).models:
+            badge = {"health": found.level, "reasons": "; ".join(found.reasons)}
+            yield self._model(ModelName(found.algorithm, found.model)) | badge
 
     def _model(self, name: ModelName) -> Row:
         row: Row = {"kind": "model", "algorithm": name.algorithm, "model": name.model}

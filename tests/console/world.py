@@ -52,6 +52,7 @@ class World:
         admission = Admission(Bounds.of(settings, 1024))
         self.app = splunk_routes.application(self.service, admission, self.tokens, self.sessions)
         self.service.store.attach()
+        self.kept: list[Any] = []  # jobs that have not ended: the store itself keeps none of them
 
     def ask(self, path: str, token: str = ADMIN, **headers: str) -> Answer:
         """GET a path: of the pages signed in with `token`, of `/v1` with it in the header."""
@@ -81,6 +82,21 @@ class World:
             version = reserved.commit(Facts(**known), pack([source]), b'{"model": "m", "model_summary": null}')
         self.service.store.promote(version)
         return version
+
+    def ended(self, model: str = "healthy/m") -> str:
+        """The id of a job that has ended."""
+        job = self.service.jobs.create(ModelName(*model.split("/")), {})
+        job.start()
+        job.fail("it failed", traceback="", coordinates="")
+        return job.id
+
+
+def made(folder: Path) -> Paths:
+    """A home and a notebooks' folder below a folder."""
+    paths = Paths(folder / "home", folder / "notebooks")
+    for each in (paths.models, paths.graphics, paths.helpers, paths.staged):
+        each.mkdir(parents=True)
+    return paths
 
 
 async def _asked(app: Any, path: str, query: str, headers: list[tuple[bytes, bytes]]) -> Answer:

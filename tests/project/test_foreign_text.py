@@ -59,7 +59,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "notebook/outline.py: _ASSIGNED_MAGIC": ("=", " = ", "  =", "a = %", "= !\n"),
     "batch/scrub.py: _BASE64": ("abcdef=", "ab+/_-", "=", "abcdefg== "),
     "batch/scrub.py: _HEX": ("%2", "%2F", "%", "%%"),
-    "server/console/pages.py: _PLACE": (", cell 1", ", cell 1 (a), line ", ", cell ", ", cell 1, line 1"),
+    "server/console/job_page.py: _PLACE": (", cell 1", ", cell 1 (a), line ", ", cell ", ", cell 1, line 1"),
     "server/console/render.py: _UNSEEN": ("\x1b", "\u202e", "\x00"),
     "secret_names.py: _SEPARATORS": ("_", "-", " _", "a_"),
     "secret_names.py: _SESSION_KEY_IN_TEXT": (

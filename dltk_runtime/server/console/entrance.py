@@ -53,13 +53,18 @@ class Entrance:
                 return RedirectResponse("/ui/sign-in", 303)
             form = await _form(request)
             if not self._sessions.is_form_of(visitor.session, form.get("form", "")):
-                return self.problem(visitor, OTHER_FORM, 403)
+                return await render.written(self.problem(visitor, OTHER_FORM, 403), request)
             return await self._handled(handler, request, visitor, right, form.get("reason", ""))
 
         return endpoint
 
     async def _handled(
         self, handler: Handler, request: Request, visitor: Visitor, right: Right, reason: str = ""
+    ) -> Response:
+        return await render.written(await self._answer(handler, request, visitor, right, reason), request)
+
+    async def _answer(
+        self, handler: Handler, request: Request, visitor: Visitor, right: Right, reason: str
     ) -> Response:
         request.state.holder, request.state.actor = visitor.holder, visitor.actor.because(reason)
         try:
@@ -74,9 +79,9 @@ class Entrance:
             return self.problem(visitor, str(error.detail), error.status_code)
 
     def page(self, name: str, visitor: Visitor, status: int = 200, **values: Any) -> Response:
-        """Return a page for somebody who is signed in."""
+        """Return a page for somebody who is signed in, yet to be written."""
         form, here = self._sessions.form_token(visitor.session), name.removesuffix(".html")
-        return render.page(name, status, session=visitor, form=form, here=here, **values)
+        return render.Unwritten(name, status, {"session": visitor, "form": form, "here": here, **values})
 
     def problem(self, visitor: Visitor, sentence: str, status: int) -> Response:
         """Return the page that says what is wrong."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.view import JobView
@@ -21,12 +20,12 @@ from dltk_runtime.notebook import algorithm
 from dltk_runtime.server.console import render
 from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.session import Visitor
+from dltk_runtime.server.console.streams import MAX_STREAMS, Streams
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.service import Service
+from dltk_runtime.store.search_words import word
 
-MAX_STREAMS = 50  # live pages at a time
 MAX_LOG_CHARACTERS = 20_000  # of a job's log, its end
-LIVE_SECONDS = 0.5  # between two looks at a job
 Curves = dict[str, list[list[float | None]]]  # by name: steps, then values
 _PLACE = re.compile(r", cell (\d{1,6})[^,]{0,200}, line (\d{1,6})")
 
@@ -54,11 +53,12 @@ class Printed:
 class JobPage:
     """The page, its stream, and the form that ends a job."""
 
-    def __init__(self, service: Service, api: Api, entrance: Entrance) -> None:
+    def __init__(self, service: Service, api: Api, entrance: Entrance, streams: Streams) -> None:
         self._service = service
         self._api = api
         self._page = entrance.page
-        self._streams = 0
+        self._streams = streams
+        self._known: dict[str, Printed] = {}  # of jobs that are watched
 
     def reading(self) -> dict[str, Handler]:
         """Return the handlers by path."""
@@ -80,7 +80,8 @@ class JobPage:
 
     async def _of_job(self, request: Request, printed: Printed) -> dict[str, Any]:
         job = await self._api.job(request)
-        clause = " ".join(f"{name}={value}" for name, value in job.parameters.items() if name != "algo")
+        given = {name: value for name, value in job.parameters.items() if name != "algo"}
+        clause = " ".join(f"{name}={word(value)}" for name, value in given.items())
         return {
             "job": job,
             "seconds": _seconds(job),
@@ -108,36 +109,20 @@ class JobPage:
     async def live(self, request: Request, _: Visitor) -> Response:
         """Send the job's part of its page at each change, as server-sent events."""
         await self._api.job(request)
-        if self._streams >= MAX_STREAMS:
-            raise HTTPException(503, "Too many live pages are open. Load the page again later.")
-        headers = render.HEADERS | {"X-Accel-Buffering": "no"}
-        return StreamingResponse(self._changes(request), media_type="text/event-stream", headers=headers)
+        return self._streams.answer(request.path_params["job"], functools.partial(self._part, request))
 
-    async def _changes(self, request: Request) -> AsyncIterator[bytes]:
-        self._streams += 1
-        try:
-            last, printed = "", None
-            while not self._service.stopping:
-                printed = await self._printed(request, printed)
-                values = await self._of_job(request, printed)
-                part = await asyncio.to_thread(functools.partial(render.text, "job_part.html", **values))
-                if part != last:
-                    yield _event(part)
-                if not values["running"]:
-                    yield b"event: done\ndata: done\n\n"
-                    return
-                last = part
-                await asyncio.sleep(LIVE_SECONDS)
-        finally:
-            self._streams -= 1
+    async def _part(self, request: Request) -> tuple[str, bool]:
+        job = request.path_params["job"]
+        if len(self._known) > MAX_STREAMS:
+            self._known.clear()
+        printed = self._known[job] = await self._printed(request, self._known.get(job))
+        values = await self._of_job(request, printed)
+        text = await asyncio.to_thread(functools.partial(render.text, "job_part.html", **values))
+        return text, bool(values["running"])
 
     async def cancel(self, request: Request, _: Visitor) -> Response:
         await self._api.cancel(request)
         return RedirectResponse(f"/ui/jobs/{quote(request.path_params['job'], safe='')}", 303)
-
-
-def _event(text: str) -> bytes:
-    return b"".join(b"data: " + line.encode() + b"\n" for line in text.splitlines()) + b"\n"
 
 
 def _seconds(job: JobView) -> float | None:

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections import defaultdict
-from collections.abc import Iterable
 from urllib.parse import quote
 
 import msgspec
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from dltk_runtime.access.holder import Right
 from dltk_runtime.apply.drift_view import DriftView
-from dltk_runtime.jobs.view import JobView
 from dltk_runtime.names import ModelName
-from dltk_runtime.server.console import assets, health, pictures, render
+from dltk_runtime.server.console import assets, render
 from dltk_runtime.server.console.compare_page import ComparePage
 from dltk_runtime.server.console.drift_page import DriftPages
 from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.job_page import JobPage
+from dltk_runtime.server.console.jobs_page import JobsPage, by_model, squares
 from dltk_runtime.server.console.session import Sessions, Visitor
+from dltk_runtime.server.console.streams import Streams
 from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.service.health import LEVELS, ModelHealth
 from dltk_runtime.service.service import Service
+from dltk_runtime.shadow.verdict import Verdict
 from dltk_runtime.store.card_text import markdown
 from dltk_runtime.store.view import ModelView
-from dltk_runtime.units import MIB
 
 MAX_SQUARES = 50  # fits of a model in one row
 MAX_ROWS = 200  # jobs, or entries of histories, on one page
+MAX_MODELS = 1000  # on the page of all
 MAX_DEEDS = 20  # of a model's history on its page
 
 
@@ -41,9 +40,12 @@ class Console:
     def __init__(self, service: Service, api: Api, sessions: Sessions) -> None:
         self._service = service
         self._api = api
+        self._views = api.views
         self._entrance = Entrance(api.guard, sessions)
         self._page = self._entrance.page
-        self._job = JobPage(service, api, self._entrance)
+        streams = Streams(service)
+        self._jobs = JobsPage(api, self._entrance, streams)
+        self._job = JobPage(service, api, self._entrance, streams)
         self._drifts = DriftPages(api, self._entrance)
         self._compare = ComparePage(api.views, self._entrance)
 
@@ -51,7 +53,7 @@ class Console:
         """Return the routes for Starlette."""
         reading: dict[str, Handler] = {
             "/ui": self.overview,
-            "/ui/jobs": self.jobs,
+            **self._jobs.reading(),
             **self._job.reading(),
             "/ui/models": self.models,
             "/ui/models/{algorithm}/{model}": self.model,
@@ -81,41 +83,29 @@ class Console:
 
     async def overview(self, request: Request, session: Visitor) -> Response:
         """Show one badge for each model, what runs, and what the machine has left."""
-        models, jobs = await self._api.models(request), (await self._api.jobs(request)).jobs
-        drift, of_model = await self._drift(request), _by_model(jobs)
-        rows = []
-        for model in models.models:
-            own = of_model[model.algorithm, model.model]
-            rows.append((model, health.badge(model, own, drift.get((model.algorithm, model.model))), _squares(own)))
-        usage = self._service.pool.usage()
+        rows, jobs = await self._judged(request), (await self._api.jobs(request)).jobs
+        of_model, shown = by_model(jobs), rows[:MAX_ROWS]
         return self._page(
             "overview.html",
             session,
-            rows=sorted(rows, key=lambda row: -health.LEVELS.index(row[1].level)),
+            rows=[(each, squares(of_model[each.algorithm, each.model])) for each in shown],
+            more=len(rows) - len(shown),
             active=[job for job in jobs if job.ended is None],
             failed=[job for job in jobs if job.state in ("failed", "lost")][:5],
-            usage=usage,
-            memory=usage.memory_bytes / MIB,
-            gpus=[each.card for each in self._service.pool.gpus()],
-            ready=self._service.ready,
+            checks=await self._views.checks(request),
+            machine=await self._views.machine(request),
+            traffic=await self._views.traffic(request),
         )
 
-    async def jobs(self, request: Request, session: Visitor) -> Response:
-        """Show the newest jobs."""
-        state = request.query_params.get("state", "")
-        limit = MAX_ROWS + 1  # one more than is shown: it tells that there are more
-        found = (await asyncio.to_thread(self._api.listed, session.holder, state or None, limit)).jobs
-        return self._page("jobs.html", session, jobs=found[:MAX_ROWS], more=len(found) > MAX_ROWS, state=state)
+    async def _judged(self, request: Request) -> list[ModelHealth]:
+        """Return the models with their badges, the worst first."""
+        found = (await self._views.health(request)).models
+        return sorted(found, key=lambda each: -LEVELS.index(each.level))
 
     async def models(self, request: Request, session: Visitor) -> Response:
         """Show all models."""
-        models, jobs = await self._api.models(request), _by_model((await self._api.jobs(request)).jobs)
-        drift = await self._drift(request)
-        rows = [
-            (model, health.badge(model, jobs[model.algorithm, model.model], drift.get((model.algorithm, model.model))))
-            for model in models.models
-        ]
-        return self._page("models.html", session, rows=rows)
+        rows = (await self._views.health(request)).models
+        return self._page("models.html", session, rows=rows[:MAX_MODELS], more=len(rows) - MAX_MODELS)
 
     async def model(self, request: Request, session: Visitor) -> Response:
         """Show one model: versions with their figures, its drift, its last fits."""
@@ -129,13 +119,13 @@ class Console:
             "model.html",
             session,
             model=model,
-            badge=health.badge(model, jobs, drift),
+            badge=await self._views.health_of(name),
             drift=drift,
             names=names,
             lines=lines,
-            squares=_squares(jobs),
+            squares=squares(jobs),
             compared=_first_compared(model),
-            warnings=await self._api.views.warnings(request),
+            warnings=await self._views.warnings(request),
             jobs=jobs[:10],
             history=(await self._api.history(request)).entries[:MAX_DEEDS],
         )
@@ -155,14 +145,17 @@ class Console:
         return Response(content, media_type="application/json" if json else "text/markdown", headers=headers)
 
     async def history(self, request: Request, session: Visitor) -> Response:
-        """Show who did what to all models, and why."""
-        found = await self._api.histories(request)
+        """Show who did what to all models, and why; the calls answered last; how answers compare with the old ones."""
+        found, calls = await self._api.histories(request), await self._views.calls(request)
         return self._page(
             "history.html",
             session,
             entries=found.entries[:MAX_ROWS],
             more=len(found.entries) > MAX_ROWS,
             damaged=found.damaged_lines,
+            calls=msgspec.structs.replace(calls, calls=calls.calls[:MAX_ROWS]),
+            shadow=await self._api.shadow(request),
+            verdicts=list(Verdict),
         )
 
     async def algorithms(self, request: Request, session: Visitor) -> Response:
@@ -185,18 +178,6 @@ class Console:
 
     async def _drift(self, request: Request) -> dict[tuple[str, str], DriftView]:
         return {(each.algorithm, each.model): each for each in (await self._api.drift(request)).judgements}
-
-
-def _by_model(jobs: Iterable[JobView]) -> defaultdict[tuple[str, str], list[JobView]]:
-    found: defaultdict[tuple[str, str], list[JobView]] = defaultdict(list)
-    for job in jobs:
-        found[job.algorithm, job.model].append(job)
-    return found
-
-
-def _squares(jobs: list[JobView]) -> Markup:
-    newest = list(itertools.islice(jobs, MAX_SQUARES))[::-1]
-    return pictures.squares([(job.state, f"{job.id}: {job.state}") for job in newest])
 
 
 def _first_compared(model: ModelView) -> tuple[int | None, int | None]:
