@@ -98,7 +98,7 @@ browser: setup .venv-browser/ready ## drive the console in a real browser (Debia
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
 
-clients: setup .venv-clients/ready ## score by unmodified clients of other projects: Triton's, KServe's, MLflow's, pyarrow, polars
+clients: setup .venv-clients/ready ## score by unmodified clients of other projects: Triton's, KServe's, MLflow's, MCP's, pyarrow, polars
 	$(BIN)/pytest tests/doors/test_clients.py -rs
 
 lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the hashes (UPGRADE=1: newest versions)

@@ -162,7 +162,7 @@ class FormUnavailable(RequestError):
     def __init__(self, form: str, library: str, extra: str) -> None:
         super().__init__(
             f"{form} needs {library}, which is not installed here. "
-            f"Install it with 'pip install dltk-runtime[{extra}]', or send CSV."
+            f"The image has it; in a clone of dltk-runtime run pip install '.[{extra}]'. Or send CSV."
         )
 
 

@@ -200,6 +200,14 @@ def as_hosts(value: str) -> tuple[str, ...]:
     return hosts
 
 
+def as_plain_hosts(value: str) -> tuple[str, ...]:
+    """Return the host names and addresses in ``dltk.example.com, 10.0.0.7``: at least one, each written out."""
+    hosts = as_hosts(value)
+    if not hosts or any(host.startswith("*") for host in hosts):
+        raise ValueError
+    return hosts
+
+
 def as_address(value: str) -> str:
     """Return the address in ``https://old:5000/``, without the slash at its end."""
     parts = urlsplit(value.strip())

@@ -36,6 +36,7 @@ from dltk_runtime.setting_types import (
     as_networks,
     as_password_hash,
     as_path,
+    as_plain_hosts,
     as_port,
     as_positive,
     as_seconds,
@@ -387,6 +388,16 @@ class Settings:
         "algorithm/model",
         as_model,
         "model that /invocations means where its address has no ?model=algorithm.model",
+    )
+    mcp: bool = setting(
+        "DLTK_MCP", False, "true or false", as_flag, "whether agents may list, describe and apply models at /mcp"
+    )
+    mcp_hosts: tuple[str, ...] = setting(
+        "DLTK_MCP_HOSTS",
+        ("127.0.0.1", "localhost", "::1"),
+        "host names and addresses, separated by commas",
+        as_plain_hosts,
+        "hosts that the Host and Origin headers of requests to /mcp may name",
     )
     max_queued: int = setting(
         "DLTK_MAX_QUEUED",

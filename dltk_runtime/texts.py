@@ -25,6 +25,11 @@ _UNSAFE = re.compile(
 REPLACEMENT = "\ufffd"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 model``, ``1,200 models``; the plural ends in s."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def unquote(value: str) -> str:
     """Remove one pair of single or double quotes around a word or value of a search."""
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":

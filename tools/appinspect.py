@@ -1,5 +1,5 @@
 """``make appinspect``: splunk-appinspect and ``slim package`` over every app that ``dltk flow new`` and
-``dltk splunk acceptance`` write.
+``dltk splunk acceptance`` and ``dltk splunk reports`` write.
 
 Both live in an environment of their own (old pins, a licence of Splunk's own). Exits non-zero when one of them finds
 an error or a failure.
@@ -49,6 +49,9 @@ def packages(folder: Path) -> Iterator[Path]:
         run(DLTK, "splunk", "acceptance", str(folder / flavour), "--flavour", flavour)
         pack_by_slim(folder / flavour / "dltk_acceptance", folder / flavour)
         yield from sorted((folder / flavour).glob("*.spl"))
+    run(DLTK, "splunk", "reports", str(folder / "reports"))
+    pack_by_slim(folder / "reports" / "dltk_reports", folder / "reports")
+    yield from sorted((folder / "reports").glob("*.spl"))
 
 
 def pack_by_slim(app: Path, folder: Path) -> None:

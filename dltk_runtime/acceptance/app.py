@@ -93,8 +93,9 @@ def _preparation(each: Preparation) -> str:
 
 
 def _claim(each: Claim) -> str:
-    state = "disabled = 1\n" if each.disabled else ""
-    return f"[{each.saved}]\ndescription = {each.text}\nsearch = {each.spl}\n{state}{_range(each.earliest)}"
+    settings = {**({"disabled": "1"} if each.disabled else {}), **each.settings}
+    lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
+    return f"[{each.saved}]\ndescription = {each.text}\nsearch = {each.spl}\n{lines}{_range(each.earliest)}"
 
 
 def _range(earliest: str) -> str:

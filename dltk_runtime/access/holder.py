@@ -66,6 +66,10 @@ class Holder:
         """Return whether its patterns have a model."""
         return self.sees_all or any(_matches(pattern, name) for pattern in self.models)
 
+    def covers_any(self, model: str) -> bool:
+        """Return whether its patterns have a model of this name whatever its algorithm is."""
+        return any("/" not in pattern and fnmatch.fnmatchcase(model, pattern) for pattern in self.models)
+
     def check(self, right: Right, name: ModelName | None = None) -> None:
         """Make sure that it may do something, with the model `name` if given.
 

@@ -61,7 +61,7 @@ class Applying:
     def __init__(
         self, *, settings: Settings, store: ModelStore, jobs: JobRecords, pool: Pool, last: LastUsed, drift: Drift
     ) -> None:
-        self._paths = settings.paths
+        self._paths, self._max_body = settings.paths, settings.max_body
         self._timeout = settings.apply_timeout
         self._refuse_missing = settings.refuse_missing
         self._pins_code = settings.pins_code
@@ -129,7 +129,7 @@ class Applying:
             meta=request.meta_json,
             version_column=version.number if self._wants_version(name, request) else 0,
             refuse_missing=self._refuse_missing or request.forms is not None,
-            door=door_of(request, version),
+            door=door_of(request, version, self._max_body),
         )
         other = await self._later.warning(version)
         async with self.loaded(version, printed.write, deadline, call, upload) as (worker, loaded):

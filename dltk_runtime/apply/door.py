@@ -8,9 +8,12 @@ from dltk_runtime.store.store import Version
 from dltk_runtime.worker import messages
 
 
-def door_of(request: Request, version: Version) -> messages.Door | None:
-    """Return the forms of a request and the fields that `version` was fitted on; None for Splunk's."""
+def door_of(request: Request, version: Version, most: int) -> messages.Door | None:
+    """Return the forms of a request and the fields that `version` was fitted on; None for Splunk's.
+
+    The rows may take `most` bytes once decompressed.
+    """
     if request.forms is None:
         return None
     fields = tuple(fields_of(version.manifest())) if version.number else ()
-    return messages.Door(request.forms.rows, request.forms.results, fields)
+    return messages.Door(request.forms.rows, request.forms.results, fields, most)

@@ -48,6 +48,9 @@ class ModelsClient:
     def rollback(self, name: ModelName, reason: str = "") -> ModelView:
         return read(self._container.post(f"{_path(name)}/rollback{_because(reason)}", {}), ModelView)
 
+    def delete(self, name: ModelName, reason: str = "") -> None:
+        read(self._container.delete(f"{_path(name)}{_because(reason)}"), ModelList)
+
 
 def _because(reason: str) -> str:
     return f"?{urlencode({'reason': reason})}" if reason else ""

@@ -31,7 +31,7 @@ def _problem(settings: Settings, environ: Mapping[str, str]) -> str:
     try:
         release = metadata.version("ray")
     except metadata.PackageNotFoundError:
-        return "Ray is not installed here; pip install 'dltk-runtime[cluster]', on every machine"
+        return "Ray is not installed here: run pip install '.[cluster]' in a clone of dltk-runtime, on every machine"
     if tuple(int(part) for part in release.split(".")[:2]) < OLDEST:
         return f"Ray {release} knows no tokens; 2.52 or newer is needed, on every machine"
     if environ.get("RAY_AUTH_MODE") != "token":

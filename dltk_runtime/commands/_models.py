@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dltk_runtime.access.actor import on_machine
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
-from dltk_runtime.commands._terminal import echo
-from dltk_runtime.names import VersionId
+from dltk_runtime.commands._terminal import add_row, echo, make_table
+from dltk_runtime.errors import NameInvalid
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.store.card import CardDrift
 from dltk_runtime.store.local_models import LocalModels
 from dltk_runtime.store.store import ModelStore
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
 REASON_OPTION = click.option("--reason", default="", help="Why, for the model's history.")
 HOME_OPTION = click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
 NOTEBOOKS_OPTION = click.option(
@@ -74,6 +79,18 @@ def with_models(function: Callable[..., None]) -> Callable[..., None]:
     return connected
 
 
+def named(algorithm: str, model: str) -> ModelName:
+    """Return the model that a command names.
+
+    Raises:
+        click.UsageError: it is no name.
+    """
+    try:
+        return ModelName(algorithm, model)
+    except NameInvalid as error:
+        raise click.UsageError(error.sentence) from error
+
+
 def named_settings() -> Settings:
     """Return the settings with the folders that the running command names."""
     given = click.get_current_context().params
@@ -89,3 +106,11 @@ def _local(store: ModelStore, settings: Settings) -> LocalModels:
         return for_card(DriftFiles(settings.paths.drift, store).read(), version)
 
     return LocalModels(store, on_machine(), settings.keep_values, judged)
+
+
+def filled(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    """Make a table of rows."""
+    table = make_table(*columns, unbroken=UNCUT)
+    for row in rows:
+        add_row(table, *row)
+    return table

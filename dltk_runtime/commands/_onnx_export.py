@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from dltk_runtime.commands import Exit
+from dltk_runtime.commands._onnx_upload import MAX_MB
 from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
 from dltk_runtime.files import atomic
 from dltk_runtime.onnx.difference import Difference
@@ -17,7 +18,7 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore, Version
 from dltk_runtime.units import MIB
 
-MAX_UPLOAD_BYTES = 30 * MIB  # as base64: `max_model_size_mb` of the AI Toolkit, unless its administrator changed it
+MAX_UPLOAD_BYTES = MAX_MB * MIB  # as base64
 COLUMNS = ("column", "kind", "rows", "largest difference", "relative", "other class")
 
 

@@ -11,6 +11,7 @@ from dltk_runtime.commands import Exit
 from dltk_runtime.commands._models import HOME_OPTION, NOTEBOOKS_OPTION
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.settings import Settings
+from dltk_runtime.texts import counted
 from dltk_runtime.volume.backup import back_up
 from dltk_runtime.volume.record import LEFT_OUT
 
@@ -33,8 +34,8 @@ def command(folder: Path, home: Path | None, notebooks: Path | None) -> None:
     """
     record = back_up(Settings.from_env(home=home, notebooks=notebooks).paths, folder)
     echo(
-        f"{folder}: {record.models:,} models with {record.versions:,} versions, {record.jobs:,} jobs; "
-        f"{len(record.files):,} files, {record.size:,} bytes."
+        f"{folder}: {counted(record.models, 'model')} with {counted(record.versions, 'version')}, "
+        f"{counted(record.jobs, 'job')}; {counted(len(record.files), 'file')}, {counted(record.size, 'byte')}."
     )
     echo(f"Not in it: {', '.join(LEFT_OUT)} of the home" + "".join(f", {path}" for path in record.left_out) + ".")
     for problem in record.problems:

@@ -18,6 +18,7 @@ from dltk_runtime.commands._terminal import echo
 from dltk_runtime.errors import DltkError
 from dltk_runtime.names import quoted
 from dltk_runtime.settings import Settings
+from dltk_runtime.texts import counted
 from dltk_runtime.units import DAY_SECONDS
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def _run(order: Order, settings: Settings, each: Path | None, workers: int) -> b
         echo(f"job {outcome.job}: {outcome.message}")
         echo(f"notebook: {outcome.executed}")
         if wanted.out:
-            echo(f"results: {outcome.rows} rows in {wanted.out}")
+            echo(f"results: {counted(outcome.rows or 0, 'row')} in {wanted.out}")
     return failed
 
 
@@ -216,8 +217,8 @@ def _deliver(order: Order, settings: Settings, given: dict[str, Any]) -> None:
     )
     each = None
     for each in deliver(order, stream, settings):
-        doubled = f", {each.doubled:,} rows with the key of another row left out" if each.doubled else ""
-        echo(f"{_time(each.begin)} to {_time(each.end)}: {each.rows:,} rows, {each.sent:,} sent{doubled}")
+        doubled = f", {counted(each.doubled, 'row')} with the key of another row left out" if each.doubled else ""
+        echo(f"{_time(each.begin)} to {_time(each.end)}: {counted(each.rows, 'row')}, {each.sent:,} sent{doubled}")
     if each is None:
         echo("Nothing was indexed since the last run.")
 
@@ -239,7 +240,7 @@ def _with_rows(order: Order, settings: Settings, given: dict[str, Any]) -> Itera
 
     connection = _connection(settings, given["app"])
     rows = search(given["query"], given["earliest"], given["latest"], connection=connection)
-    echo(f"search: {len(rows):,} rows")
+    echo(f"search: {counted(len(rows), 'row')}")
     with tempfile.TemporaryDirectory(prefix="dltk-batch-") as folder:
         data = Path(folder) / "rows.csv"
         data.write_text(as_csv(rows), encoding="utf-8")

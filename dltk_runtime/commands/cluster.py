@@ -11,6 +11,7 @@ from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands._terminal import add_row, echo, make_table, show_table
 from dltk_runtime.settings import ClientSettings
+from dltk_runtime.texts import counted
 from dltk_runtime.units import GIB
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _show(found: ClusterView) -> None:
     for node in found.nodes:
         add_row(table, *_cells(node))
     show_table(table)
-    echo(f"{found.waiting} fits wait for a place.")
+    echo(f"{counted(found.waiting, 'fit')} {'waits' if found.waiting == 1 else 'wait'} for a place.")
     if found.problem:
         echo(f"Other machines: {found.problem}.")
 

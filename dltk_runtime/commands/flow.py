@@ -13,6 +13,7 @@ from dltk_runtime.commands import Exit, Moment
 from dltk_runtime.commands._terminal import console as make_console
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.settings import Settings
+from dltk_runtime.texts import counted
 
 if TYPE_CHECKING:
     from dltk_runtime.flows.install import Installer
@@ -85,7 +86,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **opt
         made = flow.make(values if defaults else values | _answers(values, given))
     folder = to or (origin.parent if origin else Path(made.name))
     written = generate.create(made, folder, force=force)
-    echo(f"{len(written)} files in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
+    echo(f"{counted(len(written), 'file')} in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
     echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
 
 
@@ -120,7 +121,7 @@ def check(folder: Path | None, rules: bool, pasted: Path | None) -> None:
         echo(f"{place}: {finding.rule.number} {finding.found.what}")
         echo(f"    {finding.rule.text} {finding.rule.fix}")
     names = ", ".join(app.name for app in apps) or str(pasted)
-    echo(f"{names}: {len(SEARCH_RULES if pasted else RULES)} rules, {len(findings)} findings.")
+    echo(f"{names}: {len(SEARCH_RULES if pasted else RULES)} rules, {counted(len(findings), 'finding')}.")
     sys.exit(Exit.FAILED if findings else Exit.OK)
 
 

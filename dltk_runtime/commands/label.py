@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dltk_runtime.commands._terminal import echo
+from dltk_runtime.texts import counted
 
 if TYPE_CHECKING:
     from dltk_runtime.flows.labels import Labels
@@ -56,7 +57,7 @@ def write(flow: str, key: str, verdict: str, note: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def export(flow: str, file: Path) -> None:
     """Write every label to a CSV FILE; packages and backups of an app do not contain them."""
-    echo(f"{_labels(flow).export(file)} labels in {file}")
+    echo(f"{counted(_labels(flow).export(file), 'label')} in {file}")
 
 
 @command.command("import", epilog=EPILOG)
@@ -64,7 +65,7 @@ def export(flow: str, file: Path) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_(flow: str, file: Path) -> None:
     """Write the labels of an exported FILE to the collection."""
-    echo(f"{_labels(flow).load(file)} labels written")
+    echo(f"{counted(_labels(flow).load(file), 'label')} written")
 
 
 @command.command(epilog=EPILOG)
@@ -73,7 +74,7 @@ def import_(flow: str, file: Path) -> None:
 @click.option("--archive", type=click.Path(path_type=Path), required=True, help="New CSV file for the removed labels.")
 def prune(flow: str, days: float, archive: Path) -> None:
     """Write old labels to a file, then remove them."""
-    echo(f"{_labels(flow).prune(days, archive)} labels removed and written to {archive}")
+    echo(f"{counted(_labels(flow).prune(days, archive), 'label')} removed and written to {archive}")
 
 
 @command.command("prune-queue", epilog=EPILOG, short_help="Remove old rows of the queue.")
@@ -81,7 +82,7 @@ def prune(flow: str, days: float, archive: Path) -> None:
 @click.option("--days", type=click.FloatRange(min=0), required=True, help="Remove rows last seen longer ago than this.")
 def prune_queue(flow: str, days: float) -> None:
     """Remove old rows of the queue; their predictions stay in the index, and their labels too."""
-    echo(f"{_labels(flow).prune_queue(days)} rows of the queue removed")
+    echo(f"{counted(_labels(flow).prune_queue(days), 'row')} of the queue removed")
 
 
 def _labels(flow: str) -> Labels:

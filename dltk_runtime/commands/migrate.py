@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,7 +21,7 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.store.local_models import Models
 from dltk_runtime.volume import examine
 from dltk_runtime.volume.examine import Examination, Line
-from dltk_runtime.volume.since import fitted_since
+from dltk_runtime.volume.since import Fitted, fitted_since
 from dltk_runtime.volume.verdict import Verdict
 
 EXAMPLES = """\b
@@ -93,10 +94,16 @@ def stubs(folder: Path, to: Path, force: bool) -> None:
 @command.command(short_help="List what was fitted here since DATE, with its search.")
 @click.argument("moment", metavar="DATE", type=Moment())
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 @with_models
-def since(models: Models, moment: float, as_csv: bool) -> None:
+def since(models: Models, moment: float, as_csv: bool, as_json: bool) -> None:
     """List the versions that were fitted here since DATE, with the fit that makes each one again."""
+    if as_csv and as_json:
+        raise click.UsageError("Choose one of --csv and --json.")
     found = list(fitted_since(models, datetime.fromtimestamp(moment, UTC)))
+    if as_json:
+        echo(json.dumps({"fitted": [_fitted(each) for each in found]}, indent=2))
+        return
     columns = ("algorithm", "model", "version", "current", "fitted (UTC)", "rows", "search")
     rows = [
         (
@@ -114,6 +121,12 @@ def since(models: Models, moment: float, as_csv: bool) -> None:
         for row in rows:
             add_row(table, *row)
         show_table(table)
+
+
+def _fitted(each: Fitted) -> dict[str, Any]:
+    """Return one version for a JSON document."""
+    found = {"algorithm": each.name.algorithm, "model": each.name.model, "version": each.number}
+    return found | {"current": each.current, "fitted": each.time.isoformat(), "rows": each.rows, "search": each.search}
 
 
 def _table(lines: Sequence[Line]) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
 
-from dltk_runtime.access.actor import on_machine
-from dltk_runtime.commands import Exit, _onnx_export, _stub
-from dltk_runtime.commands._models import REASON_OPTION, named_settings, with_models, with_store
-from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
-from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.commands import Exit, _models_removal, _onnx_export, _onnx_upload, _stub
+from dltk_runtime.commands._models import REASON_OPTION, filled, named, named_settings, with_models, with_store
+from dltk_runtime.commands._terminal import echo, echo_data, show_table
+from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.onnx import DEFAULT_OPSET
 from dltk_runtime.store import shown, side_by_side
 from dltk_runtime.store.card_text import markdown
@@ -23,9 +21,6 @@ from dltk_runtime.store.export import export as copy_out
 from dltk_runtime.store.local_models import LocalModels, Models
 from dltk_runtime.store.store import ModelName, ModelStore, Version
 from dltk_runtime.store.view import ModelView
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 EXAMPLES = """\b
 Examples:
@@ -35,6 +30,8 @@ Examples:
   dltk models rollback pytorch_nn iris             make the version before the current one current
   dltk models promote pytorch_nn iris 3 --reason 'fewer false alarms'
                                                    make version 3 current, and say why
+  dltk models delete pytorch_nn iris --yes --reason 'never used'
+                                                   remove it; its history stays
   dltk models card pytorch_nn iris > card.md       what the current version is for, its figures and limits
   dltk models history pytorch_nn iris              who fitted, promoted and rolled back, and why
   dltk models compare pytorch_nn iris 2 3          their fields, parameters and figures side by side
@@ -42,10 +39,10 @@ Examples:
   dltk models export pytorch_nn iris --to backup   copy its files under a DSDL container's names
   dltk models export grid_search_svm iris --onnx iris.onnx --rows iris.csv
                                                    write it as ONNX, if that equals its apply on these rows
+  dltk models upload iris.onnx --as iris           send that file to the AI Toolkit of a search head
   dltk models stub pytorch_nn iris --flavour aitk  print Splunk's entry for it, as a fit leaves it
   dltk models prune --keep 2                       remove old versions
 """
-UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
 
 
 @click.group(invoke_without_command=True, epilog=EXAMPLES)
@@ -59,6 +56,10 @@ def command(context: click.Context) -> None:
         context.invoke(list_models, url=None, token=None, cafile=None, home=None, notebooks=None)
 
 
+command.add_command(_models_removal.delete)
+command.add_command(_models_removal.prune)
+
+
 @command.command("list")
 @with_models
 def list_models(models: Models) -> None:
@@ -68,7 +69,7 @@ def list_models(models: Models) -> None:
         echo("No model yet: no fit has been committed there. See 'dltk models list --help' for --url and --home.")
         return
     columns = ("algorithm", "model", "current", "versions", "fitted (UTC)", "rows", "bytes", "damage")
-    show_table(_filled(columns, map(shown.model_cells, views)))
+    show_table(filled(columns, map(shown.model_cells, views)))
 
 
 @command.command(short_help="Show the versions of a model and details of one.")
@@ -79,16 +80,16 @@ def list_models(models: Models) -> None:
 @with_models
 def show(models: Models, algorithm: str, model: str, number: int | None, verify: bool) -> None:
     """Show the versions of a model and details of one (default: the current one)."""
-    name = _name(algorithm, model)
+    name = named(algorithm, model)
     view = models.get(name)
     if view.versions:  # first, so that it shows also when none can be used
-        show_table(_filled(("version", "fitted (UTC)", "rows", "bytes", "metrics", "job"), shown.history(view)))
+        show_table(filled(("version", "fitted (UTC)", "rows", "bytes", "metrics", "job"), shown.history(view)))
     if number is None and view.current is None:
         raise StoreDamaged(view.damage)
     chosen = view.current if number is None else number
     if chosen:
         facts = shown.facts(models.version(name, chosen))
-        show_table(_filled((f"{name} version {chosen}", ""), facts))
+        show_table(filled((f"{name} version {chosen}", ""), facts))
     else:
         echo(f"{name} version 0: files of an old volume, without a manifest. Apply calls load({name.legacy!r}).")
     if verify:
@@ -102,7 +103,7 @@ def show(models: Models, algorithm: str, model: str, number: int | None, verify:
 @with_models
 def rollback(models: Models, algorithm: str, model: str, reason: str) -> None:
     """Make the version before the current one current, until the next promoted fit."""
-    name = _name(algorithm, model)
+    name = named(algorithm, model)
     _say_current(name, models.rollback(name, reason))
 
 
@@ -114,7 +115,7 @@ def rollback(models: Models, algorithm: str, model: str, reason: str) -> None:
 @with_models
 def promote(models: Models, algorithm: str, model: str, number: int, reason: str) -> None:
     """Make a version current; 0 stands for the files of an old volume."""
-    name = _name(algorithm, model)
+    name = named(algorithm, model)
     _say_current(name, models.promote(name, number, reason))
 
 
@@ -124,9 +125,9 @@ def promote(models: Models, algorithm: str, model: str, number: int, reason: str
 @with_models
 def history(models: Models, algorithm: str, model: str) -> None:
     """Show who fitted, promoted, rolled back and deleted a model, and why, the newest first."""
-    found = models.history(_name(algorithm, model))
+    found = models.history(named(algorithm, model))
     show_table(
-        _filled(("time (UTC)", "what", "version", "token", "person", "reason", "job or search"), shown.deeds(found))
+        filled(("time (UTC)", "what", "version", "token", "person", "reason", "job or search"), shown.deeds(found))
     )
     if found.damaged_lines:
         echo(f"{found.damaged_lines} damaged or torn lines cannot be shown.", err=True)
@@ -140,7 +141,7 @@ def history(models: Models, algorithm: str, model: str) -> None:
 @with_models
 def card(models: Models, algorithm: str, model: str, number: int | None, as_json: bool) -> None:
     """Print the model card of a version (default: the current one): purpose, fit, figures, fields, limits."""
-    name = _name(algorithm, model)
+    name = named(algorithm, model)
     if number is None:
         view = models.get(name)
         if view.current is None:
@@ -163,10 +164,10 @@ def card(models: Models, algorithm: str, model: str, number: int | None, as_json
 @with_models
 def compare(models: Models, algorithm: str, model: str, old: int, new: int, data: Path | None) -> None:
     """Compare two versions of a model: fields, parameters, and figures by where they come from."""
-    name = _name(algorithm, model)
+    name = named(algorithm, model)
     problem = _measure(_store_of(models, "--data"), name, (old, new), data) if data is not None else ""
     first, second = (models.version(name, number) for number in (old, new))
-    show_table(_filled(("", f"version {old}", f"version {new}"), side_by_side.rows(first, second)))
+    show_table(filled(("", f"version {old}", f"version {new}"), side_by_side.rows(first, second)))
     echo(f"Not measured on {data}: {problem}." if problem else side_by_side.advice(first, second))
     if problem:
         sys.exit(Exit.FAILED)
@@ -194,7 +195,7 @@ def export(
     store: ModelStore, algorithm: str, model: str, number: int | None, to: Path, force: bool, **as_onnx: Any
 ) -> None:
     """Copy a version's files (default: the current one's) under a DSDL container's flat names, or write it as ONNX."""
-    version = _chosen(store, _name(algorithm, model), number)
+    version = _chosen(store, named(algorithm, model), number)
     if as_onnx["onnx"] is not None:
         _onnx_export.export(named_settings(), store, version, force=force, **as_onnx)
         return
@@ -202,6 +203,9 @@ def export(
         raise click.UsageError("--rows and --opset belong to --onnx FILE.")
     for path in copy_out(version, to, force=force):
         echo(path)
+
+
+command.add_command(_onnx_upload.upload)
 
 
 @command.command(short_help="Print Splunk's entry for a version of a model.")
@@ -222,30 +226,7 @@ def stub(
     store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None, spl: bool
 ) -> None:
     """Print Splunk's entry (__mlspl_MODEL.mlmodel) for a version (default: the current one)."""
-    _stub.show(_chosen(store, _name(algorithm, model), number), flavour, to, spl=spl)
-
-
-@command.command(short_help="Remove old versions of one model or of all.")
-@click.argument("algorithm", required=False)
-@click.argument("model", required=False)
-@click.option("--keep", type=click.IntRange(min=1), help="Newest versions to keep. [default: DLTK_KEEP_VERSIONS]")
-@with_store
-def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
-    """Remove old versions of one model or of all; keep the current and the newest ones."""
-    if algorithm and not model:
-        raise click.UsageError("Give both the algorithm and the model, or neither.")
-    names = [_name(algorithm, model)] if algorithm and model else store.models()
-    if model:
-        LocalModels(store, on_machine()).get(names[0])  # an unknown model is said to be unknown
-    removed = [(name, store.prune(name)) for name in names]
-    left = store.sweep()
-    for name, numbers in removed:
-        if numbers:
-            echo(f"{name}: removed version{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}.")
-    for path in left:
-        echo(f"{path}: removed, left by an interrupted fit.")
-    if not left and not any(numbers for _, numbers in removed):
-        echo("Nothing to remove.")
+    _stub.show(_chosen(store, named(algorithm, model), number), flavour, to, spl=spl)
 
 
 @command.command(short_help="Choose the code that applies of a model run.")
@@ -257,19 +238,12 @@ def prune(store: ModelStore, algorithm: str | None, model: str | None) -> None:
 def pin(store: ModelStore, algorithm: str, model: str, choice: str | None) -> None:
     """Make applies run the code that the version was fitted with, also after an edit of the notebook."""
     chosen = {"auto": "", None: "pinned"}.get(choice, choice or "")
-    name = _name(algorithm, model)
+    name = named(algorithm, model)
     store.choose_code(name, chosen)
     code = {"pinned": "the code of its version", "live": "the notebook's code"}.get(
         chosen, "what DLTK_VERSION_CODE says"
     )
     echo(f"{name}: applies run {code}.")
-
-
-def _name(algorithm: str, model: str) -> ModelName:
-    try:
-        return ModelName(algorithm, model)
-    except NameInvalid as error:
-        raise click.UsageError(error.sentence) from error
 
 
 def _chosen(store: ModelStore, name: ModelName, number: int | None) -> Version:
@@ -306,10 +280,3 @@ def _say_current(name: ModelName, view: ModelView) -> None:
     echo(f"{name} version {view.current} is current.")
     if view.notice:
         echo(view.notice)
-
-
-def _filled(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
-    table = make_table(*columns, unbroken=UNCUT)
-    for row in rows:
-        add_row(table, *row)
-    return table

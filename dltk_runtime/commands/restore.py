@@ -9,6 +9,7 @@ import click
 from dltk_runtime.commands._models import HOME_OPTION
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.settings import Settings
+from dltk_runtime.texts import counted
 from dltk_runtime.volume import record, restore
 
 EXAMPLES = """\b
@@ -35,7 +36,8 @@ def command(
     """
     found = record.read(folder)
     restore.check(folder, found)
-    echo(f"{folder}: {len(found.files):,} files as they were on {found.time:%Y-%m-%d %H:%M:%S} UTC, all whole.")
+    files = counted(len(found.files), "file")
+    echo(f"{folder}: {files} as they were on {found.time:%Y-%m-%d %H:%M:%S} UTC, all whole.")
     for problem in found.problems:
         echo(f"PROBLEM: {problem}", err=True)
     if dry_run:
@@ -44,7 +46,8 @@ def command(
     done = restore.restore(folder, found, paths, set_aside=set_aside)
     for place in done.set_aside:
         echo(f"What was there is in {place}.")
-    echo(f"Restored: {found.models:,} models with {found.versions:,} versions, {found.jobs:,} jobs in {paths.home}.")
+    what = f"{counted(found.models, 'model')} with {counted(found.versions, 'version')}, {counted(found.jobs, 'job')}"
+    echo(f"Restored: {what} in {paths.home}.")
     if verify:
         restore.verify(found, paths)
         echo("Verified: every file was read again, and every version is as its fit stored it.")

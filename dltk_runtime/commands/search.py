@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,7 +42,7 @@ Examples:
       species from petal_length petal_width sepal_length sepal_width into app:iris'
   dltk search '| inputlookup iris.csv | head 5 | apply iris | table species predicted_species'
   dltk search --onnx . '| inputlookup iris.csv | apply onnx:iris'
-  dltk search --output csv '| makeresults count=3 | eval x=2*3, name="k".x | where x>5'
+  dltk search --csv '| makeresults count=3 | eval x=2*3, name="k".x | where x>5'
   dltk search --url https://gpu.example:5000 --token-file token --cafile ca.pem '| listmodels'
 """
 
@@ -65,7 +65,9 @@ Examples:
 )
 @click.option("--lookups", type=click.Path(path_type=Path), help="Lookups' folder.  [<home>/search/lookups]")
 @click.option("--onnx", type=click.Path(path_type=Path), help="Folder of apply onnx:NAME.  [<home>/search/onnx]")
-@click.option("--output", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+@click.option("--output", type=click.Choice(["table", "csv", "json"]), help="The same as one option.  [table]")
 @click.option(
     "--rows", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows in a table."
 )
@@ -77,17 +79,17 @@ def command(
     notebooks: Path | None,
     lookups: Path | None,
     onnx: Path | None,
-    output: str,
     rows: int,
-    **client: str | None,
+    **given: Any,
 ) -> None:
     """Run the search SPL, with MLTK's fit and apply against a container, on CSV files."""
     from dltk_runtime.emulator.spl.context import make_context
     from dltk_runtime.emulator.spl.pipeline import run
 
+    form = _form(given.pop("as_csv"), given.pop("as_json"), given.pop("output"))
     if token_file:
-        client["token"] = token_file.read_text(encoding="ascii", errors="replace").strip()
-    settings = ClientSettings.from_env(None, **client)
+        given["token"] = token_file.read_text(encoding="ascii", errors="replace").strip()
+    settings = ClientSettings.from_env(None, **given)
     paths = Settings.from_env(home=home, notebooks=notebooks).paths
     try:
         result = run(search, make_context(settings, paths, lookups, onnx))
@@ -96,8 +98,20 @@ def command(
         sys.exit(Exit.USAGE if isinstance(error, SearchInvalid | CommandUnknown) else Exit.FAILED)
     for message in result.messages:
         echo(str(message), err=True)
-    _print(result.frame, output, rows)
+    _print(result.frame, form, rows)
     sys.exit(_exit(result.messages))
+
+
+def _form(as_csv: bool, as_json: bool, named: str | None) -> str:
+    """Return the form of the output that the options name.
+
+    Raises:
+        click.UsageError: they name two.
+    """
+    forms = {form for form, chosen in (("csv", as_csv), ("json", as_json), (named, named)) if chosen and form}
+    if len(forms) > 1:
+        raise click.UsageError("Choose one of --csv, --json and --output.")
+    return next(iter(forms), "table")
 
 
 def _print(frame: pd.DataFrame, output: str, rows: int) -> None:

@@ -18,6 +18,7 @@ Examples:
   dltk splunk stanza --model risk --flavour dsdl --url https://new.example.com:5000
   dltk splunk stanza --flavour aitk --url https://new.example.com:5000
   dltk splunk acceptance acceptance              write an app that tests claims about your Splunk
+  dltk splunk reports reports                    write an app that reports who fitted what
   dltk splunk verify --export results.json       run it over REST, and write what can be sent
 """
 FLAVOUR = click.option(
@@ -82,6 +83,21 @@ def acceptance(out: Path, flavour: str, index: str, force: bool) -> None:
     from dltk_runtime.acceptance.claims.claim import Flavour
 
     for path in write(out, Flavour(flavour), index, force=force):
+        echo(path)
+
+
+@command.command(epilog=EPILOG, short_help="Write a Splunk app that reports who fitted what.")
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--index", default="dltk", show_default=True, help="Index of the container's events.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
+def reports(out: Path, index: str, force: bool) -> None:
+    """Write into OUT a Splunk app that reports who fitted what, and what the fits of each token took.
+
+    It joins the container's events with Splunk's index _audit, which has the user, the app and the whole search.
+    """
+    from dltk_runtime.inventory.reports import write
+
+    for path in write(out, index, force=force):
         echo(path)
 
 

@@ -13,6 +13,7 @@ from dltk_runtime.access.file import Entry
 from dltk_runtime.access.holder import Right
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.settings import Settings
+from dltk_runtime.texts import counted
 
 EXAMPLES = """\b
 Examples:
@@ -98,7 +99,7 @@ def remove(given: Path | None, name: str, *, old: bool) -> None:
         count = file.remove(path, name, old=old)
     except OSError as error:
         raise TokensDamaged(path, f"it cannot be written: {error.strerror or error}.") from error
-    what = f"{count} older value{'' if count == 1 else 's'} of '{name}'" if old else f"'{name}'"
+    what = f"{counted(count, 'older value')} of '{name}'" if old else f"'{name}'"
     echo(f"{what} removed from {path}.")
 
 

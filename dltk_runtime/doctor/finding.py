@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from dltk_runtime.settings import Settings
+from dltk_runtime.texts import counted
 
 
 class Severity(StrEnum):
@@ -61,3 +62,8 @@ def worst(findings: Iterable[Finding]) -> Severity:
 def document_of(findings: Sequence[Finding]) -> dict[str, Any]:
     """Return the document of ``--json``: the highest severity and every finding."""
     return {"severity": str(worst(findings)), "findings": [asdict(finding) for finding in findings]}
+
+
+def whole(models: int, damaged: int) -> str:
+    """Return how many models are whole: ``4 of 5 models are whole``."""
+    return f"{models - damaged} of {counted(models, 'model')} {'is' if models == 1 else 'are'} whole"

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from dltk_runtime import home, landlock, tls
-from dltk_runtime.doctor.finding import Check, Finding, error, ok, skipped, warning
+from dltk_runtime.doctor.finding import Check, Finding, error, ok, skipped, warning, whole
 from dltk_runtime.doctor.rest import NoAnswer, checking_client
 from dltk_runtime.notebook.algorithm import algorithms, check
 from dltk_runtime.notebook.errors import NotebookError
@@ -236,7 +236,7 @@ def models(settings: Settings) -> Iterator[Finding]:
             advice = f"'dltk models show {each.algorithm} {each.model}' lists its versions."
             yield error("models", problem, f"{advice} Restore the files, promote another version, or fit again.")
     if names:
-        yield ok("models", f"{len(names) - damaged} of {len(names)} models are whole")
+        yield ok("models", whole(len(names), damaged))
 
 
 def gpu(settings: Settings) -> Iterator[Finding]:

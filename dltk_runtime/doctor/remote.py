@@ -8,7 +8,7 @@ from http import HTTPStatus
 from dltk_runtime.client.answers import refused
 from dltk_runtime.client.http import Container
 from dltk_runtime.client.models import ModelsClient
-from dltk_runtime.doctor.finding import Finding, error, ok, warning
+from dltk_runtime.doctor.finding import Finding, error, ok, warning, whole
 from dltk_runtime.errors import DltkError
 from dltk_runtime.settings import ClientSettings
 
@@ -51,4 +51,4 @@ def _models(settings: ClientSettings) -> Iterator[Finding]:
         problems = [view.damage, *(each.damage for each in view.versions)]
         text = f"{view.algorithm}/{view.model}: {next(filter(None, problems))}"
         yield error("models", text, f"See 'dltk models show {view.algorithm} {view.model}'.")
-    yield ok("models", f"{len(views) - len(damaged)} of {len(views)} models are whole, as far as the list tells")
+    yield ok("models", f"{whole(len(views), len(damaged))}, as far as the list tells")

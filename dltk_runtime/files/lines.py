@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -58,6 +58,24 @@ def append(path: Path, records: Sequence[msgspec.Struct]) -> None:
         os.close(descriptor)
     if not size:
         atomic.sync_folder(path.parent)
+
+
+def blank(path: Path, kind: type[Record], chosen: Callable[[Record], bool]) -> int:
+    """Overwrite the chosen records with blanks, in place, and return their number; others may append meanwhile.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    count = 0
+    with suppress(FileNotFoundError, NotADirectoryError), path.open("r+b") as file:
+        position = 0
+        for line in list(file):
+            if line.endswith(b"\n") and (found := _parsed(line[:-1], kind)) is not None and chosen(found):
+                os.pwrite(file.fileno(), b" " * (len(line) - 1), position)
+                count += 1
+            position += len(line)
+        os.fsync(file.fileno())
+    return count
 
 
 def bad_lines(path: Path, kind: type[msgspec.Struct]) -> int:

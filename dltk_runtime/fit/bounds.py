@@ -60,10 +60,28 @@ class TokenBounds:
             if waiting >= bounds.queue:
                 what = f"{waiting} of its fits wait, and {bounds.queue} may"
                 raise BoundReached(owner, "queue", what, "Try again when one has begun.")
-        running = _running(own)
-        if not queued and bounds.fits is not None and running >= bounds.fits:
-            what = f"{running} of its fits run, and {bounds.fits} may"
+        if not queued:
+            self.check_fits(owner, _running(own))
+        self.check_used(owner, on_gpu=on_gpu)
+
+    def check_fits(self, owner: str, running: int) -> None:
+        """Make sure that another fit of `owner` may begin while `running` of them run.
+
+        Raises:
+            BoundReached: naming the bound `fits`.
+        """
+        allowed = self.named.bounds(owner).fits
+        if allowed is not None and running >= allowed:
+            what = f"{running} of its fits run, and {allowed} may"
             raise BoundReached(owner, "fits", what, "Try again when one has ended, or add mode=async.")
+
+    def check_used(self, owner: str, *, on_gpu: bool) -> None:
+        """Make sure that the fits of `owner` so far leave something of a GPU, if needed, and of the disk.
+
+        Raises:
+            BoundReached: naming the bound.
+        """
+        bounds = self.named.bounds(owner)
         if on_gpu and bounds.gpu_seconds is not None and (used := self.gpu_seconds(owner)) >= bounds.gpu_seconds:
             what = (
                 f"its fits of this day (UTC) held GPUs for {used:,.0f} s, and {bounds.gpu_seconds:,.0f} s are allowed"

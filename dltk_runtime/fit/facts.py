@@ -32,6 +32,7 @@ def facts_of(
         parameters=dict(parameters),
         targets=list(targets),
         features=list(fitted.features),
+        outputs=list(fitted.outputs),
         fields=list(fields),
         args=list(args),
         rows=fitted.rows,

@@ -111,11 +111,12 @@ class Fitting:
         own, share = taken(source, request.parameters), self._settings.holdout if request.targets else 0.0
         options = fit_options(request.parameters, share, own, refuse_unknown=self._settings.refuse_unknown)
         call.actor = msgspec.structs.replace(call.actor, sid=request.sid)
-        options = await self._room.warned(options, name, call.actor.owner)
+        owner = "" if call.background else call.actor.owner  # of the shadow's own, bounds held before it was forwarded
+        options = await self._room.warned(options, name, owner)
         if options.asynchronous:
             return await self._submit(request, name, source, call)
         imports = imports_of(source)
-        async with self._room.taken(call.actor.owner, imports):
+        async with self._room.taken(owner, imports):
             job = self._jobs.create(name, request.parameters, call.id, call.actor)
         call.facts.job = job.id
         return await self._wait_for(self._begin(Training(job, request, name, options, imports, call)))

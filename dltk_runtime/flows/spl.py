@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import dropwhile
 
 from dltk_runtime.emulator.arguments import Option, parse_arguments
@@ -18,6 +19,7 @@ from dltk_runtime.emulator.lexer import Kind, Token, lex
 from dltk_runtime.names import STATUS
 
 _GAPS = frozenset({Kind.SPACE, Kind.COMMENT})
+_SEARCHES_KEPT = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Stage:
     end: int
 
 
+@lru_cache(_SEARCHES_KEPT)
 def stages(search: str) -> tuple[Stage, ...]:
     """Return the commands of `search`; none if its brackets are nested too deeply."""
     try:

@@ -1,6 +1,7 @@
 """Count the runs of saved searches and dashboards in the index ``_audit``.
 
-Nobody of us has seen this index. What is read of it is here and nowhere else: `SEARCH` and `Fields`.
+Nobody of us has seen this index. What is read of it is here and nowhere else: `SEARCH` and `Fields`, also for
+the searches of `reports`.
 A claim of ``dltk splunk acceptance`` tests the same names in a Splunk.
 """
 
@@ -29,9 +30,13 @@ class Fields:
     saved: str = "savedsearch_name"
     app: str = "app"
     origin: str = "provenance"
+    user: str = "user"
+    text: str = "search"  # the whole search, in single quotes
+    sid: str = "search_id"  # the search's id, in single quotes
 
     @property
     def all(self) -> str:
+        """What the runs are counted by."""
         return f"{self.saved} {self.app} {self.origin}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from dltk_runtime.inventory.audit import Runs
 from dltk_runtime.inventory.survey import Entry, State, Survey
+from dltk_runtime.texts import counted
 
 COLUMNS = (
     *("state", "kind", "app", "owner", "name", "schedule", "command", "model", "algorithm", "runs", "last run", "why"),
@@ -65,7 +66,9 @@ def summary(survey: Survey) -> str:
     """Return one line of what was found."""
     states = ", ".join(f"{count} {state}" for state, count in counts(survey).items())
     models = {use.model for each in survey.entries for use in each.uses if use.model}
-    return f"{len(survey.entries)} objects call {len(models)} models: {states} (runs of {survey.days} days)"
+    call = "calls" if len(survey.entries) == 1 else "call"
+    objects, called = counted(len(survey.entries), "object"), counted(len(models), "model")
+    return f"{objects} {call} {called}: {states} (runs of {counted(survey.days, 'day')})"
 
 
 def _count(runs: Runs) -> str:

@@ -7,7 +7,7 @@ the server that created or adopted it, through its `Job`; every server can read 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
 from dltk_runtime.access.actor import NOBODY, Actor
@@ -32,8 +32,17 @@ class JobRecords(Protocol):
             JobUnknown: there is none of that id, or its record cannot be read.
         """
 
-    def list(self, limit: int | None = None, state: State | None = None) -> Records:
-        """Return the `limit` newest records, of those in `state` if given; newest first."""
+    def list(
+        self,
+        limit: int | None = None,
+        state: State | None = None,
+        *,
+        shown: Callable[[JobRecord], bool] | None = None,
+    ) -> Records:
+        """Return the `limit` newest records, of those in `state` and `shown` if given; newest first.
+
+        No more records are read than it takes to find them.
+        """
 
     def states(self) -> Counter[State]:
         """Return how many jobs are in each state; cheap enough for every call of ``/metrics``."""

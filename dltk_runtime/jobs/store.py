@@ -11,10 +11,11 @@ import shutil
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -71,11 +72,16 @@ class JobStore:
             raise JobDamaged(record) if record.exists() else JobUnknown(job)
         return self._as_of(*found, now)
 
-    def list(self, limit: int | None = None, state: State | None = None, now: float | None = None) -> list[JobRecord]:
+    def list(
+        self,
+        limit: int | None = None,
+        state: State | None = None,
+        now: float | None = None,
+        shown: Callable[[JobRecord], bool] | None = None,
+    ) -> list[JobRecord]:
         """Return records as they are at `now` (as for `get`), newest first."""
         self._index.look()
-        found = self._newest(state, now)
-        return [record for _, record in zip(range(limit), found, strict=False)] if limit is not None else list(found)
+        return list(islice(filter(shown, self._newest(state, now)), limit))
 
     def states(self) -> Counter[State]:
         self._index.look()

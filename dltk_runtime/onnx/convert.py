@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dltk_runtime.onnx import DEFAULT_OPSET, FEATURES, RESULTS, converters
-from dltk_runtime.onnx.errors import OnnxRefused
+from dltk_runtime.onnx.errors import OnnxRefused, not_installed
 from dltk_runtime.onnx.versions import release
 
 OWN = "to_onnx"
@@ -45,7 +45,7 @@ def convert(model: Any, own: Callable[..., Any] | None, features: Sequence[str],
             warnings.simplefilter("ignore")
             made = convert_one(estimator, len(features), opset or DEFAULT_OPSET)
     except ImportError as error:
-        raise OnnxRefused(f"{error.name or error} is not installed: install dltk-runtime[onnx].") from error
+        raise OnnxRefused(not_installed(error.name or str(error))) from error
     except Exception as error:
         text = next(iter(str(error).strip().splitlines()), type(error).__name__)[:MAX_SHOWN_CHARACTERS]
         kind_name = f"{type(estimator).__module__.partition('.')[0]}'s {type(estimator).__name__}"

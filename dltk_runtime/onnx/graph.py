@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dltk_runtime.onnx import FEATURES, RESULTS, TARGET
-from dltk_runtime.onnx.errors import OnnxRefused
+from dltk_runtime.onnx.errors import OnnxRefused, not_installed
 
 DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -125,7 +125,7 @@ def _session(content: bytes, where: str) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise OnnxRefused("onnxruntime is not installed: install dltk-runtime[onnx].") from error
+        raise OnnxRefused(not_installed("onnxruntime")) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors, which are raised too
     try:

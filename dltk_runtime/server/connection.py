@@ -175,6 +175,8 @@ class Connection(HttpToolsProtocol):
         self._head = 0
         self._missing -= len(body)
         self._window += len(body)
+        if not self.cycle.body and not self.cycle.response_complete:  # it goes on as it is: uvicorn copies it twice
+            self.cycle.body, body = body, b""  # type: ignore[assignment]
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -195,12 +196,11 @@ class Api:
         return JobView.of(record, (await asyncio.to_thread(self._queue)).get(job, 0))
 
     def listed(self, holder: Holder, state: str | None, limit: int, name: ModelName | None = None) -> JobList:
-        """Return the newest jobs that a holder may see, of one model if given; reads the disk."""
+        """Return the newest of the jobs that a holder may see, of one model if given; reads the disk."""
         if state is not None and state not in list(State):
             return JobList([])
-        whole = name is None and holder.sees_all
-        found = self._service.jobs.list(limit if whole else asked.MAX_LISTED, State(state) if state else None)
-        records = [each for each in found if whole or _is_seen(each, holder, name)][:limit]
+        shown = None if name is None and holder.sees_all else partial(_is_seen, holder=holder, name=name)
+        records = self._service.jobs.list(limit, State(state) if state else None, shown=shown)
         places = self._queue()
         return JobList([JobView.of(each, places.get(each.id, 0)) for each in records])
 

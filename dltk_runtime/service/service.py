@@ -20,6 +20,7 @@ from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
 from dltk_runtime.cluster.places import FitPlaces, own_machine
 from dltk_runtime.cluster.view import ClusterView, NodeView
+from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.queue import Fitting, Submitted
 from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.interface import JobRecords
@@ -62,6 +63,7 @@ class Service:
     pool: Pool
     places: FitPlaces | None
     drift: Drift
+    bounds: TokenBounds
     fitting: Fitting
     reporter: EventReporter
     applying: Applying

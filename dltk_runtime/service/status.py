@@ -6,7 +6,6 @@ one for each of the newest `MAX_JOBS` jobs, one for each model's current version
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 from collections.abc import Callable, Iterator
@@ -88,10 +87,8 @@ class StatusReport:
         gpus = (f"GPU {card.index}: {card.used:,} of {card.total:,} MiB used" for card in cards)
         message = "; ".join([f"dltk-runtime {__version__}", *gpus])
         yield {"kind": "container", "state": state, "time": _time(now), "message": message}
-        for record in self.jobs.list(MAX_JOBS):
-            with contextlib.suppress(NameInvalid):  # a damaged record, which `dltk jobs` shows
-                if shown(ModelName(record.algorithm, record.model)):
-                    yield _job(record, now)
+        for record in self.jobs.list(MAX_JOBS, shown=lambda record: _is_shown(record, shown)):
+            yield _job(record, now)
         for found in self.health.collect(shown).models:
             badge = {"health": found.level, "reasons": "; ".join(found.reasons)}
             yield self._model(ModelName(found.algorithm, found.model)) | badge
@@ -119,6 +116,14 @@ class StatusReport:
             "metrics": "; ".join(f"{origin} {text}" for origin, text in figures.origins(manifest, scores).items()),
             "message": "; ".join([serving.problem, *notices] if serving.problem else notices),
         }
+
+
+def _is_shown(record: JobRecord, shown: Callable[[ModelName], bool]) -> bool:
+    """Return whether a job is of a model that may be shown; never one whose record is damaged."""
+    try:
+        return shown(ModelName(record.algorithm, record.model))
+    except NameInvalid:
+        return False
 
 
 def _job(record: JobRecord, now: datetime) -> Row:

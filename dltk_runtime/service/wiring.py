@@ -71,6 +71,7 @@ def build(settings: Settings, named: NamedTokens | None = None, checks: Checks |
         pool=pool,
         places=places,
         drift=drift,
+        bounds=bounds,
         fitting=Fitting(settings, jobs, trainer, bounds),
         reporter=reporter,
         applying=applying,

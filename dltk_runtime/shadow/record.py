@@ -41,6 +41,10 @@ class Comparison(msgspec.Struct, frozen=True, omit_defaults=True):
     figures: TableFigures | None = None
     repeat: bool = False
 
+    def is_of(self, algorithm: str, model: str) -> bool:
+        """Return whether it is of a model, as far as it says: a request may have named no algorithm."""
+        return self.model == model and self.algorithm in (algorithm, "")
+
 
 class Records:
     """The records of one home, which several servers may write."""
@@ -50,6 +54,24 @@ class Records:
         self._now = folder / "comparisons.jsonl"
         self._before = folder / "before.jsonl"
         self._limit = limit // 2  # of each of the two files
+
+    def files_of(self, algorithm: str, model: str) -> list[Path]:
+        """Return the files that hold records of a model.
+
+        Raises:
+            StoreDamaged: a file cannot be read.
+        """
+        files = (self._before, self._now)
+        return [path for path in files if any(each.is_of(algorithm, model) for each in lines.read(path, Comparison))]
+
+    def forget(self, algorithm: str, model: str) -> None:
+        """Overwrite the records of a model, while servers add others.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        for path in (self._now, self._before, self._now):  # again: a server may have moved the first meanwhile
+            lines.blank(path, Comparison, lambda record: record.is_of(algorithm, model))
 
     def add(self, record: Comparison) -> None:
         """Append a record.

@@ -22,6 +22,7 @@
 from __future__ import annotations
 
 from dltk_runtime.errors import DltkError, shown
+from dltk_runtime.texts import counted
 
 
 class SplunkError(DltkError):
@@ -176,7 +177,7 @@ class EventRefused(SplunkError):
     http_status = 400
 
     def __init__(self, address: str, code: int, answer: str, advice: str, sent: int = 0) -> None:
-        before = f" {sent:,} events before it were accepted." if sent else ""
+        before = f" {counted(sent, 'event')} before it {'was' if sent == 1 else 'were'} accepted." if sent else ""
         super().__init__(f"The HTTP Event Collector at {address} answered code {code}: {answer}.{before} {advice}")
         self.facts = address, code, answer, advice
         self.code = code

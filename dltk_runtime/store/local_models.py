@@ -52,6 +52,9 @@ class Models(Protocol):
     def rollback(self, name: ModelName, reason: str = "") -> ModelView:
         """Make the version before the current one current. Returns as `promote`."""
 
+    def delete(self, name: ModelName, reason: str = "") -> None:
+        """Remove a model with all its versions; its history stays."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocalModels:
@@ -105,6 +108,10 @@ class LocalModels:
         version = self.store.rollback(name)
         self.store.record(name, What.ROLLED_BACK, self.actor.because(reason), version.number)
         return msgspec.structs.replace(self.get(name), notice=stub_notice(self.store, version))
+
+    def delete(self, name: ModelName, reason: str = "") -> None:
+        self.store.delete(name)
+        self.store.record(name, What.DELETED, self.actor.because(reason))
 
     def _if_any(self, name: ModelName) -> ModelView | None:
         try:

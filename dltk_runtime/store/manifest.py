@@ -11,6 +11,7 @@ from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.names import VersionId
 from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.tables.feature import Feature
+from dltk_runtime.tables.result_column import ResultColumn
 
 MANIFEST_FORMAT = 1  # raised when an older runtime could not read what is written
 
@@ -50,6 +51,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, str] = {}
     targets: list[str] = []
     features: list[Feature] = []  # every column of the fit
+    outputs: list[ResultColumn] = []  # of the fit's own apply; empty where it failed, and in 0.1.0
     fields: list[str] = []  # `feature_variables` of the request; empty in batch runs and in 0.1.0
     args: list[str] = []  # `options.args` of the request: the words of the search, globs unexpanded
     rows: int = 0

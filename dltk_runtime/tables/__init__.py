@@ -12,7 +12,8 @@
 | `native` | compiled code that these take for numbers, where it was built |
 | `quoting` | which cells of results are quoted, so that Splunk's side reads the rows that were sent |
 | `feature` | one column of a fit's rows: name, kind, baseline |
+| `result_column` | one column of results: name, dtype |
 | `baseline` | the distribution of a column's values, and the distance of later rows from it |
 
-`feature` and `baseline` import no pandas: the front process reads them in manifests.
+`feature`, `result_column` and `baseline` import no pandas: the front process reads them in manifests.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from dltk_runtime.errors import DataInvalid, FormUnavailable, shown
 from dltk_runtime.tables import plain
+from dltk_runtime.tables.arrow_bound import check_buffers, check_columns
 from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.texts import printable
 
@@ -19,24 +21,27 @@ MAX_SHOWN_CHARACTERS = 200  # of pyarrow's own words in an error
 MAX_TYPE_CHARACTERS = 100  # of a type: one with fields repeats the names that a client gave them
 
 
-def read(data: memoryview) -> pd.DataFrame:
-    """Read the frame in an IPC stream.
+def read(data: memoryview, most: int = sys.maxsize) -> pd.DataFrame:
+    """Read the frame in an IPC stream, whose rows take `most` bytes at most, decompressed and decoded.
 
     Numbers keep their type; those with gaps become float64 (float32 stays), as in a frame that was
     read from CSV. Text of any kind is text, a decimal is float64, moments stay moments.
 
     Raises:
-        DataInvalid: it is no IPC stream, or a column has a type that no frame from CSV could have.
+        DataInvalid: it is no IPC stream, it is too large, or a column has a type that no frame from
+            CSV could have.
         FormUnavailable: pyarrow is not installed.
     """
     pa = _pyarrow()
     try:
+        check_buffers(pa, data, most)
         with pa.ipc.open_stream(pa.py_buffer(data)) as stream:
             rows = stream.read_all()
         rows.validate(full=True)  # offsets and text of strangers, before anything follows them
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         text = str(error)[:MAX_SHOWN_CHARACTERS]
         raise DataInvalid(f"The body is no Arrow IPC stream that can be read: {text}.") from error
+    check_columns(pa, rows, most)
     names = rows.schema.names
     plain.checked_names(names)
     return plain.frame_of([(name, _converted(pa, name, rows.column(place))) for place, name in enumerate(names)])
@@ -64,7 +69,7 @@ def write(frame: pd.DataFrame, scrub: Scrub | None = None) -> memoryview:
 
 def _pyarrow() -> Any:
     try:
-        import pyarrow
+        import pyarrow.compute
     except ImportError as error:
         raise FormUnavailable("Arrow", "pyarrow", "arrow") from error
     return pyarrow

@@ -13,6 +13,7 @@ a client names its columns, and their order means nothing to it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pandas as pd
@@ -26,25 +27,27 @@ from dltk_runtime.tables.sheet import Outputs, Sheet
 Blob = bytes | memoryview
 
 
-def read(form: str, data: memoryview, fields: Sequence[str]) -> Sheet:
+def read(form: str, data: memoryview, fields: Sequence[str], most: int = sys.maxsize) -> Sheet:
     """Read the rows of a request; `fields` are those of the fit, which name a matrix.
+
+    A stream that stands for more than `most` bytes is refused before they are in memory.
 
     Raises:
         DataInvalid: naming the first thing that is not as the form has it.
         FormUnavailable: this installation cannot read the form.
     """
-    sheet = _read(Form(form), data, fields)
+    sheet = _read(Form(form), data, fields, most)
     return Sheet(plain.in_order(sheet.frame, fields), sheet.parameters, sheet.outputs)
 
 
-def _read(form: Form, data: memoryview, fields: Sequence[str]) -> Sheet:
+def _read(form: Form, data: memoryview, fields: Sequence[str], most: int) -> Sheet:
     match form:
         case Form.CSV:
             return Sheet(_csv(data))
         case Form.ARROW:
             from dltk_runtime.tables import arrow
 
-            return Sheet(arrow.read(data))
+            return Sheet(arrow.read(data, most))
         case Form.JSON:
             return json_rows.read(data, fields)
         case Form.TENSORS:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from dltk_runtime.errors import DataInvalid, shown
 from dltk_runtime.tables.quoting import without_surrogates
+from dltk_runtime.tables.result_column import TEXT, ResultColumn
 
 MAX_NUMBER_BYTES = 8  # of one number in an Arrow stream or a tensor
 NUMBERS = ("integer", "floating", "mixed-integer-float")  # as pandas names what is in a column of objects
@@ -154,6 +155,14 @@ def columns_of(frame: pd.DataFrame, scrub: Scrub | None = None) -> list[tuple[st
             values = values if isinstance(values, np.ndarray) else [_scrubbed(text, scrub) for text in values]
         found.append((_writable(name), values))
     return found
+
+
+def result_columns(frame: pd.DataFrame) -> list[ResultColumn]:
+    """Return each column's name and dtype, as `columns_of` has them."""
+    return [
+        ResultColumn(name, str(values.dtype) if isinstance(values, np.ndarray) else TEXT)
+        for name, values in columns_of(frame)
+    ]
 
 
 def _values(column: pd.Series[Any]) -> Values:

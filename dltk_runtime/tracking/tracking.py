@@ -42,7 +42,7 @@ CLOSE_SECONDS = 2.0  # in which the end of a server still sends
 LOOK_SECONDS = 15.0  # between two looks for runs and models that changed without a word to this server
 LEFT_SECONDS = 60.0  # after which the run of a job that ended is ended by any server
 THE_RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")
-MISSING = "install mlflow-skinny (the extra tracking) or mlflow, or unset the variable"
+MISSING = "run pip install '.[tracking]' in a clone of dltk-runtime, or unset the variable"
 
 
 class Tracking:

@@ -22,6 +22,7 @@ from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import ModelName, checked, checked_algorithm, quoted
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.paths import Paths
+from dltk_runtime.shadow import Records
 from dltk_runtime.splunk import spool
 from dltk_runtime.store import forgetting
 from dltk_runtime.store.deeds import What
@@ -44,6 +45,7 @@ class Kind(StrEnum):
     LAST_USED = "text of the summary"
     TRACKING = "runs that wait for MLflow"
     EVENTS = "events that wait"
+    COMPARED = "comparisons with an old container"
     OLD_FILES = "files of an old volume"
 
 
@@ -71,6 +73,7 @@ class Forgetting:
         self._jobs = jobs
         self._names = names
         self._old_files = old_files
+        self._compared = Records(paths.shadow, limit=0)
 
     def find(self) -> list[Found]:
         """Return what there is of the models.
@@ -124,6 +127,7 @@ class Forgetting:
         runs = (each.path for each in Place(home / "tracking").runs() if _names_model(_object(each.facts), name))
         yield Found(name, Kind.TRACKING, tuple(runs))
         yield Found(name, Kind.EVENTS, tuple(self._segments(name)))
+        yield Found(name, Kind.COMPARED, tuple(self._compared.files_of(name.algorithm, name.model)))
         stays = "" if self._old_files else "an old container's: --old-files removes them"
         yield Found(name, Kind.OLD_FILES, tuple(forgetting.old_files(paths, name)), stays)
 
@@ -153,7 +157,9 @@ class Forgetting:
                 self._jobs.remove(path.name)
         else:
             try:
-                if found.kind is Kind.EVENTS:
+                if found.kind is Kind.COMPARED:
+                    self._compared.forget(found.name.algorithm, found.name.model)
+                elif found.kind is Kind.EVENTS:
                     folder = self._paths.home / "events"
                     spool.replace_lines(folder, lambda line: _is_event_of(line, found.name), _filler)
                 else:

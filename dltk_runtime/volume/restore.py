@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dltk_runtime.errors import StoreError
 from dltk_runtime.files import atomic
@@ -31,8 +31,11 @@ def check(folder: Path, record: Record) -> None:
     """Compare every file of a backup with its record.
 
     Raises:
-        BackupDamaged: one is missing or has changed.
+        BackupDamaged: one is missing or has changed, or lies behind a link.
     """
+    names = [*(each.path for each in record.files), *record.folders]
+    if links := [each for each in _folders_of(folder, names) if each.is_symlink()]:
+        raise BackupDamaged(folder, [f"{each} is a link, and a backup has none" for each in links])
     if problems := list(_problems(record.files, lambda path: folder / path)):
         raise BackupDamaged(folder, problems)
 
@@ -80,6 +83,12 @@ def verify(record: Record, paths: Paths) -> None:
                     problems.append(error.sentence)
     if problems:
         raise RestoredWrongly(problems)
+
+
+def _folders_of(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Return every folder of a backup that leads to one of its files, and those it names, from the top down."""
+    parts = {part for name in names for part in (PurePosixPath(name), *PurePosixPath(name).parents)}
+    return [folder / part for part in sorted(parts) if part.name]
 
 
 def _problems(files: list[Copied], place: Callable[[str], Path]) -> Iterator[str]:

@@ -26,7 +26,7 @@ class Visit:
     @classmethod
     def of(cls, door: Door, sent: Payload) -> Self:
         """Read rows in the form of the door, which `tables.forms` describes."""
-        return cls(door, forms.read(door.rows, sent.view(), door.fields))
+        return cls(door, forms.read(door.rows, sent.view(), door.fields, door.most))
 
     def add_to(self, meta: dict[str, Any]) -> None:
         """Add what Splunk's `meta` has: the fields, and the parameters of the request as texts."""

@@ -22,7 +22,7 @@ import pandas as pd
 
 from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.settings import keeps_values
-from dltk_runtime.tables import table
+from dltk_runtime.tables import plain, table
 from dltk_runtime.worker import describe
 from dltk_runtime.worker.baselines import features_of
 from dltk_runtime.worker.features import feature_names
@@ -123,12 +123,14 @@ class ModelFit:
         return self._call("apply", apply, self.model, self._rows, self.meta)
 
     def measure(self, results: Any) -> None:
-        """Add the figures of held-out rows to `fitted`, and of the others if `fit` returned none.
+        """Add the columns of `results` to `fitted`, which are those of `apply`.
 
-        Without a hold-out, nothing.
-
-        `results` are those of `apply`, a row for each row that was sent.
+        With a hold-out also the figures of held-out rows, and of the others if `fit` returned none.
+        They need a row for each row that was sent.
         """
+        with contextlib.suppress(Exception):  # that the results cannot be written is found, and said, elsewhere
+            columns = plain.result_columns(table.to_frame(results))
+            self.fitted = msgspec.structs.replace(self.fitted, outputs=tuple(columns))
         if self._held_out is None or not (name := _target(self.meta, self._rows)):
             return
         try:

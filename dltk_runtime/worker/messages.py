@@ -13,6 +13,7 @@ from dltk_runtime.files.state import FileState
 from dltk_runtime.onnx.difference import Difference
 from dltk_runtime.tables.feature import Feature
 from dltk_runtime.tables.figures import TableFigures
+from dltk_runtime.tables.result_column import ResultColumn
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -91,6 +92,7 @@ class Door(msgspec.Struct, frozen=True):
     rows: str
     results: str
     fields: tuple[str, ...]  # in the order of the fit; none for files of an old volume
+    most: int  # bytes that the rows may take once decompressed
 
 
 class Apply(Message, frozen=True):
@@ -207,6 +209,7 @@ class Fitted(Message, frozen=True):
     notices: tuple[str, ...] = ()  # warnings for the fit's message
     held_out: int = 0  # rows that `fit` did not see
     holdout_metrics: dict[str, float] = {}  # on these rows
+    outputs: tuple[ResultColumn, ...] = ()  # of the fit's own apply
 
 
 class Saved(Message, frozen=True):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
 
 from dltk_runtime import tls
 from dltk_runtime.acceptance import verify
+from dltk_runtime.acceptance.app import EXPORT
 from dltk_runtime.acceptance.claims.claim import APP, Flavour
 from dltk_runtime.acceptance.claims.table import PREPARATIONS, claims
 from dltk_runtime.acceptance.notebook import notebook
@@ -50,7 +52,7 @@ def test_the_app_is_whole_and_schedules_nothing(flavour: str, tmp_path: Path) ->
     assert not any("enableSched" in each.settings or "cron_schedule" in each.settings for each in stanzas.values())
     assert (app.macros[f"{APP}_index"].definition, len(known) >= 30) == ("mine", True)
     (view,) = app.views
-    assert APP in view.read_text()
+    assert EXPORT in [each.text for each in ElementTree.parse(view).iter("query")]
     readme = (app.folder / "README.md").read_text()
     assert all(each.saved in readme for each in (*PREPARATIONS, *known))
 

@@ -46,7 +46,7 @@ def test_a_claim_fails_where_splunk_lies_about_it(
 ) -> None:
     assert honest[name] == "pass"
     monkeypatch.setattr(server, "before", told({name}))
-    if name == "chunks":
+    if name in ("chunks", "partial_fit"):
         monkeypatch.setattr(request, "CHUNK_ROWS", 100_000)
     client = ClientSettings(url=server.url, token="none")
     lying = World(tmp_path, flavour_of(CLAIMS[name]), client, {name})

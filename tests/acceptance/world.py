@@ -16,12 +16,14 @@ import pandas as pd
 
 from dltk_runtime.acceptance.app import write
 from dltk_runtime.acceptance.claims.claim import APP, MODEL, Claim, Flavour, Preparation
+from dltk_runtime.acceptance.claims.search_head import DURABLE
 from dltk_runtime.acceptance.claims.table import PREPARATIONS
 from dltk_runtime.emulator.arguments import Word, parse_arguments
 from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
 from dltk_runtime.emulator.mltk.kept import Kept
+from dltk_runtime.emulator.mltk.request import LIMITS
 from dltk_runtime.emulator.mltk.results import Result, has_errors
 from dltk_runtime.emulator.mltk.stub import Stub
 from dltk_runtime.emulator.mltk.stubs import Stubs
@@ -34,6 +36,7 @@ from dltk_runtime.emulator.spl.values import multi
 from dltk_runtime.emulator.standin import Event, Row, Storage, Window
 from dltk_runtime.flows.app import App
 from dltk_runtime.settings import ClientSettings
+from dltk_runtime.splunk.events import SOURCETYPE
 
 ENTRIES = {"error": "entry_after_error", "staged": "entry_after_stage", "registered": "entry_after_register"}
 RIGHTS = {
@@ -46,6 +49,7 @@ AUDITED = {
     "audit_app": "app",
     "audit_dashboard": "provenance",
     "audit_user_and_text": "user",
+    "audit_search_id": "search_id",
 }
 
 
@@ -152,8 +156,8 @@ def told(lies: Iterable[str]) -> Callable[[str, dict[str, Any], pd.DataFrame], p
 class Rest:
     """``| rest``: the endpoints that the app reads."""
 
-    def __init__(self, stubs: Stubs, flavour: Flavour, lies: frozenset[str]) -> None:
-        self.stubs, self.flavour, self.lies = stubs, flavour, lies
+    def __init__(self, stubs: Stubs, flavour: Flavour, lies: frozenset[str], app: App) -> None:
+        self.stubs, self.flavour, self.lies, self.app = stubs, flavour, lies, app
 
     def __call__(self, arguments: str, _: Context) -> Step:
         words = [each.text for each in parse_arguments(arguments) if isinstance(each, Word)]
@@ -167,7 +171,19 @@ class Rest:
                 return [{"title": self.stubs.path(name).name} for name in self.stubs.names()]
             case "current-context":
                 denied = {RIGHTS[claim] for claim in self.lies & RIGHTS.keys()}
-                return [{"capabilities": multi(sorted({"search", *RIGHTS.values()} - denied))}]
+                user = "admin" if "search_of_nobody" in self.lies else "nobody"
+                return [{"username": user, "capabilities": multi(sorted({"search", *RIGHTS.values()} - denied))}]
+            case "info":
+                return [{"server_roles": multi(["search_head", "shc_member"])}]
+            case "conf-app":
+                mode = "merge_to_default" if "deployer_merge" in self.lies else "full"
+                return [{"title": "shclustering", "deployer_push_mode": mode}]
+            case "searches":
+                known = set() if "durable_searches" in self.lies else {DURABLE}
+                return [
+                    {"title": each.name, **{name: each.stanza.get(name) for name in known if each.stanza.get(name)}}
+                    for each in self.app.searches
+                ]
             case "conf-mlspl":
                 seconds = "1200" if "limits" in self.lies else "600"
                 return [{"title": "default", "max_fit_time": seconds, "max_inputs": "100000"}]
@@ -233,11 +249,12 @@ class World:
         self.storage = Storage()
         self.storage.indexes.create("summary", "event")
         self._audit()
+        self._usage()
         for stanza in self.app.conf("collections.conf"):
             types = {key.removeprefix("field."): kind for key, kind in stanza.settings.items() if key[:6] == "field."}
             self.storage.kvstore.create(stanza.name, types)
         self.context = Context(
-            mltk=ToolkitSide(client, stubs, lies=self.lies),
+            mltk=ToolkitSide(client, stubs, self._limits(), lies=self.lies),
             lookups=LookupFolders(stubs.folder, ()),
             storage=self.storage,
             definitions=dict(self._definitions()),
@@ -246,7 +263,7 @@ class World:
         if "digest" in self.lies:
             known = self.context.functions
             self.context = replace(self.context, functions={**known, "sha256": known["lower"]})
-        self.commands = commands(Rest(stubs, flavour, self.lies), self.lies)
+        self.commands = commands(Rest(stubs, flavour, self.lies, self.app), self.lies)
 
     def run_search(self, search: str, window: Window, now: float) -> Iterable[Row]:
         """Run a search as the stand-in asks for it; a CSV lookup is known by its definition's name too."""
@@ -278,11 +295,27 @@ class World:
                 fields = tuple(name.strip() for name in stanza.get("fields_list").split(","))
                 yield stanza.name, Definition(stanza.get("collection"), fields)
 
+    def _limits(self) -> dict[str, str]:
+        return {**LIMITS, "max_inputs": "200000"} if "max_inputs" in self.lies else dict(LIMITS)
+
+    def _usage(self) -> None:
+        """The licence's records of usage, and events of the runtime's own."""
+        self.storage.indexes.create("_internal", "event")
+        self.storage.indexes.create("dltk", "event")
+        now = time.time()
+        free = {SOURCETYPE} if "licence_of_events" in self.lies else set()
+        counted = {"web", SOURCETYPE, *(["stash"] if "licence_of_stash" in self.lies else [])} - free
+        for kind in sorted(counted):
+            fields = {"type": "Usage", "st": kind, "idx": "dltk", "b": "900"}
+            self.storage.indexes["_internal"].add(Event(now - 60, now, fields, source="/var/log/license_usage.log"))
+        self.storage.indexes["dltk"].add(Event(now - 90, now, {"kind": "job"}, sourcetype=SOURCETYPE))
+
     def _audit(self) -> None:
         self.storage.indexes.create("_audit", "event")
         missing = {AUDITED[claim] for claim in self.lies & AUDITED.keys()}
         fields = {"action": "search", "info": "granted", "savedsearch_name": "score", "app": "web", "user": "svc"}
         fields |= {"search": "search index=web", "provenance": "UI:Dashboard:overview"}
+        fields |= {"search_id": f"'{time.time() - 61:.0f}.12'"}
         there = {name: value for name, value in fields.items() if name not in missing}
         self.storage.indexes["_audit"].add(Event(time.time() - 60, time.time(), there))
 

@@ -138,6 +138,17 @@ def test_rollback_and_promote_say_who_answers_splunks_searches(store: ModelStore
     assert said("promote", "umap", "default", "2") == "umap/default version 2 is current.\n"
 
 
+def test_delete_removes_a_model_when_it_is_told_to_and_its_history_says_why(store: ModelStore) -> None:
+    promoted(store), promoted(store, ModelName("umap", "other"))
+    asked = said("delete", "umap", "default")
+    assert asked == "umap/default: 1 version. Nothing was removed; repeat it with --yes to remove the model.\n"
+    assert said("delete", "umap", "default", "--yes", "--reason", "never used") == "umap/default: 1 version removed.\n"
+    assert store.models() == [ModelName("umap", "other")]
+    newest = store.history(NAME).entries[0]
+    assert (newest.what, newest.reason) == ("deleted", "never used")
+    assert "List all models with" in refused("delete", "umap", "default", "--yes")
+
+
 def test_compare_shows_both_and_says_what_their_figures_tell(store: ModelStore) -> None:
     held = HeldOut(share=0.2, rows=21, metrics={"r2": 0.23123456})
     for number, names in enumerate((["a"], ["a", "b"])):

@@ -49,7 +49,10 @@ def test_rows_go_to_stdout_and_messages_to_stderr(container: Standin) -> None:
 
 def test_a_table_is_the_default_and_json_an_option() -> None:
     assert "2 rows" in search(MAKE).stdout
-    assert json.loads(search("--output", "json", MAKE).stdout) == [{"x": 1}, {"x": 1}]
+    for options in (["--output", "json"], ["--json"], ["--json", "--output", "json"]):
+        assert json.loads(search(*options, MAKE).stdout) == [{"x": 1}, {"x": 1}]
+    assert search("--csv", MAKE).stdout == search("--output", "csv", MAKE).stdout == "x\n1\n1\n"
+    assert "Choose one of" in search("--csv", "--json", MAKE).stderr
 
 
 @pytest.mark.parametrize("way", ["DLTK_TOKEN", "api_token", "DLTK_TOKEN_file", "api_token_file", "--token-file"])

@@ -58,7 +58,7 @@ def test_doctor_checks_the_container_and_not_this_machine(service: Service) -> N
     findings = {each.check: each for each in examine.examine()}
     assert findings["container"].severity is Severity.OK
     assert findings["token"].text == f"{service.url} accepts this token"
-    assert findings["models"].text.startswith("1 of 1 models are whole")
+    assert findings["models"].text.startswith("1 of 1 model is whole")
     assert "volume" not in findings
     assert findings["this machine"].severity is Severity.SKIPPED
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 ARROW = "application/vnd.apache.arrow.stream"
+TOOLS = ["list_models", "describe_model", "apply_model", "job_state"]
 Columns = dict[str, list[Any]]
 
 
@@ -105,7 +106,12 @@ class Clients:
         answer = client.infer(self._model, inputs, headers=self._token, request_id="an id")
         if answer.get_response()["id"] != "an id":
             raise RuntimeError("another id")
-        names = [each["name"] for each in answer.get_response()["outputs"]]
+        outputs = answer.get_response()["outputs"]
+        if [(each["name"], each["datatype"]) for each in outputs] != [
+            (each["name"], each["datatype"]) for each in known["outputs"]
+        ]:
+            raise RuntimeError(f"other outputs: {known}")
+        names = [each["name"] for each in outputs]
         return {name: _plain(answer.as_numpy(name)) for name in names}
 
     def kserve(self) -> Columns:
@@ -124,6 +130,32 @@ class Clients:
         request = kserve.InferRequest(model_name=self._model, infer_inputs=inputs)
         answer = await client.infer(self._url, request, model_name=self._model, headers=self._token)
         return {each.name: _plain(each.as_numpy()) for each in answer.outputs}
+
+    # ------------------------------------------------------------ MCP
+
+    def mcp(self) -> Columns:
+        return asyncio.run(self._by_mcp())
+
+    async def _by_mcp(self) -> Columns:
+        import httpx2
+        from mcp import Client
+        from mcp.client.streamable_http import streamable_http_client
+
+        algorithm, model = self._model.split(".")
+        rows = [dict(zip(self._columns, row, strict=True)) for row in zip(*self._columns.values(), strict=True)]
+        connection = httpx2.AsyncClient(headers=self._token, verify=self._context())
+        async with Client(streamable_http_client(self._url + "/mcp", http_client=connection)) as client:
+            if [each.name for each in (await client.list_tools()).tools] != TOOLS:
+                raise RuntimeError("other tools")
+            named = {"algorithm": algorithm, "model": model}
+            described = await client.call_tool("describe_model", named)
+            if [each["name"] for each in described.structured_content["inputs"]] != list(self._columns):
+                raise RuntimeError(f"other inputs: {described}")
+            answer = await client.call_tool("apply_model", {**named, "rows": rows})
+        if answer.is_error:
+            raise RuntimeError(f"an error: {answer}")
+        found = answer.structured_content["rows"]
+        return {name: [row[name] for row in found] for name in found[0]}
 
     # ------------------------------------------------------------ MLflow
 

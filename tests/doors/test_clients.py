@@ -31,8 +31,8 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(not PYTHON.exists(), reason="no clients: make clients"),
 ]
-OF_NUMBERS = ("pyarrow", "polars", "triton_columns", "triton_matrix", "triton_json", "kserve")
-OF_TEXTS = ("pyarrow", "polars", "triton_columns", "triton_json", "kserve")
+OF_NUMBERS = ("pyarrow", "polars", "triton_columns", "triton_matrix", "triton_json", "kserve", "mcp")
+OF_TEXTS = ("pyarrow", "polars", "triton_columns", "triton_json", "kserve", "mcp")
 MLFLOW = "mlflow"
 
 
@@ -93,7 +93,8 @@ def service(tmp_path_factory: pytest.TempPathFactory, processes: None) -> Iterat
     root = tmp_path_factory.mktemp("clients")
     for name, cells in world.NOTEBOOKS.items():
         write_notebook(root / "notebooks", name, **cells)
-    with TlsService(root / "home", root / "notebooks", ENABLE_HTTPS="true", DLTK_SCORING_MODEL="iris/m") as running:
+    variables = {"ENABLE_HTTPS": "true", "DLTK_SCORING_MODEL": "iris/m", "DLTK_MCP": "true"}
+    with TlsService(root / "home", root / "notebooks", **variables) as running:
         for fit in world.FITS:
             assert running.fit(*fit)["status"] == "success"
         yield running

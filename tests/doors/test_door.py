@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +25,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import NO_ROWS, Form, Forms
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.server import body
+from dltk_runtime.server.doors.columns import RESULTS
 from dltk_runtime.server.doors.door import (
     MAX_WARNING_CHARACTERS,
     UNKEPT,
@@ -38,6 +40,7 @@ from dltk_runtime.server.doors.door import (
 from dltk_runtime.server.doors.infer import Infer
 from dltk_runtime.server.errors import OUTCOME_GONE, NoModel, VersionInvalid
 from dltk_runtime.settings import Settings
+from dltk_runtime.tables import tensors
 from dltk_runtime.worker.memory_file import MemoryFile
 
 POOL = Pool(Settings())
@@ -166,6 +169,10 @@ def test_a_model_is_described_to_those_who_may_apply_or_read_it(
     asked.scope["path_params"], asked.scope["state"]["holder"] = {"name": "a.m"}, holder
     with pytest.raises(error):
         asyncio.run(getattr(infer, endpoint)(asked))
+
+
+def test_outputs_have_the_datatypes_that_tensors_have() -> None:
+    assert {np.dtype(name): datatype for name, datatype in RESULTS.items()} == tensors.DATATYPES
 
 
 def test_the_containers_status_is_no_model() -> None:

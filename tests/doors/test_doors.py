@@ -216,13 +216,13 @@ def test_a_version_answers_by_its_number_and_says_when_it_was_never_promoted(ser
 
 
 def test_health_and_metadata_are_those_of_the_protocol(service: Service) -> None:
-    assert send(service, "GET", "/v2/health/live", token="none").json == {"live": True}
-    assert send(service, "GET", "/v2/health/ready", token="none").json == {"ready": True}
+    assert all(send(service, "GET", f"/v2/health/{end}", token="none").json == {end: True} for end in ("live", "ready"))
     assert send(service, "GET", "/ping", token="none").status == 200
-    assert send(service, "GET", "/v2").json["extensions"] == ["binary_tensor_data"]
-    assert send(service, "GET", "/version").body == send(service, "GET", "/v2").json["version"].encode()
+    server, version = send(service, "GET", "/v2").json, send(service, "GET", "/version").body.decode()
+    assert (server["extensions"], server["version"]) == (["binary_tensor_data"], version)
     described = send(service, "GET", "/v2/models/iris.m/versions/1").json
     assert described["inputs"] == [{"name": name, "datatype": "FP64", "shape": [-1]} for name in world.FIELDS]
+    assert {each["name"]: each["datatype"] for each in described["outputs"]}["p_setosa"] == "FP64"
     assert send(service, "GET", "/v2/models/iris.m/ready").json == {"name": "iris.m", "ready": True}
 
 

@@ -84,6 +84,8 @@ def of_rows() -> Iterator[Case]:
         yield Case("rows", f"Accept {accepted}", model, status=406, more=(("Accept", accepted),))
     for number, body in enumerate(test_arrow.broken()):
         yield Case("rows", f"Arrow {number}", model, body, kind=ARROW)
+    for kind, body in test_arrow.SMALL.items():  # more than DLTK_MAX_BODY once they are read
+        yield Case("rows", f"Arrow, much of {kind}", model, body(), kind=ARROW)
     for number, body in enumerate((b"", b"\n", b'a\n"x', b"a\n1\n2,3\n")):
         yield Case("rows", f"CSV {number}", model, body, kind=CSV)
     yield from (Case("rows", f"JSON {number}", model, body) for number, body in enumerate(json_bodies()))

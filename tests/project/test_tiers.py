@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.service import ROOT
-from tests.support.tiers import is_local
+from tests.support.tiers import has_no_unit_test, is_local
 
 pytestmark = pytest.mark.process
 
@@ -111,3 +111,31 @@ def test_each_test_has_one_tier(tmp_path: Path) -> None:
 )
 def test_local_addresses(address: object, local: bool) -> None:
     assert is_local(address) is local
+
+
+@pytest.mark.parametrize(
+    ("text", "none"),
+    [
+        ("pytestmark = pytest.mark.process\n", True),
+        ("import pytest\n\npytestmark = pytest.mark.heavy\n", True),
+        ("pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]\n", True),
+        ("pytestmark = [\n    pytest.mark.process,\n]\n", True),
+        ("pytestmark = pytest.mark.processes\n", False),
+        ('TESTS = """\n    pytestmark = pytest.mark.process\n"""\n', False),
+        ("@pytest.mark.process\ndef test_one(): ...\n\ndef test_two(): ...\n", False),
+    ],
+)
+def test_a_module_without_a_unit_test_is_known_without_its_import(tmp_path: Path, text: str, none: bool) -> None:
+    path = tmp_path / "test_module.py"
+    path.write_text(text)
+    assert has_no_unit_test(path) is none
+
+
+def test_what_is_not_imported_for_the_unit_tests_has_none() -> None:
+    """In the markers, not only in the text."""
+    skipped = [path for path in (ROOT / "tests").rglob("test_*.py") if has_no_unit_test(path)]
+    assert len(skipped) > 40
+    chosen = ["-m", "unit and not heavy", *map(str, skipped)]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *chosen]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1].startswith(("no tests collected", "no tests ran"))

@@ -17,11 +17,13 @@ import jsonschema
 import pytest
 
 from dltk_runtime.access.holder import Right
+from dltk_runtime.client.models import ModelsClient
+from dltk_runtime.names import ModelName
 from dltk_runtime.server import v1_routes
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.wiring import build
-from dltk_runtime.settings import Settings
+from dltk_runtime.settings import ClientSettings, Settings
 from tests.conftest import write_notebook
 from tests.support.service import Service, until
 
@@ -125,6 +127,11 @@ def test_models_are_listed_promoted_rolled_back_and_deleted(service: Service) ->
     status, left = call(service, "DELETE", model, ADMIN)
     assert (status, [each["model"] for each in left["models"]]) == (200, ["m"])
     assert call(service, "GET", model)[0] == 404
+    service.fit("algo", ROWS, model="moves")
+    client = ModelsClient(ClientSettings(url=service.url, token=ADMIN))
+    client.delete(ModelName("algo", "moves"), "never used")
+    newest = client.history(ModelName("algo", "moves")).entries[0]
+    assert (newest.what, newest.reason, newest.owner) == ("deleted", "never used", "DLTK_ADMIN_TOKEN")
 
 
 def test_a_version_has_a_card_as_json_and_for_who_accepts_it_as_markdown(service: Service) -> None:

@@ -48,7 +48,7 @@ class Call:
 
     async def through(self, upstream: Upstream, token: str = "", route: str = "post", own: bool = False) -> None:
         pace = Pace(lambda: None, lambda: None, lambda: False)
-        forwarding = Forwarding(upstream, token, Room(1000), pace, self.kept.append)
+        forwarding = Forwarding(upstream, token, Room(1000), pace, lambda _: None, self.kept.append)
         if own:  # as if it had forwarded the request itself
             self._scope["headers"] = forwarding._headers(Request(self._scope))
         response = await getattr(forwarding, route)(Request(self._scope, self._receive))

@@ -200,7 +200,7 @@ def test_another_server_is_not_taken_for_splunk(splunkd: Splunkd) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Web) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with pytest.raises(AnswerUnreadable, match=r"not Splunk's REST API.*8089"):
             search("index=main rows=1", connection=splunkd.connection(port=server.server_port))
         server.shutdown()

@@ -20,7 +20,7 @@ from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.standin import Event, NotEmulated, Row, RunSearch, Storage, Window
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.transport import Tls
-from tests.splunkd import kv, objects
+from tests.splunkd import kv, objects, toolkit
 from tests.splunkd.answers import Answer, Entry, Refusal, Request, Rights, decoded, feed, in_json
 from tests.splunkd.collector import Collector, HecToken
 from tests.splunkd.faults import Faults
@@ -62,6 +62,7 @@ class Splunkd:
         self.token = secrets.token_hex(16)
         self.sessions = {self.token}  # what may ask; a test takes the token out and it has expired
         self.users = ["admin"]
+        self.toolkit = toolkit.Toolkit()
         self.faults = Faults()
         self.searches = Searches(self)
         self.collector = Collector(self, {secrets.token_hex(16): HecToken()})
@@ -131,6 +132,8 @@ class Splunkd:
             return self._login(request)
         self._check_token(request)
         app = self._app_of(request)
+        if request.path == toolkit.UPLOAD:
+            return self.toolkit.upload(request)
         if listed := objects.everywhere(request, self.apps.values()):
             return listed
         if objects.of_rights(request):
@@ -228,7 +231,7 @@ class Splunkd:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self.certificate)
             server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return server
 
 

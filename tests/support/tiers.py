@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 PROCESS_EVENTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 SLOWER_TIERS = ("heavy", "process")
+_SLOWER_MODULE = re.compile(r"^pytestmark = (?:\[\s*)?pytest\.mark\.(?:heavy|process)\b", re.MULTILINE)
 ADVICE = "mark it (or its module) with @pytest.mark.process"
 
 
@@ -89,6 +92,11 @@ def is_local(address: object) -> bool:
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host in {"", "localhost"}
+
+
+def has_no_unit_test(path: Path) -> bool:
+    """Return whether a module says in its first marker that all its tests are of a slower tier."""
+    return path.suffix == ".py" and _SLOWER_MODULE.search(path.read_text(encoding="utf-8")) is not None
 
 
 def mark(items: list[pytest.Item]) -> None:

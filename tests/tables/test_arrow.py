@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import struct
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import DataInvalid, FormUnavailable
@@ -209,3 +211,61 @@ def test_the_order_of_the_fit_comes_first() -> None:
     assert plain.in_order(frame, ["a", "b", "lacking"]).columns.tolist() == ["a", "b", "x"]
     assert plain.in_order(frame, []) is frame
     assert table.write(plain.in_order(frame, ["a"])) == b'"a,x,b\\n3,1,2\\n"'
+
+
+# ---------------------------------------------------------------- few bytes that stand for many
+
+
+def compressed(rows: pa.Table, compression: str) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(rows)
+    return bytes(sink.getvalue())
+
+
+def one_text_many_times() -> pa.Array:
+    one = pa.array([VIEW], pa.string_view()).buffers()
+    return pa.Array.from_buffers(pa.string_view(), 1000, [None, pa.py_buffer(bytes(one[1]) * 1000), one[2]])
+
+
+VIEW = "of twenty characters" * 500
+SMALL = {
+    "zstd": lambda: compressed(pa.table({"a": np.zeros(10**6)}), "zstd"),
+    "lz4": lambda: compressed(pa.table({"a": np.zeros(10**6)}), "lz4"),
+    "a dictionary that is compressed": lambda: compressed(
+        pa.table({"t": pa.array(["x" * 8 * 10**6]).dictionary_encode()}), "zstd"
+    ),
+    "coded texts": lambda: bytes(stream(pa.table({"t": pa.array([VIEW] * 1000).dictionary_encode()}))),
+    "views": lambda: bytes(stream(pa.table({"t": one_text_many_times()}))),
+    "nulls": lambda: bytes(stream(pa.table({"n": pa.nulls(10**6)}))),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_stream_that_stands_for_too_much_is_refused_before_memory_is_taken(kind: str) -> None:
+    body = memoryview(SMALL[kind]())
+    assert len(body) < 10**5
+    before, most = pa.total_allocated_bytes(), 10**6
+    with pytest.raises(DataInvalid, match=r"would take [\d,]+ bytes .* the limit is 1,000,000\. .*DLTK_MAX_BODY"):
+        arrow.read(body, most)
+    assert pa.total_allocated_bytes() - before < most
+    assert len(arrow.read(body, 10**8))
+
+
+def test_a_length_before_a_buffer_is_not_believed() -> None:
+    told = struct.pack("<q", 8 * 10**6)
+    body = compressed(pa.table({"a": np.zeros(10**6)}), "zstd")
+    assert body.count(told) == 1
+    for length in (2**62, -2):
+        with pytest.raises(DataInvalid, match=r"would take|negative length"):
+            arrow.read(memoryview(body.replace(told, struct.pack("<q", length))), 10**9)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_damage_anywhere_in_a_compressed_stream_is_refused_or_read(data: st.DataObject) -> None:
+    body = bytearray(compressed(pa.table({"a": [1.5] * 100, "t": ["x", None] * 50}), "lz4"))
+    for _ in range(data.draw(st.integers(1, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(DataInvalid):
+        arrow.read(memoryview(body), 10**6)

@@ -119,6 +119,17 @@ def test_results_are_records() -> None:
     ]
 
 
+def test_the_columns_of_results_are_known_by_name_and_dtype() -> None:
+    frame = pd.DataFrame({"p": 0, "t": ["x", None], "b": [True, None], "o": [1, 2.5]}, dtype=object)
+    known = plain.result_columns(frame.assign(p=np.float32([0.1, 0.2])))
+    assert [(each.name, each.dtype) for each in known] == [
+        ("p", "float32"),
+        ("t", "text"),
+        ("b", "text"),  # with a gap
+        ("o", "float64"),
+    ]
+
+
 def test_csv_is_neither_escaped_nor_splunks() -> None:
     frame = pd.DataFrame({"p": [0.1], "t": ['say "hush"\n']})
     assert forms.write(Form.CSV, frame, Outputs()) == b'p,t\n0.1,"say ""hush""\n"\n'

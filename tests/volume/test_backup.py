@@ -316,6 +316,20 @@ def test_a_damaged_backup_is_refused_before_anything_is_written(
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.parametrize("place", ["home/app/model", "home", "notebooks/empty"])
+def test_a_folder_of_a_backup_that_is_a_link_is_refused_by_name(
+    paths: Paths, store: ModelStore, target: Path, tmp_path: Path, place: str
+) -> None:
+    promoted(store)
+    (paths.notebooks / "empty").mkdir()
+    back_up(paths, target)
+    (target / place).rename(tmp_path / "elsewhere_whole")
+    (target / place).symlink_to(tmp_path / "elsewhere_whole")
+    with pytest.raises(BackupDamaged, match=f"{place} is a link, and a backup has none"):
+        restored(target, tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_what_is_there_is_never_overwritten_and_can_be_set_aside(
     paths: Paths, store: ModelStore, target: Path, tmp_path: Path
 ) -> None:
@@ -387,7 +401,7 @@ def test_the_commands_say_what_they_did(paths: Paths, store: ModelStore, target:
     promoted(store)
     made = dltk("backup", target, "--home", paths.home, "--notebooks", paths.notebooks)
     assert made.exit_code == Exit.OK, made.output
-    assert f"{target}: 1 models with 1 versions, 0 jobs; " in made.output
+    assert f"{target}: 1 model with 1 version, 0 jobs; " in made.output
     assert "Not in it: tls, events, tracking, console, jupyter of the home." in made.output
     home = tmp_path / "new"
     checked = dltk("restore", target, "--home", home, "--dry-run")

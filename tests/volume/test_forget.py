@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from dltk_runtime import cli
 from dltk_runtime.commands import Exit
 from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
+from dltk_runtime.shadow import Comparison, Records
 from dltk_runtime.splunk import spool
 from dltk_runtime.splunk.spool import Spool
 from dltk_runtime.store.store import ModelName, ModelStore
@@ -136,6 +138,26 @@ def test_only_what_is_the_models_own_goes(paths: Paths) -> None:
     assert store.serving(other).number == 1
     assert forget(paths, "umap/default", "--yes", "--old-files").exit_code == Exit.OK
     assert not (paths.models / "umap_default.json").exists()
+
+
+def test_comparisons_of_the_model_go_while_a_server_adds_others(paths: Paths) -> None:
+    records = Records(paths.shadow, 600)
+    for algorithm, model in (("umap", "default"), ("umap", "other"), ("pca", "default"), ("", "default")):
+        for _ in range(2):
+            records.add(Comparison(datetime.now(UTC), "/apply", algorithm, model, "success", "success"))
+    assert (paths.shadow / "before.jsonl").exists()
+    result = forget(paths, "umap/default", "--yes")
+    assert result.exit_code == Exit.OK, result.output
+    assert "comparisons with an old container" in result.output
+    records.add(Comparison(datetime.now(UTC), "/fit", "umap", "new", "success", "success"))
+    assert {(each.algorithm, each.model) for each in records.all()} <= {
+        ("umap", "other"),
+        ("pca", "default"),
+        ("umap", "new"),
+    }
+    assert records.all()[-1].model == "new"
+    texts = [path.read_bytes() for path in paths.shadow.iterdir()]
+    assert not any(b'"umap","model":"default"' in text for text in texts)
 
 
 def test_a_model_name_alone_means_that_of_every_algorithm(paths: Paths) -> None:

@@ -119,6 +119,10 @@ def test_since_lists_later_versions_with_the_fit_that_makes_them_again(paths: Pa
     assert rows[0]["search"] == "fit MLTKContainer algo=pca a into app:iris"
     search = rows[2]["search"]
     assert search == 'fit MLTKContainer algo=umap plot="a, b" epochs=3 "the label" from x_1 into app:default'
+    document = json.loads(migrate("since", "2020-01-01", "--json", *where).stdout)["fitted"]
+    assert [(each["version"], each["current"], each["search"]) for each in document] == [
+        (int(row["version"]), row["current"] == "yes", row["search"]) for row in rows
+    ]
     command = parse_fit(search.removeprefix("fit "))
     assert command.options["params"] == {"algo": "umap", "plot": '"a, b"', "epochs": "3"}
     spl = CliRunner().invoke(cli.dltk, ["models", "stub", "umap", "default", "2", "--spl", *map(str, where)])

@@ -6,6 +6,7 @@ and `seen`, a short text of ours without data. The macro ``dltk_acceptance_resul
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -53,6 +54,7 @@ class Claim:
         late: what it looks for may arrive a minute later.
         refuted_by_error: a search that Splunk refuses, or that ends in an error, disproves it.
         disabled: its search is saved disabled, and holds when Splunk refuses to run it.
+        settings: further settings of its saved search, which it looks at.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Claim:
     late: bool = False
     refuted_by_error: bool = False
     disabled: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def saved(self) -> str:

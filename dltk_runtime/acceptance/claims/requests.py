@@ -77,4 +77,18 @@ CLAIMS = (
         f"| makeresults count=50001 | eval x1=1, x2=2 | apply app:{MODEL}plain act=size as f "
         f"| eval size=coalesce(f_size,f) | stats count AS n max(size) AS seen | {judge('seen=50000')}",
     ),
+    Claim(
+        "partial_fit",
+        "partial_fit=true calls fit once for each 50,000 rows, into one model",
+        "protocol 4",
+        f"| makeresults count=50001 | eval x=1 | {fit(f'act=size partial_fit=true x into app:{MODEL}partial as f')} "
+        f"| eval size=coalesce(f_size,f) | stats count AS n max(size) AS seen | {judge('seen=50000')}",
+        refuted_by_error=True,
+    ),
+    Claim(
+        "max_inputs",
+        "A fit gets 100,000 rows at most, a sample of more, unless somebody changed max_inputs",
+        "flows 1.9",
+        _asked(f"| makeresults count=100001 | eval x=1 | {fit('act=facts x as f')}", "fit.rows", "seen=100000"),
+    ),
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dltk_runtime.acceptance.claims.claim import Claim, Flavour, entry
-from dltk_runtime.doctor.clients import DSDL, TOOLKIT
+from dltk_runtime.acceptance.claims.claim import APP, Claim, Flavour, entry
+from dltk_runtime.doctor.clients import DSDL, TOOLKIT, Client
 from dltk_runtime.inventory.audit import DASHBOARD, FIELDS, INDEX, STARTED
 
 CONTEXT = "| rest splunk_server=local /services/authentication/current-context"
@@ -26,8 +26,12 @@ def _right(name: str) -> str:
     )
 
 
+def _client(flavour: Flavour) -> Client:
+    return DSDL if flavour is Flavour.DSDL else TOOLKIT
+
+
 def _files(flavour: Flavour) -> str:
-    client = DSDL if flavour is Flavour.DSDL else TOOLKIT
+    client = _client(flavour)
     path = f"/servicesNS/nobody/{client.app}/configs/conf-{client.file}"
     return (
         f"| rest splunk_server=local count=0 {path} | stats count AS n count(api_url) AS w "
@@ -35,6 +39,19 @@ def _files(flavour: Flavour) -> str:
     )
 
 
+def _push_mode(flavour: Flavour) -> str:
+    path = f"/servicesNS/nobody/{_client(flavour).app}/configs/conf-app"
+    return (
+        f"| rest splunk_server=local count=0 {path} | search title=shclustering "
+        "| stats count AS n values(deployer_push_mode) AS mode "
+        "| appendcols [| rest splunk_server=local /services/server/info "
+        '| eval member=if(match(mvjoin(server_roles," "),"shc_"),1,0) | stats max(member) AS member] '
+        '| eval mode=coalesce(mode,"not set"), seen="member of a cluster ".member.", push mode ".mode, '
+        'ok=case(member=0,null(),mode="full" OR mode="local_only",1,true(),0)'
+    )
+
+
+DURABLE = "durable.track_time_type"
 CLAIMS = (
     Claim(
         "audit_saved_search",
@@ -59,9 +76,16 @@ CLAIMS = (
     ),
     Claim(
         "audit_user_and_text",
-        "It has the user in user and the whole search in search",
-        "flows 6",
-        _audited('user!="" AND search!=""'),
+        f"It has the user in {FIELDS.user} and the whole search in {FIELDS.text}",
+        "flows 6, inventory/reports",
+        _audited(f'{FIELDS.user}!="" AND {FIELDS.text}!=""'),
+        earliest="-24h",
+    ),
+    Claim(
+        "audit_search_id",
+        f"It has the search's id in {FIELDS.sid}, seconds of its start before the point",
+        "inventory/reports",
+        _audited(f'abs(tonumber(replace({FIELDS.sid},"^.*?(\\d{{10}})\\.\\d+.*$","\\1"))-_time)<86400'),
         earliest="-24h",
     ),
     Claim(
@@ -101,6 +125,35 @@ CLAIMS = (
             refuted_by_error=True,
         )
         for flavour in Flavour
+    ),
+    *(
+        Claim(
+            "deployer_merge",
+            "In a search head cluster the client's app says deployer_push_mode = full or local_only: the default, "
+            "merge_to_default, moves stanzas of local into default, where the client does not look",
+            "flows 1.12",
+            _push_mode(flavour),
+            flavours=frozenset({flavour}),
+        )
+        for flavour in Flavour
+    ),
+    Claim(
+        "durable_searches",
+        f"Splunk knows {DURABLE}, by which a schedule runs again what it missed",
+        "flows 2",
+        f"| rest splunk_server=local count=0 /servicesNS/nobody/{APP}/saved/searches "
+        f'| search title="{APP}_durable_searches" | rename {DURABLE} AS seen | stats count AS n values(seen) AS seen '
+        '| eval ok=case(n=0,null(),seen="_time",1,true(),0)',
+        settings={DURABLE: "_time"},
+    ),
+    Claim(
+        "search_of_nobody",
+        "A report that belongs to nobody, as this one, runs as nobody when it is dispatched over REST, so that a "
+        "flow's searches need an owner (run it with 'dltk splunk verify': a browser runs it as you)",
+        "flows 1.11: not seen",
+        f"{CONTEXT} | stats values(username) AS user "
+        '| eval seen=case(isnull(user),null(),user="nobody" OR user="splunk-system-user","nobody",true(),"a user"), '
+        'ok=case(isnull(seen),null(),seen="nobody",1,true(),0)',
     ),
     Claim(
         "toolkit_shared",

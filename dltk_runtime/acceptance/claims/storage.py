@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dltk_runtime.acceptance.claims.claim import APP, Claim, Preparation, judge
+from dltk_runtime.splunk.events import SOURCETYPE
 
 RECORDS = f"{APP}_records"
 WRITE = f"outputlookup append=t key_field=_key {RECORDS}"
@@ -49,6 +50,7 @@ PREPARATIONS = (
 EVENTS = f"search index=`{APP}_index` {FLOW}"
 PLAIN, RAW, TIMED = f'{EVENTS} kind="plain"', f'{EVENTS} (kind="raw" OR kind="hidden")', f'{EVENTS} kind="time"'
 STASH, NEAR = 'seen="stash"', "seen<2"
+LICENCE = "search index=_internal source=*license_usage.log* type=Usage"  # a record a minute and source, field st
 CLAIMS = (
     Claim(
         "collect_fields",
@@ -64,6 +66,23 @@ CLAIMS = (
         "flows 5",
         f"{PLAIN} | stats count AS n values(sourcetype) AS seen | {judge(STASH)}",
         late=True,
+    ),
+    Claim(
+        "licence_of_stash",
+        "Collected events, of the sourcetype stash, are free: the licence's usage has none of them",
+        "flows 5",
+        f'{LICENCE} | stats count AS n count(eval(st="stash")) AS w '
+        '| eval seen="records of usage ".n.", of stash ".w, ok=case(n=0,null(),w=0,1,true(),0)',
+        earliest="-24h",
+    ),
+    Claim(
+        "licence_of_events",
+        f"Events by the HTTP Event Collector count for the licence: its usage has {SOURCETYPE}, the runtime's own",
+        "flows 5: not seen",
+        f'{LICENCE} | stats count(eval(st="{SOURCETYPE}")) AS w '
+        f'| appendcols [search `{APP}_events` sourcetype="{SOURCETYPE}" | stats count AS n] '
+        '| eval seen="events ".n.", records of usage ".w, ok=case(n=0,null(),w>0,1,true(),0)',
+        earliest="-24h",
     ),
     Claim(
         "collect_raw",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import lark
@@ -22,6 +22,7 @@ from dltk_runtime.emulator.spl.values import Fields
 from dltk_runtime.emulator.spl.values import text as text_of
 from dltk_runtime.errors import shown
 
+_TREES_KEPT = 512
 GRAMMAR = r"""
 assignments: assignment ("," assignment)*
 assignment: (NAME | FIELD | STRING | TEMPLATE) EQUALS expression
@@ -118,7 +119,7 @@ def parse_assignments(text: str, functions: Mapping[str, Function]) -> list[tupl
 
 def _parse(text: str, start: str, functions: Mapping[str, Function]) -> Any:
     try:
-        tree = _parser(start).parse(text)
+        tree = _tree(text, start)
         _check_nesting(tree)
         return Compiler(functions).transform(tree)
     except lark.exceptions.VisitError as error:
@@ -127,6 +128,12 @@ def _parse(text: str, start: str, functions: Mapping[str, Function]) -> Any:
         rest = text[_position(error, text) :].strip()
         where = f"at {shown(rest)}" if rest else "at its end: something is missing"
         raise SearchInvalid(f"the expression is malformed {where}") from error
+
+
+@lru_cache(_TREES_KEPT)
+def _tree(text: str, start: str) -> lark.ParseTree:
+    """Parse a text; the same few come again, at every run of a scheduled search."""
+    return _parser(start).parse(text)
 
 
 @cache

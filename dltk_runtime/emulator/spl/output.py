@@ -92,7 +92,7 @@ def _counts(frame: pd.DataFrame, visible: pd.DataFrame) -> str:
         parts.append(f"{len(frame) - len(visible):,} of them not shown (--rows)")
     if hidden := list(frame.columns[len(visible.columns) :]):
         names = ", ".join(hidden[:5]) + (", …" if len(hidden) > 5 else "")
-        parts.append(f"{len(hidden):,} more columns: {names} (choose with | table, or --output csv)")
+        parts.append(f"{len(hidden):,} more columns: {names} (choose with | table, or --csv)")
     return "; ".join(parts)
 
 

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from dltk_runtime.emulator.spl.values import Value, from_cell
 
 Row = dict[str, Value]
 
+_OBJECT = np.dtype(object)
+
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
     """Return one dictionary per row, with every column of the frame."""
-    columns = {name: [from_cell(cell) for cell in frame[name].tolist()] for name in frame.columns}
+    columns = [[from_cell(cell) for cell in cells] for cells in _cells(frame)]
     if not columns:
         return [{} for _ in range(len(frame))]
-    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    names = frame.columns.tolist()
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _cells(frame: pd.DataFrame) -> list[list[object]]:
+    """Return the cells of each column; those of a frame of `frame_of` at once, which takes a third of the time."""
+    if all(dtype is _OBJECT for dtype in frame.dtypes):
+        return frame.to_numpy().T.tolist()
+    return [frame[name].tolist() for name in frame.columns]
 
 
 def frame_of(rows: Sequence[Mapping[str, Value]], columns: Iterable[str] = ()) -> pd.DataFrame:
@@ -24,4 +35,10 @@ def frame_of(rows: Sequence[Mapping[str, Value]], columns: Iterable[str] = ()) -
     names = dict.fromkeys(columns)
     for row in rows:
         names.update(dict.fromkeys(row))
-    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in names})
+    if not names:
+        return pd.DataFrame()
+    # One array for all columns: a Series for each takes eight times as long for a few rows.
+    cells = np.empty((len(names), len(rows)), dtype=object)
+    for at, name in enumerate(names):
+        cells[at] = np.fromiter((row.get(name) for row in rows), dtype=object, count=len(rows))
+    return pd.DataFrame(cells.T, columns=list(names), dtype=object, copy=False)

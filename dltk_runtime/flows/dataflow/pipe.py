@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.lexer import Kind, Token, lex
 
 _FILLER = "\0"
+# Every rule reads the same few hundred expressions of an app again.
+_EXPRESSIONS_KEPT = 4096
 _NAME = re.compile(r"\s*([A-Za-z]\w*)(?=\s|$)")
 _MASKED = frozenset({Kind.STRING, Kind.COMMENT, Kind.MACRO, Kind.UNCLOSED})
 _WORD = re.compile(r"(?<![\w$])([A-Za-z_]\w*)(?![\w$]|\s*\()")
@@ -27,6 +30,7 @@ class Command:
     inner: tuple[Command, ...] = ()
 
 
+@lru_cache(_EXPRESSIONS_KEPT)
 def commands(search: str) -> tuple[Command, ...]:
     """Return the commands of `search`; none if its brackets are nested too deeply."""
     # A token of a view with its filter, $name|s$, is a text.
@@ -72,6 +76,7 @@ def everything_in(pipeline: Iterable[Command]) -> Iterator[Command]:
         yield from everything_in(command.inner)
 
 
+@lru_cache(_EXPRESSIONS_KEPT)
 def masked(expression: str) -> str:
     """Return the expression with blanks in place of texts, macros and a view's tokens, of the same length.
 
@@ -114,6 +119,7 @@ def split_at(text: str, separator: str = ",") -> list[str]:
     return [part for part in [*parts, text[begin:].strip()] if part]
 
 
+@lru_cache(_EXPRESSIONS_KEPT)
 def masked_texts(text: str) -> str:
     """Return `text` with a character that no search has in place of quoted texts and macros, of the same length."""
     try:

@@ -18,6 +18,7 @@ from dltk_runtime.flows.rehearsal.people import Reviewer
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.spl import has_command, makes_status
+from dltk_runtime.texts import counted
 from dltk_runtime.units import DAY_SECONDS
 
 # The hour of the day at which reviewers label.
@@ -164,8 +165,9 @@ class Player:
     def _summary(self, day: int) -> str:
         jobs, rows = self.runtime.jobs(), len(self.world.predictions())
         errors = sum(sum(tally.errors.values()) for tally in self.result.tallies.values())
-        labels = f", {self.result.labels.total():,} labels" if self.reviewer else ""
-        return f"day {day}: {rows:,} rows scored so far{labels}, {len(jobs)} fits, {errors} errors"
+        labels = f", {counted(self.result.labels.total(), 'label')}" if self.reviewer else ""
+        done = f"{counted(len(jobs), 'fit')}, {counted(errors, 'error')}"
+        return f"day {day}: {counted(rows, 'row')} scored so far{labels}, {done}"
 
 
 def schedule(searches: Sequence[AppSearch], begin: float, end: float) -> Iterator[ScheduledRun]:

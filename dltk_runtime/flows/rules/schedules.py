@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
 
 from dltk_runtime.emulator.standin import epoch
 from dltk_runtime.errors import DltkError
@@ -159,16 +161,22 @@ def window_starts(text: Text) -> list[float]:
     """Return when the windows of a day's runs begin, in epoch seconds; none without a window of time."""
     earliest = text.search.stanza.get("dispatch.earliest_time")
     try:
-        starts = list(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + 24 * _HOUR))
+        starts = _starts_of_a_day(text.search.stanza.get("cron_schedule"))
         return [epoch(earliest, start) for start in starts] if earliest else []
     except DltkError:
         return []
 
 
+@lru_cache(maxsize=128)
+def _starts_of_a_day(schedule: str) -> tuple[float, ...]:
+    """Return the starts from noon to noon, in epoch seconds; several rules ask for the same ones."""
+    return tuple(cron.starts(schedule, NOON, NOON + 24 * _HOUR))
+
+
 def interval_of(text: Text) -> float | None:
     """Return the seconds between two runs."""
     try:
-        starts = list(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + 48 * _HOUR))
+        starts = list(islice(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + 48 * _HOUR), 2))
     except FlowInvalid:
         return None
     return starts[1] - starts[0] if len(starts) > 1 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.flows import cron
@@ -94,7 +95,7 @@ def _lags(search: SearchFlow) -> Iterator[tuple[float, float]]:
     stanza = search.search.stanza
     latest = moment(stanza.get("dispatch.latest_time") or "now")
     try:
-        starts = list(cron.starts(stanza.get("cron_schedule"), NOON, NOON + 2 * _DAY))[:2]
+        starts = list(islice(cron.starts(stanza.get("cron_schedule"), NOON, NOON + 2 * _DAY), 2))
     except (FlowInvalid, SearchInvalid):
         return
     if latest is not None and len(starts) == 2:

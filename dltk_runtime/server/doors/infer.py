@@ -21,6 +21,7 @@ from dltk_runtime.errors import BodyInvalid, shown
 from dltk_runtime.names import ModelName
 from dltk_runtime.payload import Form, Forms
 from dltk_runtime.server.answering import response_of
+from dltk_runtime.server.doors.columns import inputs_of, outputs_of
 from dltk_runtime.server.doors.door import Door, Wanted, headers_of, model_of, version_of, warnings_of
 from dltk_runtime.server.errors import NoModel
 from dltk_runtime.store.store import Version
@@ -30,7 +31,7 @@ SERVER = "dltk-runtime"
 PLATFORM = "python"
 EXTENSIONS = ["binary_tensor_data"]
 HEADER_LENGTH = "inference-header-content-length"  # bytes of JSON before binary tensors
-DATATYPES = {"number": "FP64", "boolean": "BOOL", "text": "BYTES"}  # of the kinds of features
+SHAPE = {"shape": [-1]}  # of every column
 
 
 class Infer(Door):
@@ -83,21 +84,16 @@ class Infer(Door):
         return JSONResponse(facts, 200 if ready else 503)
 
     async def metadata(self, request: Request) -> Response:
-        """Describe a model: its versions, and the fields of the one that answers."""
+        """Describe a model: its versions, and the fields and results of the one that answers."""
         return JSONResponse(await asyncio.to_thread(self._metadata, _seen(request)))
 
     def _metadata(self, wanted: Wanted) -> dict[str, Any]:
         version = self._version(wanted)
         versions = [str(each.number) for each in self._service.store.versions(wanted.name)]
-        features = version.manifest().features if version.number else []
-        targets = version.manifest().targets if version.number else []
-        inputs = [
-            {"name": each.name, "datatype": DATATYPES.get(each.kind, "BYTES"), "shape": [-1]}
-            for each in features
-            if each.name not in targets
-        ]
+        inputs = [each | SHAPE for each in inputs_of(version)]
+        outputs = [each | SHAPE for each in outputs_of(version)]
         name = _named(wanted.name)
-        return {"name": name, "versions": versions, "platform": PLATFORM, "inputs": inputs, "outputs": []}
+        return {"name": name, "versions": versions, "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
 
     def _version(self, wanted: Wanted) -> Version:
         """Return the version that answers.

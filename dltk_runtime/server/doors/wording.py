@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 SCORING_PATHS = ("/invocations", "/ping", "/version")
 # MLflow's names of errors, by HTTP status; others are the nearest of these.
 CODES = {
@@ -18,12 +20,16 @@ CODES = {
     503: "TEMPORARILY_UNAVAILABLE",
 }
 INTERNAL = "INTERNAL_ERROR"
+INVALID_REQUEST, INTERNAL_RPC = -32600, -32603  # of JSON-RPC
 
 
-def refusal(path: str, status: int, sentence: str) -> dict[str, str]:
+def refusal(path: str, status: int, sentence: str) -> dict[str, Any]:
     """Return the JSON body of a refusal on this path."""
     if path == "/v2" or path.startswith("/v2/"):
         return {"error": sentence}
+    if path == "/mcp":
+        code = INTERNAL_RPC if status >= 500 else INVALID_REQUEST
+        return {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": sentence}}
     if path in SCORING_PATHS:
         return {"error_code": CODES.get(status, INTERNAL), "message": sentence}
     return {"detail": sentence}

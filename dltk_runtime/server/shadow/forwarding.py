@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from dltk_runtime import logs
+from dltk_runtime.access.actor import NOBODY
 from dltk_runtime.server.request_id import request_id
 from dltk_runtime.server.shadow.kept import Kept, Room
 from dltk_runtime.server.shadow.pace import Pace
@@ -44,24 +45,41 @@ OUTCOMES = ("answered", UNREACHABLE, CUT, GONE)
 class Forwarding:
     """Forwards the requests of one server.
 
-    `done` takes each fit and apply after its answer is on its way to the client.
+    `begun` takes each fit and apply before the old container gets it, `done` after its answer is on
+    its way to the client.
     """
 
-    def __init__(self, upstream: Upstream, token: str, room: Room, pace: Pace, done: Callable[[Kept], None]) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        token: str,
+        room: Room,
+        pace: Pace,
+        begun: Callable[[Kept], None],
+        done: Callable[[Kept], None],
+    ) -> None:
         self._upstream = upstream
         self._token = token.encode()
         self._room = room
         self._pace = pace
+        self._begun = begun
         self._done = done
         self._mark = secrets.token_hex(8).encode()
         self.counts = dict.fromkeys(OUTCOMES, 0)
 
-    async def post(self, request: Request) -> Response:
-        """Forward a fit or an apply, and keep what is compared later."""
+    async def post(self, request: Request, whole: bytes | None = None) -> Response:
+        """Forward a fit or an apply, and keep what is compared later; `whole` is its body if it was read."""
         headers = self._headers(request)
         authorization = next((value for name, value in headers if name == b"authorization"), b"")
-        kept = Kept(self._room, request.url.path, request_id(request.scope), authorization)
-        return await self._forward(request, "POST", headers, Body(_copied(request, kept), _announced(request)), kept)
+        actor = getattr(request.state, "actor", NOBODY)
+        kept = Kept(self._room, request.url.path, request_id(request.scope), authorization, actor)
+        if whole is None:
+            body = Body(_copied(request, kept), _announced(request))
+        else:
+            body = Body.whole(whole)
+            kept.add_sent(whole)
+            kept.complete = True
+        return await self._forward(request, "POST", headers, body, kept)
 
     async def get(self, request: Request) -> Response:
         """Forward ``GET /summary`` or ``GET /``."""
@@ -104,9 +122,11 @@ class Forwarding:
             raise
         return _Passed(answer, ended)
 
-    def open(self) -> None:
+    def open(self, kept: Kept | None) -> None:
         """Note that a request is on its way."""
         self._pace.opened()
+        if kept is not None:
+            self._begun(kept)
 
     def end(self, kept: Kept | None, outcome: str) -> None:
         """Note that it has ended."""
@@ -127,7 +147,7 @@ class _Ended:
         self._route = request.url.path
         self._request = request_id(request.scope)
         self._over = False
-        forwarding.open()
+        forwarding.open(kept)
 
     def __call__(self, outcome: str, reason: str | None = None, status: int | None = None) -> None:
         if self._over:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from dltk_runtime.access.actor import NOBODY, Actor
+
 TAIL_BYTES = 64 * 1024  # of a fit for which there is no room: its end names the model
 
 
@@ -39,6 +41,7 @@ class Kept:
         route: ``/fit`` or ``/apply``.
         request: its id, for the log.
         authorization: the header that goes with it to the old container.
+        actor: who it is from.
         status: HTTP status of the answer; 0 where there is none.
         seconds: from the start of the request to the end of the answer.
         complete: whether the whole request has come.
@@ -52,6 +55,7 @@ class Kept:
     route: str
     request: str
     authorization: bytes = field(repr=False)
+    actor: Actor = NOBODY
     status: int = 0
     seconds: float = 0.0
     complete: bool = False

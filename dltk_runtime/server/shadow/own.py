@@ -143,7 +143,7 @@ class OwnWork:
             return
         self._check(asked, kept.route)
         await self._pace.free()
-        call, began = Call(kept.request, kept.route, background=True), time.monotonic()
+        call, began = Call(kept.request, kept.route, actor=kept.actor, background=True), time.monotonic()
         ours = await self._answer(asked, call)
         seconds = time.monotonic() - began
         if kept.route == "/fit":

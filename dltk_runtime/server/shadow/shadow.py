@@ -12,9 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dltk_runtime import logs
+from dltk_runtime.access.holder import Holder
+from dltk_runtime.server.body import receive_whole
+from dltk_runtime.server.shadow.allowed import FIT, Allowed
 from dltk_runtime.server.shadow.comparing import Comparing
 from dltk_runtime.server.shadow.forwarding import Forwarding
-from dltk_runtime.server.shadow.kept import Room
+from dltk_runtime.server.shadow.kept import Kept, Room
 from dltk_runtime.server.shadow.own import OwnWork
 from dltk_runtime.server.shadow.pace import Pace, short_of_cores
 from dltk_runtime.server.shadow.repeats import Repeats
@@ -37,7 +40,9 @@ class Shadow:
         self._comparing = Comparing(pool)
         self._repeats = Repeats(upstream, self._pace, settings.shadow_queue) if settings.shadow_repeat else None
         self._own = OwnWork(service, self._pace, self._repeats, self._comparing, self._take)
-        self._forwarding = Forwarding(upstream, settings.shadow_token, self._room, self._pace, self._own.offer)
+        self._allowed = Allowed(service)
+        self._most_bytes = settings.max_body
+        self._forwarding = Forwarding(upstream, settings.shadow_token, self._room, self._pace, self._begun, self._done)
         self._records = Records(settings.paths.shadow, settings.shadow_disk)
         self._new: asyncio.Queue[Comparison] = asyncio.Queue()
         self._unwritten = 0
@@ -78,9 +83,17 @@ class Shadow:
 
     # ------------------------------------------------------------ requests
 
-    async def post(self, request: Request) -> Response:
-        """Answer a fit or an apply."""
-        return await self._forwarding.post(request)
+    async def post(self, request: Request, holder: Holder) -> Response:
+        """Answer a fit or an apply.
+
+        Raises:
+            RequestError: it is none that the token may make; it was not forwarded.
+        """
+        if not self._allowed.must_read(holder, request.url.path):
+            return await self._forwarding.post(request)
+        body = await receive_whole(request, self._most_bytes)
+        await self._allowed.check(body, holder, request.url.path)
+        return await self._forwarding.post(request, body)
 
     async def get(self, request: Request) -> Response:
         """Answer ``GET /summary`` and ``GET /``."""
@@ -89,6 +102,15 @@ class Shadow:
     async def picture(self, request: Request) -> Response:
         """Answer ``GET /graphics/<file>``."""
         return await self._forwarding.picture(request)
+
+    def _begun(self, kept: Kept) -> None:
+        if kept.route == FIT:
+            self._allowed.begun(kept.actor.owner)
+
+    def _done(self, kept: Kept) -> None:
+        if kept.route == FIT:
+            self._allowed.ended(kept.actor.owner)
+        self._own.offer(kept)
 
     # ------------------------------------------------------------ figures
 

@@ -221,7 +221,7 @@ async def _write(writer: asyncio.StreamWriter, head: bytes, body: Body) -> None:
     """Write a request; a server that closes early may have answered, so that is no error here."""
     try:
         async for piece in body.framed():
-            writer.write(head + piece if head else piece)
+            writer.writelines((head, piece) if head else (piece,))
             head = b""
             await writer.drain()
         if head:
