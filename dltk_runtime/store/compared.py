@@ -16,7 +16,7 @@ from dltk_runtime.store.card import CardDrift
 from dltk_runtime.store.interface import Version
 from dltk_runtime.store.layout import CODE
 from dltk_runtime.store.manifest import Manifest
-from dltk_runtime.store.side_by_side import advice, on_the_same_rows
+from dltk_runtime.store.side_by_side import SEEN_ROWS, advice, on_the_same_rows
 from dltk_runtime.store.view import VersionDetail
 
 MAX_CODE_BYTES = 4 * 1024 * 1024  # of one version's code that are read
@@ -110,12 +110,19 @@ def compared(
         fields=_changes(*fields),
         same_fields=_same(*fields),
         figures=list(_figures(*details)),
-        advice=advice(*details),
+        advice=_advice(*details),
         libraries=_changes(first.libraries, second.libraries),
         code=code,
         same_code=not code,
         warning=warning,
     )
+
+
+def _advice(old: VersionDetail, new: VersionDetail) -> str:
+    if on_the_same_rows(old, new):
+        return advice(old, new)
+    names = f"{new.manifest.algorithm} {new.manifest.model} {old.manifest.number} {new.manifest.number}"
+    return f"{SEEN_ROWS} Measure both on labelled rows that neither has seen: dltk models compare {names} --data FILE."
 
 
 def _side(version: Version, manifest: Manifest, drift: CardDrift | None) -> Side:

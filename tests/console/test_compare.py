@@ -68,6 +68,7 @@ def test_it_says_parameters_fields_figures_by_origin_rows_libraries_and_drift(wo
     assert [(each.name, each.old, each.new) for each in view.libraries] == [("numpy", "1", "2")]
     assert (view.old.drift, view.new.drift and view.new.drift.fields[0].index) == (None, 0.5)
     assert "Neither tells which of the two is better" in view.advice
+    assert "dltk models compare healthy m 1 2 --data FILE" in view.advice
 
 
 def compared_name(world: World) -> ModelName:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from starlette.requests import Request
 
 from dltk_runtime.doctor.quick import quick
 from dltk_runtime.jobs.record import JobRecord, State
@@ -16,10 +17,13 @@ from dltk_runtime.jobs.view import JobView
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.server.console import jobs_page, render, streams
+from dltk_runtime.server.console.entrance import Entrance
+from dltk_runtime.server.console.session import COOKIE
 from dltk_runtime.server.console.streams import Part, Streams
+from dltk_runtime.server.guard import Guard
 from dltk_runtime.service.checks import CheckList, CheckResult, Checks
 from dltk_runtime.settings import Settings
-from tests.console.world import World
+from tests.console.world import ADMIN, World
 from tests.support.service import until
 
 
@@ -102,7 +106,7 @@ def test_ten_browsers_that_watch_cost_as_much_as_one(world: World, monkeypatch: 
 
 
 async def _all(shared: Streams, key: str, make: streams.Make) -> list[bytes]:
-    return [each async for each in shared._events(key, make)]
+    return [each async for each in shared._events(key, make, lambda: True)]
 
 
 def test_who_leaves_takes_a_part_from_nobody(world: World) -> None:
@@ -135,7 +139,7 @@ def test_a_stream_that_has_nothing_new_says_so_and_ends_when_the_server_stops(
 
     async def watch() -> list[bytes]:
         found = []
-        async for each in Streams(world.service)._events("job", make):
+        async for each in Streams(world.service)._events("job", make, lambda: True):
             found.append(each)
             if len(found) == 3:
                 world.service._stop_at = 1.0
@@ -144,6 +148,33 @@ def test_a_stream_that_has_nothing_new_says_so_and_ends_when_the_server_stops(
     found = asyncio.run(watch())
     assert found[:3] == [b"data: part\n\n", b": nothing new\n\n", b": nothing new\n\n"]
     assert len(found) <= 4
+
+
+def test_a_stream_ends_with_its_session(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "SESSION_SECONDS", 0.0)
+    monkeypatch.setattr(streams, "LIVE_SECONDS", 0.001)
+    signed_in = [True, True, False]
+
+    async def make() -> Part:
+        return "part", True
+
+    async def watch() -> list[bytes]:
+        shared = Streams(world.service)
+        return [each async for each in shared._events("job", make, lambda: signed_in.pop(0))]
+
+    assert asyncio.run(watch()) == [b"data: part\n\n"]
+    assert signed_in == []
+
+
+def test_a_stream_asks_for_the_session_of_its_own_browser(world: World) -> None:
+    cookie = world.sessions.begin(ADMIN)
+    scope = {"type": "http", "headers": [(b"cookie", f"{COOKIE}={cookie}".encode())], "client": None}
+    is_signed_in = Entrance(Guard(world.service, world.tokens), world.sessions).watcher(Request(scope))
+    assert is_signed_in()
+    session = world.sessions.read(cookie)
+    assert session is not None
+    world.sessions.end(session)
+    assert not is_signed_in()
 
 
 def test_streams_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

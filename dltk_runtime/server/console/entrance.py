@@ -78,6 +78,10 @@ class Entrance:
         except HTTPException as error:
             return self.problem(visitor, str(error.detail), error.status_code)
 
+    def watcher(self, request: Request) -> Callable[[], bool]:
+        """Return what says whether who sent a request is signed in still."""
+        return lambda: self._visitor(request) is not None
+
     def page(self, name: str, visitor: Visitor, status: int = 200, **values: Any) -> Response:
         """Return a page for somebody who is signed in, yet to be written."""
         form, here = self._sessions.form_token(visitor.session), name.removesuffix(".html")

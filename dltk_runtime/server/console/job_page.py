@@ -56,6 +56,7 @@ class JobPage:
     def __init__(self, service: Service, api: Api, entrance: Entrance, streams: Streams) -> None:
         self._service = service
         self._api = api
+        self._entrance = entrance
         self._page = entrance.page
         self._streams = streams
         self._known: dict[str, Printed] = {}  # of jobs that are watched
@@ -109,7 +110,8 @@ class JobPage:
     async def live(self, request: Request, _: Visitor) -> Response:
         """Send the job's part of its page at each change, as server-sent events."""
         await self._api.job(request)
-        return self._streams.answer(request.path_params["job"], functools.partial(self._part, request))
+        make, watcher = functools.partial(self._part, request), self._entrance.watcher(request)
+        return self._streams.answer(request.path_params["job"], make, watcher)
 
     async def _part(self, request: Request) -> tuple[str, bool]:
         job = request.path_params["job"]

@@ -35,6 +35,7 @@ class JobsPage:
 
     def __init__(self, api: Api, entrance: Entrance, streams: Streams) -> None:
         self._api = api
+        self._entrance = entrance
         self._page = entrance.page
         self._streams = streams
 
@@ -55,7 +56,8 @@ class JobsPage:
         """Send the live table at each change, as server-sent events."""
         state = _state(request)
         key = session.holder.name, session.holder.models, state
-        return self._streams.answer(key, functools.partial(self._part, session.holder, state))
+        make = functools.partial(self._part, session.holder, state)
+        return self._streams.answer(key, make, self._entrance.watcher(request))
 
     async def _part(self, holder: Holder, state: str) -> Part:
         jobs = (await asyncio.to_thread(self._api.listed, holder, state or None, MAX_ROWS + 1)).jobs

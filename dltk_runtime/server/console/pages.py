@@ -18,7 +18,7 @@ from dltk_runtime.server.console.compare_page import ComparePage
 from dltk_runtime.server.console.drift_page import DriftPages
 from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.job_page import JobPage
-from dltk_runtime.server.console.jobs_page import JobsPage, by_model, squares
+from dltk_runtime.server.console.jobs_page import MAX_SQUARES, JobsPage, by_model, squares
 from dltk_runtime.server.console.session import Sessions, Visitor
 from dltk_runtime.server.console.streams import Streams
 from dltk_runtime.server.v1_routes import Api
@@ -28,8 +28,8 @@ from dltk_runtime.shadow.verdict import Verdict
 from dltk_runtime.store.card_text import markdown
 from dltk_runtime.store.view import ModelView
 
-MAX_SQUARES = 50  # fits of a model in one row
 MAX_ROWS = 200  # jobs, or entries of histories, on one page
+MAX_ACTIVE = 50  # fits that wait or run, on the overview
 MAX_MODELS = 1000  # on the page of all
 MAX_DEEDS = 20  # of a model's history on its page
 
@@ -90,7 +90,7 @@ class Console:
             session,
             rows=[(each, squares(of_model[each.algorithm, each.model])) for each in shown],
             more=len(rows) - len(shown),
-            active=[job for job in jobs if job.ended is None],
+            active=[job for job in jobs if job.ended is None][:MAX_ACTIVE],
             failed=[job for job in jobs if job.state in ("failed", "lost")][:5],
             checks=await self._views.checks(request),
             machine=await self._views.machine(request),

@@ -15,6 +15,7 @@ MAX_STREAMS = 50  # live pages at a time
 LIVE_SECONDS = 0.5  # between two looks
 SHARED_SECONDS = 0.9 * LIVE_SECONDS  # for which a part is also that of other browsers
 QUIET_SECONDS = 15.0  # after which proxies end a stream that says nothing
+SESSION_SECONDS = 5.0  # between two looks whether the session goes on
 Part = tuple[str, bool]  # HTML, and whether more may come
 Make = Callable[[], Awaitable[Part]]
 
@@ -27,8 +28,10 @@ class Streams:
         self._open = 0
         self._shared: dict[Hashable, tuple[float, asyncio.Future[Part]]] = {}
 
-    def answer(self, key: Hashable, make: Make) -> Response:
+    def answer(self, key: Hashable, make: Make, signed_in: Callable[[], bool]) -> Response:
         """Return the answer that sends the part of `key` at each change; `make` makes it now.
+
+        It ends when the server stops, and soon after the browser is `signed_in` no more.
 
         Raises:
             HTTPException: too many are open.
@@ -36,23 +39,29 @@ class Streams:
         if self._open >= MAX_STREAMS:
             raise HTTPException(503, "Too many live pages are open. Load the page again later.")
         headers = render.HEADERS | {"X-Accel-Buffering": "no"}
-        return StreamingResponse(self._events(key, make), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(self._events(key, make, signed_in), media_type="text/event-stream", headers=headers)
 
     async def part(self, key: Hashable, make: Make) -> Part:
         """Return what `make` makes, or what it made a moment ago for another browser."""
         now = asyncio.get_running_loop().time()
         known = self._shared.get(key)
         if known is None or now - known[0] >= SHARED_SECONDS:
+            if len(self._shared) > 2 * MAX_STREAMS:
+                self._shared.clear()  # of pages that nobody watches any more
             known = self._shared[key] = now, asyncio.ensure_future(make())
         return await asyncio.shield(known[1])  # who leaves takes it from nobody
 
-    async def _events(self, key: Hashable, make: Make) -> AsyncIterator[bytes]:
+    async def _events(self, key: Hashable, make: Make, signed_in: Callable[[], bool]) -> AsyncIterator[bytes]:
         self._open += 1
         try:
-            last, said = "", 0.0
+            last, said, looked = "", 0.0, asyncio.get_running_loop().time()
             while not self._service.stopping:
                 part, more = await self.part(key, make)
                 now = asyncio.get_running_loop().time()
+                if now - looked > SESSION_SECONDS:
+                    looked = now
+                    if not await asyncio.to_thread(signed_in):
+                        return
                 if part != last:
                     yield event(part)
                 elif now - said > QUIET_SECONDS:
