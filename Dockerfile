@@ -3,6 +3,7 @@
 #   docker build -t dltk .                              JupyterLab, PyTorch, TensorFlow, for the CPU
 #   docker build --build-arg VARIANT=runtime -t dltk .  the API only, without a deep-learning framework
 #   docker build --build-arg VARIANT=gpu -t dltk .      like the first, for NVIDIA GPUs
+#   docker build --build-arg VARIANT=compat -t dltk .   like the first, with the library versions of DSDL 5.2.4
 #   docker run -e api_token=… -v dltk:/srv -p 5000:5000 dltk
 #
 # Another base image, or the same by its digest: --build-arg BASE_IMAGE=…@sha256:… and, for the label,
@@ -26,6 +27,8 @@ FROM base AS base-runtime
 LABEL org.opencontainers.image.description="Serves Jupyter notebooks to Splunk's fit, apply and summary: the API only"
 FROM base AS base-cpu
 LABEL org.opencontainers.image.description="Serves Jupyter notebooks with PyTorch and TensorFlow to Splunk's fit, apply and summary"
+FROM base AS base-compat
+LABEL org.opencontainers.image.description="Serves Jupyter notebooks to Splunk's fit, apply and summary, with the library versions of DSDL 5.2.4"
 FROM base AS base-gpu
 LABEL org.opencontainers.image.description="Serves Jupyter notebooks with PyTorch and TensorFlow, on NVIDIA GPUs, to Splunk's fit, apply and summary"
 ENV NVIDIA_VISIBLE_DEVICES=all \

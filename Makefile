@@ -1,7 +1,9 @@
 # The commands of this project. `make` alone lists them.
 # The variant that .venv holds, else the one for machines without a GPU.
 VARIANT ?= $(or $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*))),cpu)
-BIN := .venv/bin
+# The variant compat stands beside: whoever develops keeps the ordinary environment.
+VENV := $(if $(filter compat,$(VARIANT)),.venv-compat,.venv)
+BIN := $(VENV)/bin
 # Two tests at a time, those of one file (or of one `xdist_group`) after each other.
 PYTEST = $(BIN)/pytest -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder
 COMPILED := dltk_runtime/tables/native/numbers.so
@@ -15,13 +17,13 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser cluster-test clients lock clean
+.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser pictures cluster-test clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1:/p' $(MAKEFILE_LIST) | awk -F: '{ printf "  make %-16s %s\n", $$1, substr($$0, length($$1) + 2) }'
 
-setup: .venv/ready-$(VARIANT) $(COMPILED) ## make .venv from locks/cpu.txt (VARIANT=gpu: from locks/gpu.txt)
+setup: $(VENV)/ready-$(VARIANT) $(COMPILED) ## make .venv from locks/cpu.txt (VARIANT=gpu: from locks/gpu.txt; VARIANT=compat: .venv-compat)
 
 demo: setup ## train and apply a PyTorch and a Keras model by the requests that Splunk sends
 	$(BIN)/python tools/demo.py
@@ -38,9 +40,13 @@ check: setup ## format, lint, types and import rules
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
 	$(PYTEST) -m unit
 
-test: check docs .venv-clients/ready ## the gate: what `make quick` does, the documentation, and all other tests
+test: check docs .venv-clients/ready .venv-browser/ready ## the gate: what `make quick` does, the documentation, and all other tests
 	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
+
+test-compat: ## the tests of the variant compat, DSDL's library versions, in .venv-compat: under 20 minutes
+	$(MAKE) --no-print-directory setup VARIANT=compat
+	.venv-compat/bin/pytest -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder @tests/compat/files.txt
 
 coverage: setup ## run all tests and measure what they reach, in processes too, into htmlcov/
 	$(BIN)/coverage erase
@@ -66,7 +72,7 @@ appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over th
 audit: .venv-audit/ready ## look for known weaknesses of what is locked; says so where no advisory database is reachable
 	@.venv-audit/bin/python tools/audit.py .venv-audit/bin/pip-audit
 
-image: ## build the image dltk:cpu with docker or podman (IMAGE=runtime, IMAGE=gpu: the other variants)
+image: ## build the image dltk:cpu with docker or podman (IMAGE=runtime, IMAGE=gpu, IMAGE=compat: the other variants)
 	BUILDAH_FORMAT=docker $(ENGINE) build --build-arg VARIANT=$(IMAGE) --build-arg VERSION=$(VERSION) \
 	  --build-arg REVISION=$$(git rev-parse HEAD) $(BASE) --tag dltk:$(IMAGE) .
 
@@ -88,12 +94,16 @@ format: setup ## put all code into the one format, and fix what ruff can fix
 
 tables: setup ## write the generated tables of docs/reference: settings, algorithms, command line, /v1
 	$(BIN)/python tools/reference_tables.py
+	$(BIN)/python -m tools.compat
 
 docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken link or an address outside fails
 	.venv-docs/bin/mkdocs build --strict
 
 browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
 	$(BIN)/pytest tests/console/test_browser.py -rs
+
+pictures: setup .venv-browser/ready ## the same, and write what it sees into docs/console/, for the pages of docs/
+	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
 
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
@@ -102,21 +112,21 @@ clients: setup .venv-clients/ready ## score by unmodified clients of other proje
 	$(BIN)/pytest tests/doors/test_clients.py -rs
 
 lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the hashes (UPGRADE=1: newest versions)
-	.venv-tools/bin/python tools/lock.py $(if $(UPGRADE),--upgrade)
+	.venv-tools/bin/python -m tools.lock $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf $(COMPILED) .venv .venv-tools .venv-appinspect .venv-browser .venv-clients .venv-cluster .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	rm -rf $(COMPILED) .venv .venv-compat .venv-tools .venv-appinspect .venv-browser .venv-clients .venv-cluster .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
 	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are made last, so that an interrupted setup is taken up again.
-.venv/ready-$(VARIANT): locks/$(VARIANT).txt locks/hashed/$(VARIANT).txt pyproject.toml tools/setup.sh
-	@test -z "$(filter-out $@,$(wildcard .venv/ready-*))" || rm -rf .venv  # the variants exclude each other
-	@sh tools/setup.sh .venv locks/$(VARIANT).txt .
+$(VENV)/ready-$(VARIANT): locks/$(VARIANT).txt locks/hashed/$(VARIANT).txt pyproject.toml tools/setup.sh
+	@test -z "$(filter-out $@,$(wildcard $(VENV)/ready-*))" || rm -rf $(VENV)  # cpu and gpu exclude each other
+	@sh tools/setup.sh $(VENV) locks/$(VARIANT).txt .
 	@touch $@
 
 # Without a compiler there is none: this says so, and the runtime works without it.
-$(COMPILED): dltk_runtime/tables/native/numbers.cpp dltk_runtime/tables/native/build.py | .venv/ready-$(VARIANT)
+$(COMPILED): dltk_runtime/tables/native/numbers.cpp dltk_runtime/tables/native/build.py | $(VENV)/ready-$(VARIANT)
 	@$(BIN)/python -m dltk_runtime.tables.native.build
 
 # Tools whose own dependencies must not reach ours.

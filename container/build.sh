@@ -4,8 +4,8 @@ set -euo pipefail
 case "${2:-}" in
     '' | runtime) lock=cpu last=notebooks ;;
     cpu) lock=cpu last=development ;;
-    gpu) lock=gpu last=development ;;
-    *) echo "No variant '$2': set VARIANT to runtime, cpu or gpu." >&2 && exit 1 ;;
+    gpu | compat) lock=$2 last=development ;;
+    *) echo "No variant '$2': set VARIANT to runtime, cpu, gpu or compat." >&2 && exit 1 ;;
 esac
 wheel() { # FOLDER: build a wheel of the project there
     /opt/builder/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$1" .
@@ -25,12 +25,12 @@ if [ "$1" = libraries ]; then
     # The groups of the lock before the one that this variant lacks.
     sed "/^# $last\$/,\$d" "locks/hashed/$lock.txt" >wanted.txt
     more=''
-    if [ "$lock:$last" = cpu:development ] && ! pip install --dry-run --no-deps --ignore-installed --quiet --report - \
-        "$(grep '^torch==' locks/cpu.txt)" | grep -q "$(cpu_build)"; then
+    if grep -q '^torch==' wanted.txt && [ -f "locks/hashed/$lock-pypi.txt" ] && ! pip install --dry-run --no-deps \
+        --ignore-installed --quiet --report - "$(grep '^torch==' "locks/$lock.txt")" | grep -q "$(cpu_build)"; then
         # No index has PyTorch's build for the CPU: PyPI's own, with CUDA's libraries.
         awk '/^torch==/ { skip = 1; next } /^[^ ]/ { skip = 0 } !skip' wanted.txt >without-torch.txt
         mv without-torch.txt wanted.txt
-        more='-r locks/hashed/cpu-pypi.txt'
+        more="-r locks/hashed/$lock-pypi.txt"
     fi
     # shellcheck disable=SC2086  # none, or an option and a path
     pip install --require-hashes -r wanted.txt $more

@@ -132,7 +132,7 @@ def services(settings: Settings) -> list[str]:
         return ["api"]
     available = [name for name, module in TOOLS.items() if importlib.util.find_spec(module)]
     if missing := ", ".join(TOOLS.keys() - available):
-        say(f"not in this image: {missing}; use the variant cpu or gpu")
+        say(f"not in this image: {missing}; use the variant cpu, gpu or compat")
     if "jupyter" in available and (reason := jupyters_hindrance(settings)):
         say(f"JupyterLab does not start: {reason}")
         available.remove("jupyter")

@@ -18,6 +18,7 @@ from dltk_runtime import cgroup
 from dltk_runtime.errors import FULL_TEXTS, PLACE_ONLY, SettingInvalid, closest
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
+from dltk_runtime.scrub import MIN_SECRET_CHARACTERS
 from dltk_runtime.secret_names import is_secret_variable, texts_of
 from dltk_runtime.setting_types import (
     Variable,
@@ -48,7 +49,6 @@ from dltk_runtime.setting_types import (
     one_of,
     setting,
 )
-from dltk_runtime.texts import MIN_SECRET_CHARACTERS
 from dltk_runtime.units import GIB, MIB
 
 TEXT_OR_HASH = "text without blanks, or sha256: and 64 hexadecimal digits"

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "docker.io/library/python:3.11-slim-bookworm"
@@ -64,7 +65,9 @@ class Engine:
             AssertionError: it failed, with what it said.
         """
         command = ["podman", *arguments]
-        done = subprocess.run(command, env=self.environ, capture_output=True, text=True, timeout=timeout, check=False)
+        # In its folder: conmon leaves an empty file where it was started when a container lacks memory.
+        options: dict[str, Any] = {"env": self.environ, "cwd": self._folder, "capture_output": True, "text": True}
+        done = subprocess.run(command, **options, timeout=timeout, check=False)
         assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
         return done
 

@@ -1,8 +1,9 @@
 """Writes the locks: every package at one exact version, transitive ones too, without any address.
 
 Resolved by uv for the oldest Python that `pyproject.toml` allows, on Linux x86-64, from its one list of
-dependencies. A version that is already locked stays as long as it fits; ``--upgrade`` moves them all. Beside each lock,
-``locks/hashed/`` has one with hashes, which are all that pip installs from.
+dependencies; the variant ``compat`` from DSDL's list of packages (`tools.compat`). A version that is already locked
+stays as long as it fits; ``--upgrade`` moves them all. Beside each lock, ``locks/hashed/`` has one with hashes, which
+are all that pip installs from.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
+
+from tools import compat
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "locks"
@@ -28,7 +32,8 @@ VARIANTS: dict[str, tuple[tuple[str, ...], str]] = {
     "cpu": (("all", "dev"), r"(cuda|nvidia)-|triton=="),
     "gpu": (("all-gpu", "dev"), r"$."),
 }
-
+COMPAT = "compat"
+WITHOUT_CUDA = ("cpu", COMPAT)
 
 # What the tests of `make cluster-test` need beside the runtime and Ray.
 CLUSTER_TESTS = ("editables", "hatchling", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
@@ -87,6 +92,22 @@ def names(text: str) -> set[str]:
     return set(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE))
 
 
+def compat_asked(*, development: bool) -> str:
+    """What the variant compat asks for, as a file of requirements."""
+    return "\n".join(compat.requirements(development=development))
+
+
+def write_compat() -> None:
+    """Write the lock of the variant compat: DSDL's versions, beside them those of the CPU's lock."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("\n".join(compat.constraints()))
+        file.flush()
+        lines = compiled(compat_asked(development=True), "--constraint", file.name).splitlines()
+    kept = [line for line in lines if line and not re.match(VARIANTS["cpu"][1], line)]
+    compat.LOCK.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    print(f"locks/{compat.LOCK.name}: {len(kept)} packages", file=sys.stderr)
+
+
 def write_hashed(lock: Path) -> None:
     """Write the lock with hashes; that of a variant in groups, which container/build.sh takes one after another."""
     entries = hashed(lock)
@@ -95,6 +116,10 @@ def write_hashed(lock: Path) -> None:
         (extra, _), constraint = VARIANTS[lock.stem][0], ("--constraint", str(lock))
         groups[RUNTIME] = names(compiled(ROOT / "pyproject.toml", *constraint))
         groups[NOTEBOOKS] = names(compiled(ROOT / "pyproject.toml", "--extra", extra, *constraint)) - groups[RUNTIME]
+    if lock.stem == COMPAT:
+        constraint = ("--constraint", str(lock))
+        groups[RUNTIME] = names(compiled(ROOT / "pyproject.toml", *constraint))
+        groups[NOTEBOOKS] = names(compiled(compat_asked(development=False), *constraint)) - groups[RUNTIME]
     groups[DEVELOPMENT if groups else ALL] = set(entries).difference(*groups.values())
     text = ""
     for title, members in groups.items():
@@ -104,12 +129,15 @@ def write_hashed(lock: Path) -> None:
 
 def write_left_out(variant: str) -> None:
     """Write what a variant leaves out, with hashes: PyPI's build of torch, and the libraries that it needs."""
-    extras, _ = VARIANTS[variant]
     lock = LOCKS / f"{variant}.txt"
-    options = [argument for extra in extras for argument in ("--extra", extra)]
-    text = compiled(ROOT / "pyproject.toml", *options, "--constraint", str(lock), "--generate-hashes")
+    if variant == COMPAT:
+        source, options = compat_asked(development=True), []
+    else:
+        source = ROOT / "pyproject.toml"
+        options = [argument for extra in VARIANTS[variant][0] for argument in ("--extra", extra)]
+    text = compiled(source, *options, "--constraint", str(lock), "--generate-hashes")
     entries = {entry.split("==")[0]: entry for entry in re.split(r"\n(?=\S)", text.strip())}
-    replaced = names(MORE.read_text(encoding="utf-8").replace(" sha256:", "\n")) if variant == "cpu" else set()
+    replaced = names(MORE.read_text(encoding="utf-8").replace(" sha256:", "\n")) if variant in WITHOUT_CUDA else set()
     left_out = sorted(set(entries) - names(lock.read_text(encoding="utf-8")) | replaced)
     if left_out:
         target = HASHED / f"{variant}-pypi.txt"
@@ -144,10 +172,11 @@ def main() -> None:
         (LOCKS / f"{variant}.txt").write_text("\n".join(kept) + "\n", encoding="utf-8")
         print(f"locks/{variant}.txt: {len(kept)} packages", file=sys.stderr)
     if not arguments.hashes:
+        write_compat()
         write_cluster()
     for lock in sorted(LOCKS.glob("*.txt")):
         write_hashed(lock)
-    for variant in VARIANTS:
+    for variant in (*VARIANTS, COMPAT):
         write_left_out(variant)
     write_build_lock()
 

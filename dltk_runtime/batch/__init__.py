@@ -8,7 +8,7 @@
     order.py ────> run.py: job, attempts, version, promotion ────> fit/, store/, jobs/
                      │ document.py: the notebook that is executed
                      ▼
-                  engine.py: papermill, with deadline, deaths and secrets (scrub.py)
+                  engine.py: papermill, with deadline, deaths and secrets (secrets.py)
                      │ task.py: task and report, two files
                      ▼
                   kernel.py, in the kernel: data, names of models, results; fits by worker/fit.py

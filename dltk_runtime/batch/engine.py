@@ -27,8 +27,8 @@ from papermill.exceptions import PapermillExecutionError
 from dltk_runtime.batch.document import INJECTED_TAG, Document, mark_failed, number_of
 from dltk_runtime.batch.errors import BatchFailed
 from dltk_runtime.batch.printed import Kept, WholeLines, coalesced
-from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.lab import kernelspec
+from dltk_runtime.scrub import Scrubber
 
 ENGINE = "dltk"  # its name in papermill
 MAX_START_SECONDS = 120.0  # until a kernel answers
@@ -128,7 +128,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         self.run = execution
         self.failure: BatchFailed | None = None
         self._kept = Kept()
-        self._lines = WholeLines(execution.log, execution.scrubber.text)
+        self._lines = WholeLines(execution.log, execution.scrubber)
         self._exited = False  # whether a cell ended the run well
         self._counts: dict[int, NotebookNode] = {}  # by execution count
         # Of the kernel's process: what cells print comes by messages, but for programs and the descriptors.

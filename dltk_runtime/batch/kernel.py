@@ -27,7 +27,7 @@ from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.notebook.source import pack
-from dltk_runtime.tables import table
+from dltk_runtime.tables import arrow, table
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
 from dltk_runtime.worker.model import read_pickle
 
@@ -225,12 +225,16 @@ class _Calls:
 
 
 def _read(path: Path) -> pd.DataFrame:
+    if path.suffix == ".arrow":
+        return arrow.read(memoryview(path.read_bytes()))
     return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
 
 
 def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
     if suffix == ".parquet":
         frame.rename(columns=str).to_parquet(path, index=False)
+    elif suffix == ".arrow":
+        path.write_bytes(arrow.write(frame))
     else:
         frame.to_csv(path, index=False)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dltk_runtime.batch.document import FIT, RUN
 from dltk_runtime.batch.errors import BatchInvalid
-from dltk_runtime.batch.scrub import Scrubber, is_secret, resolve
+from dltk_runtime.batch.secrets import is_secret, resolve
 from dltk_runtime.fit.options import FitOptions, fit_options
 from dltk_runtime.names import MAX_NAME_LENGTH, ModelName, checked
 from dltk_runtime.notebook import parameters
@@ -21,17 +21,18 @@ from dltk_runtime.notebook.declaration import Value, declared
 from dltk_runtime.notebook.errors import AlgorithmInvalid
 from dltk_runtime.notebook.source import Source, is_name, read_source
 from dltk_runtime.paths import Paths
+from dltk_runtime.scrub import Scrubber
 
 STAGED = "staged:"
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".parquet", ".arrow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One run.
 
-    `notebook` is the name of an algorithm or any notebook's file; `data` a CSV or parquet file, or
-    ``staged:NAME``, or "" for a notebook that finds its own. `mode` is ``run`` (all cells), ``fit``
+    `notebook` is the name of an algorithm or any notebook's file; `data` a CSV or parquet file, an
+    Arrow stream, or ``staged:NAME``, or "" for a notebook that finds its own. `mode` is ``run`` (all cells), ``fit``
     or ``apply`` (the algorithm alone). `features` are names and globs of columns; none means all but
     the target. `keep` are those of columns that stand before the results in `out`. `deadline` is in
     seconds.
@@ -141,7 +142,7 @@ def _parameters(order: Order, source: Source) -> tuple[dict[str, Value], dict[st
         own = {name: text for name, text in order.parameters.items() if name not in parameters.RUNTIME_PARAMETERS}
         return {name: _typed(text) for name, text in own.items() if name not in secrets}, secrets
     values, wrong = parameters.values({**order.parameters, **secrets}, known)
-    parameters.refuse(source.name, [Scrubber(secrets).text(each) for each in wrong.all], known)
+    parameters.refuse(source.name, [Scrubber(secrets.values()).text(each) for each in wrong.all], known)
     return {name: values[name] for name in order.parameters if name in values}, secrets
 
 

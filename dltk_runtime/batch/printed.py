@@ -7,48 +7,48 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from nbformat import NotebookNode
 
+from dltk_runtime.scrub import Scrubber, Stream
 from dltk_runtime.units import MIB
 
 MAX_LINE_CHARACTERS = MIB  # of an unfinished line that wait for its end
-OVERLAP_CHARACTERS = 64 * 1024  # of a longer one that wait nevertheless: the longest secret that is found
 MAX_KEPT_CHARACTERS = 4 * MIB  # of a stream in the outputs of a cell
 
 
-@dataclass(slots=True)
 class WholeLines:
     """Passes printed text on without its secrets, in whole lines, so that none is cut in two."""
 
-    write: Callable[[str], None]
-    scrub: Callable[[str], str]
-    _rest: list[str] = field(default_factory=list)  # pieces of the unfinished line
-    _characters: int = 0  # in them
+    def __init__(self, write: Callable[[str], None], scrubber: Scrubber) -> None:
+        self._write = write
+        self._stream = Stream(scrubber)
+        self._rest: list[str] = []  # pieces of the unfinished line
+        self._characters = 0  # in them
 
     def feed(self, text: str) -> None:
         """Take a piece of text; its whole lines are passed on."""
+        self._take(self._stream.feed(text))
+        if self._characters > MAX_LINE_CHARACTERS:
+            self._pass_on()
+
+    def end(self) -> None:
+        """Pass on what is left, as a whole line."""
+        self._take(self._stream.end())
+        if self._rest:
+            self._pass_on("\n")
+
+    def _take(self, text: str) -> None:
         whole, newline, rest = text.rpartition("\n")
         if newline:
-            self.write(self.scrub("".join([*self._rest, whole, newline])))
-            self._keep("")
+            self._pass_on(whole, newline)
         if rest:
             self._rest.append(rest)
             self._characters += len(rest)
-        if self._characters > MAX_LINE_CHARACTERS:
-            text = self.scrub("".join(self._rest))
-            self.write(text[:-OVERLAP_CHARACTERS])
-            self._keep(text[-OVERLAP_CHARACTERS:])
 
-    def end(self) -> None:
-        """Pass on the unfinished line, if any."""
-        if self._rest:
-            self.write(self.scrub("".join(self._rest)) + "\n")
-        self._keep("")
-
-    def _keep(self, rest: str) -> None:
-        self._rest, self._characters = [rest] if rest else [], len(rest)
+    def _pass_on(self, *more: str) -> None:
+        self._write("".join([*self._rest, *more]))
+        self._rest, self._characters = [], 0
 
 
 class Kept:

@@ -25,7 +25,6 @@ from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.html import write_html
 from dltk_runtime.batch.order import Order, Prepared, prepare
-from dltk_runtime.batch.scrub import Scrubber
 from dltk_runtime.batch.task import Report, Task, meta_of
 from dltk_runtime.batch.tracked import Tracked
 from dltk_runtime.call import Request
@@ -41,6 +40,7 @@ from dltk_runtime.names import VersionId, quoted
 from dltk_runtime.notebook.source import pack, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
+from dltk_runtime.scrub import Scrubber
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk import access
 from dltk_runtime.store import figures
@@ -92,8 +92,7 @@ class _Run:
         self._store = ModelStore.open(self._paths, settings.keep_versions)
         self._tracked = Tracked(settings, self._store)
         self._jobs = JobStore(self._paths, settings.keep_jobs, settings.log_bytes, self._tracked.ended)
-        listed = {f"listed {number}": text for number, text in enumerate(settings.notebook_secret_texts())}
-        self._scrubber = Scrubber(dict(prepared.secrets) | listed)
+        self._scrubber = Scrubber([*prepared.secrets.values(), *settings.notebook_secret_texts()])
         self._ends = time.monotonic() + self._order.deadline
         self._batch = self._paths.home / "batch"
 

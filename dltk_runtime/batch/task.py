@@ -19,7 +19,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """What the kernel does for a run. Paths are absolute; "" stands for none."""
 
     folder: str  # of the report
-    data: str  # path of a CSV or parquet file
+    data: str  # path of a CSV file, a parquet file or an Arrow stream
     algorithm: str
     model: str
     applying: bool = False  # the notebook only applies the current version

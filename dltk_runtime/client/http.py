@@ -20,12 +20,13 @@ USER_AGENT = f"Python-urllib/{sys.version_info.major}.{sys.version_info.minor}" 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A response, whatever its status; `url` is the address that was called."""
+    """A response, whatever its status; `url` is the address that was called. Names of headers are in lower case."""
 
     url: str
     status: int
     reason: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +63,21 @@ class Container:
         """POST `payload` as JSON, non-ASCII characters escaped. Raises as `get`."""
         return self._send("POST", path, json.dumps(payload).encode("ascii"))
 
+    def post_rows(self, path: str, kind: str, rows: bytes) -> Reply:
+        """POST rows of the media type `kind`. Raises as `get`."""
+        return self._send("POST", path, rows, kind)
+
     def delete(self, path: str) -> Reply:
         """DELETE `path`. Raises as `get`."""
         return self._send("DELETE", path)
 
-    def _send(self, method: str, path: str, body: bytes | None = None) -> Reply:
+    def _send(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> Reply:
         client = HttpClient(self._context, self._error, connect_seconds=self.timeout, read_seconds=self.timeout)
-        headers = {"Authorization": self.token, "Content-Type": "application/json", "User-Agent": USER_AGENT}
+        headers = {"Authorization": self.token, "Content-Type": kind, "User-Agent": USER_AGENT}
         url = self.url.rstrip("/") + path
         response = client.request(method, url, headers, body)
-        return Reply(url, response.status, response.reason, response.body)
+        named = {name.lower(): text for name, text in response.headers.items()}
+        return Reply(url, response.status, response.reason, response.body, named)
 
     def _context(self) -> SSLContext:
         try:

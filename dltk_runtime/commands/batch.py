@@ -60,7 +60,7 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("notebook")
-@click.option("--data", help="Rows: a .csv or .parquet file, or staged:NAME.")
+@click.option("--data", help="Rows: a .csv, .parquet or .arrow file (an Arrow stream), or staged:NAME.")
 @click.option("--from-search", "query", metavar="SPL", help="Rows: the results of a search in Splunk.")
 @click.option(
     "-p",
@@ -76,7 +76,7 @@ Examples:
 @click.option(
     "--feature", "features", multiple=True, help="A feature's column, or a glob.  [default: all but the target]"
 )
-@click.option("--out", type=click.Path(path_type=Path), help="File for the results: .csv or .parquet.")
+@click.option("--out", type=click.Path(path_type=Path), help="File for the results: .csv, .parquet or .arrow.")
 @click.option(
     "--keep",
     metavar="COLUMN",

@@ -42,6 +42,7 @@ Examples:
       species from petal_length petal_width sepal_length sepal_width into app:iris'
   dltk search '| inputlookup iris.csv | head 5 | apply iris | table species predicted_species'
   dltk search --onnx . '| inputlookup iris.csv | apply onnx:iris'
+  dltk search --arrow '| inputlookup large.csv | apply iris | stats count by predicted_species'
   dltk search --csv '| makeresults count=3 | eval x=2*3, name="k".x | where x>5'
   dltk search --url https://gpu.example:5000 --token-file token --cafile ca.pem '| listmodels'
 """
@@ -65,6 +66,7 @@ Examples:
 )
 @click.option("--lookups", type=click.Path(path_type=Path), help="Lookups' folder.  [<home>/search/lookups]")
 @click.option("--onnx", type=click.Path(path_type=Path), help="Folder of apply onnx:NAME.  [<home>/search/onnx]")
+@click.option("--arrow", is_flag=True, help="Send the rows of apply as Arrow, not as Splunk sends them; needs pyarrow.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 @click.option("--output", type=click.Choice(["table", "csv", "json"]), help="The same as one option.  [table]")
@@ -79,6 +81,7 @@ def command(
     notebooks: Path | None,
     lookups: Path | None,
     onnx: Path | None,
+    arrow: bool,
     rows: int,
     **given: Any,
 ) -> None:
@@ -92,7 +95,7 @@ def command(
     settings = ClientSettings.from_env(None, **given)
     paths = Settings.from_env(home=home, notebooks=notebooks).paths
     try:
-        result = run(search, make_context(settings, paths, lookups, onnx))
+        result = run(search, make_context(settings, paths, lookups, onnx, arrow=arrow))
     except SearchError as error:
         echo(f"ERROR {error}", err=True)
         sys.exit(Exit.USAGE if isinstance(error, SearchInvalid | CommandUnknown) else Exit.FAILED)

@@ -25,11 +25,12 @@ from dltk_runtime.client.http import Container
 from dltk_runtime.doctor import log_lines
 from dltk_runtime.doctor.examine import examine
 from dltk_runtime.doctor.finding import document_of
-from dltk_runtime.doctor.secrets import Scrubber, known_secrets
+from dltk_runtime.doctor.secrets import known_secrets
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.jobs.store import JobStore
-from dltk_runtime.settings import ClientSettings, Settings, cores, unknown_variables
+from dltk_runtime.scrub import Scrubber
+from dltk_runtime.settings import HIDDEN, ClientSettings, Settings, cores, unknown_variables
 from dltk_runtime.store.store import ModelStore
 
 MAX_ENTRIES = 20_000  # of the home's listing
@@ -54,7 +55,7 @@ def write(path: Path, environ: Mapping[str, str] | None = None, log: Path | None
         OSError: it cannot be written.
     """
     environ = os.environ if environ is None else environ
-    scrubber = Scrubber(known_secrets(environ))
+    scrubber = Scrubber(known_secrets(environ), HIDDEN)
     files = {name: scrubber.text(text).encode("utf-8", "replace") for name, text in _texts(environ, log)}
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:

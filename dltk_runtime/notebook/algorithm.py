@@ -136,7 +136,7 @@ class Algorithm:
             raise AlgorithmInvalid(name, contract.problems)
         self.name = name
         self.parameters = declared(source.parameters.source) if source.parameters else None
-        self.places = contract.functions | _declaration(source)
+        self.places = contract.functions | declaration(source)
         module = importlib.import_module(f"{PACKAGE}.{name}")
         functions = _bind(module, contract)
         self.init: Callable[..., Any] = functions["init"]
@@ -154,7 +154,7 @@ def _own_export(module: ModuleType) -> Callable[..., Any] | None:
     return found if callable(found) else None
 
 
-def _declaration(source: Source) -> dict[str, Coordinates]:
+def declaration(source: Source) -> dict[str, Coordinates]:
     """Return the coordinates of the parameters cell, by the phase that reads it."""
     return {"parameters": at(source, source.parameters, 1)} if source.parameters else {}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dltk_runtime.notebook.algorithm import contract_of, source_of
+from dltk_runtime.notebook.algorithm import contract_of, declaration, source_of
 from dltk_runtime.notebook.cells import introduction
 from dltk_runtime.notebook.declaration import Parameter, declared
 from dltk_runtime.notebook.source import Source
@@ -24,6 +24,7 @@ class Entry:
         about: The first paragraph of the notebook.
         searches: The example searches of its first cell.
         parameters: None if the notebook declares none and therefore accepts any.
+        places: Where each of the functions is defined, and the parameters: notebook, cell, line.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Entry:
     functions: tuple[str, ...]
     parameters: tuple[Parameter, ...] | None
     problems: tuple[str, ...]
+    places: dict[str, str] = field(default_factory=dict)
 
 
 def entry(algorithm: str, paths: Paths) -> Entry:
@@ -56,6 +58,7 @@ def entry(algorithm: str, paths: Paths) -> Entry:
         functions=tuple(contract.functions),
         parameters=parameters_of(source),
         problems=contract.problems,
+        places={name: str(place) for name, place in {**contract.functions, **declaration(source)}.items()},
     )
 
 

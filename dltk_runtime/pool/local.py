@@ -20,10 +20,9 @@ from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Launched, Spec, launch
 from dltk_runtime.pool.outcome import DEATH_CHANNEL, DEATH_DEADLINE, Death, WorkerDied, cause_of, kind_of, place_of
 from dltk_runtime.pool.phases import PhaseClock
-from dltk_runtime.pool.printed import NOTHING_SECRET, PrintedBytes
 from dltk_runtime.pool.read_ahead import LocalReadAhead
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, discard
-from dltk_runtime.texts import Scrubber
+from dltk_runtime.scrub import NOTHING_SECRET, ByteStream, Scrubber
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import (
@@ -80,7 +79,7 @@ class LocalWorker:
         self._explain = explain
         self._listener = SILENT
         self._clock = PhaseClock()
-        self._printed = PrintedBytes(scrubber)
+        self._printed = ByteStream(scrubber)
         self._dump = StackDump(launched.dump)
         self._code = b""  # the notebook's sources, for the line where it dies
         self._saved: Fitted | None = None  # by the fit that it runs

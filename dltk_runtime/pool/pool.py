@@ -27,9 +27,9 @@ from dltk_runtime.pool.read_ahead import LocalReadAhead
 from dltk_runtime.pool.residents import Resident, Residents
 from dltk_runtime.pool.spares import Spares
 from dltk_runtime.pool.worker import SILENT, Listener, ReadAhead, Worker
+from dltk_runtime.scrub import Scrubber
 from dltk_runtime.settings import Settings, cores
 from dltk_runtime.splunk import access
-from dltk_runtime.texts import Scrubber
 from dltk_runtime.units import GIB
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import ErrorReport

@@ -31,8 +31,9 @@ from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.names import VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.catalogue import Entry, entry
+from dltk_runtime.notebook.clause import WrittenSearch
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
-from dltk_runtime.server import openapi
+from dltk_runtime.server import openapi, searches
 from dltk_runtime.server import v1_asked as asked
 from dltk_runtime.server.doors.door import UNKEPT, Books
 from dltk_runtime.server.doors.rows import FORMS, Rows
@@ -64,7 +65,7 @@ class Api:
         self._service = service
         self.guard = Guard(service, tokens)
         self._settings = service.settings
-        self._rows = Rows(service, books)
+        self.rows = Rows(service, books)
         self.views = Views(service)
 
     def operations(self) -> list[Operation]:
@@ -91,13 +92,13 @@ class Api:
             Operation("GET", f"{model}/history", "Who did what to one model, and why.", self.history, History),
             Operation("GET", "/v1/history", "Who did what to all models, the newest first.", self.histories, History),
             Operation(
-                "POST", f"{model}/apply", "Apply the model to rows.", self._rows.handle, right=Right.APPLY, content=ROWS
+                "POST", f"{model}/apply", "Apply the model to rows.", self.rows.handle, right=Right.APPLY, content=ROWS
             ),
             Operation(
                 "POST",
                 f"{model}/versions/{{number}}/apply",
                 "The same by one version.",
-                self._rows.handle,
+                self.rows.handle,
                 right=Right.APPLY,
                 content=ROWS,
             ),
@@ -128,6 +129,7 @@ class Api:
             Operation("GET", "/v1/shadow", "How answers compare with the old container's.", self.shadow, ShadowReport),
             Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[Entry]),
             Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, Entry),
+            Operation("GET", searches.PATH, "The search that fits it.", self.search, WrittenSearch),
             Operation("GET", "/v1/openapi.json", "This document.", self.document, dict[str, Any]),
         ]
 
@@ -153,8 +155,8 @@ class Api:
     # ------------------------------------------------------------ jobs
 
     async def jobs(self, request: Request) -> JobList:
-        holder: Holder = request.state.holder
-        return await asyncio.to_thread(self.listed, holder, request.query_params.get("state"), asked.limit_of(request))
+        state = request.query_params.get("state")
+        return await asyncio.to_thread(self.listed, request.state.holder, state, asked.limit_of(request))
 
     async def job(self, request: Request) -> JobView:
         return await self._job(request.path_params["job"])
@@ -212,9 +214,8 @@ class Api:
     # ------------------------------------------------------------ models
 
     async def models(self, request: Request) -> ModelList:
-        holder: Holder = request.state.holder
         views = await asyncio.to_thread(LocalModels(self._service.store).list)
-        return ModelList([each for each in views if holder.covers(ModelName(each.algorithm, each.model))])
+        return ModelList([each for each in views if sees(request.state.holder, each.algorithm, each.model)])
 
     async def model(self, request: Request) -> ModelView:
         return await asyncio.to_thread(LocalModels(self._service.store).get, asked.name_of(request))
@@ -225,9 +226,8 @@ class Api:
 
     async def card(self, request: Request) -> ShownCard | Response:
         card = await self.card_of(request)
-        if MARKDOWN not in request.headers.get("accept", "").lower():
-            return card
-        return Response(card_text.markdown(card), media_type=MARKDOWN)
+        wanted = MARKDOWN in request.headers.get("accept", "").lower()
+        return Response(card_text.markdown(card), media_type=MARKDOWN) if wanted else card
 
     async def card_of(self, request: Request) -> ShownCard:
         """Return the model card of the version in a request's path."""
@@ -260,8 +260,9 @@ class Api:
         return await asyncio.to_thread(LocalModels(self._service.store).history, asked.name_of(request))
 
     async def histories(self, request: Request) -> History:
-        holder: Holder = request.state.holder
-        return await asyncio.to_thread(self._service.store.histories, asked.limit_of(request), holder.covers)
+        return await asyncio.to_thread(
+            self._service.store.histories, asked.limit_of(request), request.state.holder.covers
+        )
 
     async def drift(self, request: Request) -> DriftList:
         holder: Holder = request.state.holder
@@ -275,16 +276,14 @@ class Api:
         return self._service.machines()
 
     async def shadow(self, request: Request) -> ShadowReport:
-        holder: Holder = request.state.holder
         found = await asyncio.to_thread(self._compared, asked.since_of(request))
-        shown = [each for each in found.models if sees(holder, each.algorithm, each.model)]
+        shown = [each for each in found.models if sees(request.state.holder, each.algorithm, each.model)]
         return msgspec.structs.replace(found, models=shown)
 
     def _compared(self, since: datetime | None) -> ShadowReport:
         if self._shadow is not None:
             return self._shadow.report(since)
-        records = Records(self._settings.paths.shadow, self._settings.shadow_disk)
-        return report(records.all(), since)
+        return report(Records(self._settings.paths.shadow, self._settings.shadow_disk).all(), since)
 
     # ------------------------------------------------------------ algorithms
 
@@ -294,6 +293,9 @@ class Api:
 
     async def algorithm(self, request: Request) -> Entry:
         return await asyncio.to_thread(self._entry, request.path_params["algorithm"])
+
+    async def search(self, request: Request) -> WrittenSearch:
+        return searches.of(await self.algorithm(request), request.query_params)
 
     def _entry(self, name: str) -> Entry:
         try:

@@ -21,10 +21,10 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime import handover
+from dltk_runtime.scrub import Scrubber
 from dltk_runtime.secret_names import texts_of
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.transport import Tls
-from dltk_runtime.texts import Scrubber
 
 DESCRIPTOR = "DLTK_SPLUNK_FD"
 _NAME = "dltk-splunk"

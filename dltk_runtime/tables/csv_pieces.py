@@ -138,7 +138,7 @@ class Pieces:
         return self._columns.frame(self._names)
 
     def _arrays(self, piece: _Piece) -> Arrays:
-        text, compiled = self._text(piece.begin, piece.end), native.load()
+        text, compiled = self._text(piece.begin, piece.end), native.reader()
         arrays = compiled and compiled.read(text, len(self._names), piece.rows)
         return arrays or _arrays(bytes(text))
 

@@ -36,7 +36,7 @@ def read(csv: Blob) -> pd.DataFrame:
     frame = None
     if len(csv) <= MAX_SMALL_BYTES:
         frame = _small(bytes(csv))
-    elif len(csv) >= (HEAD_BYTES if native.load() else MIN_THREADED_BYTES):
+    elif len(csv) >= (HEAD_BYTES if native.reader() else MIN_THREADED_BYTES):
         frame = _large(memoryview(csv))
     return pd.read_csv(Bytes(csv)) if frame is None else frame  # type: ignore[call-overload]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from dltk_runtime import landlock, tls
+from dltk_runtime.scrub import Scrubber
 from dltk_runtime.secret_names import is_secret_variable, private_files
 from dltk_runtime.settings import VARIABLES, Settings
-from dltk_runtime.texts import Scrubber
 
 URI = "MLFLOW_TRACKING_URI"
 # How long MLflow's client in a fit tries when the server is gone: seconds, where its own would be many minutes.

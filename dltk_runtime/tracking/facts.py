@@ -62,7 +62,7 @@ class ServerRun(msgspec.Struct, frozen=True):
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing to send: `what` happened, in the order of the queue.
 
-    ``begin``, ``version`` and ``end`` are of a job's run; ``champion`` is of a model.
+    ``begin``, ``steps``, ``version`` and ``end`` are of a job's run; ``champion`` is of a model.
     """
 
     what: str
@@ -71,7 +71,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     ended: int = 0  # milliseconds since the epoch
     algorithm: str = ""
     model: str = ""
-    number: int = 0  # that is current now; 0 for files without a version
+    number: int = 0  # that is current now, 0 for files without a version; of steps, that of the first one
 
 
 def run_facts(fit: FitBegins, paths: Paths) -> RunFacts:

@@ -1,7 +1,7 @@
 """The helper process, the only one of the server that imports mlflow: ``python -m dltk_runtime.tracking.helper``.
 
 It reads `wire.Ask` lines and answers each. Those with `now` have a thread of their own, so that a
-fit that begins does not wait for what is being sent.
+fit that begins does not wait for what is being sent; so have the steps of running fits.
 """
 
 from __future__ import annotations
@@ -48,9 +48,11 @@ def _serve(questions: IO[bytes], write: Callable[[Answer], None]) -> None:
     from dltk_runtime.tracking.server import Server
 
     server, asks = Server(), msgspec.json.Decoder(Ask)
-    at_once, in_order = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+    at_once, in_order, beside = (ThreadPoolExecutor(1) for _ in range(3))
     for line in questions:
-        (at_once if (ask := asks.decode(line)).now else in_order).submit(_answer, server, ask, write)
+        ask = asks.decode(line)
+        thread = at_once if ask.now else beside if ask.line.what == "steps" else in_order
+        thread.submit(_answer, server, ask, write)
 
 
 def _answer(server: Server, ask: Ask, write: Callable[[Answer], None]) -> None:

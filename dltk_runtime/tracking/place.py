@@ -10,6 +10,8 @@
             version.json      `facts.VersionFacts`, once a version is committed
             server.json       the run's id at the server, written by the helper process
             steps.jsonl       the metrics of each reported step
+            new_steps.jsonl   those that are sent now, while the fit runs
+            sent_steps        how many were, written by the helper process
             artifacts/        files of the run
             mlruns/           what the fit's own process logged, where it got no server
             ended             its end is in the queue
@@ -55,6 +57,14 @@ class RunFolder:
     @property
     def steps(self) -> Path:
         return self.path / "steps.jsonl"
+
+    @property
+    def new_steps(self) -> Path:
+        return self.path / "new_steps.jsonl"
+
+    @property
+    def sent_steps(self) -> Path:
+        return self.path / "sent_steps"
 
     @property
     def artifacts(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +32,7 @@ class Server:
 
     def __init__(self) -> None:
         self._client = MlflowClient()
+        self._making = threading.Lock()  # over a run that is looked for, and made
 
     def alive(self) -> bool:
         """Return whether the server answers."""
@@ -50,6 +52,8 @@ class Server:
                 return None  # removed by hand
             case "begin":
                 return self._run(folder)
+            case "steps":
+                self._send_new_steps(folder, line.number)
             case "version":
                 self._commit(folder)
             case "end":
@@ -60,6 +64,12 @@ class Server:
 
     def _run(self, folder: RunFolder) -> ServerRun:
         """Return the run of a job; make it where the server has none."""
+        with contextlib.suppress(FileNotFoundError):
+            return msgspec.json.decode(folder.server.read_bytes(), type=ServerRun)
+        with self._making:
+            return self._made_run(folder)
+
+    def _made_run(self, folder: RunFolder) -> ServerRun:
         with contextlib.suppress(FileNotFoundError):
             return msgspec.json.decode(folder.server.read_bytes(), type=ServerRun)
         facts = _read(folder.facts, RunFacts)
@@ -95,13 +105,20 @@ class Server:
             self._client.log_artifacts(run, str(folder.artifacts))
         self._register(run, facts, version)
 
+    def _send_new_steps(self, folder: RunFolder, first: int) -> None:
+        """Log the steps that a running fit has reported since the last time; the first is its step `first`."""
+        run, facts = self._run(folder).run, _read(folder.facts, RunFacts)
+        self._log_metrics(run, _steps(folder.new_steps, facts.started, first, _sent(folder)))
+        count = folder.new_steps.read_bytes().count(b"\n")
+        atomic.write(folder.sent_steps, str(first + count).encode(), durable=False)
+
     def _end(self, folder: RunFolder, line: Line) -> None:
         run, facts = self._run(folder).run, _read(folder.facts, RunFacts)
         drop_links(folder.logged)
         if folder.logged.is_dir():
             copy_logged(self._client, folder.logged, run)
         self._log(run, parameters=self._parameters(run, facts.parameters))
-        self._log_metrics(run, _steps(folder.steps, facts.started))
+        self._log_metrics(run, _steps(folder.steps, facts.started, begin=_sent(folder)))
         self._client.set_terminated(run, line.status, line.ended)
 
     def _parameters(self, run: str, ours: Mapping[str, str]) -> dict[str, str]:
@@ -166,12 +183,24 @@ def name_of(text: str) -> str:
     return "/".join(part for part in plain.split("/") if part not in ("", ".", ".."))[:250] or "_"
 
 
-def _steps(path: Path, started: int) -> Iterable[Metric]:
-    """Yield the metrics of each step that the fit reported, in order."""
+def _sent(folder: RunFolder) -> int:
+    """Return how many steps were sent while the fit ran."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return int(folder.sent_steps.read_bytes())
+    return 0
+
+
+def _steps(path: Path, started: int, first: int = 0, begin: int = 0) -> Iterable[Metric]:
+    """Yield the metrics of each step in a file, in order, from step `begin` of the fit on.
+
+    `first` is the number of the file's first line.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
-        for number, line in enumerate(file):
+        for number, line in enumerate(file, first):
+            if number < begin:
+                continue
             with contextlib.suppress(ValueError):  # cut short by a kill
                 values = msgspec.json.decode(line, type=dict[str, float])
                 step = int(values.pop("step", number))

@@ -33,6 +33,7 @@ from dltk_runtime.tracking.address import URI, Address, hidden_files
 from dltk_runtime.tracking.child import Helper
 from dltk_runtime.tracking.facts import Line, milliseconds, run_facts, status_of, version_facts
 from dltk_runtime.tracking.interface import FitBegins
+from dltk_runtime.tracking.live import Live
 from dltk_runtime.tracking.place import Place, RunFolder, keep
 from dltk_runtime.tracking.sender import Sender
 from dltk_runtime.tracking.wire import Answer, Outcome
@@ -54,6 +55,7 @@ class Tracking:
         self._paths = paths
         self._helper = Helper(address, place.root, hidden)
         self.sender = Sender(place, self._helper, limit)
+        self._live = Live(place, paths.jobs, self._helper, lambda: self.sender.down)
         self._disk = ThreadPoolExecutor(1, "dltk-tracking-files")
         self._failures = logs.RecurringFailures()
         self._store: ModelStore | None = None
@@ -88,7 +90,10 @@ class Tracking:
         self.sender.close(grace)
 
     async def look_often(self) -> None:
-        """Look for ends and promotions that nobody reported to this server, until cancelled."""
+        """Look for ends and promotions that nobody reported to this server, and for steps, until cancelled."""
+        await asyncio.gather(self._look_for_ends(), self._live.send_often())
+
+    async def _look_for_ends(self) -> None:
         while True:
             self._do(self._look)
             await asyncio.sleep(LOOK_SECONDS)
@@ -116,6 +121,7 @@ class Tracking:
     def ended(self, record: JobRecord) -> None:
         """Queue the end of a job's run."""
         if record.state.ended:
+            self._live.end(record.id)
             self._do(partial(self._end, record))
 
     def current_changed(self, name: ModelName) -> None:
@@ -139,6 +145,7 @@ class Tracking:
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.ended.unlink(missing_ok=True)
         atomic.write(folder.facts, msgspec.json.encode(facts), durable=False)
+        self._live.begin(facts.job)
         line = Line("begin", facts.job)
         answer = Answer(0, Outcome.LATER) if self.sender.down else self._helper.ask(line, BEGIN_SECONDS, now=True)
         if answer.outcome is not Outcome.DONE:

@@ -182,12 +182,20 @@ def names_of(text: str, paths: Paths) -> list[ModelName]:
     stored = {each.algorithm for each in ModelStore.open(paths, keep=1).models() if each.model == model}
     jobs = JobStore(paths, keep=1, log_bytes=1).list()
     fitted = {each.algorithm for each in jobs if each.model == model}
-    known = {*stored, *fitted, *algorithm.algorithms(paths), *filter(None, [_staged_for(paths, model)])}
+    known = {*stored, *fitted, *_compared(paths, model), *algorithm.algorithms(paths)}
+    known |= set(filter(None, [_staged_for(paths, model)]))
     return [ModelName(each, model) for each in sorted(known)]
 
 
 def _existing(*paths: Path) -> tuple[Path, ...]:
     return tuple(path for path in paths if path.exists())
+
+
+def _compared(paths: Paths, model: str) -> Iterator[str]:
+    """Yield the algorithms with which an old container's models of this name were compared."""
+    for found in {each.algorithm for each in Records(paths.shadow, limit=0).all() if each.model == model}:
+        with suppress(NameInvalid):
+            yield checked_algorithm(found)
 
 
 def _staged_for(paths: Paths, model: str) -> str:

@@ -1,4 +1,7 @@
-"""Which libraries are here, and which an old container had: DSDL 5.2.4's, in a list beside this file."""
+"""Which libraries are here, which an old container had, and which the variant compat has.
+
+Lists beside this file: DSDL 5.2.4's packages, and where compat differs from them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ import importlib.metadata
 import importlib.util
 from pathlib import Path
 
-COMPAT_NAME = "DSDL 5.2.4"
-_COMPAT_FILE = Path(__file__).with_name("dsdl_5.2.4_versions.txt")
+DSDL_NAME = "DSDL 5.2.4"
+_DSDL_FILE = Path(__file__).with_name("dsdl_5.2.4_versions.txt")
+_COMPAT_FILE = Path(__file__).with_name("compat_differences.txt")
+_NONE = "none"  # in place of a version: compat lacks the package
 _SAME = {"tensorflow-cpu": "tensorflow", "torch-cpu": "torch"}  # builds of one library
 
 Release = tuple[int, ...]
@@ -43,9 +48,20 @@ def installed(distribution: str) -> str:
 
 
 @functools.cache
+def dsdl() -> dict[str, str]:
+    """Return the releases of `DSDL_NAME` by distribution."""
+    return _listed(_DSDL_FILE)
+
+
+@functools.cache
 def compat() -> dict[str, str]:
-    """Return the releases of `COMPAT_NAME` by distribution."""
-    lines = _COMPAT_FILE.read_text(encoding="utf-8").splitlines()
+    """Return the releases of the variant compat that stand for those of `dsdl`."""
+    found = dsdl() | _listed(_COMPAT_FILE)
+    return {name: version for name, version in found.items() if version != _NONE}
+
+
+def _listed(file: Path) -> dict[str, str]:
+    lines = file.read_text(encoding="utf-8").splitlines()
     pairs = (line.partition("==") for line in lines if "==" in line)
     return {normal(name.partition("[")[0]): version.strip() for name, _, version in pairs}
 

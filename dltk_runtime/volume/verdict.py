@@ -145,8 +145,8 @@ def _quoted(text: str, beginning: str, *, second: bool = False) -> str:
 
 def _of_missing(module: str) -> str:
     name = libraries.distribution_of(module)
-    version = libraries.compat().get(libraries.normal(name), "")
-    known = f"; {libraries.COMPAT_NAME} has {name} {version}" if version else ""
+    version = libraries.dsdl().get(libraries.normal(name), "")
+    known = f"; {libraries.DSDL_NAME} has {name} {version}" if version else ""
     return f"{module} is not installed{known}"
 
 

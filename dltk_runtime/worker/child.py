@@ -23,10 +23,10 @@ import msgspec
 
 from dltk_runtime import landlock, progress, settings
 from dltk_runtime.payload import Payload
+from dltk_runtime.scrub import NOTHING_SECRET, Scrubber
 from dltk_runtime.splunk import access
 from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
 from dltk_runtime.tables.plain import Scrub
-from dltk_runtime.texts import Scrubber
 from dltk_runtime.worker import channel, mlflow_end
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.failure import PhaseFailed
@@ -71,7 +71,7 @@ def main(options_json: str) -> NoReturn:
     landlock.hide(filter(None, os.environ.get(landlock.VARIABLE, "").split(os.pathsep)))
     landlock.protect(filter(None, os.environ.get(landlock.READ_ONLY_VARIABLE, "").split(os.pathsep)))
     surroundings = _Surroundings()
-    scrubber = access.hand_out(os.environ) if access.DESCRIPTOR in os.environ else Scrubber(())
+    scrubber = access.hand_out(os.environ) if access.DESCRIPTOR in os.environ else NOTHING_SECRET
     # `os._exit`: threads that the notebook left running must not keep the process alive.
     try:
         _serve(_Channel(_channel(options), scrubber), Board(options.board), surroundings, options.imports)

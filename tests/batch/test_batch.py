@@ -25,9 +25,9 @@ from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.store import JobRecord, JobStore
 from dltk_runtime.notebook.errors import ParametersInvalid
 from dltk_runtime.paths import Paths
+from dltk_runtime.scrub import Scrubber
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelName, ModelStore
-from dltk_runtime.texts import Scrubber
 from tests.conftest import MakeNotebook
 from tests.support.service import Service, until
 

@@ -14,8 +14,8 @@ from dltk_runtime.store.compared import Compared
 from dltk_runtime.store.manifest import HeldOut
 from dltk_runtime.store.store import ModelName, ModelStore
 from dltk_runtime.tables.feature import Feature
+from tests.console.inside import World
 from tests.console.test_pages import HOSTILE, Parts
-from tests.console.world import World
 
 OLD = {"parameters": {"algo": "healthy", "depth": "3"}, "train": {"r2": 0.5}, "libraries": {"numpy": "1"}}
 NEW = {

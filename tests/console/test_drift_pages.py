@@ -16,8 +16,8 @@ from dltk_runtime.store.store import Version
 from dltk_runtime.tables.baseline import Baseline
 from dltk_runtime.tables.feature import Feature
 from dltk_runtime.worker.messages import Counts
+from tests.console.inside import World
 from tests.console.test_pages import HOSTILE, Parts
-from tests.console.world import World
 
 NUMBERS = Baseline(counts=[0, 600, 400, 0, 0], edges=[-41.5, 2.0, 7773.25])
 TEXTS = Baseline(counts=[700, 250, 0, 50], categories=["secretive", HOSTILE[0]], complete=True)

@@ -23,7 +23,7 @@ from dltk_runtime.server.console.streams import Part, Streams
 from dltk_runtime.server.guard import Guard
 from dltk_runtime.service.checks import CheckList, CheckResult, Checks
 from dltk_runtime.settings import Settings
-from tests.console.world import ADMIN, World
+from tests.console.inside import ADMIN, World
 from tests.support.service import until
 
 

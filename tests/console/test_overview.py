@@ -26,9 +26,9 @@ from dltk_runtime.service.health import HealthList, ModelHealth
 from dltk_runtime.shadow.record import Comparison, Records
 from dltk_runtime.store.manifest import SourceHash
 from dltk_runtime.tables.feature import Feature
+from tests.console.inside import World, made
 from tests.console.test_assets import MAX_FIRST_PAGE_BYTES
 from tests.console.test_pages import HOSTILE, Parts
-from tests.console.world import World, made
 
 
 @pytest.fixture

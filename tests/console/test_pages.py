@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote
 
 import pytest
 
 from dltk_runtime.access import file
 from dltk_runtime.access.file import Entry
 from dltk_runtime.access.holder import Right
-from dltk_runtime.server.console.session import COOKIE
 from tests.conftest import write_notebook
+from tests.console.browser import ADMIN, Browser
+from tests.console.hostile import HOSTILE
 from tests.support.service import Service, until
 
 pytestmark = pytest.mark.process
 
-ADMIN = "token-of-the-admin-1234"
 DATA = "a,b\n1,2\n3,4\n"
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "\"'><svg onload=alert(1)>",
-    "</code></pre><iframe src=//example.org>",
-    "{{ 7 * 7 }}",
-    "${7*7}",
-    "javascript:alert(1)",
-    "\x1b[31mred\x1b[0m",
-    "\u202egnp.exe",
-    "&lt;b&gt;",
-)
 PRINTING = {
     "fit": """
         def fit(model, df, param):
@@ -55,50 +42,6 @@ NAMED = (
     ("some", (Right.READ,), ("loud",)),
 )
 FAILING = {"fit": "def fit(model, df, param):\n    total = 1\n    raise ValueError('<b>bad</b> row')"}
-
-
-class Browser:
-    """A client that keeps its cookie; it calls from the address `source`."""
-
-    def __init__(self, service: Service, source: str = "") -> None:
-        self.source = source
-        self.address = urlsplit(service.url)
-        self.cookie = ""
-
-    def ask(
-        self, method: str, path: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
-    ) -> tuple[int, http.client.HTTPMessage, str]:
-        source = (self.source, 0) if self.source else None
-        host = self.address.hostname or ""
-        client = http.client.HTTPConnection(host, self.address.port, timeout=60, source_address=source)
-        sent = {"Accept": "text/html", **(headers or {})}
-        if self.cookie:
-            sent["Cookie"] = f"{COOKIE}={self.cookie}"
-        body = None
-        if fields is not None:
-            body, sent["Content-Type"] = urlencode(fields), "application/x-www-form-urlencoded"
-        try:
-            client.request(method, path, body, sent)
-            answer = client.getresponse()
-            text = answer.read().decode()
-        finally:
-            client.close()
-        if found := re.match(rf"{COOKIE}=([^;]*)", answer.headers.get("Set-Cookie", "")):
-            self.cookie = found[1].strip('"')
-        return answer.status, answer.headers, text
-
-    def get(self, path: str) -> str:
-        status, _, text = self.ask("GET", path)
-        assert status == 200, (path, status, text)
-        return text
-
-    def sign_in(self, token: str = ADMIN, person: str = "") -> int:
-        return self.ask("POST", "/ui/sign-in", {"token": token, "person": person})[0]
-
-    def form(self, path: str = "/ui") -> str:
-        found = re.search(r'name="form" value="([0-9a-f]+)"', self.get(path))
-        assert found
-        return found[1]
 
 
 @pytest.fixture(scope="module")

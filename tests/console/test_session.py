@@ -45,28 +45,34 @@ def test_the_admin_token_may_change_and_that_of_splunk_reads_where_there_is_no_o
     assert may(sessions(tmp_path), ADMIN) == "change"
     assert may(sessions(tmp_path), API) == ""
     assert may(sessions(tmp_path, admin=""), API) == "read"
+    mine = sessions(tmp_path)
+    admin, reader = (
+        each.visitor(each.begin(token)) for each, token in ((mine, ADMIN), (sessions(tmp_path, admin=""), API))
+    )
+    assert [each.may_apply for each in (admin, reader) if each] == [True, False]
     assert [may(sessions(tmp_path), wrong) for wrong in ("", "x", ADMIN[:-1], ADMIN + "x")] == [""] * 4
 
 
 @pytest.mark.parametrize(
     ("rights", "expected"),
     [
-        ([Right.READ], (False, False)),
-        ([Right.READ, Right.PROMOTE], (True, False)),
-        ([Right.ADMIN], (True, True)),
+        ([Right.READ], (False, False, False)),
+        ([Right.READ, Right.APPLY], (False, False, True)),
+        ([Right.READ, Right.PROMOTE], (True, False, False)),
+        ([Right.ADMIN], (True, True, True)),
         ([Right.PROMOTE], None),
         ([Right.APPLY, Right.FIT], None),
     ],
 )
 def test_a_named_token_reads_and_changes_by_its_rights_until_it_is_removed(
-    rights: list[Right], expected: tuple[bool, bool] | None, tmp_path: Path
+    rights: list[Right], expected: tuple[bool, bool, bool] | None, tmp_path: Path
 ) -> None:
     path = tmp_path / "tokens.json"
     token = file.add(path, Entry(name="anna", values=[], rights=rights))
     mine = Sessions(Tokens(Settings(api_token=API, tokens_file=path)), tmp_path / "signed_out", Clock())
     cookie = mine.begin(token, "Anna\n\x1b[31m A.")
     found = mine.visitor(cookie)
-    assert (found and (found.may_promote, found.may_cancel)) == expected
+    assert (found and (found.may_promote, found.may_cancel, found.may_apply)) == expected
     if found is not None:
         assert (found.actor.owner, found.actor.person) == ("anna", "Anna A.")
         assert len(cookie) < 1024

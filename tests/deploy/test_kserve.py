@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from dltk_runtime.settings import VARIABLES
 from tests.support.service import ROOT
 
+PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 EXAMPLE = ROOT / "deploy" / "kserve" / "inference-service.yaml"
 
 
@@ -32,3 +36,11 @@ def test_its_probes_are_the_protocols() -> None:
 
 def test_its_volume_is_the_home() -> None:
     assert [each["mountPath"] for each in container()["volumeMounts"]] == ["/srv"]
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not PYTHON.exists(), reason="no clients: make clients")
+def test_kserves_own_models_know_every_field() -> None:
+    command = [PYTHON, Path(__file__).parent / "known_fields.py", EXAMPLE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "every field is known\n"), done.stderr

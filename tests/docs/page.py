@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +27,8 @@ from tests.docs.expected import matches
 from tests.support.service import ROOT, until
 
 SECONDS = 100  # for one block
+START_SECONDS = 300  # for a server; MLflow's is slow on a machine with other work
+READY = ("listening on", "Uvicorn running on")  # what ours prints, and MLflow's
 _CELL = re.compile(r'^# cell(?: "(?P<name>[^"]+)")?.*\n', re.MULTILINE)
 # The state that one shell block leaves to the next: its folder and its variables.
 _KEEP = 'trap \'export -p > "$DOCS_STATE"; pwd > "$DOCS_FOLDER"\' EXIT'
@@ -114,7 +118,7 @@ class Run:
         pieces = _CELL.split(block.text)[1:]
         cells = [_cell(name, source) for name, source in zip(pieces[::2], pieces[1::2], strict=True)]
         document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        folder = Path(self.current()["DLTK_NOTEBOOKS"])
+        folder = self.cwd() / self.current().get("DLTK_NOTEBOOKS", "notebooks")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{block.detail}.ipynb").write_text(json.dumps(document), encoding="utf-8")
         self.printed = None
@@ -126,12 +130,14 @@ class Run:
     def _serve(self, block: Block) -> None:
         """Start a server and wait until it is ready; it ends with the page."""
         environ = self.current()
-        log = self.folder / "serve.log"
+        log = self.folder / f"serve{len(self._servers)}.log"
         with open(log, "ab") as file:
             text = f"exec {block.text}"
-            server = subprocess.Popen(["bash", "-c", text], cwd=self.cwd(), env=environ, stdout=file, stderr=file)
+            server = subprocess.Popen(
+                ["bash", "-c", text], cwd=self.cwd(), env=environ, stdout=file, stderr=file, start_new_session=True
+            )
         self._servers.append(server)
-        until(lambda: server.poll() is not None or "listening on" in log.read_text(), seconds=60)
+        until(lambda: server.poll() is not None or any(word in log.read_text() for word in READY), START_SECONDS)
         self._need(server.poll() is None, block, f"ended at once:\n{log.read_text()[-2000:]}")
         self.printed = None
 
@@ -163,6 +169,8 @@ class Run:
             server.terminate()
         for server in self._servers:
             server.wait(timeout=30)
+            with contextlib.suppress(ProcessLookupError):  # what it has started itself
+                os.killpg(server.pid, signal.SIGKILL)
 
     def _call(self, block: Block, command: list[str], environ: Mapping[str, str]) -> None:
         done = subprocess.run(
@@ -205,7 +213,8 @@ def reader(name: str, folder: Path, variables: Mapping[str, str] | None = None) 
     shutil.copytree(ROOT / "deploy" / "splunk", folder / "deploy" / "splunk")
     (folder / ".venv").symlink_to(sys.prefix)
     port = str(free_port())
-    own = {"DLTK_PORT": port, "DLTK_URL": f"http://127.0.0.1:{port}"}
+    own = {"DLTK_PORT": port, "DLTK_URL": f"http://127.0.0.1:{port}", "MLFLOW_PORT": str(free_port())}
+    own["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # so that it starts sooner
     run = Run(name, folder, variables or own)
     try:
         yield run

@@ -17,8 +17,9 @@ import pytest
 
 from dltk_runtime.doctor import bundle, log_lines
 from dltk_runtime.doctor.finding import ok
-from dltk_runtime.doctor.secrets import Scrubber, known_secrets
+from dltk_runtime.doctor.secrets import known_secrets
 from dltk_runtime.paths import Paths
+from dltk_runtime.scrub import Scrubber
 from tests.conftest import write_notebook
 from tests.support.service import Service
 

@@ -169,7 +169,7 @@ def prepared(tmp_path: Path) -> Path:
 
 @pytest.mark.timeout(300)
 def test_an_end_at_any_change_of_a_submission_leaves_a_whole_job_or_none(prepared: Path, tmp_path: Path) -> None:
-    for home in each_end(prepared, tmp_path, submit):
+    for _, home in ends.each_end(prepared, tmp_path, submit):
         check(home, at_most=1)
         for folder in (home / "jobs").glob("2*"):
             os.utime(folder, (0, 0))
@@ -181,7 +181,7 @@ def test_an_end_at_any_change_of_a_submission_leaves_a_whole_job_or_none(prepare
 @pytest.mark.timeout(300)
 def test_an_end_at_any_change_of_a_fit_leaves_one_that_ends_once(name: str, prepared: Path, tmp_path: Path) -> None:
     PREPARED[name](prepared)
-    for home in each_end(prepared, tmp_path, lambda home: Server(home).serve()):
+    for _, home in ends.each_end(prepared, tmp_path, lambda home: Server(home).serve()):
         check(home, at_least=1, at_most=1)
 
 
@@ -198,23 +198,6 @@ def test_a_take_up_by_another_machine_ends_the_same(
             assert Records(home).adopt(job.id) is None
             os.utime(home / "jobs" / job.id / "job.json", (0, 0))
             check(home, at_least=1, at_most=1)
-
-
-def each_end(prepared: Path, tmp_path: Path, run: Callable[[Path], object]) -> list[Path]:
-    """Homes in which the operation was cut short, one for each change and moment.
-
-    Just after a change is just before the next one: what comes after is done once, for the last.
-    """
-    counted = shutil.copytree(prepared, tmp_path / "counted")
-    points = ends.changes(lambda: run(counted))
-    assert len(points) > 5
-    homes = []
-    for number, change in enumerate(points):
-        for when in ends.moments(change)[: None if number == len(points) - 1 else -1]:
-            home = shutil.copytree(prepared, tmp_path / f"{number} {when} {change}")
-            ends.ended_at(lambda home=home: run(home), number, when)  # type: ignore[misc]
-            homes.append(home)
-    return homes
 
 
 def check(home: Path, at_most: int, at_least: int = 0) -> None:

@@ -97,3 +97,22 @@ def test_options_of_onnx_need_its_file(fitted: Service) -> None:
     done = dltk(fitted, "models", "export", "line", "line", "--opset", "12")
     assert done.exit_code == Exit.USAGE
     assert "belong to --onnx FILE" in done.output
+
+
+def test_a_search_by_arrow_gives_the_rows_of_one_by_csv(
+    fitted: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows.csv").write_text(ROWS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLTK_URL", fitted.url)
+    monkeypatch.setenv("DLTK_TOKEN", fitted.token)
+    lookups = ("--lookups", str(tmp_path / "lookups"), "--output", "csv")
+    stub = dltk(fitted, "models", "stub", "line", "line", "--to", str(tmp_path / "lookups"))
+    assert stub.exit_code == Exit.OK, stub.output
+    spl = "| inputlookup rows.csv | apply line | table x predicted_y"
+    by_csv, by_arrow = (dltk(fitted, "search", *more, *lookups, spl) for more in ((), ("--arrow",)))
+    assert by_csv.exit_code == by_arrow.exit_code == Exit.OK, by_arrow.output
+    assert by_arrow.stdout == by_csv.stdout
+    assert "done successfully by Arrow, version 1" in by_arrow.stderr
+    refused = dltk(fitted, "search", "--arrow", *lookups, "| inputlookup rows.csv | fields x | apply line")
+    assert (refused.exit_code, "ERROR" in refused.stderr) == (Exit.FAILED, True)

@@ -28,8 +28,8 @@ VARIANTS = {"cpu": ("all", "dev"), "gpu": ("all-gpu", "dev")}
 
 ONE_PROCESS = """
 import tensorflow, torch, keras, sklearn, pandas, jupyterlab, papermill, splunklib.client
-import dask.array, hmmlearn.hmm, networkx, onnx, onnxruntime, prophet, pyod.models.ecod, seaborn, shap
-import statsmodels.api, stumpy, textblob, umap, xgboost
+import dask.array, dask.distributed, hmmlearn.hmm, networkx, onnx, onnxruntime, prophet, pyod.models.ecod, seaborn, shap
+import statsmodels.api, stumpy, textblob, tf2onnx, umap, xgboost
 print(pandas.__version__)
 print(float(torch.ones(2).sum()), float(tensorflow.reduce_sum(tensorflow.ones(3))))
 """

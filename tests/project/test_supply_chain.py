@@ -25,11 +25,13 @@ def test_every_entry_of_a_lock_has_hashes(lock: Path) -> None:
     assert re.fullmatch(r"(# [a-z]+\n)*", ENTRY.sub("", text))
 
 
-def test_torch_may_be_the_cpu_build_or_that_of_pypi() -> None:
+@pytest.mark.parametrize("variant", ["cpu", "compat"])
+def test_torch_may_be_the_cpu_build_or_that_of_pypi(variant: str) -> None:
     """pip takes a file whose hash the index tells before one in a folder: with both hashes never the CPU build."""
     (more,) = re.findall(r"^torch==\S+ (sha256:\w+) \S+\.whl$", (HASHED / "more.txt").read_text(), re.MULTILINE)
     ours, pypis = (
-        dict(ENTRY.findall((HASHED / f"{name}.txt").read_text()))["torch==2.13.0"] for name in ("cpu", "cpu-pypi")
+        dict(ENTRY.findall((HASHED / f"{name}.txt").read_text()))["torch==2.13.0"]
+        for name in (variant, f"{variant}-pypi")
     )
     assert re.findall(r"sha256:\w+", ours) == [more]
     assert pypis.count("--hash") > 5

@@ -86,6 +86,14 @@ def test_jobs_are_listed_newest_first_and_by_state(service: Service) -> None:
     assert call(service, "GET", "/v1/jobs?state=failed") == (200, {"jobs": []})
 
 
+def test_a_list_of_jobs_is_as_long_as_asked_for(service: Service) -> None:
+    newest = call(service, "GET", "/v1/jobs")[1]["jobs"][:1]
+    assert newest
+    assert call(service, "GET", "/v1/jobs?limit=1") == (200, {"jobs": newest})
+    assert call(service, "GET", "/v1/jobs?limit=0") == (200, {"jobs": []})
+    assert call(service, "GET", "/v1/jobs?limit=many")[0] == 400
+
+
 def test_a_job_has_its_facts_its_log_its_metrics_and_its_events(service: Service) -> None:
     job = the_job(service)
     status, view = call(service, "GET", f"/v1/jobs/{job}")

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.access.actor import Actor
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import history
+from dltk_runtime.store.deeds import What
+from dltk_runtime.store.layout import CODE_CHOICE, CURRENT, HISTORY, PROMOTED
 from dltk_runtime.store.store import Facts, ModelStore, Reservation, Version
 from tests.store.helpers import NAME, commit, entries, promoted
 from tests.support import ends
@@ -22,6 +25,8 @@ from tests.support import ends
 pytestmark = pytest.mark.process
 
 KEEP = 2
+CARD = b'{"card": "of a version"}'
+SOMEBODY = Actor("analysts", "anna", "better on new rows")
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,20 @@ def fit(store: ModelStore) -> Version:
     with store.reserve(NAME) as reserved:
         number = reserved.number
         Path(reserved.location.folder, "umap_default.json").write_text(f"model {number}")
-        return reserved.commit(Facts(job="j"), b"[]", b"{}")
+        return reserved.commit(Facts(job="j"), b"[]", b"{}", CARD)
+
+
+def decided(store: ModelStore) -> None:
+    """What `promote` does with who asked for it, and why."""
+    store.promote(newest(store))
+    store.record(NAME, What.PROMOTED, SOMEBODY, newest(store).number)
+
+
+def three_decided(store: ModelStore) -> None:
+    for _ in range(3):
+        commit(store, text=f"model {len(store.versions(NAME)) + 1}")
+        decided(store)
+    commit(store, text="model 4")
 
 
 def newest(store: ModelStore) -> Version:
@@ -85,6 +103,12 @@ OPERATIONS = {
     "a rollback": Operation(three, lambda store: store.rollback(NAME), frozenset({2, 3})),
     "a notice": Operation(four_and_a_candidate, lambda store: store.note(newest(store), "load failed"), frozenset({3})),
     "a prune": Operation(many, lambda store: store.prune(NAME), frozenset({4})),
+    "a decision of somebody": Operation(three_decided, decided, frozenset({3, 4})),
+    "a later figure": Operation(
+        four_and_a_candidate, lambda store: store.add_score(newest(store), "labels", 9, {"r2": 0.5}), frozenset({3})
+    ),
+    "a choice of code": Operation(three, lambda store: store.choose_code(NAME, "pinned"), frozenset({3})),
+    "a withdrawal": Operation(three, lambda store: store.withdraw(NAME, store.reserve(NAME).number), frozenset({3})),
     "a deletion": Operation(three, lambda store: store.delete(NAME), frozenset({0, 3})),
 }
 
@@ -115,26 +139,35 @@ def check(home: Path, operation: Operation, prepared: Path) -> None:
     serving = store.choose(NAME)
     assert serving.version.number in operation.serving
     assert not serving.problem or operation.first, serving.problem
+    taken = {version.number for version in before.versions(NAME)}
     for version in store.versions(NAME):
         version.verify(hashes=True)
         assert Path(version.location().folder, "umap_default.json").read_text() == f"model {version.number}"
+        assert version.card() == (b"" if version.number in taken else CARD)
     assert store._store.problems(NAME) == [] or "torn" in store._store.problems(NAME)[0]
     if promotions := store._store.promotions(NAME):
         for number in history.before(promotions, serving.version.number)[:1]:
             store.get(NAME, number).verify(hashes=True)
     # And it goes on.
-    taken = {version.number for version in before.versions(NAME)}
     new = fit(store)
     assert new.number not in taken
     store.promote(new)
     assert store.choose(NAME).version == new
     assert store.choose(NAME).problem == ""
+    check_deeds(store, before)
     store.sweep(older_than=-1)
     left = entries(store) - {str(version.number) for version in store.versions(NAME)}
-    assert left <= {"current", "promoted", f"reserved-{new.number}"}
+    assert left <= {CURRENT, PROMOTED, HISTORY, CODE_CHOICE, f"reserved-{new.number}"}
 
 
-# ------------------------------------------------------------ ends
+def check_deeds(store: ModelStore, before: ModelStore) -> None:
+    """No line of the history is lost; at most the one that was being written is torn, and the next one is whole."""
+    known, now = before._store.deeds(NAME), store._store.deeds(NAME)
+    assert now[: len(known)] == known
+    assert len(now) + store._store.damaged_deeds(NAME) <= len(known) + 1
+    store.record(NAME, What.PROMOTED, SOMEBODY, 1)
+    assert store._store.deeds(NAME)[-1].actor == SOMEBODY
+    assert len(store._store.deeds(NAME)) == len(now) + 1
 
 
 def opened(home: Path) -> ModelStore:

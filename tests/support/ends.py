@@ -1,17 +1,20 @@
 """End a process at each single change of the disk that an operation makes: just before it, in it, just after it.
 
 Changes are writes, fsyncs, renames, links, removals, and folders and files that are made. The operation runs in a
-child process, which ends there as by a kill.
+child process, which ends there as by a kill. What a buffered file object writes is one change with its creation.
 """
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-CHANGES = ("write", "fsync", "mkdir", "rename", "replace", "link", "unlink", "rmdir", "open")
+CHANGES = ("write", "pwrite", "fsync", "mkdir", "rename", "replace", "link", "unlink", "rmdir", "open")
 BEFORE, MIDDLE, AFTER = "before", "in the middle of", "after"
 ENDED = 9  # exit status of a child that ended at its point
 ORIGINAL_WRITE = os.write
@@ -41,6 +44,27 @@ def ended_at(run: Callable[[], object], point: int, when: str) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == ENDED
 
 
+def each_end(
+    prepared: Path, tmp_path: Path, run: Callable[[Path], object], *, middle: bool = True
+) -> Iterator[tuple[str, Path]]:
+    """Yield copies of a prepared folder in which an operation was cut short: one for each change and moment.
+
+    Just after a change is just before the next one: what comes after is done once, for the last. Each copy is
+    removed behind its use. `middle`: also in the middle of each write.
+    """
+    counted = shutil.copytree(prepared, tmp_path / "counted", symlinks=True)
+    points = changes(lambda: run(counted))
+    assert len(points) > 2, "the operation changes the disk"
+    for number, change in enumerate(points):
+        for when in moments(change)[: None if number == len(points) - 1 else -1]:
+            if when == MIDDLE and not middle:
+                continue
+            folder = shutil.copytree(prepared, tmp_path / "ended", symlinks=True)
+            ended_at(lambda folder=folder: run(folder), number, when)  # type: ignore[misc]
+            yield f"{when} change {number}, {change}, of {points}", folder
+            shutil.rmtree(folder)
+
+
 def _run(run: Callable[[], object], watched: Watched) -> None:
     """Run the operation with all changes watched, and end the process."""
     try:
@@ -62,11 +86,13 @@ class Watched:
 
     def install(self) -> None:
         for name in CHANGES:
-            setattr(os, name, self.watched(name, getattr(os, name)))
+            # It ends a process, and not the machine: what is written is there without waiting for the disk.
+            setattr(os, name, self.watched(name, (lambda _: None) if name == "fsync" else getattr(os, name)))
+        io.open = self.watched("create", io.open)  # type: ignore[assignment]
 
     def watched(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(*given: Any, **options: Any) -> Any:
-            if name == "open" and not given[1] & os.O_CREAT:
+            if _is_only_read(name, given, options):
                 return original(*given, **options)
             here, self.count = self.count, self.count + 1
             if self.tell >= 0:
@@ -82,3 +108,11 @@ class Watched:
                     os._exit(ENDED)
 
         return call
+
+
+def _is_only_read(name: str, given: tuple[Any, ...], options: dict[str, Any]) -> bool:
+    """Whether a call opens a file that is there already, and changes nothing by that."""
+    if name == "open":
+        return not given[1] & os.O_CREAT
+    mode = str((*given, "r", "r")[1] if len(given) > 1 else options.get("mode", "r"))
+    return name == "create" and not set(mode) & set("wax")

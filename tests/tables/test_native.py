@@ -40,7 +40,8 @@ def assert_read_as_pandas_reads(code: library.Numbers, text: bytes, width: int, 
     found = code.read(text, width, rows)
     if found is None:
         return False
-    wanted = pd.read_csv(io.BytesIO(text), header=None, low_memory=False, skip_blank_lines=True)
+    nearest = None if library.rounds_once(pd.__version__) else "round_trip"
+    wanted = pd.read_csv(io.BytesIO(text), header=None, low_memory=False, float_precision=nearest)  # type: ignore[call-overload]
     assert [array.dtype for array in found] == list(wanted.dtypes)
     for place, array in enumerate(found):
         values = wanted[place].to_numpy()
@@ -67,6 +68,25 @@ def test_any_text_is_read_as_pandas_reads_it_or_declined(
 def test_numbers_are_read_to_the_bit(code: library.Numbers, random: np.random.Generator) -> None:
     for column in hostile_numbers.columns(random, ROWS_OF_AN_EXAMPLE):
         assert assert_read_as_pandas_reads(code, b"\n".join(column) + b"\n", 1, len(column))
+
+
+def test_pandas_of_this_version_rounds_as_the_runtime_takes_it_to_round() -> None:
+    """Up to 15 digits every pandas gives the nearest float; with more and with exponents from 3.1 on."""
+    short, long = ("12345678.1234567", "0.123456789012345"), ("0.30000000000000004", "12345678901234567.5", "1.7e-28")
+    random = np.random.default_rng(3)
+    long = (*long, *map(repr, random.normal(size=1000).tolist()))
+    for texts, exact in ((short, True), (long, library.rounds_once(pd.__version__))):
+        read = pd.read_csv(io.StringIO("\n".join(["x", *texts])))["x"].tolist()
+        assert (read == [float(text) for text in texts]) is exact
+
+
+@pytest.mark.parametrize(("version", "reads"), [("2.3.3", False), ("3.0.6", False), ("3.1.0", True), ("10.0", True)])
+def test_compiled_code_reads_beside_a_pandas_with_the_same_floats(
+    code: library.Numbers, monkeypatch: pytest.MonkeyPatch, version: str, reads: bool
+) -> None:
+    monkeypatch.setattr(pd, "__version__", version)
+    assert (library.reader() is not None) is reads
+    assert library.load() is not None  # what is written is the same
 
 
 @pytest.mark.parametrize(

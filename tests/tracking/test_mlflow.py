@@ -200,11 +200,14 @@ def test_a_failed_and_a_cancelled_fit_end_their_runs_and_make_no_version(
     assert service.fit("learner", DATA, model="failed", target="y", fail="t", epochs="1")["status"] == "error"
     failed = run_of(mlflow, service.jobs()[-1]["id"])
     assert (failed["info"]["status"], mlflow.history(failed, "progress/loss")) == ("FAILED", [(1, 1.0)])
-    service.fit("learner", DATA, model="cancelled", target="y", wait="t", epochs="0", mode="async")
-    job = service.jobs()[-1]["id"]
+    service.fit("learner", DATA, model="cancelled", target="y", wait="t", epochs="2", mode="async")
+    job, steps = service.jobs()[-1]["id"], [(1, 1.0), (2, 0.5)]
     until(lambda: any(tags_of(run).get("dltk.job") == job for run in mlflow.runs("learner")))  # while it runs
+    (running,) = (run for run in mlflow.runs("learner") if tags_of(run).get("dltk.job") == job)
+    until(lambda: mlflow.history(running, "progress/loss") == steps)
     assert service.cancel(job) == 200
-    assert run_of(mlflow, job)["info"]["status"] == "KILLED"
+    killed = run_of(mlflow, job)
+    assert (killed["info"]["status"], mlflow.history(killed, "progress/loss")) == ("KILLED", steps)
     assert mlflow.versions("learner.failed") == mlflow.versions("learner.cancelled") == []
 
 

@@ -70,6 +70,18 @@ def test_what_waits_is_sent_in_order_once_the_server_is_there(server: Server, se
     assert server.taken == [f"version {number}" for number in range(50)]
 
 
+def test_after_an_hour_without_a_server_nothing_is_lost_and_the_order_is_kept(server: Server, sender: Sender) -> None:
+    """A fit every half minute: each takes its place in the queue, and none waits for an attempt."""
+    jobs = [f"j{number}" for number in range(120)]
+    for job in jobs:
+        assert all(sender.put(Line(what, job)) for what in ("begin", "version", "end"))
+    until(lambda: server.asked)
+    server.up.set()
+    until(lambda: sender.waiting == 0)
+    assert server.taken == [f"{what} {job}" for job in jobs for what in ("begin", "version", "end")]
+    assert sender.counts.dropped == 0
+
+
 def test_the_metrics_tell_what_was_sent_and_what_waits(server: Server, sender: Sender) -> None:
     families = {each.name: each.samples for each in gauges._runs(sender)}
     assert {outcome.labels["outcome"] for outcome in families["dltk_tracking"]} == {"sent", "dropped", "refused"}

@@ -156,6 +156,8 @@ def test_comparisons_of_the_model_go_while_a_server_adds_others(paths: Paths) ->
         ("umap", "new"),
     }
     assert records.all()[-1].model == "new"
+    assert forget(paths, "default", "--yes").exit_code == Exit.OK  # of an algorithm that nothing else here has
+    assert {each.algorithm for each in records.all()} == {"umap"}
     texts = [path.read_bytes() for path in paths.shadow.iterdir()]
     assert not any(b'"umap","model":"default"' in text for text in texts)
 

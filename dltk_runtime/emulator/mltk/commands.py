@@ -15,7 +15,7 @@ import pandas as pd
 from dltk_runtime.client.errors import ReplyUnreadable, Unreachable
 from dltk_runtime.client.http import Container
 from dltk_runtime.emulator.errors import SearchError, SearchInvalid
-from dltk_runtime.emulator.mltk import reply, request
+from dltk_runtime.emulator.mltk import by_arrow, reply, request
 from dltk_runtime.emulator.mltk.grammar import CONTAINERS, ApplyCommand, FitCommand
 from dltk_runtime.emulator.mltk.kept import Kept, KeptModels, make_kept
 from dltk_runtime.emulator.mltk.results import Result, SearchMessage, failed, info, once, warn
@@ -32,13 +32,14 @@ OWNER, APP, SHARING = "nobody", "search", "app"
 class Mltk:
     """Splunk's side of one container: its address, the stubs, and the limits of mlspl.conf.
 
-    `apply_timeout` is in seconds; Splunk itself has none.
+    `apply_timeout` is in seconds; Splunk itself has none. With `arrow` the rows of applies go as Arrow streams.
     """
 
     client: ClientSettings
     stubs: Stubs
     limits: Mapping[str, Any] = field(default_factory=lambda: request.LIMITS)
     apply_timeout: float | None = None
+    arrow: bool = False
 
     def fit(self, frame: pd.DataFrame, fit: FitCommand) -> Result:
         """Train on `frame`. As in MLTK, the stub is written even if the container reports an error.
@@ -153,9 +154,12 @@ class Mltk:
         """POST `rows` and return them with result columns, or unchanged with an error message."""
         data, messages = request.select(rows, request.used(meta))
         try:
-            payload = request.body(data, meta)
             timeout = float(self.limits["max_fit_time"]) if path == "/fit" else self.apply_timeout
-            answer = reply.read(Container.of(self.client, timeout).post(path, payload))
+            container = Container.of(self.client, timeout)
+            if self.arrow and path == "/apply" and len(data.columns):
+                answer = by_arrow.apply(container, data, meta)
+            else:
+                answer = reply.read(container.post(path, request.body(data, meta)))
         except (Unreachable, ReplyUnreadable) as error:
             if timeout and path == "/fit" and isinstance(error.__cause__, TimeoutError):
                 raise _killed(timeout) from error

@@ -30,7 +30,7 @@ def read(reply: Reply) -> Answer:
     """
     answer = read_json(reply)
     if not isinstance(answer, dict) or not isinstance(answer.get("status"), str):
-        raise _unreadable(reply, "the JSON is not an object with a status")
+        raise unreadable(reply, "the JSON is not an object with a status")
     level = MessageLevel.ERROR if answer["status"] == "error" else MessageLevel.INFO
     message = SearchMessage(level, str(answer.get("message", "")) or f"The container answered: {answer['status']}")
     return Answer(message, _results(reply, answer.get("results")) if level is MessageLevel.INFO else None)
@@ -43,11 +43,11 @@ def read_json(reply: Reply) -> Any:
         ReplyUnreadable: the status is not 200, or the body is not JSON.
     """
     if reply.status != 200:
-        raise _unreadable(reply, f"HTTP {reply.status} {reply.reason}".rstrip())
+        raise unreadable(reply, f"HTTP {reply.status} {reply.reason}".rstrip())
     try:
         return json.loads(reply.body)
     except ValueError as error:
-        raise _unreadable(reply, "HTTP 200, but not JSON") from error
+        raise unreadable(reply, "HTTP 200, but not JSON") from error
 
 
 def merge(frame: pd.DataFrame, results: pd.DataFrame, target: str | None, output_name: str | None) -> pd.DataFrame:
@@ -74,15 +74,16 @@ def _results(reply: Reply, results: object) -> pd.DataFrame | None:
     if results is None:
         return None
     if not isinstance(results, str):
-        raise _unreadable(reply, "the results are not a string")
+        raise unreadable(reply, "the results are not a string")
     try:
         return pd.read_csv(io.StringIO(results))
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     except (ValueError, OverflowError) as error:  # ParserError is a ValueError
-        raise _unreadable(reply, f"the results are not CSV ({str(error).strip()})") from error
+        raise unreadable(reply, f"the results are not CSV ({str(error).strip()})") from error
 
 
-def _unreadable(reply: Reply, answer: str) -> ReplyUnreadable:
+def unreadable(reply: Reply, answer: str) -> ReplyUnreadable:
+    """Make the error of an answer that is not the container's."""
     advice = "Pass the container's api_token with --token or DLTK_TOKEN." if reply.status == 401 else ""
     return ReplyUnreadable(reply.url, answer, reply.body[:400].decode(errors="replace"), advice)

@@ -78,12 +78,15 @@ class Command:
 
 
 def make_context(
-    client: ClientSettings, paths: Paths, lookups: Path | None = None, onnx: Path | None = None
+    client: ClientSettings, paths: Paths, lookups: Path | None = None, onnx: Path | None = None, *, arrow: bool = False
 ) -> Context:
-    """Build the context of `dltk search`; `lookups` has its stubs and files, `onnx` its ONNX files."""
+    """Build the context of `dltk search`; `lookups` has its stubs and files, `onnx` its ONNX files.
+
+    With `arrow` the rows of applies go as Arrow streams.
+    """
     folder = lookups or paths.home / "search" / "lookups"
     return Context(
-        mltk=Mltk(client, Stubs(folder)),
+        mltk=Mltk(client, Stubs(folder), arrow=arrow),
         lookups=LookupFolders(folder, (Path.cwd(), paths.staged / "samples")),
         storage=Storage(indexes=Indexes()),
         onnx=onnx or paths.home / "search" / "onnx",

@@ -6,6 +6,8 @@
              │     └── session   who is signed in, by a signed cookie; wrong tokens slow down
              ├── pages         one function for each page, over the operations of `/v1`
              │     ├── job_page, jobs_page, compare_page, drift_page
+             │     ├── algorithms  the contract, and a form that writes the search
+             │     ├── trying    a door: rows of a form through a model, as table and plots
              │     ├── streams   live parts of pages, made once for all browsers that watch
              │     └── pictures  bars, squares, lines, histograms as SVG
              ├── render        Jinja2 over templates/, everything escaped

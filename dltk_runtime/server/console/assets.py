@@ -22,6 +22,7 @@ FILES = {
     "uplot.css": "vendor/uPlot.min.css.gz",
     "console.css": "static/console.css",
     "console.js": "static/console.js",
+    "forms.js": "static/forms.js",
 }
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,13 +14,15 @@ from starlette.responses import RedirectResponse, Response
 from dltk_runtime.access.errors import RightMissing
 from dltk_runtime.access.holder import Right
 from dltk_runtime.errors import DltkError
-from dltk_runtime.server.console import render
+from dltk_runtime.server import body
+from dltk_runtime.server.console import forms, render
 from dltk_runtime.server.console.session import COOKIE, SESSION_SECONDS, Sessions, Throttle, Visitor
 from dltk_runtime.server.guard import Guard
 
 MAX_FORM_BYTES = 8 * 1024
 OTHER_FORM = "This form is not of your session. Go back, load the page again."
 READS_ALONE = "This session may read alone. Sign in with DLTK_ADMIN_TOKEN, or with a token that has the right '{}'."
+TOO_LARGE = "This is larger than the {:,} KiB that a page takes. Send fewer rows, or send them to /v1."
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -44,14 +46,21 @@ class Entrance:
 
         return endpoint
 
-    def changing(self, handler: Handler, right: Right) -> Endpoint:
-        """Return the endpoint of a form, which its own session alone may send."""
+    def changing(self, handler: Handler, right: Right, limit: int = MAX_FORM_BYTES) -> Endpoint:
+        """Return the endpoint of a form of up to `limit` bytes, which its own session alone may send.
+
+        The handler finds the fields in `request.state.form`.
+        """
 
         async def endpoint(request: Request) -> Response:
             visitor = self._visitor(request)
             if visitor is None:
+                await body.discard(request)
                 return RedirectResponse("/ui/sign-in", 303)
-            form = await _form(request)
+            form = await forms.received(request, limit)
+            if form is None:
+                return await render.written(self.problem(visitor, TOO_LARGE.format(limit // 1024), 413), request)
+            request.state.form = form
             if not self._sessions.is_form_of(visitor.session, form.get("form", "")):
                 return await render.written(self.problem(visitor, OTHER_FORM, 403), request)
             return await self._handled(handler, request, visitor, right, form.get("reason", ""))
@@ -100,7 +109,7 @@ class Entrance:
         address = request.client.host if request.client else ""
         if (wait := self._throttle.wait(address)) > 0:
             return self._asking(to, f"Too many wrong tokens. Try again in {wait:.0f} s.", 429)
-        form = await _form(request)
+        form = await forms.received(request, MAX_FORM_BYTES) or {}
         cookie = self._sessions.begin(form.get("token", ""), form.get("person", ""))
         if not cookie:
             self._throttle.wrong(address)
@@ -124,14 +133,3 @@ class Entrance:
 
     def _visitor(self, request: Request) -> Visitor | None:
         return self._sessions.proxied(request) or self._sessions.visitor(request.cookies.get(COOKIE, ""))
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """Return the fields of a form; none of one that is larger than any of ours."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            return {}
-    fields = parse_qs(body.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
-    return {name: values[0] for name, values in fields.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +13,10 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.view import JobView
-from dltk_runtime.notebook import algorithm
 from dltk_runtime.server.console import render
 from dltk_runtime.server.console.entrance import Entrance, Handler
+from dltk_runtime.server.console.failures import FailedCell, cell_of
 from dltk_runtime.server.console.session import Visitor
 from dltk_runtime.server.console.streams import MAX_STREAMS, Streams
 from dltk_runtime.server.v1_routes import Api
@@ -27,17 +25,6 @@ from dltk_runtime.store.search_words import word
 
 MAX_LOG_CHARACTERS = 20_000  # of a job's log, its end
 Curves = dict[str, list[list[float | None]]]  # by name: steps, then values
-_PLACE = re.compile(r", cell (\d{1,6})[^,]{0,200}, line (\d{1,6})")
-
-
-@dataclass(frozen=True, slots=True)
-class FailedCell:
-    """A cell of a notebook and the line, from 1, in which a fit failed."""
-
-    number: int
-    name: str
-    line: int
-    lines: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +69,23 @@ class JobPage:
     async def _of_job(self, request: Request, printed: Printed) -> dict[str, Any]:
         job = await self._api.job(request)
         given = {name: value for name, value in job.parameters.items() if name != "algo"}
-        clause = " ".join(f"{name}={word(value)}" for name, value in given.items())
+        clause = "".join(f"{name}={word(value)} " for name, value in given.items())
         return {
             "job": job,
             "seconds": _seconds(job),
-            "clause": f"| fit MLTKContainer algo={job.algorithm} {clause} … into app:{job.model}",
+            "clause": f"| fit MLTKContainer algo={job.algorithm} {clause}… into app:{job.model}",
             "log": printed.log,
             "log_cut": printed.log_cut,
             "curves": printed.curves,
             "running": job.ended is None,
-            "cell": await asyncio.to_thread(self._cell, job),
+            "cell": await self._cell(job),
         }
 
-    def _cell(self, job: JobView) -> FailedCell | None:
-        """Return the cell in which a fit failed, as the notebook has it now."""
-        found = _PLACE.search(job.error.coordinates) if job.error else None
-        if found is None:
+    async def _cell(self, job: JobView) -> FailedCell | None:
+        if job.error is None:
             return None
-        try:
-            source = algorithm.source_of(job.algorithm, self._service.settings.paths)
-        except DltkError:
-            return None
-        number, line = int(found[1]), int(found[2])
-        cell = next((each for each in source.cells if each.number == number), None)
-        return FailedCell(number, cell.name, line, cell.source.splitlines()) if cell else None
+        paths = self._service.settings.paths
+        return await asyncio.to_thread(cell_of, job.error.coordinates, job.algorithm, paths)
 
     async def live(self, request: Request, _: Visitor) -> Response:
         """Send the job's part of its page at each change, as server-sent events."""

@@ -14,6 +14,7 @@ from dltk_runtime.access.holder import Right
 from dltk_runtime.apply.drift_view import DriftView
 from dltk_runtime.names import ModelName
 from dltk_runtime.server.console import assets, render
+from dltk_runtime.server.console.algorithms import Algorithms
 from dltk_runtime.server.console.compare_page import ComparePage
 from dltk_runtime.server.console.drift_page import DriftPages
 from dltk_runtime.server.console.entrance import Entrance, Handler
@@ -21,6 +22,7 @@ from dltk_runtime.server.console.job_page import JobPage
 from dltk_runtime.server.console.jobs_page import MAX_SQUARES, JobsPage, by_model, squares
 from dltk_runtime.server.console.session import Sessions, Visitor
 from dltk_runtime.server.console.streams import Streams
+from dltk_runtime.server.console.trying import PAGE, Tries
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.health import LEVELS, ModelHealth
 from dltk_runtime.service.service import Service
@@ -43,6 +45,7 @@ class Console:
         self._views = api.views
         self._entrance = Entrance(api.guard, sessions)
         self._page = self._entrance.page
+        self._tries = Tries(service, api, self._entrance)
         streams = Streams(service)
         self._jobs = JobsPage(api, self._entrance, streams)
         self._job = JobPage(service, api, self._entrance, streams)
@@ -63,8 +66,8 @@ class Console:
             **self._compare.reading(),
             **self._drifts.reading(),
             "/ui/history": self.history,
-            "/ui/algorithms": self.algorithms,
-            "/ui/algorithms/{algorithm}": self.algorithm,
+            **Algorithms(self._api, self._entrance).reading(),
+            PAGE: self._tries.form,
         }
         changing: dict[str, tuple[Handler, Right]] = {
             "/ui/jobs/{job}/cancel": (self._job.cancel, Right.ADMIN),
@@ -75,6 +78,7 @@ class Console:
         return [
             Route("/ui/files/{hash}/{name}", assets.send, methods=["GET"]),
             Route("/ui/sign-in", self._entrance.sign_in, methods=["GET", "POST"]),
+            self._tries.route(),
             *(Route(path, self._entrance.seen(handler), methods=["GET"]) for path, handler in reading.items()),
             *(Route(path, self._entrance.changing(*each), methods=["POST"]) for path, each in changing.items()),
         ]
@@ -157,14 +161,6 @@ class Console:
             shadow=await self._api.shadow(request),
             verdicts=list(Verdict),
         )
-
-    async def algorithms(self, request: Request, session: Visitor) -> Response:
-        """Show all algorithms."""
-        return self._page("algorithms.html", session, found=await self._api.algorithms(request))
-
-    async def algorithm(self, request: Request, session: Visitor) -> Response:
-        """Show one algorithm: what it is for, its contract, its parameters."""
-        return self._page("algorithm.html", session, entry=await self._api.algorithm(request))
 
     # ------------------------------------------------------------ changes
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from dltk_runtime.apply.drift_view import Bin
+from dltk_runtime.server.console.visible import seen
 
 WIDTH, HEIGHT, GAP = 9, 14, 2  # of a square, in pixels
 LINE_WIDTH, LINE_HEIGHT = 160, 36
@@ -21,7 +22,7 @@ def squares(states: Sequence[tuple[str, str]]) -> Markup:
         )
         for number, (state, title) in enumerate(states)
     ]
-    return _svg(len(states) * (WIDTH + GAP), HEIGHT, parts, "the last fits, the oldest first")
+    return svg(len(states) * (WIDTH + GAP), HEIGHT, parts, "the last fits, the oldest first")
 
 
 def bar(share: float, title: str) -> Markup:
@@ -31,7 +32,7 @@ def bar(share: float, title: str) -> Markup:
         Markup('<rect class="empty" x="0" y="0" width="{}" height="12"/>').format(LINE_WIDTH),
         Markup('<rect class="full" x="0" y="0" width="{}" height="12"/>').format(filled),
     ]
-    return _svg(LINE_WIDTH, 12, parts, title)
+    return svg(LINE_WIDTH, 12, parts, title)
 
 
 def line(values: Sequence[float | None], title: str) -> Markup:
@@ -45,7 +46,7 @@ def line(values: Sequence[float | None], title: str) -> Markup:
     drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     parts = [Markup('<polyline points="{}"/>').format(drawn)]
     parts += [Markup('<circle cx="{}" cy="{}" r="2"/>').format(f"{x:.1f}", f"{y:.1f}") for x, y in points]
-    return _svg(LINE_WIDTH, LINE_HEIGHT, parts, title)
+    return svg(LINE_WIDTH, LINE_HEIGHT, parts, title)
 
 
 def histogram(bins: Sequence[Bin], title: str) -> Markup:
@@ -58,7 +59,7 @@ def histogram(bins: Sequence[Bin], title: str) -> Markup:
         bars = [_bar("then", number * broad, broad * 0.9, each.then / high)]
         bars += [] if each.now is None else [_bar("latest", (number + 0.25) * broad, broad * 0.4, each.now / high)]
         parts.append(Markup("<g><title>{}</title>{}</g>").format(said, Markup("").join(bars)))
-    return _svg(HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT, parts, title)
+    return svg(HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT, parts, title)
 
 
 def _bar(kind: str, left: float, width: float, share: float) -> Markup:
@@ -67,7 +68,8 @@ def _bar(kind: str, left: float, width: float, share: float) -> Markup:
     return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(kind, *numbers)
 
 
-def _svg(width: float, height: float, parts: Sequence[Markup], title: str) -> Markup:
+def svg(width: float, height: float, parts: Sequence[Markup], title: str) -> Markup:
+    """Return a picture of `parts`; `title` is what a screen reader says of it."""
     return Markup('<svg role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}</svg>').format(
-        escape(title), width, height, width, height, Markup("").join(parts)
+        seen(title), width, height, width, height, Markup("").join(parts)
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import gzip
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from dltk_runtime.jobs.view import JobView
 from dltk_runtime.server.console import assets, pictures
+from dltk_runtime.server.console.visible import seen
 from dltk_runtime.units import MIB
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-# Control characters and those that turn the direction of a text, which names and logs may hold.
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -86,11 +84,6 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {"seen": seen, "when": when, "figure": figure, "lasting": lasting, "left": left}
     environment.globals |= {"file": assets.address, "pictures": pictures, "mib": MIB, "now": lambda: datetime.now(UTC)}
     return environment
-
-
-def seen(value: object) -> str:
-    """Replace characters that cannot be seen, or that reorder others, by question marks."""
-    return _UNSEEN.sub("?", str(value))
 
 
 def when(moment: datetime | None) -> str:

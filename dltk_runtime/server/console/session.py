@@ -34,6 +34,7 @@ from dltk_runtime.server.token_files import ADMIN_NAME, API_NAME, CHANGE_RIGHTS,
 from dltk_runtime.server.tokens import token_matches
 
 COOKIE = "dltk_session"
+ADMIN_RIGHTS = CHANGE_RIGHTS | {Right.APPLY}  # of a session: who changes models here may try them before
 SESSION_SECONDS = 12 * 3600
 MAX_WRONG = 5  # tokens of one address …
 WRONG_SECONDS = 60.0  # … in this time
@@ -75,6 +76,11 @@ class Visitor:
     def may_promote(self) -> bool:
         """Whether it may make versions current and roll back."""
         return self.holder.may(Right.PROMOTE)
+
+    @property
+    def may_apply(self) -> bool:
+        """Whether it may try models."""
+        return self.holder.may(Right.APPLY)
 
     @property
     def may_cancel(self) -> bool:
@@ -128,7 +134,7 @@ class Sessions:
         if session.mark:
             return self.tokens.named.with_mark(session.mark)
         if session.token == ADMIN_NAME:
-            return Holder(ADMIN_NAME, CHANGE_RIGHTS) if self.tokens.admins else None
+            return Holder(ADMIN_NAME, ADMIN_RIGHTS) if self.tokens.admins else None
         return Holder(API_NAME, frozenset({Right.READ})) if self.alone else None
 
     def _cookie(self, token: str, mark: str, person: str) -> str:

@@ -70,7 +70,7 @@ class Door(ABC):
     def __init__(self, service: Service, books: Books) -> None:
         self._service = service
         self._settings = service.settings
-        self._books = books
+        self.books = books
 
     @abstractmethod
     async def asked(self, request: Request, upload: Upload) -> Sent:
@@ -93,19 +93,28 @@ class Door(ABC):
         try:
             response, outcome = await self._applied(request, call, upload), "success"
         except DltkError as error:
-            response, outcome = _refused(request, error), error.worded(self._settings.error_texts)
+            response, outcome = self.refused(request, error), error.worded(self._settings.error_texts)
             if isinstance(error, RequestError):
-                self._books.refused(refusals.reason_of(error))
+                self.books.refused(refusals.reason_of(error))
         except ClientDisconnect:
             response, outcome = Response(), OUTCOME_GONE
         except Exception:  # noqa: BLE001 - the client gets this door's own answer, whatever went wrong here
             logs.log.exception("fault in the runtime", extra={"fields": {"request": call.id}})
-            self._books.refused(refusals.FAULT)
-            response, outcome = _fault(request, call), "fault"
+            self.books.refused(refusals.FAULT)
+            response, outcome = self.fault(request, call), "fault"
         finally:
             upload.close()
-        asyncio.get_running_loop().call_soon(self._books.account, call, outcome, time.monotonic() - began)
+        asyncio.get_running_loop().call_soon(self.books.account, call, outcome, time.monotonic() - began)
         return response
+
+    def refused(self, request: Request, error: DltkError) -> Response:
+        """Make the answer that says what is wrong."""
+        status = 400 if error.opening == BAD_DATA and not isinstance(error, RequestError) else error.http_status
+        return JSONResponse(refusal(request.url.path, status, error.sentence), status)
+
+    def fault(self, request: Request, call: Call) -> Response:
+        """Make the answer for an error of the runtime itself."""
+        return JSONResponse(refusal(request.url.path, 500, protocol.fault_sentence(call.id)), 500)
 
     async def receive(self, request: Request, upload: Upload, prefix: bytes = b"") -> Payload:
         """Receive the rows, whatever they are, behind `prefix`."""
@@ -170,12 +179,3 @@ def media_type(request: Request, header: str) -> str:
     if len(given) > 1:
         raise BodyInvalid(f"The request has {len(given)} headers {shown(header)}: send one.")
     return given[0].partition(";")[0].strip().lower() if given else ""
-
-
-def _refused(request: Request, error: DltkError) -> Response:
-    status = 400 if error.opening == BAD_DATA and not isinstance(error, RequestError) else error.http_status
-    return JSONResponse(refusal(request.url.path, status, error.sentence), status)
-
-
-def _fault(request: Request, call: Call) -> Response:
-    return JSONResponse(refusal(request.url.path, 500, protocol.fault_sentence(call.id)), 500)

@@ -21,7 +21,7 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.tls import client_context
 
 READ_BYTES = 256 * 1024  # of an answer that are read at once
-BUFFER_BYTES = 1024 * 1024  # of an answer that wait unread
+BUFFER_BYTES = 1024 * 1024  # of an answer that wait unread, and of a request that wait unsent
 Header = tuple[bytes, bytes]
 Headers = Sequence[Header]
 
@@ -70,6 +70,7 @@ class Upstream:
             reader, writer = await asyncio.open_connection(
                 self.host, self.port, ssl=self.context, limit=BUFFER_BYTES, server_hostname=self._checked_name()
             )
+            writer.transport.set_write_buffer_limits(high=BUFFER_BYTES)  # a piece is read while the one before is sent
             await _write(writer, self._head(method, path, headers, body), body)
             answer = Answer(reader, writer)
             await answer.begin()

@@ -1,7 +1,8 @@
 """The compiled `numbers.cpp`, where there is one: numbers of CSV to arrays and back, in one pass.
 
 `load` returns None where there is no compiled code, where it was compiled from another source, or
-where ``DLTK_COMPILED=false`` switches it off. Each function returns None for what the code declines.
+where ``DLTK_COMPILED=false`` switches it off; `reader` also with a pandas that reads other values.
+Each function returns None for what the code declines.
 Callers then take pandas or msgspec, with the same result.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from dltk_runtime import booleans
 
@@ -25,6 +27,7 @@ FILE = Path(__file__).with_name("numbers.so")
 MAX_COLUMNS = 256  # as in the source
 MAX_NUMBER_BYTES = 32  # of the text of any number, with what separates it from the next
 BLOCK_BYTES = 256 * 1024  # of text written at a time: it stays in the processor's cache
+FIRST_NEAREST_PANDAS = (3, 1)  # whose read_csv gives the nearest float; tests compare it with Python's own
 INTEGER, FLOAT = np.dtype(np.int64), np.dtype(np.float64)
 _KINDS = (INTEGER, FLOAT)
 _DOUBLE, _SINGLE, _SIGNED, _UNSIGNED, _TEXT = range(5)
@@ -114,6 +117,20 @@ def load(file: Path = FILE) -> Numbers | None:
         return Numbers(code) if code.dltk_source() == source_hash().encode() else None
     except (OSError, AttributeError):
         return None
+
+
+def reader() -> Numbers | None:
+    """Load the compiled code to read with; None also where pandas reads other floats.
+
+    Numbers of more than 15 digits or with an exponent are rounded once here, and since pandas 3.1
+    there. Earlier releases round twice: their values are theirs alone.
+    """
+    return load() if rounds_once(pd.__version__) else None
+
+
+def rounds_once(pandas: str) -> bool:
+    """Return whether ``read_csv`` of a pandas' version gives the float that is nearest to a text."""
+    return tuple(map(int, pandas.split(".")[:2])) >= FIRST_NEAREST_PANDAS
 
 
 def source_hash() -> str:

@@ -1,4 +1,4 @@
-"""A secret of a batch run is found in every form that a notebook may print."""
+"""A secret is found in every encoding, wherever in a longer text it begins, however short it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
-from dltk_runtime.batch.scrub import Scrubber
+from dltk_runtime.scrub import Scrubber
 
 AWKWARD = "pa&ss <w>/ö\"r'd+=?"
 
@@ -38,7 +38,7 @@ AWKWARD = "pa&ss <w>/ö\"r'd+=?"
     ],
 )
 def test_a_scrubber_finds_a_secret_in_every_encoding(form: str) -> None:
-    text = Scrubber({"word": AWKWARD}).text(f"before {form} after")
+    text = Scrubber([AWKWARD]).text(f"before {form} after")
     assert text.startswith("before ")
     assert text.endswith(" after")
     assert "[secret]" in text
@@ -47,4 +47,15 @@ def test_a_scrubber_finds_a_secret_in_every_encoding(form: str) -> None:
 
 def test_a_scrubber_leaves_other_base64_as_it_is() -> None:
     text = base64.b64encode(bytes(range(256))).decode() + " words/and_names-of.files abcdefgh"
-    assert Scrubber({"word": "s3cret-word"}).text(text) == text
+    assert Scrubber(["s3cret-word"]).text(text) == text
+
+
+@pytest.mark.parametrize("secret", ["w0rd", "w0+/d", "wörds7"])
+def test_base64_of_a_short_secret_is_found_by_the_bits_that_it_decides(secret: str) -> None:
+    scrubber = Scrubber([secret])
+    for before in range(4):
+        for after in range(4):
+            text = base64.b64encode(bytes(range(97, 97 + before)) + secret.encode() + b"~" * after).decode()
+            assert "[secret]" in scrubber.text(text), (before, after)
+    other = base64.b64encode(bytes(range(256)) * 40).decode()
+    assert scrubber.text(other) == other

@@ -1,0 +1,73 @@
+"""Sixty texts that must stay text wherever a page shows them."""
+
+from __future__ import annotations
+
+MARKUP = (
+    "<script>alert(1)</script>",
+    "<SCRIPT SRC=//example.org/x.js></SCRIPT>",
+    "<scr<script>ipt>alert(1)</scr</script>ipt>",
+    "<img src=x onerror=alert(1)>",
+    "<img src=x onerror=alert(1)//",
+    "\"'><svg onload=alert(1)>",
+    "<svg><script>alert(1)</script></svg>",
+    "<svg><animate onbegin=alert(1) attributeName=x>",
+    "</code></pre><iframe src=//example.org>",
+    "</textarea><script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    "</style><script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<!--<script>alert(1)//-->",
+    "<body onload=alert(1)>",
+    "<a href=javascript:alert(1)>x</a>",
+    "<form action=//example.org><input name=token>",
+    "<base href=//example.org/>",
+    "<meta http-equiv=refresh content=0;url=//example.org>",
+    "<link rel=stylesheet href=//example.org/x.css>",
+    "<object data=//example.org/x>",
+    "<embed src=//example.org/x>",
+    "<details open ontoggle=alert(1)>",
+    "<input autofocus onfocus=alert(1)>",
+    "<math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+    "<div hx-get=/ui/sign-out hx-trigger=load>",
+    "<div hx-on:load=alert(1)>",
+    "<td></td></tr></table><h1>not of this page</h1>",
+)
+ATTRIBUTES = (
+    '" onmouseover="alert(1)',
+    "' onmouseover='alert(1)",
+    '" autofocus onfocus=alert(1) x="',
+    "`onmouseover=alert(1)`",
+    '"><b>x</b>',
+    "'><b>x</b>",
+    "x\" style=\"background:url('//example.org')",
+    "=HYPERLINK(1)",
+)
+TEMPLATES = (
+    "{{ 7 * 7 }}",
+    "{% include 'base.html' %}",
+    "{# gone #}",
+    "${7*7}",
+    "#{7*7}",
+    "<%= 7*7 %>",
+    "%3Cscript%3Ealert(1)%3C/script%3E",
+    "&lt;b&gt;",
+    "&#60;script&#62;",
+    "&amp;amp;",
+    "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "\\u003cscript\\u003e",
+    "';alert(1);//",
+    "1;DROP TABLE jobs",
+    "../../../../etc/passwd",
+)
+UNSEEN = (
+    "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07",
+    "a\x08b",
+    "\u202egnp.exe",
+    "\u2066left\u2069",
+    "\u200fright",
+    "zero\x7fdel",
+    "c1\x9bm",
+)
+HOSTILE = MARKUP + ATTRIBUTES + TEMPLATES + UNSEEN
