@@ -79,7 +79,12 @@ def _pages(world: World, server: Server, cookie: str) -> Iterator[Figure]:
     for page, values in in_turn(ways, world.rounds(ROUNDS)).items():
         slow = statistics.quantiles(values, n=20, method="inclusive")[-1] * 1000
         bar = Bar("ms, 95 % of the answers", slow, MOST_MILLISECONDS)
-        yield Figure(f"console, {page}, {MODELS} models, {JOBS:,} jobs", "s", Spread.of(values), bars=(bar,))
+        yield Figure(
+            f"console, {page}, {world.rounds(MODELS)} models, {world.rounds(JOBS):,} jobs",
+            "s",
+            Spread.of(values),
+            bars=(bar,),
+        )
 
 
 def _watched(world: World, server: Server, cookie: str, running: Job) -> Figure:
