@@ -44,9 +44,10 @@ test: check docs .venv-clients/ready .venv-browser/ready ## the gate: what `make
 	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
 
+test-compat: BIN := .venv-compat/bin
 test-compat: ## the tests of the variant compat, DSDL's library versions, in .venv-compat: under 20 minutes
-	$(MAKE) --no-print-directory setup VARIANT=compat
-	.venv-compat/bin/pytest -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder @tests/compat/files.txt
+	@$(MAKE) --no-print-directory setup VARIANT=compat
+	$(PYTEST) @tests/compat/files.txt
 
 coverage: setup ## run all tests and measure what they reach, in processes too, into htmlcov/
 	$(BIN)/coverage erase

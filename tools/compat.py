@@ -18,10 +18,10 @@ DSDL = ROOT / "dltk_runtime" / "volume" / "dsdl_5.2.4_versions.txt"
 DIFFERENCES = ROOT / "locks" / "compat.toml"
 LOCK = ROOT / "locks" / "compat.txt"
 CPU_LOCK = ROOT / "locks" / "cpu.txt"
-DEVELOPMENT = "development"  # the group of `added` that an image lacks
 SHORT = DSDL.with_name("compat_differences.txt")
 PAGE = ROOT / "docs" / "reference" / "compat.md"
 MARK = "<!-- below: written by `make tables` -->\n"
+DEVELOPMENT = "development"  # the group of `added` that an image lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ def dsdl() -> list[Requirement]:
     """Return the packages of DSDL's image, with their extras and versions."""
     lines = DSDL.read_text(encoding="utf-8").splitlines()
     return [Requirement(line) for line in lines if "==" in line]
+
+
+def differences() -> dict[str, Any]:
+    """Return what `DIFFERENCES` says."""
+    return tomllib.loads(DIFFERENCES.read_text(encoding="utf-8"))
 
 
 def requirements(*, development: bool) -> list[str]:
@@ -90,13 +95,13 @@ def markdown() -> str:
     """Return the tables of docs/reference/compat.md."""
     every = rows()
     differing = [f"| {row.package} | {row.theirs} | {row.ours or 'none'} | {row.why} |" for row in every if row.why]
-    same = [f"| {row.package} | {row.theirs} | {row.ours} | |" for row in every if not row.why]
+    same = [f"| {row.package} | {row.theirs} | {row.ours} |" for row in every if not row.why]
     lines = [
         f"{len(same)} of DSDL's {len(every)} packages are here at DSDL's version, {len(differing)} are not:",
         *("", "| package | DSDL 5.2.4 | compat | why they differ |", "|---|---|---|---|", *differing),
         *("", "Packages that DSDL's list lacks:", ""),
         ", ".join(f"{name} {version}" for name, version in added().items()) + ".",
-        *("", "The same in both:", "", "| package | DSDL 5.2.4 | compat | |", "|---|---|---|---|", *same),
+        *("", "The same in both:", "", "| package | DSDL 5.2.4 | compat |", "|---|---|---|", *same),
     ]
     return "\n".join(lines) + "\n"
 
@@ -120,11 +125,6 @@ def _of_dsdl() -> list[str]:
         for each in dsdl()
     )
     return [each for each in taken if each]
-
-
-def differences() -> dict[str, Any]:
-    """Return what `DIFFERENCES` says."""
-    return tomllib.loads(DIFFERENCES.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -92,9 +92,12 @@ def names(text: str) -> set[str]:
     return set(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE))
 
 
-def compat_asked(*, development: bool) -> str:
-    """What the variant compat asks for, as a file of requirements."""
-    return "\n".join(compat.requirements(development=development))
+def asked(variant: str, *, development: bool) -> tuple[Path | str, list[str]]:
+    """What a variant asks for, and uv's options for it; without `development` what its image holds."""
+    if variant == COMPAT:
+        return "\n".join(compat.requirements(development=development)), []
+    extras = VARIANTS[variant][0][: None if development else 1]
+    return ROOT / "pyproject.toml", [argument for extra in extras for argument in ("--extra", extra)]
 
 
 def write_compat() -> None:
@@ -102,7 +105,7 @@ def write_compat() -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("\n".join(compat.constraints()))
         file.flush()
-        lines = compiled(compat_asked(development=True), "--constraint", file.name).splitlines()
+        lines = compiled(asked(COMPAT, development=True)[0], "--constraint", file.name).splitlines()
     kept = [line for line in lines if line and not re.match(VARIANTS["cpu"][1], line)]
     compat.LOCK.write_text("\n".join(kept) + "\n", encoding="utf-8")
     print(f"locks/{compat.LOCK.name}: {len(kept)} packages", file=sys.stderr)
@@ -112,14 +115,11 @@ def write_hashed(lock: Path) -> None:
     """Write the lock with hashes; that of a variant in groups, which container/build.sh takes one after another."""
     entries = hashed(lock)
     groups = {}
-    if lock.stem in VARIANTS:
-        (extra, _), constraint = VARIANTS[lock.stem][0], ("--constraint", str(lock))
-        groups[RUNTIME] = names(compiled(ROOT / "pyproject.toml", *constraint))
-        groups[NOTEBOOKS] = names(compiled(ROOT / "pyproject.toml", "--extra", extra, *constraint)) - groups[RUNTIME]
-    if lock.stem == COMPAT:
+    if lock.stem in (*VARIANTS, COMPAT):
         constraint = ("--constraint", str(lock))
         groups[RUNTIME] = names(compiled(ROOT / "pyproject.toml", *constraint))
-        groups[NOTEBOOKS] = names(compiled(compat_asked(development=False), *constraint)) - groups[RUNTIME]
+        source, options = asked(lock.stem, development=False)
+        groups[NOTEBOOKS] = names(compiled(source, *options, *constraint)) - groups[RUNTIME]
     groups[DEVELOPMENT if groups else ALL] = set(entries).difference(*groups.values())
     text = ""
     for title, members in groups.items():
@@ -130,11 +130,7 @@ def write_hashed(lock: Path) -> None:
 def write_left_out(variant: str) -> None:
     """Write what a variant leaves out, with hashes: PyPI's build of torch, and the libraries that it needs."""
     lock = LOCKS / f"{variant}.txt"
-    if variant == COMPAT:
-        source, options = compat_asked(development=True), []
-    else:
-        source = ROOT / "pyproject.toml"
-        options = [argument for extra in VARIANTS[variant][0] for argument in ("--extra", extra)]
+    source, options = asked(variant, development=True)
     text = compiled(source, *options, "--constraint", str(lock), "--generate-hashes")
     entries = {entry.split("==")[0]: entry for entry in re.split(r"\n(?=\S)", text.strip())}
     replaced = names(MORE.read_text(encoding="utf-8").replace(" sha256:", "\n")) if variant in WITHOUT_CUDA else set()

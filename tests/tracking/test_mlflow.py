@@ -54,10 +54,11 @@ KERAS = {
     "fit": """
         def fit(model, df, param):
             import keras, mlflow
+            from dltk_runtime import progress
             mlflow.keras.autolog(log_models=False, log_datasets=False)
             network = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
             network.compile(loss="mse")
-            network.fit(df[["a"]].to_numpy(), df["y"].to_numpy(), epochs=2, verbose=0)
+            network.fit(df[["a"]].to_numpy(), df["y"].to_numpy(), epochs=2, verbose=0, callbacks=[progress.keras()])
             mlflow.pytorch.autolog(log_every_n_step=1)
             from torch.utils.tensorboard import SummaryWriter
             with mlflow.start_run(run_id=mlflow.last_active_run().info.run_id), SummaryWriter("curves") as writer:
@@ -163,6 +164,8 @@ def test_autologging_of_keras_and_of_a_plain_loop_of_torch_lands_in_the_fits_run
     assert params_of(run)["epochs"] == "2"
     assert mlflow.history(run, "plain loop") == [(0, 0.0), (1, 0.5), (2, 1.0)]
     assert len(mlflow.runs("network")) == 1
+    (curves,) = (service.notebooks / "logs" / "network" / "auto" / "1").iterdir()  # by the callback, for TensorBoard
+    assert b"loss" in curves.read_bytes()
 
 
 def test_the_alias_follows_fits_and_a_rollback(mlflow: MlflowServer, service: Service) -> None:
