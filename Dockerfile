@@ -53,7 +53,8 @@ RUN --mount=type=secret,id=pip.conf,target=/run/secrets/pip.conf ./build.sh libr
 
 # 3. The runtime, installed and checked in that environment, and copied to a separate folder.
 FROM libraries AS build
-RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
+ARG GXX_VERSION=4:12.2.0-3
+RUN apt-get update && apt-get install -y --no-install-recommends "g++=${GXX_VERSION}" && rm -rf /var/lib/apt/lists/*
 COPY README.md ./
 COPY dltk_runtime/ dltk_runtime/
 RUN ./build.sh runtime

@@ -226,8 +226,9 @@ class Job:
         if self.record.state.ended:
             return
         self._place.close_log()
-        self._change(state=state, ended=datetime.now(UTC), phases=self._measured(), message=cut(message), **result)
-        if self.record.asynchronous and not self.taken:
+        ended = {"state": state, "ended": datetime.now(UTC), "phases": self._measured(), "message": cut(message)}
+        # Where the disk did not take the end, whoever takes the job up next needs its rows.
+        if self._change(**ended, **result) and self.record.asynchronous:
             self._place.remove_submission()
         self._place.leave()
 
@@ -238,21 +239,26 @@ class Job:
             phases[name] = round(phases.get(name, 0.0) + time.monotonic() - self._phase_began, 6)
         return phases
 
-    def _change(self, **changes: object) -> None:
+    def _change(self, **changes: object) -> bool:
+        """Change the record; return whether it was written."""
         if self.record.state.ended or self.taken:
-            return
+            return False
         self.record = msgspec.structs.replace(self.record, **changes)
-        self._save()
+        written = self._save()
         if "state" in changes and self._on_state is not None and not self.taken:
             self._on_state(self.record)
+        return written
 
-    def _save(self) -> None:
+    def _save(self) -> bool:
         self._unwritten = False
         if self.taken:
-            return
+            return False
         try:
             self._place.save(self.record)
         except ClaimLost:
             self.taken = True
         except OSError as error:
             logger.warning("The record of job %s could not be written: %s", self.id, error)
+        else:
+            return True
+        return False

@@ -36,7 +36,8 @@ def main(url: str, token: str, folder: str, model: str, job: str, failed: str) -
             sign_in_by_keyboard(page, url, token)
             for path in paths:
                 page.goto(url + path)
-                look(page, path, seen)
+                if scheme == "light":
+                    look(page, path, seen)
                 picture(page, folder, f"{path.replace(failed, 'failed')}-{scheme}")
         follow(page, url, job, folder, seen)
         plain = opened(browser, url, seen, script=False)

@@ -246,6 +246,26 @@ def test_a_take_up_that_the_disk_prevents_is_tried_again(prepared: Path, monkeyp
     check(prepared, at_least=1, at_most=1)
 
 
+def test_an_end_that_the_disk_does_not_take_leaves_the_rows_to_the_next(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It used to end with rows that cannot be read, as they were removed while the record said that it runs."""
+    submit(prepared)
+    jobs = Records(prepared)
+    (record,) = jobs.unfinished()
+    job = jobs.adopt(record.id)
+    assert job is not None
+    job.start()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job._place, "save", full)
+        job.fail("No space left on device")
+    check(prepared, at_least=1, at_most=1)
+
+
 def test_a_second_server_does_not_disturb_a_first_one(prepared: Path) -> None:
     """Two servers look at the queue while the first one fits: the job is started once."""
     submit(prepared)

@@ -44,7 +44,9 @@ def test_nothing_is_installed_without_hashes() -> None:
             if "pip install" in line and not line.lstrip().startswith("#"):
                 # The project's own wheel, and the editable checkout, are made here.
                 assert {"--require-hashes", "--no-deps", "--dry-run"} & set(line.split()), line
-    assert "s6=${S6_VERSION}" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert "s6=${S6_VERSION}" in dockerfile
+    assert "g++=${GXX_VERSION}" in dockerfile
 
 
 @pytest.mark.process
