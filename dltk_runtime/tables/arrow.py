@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dltk_runtime.errors import DataInvalid, FormUnavailable, shown
-from dltk_runtime.tables import plain
+from dltk_runtime.tables import plain, table
 from dltk_runtime.tables.arrow_bound import check_buffers, check_columns
 from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.texts import printable
@@ -118,7 +118,9 @@ def _column(pa: Any, name: str, values: pa.ChunkedArray) -> Any:
 def _array(values: pa.ChunkedArray) -> Any:
     """Return the values as an array: the stream's own bytes where they lie in one piece without gaps."""
     whole = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
-    return whole.to_numpy(zero_copy_only=False)
+    array = whole.to_numpy(zero_copy_only=False)
+    # A notebook may write into it; the stream's own bytes are read-only.
+    return array if table.COPIES_ON_WRITE else array.copy()
 
 
 def _booleans(values: pa.ChunkedArray) -> Any:

@@ -16,6 +16,7 @@ from dltk_runtime.errors import DataInvalid
 from dltk_runtime.tables import csv_reader, csv_writer
 
 Blob = bytes | memoryview
+COPIES_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3  # pandas does since its third release
 MAX_SMALL_CELLS = 4096  # of frames that are cheap to convert to one array
 
 
@@ -63,6 +64,14 @@ def read(csv: Blob) -> pd.DataFrame:
         ) from error
     except (ValueError, OverflowError) as error:  # ParserError is a ValueError
         raise DataInvalid(f"The field 'data' is not valid CSV: {error}".strip()) from error
+
+
+def kept(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame as it is now, whatever a notebook then writes into `frame`.
+
+    From pandas 3 on it costs no copy: what is written into is copied then.
+    """
+    return frame.copy(deep=not COPIES_ON_WRITE)
 
 
 def to_frame(result: Any) -> pd.DataFrame:

@@ -139,7 +139,7 @@ class Handler:
         """Apply the loaded model to the rows of the request."""
         frame, in_vain, visit = self._rows_of_apply(request, sent)
         meta, notices = self._meta_of_apply(request.meta, visit)
-        rows, sent_rows = len(frame), frame.copy(deep=False)  # copied on write
+        rows, sent_rows = len(frame), table.kept(frame)
         self._uncounted = sent_rows
         lacking = features.missing(frame, self._features, splunks=visit is None)
         changed = features.changed(frame, self._features)

@@ -89,6 +89,7 @@ def test_texts_and_decimals_of_every_kind_are_texts_and_numbers() -> None:
     assert found.isna().to_numpy().tolist() == [[False] * 4, [True] * 4]
 
 
+@pytest.mark.skipif(not table.COPIES_ON_WRITE, reason="with a pandas before 3 they are")
 def test_columns_of_numbers_are_not_copied() -> None:
     data = stream(pa.table({"a": np.arange(1000.0), "b": np.arange(1000)}))
     begin = np.frombuffer(data, "u1").ctypes.data
@@ -110,7 +111,7 @@ def test_compressed_streams_of_several_batches_are_read(compression: str) -> Non
 
 def test_a_notebook_may_write_into_the_frame_of_an_apply() -> None:
     frame = read(a=[1.0, 2.0])
-    kept = frame.copy(deep=False)  # as the handler keeps it for the counts
+    kept = table.kept(frame)  # as the handler keeps it for the counts
     frame.loc[0, "a"] = 7.0
     frame["a"] += 1
     assert (frame["a"].tolist(), kept["a"].tolist()) == ([8.0, 3.0], [1.0, 2.0])

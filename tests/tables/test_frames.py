@@ -65,7 +65,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The 'future.infer_string' option
 def text_as_string(request: pytest.FixtureRequest) -> Iterator[None]:
     """Both dtypes that DLTK_TEXT can give text columns."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pd.errors.Pandas4Warning)
+        warnings.simplefilter("ignore", getattr(pd.errors, "Pandas4Warning", DeprecationWarning))
         with pd.option_context("future.infer_string", request.param):
             yield
 
