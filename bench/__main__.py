@@ -18,6 +18,7 @@ from pathlib import Path
 from bench import (
     busy,
     calls,
+    console,
     deep,
     doors,
     first,
@@ -53,6 +54,7 @@ KINDS: dict[str, Callable[[World], list[Figure]]] = {
     "scale": scale.measure,
     "gpu": gpu.measure,
     "shadow": shadow.measure,
+    "console": console.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 QUIET = 0.5  # load (processes that want to run, over a minute) under which a machine counts as idle

@@ -77,7 +77,7 @@ class Request:
     @property
     def sid(self) -> str:
         """The id of the search in Splunk; empty where `meta` does not hold it."""
-        return next(_sids(self.meta), "")
+        return sid_of(self.meta)
 
     @property
     def targets(self) -> list[str]:
@@ -124,6 +124,7 @@ class Call:
     client: Hashable = None  # who sent it: the address, and `Request.origin`
     holder: Holder = INSIDE  # of the token that it came with
     actor: Actor = NOBODY
+    meta: Mapping[str, Any] = field(default_factory=dict)  # as it was sent, without session keys
     background: bool = False  # nobody waits for it: it runs at low priority, and can be stopped
 
     @property
@@ -140,6 +141,11 @@ class Call:
         known = self.facts.phases
         for name, seconds in phases.items():
             known[name] = known.get(name, 0.0) + seconds
+
+
+def sid_of(meta: Mapping[str, Any]) -> str:
+    """Return the id of a request's search in Splunk; empty where `meta` does not hold it."""
+    return next(_sids(meta), "")
 
 
 def _session(meta: Mapping[str, Any]) -> str:

@@ -24,6 +24,9 @@ FLOWS = {
     "events": ("summary", "--source", "events"),
     "metrics": ("summary", "--source", "metrics"),
     "datamodel": ("summary", "--source", "datamodel"),
+    "anomalies": ("direct", "--anomalies"),
+    "classes": ("direct", "--predicts", "class"),
+    "numbers": ("summary", "--predicts", "number"),
 }
 TAGS = {"precert": (), "cloud": ("--included-tags", "cloud")}
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import networkx as nx
+import numpy as np
 import pandas as pd
 from make_samples import SAMPLES, Sample, write
 from statsmodels.datasets import co2, elnino, nile
@@ -54,6 +55,28 @@ BAD = """
     Ridiculous price for such a weak product.
     Sadly the printer is still broken and I am tired of it.
 """
+
+# Version, ciphers, extensions, curves and point formats, by numbers of the registries of TLS; no real client's.
+CLIENTS = {
+    "browser": (
+        "771",
+        "4865-4866-4867-49195-49199-49196-49200-52393",
+        "0-23-65281-10-11-35-16-5-13-18",
+        "29-23-24",
+        "0",
+    ),
+    "script": (
+        "771",
+        "4866-4867-4865-49196-49200-159-52393-107-57",
+        "0-11-10-35-22-23-13-43-45-51",
+        "29-23-30",
+        "0-1-2",
+    ),
+    "old system": ("769", "47-53-5-10-49171-49172-50-56-19-4", "0-10-11", "23-24", "0"),
+    "sensor": ("770", "49199-156-47", "13-10", "23", "0"),
+}
+LEFT_OUT = 0.04  # share of the options
+SEED = 1
 
 
 def sea_temperature() -> Sample:
@@ -108,9 +131,22 @@ def remarks() -> Sample:
     )
 
 
+def ja3() -> Sample:
+    """120 JA3 texts of four made-up TLS clients, each of which leaves out an option now and then."""
+    rng = np.random.default_rng(SEED)
+    rows = []
+    for client, (version, *lists) in CLIENTS.items():
+        for _ in range(30):
+            kept = ["-".join(each for each in options.split("-") if rng.random() > LEFT_OUT) for options in lists]
+            rows.append((",".join([version, *kept]), client))
+    order = rng.permutation(len(rows))
+    frame = pd.DataFrame([rows[row] for row in order], columns=["ja3", "client"])
+    return Sample("ja3", "ja3_encoder", frame, None, ("ja3",), parted=False)
+
+
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for sample in (sea_temperature(), monthly_co2(), co2_by_day(), nile_volume(), karate_club(), remarks()):
+    for sample in (sea_temperature(), monthly_co2(), co2_by_day(), nile_volume(), karate_club(), remarks(), ja3()):
         write(sample, folder)
 
 

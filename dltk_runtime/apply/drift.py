@@ -13,6 +13,7 @@ the last one written counts.
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ MIN_FITTED_ROWS = 200  # below which the shares of a fit's rows are chance
 DRIFT_INDEX = 0.2  # population stability index from which a feature drifts
 MAX_VERSIONS = 500  # that are watched: those applied last
 MAX_NAMED = 3  # features in a warning
+MAX_PAST = 24  # judgements of a feature that are remembered
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -42,11 +44,15 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """Drift of a version's features, highest first, over the last `rows` rows."""
+    """Drift of a version's features, highest first, over the last `rows` rows.
+
+    `counts` are these rows by feature and bin; empty in files of an older runtime.
+    """
 
     version: int
     rows: int
     levels: list[Level]
+    counts: dict[str, list[int]] = {}
 
     @property
     def drifting(self) -> list[Level]:
@@ -56,12 +62,20 @@ class Judgement(msgspec.Struct, frozen=True):
 
 @dataclass(eq=False, slots=True)
 class _Watch:
-    """One version: the counts of rows not judged yet, and the last judgement."""
+    """One version: the counts of rows not judged yet, the last judgement, and the indexes of those before."""
 
     last: Judgement
     rows: int = 0
     counts: dict[str, list[int]] = field(default_factory=dict)
     unwritten: bool = False
+    past: dict[str, array[float]] = field(default_factory=dict)
+
+    def remember(self, levels: Iterable[Level]) -> None:
+        """Add a judgement to those of each feature; the oldest are dropped."""
+        for level in levels:
+            known = self.past.setdefault(level.feature, array("f"))
+            known.append(level.index)
+            del known[:-MAX_PAST]
 
 
 OnDrift = Callable[[VersionId, Level, int], None]
@@ -95,6 +109,20 @@ class Drift:
         """Return the last judgement of every version that has one."""
         return [(version, watch.last) for version, watch in list(self._watches.items()) if watch.last.levels]
 
+    def judgement(self, version: VersionId) -> Judgement | None:
+        """Return the last judgement of a version; None without one."""
+        watch = self._watches.get(version)
+        return watch.last if watch is not None and watch.last.levels else None
+
+    def past(self, version: VersionId) -> dict[str, list[float]]:
+        """Return the indexes of each feature that this server found, the oldest first."""
+        watch = self._watches.get(version)
+        return {name: list(found) for name, found in list(watch.past.items())} if watch is not None else {}
+
+    def waiting(self) -> dict[VersionId, int]:
+        """Return how many rows of each version were counted since its last judgement, if any."""
+        return {version: watch.rows for version, watch in list(self._watches.items()) if watch.rows}
+
     def levels(self) -> Iterator[tuple[VersionId, Level]]:
         """Return the last judgement of every feature of every version."""
         for version, watch in list(self._watches.items()):
@@ -121,7 +149,9 @@ class Drift:
     def recall(self, judgements: Iterable[tuple[VersionId, Judgement]]) -> None:
         """Start with the judgements from before a restart."""
         for version, judgement in judgements:
-            self._watch(version).last = judgement
+            watch = self._watch(version)
+            watch.last = judgement
+            watch.remember(judgement.levels)
 
     def unwritten(self) -> list[tuple[VersionId, Judgement]]:
         """Return the judgements since the last call."""
@@ -149,7 +179,9 @@ class Drift:
             ):
                 levels.append(Level(each.name, baseline.distance(counts), baseline.unseen(counts)))
         before = {level.feature for level in watch.last.drifting}
-        watch.last = Judgement(version.number, watch.rows, sorted(levels, key=lambda level: -level.index))
+        judged = sorted(levels, key=lambda level: -level.index)
+        watch.last = Judgement(version.number, watch.rows, judged, watch.counts)
+        watch.remember(judged)
         watch.rows, watch.counts, watch.unwritten = 0, {}, True
         for level in watch.last.drifting:
             if level.feature not in before:

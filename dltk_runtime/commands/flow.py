@@ -22,6 +22,7 @@ EXAMPLES = """\b
 Examples:
   dltk flow new direct dns --defaults            two apps in the folder dns, over sample data
   dltk flow new feedback dga --defaults          an example whose labels return into training
+  dltk flow new summary web --anomalies --defaults   no target: anomalies, with a sensitivity by entity
   dltk flow new --from flow.yaml --force         write the apps again after editing flow.yaml
   dltk flow check dns                            check generated or hand-written apps for known traps
   dltk flow check --search mine.spl              say what would change in a search of yours
@@ -50,7 +51,16 @@ def command() -> None:
 @click.option("--base", help="Search for the raw events, without a leading pipe.")
 @click.option("--prepare", help="SPL that computes the identifier `entity`, the features and the target.")
 @click.option("--features", help="Names of the features, separated by blanks or commas.")
-@click.option("--target", help="Field to predict: 0, 1 or null.")
+@click.option("--target", help="Field to predict, or null; '' for anomalies.")
+@click.option("--anomalies", is_flag=True, help="No target: find anomalies; people set the sensitivity of each entity.")
+@click.option(
+    "--predicts",
+    type=click.Choice(["yes_no", "class", "number"]),
+    help="What the target is: 0 or 1, one of several texts, a number.",
+)
+@click.option("--limit", type=float, help="predicts=number: a prediction from here on is a finding.")
+@click.option("--outcome", help="without a target: first column that the algorithm returns, 1 for an anomaly.")
+@click.option("--sensitivity", type=float, help="without a target: share of anomalies where nobody has set another.")
 @click.option("--score", help="feedback: column with the probability that the model predicts, 0 to 1.")
 @click.option("--positive", help="feedback: label for 1.")
 @click.option("--negative", help="feedback: label for 0.")
@@ -64,11 +74,13 @@ def command() -> None:
 @click.option("--lag", type=int, help="Minutes that events may arrive late.")
 @click.option("--train-hour", type=int, help="Hour of the daily training, 0 to 23.")
 @click.option("--train-days", type=int, help="Days of data for a training.")
-def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **options: Any) -> None:
+def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anomalies: bool, **options: Any) -> None:
     """Write the apps of the flow NAME: direct, summary or feedback."""
     from dltk_runtime.flows import flow, generate
+    from dltk_runtime.flows.app import App
+    from dltk_runtime.flows.burden import burden
     from dltk_runtime.flows.defaults import defaults as values_of
-    from dltk_runtime.flows.flow import Kind, Source
+    from dltk_runtime.flows.flow import Kind, Predicts, Source
 
     given = {key: value for key, value in options.items() if value is not None}
     if "features" in given:
@@ -79,7 +91,12 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **opt
         _need(given)
         values = (
             values_of(
-                Kind(given["kind"]), Source(given.get("source", "events")), given["name"], given.get("interval", 5)
+                Kind(given["kind"]),
+                Source(given.get("source", "events")),
+                given["name"],
+                given.get("interval", 5),
+                anomalies=anomalies,
+                predicts=Predicts(given.get("predicts", "yes_no")),
             )
             | given
         )
@@ -87,6 +104,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, **opt
     folder = to or (origin.parent if origin else Path(made.name))
     written = generate.create(made, folder, force=force)
     echo(f"{counted(len(written), 'file')} in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
+    echo(f"Switched on, they add to a search head: {burden(App(folder / made.app))}.")
     echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dltk_runtime import handover
 from dltk_runtime.settings import VARIABLES, Settings, secret_files
+
+if TYPE_CHECKING:
+    from dltk_runtime.service.checks import CheckResult
 
 
 def variables() -> str:
@@ -33,4 +38,14 @@ def command(host: str | None, port: int | None, home: Path | None, notebooks: Pa
     from dltk_runtime.server.serve import serve
 
     os.environ.update(handover.take(os.environ, once=True))  # in the image; elsewhere there are none
-    serve(Settings.from_env(host=host, port=port, home=home, notebooks=notebooks), secret_files())
+    settings = Settings.from_env(host=host, port=port, home=home, notebooks=notebooks)
+    serve(settings, secret_files(), lambda: checked(settings))
+
+
+def checked(settings: Settings) -> Iterator[CheckResult]:
+    """Yield what the doctor finds quickly, for the console."""
+    from dltk_runtime.doctor.quick import quick
+    from dltk_runtime.service.checks import CheckResult
+
+    for each in quick(settings):
+        yield CheckResult(each.check, str(each.severity), each.text, each.advice)

@@ -95,20 +95,4 @@ def _csv(report: ShadowReport) -> str:
 def _cells(model: ModelReport) -> list[str]:
     counts = [str(model.counts.get(verdict, 0)) for verdict in VERDICTS]
     figures = [str(model.rows), f"{model.old_seconds:.3f}", f"{model.our_seconds:.3f}"]
-    return [model.verdict, model.algorithm, model.model, str(model.comparisons), *counts, *figures, _details(model)]
-
-
-def _details(model: ModelReport) -> str:
-    """Return what is known of a model's differences and failures, in one line."""
-    parts = []
-    for each in model.columns:
-        largest = "" if each.largest is None else f", by {each.largest:.3g} at most"
-        types = "" if each.types[0] == each.types[1] else f", {each.types[0]} here {each.types[1]}"
-        parts.append(f"column {each.name}: {each.equal:.1%} equal{largest}{types}".replace("%", " %"))
-    if model.shape:
-        parts.append(f"old {model.shape}")
-    if model.place:
-        parts.append(f"ours: {model.place}")
-    if model.old:
-        parts.append(f"old: {model.old}")
-    return "; ".join(parts)
+    return [model.verdict, model.algorithm, model.model, str(model.comparisons), *counts, *figures, model.details]

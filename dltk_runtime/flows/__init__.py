@@ -19,6 +19,7 @@ Description and files
     flow        `Flow`, the values of one flow, validated; reads and writes ``flow.yaml``
     defaults    values for the sample data
     sample      generates the sample data
+    servers     the same for flows without a target
     generate    the files of both apps
     render      Jinja2 with our delimiters
     templates/  a folder for each layer of an app; ``parts/`` are included
@@ -35,6 +36,7 @@ Work
     pasted      the rules for one search that somebody pasted
     rehearsal/  runs an app's searches over simulated days against a real runtime
     package     ``.spl`` files
+    burden      what an app's schedules add to a search head
     install     knowledge objects over REST
     backfill    a flow's search for past windows
     labels      ``dltk label``: the labels of a feedback flow over REST

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dltk_runtime.flows.flow import Kind, Source
+from dltk_runtime.flows.flow import Kind, Predicts, Source
 
+_BAD = 'y=case(verdict="bad",1,verdict="good",0)'
 _LENGTHS = (
     'eval entity=lower(query), f_len=len(entity), f_digits=f_len-len(replace(entity,"[0-9]","")), '
-    'f_vowels=f_len-len(replace(entity,"[aeiou]","")), y=case(verdict="bad",1,verdict="good",0)'
+    f'f_vowels=f_len-len(replace(entity,"[aeiou]","")), {_BAD}'
 )
 _COMMON: dict[str, Any] = {
     "algorithm": "pytorch_nn",
@@ -18,12 +19,66 @@ _COMMON: dict[str, Any] = {
     "target": "y",
 }
 
+_WORST = "max(cpu) AS cpu max(memory) AS memory max(latency) AS latency"
+_ANOMALIES: dict[str, Any] = {
+    "algorithm": "anomaly_detection_ecod",
+    "base": "index=main sourcetype=server_metrics",
+    "features": ["cpu", "memory", "latency"],
+    "target": "",
+    "outcome": "outlier",
+    "score": "score",
+    "sensitivity": 0.02,
+}
+_NUMBER: dict[str, Any] = {
+    "algorithm": "xgboost_regressor",
+    "base": "index=main sourcetype=server_metrics",
+    "features": ["cpu", "memory"],
+    "target": "latency",
+    "predicts": "number",
+    "limit": 75,
+    "metric": "mae",
+    "gain": 0.0,
+}
+_CLASS: dict[str, Any] = {"predicts": "class", "positive": "generated", "negative": "chosen"}
 _HIGHEST = " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY "
 
 
-def defaults(kind: Kind, source: Source, name: str, interval: int = 5) -> dict[str, Any]:
-    """Return the values of the flow `name` of that kind and source, without its kind and name."""
-    return _DEFAULTS[kind] | (_datamodel(name, interval) if source is Source.DATAMODEL else {})
+def defaults(
+    kind: Kind,
+    source: Source,
+    name: str,
+    interval: int = 5,
+    *,
+    anomalies: bool = False,
+    predicts: Predicts = Predicts.YES_NO,
+) -> dict[str, Any]:
+    """Return the values of the flow `name` of that kind and source, without its kind and name.
+
+    With `anomalies` the flow has no target.
+    """
+    if anomalies:
+        return _ANOMALIES | _servers(kind, source, interval)
+    if predicts is Predicts.NUMBER:
+        return _NUMBER | _servers(kind, source, interval)
+    found = _DEFAULTS[kind] | (_datamodel(name, interval) if source is Source.DATAMODEL else {})
+    if predicts is Predicts.CLASS:
+        return found | _CLASS | {"prepare": found["prepare"].replace(_BAD, "y=verdict")}
+    return found
+
+
+def _servers(kind: Kind, source: Source, interval: int) -> dict[str, Any]:
+    """Return searches for metrics of servers: each measurement, or a summary of each window."""
+    if kind is not Kind.SUMMARY:
+        return {"prepare": "eval entity=lower(host)"}
+    if source is not Source.DATAMODEL:
+        return {"prepare": f"eval entity=lower(host) | stats {_WORST} BY entity"}
+    worst = _WORST.replace("(", "(Metrics.")
+    return {
+        "prepare": "eval entity=lower(host) | fields _time entity cpu memory latency | fields - _raw",
+        "base": f"tstats summariesonly=t allow_old_summaries=f {worst} FROM datamodel=Server_Metrics.Metrics "
+        f"BY _time span={interval}m Metrics.host | rename Metrics.host AS host",
+        "lag": 15,
+    }
 
 
 def _datamodel(name: str, interval: int) -> dict[str, Any]:

@@ -21,7 +21,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ALGORITHM = re.compile(r"[^\s\"'`$|\[\]\\]+")
 PARAMETERS = re.compile(r"""(?:\w+=(?:"[^"\n]*"|[^\s"`|\[\]]+)(?:\s+|$))*""")
+NUMBER_METRICS = frozenset(("r2", "mae", "rmse"))
 LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
+SENSITIVITY = "sensitivity"  # the column that people set by entity in flows without a target
 SEARCH_TEXTS = ("base", "prepare", "derive")
 MAX_LAG_MINUTES = 7 * 24 * 60
 # Commands that make rows by themselves: they follow a pipe, or Splunk takes their names for words to search.
@@ -46,6 +48,14 @@ class Source(StrEnum):
     DATAMODEL = "datamodel"
 
 
+class Predicts(StrEnum):
+    """What the target of a flow is: 0 or 1, one of several texts, a number."""
+
+    YES_NO = "yes_no"
+    CLASS = "class"
+    NUMBER = "number"
+
+
 class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One flow. Searches are SPL without a leading pipe."""
 
@@ -55,12 +65,16 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     base: str  # finds the raw events
     prepare: str  # computes `entity`, the features and the target
     features: tuple[str, ...]
-    target: str
+    target: str  # "" for anomalies: nothing is predicted, and `outcome` is what the model returns
     parameters: str = ""  # of the algorithm, as in `fit … epochs=20`
-    positive: str = "bad"  # the label for target 1
+    positive: str = "bad"  # the label for target 1; predicts=class: the class that is a finding
     negative: str = "good"  # the label for target 0
     derive: str = "eval entity=lower(entity)"  # feedback: features from `entity`, for scoring and training
     score: str = ""  # feedback: the column with the model's probability, 0 to 1
+    predicts: Predicts = Predicts.YES_NO
+    limit: float = 0.0  # predicts=number: a prediction from here on is a finding
+    outcome: str = ""  # without a target: the first column that the model returns, 1 for an anomaly
+    sensitivity: float = 0.01  # without a target: share of the rows that are anomalies, where nobody has set another
     version: int = 1  # of the feature set: part of the model's name
     metric: str = "accuracy"  # a fit is promoted if this is better …
     gain: float = 0.002  # … by at least this
@@ -84,6 +98,11 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def index_app(self) -> str:
         """Folder and id of the app for indexers."""
         return f"{self.app}_indexes"
+
+    @property
+    def predicted(self) -> str:
+        """Name of the field with the model's answer, in every record that the flow writes."""
+        return f"predicted_{self.target or self.outcome}"
 
     @property
     def model(self) -> str:
@@ -146,7 +165,7 @@ def minute_of(name: str, interval: int) -> int:
 def problems(flow: Flow) -> list[str]:
     """Return what is wrong with the values; each is a sentence without its full stop."""
     first = flow.base.split(maxsplit=1)[0].lower() if flow.base.strip() else ""
-    fields = [*flow.features, flow.target, *([flow.score] if flow.score else [])]
+    fields = [*flow.features, *(name for name in (flow.target, flow.score, flow.outcome) if name)]
     checks = {
         f"name={flow.name!r} must be lower-case letters, digits and underscores, at most 31": NAME.fullmatch(flow.name),
         f"name={flow.name!r} must not end in _metrics: the metrics index of another flow may have that name": (
@@ -168,7 +187,28 @@ def problems(flow: Flow) -> list[str]:
             flow.features and all(map(FIELD.fullmatch, flow.features))
         ),
         f"target={flow.target!r} must be the name of one field, of letters, digits and _ alone": (
-            FIELD.fullmatch(flow.target)
+            not flow.target or FIELD.fullmatch(flow.target)
+        ),
+        f"outcome={flow.outcome!r} must be empty with a target; without, it must be the name of one field: the first "
+        "column that the algorithm returns": (not flow.outcome if flow.target else FIELD.fullmatch(flow.outcome)),
+        f"sensitivity={flow.sensitivity} must be a share from 0 to below 0.5": 0 <= flow.sensitivity < 0.5,
+        f"features={list(flow.features)} must leave out {SENSITIVITY!r} where there is no target: people set it": (
+            flow.target or SENSITIVITY not in flow.features
+        ),
+        f"metric={flow.metric!r} does not measure numbers; {', '.join(sorted(NUMBER_METRICS))} do": (
+            flow.predicts is not Predicts.NUMBER or flow.metric in NUMBER_METRICS
+        ),
+        f"metric={flow.metric!r} does not measure classes: they are no numbers": (
+            flow.predicts is not Predicts.CLASS or flow.metric not in NUMBER_METRICS
+        ),
+        f"predicts={flow.predicts.value} needs a target, and no feedback flow: there people say yes or no": (
+            flow.predicts is Predicts.YES_NO or (bool(flow.target) and flow.kind is not Kind.FEEDBACK)
+        ),
+        "predicts=class cannot be kept in a metrics index, which holds numbers alone; use source=events": (
+            flow.predicts is not Predicts.CLASS or flow.source is not Source.METRICS
+        ),
+        "a feedback flow needs a target: people label what is predicted": (
+            flow.kind is not Kind.FEEDBACK or flow.target
         ),
         f"score={flow.score!r} must be the name of one field": not flow.score or FIELD.fullmatch(flow.score),
         f"features={list(flow.features)}, target={flow.target!r} and score name a field twice": (

@@ -11,10 +11,18 @@ from pathlib import Path
 
 from dltk_runtime.flows.defaults import verdicts
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import FILE, Flow, Kind, Source, minute_of, write
+from dltk_runtime.flows.flow import FILE, SENSITIVITY, Flow, Kind, Predicts, Source, minute_of, write
 from dltk_runtime.flows.render import TEMPLATES, render
 from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
+from dltk_runtime.flows.servers import servers_csv
 
+# The layers of what is predicted.
+_OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
+    Predicts.YES_NO: (),
+    Predicts.CLASS: ("truth", "judged", "classes"),
+    Predicts.NUMBER: ("truth", "judged", "numbers"),
+}
+DAY_MINUTES = 1440
 MIN_LATE_DAYS = 30  # that scoring looks back for rows written late
 # Minutes of hourly searches and hours of daily ones, after the flow's own minute and the hour of training.
 HOURLY_MINUTES = {"health_cron": 17, "gaps_cron": 23, "found_cron": 29, "incomplete_cron": 41, "unscored_cron": 47}
@@ -23,9 +31,12 @@ DAILY_HOURS = {"train_cron": 0, "audit_cron": 1, "report_cron": 4}
 
 def layers(flow: Flow) -> tuple[str, ...]:
     """Return the layers of the app for search heads."""
-    if flow.kind is Kind.SUMMARY:
-        return "common", "summary", f"summary_{flow.source}"
-    return "common", flow.kind.value
+    if flow.target and _by_index_time(flow):  # rows of the summary hold the target
+        outcomes = tuple(layer for layer in _OUTCOMES[flow.predicts] if layer != "truth")
+    else:
+        outcomes = _OUTCOMES[flow.predicts] if flow.target else ("anomalies",)
+    own = ("summary", f"summary_{flow.source}") if flow.kind is Kind.SUMMARY else (flow.kind.value,)
+    return "common", *own, *outcomes
 
 
 def files(flow: Flow) -> dict[str, str]:
@@ -43,7 +54,8 @@ def files(flow: Flow) -> dict[str, str]:
     if flow.kind is Kind.FEEDBACK:
         made[f"{flow.app}/lookups/dltk_{flow.name}_seed.csv"] = seed_csv(flow.positive, flow.negative)
     if verdicts(flow.name) in flow.prepare:
-        made[f"{flow.app}/lookups/{verdicts(flow.name)}"] = verdicts_csv(flow.positive, flow.negative)
+        labels = verdicts_csv(flow.positive, flow.negative, classes=flow.predicts is Predicts.CLASS)
+        made[f"{flow.app}/lookups/{verdicts(flow.name)}"] = labels
     return {name: text.rstrip("\n") + "\n" for name, text in made.items()}
 
 
@@ -67,8 +79,15 @@ def create(flow: Flow, folder: Path, *, force: bool = False) -> list[Path]:
     write(flow, folder / FILE)
     sample = folder / "sample.csv"
     if not sample.exists():
-        sample.write_text(sample_csv(flow.positive, flow.negative), encoding="utf-8")
+        sample.write_text(example(flow), encoding="utf-8")
     return [folder / name for name in (*made, FILE)]
+
+
+def example(flow: Flow) -> str:
+    """Return sample data for the flow's defaults: servers without a target or for numbers, else domains."""
+    if not flow.target or flow.predicts is Predicts.NUMBER:
+        return servers_csv(flow.positive, flow.negative)
+    return sample_csv(flow.positive, flow.negative, classes=flow.predicts is Predicts.CLASS)
 
 
 def _values(flow: Flow) -> dict[str, object]:
@@ -89,11 +108,11 @@ def _values(flow: Flow) -> dict[str, object]:
             "indexes": ";".join(_index_names(flow)),
             "scored_kind": "scored" if _by_index_time(flow) else "run",
             "score_column": f"{flow.score} " if flow.score else "",
-            "found": f"tonumber(predicted_{flow.target})>=0.5",
+            "found": _finding(flow),
             "late_days": str(max(MIN_LATE_DAYS, flow.train_days)),
             "rows_of_version": f' feature_set="v{flow.version}"' if flow.kind is Kind.SUMMARY else "",
             "rows_head": "" if flow.source is Source.EVENTS else "| ",
-            "latest": " ".join(f"latest({name}) AS {name}" for name in (*flow.features, flow.target)),
+            "latest": " ".join(f"latest({name}) AS {name}" for name in (*flow.features, flow.target) if name),
             "mcollect": "enabled" if flow.source is Source.METRICS else "disabled",
             "readers": ", ".join([*(f"dltk_{flow.name}_{role}" for role in _roles(flow)), "admin", "sc_admin"]),
             "rescores": _by_index_time(flow),
@@ -102,8 +121,49 @@ def _values(flow: Flow) -> dict[str, object]:
             "unmarked": "" if "entity" in flow.features else ", entity=substr(entity,3)",
             "filled": _filled([name for name in flow.features if name != "entity"]),
             "first": "_first" if flow.kind is Kind.FEEDBACK else "",
+            "predicted": flow.predicted,
+            "truth_kind": "row" if _by_index_time(flow) else "truth",
+            "reviewed": "reviewer" in _roles(flow),
         }
+        | (_supervised(flow) if flow.target else _anomalies(flow))
     )
+
+
+def _finding(flow: Flow) -> str:
+    """Return the condition for a prediction that people want to hear of."""
+    if flow.predicts is Predicts.CLASS:
+        return f'{flow.predicted}="{flow.positive}"'
+    least = flow.limit if flow.predicts is Predicts.NUMBER else 0.5
+    return f"tonumber({flow.predicted})>={least:g}"
+
+
+def _supervised(flow: Flow) -> dict[str, object]:
+    """Return the parts of the searches that predict a target."""
+    return {
+        "learned": f"| where isnotnull({flow.target}) ",
+        "trained": f"{flow.target} from {' '.join(flow.features)}",
+        "promotion": f"promote=better:{flow.metric}:{flow.gain} holdout={flow.holdout}",
+        "tuned": "",
+        "answered": "",
+        "tuned_column": "",
+        "loud": "",
+        "asked": "",
+    }
+
+
+def _anomalies(flow: Flow) -> dict[str, object]:
+    """Return the same parts without a target: nothing to compare versions by, and a sensitivity by entity."""
+    return {
+        "learned": f"| `dltk_{flow.name}_tuned` ",
+        "trained": f"from {' '.join(flow.features)} {SENSITIVITY}",
+        "promotion": "promote=auto",
+        "tuned": f"| `dltk_{flow.name}_tuned` ",
+        "answered": f"| `dltk_{flow.name}_answered` ",
+        "tuned_column": f"{SENSITIVITY} ",
+        "loud": f"| `dltk_{flow.name}_loud` ",
+        "asked": "" if f"{SENSITIVITY}=" in flow.parameters else f"{SENSITIVITY}={SENSITIVITY} ",
+        "score_answered": f", {flow.score}=coalesce(predicted_{flow.score},{flow.score})" if flow.score else "",
+    }
 
 
 def _filled(features: list[str]) -> str:
@@ -112,7 +172,8 @@ def _filled(features: list[str]) -> str:
 
 
 def _roles(flow: Flow) -> tuple[str, ...]:
-    return ("runner", "reviewer", "viewer") if flow.kind is Kind.FEEDBACK else ("runner", "viewer")
+    """Return the roles: people write where they label, or set the sensitivity."""
+    return ("runner", "reviewer", "viewer") if flow.kind is Kind.FEEDBACK or not flow.target else ("runner", "viewer")
 
 
 def _by_index_time(flow: Flow) -> bool:
@@ -132,6 +193,7 @@ def _crons(flow: Flow) -> dict[str, str]:
     scored = behind if flow.kind is Kind.SUMMARY and flow.source is not Source.EVENTS else lag
     shift = minute_of(flow.name, 60)
     hourly = {name: f"{(shift + minute) % 60} * * * *" for name, minute in HOURLY_MINUTES.items()}
+    known = _aligned(flow.lag, (shift + 11) % 60, every)
     daily = {name: f"{(shift + 11) % 60} {(flow.train_hour + hour) % 24} * * *" for name, hour in DAILY_HOURS.items()}
     return (
         hourly
@@ -143,6 +205,8 @@ def _crons(flow: Flow) -> dict[str, str]:
             "window_end": str(lag),
             "behind_start": str(behind + every),
             "behind_end": str(behind),
+            "truth_start": str(known + DAY_MINUTES),
+            "truth_end": str(known),
             "late_start": str(every + 2),
             "late_end": "2",
             "gap_seconds": str((scored + 2 * every) * 60),
@@ -176,5 +240,5 @@ def _index(name: str, *, metric: bool) -> str:
 def _views(made: Mapping[str, str], app: str) -> list[str]:
     """Return the names of the app's views in the order of the navigation."""
     prefix = f"{app}/default/data/ui/views/"
-    order = ("review", "overview", "quality", "parameters", "status")
+    order = ("review", "overview", "sensitivity", "quality", "parameters", "status")
     return [name for name in order if f"{prefix}{name}.xml" in made]

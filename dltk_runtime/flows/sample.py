@@ -24,32 +24,35 @@ _WORDS = (
 )
 _ENDS = ("com", "net", "org", "info")
 _MACHINE_MADE = "bcdfghjklmnpqrstvwxz0123456789"
+# Kinds of domains by the function that makes them.
+_CLASSES = {"_chosen": "chosen", "_generated": "generated", "_wordlike": "wordlike", "_content_host": "network"}
 _NETWORKS = ("edge-static.net", "fast-assets.com", "cachefront.net")
 
 
-def sample_csv(positive: str, negative: str, seed: int = 7) -> str:
+def sample_csv(positive: str, negative: str, seed: int = 7, *, classes: bool = False) -> str:
     """Return CSV of events over `DAYS` days.
 
     Columns: `offset` (seconds after the first midnight), `query`, and `verdict`, the correct
-    label.
+    label; with `classes` that is one of the four kinds of domains.
     """
-    return _csv(["offset", "query", "verdict"], _events(positive, negative, seed))
+    return _csv(["offset", "query", "verdict"], _events(positive, negative, seed, classes=classes))
 
 
-def verdicts_csv(positive: str, negative: str, seed: int = 7) -> str:
+def verdicts_csv(positive: str, negative: str, seed: int = 7, *, classes: bool = False) -> str:
     """Return CSV of the labels of these events: columns `query` and `verdict`, each query once."""
-    known = {str(query): str(verdict) for _, query, verdict in _events(positive, negative, seed)}
+    known = {str(query): str(verdict) for _, query, verdict in _events(positive, negative, seed, classes=classes)}
     return _csv(["query", "verdict"], sorted(known.items()))
 
 
-def _events(positive: str, negative: str, seed: int) -> list[tuple[int, str, str]]:
+def _events(positive: str, negative: str, seed: int, *, classes: bool) -> list[tuple[int, str, str]]:
     dice = random.Random(seed)  # noqa: S311 - sample data
     rows = []
     for second in sorted(dice.randrange(DAYS * DAY_SECONDS) for _ in range(DAYS * 24 * EVENTS_PER_HOUR)):
         bad = dice.random() < 0.4
         usual, new = (_generated, _wordlike) if bad else (_chosen, _content_host)
-        query = (usual if dice.random() < 0.6 else new)(dice)
-        rows.append((second, query, positive if bad else negative))
+        made = usual if dice.random() < 0.6 else new
+        verdict = _CLASSES[made.__name__] if classes else positive if bad else negative
+        rows.append((second, made(dice), verdict))
     return rows
 
 

@@ -1,7 +1,7 @@
-"""Extension of Jupyter's server: review saved notebooks, and create notebooks from templates.
+"""Extension of Jupyter's server: review saved notebooks, fit them on staged data, create them from templates.
 
 JupyterLab shows the review (`labextension/`), the server logs it, and ``dltk check`` prints the
-same text. No code of a notebook runs.
+same text. No code of a notebook runs in this process.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
@@ -18,7 +18,7 @@ from tornado import web
 
 from dltk_runtime import handover
 from dltk_runtime.errors import DltkError
-from dltk_runtime.lab import kernels, kernelspec, templates
+from dltk_runtime.lab import kernels, kernelspec, templates, trial
 from dltk_runtime.notebook.places import name_of
 from dltk_runtime.notebook.review import Review, review
 from dltk_runtime.paths import Paths
@@ -63,6 +63,7 @@ def _load_jupyter_server_extension(server: Any) -> None:
     server.contents_manager.register_post_save_hook(saved)
     base = server.web_app.settings["base_url"]
     handlers = {"review": ReviewHandler, "templates": TemplatesHandler, "new": NewHandler}
+    handlers |= {"staged": StagedHandler, "fit": FitHandler}
     server.web_app.add_handlers(".*$", [(url_path_join(base, "dltk", name), each) for name, each in handlers.items()])
 
 
@@ -83,8 +84,36 @@ class ReviewHandler(APIHandler):
                 "hints": found.hints,
                 "brief": found.brief,
                 "text": found.text,
+                "exported": found.exported,
             }
         )
+
+
+class StagedHandler(APIHandler):
+    """``GET /dltk/staged?path=umap.ipynb``: the names of staged data, the notebook's own first."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Answer with the names as JSON."""
+        name = name_of(Path(self.get_query_argument("path"))) or ""
+        self.finish({"staged": await asyncio.to_thread(trial.staged, _paths_of(self.contents_manager), name)})
+
+
+class FitHandler(APIHandler):
+    """``POST /dltk/fit`` with ``{"path": …, "staged": …}``: fit a notebook as the service would."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Answer with the end of the fit as JSON, or with status 400 where there is no such data."""
+        wanted, contents = json.loads(self.request.body), cast("Any", self.contents_manager)
+        paths = _paths_of(contents)
+        if wanted["staged"] not in await asyncio.to_thread(trial.staged, paths, ""):
+            self.set_status(400)
+            self.finish({"message": "No such staged data: stage it by a search with mode=stage."})
+            return
+        path = contents._get_os_path(wanted["path"])  # noqa: SLF001 - refuses paths outside the root
+        ended = await trial.fit(paths, Path(path), wanted["staged"])
+        self.finish({"done": ended.done, "text": ended.text})
 
 
 class TemplatesHandler(APIHandler):

@@ -5,6 +5,7 @@
 | `serve.py`         | uvicorn, TLS, signals                                             |
 | `splunk_routes.py` | Splunk's routes and the probes; `protocol.py` is their wire format |
 | `v1_routes.py`     | our own API; `openapi.py` describes it                            |
+| `v1_views.py`      | what of it the console's pages are made of, `console/`            |
 | `body.py`          | receives a body, `json_text.py` unescapes a large one on the way  |
 | `listener.py`      | accepts connections                                               |
 | `admission.py`     | bounds on all connections, and per address                        |

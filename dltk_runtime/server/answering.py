@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from dltk_runtime.call import Call
 from dltk_runtime.service.service import Service
+from dltk_runtime.store import drawn
 
 PIECE_BYTES = 1024**2  # of a large answer that are given to the connection at once
 Result = TypeVar("Result")
@@ -56,6 +59,19 @@ def response_of(
         return Response(b"".join(pieces), media_type=media_type, headers=headers)
     sized = {**(headers or {}), "content-length": str(size)}
     return StreamingResponse(_stream(pieces), media_type=media_type, headers=sized)
+
+
+def picture(path: Path | None) -> Response:
+    """Make the response with a picture that a notebook drew.
+
+    Raises:
+        HTTPException: there is none, or the file is something else.
+    """
+    kind = drawn.kind_of(path) if path is not None else None
+    if path is None or kind is None:
+        raise HTTPException(404, "There is no such picture.")
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+    return FileResponse(path, media_type=kind, headers=headers)
 
 
 async def _stream(pieces: Sequence[bytes | memoryview]) -> AsyncIterator[bytes]:

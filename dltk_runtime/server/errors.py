@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dltk_runtime.errors import BodyInvalid, DltkError, RequestError, shown
+from dltk_runtime.service.calls import GONE
 
-OUTCOME_GONE = "the client hung up"
+OUTCOME_GONE = GONE
 
 
 class TokenMissing(DltkError):

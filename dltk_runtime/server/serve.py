@@ -27,6 +27,7 @@ from dltk_runtime.server.listener import raise_descriptor_limit
 from dltk_runtime.server.running import Server
 from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.service.checks import Checks, Run
 from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import Settings, cores, unknown_variables
 from dltk_runtime.units import MIB
@@ -35,8 +36,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEPT_BYTES = 8 * MIB  # of freed memory
 
 
-def serve(settings: Settings, files: Mapping[str, Path]) -> None:
-    """Serve until SIGTERM or SIGINT; `files` are those of secret settings, by field.
+def serve(settings: Settings, files: Mapping[str, Path], checks: Run = tuple) -> None:
+    """Serve until SIGTERM or SIGINT; `files` are those of secret settings, by field, `checks` for the console.
 
     Raises:
         TokenMissing, TokensDamaged, AddressInvalid, CertificateInvalid, VolumeUnwritable, VolumeFull,
@@ -55,7 +56,7 @@ def serve(settings: Settings, files: Mapping[str, Path]) -> None:
     admission = Admission(Bounds.of(settings, raise_descriptor_limit()))
     tokens = Tokens(settings, files)
     sessions = Sessions(tokens, settings.paths.signed_out) if settings.console else None
-    service = build(settings, tokens.named)
+    service = build(settings, tokens.named, Checks(checks))
     shadow = Shadow.of(service)
     config = uvicorn.Config(
         splunk_routes.application(service, admission, tokens, sessions, shadow),

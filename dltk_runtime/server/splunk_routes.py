@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dltk_runtime import __version__, logs
@@ -27,7 +26,7 @@ from dltk_runtime.call import Request as Sent
 from dltk_runtime.errors import DltkError, RequestError, cut
 from dltk_runtime.server import body, forecast_routes, metrics, protocol, refusals, tracing, v1_routes
 from dltk_runtime.server.admission import Admission
-from dltk_runtime.server.answering import response_of, unless_gone
+from dltk_runtime.server.answering import picture, response_of, unless_gone
 from dltk_runtime.server.console.pages import Console
 from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.doors import routes as door_routes
@@ -41,23 +40,6 @@ from dltk_runtime.server.request_id import RequestIds, request_id
 from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import Service
-
-# Types that browsers show as pictures; a page or a script on this address would be one of a stranger.
-PICTURES = {
-    ".apng": "image/apng",
-    ".avif": "image/avif",
-    ".bmp": "image/bmp",
-    ".gif": "image/gif",
-    ".ico": "image/x-icon",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".webp": "image/webp",
-}
-_GRAPHIC = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # names that dsdlsupport allows for pictures
 
 RIGHTS = {"/fit": Right.FIT, "/apply": Right.APPLY}
 Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
@@ -172,14 +154,7 @@ class _Api:
         """
         if self._shadow is not None:
             return await self._shadow.picture(request)
-        name = request.path_params["file"]
-        path = self._settings.paths.graphics / name
-        kind = PICTURES.get(path.suffix.lower())
-        if kind is None or not _GRAPHIC.fullmatch(name) or not path.is_file() or path.is_symlink():
-            raise HTTPException(404, "There is no such picture.")
-        return FileResponse(
-            path, media_type=kind, headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-        )
+        return picture(self._settings.paths.graphics / request.path_params["file"])
 
     async def refuse(self, request: Request, error: Exception) -> Response:
         """Read the body, then answer with the error raised before; log it without headers.
@@ -237,6 +212,7 @@ class _Api:
                 return await self._shadow.post(request, holder)
             sent = await body.receive(request, self._settings.max_body, upload)
             call.client = request.client.host if request.client else "", sent.origin
+            call.meta = sent.meta
             answer = await unless_gone(request, call, run(sent, call, upload), self._service)
             pieces, outcome = protocol.answered(route, answer), "success"
         except DltkError as error:
@@ -258,6 +234,7 @@ class _Api:
     def account(self, call: Call, outcome: str, seconds: float) -> None:
         """Count, log, trace and report how a request went."""
         self._metrics.answered(call, outcome if outcome == "success" else "error", seconds)
+        self._service.calls.add(call, outcome, seconds)
         _log(call, outcome, seconds)
         if self._tracing is not None:
             self._tracing.answered(call, outcome, seconds)

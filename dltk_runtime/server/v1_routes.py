@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from dltk_runtime import __version__
 from dltk_runtime.access.actor import Actor
 from dltk_runtime.access.holder import Holder, Right
 from dltk_runtime.apply.drift import DRIFT_INDEX
-from dltk_runtime.apply.drift_view import DriftList, DriftView, for_card
+from dltk_runtime.apply.drift_view import DriftList, DriftView, for_card, waiting_of
 from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.errors import DltkError
 from dltk_runtime.jobs.record import JobRecord, State
@@ -34,12 +34,14 @@ from dltk_runtime.notebook.catalogue import Entry, entry
 from dltk_runtime.notebook.clause import WrittenSearch
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi, searches
+from dltk_runtime.server import v1_asked as asked
 from dltk_runtime.server.doors.door import UNKEPT, Books
 from dltk_runtime.server.doors.rows import FORMS, Rows
 from dltk_runtime.server.guard import Guard, sees
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.v1_views import Views
 from dltk_runtime.service.service import Service
 from dltk_runtime.shadow import Records, ShadowReport, report
 from dltk_runtime.store import card_text
@@ -50,7 +52,6 @@ from dltk_runtime.store.store import ModelName
 from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
 
 WATCH_SECONDS = 0.3  # between two looks at a watched job
-MAX_JOBS = 1000  # in one list
 MARKDOWN = "text/markdown"
 ROWS = tuple(FORMS)  # media types
 
@@ -65,6 +66,7 @@ class Api:
         self.guard = Guard(service, tokens)
         self._settings = service.settings
         self.rows = Rows(service, books)
+        self.views = Views(service)
 
     def operations(self) -> list[Operation]:
         """List every route, in the order of the document."""
@@ -121,6 +123,7 @@ class Api:
                 Right.PROMOTE,
                 reasoned=True,
             ),
+            *self.views.operations(),
             Operation("GET", "/v1/drift", "How far applied rows are from those of the fits.", self.drift, DriftList),
             Operation("GET", "/v1/cluster", "The machines on which fits run.", self.cluster, ClusterView),
             Operation("GET", "/v1/shadow", "How answers compare with the old container's.", self.shadow, ShadowReport),
@@ -153,7 +156,7 @@ class Api:
 
     async def jobs(self, request: Request) -> JobList:
         state = request.query_params.get("state")
-        return await asyncio.to_thread(self.listed, request.state.holder, state, _limit(request))
+        return await asyncio.to_thread(self.listed, request.state.holder, state, asked.limit_of(request))
 
     async def job(self, request: Request) -> JobView:
         return await self._job(request.path_params["job"])
@@ -215,11 +218,11 @@ class Api:
         return ModelList([each for each in views if sees(request.state.holder, each.algorithm, each.model)])
 
     async def model(self, request: Request) -> ModelView:
-        return await asyncio.to_thread(LocalModels(self._service.store).get, _name(request))
+        return await asyncio.to_thread(LocalModels(self._service.store).get, asked.name_of(request))
 
     async def version(self, request: Request) -> VersionDetail:
-        number = _number(request.path_params["number"])
-        return await asyncio.to_thread(LocalModels(self._service.store).version, _name(request), number)
+        number = asked.number_of(request.path_params["number"])
+        return await asyncio.to_thread(LocalModels(self._service.store).version, asked.name_of(request), number)
 
     async def card(self, request: Request) -> ShownCard | Response:
         card = await self.card_of(request)
@@ -228,7 +231,7 @@ class Api:
 
     async def card_of(self, request: Request) -> ShownCard:
         """Return the model card of the version in a request's path."""
-        name, number = _name(request), _number(request.path_params["number"])
+        name, number = asked.name_of(request), asked.number_of(request.path_params["number"])
         models = LocalModels(self._service.store, values=self._settings.keep_values, judged=self._judged)
         return await asyncio.to_thread(models.card, name, number)
 
@@ -236,41 +239,44 @@ class Api:
         return for_card(self._service.drift.judgements(), version)
 
     async def promote(self, request: Request) -> ModelView:
-        name, number = _name(request), _number(request.path_params["number"])
+        name, number = asked.name_of(request), asked.number_of(request.path_params["number"])
         actor: Actor = request.state.actor
         view = await asyncio.to_thread(LocalModels(self._service.store, actor).promote, name, number, actor.reason)
         self._service.promoted(self._service.store.get(name, number), "promote", actor)
         return view
 
     async def rollback(self, request: Request) -> ModelView:
-        name = _name(request)
+        name = asked.name_of(request)
         actor: Actor = request.state.actor
         view = await asyncio.to_thread(LocalModels(self._service.store, actor).rollback, name, actor.reason)
         self._service.promoted(self._service.store.serving_or_0(name), "rollback", actor)
         return view
 
     async def delete(self, request: Request) -> ModelList:
-        await asyncio.to_thread(self._service.delete, _name(request), request.state.actor)
+        await asyncio.to_thread(self._service.delete, asked.name_of(request), request.state.actor)
         return await self.models(request)
 
     async def history(self, request: Request) -> History:
-        return await asyncio.to_thread(LocalModels(self._service.store).history, _name(request))
+        return await asyncio.to_thread(LocalModels(self._service.store).history, asked.name_of(request))
 
     async def histories(self, request: Request) -> History:
-        return await asyncio.to_thread(self._service.store.histories, _limit(request), request.state.holder.covers)
+        return await asyncio.to_thread(
+            self._service.store.histories, asked.limit_of(request), request.state.holder.covers
+        )
 
     async def drift(self, request: Request) -> DriftList:
         holder: Holder = request.state.holder
         found = (pair for pair in self._service.drift.judgements() if holder.covers(pair[0].name))
         judged = sorted(found, key=lambda pair: pair[0])
         views = [DriftView(key.algorithm, key.model, key.version, each.rows, each.levels) for key, each in judged]
-        return DriftList(DRIFT_INDEX, views)
+        waits = [each for each in waiting_of(self._service.drift) if sees(holder, each.algorithm, each.model)]
+        return DriftList(DRIFT_INDEX, views, waits)
 
     async def cluster(self, _: Request) -> ClusterView:
         return self._service.machines()
 
     async def shadow(self, request: Request) -> ShadowReport:
-        found = await asyncio.to_thread(self._compared, _since(request))
+        found = await asyncio.to_thread(self._compared, asked.since_of(request))
         shown = [each for each in found.models if sees(request.state.holder, each.algorithm, each.model)]
         return msgspec.structs.replace(found, models=shown)
 
@@ -308,34 +314,6 @@ def _is_seen(record: JobRecord, holder: Holder, name: ModelName | None) -> bool:
     if name is not None and (record.algorithm, record.model) != (name.algorithm, name.model):
         return False
     return sees(holder, record.algorithm, record.model)
-
-
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", "")
-    if not text:
-        return MAX_JOBS
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise HTTPException(400, "limit is a whole number.")
-    return min(int(text), MAX_JOBS)
-
-
-def _since(request: Request) -> datetime | None:
-    text = request.query_params.get("since", "")
-    try:
-        since = datetime.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise HTTPException(400, "since is a time such as 2026-01-31T18:00Z.") from error
-    return since.replace(tzinfo=since.tzinfo or UTC) if since else None
-
-
-def _name(request: Request) -> ModelName:
-    return ModelName(request.path_params["algorithm"], request.path_params["model"])
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise HTTPException(404, "A version is a whole number.")
-    return int(text)
 
 
 def _json(value: Any) -> Response:

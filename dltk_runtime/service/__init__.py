@@ -8,4 +8,7 @@
 | `register.py`   | `mode=register`                                        |
 | `status.py`     | `dltk_status`                                          |
 | `events.py`     | what the server reports to Splunk                      |
+| `health.py`     | one badge for each model, and why                      |
+| `calls.py`      | the calls answered last, and the figures of this moment |
+| `checks.py`, `machine.py` | the doctor's quick findings; workers, memory, GPUs |
 """

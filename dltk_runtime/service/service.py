@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,7 +27,10 @@ from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
+from dltk_runtime.service.calls import RecentCalls
+from dltk_runtime.service.checks import Checks
 from dltk_runtime.service.events import EventReporter, said
+from dltk_runtime.service.health import Health
 from dltk_runtime.service.register import Registered, Registering
 from dltk_runtime.service.stage import Staged, Staging
 from dltk_runtime.service.status import Status, StatusReport
@@ -69,11 +72,14 @@ class Service:
     last: LastUsed
     drift_files: DriftFiles
     tracking: Tracking | None = None
+    checks: Checks = field(default_factory=Checks)
 
     def __post_init__(self) -> None:
         self._headers = Headers()
+        self.calls = RecentCalls()
         self._registering = Registering(self.store, self.settings.paths)
-        self._status = StatusReport(self.store, self.jobs, self.drift, self.pool)
+        self.health = Health(self.store, self.jobs, self.drift, self.calls, self.settings.paths)
+        self._status = StatusReport(self.store, self.jobs, self.drift, self.pool, self.health)
         self._stop_at: float | None = None  # of `time.monotonic`, once the server was asked to stop
         self._upkeep: list[asyncio.Task[None]] = []
 

@@ -22,6 +22,7 @@ from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
+from dltk_runtime.service.health import Health
 from dltk_runtime.store import figures
 from dltk_runtime.store.store import ModelStore
 
@@ -42,6 +43,8 @@ COLUMNS = (
     "drift",  # highest population stability index of a feature, by the last rows judged
     "feature",  # which one that is
     "message",
+    "health",  # of a model: good, note, warning or bad
+    "reasons",  # for it
 )
 
 Row = dict[str, Any]
@@ -67,6 +70,7 @@ class StatusReport:
     jobs: JobRecords
     drift: Drift
     pool: Pool
+    health: Health
 
     def collect(self, *, stopping: bool, shown: Callable[[ModelName], bool]) -> Status:
         """Collect the rows now, of the models that may be `shown`; reads the disk."""
@@ -85,8 +89,9 @@ class StatusReport:
         yield {"kind": "container", "state": state, "time": _time(now), "message": message}
         for record in self.jobs.list(MAX_JOBS, shown=lambda record: _is_shown(record, shown)):
             yield _job(record, now)
-        for name in filter(shown, self.store.models()):
-            yield self._model(name)
+        for found in self.health.collect(shown).models:
+            badge = {"health": found.level, "reasons": "; ".join(found.reasons)}
+            yield self._model(ModelName(found.algorithm, found.model)) | badge
 
     def _model(self, name: ModelName) -> Row:
         row: Row = {"kind": "model", "algorithm": name.algorithm, "model": name.model}

@@ -21,6 +21,7 @@ from dltk_runtime.fit.train import Trainer
 from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.pool.pool import Pool
+from dltk_runtime.service.checks import Checks
 from dltk_runtime.service.events import EventReporter
 from dltk_runtime.service.service import Service
 from dltk_runtime.service.stage import Staging
@@ -31,7 +32,7 @@ from dltk_runtime.tracking.interface import NoTracking
 from dltk_runtime.tracking.tracking import Tracking
 
 
-def build(settings: Settings, named: NamedTokens | None = None) -> Service:
+def build(settings: Settings, named: NamedTokens | None = None, checks: Checks | None = None) -> Service:
     """Wire the parts of one server; nothing runs before `Service.start`.
 
     `named` are the tokens whose bounds hold for fits.
@@ -79,6 +80,7 @@ def build(settings: Settings, named: NamedTokens | None = None) -> Service:
         last=last,
         drift_files=DriftFiles(paths.drift, store),
         tracking=tracking,
+        checks=checks or Checks(),
     )
 
 

@@ -47,6 +47,22 @@ class ModelReport(msgspec.Struct, frozen=True):
     place: str = ""
     old: str = ""  # outcome of its last failure
 
+    @property
+    def details(self) -> str:
+        """What is known of its differences and failures, in one line."""
+        parts = []
+        for each in self.columns:
+            largest = "" if each.largest is None else f", by {each.largest:.3g} at most"
+            types = "" if each.types[0] == each.types[1] else f", {each.types[0]} here {each.types[1]}"
+            parts.append(f"column {each.name}: {each.equal:.1%} equal{largest}{types}".replace("%", " %"))
+        if self.shape:
+            parts.append(f"old {self.shape}")
+        if self.place:
+            parts.append(f"ours: {self.place}")
+        if self.old:
+            parts.append(f"old: {self.old}")
+        return "; ".join(parts)
+
 
 class ShadowReport(msgspec.Struct, frozen=True):
     """All models, the worst verdict first.

@@ -61,6 +61,9 @@ class FileStore:
     def committed(self, name: ModelName) -> list[int]:
         return layout.committed(self.folder(name))
 
+    def newest(self, name: ModelName) -> int | None:
+        return layout.newest(self.folder(name))
+
     def version(self, version_id: VersionId) -> FileVersion:
         return _version(self._versions, version_id)
 
@@ -278,10 +281,7 @@ class FileStore:
     def choose_code(self, name: ModelName, choice: str) -> None:
         path = self.choice_file(name)
         try:
-            if choice:
-                atomic.write(path, f"{choice}\n".encode())
-            else:
-                path.unlink(missing_ok=True)
+            atomic.write(path, f"{choice}\n".encode()) if choice else path.unlink(missing_ok=True)
         except OSError as error:
             raise atomic.not_stored(f"The choice of the code of {name}", path, error) from error
 

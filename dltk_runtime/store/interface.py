@@ -187,6 +187,9 @@ class Store(Protocol):
             StoreDamaged: the place of the model cannot be read.
         """
 
+    def newest(self, name: ModelName) -> int | None:
+        """Return the last of `committed`, if any; takes no longer for many versions. Raises as it does."""
+
     def version(self, version_id: VersionId) -> Version:
         """Return a handle for the version, whether it exists or not. Reads nothing."""
 
@@ -232,11 +235,7 @@ class Store(Protocol):
         """Return how many of them cannot be read."""
 
     def legacy_time(self, name: ModelName) -> float | None:
-        """Return when the model's files of an old volume changed last; None without any.
-
-        In seconds since the epoch. These are the files that a DSDL container saved as
-        ``<algorithm>_<model>…`` in the models' folder.
-        """
+        """Return when files of an old volume, ``<algorithm>_<model>…``, changed last (epoch seconds), if any."""
 
     # ------------------------------------------------------------ write
 

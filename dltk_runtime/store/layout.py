@@ -126,9 +126,24 @@ def committed(folder: Path) -> list[int]:
     Raises:
         StoreDamaged: the model's folder cannot be read.
     """
-    numbers = sorted(int(name) for name in listed(folder) if _NUMBER.fullmatch(name))
-    # Without a Path for each: /metrics counts thousands.
-    return [number for number in numbers if _may_exist(f"{folder}/{number}/{MANIFEST}")]
+    return [number for number in _numbers(folder) if _is_committed(folder, number)]
+
+
+def newest(folder: Path) -> int | None:
+    """Return the highest number of a committed version in a model's folder; None without one.
+
+    Raises:
+        StoreDamaged: as `committed`.
+    """
+    return next((number for number in reversed(_numbers(folder)) if _is_committed(folder, number)), None)
+
+
+def _numbers(folder: Path) -> list[int]:
+    return sorted(int(name) for name in listed(folder) if _NUMBER.fullmatch(name))
+
+
+def _is_committed(folder: Path, number: int) -> bool:
+    return _may_exist(f"{folder}/{number}/{MANIFEST}")  # without a Path for each: /metrics counts thousands
 
 
 def listed(folder: Path) -> list[str]:

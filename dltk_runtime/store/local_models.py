@@ -11,6 +11,7 @@ import msgspec
 from dltk_runtime.access.actor import NOBODY, Actor
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.card import CardDrift, ShownCard, shown
+from dltk_runtime.store.compared import Compared, compared
 from dltk_runtime.store.deeds import History, What
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.fields import stub_notice
@@ -80,6 +81,16 @@ class LocalModels:
         version = self.store.get(name, number)
         current = self.store.serving_or_0(name).number == number
         return shown(version, current=current, values=self.values, drift=self.judged(version.id))
+
+    def compare(self, name: ModelName, old: int, new: int) -> Compared:
+        first, second = self.store.get(name, old), self.store.get(name, new)
+        judged = [self.judged(each.id) for each in (first, second)]
+        return compared(first, second, judged, stub_notice(self.store, second))
+
+    def warnings(self, name: ModelName) -> dict[str, str]:
+        """Return what to know before a version is made current, by its number: of those that have some."""
+        found = {str(each.number): stub_notice(self.store, each) for each in self.store.versions(name)}
+        return {number: text for number, text in found.items() if text}
 
     def history(self, name: ModelName) -> History:
         history = self.store.history(name)

@@ -48,13 +48,9 @@ class ModelReader:
     def choose(self, name: ModelName, loaded: Collection[int] = ()) -> Serving:
         """Return the version that apply uses: the current one if it was promoted and is whole.
 
-        Otherwise the one of the whole versions that was promoted last. Version 0 when none was
-        ever promoted.
-
-        Args:
-            name: of the model.
-            loaded: numbers of versions that workers have loaded; their files are not checked
-                again. Then four system calls suffice as a rule, else one more for each file.
+        Otherwise the one of the whole versions that was promoted last. Version 0 when none ever was.
+        The files of `loaded` versions, those that workers have, are not checked again: then four
+        system calls suffice as a rule, else one more for each file.
 
         Raises:
             NoneWhole: every version that was promoted is damaged.
@@ -85,11 +81,7 @@ class ModelReader:
         return self.choose(name).version
 
     def current(self, name: ModelName) -> Version | None:
-        """Return the committed version that apply uses; None when that is version 0.
-
-        Raises:
-            NoneWhole: every version that was promoted is damaged.
-        """
+        """Return the committed version that apply uses; None when that is version 0. Raises as `serving`."""
         version = self.serving(name)
         return version if version.number else None
 
@@ -100,10 +92,7 @@ class ModelReader:
         return self._version(name, 0)
 
     def promoted(self, name: ModelName, loaded: Collection[int] = ()) -> Iterator[Version]:
-        """Yield the whole versions that were promoted, the last one first; without version 0.
-
-        The files of `loaded` versions are not checked.
-        """
+        """Yield the whole versions that were promoted, the last first, not 0; those `loaded` are not checked."""
         for number in self._promoted(name):
             if number and not self._problem(name, number, loaded):
                 yield self._version(name, number)
@@ -173,9 +162,14 @@ class ModelReader:
             return version
         raise VersionMissing(version, self._store.where(name), committed)
 
+    def newest(self, name: ModelName) -> Version | None:
+        """Return the newest committed version, also a damaged one; None without any. Raises as `versions`."""
+        number = self._store.newest(name)
+        return None if number is None else self._version(name, number)
+
     def models(self) -> list[ModelName]:
         """Return the models with a committed version and the unreadable ones, by name."""
-        return sorted(name for name in self._store.names() if self._count(name) != 0)
+        return sorted(name for name in self._store.names() if self._may_exist(name))
 
     def counts(self) -> list[int]:
         """Return the number of versions of each readable model; fast for hundreds of models."""
@@ -276,6 +270,11 @@ class ModelReader:
         with suppress(StoreDamaged):
             return before(self._store.promotions(name), None)
         return []
+
+    def _may_exist(self, name: ModelName) -> bool:
+        with suppress(StoreDamaged):
+            return self._store.newest(name) is not None
+        return True
 
     def _count(self, name: ModelName) -> int | None:
         """Return the number of committed versions; None when it cannot be read."""

@@ -149,7 +149,7 @@ def _manifest_path(folder: Path) -> str:
     return str(folder / MANIFEST)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=512)
 def _parsed(path: str, mtime_ns: int, inode: int, size: int) -> Manifest:  # noqa: ARG001 - they are the cache's key
     return parse(Path(path).read_bytes(), path)
 

@@ -39,6 +39,7 @@ from dltk_runtime.server.doors.door import (
 )
 from dltk_runtime.server.doors.infer import Infer
 from dltk_runtime.server.errors import OUTCOME_GONE, NoModel, VersionInvalid
+from dltk_runtime.setting_types import as_plain_hosts
 from dltk_runtime.settings import Settings
 from dltk_runtime.tables import tensors
 from dltk_runtime.worker.memory_file import MemoryFile
@@ -199,3 +200,10 @@ def test_warnings_fit_into_a_header_whatever_they_say() -> None:
     assert headers["dltk-warning"].startswith(r"zwei\nZeilen \u201cgr\u00f6\u00dfer\u201d. xxx")
     assert len(headers["dltk-warning"]) == MAX_WARNING_CHARACTERS
     headers["dltk-warning"].encode("ascii")
+
+
+@pytest.mark.parametrize("given", ["", " , ", "*.example.com", "a b", "dltk.example.com:5000"])
+def test_hosts_of_agents_are_written_out(given: str) -> None:
+    assert as_plain_hosts("dltk.example.com, 10.0.0.7,::1") == ("dltk.example.com", "10.0.0.7", "::1")
+    with pytest.raises(ValueError):  # noqa: PT011 - `Settings` says which variable and what it takes
+        as_plain_hosts(given)

@@ -14,7 +14,7 @@ from dltk_runtime.emulator.mltk.stub import Stub
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import AppSearch, find_apps
 from dltk_runtime.flows.defaults import defaults
-from dltk_runtime.flows.flow import Flow, Kind, Source
+from dltk_runtime.flows.flow import SENSITIVITY, Flow, Kind, Predicts, Source
 from dltk_runtime.flows.generate import create
 from dltk_runtime.flows.rehearsal.world import World, make_world
 from dltk_runtime.settings import ClientSettings
@@ -22,21 +22,27 @@ from dltk_runtime.settings import ClientSettings
 NOBODY = ClientSettings(url="http://127.0.0.1:9", token="nobody")  # a port on which nothing listens
 
 
-def flow_of(kind: str, name: str = "x", **values: Any) -> Flow:
+def flow_of(kind: str, name: str = "x", *, anomalies: bool = False, **values: Any) -> Flow:
     source = Source(values.get("source", Source.EVENTS))
-    given = defaults(Kind(kind), source, name, values.get("interval", 5)) | {"offset": 2} | values
+    interval, predicts = values.get("interval", 5), Predicts(values.get("predicts", Predicts.YES_NO))
+    given = defaults(Kind(kind), source, name, interval, anomalies=anomalies, predicts=predicts)
+    given = given | {"offset": 2} | values
     return flows.make({"kind": kind, "name": name} | given)
 
 
-def world_of(flow: Flow, folder: Path, client: ClientSettings, sample: str | None = None) -> World:
-    """The world of a flow whose model's stub is there, as a first training leaves it."""
+def world_of(
+    flow: Flow, folder: Path, client: ClientSettings, sample: str | None = None, command: str = "MLTKContainer"
+) -> World:
+    """The world of a flow whose model's stub is there, as a first training by `command` leaves it."""
     folder.mkdir(parents=True, exist_ok=True)
     if sample is not None:
         (folder / "sample.csv").write_text(sample)
     create(flow, folder)
     world = make_world(find_apps(folder), folder / "sample.csv", client, folder / "lookups")
-    options = {"params": {"algo": flow.algorithm}, "model_name": flow.model, "target_variable": [flow.target]}
-    world.context.mltk.stubs.write(Stub(flow.model, "MLTKContainer", options, flow.features, flow.target))
+    options = {"params": {"algo": flow.algorithm}, "model_name": flow.model}
+    options |= {"target_variable": [flow.target]} if flow.target else {}
+    features = flow.features if flow.target else (*flow.features, SENSITIVITY)
+    world.context.mltk.stubs.write(Stub(flow.model, command, options, features, flow.target or None))
     return world
 
 

@@ -17,7 +17,6 @@ from dltk_runtime.flows.rehearsal.world import BEGIN, World, window_of
 from dltk_runtime.settings import ClientSettings
 from tests.emulator.container import TOKEN, Standin, standin
 from tests.flows.helpers import NOBODY, count, flow_of, invoke, predicting, search_of, world_of
-from tests.support.service import ROOT
 
 SAMPLE = "offset,query,verdict\n10,007,good\n20,1e5,bad\n30,NA,good\n40,blue.com,good\n"
 NOW = BEGIN + 720
@@ -92,6 +91,16 @@ class TestNew:
             4,
         )
 
+    @pytest.mark.parametrize(
+        ("kind", "name", "said"),
+        [
+            ("direct", "web", "6 scheduled searches, 15 starts an hour, at most 1 in the same minute"),
+            ("summary", "web", "9 scheduled searches, 29 starts an hour, at most 2 in the same minute"),
+        ],
+    )
+    def test_it_says_what_it_adds_to_a_search_head(self, tmp_path: Path, kind: str, name: str, said: str) -> None:
+        assert f"{said}." in invoke("flow", "new", kind, name, "--defaults", "--to", str(tmp_path))
+
     def test_an_edited_file_is_read_and_options_go_over_it(self, tmp_path: Path) -> None:
         invoke("flow", "new", "feedback", "dga", "--defaults", "--to", str(tmp_path))
         path = tmp_path / "flow.yaml"
@@ -149,15 +158,3 @@ class TestPackage:
         invoke("flow", "new", "direct", "web", "--defaults", "--to", str(tmp_path))
         first, second = (Path(invoke("flow", "package", str(tmp_path)).split()[0]).read_bytes() for _ in range(2))
         assert first == second
-
-
-class TestRehearsal:
-    @pytest.mark.timeout(300)
-    @pytest.mark.parametrize("kind", ["direct", "summary"])
-    @pytest.mark.process
-    def test_flow_test_ends_green_and_says_which_text_did_not_run(self, tmp_path: Path, kind: str) -> None:
-        """The third kind has a test of its own."""
-        invoke("flow", "new", kind, "web", "--defaults", "--interval", "60", "--to", str(tmp_path))
-        said = invoke("flow", "test", str(tmp_path), "--days", "1", "--notebooks", str(ROOT / "notebooks"))
-        assert "The flow works." in said
-        assert "not run: dltk_web_base (index=main sourcetype=dns)" in " ".join(said.split())

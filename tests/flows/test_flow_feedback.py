@@ -11,9 +11,9 @@ import pytest
 
 from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.standin import Window
+from dltk_runtime.flows.rehearsal.knowledge import truth
 from dltk_runtime.flows.rehearsal.people import Reviewer, reviewer
 from dltk_runtime.flows.rehearsal.report import TrainedVersion, trainings
-from dltk_runtime.flows.rehearsal.run import truth
 from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.sample import sample_csv

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from dltk_runtime.flows.rehearsal import report
+from dltk_runtime.flows.rehearsal.knowledge import Knowledge
 from dltk_runtime.flows.rehearsal.play import RehearsalResult
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.jobs.record import Comparison
@@ -39,7 +40,7 @@ def train(runtime: Runtime, comparison: Comparison | None, *, promoted: bool = T
 def shown(runtime: Runtime, tmp_path: Path) -> list[str]:
     world = world_of(flow_of("direct"), tmp_path / "flow", NOBODY)
     console = Console(file=io.StringIO(), width=200)
-    report.show(console, world, RehearsalResult(), runtime, report.Knowledge({}, metric="f1"))
+    report.show(console, world, RehearsalResult(), runtime, Knowledge({}, metric="f1"))
     assert isinstance(console.file, io.StringIO)
     return [" ".join(line.split()).replace("█", "") for line in console.file.getvalue().splitlines() if line.strip()]
 

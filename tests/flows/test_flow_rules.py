@@ -43,6 +43,7 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     116: ("metrics", ROLES, "dltk_x;dltk_x_metrics", "dltk_x"),
     117: ("direct", META, "write : [ dltk_x_runner, admin, sc_admin ]", "write : [ admin, sc_admin ]"),
     118: ("direct", SEARCHES, "| apply app:`dltk_x_model`", "| apply app:x_v2"),
+    119: ("anomalies", MACROS, "coalesce(predicted_outlier,predicted_None)", "predicted_outlier"),
     201: ("direct", SEARCHES, "realtime_schedule = 0", ""),
     202: ("direct", SEARCHES, "schedule_window = 0", "schedule_window = auto"),
     203: ("direct", SEARCHES, "allow_skew = 0", "allow_skew = 50%"),
@@ -205,7 +206,9 @@ ALSO = [
 
 
 def made(kind: str) -> Flow:
-    """The flow ``x`` of that kind; the two variants of a summary have names of their own here."""
+    """The flow ``x`` of that kind; the variants of a summary and without a target have names of their own here."""
+    if kind == "anomalies":
+        return flow_of("direct", anomalies=True)
     return flow_of("summary", source=kind) if kind in ("metrics", "datamodel") else flow_of(kind)
 
 

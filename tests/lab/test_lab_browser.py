@@ -18,6 +18,7 @@ import pytest
 from dltk_runtime.lab import templates
 from dltk_runtime.paths import Paths
 from tests.lab.browser import Browser
+from tests.lab.test_trial import stage
 from tests.support.service import Service, until
 
 pytestmark = pytest.mark.process
@@ -32,6 +33,11 @@ SETTLED = """(toasts => toasts.length === 1 && toasts[0].getBoundingClientRect()
     && toasts[0].getAnimations().length === 0)(document.querySelectorAll('.Toastify__toast'))"""
 CLICK = """(found => found && (found.click(), true))(
     [...document.querySelectorAll('PLACE')].find(each => each.textContent.includes('LABEL')))"""
+BADGES = """PANEL.content.widgets.filter(cell => cell.hasClass('dltk-exported'))
+    .map(cell => cell.node.dataset.dltkBadge)"""
+BADGED = [f"service: mltkc_{name}" for name in ("import", "stage", "init", "fit", "apply", "save", "load", "summary")]
+ENDED = """[...document.querySelectorAll('.Toastify__toast')]
+    .some(each => each.textContent.includes("Version 1 of model 'mine'"))"""
 OPENED = "[...window.jupyterapp.shell.widgets('main')].some(widget => widget.title.label === 'brand_new.ipynb')"
 PANEL = "[...window.jupyterapp.shell.widgets('main')].find(widget => widget.context)"
 # Puts the cursor behind a text in the cell that holds it.
@@ -105,6 +111,8 @@ def test_a_save_says_what_the_notebook_means_and_the_service_answers_with_it(pat
         browser.open(f"{url}/lab/tree/edited.ipynb?token={TOKEN}")
         browser.wait_for(f"{PANEL}.context.isReady")
 
+        badges = BADGES.replace("PANEL", f"({PANEL})")
+        assert browser.wait_for(f"(found => found.length && found)({badges})") == BADGED
         put_cursor_behind(browser, 'model["mean"] * model["factor"]')
         browser.type(" + 40")
         browser.save()
@@ -136,6 +144,23 @@ def test_a_save_says_what_the_notebook_means_and_the_service_answers_with_it(pat
         assert (paths.notebooks / "brand_new.ipynb").exists()
     assert screenshot.stat().st_size > 10_000
     assert "'offset' is defined nowhere" in (paths.home / "lab.log").read_text()
+
+
+@pytest.mark.timeout(400)
+def test_a_notebook_is_fitted_on_staged_data_as_the_service_would(paths: Paths, tmp_path: Path) -> None:
+    templates.write(paths.notebooks, "edited", "bare")
+    stage(paths, "mine", "edited")
+    with lab(paths) as url, Browser(tmp_path / "profile") as browser:
+        browser.wait_for(f"fetch('{url}/api', {{mode: 'no-cors'}}).then(() => true)")
+        browser.open(f"{url}/lab/tree/edited.ipynb?token={TOKEN}")
+        browser.wait_for(f"{PANEL}.context.isReady")
+        browser.wait_for("window.jupyterapp.commands.isEnabled('dltk:fit-staged')")
+        browser.evaluate("(window.jupyterapp.commands.execute('dltk:fit-staged'), true)")
+        browser.wait_for(CLICK.replace("PLACE", ".jp-Dialog button").replace("LABEL", "Ok"))
+        until(lambda: browser.evaluate(ENDED), 300)
+        browser.screenshot(Path(os.environ.get("DLTK_SCREENSHOT_FIT", tmp_path / "fit.png")))
+    versions = paths.models / "versions" / "edited" / "mine"
+    assert (versions / "1" / "version.json").is_file()
 
 
 @pytest.mark.timeout(400)

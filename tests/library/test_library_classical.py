@@ -6,7 +6,6 @@ import base64
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ import pandas as pd
 import pytest
 
 from tests.conftest import asked_for
+from tests.library.cases import CASES, IRIS
 from tests.library.helpers import (
     NOTEBOOKS,
     SAMPLES,
     Life,
-    Plan,
     assert_ran_and_plotted,
     by_papermill,
     live,
@@ -29,255 +28,11 @@ from tests.library.helpers import (
 )
 from tests.support.service import Service
 
-IRIS = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
-DIABETES = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
-GRAPH = ["degree_centrality", "betweenness_centrality", "eigenvector_centrality", "cluster_coefficient"]
 CODE = "grid=\"__import__('pathlib').Path('{}').touch()\""
 
 # All fits are made for the first test, and the first of them wait for numba's compiler.
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
 
-
-@dataclass(frozen=True)
-class Case:
-    """A notebook, the search that must work, and what comes back. `other` are parameters that change the result."""
-
-    name: str
-    params: str
-    fields: str
-    other: str
-    sample: str
-    columns: list[str]  # all of them, in order
-    metrics: dict[str, tuple[float, float]]  # between what a healthy model's lie, and a broken one's do not
-    kept: tuple[str, ...] = (".json",)  # endings of the files that keep the model
-    rows: int = 0  # of the sample, 0: all of it
-    answers: int = 0  # rows that come back, 0: as many as were sent
-    form: str = ""  # tells two searches for one notebook apart
-
-    @property
-    def id(self) -> str:
-        return self.name + self.form
-
-    @property
-    def plan(self) -> Plan:
-        frame = pd.read_csv(SAMPLES / f"{self.sample}.csv").head(self.rows or None)
-        other = f"{self.other} {self.fields}" if self.other else ""
-        return Plan(self.name, f"{self.params} {self.fields}", frame, other, self.form)
-
-
-TREES, ARRAYS = (".json", ".ubj"), (".json", ".npz")
-CASES = [
-    Case(
-        "prophet_forecast",
-        "fit_range_start=0 fit_range_end=250",
-        "ds y",
-        "fit_range_end=200",
-        "co2_ds",
-        [
-            *("ds", "trend", "yhat_lower", "yhat_upper", "trend_lower", "trend_upper", "additive_terms"),
-            *("additive_terms_lower", "additive_terms_upper", "yearly", "yearly_lower", "yearly_upper"),
-            *("multiplicative_terms", "multiplicative_terms_lower", "multiplicative_terms_upper", "yhat"),
-        ],
-        {"mape": (0, 0.002), "mape_ahead": (0, 0.02), "rows": (250, 250)},
-        (".json", ".prophet.json"),
-    ),
-    Case(
-        "seasonality_and_trend_decomposition",
-        "",
-        "_time value",
-        "period=6",
-        "co2",
-        ["_time", "seasonality", "trend", "residual"],
-        {"period": (12, 12), "seasonal_strength": (0.95, 1), "trend_strength": (0.99, 1)},
-    ),
-    Case(
-        "seasonal_ets",
-        'horizon=24 quantiles="p5,p95"',
-        "_time value",
-        'horizon=12 quantiles="p5,p95"',
-        "co2",
-        ["_time", "mean", "p5", "p95"],
-        {"mae": (0, 0.6), "naive_mae": (1.5, 4), "covered": (0.7, 1), "rows": (384, 384)},
-        answers=24,
-    ),
-    Case(
-        "anomaly_detection_ecod",
-        "contamination=0.02",
-        "value",
-        "contamination=0.1",
-        "sea_temperature",
-        ["outlier", "score"],
-        {"outliers": (8, 10)},
-        ARRAYS,
-    ),
-    Case(
-        "anomaly_detection_ecod",
-        "",
-        " ".join(IRIS),
-        "",
-        "iris",
-        ["outlier", "score"],
-        {"outliers": (1, 2)},
-        ARRAYS,
-        form="_several",
-    ),
-    Case(
-        "random_cut_forest",
-        "threshold=0.02",
-        "value from _time",
-        "threshold=0.02 num_trees=10 tree_size=100",
-        "sea_temperature",
-        ["outlier", "collusive_displacement"],
-        {"outliers": (8, 10), "highest": (20, 250), "median": (1, 8)},
-        ARRAYS,
-    ),
-    Case(
-        "random_cut_forest",
-        "threshold=0.02",
-        "value",
-        "",
-        "sea_temperature",
-        ["outlier", "collusive_displacement"],
-        {"outliers": (8, 10)},
-        ARRAYS,
-        form="_alone",
-    ),
-    Case(
-        "drift_detection",
-        "hazard=100",
-        "volume from year",
-        "mu=0 kappa=50",
-        "nile",
-        ["year", "volume", "drift"],
-        {"changes": (1, 1)},
-    ),
-    Case(
-        "drift_detection",
-        "hazard=100",
-        "volume",
-        "",
-        "nile",
-        ["volume", "drift"],
-        {"changes": (1, 1)},
-        form="_alone",
-    ),
-    Case(
-        "stumpy",
-        "m=24",
-        "value from _time",
-        "m=12",
-        "sea_temperature",
-        ["_time", "value", "matrix_profile"],
-        {"discord": (2, 4), "motif": (0.1, 1.5), "discord_row": (300, 340)},  # in the months around the El Niño of 1997
-    ),
-    Case(
-        "hidden_markov_model",
-        "n_components=3",
-        "domain",
-        "n_components=2 n_iter=3",
-        "dga",
-        ["domain_log_probability", "domain_mean_log_probability"],
-        {"domain_gain": (0.05, 2), "domain_mean": (-3.5, -1)},
-        rows=300,
-    ),
-    Case(
-        "correlationmatrix",
-        'plot="matrix,pairplot"',
-        " ".join(IRIS),
-        "metric=spearman",
-        "iris",
-        [*IRIS, "field"],
-        {"strongest": (0.96, 0.97), "fields": (4, 4)},
-        answers=4,
-    ),
-    Case(
-        "dask_kmeans",
-        "k=3",
-        " ".join(IRIS),
-        "k=4",
-        "iris",
-        ["0", "distance"],
-        {"silhouette": (0.5, 0.6), "inertia": (0.5, 0.53)},
-    ),
-    Case(
-        "umap",
-        "n_components=2 n_neighbors=15",
-        " ".join(IRIS),
-        "n_components=2 n_neighbors=5",
-        "iris",
-        ["0", "1"],
-        {"trustworthiness": (0.95, 1)},
-        (".joblib", ".json"),
-    ),
-    Case(
-        "grid_search_svm",
-        "grid=\"{'kernel': ['rbf'], 'C': [1, 10]}\"",
-        f"species from {' '.join(IRIS)}",
-        "grid=\"{'kernel': ['poly'], 'degree': [5], 'C': [0.001]}\"",
-        "iris",
-        ["0"],
-        {"cv_score": (0.93, 1), "accuracy": (0.95, 1)},
-        (".joblib", ".json"),
-    ),
-    Case(
-        "grid_search_svm",
-        "grid=\"{'kernel': ['rbf'], 'C': [10, 100]}\"",
-        f"target from {' '.join(DIABETES)}",
-        "",
-        "diabetes",
-        ["0"],
-        {"cv_score": (0.35, 0.8), "r2": (0.4, 0.99)},
-        (".joblib", ".json"),
-        form="_quantity",
-    ),
-    Case(
-        "graph_algo",
-        f'compute="{",".join(GRAPH)}"',
-        "src dest",
-        f'compute="{",".join(GRAPH)}" max_nodes=5',
-        "karate_club",
-        GRAPH,
-        {"nodes": (34, 34), "edges": (78, 78), "parts": (1, 1)},
-    ),
-    Case(
-        "xgboost_regressor",
-        "",
-        f"target from {' '.join(DIABETES)}",
-        "n_estimators=5 learning_rate=0.3",
-        "diabetes",
-        ["predicted_value"],
-        {"r2": (0.55, 0.8)},
-        TREES,
-    ),
-    Case(
-        "shap_xgboost",
-        'plot="bar,violin"',
-        f"target from {' '.join(DIABETES)}",
-        "learning_rate=0.3 plot=none",
-        "diabetes",
-        ["0", *(f"shap_{name}" for name in DIABETES), "shap_base"],
-        {"r2": (0.55, 0.8)},
-        TREES,
-    ),
-    Case(
-        "hashing_encoder",
-        "vector_length=8",
-        "text",
-        r'vector_length=8 tokenizing_regex="[a-z]{5,}"',
-        "remarks",
-        [str(number) for number in range(8)],
-        {"words": (150, 400), "filled": (1, 1)},
-    ),
-    Case(
-        "text_sentiment",
-        "",
-        "text",
-        "neutral=0.5",
-        "remarks",
-        ["polarity", "subjectivity", "sentiment"],
-        {"known": (0.9, 1)},
-    ),
-]
 BY_ID = {case.id: case for case in CASES}
 NAMES = sorted({case.name for case in CASES})
 
@@ -297,6 +52,10 @@ REFUSED = {
     "too wide a window": ("drift_detection", "hazard=1 volume", "nile", "hazard=1.0 cannot be used"),
     "too small a share": ("random_cut_forest", "threshold=0 value", "sea_temperature", "threshold=0.0 cannot be used"),
     "too large a share": ("anomaly_detection_ecod", "contamination=0.7 value", "co2", "contamination=0.7 cannot"),
+    "no reference": ("hashing_encoder_distance", "text", "remarks", "comparison_string is missing"),
+    "too many nodes": ("river_halfspacetree", "height=16 value", "co2", "height=16 cannot be used"),
+    "too few clients": ("ja3_encoder", "umap_neighbours=119 ja3", "ja3", "120 rows are too few for it"),
+    "no such map": ("rapids_umap", "plot=pie sepal_length sepal_width", "iris", "no picture is called pie"),
     "no time": ("seasonality_and_trend_decomposition", "value", "co2", "Field(s) _time: missing"),
 }
 
@@ -330,7 +89,9 @@ def test_a_fit_by_the_search_of_dashboards_answers_the_promised_columns(case: st
     assert answer.columns.tolist() == wanted.columns
     assert len(answer) == (wanted.answers or life.rows)
     assert "/fit done successfully" in life.fit["message"]
-    assert "warn" not in life.fit["message"].lower(), life.fit["message"]
+    message = life.fit["message"]
+    assert wanted.warns in message
+    assert wanted.warns or "warn" not in message.lower(), message
 
 
 @pytest.mark.parametrize("case", BY_ID)

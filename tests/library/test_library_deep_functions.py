@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from dltk_runtime.notebook.algorithm import Algorithm
-from dltk_runtime.notebook.loader import CodeFinder
-from dltk_runtime.notebook.parameters import add_parameters, refuse
-from dltk_runtime.paths import SITE, Paths
 from dltk_runtime.worker.converting import Candidate, as_float32
 from dltk_runtime.worker.messages import Convert
+from tests.library.functions import NOTEBOOKS, Get, algorithms, applied, asked, fitted, handed
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 MEASURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 SERIES = pd.DataFrame({"value": np.sin(np.arange(60) / 4).round(3)})
 
@@ -41,33 +33,12 @@ WITH_NUMBERS = [name for name in ASKED if name != "dga_classifier"]
 # Where cores are few and busy, PyTorch's threads wait for one another.
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
 
-Get = Callable[[str], Algorithm]
-
 
 @pytest.fixture(scope="module")
 def algorithm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Get]:
     """Gives a notebook's functions by the finder that workers have; models lie in a folder of the module's."""
-    paths = Paths(home=tmp_path_factory.mktemp("home"), notebooks=NOTEBOOKS)
-    paths.models.mkdir(parents=True)
-    finder, made = CodeFinder(paths), dict[str, Algorithm]()
-
-    def get(name: str) -> Algorithm:
-        if name not in made:
-            with warnings.catch_warnings():
-                # Importing a deep learning library: what it finds old in others is not ours to mend.
-                warnings.simplefilter("ignore")
-                made[name] = Algorithm(name, finder)
-        return made[name]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SITE))
-        for name in ("DLTK_HOME", "DLTK_NOTEBOOKS", "DLTK_CODE"):
-            patch.setenv(name, "")
-        finder.install()
+    with algorithms(tmp_path_factory.mktemp("home") / "home") as get:
         yield get
-        finder.remove()
-    for name in [name for name in sys.modules if name == "app" or name.startswith("app.")]:
-        del sys.modules[name]
 
 
 @pytest.fixture
@@ -77,27 +48,6 @@ def flowers() -> pd.DataFrame:
     df["colour"] = np.where(np.arange(len(df)) % 3 == 0, "blue", "white")
     df["weight"] = df["petal_length"] * df["petal_width"] + (df["colour"] == "blue")
     return df
-
-
-def asked(target: str | None, features: list[str], **params: str) -> dict[str, Any]:
-    """The `param` of a search, with a target on fit and without one on apply."""
-    param: dict[str, Any] = {"options": {"params": {"algo": "any", **params}}, "feature_variables": features}
-    return param | ({"target_variables": [target]} if target else {})
-
-
-def handed(notebook: Algorithm, param: dict[str, Any]) -> dict[str, Any]:
-    refuse("it", add_parameters(param, notebook.parameters).all, notebook.parameters)
-    return param
-
-
-def fitted(notebook: Algorithm, df: pd.DataFrame, param: dict[str, Any]) -> Any:
-    model = notebook.init(df, handed(notebook, param))
-    notebook.fit(model, df, param)
-    return model
-
-
-def applied(notebook: Algorithm, model: Any, df: pd.DataFrame, **params: str) -> pd.DataFrame:
-    return notebook.apply(model, df, handed(notebook, asked(None, list(df.columns), **params)))
 
 
 @pytest.mark.parametrize("name", ASKED)

@@ -114,7 +114,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "server/body.py: _START": ('{"data":"', "{ ", '{"data" ', '{"data": '),
     "server/json_text.py: _FIRST_HALF": ("\\u", "\\ud8"),
     "server/request_id.py: _ID": ("a-", "/"),
-    "server/splunk_routes.py: _GRAPHIC": ("a.", "a-"),
+    "store/drawn.py: _NAME": ("a.", "a-"),
     "site/dsdlsupport/SplunkGenerateGraphicsObjects.py: _KEY": ("a.", "a-"),
     "splunk/columns.py: _DATES": ("2026-01-31", "2026-01-31\n", "2026-01-31T"),
     "splunk/columns.py: _NUMBERS": ("1\n", "1.1", "1e+10\n", "nan\n", "-inf", "0.0", "1e+1"),

@@ -9,7 +9,7 @@ import pytest
 from dltk_runtime.access.holder import Holder
 from dltk_runtime.jobs.index import Index, Seen
 from dltk_runtime.names import ModelName
-from dltk_runtime.server import v1_routes
+from dltk_runtime.server import v1_asked
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.wiring import build
@@ -44,7 +44,7 @@ def test_a_token_for_some_models_sees_its_jobs_behind_however_many_others(
 ) -> None:
     settings = Settings(api_token="a-token-0123", home=tmp_path / "home", notebooks=tmp_path)
     service = build(settings)
-    monkeypatch.setattr(v1_routes, "MAX_JOBS", 3)
+    monkeypatch.setattr(v1_asked, "MAX_LISTED", 3)
     own = service.jobs.create(ModelName("algo", "own"), {}).id
     for _ in range(3):
         service.jobs.create(ModelName("algo", "other"), {})

@@ -200,7 +200,9 @@ def test_algorithms_have_their_contract_and_problems(service: Service) -> None:
 
 def test_every_route_wants_a_token_and_every_change_the_admin_token(service: Service) -> None:
     for operation in _operations(service):
-        path = operation.path.format(job=NO_JOB, algorithm="algo", model="none", number="1")
+        path = operation.path.format(
+            job=NO_JOB, algorithm="algo", model="none", number="1", old="1", new="2", file="a.png"
+        )
         assert call(service, operation.method, path, "")[0] == 401, path
         assert call(service, operation.method, path, "another")[0] == 401, path
         assert (call(service, operation.method, path)[0] == 401) is (operation.right in (Right.PROMOTE, Right.ADMIN)), (

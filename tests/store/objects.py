@@ -229,6 +229,9 @@ class ObjectStore:
         keys = self._objects.below(f"{name}/")
         return sorted(int(key.split("/")[2]) for key in keys if key.endswith("/manifest"))
 
+    def newest(self, name: ModelName) -> int | None:
+        return max(self.committed(name), default=None)
+
     def version(self, version_id: VersionId) -> ObjectVersion:
         return ObjectVersion(version_id, self._objects, self._cache)
 

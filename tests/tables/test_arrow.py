@@ -202,7 +202,7 @@ def test_secrets_do_not_reach_a_result() -> None:
 
 def test_without_pyarrow_the_refusal_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(FormUnavailable, match=r"dltk-runtime\[arrow\]"):
+    with pytest.raises(FormUnavailable, match=r"pip install '\.\[arrow\]'"):
         arrow.read(memoryview(b""))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from tests.conftest import write_notebook
 from tests.support.mlflow_server import MlflowServer, metrics_of, params_of, tags_of
-from tests.support.service import Service
+from tests.support.service import ROOT, Service
 from tests.support.service import until as until_within
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
@@ -69,6 +70,7 @@ KERAS = {
     """,
 }
 PASSWORD = "hunter2-of-mlflow"
+GRID_SEARCH = "grid_search_svm_mlflow"
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -166,6 +168,32 @@ def test_autologging_of_keras_and_of_a_plain_loop_of_torch_lands_in_the_fits_run
     assert len(mlflow.runs("network")) == 1
     (curves,) = (service.notebooks / "logs" / "network" / "auto" / "1").iterdir()  # by the callback, for TensorBoard
     assert b"loss" in curves.read_bytes()
+
+
+def below_of(mlflow: MlflowServer, run: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs below a run."""
+    runs = mlflow.runs(GRID_SEARCH)
+    return [each for each in runs if tags_of(each).get("mlflow.parentRunId") == run["info"]["run_id"]]
+
+
+def test_the_shipped_grid_search_logs_each_combination_below_the_fits_run(
+    mlflow: MlflowServer, service: Service
+) -> None:
+    shutil.copy(ROOT / "notebooks" / f"{GRID_SEARCH}.ipynb", service.notebooks)
+    for helper in ("fields", "scores", "svm"):
+        (service.notebooks / "app" / "model").mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "notebooks" / "app" / "model" / f"{helper}.py", service.notebooks / "app" / "model")
+    grid = "\"{'kernel': ['linear'], 'C': [1]},{'kernel': ['rbf'], 'C': [1, 10]}\""
+    answer = service.fit(GRID_SEARCH, DATA, model="grid", target="y", grid=grid, folds="2")
+    assert answer["status"] == "success", answer
+    assert "No run was logged" not in answer["message"]
+    run = until(lambda: mlflow.run_of(GRID_SEARCH, service.jobs()[-1]["id"]))
+    until(lambda: len(below_of(mlflow, run)) == 3)  # a slow server gets them after the fit
+    below = below_of(mlflow, run)
+    tried = [(params_of(each)["kernel"], params_of(each)["C"], params_of(each)["folds"]) for each in below]
+    assert sorted(tried) == [("linear", "1", "2"), ("rbf", "1", "2"), ("rbf", "10", "2")]
+    assert all({"mean_test_score", "std_test_score"} == metrics_of(each).keys() for each in below)
+    assert run["info"]["status"] == "FINISHED"
 
 
 def test_the_alias_follows_fits_and_a_rollback(mlflow: MlflowServer, service: Service) -> None:

@@ -76,5 +76,5 @@ def _pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError as error:
-        raise SearchError("--arrow needs pyarrow: install the extra arrow") from error
+        raise SearchError("--arrow needs pyarrow: in a clone of dltk-runtime run pip install '.[arrow]'") from error
     return pyarrow

@@ -5,7 +5,10 @@
     run ──┬── runtime   starts a real `dltk serve` with a temporary home
           ├── world     the simulated Splunk: the app's objects, storage in memory, sample events
           ├── people    reviewers who label the queue with the searches of the review dashboard
+          ├── tuning    a person who lowers the sensitivity of an entity, where there is no target
+          ├── knowledge what the sample says is right
           ├── play      runs the searches in the order of their schedules, and waits for trainings
+          ├── quality   the app's own report of quality against what is right
           ├── judge     looks at panels, reports and alerts, and breaks container and scheduler
           └── report    tables of searches and trainings, a plot of the metric, the faults
 

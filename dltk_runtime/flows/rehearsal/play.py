@@ -16,6 +16,7 @@ from dltk_runtime.flows.app import AppSearch
 from dltk_runtime.flows.errors import FlowFailed
 from dltk_runtime.flows.rehearsal.people import Reviewer
 from dltk_runtime.flows.rehearsal.runtime import Runtime
+from dltk_runtime.flows.rehearsal.tuning import Tuned, Tuner
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.spl import has_command, makes_status
 from dltk_runtime.texts import counted
@@ -52,6 +53,7 @@ class RehearsalResult:
     labels: Counter[int] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
     idle: set[str] = field(default_factory=set)  # jobs of trainings that sent no rows
+    tuned: list[Tuned] = field(default_factory=list)
     not_shown: list[str] = field(default_factory=list)  # panels and reports that cannot run here, with the reason
 
     def note(self, search: AppSearch, result: Result) -> None:
@@ -72,6 +74,7 @@ class Player:
     runtime: Runtime
     reviewer: Reviewer | None = None
     labels_a_day: int = 200
+    tuner: Tuner | None = None
     outage: Callable[[ScheduledRun], bool] = lambda _: False
     report: Callable[[str], None] = lambda _: None
     result: RehearsalResult = field(default_factory=RehearsalResult)
@@ -135,6 +138,9 @@ class Player:
             if high == review and self.reviewer:
                 judged = self.reviewer.judge(self.world, review, self.labels_a_day)
                 self.result.labels[round((begin - BEGIN) / DAY_SECONDS)] += judged
+            if high == review and self.tuner:
+                change = self.tuner.tune(self.world, review, self.result.tuned)
+                self.result.tuned.extend([change] if change else [])
 
     def _train_first(self, searches: Sequence[AppSearch], now: float) -> None:
         """Run what users run by hand according to the README: the status search, the first training."""

@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from dltk_runtime.flows.rehearsal.knowledge import Knowledge
 from dltk_runtime.flows.rehearsal.play import RehearsalResult
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.world import World
@@ -17,16 +18,6 @@ from dltk_runtime.store import figures
 from dltk_runtime.store.store import Version
 
 MAX_BAR_CHARACTERS = 36
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """The correct label of each entity, and the metric that decides on promotion."""
-
-    truth: Mapping[str, str]
-    target: str = "y"
-    positive: str = "bad"
-    metric: str = "accuracy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +88,12 @@ def show(console: Console, world: World, result: RehearsalResult, runtime: Runti
     versions = trainings(runtime)
     _show_trainings(console, versions)
     _show_labels(console, result, corrections(world, knowledge))
-    _show_right(console, right_by_version(world, knowledge))
+    _show_tuned(console, result)
+    if knowledge.anomalies:
+        _show_anomalies(console, world, knowledge)
+    else:
+        _show_right(console, right_by_version(world, knowledge))
+        _show_errors(console, errors_by_version(world, knowledge))
     _show_plot(console, versions, knowledge.metric)
     for line in _not_run(world, result):
         console.print(line, style="dim", markup=False, highlight=False)
@@ -121,7 +117,7 @@ def _show_trainings(console: Console, versions: list[TrainedVersion]) -> None:
 
 def corrections(world: World, knowledge: Knowledge) -> int:
     """Count the labels that differ from the prediction of the model."""
-    predicted = f"predicted_{knowledge.target}"
+    predicted = knowledge.predicted
     labels = [each for collection in world.storage.kvstore for each in collection.query() if each.get("label")]
     judged = [each for each in labels if each.get("status") == "labelled" and predicted in each]
     return sum((each[predicted] >= 0.5) != (each["label"] == knowledge.positive) for each in judged)
@@ -137,11 +133,9 @@ def right_by_version(world: World, knowledge: Knowledge) -> dict[str, tuple[int,
     """Count the predictions with a known label by version: ``{version: (correct, all)}``."""
     found: dict[str, tuple[int, int]] = {}
     for row in world.predictions():
-        truth = knowledge.truth.get(row.get("entity", ""))
-        predicted = row.get(f"predicted_{knowledge.target}")
-        if truth and predicted:
+        hit = knowledge.right(row)
+        if hit is not None:
             right, all_ = found.get(row.get("model_version", "?"), (0, 0))
-            hit = (float(predicted) >= 0.5) == (truth == knowledge.positive)
             found[row.get("model_version", "?")] = right + hit, all_ + 1
     return dict(sorted(found.items()))
 
@@ -151,9 +145,51 @@ def _show_right(console: Console, found: Mapping[str, tuple[int, int]]) -> None:
         console.print(f"scored by version {version}: right on {right:,} of {all_:,} rows, {right / all_:.1%}")
 
 
+def errors_by_version(world: World, knowledge: Knowledge) -> dict[str, list[float]]:
+    """Return by how much predicted numbers are wrong, by version; a row counts once."""
+    rows = {(row.get("event_key"), row.get("model_version", "?")): row for row in world.predictions()}
+    found: dict[str, list[float]] = {}
+    for (_, version), row in rows.items():
+        error = knowledge.error(row)
+        if error is not None:
+            found.setdefault(version, []).append(error)
+    return dict(sorted(found.items()))
+
+
+def _show_errors(console: Console, found: Mapping[str, list[float]]) -> None:
+    for version, errors in found.items():
+        mean = sum(errors) / len(errors)
+        console.print(f"scored by version {version}: wrong by {mean:.4g} in the mean of {len(errors):,} rows")
+
+
+def _show_tuned(console: Console, result: RehearsalResult) -> None:
+    if result.tuned:
+        console.print(f"sensitivity lowered: {', '.join(map(str, result.tuned))}", highlight=False)
+
+
+def anomalies_by_version(world: World, knowledge: Knowledge) -> dict[str, tuple[int, int, int]]:
+    """Count by version: ``{version: (anomalies, those of them found, harmless rows marked)}``; a row counts once."""
+    rows = {(row.get("entity"), row.get("_time")): row for row in world.predictions()}
+    found: dict[str, tuple[int, int, int]] = {}
+    for row in rows.values():
+        bad, called = bool(knowledge.bad(row)), bool(knowledge.found(row))
+        there, right, harmless = found.get(row.get("model_version", "?"), (0, 0, 0))
+        counted = there + bad, right + (bad and called), harmless + (called and not bad)
+        found[row.get("model_version", "?")] = counted
+    return dict(sorted(found.items()))
+
+
+def _show_anomalies(console: Console, world: World, knowledge: Knowledge) -> None:
+    for version, (there, right, harmless) in anomalies_by_version(world, knowledge).items():
+        console.print(
+            f"scored by version {version}: {right:,} of {there:,} anomalies found, {harmless:,} harmless rows marked",
+            highlight=False,
+        )
+
+
 def _show_plot(console: Console, versions: list[TrainedVersion], metric: str) -> None:
     """Print a bar for each version and for its predecessor on the same held-out rows."""
-    lines = [line for each in versions for line in _bars(each, metric)]
+    lines = [line for each in versions for line in _bars(each, metric)] if metric else []
     if lines:
         console.print(f"{metric} by training", style="bold")
     for name, value, said in lines:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +11,12 @@ from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.rehearsal import report
 from dltk_runtime.flows.rehearsal.judge import judge
+from dltk_runtime.flows.rehearsal.knowledge import Knowledge, knowledge_of
 from dltk_runtime.flows.rehearsal.people import reviewer
 from dltk_runtime.flows.rehearsal.play import Player, RehearsalResult
+from dltk_runtime.flows.rehearsal.quality import disagreements
 from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
+from dltk_runtime.flows.rehearsal.tuning import tuner, untuned
 from dltk_runtime.flows.rehearsal.world import BEGIN, World, make_world
 from dltk_runtime.paths import Paths
 from dltk_runtime.units import DAY_SECONDS
@@ -33,7 +35,7 @@ class Rehearsal:
     def run(
         self,
         progress: Callable[[str], None],
-        finish: Callable[[World, RehearsalResult, Runtime, report.Knowledge], None],
+        finish: Callable[[World, RehearsalResult, Runtime, Knowledge], None],
     ) -> list[str]:
         """Run the rehearsal, call `finish` while the runtime still runs, and return the faults.
 
@@ -48,23 +50,18 @@ class Rehearsal:
             with serving(Paths(home=home / "home", notebooks=self.notebooks), home / "log") as runtime:
                 world = make_world(apps, sample, runtime.client, home / "lookups")
                 knowledge = self.knowledge(sample)
-                player = Player(world, runtime, reviewer(world, knowledge.truth), self.labels_a_day, report=progress)
+                people = reviewer(world, knowledge.truth)
+                player = Player(world, runtime, people, self.labels_a_day, tuner(world, knowledge), report=progress)
                 result = player.play(self.days)
-                verdict = judge(world, BEGIN + (self.days + 1) * DAY_SECONDS)
+                end = BEGIN + (self.days + 1) * DAY_SECONDS
+                figures = list(disagreements(world, knowledge, end))
+                verdict = judge(world, end)
                 result.not_shown.extend(verdict.not_run)
                 finish(world, result, runtime, knowledge)
-                return [*report.faults(world, result, runtime), *verdict.faults]
+                figures += untuned(world, result.tuned)
+                return [*report.faults(world, result, runtime), *verdict.faults, *figures]
 
-    def knowledge(self, sample: Path) -> report.Knowledge:
+    def knowledge(self, sample: Path) -> Knowledge:
         """Read ``flow.yaml``, which a hand-written app lacks, and the labels in the sample."""
         path = self.folder / flows.FILE
-        if not path.is_file():
-            return report.Knowledge(truth(sample))
-        flow = flows.read(path)
-        return report.Knowledge(truth(sample), flow.target, flow.positive, flow.metric)
-
-
-def truth(sample: Path) -> dict[str, str]:
-    """Return the sample's column ``verdict`` by ``entity``, or ``query``, in lower case."""
-    rows = csv.DictReader(sample.read_text(encoding="utf-8").splitlines())
-    return {(row.get("entity") or row.get("query") or "").lower(): row["verdict"] for row in rows if row.get("verdict")}
+        return knowledge_of(flows.read(path) if path.is_file() else None, sample)

@@ -89,7 +89,8 @@ class World:
         Raises:
             SearchError: the search cannot run here.
         """
-        prepare(_as_events(search.text), self.at(now, Window()), FLOW_COMMANDS)
+        context = replace(self.at(now, Window()), repeatable=search.scheduled)
+        prepare(_as_events(search.text), context, FLOW_COMMANDS)
 
     def predictions(self) -> list[dict[str, str]]:
         """Return the predictions in the app's indexes, twice if a window was scored twice."""

@@ -3,6 +3,7 @@
 ::
 
     table ── RULES, `check` ─┬─ applying    1xx  fit and apply
+                            ├─ anomalies   1xx  models without a target
                             ├─ schedules   2xx  schedules and windows
                             ├─ direct      3xx, 4xx  names of the command, direct scoring
                             ├─ summaries   5xx  summary indexes

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.fit.options import METRICS
 from dltk_runtime.flows.app import App
+from dltk_runtime.flows.dataflow import dataflow
+from dltk_runtime.flows.dataflow.notes import Fit
 from dltk_runtime.flows.rules.rule import Found, Rule, Text, saved, scheduled, texts
 from dltk_runtime.flows.spl import makes_status, option
+from dltk_runtime.names import STATUS
 
 
 def _literal(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -48,19 +51,27 @@ def _number(value: str) -> float:
     return float(value) if re.fullmatch(r"\d*\.?\d+", value) else 0.0
 
 
-def _unguarded(app: App, _: Sequence[App]) -> Iterator[Found]:
+def _unguarded(app: App, apps: Sequence[App]) -> Iterator[Found]:
     """Fits in the container by a schedule that take over whatever they are worth, or that have to be waited for."""
-    for text in scheduled(app):
-        for arguments in text.of("fit"):
-            if "algo=" not in arguments or makes_status(text.spl):
-                continue
-            promote = option(arguments, "promote").split(":")
-            if promote[0] not in ("better", "manual"):
-                yield Found(text.where, f"promote={':'.join(promote) or '(missing)'}")
-            elif promote[0] == "better" and (len(promote) < 2 or promote[1] not in METRICS):
-                yield Found(text.where, f"promote={':'.join(promote)}; metrics are {', '.join(METRICS)}")
-            if option(arguments, "mode") != "async":
-                yield Found(text.where, "without mode=async the search waits, and ends at max_fit_time")
+    for search, fit in dataflow(app, apps).fits():
+        if not search.search.scheduled or "algo" not in fit.options or fit.options["algo"] == STATUS:
+            continue
+        if problem := _promoted(fit):
+            yield Found(search.where, problem)
+        if fit.options.get("mode") != "async":
+            yield Found(search.where, "without mode=async the search waits, and ends at max_fit_time")
+
+
+def _promoted(fit: Fit) -> str:
+    """Return what is wrong with the promotion; without a target there is nothing to compare versions by."""
+    promote = fit.options.get("promote", "").split(":")
+    shown = f"promote={':'.join(promote) or '(missing)'}"
+    if not fit.target:
+        return "" if promote[0] in ("auto", "manual") else f"{shown} without a target: nothing is ever promoted"
+    if promote[0] not in ("better", "manual"):
+        return shown
+    known = promote[0] == "manual" or (len(promote) > 1 and promote[1] in METRICS)
+    return "" if known else f"{shown}; metrics are {', '.join(METRICS)}"
 
 
 def _no_version(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -124,7 +135,8 @@ RULES = (
     Rule(
         407,
         "A scheduled fit that takes over whatever it is worth, or that the search has to wait for.",
-        "Write mode=async promote=better:METRIC:LEAST_GAIN holdout=0.2, or promote=manual.",
+        "Write mode=async promote=better:METRIC:LEAST_GAIN holdout=0.2, or promote=manual; without a target, "
+        "promote=auto will do.",
         _unguarded,
     ),
     Rule(404, "Predictions cannot be told apart by version.", "Add with_version=t to the fit.", _no_version),

@@ -9,6 +9,7 @@ from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, moment, scheduled, texts
 from dltk_runtime.flows.rules.schedules import interval_of, window_starts
 
+_DAY = 86_400  # seconds
 _LEAST_LAG = 600  # seconds: two intervals of the default acceleration
 
 
@@ -80,8 +81,13 @@ def _other_span(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in scheduled(app):
         interval = interval_of(text)
         for span in _spans(text) if text.writes and interval else ():
-            if span != interval:
+            if span != interval and not _whole_days(interval or 0, span):
                 yield Found(text.where, f"span={span // 60}m in windows of {interval:.0f} s")
+
+
+def _whole_days(interval: float, span: int) -> bool:
+    """Return whether a run reads a day of whole bins, each as it was scored."""
+    return interval >= _DAY and interval % span == 0
 
 
 def _spans(text: Text) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules import (
+    anomalies,
     applying,
     direct,
     feedback,
@@ -19,7 +20,7 @@ from dltk_runtime.flows.rules import (
 )
 from dltk_runtime.flows.rules.rule import Rule, Violation
 
-_CHAPTERS = (applying, schedules, direct, summaries, metrics, feedback, packages, flowing, timing, people)
+_CHAPTERS = (applying, anomalies, schedules, direct, summaries, metrics, feedback, packages, flowing, timing, people)
 RULES: tuple[Rule, ...] = tuple(
     sorted((rule for chapter in _CHAPTERS for rule in chapter.RULES), key=lambda rule: rule.number)
 )

@@ -59,16 +59,21 @@ class Entrance:
                 return RedirectResponse("/ui/sign-in", 303)
             form = await forms.received(request, limit)
             if form is None:
-                return self.problem(visitor, TOO_LARGE.format(limit // 1024), 413)
+                return await render.written(self.problem(visitor, TOO_LARGE.format(limit // 1024), 413), request)
             request.state.form = form
             if not self._sessions.is_form_of(visitor.session, form.get("form", "")):
-                return self.problem(visitor, OTHER_FORM, 403)
+                return await render.written(self.problem(visitor, OTHER_FORM, 403), request)
             return await self._handled(handler, request, visitor, right, form.get("reason", ""))
 
         return endpoint
 
     async def _handled(
         self, handler: Handler, request: Request, visitor: Visitor, right: Right, reason: str = ""
+    ) -> Response:
+        return await render.written(await self._answer(handler, request, visitor, right, reason), request)
+
+    async def _answer(
+        self, handler: Handler, request: Request, visitor: Visitor, right: Right, reason: str
     ) -> Response:
         request.state.holder, request.state.actor = visitor.holder, visitor.actor.because(reason)
         try:
@@ -82,10 +87,14 @@ class Entrance:
         except HTTPException as error:
             return self.problem(visitor, str(error.detail), error.status_code)
 
+    def watcher(self, request: Request) -> Callable[[], bool]:
+        """Return what says whether who sent a request is signed in still."""
+        return lambda: self._visitor(request) is not None
+
     def page(self, name: str, visitor: Visitor, status: int = 200, **values: Any) -> Response:
-        """Return a page for somebody who is signed in."""
+        """Return a page for somebody who is signed in, yet to be written."""
         form, here = self._sessions.form_token(visitor.session), name.removesuffix(".html")
-        return render.page(name, status, session=visitor, form=form, here=here, **values)
+        return render.Unwritten(name, status, {"session": visitor, "form": form, "here": here, **values})
 
     def problem(self, visitor: Visitor, sentence: str, status: int) -> Response:
         """Return the page that says what is wrong."""

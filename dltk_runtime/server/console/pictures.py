@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from dltk_runtime.apply.drift_view import Bin
 from dltk_runtime.server.console.visible import seen
 
 WIDTH, HEIGHT, GAP = 9, 14, 2  # of a square, in pixels
 LINE_WIDTH, LINE_HEIGHT = 160, 36
+HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 220, 56
 
 
 def squares(states: Sequence[tuple[str, str]]) -> Markup:
@@ -45,6 +47,25 @@ def line(values: Sequence[float | None], title: str) -> Markup:
     parts = [Markup('<polyline points="{}"/>').format(drawn)]
     parts += [Markup('<circle cx="{}" cy="{}" r="2"/>').format(f"{x:.1f}", f"{y:.1f}") for x, y in points]
     return svg(LINE_WIDTH, LINE_HEIGHT, parts, title)
+
+
+def histogram(bins: Sequence[Bin], title: str) -> Markup:
+    """Draw the shares at the fit as broad bars, those of now as narrow ones over them."""
+    high = max((max(each.then, each.now or 0.0) for each in bins), default=0.0) or 1.0
+    broad = HISTOGRAM_WIDTH / max(len(bins), 1)
+    parts = []
+    for number, each in enumerate(bins):
+        said = f"{each.label}: {each.then:.1%} at the fit" + ("" if each.now is None else f", {each.now:.1%} now")
+        bars = [_bar("then", number * broad, broad * 0.9, each.then / high)]
+        bars += [] if each.now is None else [_bar("latest", (number + 0.25) * broad, broad * 0.4, each.now / high)]
+        parts.append(Markup("<g><title>{}</title>{}</g>").format(said, Markup("").join(bars)))
+    return svg(HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT, parts, title)
+
+
+def _bar(kind: str, left: float, width: float, share: float) -> Markup:
+    tall = share * HISTOGRAM_HEIGHT
+    numbers = [f"{each:.1f}" for each in (left, HISTOGRAM_HEIGHT - tall, width, tall)]
+    return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(kind, *numbers)
 
 
 def svg(width: float, height: float, parts: Sequence[Markup], title: str) -> Markup:

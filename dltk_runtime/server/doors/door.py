@@ -123,6 +123,7 @@ class Door(ABC):
     async def _applied(self, request: Request, call: Call, upload: Upload) -> Response:
         sent = await self.asked(request, upload)
         call.client = request.client.host if request.client else "", sent.origin
+        call.meta = sent.meta
         applied = await unless_gone(request, call, self._service.apply(sent, call), self._service)
         if not isinstance(applied, Applied):
             raise NoModel(STATUS)

@@ -31,7 +31,10 @@ PASSED_BACK = ("content-type", "allow")  # and those of the protocol
 OWN = "mcp-"
 JSON = "application/json"
 PACKAGE = "mcp"
-MISSING = "DLTK_MCP is on, and the package mcp is not installed: install the extra mcp, or unset the variable."
+MISSING = (
+    "DLTK_MCP is on, and the package mcp is not installed here. The image has it; "
+    "in a clone of dltk-runtime run pip install '.[mcp]'."
+)
 
 
 class SdkMissing(DltkError):

@@ -102,3 +102,9 @@ def widths(parameters, name):
     if not all(part.strip().isdecimal() and int(part) for part in parts):
         raise ValueError(f"{name}={parameters[name]} cannot be used: it must be whole numbers such as 32-16.")
     return [int(part) for part in parts]
+
+
+def chosen(model, param, *names):
+    """Return the named parameters: as this search sets them, else as the model has them from its fit."""
+    named = param["options"].get("params") or {}
+    return {name: param["parameters"][name] if name in named else model[name] for name in names}

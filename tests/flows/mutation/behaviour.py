@@ -39,7 +39,16 @@ from tests.emulator.container import TOKEN, Standin, standin
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
 FIRST, SECOND = BEGIN + 10 * HOUR, BEGIN + 34 * HOUR
 RUNS = 3
-CLICKED = {"verdict": "dga", "note": 'a "b"', "env:user": "anna", "pattern": ".", "tick": "0", "why": "any"}
+CLICKED = {
+    "verdict": "dga",
+    "note": 'a "b"',
+    "env:user": "anna",
+    "pattern": ".",
+    "tick": "0",
+    "why": "any",
+    "entity": "Web01",
+    "share": "0.001",
+}
 _TOKEN = re.compile(r"\$([\w:.]+)(\|s)?\$")
 _DOMAINS = (
     "blue.com",
@@ -55,16 +64,17 @@ Fact = tuple[str, str]
 
 def sample() -> str:
     """Return events of two days, each in the hour that is rehearsed: names in both cases, one without a verdict."""
-    lines = ["offset,query,verdict"]
+    lines = ["offset,query,verdict,host,cpu,memory,latency"]
     for begin in (FIRST - BEGIN, SECOND - BEGIN):
-        lines += [f"{begin + second},,bad" for second in range(5, HOUR, 100)]  # events without the field
+        lines += [f"{begin + second},,bad,,,," for second in range(5, HOUR, 100)]  # events without the field
         for number in range(360):
             name = (
                 _DOMAINS[number % len(_DOMAINS)] if number % 3 else f"h{number * 7919 % 1000}-{'a' * (number % 9)}.net"
             )
             verdict = ("good", "bad", "good", "", "bad")[number % 5]
             quoted = name.replace('"', '""')
-            lines.append(f'{begin + number * 10},"{quoted}",{verdict}')
+            metrics = f"Web0{number % 4},{number * 7919 % 100},{number % 60},{number * 31 % 500}"
+            lines.append(f'{begin + number * 10},"{quoted}",{verdict},{metrics}')
     return "\n".join(lines) + "\n"
 
 
@@ -76,8 +86,9 @@ def answered(path: str, payload: Mapping[str, Any]) -> tuple[int, bytes]:
     if missing := [name for name in features if rows and name not in rows[0]]:
         return 200, json.dumps({"status": "error", "message": f"missing {missing}"}).encode()
     status = "dltk_status" in json.dumps(meta.get("options", {}))
-    header = "kind,job,version,state,rows,metrics,message,model" if status else "y,is_dga,dga_score,model_version"
-    lines = [header]
+    targets = meta.get("options", {}).get("target_variable")
+    named = "y,is_dga,dga_score,model_version" if targets else "outlier,is_outlier,score,model_version"
+    lines = ["kind,job,version,state,rows,metrics,message,model" if status else named]
     for number, row in enumerate(rows):
         score = _score([row[name] for name in features])
         verdict = int(score >= 0.5)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from typing import Any
 
 from dltk_runtime.flows.generate import files
 from tests.flows.helpers import flow_of
 from tests.flows.mutation.edits import Mistake, Texts
 from tests.flows.mutation.mistakes import KINDS
 
-TEMPLATES: Mapping[str, Mapping[str, str]] = {
+TEMPLATES: Mapping[str, Mapping[str, Any]] = {
     "direct": {"kind": "direct"},
     "summary": {"kind": "summary"},
     "metrics": {"kind": "summary", "source": "metrics"},
     "datamodel": {"kind": "summary", "source": "datamodel"},
     "feedback": {"kind": "feedback"},
+    "anomalies": {"kind": "direct", "anomalies": True},
 }
 
 

@@ -12,7 +12,7 @@
   const plugin = {
     id: 'dltk-runtime:plugin',
     autoStart: true,
-    description: 'Reviews saved notebooks as algorithms, and creates notebooks from templates.'
+    description: 'Reviews saved notebooks as algorithms, marks their cells, fits them on staged data, and creates notebooks.'
   };
 
   const makePlugin = async () => {
@@ -33,6 +33,50 @@
       return answer;
     };
 
+    /** Put a badge on the cells that are the algorithm, as they were saved. */
+    const showBadges = async panel => {
+      const review = await ask(`review?path=${encodeURIComponent(panel.context.path)}`);
+      const exported = new Set(review.algorithm ? review.exported : []);
+      panel.content.widgets.forEach((cell, index) => {
+        const name = cell.model.getMetadata('name');
+        cell.toggleClass('dltk-exported', exported.has(index + 1));
+        cell.node.dataset.dltkBadge = typeof name === 'string' ? `service: ${name}` : 'service';
+      });
+    };
+
+    const style = document.createElement('style');
+    style.textContent = `.dltk-exported { position: relative }
+      .dltk-exported::after { content: attr(data-dltk-badge); position: absolute; top: 2px; right: 8px; z-index: 1;
+        padding: 0 6px; border-radius: 8px; font-size: 10px; pointer-events: none;
+        color: var(--jp-ui-inverse-font-color1); background: var(--jp-brand-color1) }`;
+    document.head.appendChild(style);
+
+    /** Fit the notebook on staged data in a process of its own, and show how it ended. */
+    const fitStaged = async panel => {
+      const path = panel.context.path;
+      await panel.context.save();
+      const { staged } = await ask(`staged?path=${encodeURIComponent(path)}`);
+      if (!staged.length) {
+        Notification.warning('No staged data. A search with mode=stage puts rows and parameters beside the notebooks.');
+        return;
+      }
+      const { value } = await InputDialog.getItem({ title: 'Fit as the service would, on', items: staged });
+      if (!value) {
+        return;
+      }
+      const id = Notification.emit(`${path}: fit on ${value} …`, 'in-progress', { autoClose: false });
+      try {
+        const ended = await ask('fit', { method: 'POST', body: JSON.stringify({ path, staged: value }) });
+        const all = () => showDialog({ title: path, body: ended.text, buttons: [Dialog.okButton()] });
+        const actions = [{ label: 'Show all', callback: all }];
+        const lines = ended.text.split('\n').filter(line => line.trim());
+        const message = lines.at(ended.done ? 0 : -1) ?? 'nothing was printed';
+        Notification.update({ id, message, type: ended.done ? 'success' : 'error', autoClose: false, actions });
+      } catch (error) {
+        Notification.update({ id, message: error.message, type: 'error', autoClose: false });
+      }
+    };
+
     const shown = new Map(); // path -> notification of the last save
 
     /** Show the review of a saved notebook. */
@@ -50,15 +94,28 @@
     };
 
     plugin.requires = [notebook.INotebookTracker];
-    plugin.optional = [launcher.ILauncher];
-    plugin.activate = async (app, tracker, menu) => {
+    plugin.optional = [launcher.ILauncher, apputils.ICommandPalette];
+    plugin.activate = async (app, tracker, menu, palette) => {
+      const failed = error => console.error('dltk-runtime:', error);
       tracker.widgetAdded.connect((_, panel) => {
+        panel.context.ready.then(() => showBadges(panel)).catch(failed);
         panel.context.saveState.connect((context, state) => {
           if (state === 'completed') {
-            showReview(context.path).catch(error => console.error('dltk-runtime:', error));
+            showReview(context.path).catch(failed);
+            showBadges(panel).catch(failed);
           }
         });
       });
+      app.commands.addCommand('dltk:fit-staged', {
+        label: 'Fit on staged data as the service would',
+        caption: 'Runs the saved cells with a badge, in a process of their own',
+        isEnabled: () => tracker.currentWidget !== null,
+        execute: () => fitStaged(tracker.currentWidget)
+      });
+      app.contextMenu.addItem({ command: 'dltk:fit-staged', selector: '.jp-Notebook', rank: 100 });
+      if (palette) {
+        palette.addItem({ command: 'dltk:fit-staged', category: 'DLTK' });
+      }
       app.commands.addCommand('dltk:new', {
         label: args => `Algorithm (${args.template})`,
         caption: 'A notebook that works with fit and apply in Splunk',

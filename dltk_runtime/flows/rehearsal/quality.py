@@ -1,0 +1,60 @@
+"""Compare what the app's own report of quality says with what the rehearsal knows of its sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from dltk_runtime.emulator.errors import SearchError
+from dltk_runtime.flows.app import AppSearch
+from dltk_runtime.flows.flow import Predicts
+from dltk_runtime.flows.rehearsal.knowledge import Knowledge
+from dltk_runtime.flows.rehearsal.world import World
+
+TOLERANCE = 0.001  # of a figure that the report rounds to three decimals
+
+
+def disagreements(world: World, knowledge: Knowledge, now: float) -> Iterator[str]:
+    """Yield where the report ``…_quality`` of classes or numbers says otherwise than the sample."""
+    report = next((each for each in world.app.searches if not each.view and each.name.endswith("_quality")), None)
+    if report is None or knowledge.predicts is Predicts.YES_NO:
+        return
+    for version, (said, known) in sorted(_figures(world, knowledge, report, now).items()):
+        if not math.isclose(said, known, abs_tol=TOLERANCE):
+            figure = "rows right" if knowledge.predicts is Predicts.CLASS else "mean error"
+            yield f"{report.name}: says {said:g} of version {version} ({figure}); by the sample it is {known:g}"
+
+
+def _figures(world: World, knowledge: Knowledge, report: AppSearch, now: float) -> dict[str, tuple[float, float]]:
+    """Return the figure of the report and that of the sample, by version; none where the sample says nothing."""
+    known = _known(world, knowledge)
+    try:
+        frame = world.run(report, now).frame
+    except SearchError:
+        return {}  # named among what is not run
+    if knowledge.predicts is Predicts.CLASS:
+        frame = frame[frame["class"] == "all (macro)"] if len(frame) else frame
+        said = {str(row["model_version"]): float(row["right"]) for row in frame.to_dict("records")}
+        mine = {version: float(sum(values)) for version, values in known.items()}
+    else:
+        said = {str(row["model_version"]): float(row["mae"]) for row in frame.to_dict("records")}
+        mine = {version: sum(values) / len(values) for version, values in known.items()}
+    return {version: (said.get(version, math.nan), figure) for version, figure in mine.items()}
+
+
+def _known(world: World, knowledge: Knowledge) -> dict[str, list[float]]:
+    """Return hits or errors by version, of the rows whose target the app has written by now."""
+    target = knowledge.predicted.removeprefix("predicted_")
+    records = [row for index in world.storage.indexes for row in index.rows()]
+    keys = {row.get("event_key") for row in records if row.get("kind") in ("truth", "row") and row.get(target)}
+    rows: Mapping[tuple[str, str], Mapping[str, str]] = {
+        (row["event_key"], row.get("model_version", "?")): row
+        for row in world.predictions()
+        if row.get("event_key") in keys
+    }
+    found: dict[str, list[float]] = {}
+    for (_, version), row in rows.items():
+        figure = knowledge.right(row) if knowledge.predicts is Predicts.CLASS else knowledge.error(row)
+        if figure is not None:
+            found.setdefault(version, []).append(float(figure))
+    return found

@@ -1,0 +1,45 @@
+"""The variants of flows; those that the gate rehearses change with the commit."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from collections.abc import Mapping
+
+from tests.support.service import ROOT
+
+IN_A_GATE = 2
+ALL = "DLTK_TEST_ALL_FLOWS"  # set by `make flows`
+
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "direct": ("direct",),
+    "events": ("summary",),
+    "metrics": ("summary", "--source", "metrics"),
+    "datamodel": ("summary", "--source", "datamodel"),
+    "direct class": ("direct", "--predicts", "class"),
+    "direct number": ("direct", "--predicts", "number"),
+    "events class": ("summary", "--predicts", "class"),
+    "events number": ("summary", "--predicts", "number"),
+    "metrics number": ("summary", "--source", "metrics", "--predicts", "number"),
+    "datamodel class": ("summary", "--source", "datamodel", "--predicts", "class"),
+    "direct anomalies": ("direct", "--anomalies"),
+    "events anomalies": ("summary", "--anomalies"),
+    "metrics anomalies": ("summary", "--source", "metrics", "--anomalies"),
+    "datamodel anomalies": ("summary", "--source", "datamodel", "--anomalies"),
+}
+
+
+def drawn() -> list[str]:
+    """Return the names of the variants that run: all of them, or those of this commit."""
+    names = list(VARIANTS)
+    return names if os.environ.get(ALL) else sorted(random.Random(_commit()).sample(names, IN_A_GATE))
+
+
+def _commit() -> str:
+    """Return the commit's hash; "" where there is no repository, as in a package of the sources."""
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
