@@ -37,7 +37,7 @@ def test_the_server_watches_the_files_that_it_was_handed(tmp_path: Path, monkeyp
     handed = handover.give({"api_token_file": str(token)}, once=True)
     monkeypatch.setenv(handover.DESCRIPTOR, str(handed))
     assert CliRunner().invoke(command, ["--home", str(tmp_path)], catch_exceptions=False).exit_code == 0
-    settings, files = given
+    settings, files, _ = given
     assert settings.api_token == "s3cret"
     assert files == {"api_token": token}
 

@@ -277,7 +277,8 @@ def test_a_search_over_its_time_is_ended_here_and_in_splunk() -> None:
     with Splunkd(endless) as splunkd:
         with pytest.raises(SearchInterrupted, match=r"took longer than 0\.3 s"):
             search("index=main", connection=splunkd.connection(), timeout=0.3)
-        until(lambda: splunkd.searches.abandoned == 1)
+        # On a busy machine the time can be over before Splunk is asked.
+        until(lambda: splunkd.searches.abandoned == 1 or not splunkd.requests)
 
 
 def test_a_slow_splunk_does_not_outlast_the_time_limit(splunkd: Splunkd) -> None:

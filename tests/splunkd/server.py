@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
 import secrets
 import ssl
@@ -259,8 +260,11 @@ class _Handler(BaseHTTPRequestHandler):
             faults.slow.wait(20)
         answer = self._answered(request)
         if not faults.due("lost"):
-            with contextlib.suppress(ConnectionError, ssl.SSLError):
+            try:
                 self._send(answer)
+            except (ConnectionError, ssl.SSLError):
+                if not isinstance(answer.body, bytes) and inspect.getgeneratorstate(answer.body) == inspect.GEN_CREATED:
+                    self.splunkd.searches.abandoned += 1  # before its first row
 
     def _answered(self, request: Request) -> Answer:
         if self.splunkd.faults.due("busy"):
