@@ -67,18 +67,28 @@ class JobPlace(Protocol):
 class Job:
     """A job that is queued or runs. Only its server changes it; ends after the first do nothing.
 
-    A record that can no longer be written (a full disk) is logged and never stops the fit. Once
-    another server has an asynchronous job, nothing that happens here reaches its record.
+    A record that can no longer be written (a full disk) is logged and never stops the fit. An end
+    that cannot be written is kept: the job stays this server's until `flush` has written it, or any
+    server would run the fit again at once. `on_unwritten` is called then, to hold the job so long.
+    Once another server has an asynchronous job, nothing that happens here reaches its record.
     """
 
-    def __init__(self, place: JobPlace, record: JobRecord, on_state: OnState | None = None) -> None:
+    def __init__(
+        self,
+        place: JobPlace,
+        record: JobRecord,
+        on_state: OnState | None = None,
+        on_unwritten: Callable[[Job], object] | None = None,
+    ) -> None:
         self.record = record
         self._place = place
         self._on_state = on_state
+        self._on_unwritten = on_unwritten
         self._phase_began = time.monotonic()
         self._notebook_reports = False
         self._progress_written = 0.0
         self._unwritten = False  # the record has changed since it was written
+        self._refused = False  # the last write of the record failed
         self.taken = False  # another server has it
 
     @property
@@ -142,10 +152,18 @@ class Job:
             self.record = msgspec.structs.replace(self.record, phases=self._measured(), phase=phase)
             self._phase_began, self._unwritten = time.monotonic(), True
 
+    @property
+    def owes_its_end(self) -> bool:
+        """Whether the job has ended, and its record does not say so yet."""
+        return self.record.state.ended and self._unwritten
+
     def flush(self) -> None:
         """Write what is not written yet."""
+        owed = self.owes_its_end
         if self._unwritten:
-            self._save()
+            written = self._save()
+            if owed and not self.owes_its_end:
+                self._leave(written)
 
     def progress(self, step: float, total: float, metrics: Mapping[str, float], *, printed: bool = False) -> None:
         """Record the progress of the fit: `step` of `total`, and the metrics of that step.
@@ -171,7 +189,7 @@ class Job:
 
     def touch(self) -> None:
         """Mark the job as alive."""
-        if not self.record.state.ended and not self.taken:
+        if (not self.record.state.ended or self._unwritten) and not self.taken:
             try:
                 self._place.touch()
             except ClaimLost:
@@ -227,8 +245,15 @@ class Job:
             return
         self._place.close_log()
         ended = {"state": state, "ended": datetime.now(UTC), "phases": self._measured(), "message": cut(message)}
-        # Where the disk did not take the end, whoever takes the job up next needs its rows.
-        if self._change(**ended, **result) and self.record.asynchronous:
+        written = self._change(**ended, **result)
+        if not self._unwritten:
+            self._leave(written)
+        elif self._on_unwritten is not None:
+            self._on_unwritten(self)
+
+    def _leave(self, written: bool) -> None:
+        """Give up the job; where its end is not written, whoever takes it up next needs its rows."""
+        if written and self.record.asynchronous:
             self._place.remove_submission()
         self._place.leave()
 
@@ -258,7 +283,10 @@ class Job:
         except ClaimLost:
             self.taken = True
         except OSError as error:
-            logger.warning("The record of job %s could not be written: %s", self.id, error)
+            if not self._refused:  # an end is tried again twice a second
+                logger.warning("The record of job %s could not be written: %s", self.id, error)
+            self._refused, self._unwritten = True, self.record.state.ended
         else:
+            self._refused = False
             return True
         return False

@@ -57,6 +57,7 @@ class JobStore:
         self._log_bytes = log_bytes
         # Weak: a job that its server has dropped is no longer touched, and so is found lost.
         self._live: weakref.WeakSet[Job] = weakref.WeakSet()
+        self._owing: set[Job] = set()  # jobs that ended while their record could not be written
         self._index = Index(paths.jobs)
         self._closing = threading.Event()
         self._to_prune = threading.Event()
@@ -112,7 +113,7 @@ class JobStore:
         place = JobFolder.create(self._folder / record.id, record, self._log_bytes)
         self._on_state(record)
         self._prune_soon()
-        return self._registered(Job(place, record, self._on_state))
+        return self._registered(place, record)
 
     def submit(
         self,
@@ -150,7 +151,7 @@ class JobStore:
             place.touch()
         except ClaimLost:  # taken from this server in the same moment, on a volume without locks
             return None
-        return self._registered(Job(place, found[0], self._on_state))
+        return self._registered(place, found[0])
 
     def submission(self, job: str) -> Submission | None:
         return Submission.read(self._path(job))
@@ -171,6 +172,8 @@ class JobStore:
     def flush(self) -> None:
         for job in list(self._live):
             job.flush()
+            if not job.owes_its_end:
+                self._owing.discard(job)
 
     def prune(self) -> None:
         self._to_prune.clear()
@@ -204,7 +207,8 @@ class JobStore:
 
     # ------------------------------------------------------------ helpers
 
-    def _registered(self, job: Job) -> Job:
+    def _registered(self, place: JobFolder, record: JobRecord) -> Job:
+        job = Job(place, record, self._on_state, self._owing.add)
         self._live.add(job)
         return job
 

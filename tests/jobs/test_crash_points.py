@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import shutil
 import time
@@ -20,6 +21,7 @@ from typing import Any, cast
 import pytest
 
 from dltk_runtime.access.named import NamedTokens
+from dltk_runtime.files import atomic
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.promotion import Promotion
 from dltk_runtime.fit.queue import Fitting
@@ -263,7 +265,39 @@ def test_an_end_that_the_disk_does_not_take_leaves_the_rows_to_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(job._place, "save", full)
         job.fail("No space left on device")
+    job._place.leave()  # as the kernel does when the server ends
     check(prepared, at_least=1, at_most=1)
+
+
+def test_an_end_that_the_disk_does_not_take_is_written_when_there_is_room(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It used to be given back, so that any server ran the fit again at once, and again, until there was room."""
+    submit(prepared)
+    jobs, other = Records(prepared), Records(prepared)
+    (record,) = jobs.unfinished()
+    job = jobs.adopt(record.id)
+    assert job is not None
+    job.start()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "write", full)
+        job.fail("No space left on device")
+        del job
+        gc.collect()
+        for _ in range(3):
+            jobs.flush()
+            jobs.touch()
+            assert other.adopt(record.id) is None
+    assert caplog.text.count("could not be written") == 1
+    assert other.get(record.id).state == State.RUNNING
+    jobs.flush()
+    assert other.get(record.id).state == State.FAILED
+    assert jobs.submission(record.id) is None
+    assert other.adopt(record.id) is None
 
 
 def test_a_second_server_does_not_disturb_a_first_one(prepared: Path) -> None:
