@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import random
 from typing import Any
@@ -234,7 +236,8 @@ def test_drift_comes_to_the_message_the_metrics_the_status_and_to_splunk(
         assert "WARNING: over the last 1,200 rows counted, fields have drifted from the fit: 'host'" in message
         assert "'size' (" in message
         status = service.apply("dltk_status", "a\n1\n", model="dltk_status")["results"]
-        assert status.splitlines()[-1].split(",")[-2] == "host"
+        (row,) = [each for each in csv.DictReader(io.StringIO(status)) if each["kind"] == "model"]
+        assert row["feature"] == "host"
         until(lambda: sum(event["kind"] == "drift" for event in _events(splunkd)) == 2)
         levels = [line for line in text.splitlines() if line.startswith("dltk_drift")]
         service.restart()

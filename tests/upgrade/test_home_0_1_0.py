@@ -130,7 +130,8 @@ def test_every_log_is_there(served: Server) -> None:
 
 def test_drift_is_remembered(served: Server) -> None:
     status = served.apply("dltk_status", "m", "x\n1\n")["results"].splitlines()
-    assert set(FACTS["status"]) <= set(status)
+    for row in FACTS["status"]:  # later releases have further columns
+        assert [each for each in status if each == row or each.startswith(f"{row},")], row
     assert any(row.startswith("model,counts,kinds,") and ",11.84,x," in row for row in FACTS["status"])
 
 
