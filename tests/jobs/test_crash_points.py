@@ -248,6 +248,10 @@ def test_a_take_up_that_the_disk_prevents_is_tried_again(prepared: Path, monkeyp
     check(prepared, at_least=1, at_most=1)
 
 
+def full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_an_end_that_the_disk_does_not_take_leaves_the_rows_to_the_next(
     prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,9 +262,6 @@ def test_an_end_that_the_disk_does_not_take_leaves_the_rows_to_the_next(
     job = jobs.adopt(record.id)
     assert job is not None
     job.start()
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(job._place, "save", full)
@@ -279,9 +280,6 @@ def test_an_end_that_the_disk_does_not_take_is_written_when_there_is_room(
     job = jobs.adopt(record.id)
     assert job is not None
     job.start()
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(atomic, "write", full)
