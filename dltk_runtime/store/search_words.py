@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dltk_runtime.names import ModelName
+from dltk_runtime.notebook.clause import PLAIN_FIELD, quoted
 from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.store.manifest import Facts
-
-_PLAIN = "_.-:*"  # characters of a word, beside letters and digits, that needs no quotes
 
 
 def fit_words(name: ModelName, facts: Facts, command: str = "fit MLTKContainer", **more: str) -> str:
@@ -26,8 +25,13 @@ def features_of(facts: Facts) -> list[str]:
 
 
 def word(text: str) -> str:
-    """Return a text as one word of a search, with quotes where it needs them."""
-    if text and all(each.isalnum() or each in _PLAIN for each in text):
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    """Return a text as one word of a search, with quotes where it needs them.
+
+    A text that no quotes can hold, such as one with double quotes, is shown with these escaped: a
+    fit would read the backslashes too.
+    """
+    try:
+        return quoted(text, PLAIN_FIELD)
+    except ValueError:
+        escaped = text.replace('"', '\\"')
+        return f'"{escaped}"'

@@ -18,6 +18,7 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store.search_words import word
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from dltk_runtime.tables.feature import Feature
+from dltk_runtime.texts import unquote
 from tests.aitk import codec
 from tests.store.helpers import NAME, commit, promoted
 
@@ -135,7 +136,21 @@ def test_since_lists_later_versions_with_the_fit_that_makes_them_again(paths: Pa
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("a_1*", "a_1*"), ("two words", '"two words"'), ('say "x"', '"say \\"x\\""'), ("", '""'), ("a\\b", '"a\\\\b"')],
+    [
+        ("a_1*", "a_1*"),
+        ("two words", '"two words"'),
+        ("it's", '"it\'s"'),
+        ("from", '"from"'),
+        ("", '""'),
+        ("a\\b", '"a\\b"'),
+    ],
 )
 def test_a_word_of_a_search_has_quotes_where_it_needs_them(text: str, expected: str) -> None:
+    """It used to double backslashes, and a fit of the clause then read two; a field named from had no quotes."""
     assert word(text) == expected
+    read = parse_fit(f"MLTKContainer algo=net value={word(text)} x into app:m").options["params"]["value"]
+    assert unquote(read) == text
+
+
+def test_what_no_quotes_can_hold_is_shown_as_one_word() -> None:
+    assert word('say "x"') == '"say \\"x\\""'
