@@ -26,6 +26,15 @@ def unquote(value: str) -> str:
     return value
 
 
+def is_number(text: str) -> bool:
+    """Return whether Python reads a float in a text, ``nan`` and ``inf`` among them."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def printable(text: str) -> str:
     """Return foreign text as a terminal may show it.
 

@@ -15,6 +15,7 @@ from functools import cached_property
 from dltk_runtime.errors import DltkError
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.search import Search
+from dltk_runtime.texts import is_number
 
 INDEX = "_audit"
 STARTED = "action=search info=granted"
@@ -117,17 +118,9 @@ def read(connection: Connection, days: int) -> Audit:
 
 def _total(rows: Iterable[Mapping[str, str]]) -> Runs:
     found = list(rows)
-    times = [float(each["last"]) for each in found if _is_number(each.get("last", ""))]
-    counts = [int(float(each["runs"])) for each in found if _is_number(each.get("runs", ""))]
+    times = [float(each["last"]) for each in found if is_number(each.get("last", ""))]
+    counts = [int(float(each["runs"])) for each in found if is_number(each.get("runs", ""))]
     return Runs(sum(counts), max(times, default=None))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _text(value: object) -> str:

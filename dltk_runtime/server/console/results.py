@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from dltk_runtime.server.console import plots
+from dltk_runtime.texts import is_number
 
 MAX_BYTES = 512 * 1024  # of results that are read for the page
 MAX_ROWS = 1000  # that are plotted …
@@ -87,21 +88,13 @@ def _plot(name: str, cells: Sequence[str]) -> Markup | None:
     filled = [cell for cell in cells if cell]
     values = [_number(cell) for cell in cells]
     known = [value for value in values if value is not None]
-    if known and all(_is_number(cell) for cell in filled):
+    if known and all(is_number(cell) for cell in filled):
         return plots.series(values, name)
     counts = Counter(filled)
     return plots.counts(counts.most_common(), name) if 0 < len(counts) <= MAX_BARS else None
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _number(text: str) -> float | None:
     """Return a finite number; None for anything else."""
-    value = float(text) if _is_number(text) else math.nan
+    value = float(text) if is_number(text) else math.nan
     return value if math.isfinite(value) else None
