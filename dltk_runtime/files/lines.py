@@ -26,14 +26,15 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 _CRC_DIGITS = 8
 
 
-def read(path: Path, kind: type[Record]) -> list[Record]:
+def read(path: Path | str, kind: type[Record]) -> list[Record]:
     """Return the whole records in a file, oldest first; none when it does not exist.
 
     Raises:
         StoreDamaged: it exists and cannot be read.
     """
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
