@@ -160,6 +160,7 @@ class Console:
             more=len(found.entries) > MAX_ROWS,
             damaged=found.damaged_lines,
             calls=msgspec.structs.replace(calls, calls=calls.calls[:MAX_ROWS]),
+            replicas=len({each.replica for each in calls.calls}) > 1,
             shadow=await self._api.shadow(request),
             verdicts=list(Verdict),
         )
