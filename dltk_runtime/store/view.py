@@ -64,6 +64,7 @@ class ModelView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     current: int | None
     versions: list[VersionView]
     damage: str = ""
+    code: str = ""  # that applies run: "pinned" (the version's), "live" (the notebook's), else as the setting says
     notice: str = ""  # after a change of the current version: who answers Splunk's searches
 
 
