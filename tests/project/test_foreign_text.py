@@ -42,7 +42,7 @@ OWN = {
 OWN_PATTERNS = {
     "secret_names.py: _CREDENTIALS": "values of the container's own variables",
     "server/refusals.py: '(?<=[a-z])(?=[A-Z])'": "names of our own classes",
-    "settings.py: _SERVICE_LINK": "names of the container's own variables",
+    "settings/unknown.py: _SERVICE_LINK": "names of the container's own variables",
 }
 FOREIGN: dict[str, tuple[str, ...]] = {
     "batch/order.py: '[^A-Za-z0-9_]'": ("a.",),
