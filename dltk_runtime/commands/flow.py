@@ -72,6 +72,12 @@ command.add_command(doctor)
 @click.option(
     "--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features are stored."
 )
+@click.option(
+    "--labels/--no-labels", default=None, help="summary: people judge rows; their labels return into training."
+)
+@click.option(
+    "--scoring", type=click.Choice(["summary", "raw"]), help="summary: score its rows, or raw events by the same macro."
+)
 @click.option("--version", type=int, help="Version of the feature set; part of the model's name.")
 @click.option("--metric", help="Metric that decides on promotion.")
 @click.option("--gain", type=float, help="Minimum improvement of the metric for promotion.")
@@ -102,6 +108,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
                 given.get("interval", 5),
                 anomalies=anomalies,
                 predicts=Predicts(given.get("predicts", "yes_no")),
+                labels=given.get("labels", False),
             )
             | given
         )

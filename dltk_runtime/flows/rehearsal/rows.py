@@ -15,7 +15,7 @@ from dltk_runtime.flows.rehearsal.play import RehearsalResult
 from dltk_runtime.flows.rehearsal.world import World
 from dltk_runtime.flows.spl import has_command, stages
 
-MAX_WINDOWS = 6  # that are counted again, the newest ones
+MAX_WINDOWS = 48  # that are counted again, the newest ones
 _BASE = "_base`"
 _ENDS = ("apply", "appendpipe", "collect", "mcollect")  # behind which rows are not the source's any more
 
