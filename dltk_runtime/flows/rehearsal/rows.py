@@ -55,9 +55,8 @@ def repeated(world: World) -> Iterator[str]:
 
     Keys of entities in a queue come back in each run; there, only rows of one run must differ.
     """
-    queued = bool(world.app.conf("collections.conf")) and any(
-        has_command(each.text, "apply") and has_command(each.text, "outputlookup") for each in world.app.searches
-    )
+    texts = [world.app.readable(each) for each in world.app.searches]
+    queued = any(has_command(text, "apply") and has_command(text, "outputlookup") for text in texts)
     rows = world.predictions()
     keys = Counter((row.get("event_key"), row["_indextime"] if queued else "") for row in rows if row.get("event_key"))
     more = sum(count - 1 for count in keys.values())

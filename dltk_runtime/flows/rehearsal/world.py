@@ -97,7 +97,9 @@ class World:
         return [row for index in self.storage.indexes for row in index.rows() if row.get("kind") == "prediction"]
 
     def at(self, now: float, window: Window) -> Context:
-        return replace(self.context, clock=lambda: now, window=window)
+        """Return the world at `now`, in which no event is there that arrives later."""
+        there = replace(window, index_latest=min(window.index_latest, now + 1))
+        return replace(self.context, clock=lambda: now, window=there)
 
     def calling(self, client: ClientSettings) -> World:
         """Return the same world with another container for `fit` and `apply`."""
