@@ -33,6 +33,7 @@ BEGIN = 1_767_571_200.0
 ARRIVAL_SECONDS = 90
 
 APPLY_TIMEOUT_SECONDS = 120
+_ARRIVED = "tonumber(_indextime)<=now()"  # of events of the sample, whatever the range of a search
 
 # What ``tstats`` returns: aggregates, and the fields that it groups by.
 _GROUPS = re.compile(
@@ -97,9 +98,7 @@ class World:
         return [row for index in self.storage.indexes for row in index.rows() if row.get("kind") == "prediction"]
 
     def at(self, now: float, window: Window) -> Context:
-        """Return the world at `now`, in which no event is there that arrives later."""
-        there = replace(window, index_latest=min(window.index_latest, now + 1))
-        return replace(self.context, clock=lambda: now, window=there)
+        return replace(self.context, clock=lambda: now, window=window)
 
     def calling(self, client: ClientSettings) -> World:
         """Return the same world with another container for `fit` and `apply`."""
@@ -195,8 +194,8 @@ def _with_sample(app: App) -> tuple[dict[str, Macro], dict[str, Replaced]]:
 
 
 def _sample_for(head: str) -> str:
-    """Return a search for the sample's events; for ``tstats``, with no field that it would not return."""
-    events, groups = f"search index={SAMPLE_INDEX}", _GROUPS.search(head)
+    """Return a search for the events of the sample that have arrived; for ``tstats``, with what it would return."""
+    events, groups = f"search index={SAMPLE_INDEX} | where {_ARRIVED}", _GROUPS.search(head)
     if groups is None:
         return events
     span = re.search(r"\bspan=\S+", groups["by"])
