@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import ipaddress
 import logging
 import os
@@ -34,6 +35,10 @@ from dltk_runtime.units import MIB
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEPT_BYTES = 8 * MIB  # of freed memory
+SHADOW_KEPT_BYTES = 32 * MIB  # where requests stay in memory until they are compared
+# Objects made before the garbage collector looks at new ones, and looks before it takes older ones along.
+# Python's own first number, 700, are two small requests.
+GC_THRESHOLDS = (10_000, 10, 10)
 
 
 def serve(settings: Settings, files: Mapping[str, Path], checks: Run = tuple) -> None:
@@ -46,7 +51,7 @@ def serve(settings: Settings, files: Mapping[str, Path], checks: Run = tuple) ->
     if not settings.api_token:
         raise TokenMissing
     handover.hide()
-    _keep_freed_memory()
+    _keep_freed_memory(SHADOW_KEPT_BYTES if settings.shadow else KEPT_BYTES)
     secure = _secure(settings)
     home.prepare(settings.paths)
     logs.start(settings.log_level, settings.error_texts)
@@ -73,6 +78,7 @@ def serve(settings: Settings, files: Mapping[str, Path], checks: Run = tuple) ->
     _log_start(settings)
     _say_what_is_hidden(settings)
     url = f"{scheme}://{host}:{port}"
+    _collect_garbage_seldom()
     Server(config, url, service, renewal, admission, tokens, sessions, shadow).run(sockets=[sock])
 
 
@@ -105,15 +111,22 @@ def _say_what_is_hidden(settings: Settings) -> None:
         logs.event("notebooks are kept from files of secrets", files=hidden)
 
 
-def _keep_freed_memory() -> None:
-    """Keep up to `KEPT_BYTES` of freed memory, and take pieces of bodies from there.
+def _collect_garbage_seldom() -> None:
+    """Leave what was made until now out of garbage collection: it stays until the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+def _keep_freed_memory(size: int) -> None:
+    """Keep up to `size` bytes of freed memory, and take pieces of bodies from there.
 
     Otherwise glibc maps each piece of a large body anew, and the kernel zeroes it first.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # not in musl
-        libc.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
-        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(M_MMAP_THRESHOLD, size)
+        libc.mallopt(M_TRIM_THRESHOLD, size)
 
 
 def _secure(settings: Settings) -> bool:
