@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +12,9 @@ import yaml
 
 from dltk_runtime.errors import nearest
 from dltk_runtime.fit.options import METRICS
+from dltk_runtime.flows import windows
 from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.windows import minute_of
 
 FILE = "flow.yaml"
 # Names of flows become part of names of indexes, which are lower-case, macros and models.
@@ -86,7 +87,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     metric: str = "accuracy"  # a fit is promoted if this is better …
     gain: float = 0.002  # … by at least this
     holdout: float = 0.2  # share of the rows that are held out
-    interval: int = 5  # minutes
+    interval: int = 5  # minutes of a window
+    zone: str = "UTC"  # interval=1440: days begin at midnight there
     lag: int = 7  # minutes that events may arrive late
     offset: int = 2  # minute of the hour of the first run; without a value it follows from the name
     train_days: int = 30  # days that a training reads
@@ -124,6 +126,16 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return self.kind is Kind.SUMMARY and self.source is Source.EVENTS
 
     @property
+    def period(self) -> int:
+        """Minutes between two starts of the search that writes windows."""
+        return windows.period(self.interval)
+
+    @property
+    def several_windows(self) -> bool:
+        """Whether one search writes several windows, and so has to tell them apart itself."""
+        return not windows.fits_a_start(self.interval)
+
+    @property
     def model(self) -> str:
         """Name of the model, with the version of its features: new features make a new model."""
         return f"{self.name}_v{self.version}"
@@ -157,7 +169,7 @@ def make(content: dict[str, Any], origin: str = "the options") -> Flow:
         raise FlowInvalid(f"{origin}: invalid flow: {error}") from error
     flow = msgspec.structs.replace(flow, **{name: _one_line(getattr(flow, name)) for name in SEARCH_TEXTS})
     if "offset" not in content and flow.interval > 0:
-        flow = msgspec.structs.replace(flow, offset=minute_of(flow.name, flow.interval))
+        flow = msgspec.structs.replace(flow, offset=minute_of(flow.name, min(flow.period, 60)))
     for problem in problems(flow):
         raise FlowInvalid(f"{origin}: {problem}")
     return flow
@@ -176,11 +188,6 @@ def _one_line(text: str) -> str:
     return " ".join(part for line in text.splitlines() if (part := line.strip().removesuffix("\\").strip()))
 
 
-def minute_of(name: str, interval: int) -> int:
-    """Return a minute from 0 to `interval` - 1 that differs between flows, so that not all start together."""
-    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % interval
-
-
 def problems(flow: Flow) -> list[str]:
     """Return what is wrong with the values; each is a sentence without its full stop."""
     first = flow.base.split(maxsplit=1)[0].lower() if flow.base.strip() else ""
@@ -191,10 +198,22 @@ def problems(flow: Flow) -> list[str]:
             not flow.name.endswith("_metrics")
         ),
         f"algorithm={flow.algorithm!r} must be one word without quotes": ALGORITHM.fullmatch(flow.algorithm),
-        f"interval={flow.interval} must be 5 to 60 and divide 60: more than 12 starts an hour are refused in Cloud": (
-            5 <= flow.interval <= 60 and 60 % flow.interval == 0
+        f"interval={flow.interval} must be 5 to 60 and divide 60: more than 12 starts an hour are refused in Cloud. "
+        f"With kind=summary and source=events also 1 to 4, and {', '.join(map(str, windows.LONG))}": (
+            windows.fits(flow.interval) if flow.stored_as_events else windows.fits_a_start(flow.interval)
         ),
-        f"offset={flow.offset} must be less than the interval": 0 <= flow.offset < flow.interval,
+        f"interval={flow.interval}: one search writes several windows, so prepare must keep them apart: "
+        "stats … BY _time entity": (not flow.several_windows or "_time" in flow.prepare),
+        f"interval={flow.interval} needs scoring=summary: raw events are scored in windows of 5 to 60 minutes": (
+            not flow.several_windows or flow.scoring is Scoring.SUMMARY
+        ),
+        f"zone={flow.zone!r} is not a name of the time zone database, such as Europe/Berlin": windows.known(flow.zone),
+        f"zone={flow.zone!r} needs interval=1440: only days begin at midnight": (
+            flow.zone == "UTC" or flow.interval == windows.DAY_MINUTES
+        ),
+        f"offset={flow.offset} must be less than the minutes between two starts, and than 60": (
+            0 <= flow.offset < min(flow.period, 60)
+        ),
         f"lag={flow.lag} must be at least 1 minute, and at most {MAX_LAG_MINUTES}": 1 <= flow.lag <= MAX_LAG_MINUTES,
         f"train_hour={flow.train_hour} must be 0 to 23": 0 <= flow.train_hour <= 23,
         f"train_days={flow.train_days} must be at least 1": flow.train_days >= 1,
