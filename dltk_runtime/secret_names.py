@@ -26,7 +26,7 @@ from dltk_runtime.errors import BodyInvalid
 VARIABLE_WORDS = ("token", "passw", "secret", "credential", "key", "llm_config", "headers")
 NAMES_ONLY = ("DLTK_NOTEBOOK_SECRETS",)  # a list of variables, without their values
 # Compared in lower case, letters and digits alone: session_key, splunk-session-key, authToken.
-SESSION_KEY_ENDINGS = ("sessionkey", "authtoken", "authorization")  # Splunk's live keys (protocol 1.1)
+SESSION_KEY_ENDINGS = ("sessionkey", "authtoken", "authorization", "authstring")  # Splunk's live keys (protocol 1.1)
 PARAMETER_ENDINGS = (*SESSION_KEY_ENDINGS, "token", "password", "passwd", "secret", "apikey")
 # Variables that name a file of a secret, and do not end with `_file`.
 _FILES = ("API_SSL_KEY", "RAY_AUTH_TOKEN_PATH", "RAY_TLS_SERVER_KEY")
@@ -39,11 +39,18 @@ _CREDENTIALS = re.compile(
 )
 _SEPARATORS = re.compile(r"[\W_]+")
 # A session key in a text: its name, ``=`` or ``:``, and the value, with or without quotes.
+# Splunk also writes it as XML, and keeps it in the cookie ``splunkd_8089``.
 _SESSION_KEY_IN_TEXT = re.compile(
-    r"""((?:session[_ -]?key|auth[_ -]?token|authorization)[\\"']{0,8}\s{0,8}[=:]\s{0,8}[\\"']{0,8})"""
-    r"""(?:(?:splunk|bearer|basic)\s{1,8})?[^\s\\"',;&}]+""",
+    r"""((?:session[_ -]?key|auth[_ -]?(?:token|string)|authorization|splunkd_\d{1,5})s?(?:[_ -]?\d{1,2})?[\\"']{0,8}"""
+    r"""(?:\s{0,8}(?:[=:]{1,3}|%3[ad])|>)\s{0,8}(?:b(?=["']))?[\\"'\[{(]{0,8})(?:(?:splunk|bearer|basic)\s{1,8})?"""
+    r"""[^\s\\"',;&}<]+""",
     re.IGNORECASE,
 )
+# The value of such a header, without its name: long, and with a digit.
+_HEADER_VALUE = re.compile(
+    r"\b((?:splunk|bearer|basic)\s{1,8})(?=[a-z_^.+/=-]{0,512}\d)[a-z\d_^.+/=-]{32,}", re.IGNORECASE
+)
+_COOKIE = "splunkd_"  # begins the name of the cookie with Splunk Web's session key
 
 
 def is_secret_variable(name: str, value: str) -> bool:
@@ -114,8 +121,8 @@ def _is_secret_parameter(key: str) -> bool:
 def _is_session_key(key: str) -> bool:
     lowered = key.lower()
     if "session" not in lowered and "auth" not in lowered:  # which is quick: `meta` may have a million names
-        return False
-    return _SEPARATORS.sub("", lowered).endswith(SESSION_KEY_ENDINGS)
+        return lowered.startswith(_COOKIE)
+    return _SEPARATORS.sub("", lowered).rstrip("s0123456789").endswith(SESSION_KEY_ENDINGS)
 
 
 def _cleaned(value: Any, depth: int) -> Any:
@@ -133,13 +140,13 @@ def _cleaned(value: Any, depth: int) -> Any:
 
 
 def _is_plain(text: str) -> bool:
-    """Return whether a text cannot have a name and a value."""
-    return ":" not in text and "=" not in text
+    """Return whether a text cannot have a name and a value, nor the value of a header."""
+    return not (":" in text or "=" in text or ">" in text or "%" in text or " " in text)
 
 
 def _cleaned_text(text: str, depth: int) -> str:
     """Return a text of `meta` without session keys; other texts as they are."""
-    if text[:1] in ("{", "[") and _SESSION_KEY_IN_TEXT.search(text):
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") and _SESSION_KEY_IN_TEXT.search(text):
         with contextlib.suppress(ValueError, RecursionError):  # it only begins like JSON
-            text = json.dumps(_cleaned(json.loads(text), depth + 1), ensure_ascii=False)
-    return _SESSION_KEY_IN_TEXT.sub(rf"\1{REMOVED}", text)
+            text = json.dumps(_cleaned(json.loads(text.lstrip("\ufeff")), depth + 1), ensure_ascii=False)
+    return _HEADER_VALUE.sub(rf"\1{REMOVED}", _SESSION_KEY_IN_TEXT.sub(rf"\1{REMOVED}", text))
