@@ -25,6 +25,8 @@ PARAMETERS = re.compile(r"""(?:\w+=(?:"[^"\n]*"|[^\s"`|\[\]]+)(?:\s+|$))*""")
 NUMBER_METRICS = frozenset(("r2", "mae", "rmse"))
 LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
 SENSITIVITY = "sensitivity"  # the column that people set by entity in flows without a target
+ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}")
+RISK_OBJECTS = ("system", "user", "other")
 SEARCH_TEXTS = ("base", "prepare", "derive")
 MAX_LAG_MINUTES = 7 * 24 * 60
 # Commands that make rows by themselves: they follow a pipe, or Splunk takes their names for words to search.
@@ -98,6 +100,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     labels: bool = False  # summary: people judge what was scored, and their labels return into training
     min_labels: int = 20  # with labels of people: so many a training needs
     min_each: int = 50  # … and so many rows of each class, those known without people included
+    recipients: tuple[str, ...] = ()  # addresses that alerts and the daily report are sent to
+    risk_object: str = ""  # Enterprise Security: what an entity is (system, user or other), for its risk events
     release: str = "1.0.0"
 
     @property
@@ -258,6 +262,12 @@ def problems(flow: Flow) -> list[str]:
         f"positive={flow.positive!r} and negative={flow.negative!r} must differ, and be words of letters, digits, "
         "_ and -": (
             flow.positive != flow.negative and LABEL.fullmatch(flow.positive) and LABEL.fullmatch(flow.negative)
+        ),
+        f"recipients={list(flow.recipients)} must be addresses such as soc@example.com": all(
+            map(ADDRESS.fullmatch, flow.recipients)
+        ),
+        f"risk_object={flow.risk_object!r} must be empty or one of {', '.join(RISK_OBJECTS)}": (
+            not flow.risk_object or flow.risk_object in RISK_OBJECTS
         ),
         f"release={flow.release!r} must be three numbers such as 1.0.0": re.fullmatch(r"\d+\.\d+\.\d+", flow.release),
         "people who judge need the column of the score (score: dga_score)": not flow.judged or flow.score,

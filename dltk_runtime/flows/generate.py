@@ -25,7 +25,14 @@ _OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
 }
 MIN_LATE_DAYS = 30  # that scoring looks back for rows written late
 # Minutes of hourly searches and hours of daily ones, after the flow's own minute and the hour of training.
-HOURLY_MINUTES = {"health_cron": 17, "gaps_cron": 23, "found_cron": 29, "incomplete_cron": 41, "unscored_cron": 47}
+HOURLY_MINUTES = {
+    "health_cron": 17,
+    "gaps_cron": 23,
+    "found_cron": 29,
+    "risk_cron": 31,
+    "incomplete_cron": 41,
+    "unscored_cron": 47,
+}
 DAILY_HOURS = {"train_cron": 0, "audit_cron": 1, "report_cron": 4}
 
 
@@ -37,7 +44,8 @@ def layers(flow: Flow) -> tuple[str, ...]:
         outcomes = _OUTCOMES[flow.predicts] if flow.target else ("anomalies",)
     own = ("summary", f"summary_{flow.source}") if flow.kind is Kind.SUMMARY else (flow.kind.value,)
     judged = ("labelled", "people") if flow.labels else ("people",) if flow.judged else ()
-    return "common", *own, *judged, *outcomes
+    risk = ("risk",) if flow.risk_object else ()
+    return "common", *own, *judged, *outcomes, *risk
 
 
 def files(flow: Flow) -> dict[str, str]:
@@ -110,6 +118,7 @@ def _values(flow: Flow) -> dict[str, object]:
             "scored_kind": "scored" if _by_index_time(flow) else "run",
             "score_column": f"{flow.score} " if flow.score else "",
             "found": _finding(flow),
+            "recipients": ", ".join(flow.recipients),
             "late_days": str(max(MIN_LATE_DAYS, flow.train_days)),
             "rows_of_version": f' feature_set="v{flow.version}"' if flow.kind is Kind.SUMMARY else "",
             "rows_head": "" if flow.source is Source.EVENTS else "| ",
