@@ -21,6 +21,7 @@ from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
+from dltk_runtime.store import drawn
 from dltk_runtime.store.deeds import What
 from dltk_runtime.store.local_models import LocalModels
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
@@ -169,3 +170,19 @@ def test_a_link_in_the_place_of_a_log_is_neither_read_nor_written(paths: Paths, 
     running.write(b"x" * 300_000)  # it is shortened: another file has its name afterwards
     linked(paths.jobs / running.id / "metrics.jsonl", secret)
     running.progress(1, 2, {"a": 1.0})
+
+
+def test_a_link_that_takes_the_place_of_a_picture_after_the_look_is_not_sent(
+    tmp_path: Path, secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook can change it a thousand times a second."""
+    monkeypatch.setattr(drawn, "kind_of", lambda _: "image/png")  # it was a file when that was asked
+    linked(tmp_path / "a.png", secret)
+    replaced(tmp_path / "b.png")
+    assert (drawn.opened(tmp_path / "a.png"), drawn.opened(tmp_path / "b.png")) == (None, None)
+    (tmp_path / "c.png").write_bytes(b"a picture")
+    found = drawn.opened(tmp_path / "c.png")
+    assert found is not None
+    linked(tmp_path / "c.png", secret)
+    with found[0] as file:
+        assert file.read() == b"a picture"
