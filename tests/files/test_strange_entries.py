@@ -207,3 +207,10 @@ def test_a_log_of_a_terabyte_begins_anew(tmp_path: Path) -> None:
     log.write(b"a line\n" * 100_000)
     log.close()
     assert (tmp_path / "log").stat().st_size < 2000
+
+
+@pytest.mark.parametrize("make", [replaced, grown, lambda path: linked(path, Path("/dev/zero")) or path])
+def test_a_state_of_what_is_no_code_is_no_longer_true(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    """The event loop asks, and workers name the paths."""
+    path = make(tmp_path / "file")
+    ends(lambda: state.FileState(str(path), state.stamp_of(path), "0" * 64).still_true(), path)
