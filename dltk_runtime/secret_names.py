@@ -33,9 +33,14 @@ _FILES = ("API_SSL_KEY", "RAY_AUTH_TOKEN_PATH", "RAY_TLS_SERVER_KEY")
 REMOVED = "[removed]"
 MAX_META_DEPTH = 100  # levels of objects and lists in `meta`; Splunk sends four
 _VARIABLE = re.compile("|".join(VARIABLE_WORDS), re.IGNORECASE)
-# ``scheme://user:password@host``, ``https://token@host``, ``user:password@host``, ``password=…``
+# ``scheme://user:password@host``, ``https://token@host``, ``user:password@host``, ``password=…``, also in JSON; keys as
+# PEM and in connection strings, tokens and signatures as parameters of a URL, values of headers
 _CREDENTIALS = re.compile(
-    r"://[^\s/:@]*:[^\s@]+@|https?://[^\s/:@]+@|^[^\s/:@]+:(?!//)[^\s@]+@[^\s@]+$|\b(?:password|pwd)\s*=", re.IGNORECASE
+    r"://[^\s/:@]*:[^\s@]+@|https?://[^\s/:@]+@|^[^\s/:@]+:(?!//)[^\s@]+@[^\s@]+$"
+    r"""|(?:pass(?:word|wd|phrase)|\bpwd)["']?\s*[=:]|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"""
+    r"""|(?:^|[:=]\s*)Bearer\s+\S{8}"""
+    r"""|(?:access|account|api|private|secret)[_-]?key["']?\s*[=:]|\b(?:client_secret|token|secret|sig)["']?\s*=\s*\S""",
+    re.IGNORECASE,
 )
 _SEPARATORS = re.compile(r"[\W_]+")
 # A session key in a text: its name, ``=`` or ``:``, and the value, with or without quotes.
