@@ -88,6 +88,18 @@ def meta_without_session_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _cleaned(value, 1) for key, value in meta.items() if not _is_session_key(key)}
 
 
+def cannot_hold_session_keys(meta: bytes) -> bool:
+    """Return whether the JSON of a `meta` is quickly seen to be without session keys, and not nested deeply.
+
+    It is where no name of one is in it, in plain ASCII: then `meta_without_session_keys` changes nothing.
+    """
+    if not meta.isascii() or b"\\" in meta:
+        return False
+    lowered = meta.lower()
+    few = lowered.count(b"{") + lowered.count(b"[") <= MAX_META_DEPTH
+    return few and b"session" not in lowered and b"auth" not in lowered
+
+
 def texts_of(secrets: Iterable[str]) -> list[str]:
     """Return secrets, and those within a secret that is a JSON object, as `llm_config` is."""
     found = []
@@ -135,6 +147,8 @@ def _cleaned(value: Any, depth: int) -> Any:
             if not _is_session_key(key)
         }
     if isinstance(value, list):
+        if _are_plain(value):
+            return value
         return [each if type(each) is str and _is_plain(each) else _cleaned(each, depth + 1) for each in value]
     return _cleaned_text(value, depth) if isinstance(value, str) else value
 
@@ -142,6 +156,14 @@ def _cleaned(value: Any, depth: int) -> Any:
 def _is_plain(text: str) -> bool:
     """Return whether a text cannot have a name and a value, nor the value of a header."""
     return not (":" in text or "=" in text or ">" in text or "%" in text or " " in text)
+
+
+def _are_plain(values: list[Any]) -> bool:
+    """Return whether all values are texts that cannot have a name and a value, as names of fields are."""
+    try:
+        return _is_plain("".join(values))
+    except TypeError:
+        return False
 
 
 def _cleaned_text(text: str, depth: int) -> str:
