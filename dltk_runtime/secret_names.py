@@ -33,9 +33,14 @@ _FILES = ("API_SSL_KEY", "RAY_AUTH_TOKEN_PATH", "RAY_TLS_SERVER_KEY")
 REMOVED = "[removed]"
 MAX_META_DEPTH = 100  # levels of objects and lists in `meta`; Splunk sends four
 _VARIABLE = re.compile("|".join(VARIABLE_WORDS), re.IGNORECASE)
-# ``scheme://user:password@host``, ``https://token@host``, ``user:password@host``, ``password=…``
+# ``scheme://user:password@host``, ``https://token@host``, ``user:password@host``, ``password=…``, also in JSON; keys as
+# PEM and in connection strings, tokens and signatures as parameters of a URL, values of headers
 _CREDENTIALS = re.compile(
-    r"://[^\s/:@]*:[^\s@]+@|https?://[^\s/:@]+@|^[^\s/:@]+:(?!//)[^\s@]+@[^\s@]+$|\b(?:password|pwd)\s*=", re.IGNORECASE
+    r"://[^\s/:@]*:[^\s@]+@|https?://[^\s/:@]+@|^[^\s/:@]+:(?!//)[^\s@]+@[^\s@]+$"
+    r"""|(?:pass(?:word|wd|phrase)|\bpwd)["']?\s*[=:]|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"""
+    r"""|(?:^|[:=]\s*)Bearer\s+\S{8}"""
+    r"""|(?:access|account|api|private|secret)[_-]?key["']?\s*[=:]|\b(?:client_secret|token|secret|sig)["']?\s*=\s*\S""",
+    re.IGNORECASE,
 )
 _SEPARATORS = re.compile(r"[\W_]+")
 # A session key in a text: its name, ``=`` or ``:``, and the value, with or without quotes.
@@ -51,6 +56,8 @@ _HEADER_VALUE = re.compile(
     r"\b((?:splunk|bearer|basic)\s{1,8})(?=[a-z_^.+/=-]{0,512}\d)[a-z\d_^.+/=-]{32,}", re.IGNORECASE
 )
 _COOKIE = "splunkd_"  # begins the name of the cookie with Splunk Web's session key
+# In lower case: one of these is in every text in which a session key is found.
+_SIGNS = (b"session", b"auth", b"splunkd_", b"splunk ", b"bearer ", b"basic ")
 
 
 def is_secret_variable(name: str, value: str) -> bool:
@@ -86,6 +93,18 @@ def meta_without_session_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
         BodyInvalid: it is nested deeper than `MAX_META_DEPTH`.
     """
     return {key: _cleaned(value, 1) for key, value in meta.items() if not _is_session_key(key)}
+
+
+def cannot_hold_session_keys(meta: bytes) -> bool:
+    """Return whether the JSON of a `meta` is quickly seen to be without session keys, and not nested deeply.
+
+    It is where no sign of one is in it, in plain ASCII: then `meta_without_session_keys` changes nothing.
+    """
+    if not meta.isascii() or b"\\" in meta:
+        return False
+    lowered = meta.lower()
+    few = lowered.count(b"{") + lowered.count(b"[") <= MAX_META_DEPTH
+    return few and not any(sign in lowered for sign in _SIGNS)
 
 
 def texts_of(secrets: Iterable[str]) -> list[str]:
@@ -135,6 +154,8 @@ def _cleaned(value: Any, depth: int) -> Any:
             if not _is_session_key(key)
         }
     if isinstance(value, list):
+        if _are_plain(value):
+            return value
         return [each if type(each) is str and _is_plain(each) else _cleaned(each, depth + 1) for each in value]
     return _cleaned_text(value, depth) if isinstance(value, str) else value
 
@@ -142,6 +163,14 @@ def _cleaned(value: Any, depth: int) -> Any:
 def _is_plain(text: str) -> bool:
     """Return whether a text cannot have a name and a value, nor the value of a header."""
     return not (":" in text or "=" in text or ">" in text or "%" in text or " " in text)
+
+
+def _are_plain(values: list[Any]) -> bool:
+    """Return whether all values are texts that cannot have a name and a value, as names of fields are."""
+    try:
+        return _is_plain("".join(values))
+    except TypeError:
+        return False
 
 
 def _cleaned_text(text: str, depth: int) -> str:

@@ -12,6 +12,7 @@ from dltk_runtime.call import CallFacts
 from dltk_runtime.errors import FULL_TEXTS, DltkError, NotStored
 from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.store.store import ModelStore, Version, What
+from dltk_runtime.texts import ended
 from dltk_runtime.worker.messages import SUMMARY_FAILED
 
 
@@ -48,7 +49,7 @@ def kept_notices(notices: Iterable[str], texts: str) -> tuple[str, ...]:
 
 def warned(notices: Iterable[str]) -> str:
     """Return the warnings as they follow a fit's message."""
-    return "".join(f" WARNING: {each}." for each in notices)
+    return "".join(f" WARNING: {ended(each)}" for each in notices)
 
 
 def _without_text(notice: str) -> str:

@@ -12,14 +12,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.standin import Window
+from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import AppSearch
-from dltk_runtime.flows.rehearsal.world import World
+from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.spl import has_command, stages
 from dltk_runtime.units import DAY_SECONDS
 
@@ -100,7 +102,11 @@ def _shown(world: World) -> Iterator[AppSearch]:
 
 
 def _look(world: World, search: AppSearch, now: float, faults: list[str]) -> None:
-    day = None if search.stanza.get("dispatch.earliest_time")[:1] in "-@" else Window(now - DAY_SECONDS, now)
+    day = (
+        None
+        if search.stanza.get("dispatch.earliest_time")[:1] in "-@"
+        else Window(now - max(DAY_SECONDS, 3 * pause(world)), now)
+    )
     shown = replace(search, text=_with_span(search.text))
     frame = world.run(shown, now, day, tokens=dict(TOKENS)).frame
     place = f"{search.view}.xml, {search.name}" if search.view else search.name
@@ -135,15 +141,26 @@ def _alarms(world: World, now: float) -> Iterator[str]:
             yield f"{search.name}: a dead container fires {', '.join(sorted(wrong))}, which is of the scheduler"
         if len(world.predictions()) > before:
             yield f"{search.name}: writes rows as predictions that a dead container left without one"
-    fired = _fired(world, now + STANDSTILL_SECONDS)
+    still = max(STANDSTILL_SECONDS, 4 * pause(world))
+    fired, hours = _fired(world, now + still), f"{still / 3600:.0f} hours"
     if scoring and not fired:
-        yield "the scheduler stood still for six hours, and no alert of the app fires"
+        yield f"the scheduler stood still for {hours}, and no alert of the app fires"
     if wrong := [name for name in fired if name.endswith("_health")]:
-        yield f"the scheduler stood still for six hours, and {', '.join(wrong)} fires, which is of the container"
+        yield f"the scheduler stood still for {hours}, and {', '.join(wrong)} fires, which is of the container"
 
 
 def _fired(world: World, now: float) -> frozenset[str]:
     return frozenset(alert.name for alert in _alerts(world) if _rows(world, alert, now))
+
+
+def pause(world: World) -> float:
+    """Return the longest time between two starts of a search that writes rows or predictions, in seconds."""
+    found = [0.0]
+    for search in world.app.searches:
+        if search.scheduled and (_scores(world, search) or 'kind="row"' in search.text):
+            starts = cron.starts(search.stanza.get("cron_schedule"), BEGIN, BEGIN + 3 * DAY_SECONDS)
+            found += [later - one for one, later in itertools.pairwise(starts)]
+    return max(found)
 
 
 def _scores(world: World, search: AppSearch) -> bool:
@@ -154,7 +171,7 @@ def _scores(world: World, search: AppSearch) -> bool:
 def _newest(search: AppSearch, now: float) -> Window:
     """Return a window in which the search finds rows: the last day, by the time that it goes by."""
     if search.stanza.get("dispatch.index_earliest"):
-        return Window(now - 2 * DAY_SECONDS, now, now - DAY_SECONDS, now)
+        return Window(now - 7 * DAY_SECONDS, now, now - DAY_SECONDS, now)
     return Window(now - DAY_SECONDS, now)
 
 
