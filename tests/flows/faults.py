@@ -44,7 +44,7 @@ READ = {
     ),
     "the sample leaves out what the model is sure of": Fault(
         "feedback",
-        SEARCHES,
+        MACROS,
         "sampled=if(tonumber(substr(event_key,2,4),16)<1311,1,0)",
         "sampled=if(tonumber(substr(event_key,2,4),16)<1311 AND dga_score<0.3,1,0)",
         "_sample_quality: says tp, fp, fn",
