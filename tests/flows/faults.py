@@ -50,12 +50,8 @@ READ = {
         "_sample_quality: says tp, fp, fn",
         days=2,
     ),
-    "windows cut each bin of a data model in two": Fault(
-        "datamodel",
-        SEARCHES,
-        "dispatch.earliest_time = -144m@m\ndispatch.latest_time = -84m@m",
-        "dispatch.earliest_time = -139m@m\ndispatch.latest_time = -79m@m",
-        "have the event_key of another one",
+    "scoring of a data model writes no run record": Fault(
+        "datamodel", SEARCHES, "| appendpipe [ `dltk_web_run` ] ", "", "_gaps: fires"
     ),
     "training takes the labels of nobody": Fault(
         "feedback",
