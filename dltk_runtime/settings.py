@@ -43,6 +43,7 @@ from dltk_runtime.setting_types import (
     as_seconds,
     as_sent_token,
     as_share,
+    as_store,
     as_text,
     as_umask,
     each_of,
@@ -250,6 +251,13 @@ class Settings:
     )
     notebooks: Path = setting(
         "DLTK_NOTEBOOKS", Path("notebooks"), "a path", as_path, "the notebooks' folder; /srv/notebooks in the image"
+    )
+    store: str = setting(
+        "DLTK_STORE",
+        "",
+        "s3://bucket/folder, gs://bucket/folder or az://account/container/folder",
+        as_store,
+        "object store for the versions of models, in place of a folder of DLTK_HOME; unset: that folder",
     )
     umask: int = setting(
         "DLTK_UMASK",
@@ -589,7 +597,7 @@ class Settings:
 
     @property
     def paths(self) -> Paths:
-        return Paths(self.home.absolute(), self.notebooks.absolute())
+        return Paths(self.home.absolute(), self.notebooks.absolute(), objects=self.store)
 
     @property
     def pins_code(self) -> bool:
