@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from obstore.exceptions import GenericError, PreconditionError
 from obstore.store import MemoryStore
 
 from dltk_runtime.errors import NotStored, SettingInvalid
 from dltk_runtime.settings import Settings
-from dltk_runtime.store.errors import ConditionIgnored, StoreUnusable
+from dltk_runtime.store.errors import ConditionIgnored, StoreUnreachable, StoreUnusable
+from dltk_runtime.store.objects import address, keys, probe
 from dltk_runtime.store.objects import bucket as module
-from dltk_runtime.store.objects import keys, probe
 from dltk_runtime.store.objects.address import connected
 from dltk_runtime.store.objects.bucket import Bucket, Tag, reason, unique
 
@@ -112,3 +114,20 @@ def test_an_address_becomes_a_client_and_asks_nothing(monkeypatch: pytest.Monkey
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "no key")
     with pytest.raises(StoreUnusable, match="az://account/container"):
         connected("az://account/container")
+
+
+def test_a_store_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address, "MAX_RETRIES", 0)
+    with socket.socket() as taken:  # nothing listens here
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
+        store = connected("s3://bucket/folder")
+        with pytest.raises(
+            StoreUnreachable, match=r"s3://bucket/folder/key could not be read: .*Check that the object"
+        ):
+            store.get("key")
+        with pytest.raises(NotStored, match=r"s3://bucket/folder/probes/[0-9a-f]+ could not be written") as caught:
+            probe.check(store)
+        assert "made-up" not in caught.value.sentence
