@@ -25,7 +25,7 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.wiring import build
-from dltk_runtime.settings import ClientSettings, Settings
+from dltk_runtime.settings import GROUPS, ClientSettings, Settings
 from dltk_runtime.units import GIB, MIB
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,14 +51,20 @@ def shown(default: Any) -> str:
 
 
 def settings() -> str:
-    """Return a table of every variable: its default, what it must be and what it does."""
+    """Return a table of each group of variables: their defaults, what they must be and what they do."""
+    return "\n".join(_group(each) for each in (*GROUPS, ClientSettings))
+
+
+def _group(group: type[Any]) -> str:
+    title = (group.__doc__ or "").splitlines()[0].rstrip(".")
     rows = [
         f"| `{each.metadata['variable'].name}` | {shown(each.default)} "
         f"| {each.metadata['variable'].wanted} | {each.metadata['variable'].help} |"
-        for each in (*fields(Settings), *fields(ClientSettings))
-        if "variable" in each.metadata
+        for each in fields(group)
     ]
-    return "\n".join(["| variable | default | must be | what it does |", "|---|---|---|---|", *rows]) + "\n"
+    return "\n".join(
+        [f"## {title}", "", "| variable | default | must be | what it does |", "|---|---|---|---|", *rows, ""]
+    )
 
 
 def library() -> str:

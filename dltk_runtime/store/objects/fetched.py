@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -111,7 +112,7 @@ class Fetched:
     def _is_whole(self, folder: Path, digest: str, manifest: Manifest) -> bool:
         with suppress(OSError):
             same = _mark(folder).read_text(encoding="ascii") == digest
-            return same and all((folder / each.path).lstat().st_size == each.size for each in manifest.files)
+            return same and all(_is_file(folder / each.path, each.size) for each in manifest.files)
         return False
 
     def _take_place(self, fresh: Path, folder: Path, digest: str, manifest: Manifest) -> None:
@@ -131,6 +132,11 @@ class Fetched:
 def digest_of(manifest: Manifest) -> str:
     """Return the hash by which a copy is known to be one of this manifest's version."""
     return hashlib.sha256(atomic.to_json(manifest)).hexdigest()
+
+
+def _is_file(path: Path, size: int) -> bool:
+    status = path.lstat()
+    return stat.S_ISREG(status.st_mode) and status.st_size == size
 
 
 def _age_seconds(path: Path) -> float:

@@ -14,7 +14,7 @@ from dltk_runtime.errors import NameInvalid, StoreError
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import layout
+from dltk_runtime.store import drawn, layout
 from dltk_runtime.store.deeds import Deed
 from dltk_runtime.store.errors import StoreReplaced
 from dltk_runtime.store.history import Promotion
@@ -259,8 +259,8 @@ class ObjectStore:
         prefix = keys.version(version.id, PICTURES)
         with suppress(OSError, StoreError):  # a picture that cannot be shown must not cost the promotion
             for each in self._bucket.below(prefix) if version.number else ():
-                found = self._bucket.get(each.key)
                 path = self._graphics / keys.unquoted(each.key.partition(f"{prefix}/")[2])
+                found = self._bucket.get(each.key) if drawn.is_name(path.name) else None
                 if found is not None:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     atomic.write(path, found.data, durable=False)

@@ -18,6 +18,7 @@ from dltk_runtime.store.layout import CARD, CODE, DESCRIPTION, MAX_NUMBER_DIGITS
 from dltk_runtime.store.manifest import Facts, StoredFile, complete, parse
 from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Bucket, unique
+from dltk_runtime.store.objects.files import measured, opened
 from dltk_runtime.store.objects.versions import ObjectVersion
 from dltk_runtime.store.version import ABANDONED_SECONDS
 
@@ -102,16 +103,14 @@ class ObjectReservation:
 
     def _upload(self, folder: Path) -> Iterator[StoredFile]:
         """Write every file to the store; pictures are not of the model, and not in the manifest."""
-        pictures = folder / PICTURES
-        for path in atomic.regular_files(folder):
-            if pictures in path.parents:
-                part = f"{PICTURES}/{keys.quoted(path.relative_to(pictures).as_posix())}"
-                self._bucket.put(keys.version(self._version.id, part), path)
+        for path, file in opened(folder):
+            if path.parts[0] == PICTURES:
+                part = f"{PICTURES}/{keys.quoted(path.relative_to(PICTURES).as_posix())}"
+                self._bucket.put(keys.version(self._version.id, part), file)
                 continue
-            name = path.relative_to(folder).as_posix()
-            size, digest = path.stat().st_size, atomic.sha256(path)
-            self._bucket.put(keys.file(self._version.id, name), path)
-            yield StoredFile(name, size, digest)
+            size, digest = measured(file)
+            self._bucket.put(keys.file(self._version.id, str(path)), file)
+            yield StoredFile(str(path), size, digest)
 
     def _exist(self, manifest: bytes) -> None:
         """Write the manifest, unless the number was withdrawn.

@@ -19,7 +19,7 @@ from dltk_runtime.store.errors import StoreUnreachable, VersionRemoved
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.later import Notice, Score
 from dltk_runtime.store.layout import CARD, CODE, DESCRIPTION, LATER, NOTICES, SEEN, UNDECIDED, USED, load_name
-from dltk_runtime.store.manifest import Manifest, StoredFile, parse
+from dltk_runtime.store.manifest import Brief, Manifest, StoredFile, parse
 from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Bucket, Tag, unique
 from dltk_runtime.store.objects.fetched import Fetched
@@ -98,6 +98,9 @@ class ObjectVersion:
 
     def manifest(self) -> Manifest:
         return self.manifests.get(self.id)
+
+    def brief(self) -> Brief:
+        return Brief.of(self.manifest())
 
     def notices(self) -> list[str]:
         return [*self.manifest().notices, *(each.text for each in self._added(NOTICES, Notice))]

@@ -11,7 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
@@ -104,7 +104,7 @@ class Simulated(Bucket):
         self._asked(prefix)
         return super().below(prefix)
 
-    def put(self, key: str, data: bytes | Path) -> None:
+    def put(self, key: str, data: bytes | IO[bytes]) -> None:
         self.turns.next()
         super().put(key, data)
         self.turns.next()
@@ -140,8 +140,8 @@ def race(
     folder: Path,
     bucket: type[Simulated] = Simulated,
     *,
-    clients: int = 3,
-    steps: int = 4,
+    clients: int = 4,
+    steps: int = 6,
     faults: dict[str, float] = FAULTS,
     killed: float = 0.003,
 ) -> list[str]:

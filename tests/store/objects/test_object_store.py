@@ -177,6 +177,24 @@ def test_the_pictures_of_a_version_are_shown_by_the_server_that_promotes_it(serv
     assert (two.paths.graphics / "loss curve.png").read_bytes() == b"png"
 
 
+def test_no_link_of_a_notebook_is_followed(servers: list[Server], tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    one, two = servers
+    with one.store.reserve(NAME) as reserved:
+        folder = Path(reserved.location.folder)
+        (folder / "umap_default.json").write_text("weights")
+        (folder / "link").symlink_to(secret)
+        (folder / "pictures").mkdir()
+        (folder / "pictures" / "link.png").symlink_to(secret)
+        (folder / "pictures" / "page.html").write_text("no picture")
+        version = reserved.commit(Facts(), b"[]", b"{}")
+    assert {each.path for each in version.manifest().files} == {"code.json", "summary.json", "umap_default.json"}
+    two.store.promote(two.store.get(NAME, version.number))
+    assert not two.paths.graphics.exists()
+    assert all(one.bucket.get(each.key).data != b"secret" for each in one.bucket.below("models"))
+
+
 def test_a_deleted_model_begins_anew_and_its_numbers_go_on(servers: list[Server]) -> None:
     one, two = servers
     promoted(one.store)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -17,10 +18,10 @@ from dltk_runtime.store.objects import keys, removal
 from dltk_runtime.store.objects.bucket import Object, Tag
 from dltk_runtime.store.objects.pointer import Pointer
 from tests.store.objects.checker import Call, Kind, linearizable
-from tests.store.objects.simulation import LOST, Simulated, race
+from tests.store.objects.simulation import FAULTS, LOST, Simulated, race
 
 RACES = int(os.environ.get("DLTK_SOAK_RACES", "300"))
-MAX_RACES = 150  # within which a planted fault is found
+MAX_RACES = 200  # within which a planted fault is found
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.timeout(7200)
 def test_no_race_loses_a_promotion_or_shows_half_a_version(tmp_path: Path) -> None:
     for seed in range(RACES):
-        assert race(seed, tmp_path / str(seed)) == [], f"seed {seed}"
+        clients, steps = 3 + seed % 2, 3 + seed % 4
+        assert race(seed, tmp_path / str(seed), clients=clients, steps=steps) == [], f"seed {seed}"
 
 
 # ---------------------------------------------------------------- the judge
@@ -82,10 +84,10 @@ class PlainCreate(Simulated):
 class ManifestFirst(Simulated):
     """Holds the files of a version back until its manifest is written."""
 
-    def put(self, key: str, data: bytes | Path) -> None:
+    def put(self, key: str, data: bytes | IO[bytes]) -> None:
         if "/files/" not in key:
             return super().put(key, data)
-        content = data if isinstance(data, bytes) else data.read_bytes()
+        content = data if isinstance(data, bytes) else data.read()
         self.held = [*getattr(self, "held", []), (key, content)]
         return None
 
@@ -118,7 +120,7 @@ class Stale(Simulated):
     def get(self, key: str) -> Object | None:
         known: dict[str, Object | None] = self.__dict__.setdefault("known", {})
         found = super().get(key)
-        if key.endswith("/current") and key in known and self.turns.chance.random() < 0.3:
+        if key.endswith("/current") and key in known and self.turns.chance.random() < 0.6:
             return known[key]
         known[key] = found
         return found
@@ -140,5 +142,6 @@ def test_a_planted_fault_is_found(
     store = planted if isinstance(planted, type) else Simulated
     if planted is unfenced:
         monkeypatch.setattr(removal, "remove", unfenced)
-    found = (race(seed, tmp_path / str(seed), store) for seed in range(MAX_RACES))
+    faults = {"after": 0.2} if planted is LookedUpNever else FAULTS
+    found = (race(seed, tmp_path / str(seed), store, faults=faults) for seed in range(MAX_RACES))
     assert any(found), "no race has shown it"
