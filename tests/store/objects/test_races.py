@@ -29,6 +29,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket_module, "PAUSE_SECONDS", 0.0)
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(7200)
 def test_no_race_loses_a_promotion_or_shows_half_a_version(tmp_path: Path) -> None:
     for seed in range(RACES):
