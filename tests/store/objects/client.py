@@ -10,9 +10,13 @@ import json
 import random
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from dltk_runtime.errors import NotStored
 from dltk_runtime.paths import Paths
+from dltk_runtime.store.errors import StoreUnreachable
+from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.opened import opened
 from dltk_runtime.store.store import ModelName
 from tests.store.objects.checker import Call
@@ -24,8 +28,15 @@ def told(line: str) -> None:
     sys.stdout.flush()
 
 
+def connected(paths: Paths) -> ObjectStore:
+    """Open the store, however many answers are lost."""
+    while True:
+        with suppress(NotStored, StoreUnreachable):
+            return opened(paths)
+
+
 def main(home: Path, address: str) -> None:
-    place = opened(Paths(home, home, objects=address))
+    place = connected(Paths(home, home, objects=address))
     told("ready")
     for line in sys.stdin:
         asked = json.loads(line)
