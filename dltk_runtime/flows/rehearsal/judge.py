@@ -101,7 +101,7 @@ def _look(world: World, search: AppSearch, now: float, faults: list[str]) -> Non
     )
     frame = world.run(search, now, day, tokens=dict(TOKENS)).frame
     place = f"{search.view}.xml, {search.name}" if search.view else search.name
-    if frame.empty and not search.name.startswith("second_"):
+    if frame.empty and not search.name.startswith(("second_", "mine_")):
         faults.append(f"{place}: is empty, though the flow ran")
     if "missed" in frame and search.view == "overview":
         shown = str(frame["missed"].iloc[0])
