@@ -56,8 +56,8 @@ coverage: setup ## run all tests and measure what they reach, in processes too, 
 fuzz: setup ## the property tests, with new examples every time, and thirty times as many
 	$(BIN)/pytest -m hypothesis --hypothesis-profile fuzz --timeout 7200
 
-flows: setup ## rehearse every variant of flows; make mistakes in their apps, and measure how many `dltk flow check` finds (ARGS="SEED EACH")
-	DLTK_TEST_ALL_FLOWS=1 $(PYTEST) --timeout 900 tests/flows/test_flow_variants.py
+flows: setup ## rehearse every variant of flows, and twenty seeded faults; make mistakes in their apps, and measure how many `dltk flow check` finds (ARGS="SEED EACH")
+	DLTK_TEST_ALL_FLOWS=1 $(PYTEST) --timeout 900 tests/flows/test_flow_variants.py tests/flows/test_flow_faults.py
 	$(BIN)/python -m tests.flows.mutation $(ARGS)
 
 soak: setup .venv-objects/ready ## the kill tests, 500 fits long and over three replicas, 10,000 races over an object store, and 2,000 clients without a token
