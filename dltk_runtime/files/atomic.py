@@ -135,6 +135,15 @@ def read(path: Path | str, limit: int | None = MAX_RECORD_BYTES) -> bytes:
         os.close(descriptor)
 
 
+def opened(path: Path, mode: str) -> IO[bytes]:
+    """Open a file of ours, which the caller closes.
+
+    Raises:
+        OSError: it cannot be opened, or is a link.
+    """
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags | AS_OURS, 0o666))
+
+
 def read_short(path: Path) -> bytes:
     """Return the content of a file of at most `MAX_SHORT_BYTES`, in three system calls.
 
