@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.access.actor import NOBODY
-from dltk_runtime.errors import DltkError
+from dltk_runtime.errors import DltkError, NotStored
 from dltk_runtime.files import clock, state
 from dltk_runtime.jobs import output
 from dltk_runtime.jobs.store import JobStore
@@ -227,3 +227,13 @@ def test_a_link_in_the_place_of_events_is_neither_sent_nor_changed(tmp_path: Pat
     linked(spool.folder / segment.name, secret)
     for left in Spool.left_behind(tmp_path / "events"):
         assert left.peek(10) == []
+
+
+def test_a_link_that_a_notebook_saves_is_refused_and_not_hashed(paths: Paths, secret: Path) -> None:
+    """No worker would load it: what is behind it is not the version's."""
+    store = ModelStore.open(paths, keep=5)
+    with store.reserve(NAME) as reserved:
+        Path(reserved.location.folder, "umap_default.json").symlink_to(secret)
+        with pytest.raises(NotStored, match=r"saved a link and not the file itself .*umap_default\.json"):
+            reserved.commit(Facts(), b"[]", b"{}")
+    assert store.models() == []
