@@ -92,6 +92,11 @@ texts = st.text(st.sampled_from(list('ab:="[{}]' + "\\/é\u017f")), max_size=6) 
         "authorization: x",
         "\u017fession_key=x",
         "SESSIONKEY=abc",
+        "splunkd_8089",
+        "splunkd_8089=abc",
+        "Bearer " + "a1" * 20,
+        "x: splunk " + "a1" * 20,
+        "BASIC " + "a1" * 20,
         "a=b",
         "f1",
     ]
@@ -115,5 +120,15 @@ def test_what_is_quickly_seen_to_hold_no_session_key_is_not_changed_by_their_rem
 def test_meta_that_may_hold_one_or_is_deep_is_looked_at() -> None:
     assert cannot_hold_session_keys(b'{"feature_variables": ["a", "b"], "options": {"args": ["a"]}}')
     deep = b"[" * (MAX_META_DEPTH + 1) + b"]" * (MAX_META_DEPTH + 1)
-    for text in (b'{"Session_Key": 1}', b'["AUTHORIZATION=x"]', b'{"\\u0073ession_key": 1}', '"\u017f"'.encode(), deep):
+    for text in (
+        b'{"Session_Key": 1}',
+        b'["AUTHORIZATION=x"]',
+        b'{"splunkd_8089": 1}',
+        b'["Splunk abc"]',
+        b'["x: BEARER abc", "basic"]',
+        b'{"a": "Basic abc"}',
+        b'{"\\u0073ession_key": 1}',
+        '"\u017f"'.encode(),
+        deep,
+    ):
         assert not cannot_hold_session_keys(text)
