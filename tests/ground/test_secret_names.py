@@ -125,6 +125,8 @@ def test_meta_that_may_hold_one_or_is_deep_is_looked_at() -> None:
         b'["AUTHORIZATION=x"]',
         b'{"splunkd_8089": 1}',
         b'["Splunk abc"]',
+        b'["x: BEARER abc", "basic"]',
+        b'{"a": "Basic abc"}',
         b'{"\\u0073ession_key": 1}',
         '"\u017f"'.encode(),
         deep,
