@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dltk_runtime.commands import Exit, Moment
+from dltk_runtime.commands._flow_doctor import doctor
 from dltk_runtime.commands._terminal import console as make_console
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.settings import Settings
@@ -29,6 +30,7 @@ Examples:
   dltk flow test dns                             run its searches over simulated days
   dltk flow package dns                          write dns/dist/*.spl
   dltk flow install dns --owner svc_dltk         create the app's objects over REST
+  dltk flow doctor dltk_flow_dns                 examine the installed flow over REST
   dltk flow backfill dns --from -30d@d           run the windows of thirty days without a run record
 """
 _PROMPTS = ("algorithm", "base", "prepare", "features", "target", "interval", "lag", "train_hour")
@@ -37,6 +39,9 @@ _PROMPTS = ("algorithm", "base", "prepare", "features", "target", "interval", "l
 @click.group(epilog=EXAMPLES)
 def command() -> None:
     """Write, check, test and pack the Splunk apps of a data flow."""
+
+
+command.add_command(doctor)
 
 
 @command.command(epilog=EXAMPLES)
@@ -67,10 +72,23 @@ def command() -> None:
 @click.option(
     "--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features are stored."
 )
+@click.option(
+    "--labels/--no-labels", default=None, help="summary: people judge rows; their labels return into training."
+)
+@click.option(
+    "--scoring", type=click.Choice(["summary", "raw"]), help="summary: score its rows, or raw events by the same macro."
+)
+@click.option("--recipients", help="Addresses that alerts and the daily report are sent to, separated by blanks.")
+@click.option(
+    "--risk-object",
+    type=click.Choice(["system", "user", "other"]),
+    help="Enterprise Security: what an entity is; adds risk events for findings, switched off.",
+)
 @click.option("--version", type=int, help="Version of the feature set; part of the model's name.")
 @click.option("--metric", help="Metric that decides on promotion.")
 @click.option("--gain", type=float, help="Minimum improvement of the metric for promotion.")
-@click.option("--interval", type=int, help="Minutes between runs: 5 to 60, a divisor of 60.")
+@click.option("--interval", type=int, help="Minutes of a window: a divisor of 60 from 5 on; summary: 1 to 1440.")
+@click.option("--zone", help="--interval 1440: zone in which days begin, such as Europe/Berlin.  [UTC]")
 @click.option("--lag", type=int, help="Minutes that events may arrive late.")
 @click.option("--train-hour", type=int, help="Hour of the daily training, 0 to 23.")
 @click.option("--train-days", type=int, help="Days of data for a training.")
@@ -83,8 +101,8 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
     from dltk_runtime.flows.flow import Kind, Predicts, Source
 
     given = {key: value for key, value in options.items() if value is not None}
-    if "features" in given:
-        given["features"] = given["features"].replace(",", " ").split()
+    for several in {"features", "recipients"} & given.keys():
+        given[several] = given[several].replace(",", " ").split()
     if origin:
         made = flow.make(_of_file(origin) | given, str(origin))
     else:
@@ -97,6 +115,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
                 given.get("interval", 5),
                 anomalies=anomalies,
                 predicts=Predicts(given.get("predicts", "yes_no")),
+                labels=given.get("labels", False),
             )
             | given
         )
@@ -104,7 +123,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
     folder = to or (origin.parent if origin else Path(made.name))
     written = generate.create(made, folder, force=force)
     echo(f"{counted(len(written), 'file')} in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
-    echo(f"Switched on, they add to a search head: {burden(App(folder / made.app))}.")
+    echo(f"Switched on, they add to a search head: {burden(App(folder / made.app).searches)}.")
     echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
 
 
@@ -123,6 +142,7 @@ def check(folder: Path | None, rules: bool, pasted: Path | None) -> None:
     The exit code is 1 if any rule is broken.
     """
     from dltk_runtime.flows.app import find_apps
+    from dltk_runtime.flows.hearing import UNHEARD, unheard
     from dltk_runtime.flows.pasted import SEARCH_RULES, check_search
     from dltk_runtime.flows.rules import RULES
     from dltk_runtime.flows.rules import check as checked
@@ -138,6 +158,9 @@ def check(folder: Path | None, rules: bool, pasted: Path | None) -> None:
         place = f"{finding.app}/{finding.found.where}" if folder else finding.found.where.partition(" ")[2]
         echo(f"{place}: {finding.rule.number} {finding.found.what}")
         echo(f"    {finding.rule.text} {finding.rule.fix}")
+    for app in apps:
+        if silent := unheard(app):
+            echo(f"note: nobody hears {', '.join(silent)}. {UNHEARD}")
     names = ", ".join(app.name for app in apps) or str(pasted)
     echo(f"{names}: {len(SEARCH_RULES if pasted else RULES)} rules, {counted(len(findings), 'finding')}.")
     sys.exit(Exit.FAILED if findings else Exit.OK)

@@ -21,7 +21,7 @@ from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
 from dltk_runtime.fit.cards import MakeCard, no_card
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, recorded_fault
+from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, recorded_fault, stored_anyway
 from dltk_runtime.fit.training import Committed, Trained, Training, begins, leave, printed_to, reporter
 from dltk_runtime.jobs.errors import FitCancelled, JobTaken, ServerStops
 from dltk_runtime.jobs.job import Job
@@ -216,11 +216,11 @@ class Trainer:
         job, version = training.job, committed.version
         job.enter("promote")
         job.check()
-        decision = await to_its_end(self._decide(committed, training))
-        facts = training.call.facts
-        facts.version, facts.promoted = version.number, decision.current
-        self.on_decision(version, decision, job.record)
-        await asyncio.to_thread(record_fit, self.store, version, job.record, current=decision.current)
+        with stored_anyway(self.store, version, facts := training.call.facts):
+            decision = await to_its_end(self._decide(committed, training))
+            facts.promoted = decision.current
+            self.on_decision(version, decision, job.record)
+            await asyncio.to_thread(record_fit, self.store, version, job.record, current=decision.current)
         self.last.fitted(version.id, committed.description)
         await self._tidy(version.name)
         if (failure := committed.failure) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dltk_runtime.flows import windows
 from dltk_runtime.flows.flow import Kind, Predicts, Source
 
 _BAD = 'y=case(verdict="bad",1,verdict="good",0)'
@@ -40,6 +41,7 @@ _NUMBER: dict[str, Any] = {
     "gain": 0.0,
 }
 _CLASS: dict[str, Any] = {"predicts": "class", "positive": "generated", "negative": "chosen"}
+_LABELS: dict[str, Any] = {"algorithm": "binary_nn_classifier", "score": "probability", "metric": "f1"}
 _HIGHEST = " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY "
 
 
@@ -51,16 +53,25 @@ def defaults(
     *,
     anomalies: bool = False,
     predicts: Predicts = Predicts.YES_NO,
+    labels: bool = False,
 ) -> dict[str, Any]:
     """Return the values of the flow `name` of that kind and source, without its kind and name.
 
-    With `anomalies` the flow has no target.
+    With `anomalies` the flow has no target; with `labels` people judge its rows.
     """
     if anomalies:
         return _ANOMALIES | _servers(kind, source, interval)
     if predicts is Predicts.NUMBER:
         return _NUMBER | _servers(kind, source, interval)
     found = _DEFAULTS[kind] | (_datamodel(name, interval) if source is Source.DATAMODEL else {})
+    if kind is Kind.SUMMARY and not windows.fits_a_start(interval):
+        found = found | {"prepare": _LENGTHS + _HIGHEST + "_time entity"}
+    if labels:
+        return (
+            found
+            | _LABELS
+            | {"prepare": f"lookup local=true {verdicts(name)} query OUTPUT verdict | {found['prepare']}"}
+        )
     if predicts is Predicts.CLASS:
         return found | _CLASS | {"prepare": found["prepare"].replace(_BAD, "y=verdict")}
     return found
@@ -71,7 +82,8 @@ def _servers(kind: Kind, source: Source, interval: int) -> dict[str, Any]:
     if kind is not Kind.SUMMARY:
         return {"prepare": "eval entity=lower(host)"}
     if source is not Source.DATAMODEL:
-        return {"prepare": f"eval entity=lower(host) | stats {_WORST} BY entity"}
+        time = "" if windows.fits_a_start(interval) else "_time "
+        return {"prepare": f"eval entity=lower(host) | stats {_WORST} BY {time}entity"}
     worst = _WORST.replace("(", "(Metrics.")
     return {
         "prepare": "eval entity=lower(host) | fields _time entity cpu memory latency | fields - _raw",

@@ -132,7 +132,7 @@ class Api:
                 found = await operation.handler(request)
             except DltkError as error:
                 raise HTTPException(error.http_status, error.sentence) from error
-            return found if isinstance(found, Response) else _json(found)
+            return found if isinstance(found, Response) else await asyncio.to_thread(_json, found)
 
         return endpoint
 
@@ -187,7 +187,7 @@ class Api:
             return JobList([])
         shown = None if name is None and holder.sees_all else partial(_is_seen, holder=holder, name=name)
         records = self._service.jobs.list(limit, State(state) if state else None, shown=shown)
-        places = self._queue()
+        places = self._queue() if any(each.state is State.QUEUED for each in records) else {}
         return JobList([JobView.of(each, places.get(each.id, 0)) for each in records])
 
     def _queue(self) -> dict[str, int]:

@@ -74,7 +74,8 @@ class LocalModels:
     judged: Callable[[VersionId], CardDrift | None] = unjudged
 
     def list(self) -> list[ModelView]:
-        return [view for name in self.store.models() if (view := self._if_any(name)) is not None]
+        found = filter(None, map(self._if_any, self.store.names()))
+        return [view for view in found if view.versions or view.current is None]  # as `ModelReader.models`
 
     def get(self, name: ModelName) -> ModelView:
         return msgspec.structs.replace(view_of(self.store, name), code=self.store.code_choice(name))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules import (
+    alike,
     anomalies,
     applying,
     direct,
@@ -20,7 +21,20 @@ from dltk_runtime.flows.rules import (
 )
 from dltk_runtime.flows.rules.rule import Rule, Violation
 
-_CHAPTERS = (applying, anomalies, schedules, direct, summaries, metrics, feedback, packages, flowing, timing, people)
+_CHAPTERS = (
+    applying,
+    anomalies,
+    schedules,
+    direct,
+    summaries,
+    metrics,
+    feedback,
+    packages,
+    flowing,
+    alike,
+    timing,
+    people,
+)
 RULES: tuple[Rule, ...] = tuple(
     sorted((rule for chapter in _CHAPTERS for rule in chapter.RULES), key=lambda rule: rule.number)
 )
