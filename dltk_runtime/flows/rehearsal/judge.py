@@ -110,7 +110,7 @@ def _look(world: World, search: AppSearch, now: float, faults: list[str]) -> Non
     shown = replace(search, text=_with_span(search.text))
     frame = world.run(shown, now, day, tokens=dict(TOKENS)).frame
     place = f"{search.view}.xml, {search.name}" if search.view else search.name
-    if frame.empty and not search.name.startswith("second_"):
+    if frame.empty and not search.name.startswith(("second_", "mine_")):
         faults.append(f"{place}: is empty, though the flow ran")
     if "missed" in frame and search.view == "overview":
         missed = str(frame["missed"].iloc[0])
