@@ -17,10 +17,24 @@ from dltk_runtime.flows.rules import (
     schedules,
     summaries,
     timing,
+    windows,
 )
 from dltk_runtime.flows.rules.rule import Rule, Violation
 
-_CHAPTERS = (applying, anomalies, schedules, direct, summaries, metrics, feedback, packages, flowing, timing, people)
+_CHAPTERS = (
+    applying,
+    anomalies,
+    schedules,
+    windows,
+    direct,
+    summaries,
+    metrics,
+    feedback,
+    packages,
+    flowing,
+    timing,
+    people,
+)
 RULES: tuple[Rule, ...] = tuple(
     sorted((rule for chapter in _CHAPTERS for rule in chapter.RULES), key=lambda rule: rule.number)
 )
