@@ -31,9 +31,12 @@ from bench.world import World
 
 CLIENTS = (1, 8, 32)
 ROWS = (1, 20, 1_000, 50_000)
-ROUNDS = 5
-SECONDS = 2.0  # of one round
-LARGE_SECONDS = 6.0  # with 50,000 rows
+ROUNDS = 5  # of what a bar is for
+FEW_ROUNDS = 3  # of the others
+SECONDS = 1.0  # of one round
+FEW_SECONDS = 0.4  # of one round of what no bar is for
+LARGE_SECONDS = 0.8  # with 50,000 rows
+BARRED = (20, 8)  # rows and clients that have bars
 ALL = ("service", "naive", "floor")
 
 
@@ -65,14 +68,14 @@ def _figures(
     both: Mapping[str, Server],
     floor: int,
 ) -> list[Figure]:
-    seconds = 0.5 if world.quick else LARGE_SECONDS if rows == max(ROWS) else SECONDS
+    rounds, seconds = _length(world, rows, clients)
     spent: dict[str, list[float]] = {name: [] for name in ALL}
     ways = {
         name: partial(_measured, client, server.port, body, clients, seconds, server.process.pid, spent[name])
         for name, server in both.items()
     }
     ways["floor"] = partial(_measured, client, floor, body, clients, seconds, 0, spent["floor"])
-    rates = in_turn(ways, world.rounds(ROUNDS))
+    rates = in_turn(ways, rounds)
     what = f"{clients} client{'s' * (clients > 1)}, {rows:,} row{'s' * (rows > 1)}, {client.__doc__}"
     bars = _bars(client, rows, clients, rates, spent)
     rate = Figure(f"calls a second, {what}", "1/s", *(Spread.of(rates[name]) for name in ALL), bars[0])
@@ -85,6 +88,15 @@ def _figures(
     ]
 
 
+def _length(world: World, rows: int, clients: int) -> tuple[int, float]:
+    """How many rounds, and the seconds of each."""
+    if world.quick:
+        return 2, FEW_SECONDS
+    if (rows, clients) == BARRED:
+        return ROUNDS, SECONDS
+    return FEW_ROUNDS, LARGE_SECONDS if rows == max(ROWS) else FEW_SECONDS
+
+
 def _bars(
     client: Callable[[int, bytes], None],
     rows: int,
@@ -92,7 +104,7 @@ def _bars(
     rates: dict[str, list[float]],
     spent: dict[str, list[float]],
 ) -> tuple[tuple[Bar, ...], tuple[Bar, ...]]:
-    if (rows, clients) != (20, 8):
+    if (rows, clients) != BARRED:
         return (), ()
     rate = ratio(rates, "service", "naive")
     if client is _by_urllib:

@@ -13,7 +13,7 @@ from bench.figures import Bar, Figure, Spread, in_turn, ratio
 from bench.servers import Server
 from bench.world import World
 
-ROUNDS = {1: 400, 100: 400, 10_000: 50, 100_000: 15, 1_000_000: 5}
+ROUNDS = {1: 300, 100: 300, 10_000: 25, 100_000: 7, 1_000_000: 3}
 COLUMNS = {"one": 1, "ten": 10}  # result columns of an algorithm
 
 

@@ -82,6 +82,11 @@ class Paths:
         return self.home / "drift"
 
     @property
+    def calls(self) -> Path:
+        """The calls answered last, a file for each server."""
+        return self.home / "calls"
+
+    @property
     def shadow(self) -> Path:
         """Figures of how our answers compare with the old container's; no rows."""
         return self.home / "shadow"

@@ -7,16 +7,16 @@
                                                               warning, /metrics, events, dltk_status
 
 The last judgement of each model is kept on disk (`DriftFiles`), so that a restart loses only rows
-not judged yet. Several servers that share the disk judge by their own rows each; after a restart
-the last one written counts.
+not judged yet, and beside it the indexes of the judgements before. Several servers that share the
+disk judge by their own rows each; after a restart the last one written counts.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -29,7 +29,8 @@ MIN_FITTED_ROWS = 200  # below which the shares of a fit's rows are chance
 DRIFT_INDEX = 0.2  # population stability index from which a feature drifts
 MAX_VERSIONS = 500  # that are watched: those applied last
 MAX_NAMED = 3  # features in a warning
-MAX_PAST = 24  # judgements of a feature that are remembered
+MAX_PAST_FEATURES = 50  # of one judgement that is remembered: those with the highest index
+MAX_UNWRITTEN = 1000  # judgements that wait for the disk
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -60,22 +61,23 @@ class Judgement(msgspec.Struct, frozen=True):
         return [level for level in self.levels if level.index >= DRIFT_INDEX]
 
 
+class Past(msgspec.Struct, frozen=True):
+    """What stays of a judgement: the highest indexes by feature; `time` is that of the judgement, UTC."""
+
+    version: int
+    time: datetime
+    rows: int
+    indexes: dict[str, float]
+
+
 @dataclass(eq=False, slots=True)
 class _Watch:
-    """One version: the counts of rows not judged yet, the last judgement, and the indexes of those before."""
+    """One version: the counts of rows not judged yet, and the last judgement."""
 
     last: Judgement
     rows: int = 0
     counts: dict[str, list[int]] = field(default_factory=dict)
     unwritten: bool = False
-    past: dict[str, array[float]] = field(default_factory=dict)
-
-    def remember(self, levels: Iterable[Level]) -> None:
-        """Add a judgement to those of each feature; the oldest are dropped."""
-        for level in levels:
-            known = self.past.setdefault(level.feature, array("f"))
-            known.append(level.index)
-            del known[:-MAX_PAST]
 
 
 OnDrift = Callable[[VersionId, Level, int], None]
@@ -94,6 +96,7 @@ class Drift:
     def __init__(self, on_drift: OnDrift = _ignore) -> None:
         self._on_drift = on_drift
         self._watches: OrderedDict[VersionId, _Watch] = OrderedDict()
+        self._past: deque[tuple[VersionId, Past]] = deque(maxlen=MAX_UNWRITTEN)
 
     def take(self, version: VersionId, features: Sequence[Feature], counts: Counts) -> None:
         """Add the rows of one apply; `features` are those of the version's manifest."""
@@ -114,10 +117,15 @@ class Drift:
         watch = self._watches.get(version)
         return watch.last if watch is not None and watch.last.levels else None
 
-    def past(self, version: VersionId) -> dict[str, list[float]]:
-        """Return the indexes of each feature that this server found, the oldest first."""
-        watch = self._watches.get(version)
-        return {name: list(found) for name, found in list(watch.past.items())} if watch is not None else {}
+    def past(self, version: VersionId) -> list[Past]:
+        """Return the judgements of a version that `unwritten_past` did not yet return, the oldest first."""
+        return [each for key, each in self._past.copy() if key == version]
+
+    def unwritten_past(self) -> list[tuple[VersionId, Past]]:
+        """Return what stays of the judgements since the last call, the oldest first."""
+        found = [*self._past]
+        self._past.clear()
+        return found
 
     def waiting(self) -> dict[VersionId, int]:
         """Return how many rows of each version were counted since its last judgement, if any."""
@@ -149,9 +157,7 @@ class Drift:
     def recall(self, judgements: Iterable[tuple[VersionId, Judgement]]) -> None:
         """Start with the judgements from before a restart."""
         for version, judgement in judgements:
-            watch = self._watch(version)
-            watch.last = judgement
-            watch.remember(judgement.levels)
+            self._watch(version).last = judgement
 
     def unwritten(self) -> list[tuple[VersionId, Judgement]]:
         """Return the judgements since the last call."""
@@ -181,7 +187,8 @@ class Drift:
         before = {level.feature for level in watch.last.drifting}
         judged = sorted(levels, key=lambda level: -level.index)
         watch.last = Judgement(version.number, watch.rows, judged, watch.counts)
-        watch.remember(judged)
+        highest = {level.feature: level.index for level in judged[:MAX_PAST_FEATURES]}
+        self._past.append((version, Past(version.number, datetime.now(UTC), watch.rows, highest)))
         watch.rows, watch.counts, watch.unwritten = 0, {}, True
         for level in watch.last.drifting:
             if level.feature not in before:

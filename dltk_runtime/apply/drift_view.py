@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
-from dltk_runtime.apply.drift import DRIFT_INDEX, MIN_FITTED_ROWS, Drift, Judgement, Level
+from dltk_runtime.apply.drift import DRIFT_INDEX, MIN_FITTED_ROWS, Drift, Judgement, Level, Past
 from dltk_runtime.names import VersionId
 from dltk_runtime.store import figures
 from dltk_runtime.store.card import CardDrift, DriftedField
@@ -58,7 +59,7 @@ class Bin(msgspec.Struct, frozen=True):
 
 
 class FieldDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """Drift of a field. `past` are the indexes that this server found, the oldest first.
+    """Drift of a field. `past` are its indexes by the last judgements, of every server, the oldest first.
 
     `index` and `unseen` are null before the first judgement; `note` says why there is none.
     """
@@ -74,7 +75,8 @@ class FieldDrift(msgspec.Struct, frozen=True, kw_only=True):
 class ModelDrift(msgspec.Struct, frozen=True, kw_only=True):
     """Drift of a version by field, the highest index first, over the last `rows` rows.
 
-    `waiting` rows came since then to this server; after `until` more it is judged again.
+    `waiting` rows came since then to this server; after `until` more it is judged again. `begun` is the
+    time of the oldest judgement in `past`, UTC.
     """
 
     algorithm: str
@@ -85,6 +87,7 @@ class ModelDrift(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     until: int
     fields: list[FieldDrift]
+    begun: datetime | None = None
 
 
 def waiting_of(drift: Drift) -> list[Waiting]:
@@ -93,18 +96,22 @@ def waiting_of(drift: Drift) -> list[Waiting]:
     return [Waiting(key.algorithm, key.model, key.version, rows, max(MIN_JUDGED_ROWS - rows, 0)) for key, rows in found]
 
 
-def of_version(version: Version, drift: Drift, *, values: bool, only: Sequence[str] | None = None) -> ModelDrift:
+def of_version(
+    version: Version, drift: Drift, past: Sequence[Past], *, values: bool, only: Sequence[str] | None = None
+) -> ModelDrift:
     """Return the drift of a version; of the fields `only`, if given; without `values` bins have no names.
+
+    `past` are its judgements that are known, the oldest first.
 
     Raises:
         VersionUnknown, StoreDamaged: it has no readable manifest.
     """
     manifest, judged = version.manifest(), drift.judgement(version.id)
-    rows, past = drift.waiting().get(version.id, 0), drift.past(version.id)
+    rows = drift.waiting().get(version.id, 0)
     features = [each for each in manifest.features if each.name not in manifest.targets]
     shown = [each for each in features if only is None or each.name in only]
     hashed = any(each.baseline is not None and each.baseline.salt is not msgspec.UNSET for each in features)
-    found = [_field(each, judged, past.get(each.name, []), values=values and not hashed) for each in shown]
+    found = [_field(each, judged, past, values=values and not hashed) for each in shown]
     return ModelDrift(
         algorithm=version.name.algorithm,
         model=version.name.model,
@@ -114,10 +121,11 @@ def of_version(version: Version, drift: Drift, *, values: bool, only: Sequence[s
         waiting=rows,
         until=max(MIN_JUDGED_ROWS - rows, 0),
         fields=sorted(found, key=lambda each: (each.index is None, -(each.index or 0.0))),
+        begun=past[0].time if past else None,
     )
 
 
-def _field(feature: Feature, judged: Judgement | None, past: list[float], *, values: bool) -> FieldDrift:
+def _field(feature: Feature, judged: Judgement | None, past: Sequence[Past], *, values: bool) -> FieldDrift:
     baseline = feature.baseline
     level = next((each for each in judged.levels if each.feature == feature.name), None) if judged else None
     counts = judged.counts.get(feature.name) if judged is not None and level is not None else None
@@ -125,7 +133,7 @@ def _field(feature: Feature, judged: Judgement | None, past: list[float], *, val
         feature=feature.name,
         index=level.index if level is not None else None,
         unseen=level.unseen if level is not None else None,
-        past=past,
+        past=[each.indexes[feature.name] for each in past if feature.name in each.indexes],
         bins=_bins(baseline, counts, values=values) if baseline is not None else [],
         note="" if level is not None else _why_not(baseline, judged),
     )

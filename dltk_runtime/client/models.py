@@ -51,6 +51,9 @@ class ModelsClient:
     def delete(self, name: ModelName, reason: str = "") -> None:
         read(self._container.delete(f"{_path(name)}{_because(reason)}"), ModelList)
 
+    def delete_version(self, name: ModelName, number: int, reason: str = "") -> ModelView:
+        return read(self._container.delete(f"{_path(name)}/versions/{number}{_because(reason)}"), ModelView)
+
 
 def _because(reason: str) -> str:
     return f"?{urlencode({'reason': reason})}" if reason else ""

@@ -12,20 +12,25 @@ from dltk_runtime.store.store import ModelStore
 from dltk_runtime.texts import counted
 
 
-@click.command(short_help="Remove a model with all its versions.")
+@click.command(short_help="Remove a model with all its versions, or one version.")
 @click.argument("algorithm")
 @click.argument("model")
+@click.argument("number", type=int, required=False)
 @click.option("--yes", is_flag=True, help="Remove it; without this nothing is removed.")
 @REASON_OPTION
 @with_models
-def delete(models: Models, algorithm: str, model: str, yes: bool, reason: str) -> None:
-    """Remove a model with all its versions; its history, jobs and staged rows stay ('dltk forget' removes these)."""
+def delete(models: Models, algorithm: str, model: str, number: int | None, yes: bool, reason: str) -> None:
+    """Remove a model with all its versions, or one version; history, jobs and staged rows stay.
+
+    'dltk forget' removes the latter too. A version that is current, or was so before, stays.
+    """
     name = named(algorithm, model)
-    what = f"{name}: {counted(len(models.get(name).versions), 'version')}"
+    view = models.get(name)
+    what = f"{name}: {counted(len(view.versions), 'version') if number is None else f'version {number}'}"
     if not yes:
-        echo(f"{what}. Nothing was removed; repeat it with --yes to remove the model.")
+        echo(f"{what}. Nothing was removed; repeat it with --yes to remove {'the model' if number is None else 'it'}.")
         return
-    models.delete(name, reason)
+    models.delete(name, reason) if number is None else models.delete_version(name, number, reason)
     echo(f"{what} removed.")
 
 

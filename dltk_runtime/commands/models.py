@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from dltk_runtime.access.actor import on_machine
 from dltk_runtime.commands import Exit, _models_removal, _onnx_export, _onnx_upload, _stub
 from dltk_runtime.commands._models import REASON_OPTION, filled, named, named_settings, with_models, with_store
 from dltk_runtime.commands._terminal import echo, echo_data, show_table
@@ -239,7 +240,7 @@ def pin(store: ModelStore, algorithm: str, model: str, choice: str | None) -> No
     """Make applies run the code that the version was fitted with, also after an edit of the notebook."""
     chosen = {"auto": "", None: "pinned"}.get(choice, choice or "")
     name = named(algorithm, model)
-    store.choose_code(name, chosen)
+    LocalModels(store, on_machine()).choose_code(name, chosen)
     code = {"pinned": "the code of its version", "live": "the notebook's code"}.get(
         chosen, "what DLTK_VERSION_CODE says"
     )

@@ -26,14 +26,15 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 _CRC_DIGITS = 8
 
 
-def read(path: Path, kind: type[Record]) -> list[Record]:
+def read(path: Path | str, kind: type[Record]) -> list[Record]:
     """Return the whole records in a file, oldest first; none when it does not exist.
 
     Raises:
         StoreDamaged: it exists and cannot be read.
     """
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -41,8 +42,8 @@ def read(path: Path, kind: type[Record]) -> list[Record]:
     return [found for line in data.split(b"\n")[:-1] if (found := _parsed(line, kind)) is not None]
 
 
-def append(path: Path, records: Sequence[msgspec.Struct]) -> None:
-    """Add records, and wait until the disk has them.
+def append(path: Path, records: Sequence[msgspec.Struct], *, durable: bool = True) -> None:
+    """Add records; if `durable`, wait until the disk has them.
 
     Raises:
         OSError: they cannot be written.
@@ -53,10 +54,11 @@ def append(path: Path, records: Sequence[msgspec.Struct]) -> None:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         atomic.write_all(descriptor, b"\n" + lines if torn else lines)
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    if not size:
+    if durable and not size:
         atomic.sync_folder(path.parent)
 
 

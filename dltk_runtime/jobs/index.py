@@ -12,7 +12,6 @@ import re
 import threading
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -28,8 +27,7 @@ ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}", re.ASCII)
 Stamp = tuple[int, int, int]  # inode, size in bytes, mtime in ns
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """A record as it was read, and when its server touched it last, by the volume's time."""
 
     record: JobRecord
@@ -55,12 +53,15 @@ class Index:
     def look(self) -> None:
         """Read the records that appeared or changed since the last look."""
         with self._lock:
-            names = set(atomic.names_in(self._folder))
-            for known in (self._ended, self._open, self._damaged):
-                for job in known.keys() - names:
+            names = atomic.names_in(self._folder)
+            others = {job for job in names if job not in self._ended}
+            if len(names) - len(others) < len(self._ended):  # else no need to compare thousands of names
+                for job in self._ended.keys() - set(names):
                     self._forget(job)
-            self._missing &= names
-            for job in sorted(names - self._ended.keys()):
+            for job in (self._open.keys() | self._damaged.keys()) - others:
+                self._forget(job)
+            self._missing &= others
+            for job in sorted(others):
                 if ID.fullmatch(job):
                     self._examine(job)
 

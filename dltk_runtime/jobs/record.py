@@ -29,7 +29,7 @@ class State(StrEnum):
         return self not in (State.QUEUED, State.RUNNING)
 
 
-class JobError(msgspec.Struct, frozen=True):
+class JobError(msgspec.Struct, frozen=True, gc=False):
     """Why a job failed: the sentence for the user, the place in the notebook, the traceback."""
 
     sentence: str
@@ -37,7 +37,7 @@ class JobError(msgspec.Struct, frozen=True):
     traceback: str = ""
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class Comparison(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A new version beside the one that was current, by one metric; null is a missing value."""
 
     metric: str
@@ -61,8 +61,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return f"{figures}{gain}, {data}"
 
 
-class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The record of a job. Times are UTC; `phases` holds the seconds of each phase.
+
+    Without cycles, so the garbage collector need not walk the thousands in memory (`gc`).
 
     `phase` is the phase that runs, or ran last.
     """

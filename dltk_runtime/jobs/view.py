@@ -14,7 +14,7 @@ OPTIONAL = ("comparison", "owner", "person", "sid", "gpu_seconds")  # left out w
 UNSAID = (None, "", OWN_NAMES[0])
 
 
-class JobView(msgspec.Struct, frozen=True, kw_only=True):
+class JobView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A job. Times are UTC; `phases` holds seconds; `place` counts the queue from 1, 0 when it does not wait."""
 
     id: str

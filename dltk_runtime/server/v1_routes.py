@@ -20,7 +20,6 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dltk_runtime import __version__
-from dltk_runtime.access.actor import Actor
 from dltk_runtime.access.holder import Holder, Right
 from dltk_runtime.apply.drift import DRIFT_INDEX
 from dltk_runtime.apply.drift_view import DriftList, DriftView, for_card, waiting_of
@@ -41,6 +40,7 @@ from dltk_runtime.server.guard import Guard, sees
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
+from dltk_runtime.server.v1_changes import Changes
 from dltk_runtime.server.v1_views import Views
 from dltk_runtime.service.service import Service
 from dltk_runtime.shadow import Records, ShadowReport, report
@@ -67,6 +67,7 @@ class Api:
         self._settings = service.settings
         self.rows = Rows(service, books)
         self.views = Views(service)
+        self.changes = Changes(service)
 
     def operations(self) -> list[Operation]:
         """List every route, in the order of the document."""
@@ -105,24 +106,7 @@ class Api:
             Operation(
                 "DELETE", model, "Delete a model with all versions.", self.delete, ModelList, Right.ADMIN, reasoned=True
             ),
-            Operation(
-                "POST",
-                f"{model}/promote/{{number}}",
-                "Make a version current.",
-                self.promote,
-                ModelView,
-                Right.PROMOTE,
-                reasoned=True,
-            ),
-            Operation(
-                "POST",
-                f"{model}/rollback",
-                "Back to the version before.",
-                self.rollback,
-                ModelView,
-                Right.PROMOTE,
-                reasoned=True,
-            ),
+            *self.changes.operations(),
             *self.views.operations(),
             Operation("GET", "/v1/drift", "How far applied rows are from those of the fits.", self.drift, DriftList),
             Operation("GET", "/v1/cluster", "The machines on which fits run.", self.cluster, ClusterView),
@@ -148,7 +132,7 @@ class Api:
                 found = await operation.handler(request)
             except DltkError as error:
                 raise HTTPException(error.http_status, error.sentence) from error
-            return found if isinstance(found, Response) else _json(found)
+            return found if isinstance(found, Response) else await asyncio.to_thread(_json, found)
 
         return endpoint
 
@@ -203,7 +187,7 @@ class Api:
             return JobList([])
         shown = None if name is None and holder.sees_all else partial(_is_seen, holder=holder, name=name)
         records = self._service.jobs.list(limit, State(state) if state else None, shown=shown)
-        places = self._queue()
+        places = self._queue() if any(each.state is State.QUEUED for each in records) else {}
         return JobList([JobView.of(each, places.get(each.id, 0)) for each in records])
 
     def _queue(self) -> dict[str, int]:
@@ -238,22 +222,8 @@ class Api:
     def _judged(self, version: VersionId) -> CardDrift | None:
         return for_card(self._service.drift.judgements(), version)
 
-    async def promote(self, request: Request) -> ModelView:
-        name, number = asked.name_of(request), asked.number_of(request.path_params["number"])
-        actor: Actor = request.state.actor
-        view = await asyncio.to_thread(LocalModels(self._service.store, actor).promote, name, number, actor.reason)
-        self._service.promoted(self._service.store.get(name, number), "promote", actor)
-        return view
-
-    async def rollback(self, request: Request) -> ModelView:
-        name = asked.name_of(request)
-        actor: Actor = request.state.actor
-        view = await asyncio.to_thread(LocalModels(self._service.store, actor).rollback, name, actor.reason)
-        self._service.promoted(self._service.store.serving_or_0(name), "rollback", actor)
-        return view
-
     async def delete(self, request: Request) -> ModelList:
-        await asyncio.to_thread(self._service.delete, asked.name_of(request), request.state.actor)
+        await self.changes.delete(request)
         return await self.models(request)
 
     async def history(self, request: Request) -> History:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dltk_runtime.access.holder import Holder
+from dltk_runtime.apply.drift_files import MAX_PAST
 from dltk_runtime.apply.drift_view import ModelDrift, for_card, of_version
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.server import v1_asked as asked
@@ -107,7 +108,9 @@ class Views:
         version = self._service.store.current(name)
         if version is None:
             raise VersionUnknown(f"{name} has no version whose drift could be judged: fit it first.")
-        return of_version(version, self._service.drift, values=self._service.settings.keep_values, only=only)
+        service = self._service
+        past = [*service.drift_files.past(version.id), *service.drift.past(version.id)][-MAX_PAST:]
+        return of_version(version, service.drift, past, values=service.settings.keep_values, only=only)
 
     async def warnings(self, request: Request) -> dict[str, str]:
         return await asyncio.to_thread(LocalModels(self._service.store).warnings, asked.name_of(request))

@@ -2,7 +2,8 @@
 
 One entry is made after an answer is on its way. It writes nothing, looks at no more than
 `MAX_NAMED` field names and costs some microseconds; `MAX_CALLS` entries take about a megabyte.
-Each replica has its own, and a restart begins anew: the log, events and `/metrics` are for more.
+Every few seconds the service takes what is new to the volume (`call_files`), and a start recalls
+what all replicas had written. The log, events and `/metrics` are for more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -47,6 +48,7 @@ class RecentCall(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     owner: str = ""  # name of the token
     person: str = ""
     sid: str = ""
+    replica: str = ""
 
     @property
     def failed(self) -> bool:
@@ -55,7 +57,7 @@ class RecentCall(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CallList(msgspec.Struct, frozen=True):
-    """Calls that one replica answered since `since`, the newest first."""
+    """Calls that one replica answered since `since`, the newest first; older ones are of any replica."""
 
     replica: str
     since: datetime
@@ -80,27 +82,39 @@ class RecentCalls:
         self._begun = datetime.now(UTC)
         self._replica = socket.gethostname()
         self._calls: deque[RecentCall] = deque(maxlen=MAX_CALLS)
+        self._unwritten: deque[RecentCall] = deque(maxlen=MAX_CALLS)
+
+    def recall(self, calls: Iterable[RecentCall]) -> None:
+        """Start with calls from before, oldest first."""
+        self._calls.extend(calls)
+
+    def unwritten(self) -> list[RecentCall]:
+        """Return the calls since the last time, `MAX_CALLS` at most."""
+        found = [*self._unwritten]
+        self._unwritten.clear()
+        return found
 
     def add(self, call: Call, outcome: str, seconds: float) -> None:
         """Note a call that was answered."""
         facts, actor = call.facts, call.actor
-        self._calls.append(
-            RecentCall(
-                time=datetime.now(UTC),
-                id=call.id,
-                route=call.route,
-                outcome=outcome[:MAX_OUTCOME_CHARACTERS],
-                seconds=round(seconds, 6),
-                algorithm=facts.algorithm or "",
-                model=facts.model or "",
-                version=facts.version,
-                rows=facts.rows,
-                fields=_fields(call.meta.get("feature_variables")),
-                owner=call.holder.name,
-                person=actor.person,
-                sid=actor.sid or sid_of(call.meta),
-            )
+        made = RecentCall(
+            time=datetime.now(UTC),
+            id=call.id,
+            route=call.route,
+            outcome=outcome[:MAX_OUTCOME_CHARACTERS],
+            seconds=round(seconds, 6),
+            algorithm=facts.algorithm or "",
+            model=facts.model or "",
+            version=facts.version,
+            rows=facts.rows,
+            fields=_fields(call.meta.get("feature_variables")),
+            owner=call.holder.name,
+            person=actor.person,
+            sid=actor.sid or sid_of(call.meta),
+            replica=self._replica,
         )
+        self._calls.append(made)
+        self._unwritten.append(made)
 
     def listed(self, shown: Callable[[str, str], bool], limit: int = MAX_CALLS) -> CallList:
         """Return the newest calls of models that may be `shown`, by algorithm and name."""

@@ -27,6 +27,7 @@ from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status
+from dltk_runtime.service.call_files import CallFiles
 from dltk_runtime.service.calls import RecentCalls
 from dltk_runtime.service.checks import Checks
 from dltk_runtime.service.events import EventReporter, said
@@ -38,7 +39,7 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore, Version, What
 from dltk_runtime.tracking.tracking import Tracking
 
-DRIFT_WRITE_SECONDS = 5.0  # between two writes of drift judgements
+NOTES_WRITE_SECONDS = 5.0  # between two writes of drift judgements, and of calls
 APPLY_ROUTE = "/apply"
 
 
@@ -77,6 +78,7 @@ class Service:
     def __post_init__(self) -> None:
         self._headers = Headers()
         self.calls = RecentCalls()
+        self._call_files = CallFiles(self.settings.paths.calls, self.store, values=self.settings.keep_values)
         self._registering = Registering(self.store, self.settings.paths)
         self.health = Health(self.store, self.jobs, self.drift, self.calls, self.settings.paths)
         self._status = StatusReport(self.store, self.jobs, self.drift, self.pool, self.health)
@@ -93,13 +95,14 @@ class Service:
         await asyncio.to_thread(self.store.attach)
         await asyncio.to_thread(self.store.sweep)
         self.drift.recall(await asyncio.to_thread(self.drift_files.read))
+        self.calls.recall(await asyncio.to_thread(self._call_files.read))
         await self.reporter.start()
         if self.tracking is not None:
             await asyncio.to_thread(self.tracking.start, self.store, self.jobs)
         await self.pool.start()
         if self.places is not None:
             self.places.start()
-        tasks = [self.fitting.upkeep(), self.preload.run(), self._write_drift_often(), self.last.share()]
+        tasks = [self.fitting.upkeep(), self.preload.run(), self._write_notes_often(), self.last.share()]
         if self.tracking is not None:
             tasks.append(self.tracking.look_often())
         self._upkeep = [asyncio.create_task(task) for task in tasks]
@@ -150,19 +153,24 @@ class Service:
             await self.places.close()
         await self.pool.close()
         self.jobs.close()
-        await self._write_drift()
+        await self._write_notes()
         if self.tracking is not None:
             await asyncio.to_thread(self.tracking.close)
         await self.reporter.close()
 
-    async def _write_drift_often(self) -> None:
+    async def _write_notes_often(self) -> None:
         while True:
-            await asyncio.sleep(DRIFT_WRITE_SECONDS)
-            await self._write_drift()
+            await asyncio.sleep(NOTES_WRITE_SECONDS)
+            await self._write_notes()
 
-    async def _write_drift(self) -> None:
+    async def _write_notes(self) -> None:
+        """Write what pages show after a restart too: judgements of drift, and calls."""
         if judged := self.drift.unwritten():
             await asyncio.to_thread(self.drift_files.write, judged)
+        if past := self.drift.unwritten_past():
+            await asyncio.to_thread(self.drift_files.write_past, past)
+        if calls := self.calls.unwritten():
+            await asyncio.to_thread(self._call_files.write, calls)
 
     # ------------------------------------------------------------ requests
 

@@ -25,12 +25,15 @@ class What(StrEnum):
     KEPT_BACK = "fitted, not promoted"
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled back"
-    DELETED = "deleted"
+    PINNED = "code pinned"  # applies run the version's code
+    LIVE = "code live"  # applies run the notebook's
+    AUTO = "code as set"  # as the setting says
+    DELETED = "deleted"  # the model; with a version, that one alone
     FORGOTTEN = "forgotten"  # deleted with rows, pictures, jobs and events: `dltk forget`
 
 
 class Deed(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was done to a model; `version` is the one that was made or is current since, `time` is UTC."""
+    """What was done to a model; `version` is the one that was made, is current since or was deleted; `time` is UTC."""
 
     what: What
     time: datetime

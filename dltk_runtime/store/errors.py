@@ -52,6 +52,18 @@ class NoEarlierVersion(VersionUnknown):
         )
 
 
+class VersionStays(StoreError):
+    """The version may not be removed by itself."""
+
+    http_status = 409
+
+    def __init__(self, version_id: VersionId) -> None:
+        super().__init__(
+            f"{version_id} stays: it is current, was so before, or its fit has not decided on it yet. Make another "
+            "version current first, twice if need be; 'dltk models delete' removes the model with all versions."
+        )
+
+
 class HomeVanished(StoreError):
     """The folder of models is gone, or another one is in its place."""
 

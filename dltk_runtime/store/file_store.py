@@ -314,7 +314,7 @@ class FileStore:
             raise atomic.not_stored(f"The current version of {name}", path, error) from error
 
 
-@functools.lru_cache(maxsize=1024)  # see `layout`
+@functools.lru_cache(maxsize=layout.MAX_VERSIONS)  # see `layout`
 def _version(versions: Path, version_id: VersionId) -> FileVersion:
     return FileVersion(version_id, layout.model_folder(versions, version_id.name) / str(version_id.number))
 

@@ -27,7 +27,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.deeds import Deed
 from dltk_runtime.store.history import Promotion
 from dltk_runtime.store.later import Score
-from dltk_runtime.store.manifest import Facts, Manifest
+from dltk_runtime.store.manifest import Brief, Facts, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,9 @@ class Version(Protocol):
             VersionUnknown: it was removed, was never committed, or is version 0.
             StoreDamaged: its manifest cannot be read.
         """
+
+    def brief(self) -> Brief:
+        """Return a part of the manifest, which is kept in memory for more versions. Raises as `manifest`."""
 
     def notices(self) -> list[str]:
         """Return the manifest's notices and those added since.

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
+class Score(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Figures of a version on labelled rows that it had not seen, measured after its fit.
 
     `time` is UTC. `source` names the rows: a file, or the fit whose rows they were.

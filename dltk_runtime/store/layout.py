@@ -25,8 +25,8 @@
         7/                  a fit is running, or was killed: no manifest
         removed-2/          being removed: no longer a version
 
-Every apply asks for these paths. They are cached, because pathlib takes longer to join them than
-the system to open the files.
+Every apply and every list asks for these paths. They are cached, because pathlib takes longer to
+join them than the system to open the files.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ CODE_CHOICE = "code-choice"
 UNDECIDED = "undecided"
 REMOVED_PREFIX = "removed-"
 RESERVED_PREFIX = "reserved-"
+MAX_VERSIONS = 2**14  # of which paths and briefs are kept in memory; about 2 kB each
 MAX_NUMBER_DIGITS = 18
 _NUMBER = re.compile(rf"[1-9][0-9]{{0,{MAX_NUMBER_DIGITS - 1}}}", re.ASCII)
 _NUMBERED = re.compile(rf"(?:{RESERVED_PREFIX}|{REMOVED_PREFIX})?({_NUMBER.pattern})", re.ASCII)
@@ -76,13 +77,13 @@ def load_name(version_id: VersionId) -> str:
     return f"versions/{name.folder}/{name.model}/{version_id.number}/{name.file}"
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=MAX_VERSIONS)
 def model_folder(versions: Path, name: ModelName) -> Path:
     """Return the folder of a model's versions."""
     return versions / name.folder / name.model
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=MAX_VERSIONS)
 def current_file(versions: Path, name: ModelName) -> Path:
     """Return the file that names the version which apply uses."""
     return model_folder(versions, name) / CURRENT

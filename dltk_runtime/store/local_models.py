@@ -18,6 +18,8 @@ from dltk_runtime.store.fields import stub_notice
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.store.view import ModelView, VersionDetail, view_of
 
+CHOSEN = {"pinned": What.PINNED, "live": What.LIVE, "": What.AUTO}  # by the choice of the code
+
 
 def unjudged(_: VersionId) -> CardDrift | None:
     """Return no judgement of a version."""
@@ -55,6 +57,9 @@ class Models(Protocol):
     def delete(self, name: ModelName, reason: str = "") -> None:
         """Remove a model with all its versions; its history stays."""
 
+    def delete_version(self, name: ModelName, number: int, reason: str = "") -> ModelView:
+        """Remove one version that neither is current nor was so before."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocalModels:
@@ -69,10 +74,11 @@ class LocalModels:
     judged: Callable[[VersionId], CardDrift | None] = unjudged
 
     def list(self) -> list[ModelView]:
-        return [view for name in self.store.models() if (view := self._if_any(name)) is not None]
+        found = filter(None, map(self._if_any, self.store.names()))
+        return [view for view in found if view.versions or view.current is None]  # as `ModelReader.models`
 
     def get(self, name: ModelName) -> ModelView:
-        return view_of(self.store, name)
+        return msgspec.structs.replace(view_of(self.store, name), code=self.store.code_choice(name))
 
     def version(self, name: ModelName, number: int) -> VersionDetail:
         return VersionDetail.of(self.store.get(name, number))
@@ -109,9 +115,20 @@ class LocalModels:
         self.store.record(name, What.ROLLED_BACK, self.actor.because(reason), version.number)
         return msgspec.structs.replace(self.get(name), notice=stub_notice(self.store, version))
 
+    def choose_code(self, name: ModelName, choice: str, reason: str = "") -> ModelView:
+        """Choose the code that applies run: ``pinned``, ``live``, or "" for what the setting says."""
+        self.store.choose_code(name, choice)
+        self.store.record(name, CHOSEN[choice], self.actor.because(reason))
+        return self.get(name)
+
     def delete(self, name: ModelName, reason: str = "") -> None:
         self.store.delete(name)
         self.store.record(name, What.DELETED, self.actor.because(reason))
+
+    def delete_version(self, name: ModelName, number: int, reason: str = "") -> ModelView:
+        self.store.delete_version(name, number)
+        self.store.record(name, What.DELETED, self.actor.because(reason), number)
+        return self.get(name)
 
     def _if_any(self, name: ModelName) -> ModelView | None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -24,7 +24,7 @@ class SourceHash(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class StoredFile(msgspec.Struct, frozen=True):
+class StoredFile(msgspec.Struct, frozen=True, gc=False):
     """One file of the version; `path` is relative to the version's folder, `size` in bytes."""
 
     path: str
@@ -32,7 +32,7 @@ class StoredFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class HeldOut(msgspec.Struct, frozen=True, kw_only=True):
+class HeldOut(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Figures on the rows that the fit did not see: `share` of all, as the search asked."""
 
     share: float
@@ -78,6 +78,26 @@ class Manifest(Facts, frozen=True, kw_only=True):
     number: int
     time: datetime
     files: list[StoredFile]
+
+
+class Brief(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What lists and checks of sizes need of a manifest: small enough to be kept for thousands of versions.
+
+    As no cycle can go through it, the garbage collector need not walk it (`gc`).
+    """
+
+    time: datetime
+    rows: int
+    train: dict[str, float | None]
+    holdout: HeldOut | None
+    job: str
+    notices: list[str]
+    files: list[StoredFile]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """Return the brief of a manifest."""
+        return cls(**{name: getattr(manifest, name) for name in cls.__struct_fields__})
 
 
 def complete(version_id: VersionId, facts: Facts, files: list[StoredFile]) -> Manifest:

@@ -167,6 +167,10 @@ class ModelReader:
         number = self._store.newest(name)
         return None if number is None else self._version(name, number)
 
+    def names(self) -> list[ModelName]:
+        """Return the models that have a place, with or without a version, by name."""
+        return sorted(self._store.names())
+
     def models(self) -> list[ModelName]:
         """Return the models with a committed version and the unreadable ones, by name."""
         return sorted(name for name in self._store.names() if self._may_exist(name))
@@ -247,9 +251,7 @@ class ModelReader:
             return "" if self.has_legacy(name) else "the files of the old volume are gone"
         version = self._version(name, number)
         try:
-            version.manifest()
-            if number not in loaded:
-                version.verify()
+            version.manifest() if number in loaded else version.verify()
         except (VersionUnknown, StoreDamaged) as error:
             return error.sentence
         return ""
@@ -286,7 +288,7 @@ class ModelReader:
         """Return the time of the newest version; if that is damaged, of the last promotion."""
         try:
             versions = self.versions(name)
-            return versions[-1].manifest().time if versions else None
+            return versions[-1].brief().time if versions else None
         except VersionUnknown:  # removed since it was listed
             return None
         except StoreDamaged:

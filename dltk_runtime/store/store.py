@@ -14,7 +14,7 @@ from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.deeds import Deed, What
-from dltk_runtime.store.errors import HomeVanished, ModelUnknown, NoEarlierVersion, VersionUnknown
+from dltk_runtime.store.errors import HomeVanished, ModelUnknown, NoEarlierVersion, VersionStays, VersionUnknown
 from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Reservation, Store, Version
@@ -74,6 +74,10 @@ class ModelStore(ModelReader):
             NotStored: it cannot be written.
         """
         return self._store.reserve(name)
+
+    def code_choice(self, name: ModelName) -> str:
+        """Return ``pinned``, ``live`` or "", as `choose_code` has stored it."""
+        return self._store.code_choice(name)
 
     def choose_code(self, name: ModelName, choice: str) -> None:
         """Make applies of a model run its version's code (``pinned``), the notebook's (``live``), or "", the default.
@@ -203,6 +207,18 @@ class ModelStore(ModelReader):
         if not self._store.committed(name):
             self.get(name, 1)  # raises
         self._store.delete(name)
+
+    def delete_version(self, name: ModelName, number: int) -> None:
+        """Remove one version.
+
+        Raises:
+            VersionMissing: there is no such version.
+            VersionStays: it is current or was so before, or its fit still decides; or that cannot be read.
+        """
+        if number not in self._store.committed(name):
+            self.get(name, number)  # raises, but for the files of an old volume
+        if not number or not self._store.remove(VersionId(name, number)):
+            raise VersionStays(VersionId(name, number))
 
     def sweep(self, older_than: float = ABANDONED_SECONDS) -> list[str]:
         """Remove what killed processes left; return what was removed.

@@ -6,9 +6,11 @@ import functools
 import os
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic, lines
@@ -23,6 +25,7 @@ from dltk_runtime.store.layout import (
     KEPT_MODEL,
     LATER,
     MANIFEST,
+    MAX_VERSIONS,
     NOTICES,
     PICTURES,
     SEEN,
@@ -30,8 +33,9 @@ from dltk_runtime.store.layout import (
     USED,
     load_name,
 )
-from dltk_runtime.store.manifest import Manifest, StoredFile, parse
+from dltk_runtime.store.manifest import Brief, Manifest, StoredFile, parse
 
+Kept = TypeVar("Kept")
 USED_STEP_SECONDS = 600.0  # between two notes of a use
 ABANDONED_SECONDS = 86400.0  # after which what a fit left unfinished counts as abandoned
 
@@ -81,11 +85,10 @@ class FileVersion:
         )
 
     def notices(self) -> list[str]:
-        manifest = self.manifest()
-        return [*manifest.notices, *(each.text for each in lines.read(self.folder / NOTICES, Notice))]
+        return [*self.brief().notices, *(each.text for each in lines.read(f"{self.folder}/{NOTICES}", Notice))]
 
     def scores(self) -> list[Score]:
-        return lines.read(self.folder / LATER, Score)
+        return lines.read(f"{self.folder}/{LATER}", Score)
 
     def place(self) -> Location:
         """Return where a fit's worker writes the version's files."""
@@ -93,10 +96,17 @@ class FileVersion:
         return Location(load_name(self.id), *map(str, paths))
 
     def manifest(self) -> Manifest:
+        return self._kept(_parsed)
+
+    def brief(self) -> Brief:
+        return self._kept(_brief)
+
+    def _kept(self, known: Callable[[str, int, int, int], Kept]) -> Kept:
+        """Return what is known of the manifest as its file is now."""
         path = _manifest_path(self.folder)
         try:
             status = os.stat(path)  # noqa: PTH116 - see `_manifest_path`
-            return _parsed(path, status.st_mtime_ns, status.st_ino, status.st_size)
+            return known(path, status.st_mtime_ns, status.st_ino, status.st_size)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise VersionRemoved(self.id, self.where) from error
         except OSError as error:
@@ -105,7 +115,7 @@ class FileVersion:
             ) from error
 
     def verify(self, *, hashes: bool = False) -> None:
-        for stored in self.manifest().files:
+        for stored in self.brief().files:
             if problem := _problem(self.folder, stored, hashes):
                 raise StoreDamaged(
                     f"{self} is damaged: {stored.path} in {self.folder} {problem}. "
@@ -144,7 +154,7 @@ class FileVersion:
             ) from error
 
 
-@functools.lru_cache(maxsize=1024)  # every apply asks, and pathlib takes longer to join than the system to look
+@functools.lru_cache(maxsize=MAX_VERSIONS)  # as `layout` says
 def _manifest_path(folder: Path) -> str:
     return str(folder / MANIFEST)
 
@@ -154,16 +164,21 @@ def _parsed(path: str, mtime_ns: int, inode: int, size: int) -> Manifest:  # noq
     return parse(Path(path).read_bytes(), path)
 
 
+@functools.lru_cache(maxsize=MAX_VERSIONS)
+def _brief(path: str, mtime_ns: int, inode: int, size: int) -> Brief:  # noqa: ARG001 - they are the cache's key
+    return Brief.of(parse(Path(path).read_bytes(), path))
+
+
 def _problem(folder: Path, stored: StoredFile, hashes: bool) -> str:
-    path = folder / stored.path
+    path = f"{folder}/{stored.path}"
     try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode) or (hashes and path.resolve() != folder.resolve() / stored.path):
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or (hashes and Path(path).resolve() != folder.resolve() / stored.path):
             return "is a link, or behind one, and was a file when it was stored"
         size = status.st_size
         if size != stored.size:
             return f"has {size:,} bytes, and had {stored.size:,} when it was stored"
-        if hashes and atomic.sha256(path) != stored.sha256:
+        if hashes and atomic.sha256(Path(path)) != stored.sha256:
             return "has changed since it was stored"
     except FileNotFoundError:
         return "is missing"

@@ -16,7 +16,7 @@ from dltk_runtime.store.manifest import HeldOut, Manifest
 from dltk_runtime.store.reader import ModelReader
 
 
-class VersionView(msgspec.Struct, frozen=True, omit_defaults=True):
+class VersionView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One committed version; `time` is that of the commit, UTC. `damage` says what is wrong with it.
 
     Figures by where they come from: `train` (`metrics` is the same, for clients of 0.1.0) of rows
@@ -53,7 +53,7 @@ class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
         return cls(view=_whole(version), where=version.where, manifest=version.manifest())
 
 
-class ModelView(msgspec.Struct, frozen=True, omit_defaults=True):
+class ModelView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A model and its versions, oldest first; `current` is 0 for files of an old volume.
 
     `damage` says why another version than the one promoted last serves; `current` is null where none can.
@@ -64,6 +64,7 @@ class ModelView(msgspec.Struct, frozen=True, omit_defaults=True):
     current: int | None
     versions: list[VersionView]
     damage: str = ""
+    code: str = ""  # that applies run: "pinned" (the version's), "live" (the notebook's), else as the setting says
     notice: str = ""  # after a change of the current version: who answers Splunk's searches
 
 
@@ -101,7 +102,7 @@ def _if_any(version: Version) -> VersionView | None:
 
 
 def _whole(version: Version) -> VersionView:
-    manifest = version.manifest()
+    manifest = version.brief()
     return VersionView(
         version.number,
         manifest.time,

@@ -83,7 +83,7 @@ def _converted(pa: Any, name: str, values: pa.ChunkedArray) -> Any:
     """
     try:
         return _column(pa, name, values)
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # an unknown time zone is one
+    except (pa.ArrowException, OSError, ValueError, OverflowError, KeyError) as error:  # a time zone is unknown, too
         raise _refused(name, values.type) from error
 
 

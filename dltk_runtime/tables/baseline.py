@@ -12,7 +12,7 @@ HASH_BYTES = 16  # of a hashed category, and of a salt
 MIN_JUDGED_ROWS = 1_000  # rows of applies from which on drift is judged
 
 
-class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+class Baseline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The distribution of one feature's values over bins: `counts` are the rows in each bin.
 
     Bins of numbers: ``below edges[0]``, ``edges[0] to edges[1]``, …, ``edges[-1] and more``,

@@ -7,7 +7,7 @@ import msgspec
 from dltk_runtime.tables.baseline import Baseline
 
 
-class Feature(msgspec.Struct, frozen=True):
+class Feature(msgspec.Struct, frozen=True, gc=False):
     """One column of the rows of a fit.
 
     `kind` is ``number``, ``boolean`` or ``text`` (`table.kind`). `baseline` is None in versions of

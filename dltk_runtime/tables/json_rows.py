@@ -90,7 +90,7 @@ def _frame(form: str, rows: Any, fields: Sequence[str]) -> pd.DataFrame:
 def _records(rows: Any) -> pd.DataFrame:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise DataInvalid("Records must be a list of objects: one for each row, with a value for each column.")
-    frame = pd.DataFrame(rows)
+    frame = _built(rows)
     plain.checked_names(list(frame.columns))
     return frame
 
@@ -105,7 +105,7 @@ def _split(rows: Any) -> pd.DataFrame:
     for number, row in enumerate(rows["data"]):
         if not isinstance(row, list) or len(row) != len(names):
             raise DataInvalid(f"Row {number} of 'data' must be a list of {len(names)} values, one for each column.")
-    return pd.DataFrame(rows["data"], columns=pd.Index(names))
+    return _built(rows["data"], pd.Index(names))
 
 
 def _columns(rows: dict[str, Any]) -> pd.DataFrame:
@@ -116,7 +116,8 @@ def _columns(rows: dict[str, Any]) -> pd.DataFrame:
         name: [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
         for name, values in rows.items()
     }
-    return plain.frame_of([(name, pd.Series(values)) for name, values in single.items()])
+    columns = {name: _built({name: values})[name] for name, values in single.items()}
+    return plain.frame_of(list(columns.items()))
 
 
 def _matrix(form: str, rows: list[Any], fields: Sequence[str]) -> pd.DataFrame:
@@ -126,4 +127,12 @@ def _matrix(form: str, rows: list[Any], fields: Sequence[str]) -> pd.DataFrame:
         if len(row) != width or not all(isinstance(value, CELLS) for value in row):
             raise DataInvalid(f"Row {number} of '{form}' must be a list of {width} numbers or texts, as row 0 is.")
     plain.named(np.empty((0, width)), fields)  # refuses another number of columns
-    return pd.DataFrame(lists, columns=pd.Index(fields))
+    return _built(lists, pd.Index(fields))
+
+
+def _built(rows: Any, names: pd.Index[Any] | None = None) -> pd.DataFrame:
+    """Return a frame of decoded rows, also where pandas has no type for a number, as before its third release."""
+    try:
+        return pd.DataFrame(rows, columns=names)
+    except OverflowError:
+        return pd.DataFrame(rows, columns=names, dtype=object)

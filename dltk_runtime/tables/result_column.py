@@ -7,7 +7,7 @@ import msgspec
 TEXT = "text"  # in place of a dtype
 
 
-class ResultColumn(msgspec.Struct, frozen=True):
+class ResultColumn(msgspec.Struct, frozen=True, gc=False):
     """A column of the results of a fit's own apply; `dtype` is numpy's name (``float64``), or `TEXT`."""
 
     name: str

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from dltk_runtime.errors import DataInvalid, shown
-from dltk_runtime.tables import plain
+from dltk_runtime.tables import plain, table
 from dltk_runtime.tables.plain import Array
 from dltk_runtime.tables.sheet import Outputs, Sheet
 from dltk_runtime.tables.tensor_prefix import PREFIX
@@ -154,12 +154,27 @@ def _from_json(tensor: _Input, count: int) -> Array:
         except msgspec.ValidationError:
             rows = msgspec.json.decode(tensor.data, type=list[list[kind]])  # type: ignore[valid-type]
             values = _flat(tensor, rows)
+        _check_range(values, tensor.datatype)
         array = np.array(values, dtype=object if tensor.datatype == TEXT else DTYPES[tensor.datatype])
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, ValueError) as error:
         raise _invalid(tensor, f"has data that is not {tensor.datatype}: {error}") from error
     if len(array) != count:
         raise _invalid(tensor, f"has {len(array):,} values, and its shape {tensor.shape} has room for {count:,}")
     return array
+
+
+def _check_range(values: Sequence[Any], datatype: str) -> None:
+    """Check integers against their type, as numpy does from its second release on; before, it cuts their bits off.
+
+    Raises:
+        OverflowError: one does not fit.
+    """
+    if datatype == TEXT or not values or np.dtype(DTYPES[datatype]).kind not in "iu":
+        return
+    bounds = np.iinfo(DTYPES[datatype])
+    for value in (min(values), max(values)):
+        if not bounds.min <= value <= bounds.max:
+            raise OverflowError(f"{printable(str(value)[:MAX_SHOWN_CHARACTERS])} is out of bounds for {bounds.dtype}")
 
 
 def _flat(tensor: _Input, rows: list[list[Any]]) -> list[Any]:
@@ -194,7 +209,8 @@ def _from_bytes(tensor: _Input, count: int, data: memoryview) -> Array:
     if kind.kind == "b":
         return np.frombuffer(data, "u1").astype(np.bool_)
     values = np.frombuffer(data, kind)
-    return values if values.flags.aligned else values.copy()
+    # A notebook may write into it; the body's own bytes are read-only.
+    return values if values.flags.aligned and table.COPIES_ON_WRITE else values.copy()
 
 
 def _texts(tensor: _Input, count: int, data: memoryview) -> Array:

@@ -22,6 +22,7 @@ from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import ModelName, checked, checked_algorithm, quoted
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.paths import Paths
+from dltk_runtime.service import call_files
 from dltk_runtime.shadow import Records
 from dltk_runtime.splunk import spool
 from dltk_runtime.store import forgetting
@@ -45,6 +46,7 @@ class Kind(StrEnum):
     LAST_USED = "text of the summary"
     TRACKING = "runs that wait for MLflow"
     EVENTS = "events that wait"
+    CALLS = "calls answered last"
     COMPARED = "comparisons with an old container"
     OLD_FILES = "files of an old volume"
 
@@ -97,6 +99,7 @@ class Forgetting:
             NotStored: something cannot be removed; the rest may be gone.
         """
         order = list(Kind)
+        found = [*found, *(Found(name, Kind.CALLS, ()) for name in self._names)]  # a server may add some meanwhile
         for each in sorted(found, key=lambda one: order.index(one.kind)):
             if not each.stays:
                 self._remove(each)
@@ -117,7 +120,8 @@ class Forgetting:
         others = tuple(path for path, same in pictures if not same)
         yield Found(name, Kind.PICTURES, others, "another picture has this name now")
         yield Found(name, Kind.VERSIONS, tuple(forgetting.entries(paths, name)))
-        yield Found(name, Kind.DRIFT, _existing(paths.drift / name.folder / f"{name.model}.json"))
+        drift = (paths.drift / name.folder / f"{name.model}.{ending}" for ending in ("json", "past"))
+        yield Found(name, Kind.DRIFT, _existing(*drift))
         yield from self._staged(name)
         yield Found(name, Kind.JOBS, tuple(paths.jobs / job for job in jobs))
         executed = (home / "batch" / f"{quoted(name.algorithm)}-{job}.ipynb" for job in jobs)
@@ -127,6 +131,8 @@ class Forgetting:
         runs = (each.path for each in Place(home / "tracking").runs() if _names_model(_object(each.facts), name))
         yield Found(name, Kind.TRACKING, tuple(runs))
         yield Found(name, Kind.EVENTS, tuple(self._segments(name)))
+        calls = call_files.files_of(paths.calls)
+        yield Found(name, Kind.CALLS, tuple(each for each in calls if call_files.has(each, name.algorithm, name.model)))
         yield Found(name, Kind.COMPARED, tuple(self._compared.files_of(name.algorithm, name.model)))
         stays = "" if self._old_files else "an old container's: --old-files removes them"
         yield Found(name, Kind.OLD_FILES, tuple(forgetting.old_files(paths, name)), stays)
@@ -159,6 +165,8 @@ class Forgetting:
             try:
                 if found.kind is Kind.COMPARED:
                     self._compared.forget(found.name.algorithm, found.name.model)
+                elif found.kind is Kind.CALLS:
+                    call_files.forget(self._paths.calls, found.name.algorithm, found.name.model)
                 elif found.kind is Kind.EVENTS:
                     folder = self._paths.home / "events"
                     spool.replace_lines(folder, lambda line: _is_event_of(line, found.name), _filler)

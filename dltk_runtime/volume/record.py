@@ -28,6 +28,7 @@ LEFT_OUT = {
     "tls": "private keys; the server makes a new certificate, or API_SSL_KEY names yours",
     "events": "events that wait for Splunk; they would be sent twice",
     "tracking": "runs that wait for MLflow; they would be sent twice",
+    "calls": "what servers answered last",
     "console": "sessions of the console",
     "jupyter": "made again at each start",
 }

@@ -22,6 +22,11 @@ from tests.support.service import ROOT, until
 
 PORTS = (5000, 8888, 6006, 6000, 4040)  # each needs a mapping before the toolkit goes on
 PUBLISHED = {5000: 5000, 8888: 8888, 6006: 6006, 6000: 6060, 4040: 4040}  # of [__dev__]
+VOLUMES = {
+    "mltk-container-data": "/srv",
+    "mltk-container-app": "/srv/backup/app:ro",
+    "mltk-container-notebooks": "/srv/backup/notebooks:ro",
+}
 # Runs in a process of its own: start.py with another supervisor, which runs one service as s6 runs it.
 LAUNCH = """
 import runpy, sys
@@ -44,8 +49,8 @@ def exposed(dockerfile: str) -> tuple[int, ...]:
     return tuple(int(port) for line in lines for port in line.split())
 
 
-def docker_variables(token: str, mode: str, *, https: str = "false", **extra: str) -> dict[str, str]:
-    """The environment of a container on Docker; TLS is off unless the connection says otherwise."""
+def variables(token: str, mode: str, *, https: str = "false", **extra: str) -> dict[str, str]:
+    """The environment of a container; TLS is off unless the connection says otherwise."""
     return {
         "olly_enabled": "false",
         "splunk_access_enabled": "false",
@@ -68,6 +73,19 @@ def tracing_variables() -> dict[str, str]:
     }
 
 
+def access_variables() -> dict[str, str]:
+    """What the toolkit sends when notebooks may use Splunk and its collector."""
+    return {
+        "splunk_access_enabled": "1",
+        "splunk_access_host": "splunk.example.com",
+        "splunk_access_port": "8089",
+        "splunk_access_token": "made-up-access",
+        "splunk_hec_enabled": "true",
+        "splunk_hec_url": "https://splunk.example.com:8088",
+        "splunk_hec_token": "made-up-collector",
+    }
+
+
 def volumes(srv: Path) -> None:
     """Mount the toolkit's volumes: ``/srv``, and below it ``backup/app`` and ``backup/notebooks``, read-only."""
     for name in ("app", "notebooks"):
@@ -79,12 +97,39 @@ def volumes(srv: Path) -> None:
     (srv / "backup").chmod(0o555)
 
 
+@dataclass(frozen=True)
+class Run:
+    """What the toolkit asks Docker to run: the ports by the container's, each with the host's (0: a free one)."""
+
+    image: str
+    runtime: str | None
+    ports: Mapping[int, int]
+    labels: Mapping[str, str]
+    volumes: Mapping[str, str]
+    remove: bool = True  # once it is stopped
+
+
+def docker_run(image: Mapping[str, str], model: str, mode: str, runtime: str = "none") -> Run:
+    """The run of an image, a stanza of ``docker_images.conf``, for `model`; `runtime` is one of the stanza's."""
+    if runtime not in (offered := image["runtime"].split(",")):
+        raise ToolkitError(f"{image['title']} runs with {offered}, not with {runtime!r}")
+    fixed = mode == "DEV" and model == "__dev__"
+    return Run(
+        image.get("repo", "") + image["image"],
+        None if runtime == "none" else runtime,
+        PUBLISHED if fixed else {5000: 0},
+        {"mltk_container": "", "mltk_model": model},
+        VOLUMES,
+    )
+
+
 @dataclass
 class Container:
-    """One container: a process with `variables` over the volume `srv`."""
+    """One container: a process with `variables` over the volume `srv`; `number` tells replicas apart."""
 
     srv: Path
     variables: Mapping[str, str]
+    number: int = 0
     ports: dict[int, int] = field(default_factory=dict)  # of the host, by those of the container
     process: subprocess.Popen[bytes] | None = None
 
@@ -95,7 +140,7 @@ class Container:
 
     def start(self, image: str) -> None:
         """Start it, and wait for a mapping of all five ports, as the toolkit does."""
-        supervisor = self.srv.parent / "supervisor"
+        supervisor = self.srv.parent / f"supervisor{self.number}"
         supervisor.write_text(SUPERVISOR)
         supervisor.chmod(0o755)
         inherited = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -103,7 +148,7 @@ class Container:
         fixed = {"DLTK_HOME": str(self.srv), "DLTK_NOTEBOOKS": str(self.srv / "notebooks"), "DLTK_PORT": "0"}
         fixed |= {"DLTK_HOST": "127.0.0.1", "DLTK_SPARES": "1", "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
         command = [sys.executable, "-c", LAUNCH, str(ROOT / "container" / "start.py")]
-        command += [str(self.srv.parent / "scan"), str(supervisor)]
+        command += [str(self.srv.parent / f"scan{self.number}"), str(supervisor)]
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 command, env={**inherited, **fixed, **self.variables}, stdout=log, stderr=subprocess.STDOUT
@@ -114,7 +159,7 @@ class Container:
     @property
     def log(self) -> Path:
         """What the container printed."""
-        return self.srv.parent / "log"
+        return self.srv.parent / f"log{self.number}"
 
     def _listens(self) -> str:
         """The API's port once it listens; raises when the container has ended."""
@@ -139,9 +184,9 @@ class Container:
 
 
 @contextlib.contextmanager
-def running(srv: Path, variables: Mapping[str, str]) -> Iterator[Container]:
+def running(srv: Path, variables: Mapping[str, str], number: int = 0) -> Iterator[Container]:
     """A started container of the image that the repository's Dockerfile describes."""
-    container = Container(srv, variables)
+    container = Container(srv, variables, number)
     try:
         container.start((ROOT / "Dockerfile").read_text(encoding="utf-8"))
         yield container

@@ -49,9 +49,9 @@ def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     starts.volumes(srv)
     docker = request.param == "docker"
     variables = (
-        starts.docker_variables(TOKEN, "DEV", **starts.tracing_variables())
+        starts.variables(TOKEN, "DEV", **starts.tracing_variables())
         if docker
-        else starts.docker_variables(TOKEN, "PROD", https="true")
+        else starts.variables(TOKEN, "PROD", https="true", **starts.access_variables())
     )
     with starts.running(srv, variables) as container:
         (app / "local").mkdir(parents=True)
@@ -104,6 +104,63 @@ def test_the_status_of_the_container_has_the_same_columns_after_fit_and_apply(st
         assert rows.columns[0] == "predicted_kind"
         assert rows["predicted_kind"][0] == "container"
         assert {"algorithm", "state", "message"} <= set(rows.columns)
+
+
+def test_staging_goes_to_the_models_own_container_and_keeps_a_stub(started: Started) -> None:
+    toolkit = started.toolkit
+    toolkit.messages.clear()
+    rows = toolkit.fit(FRAME, ["a", "b"], model="sums", algo="adds", mode="stage")
+    assert rows.equals(FRAME)
+    ((severity, text),) = toolkit.messages
+    assert severity == "INFO"
+    assert text.startswith("Model data staged successfully in ")
+    toolkit.fit(FRAME, ["a", "b"], model="sums", algo="adds")
+    toolkit.keep_stub("sums", dict(toolkit.sent[-2][1]["options"]), ["a", "b"])  # that of the staging
+    assert toolkit.apply(FRAME, "sums", output_name="found")["found"].tolist() == [4, 6, 8]
+
+
+def test_an_error_is_a_message_and_the_rows_go_on_with_a_stub(started: Started) -> None:
+    toolkit = started.toolkit
+    toolkit.messages.clear()
+    assert toolkit.fit(FRAME, ["a"], model="sums", algo="nowhere").equals(FRAME)
+    assert [severity for severity, _ in toolkit.messages] == ["ERROR"]
+    assert toolkit.messages[0][1].startswith("/fit: ERROR: unable to load algo code from module")
+    toolkit.fit(FRAME, ["a", "b"], model="sums", algo="adds")
+
+
+def test_a_field_without_values_and_rows_with_a_null_are_not_sent(started: Started) -> None:
+    toolkit = started.toolkit
+    toolkit.fit(FRAME, ["a", "b"], model="sums", algo="adds")
+    toolkit.messages.clear()
+    one_null = FRAME.assign(b=[3, None, 5])
+    assert toolkit.apply(one_null, "sums", output_name="found").columns.tolist() == ["found", "large"]
+    empty = toolkit.apply(FRAME.assign(b=[None] * 3), "sums")
+    warning = next(text for severity, text in toolkit.messages if severity == "WARN")
+    assert warning == "Dropping field(s) without any value: b"
+    assert "the request lacks the field 'b', which the model was fitted on" in toolkit.messages[-1][1]
+    assert len(empty) == 3
+
+
+def test_a_role_without_the_capability_trains_and_saves_no_stub(started: Started) -> None:
+    poor = Toolkit(copied(started, "poor"), {SESSION: TOKEN}, SESSION, capabilities=frozenset())
+    shutil.rmtree(poor.app / "lookups", ignore_errors=True)
+    with pytest.raises(ToolkitError, match="it lacks upload_lookup_files"):
+        poor.fit(FRAME, ["a"], model="sums", algo="adds")
+    assert not (poor.app / "lookups").exists()
+    assert poor.messages[-1][1].startswith("/fit done successfully")
+
+
+@pytest.mark.parametrize("started", ["kubernetes"], indirect=True)
+def test_a_second_replica_over_the_volume_answers_as_the_first(started: Started) -> None:
+    toolkit = started.toolkit
+    toolkit.fit(FRAME, ["a", "b"], model="sums", algo="adds")
+    first = toolkit.apply(FRAME, "sums")
+    other = Toolkit(copied(started, "replica"), {SESSION: TOKEN}, SESSION)
+    with starts.running(started.container.srv, started.container.variables, 1) as second:
+        conf = other.app / "local" / "dsdl_container.conf"
+        conf.write_text(conf.read_text().replace(started.container.url, second.url))
+        assert other.apply(FRAME, "sums").equals(first)
+        assert other.status("sums", verify=False) == ACTIVE
 
 
 def test_a_large_apply_and_a_partial_fit_are_calls_of_fifty_thousand_rows(started: Started) -> None:

@@ -4,10 +4,13 @@ It imports nothing of the runtime. What it keeps to:
 
 * the address is looked up anew at each call, in ``local/dsdl_container.conf`` (the model's stanza, else
   ``[__dev__]``) and ``local/container_connections.conf`` (a section named like `cluster`), both read as files;
-* one stored token for all containers, read with the search's session key, sent raw and without a scheme word;
+* one stored token for all containers, read with the session key of the options, sent raw and without a scheme word;
 * urllib, a new connection and a new TLS context for each call, no time-out;
 * the status probe waits 5 s, and wants HTTP 200 with the expected `app`;
-* `partial_fit` goes to /fit; applies go in chunks of 50,000 rows; results of the frame's length are merged by position.
+* `partial_fit` goes to /fit; applies go in chunks of 50,000 rows; columns without any value, and then rows with a null,
+  are left out before; results of the frame's length are merged by position;
+* an answer without results is a message, and the rows go on as they are; the stub is saved all the same, by a role that
+  has the capability ``upload_lookup_files``.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from tests.aitk.codec import ToolkitError
 
 APP = "Splunk App for Data Science and Deep Learning"
 ACTIVE, WAITING = "Active", "Waiting for Url to start"
+UPLOAD = "upload_lookup_files"  # the capability that a role needs to save a model's file
 PROBE_SECONDS = 5.0
 CHUNK_ROWS = 50_000
 LIMITS = {"max_fit_time": "600", "max_inputs": "100000", "max_score_time": "600", "max_memory_usage_mb": "4000"}
@@ -55,15 +59,23 @@ class Toolkit:
     app: Path
     passwords: Mapping[str, str]
     session_key: str
+    capabilities: frozenset[str] = frozenset({UPLOAD})
     contexts: list[ssl.SSLContext] = field(default_factory=list)
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # path and `meta` of each call
+    messages: list[tuple[str, str]] = field(default_factory=list)  # of the searches: severity and text
 
     # ------------------------------------------------------------ the conf files
 
-    def address(self, model: str) -> Address:
-        """Look a model's container up, as each call does."""
+    def address(self, model: str, options: Mapping[str, Any] | None = None) -> Address:
+        """Look a model's container up, as each call does.
+
+        A `mode` of `options` that names development or staging asks for ``[__dev__]``. It is looked for beside the
+        search's parameters, where no search writes it.
+        """
         containers = read_conf(self.app / "local" / "dsdl_container.conf")
-        name = model if containers.has_section(model) else "__dev__"
+        mode = str((options or {}).get("mode", "")).lower()
+        override = "dev" in mode or "stag" in mode
+        name = model if containers.has_section(model) and not override else "__dev__"
         if not containers.has_section(name):
             raise ToolkitError(f"no container for {model}: neither a stanza of its own nor [__dev__]")
         stanza = dict(containers[name])
@@ -126,7 +138,7 @@ class Toolkit:
         meta |= {"target_variables": [target]} if target else {}
         needed = [*([target] if target else []), *features]
         size = CHUNK_ROWS if partial_fit else max(len(frame), 1)
-        pieces = [self._call("/fit", model, piece, needed, meta) for piece in chunks(frame, size)]
+        pieces = [(piece, self._call("/fit", model, piece, needed, meta)) for piece in chunks(frame, size)]
         self.keep_stub(model, meta["options"], features, target)
         merged = [merge(rows, result, target, output_name) for rows, result in pieces]
         return pd.concat(merged, ignore_index=True)
@@ -135,6 +147,8 @@ class Toolkit:
         self, model: str, options: Mapping[str, Any], features: Sequence[str], target: str | None = None
     ) -> None:
         """Write the model's file, as after a fit; `options` hold the session key."""
+        if UPLOAD not in self.capabilities:
+            raise ToolkitError(f"the role may not save the model {model}: it lacks {UPLOAD}")
         path = self.app / "lookups" / f"__mlspl_{model}.mlmodel"
         path.parent.mkdir(exist_ok=True)
         path.write_text(codec.encode(options, list(features), target), encoding="utf-8")
@@ -142,37 +156,42 @@ class Toolkit:
     def apply(self, frame: pd.DataFrame, model: str, output_name: str | None = None, **params: str) -> pd.DataFrame:
         """``| apply app:model as output_name``."""
         path = self.app / "lookups" / f"__mlspl_{model}.mlmodel"
-        stub = codec.decode(path.read_text(encoding="utf-8"), lambda options: self.address(options["model_name"]))
+        text = path.read_text(encoding="utf-8")
+        stub = codec.decode(text, lambda options: self.address(options["model_name"], options))
         options = stub.options | {"session_key": self.session_key}
         options |= {"params": params} if params else {}
         options |= {"output_name": output_name} if output_name else {}
         meta = {"options": options, "feature_variables": stub.feature_variables}
         merged = []
         for piece in chunks(frame, CHUNK_ROWS):
-            rows, result = self._call("/apply", model, piece, stub.feature_variables, meta)
+            result = self._call("/apply", model, piece, stub.feature_variables, meta)
             # By the decoder `target_variable` is always there, also as None.
-            merged.append(merge(rows, result, str(stub.target_variable), output_name))
+            merged.append(merge(piece, result, str(stub.target_variable), output_name))
         return pd.concat(merged, ignore_index=True)
 
     def summary(self, model: str) -> dict[str, Any]:
         """``| summary app:model``: one row."""
         address = self.address(model)
-        text = json.loads(self._open(address, "/summary", None))
+        text = json.loads(self._open(address, "/summary", None, self.session_key))
         return {"summary": text, "name": model, "api_url_external": address.api_url_external}
 
     def _call(
         self, path: str, model: str, frame: pd.DataFrame, needed: Sequence[str], meta: dict[str, Any]
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        data = frame[[name for name in frame.columns if name in needed]].dropna()
-        body = json.dumps({"data": data.to_csv(index=False), "meta": meta}).encode()
+    ) -> pd.DataFrame | None:
+        """Send what the search needs of `frame`; the results, or None where the container answers with a message."""
+        data = frame[[name for name in frame.columns if name in needed]]
+        if len(empty := data.columns[data.isna().all()]) and len(data):
+            self.messages.append(("WARN", f"Dropping field(s) without any value: {', '.join(empty)}"))
+            data = data.drop(columns=empty)
+        body = json.dumps({"data": data.dropna().to_csv(index=False), "meta": meta}).encode()
         self.sent.append((path, meta))
-        answer = json.loads(self._open(self.address(model), path, body))
-        if answer["status"] == "error":
-            raise ToolkitError(answer["message"])
-        return frame, pd.read_csv(io.StringIO(answer["results"]))
+        options = meta["options"]
+        answer = json.loads(self._open(self.address(model, options), path, body, options["session_key"]))
+        self.messages.append(("ERROR" if answer["status"] == "error" else "INFO", answer["message"]))
+        return pd.read_csv(io.StringIO(answer["results"])) if "results" in answer else None
 
-    def _open(self, address: Address, path: str, body: bytes | None) -> bytes:
-        headers = {"Authorization": self.passwords[self.session_key], "Content-Type": "application/json"}
+    def _open(self, address: Address, path: str, body: bytes | None, session_key: str) -> bytes:
+        headers = {"Authorization": self.passwords[session_key], "Content-Type": "application/json"}
         request = urllib.request.Request(address.api_url + path, data=body, headers=headers)
         context = None
         if address.api_url.startswith("https://"):
@@ -210,8 +229,10 @@ def chunks(frame: pd.DataFrame, rows: int) -> list[pd.DataFrame]:
     return [frame.iloc[start : start + rows] for start in range(0, max(len(frame), 1), rows)]
 
 
-def merge(frame: pd.DataFrame, results: pd.DataFrame, target: str | None, name: str | None) -> pd.DataFrame:
-    """Result columns beside the frame's by position; alone when the numbers of rows differ."""
+def merge(frame: pd.DataFrame, results: pd.DataFrame | None, target: str | None, name: str | None) -> pd.DataFrame:
+    """Result columns beside the frame's by position; alone when the numbers of rows differ; without any, the rows."""
+    if results is None:
+        return frame
     columns = [str(column) for column in results.columns]
     if target is None:
         columns = [f"{name or 'predicted'}_{column}" for column in columns]

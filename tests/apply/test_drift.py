@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime.apply.drift import Drift, Judgement, Level
-from dltk_runtime.apply.drift_files import DriftFiles
+from dltk_runtime.apply.drift import MAX_PAST_FEATURES, Drift, Judgement, Level, Past
+from dltk_runtime.apply.drift_files import MAX_PAST, MAX_PAST_BYTES, DriftFiles
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import Facts, ModelStore
@@ -193,20 +194,38 @@ def test_the_last_judgement_is_kept_for_each_model_until_the_model_goes(paths: P
     kept.write(drift.unwritten())
     assert drift.unwritten() == []
     kept.write([(VersionId(ModelName("algo", "gone"), 1), Judgement(1, 1000, []))])
+    kept.write_past([(VersionId(ModelName("algo", "gone"), 1), Past(1, datetime.now(UTC), 1000, {}))])
     (paths.drift / "algo" / "m2.json").write_text('{"version": 1, "ro')
     (paths.drift / "algo" / "no name.json").touch()
     again = Drift()
     again.recall(kept.read())
     assert list(again.levels()) == list(drift.levels()) != []
     assert again.warning(KEY) == drift.warning(KEY)
-    assert not (paths.drift / "algo" / "gone.json").exists()
+    assert not list((paths.drift / "algo").glob("gone.*"))
+
+
+def test_what_stays_of_judgements_is_of_every_server_and_bounded(paths: Paths) -> None:
+    servers = [DriftFiles(paths.drift, ModelStore.open(paths, keep=5)) for _ in range(2)]
+    begun, other = datetime(2026, 1, 1, tzinfo=UTC), VersionId(KEY.name, 2)
+    indexes = {f"field {number}": number / 7 for number in range(MAX_PAST_FEATURES)}
+    for number in range(200):
+        past = Past(1, begun + timedelta(minutes=number), 1000, {**indexes, "number": float(number)})
+        servers[number % 2].write_past([(KEY, past), (other, Past(2, begun, 1000, {}))])
+    (file,) = (paths.drift / "algo").iterdir()
+    assert file.stat().st_size <= MAX_PAST_BYTES
+    with file.open("ab") as torn:
+        torn.write(b"00000000 {half")
+    found = servers[0].past(KEY)
+    assert [each.indexes["number"] for each in found] == [float(number) for number in range(200 - MAX_PAST, 200)]
+    assert servers[1].past(VersionId(KEY.name, 3)) == []
 
 
 def test_a_judgement_that_cannot_be_written_is_no_error(paths: Paths) -> None:
     paths.drift.write_text("a file in the way")
     kept = DriftFiles(paths.drift, ModelStore.open(paths, keep=5))
     kept.write([(KEY, Judgement(1, 1000, []))])
-    assert kept.read() == []
+    kept.write_past([(KEY, Past(1, datetime.now(UTC), 1000, {}))])
+    assert (kept.read(), kept.past(KEY)) == ([], [])
 
 
 # ------------------------------------------------------------ a real server
@@ -243,8 +262,13 @@ def test_drift_comes_to_the_message_the_metrics_the_status_and_to_splunk(
         service.restart()
         after = service.send("/metrics", None).decode().splitlines()
         assert [line for line in after if line.startswith("dltk_drift")] == levels
+        calls = json.loads(service.send("/v1/calls", None))["calls"]
+        assert [each["route"] for each in calls] == ["/apply"] * 4 + ["/fit"], "those from before the restart"
+        assert len({each["replica"] for each in calls}) == 1
         assert "over the last 1,200 rows counted" in service.apply("algo", rows(2, "b", 1100))["message"]
         until(lambda: service.apply("algo", rows(2, "b", 1))["message"].count("over the last 1,100 rows counted"))
+        fields = json.loads(service.send("/v1/models/algo/m/drift", None))["fields"]
+        assert [len(each["past"]) for each in fields] == [2, 2], "the index over time goes on after a restart"
         service.fit("algo", rows(2, "b", 500))  # another version, of which nothing is known
         service.restart()
         assert service.apply("algo", rows(2, "b", 1))["message"] == "/apply done successfully"

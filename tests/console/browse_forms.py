@@ -31,12 +31,14 @@ def main(url: str, token: str, folder: str, file: str) -> None:
         write_a_search(page, url, folder, seen)
         try_a_model(page, url, folder, given["rows"], seen)
         hostile(page, url, given["texts"], seen)
+        change_a_model(page, url, folder, seen)
         plain = opened(browser, url, seen, script=False)
         sign_in(plain, url, token)
         without_script(plain, url, seen)
         browser.close()
-    # The browser's own line about the status of rows on which the notebook failed.
-    seen["problems"] = [each for each in seen["problems"] if "status of 422" not in each]
+    # The browser's own lines about rows on which the notebook failed, and a deletion without its name.
+    refused = ("status of 422", "status of 400")
+    seen["problems"] = [each for each in seen["problems"] if not any(status in each for status in refused)]
     sys.stdout.write(json.dumps(seen))
 
 
@@ -96,6 +98,14 @@ def try_a_model(page: Page, url: str, folder: str, rows: str, seen: dict[str, An
     page.click("main button")
     page.wait_for_selector("text=Results of version 1")
     seen["file"] = page.locator("[aria-label=Results] [role=status]").inner_text()
+    file = Path(folder) / "dropped.csv"
+    file.write_text(rows, encoding="utf-8")
+    drop(page, "[name=file]", file)
+    seen["dropped"] = page.eval_on_selector("[name=file]", "field => [...field.files].map(each => each.name)")
+    page.select_option("[name=version]", "2")
+    page.click("main button")
+    page.wait_for_selector("text=Results of version 2")
+    seen["drop"] = page.locator("[aria-label=Results] [role=status]").inner_text()
     page.fill("textarea[name=rows]", rows)
     page.select_option("[name=version]", "")
     page.click("main button")
@@ -104,6 +114,18 @@ def try_a_model(page: Page, url: str, folder: str, rows: str, seen: dict[str, An
     page.fill("textarea[name=rows]", ROWS.replace("58.1", "warm"))
     fail(page, seen)
     picture(page, folder, "failure")
+
+
+def drop(page: Page, selector: str, file: Path) -> None:
+    """Drag a file of the disk onto a control, as a file manager does: no event of a script can do it."""
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+    page.wait_for_function("selector => document.querySelector(selector).files.length", arg=selector)
 
 
 def fail(page: Page, seen: dict[str, Any]) -> None:
@@ -144,6 +166,32 @@ def hostile(page: Page, url: str, texts: list[str], seen: dict[str, Any]) -> Non
         page.fill("[name=model]", each)
         page.wait_for_selector("#search .problem")
         seen["strange"] += page.evaluate(STRANGE)
+
+
+def change_a_model(page: Page, url: str, folder: str, seen: dict[str, Any]) -> None:
+    """Pin the code of a model's applies, and delete another model; the forms by keyboard."""
+    page.goto(f"{url}/ui/models/pump_wear/line_4")
+    tab_to(page, "[aria-label='why this code']")
+    page.keyboard.type("held for the audit")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=it was pinned")
+    page.goto(f"{url}/ui/models/free_text/notes")
+    page.click("main a[href$='/delete']")
+    look(page, "delete", seen)
+    picture(page, folder, "delete")
+    seen["warning"] = page.locator("main p.warning").inner_text()
+    tab_to(page, "[name=reason]")
+    page.keyboard.type("a trial")
+    for text in ("note", "notes"):
+        page.fill("[name=confirm]", text)
+        page.focus("main form button")
+        page.keyboard.press("Enter")
+        if text == "note":
+            page.wait_for_selector("[role=alert]")
+            seen["refusal"] = page.locator("[role=alert]").inner_text()
+    page.wait_for_url(f"{url}/ui/models")
+    page.goto(f"{url}/ui/history")
+    seen["deeds"] = page.locator("main table").first.locator("tbody tr").all_inner_texts()[:2]
 
 
 def without_script(page: Page, url: str, seen: dict[str, Any]) -> None:

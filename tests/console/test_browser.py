@@ -134,6 +134,14 @@ def test_forms_by_keyboard_and_sixty_hostile_texts(service: Service, pictures: P
     assert "cannot be written in a search" in found["problem"]
     assert [row[1] for row in found["pasted"]] == ["ok", "look", "look", "ok"]
     assert found["file"].startswith("150 rows in. The first 100 rows of the results, of 150:")
+    assert (found["dropped"], found["drop"]) == (["dropped.csv"], found["file"])
+    assert "Version 1 is current: searches apply it" in found["warning"]
+    assert "write the model's name, notes, to confirm" in found["refusal"]
+    assert [each.split("\t")[1:3] for each in found["deeds"]] == [
+        ["free_text / notes", "deleted"],
+        ["pump_wear / line_4", "code pinned"],
+    ]
+    assert [each.split("\t")[6] for each in found["deeds"]] == ["a trial", "held for the audit"]
     assert "rows = df[FIELDS].astype(float)" in found["marked"]
     assert found["plain_search"] == f"| fit MLTKContainer algo={world.WEAR} hours into app:m"
     assert found["plain_rows"] == 4

@@ -7,9 +7,9 @@ import re
 import msgspec
 import pytest
 
-from dltk_runtime.apply.drift import MAX_PAST
+from dltk_runtime.apply.drift_files import MAX_PAST
 from dltk_runtime.apply.drift_view import DriftList, FieldDrift, ModelDrift
-from dltk_runtime.names import VersionId
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.server.console import drift_page, pictures
 from dltk_runtime.store.store import Version
@@ -98,10 +98,14 @@ def test_the_index_over_time_is_a_line_of_the_last_judgements(world: World) -> N
 
 def test_what_was_judged_is_drawn_after_a_restart_too(world: World) -> None:
     applied(world, fitted(world), 1000)
+    applied(world, world.service.store.get(ModelName("healthy", "m"), 1), 1000, [500, 500, 0, 0, 0])
+    before = by_field(world)
+    assert [len(before[name].past) for name in ("bytes", "host")] == [2, 2]
     world.service.drift_files.write(world.service.drift.unwritten())
+    world.service.drift_files.write_past(world.service.drift.unwritten_past())
     again = World(world.paths)
     again.service.drift.recall(again.service.drift_files.read())
-    assert by_field(again) == by_field(world)
+    assert by_field(again) == by_field(world) == before
 
 
 def test_without_values_no_part_is_named(paths: Paths) -> None:

@@ -301,6 +301,52 @@ def test_a_promotion_with_a_named_token_is_in_the_history_with_name_and_reason(s
         assert re.search(r"<td>fitted</td> <td>2</td> <td>api_token</td>", text), text
 
 
+def test_code_is_chosen_in_the_page_for_a_reason_and_by_who_may_promote(service: Service) -> None:
+    visitor, path = named(service, "promoters"), "/ui/models/healthy/m"
+    for choice, said in (("pinned", "it was pinned"), ("live", "it was chosen so"), ("auto", "DLTK_VERSION_CODE")):
+        fields = {"form": visitor.form(path), "reason": f"try {choice}", "choice": choice}
+        assert visitor.ask("POST", f"{path}/code", fields)[0] == 303
+        text = " ".join(visitor.get(path).split())
+        assert said in text
+        assert re.search(rf'<td>promoters</td> <td>Anna &lt;A.&gt;</td> <td class="text">try {choice}</td>', text)
+    reader = named(service, "readers")
+    assert f"{path}/code" not in reader.get(path)
+    for who, fields, status in (
+        (reader, {"form": reader.form(), "choice": "live"}, 403),
+        (visitor, {"form": reader.form(), "choice": "live"}, 403),
+        (visitor, {"form": visitor.form(path), "choice": "other"}, 404),
+    ):
+        assert who.ask("POST", f"{path}/code", fields)[0] == status
+
+
+def test_a_model_is_deleted_once_its_name_confirms_it_and_a_warning_says_what_is_current(
+    service: Service, browser: Browser
+) -> None:
+    for _ in range(3):
+        service.fit("healthy", DATA, "doomed")
+    service.apply("healthy", DATA, "doomed")
+    path = "/ui/models/healthy/doomed"
+    page = " ".join(browser.get(f"{path}/delete").split())
+    assert "Version 3 is current: searches apply it" in page
+    assert "4 of the calls that this replica answered last were of this model" in page
+    fields = {"form": browser.form(path), "reason": "<b>old</b>", "confirm": "doomed"}
+    for missing, status in (("form", 403), ("reason", 400), ("confirm", 400)):
+        assert browser.ask("POST", f"{path}/delete", fields | {missing: ""})[0] == status
+    assert browser.ask("POST", f"{path}/delete", fields | {"version": "3"})[0] == 409
+    assert browser.ask("POST", f"{path}/delete", fields | {"version": "1"})[0] == 303
+    assert "Compare version 1" not in browser.get(path)
+    promoter = named(service, "promoters")
+    assert "This session may not delete" in promoter.get(f"{path}/delete")
+    assert promoter.ask("POST", f"{path}/delete", fields | {"form": promoter.form()})[0] == 403
+    status, headers, _ = browser.ask("POST", f"{path}/delete", fields)
+    assert (status, headers["Location"]) == (303, "/ui/models")
+    assert browser.ask("GET", path)[0] == 404
+    assert service.apply("healthy", DATA, "doomed")["status"] == "error"
+    text = browser.get("/ui/history")
+    assert text.count("&lt;b&gt;old&lt;/b&gt;") == 2
+    assert "<b>" not in text
+
+
 def test_a_token_without_the_right_sees_and_changes_nothing(service: Service) -> None:
     visitor, path = named(service, "readers"), "/ui/models/healthy/m"
     assert "Make version" not in visitor.get(path)

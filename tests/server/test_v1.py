@@ -132,11 +132,24 @@ def test_models_are_listed_promoted_rolled_back_and_deleted(service: Service) ->
     assert call(service, "POST", f"{model}/promote/1", ADMIN)[1]["current"] == 1
     assert call(service, "POST", f"{model}/promote/2", ADMIN)[1]["current"] == 2
     assert call(service, "POST", f"{model}/rollback", ADMIN)[1]["current"] == 1
+    service.fit("algo", ROWS, model="moves")
+    assert [call(service, "DELETE", f"{model}/versions/{each}", ADMIN)[0] for each in (3, 1)] == [409, 409]
+    status, view = call(service, "DELETE", f"{model}/versions/2?reason=worse", ADMIN)
+    assert (status, [each["number"] for each in view["versions"]]) == (200, [1, 3])
+    assert call(service, "DELETE", f"{model}/versions/2", ADMIN)[0] == 404
+    assert call(service, "POST", f"{model}/code/pinned", ADMIN)[1]["code"] == "pinned"
+    assert "code" not in call(service, "POST", f"{model}/code/auto", ADMIN)[1]
+    assert call(service, "POST", f"{model}/code/other", ADMIN)[0] == 404
     status, left = call(service, "DELETE", model, ADMIN)
     assert (status, [each["model"] for each in left["models"]]) == (200, ["m"])
     assert call(service, "GET", model)[0] == 404
     service.fit("algo", ROWS, model="moves")
     client = ModelsClient(ClientSettings(url=service.url, token=ADMIN))
+    for _ in range(2):
+        service.fit("algo", ROWS, model="moves")
+    numbers = [each.number for each in client.get(ModelName("algo", "moves")).versions]
+    view = client.delete_version(ModelName("algo", "moves"), numbers[0], "no better")
+    assert [each.number for each in view.versions] == numbers[1:]
     client.delete(ModelName("algo", "moves"), "never used")
     newest = client.history(ModelName("algo", "moves")).entries[0]
     assert (newest.what, newest.reason, newest.owner) == ("deleted", "never used", "DLTK_ADMIN_TOKEN")
@@ -201,7 +214,7 @@ def test_algorithms_have_their_contract_and_problems(service: Service) -> None:
 def test_every_route_wants_a_token_and_every_change_the_admin_token(service: Service) -> None:
     for operation in _operations(service):
         path = operation.path.format(
-            job=NO_JOB, algorithm="algo", model="none", number="1", old="1", new="2", file="a.png"
+            job=NO_JOB, algorithm="algo", model="none", number="1", old="1", new="2", file="a.png", choice="live"
         )
         assert call(service, operation.method, path, "")[0] == 401, path
         assert call(service, operation.method, path, "another")[0] == 401, path

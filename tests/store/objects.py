@@ -30,7 +30,7 @@ from dltk_runtime.store.history import Promotion, before
 from dltk_runtime.store.interface import Location
 from dltk_runtime.store.later import Score
 from dltk_runtime.store.layout import CARD, CODE, DESCRIPTION, KEPT_MODEL, PICTURES, SEEN, load_name
-from dltk_runtime.store.manifest import Facts, Manifest, StoredFile, complete, parse
+from dltk_runtime.store.manifest import Brief, Facts, Manifest, StoredFile, complete, parse
 
 IDENTITY = "identity"
 
@@ -113,6 +113,9 @@ class ObjectVersion:
         if not tag:
             raise VersionRemoved(self.id, self.where)
         return parse(data, self.where)
+
+    def brief(self) -> Brief:
+        return Brief.of(self.manifest())
 
     def added_notices(self) -> list[str]:
         return msgspec.json.decode(self.objects.get(self.key("notices"))[1] or b"[]", type=list[str])

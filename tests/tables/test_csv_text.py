@@ -181,5 +181,5 @@ def test_frames_of_other_kinds_too(frame: pd.DataFrame) -> None:
 
 
 def test_half_a_surrogate_pair_is_replaced_and_two_halves_are_one_character() -> None:
-    frame = pd.DataFrame({"a": ["\ud800", "\ud834\udd1e"]}, dtype=object)
-    assert json.loads(literal(frame)) == "a\n\ufffd\n𝄞\n"
+    frame = pd.DataFrame({"a": ["\ud800", "\ud834\udd1e", "x\udc00", "\ud800"]}, dtype=object)
+    assert json.loads(literal(frame)) == "a\n\ufffd\n𝄞\nx\ufffd\n\ufffd\n"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import DataInvalid
-from dltk_runtime.tables import plain, tensors
+from dltk_runtime.tables import plain, table, tensors
 from dltk_runtime.tables.sheet import Outputs, Sheet
 
 FIELDS = ["a", "b"]
@@ -51,6 +51,16 @@ def test_every_datatype_is_the_same_as_text_and_as_bytes(datatype: str) -> None:
     pd.testing.assert_frame_equal(as_text, as_bytes)
     assert as_text["a"].dtype == values.dtype
     assert as_bytes["a"].tolist() == values.tolist()
+
+
+@pytest.mark.parametrize("shape", [[3], [3, 1]])
+def test_a_notebook_may_write_into_a_column_that_came_as_bytes(shape: list[int]) -> None:
+    values = np.array([1.0, 2.0, 3.0])
+    frame = read({"inputs": [binary("a", "FP64", values.nbytes, shape)]}, values.tobytes()).frame
+    kept = table.kept(frame)  # as the handler keeps it for the counts
+    frame.loc[0, "a"] = 7.0
+    frame["a"] += 1
+    assert (frame["a"].tolist(), kept["a"].tolist()) == ([8.0, 3.0, 4.0], [1.0, 2.0, 3.0])
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=10))
@@ -129,6 +139,8 @@ REFUSED: list[tuple[str, Any, bytes, str]] = [
     ("a number for text", {"inputs": [column("a", "BYTES", [1])]}, b"", "data that is not BYTES"),
     ("a number for truth", {"inputs": [column("a", "BOOL", [1])]}, b"", "data that is not BOOL"),
     ("out of range", {"inputs": [column("a", "UINT8", [256])]}, b"", "data that is not UINT8"),
+    ("too small", {"inputs": [column("a", "UINT64", [0, -1])]}, b"", "data that is not UINT64"),
+    ("more bits", {"inputs": [column("a", "INT32", [2**40])]}, b"", "data that is not INT32"),
     ("an object", {"inputs": [{**column("a", "FP64", [1]), "data": {}}]}, b"", "data that is not FP64"),
     ("twice", {"inputs": [column("a", "FP64", [1]), column("a", "FP64", [1])]}, b"", "'a' was sent twice"),
     ("lengths", {"inputs": [column("a", "FP64", [1]), column("b", "FP64", [1, 2])]}, b"", "different numbers of rows"),

@@ -402,7 +402,7 @@ def test_the_commands_say_what_they_did(paths: Paths, store: ModelStore, target:
     made = dltk("backup", target, "--home", paths.home, "--notebooks", paths.notebooks)
     assert made.exit_code == Exit.OK, made.output
     assert f"{target}: 1 model with 1 version, 0 jobs; " in made.output
-    assert "Not in it: tls, events, tracking, console, jupyter of the home." in made.output
+    assert "Not in it: tls, events, tracking, calls, console, jupyter of the home." in made.output
     home = tmp_path / "new"
     checked = dltk("restore", target, "--home", home, "--dry-run")
     assert (checked.exit_code, home.exists()) == (Exit.OK, False)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from dltk_runtime.access.holder import Right
@@ -20,6 +19,7 @@ from dltk_runtime.server.console.drift_page import DriftPages
 from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.job_page import JobPage
 from dltk_runtime.server.console.jobs_page import MAX_SQUARES, JobsPage, by_model, squares
+from dltk_runtime.server.console.model_changes import ModelChanges
 from dltk_runtime.server.console.session import Sessions, Visitor
 from dltk_runtime.server.console.streams import Streams
 from dltk_runtime.server.console.trying import PAGE, Tries
@@ -50,6 +50,7 @@ class Console:
         self._jobs = JobsPage(api, self._entrance, streams)
         self._job = JobPage(service, api, self._entrance, streams)
         self._drifts = DriftPages(api, self._entrance)
+        self._changes = ModelChanges(api, self._entrance)
         self._compare = ComparePage(api.views, self._entrance)
 
     def routes(self) -> list[Route]:
@@ -63,6 +64,7 @@ class Console:
             "/ui/models/{algorithm}/{model}/versions/{number}/card": self.card,
             "/ui/models/{algorithm}/{model}/versions/{number}/card.md": self.card_file,
             "/ui/models/{algorithm}/{model}/versions/{number}/card.json": self.card_file,
+            **self._changes.reading(),
             **self._compare.reading(),
             **self._drifts.reading(),
             "/ui/history": self.history,
@@ -71,8 +73,7 @@ class Console:
         }
         changing: dict[str, tuple[Handler, Right]] = {
             "/ui/jobs/{job}/cancel": (self._job.cancel, Right.ADMIN),
-            "/ui/models/{algorithm}/{model}/promote/{number}": (self.promote, Right.PROMOTE),
-            "/ui/models/{algorithm}/{model}/rollback": (self.rollback, Right.PROMOTE),
+            **self._changes.changing(),
             "/ui/sign-out": (self._entrance.sign_out, Right.READ),
         }
         return [
@@ -130,6 +131,7 @@ class Console:
             squares=squares(jobs),
             compared=_first_compared(model),
             warnings=await self._views.warnings(request),
+            pins=self._service.settings.pins_code,
             jobs=jobs[:10],
             history=(await self._api.history(request)).entries[:MAX_DEEDS],
         )
@@ -158,19 +160,10 @@ class Console:
             more=len(found.entries) > MAX_ROWS,
             damaged=found.damaged_lines,
             calls=msgspec.structs.replace(calls, calls=calls.calls[:MAX_ROWS]),
+            replicas=len({each.replica for each in calls.calls}) > 1,
             shadow=await self._api.shadow(request),
             verdicts=list(Verdict),
         )
-
-    # ------------------------------------------------------------ changes
-
-    async def promote(self, request: Request, _: Visitor) -> Response:
-        await self._api.promote(request)
-        return RedirectResponse(_address(request), 303)
-
-    async def rollback(self, request: Request, _: Visitor) -> Response:
-        await self._api.rollback(request)
-        return RedirectResponse(_address(request), 303)
 
     async def _drift(self, request: Request) -> dict[tuple[str, str], DriftView]:
         return {(each.algorithm, each.model): each for each in (await self._api.drift(request)).judgements}
@@ -180,8 +173,3 @@ def _first_compared(model: ModelView) -> tuple[int | None, int | None]:
     """Return the versions that are chosen for a comparison at first: the one before the newest, and the newest."""
     numbers = [each.number for each in model.versions if not each.damage]
     return (numbers[-2], numbers[-1]) if len(numbers) > 1 else (None, None)
-
-
-def _address(request: Request) -> str:
-    names = (quote(request.path_params[name], safe="") for name in ("algorithm", "model"))
-    return "/ui/models/" + "/".join(names)

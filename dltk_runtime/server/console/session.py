@@ -84,7 +84,7 @@ class Visitor:
 
     @property
     def may_cancel(self) -> bool:
-        """Whether it may end jobs."""
+        """Whether it may end jobs and delete models."""
         return self.holder.may(Right.ADMIN)
 
     @property

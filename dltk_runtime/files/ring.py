@@ -1,0 +1,28 @@
+"""Files that hold the newest records: appended as in `lines`, cut to their newer half where they grow.
+
+Several processes may append to one. What one appends while another cuts can be lost, and a kill
+loses at most the line that was being written: these files are for people to look at, and decide
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from dltk_runtime.files import atomic, lines
+
+
+def add(path: Path, records: Sequence[msgspec.Struct], max_bytes: int) -> None:
+    """Append records; keep about the newest `max_bytes` / 2 of a file that becomes larger than `max_bytes`.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines.append(path, records, durable=False)
+    if path.stat().st_size > max_bytes:
+        _, _, whole = path.read_bytes()[-max_bytes // 2 :].partition(b"\n")
+        atomic.write(path, whole, durable=False)

@@ -1,0 +1,108 @@
+"""The calls answered last on the volume, so that a restart loses none but the newest.
+
+Each server appends to a file of its own, ``calls/<random>.jsonl``, in batches and off the way of
+any request, so replicas that share the volume never write to the same file. Each start reads those
+of all, and removes what is old.
+"""
+
+from __future__ import annotations
+
+import heapq
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from dltk_runtime.errors import DltkError, StoreDamaged
+from dltk_runtime.files import lines, ring
+from dltk_runtime.names import ModelName
+from dltk_runtime.service.calls import MAX_CALLS, RecentCall
+from dltk_runtime.store.deeds import What
+from dltk_runtime.store.reader import ModelReader
+
+MAX_BYTES = 512 * 1024  # of one file: some 1,000 calls after a cut
+MAX_FILES = 8  # that are read and stay: of as many replicas, or starts of one
+MAX_AGE_SECONDS = 7 * 86400.0  # of a file since its last call
+UNKEPT = "why is not kept: DLTK_KEEP_VALUES is false"
+
+
+class CallFiles:
+    """The files below `folder`, of models of `store`.
+
+    Without `values` the sentence of a failure, which may quote one, is left out.
+    """
+
+    def __init__(self, folder: Path, store: ModelReader, *, values: bool) -> None:
+        self._folder = folder
+        self._store = store
+        self._values = values
+        self._own = folder / f"{secrets.token_hex(8)}.jsonl"
+
+    def read(self) -> list[RecentCall]:
+        """Return the newest `MAX_CALLS` of all servers, oldest first; remove files that nobody needs."""
+        found: list[RecentCall] = []
+        for path in self._newest():
+            with suppress(StoreDamaged):
+                found += lines.read(path, RecentCall)
+        return heapq.nlargest(MAX_CALLS, found, key=lambda each: each.time)[::-1]
+
+    def write(self, calls: Sequence[RecentCall]) -> None:
+        """Append calls; those that cannot be written are not known after a restart.
+
+        Failures of a model that was forgotten since go at once: their sentences may quote its rows.
+        """
+        kept = calls if self._values else [_without_sentence(each) for each in calls]
+        with suppress(OSError):
+            ring.add(self._own, kept, MAX_BYTES)
+            oldest = {(each.algorithm, each.model): each.time for each in reversed(kept) if each.failed}
+            for (algorithm, model), time_of_call in oldest.items():
+                if self._is_forgotten(algorithm, model, time_of_call):
+                    forget(self._folder, algorithm, model)
+
+    def _is_forgotten(self, algorithm: str, model: str, since: datetime) -> bool:
+        with suppress(DltkError):  # no model can have this name, or its history cannot be read
+            deeds = self._store.history(ModelName(algorithm, model)).entries
+            return any(each.what == What.FORGOTTEN and each.time > since for each in deeds[:1])
+        return False
+
+    def _newest(self) -> list[Path]:
+        times: dict[Path, float] = {}
+        for path in files_of(self._folder):
+            with suppress(OSError):
+                times[path] = path.stat().st_mtime
+        known = sorted(times, key=lambda path: -times[path])
+        oldest = time.time() - MAX_AGE_SECONDS
+        for path in (each for place, each in enumerate(known) if place >= MAX_FILES or times[each] < oldest):
+            with suppress(OSError):
+                path.unlink()
+        return [path for path in known[:MAX_FILES] if times[path] >= oldest]
+
+
+def files_of(folder: Path) -> tuple[Path, ...]:
+    """Return the files of all servers."""
+    return tuple(sorted(folder.glob("*.jsonl")))
+
+
+def has(path: Path, algorithm: str, model: str) -> bool:
+    """Return whether a file has a call of this model."""
+    with suppress(StoreDamaged):
+        return any((each.algorithm, each.model) == (algorithm, model) for each in lines.read(path, RecentCall))
+    return False
+
+
+def forget(folder: Path, algorithm: str, model: str) -> None:
+    """Blank the calls of a model, in place; servers go on to append.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    for path in files_of(folder):
+        lines.blank(path, RecentCall, lambda each: (each.algorithm, each.model) == (algorithm, model))
+
+
+def _without_sentence(call: RecentCall) -> RecentCall:
+    return msgspec.structs.replace(call, outcome=UNKEPT) if call.failed else call
