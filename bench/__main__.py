@@ -33,6 +33,7 @@ from bench import (
     splunk_million,
     starts,
     throughput,
+    tracking,
 )
 from bench.figures import Figure
 from bench.servers import Failed
@@ -55,6 +56,7 @@ KINDS: dict[str, Callable[[World], list[Figure]]] = {
     "gpu": gpu.measure,
     "shadow": shadow.measure,
     "console": console.measure,
+    "tracking": tracking.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 QUIET = 0.5  # load (processes that want to run, over a minute) under which a machine counts as idle

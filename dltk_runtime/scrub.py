@@ -43,6 +43,7 @@ class Scrubber:
     """Replaces secrets in text by `mask`, in a time that is linear in the text."""
 
     def __init__(self, secrets: Collection[str], mask: str = MASK) -> None:
+        self.secrets = tuple(secrets)  # as they were given
         found = {form for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS for form in forms_of(secret)}
         wrapped = {form for form in map(_joined, found) if len(form) >= MIN_WRAPPED_CHARACTERS}
         self._mask = mask

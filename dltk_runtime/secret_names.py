@@ -26,7 +26,7 @@ from dltk_runtime.errors import BodyInvalid
 VARIABLE_WORDS = ("token", "passw", "secret", "credential", "key", "llm_config", "headers")
 NAMES_ONLY = ("DLTK_NOTEBOOK_SECRETS",)  # a list of variables, without their values
 # Compared in lower case, letters and digits alone: session_key, splunk-session-key, authToken.
-SESSION_KEY_ENDINGS = ("sessionkey", "authtoken", "authorization")  # Splunk's live keys (protocol 1.1)
+SESSION_KEY_ENDINGS = ("sessionkey", "authtoken", "authorization", "authstring")  # Splunk's live keys (protocol 1.1)
 PARAMETER_ENDINGS = (*SESSION_KEY_ENDINGS, "token", "password", "passwd", "secret", "apikey")
 # Variables that name a file of a secret, and do not end with `_file`.
 _FILES = ("API_SSL_KEY", "RAY_AUTH_TOKEN_PATH", "RAY_TLS_SERVER_KEY")
@@ -39,11 +39,18 @@ _CREDENTIALS = re.compile(
 )
 _SEPARATORS = re.compile(r"[\W_]+")
 # A session key in a text: its name, ``=`` or ``:``, and the value, with or without quotes.
+# Splunk also writes it as XML, and keeps it in the cookie ``splunkd_8089``.
 _SESSION_KEY_IN_TEXT = re.compile(
-    r"""((?:session[_ -]?key|auth[_ -]?token|authorization)[\\"']{0,8}\s{0,8}[=:]\s{0,8}[\\"']{0,8})"""
-    r"""(?:(?:splunk|bearer|basic)\s{1,8})?[^\s\\"',;&}]+""",
+    r"""((?:session[_ -]?key|auth[_ -]?(?:token|string)|authorization|splunkd_\d{1,5})s?(?:[_ -]?\d{1,2})?[\\"']{0,8}"""
+    r"""(?:\s{0,8}(?:[=:]{1,3}|%3[ad])|>)\s{0,8}(?:b(?=["']))?[\\"'\[{(]{0,8})(?:(?:splunk|bearer|basic)\s{1,8})?"""
+    r"""[^\s\\"',;&}<]+""",
     re.IGNORECASE,
 )
+# The value of such a header, without its name: long, and with a digit.
+_HEADER_VALUE = re.compile(
+    r"\b((?:splunk|bearer|basic)\s{1,8})(?=[a-z_^.+/=-]{0,512}\d)[a-z\d_^.+/=-]{32,}", re.IGNORECASE
+)
+_COOKIE = "splunkd_"  # begins the name of the cookie with Splunk Web's session key
 
 
 def is_secret_variable(name: str, value: str) -> bool:
@@ -81,6 +88,18 @@ def meta_without_session_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _cleaned(value, 1) for key, value in meta.items() if not _is_session_key(key)}
 
 
+def cannot_hold_session_keys(meta: bytes) -> bool:
+    """Return whether the JSON of a `meta` is quickly seen to be without session keys, and not nested deeply.
+
+    It is where no name of one is in it, in plain ASCII: then `meta_without_session_keys` changes nothing.
+    """
+    if not meta.isascii() or b"\\" in meta:
+        return False
+    lowered = meta.lower()
+    few = lowered.count(b"{") + lowered.count(b"[") <= MAX_META_DEPTH
+    return few and b"session" not in lowered and b"auth" not in lowered
+
+
 def texts_of(secrets: Iterable[str]) -> list[str]:
     """Return secrets, and those within a secret that is a JSON object, as `llm_config` is."""
     found = []
@@ -114,8 +133,8 @@ def _is_secret_parameter(key: str) -> bool:
 def _is_session_key(key: str) -> bool:
     lowered = key.lower()
     if "session" not in lowered and "auth" not in lowered:  # which is quick: `meta` may have a million names
-        return False
-    return _SEPARATORS.sub("", lowered).endswith(SESSION_KEY_ENDINGS)
+        return lowered.startswith(_COOKIE)
+    return _SEPARATORS.sub("", lowered).rstrip("s0123456789").endswith(SESSION_KEY_ENDINGS)
 
 
 def _cleaned(value: Any, depth: int) -> Any:
@@ -128,18 +147,28 @@ def _cleaned(value: Any, depth: int) -> Any:
             if not _is_session_key(key)
         }
     if isinstance(value, list):
+        if _are_plain(value):
+            return value
         return [each if type(each) is str and _is_plain(each) else _cleaned(each, depth + 1) for each in value]
     return _cleaned_text(value, depth) if isinstance(value, str) else value
 
 
 def _is_plain(text: str) -> bool:
-    """Return whether a text cannot have a name and a value."""
-    return ":" not in text and "=" not in text
+    """Return whether a text cannot have a name and a value, nor the value of a header."""
+    return not (":" in text or "=" in text or ">" in text or "%" in text or " " in text)
+
+
+def _are_plain(values: list[Any]) -> bool:
+    """Return whether all values are texts that cannot have a name and a value, as names of fields are."""
+    try:
+        return _is_plain("".join(values))
+    except TypeError:
+        return False
 
 
 def _cleaned_text(text: str, depth: int) -> str:
     """Return a text of `meta` without session keys; other texts as they are."""
-    if text[:1] in ("{", "[") and _SESSION_KEY_IN_TEXT.search(text):
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") and _SESSION_KEY_IN_TEXT.search(text):
         with contextlib.suppress(ValueError, RecursionError):  # it only begins like JSON
-            text = json.dumps(_cleaned(json.loads(text), depth + 1), ensure_ascii=False)
-    return _SESSION_KEY_IN_TEXT.sub(rf"\1{REMOVED}", text)
+            text = json.dumps(_cleaned(json.loads(text.lstrip("\ufeff")), depth + 1), ensure_ascii=False)
+    return _HEADER_VALUE.sub(rf"\1{REMOVED}", _SESSION_KEY_IN_TEXT.sub(rf"\1{REMOVED}", text))

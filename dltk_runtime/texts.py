@@ -19,6 +19,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def ended(sentence: str) -> str:
+    """Return a sentence with its full stop, where it has no mark of its own at its end."""
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
+
+
 def unquote(value: str) -> str:
     """Remove one pair of single or double quotes around a word or value of a search."""
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":

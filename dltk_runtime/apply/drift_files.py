@@ -65,7 +65,7 @@ class DriftFiles:
 
     def _read(self, name: ModelName, path: Path) -> tuple[VersionId, Judgement] | None:
         with suppress(OSError, ValueError, DltkError):
-            judgement = msgspec.json.decode(path.read_bytes(), type=Judgement)
+            judgement = msgspec.json.decode(atomic.read(path), type=Judgement)
             current = self._store.current(name)
             if current is None:
                 path.unlink()

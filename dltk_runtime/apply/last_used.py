@@ -114,7 +114,7 @@ class LastUsed:
         """Return what the file says; None if there is none, or a damaged one."""
         with contextlib.suppress(OSError, ValueError, NameInvalid):
             if self._file is not None:
-                shared = msgspec.json.decode(self._file.read_bytes(), type=_Shared)
+                shared = msgspec.json.decode(atomic.read(self._file), type=_Shared)
                 ModelName(shared.algorithm, shared.model)  # raises if they are no names
                 return shared
         return None

@@ -181,7 +181,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
             if self._exited:
                 break
             self.run.progress(done + 1, len(code))
-        self._quietly("_dltk_run.finish()", len(self.nb.cells) - 1)
+        self._quietly(f"_dltk_run.finish({self.run.scrubber.secrets!r})", len(self.nb.cells) - 1)
 
     def _skipped(self, cell: NotebookNode) -> bool:
         outputs = self.run.document.skipped.get(cell.id)

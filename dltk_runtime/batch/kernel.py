@@ -27,6 +27,7 @@ from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.notebook.source import pack
+from dltk_runtime.scrub import Scrubber
 from dltk_runtime.tables import arrow, table
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
 from dltk_runtime.worker.model import read_pickle
@@ -96,14 +97,14 @@ class Run:
         self.fit, self._begun, self._results, self._calls = kept["state"]
         self.namespace.update({name: value for name, value in kept["variables"].items() if name not in self.namespace})
 
-    def finish(self) -> None:
-        """Save the model if no cell has, describe it, and write the results and the report."""
+    def finish(self, secrets: Sequence[str] = ()) -> None:
+        """Save the model if no cell has, describe it, and write the report, and the results without `secrets`."""
         fit = self.fit if self.task.save_name else None
         if fit is not None:
             if not fit.saved:
                 fit.save(self._notebooks("save"), fit.model, self._target)
             fit.describe(self.namespace.get("summary"))
-        files.write(Path(self.task.folder), files.REPORT, self._report(fit))
+        files.write(Path(self.task.folder), files.REPORT, self._report(fit, Scrubber(secrets)))
 
     # ------------------------------------------------------------ replaced functions
 
@@ -174,14 +175,14 @@ class Run:
 
     # ------------------------------------------------------------ the end
 
-    def _report(self, fit: ModelFit | None) -> Report:
-        results = self._write_results()
+    def _report(self, fit: ModelFit | None, scrubber: Scrubber) -> Report:
+        results = self._write_results(scrubber)
         if fit is None:
             return Report(results=results)
         fitted = msgspec.structs.replace(fit.fitted, code=pack(_imported_modules()))
         return Report(fitted=fitted, targets=tuple(fit.meta.get("target_variables", ())), results=results)
 
-    def _write_results(self) -> int | None:
+    def _write_results(self, scrubber: Scrubber) -> int | None:
         """Write the results of the last apply, if any, to `out`; returns their number of rows."""
         if not self._results:
             if self.task.out:
@@ -192,7 +193,7 @@ class Run:
             target = Path(self.task.out)
             target.parent.mkdir(parents=True, exist_ok=True)
             unfinished = target.with_name(f".{target.name}.unfinished")
-            _write(results, unfinished, target.suffix)
+            _write(results, unfinished, target.suffix, scrubber)
             unfinished.replace(target)
         return len(results)
 
@@ -230,13 +231,21 @@ def _read(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
 
 
-def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
+def _write(frame: pd.DataFrame, path: Path, suffix: str, scrubber: Scrubber) -> None:
     if suffix == ".parquet":
-        frame.rename(columns=str).to_parquet(path, index=False)
+        frame = frame.rename(columns=lambda name: scrubber.text(str(name)))
+        if scrubber:
+            frame = frame.apply(_scrubbed, args=(scrubber,))
+        frame.to_parquet(path, index=False)
     elif suffix == ".arrow":
-        path.write_bytes(arrow.write(frame))
+        path.write_bytes(arrow.write(frame, scrubber.text if scrubber else None))
     else:
-        frame.to_csv(path, index=False)
+        path.write_text(scrubber.text(frame.to_csv(index=False)), encoding="utf-8", newline="")
+
+
+def _scrubbed(column: pd.Series[Any], scrubber: Scrubber) -> pd.Series[Any]:
+    texts = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+    return column.map(scrubber.value, na_action="ignore") if texts else column
 
 
 def _features(frame: pd.DataFrame, task: Task) -> list[str]:

@@ -260,7 +260,7 @@ class _Run:
     ) -> str:
         """Try the version, promote it if it can be loaded, and end the job; returns the message."""
         done = kept = f"{self._prepared.source.path} ran to its end."
-        done += "".join(f" WARNING: {each}." for each in self._prepared.warnings)
+        done += warned(self._prepared.warnings)
         promoted = False
         if version is not None and report.fitted is not None:
             job.phase("promote")

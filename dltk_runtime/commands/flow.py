@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dltk_runtime.commands import Exit, Moment
+from dltk_runtime.commands._flow_doctor import doctor
 from dltk_runtime.commands._terminal import console as make_console
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.settings import Settings
@@ -29,6 +30,7 @@ Examples:
   dltk flow test dns                             run its searches over simulated days
   dltk flow package dns                          write dns/dist/*.spl
   dltk flow install dns --owner svc_dltk         create the app's objects over REST
+  dltk flow doctor dltk_flow_dns                 examine the installed flow over REST
   dltk flow backfill dns --from -30d@d           run the windows of thirty days without a run record
 """
 _PROMPTS = ("algorithm", "base", "prepare", "features", "target", "interval", "lag", "train_hour")
@@ -37,6 +39,9 @@ _PROMPTS = ("algorithm", "base", "prepare", "features", "target", "interval", "l
 @click.group(epilog=EXAMPLES)
 def command() -> None:
     """Write, check, test and pack the Splunk apps of a data flow."""
+
+
+command.add_command(doctor)
 
 
 @command.command(epilog=EXAMPLES)
@@ -66,6 +71,12 @@ def command() -> None:
 @click.option("--negative", help="feedback: label for 0.")
 @click.option(
     "--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features are stored."
+)
+@click.option(
+    "--labels/--no-labels", default=None, help="summary: people judge rows; their labels return into training."
+)
+@click.option(
+    "--scoring", type=click.Choice(["summary", "raw"]), help="summary: score its rows, or raw events by the same macro."
 )
 @click.option("--version", type=int, help="Version of the feature set; part of the model's name.")
 @click.option("--metric", help="Metric that decides on promotion.")
@@ -97,6 +108,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
                 given.get("interval", 5),
                 anomalies=anomalies,
                 predicts=Predicts(given.get("predicts", "yes_no")),
+                labels=given.get("labels", False),
             )
             | given
         )
@@ -104,7 +116,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
     folder = to or (origin.parent if origin else Path(made.name))
     written = generate.create(made, folder, force=force)
     echo(f"{counted(len(written), 'file')} in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
-    echo(f"Switched on, they add to a search head: {burden(App(folder / made.app))}.")
+    echo(f"Switched on, they add to a search head: {burden(App(folder / made.app).searches)}.")
     echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
 from dltk_runtime.commands import _terminal
+from dltk_runtime.commands._splunk import ADDRESS, clients
 from dltk_runtime.commands._terminal import echo, echo_data
-from dltk_runtime.settings import Settings
 
 if TYPE_CHECKING:
     from dltk_runtime.inventory.survey import Survey
@@ -32,13 +31,11 @@ Examples:
   dltk inventory --splunk https://splunk.example.com:8089 --csv > inventory.csv
   dltk inventory --days 90 --json
 """
-PORT = 8089
-LIST_SECONDS = 300.0  # in which Splunk must begin a list: it may have thousands of dashboards
 SHOWN = ("state", "kind", "app", "owner", "name", "schedule", "command", "model", "algorithm", "runs", "why")
 
 
 @click.command(epilog=EPILOG)
-@click.option("--splunk", "address", help="Address of Splunk's REST API.  [splunk_access_host, splunk_access_port]")
+@ADDRESS
 @click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="Days in which runs are counted.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
@@ -64,32 +61,7 @@ def command(address: str | None, days: int, as_csv: bool, as_json: bool) -> None
 
 
 def _survey(address: str | None, days: int) -> Survey:
-    from dltk_runtime.doctor.rest import Rest
     from dltk_runtime.inventory.survey import survey
-    from dltk_runtime.splunk.access import of_settings
-    from dltk_runtime.splunk.connection import Connection
 
-    settings = Settings.from_env()
-    host, port, scheme = _parts(address, settings)
-    if not settings.splunk_token:
-        raise click.UsageError("splunk_access_token is missing: set it, or splunk_access_token_file.")
-    tls = of_settings(settings).tls
-    base = f"{scheme}://{host}:{port}"
-    connection = Connection(host.strip("[]"), port, settings.splunk_token, scheme=scheme, tls=tls)
-    return survey(Rest(base, settings.splunk_token, tls, LIST_SECONDS), connection, days)
-
-
-def _parts(address: str | None, settings: Settings) -> tuple[str, int, str]:
-    """Return host, port and scheme."""
-    if not address:
-        if not settings.splunk_host:
-            raise click.UsageError("Missing option --splunk, or the variable splunk_access_host.")
-        return settings.splunk_host, settings.splunk_port, "https"
-    try:
-        parts = urlsplit(address)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("it must begin with https:// and name a host")
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        return host, parts.port or PORT, parts.scheme
-    except ValueError as failure:
-        raise click.BadParameter(str(failure), param_hint="--splunk") from failure
+    rest, connection = clients(address)
+    return survey(rest, connection, days)

@@ -11,6 +11,7 @@
 
 ===============  ==================================================================================
 `examine`        run all checks; a check that raises becomes a finding itself
+`flow`           an installed flow, for ``dltk flow doctor``
 `finding`        `Finding`, `Severity` and the functions that make findings
 `local`          checks of this machine
 `search_head`    checks of Splunk's side

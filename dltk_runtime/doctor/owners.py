@@ -111,7 +111,7 @@ def _judged(rest: Rest, owner: str, needed: Mapping[str, set[str]], roles: Mappi
             "Toolkit checks the owner's capabilities, and Splunk has no user nobody."
         )
         return warning("owners", f"searches {theirs}: no user has that name, so it has no capabilities", advice)
-    user = _user(rest, owner)
+    user = user_of(rest, owner)
     if user is None:
         advice = "Assign them to an existing user: Settings, All configurations, Reassign Knowledge Objects."
         return error("owners", f"searches {theirs}: Splunk has no user of that name, so they never run", advice)
@@ -129,7 +129,8 @@ def _listed(names: list[str]) -> str:
     return ", ".join(sorted(names)[:MAX_LISTED_SEARCHES]) + rest
 
 
-def _user(rest: Rest, name: str) -> dict[str, Any] | None:
+def user_of(rest: Rest, name: str) -> dict[str, Any] | None:
+    """Return the entry of a user; None when Splunk has none of that name."""
     try:
         return rest.get(f"/services/authentication/users/{urllib.parse.quote(name, safe='')}")[0]
     except Refused as failure:

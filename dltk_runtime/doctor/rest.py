@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from dltk_runtime.errors import DltkError
 from dltk_runtime.http_client import HttpClient
@@ -56,12 +57,12 @@ class Rest:
         entries, date = self.entries(path)
         return (entries[0] if entries else {}), date
 
-    def entries(self, path: str) -> tuple[list[dict[str, Any]], str]:
+    def entries(self, path: str, **query: str) -> tuple[list[dict[str, Any]], str]:
         """Return all entries of an endpoint and the answer's Date header. Raises as `get`.
 
         The dict of an entry has its name, its acl, and its content's fields.
         """
-        url = f"{self.base}{path}?output_mode=json&count=0"
+        url = f"{self.base}{path}?{urlencode({'output_mode': 'json', 'count': '0'} | query)}"
         headers = {"Authorization": f"Bearer {self.token}"}
         answer = checking_client(self.tls.context, self.seconds).request("GET", url, headers)
         if answer.status != 200:

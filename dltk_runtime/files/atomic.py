@@ -11,15 +11,19 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
 from dltk_runtime.errors import NotStored
 
 TEMPORARY_SUFFIX = ".tmp"  # of a file's name while it is being written
+# How files of ours are opened: a pipe in the place of one is not waited for, and a link not followed. Notebooks can
+# make both, and may not read all that this process can.
+AS_OURS = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 MAX_SHORT_BYTES = 64  # that `read_short` reads
 _NOT_PERMITTED_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_SPACE_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
@@ -94,13 +98,36 @@ def copy(source: Path, target: Path) -> Path:
     Raises:
         OSError: it cannot be copied.
     """
+    with source.open("rb") as file:
+        return copy_open(file, target)
+
+
+def copy_open(source: IO[bytes], target: Path) -> Path:
+    """Copy an open file, as `copy` does."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
-        shutil.copyfile(source, temporary)
+        with temporary.open("xb") as copied:
+            shutil.copyfileobj(source, copied)
         return temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read(path: Path | str) -> bytes:
+    """Return the content of a file of ours.
+
+    Raises:
+        OSError: it cannot be read, or is a link or no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | AS_OURS)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def read_short(path: Path) -> bytes:
@@ -109,7 +136,7 @@ def read_short(path: Path) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | AS_OURS)
     try:
         return os.read(descriptor, MAX_SHORT_BYTES)
     finally:

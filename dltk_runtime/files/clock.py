@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dltk_runtime.files.atomic import AS_OURS
+
 CLOCK = ".clock"  # the file that is touched
 
 
@@ -19,7 +21,7 @@ def now(folder: Path) -> float:
     for abandoned.
     """
     try:
-        descriptor = os.open(folder / CLOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(folder / CLOCK, os.O_WRONLY | os.O_CREAT | AS_OURS, 0o666)
         try:
             os.utime(descriptor)  # without a time: the volume's own
             return os.fstat(descriptor).st_mtime

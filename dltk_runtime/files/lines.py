@@ -33,8 +33,7 @@ def read(path: Path | str, kind: type[Record]) -> list[Record]:
         StoreDamaged: it exists and cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = atomic.read(path)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -49,7 +48,7 @@ def append(path: Path, records: Sequence[msgspec.Struct], *, durable: bool = Tru
         OSError: they cannot be written.
     """
     lines = b"".join(map(_line, records))
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | atomic.AS_OURS, 0o666)
     try:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
@@ -83,7 +82,7 @@ def blank(path: Path, kind: type[Record], chosen: Callable[[Record], bool]) -> i
 def bad_lines(path: Path, kind: type[msgspec.Struct]) -> int:
     """Return how many lines are not whole; 0 when the file cannot be read."""
     with suppress(OSError):
-        return sum(1 for line in path.read_bytes().split(b"\n") if line and _parsed(line, kind) is None)
+        return sum(1 for line in atomic.read(path).split(b"\n") if line and _parsed(line, kind) is None)
     return 0
 
 

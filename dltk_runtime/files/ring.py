@@ -24,5 +24,5 @@ def add(path: Path, records: Sequence[msgspec.Struct], max_bytes: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines.append(path, records, durable=False)
     if path.stat().st_size > max_bytes:
-        _, _, whole = path.read_bytes()[-max_bytes // 2 :].partition(b"\n")
+        _, _, whole = atomic.read(path)[-max_bytes // 2 :].partition(b"\n")
         atomic.write(path, whole, durable=False)

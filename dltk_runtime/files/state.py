@@ -63,12 +63,17 @@ def read(path: Path) -> tuple[bytes, FileState]:
     Raises:
         OSError: the file is missing or cannot be read.
     """
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=_unwaiting) as file:
         stamp = _stamp(os.fstat(file.fileno()))
-        data = file.read()
+        data = file.read() or b""
     # The ctime: some tools set the mtime back (cp -p, rsync -t), and none can set the ctime.
     racy = time.time_ns() - stamp[1] < RACY_NANOSECONDS
     return data, FileState(str(path), stamp, hashlib.sha256(data).hexdigest() if racy else "")
+
+
+def _unwaiting(path: str, flags: int) -> int:
+    """Open a file; a pipe in its place, which nobody may write, is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def folders_in(path: Path) -> tuple[list[str], FileState]:

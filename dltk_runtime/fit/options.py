@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from dltk_runtime.errors import OptionInvalid, nearest, shown
 from dltk_runtime.notebook.parameters import RUNTIME_PARAMETERS, wants_version
 from dltk_runtime.texts import unquote
 
-MODES = ("async", "sync", "stage")  # of a search, in its `mode`
+MODES = ("async", "sync", "stage", "register")  # of a search, in its `mode`
 # Metrics by name: whether a higher value is better.
 METRICS = {
     "accuracy": True,
@@ -83,8 +83,8 @@ def fit_options(
     given = {name: unquote(value).strip() for name, value in parameters.items()}
     mode = given.get("mode", "sync")
     if mode not in MODES and refuse_unknown:
-        raise OptionInvalid("mode", mode, "async, sync or stage")
-    warnings = () if mode in MODES else (f"mode={shown(mode)} is unknown and ignored: it can be {' or '.join(MODES)}",)
+        raise OptionInvalid("mode", mode, _listed(MODES))
+    warnings = () if mode in MODES else (f"mode={shown(mode)} is unknown and ignored: it can be {_listed(MODES)}",)
     return FitOptions(
         asynchronous=mode == "async",
         promotion=_promotion(given.get("promote", Rule.AUTO)),
@@ -92,6 +92,10 @@ def fit_options(
         with_version=wants_version(parameters),
         warnings=warnings,
     )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _promotion(value: str) -> Promotion:

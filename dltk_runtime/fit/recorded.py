@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypedDict
 
 from dltk_runtime.access.actor import Actor
-from dltk_runtime.errors import FULL_TEXTS, DltkError
+from dltk_runtime.call import CallFacts
+from dltk_runtime.errors import FULL_TEXTS, DltkError, NotStored
 from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.store.store import ModelStore, Version, What
+from dltk_runtime.texts import ended
 from dltk_runtime.worker.messages import SUMMARY_FAILED
 
 
@@ -46,7 +49,7 @@ def kept_notices(notices: Iterable[str], texts: str) -> tuple[str, ...]:
 
 def warned(notices: Iterable[str]) -> str:
     """Return the warnings as they follow a fit's message."""
-    return "".join(f" WARNING: {each}." for each in notices)
+    return "".join(f" WARNING: {ended(each)}" for each in notices)
 
 
 def _without_text(notice: str) -> str:
@@ -58,3 +61,22 @@ def record_fit(store: ModelStore, version: Version, job: JobRecord, *, current: 
     """Add to the model's history that a fit made a version."""
     what, actor = What.FITTED if current else What.KEPT_BACK, Actor(owner=job.owner, person=job.person, sid=job.sid)
     store.record(version.name, what, actor, version.number, job.id)
+
+
+@contextmanager
+def stored_anyway(store: ModelStore, version: Version, facts: CallFacts) -> Iterator[None]:
+    """Let an error of a disk that takes no more say what has become of a committed version.
+
+    Raises:
+        NotStored: with that sentence.
+    """
+    facts.version = version.number
+    try:
+        yield
+    except NotStored as error:
+        facts.promoted = store.serving_or_0(version.name).id == version.id
+        text = f"{error.sentence} Version {version.number} of model '{version.name.model}' is stored"
+        if facts.promoted:
+            raise NotStored(f"{text} and answers.") from error
+        how = f"dltk models promote {version.name.algorithm} {version.name.model} {version.number}"
+        raise NotStored(f"{text} and not current; '{how}' makes it so.") from error

@@ -20,7 +20,7 @@ from dltk_runtime.fit.cards import MakeCard, no_card
 from dltk_runtime.fit.ends import ended, to_its_end
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded
+from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, stored_anyway
 from dltk_runtime.fit.training import Committed, Trained, Training, begins, printed_to, reporter
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.record import JobRecord
@@ -213,11 +213,11 @@ class Trainer:
         job, version = training.job, committed.version
         job.enter("promote")
         job.check()
-        decision = await to_its_end(self._decide(committed, training))
-        facts = training.call.facts
-        facts.version, facts.promoted = version.number, decision.current
-        self.on_decision(version, decision, job.record)
-        await asyncio.to_thread(record_fit, self.store, version, job.record, current=decision.current)
+        with stored_anyway(self.store, version, facts := training.call.facts):
+            decision = await to_its_end(self._decide(committed, training))
+            facts.promoted = decision.current
+            self.on_decision(version, decision, job.record)
+            await asyncio.to_thread(record_fit, self.store, version, job.record, current=decision.current)
         self.last.fitted(version.id, committed.description)
         await self._tidy(version.name)
         if (failure := committed.failure) is not None:

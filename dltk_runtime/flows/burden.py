@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.flows import cron
-from dltk_runtime.flows.app import App
+from dltk_runtime.flows.app import AppSearch
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.units import DAY_SECONDS
 
@@ -28,10 +29,10 @@ class Burden:
         return f"{self.searches} scheduled searches, {hourly} starts an hour, at most {self.at_once} in the same minute"
 
 
-def burden(app: App) -> Burden:
+def burden(searches: Iterable[AppSearch]) -> Burden:
     """Count the starts of a day; a schedule that cannot be read counts as a search without starts."""
     minutes: Counter[float] = Counter()
-    scheduled = [search for search in app.searches if search.scheduled]
+    scheduled = [search for search in searches if search.scheduled]
     for search in scheduled:
         try:
             minutes.update(cron.starts(search.stanza.get("cron_schedule"), _MIDNIGHT, _MIDNIGHT + DAY_SECONDS))

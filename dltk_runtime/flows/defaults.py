@@ -40,6 +40,7 @@ _NUMBER: dict[str, Any] = {
     "gain": 0.0,
 }
 _CLASS: dict[str, Any] = {"predicts": "class", "positive": "generated", "negative": "chosen"}
+_LABELS: dict[str, Any] = {"algorithm": "binary_nn_classifier", "score": "probability", "metric": "f1"}
 _HIGHEST = " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY "
 
 
@@ -51,16 +52,23 @@ def defaults(
     *,
     anomalies: bool = False,
     predicts: Predicts = Predicts.YES_NO,
+    labels: bool = False,
 ) -> dict[str, Any]:
     """Return the values of the flow `name` of that kind and source, without its kind and name.
 
-    With `anomalies` the flow has no target.
+    With `anomalies` the flow has no target; with `labels` people judge its rows.
     """
     if anomalies:
         return _ANOMALIES | _servers(kind, source, interval)
     if predicts is Predicts.NUMBER:
         return _NUMBER | _servers(kind, source, interval)
     found = _DEFAULTS[kind] | (_datamodel(name, interval) if source is Source.DATAMODEL else {})
+    if labels:
+        return (
+            found
+            | _LABELS
+            | {"prepare": f"lookup local=true {verdicts(name)} query OUTPUT verdict | {found['prepare']}"}
+        )
     if predicts is Predicts.CLASS:
         return found | _CLASS | {"prepare": found["prepare"].replace(_BAD, "y=verdict")}
     return found

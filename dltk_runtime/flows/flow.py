@@ -48,6 +48,13 @@ class Source(StrEnum):
     DATAMODEL = "datamodel"
 
 
+class Scoring(StrEnum):
+    """What a summary flow scores: the rows of its summary, or raw events by the macro that makes these rows."""
+
+    SUMMARY = "summary"
+    RAW = "raw"
+
+
 class Predicts(StrEnum):
     """What the target of a flow is: 0 or 1, one of several texts, a number."""
 
@@ -85,8 +92,10 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     train_days: int = 30  # days that a training reads
     train_hour: int = 3
     source: Source = Source.EVENTS
-    min_labels: int = 20  # feedback: labels that a training needs
-    min_each: int = 50  # feedback: rows of each class that a training needs, seed included
+    scoring: Scoring = Scoring.SUMMARY
+    labels: bool = False  # summary: people judge what was scored, and their labels return into training
+    min_labels: int = 20  # with labels of people: so many a training needs
+    min_each: int = 50  # … and so many rows of each class, those known without people included
     release: str = "1.0.0"
 
     @property
@@ -103,6 +112,16 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def predicted(self) -> str:
         """Name of the field with the model's answer, in every record that the flow writes."""
         return f"predicted_{self.target or self.outcome}"
+
+    @property
+    def judged(self) -> bool:
+        """Whether people judge what was scored."""
+        return self.kind is Kind.FEEDBACK or self.labels
+
+    @property
+    def stored_as_events(self) -> bool:
+        """Whether the features are stored as events of a summary index."""
+        return self.kind is Kind.SUMMARY and self.source is Source.EVENTS
 
     @property
     def model(self) -> str:
@@ -240,8 +259,12 @@ def _checks_of_the_texts(flow: Flow) -> dict[str, object]:
             flow.positive != flow.negative and LABEL.fullmatch(flow.positive) and LABEL.fullmatch(flow.negative)
         ),
         f"release={flow.release!r} must be three numbers such as 1.0.0": re.fullmatch(r"\d+\.\d+\.\d+", flow.release),
-        "a feedback flow needs the column of the score (score: dga_score)": flow.kind is not Kind.FEEDBACK
-        or flow.score,
+        "people who judge need the column of the score (score: dga_score)": not flow.judged or flow.score,
+        "labels=true needs kind=summary with source=events, and a target that is yes or no": not flow.labels
+        or (flow.stored_as_events and flow.target and flow.predicts is Predicts.YES_NO),
+        "scoring=raw needs kind=summary with source=events: only there the features are made by a macro": (
+            flow.scoring is Scoring.SUMMARY or flow.stored_as_events
+        ),
         "base must begin without a pipe; for tstats or mstats use a summary flow with source=datamodel": (
             not flow.base.lstrip().startswith("|")
         ),

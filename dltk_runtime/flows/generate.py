@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dltk_runtime.flows.defaults import verdicts
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import FILE, SENSITIVITY, Flow, Kind, Predicts, Source, minute_of, write
+from dltk_runtime.flows.flow import FILE, SENSITIVITY, Flow, Kind, Predicts, Scoring, Source, minute_of, write
 from dltk_runtime.flows.render import TEMPLATES, render
 from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
 from dltk_runtime.flows.servers import servers_csv
@@ -36,7 +36,8 @@ def layers(flow: Flow) -> tuple[str, ...]:
     else:
         outcomes = _OUTCOMES[flow.predicts] if flow.target else ("anomalies",)
     own = ("summary", f"summary_{flow.source}") if flow.kind is Kind.SUMMARY else (flow.kind.value,)
-    return "common", *own, *outcomes
+    judged = ("labelled", "people") if flow.labels else ("people",) if flow.judged else ()
+    return "common", *own, *judged, *outcomes
 
 
 def files(flow: Flow) -> dict[str, str]:
@@ -54,8 +55,9 @@ def files(flow: Flow) -> dict[str, str]:
     if flow.kind is Kind.FEEDBACK:
         made[f"{flow.app}/lookups/dltk_{flow.name}_seed.csv"] = seed_csv(flow.positive, flow.negative)
     if verdicts(flow.name) in flow.prepare:
-        labels = verdicts_csv(flow.positive, flow.negative, classes=flow.predicts is Predicts.CLASS)
-        made[f"{flow.app}/lookups/{verdicts(flow.name)}"] = labels
+        made[f"{flow.app}/lookups/{verdicts(flow.name)}"] = verdicts_csv(
+            flow.positive, flow.negative, classes=flow.predicts is Predicts.CLASS, usual_alone=flow.labels
+        )
     return {name: text.rstrip("\n") + "\n" for name, text in made.items()}
 
 
@@ -120,7 +122,17 @@ def _values(flow: Flow) -> dict[str, object]:
             "marked": "" if "entity" in flow.features else '| eval entity="e:".entity ',
             "unmarked": "" if "entity" in flow.features else ", entity=substr(entity,3)",
             "filled": _filled([name for name in flow.features if name != "entity"]),
-            "first": "_first" if flow.kind is Kind.FEEDBACK else "",
+            "first": "_first" if flow.judged else "",
+            "judged": flow.judged,
+            "labels": flow.labels,
+            "raw": flow.scoring is Scoring.RAW,
+            # With labels the key of a row is the same in every version of the features, so that labels stay with it.
+            "key_of_row": flow.name if flow.labels else f"{flow.name}|v{flow.version}",
+            "queued": f" \\\n| `dltk_{flow.name}_queued`" if flow.labels else "",
+            "seen": "row_time" if flow.labels else "hits",
+            "stamped": ", row_time=floor(_time), predicted_at=now()" if flow.labels else "",
+            # The probability, by an algorithm that returns nothing else, or beside its answer.
+            "scaled": f"| eval {flow.score}=tonumber({flow.predicted}) " if flow.labels else "",
             "predicted": flow.predicted,
             "truth_kind": "row" if _by_index_time(flow) else "truth",
             "reviewed": "reviewer" in _roles(flow),
@@ -173,7 +185,7 @@ def _filled(features: list[str]) -> str:
 
 def _roles(flow: Flow) -> tuple[str, ...]:
     """Return the roles: people write where they label, or set the sensitivity."""
-    return ("runner", "reviewer", "viewer") if flow.kind is Kind.FEEDBACK or not flow.target else ("runner", "viewer")
+    return ("runner", "reviewer", "viewer") if flow.judged or not flow.target else ("runner", "viewer")
 
 
 def _by_index_time(flow: Flow) -> bool:

@@ -23,10 +23,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from dltk_runtime.flows import conf
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.conf import Stanza
+from dltk_runtime.flows.dataflow import SearchFlow
 from dltk_runtime.flows.spl import Stage
 
 # Of the commands that call the container; the AI Toolkit reads them of the search's owner by name.
@@ -43,7 +45,49 @@ SPLUNK_CAPABILITIES: dict[str, frozenset[str]] = {
     "fit": frozenset(("run_custom_command",)),
     "apply": frozenset(("run_custom_command",)),
 }
+SCHEDULE_CAPABILITY = "schedule_search"
 _INDEX = re.compile(r"\bindex\s*=\s*\"?([\w*-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one search asks of whoever runs it.
+
+    Attributes:
+        capabilities: by the table above.
+        searched, written: indexes.
+        read_lookups, written_lookups: definitions or files.
+        fitted, applied: models, whose stubs are lookup files.
+    """
+
+    capabilities: frozenset[str]
+    searched: frozenset[str]
+    written: frozenset[str]
+    read_lookups: frozenset[str]
+    written_lookups: frozenset[str]
+    fitted: frozenset[str]
+    applied: frozenset[str]
+
+
+def capabilities(flow: SearchFlow) -> frozenset[str]:
+    """Return the capabilities that a search needs, of its schedule too."""
+    tables = (SPLUNK_CAPABILITIES, CONTAINER_CAPABILITIES)
+    needed = [names for table in tables for command, names in table.items() if flow.has(command)]
+    return frozenset({SCHEDULE_CAPABILITY} if flow.search.scheduled else ()).union(*needed)
+
+
+def needs(flow: SearchFlow) -> Needs:
+    """Return what one search asks of whoever runs it."""
+    notes = flow.notes
+    return Needs(
+        capabilities=capabilities(flow),
+        searched=frozenset(each.target for each in notes.reads if not each.lookup and each.target),
+        written=frozenset(each.target for each in notes.writes if each.command != "outputlookup" and each.target),
+        read_lookups=frozenset(each.target for each in notes.reads if each.lookup and each.target),
+        written_lookups=frozenset(each.target for each in notes.writes if each.command == "outputlookup"),
+        fitted=frozenset(each.model for each in notes.fits if each.model),
+        applied=frozenset(each.model for each in notes.applies),
+    )
 
 
 def fitting_roles(app: App) -> list[Stanza]:

@@ -38,9 +38,17 @@ def sample_csv(positive: str, negative: str, seed: int = 7, *, classes: bool = F
     return _csv(["offset", "query", "verdict"], _events(positive, negative, seed, classes=classes))
 
 
-def verdicts_csv(positive: str, negative: str, seed: int = 7, *, classes: bool = False) -> str:
-    """Return CSV of the labels of these events: columns `query` and `verdict`, each query once."""
+def verdicts_csv(
+    positive: str, negative: str, seed: int = 7, *, classes: bool = False, usual_alone: bool = False
+) -> str:
+    """Return CSV of the labels of these events: columns `query` and `verdict`, each query once.
+
+    With `usual_alone` the two kinds of domains that the seed lacks are left out.
+    """
     known = {str(query): str(verdict) for _, query, verdict in _events(positive, negative, seed, classes=classes)}
+    if usual_alone:
+        kinds = {str(query): str(kind) for _, query, kind in _events(positive, negative, seed, classes=True)}
+        known = {query: verdict for query, verdict in known.items() if kinds[query] in ("chosen", "generated")}
     return _csv(["query", "verdict"], sorted(known.items()))
 
 

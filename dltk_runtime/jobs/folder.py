@@ -130,7 +130,7 @@ def read(path: Path) -> tuple[JobRecord, float] | None:
     None when there is none that can be read.
     """
     try:
-        descriptor = os.open(path / RECORD, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path / RECORD, os.O_RDONLY | atomic.AS_OURS)
     except OSError:
         return None
     try:

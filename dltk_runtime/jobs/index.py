@@ -131,7 +131,7 @@ class Index:
     def _read(self, job: str, known: Stamp | None) -> Seen | Stamp | None:
         """Read a record; only its stamp if that is `known` or it is damaged; None without one."""
         try:
-            descriptor = os.open(f"{self._folder}/{job}/{RECORD}", os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(f"{self._folder}/{job}/{RECORD}", os.O_RDONLY | atomic.AS_OURS)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:

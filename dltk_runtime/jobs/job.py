@@ -216,7 +216,8 @@ class Job:
         version: int | None = None,
         promoted: bool = False,
     ) -> None:
-        """End the job with an error; `version` was committed if only the fit's apply failed."""
+        """End the job with an error; `version` was committed: the fit's apply failed, or what came after it."""
+        version = self.record.version if version is None else version
         error = JobError(cut(sentence), cut(coordinates), cut(traceback))
         self._end(State.FAILED, error=error, message=sentence, rows=rows, version=version, promoted=promoted)
 

@@ -35,7 +35,7 @@ class JobLog:
         self._tail_start = 0  # in the file, behind the head and the line about what was left out
         self._left_out = 0
         self._lines_left_out = 0
-        self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | atomic.AS_OURS, 0o666)
         self._size = os.fstat(self._descriptor).st_size  # of what an earlier start of the job printed
 
     def write(self, text: bytes) -> None:
@@ -85,7 +85,7 @@ class JobLog:
         start = self._head + (b"\n" if self._head and not self._head.endswith(b"\n") else b"") + self._omission()
         atomic.write(self._path, start + tail, durable=False)
         self._close_file()
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | atomic.AS_OURS)
         self._tail_start, self._size = len(start), len(start) + len(tail)
 
     def _read(self, start: int) -> bytes:
@@ -121,15 +121,19 @@ def add_metrics(folder: Path, step: float, metrics: Mapping[str, float]) -> None
         OSError: they cannot be written.
     """
     if metrics:
-        with (folder / METRICS).open("ab") as file:
+        with open(folder / METRICS, "ab", opener=_as_ours) as file:
             file.write(msgspec.json.encode({"step": step, **metrics}) + b"\n")
+
+
+def _as_ours(path: str, flags: int) -> int:
+    return os.open(path, flags | atomic.AS_OURS, 0o666)
 
 
 def read_metrics(folder: Path) -> MetricsByStep:
     """Return the metrics of all steps in order; skips a line that a kill left unfinished."""
     found: MetricsByStep = []
     with contextlib.suppress(FileNotFoundError):
-        for line in (folder / METRICS).read_bytes().splitlines()[-MAX_METRICS_STEPS:]:
+        for line in atomic.read(folder / METRICS).splitlines()[-MAX_METRICS_STEPS:]:
             with contextlib.suppress(ValueError):
                 found.append(msgspec.json.decode(line, type=dict[str, float]))
     return found

@@ -94,7 +94,7 @@ class JobStore:
 
     def log(self, job: str) -> str:
         try:
-            return (self._path(job) / LOG).read_bytes().decode("utf-8", "replace")
+            return atomic.read(self._path(job) / LOG).decode("utf-8", "replace")
         except OSError as error:
             raise JobUnknown(job) from error
 

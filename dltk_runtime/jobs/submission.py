@@ -39,9 +39,9 @@ class Submission:
     def read(cls, folder: Path) -> Self | None:
         """Return the submission in a job's folder; None when it is not complete."""
         try:
-            meta = msgspec.json.decode((folder / META).read_bytes(), type=dict[str, Any])
+            meta = msgspec.json.decode(atomic.read(folder / META), type=dict[str, Any])
             plain = (folder / CSV).exists()
-            return cls(meta, Payload((folder / (CSV if plain else DATA)).read_bytes(), escaped=not plain))
+            return cls(meta, Payload(atomic.read(folder / (CSV if plain else DATA)), escaped=not plain))
         except (OSError, ValueError):
             return None
 

@@ -2,7 +2,7 @@
 
 The tag is papermill's convention. Each parameter is an annotated literal::
 
-    epochs: int = 100  # passes over the training rows
+    epochs: Annotated[int, Meta(ge=1, le=500)] = 100  # passes over the training rows
     learning_rate: float = 0.01  # size of a training step
     shuffle: bool = True  # whether to shuffle the batches in each epoch
     structure: str = "32-16"  # neurons of each hidden layer
@@ -20,16 +20,18 @@ import math
 import re
 import tokenize
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dltk_runtime import booleans
+from dltk_runtime.notebook.bounds import NONE, Bounds, bounds_of
 from dltk_runtime.texts import unquote
 
 Value = int | float | bool | str | None
 
 VALUE_ERRORS = (ValueError, TypeError, OverflowError)  # raised by `Parameter.read`
 _EXPECTED = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "text"}
+_NUMBERS = ("int", "float")
 _NO_LITERAL = object()  # stands for the value of an expression that is not a literal
 
 
@@ -42,6 +44,7 @@ class Parameter:
         help: The comment on the declaration's line.
         choices: The only allowed values; empty if all values of the type are allowed.
         line: The line of the cell, from 1.
+        bounds: Of a number.
     """
 
     name: str
@@ -50,17 +53,21 @@ class Parameter:
     help: str = ""
     choices: tuple[Value, ...] = ()
     line: int = 1
+    bounds: Bounds = NONE
 
     def __str__(self) -> str:
         """Format as declared: ``epochs: int = 100``."""
         kind = f"Literal[{', '.join(map(repr, self.choices))}]" if self.choices else self.kind
+        kind = f"Annotated[{kind}, {self.bounds.declared}]" if self.bounds.known else kind
         optional = " | None" if self.default is None else ""
         return f"{self.name}: {kind}{optional} = {self.default!r}"
 
     @property
     def wanted(self) -> str:
         """The allowed values, in words."""
-        return "one of " + ", ".join(map(str, self.choices)) if self.choices else _EXPECTED[self.kind]
+        if self.choices:
+            return "one of " + ", ".join(map(str, self.choices))
+        return " ".join(filter(None, (_EXPECTED[self.kind], str(self.bounds))))
 
     def read(self, given: object) -> Value:
         """Convert a search's text, or a Python value, to a value of this parameter.
@@ -72,6 +79,8 @@ class Parameter:
             return None
         value: Value = _READERS[self.kind](unquote(given.strip()) if isinstance(given, str) else given)
         if self.choices and value not in self.choices:
+            raise ValueError(given)
+        if self.bounds.known and isinstance(value, int | float) and not self.bounds.allow(value):
             raise ValueError(given)
         return value
 
@@ -150,18 +159,19 @@ def _parameter(statement: ast.stmt, helps: Mapping[int, str]) -> Parameter | Non
     """Return the parameter that a statement declares; None if it declares none."""
     match statement:
         case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
-            kind, choices = _kind(annotation)
+            kind, choices, bounds = _kind(annotation)
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            kind, choices = "", ()
+            kind, choices, bounds = "", (), NONE
         case _:
             return None
     default = _literal(value)
     kind = kind or ("str" if default is None else type(default).__name__)
     if kind not in _EXPECTED:
         return None
-    parameter = Parameter(name, kind, None, helps.get(statement.end_lineno or 0, ""), choices, statement.lineno)
+    help_ = helps.get(statement.end_lineno or 0, "")
+    parameter = Parameter(name, kind, None, help_, choices, statement.lineno, bounds if kind in _NUMBERS else NONE)
     try:
-        return Parameter(name, kind, parameter.read(default), parameter.help, choices, statement.lineno)
+        return replace(parameter, default=parameter.read(default))
     except VALUE_ERRORS:  # the default is not of the declared type
         return None
 
@@ -173,18 +183,21 @@ def _literal(value: ast.expr) -> Any:
         return _NO_LITERAL
 
 
-def _kind(annotation: ast.expr) -> tuple[str, tuple[Value, ...]]:
-    """Return the kind that an annotation names, and its choices."""
+def _kind(annotation: ast.expr) -> tuple[str, tuple[Value, ...], Bounds]:
+    """Return the kind that an annotation names, its choices, and its bounds."""
     match annotation:
         case ast.Name(id=name):
-            return name, ()
+            return name, (), NONE
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *metadata])):
+            kind, choices, _ = _kind(inner)
+            return kind, choices, bounds_of(metadata)
         case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):
             return _kind(left)
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
             members = choices.elts if isinstance(choices, ast.Tuple) else [choices]
             found = tuple(_literal(member) for member in members)
-            return type(found[0]).__name__, found
-    return "unknown", ()
+            return type(found[0]).__name__, found, NONE
+    return "unknown", (), NONE
 
 
 def _comments(text: str) -> dict[int, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from dltk_runtime.notebook.outline import bound_names, tables_of
 from dltk_runtime.notebook.parameters import RUNTIME_MODES, RUNTIME_PARAMETERS
 from dltk_runtime.notebook.reads import reads
 from dltk_runtime.notebook.source import Source, is_name, read_source
-from dltk_runtime.notebook.surroundings import held_back, missing_imports
+from dltk_runtime.notebook.surroundings import held_back, helpers_of, missing_imports
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 
@@ -81,7 +82,7 @@ def review(path: Path, paths: Paths | None = None) -> Review:
         source.path,
         tuple(contract.functions),
         contract.problems,
-        (*placed, *hints(source)),
+        (*placed, *hints(source), *(helper_hints(source, paths) if paths else ())),
         tuple(cell.number for cell in source.cells),
     )
 
@@ -95,6 +96,14 @@ def place_hints(path: Path, name: str, paths: Paths) -> Iterator[str]:
             return
     if (found := places.notebooks(paths).get(name)) and found[0] == path and (why := places.clash(name, paths)):
         yield why
+
+
+def helper_hints(source: Source, paths: Paths) -> Iterator[str]:
+    """Say which variables the notebook's helpers read and do not get."""
+    listed = Settings.from_env().notebook_secrets
+    for path in helpers_of(source, (paths.helpers, paths.modules)):
+        with contextlib.suppress(NotebookError):  # its import will fail, with coordinates
+            yield from held_back(read_source(path), listed)
 
 
 def hints(source: Source) -> Iterator[str]:

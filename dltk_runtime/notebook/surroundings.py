@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import itertools
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from dltk_runtime.notebook.cells import COMPILE_ERRORS
@@ -62,6 +63,13 @@ def held_back(source: Source, listed: Collection[str]) -> Iterator[str]:
             yield f"{place}: {is_held_back(name)}"
 
 
+def helpers_of(source: Source, folders: Sequence[Path]) -> Iterator[Path]:
+    """Find the files ``app.model.<helper>`` that a notebook imports, each in the first of `folders` that has it."""
+    names = {name for cell in source.cells for name in _helpers(cell.source)}
+    for name in sorted(names):
+        yield from itertools.islice((path for each in folders if (path := each / f"{name}.py").is_file()), 1)
+
+
 def is_held_back(name: str) -> str:
     """Return the sentence part with the next step about a variable that notebooks do not get."""
     return (
@@ -91,6 +99,21 @@ def _imports(text: str) -> Iterator[tuple[str, int]]:
             yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module.partition(".")[0], node.lineno
+
+
+def _helpers(text: str) -> Iterator[str]:
+    """Find the helpers in ``from app.model.x import y``, ``from app.model import x`` and ``import app.model.x``."""
+    for node in ast.walk(_parsed(text)):
+        if isinstance(node, ast.Import):
+            imported = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imported = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in imported:
+            package, _, helper = name.rpartition(".")
+            if package == "app.model":
+                yield helper
 
 
 def _variables(text: str) -> Iterator[tuple[str, int]]:

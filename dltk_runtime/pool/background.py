@@ -6,8 +6,10 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 LOWEST_PRIORITY = 19  # as for the command nice
+_NOT_HELD = contextlib.nullcontext()
 
 
 class Background:
@@ -23,15 +25,15 @@ class Background:
         self._group = group
         self._send = send
 
-    @contextlib.contextmanager
-    def held(self, background: bool) -> Iterator[None]:
+    def held(self, background: bool) -> AbstractContextManager[None]:
         """Note for the length of a lease whether somebody waits.
 
         The priority stays the lowest afterwards: only root could raise it again.
         """
-        if not background:
-            yield
-            return
+        return self._held() if background else _NOT_HELD
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
         self.active = True
         with contextlib.suppress(OSError):  # it has ended
             os.setpriority(os.PRIO_PGRP, self._group, LOWEST_PRIORITY)

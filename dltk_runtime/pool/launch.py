@@ -16,6 +16,7 @@ import msgspec
 
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.splunk import access
+from dltk_runtime.worker.board import create as create_board
 from dltk_runtime.worker.messages import Options
 
 
@@ -64,7 +65,7 @@ def _launched(spec: Spec, environ: Mapping[str, str], guardian: Guardian, on_fai
         dump = held(os.memfd_create("dltk-dump", os.MFD_CLOEXEC))
         # Several processes of the worker may write to it, and it is emptied for each call.
         fcntl.fcntl(dump, fcntl.F_SETFL, fcntl.fcntl(dump, fcntl.F_GETFL) | os.O_APPEND)
-        board = held(os.memfd_create("dltk-board", os.MFD_CLOEXEC))
+        board = held(create_board())
         read, write = os.pipe2(os.O_CLOEXEC)
         held(read)
         try:

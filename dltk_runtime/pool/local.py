@@ -78,9 +78,13 @@ class LocalWorker:
         self.background = Background(self.pid, self._signal)
         self._explain = explain
         self._listener = SILENT
+        self._output = SILENT.output
         self._clock = PhaseClock()
         self._printed = ByteStream(scrubber)
         self._dump = StackDump(launched.dump)
+        self._board = Board(launched.board)
+        (end := select.poll()).register(launched.pidfd, select.POLLIN)
+        self._ends = end
         self._code = b""  # the notebook's sources, for the line where it dies
         self._saved: Fitted | None = None  # by the fit that it runs
         self._cause = ""  # why it is ended
@@ -142,16 +146,7 @@ class LocalWorker:
     @property
     def usable(self) -> bool:
         """Whether it can take a call; checks the process, not what the event loop has seen."""
-        if self._ending or self.ended:
-            return False
-        end = select.poll()
-        end.register(self._launched.pidfd, select.POLLIN)
-        return not end.poll(0)
-
-    @property
-    def listener(self) -> Listener:
-        """The current listener."""
-        return self._listener
+        return not (self._ending or self.ended or self._ends.poll(0))
 
     async def ready(self) -> None:
         """Wait until it has started and done its imports.
@@ -164,7 +159,13 @@ class LocalWorker:
     def listen(self, listener: Listener) -> None:
         """Send what happens from now on to `listener`."""
         self._read_output()
-        self._listener = listener
+        self._listener, self._output = listener, listener.output
+
+    def print_to(self, output: Callable[[bytes], object]) -> None:
+        """Send what it prints from now on to `output`, and all else to the listener as before."""
+        if output is not discard:  # all that was printed before an answer has been read with it
+            self._read_output()
+        self._output = output
 
     async def call(self, message: Answered, rows: Payload = NO_ROWS, *, deadline: float, setting: str) -> Answer:
         """Send a request and wait for its answer until `deadline`.
@@ -222,11 +223,11 @@ class LocalWorker:
         if self.ended:
             raise WorkerDied(self._death())
         self._dump.clear()
-        Board(self._launched.board).clear()
+        self._board.clear()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._answer = answer
-        late = loop.call_later(seconds, self._end_late, f"after {seconds:.3g} s ({setting})")
+        late = loop.call_later(seconds, self._end_late, seconds, setting)
         try:
             await self._conversation.send(message, rows)
             return await answer
@@ -235,8 +236,9 @@ class LocalWorker:
             self._enter("idle", "")
             self._answer = None
 
-    def _end_late(self, when: str) -> None:
-        self._late_end = asyncio.ensure_future(self.end(f"was ended at its deadline, {when},", DEATH_DEADLINE))
+    def _end_late(self, seconds: float, setting: str) -> None:
+        cause = f"was ended at its deadline, after {seconds:.3g} s ({setting}),"
+        self._late_end = asyncio.ensure_future(self.end(cause, DEATH_DEADLINE))
 
     # ------------------------------------------------------------ events
 
@@ -283,13 +285,13 @@ class LocalWorker:
             return
         if text:
             if shown := self._printed.feed(text):
-                self._listener.output(shown)
+                self._output(shown)
         elif not self._gone.is_set():
             asyncio.get_running_loop().remove_reader(self._launched.output)
 
     def _show_rest(self) -> None:
         if rest := self._printed.end():
-            self._listener.output(rest)
+            self._output(rest)
 
     # ------------------------------------------------------------ the end
 
@@ -325,7 +327,7 @@ class LocalWorker:
             dump = ""
         else:
             dump = self._dump.text()
-            if self._clock.name == "send" and (entered := Board(self._launched.board).last()):
+            if self._clock.name == "send" and (entered := self._board.last()):
                 self._clock.name, self._clock.place = entered.phase, entered.at
         cause = self._cause or cause_of(self._launched.process.returncode)
         return Death(cause, self._clock.name, place_of(dump, self._code, self._clock.place), dump)
@@ -336,7 +338,7 @@ class LocalWorker:
             asyncio.get_running_loop().remove_reader(descriptor)
         for descriptor in (ours.pidfd, ours.output, ours.board):
             os.close(descriptor)
-        self._dump.close()
-        self._conversation.close()
+        for each in (self._dump, self._board, self._conversation):
+            each.close()
         self._gone.set()
         ours.on_end()

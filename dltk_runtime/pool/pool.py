@@ -260,7 +260,7 @@ class Pool:
                 resident.process = await self._worker(spec, Listener(output))
                 resident.process.device = self._devices.shared(self.workers())
                 resident.process.work = f"version {version.number} of model '{version.model}' of '{version.algorithm}'"
-            resident.process.listen(Listener(output, counts=resident.process.listener.counts))
+            resident.process.print_to(output)
             with resident.process.background.held(background):
                 yield resident
         except asyncio.CancelledError:

@@ -22,8 +22,14 @@ from dltk_runtime.errors import Busy
 from dltk_runtime.files.state import unchanged
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.pool.local import LocalWorker
-from dltk_runtime.pool.worker import Listener
+from dltk_runtime.pool.worker import discard
 from dltk_runtime.worker.messages import Loaded
+
+_Key = tuple[str, str, int]  # algorithm, model and number: it is compared and hashed for each request
+
+
+def _key(version: VersionId) -> _Key:
+    return version.name.algorithm, version.name.model, version.number
 
 
 @dataclass(eq=False)
@@ -68,6 +74,7 @@ class Resident:
 
 @dataclass(eq=False)
 class _Waiting:
+    key: _Key  # of `version`
     version: VersionId
     granted: asyncio.Future[Resident]
     preferred: object | None
@@ -89,7 +96,9 @@ class Residents:
         self._max_waiting = max_waiting
         self._all: list[Resident] = []
         self._waiting: list[_Waiting] = []
-        self._turns: dict[ModelName, int] = {}  # reached by models for which requests wait
+        self._turns: dict[
+            tuple[str, str], int
+        ] = {}  # by algorithm and model: reached by models for which requests wait
         self._numbers = itertools.count()
 
     @property
@@ -119,14 +128,16 @@ class Residents:
         if not self._waiting and (idle := self.take_idle(version, preferred)) is not None:
             return idle
         ahead = sum(1 for each in self._waiting if each.version.algorithm == version.algorithm)
+        exhausted = self._is_awaited(version)  # then there was none at the last look, and nothing has changed since
         waiting = self._queue(version, preferred, client)
-        self._dispatch()
+        if not exhausted:
+            self._dispatch()
         if not waiting.granted.done() and ahead >= self._max_waiting:
             self._waiting.remove(waiting)
             raise Busy(f"'{version.algorithm}'", ahead, "DLTK_MAX_WAITING")
+        late = asyncio.get_running_loop().call_later(max(deadline - time.monotonic(), 0), _give_up, waiting.granted)
         try:
-            async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
-                return await waiting.granted
+            return await waiting.granted
         except TimeoutError as error:
             self._forget(waiting)
             setting = "DLTK_APPLY_TIMEOUT or DLTK_APPLY_WORKERS"
@@ -134,19 +145,23 @@ class Residents:
         except asyncio.CancelledError:
             self._forget(waiting)
             raise
+        finally:
+            late.cancel()
 
     def _queue(self, version: VersionId, preferred: object | None, client: Hashable) -> _Waiting:
         """Add a request to those that wait, at the place of its client's turn."""
-        same = [each for each in self._waiting if each.version.name == version.name]
-        reached = self._turns.get(version.name, 0)
+        key = _key(version)
+        same = [each for each in self._waiting if each.key[:2] == key[:2]]
+        reached = self._turns.get(key[:2], 0)
         turn = 1 + max((each.turn for each in same if each.client == client), default=reached)
         granted = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(version, granted, preferred, client, turn, next(self._numbers))
+        waiting = _Waiting(key, version, granted, preferred, client, turn, next(self._numbers))
+        if all(each.turn <= turn for each in same):
+            self._waiting.append(waiting)
+            return waiting
         ordered = iter(sorted([*same, waiting], key=lambda each: (each.turn, each.number)))
         # The model's places in the line stay where they are; its requests are put into them in order.
-        self._waiting = [
-            next(ordered) if each.version.name == version.name else each for each in (*self._waiting, waiting)
-        ]
+        self._waiting = [next(ordered) if each.key[:2] == key[:2] else each for each in (*self._waiting, waiting)]
         return waiting
 
     def take_idle(self, version: VersionId, preferred: object | None = None) -> Resident | None:
@@ -170,10 +185,10 @@ class Residents:
     def give_back(self, resident: Resident) -> None:
         """End a request's lease; the resident stays, or ends if it can serve no more."""
         resident.busy, resident.used = False, time.monotonic()
-        if not resident.able:
-            self._dismiss(resident)
-        elif resident.process is not None and resident.loaded is not None:
-            resident.process.listen(Listener(counts=resident.process.listener.counts))
+        if resident.retired or not (self._is_awaited(resident.version) or resident.able):
+            self._dismiss(resident)  # one that somebody waits for is looked at when it is granted
+        elif resident.process is not None:
+            resident.process.print_to(discard)
         self._dispatch()
 
     def versions_in_use(self, name: ModelName) -> set[int]:
@@ -192,26 +207,33 @@ class Residents:
     def _of(self, name: ModelName) -> list[Resident]:
         return [each for each in self._all if each.version.name == name]
 
+    def _is_awaited(self, version: VersionId) -> bool:
+        key = _key(version)
+        return any(each.key == key and not each.granted.done() for each in self._waiting)
+
     def _forget(self, waiting: _Waiting) -> None:
         if waiting in self._waiting:
             self._waiting.remove(waiting)
-        elif waiting.granted.done() and not waiting.granted.cancelled():
+        elif waiting.granted.done() and not waiting.granted.cancelled() and not waiting.granted.exception():
             self.give_back(waiting.granted.result())
 
     def _dispatch(self) -> None:
-        exhausted = set[VersionId]()  # versions for which there is no resident now
+        if not self._waiting:
+            self._turns.clear()
+            return
+        exhausted = set[_Key]()  # versions for which there is no resident now
         for waiting in list(self._waiting):
             if waiting.granted.done():
                 self._waiting.remove(waiting)
-            elif waiting.version in exhausted:
+            elif waiting.key in exhausted:
                 continue
             elif (resident := self._find(waiting)) is not None:
                 self._waiting.remove(waiting)
-                self._turns[waiting.version.name] = waiting.turn
+                self._turns[waiting.key[:2]] = waiting.turn
                 waiting.granted.set_result(resident)
             else:
-                exhausted.add(waiting.version)
-        waited_for = {each.version.name for each in self._waiting}
+                exhausted.add(waiting.key)
+        waited_for = {each.key[:2] for each in self._waiting}
         self._turns = {name: turn for name, turn in self._turns.items() if name in waited_for}
 
     def _find(self, waiting: _Waiting) -> Resident | None:
@@ -241,3 +263,8 @@ class Residents:
         self._all.remove(resident)
         if resident.process is not None:
             resident.process.kill()
+
+
+def _give_up(granted: asyncio.Future[Resident]) -> None:
+    if not granted.done():
+        granted.set_exception(TimeoutError())

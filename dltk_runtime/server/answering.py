@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.types import Message
 
 from dltk_runtime.call import Call
+from dltk_runtime.server.connection import KEY, Connection
 from dltk_runtime.service.service import Service
 from dltk_runtime.store import drawn
 
@@ -26,17 +28,17 @@ async def unless_gone(request: Request, call: Call, running: Awaitable[Result], 
         ClientDisconnect: it was dropped.
     """
     task = asyncio.current_task()
-    gone = asyncio.ensure_future(request.receive())  # the body is read: what comes next is the end
+    connection: Connection | _Received = request.scope.get(KEY) or _Received(request)
     dropped = False
 
-    def hang_up(_: object) -> None:
+    def hang_up() -> None:
         nonlocal dropped
         if not call.waiting:
             service.hung_up(call)
         elif task is not None:
             dropped = task.cancel()
 
-    gone.add_done_callback(hang_up)
+    connection.when_lost(hang_up)
     try:
         return await running
     except asyncio.CancelledError:
@@ -44,8 +46,23 @@ async def unless_gone(request: Request, call: Call, running: Awaitable[Result], 
             raise ClientDisconnect from None
         raise  # the server stops
     finally:
-        gone.remove_done_callback(hang_up)
-        gone.cancel()
+        connection.when_lost(None)
+
+
+class _Received:
+    """The client of a request without a `Connection`: what it sends after its body is its end."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._gone: asyncio.Future[Message] | None = None
+
+    def when_lost(self, call: Callable[[], object] | None) -> None:
+        """Call `call` when the client hangs up; None ends that."""
+        if self._gone is not None:
+            self._gone.cancel()
+        if call is not None:
+            self._gone = gone = asyncio.ensure_future(self._request.receive())
+            gone.add_done_callback(lambda ended: ended.cancelled() or call())
 
 
 def response_of(

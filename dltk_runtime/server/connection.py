@@ -41,6 +41,7 @@ MAX_LATE_BYTES = 16 * 1024  # of a body that are still read, and dropped, after 
 MAX_UNREAD_BYTES = 4 * 1024  # of answers to a client without an accepted token, before the next one waits
 
 Headers = Sequence[tuple[bytes, bytes]]
+KEY = "dltk.connection"  # of a request's scope
 
 
 class Stage(Enum):
@@ -82,6 +83,7 @@ class Connection(HttpToolsProtocol):
         self._begun = 0  # requests
         self._in_head = False
         self._unparsed = b""
+        self._on_lost: Callable[[], object] | None = None
 
     # ------------------------------------------------------------ seen by Admission
 
@@ -127,6 +129,8 @@ class Connection(HttpToolsProtocol):
         self._unparsed = b""
         self.pipeline.clear()
         super().connection_lost(exc)
+        if self._on_lost is not None:
+            self._on_lost()
 
     def data_received(self, data: bytes) -> None:
         if self._unparsed:
@@ -161,6 +165,7 @@ class Connection(HttpToolsProtocol):
             self._head = MAX_HEAD_BYTES + 1
 
     def on_headers_complete(self) -> None:
+        self.scope[KEY] = self  # type: ignore[literal-required]
         self._in_head = False
         self._wait_for(Stage.BODY)
         self._window = 0
@@ -202,6 +207,14 @@ class Connection(HttpToolsProtocol):
             self._await_late_body()
         else:
             self._wait_for(Stage.HEAD if self._in_head else Stage.NOTHING)
+
+    def when_lost(self, call: Callable[[], object] | None) -> None:
+        """Call `call` when the client hangs up; None ends that. For the request that is being answered."""
+        self._on_lost = call
+        if call is not None:
+            self.flow.resume_reading()  # else an end would not be seen
+            if self not in self.connections:  # it has ended already
+                self.loop.call_soon(call)
 
     # ------------------------------------------------------------ inside
 

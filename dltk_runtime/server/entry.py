@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -40,4 +42,9 @@ def admit(request: Request, tokens: Tokens) -> Holder:
 
 def actor_of(request: Request, holder: Holder, tokens: Tokens) -> Actor:
     """Return who a request is from, for jobs, histories and events."""
-    return Actor(owner=holder.name, person=tokens.proxies.person(request))
+    return _actor(holder.name, tokens.proxies.person(request))
+
+
+@functools.lru_cache(maxsize=256)
+def _actor(owner: str, person: str) -> Actor:
+    return Actor(owner=owner, person=person)

@@ -1,8 +1,8 @@
 """Unescape a long JSON string while it arrives.
 
 The input is the bytes after the opening quote, piece by piece, up to the closing quote; the output
-is UTF-8. msgspec unescapes each piece as a string of its own, so a piece never ends within an
-escape or a character.
+is UTF-8. Compiled code unescapes a plain piece, if there is any. Else msgspec does, as a string of its
+own, so that a piece never ends within an escape or a character.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import msgspec
 
 from dltk_runtime.errors import BodyInvalid, DataInvalid
+from dltk_runtime.tables.native.code import unescaper
 
 MAX_ESCAPE_BYTES = 12  # the longest escape that must not be cut: a surrogate pair, \ud83d\ude00
 _FIRST_HALF = re.compile(rb"\\u[dD][89abAB]")
@@ -38,6 +39,8 @@ class JsonText:
             self.rest += piece
             return b""
         text = self._held + piece
+        if (compiled := unescaper()) is not None and (done := compiled.unescape(text)) is not None:
+            return self._taken(text, *done)
         end = _closing_quote(text)
         if end >= 0:
             self.ended, self._held, self.rest = True, b"", bytearray(text[end + 1 :])
@@ -45,6 +48,14 @@ class JsonText:
         cut = _safe_cut(text)
         self._held = text[cut:]
         return _unescaped(text[:cut])
+
+    def _taken(self, text: bytes, unescaped: bytes, used: int) -> bytes:
+        """Keep what comes after the `used` bytes of `text`: half an escape, or the rest behind the end."""
+        if text[used : used + 1] == b'"':
+            self.ended, self._held, self.rest = True, b"", bytearray(text[used + 1 :])
+        else:
+            self._held = text[used:]
+        return unescaped
 
 
 def _closing_quote(text: bytes) -> int:

@@ -73,31 +73,31 @@ def decode(body: bytes | bytearray) -> Request:
     Raises:
         BodyInvalid: naming the first entry that is not as Splunk sends it.
     """
-    data, meta = _parse(body)
-    return Request.of(Payload(data, escaped=True), meta)
+    data, meta, text = _parse(body)
+    return Request.of(Payload(data, escaped=True), meta, text)
 
 
-def _parse(body: bytes | bytearray) -> tuple[memoryview, Meta]:
-    """Return `data` as the JSON string literal that it is in the body, not copied, and `meta`."""
+def _parse(body: bytes | bytearray) -> tuple[memoryview, Meta, bytes]:
+    """Return `data` as the JSON string literal that it is in the body, not copied, `meta`, and its JSON if known."""
     try:
         parsed = _body.decode(body)
-        _check(parsed.meta)
-        meta = _meta.decode(parsed.meta)
+        text = bytes(parsed.meta)
+        _check(text)
+        meta = _meta.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _parse_leniently(body)
+        return *_parse_leniently(body), b""
     data = memoryview(parsed.data)
     if data[0] != ord('"'):
         raise BodyInvalid(TEXT_REQUIRED)
-    return data, meta
+    return data, meta, text
 
 
-def _check(meta: bytes | bytearray | msgspec.Raw) -> None:
+def _check(text: bytes | bytearray) -> None:
     """Refuse a `meta` that would become too many objects, before any of them is made.
 
     Raises:
         MetaTooLarge: naming the bound.
     """
-    text = bytes(meta)
     check_size(text)
     if _containers(text) > MAX_META_CONTAINERS:
         raise MetaTooLarge(f"{MAX_META_CONTAINERS:,} objects and lists")

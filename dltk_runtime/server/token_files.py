@@ -9,6 +9,7 @@ named tokens, which has no overlap: it holds two values of a name while one is b
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -69,9 +70,7 @@ class Tokens:
             rights |= CLIENT_RIGHTS if self.admins else CLIENT_RIGHTS | CHANGE_RIGHTS
         if matches_any(header, self.admins):
             rights |= CHANGE_RIGHTS
-        if rights:
-            return Holder(API_NAME if Right.FIT in rights else ADMIN_NAME, rights)
-        return self.named_holder(header)
+        return _own_holder(rights) if rights else self.named_holder(header)
 
     def named_holder(self, header: str) -> Holder | None:
         """Return who holds the named token in a header, alone or after a scheme."""
@@ -115,3 +114,9 @@ class Tokens:
         now = (self._now[name],) if self._now[name] else ()
         before, until = self._before.get(name, ("", 0.0))
         return (*now, before) if before and self._clock() < until else now
+
+
+@functools.cache
+def _own_holder(rights: frozenset[Right]) -> Holder:
+    """Return the holder of one of the container's own tokens."""
+    return Holder(API_NAME if Right.FIT in rights else ADMIN_NAME, rights)

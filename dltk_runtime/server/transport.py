@@ -34,6 +34,7 @@ class Gathering:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._held: list[bytes] = []
+        self.is_closing = transport.is_closing  # asked for several times a request
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -134,7 +134,7 @@ class StagedFiles:
 
     def _known(self) -> dict[str, str]:
         try:
-            return msgspec.json.decode(self._hashes.read_bytes(), type=dict[str, str])
+            return msgspec.json.decode(atomic.read(self._hashes), type=dict[str, str])
         except (FileNotFoundError, ValueError):
             return {}
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from dltk_runtime.files import atomic
@@ -29,9 +32,12 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]{0,199}", re.ASCII)  # names th
 
 def kind_of(path: Path) -> str | None:
     """Return the media type of a picture that may be sent; None for anything else."""
-    if not _NAME.fullmatch(path.name) or not path.is_file() or path.is_symlink():
-        return None
-    return TYPES.get(path.suffix.lower())
+    return TYPES[path.suffix.lower()] if is_name(path.name) and path.is_file() and not path.is_symlink() else None
+
+
+def is_name(name: str) -> bool:
+    """Return whether a picture may have this name."""
+    return _NAME.fullmatch(name) is not None and Path(name).suffix.lower() in TYPES
 
 
 def names(version: Version) -> list[str]:
@@ -48,3 +54,28 @@ def path_of(version: Version, name: str) -> Path | None:
     folder = version.location().pictures
     path = Path(folder, name)
     return path if folder and "/" not in name and kind_of(path) else None
+
+
+def show(pictures: Path, graphics: Path) -> None:
+    """Copy the pictures that a fit drew, also those in further folders, to where ``GET /graphics/`` finds them.
+
+    Links are not followed, and nothing but pictures is copied: `graphics` is served without a token, and
+    a notebook may have put a link in the place of either folder.
+    """
+    with suppress(OSError):
+        for parent, _, names, folder in os.fwalk(pictures):
+            for name in names:
+                if is_name(name):
+                    with suppress(OSError):  # a picture that cannot be shown must not cost the promotion
+                        _copy(name, folder, graphics / Path(parent, name).relative_to(pictures))
+
+
+def _copy(name: str, folder: int, to: Path) -> None:
+    """Copy a file of the folder that is open as `folder`, unless it is a link."""
+    descriptor = os.open(name, os.O_RDONLY | atomic.AS_OURS, dir_fd=folder)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            with open(descriptor, "rb", closefd=False) as file:
+                atomic.copy_open(file, to)
+    finally:
+        os.close(descriptor)

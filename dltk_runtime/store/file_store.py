@@ -13,7 +13,7 @@ from dltk_runtime.files import atomic, lines
 from dltk_runtime.files.state import Stamp, stamp_of
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import history, layout, lifecycle
+from dltk_runtime.store import drawn, history, layout, lifecycle
 from dltk_runtime.store.deeds import Deed
 from dltk_runtime.store.errors import HomeVanished
 from dltk_runtime.store.history import Promotion
@@ -292,10 +292,8 @@ class FileStore:
 
     def _show_pictures(self, version: FileVersion) -> None:
         """Copy what the version's fit drew to where ``GET /graphics/`` finds it."""
-        pictures = version.folder / PICTURES
-        for path in atomic.regular_files(pictures) if version.number else ():
-            with suppress(OSError):  # a picture that cannot be shown must not cost the promotion
-                atomic.copy(path, self._graphics / path.relative_to(pictures))
+        if version.number:
+            drawn.show(version.folder / PICTURES, self._graphics)
 
     def folder(self, name: ModelName) -> Path:
         """Return the folder of a model's versions."""

@@ -146,7 +146,7 @@ class FileVersion:
 
     def _read(self, file: str) -> bytes:
         try:
-            return (self.folder / file).read_bytes()
+            return atomic.read(self.folder / file)
         except OSError as error:
             raise StoreDamaged(
                 f"{self} is damaged: {file} in {self.folder} cannot be read ({error.strerror}). "
@@ -161,12 +161,12 @@ def _manifest_path(folder: Path) -> str:
 
 @functools.lru_cache(maxsize=512)
 def _parsed(path: str, mtime_ns: int, inode: int, size: int) -> Manifest:  # noqa: ARG001 - they are the cache's key
-    return parse(Path(path).read_bytes(), path)
+    return parse(atomic.read(path), path)
 
 
 @functools.lru_cache(maxsize=MAX_VERSIONS)
 def _brief(path: str, mtime_ns: int, inode: int, size: int) -> Brief:  # noqa: ARG001 - they are the cache's key
-    return Brief.of(parse(Path(path).read_bytes(), path))
+    return Brief.of(parse(atomic.read(path), path))
 
 
 def _problem(folder: Path, stored: StoredFile, hashes: bool) -> str:

@@ -60,7 +60,7 @@ def _by_pandas(frame: pd.DataFrame) -> bytes:
 
 def _compiled(frame: pd.DataFrame) -> bytes | None:
     """Encode the rows by compiled code; None where there is none, for few cells, or if it declines."""
-    code = native.load() if frame.size >= MIN_COMPILED_CELLS else None
+    code = native.load() if len(frame) * frame.shape[1] >= MIN_COMPILED_CELLS else None
     if code is None:
         return None
     columns = [_source(frame.iloc[:, position], alone=frame.shape[1] == 1) for position in range(frame.shape[1])]

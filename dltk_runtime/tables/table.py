@@ -109,10 +109,17 @@ def numbers(frame: pd.DataFrame, most: int = MAX_SMALL_CELLS) -> np.ndarray[Any,
 
     None for a frame with any other column or with more than `most` cells.
     """
-    if frame.size > most or (frame.size > MAX_SMALL_CELLS and any(dtype.kind not in "iuf" for dtype in frame.dtypes)):
+    size = cells(frame)
+    if size > most or (size > MAX_SMALL_CELLS and any(dtype.kind not in "iuf" for dtype in frame.dtypes)):
         return None
     values = frame.to_numpy()
     return values if values.dtype.kind in "iuf" else None
+
+
+def cells(frame: pd.DataFrame) -> int:
+    """Return the number of cells, as ``frame.size`` does in many times the time."""
+    rows, width = frame.shape
+    return rows * width
 
 
 def kind(column: pd.Series[Any]) -> str:

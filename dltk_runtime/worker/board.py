@@ -7,6 +7,8 @@ needed after a death, and are kept here.
 
 from __future__ import annotations
 
+import fcntl
+import mmap
 import os
 import time
 
@@ -14,19 +16,42 @@ import msgspec
 
 from dltk_runtime.worker.messages import Entered
 
-MAX_ENTRY_BYTES = 64 * 1024
+PAGE_BYTES = 64 * 1024
+_SIZE_BYTES = 4  # of the entry, before it
+_NOTHING = bytes(_SIZE_BYTES)
+# The front process maps it: a notebook that made it shorter would end that process.
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+
+
+def create() -> int:
+    """Create an empty page of a size that nobody can change; returns its descriptor.
+
+    Raises:
+        OSError: there is no memory or descriptor left.
+    """
+    descriptor = os.memfd_create("dltk-board", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, PAGE_BYTES)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+    return descriptor
 
 
 class Board:
-    """The page, by its descriptor: the worker enters phases, the front process clears it."""
+    """The page, by its descriptor: the worker enters phases, the front process clears it.
+
+    Both map it, so that neither needs a system call.
+    """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self._page = mmap.mmap(descriptor, PAGE_BYTES)
         self._begins: list[tuple[str, float]] = []
 
     def clear(self) -> None:
         """Remove the entry of the request before."""
-        os.ftruncate(self._descriptor, 0)
+        self._page[:_SIZE_BYTES] = _NOTHING
+
+    def close(self) -> None:
+        """Unmap it."""
+        self._page.close()
 
     def begin(self) -> None:
         """Measure the phases from now on."""
@@ -36,7 +61,10 @@ class Board:
         """Begin a phase, and end the one before."""
         self._begins.append((message.phase, time.monotonic()))
         text = msgspec.msgpack.encode(message)
-        os.pwrite(self._descriptor, len(text).to_bytes(4, "little") + text, 0)
+        if len(text) > PAGE_BYTES - _SIZE_BYTES:
+            text = msgspec.msgpack.encode(Entered(message.phase))
+        self._page[_SIZE_BYTES : _SIZE_BYTES + len(text)] = text
+        self._page[:_SIZE_BYTES] = len(text).to_bytes(_SIZE_BYTES, "little")
 
     def durations(self) -> dict[str, float]:
         """Return the seconds spent in each phase since `begin`."""
@@ -48,9 +76,8 @@ class Board:
 
     def last(self) -> Entered | None:
         """Return the phase entered last; None if the page was cleared since."""
-        data = os.pread(self._descriptor, MAX_ENTRY_BYTES, 0)
-        size = int.from_bytes(data[:4], "little")
+        size = int.from_bytes(self._page[:_SIZE_BYTES], "little")
         try:
-            return msgspec.msgpack.decode(data[4 : 4 + size], type=Entered) if size else None
+            return msgspec.msgpack.decode(self._page[_SIZE_BYTES : _SIZE_BYTES + size], type=Entered) if size else None
         except msgspec.DecodeError:  # notebook code wrote into it
             return None

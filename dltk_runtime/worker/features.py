@@ -17,7 +17,8 @@ def missing(frame: pd.DataFrame, features: Sequence[Feature], *, splunks: bool =
 
     `splunks` says whether the rows may lack them because Splunk leaves out empty columns.
     """
-    lacking = [each.name for each in features if each.name not in frame.columns]
+    sent = set(frame.columns.tolist())
+    lacking = [each.name for each in features if each.name not in sent]
     if not lacking:
         return ""
     known = {each.name for each in features}

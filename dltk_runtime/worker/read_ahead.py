@@ -21,6 +21,7 @@ import socket
 import pandas as pd
 
 from dltk_runtime.tables.csv_pieces import HEAD_BYTES, UNREADABLE, Pieces
+from dltk_runtime.worker.memory_file import mapped
 from dltk_runtime.worker.messages import CANCELLED, ReadAhead
 
 
@@ -32,6 +33,7 @@ class Incoming:
         self._expected = message.expected
         self._file = file
         self._growth = growth
+        self._arrived = memoryview(b"")  # what has been mapped of the file
         self._pieces: Pieces | None = None
         self._unreadable = False  # whether the rows can only be parsed as a whole
 
@@ -70,7 +72,7 @@ class Incoming:
 
     def close(self) -> None:
         """Free the parsed rows and the descriptors."""
-        self._pieces = None
+        self._pieces, self._arrived = None, memoryview(b"")
         for descriptor in (self._file, self._growth):
             os.close(descriptor)
 
@@ -87,8 +89,10 @@ class Incoming:
             self._pieces, self._unreadable = None, True
             return False
 
-    def _text(self, begin: int, end: int) -> bytes:
-        return os.pread(self._file, end - begin, begin)
+    def _text(self, begin: int, end: int) -> memoryview:
+        if end > len(self._arrived):
+            self._arrived = mapped(self._file)
+        return self._arrived[begin:end]
 
 
 class Reader:

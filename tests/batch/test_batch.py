@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from dltk_runtime.batch import kernel
 from dltk_runtime.batch.each import orders
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.order import Order, prepare
@@ -420,6 +421,17 @@ def test_secrets_reach_the_notebook_and_no_file(
             assert "s3cr" not in text, path
             assert "t-v" not in text, path
             assert base64.b64encode(b"user:s3cr")[:8].decode() not in text, path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".arrow"])
+def test_results_on_disk_have_no_secret(tmp_path: Path, suffix: str) -> None:
+    frame = pd.DataFrame({"key-f3a1": [1.5, None], "told": ["key-f3a1", None], 3: [{"a": "xkey-f3a1"}, {"a": "plain"}]})
+    if suffix == ".arrow":
+        frame = frame.rename(columns=str)
+    path = tmp_path / f"out{suffix}"
+    kernel._write(frame, path, suffix, Scrubber(["key-f3a1"]))
+    assert b"key-f3a1" not in path.read_bytes()
+    assert path.read_bytes().count(b"[secret]") >= 3
 
 
 def test_a_scrubber_finds_secrets_in_the_forms_they_take() -> None:

@@ -106,8 +106,11 @@ def test_before_anything_is_filled_in_nothing_is_wrong(browser: Browser) -> None
 
 def test_a_value_that_the_notebook_would_refuse_is_marked(browser: Browser) -> None:
     text = browser.get(f"{PAGE}?{urlencode({'fields': 'x', 'model': 'm', 'param.epochs': 'ten'})}")
-    assert 'value="ten" type="number" step="1" autocomplete="off" maxlength="4000" aria-invalid="true"' in text
-    assert "epochs is &#39;ten&#39;: expected an integer." in text
+    assert (
+        'value="ten" type="number" step="1" min="1" max="500" autocomplete="off" maxlength="4000" aria-invalid="true"'
+        in text
+    )
+    assert "epochs is &#39;ten&#39;: expected an integer at least 1, at most 500." in text
 
 
 def test_what_is_typed_stays_text(browser: Browser) -> None:

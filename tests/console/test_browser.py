@@ -131,6 +131,7 @@ def test_forms_by_keyboard_and_sixty_hostile_texts(service: Service, pictures: P
     values = 'epochs=12 loss=absolute site="north yard" wear from temperature vibration hours into app:line_4'
     assert found["search"] == f"| fit MLTKContainer algo={world.WEAR} {values}"
     assert found["address"] == f"/ui/algorithms/{world.WEAR}", "the page was not loaded again"
+    assert found["bounds"] == "epochs is '501': expected an integer at least 1, at most 500."
     assert "cannot be written in a search" in found["problem"]
     assert [row[1] for row in found["pasted"]] == ["ok", "look", "look", "ok"]
     assert found["file"].startswith("150 rows in. The first 100 rows of the results, of 150:")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 TYPED = """\
-from typing import Literal
-epochs: int = 100  # passes over the training rows
+from typing import Annotated, Literal
+from msgspec import Meta
+epochs: Annotated[int, Meta(ge=1, le=500)] = 100  # passes over the training rows
 rate: float = 0.01  # <b>size</b> of a step
 shuffle: bool = True  # whether to shuffle
 structure: str = "32-16"

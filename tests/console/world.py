@@ -18,8 +18,9 @@ INTRODUCTION = """\
 Learns the wear of a pump from its temperature, vibration and hours of work, by gradient descent on a
 linear model. `apply` says how far the wear is, and whether the pump is to be looked at."""
 PARAMETERS = """\
-from typing import Literal
-epochs: int = 6  # passes over the rows
+from typing import Annotated, Literal
+from msgspec import Meta
+epochs: Annotated[int, Meta(ge=1, le=500)] = 6  # passes over the rows
 rate: float = 0.3  # size of a step
 loss: Literal["squared", "absolute"] = "squared"  # what a step makes smaller
 limit: float = 60.0  # wear from which a pump is to be looked at

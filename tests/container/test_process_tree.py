@@ -24,7 +24,12 @@ pytestmark = [
     pytest.mark.skipif(os.getuid() != 0, reason="only root can make the namespaces and the user of the image"),
 ]
 
-TOKENS = {"splunk_access_token": "splunk-value-5d1c", "splunk_hec_token": "hec-value-5d1c"}  # for notebooks, too
+# For notebooks, too: Splunk's, and one that the operator listed.
+TOKENS = {
+    "splunk_access_token": "splunk-value-5d1c",
+    "splunk_hec_token": "hec-value-5d1c",
+    "HF_TOKEN": "hf-value-5d1c",
+}
 SECRETS = {
     each.name: f"{each.name}-value-5d1c"
     for each in (*VARIABLES.values(), *CLIENT_VARIABLES.values())
@@ -48,7 +53,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("machine")
     (folder / "notebooks").mkdir()
     shutil.copy(ROOT / "notebooks" / "barebone_template.ipynb", folder / "notebooks")
-    more = {"MODE_DEV_PROD": "DEV", "DLTK_SPARES": "1", "DLTK_OPEN_TOOLS": "yes"}
+    more = {"MODE_DEV_PROD": "DEV", "DLTK_SPARES": "1", "DLTK_OPEN_TOOLS": "yes", "DLTK_NOTEBOOK_SECRETS": "HF_TOKEN"}
     splunk = {"splunk_access_enabled": "1", "splunk_hec_enabled": "1", "splunk_access_host": "h", "splunk_hec_url": "u"}
     with Machine(folder, folder / "notebooks", **more, **splunk, **SECRETS, **TOKENS) as made:
         made.wait_for("listening on")

@@ -142,7 +142,7 @@ def test_an_unknown_mode_is_a_warning() -> None:
     assert not found.asynchronous
     with pytest.raises(OptionInvalid, match=r"^Invalid mode='later'"):
         fit_options({"mode": "later"}, refuse_unknown=True)
-    assert found.warnings == ("mode='later' is unknown and ignored: it can be async or sync or stage",)
+    assert found.warnings == ("mode='later' is unknown and ignored: it can be async, sync, stage or register",)
 
 
 def test_what_the_notebook_takes_is_not_read() -> None:

@@ -25,7 +25,8 @@ NOBODY = ClientSettings(url="http://127.0.0.1:9", token="nobody")  # a port on w
 def flow_of(kind: str, name: str = "x", *, anomalies: bool = False, **values: Any) -> Flow:
     source = Source(values.get("source", Source.EVENTS))
     interval, predicts = values.get("interval", 5), Predicts(values.get("predicts", Predicts.YES_NO))
-    given = defaults(Kind(kind), source, name, interval, anomalies=anomalies, predicts=predicts)
+    labels = values.get("labels", False)
+    given = defaults(Kind(kind), source, name, interval, anomalies=anomalies, predicts=predicts, labels=labels)
     given = given | {"offset": 2} | values
     return flows.make({"kind": kind, "name": name} | given)
 

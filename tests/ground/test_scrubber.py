@@ -45,6 +45,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "html": html.escape,
     "html of templates": lambda secret: html.escape(secret).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
     "hex": lambda secret: secret.encode().hex(),
+    "hex with colons": lambda secret: secret.encode().hex(":"),
     "hex of bytes": lambda secret: secret.encode().hex(" ").upper(),
     "base64": in_base64,
     "base64 in a url": lambda secret: urllib.parse.quote(in_base64(secret), safe=""),

@@ -57,11 +57,12 @@ FITTED = [
     Case("extra_params", "outlier", params={"treshold": "2", "container_image": "golden"}, says="mean 'threshold'"),
     Case("comment_marked"),
     Case("path_helper", "far"),
-    Case("old_format"),
+    Case("2019_old_format"),
     Case("class_model", "high"),
     Case("no_save"),
     Case("try_imports", "kind"),
 ]
+EDITED = "class_model"  # its author saves an `apply` that raises, after the fit
 REFUSED = [
     Case("named_magic", says="named_magic.ipynb, cell 1 (mltkc_import), line 1: `%matplotlib inline`: magics are not"),
     Case("missing_library", says="The library 'a_library_nobody_has' is not installed in this environment"),
@@ -82,16 +83,26 @@ def apply(service: Service, case: Case) -> dict[str, Any]:
     return service.apply(case.algorithm, without_target(DATA), **case.params)
 
 
+def break_apply(path: Path) -> None:
+    """Save the notebook with an `apply` that raises."""
+    notebook = nbformat.read(path, 4)
+    (cell,) = (each for each in notebook.cells if "def apply" in each.source)
+    cell.source = "def apply(model, df, param):\n    raise NotImplementedError('half done')"
+    nbformat.write(notebook, path)
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[dict[str, Any]]]]:
     """The answers of each notebook: of its fit and, after a restart, of its apply."""
     root = tmp_path_factory.mktemp("third_party")
     shutil.copytree(NOTEBOOKS, root / "notebooks")
     secrets = {"DLTK_NOTEBOOK_SECRETS": "llm_config", "llm_config": json.dumps(CONFIG)}
-    with Service(root / "home", root / "notebooks", **secrets) as service:
+    # As people start it: in PROD, where a version keeps its code.
+    with Service(root / "home", root / "notebooks", DLTK_VERSION_CODE="auto", **secrets) as service:
         with ThreadPoolExecutor(4) as pool:
             fitted = pool.map(lambda case: fit(service, case), (*FITTED, *REFUSED))
             found = {case.algorithm: [answer] for case, answer in zip((*FITTED, *REFUSED), fitted, strict=True)}
+            break_apply(root / "notebooks" / f"{EDITED}.ipynb")
             service.restart()
             for case, answer in zip(FITTED, pool.map(lambda case: apply(service, case), FITTED), strict=True):
                 found[case.algorithm].append(answer)
@@ -114,6 +125,12 @@ def test_it_fits_and_applies_after_a_restart(answers: dict[str, list[dict[str, A
     assert case.column in rows[0]
     assert case.says in fitted["message"]
     assert CONFIG["llm"]["api_key"] not in json.dumps([fitted, applied])
+
+
+def test_of_the_edited_one_the_fitted_code_answered(answers: dict[str, list[dict[str, Any]]]) -> None:
+    fitted, applied = answers[EDITED]
+    assert applied["results"] == fitted["results"]
+    assert "raise NotImplementedError" not in json.dumps(applied)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.algorithm)

@@ -135,6 +135,22 @@ class TestSurroundings:
         monkeypatch.setenv("HF_TOKEN", "x")
         assert advice(ValueError("401"), read_source(path)) == ""
 
+    @pytest.mark.parametrize(
+        "line", ["from app.model.client import ask", "from app.model import client", "import app.model.client as c"]
+    )
+    def test_a_variable_that_a_helper_reads_is_named_too(
+        self, make_notebook: MakeNotebook, paths: Paths, monkeypatch: pytest.MonkeyPatch, line: str
+    ) -> None:
+        monkeypatch.delenv("DLTK_NOTEBOOK_SECRETS", raising=False)
+        write_helper(paths, "client.py", "import os\ndef ask(): return os.environ['llm_config']\n")
+        path = make_notebook("asks", init=f"{line}\ndef init(df, param): return {{}}")
+        (hint,) = (each for each in review(path, paths).hints if "held back" in each)
+        assert hint.startswith(
+            "app/model/client.py, line 2: `def ask(): return os.environ['llm_config']`: the variable"
+        )
+        monkeypatch.setenv("DLTK_NOTEBOOK_SECRETS", "llm_config")
+        assert not any("held back" in each for each in review(path, paths).hints)
+
     def test_the_key_error_of_the_environment_is_told_from_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("HF_TOKEN", raising=False)
         assert advice(raised("os.environ['HF_TOKEN']"), None).startswith("The variable HF_TOKEN is held back")

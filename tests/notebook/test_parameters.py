@@ -52,6 +52,32 @@ def test_a_cell_declares_names_types_defaults_and_help() -> None:
     assert str(KNOWN[5]) == "depth: int | None = None"
 
 
+def test_a_number_may_have_bounds_by_the_words_of_several_libraries() -> None:
+    known = declared(
+        "epochs: Annotated[int, Meta(ge=1, le=500)] = 100  # passes\n"
+        "rate: Annotated[float, 'size', Field(gt=0, lt=1.5)] = 0.1\n"
+        "depth: Annotated[int, Interval(ge=2)] | None = None\n"
+        "name: Annotated[str, Meta(ge=1)] = 'a'\n"
+        "wide: Annotated[int, Meta(le=10)] = 11\n"
+        "odd: Annotated[int, Meta(ge=exit(), le=True), Meta] = 1\n"
+    )
+    assert [(each.name, str(each.bounds)) for each in known] == [
+        ("epochs", "at least 1, at most 500"),
+        ("rate", "more than 0, less than 1.5"),
+        ("depth", "at least 2"),
+        ("name", ""),
+        ("odd", ""),
+    ], "a default out of its bounds declares nothing"
+    assert str(known[0]) == "epochs: Annotated[int, Meta(ge=1, le=500)] = 100"
+    given = {"epochs": "500", "rate": "1.5", "depth": "1"}
+    found, problems = values(given, known)
+    assert (found["epochs"], found["rate"], found["depth"]) == (500, 0.1, None)
+    assert [each.partition(" (")[0] for each in problems.invalid] == [
+        "Invalid rate='1.5': expected a number more than 0, less than 1.5",
+        "Invalid depth='1': expected an integer at least 2",
+    ]
+
+
 def test_what_is_no_literal_is_never_run_and_declares_nothing() -> None:
     text = "when = exit()\nx: list = [1]\ny: int = 'a'\nprint('hello')\nz = 1\n"
     assert [each.name for each in declared(text)] == ["z"]

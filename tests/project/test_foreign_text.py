@@ -63,8 +63,10 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "secret_forms.py: _HEX": ("%2", "%2F", "%", "%%"),
     "secret_names.py: _SEPARATORS": ("_", "-", " _", "a_"),
     "secret_names.py: _SESSION_KEY_IN_TEXT": (
-        *("session_key=", "session key", "sessionkey: bearer ", "authorization='", "session_key = "),
+        *("session_key=", "session key", "sessionkey: bearer ", "authorization='", "session_key = ", "splunkd_1"),
+        *("authString%3D", "authtoken: [", "sessionkeys>", "authtoken: b'"),
     ),
+    "secret_names.py: _HEADER_VALUE": ("splunk ", "bearer a", "basic  ", "splunk 1", "splunk aaaaaaaaaaaaaaaa"),
     "splunk/rows.py: '[\\\\ud800-\\\\udfff]'": ("\ud800", "\udfff"),
     "batch/place.py: _ANSI": ("\x1b[", "\x1b[1", "\x1b[1;"),
     "batch/place.py: _FRAME": ("Cell In[", "Cell In[1], line ", "Cell In[1], line 1"),

@@ -125,7 +125,12 @@ def test_twice_the_meta_costs_about_twice_the_work(make: Callable[[int], bytes])
 
 
 @pytest.mark.parametrize("begin", [b'{"data": "a\\n1\\n", "meta": ', b'{"more": 1, "data": "a\\n1\\n", "meta": '])
-def test_a_large_meta_is_decoded_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch, begin: bytes) -> None:
+@pytest.mark.parametrize(
+    "values", [b"[]," * 2000, b"2," * (protocol.MIN_HEAVY_BYTES // 2)], ids=["many lists", "many values"]
+)
+def test_a_large_meta_is_decoded_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, begin: bytes, values: bytes
+) -> None:
     seen: list[threading.Thread] = []
     decode = protocol.decode
 
@@ -134,6 +139,6 @@ def test_a_large_meta_is_decoded_beside_the_event_loop(monkeypatch: pytest.Monke
         return decode(body)
 
     monkeypatch.setattr(protocol, "decode", noting)
-    body = begin + b'{"x": [' + b"[]," * 2000 + b"1]}}"
+    body = begin + b'{"x": [' + values + b"1]}}"
     assert received(body, len(body)).meta["x"][-1] == 1
     assert seen != [threading.main_thread()]

@@ -244,6 +244,7 @@ secret_keys = st.sampled_from(
     [
         *("session_key", "sessionKey", "SESSION_KEY", "session-key", "splunk_session_key"),
         *("auth_token", "authToken", "authorization", "Authorization", "X-Splunk-Authorization"),
+        *("authString", "session_keys", "session_key_2", "splunkd_8089"),
     ]
 )
 inside = st.sampled_from(
@@ -254,6 +255,11 @@ inside = st.sampled_from(
         lambda key: f"{key}=a-live-key&x=1",
         lambda key: f"{key}: Splunk a-live-key",
         lambda key: '{"not": "json" "' + key + '": "a-live-key"}',
+        lambda key: '\ufeff {"' + key + '": ["a live key"]}',
+        lambda key: 'x={"' + key + '": ["a-live-key"]}',
+        lambda key: f"<response><{key}>a-live-key</{key}></response>",
+        lambda key: f"https://splunk/x?{key}%3Da-live-key",
+        lambda key: f"if {key} == b'a-live-key': pass",
     ]
 )
 
@@ -266,8 +272,20 @@ def test_session_keys_are_taken_out_of_texts(key: str, text: Any, deep: bool) ->
     assert "live-key" not in clean
 
 
+@pytest.mark.parametrize("scheme", ["Splunk ", "Bearer ", "basic  "])
+def test_the_value_of_a_header_is_taken_out_wherever_it_stands(scheme: str) -> None:
+    """Headers come as pairs too, where no name is beside the value."""
+    key = "a^1_" * 10
+    sent = {"headers": [["Authorization", scheme + key], {"name": "Authorization", "value": scheme + key}]}
+    assert key not in json.dumps(meta_without_session_keys(sent))
+
+
 @pytest.mark.parametrize(
-    "text", ['{"a": 1}', "[1, 2]", "a=b", "{session_key", "| search x=1 session_key", "key: value"]
+    "text",
+    [
+        *('{"a": 1}', "[1, 2]", "a=b", "{session_key", "| search x=1 session_key", "key: value", "a session key > b"),
+        *("Splunk Enterprise", "basic a_name_that_is_very_long_and_has_no_digits", "session keys", "<b>bold</b>"),
+    ],
 )
 def test_texts_without_session_keys_stay_to_the_letter(text: str) -> None:
     assert meta_without_session_keys({"x": [text, {"y": text}]}) == {"x": [text, {"y": text}]}

@@ -5,6 +5,7 @@
     server ── Splunkd: two ports (management and HTTP Event Collector), tokens, faults
       ├── searches    search/jobs, search/v2/jobs, export, saved searches and their dispatch
       ├── kv          storage/collections
+      ├── people      users, roles and what a search head says of itself: limits, statistics of collections
       ├── objects     apps/local, configs/conf-…, saved/searches, data/ui/views, data/ui/nav, and the acl of each
       ├── data        server/info, auth/login, indexes, receivers/simple, lookup files
       └── collector   the HTTP Event Collector with all its codes, acknowledgement and health

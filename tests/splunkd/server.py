@@ -21,7 +21,7 @@ from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.standin import Event, NotEmulated, Row, RunSearch, Storage, Window
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.transport import Tls
-from tests.splunkd import kv, objects, toolkit
+from tests.splunkd import kv, objects, people, toolkit
 from tests.splunkd.answers import Answer, Entry, Refusal, Request, Rights, decoded, feed, in_json
 from tests.splunkd.collector import Collector, HecToken
 from tests.splunkd.faults import Faults
@@ -63,6 +63,8 @@ class Splunkd:
         self.token = secrets.token_hex(16)
         self.sessions = {self.token}  # what may ask; a test takes the token out and it has expired
         self.users = ["admin"]
+        self.roles = {"admin": ["admin"]}  # by user
+        self.head = people.Head()
         self.toolkit = toolkit.Toolkit()
         self.faults = Faults()
         self.searches = Searches(self)
@@ -135,8 +137,8 @@ class Splunkd:
         app = self._app_of(request)
         if request.path == toolkit.UPLOAD:
             return self.toolkit.upload(request)
-        if listed := objects.everywhere(request, self.apps.values()):
-            return listed
+        if told := people.answer(request, self) or objects.everywhere(request, self.apps.values()):
+            return told
         if objects.of_rights(request):
             return objects.answer(request, app)
         match request.path.split("/")[0]:
@@ -161,10 +163,8 @@ class Splunkd:
         match request.method, request.path.strip("/").split("/"):
             case "GET", ["server", "info"]:
                 content = {"version": self.version, "instance_type": "download", "serverName": "standin"}
+                content |= {"numberOfCores": self.head.cores, "numberOfVirtualCores": self.head.cores}
                 return feed(request, [Entry("server-info", content, "server/info", "system", Rights("system"))])
-            case "GET", ["authentication", "users"]:
-                users = [Entry(name, {}, f"authentication/users/{name}", "system") for name in self.users]
-                return feed(request, users)
             case "GET", ["data", "indexes", *name]:
                 return self._indexes(request, *name)
             case "POST", ["data", "indexes"]:
@@ -190,7 +190,11 @@ class Splunkd:
             raise Refusal(404, f"Could not find object id={name}")
         shown = [self.storage.indexes[name]] if name else list(self.storage.indexes)
         entries = [
-            Entry(each.name, {"totalEventCount": len(each), "datatype": each.datatype}, f"data/indexes/{each.name}")
+            Entry(
+                each.name,
+                {"totalEventCount": len(each), "datatype": each.datatype, "disabled": each.name in self.head.closed},
+                f"data/indexes/{each.name}",
+            )
             for each in shown
         ]
         return feed(request, entries, status)

@@ -154,6 +154,18 @@ def test_a_link_in_a_version_is_damage_and_is_not_followed(store: ModelStore, tm
         export(version, tmp_path / "to")
 
 
+def test_a_link_as_long_as_the_file_was_is_damage_when_the_version_is_loaded(store: ModelStore, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    with store.reserve(NAME) as reserved:
+        file = Path(reserved.location.folder, "umap_default.json")
+        file.write_text("x" * len(str(moved)))
+        version = reserved.commit(Facts(), b"[]", b"{}")
+    file.rename(moved)
+    file.symlink_to(moved)
+    with pytest.raises(StoreDamaged, match="is a link, or behind one"):
+        version.verify()
+
+
 def test_export_says_when_save_stored_nothing(store: ModelStore, tmp_path: Path) -> None:
     with store.reserve(NAME) as reserved:
         Path(reserved.location.kept_model).write_bytes(b"pickle")

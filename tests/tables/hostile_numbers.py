@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from dltk_runtime.tables.native import code as compiled
 from dltk_runtime.tables.native import library
 
 DIGITS = "0123456789"
@@ -116,8 +117,10 @@ def _halfway(value: float) -> bytes:
 
 def main(code: Path, bytes_past: int) -> None:
     """Read and write hostile numbers; with `bytes_past` in less room than the code is told."""
-    loaded = library.load(code)
+    loaded, opened = library.load(code), compiled.opened(code)
     assert loaded is not None
+    assert opened is not None
+    unescape = compiled.Unescaper(opened)
     random, done = np.random.default_rng(7), 0
     if bytes_past:
         room = ctypes.create_string_buffer(8)
@@ -138,6 +141,11 @@ def main(code: Path, bytes_past: int) -> None:
     written = sum(len(loaded.write([each], b"\\n", b'\\"\\"') or b"") for each in values(random, 3000))
     longest = np.full(5000, -1.2345678901234567e-103)
     written += len(loaded.write([longest] * 20, b"\\n", b"") or b"")
+    escapes = np.frombuffer(b'ab,1\\\\n"/u\x1f\x7f\xc3', np.uint8)
+    for size in random.integers(0, 100, 2000):
+        written += len((unescape.unescape(random.choice(escapes, size).tobytes()) or (b"",))[0])
+    for size in range(100):
+        written += len((unescape.unescape(b"x" * size + b"\\") or (b"",))[0])
     sys.stdout.write(f"read {done} tables, wrote {written} bytes\n")
 
 

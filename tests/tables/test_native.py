@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dltk_runtime.tables.native import build, library
+from dltk_runtime.tables.native import code as compiled
 from tests.tables import hostile_numbers
 
 ROWS_OF_AN_EXAMPLE = 2000
@@ -178,11 +179,11 @@ def test_columns_of_every_kind_are_written_side_by_side(code: library.Numbers) -
 def test_code_of_another_source_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: library.Numbers
 ) -> None:
-    copy = Path(shutil.copy(library.FILE, tmp_path / "numbers.so"))
+    copy = Path(shutil.copy(compiled.FILE, tmp_path / "numbers.so"))
     assert library.load(copy) is not None
     changed = tmp_path / "numbers.cpp"
-    changed.write_bytes(library.SOURCE.read_bytes() + b"// changed\n")
-    monkeypatch.setattr(library, "SOURCE", changed)
+    changed.write_bytes(compiled.SOURCE.read_bytes() + b"// changed\n")
+    monkeypatch.setattr(compiled, "SOURCE", changed)
     library.load.cache_clear()
     try:
         assert library.load(copy) is None
@@ -197,7 +198,7 @@ def test_nothing_is_taken_where_there_is_none_or_a_setting_says_so(
     assert library.load(tmp_path / "none.so") is None
     assert library.load(tmp_path / "damaged.so") is None
     monkeypatch.setenv("DLTK_COMPILED", "false")
-    shutil.copy(library.FILE, tmp_path / "other.so")
+    shutil.copy(compiled.FILE, tmp_path / "other.so")
     assert library.load(tmp_path / "other.so") is None
 
 
@@ -237,8 +238,8 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
     if not all(Path(each).is_absolute() for each in found):
         pytest.skip("g++ has no sanitizers here")
     made = tmp_path_factory.mktemp("checked") / "numbers.so"
-    command = ["g++", "-std=c++17", "-fPIC", "-shared", *SANITIZERS, f'-DSOURCE_HASH="{library.source_hash()}"']
-    subprocess.run([*command, str(library.SOURCE), "-o", str(made)], check=True)
+    command = ["g++", "-std=c++17", "-fPIC", "-shared", *SANITIZERS, f'-DSOURCE_HASH="{compiled.source_hash()}"']
+    subprocess.run([*command, str(compiled.SOURCE), "-o", str(made)], check=True)
     return made, {"LD_PRELOAD": " ".join(found), "ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc"}
 
 

@@ -1,4 +1,4 @@
-"""Chapter 8: the data flow: what is read is written, what is applied is fitted, both sides alike."""
+"""Chapter 8: the data flow: what is read is written, what is applied is fitted."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
-from dltk_runtime.flows.dataflow.notes import Fit, Write
-from dltk_runtime.flows.dataflow.shapes import Shape
+from dltk_runtime.flows.dataflow.notes import Write
 from dltk_runtime.flows.dataflow.walk import one_slip
 from dltk_runtime.flows.rules.anomalies import untargeted
 from dltk_runtime.flows.rules.rule import Found, Rule, texts
 from dltk_runtime.names import STATUS
 
-_LEAF = re.compile(r"<[^<>]*>")
-_AGGREGATED = re.compile(r"\b(?:max|min|avg|sum|latest|last|first|earliest|values)\(<>\)")
 _MODEL_TEXT = re.compile(r'\bmodel\s*==?\s*"([\w.-]+)"')
 
 
@@ -102,46 +99,6 @@ def _model_texts(app: App, apps: Sequence[App]) -> Iterator[Found]:
         for name in sorted(set(_MODEL_TEXT.findall(text.spl))) if fitted else ():
             if name not in fitted:
                 yield Found(text.where, f'model="{name}"; fitted are {", ".join(sorted(fitted))}')
-
-
-def _prepared_otherwise(app: App, apps: Sequence[App]) -> Iterator[Found]:
-    flow = dataflow(app, apps)
-    first: dict[str, tuple[SearchFlow, Fit]] = {}
-    for search, fit in flow.fits():
-        if fit.model and fit.model != STATUS:
-            known = first.setdefault(fit.model, (search, fit))
-            yield from _differing(search, fit.shape, known[0], known[1])
-    for search, apply in flow.applies():
-        if apply.model in first:
-            yield from _differing(search, apply.shape, *first[apply.model])
-
-
-def _differing(search: SearchFlow, shape: Shape, other: SearchFlow, fit: Fit) -> Iterator[Found]:
-    if search is other:
-        return
-    alike = shape.source == fit.shape.source
-    named = [*fit.features, *(["entity"] if alike and "entity" in shape.fields & fit.shape.fields else [])]
-    for name in dict.fromkeys(named):
-        if "*" in name or not shape.has(name):
-            continue
-        one, two = _made(shape, name, alike=alike), _made(fit.shape, name, alike=alike)
-        if one != two:
-            yield Found(search.where, f"{name} is {one[:70]}, in {other.search.name} it is {two[:70]}")
-    names = {*fit.features, "entity"}
-    for condition in _filters(shape, names) ^ _filters(fit.shape, names) if alike else ():
-        yield Found(search.where, f"where {condition[:70]} stands on one side only, the other is {other.search.name}")
-
-
-def _made(shape: Shape, name: str, *, alike: bool) -> str:
-    # A letter in front keeps identifiers from being read as numbers.
-    text = re.sub(r'^"\w:"\.', "", shape.expression(name))
-    return text if alike else _AGGREGATED.sub("<>", _LEAF.sub("<>", text))
-
-
-def _filters(shape: Shape, names: set[str]) -> set[str]:
-    """Return the conditions on features, those for nulls aside."""
-    made = {_made(shape, name, alike=True) for name in names} | {f"<{name}>" for name in names}
-    return {each for each in shape.filters if any(text in each for text in made) and "null(" not in each}
 
 
 def _filled_in_vain(app: App, apps: Sequence[App]) -> Iterator[Found]:
@@ -242,12 +199,6 @@ RULES = (
         _no_into,
     ),
     Rule(806, "The name of a model that no search fits.", "Let one macro hold the name.", _model_texts),
-    Rule(
-        807,
-        "Training and scoring make a feature in different ways: the model sees other numbers than it has learned from.",
-        "Let both call the same macros, and fill nulls with the same value.",
-        _prepared_otherwise,
-    ),
     Rule(
         811,
         "A field is filled for the training, and the training does not use it: a feature was forgotten.",

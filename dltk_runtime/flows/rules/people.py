@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from dltk_runtime.flows import conf, rights
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.conf import Stanza
-from dltk_runtime.flows.dataflow import SearchFlow, dataflow
+from dltk_runtime.flows.dataflow import dataflow
 from dltk_runtime.flows.rules.rule import Found, Rule
 
 _USED = re.compile(r"\$(?:form\.)?(\w+)(?:[.:]\w+)?(?:\|\w)?\$")
@@ -74,7 +74,7 @@ def _bare_runner(app: App, apps: Sequence[App]) -> Iterator[Found]:
     mine = [each for each in flow.searches if not each.search.view and (each.search.scheduled or each.has("fit"))]
     views = [each for each in flow.searches if each.search.view and not each.has("apply")]
     for role, searches in [*((each, mine) for each in runners), *((each, views) for each in people)]:
-        needed = {name for search in searches for name in _needed(search)}
+        needed = {name for search in searches for name in rights.capabilities(search)}
         if role.get("importRoles") or (role in people and not _reviews(role)):
             continue
         if missing := sorted(name for name in needed if not role.flag(name)):
@@ -84,15 +84,6 @@ def _bare_runner(app: App, apps: Sequence[App]) -> Iterator[Found]:
 def _reviews(role: Stanza) -> bool:
     """Whether the role is one of people who write: it has a right to write anything."""
     return role.flag("run_collect") or role.flag("output_file")
-
-
-def _needed(search: SearchFlow) -> Iterator[str]:
-    if search.search.scheduled:
-        yield "schedule_search"
-    for table in (rights.SPLUNK_CAPABILITIES, rights.CONTAINER_CAPABILITIES):
-        for command, names in table.items():
-            if search.has(command):
-                yield from names
 
 
 def _unset_tokens(app: App, _: Sequence[App]) -> Iterator[Found]:

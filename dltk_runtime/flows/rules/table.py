@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules import (
+    alike,
     anomalies,
     applying,
     direct,
@@ -32,6 +33,7 @@ _CHAPTERS = (
     feedback,
     packages,
     flowing,
+    alike,
     timing,
     people,
 )

@@ -29,6 +29,8 @@ class Field:
         value: what was sent, else the default.
         options: values of a list to choose from, with what they are called; none for other fields.
         step: of a field for numbers; empty for text.
+        low, high: the least and the highest number that it takes; empty without one.
+        bounds: those that the parameter has, in words.
     """
 
     name: str
@@ -38,6 +40,9 @@ class Field:
     default: str = ""
     options: tuple[tuple[str, str], ...] = ()
     step: str = ""
+    low: str = ""
+    high: str = ""
+    bounds: str = ""
     invalid: bool = False
 
 
@@ -96,6 +101,9 @@ def _field(parameter: Parameter, sent: str | None, written: WrittenSearch) -> Fi
         default=default,
         options=_options(parameter, default),
         step=STEPS.get(parameter.kind, ""),
+        low=_text(parameter.bounds.ge),
+        high=_text(parameter.bounds.le),
+        bounds=str(parameter.bounds),
         invalid=parameter.name in written.invalid,
     )
 

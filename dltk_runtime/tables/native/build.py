@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dltk_runtime.tables.native import library
+from dltk_runtime.tables.native import code
 
 COMPILERS = ("g++", "clang++", "c++")
 # No -ffast-math and no -march: results to the bit, on any processor of the architecture.
@@ -26,7 +26,7 @@ class NotBuilt(Exception):
     """There is no compiled code; the text says why."""
 
 
-def build(target: Path = library.FILE, flags: Sequence[str] = ()) -> Path:
+def build(target: Path = code.FILE, flags: Sequence[str] = ()) -> Path:
     """Compile the source into `target`, which is replaced only by code that loads.
 
     Raises:
@@ -40,8 +40,8 @@ def build(target: Path = library.FILE, flags: Sequence[str] = ()) -> Path:
         compiler,
         *FLAGS,
         *flags,
-        f'-DSOURCE_HASH="{library.source_hash()}"',
-        str(library.SOURCE),
+        f'-DSOURCE_HASH="{code.source_hash()}"',
+        str(code.SOURCE),
         "-o",
         str(made),
     ]

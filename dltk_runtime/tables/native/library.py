@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dltk_runtime import booleans
+from dltk_runtime.tables.native.code import FILE, opened
 
-VARIABLE = "DLTK_COMPILED"  # of the setting; the pool passes it on to its workers
-SOURCE = Path(__file__).with_name("numbers.cpp")
-FILE = Path(__file__).with_name("numbers.so")
 MAX_COLUMNS = 256  # as in the source
 MAX_NUMBER_BYTES = 32  # of the text of any number, with what separates it from the next
 BLOCK_BYTES = 256 * 1024  # of text written at a time: it stays in the processor's cache
@@ -109,14 +104,8 @@ class Numbers:
 @functools.cache
 def load(file: Path = FILE) -> Numbers | None:
     """Load the compiled code; None where there is none for this source."""
-    if not booleans.parse(os.environ.get(VARIABLE, "true")):
-        return None
-    try:
-        code = ctypes.CDLL(str(file))
-        code.dltk_source.restype = ctypes.c_char_p
-        return Numbers(code) if code.dltk_source() == source_hash().encode() else None
-    except (OSError, AttributeError):
-        return None
+    code = opened(file)
+    return Numbers(code) if code is not None else None
 
 
 def reader() -> Numbers | None:
@@ -131,11 +120,6 @@ def reader() -> Numbers | None:
 def rounds_once(pandas: str) -> bool:
     """Return whether ``read_csv`` of a pandas' version gives the float that is nearest to a text."""
     return tuple(map(int, pandas.split(".")[:2])) >= FIRST_NEAREST_PANDAS
-
-
-def source_hash() -> str:
-    """Return the SHA-256 of the source, which the compiled code holds too."""
-    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()
 
 
 def _fill(source: _Source, column: Array | Texts) -> object:

@@ -1,8 +1,9 @@
 // Numbers between CSV and arrays, with the values and the text of pandas 3.1. No dependency.
 //
-// Both functions are called without Python's lock and touch plain buffers of the caller alone. What
-// they do not know for certain they decline, and the caller takes pandas:
+// All functions are called without Python's lock and touch plain buffers of the caller alone. What
+// they do not know for certain they decline, and the caller takes pandas, msgspec or json:
 //
+//   unescape   control characters, other than ASCII, escapes by number
 //   read   quotes, letters, blanks, empty lines, ragged rows, integers of over 18 digits, `-0` among
 //          integers of which some are missing
 //   write  float32 whose text pandas may write with an exponent
@@ -21,6 +22,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <type_traits>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "eight digits are read as one integer");
 
@@ -47,6 +51,41 @@ constexpr int kMinPositional = -4;  // Python writes exponents below this one an
 constexpr int kMaxPositional = 15;  // above this one
 constexpr float kMinFloat32 = 1e-4f, kMaxFloat32 = 1e5f;  // between them pandas writes no exponent
 
+// -------------------------------------------------------------------------------------- unescape
+
+// What a character stands for behind a backslash; 0 for none that is known here.
+char escaped(char c) {
+  switch (c) {
+    case '"': case '\\': case '/': return c;
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    default: return 0;
+  }
+}
+
+bool is_plain(char c) { return static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\'; }
+
+// Copy characters that stand for themselves. Returns how many; `out` has room for `size` and 16 more.
+int64_t copy_plain(const char* at, int64_t size, char* out) {
+  int64_t done = 0;
+#if defined(__SSE2__)
+  const __m128i space = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+  for (; size - done >= 16; done += 16) {
+    const __m128i chunk = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + done));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + done), chunk);
+    const __m128i other = _mm_or_si128(_mm_cmplt_epi8(chunk, space),  // bytes from 128 on are negative
+                                       _mm_or_si128(_mm_cmpeq_epi8(chunk, quote), _mm_cmpeq_epi8(chunk, backslash)));
+    const int mask = _mm_movemask_epi8(other);
+    if (mask != 0) return done + __builtin_ctz(static_cast<unsigned>(mask));
+  }
+#endif
+  for (; done < size && is_plain(at[done]); ++done) out[done] = at[done];
+  return done;
+}
+
 // ------------------------------------------------------------------------------------------ read
 
 enum Kind : uint8_t { kInteger = 0, kFloat = 1 };
@@ -66,13 +105,16 @@ struct Column {
 
 bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
 
-// Eight characters at once: whether all are digits, and their value (D. Lemire).
-bool are_eight_digits(uint64_t chunk) {
-  return (((chunk + 0x4646464646464646ULL) | (chunk - 0x3030303030303030ULL)) & 0x8080808080808080ULL) == 0;
+constexpr uint64_t kZeros = 0x3030303030303030ULL;  // eight characters `0`
+constexpr uint64_t kTens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+
+// Eight characters at once: the highest bit of the first one that is no digit, and perhaps of later ones.
+uint64_t others(uint64_t chunk) {
+  return ((chunk + 0x4646464646464646ULL) | (chunk - kZeros)) & 0x8080808080808080ULL;
 }
 
+// The number of eight digits, each a byte, the first one the lowest (D. Lemire).
 uint32_t value_of_eight(uint64_t chunk) {
-  chunk -= 0x3030303030303030ULL;
   chunk = chunk * 10 + (chunk >> 8);
   constexpr uint64_t mask = 0x000000FF000000FFULL;
   return static_cast<uint32_t>((((chunk & mask) * 0x000F424000000064ULL) +
@@ -84,7 +126,14 @@ const char* add_digits(const char* at, const char* end, uint64_t* value) {
   while (end - at >= 8) {
     uint64_t chunk;
     std::memcpy(&chunk, at, 8);
-    if (!are_eight_digits(chunk)) break;
+    const uint64_t other = others(chunk);
+    chunk -= kZeros;
+    if (other != 0) {
+      const int count = __builtin_ctzll(other) / 8;
+      if (count == 0) return at;
+      *value = *value * kTens[count] + value_of_eight(chunk << (64 - 8 * count));  // zeros go before the digits
+      return at + count;
+    }
     *value = *value * 100000000ULL + value_of_eight(chunk);
     at += 8;
   }
@@ -116,6 +165,14 @@ bool divide(uint64_t value, int64_t decimals, double* quotient) {
 #else
   return false;
 #endif
+}
+
+// Set the sign of a number that has none, without a branch: every second one would be predicted wrongly.
+void set_sign(double* number, bool negative) {
+  uint64_t bits;
+  std::memcpy(&bits, number, sizeof bits);
+  bits |= static_cast<uint64_t>(negative) << 63;
+  std::memcpy(number, &bits, sizeof bits);
 }
 
 // Read the cell at `at` into `row` of the column. Returns its end, or null if it is declined.
@@ -162,7 +219,7 @@ const char* read_cell(const char* at, const char* end, Column* column, int64_t r
   column->point = true;
   double* number = &column->slots[row].number;
   if ((at == end || *at == ',' || *at == '\n') && count <= kMaxIntegerDigits && divide(value, decimals, number)) {
-    if (negative) *number = -*number;
+    set_sign(number, negative);
     return at;
   }
   const auto result = std::from_chars(begin, end, *number);
@@ -299,6 +356,28 @@ extern "C" {
 
 // The hash of the source that this was compiled from.
 const char* dltk_source() { return SOURCE_HASH; }
+
+// Unescape a piece of a JSON string, up to its closing quote, to half an escape at its end, or to its
+// end: `used` says how far. `out` has room for `size` bytes and 16 more. Returns the bytes written, or
+// -1 if declined.
+int64_t dltk_unescape(const char* text, int64_t size, char* out, int64_t* used) {
+  int64_t at = 0;
+  char* to = out;
+  for (;;) {
+    const int64_t plain = copy_plain(text + at, size - at, to);
+    at += plain;
+    to += plain;
+    if (at == size || text[at] == '"') break;
+    if (text[at] != '\\') return kDeclined;
+    if (at + 1 == size) break;
+    const char meant = escaped(text[at + 1]);
+    if (meant == 0) return kDeclined;
+    *to++ = meant;
+    at += 2;
+  }
+  *used = at;
+  return to - out;
+}
 
 // Read `size` bytes of rows into arrays of `rows` 8-byte slots, one for each of the `width` columns;
 // `kinds` becomes 0 for int64 and 1 for float64. Returns the number of rows, or -1 if declined.
