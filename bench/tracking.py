@@ -23,6 +23,7 @@ from bench.world import World
 
 BLOCKS, BLOCK, ROWS = 30, 40, 1000
 MOST_TIMES = 1.05
+MLFLOW_START = 300.0  # seconds within which MLflow must accept connections
 WITHOUT, HEALTHY, HANGING = "without MLflow", "beside an MLflow that answers", "beside an MLflow that hangs"
 
 
@@ -76,7 +77,7 @@ def _healthy(folder: Path) -> Iterator[str]:
     with open(folder / "log", "w") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=dict(os.environ), text=True)
         try:
-            servers.wait_for(port, process)
+            servers.wait_for(port, process, MLFLOW_START)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()

@@ -78,10 +78,17 @@ command.add_command(doctor)
 @click.option(
     "--scoring", type=click.Choice(["summary", "raw"]), help="summary: score its rows, or raw events by the same macro."
 )
+@click.option("--recipients", help="Addresses that alerts and the daily report are sent to, separated by blanks.")
+@click.option(
+    "--risk-object",
+    type=click.Choice(["system", "user", "other"]),
+    help="Enterprise Security: what an entity is; adds risk events for findings, switched off.",
+)
 @click.option("--version", type=int, help="Version of the feature set; part of the model's name.")
 @click.option("--metric", help="Metric that decides on promotion.")
 @click.option("--gain", type=float, help="Minimum improvement of the metric for promotion.")
-@click.option("--interval", type=int, help="Minutes between runs: 5 to 60, a divisor of 60.")
+@click.option("--interval", type=int, help="Minutes of a window: a divisor of 60 from 5 on; summary: 1 to 1440.")
+@click.option("--zone", help="--interval 1440: zone in which days begin, such as Europe/Berlin.  [UTC]")
 @click.option("--lag", type=int, help="Minutes that events may arrive late.")
 @click.option("--train-hour", type=int, help="Hour of the daily training, 0 to 23.")
 @click.option("--train-days", type=int, help="Days of data for a training.")
@@ -94,8 +101,8 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
     from dltk_runtime.flows.flow import Kind, Predicts, Source
 
     given = {key: value for key, value in options.items() if value is not None}
-    if "features" in given:
-        given["features"] = given["features"].replace(",", " ").split()
+    for several in {"features", "recipients"} & given.keys():
+        given[several] = given[several].replace(",", " ").split()
     if origin:
         made = flow.make(_of_file(origin) | given, str(origin))
     else:
@@ -135,6 +142,7 @@ def check(folder: Path | None, rules: bool, pasted: Path | None) -> None:
     The exit code is 1 if any rule is broken.
     """
     from dltk_runtime.flows.app import find_apps
+    from dltk_runtime.flows.hearing import UNHEARD, unheard
     from dltk_runtime.flows.pasted import SEARCH_RULES, check_search
     from dltk_runtime.flows.rules import RULES
     from dltk_runtime.flows.rules import check as checked
@@ -150,6 +158,9 @@ def check(folder: Path | None, rules: bool, pasted: Path | None) -> None:
         place = f"{finding.app}/{finding.found.where}" if folder else finding.found.where.partition(" ")[2]
         echo(f"{place}: {finding.rule.number} {finding.found.what}")
         echo(f"    {finding.rule.text} {finding.rule.fix}")
+    for app in apps:
+        if silent := unheard(app):
+            echo(f"note: nobody hears {', '.join(silent)}. {UNHEARD}")
     names = ", ".join(app.name for app in apps) or str(pasted)
     echo(f"{names}: {len(SEARCH_RULES if pasted else RULES)} rules, {counted(len(findings), 'finding')}.")
     sys.exit(Exit.FAILED if findings else Exit.OK)

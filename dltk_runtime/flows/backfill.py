@@ -16,7 +16,7 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ _FEATURES = (
     'max(eval(if(kind="run",rows,null()))) AS rows count(eval(kind="run")) AS runs BY win_start win_end '
     "| where runs>0 AND have>=rows"
 )
+# How a search says that it writes the windows that have ended within so many seconds.
+_SEVERAL = re.compile(r"win_end>floor\(info_max_time\)-(\d+)")
 _SCORES = 'kind="run" | stats max(rows) AS rows max(scored) AS scored BY win_start win_end | where scored>=rows'
 
 
@@ -86,12 +88,21 @@ class Saved:
             raise FlowInvalid(f"the saved search {self.name} has no schedule with windows of time: nothing to fill")
         starts = cron.starts(schedule, begin, min(end + 2 * DAY_SECONDS, now))
         found = sorted(set(map(self._window, starts)), key=lambda each: each.begin)
+        several = self.writes_back
         for one, other in itertools.pairwise(found):
-            if one.end != other.begin:
+            if other.end - one.end > several if several else one.end != other.begin:
                 raise FlowInvalid(
                     f"the windows of the saved search {self.name} leave a gap or overlap: {one}, then {other}"
                 )
+        if several:
+            return [each for each in found if begin < each.end and each.end - several < end]
         return [each for each in found if begin <= each.begin and each.end <= end]
+
+    @property
+    def writes_back(self) -> int:
+        """Return for how many seconds back a start writes each window that has ended; 0 where it writes its own."""
+        said = _SEVERAL.search(self.text)
+        return int(said[1]) if said else 0
 
     def completed(self, flow: str) -> str:
         """Return a search for windows with complete run records; "" if there are no records."""
@@ -183,7 +194,10 @@ class Backfill:
             return set()
         rows = search(text, windows[0].begin, windows[-1].end, connection=self.connection, progress=False)
         pairs = rows.itertuples(index=False, name=None) if len(rows) else ()
-        return {BackfillWindow(int(begin), int(end)) for begin, end in pairs}
+        recorded = {BackfillWindow(int(begin), int(end)) for begin, end in pairs}
+        if several := self.saved.writes_back:
+            return {each for each in windows if _all_written(each, recorded, several)}
+        return recorded
 
     @property
     def _file(self) -> Path:
@@ -204,6 +218,15 @@ class Backfill:
                 file.write(f"{window.begin} {window.end}\n")
         except OSError as error:
             raise atomic.not_stored("The progress of the backfill", self._file, error) from error
+
+
+def _all_written(start: BackfillWindow, recorded: Iterable[BackfillWindow], several: int) -> bool:
+    """Return whether the windows that ended in the last `several` seconds of a start's range have records.
+
+    Of long ones, whose starts read an hour more, one is enough: a start before wrote the other.
+    """
+    ended = sum(each.end - each.begin for each in recorded if start.end - several < each.end <= start.end)
+    return ended >= several - (2 * 3600 if several > 3600 else 0)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dltk_runtime.flows import windows
 from dltk_runtime.flows.flow import Kind, Predicts, Source
 
 _BAD = 'y=case(verdict="bad",1,verdict="good",0)'
@@ -63,6 +64,8 @@ def defaults(
     if predicts is Predicts.NUMBER:
         return _NUMBER | _servers(kind, source, interval)
     found = _DEFAULTS[kind] | (_datamodel(name, interval) if source is Source.DATAMODEL else {})
+    if kind is Kind.SUMMARY and not windows.fits_a_start(interval):
+        found = found | {"prepare": _LENGTHS + _HIGHEST + "_time entity"}
     if labels:
         return (
             found
@@ -79,7 +82,8 @@ def _servers(kind: Kind, source: Source, interval: int) -> dict[str, Any]:
     if kind is not Kind.SUMMARY:
         return {"prepare": "eval entity=lower(host)"}
     if source is not Source.DATAMODEL:
-        return {"prepare": f"eval entity=lower(host) | stats {_WORST} BY entity"}
+        time = "" if windows.fits_a_start(interval) else "_time "
+        return {"prepare": f"eval entity=lower(host) | stats {_WORST} BY {time}entity"}
     worst = _WORST.replace("(", "(Metrics.")
     return {
         "prepare": "eval entity=lower(host) | fields _time entity cpu memory latency | fields - _raw",

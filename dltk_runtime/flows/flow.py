@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +12,9 @@ import yaml
 
 from dltk_runtime.errors import nearest
 from dltk_runtime.fit.options import METRICS
+from dltk_runtime.flows import windows
 from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.windows import minute_of
 
 FILE = "flow.yaml"
 # Names of flows become part of names of indexes, which are lower-case, macros and models.
@@ -24,6 +25,8 @@ PARAMETERS = re.compile(r"""(?:\w+=(?:"[^"\n]*"|[^\s"`|\[\]]+)(?:\s+|$))*""")
 NUMBER_METRICS = frozenset(("r2", "mae", "rmse"))
 LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
 SENSITIVITY = "sensitivity"  # the column that people set by entity in flows without a target
+ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}")
+RISK_OBJECTS = ("system", "user", "other")
 SEARCH_TEXTS = ("base", "prepare", "derive")
 MAX_LAG_MINUTES = 7 * 24 * 60
 # Commands that make rows by themselves: they follow a pipe, or Splunk takes their names for words to search.
@@ -86,7 +89,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     metric: str = "accuracy"  # a fit is promoted if this is better …
     gain: float = 0.002  # … by at least this
     holdout: float = 0.2  # share of the rows that are held out
-    interval: int = 5  # minutes
+    interval: int = 5  # minutes of a window
+    zone: str = "UTC"  # interval=1440: days begin at midnight there
     lag: int = 7  # minutes that events may arrive late
     offset: int = 2  # minute of the hour of the first run; without a value it follows from the name
     train_days: int = 30  # days that a training reads
@@ -96,6 +100,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     labels: bool = False  # summary: people judge what was scored, and their labels return into training
     min_labels: int = 20  # with labels of people: so many a training needs
     min_each: int = 50  # … and so many rows of each class, those known without people included
+    recipients: tuple[str, ...] = ()  # addresses that alerts and the daily report are sent to
+    risk_object: str = ""  # Enterprise Security: what an entity is (system, user or other), for its risk events
     release: str = "1.0.0"
 
     @property
@@ -122,6 +128,16 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def stored_as_events(self) -> bool:
         """Whether the features are stored as events of a summary index."""
         return self.kind is Kind.SUMMARY and self.source is Source.EVENTS
+
+    @property
+    def period(self) -> int:
+        """Minutes between two starts of the search that writes windows."""
+        return windows.period(self.interval)
+
+    @property
+    def several_windows(self) -> bool:
+        """Whether one search writes several windows, and so has to tell them apart itself."""
+        return not windows.fits_a_start(self.interval)
 
     @property
     def model(self) -> str:
@@ -157,7 +173,7 @@ def make(content: dict[str, Any], origin: str = "the options") -> Flow:
         raise FlowInvalid(f"{origin}: invalid flow: {error}") from error
     flow = msgspec.structs.replace(flow, **{name: _one_line(getattr(flow, name)) for name in SEARCH_TEXTS})
     if "offset" not in content and flow.interval > 0:
-        flow = msgspec.structs.replace(flow, offset=minute_of(flow.name, flow.interval))
+        flow = msgspec.structs.replace(flow, offset=minute_of(flow.name, min(flow.period, 60)))
     for problem in problems(flow):
         raise FlowInvalid(f"{origin}: {problem}")
     return flow
@@ -176,11 +192,6 @@ def _one_line(text: str) -> str:
     return " ".join(part for line in text.splitlines() if (part := line.strip().removesuffix("\\").strip()))
 
 
-def minute_of(name: str, interval: int) -> int:
-    """Return a minute from 0 to `interval` - 1 that differs between flows, so that not all start together."""
-    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % interval
-
-
 def problems(flow: Flow) -> list[str]:
     """Return what is wrong with the values; each is a sentence without its full stop."""
     checks = _checks_of_the_schedule(flow) | _checks_of_the_fields(flow) | _checks_of_the_texts(flow)
@@ -195,10 +206,22 @@ def _checks_of_the_schedule(flow: Flow) -> dict[str, object]:
             not flow.name.endswith("_metrics")
         ),
         f"algorithm={flow.algorithm!r} must be one word without quotes": ALGORITHM.fullmatch(flow.algorithm),
-        f"interval={flow.interval} must be 5 to 60 and divide 60: more than 12 starts an hour are refused in Cloud": (
-            5 <= flow.interval <= 60 and 60 % flow.interval == 0
+        f"interval={flow.interval} must be 5 to 60 and divide 60: more than 12 starts an hour are refused in Cloud. "
+        f"With kind=summary and source=events also 1 to 4, and {', '.join(map(str, windows.LONG))}": (
+            windows.fits(flow.interval) if flow.stored_as_events else windows.fits_a_start(flow.interval)
         ),
-        f"offset={flow.offset} must be less than the interval": 0 <= flow.offset < flow.interval,
+        f"interval={flow.interval}: one search writes several windows, so prepare must keep them apart: "
+        "stats … BY _time entity": (not flow.several_windows or "_time" in flow.prepare),
+        f"interval={flow.interval} needs scoring=summary: raw events are scored in windows of 5 to 60 minutes": (
+            not flow.several_windows or flow.scoring is Scoring.SUMMARY
+        ),
+        f"zone={flow.zone!r} is not a name of the time zone database, such as Europe/Berlin": windows.known(flow.zone),
+        f"zone={flow.zone!r} needs interval=1440: only days begin at midnight": (
+            flow.zone == "UTC" or flow.interval == windows.DAY_MINUTES
+        ),
+        f"offset={flow.offset} must be less than the minutes between two starts, and than 60": (
+            0 <= flow.offset < min(flow.period, 60)
+        ),
         f"lag={flow.lag} must be at least 1 minute, and at most {MAX_LAG_MINUTES}": 1 <= flow.lag <= MAX_LAG_MINUTES,
         f"train_hour={flow.train_hour} must be 0 to 23": 0 <= flow.train_hour <= 23,
         f"train_days={flow.train_days} must be at least 1": flow.train_days >= 1,
@@ -257,6 +280,12 @@ def _checks_of_the_texts(flow: Flow) -> dict[str, object]:
         f"positive={flow.positive!r} and negative={flow.negative!r} must differ, and be words of letters, digits, "
         "_ and -": (
             flow.positive != flow.negative and LABEL.fullmatch(flow.positive) and LABEL.fullmatch(flow.negative)
+        ),
+        f"recipients={list(flow.recipients)} must be addresses such as soc@example.com": all(
+            map(ADDRESS.fullmatch, flow.recipients)
+        ),
+        f"risk_object={flow.risk_object!r} must be empty or one of {', '.join(RISK_OBJECTS)}": (
+            not flow.risk_object or flow.risk_object in RISK_OBJECTS
         ),
         f"release={flow.release!r} must be three numbers such as 1.0.0": re.fullmatch(r"\d+\.\d+\.\d+", flow.release),
         "people who judge need the column of the score (score: dga_score)": not flow.judged or flow.score,

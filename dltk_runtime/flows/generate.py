@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from dltk_runtime.flows import windows
 from dltk_runtime.flows.defaults import verdicts
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import FILE, SENSITIVITY, Flow, Kind, Predicts, Scoring, Source, minute_of, write
+from dltk_runtime.flows.flow import FILE, SENSITIVITY, Flow, Kind, Predicts, Scoring, Source, write
 from dltk_runtime.flows.render import TEMPLATES, render
 from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
 from dltk_runtime.flows.servers import servers_csv
@@ -22,10 +23,16 @@ _OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
     Predicts.CLASS: ("truth", "judged", "classes"),
     Predicts.NUMBER: ("truth", "judged", "numbers"),
 }
-DAY_MINUTES = 1440
 MIN_LATE_DAYS = 30  # that scoring looks back for rows written late
 # Minutes of hourly searches and hours of daily ones, after the flow's own minute and the hour of training.
-HOURLY_MINUTES = {"health_cron": 17, "gaps_cron": 23, "found_cron": 29, "incomplete_cron": 41, "unscored_cron": 47}
+HOURLY_MINUTES = {
+    "health_cron": 17,
+    "gaps_cron": 23,
+    "found_cron": 29,
+    "risk_cron": 31,
+    "incomplete_cron": 41,
+    "unscored_cron": 47,
+}
 DAILY_HOURS = {"train_cron": 0, "audit_cron": 1, "report_cron": 4}
 
 
@@ -37,7 +44,8 @@ def layers(flow: Flow) -> tuple[str, ...]:
         outcomes = _OUTCOMES[flow.predicts] if flow.target else ("anomalies",)
     own = ("summary", f"summary_{flow.source}") if flow.kind is Kind.SUMMARY else (flow.kind.value,)
     judged = ("labelled", "people") if flow.labels else ("people",) if flow.judged else ()
-    return "common", *own, *judged, *outcomes
+    risk = ("risk",) if flow.risk_object else ()
+    return "common", *own, *judged, *outcomes, *risk
 
 
 def files(flow: Flow) -> dict[str, str]:
@@ -106,11 +114,11 @@ def _values(flow: Flow) -> dict[str, object]:
             "model": flow.model,
             "features": " ".join(flow.features),
             "parameters": f"{flow.parameters} " if flow.parameters else "",
-            "interval_seconds": str(flow.interval * 60),
             "indexes": ";".join(_index_names(flow)),
             "scored_kind": "scored" if _by_index_time(flow) else "run",
             "score_column": f"{flow.score} " if flow.score else "",
             "found": _finding(flow),
+            "recipients": ", ".join(flow.recipients),
             "late_days": str(max(MIN_LATE_DAYS, flow.train_days)),
             "rows_of_version": f' feature_set="v{flow.version}"' if flow.kind is Kind.SUMMARY else "",
             "rows_head": "" if flow.source is Source.EVENTS else "| ",
@@ -122,23 +130,44 @@ def _values(flow: Flow) -> dict[str, object]:
             "marked": "" if "entity" in flow.features else '| eval entity="e:".entity ',
             "unmarked": "" if "entity" in flow.features else ", entity=substr(entity,3)",
             "filled": _filled([name for name in flow.features if name != "entity"]),
-            "first": "_first" if flow.judged else "",
-            "judged": flow.judged,
-            "labels": flow.labels,
-            "raw": flow.scoring is Scoring.RAW,
-            # With labels the key of a row is the same in every version of the features, so that labels stay with it.
-            "key_of_row": flow.name if flow.labels else f"{flow.name}|v{flow.version}",
-            "queued": f" \\\n| `dltk_{flow.name}_queued`" if flow.labels else "",
-            "seen": "row_time" if flow.labels else "hits",
-            "stamped": ", row_time=floor(_time), predicted_at=now()" if flow.labels else "",
-            # The probability, by an algorithm that returns nothing else, or beside its answer.
-            "scaled": f"| eval {flow.score}=tonumber({flow.predicted}) " if flow.labels else "",
             "predicted": flow.predicted,
             "truth_kind": "row" if _by_index_time(flow) else "truth",
             "reviewed": "reviewer" in _roles(flow),
         }
+        | _of_windows(flow)
+        | _of_people(flow)
         | (_supervised(flow) if flow.target else _anomalies(flow))
     )
+
+
+def _of_windows(flow: Flow) -> dict[str, object]:
+    """Return what follows from the length of a window."""
+    return {
+        "period_seconds": str(flow.period * 60),
+        "long_windows": flow.interval > windows.HOUR_MINUTES,
+        "several_windows": flow.several_windows,
+        "windows_before": range(windows.windows_of_a_start(flow.interval) - 1) if flow.several_windows else (),
+        "begin": windows.begin(flow.interval, flow.zone),
+        "beyond": str(windows.INTO_NEXT_DAY_SECONDS if flow.interval == windows.DAY_MINUTES else flow.interval * 60),
+        "ended_seconds": str(windows.ended(flow.interval) * 60),
+    }
+
+
+def _of_people(flow: Flow) -> dict[str, object]:
+    """Return what follows from people who judge, and from the key that their labels go by."""
+    return {
+        "first": "_first" if flow.judged else "",
+        "judged": flow.judged,
+        "labels": flow.labels,
+        "raw": flow.scoring is Scoring.RAW,
+        # With labels the key of a row is the same in every version of the features, so that labels stay with it.
+        "key_of_row": flow.name if flow.labels else f"{flow.name}|v{flow.version}",
+        "queued": f" \\\n| `dltk_{flow.name}_queued`" if flow.labels else "",
+        "seen": "row_time" if flow.labels else "hits",
+        "stamped": ", row_time=floor(_time), predicted_at=now()" if flow.labels else "",
+        # The probability beside the model's answer, or the answer itself, where the algorithm returns nothing else.
+        "scaled": f"| eval {flow.score}=tonumber(coalesce({flow.score},{flow.predicted})) " if flow.labels else "",
+    }
 
 
 def _finding(flow: Flow) -> str:
@@ -199,37 +228,33 @@ def _crons(flow: Flow) -> dict[str, str]:
     Windows begin at multiples of the interval, as the bins of ``tstats`` and ``mstats`` do: the
     lags are the least ones for that. The minutes of other searches differ between flows.
     """
-    every, late = flow.interval, (flow.offset + 2) % flow.interval
-    lag = _aligned(flow.lag, flow.offset, every)
-    behind = _aligned(flow.lag, late, every) + every
+    every, hourly_at_least = flow.period, min(flow.period, windows.HOUR_MINUTES)
+    late = (flow.offset + 2) % hourly_at_least
+    lag = flow.lag if every > windows.HOUR_MINUTES else windows.aligned(flow.lag, flow.offset, every)
+    behind = windows.aligned(flow.lag, late, every) + (0 if flow.scoring is Scoring.RAW else every)
     scored = behind if flow.kind is Kind.SUMMARY and flow.source is not Source.EVENTS else lag
-    shift = minute_of(flow.name, 60)
+    shift = windows.minute_of(flow.name, 60)
     hourly = {name: f"{(shift + minute) % 60} * * * *" for name, minute in HOURLY_MINUTES.items()}
-    known = _aligned(flow.lag, (shift + 11) % 60, every)
+    known = windows.aligned(flow.lag, (shift + 11) % 60, every)
     daily = {name: f"{(shift + 11) % 60} {(flow.train_hour + hour) % 24} * * *" for name, hour in DAILY_HOURS.items()}
     return (
         hourly
         | daily
         | {
-            "cron": f"{flow.offset}-59/{every} * * * *",
-            "late_cron": f"{late}-59/{every} * * * *",
-            "window_start": str(lag + every),
+            "cron": windows.cron(flow.interval, flow.offset, flow.lag, flow.zone),
+            "late_cron": f"{late}-59/{hourly_at_least} * * * *",
+            "window_start": str(lag + windows.reach(flow.interval)),
             "window_end": str(lag),
             "behind_start": str(behind + every),
             "behind_end": str(behind),
-            "truth_start": str(known + DAY_MINUTES),
+            "truth_start": str(known + windows.DAY_MINUTES),
             "truth_end": str(known),
-            "late_start": str(every + 2),
+            "late_start": str(hourly_at_least + 2),
             "late_end": "2",
-            "gap_seconds": str((scored + 2 * every) * 60),
+            "gap_seconds": str((scored + 2 * every + windows.ended(flow.interval) - every) * 60),
             "unscored_seconds": str(max(60, lag + 3 * every) * 60),
         }
     )
-
-
-def _aligned(lag: int, minute: int, interval: int) -> int:
-    """Return the least lag in minutes, from `lag` on, with which runs at `minute` end at a multiple."""
-    return lag + (minute - lag) % interval
 
 
 def _indexes(flow: Flow) -> str:

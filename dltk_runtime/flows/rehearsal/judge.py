@@ -12,14 +12,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.standin import Window
+from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import AppSearch
-from dltk_runtime.flows.rehearsal.world import World
+from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.spl import has_command
 from dltk_runtime.units import DAY_SECONDS
 
@@ -92,7 +94,11 @@ def _shown(world: World) -> Iterator[AppSearch]:
 
 
 def _look(world: World, search: AppSearch, now: float, faults: list[str]) -> None:
-    day = None if search.stanza.get("dispatch.earliest_time")[:1] in "-@" else Window(now - DAY_SECONDS, now)
+    day = (
+        None
+        if search.stanza.get("dispatch.earliest_time")[:1] in "-@"
+        else Window(now - max(DAY_SECONDS, 3 * pause(world)), now)
+    )
     frame = world.run(search, now, day, tokens=dict(TOKENS)).frame
     place = f"{search.view}.xml, {search.name}" if search.view else search.name
     if frame.empty and not search.name.startswith("second_"):
@@ -111,8 +117,19 @@ def _alarms(world: World, now: float) -> Iterator[str]:
         dead.run(search, now, _newest(search, now))
         if not any(_rows(world, alert, now + ALERT_SECONDS) for alert in _alerts(world)):
             yield f"{search.name}: a dead container left rows without a prediction, and no alert of the app fires"
-    if scoring and not any(_rows(world, alert, now + STANDSTILL_SECONDS) for alert in _alerts(world)):
-        yield "the scheduler stood still for six hours, and no alert of the app fires"
+    still = max(STANDSTILL_SECONDS, 4 * pause(world))
+    if scoring and not any(_rows(world, alert, now + still) for alert in _alerts(world)):
+        yield f"the scheduler stood still for {still / 3600:.0f} hours, and no alert of the app fires"
+
+
+def pause(world: World) -> float:
+    """Return the longest time between two starts of a search that writes rows or predictions, in seconds."""
+    found = [0.0]
+    for search in world.app.searches:
+        if search.scheduled and (_scores(world, search) or 'kind="row"' in search.text):
+            starts = cron.starts(search.stanza.get("cron_schedule"), BEGIN, BEGIN + 3 * DAY_SECONDS)
+            found += [later - one for one, later in itertools.pairwise(starts)]
+    return max(found)
 
 
 def _scores(world: World, search: AppSearch) -> bool:
@@ -123,7 +140,7 @@ def _scores(world: World, search: AppSearch) -> bool:
 def _newest(search: AppSearch, now: float) -> Window:
     """Return a window in which the search finds rows: the last day, by the time that it goes by."""
     if search.stanza.get("dispatch.index_earliest"):
-        return Window(now - 2 * DAY_SECONDS, now, now - DAY_SECONDS, now)
+        return Window(now - 7 * DAY_SECONDS, now, now - DAY_SECONDS, now)
     return Window(now - DAY_SECONDS, now)
 
 

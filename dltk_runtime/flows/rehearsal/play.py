@@ -75,19 +75,20 @@ class Player:
     reviewer: Reviewer | None = None
     labels_a_day: int = 200
     tuner: Tuner | None = None
+    days_before: int = 1
     outage: Callable[[ScheduledRun], bool] = lambda _: False
     report: Callable[[str], None] = lambda _: None
     result: RehearsalResult = field(default_factory=RehearsalResult)
 
     def play(self, days: int) -> RehearsalResult:
-        """Run one day without the model, train it, then run all searches for `days` days."""
+        """Run `days_before` days without the model, train it, then run all searches for `days` days."""
         runnable = self._runnable()
-        first = BEGIN + DAY_SECONDS
+        first = BEGIN + self.days_before * DAY_SECONDS
         for run in schedule([each for each in runnable if not _needs_model(self.world, each)], BEGIN, first):
             self.run(run)
         self._train_first(runnable, first)
         for day in range(1, days + 1):
-            begin = BEGIN + day * DAY_SECONDS
+            begin = first + (day - 1) * DAY_SECONDS
             self._day(runnable, begin)
             self.report(self._summary(day))
         return self.result
@@ -137,7 +138,7 @@ class Player:
                 self.run(run)
             if high == review and self.reviewer:
                 judged = self.reviewer.judge(self.world, review, self.labels_a_day)
-                self.result.labels[round((begin - BEGIN) / DAY_SECONDS)] += judged
+                self.result.labels[round((begin - BEGIN) / DAY_SECONDS) - self.days_before + 1] += judged
             if high == review and self.tuner:
                 change = self.tuner.tune(self.world, review, self.result.tuned)
                 self.result.tuned.extend([change] if change else [])

@@ -10,7 +10,7 @@ from pathlib import Path
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.rehearsal import report
-from dltk_runtime.flows.rehearsal.judge import judge
+from dltk_runtime.flows.rehearsal.judge import judge, pause
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge, knowledge_of
 from dltk_runtime.flows.rehearsal.people import reviewer
 from dltk_runtime.flows.rehearsal.play import Player, RehearsalResult
@@ -51,9 +51,18 @@ class Rehearsal:
                 world = make_world(apps, sample, runtime.client, home / "lookups")
                 knowledge = self.knowledge(sample)
                 people = reviewer(world, knowledge.truth)
-                player = Player(world, runtime, people, self.labels_a_day, tuner(world, knowledge), report=progress)
+                before = 2 if pause(world) >= DAY_SECONDS else 1  # the first day is whole on the second one
+                player = Player(
+                    world,
+                    runtime,
+                    people,
+                    self.labels_a_day,
+                    tuner(world, knowledge),
+                    before,
+                    report=progress,
+                )
                 result = player.play(self.days)
-                end = BEGIN + (self.days + 1) * DAY_SECONDS
+                end = BEGIN + (self.days + before) * DAY_SECONDS
                 figures = list(disagreements(world, knowledge, end))
                 verdict = judge(world, end)
                 result.not_shown.extend(verdict.not_run)

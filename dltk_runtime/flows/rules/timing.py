@@ -106,11 +106,17 @@ def _other_windows(app: App, apps: Sequence[App]) -> Iterator[Found]:
     """Run records whose window is not the one that addinfo says."""
     wanted = {"win_start": "floor(info_min_time)", "win_end": "floor(info_max_time)"}
     for search, write in dataflow(app, apps).writes():
-        for shape in write.shapes:
+        for shape in write.shapes if not _keeps_whole_windows(search) else ():
             for name, expression in wanted.items():
                 made = shape.expression(name)
                 if name in shape.fields and made not in (expression, f"<{name}>"):
                     yield Found(search.where, f"{name} is {made[:60]}; the window of the run is {expression}")
+
+
+def _keeps_whole_windows(search: SearchFlow) -> bool:
+    """Return whether a search that computes windows of its own drops those that it read in part."""
+    filters = {each for write in search.notes.writes for shape in write.shapes for each in shape.filters}
+    return all(any(bound in each for each in filters) for bound in ("info_min_time", "info_max_time"))
 
 
 def _no_head(app: App, apps: Sequence[App]) -> Iterator[Found]:
@@ -165,7 +171,9 @@ RULES = (
     Rule(
         825,
         "A run record that does not say the window of its run: gaps between records are none of the data.",
-        "Take it from addinfo: win_start=floor(info_min_time), win_end=floor(info_max_time).",
+        "Take it from addinfo: win_start=floor(info_min_time), win_end=floor(info_max_time). A search that writes "
+        "several windows drops those that it read in part: where win_start>=floor(info_min_time) AND "
+        "win_end<=floor(info_max_time).",
         _other_windows,
     ),
     Rule(

@@ -6,6 +6,8 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from dltk_runtime.flows.defaults import defaults
+from dltk_runtime.flows.flow import Kind, Source
 from dltk_runtime.flows.generate import files
 from tests.flows.helpers import flow_of
 from tests.flows.mutation.edits import Mistake, Texts
@@ -18,6 +20,17 @@ TEMPLATES: Mapping[str, Mapping[str, Any]] = {
     "datamodel": {"kind": "summary", "source": "datamodel"},
     "feedback": {"kind": "feedback"},
     "anomalies": {"kind": "direct", "anomalies": True},
+    "labelled": {
+        "kind": "summary",
+        "labels": True,
+        "scoring": "raw",
+        "positive": "dga",  # what the people of a rehearsed app click
+        "negative": "legit",
+        "score": "dga_score",
+        "prepare": defaults(Kind.SUMMARY, Source.EVENTS, "x")["prepare"],
+    },
+    "minutes": {"kind": "summary", "interval": 1},
+    "days": {"kind": "summary", "interval": 1440, "zone": "Europe/Berlin"},
 }
 
 
