@@ -29,7 +29,7 @@ NAMES_ONLY = ("DLTK_NOTEBOOK_SECRETS",)  # a list of variables, without their va
 SESSION_KEY_ENDINGS = ("sessionkey", "authtoken", "authorization", "authstring")  # Splunk's live keys (protocol 1.1)
 PARAMETER_ENDINGS = (*SESSION_KEY_ENDINGS, "token", "password", "passwd", "secret", "apikey")
 # Variables that name a file of a secret, and do not end with `_file`.
-_FILES = ("API_SSL_KEY", "RAY_AUTH_TOKEN_PATH", "RAY_TLS_SERVER_KEY")
+_FILES = ("API_SSL_KEY", "GOOGLE_APPLICATION_CREDENTIALS", "RAY_AUTH_TOKEN_PATH", "RAY_TLS_SERVER_KEY")
 REMOVED = "[removed]"
 MAX_META_DEPTH = 100  # levels of objects and lists in `meta`; Splunk sends four
 _VARIABLE = re.compile("|".join(VARIABLE_WORDS), re.IGNORECASE)

@@ -135,6 +135,19 @@ def read(path: Path | str, limit: int | None = MAX_RECORD_BYTES) -> bytes:
         os.close(descriptor)
 
 
+def opened(path: Path, mode: str) -> IO[bytes]:
+    """Open a file of ours, which the caller closes.
+
+    Raises:
+        OSError: it cannot be opened, or is a link.
+    """
+    return open(path, mode, opener=_as_ours)
+
+
+def _as_ours(path: str, flags: int) -> int:
+    return os.open(path, flags | AS_OURS, 0o666)
+
+
 def read_short(path: Path) -> bytes:
     """Return the content of a file of at most `MAX_SHORT_BYTES`, in three system calls.
 
@@ -180,7 +193,7 @@ def sync_folder(folder: Path) -> None:
 
 def sync_and_hash(path: Path) -> tuple[int, str]:
     """Wait until the disk has the file's content; return its size in bytes and its SHA-256."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_as_ours) as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return os.fstat(file.fileno()).st_size, digest

@@ -174,7 +174,8 @@ def make(content: dict[str, Any], origin: str = "the options") -> Flow:
     flow = msgspec.structs.replace(flow, **{name: _one_line(getattr(flow, name)) for name in SEARCH_TEXTS})
     if "offset" not in content and flow.interval > 0:
         flow = msgspec.structs.replace(flow, offset=minute_of(flow.name, min(flow.period, 60)))
-    for problem in problems(flow):
+    checks = _checks_of_the_schedule(flow) | _checks_of_the_fields(flow) | _checks_of_the_texts(flow)
+    for problem in (problem for problem, fine in checks.items() if not fine):
         raise FlowInvalid(f"{origin}: {problem}")
     return flow
 
@@ -190,12 +191,6 @@ def write(flow: Flow, path: Path) -> None:
 def _one_line(text: str) -> str:
     """Join the lines of a search: a value of a ``.conf`` file ends with its line, and another stanza could follow."""
     return " ".join(part for line in text.splitlines() if (part := line.strip().removesuffix("\\").strip()))
-
-
-def problems(flow: Flow) -> list[str]:
-    """Return what is wrong with the values; each is a sentence without its full stop."""
-    checks = _checks_of_the_schedule(flow) | _checks_of_the_fields(flow) | _checks_of_the_texts(flow)
-    return [problem for problem, fine in checks.items() if not fine]
 
 
 def _checks_of_the_schedule(flow: Flow) -> dict[str, object]:

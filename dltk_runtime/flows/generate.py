@@ -277,5 +277,5 @@ def _index(name: str, *, metric: bool) -> str:
 def _views(made: Mapping[str, str], app: str) -> list[str]:
     """Return the names of the app's views in the order of the navigation."""
     prefix = f"{app}/default/data/ui/views/"
-    order = ("review", "overview", "sensitivity", "quality", "parameters", "status")
+    order = ("review", "overview", "sensitivity", "quality", "parameters", "audit", "status")
     return [name for name in order if f"{prefix}{name}.xml" in made]

@@ -124,12 +124,8 @@ def add_metrics(folder: Path, step: float, metrics: Mapping[str, float]) -> None
         OSError: they cannot be written.
     """
     if metrics:
-        with open(folder / METRICS, "ab", opener=_as_ours) as file:
+        with atomic.opened(folder / METRICS, "ab") as file:
             file.write(msgspec.json.encode({"step": step, **metrics}) + b"\n")
-
-
-def _as_ours(path: str, flags: int) -> int:
-    return os.open(path, flags | atomic.AS_OURS, 0o666)
 
 
 def read_metrics(folder: Path) -> MetricsByStep:

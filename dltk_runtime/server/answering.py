@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import IO, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -92,7 +92,7 @@ def picture(path: Path | None) -> Response:
 class _Opened(FileResponse):
     """The answer with a file that is open: the one that was found to be a picture, whatever has its name now."""
 
-    def __init__(self, file: BinaryIO, kind: str) -> None:
+    def __init__(self, file: IO[bytes], kind: str) -> None:
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
         super().__init__(f"/proc/self/fd/{file.fileno()}", media_type=kind, headers=headers)
         self._file = file  # closed with this

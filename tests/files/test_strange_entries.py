@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.access.actor import NOBODY
-from dltk_runtime.errors import DltkError
+from dltk_runtime.errors import DltkError, NotStored
 from dltk_runtime.files import clock, state
 from dltk_runtime.jobs import output
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
+from dltk_runtime.splunk.spool import Spool
 from dltk_runtime.store import drawn
 from dltk_runtime.store.deeds import What
 from dltk_runtime.store.local_models import LocalModels
@@ -106,7 +107,7 @@ def test_one_in_the_place_of_the_clock_or_of_a_notebook_is_not_waited_for(tmp_pa
     ends(lambda: state.read(pipe), pipe)
 
 
-SECRET = b"a-token-that-notebooks-may-not-read"
+SECRET = b"a-token-that-notebooks-may-not-read\nin-two-lines"
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_a_link_in_a_models_folder_is_neither_read_nor_written(paths: Paths, sec
     ):
         with contextlib.suppress(DltkError):
             work()
-    assert SECRET.decode() not in str(LocalModels(fresh).list())
+    assert SECRET.split()[0].decode() not in str(LocalModels(fresh).list())
 
 
 def test_a_link_in_the_place_of_a_log_is_neither_read_nor_written(paths: Paths, secret: Path) -> None:
@@ -179,7 +180,7 @@ def test_a_link_in_the_place_of_a_log_is_neither_read_nor_written(paths: Paths, 
         if (adopted := jobs.adopt(job)) is not None:
             adopted.write(b"a line of a notebook\n")
     with contextlib.suppress(DltkError):
-        assert SECRET.decode() not in jobs.log(job)
+        assert SECRET.split()[0].decode() not in jobs.log(job)
     running = jobs.create(OTHER, {})
     running.write(b"x" * 300_000)  # it is shortened: another file has its name afterwards
     linked(paths.jobs / running.id / "metrics.jsonl", secret)
@@ -214,3 +215,25 @@ def test_a_state_of_what_is_no_code_is_no_longer_true(make: Callable[[Path], Pat
     """The event loop asks, and workers name the paths."""
     path = make(tmp_path / "file")
     ends(lambda: state.FileState(str(path), state.stamp_of(path), "0" * 64).still_true(), path)
+
+
+def test_a_link_in_the_place_of_events_is_neither_sent_nor_changed(tmp_path: Path, secret: Path) -> None:
+    spool = Spool.create(tmp_path / "events")
+    spool.put(b'{"event": 1}\n')
+    (segment,) = spool.folder.glob("*.jsonl")
+    linked(segment, secret)
+    assert spool.peek(10) == []
+    os.close(spool._lock_file)  # as its process ends
+    linked(spool.folder / segment.name, secret)
+    for left in Spool.left_behind(tmp_path / "events"):
+        assert left.peek(10) == []
+
+
+def test_a_link_that_a_notebook_saves_is_refused_and_not_hashed(paths: Paths, secret: Path) -> None:
+    """No worker would load it: what is behind it is not the version's."""
+    store = ModelStore.open(paths, keep=5)
+    with store.reserve(NAME) as reserved:
+        Path(reserved.location.folder, "umap_default.json").symlink_to(secret)
+        with pytest.raises(NotStored, match=r"saved a link and not the file itself .*umap_default\.json"):
+            reserved.commit(Facts(), b"[]", b"{}")
+    assert store.models() == []

@@ -167,6 +167,23 @@ def queue_after(world: World, threshold: str) -> dict[str, dict[str, object]]:
     return queue(world)
 
 
+def test_a_verdict_can_be_taken_back_and_the_audit_says_who_changed_what(world: World) -> None:
+    score(world)
+    key = next(iter(queue(world)))
+    now = BEGIN + DAY_SECONDS
+    person(world, "ann").write(world, now, key, "dga")
+    person(world, "bob").write(world, now + 10, key, "legit", note="ours")
+    mine, undo = (search_of(world, name, "review") for name in ("mine_search", "undo_search"))
+    tokens = {"tick": "0", "env:user": "bob", "undo_key": key, "undo": "yes", "note": "-"}
+    assert world.run(mine, now + 20, tokens=tokens).frame["key"].tolist() == [key]
+    world.run(undo, now + 20, tokens=tokens)
+    assert world.run(mine, now + 30, tokens=tokens).frame.empty
+    assert key in world.run(search_of(world, "queue_list"), now + 30).frame["key"].tolist()
+    audit = world.run(search_of(world, "audit_search", "audit"), now + 60, Window(BEGIN, now + 60)).frame
+    changes = audit.sort_values("_time")[["reviewer", "from", "to"]].to_numpy().tolist()
+    assert changes == [["ann", "-", "dga"], ["bob", "dga", "legit"], ["bob", "legit", "none"]]
+
+
 def test_the_label_macro_does_what_the_dashboard_does(world: World) -> None:
     score(world)
     key = next(iter(queue(world)))

@@ -95,6 +95,15 @@ def test_people_know_better_than_the_raw_events_and_skip_takes_a_row_out(worlds:
     assert layer(world) == {("blue.com", 0): 1}
 
 
+def test_a_verdict_that_was_taken_back_counts_no_more(worlds: dict[Scoring, World]) -> None:
+    world = worlds[Scoring.SUMMARY]
+    before, key = layer(world), keys(world, "blue.com")[0]
+    judge(world, key, "bad")
+    tokens = {"tick": "0", "env:user": "ann", "undo_key": key, "undo": "yes", "note": "-"}
+    world.run(search_of(world, "undo_search", "review"), NOW + 60, tokens=tokens)
+    assert layer(world) == before
+
+
 def test_labels_that_were_removed_by_age_are_taken_from_the_history(worlds: dict[Scoring, World]) -> None:
     world = worlds[Scoring.SUMMARY]
     key = keys(world, "edge.org")[0]

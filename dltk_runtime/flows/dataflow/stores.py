@@ -65,7 +65,10 @@ def stores_of(app: App, writes: Iterable[Write]) -> Stores:
     lookups: dict[str, list[Shape]] = {}
     for write in writes:
         where = lookups if write.command == "outputlookup" else indexes
-        where.setdefault(write.target, []).extend(_as_record(shape) for shape in write.shapes)
+        known = where.setdefault(write.target, [])
+        for record in map(_as_record, write.shapes):
+            if record not in known:  # readers look at the first few forms alone
+                known.append(record)
     return Stores(
         {name: tuple(shapes) for name, shapes in indexes.items()},
         {name: tuple(shapes) for name, shapes in lookups.items()},
