@@ -7,7 +7,9 @@ for; every other one is in a file of `OWN`. A new pattern that is in neither fai
 
 from __future__ import annotations
 
+import gc
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -68,8 +70,8 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     ),
     "secret_names.py: _HEADER_VALUE": ("splunk ", "bearer a", "basic  ", "splunk 1", "splunk aaaaaaaaaaaaaaaa"),
     "splunk/rows.py: '[\\\\ud800-\\\\udfff]'": ("\ud800", "\udfff"),
-    "batch/engine.py: _ANSI": ("\x1b[", "\x1b[1", "\x1b[1;"),
-    "batch/engine.py: _FRAME": ("Cell In[", "Cell In[1], line ", "Cell In[1], line 1"),
+    "batch/place.py: _ANSI": ("\x1b[", "\x1b[1", "\x1b[1;"),
+    "batch/place.py: _FRAME": ("Cell In[", "Cell In[1], line ", "Cell In[1], line 1"),
     "doctor/clients.py: '\\\\d+'": ("1",),
     "doctor/clients.py: 'https?://[^/\\\\s]'": ("https://", "http:"),
     "doctor/log_lines.py: EVENTS": ("ready ", "a/"),
@@ -167,23 +169,31 @@ def written(shape: tuple[str, str, str], characters: int) -> str:
     return opening + unit * (characters // len(unit)) + ending
 
 
-def grows_linearly(work: Callable[[str], object], shape: tuple[str, str, str], attempts: int = 5) -> bool:
+def grows_linearly(work: Callable[[str], object], shape: tuple[str, str, str], attempts: int = 12) -> bool:
     """Tell whether text three times doubled costs at most 2.5 times the work for each doubling.
 
-    Processor time, which others on the machine do not count in; a slow measurement is repeated.
+    Processor time, which others on the machine do not count in; of slow measurements the fastest counts.
     """
     short, long = (written(shape, CHARACTERS * factor) for factor in (1, 2**DOUBLINGS))
+    once, taken = math.inf, math.inf
     for _ in range(attempts):
-        taken = seconds(work, long)
-        if taken <= NEGLIGIBLE_SECONDS or taken <= seconds(work, short) * MAX_GROWTH**DOUBLINGS:
+        taken = min(taken, seconds(work, long))
+        if taken <= NEGLIGIBLE_SECONDS:
+            return True
+        once = min(once, seconds(work, short))
+        if taken <= once * MAX_GROWTH**DOUBLINGS:
             return True
     return False
 
 
 def seconds(work: Callable[[str], object], text: str) -> float:
-    began = time.process_time()
-    work(text)
-    return time.process_time() - began
+    gc.disable()  # how often it looks depends on all that this process holds
+    try:
+        began = time.process_time()
+        work(text)
+        return time.process_time() - began
+    finally:
+        gc.enable()
 
 
 def substituted(use: Use) -> re.Pattern[str] | re.Pattern[bytes]:
@@ -296,7 +306,13 @@ PRINTED = (
 )
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+# Removing secrets costs some 60 µs for each of the 250 pieces of each of 300 texts.
+HEAVY = ("batch: whole lines, from pieces", "secrets, from pieces")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.heavy] if name in HEAVY else []) for name in FUNCTIONS]
+)
 def test_no_function_over_foreign_text_costs_more_than_in_proportion(name: str) -> None:
     steep = [shape for shape in hostile(PRINTED) if not grows_linearly(FUNCTIONS[name], shape)]
     assert steep == []
