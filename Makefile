@@ -17,7 +17,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser pictures cluster-test clients lock clean
+.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser pictures cluster-test objects clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,7 +40,7 @@ check: setup ## format, lint, types and import rules
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
 	$(PYTEST) -m unit
 
-test: check docs .venv-clients/ready .venv-browser/ready ## the gate: what `make quick` does, the documentation, and all other tests
+test: check docs .venv-clients/ready .venv-browser/ready .venv-objects/ready ## the gate: what `make quick` does, the documentation, and all other tests
 	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
 
@@ -56,13 +56,15 @@ coverage: setup ## run all tests and measure what they reach, in processes too, 
 fuzz: setup ## the property tests, with new examples every time, and thirty times as many
 	$(BIN)/pytest -m hypothesis --hypothesis-profile fuzz --timeout 7200
 
-flows: setup ## rehearse every variant of flows; make mistakes in their apps, and measure how many `dltk flow check` finds (ARGS="SEED EACH")
-	DLTK_TEST_ALL_FLOWS=1 $(PYTEST) --timeout 900 tests/flows/test_flow_variants.py
+flows: setup ## rehearse every variant of flows, and twenty seeded faults; make mistakes in their apps, and measure how many `dltk flow check` finds (ARGS="SEED EACH")
+	DLTK_TEST_ALL_FLOWS=1 $(PYTEST) --timeout 900 tests/flows/test_flow_variants.py tests/flows/test_flow_faults.py
 	$(BIN)/python -m tests.flows.mutation $(ARGS)
 
-soak: setup ## the kill tests, 500 fits long and over three replicas, and 2,000 clients without a token
+soak: setup .venv-objects/ready ## the kill tests, 500 fits long and over three replicas, 10,000 races over an object store, and 2,000 clients without a token
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/pool/test_kills.py
 	DLTK_SOAK_KILLS=500 $(BIN)/pytest --timeout 20000 tests/jobs/test_replica_kills.py
+	DLTK_SOAK_RACES=10000 $(BIN)/pytest --timeout 7200 tests/store/objects/test_races.py
+	DLTK_SOAK_WIRE_RACES=600 DLTK_SOAK_WIRE_KILLS=500 $(BIN)/pytest --timeout 20000 tests/store/objects/test_wire.py
 	DLTK_SOAK_STRANGERS=2000 $(BIN)/pytest --timeout 7200 tests/server/test_strangers.py -k every_kind
 
 bench: setup ## measure the service, beside a naive server, into bench/results/ (ARGS=--quick: only to see that it works)
@@ -110,6 +112,9 @@ pictures: setup .venv-browser/ready ## the same, and write what it sees into doc
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
 
+objects: setup .venv-objects/ready ## races of clients over an object store: moto's S3 server behind a proxy that loses answers
+	$(BIN)/pytest tests/store/objects -rs
+
 clients: setup .venv-clients/ready ## score by unmodified clients of other projects: Triton's, KServe's, MLflow's, MCP's, pyarrow, polars
 	$(BIN)/pytest tests/doors/test_clients.py -rs
 
@@ -117,7 +122,7 @@ lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the has
 	.venv-tools/bin/python -m tools.lock $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf $(COMPILED) .venv .venv-compat .venv-tools .venv-appinspect .venv-browser .venv-clients .venv-cluster .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	rm -rf $(COMPILED) .venv .venv-compat .venv-tools .venv-appinspect .venv-browser .venv-clients .venv-cluster .venv-objects .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
 	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -149,6 +154,11 @@ $(COMPILED): dltk_runtime/tables/native/numbers.cpp dltk_runtime/tables/native/b
 # Ray, and the runtime with it: the ordinary tests show that nothing else needs it.
 .venv-cluster/ready: locks/cluster.txt locks/hashed/cluster.txt pyproject.toml tools/setup.sh
 	@sh tools/setup.sh .venv-cluster locks/cluster.txt .
+	@touch $@
+
+# moto's S3 server, for tests/store/objects.
+.venv-objects/ready: locks/objects.txt locks/hashed/objects.txt tools/setup.sh
+	@sh tools/setup.sh .venv-objects locks/objects.txt
 	@touch $@
 
 # Clients of other projects, for tests/doors: kserve wants an older pandas.

@@ -37,7 +37,7 @@ def measure(world: World) -> list[Figure]:
     values["after a start"] = [_after_a_start(world, fit, body, chunks) for _ in range(world.rounds(ROUNDS))]
     what = f"{chunks} applies of {ROWS:,} rows, TLS, new connections"
     load = Bar("× the later ones", ratio(values, "after a fit", "later"), 1.1)
-    of_naive = Bar("× naive", ratio(values, "after a fit", "naive"), 1.0)
+    of_naive = Bar("× naive", ratio(values, "after a fit", "naive"), 0.55)
     figures = [
         Figure(
             f"{what}: the first after a fit",

@@ -154,13 +154,13 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def wait_for(port: int, process: subprocess.Popen[Any]) -> None:
+def wait_for(port: int, process: subprocess.Popen[Any], seconds: float = START) -> None:
     """Wait until the process accepts connections.
 
     Raises:
-        Failed: it does not within `START` seconds, or has ended.
+        Failed: it does not within `seconds`, or has ended.
     """
-    deadline = time.monotonic() + START
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return

@@ -34,7 +34,7 @@ def _figure(world: World, models: int, clients: int, ours: Server, naive: Server
         "naive": partial(requests_a_second, naive.port, bodies, clients, seconds),
     }
     values = in_turn(ways, world.rounds(ROUNDS))
-    bars = (Bar("× naive", ratio(values, "service", "naive"), 1.3, at_least=True),)
+    bars = (Bar("× naive", ratio(values, "service", "naive"), 1.5, at_least=True),)
     return Figure(
         f"requests a second, {clients} client{'s' * (clients > 1)}, {models} model{'s' * (models > 1)}",
         "1/s",

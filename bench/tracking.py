@@ -1,7 +1,8 @@
-"""What an MLflow server costs applies: none, one that answers, and one that takes connections and never answers.
+"""What an MLflow server costs applies: none, one that answers, one that hangs, and one that is down.
 
 Each way is a server of its own over a home of its own. A fit precedes each block of applies, so that its run is on the
-way to MLflow, or waits for it, while they are timed; the fit itself is not timed.
+way to MLflow, or waits for it, while they are timed; the fit itself is not timed. The one that answers works on the
+same processors, so no bar holds its row; one that hangs takes connections and never answers.
 """
 
 from __future__ import annotations
@@ -23,22 +24,25 @@ from bench.world import World
 
 BLOCKS, BLOCK, ROWS = 30, 40, 1000
 MOST_TIMES = 1.05
-WITHOUT, HEALTHY, HANGING = "without MLflow", "beside an MLflow that answers", "beside an MLflow that hangs"
+MLFLOW_START = 300.0  # seconds within which MLflow must accept connections
+WITHOUT, HEALTHY = "without MLflow", "beside an MLflow that answers"
+HANGING, DOWN = "beside an MLflow that hangs", "beside an MLflow that is down"
 
 
 def measure(world: World) -> list[Figure]:
-    """A figure for each of the two servers."""
+    """A figure for each server."""
     body = tables.body(tables.csv(ROWS), "one")
     with contextlib.ExitStack() as stack:
         addresses = {
             WITHOUT: "",
             HEALTHY: stack.enter_context(_healthy(world.home())),
             HANGING: stack.enter_context(_hanging()),
+            DOWN: f"http://127.0.0.1:{servers.free_port()}",
         }
         ways = {name: _way(world, stack.enter_context(_service(world, at)), body) for name, at in addresses.items()}
         in_turn(ways, 1)
         values = in_turn(ways, world.rounds(BLOCKS))
-    return [_figure(name, values) for name in (HEALTHY, HANGING)]
+    return [_figure(name, values) for name in (HEALTHY, HANGING, DOWN)]
 
 
 def _service(world: World, address: str) -> contextlib.AbstractContextManager[Server]:
@@ -58,7 +62,9 @@ def _way(world: World, server: Server, body: bytes) -> Callable[[], float]:
 def _figure(name: str, values: dict[str, list[float]]) -> Figure:
     bar = Bar("× without it", ratio(values, name, WITHOUT), MOST_TIMES)
     what = f"apply, {ROWS:,} rows, {name}, with a run to send (naive: {WITHOUT})"
-    return Figure(what, "s", Spread.of(values[name]), Spread.of(values[WITHOUT]), bars=(bar,))
+    return Figure(
+        what, "s", Spread.of(values[name]), Spread.of(values[WITHOUT]), bars=() if name == HEALTHY else (bar,)
+    )
 
 
 @contextlib.contextmanager
@@ -76,7 +82,7 @@ def _healthy(folder: Path) -> Iterator[str]:
     with open(folder / "log", "w") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=dict(os.environ), text=True)
         try:
-            servers.wait_for(port, process)
+            servers.wait_for(port, process, MLFLOW_START)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()

@@ -18,6 +18,10 @@ from dltk_runtime.handover import DESCRIPTOR
 HERE = Path(__file__).resolve().parent
 HANDED = "DLTK_HANDED"  # "api=3,jupyter=4": the memory files that start.py has made
 TOOLS_NICENESS = 5
+LOOPBACK = "127.0.0.1"
+# By these MLflow refuses pages under names that it does not know, and whatever they send. On the loopback address only
+# JupyterLab reaches it, which passes on the name that a browser asked for, and asks for its password before.
+MLFLOW_CHECKS = frozenset({"MLFLOW_SERVER_ALLOWED_HOSTS", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"})
 
 
 def main(service: str) -> None:
@@ -48,7 +52,7 @@ def commands(environ: Mapping[str, str]) -> dict[str, list[str]]:
     and batch alone.
     """
     python, sealed = (str(Path(sys.prefix) / "bin" / name) for name in ("python3", "python3-sealed"))
-    host = environ.get("DLTK_TOOLS_HOST", "127.0.0.1")
+    host = environ.get("DLTK_TOOLS_HOST", LOOPBACK)
     store = f"{environ['DLTK_HOME']}/mlflow"
     return {
         "api": [python, "-I", "-m", "dltk_runtime.cli", "serve"],
@@ -75,3 +79,6 @@ def prepare_tool(service: str, environ: dict[str, str]) -> None:
     for name in ("PYTHONPATH", "DLTK_LIBRARIES"):
         environ.pop(name, None)
     environ |= {"PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}  # as -I, for the processes that it starts
+    if environ.get("DLTK_TOOLS_HOST", LOOPBACK) == LOOPBACK:
+        for name in MLFLOW_CHECKS - environ.keys():
+            environ[name] = "*"

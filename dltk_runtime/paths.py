@@ -19,12 +19,14 @@ class Paths:
     """The two roots, both absolute, and the runtime's folders below them.
 
     `pictures` stands in for ``/srv/app/graphics`` while a version is fitted, which may not be
-    promoted; None where a picture goes there at once.
+    promoted; None where a picture goes there at once. `objects` is the address of the object store
+    that keeps the versions of models; empty where `versions` does.
     """
 
     home: Path
     notebooks: Path
     pictures: Path | None = None
+    objects: str = ""
 
     @property
     def models(self) -> Path:

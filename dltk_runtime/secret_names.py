@@ -29,13 +29,18 @@ NAMES_ONLY = ("DLTK_NOTEBOOK_SECRETS",)  # a list of variables, without their va
 SESSION_KEY_ENDINGS = ("sessionkey", "authtoken", "authorization", "authstring")  # Splunk's live keys (protocol 1.1)
 PARAMETER_ENDINGS = (*SESSION_KEY_ENDINGS, "token", "password", "passwd", "secret", "apikey")
 # Variables that name a file of a secret, and do not end with `_file`.
-_FILES = ("API_SSL_KEY", "RAY_AUTH_TOKEN_PATH", "RAY_TLS_SERVER_KEY")
+_FILES = ("API_SSL_KEY", "GOOGLE_APPLICATION_CREDENTIALS", "RAY_AUTH_TOKEN_PATH", "RAY_TLS_SERVER_KEY")
 REMOVED = "[removed]"
 MAX_META_DEPTH = 100  # levels of objects and lists in `meta`; Splunk sends four
 _VARIABLE = re.compile("|".join(VARIABLE_WORDS), re.IGNORECASE)
-# ``scheme://user:password@host``, ``https://token@host``, ``user:password@host``, ``password=…``
+# ``scheme://user:password@host``, ``https://token@host``, ``user:password@host``, ``password=…``, also in JSON; keys as
+# PEM and in connection strings, tokens and signatures as parameters of a URL, values of headers
 _CREDENTIALS = re.compile(
-    r"://[^\s/:@]*:[^\s@]+@|https?://[^\s/:@]+@|^[^\s/:@]+:(?!//)[^\s@]+@[^\s@]+$|\b(?:password|pwd)\s*=", re.IGNORECASE
+    r"://[^\s/:@]*:[^\s@]+@|https?://[^\s/:@]+@|^[^\s/:@]+:(?!//)[^\s@]+@[^\s@]+$"
+    r"""|(?:pass(?:word|wd|phrase)|\bpwd)["']?\s*[=:]|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"""
+    r"""|(?:^|[:=]\s*)Bearer\s+\S{8}"""
+    r"""|(?:access|account|api|private|secret)[_-]?key["']?\s*[=:]|\b(?:client_secret|token|secret|sig)["']?\s*=\s*\S""",
+    re.IGNORECASE,
 )
 _SEPARATORS = re.compile(r"[\W_]+")
 # A session key in a text: its name, ``=`` or ``:``, and the value, with or without quotes.
@@ -51,6 +56,8 @@ _HEADER_VALUE = re.compile(
     r"\b((?:splunk|bearer|basic)\s{1,8})(?=[a-z_^.+/=-]{0,512}\d)[a-z\d_^.+/=-]{32,}", re.IGNORECASE
 )
 _COOKIE = "splunkd_"  # begins the name of the cookie with Splunk Web's session key
+# In lower case: one of these is in every text in which a session key is found.
+_SIGNS = (b"session", b"auth", b"splunkd_", b"splunk ", b"bearer ", b"basic ")
 
 
 def is_secret_variable(name: str, value: str) -> bool:
@@ -91,13 +98,13 @@ def meta_without_session_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
 def cannot_hold_session_keys(meta: bytes) -> bool:
     """Return whether the JSON of a `meta` is quickly seen to be without session keys, and not nested deeply.
 
-    It is where no name of one is in it, in plain ASCII: then `meta_without_session_keys` changes nothing.
+    It is where no sign of one is in it, in plain ASCII: then `meta_without_session_keys` changes nothing.
     """
     if not meta.isascii() or b"\\" in meta:
         return False
     lowered = meta.lower()
     few = lowered.count(b"{") + lowered.count(b"[") <= MAX_META_DEPTH
-    return few and b"session" not in lowered and b"auth" not in lowered
+    return few and not any(sign in lowered for sign in _SIGNS)
 
 
 def texts_of(secrets: Iterable[str]) -> list[str]:

@@ -143,6 +143,16 @@ def as_bytes(value: str) -> int:
     return int(number * factor)
 
 
+def as_store(value: str) -> str:
+    """Return the address of an object store, without a password or a signature in it."""
+    parts = urlsplit(value.strip().rstrip("/"))
+    if parts.scheme not in ("s3", "gs", "az") or parts.username or parts.query or parts.fragment:
+        raise ValueError
+    if not parts.netloc or (parts.scheme == "az" and not parts.path.strip("/")):
+        raise ValueError
+    return parts.geturl()
+
+
 def as_cluster(value: str) -> str:
     """Return ``auto``, or ``host:port``."""
     host, _, port = value.strip().rpartition(":")

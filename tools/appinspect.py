@@ -25,7 +25,9 @@ FLOWS = {
     "metrics": ("summary", "--source", "metrics"),
     "datamodel": ("summary", "--source", "datamodel"),
     "anomalies": ("direct", "--anomalies"),
+    "tuned": ("summary", "--source", "metrics", "--anomalies"),
     "classes": ("direct", "--predicts", "class"),
+    "models": ("summary", "--source", "datamodel", "--predicts", "class"),
     "numbers": ("summary", "--predicts", "number"),
 }
 TAGS = {"precert": (), "cloud": ("--included-tags", "cloud")}

@@ -35,6 +35,7 @@ from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.residents import Resident
 from dltk_runtime.pool.worker import Listener, Worker, discard
 from dltk_runtime.settings import Settings
+from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelStore, Serving, Version
 from dltk_runtime.worker import messages
 
@@ -88,11 +89,12 @@ class Applying:
     async def _apply_whole(self, name: ModelName, request: Request, call: Call, upload: Upload | None) -> Applied:
         """Apply the version that serves, or another if a worker finds its files damaged."""
         try:
-            chosen = self._serving(name, request, call, self._pool.versions_in_use(name))
+            chosen = await ask(self._store, self._serving, name, request, call, self._pool.versions_in_use(name))
             return await self._apply(request, *chosen, call, upload)
         except damage.DamagedWhenLoaded:
             # A worker may have the damaged version, or be about to load it: rely on the files alone.
-            return await self._apply(request, *self._serving(name, request, call, ()), call, upload)
+            chosen = await ask(self._store, self._serving, name, request, call, ())
+            return await self._apply(request, *chosen, call, upload)
 
     def _serving(self, name: ModelName, request: Request, call: Call, loaded: Collection[int]) -> tuple[Serving, str]:
         """Return the version that answers, with a warning if it is not the current one.
@@ -164,7 +166,7 @@ class Applying:
             DltkError: it cannot be loaded or applied, or the request's rows lack fields.
         """
         deadline = time.monotonic() + self._timeout
-        seen = tuple(each.location().seen for each in against)
+        seen = tuple([(await ask(self._store, each.location)).seen for each in against])
         message = messages.Score(request.meta_json, request.targets[0], seen)
         with deaths_reported():
             async with self.loaded(version, discard, deadline) as (worker, _):
@@ -225,9 +227,10 @@ class Applying:
     async def _load(self, resident: Resident, version: Version, deadline: float) -> messages.Loaded:
         if version.number:
             await asyncio.to_thread(damage.check, version)
-        choice = self._store.choice_state(version.name)  # before it is read, so that a change meanwhile is found
-        pinned = bool(version.number) and self._store.pins_code(version.name, self._pins_code)
-        message = msgspec.structs.replace(_load_message(version, resident.worker.device), pinned=pinned)
+        choice = await ask(self._store, self._store.choice_state, version.name)  # first: a change meanwhile is found
+        pinned = bool(version.number) and await ask(self._store, self._store.pins_code, version.name, self._pins_code)
+        loading = await ask(self._store, _load_message, version, resident.worker.device)
+        message = msgspec.structs.replace(loading, pinned=pinned)
         reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):
             error = reply.error

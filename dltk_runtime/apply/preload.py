@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dltk_runtime import logs
 from dltk_runtime.apply.apply import Applying
 from dltk_runtime.errors import DltkError
+from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelName, ModelStore
 
 
@@ -29,7 +30,7 @@ class Preload:
 
     async def _load(self, name: ModelName) -> None:
         try:
-            problem = await self._applying.trial(self._store.serving(name))
+            problem = await self._applying.trial(await ask(self._store, self._store.serving, name))
         except DltkError as error:
             problem = error
         outcome = problem.worded(self._texts) if problem else "success"

@@ -74,7 +74,7 @@ class Upload:
         """
         return Payload(self._started, escaped=False)
 
-    def write(self, text: bytes) -> None:
+    def write(self, text: bytes | bytearray) -> None:
         """Append rows, as plain CSV."""
         buffer = self._started
         buffer.write(text)

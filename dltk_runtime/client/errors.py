@@ -44,3 +44,15 @@ class ReplyUnreadable(DltkError):
             f"unable to read JSON response from {url}: {answer}, and its body begins {shown(body, 200)}."
             + (f" {advice}" if advice else "")
         )
+
+
+class ConsoleMissing(DltkError):
+    """The container answers, and shows no console."""
+
+    http_status = 404
+
+    def __init__(self, url: str, status: int) -> None:
+        super().__init__(
+            f"The container has no console: HTTP {status} from {url}. DLTK_CONSOLE=false turns it off, and older "
+            "containers have none."
+        )

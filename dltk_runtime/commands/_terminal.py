@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+MIN_FOLDED_CHARACTERS = 8  # of a column whose cells are folded
+COLUMN_GAP = 2  # characters between two columns
 PIPE_COLUMNS = 1000  # of a table into a pipe or file, which a script reads: no cell is folded
 
 
@@ -63,5 +65,23 @@ def add_row(table: Table, *cells: str, style: str = "") -> None:
 
 
 def show_table(table: Table) -> None:
-    """Print a table."""
-    console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(table, crop=False)
+    """Print a table; in a terminal that is too narrow for it, each row as lines of its own."""
+    shown = console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+    if _least_width(table) <= shown.width:
+        shown.print(table, crop=False)
+        return
+    titles = [str(column.header) for column in table.columns]
+    longest = max(map(len, titles))
+    rows = zip(*([str(cell).replace("\n", " ") for cell in column.cells] for column in table.columns), strict=True)
+    lines = [[f"{title:{longest}}  {cell}" for title, cell in zip(titles, row, strict=True) if cell] for row in rows]
+    echo("\n\n".join("\n".join(each) for each in lines))
+
+
+def _least_width(table: Table) -> int:
+    """Return the characters that a table needs so that each column can be read."""
+    widths = []
+    for column in table.columns:
+        title = len(str(column.header))
+        longest = max([title, *(len(str(cell)) for cell in column.cells)])
+        widths.append(longest if column.no_wrap else min(longest, max(title, MIN_FOLDED_CHARACTERS)))
+    return sum(widths) + COLUMN_GAP * (len(widths) - 1)

@@ -19,12 +19,14 @@ from typing import IO, Any
 import msgspec
 
 from dltk_runtime.errors import NotStored
+from dltk_runtime.units import MIB
 
 TEMPORARY_SUFFIX = ".tmp"  # of a file's name while it is being written
 # How files of ours are opened: a pipe in the place of one is not waited for, and a link not followed. Notebooks can
 # make both, and may not read all that this process can.
 AS_OURS = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 MAX_SHORT_BYTES = 64  # that `read_short` reads
+MAX_RECORD_BYTES = 256 * MIB  # of a file of ours but rows; one of a terabyte takes no space, and all memory
 _NOT_PERMITTED_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_SPACE_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
 _NO_LINK_ERRNOS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EMLINK}
@@ -114,20 +116,36 @@ def copy_open(source: IO[bytes], target: Path) -> Path:
         temporary.unlink(missing_ok=True)
 
 
-def read(path: Path | str) -> bytes:
+def read(path: Path | str, limit: int | None = MAX_RECORD_BYTES) -> bytes:
     """Return the content of a file of ours.
 
     Raises:
-        OSError: it cannot be read, or is a link or no regular file.
+        OSError: it cannot be read, is a link or no regular file, or has more bytes than `limit`.
     """
     descriptor = os.open(path, os.O_RDONLY | AS_OURS)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if limit is not None and status.st_size > limit:
+            raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes", str(path))
         with open(descriptor, "rb", closefd=False) as file:
             return file.read()
     finally:
         os.close(descriptor)
+
+
+def opened(path: Path, mode: str) -> IO[bytes]:
+    """Open a file of ours, which the caller closes.
+
+    Raises:
+        OSError: it cannot be opened, or is a link.
+    """
+    return open(path, mode, opener=_as_ours)
+
+
+def _as_ours(path: str, flags: int) -> int:
+    return os.open(path, flags | AS_OURS, 0o666)
 
 
 def read_short(path: Path) -> bytes:
@@ -175,7 +193,7 @@ def sync_folder(folder: Path) -> None:
 
 def sync_and_hash(path: Path) -> tuple[int, str]:
     """Wait until the disk has the file's content; return its size in bytes and its SHA-256."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_as_ours) as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return os.fstat(file.fileno()).st_size, digest

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dltk_runtime.units import MIB
+
 # A file that changed this short a time before it was read may change again without a new time
 # stamp: kernels take it from a clock that ticks every 1 to 10 ms. Git calls it "racily clean".
 RACY_NANOSECONDS = 50_000_000
+MAX_HASHED_BYTES = 64 * MIB  # of a file of code
 
 Stamp = tuple[int, int, int, int]
 FOLDERS = "folders:"
@@ -108,8 +112,15 @@ def _stamp(status: os.stat_result) -> Stamp:
 
 
 def _sha256_of(path: str) -> str:
-    """Return the content's hash; "", which equals no hash, when it cannot be read."""
+    """Return the content's hash; "", which equals no hash, when it cannot be read or is no code by its size.
+
+    Paths come from workers, and the event loop asks: whatever is there must not hold it up.
+    """
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        with open(path, "rb", opener=_unwaiting) as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_HASHED_BYTES:
+                return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return ""
+        pass
+    return ""

@@ -18,6 +18,7 @@ from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError, StoreError
 from dltk_runtime.fit.options import FitOptions
 from dltk_runtime.jobs.record import Comparison
+from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelStore, Version
 
 ONCE = "fit once with promote=auto and holdout=0.2: the same rows are then held out each time"
@@ -77,7 +78,7 @@ class Comparing:
             return Measured(problem=f"{seen}; send rows that are new to both, or {ONCE}")
         for each, scored in ((new, first), (old, second)):
             with contextlib.suppress(StoreError):  # the figures matter more than their record
-                self.store.add_score(each, source, scored.rows, scored.metrics)
+                await ask(self.store, self.store.add_score, each, source, scored.rows, scored.metrics)
         return Measured(first.rows, first.metrics, second.metrics)
 
 

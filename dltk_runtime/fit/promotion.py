@@ -11,6 +11,7 @@ from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.comparing import Comparing
 from dltk_runtime.fit.options import FitOptions, Rule
 from dltk_runtime.jobs.record import Comparison
+from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelStore, Version
 
 
@@ -58,7 +59,7 @@ class Promotion:
             return await self._keep(version, "")
         if trouble := await self._applying.trial(version):
             return await self._keep_unusable(version, trouble)
-        before = self._store.serving_or_0(version.name)
+        before = await ask(self._store, self._store.serving_or_0, version.name)
         first = before.id == version.id or await asyncio.to_thread(self._is_first, before)
         if first or options.promotion.rule is Rule.AUTO:
             return await self._promote(version, "")
@@ -87,7 +88,7 @@ class Promotion:
     async def _keep(self, version: Version, why: str) -> Decision:
         if await asyncio.to_thread(self._store.promote_if_first, version):
             return Decision(True, f"Version {version.number} of model '{version.name.model}' is now current.{why}")
-        serving = self._store.serving_or_0(version.name).number
+        serving = (await ask(self._store, self._store.serving_or_0, version.name)).number
         stored = f"Version {version.number} of model '{version.name.model}' is stored"
         separator = "." if why.startswith(" WARNING") else ""
         if serving or not await asyncio.to_thread(self._store.ever_promoted, version.name):

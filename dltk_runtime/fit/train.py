@@ -33,6 +33,7 @@ from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, faile
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.store import figures
+from dltk_runtime.store.asking import ask
 from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import Facts, ModelStore, Reservation, Version
 from dltk_runtime.tracking.interface import NoTracking, RunTracking
@@ -243,7 +244,7 @@ class Trainer:
         """Promote the version or not, unless a server that ended has done so."""
         version = committed.version
         if await asyncio.to_thread(self.store.was_promoted, version):
-            current = self.store.serving_or_0(version.name).number
+            current = (await ask(self.store, self.store.serving_or_0, version.name)).number
             what = "is now current" if current == version.number else f"was current before version {current}"
             return Decision(True, f"Version {version.number} of model '{version.name.model}' {what}.")
         failed_apply = committed.failure is not None
@@ -251,9 +252,9 @@ class Trainer:
 
     async def _tidy(self, name: ModelName) -> None:
         """End workers of versions that are no longer current, and remove the oldest versions."""
-        serving = self.store.serving_or_0(name).number
-        used = {number for number in self.pool.versions_in_use(name) if self.store.answers(name, number)}
-        self.pool.retire(name, keep={serving} | used)
+        serving, in_use = await ask(self.store, self.store.serving_or_0, name), self.pool.versions_in_use(name)
+        used = {number for number in in_use if await ask(self.store, self.store.answers, name, number)}
+        self.pool.retire(name, keep={serving.number} | used)
         await asyncio.to_thread(self.store.prune, name, self.pool.versions_in_use(name))
 
     @contextlib.contextmanager

@@ -7,6 +7,7 @@ network disk ask its server, and are read when the file is another one than befo
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
@@ -168,8 +169,10 @@ def read_all(descriptor: int, size: int) -> bytes:
     """Return the content of an open file of `size` bytes.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no record by its size.
     """
+    if size > atomic.MAX_RECORD_BYTES:
+        raise OSError(errno.EFBIG, f"it has {size:,} bytes")
     text = b""
     while len(text) < size and (piece := os.read(descriptor, size - len(text))):
         text += piece

@@ -37,6 +37,9 @@ class JobLog:
         self._lines_left_out = 0
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | atomic.AS_OURS, 0o666)
         self._size = os.fstat(self._descriptor).st_size  # of what an earlier start of the job printed
+        if self._size > atomic.MAX_RECORD_BYTES + limit:  # we write none of that size: it is cut in time
+            os.ftruncate(self._descriptor, 0)
+            self._size = 0
 
     def write(self, text: bytes) -> None:
         """Append `text`. A full disk ends the log, never the job."""
@@ -121,12 +124,8 @@ def add_metrics(folder: Path, step: float, metrics: Mapping[str, float]) -> None
         OSError: they cannot be written.
     """
     if metrics:
-        with open(folder / METRICS, "ab", opener=_as_ours) as file:
+        with atomic.opened(folder / METRICS, "ab") as file:
             file.write(msgspec.json.encode({"step": step, **metrics}) + b"\n")
-
-
-def _as_ours(path: str, flags: int) -> int:
-    return os.open(path, flags | atomic.AS_OURS, 0o666)
 
 
 def read_metrics(folder: Path) -> MetricsByStep:

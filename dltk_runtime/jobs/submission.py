@@ -41,7 +41,7 @@ class Submission:
         try:
             meta = msgspec.json.decode(atomic.read(folder / META), type=dict[str, Any])
             plain = (folder / CSV).exists()
-            return cls(meta, Payload(atomic.read(folder / (CSV if plain else DATA)), escaped=not plain))
+            return cls(meta, Payload(atomic.read(folder / (CSV if plain else DATA), limit=None), escaped=not plain))
         except (OSError, ValueError):
             return None
 

@@ -70,7 +70,8 @@ def values(given: Mapping[str, object], known: Sequence[Parameter]) -> tuple[dic
             except VALUE_ERRORS:
                 invalid.append(f"Invalid {name}={shown(str(value))}: expected {parameter.wanted} ({parameter})")
         elif name not in RUNTIME_PARAMETERS:
-            unknown.append(f"the notebook declares no parameter {shown(name)}.{nearest(name, result)}")
+            near = nearest(name, result)
+            unknown.append(f"the notebook declares no parameter {shown(name)}{near and f'.{near}'}")
     return result, Problems(tuple(invalid), tuple(unknown))
 
 

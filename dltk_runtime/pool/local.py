@@ -77,14 +77,13 @@ class LocalWorker:
         self._launched = launched
         self.background = Background(self.pid, self._signal)
         self._explain = explain
-        self._listener = SILENT
-        self._output = SILENT.output
+        self._listener, self._output = SILENT, SILENT.output
         self._clock = PhaseClock()
         self._printed = ByteStream(scrubber)
         self._dump = StackDump(launched.dump)
         self._board = Board(launched.board)
-        (end := select.poll()).register(launched.pidfd, select.POLLIN)
-        self._ends = end
+        self._ends = select.poll()
+        self._ends.register(launched.pidfd, select.POLLIN)
         self._code = b""  # the notebook's sources, for the line where it dies
         self._saved: Fitted | None = None  # by the fit that it runs
         self._cause = ""  # why it is ended
@@ -336,7 +335,6 @@ class LocalWorker:
         ours = self._launched
         for descriptor in (ours.pidfd, ours.output):
             asyncio.get_running_loop().remove_reader(descriptor)
-        for descriptor in (ours.pidfd, ours.output, ours.board):
             os.close(descriptor)
         for each in (self._dump, self._board, self._conversation):
             each.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -84,11 +84,18 @@ def picture(path: Path | None) -> Response:
     Raises:
         HTTPException: there is none, or the file is something else.
     """
-    kind = drawn.kind_of(path) if path is not None else None
-    if path is None or kind is None:
+    if path is None or (opened := drawn.opened(path)) is None:
         raise HTTPException(404, "There is no such picture.")
-    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-    return FileResponse(path, media_type=kind, headers=headers)
+    return _Opened(*opened)
+
+
+class _Opened(FileResponse):
+    """The answer with a file that is open: the one that was found to be a picture, whatever has its name now."""
+
+    def __init__(self, file: IO[bytes], kind: str) -> None:
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        super().__init__(f"/proc/self/fd/{file.fileno()}", media_type=kind, headers=headers)
+        self._file = file  # closed with this
 
 
 async def _stream(pieces: Sequence[bytes | memoryview]) -> AsyncIterator[bytes]:

@@ -28,7 +28,7 @@ class JsonText:
         self.rest = bytearray()
         self._held = b""
 
-    def feed(self, piece: bytes) -> bytes:
+    def feed(self, piece: bytes) -> bytes | bytearray:
         """Return the text of a piece up to a safe cut; after the end all goes to `rest`.
 
         Raises:
@@ -49,7 +49,7 @@ class JsonText:
         self._held = text[cut:]
         return _unescaped(text[:cut])
 
-    def _taken(self, text: bytes, unescaped: bytes, used: int) -> bytes:
+    def _taken(self, text: bytes, unescaped: bytearray, used: int) -> bytearray:
         """Keep what comes after the `used` bytes of `text`: half an escape, or the rest behind the end."""
         if text[used : used + 1] == b'"':
             self.ended, self._held, self.rest = True, b"", bytearray(text[used + 1 :])

@@ -36,6 +36,10 @@ from dltk_runtime.units import MIB
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEPT_BYTES = 8 * MIB  # of freed memory
+SHADOW_KEPT_BYTES = 32 * MIB  # where requests stay in memory until they are compared
+# Objects made before the garbage collector looks at new ones, and looks before it takes older ones along.
+# Python's own first number, 700, are two small requests.
+GC_THRESHOLDS = (10_000, 10, 10)
 TURN_SECONDS = 0.0005  # that a thread keeps the interpreter while another one waits; Python: 0.005
 
 
@@ -49,7 +53,7 @@ def serve(settings: Settings, files: Mapping[str, Path], checks: Run = tuple) ->
     if not settings.api_token:
         raise TokenMissing
     handover.hide()
-    _keep_freed_memory()
+    _keep_freed_memory(SHADOW_KEPT_BYTES if settings.shadow else KEPT_BYTES)
     secure = _secure(settings)
     home.prepare(settings.paths)
     logs.start(settings.log_level, settings.error_texts)
@@ -109,26 +113,28 @@ def _say_what_is_hidden(settings: Settings) -> None:
         logs.event("notebooks are kept from files of secrets", files=hidden)
 
 
-def _keep_freed_memory() -> None:
-    """Keep up to `KEPT_BYTES` of freed memory, and take pieces of bodies from there.
+def _keep_freed_memory(size: int) -> None:
+    """Keep up to `size` bytes of freed memory, and take pieces of bodies from there.
 
     Otherwise glibc maps each piece of a large body anew, and the kernel zeroes it first.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # not in musl
-        libc.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
-        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(M_MMAP_THRESHOLD, size)
+        libc.mallopt(M_TRIM_THRESHOLD, size)
 
 
 def _favour_the_event_loop() -> None:
     """Keep its waits short while another thread lists thousands of records.
 
     It wants the interpreter several times for one answer. And the garbage collector, which stops
-    all threads, need not walk the modules: nothing of them ever becomes garbage.
+    all threads, need not walk the modules: nothing of them ever becomes garbage. It looks at new
+    objects less often.
     """
     sys.setswitchinterval(TURN_SECONDS)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _secure(settings: Settings) -> bool:

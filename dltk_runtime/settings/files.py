@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dltk_runtime.errors import FULL_TEXTS, PLACE_ONLY
-from dltk_runtime.setting_types import as_bytes, as_path, as_positive, as_umask, one_of, setting
+from dltk_runtime.setting_types import as_bytes, as_path, as_positive, as_store, as_umask, one_of, setting
 from dltk_runtime.units import MIB
 
 
@@ -21,6 +21,13 @@ class Files:
     )
     notebooks: Path = setting(
         "DLTK_NOTEBOOKS", Path("notebooks"), "a path", as_path, "the notebooks' folder; /srv/notebooks in the image"
+    )
+    store: str = setting(
+        "DLTK_STORE",
+        "",
+        "s3://bucket/folder, gs://bucket/folder or az://account/container/folder",
+        as_store,
+        "object store for the versions of models, in place of a folder of DLTK_HOME; unset: that folder",
     )
     umask: int = setting(
         "DLTK_UMASK",

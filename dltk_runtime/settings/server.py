@@ -34,7 +34,7 @@ class Settings(Rights, Network, SplunkApi, Tools, Files, Workers, Models, Shadow
 
     @property
     def paths(self) -> Paths:
-        return Paths(self.home.absolute(), self.notebooks.absolute())
+        return Paths(self.home.absolute(), self.notebooks.absolute(), objects=self.store)
 
     @property
     def pins_code(self) -> bool:

@@ -22,6 +22,11 @@ from dltk_runtime.setting_types import (
 )
 
 
+def _as_workers(value: str) -> int:
+    """Return a number of workers; for ``auto`` the cores without one, which the front process needs."""
+    return max(cores() - 1, 1) if value.strip() == "auto" else as_positive(value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workers:
     """Workers: how many, on which devices and nodes, and their memory, threads and deadlines."""
@@ -31,9 +36,9 @@ class Workers:
     api_workers: int = setting(
         "api_workers",
         1,
-        "an integer from 1",
-        as_positive,
-        "worker processes that may serve one model at the same time",
+        "an integer from 1, or auto",
+        _as_workers,
+        "worker processes that may serve one model at the same time; auto: one for each core but one",
     )
     apply_workers: int = setting(
         "DLTK_APPLY_WORKERS",

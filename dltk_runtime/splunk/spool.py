@@ -124,11 +124,13 @@ class Spool:
         self._file, self._number, self._written = file, self._number + 1, 0
 
     def _segments(self) -> list[int]:
-        return sorted(int(path.stem) for path in self.folder.glob("*.jsonl"))
+        return sorted(
+            int(path.stem) for path in self.folder.glob("*.jsonl") if path.is_file() and not path.is_symlink()
+        )
 
     def _read(self, number: int, most: int) -> list[bytes]:
         """Return the oldest whole lines of a segment."""
-        with self._path(number).open("rb") as file:
+        with atomic.opened(self._path(number), "rb") as file:
             file.seek(self._position(number))
             return [line for line, _ in zip(file, range(most), strict=False) if line.endswith(b"\n")]
 
@@ -151,8 +153,9 @@ class Spool:
         """Cut off a line that a kill left unfinished, and count the waiting bytes."""
         segments = self._segments()
         for number in segments:
-            whole = self._path(number).read_bytes().rpartition(b"\n")
-            os.truncate(self._path(number), len(whole[0]) + len(whole[1]))
+            with atomic.opened(self._path(number), "r+b") as file:
+                whole = file.read().rpartition(b"\n")
+                file.truncate(len(whole[0]) + len(whole[1]))
             self.size += len(whole[0]) + len(whole[1]) - self._position(number)
         self._number = max(segments, default=0)
 
@@ -172,7 +175,7 @@ def replace_lines(folder: Path, chosen: Callable[[bytes], bool], filler: Callabl
     """
     count = 0
     for path in sorted(folder.glob("*/*.jsonl")):
-        with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:  # sent and removed meanwhile
+        with contextlib.suppress(FileNotFoundError), atomic.opened(path, "r+b") as file:  # sent and removed meanwhile
             position = 0
             for line in list(file):
                 if line.endswith(b"\n") and chosen(line):

@@ -7,6 +7,7 @@ import re
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from dltk_runtime.files import atomic
 from dltk_runtime.store.interface import Version
@@ -38,6 +39,20 @@ def kind_of(path: Path) -> str | None:
 def is_name(name: str) -> bool:
     """Return whether a picture may have this name."""
     return _NAME.fullmatch(name) is not None and Path(name).suffix.lower() in TYPES
+
+
+def opened(path: Path) -> tuple[IO[bytes], str] | None:
+    """Open a picture that may be sent; return it with its media type. None for anything else, and for a link."""
+    if (kind := kind_of(path)) is None:
+        return None
+    try:
+        file = atomic.opened(path, "rb")
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file, kind
+    file.close()
+    return None
 
 
 def names(version: Version) -> list[str]:

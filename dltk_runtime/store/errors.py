@@ -77,6 +77,48 @@ class HomeVanished(StoreError):
         )
 
 
+class StoreReplaced(StoreError):
+    """The object store is not the one that this server started with, or does not answer."""
+
+    http_status = 503
+    opening = ""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"The object store {where} does not answer, or is not the one that this server started with. Check that "
+            "it is reachable and that nothing was removed from it; the server goes on when it is back."
+        )
+
+
+class StoreUnreachable(StoreError):
+    """An object store does not answer, or refuses to be read."""
+
+    http_status = 503
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"{where} could not be read: {reason}. Check that the object store of DLTK_STORE is reachable, and that "
+            "the credentials of this server are right."
+        )
+
+
+class StoreUnusable(StoreError):
+    """``DLTK_STORE`` names an object store that cannot be used."""
+
+    exit_code = 78
+    opening = ""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"The object store {where} cannot be used: {reason}. See DLTK_STORE in the settings.")
+
+
+class ConditionIgnored(StoreUnusable):
+    """An object store ignores the conditions that the rules for versions rely on."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(where, f"it {what}, so two servers could overwrite each other's work")
+
+
 class NoneWhole(StoreDamaged):
     """No version can serve: each that was promoted is damaged."""
 

@@ -30,6 +30,8 @@ class FileStore:
     that is known to be promoted.
     """
 
+    remote = False
+
     def __init__(self, paths: Paths) -> None:
         self._models = paths.models
         self._versions = paths.versions
@@ -49,6 +51,9 @@ class FileStore:
         with suppress(OSError):
             return not self._identity or atomic.read_short(self._versions / layout.IDENTITY) == self._identity
         return False
+
+    def missing(self) -> HomeVanished:
+        return HomeVanished()
 
     def where(self, name: ModelName) -> str:
         return str(self.folder(name))

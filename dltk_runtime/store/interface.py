@@ -5,14 +5,13 @@
     fit, apply, service, commands ──> ModelStore      store.py: which version serves, which may go
                                           │
                                   Store, Version, Reservation                       this file
-                                          │
-                                      FileStore       file_store.py: folders on a volume
+                                      │              │
+                  folders on a volume: FileStore   ObjectStore: an object store, objects/
 
-A second place (an object store) implements these three protocols and nothing else: folders,
-`mkdir` and `rename` are details of one implementation. Workers run notebook code, which reads and
-writes local files; a `Location` says where.
-
-Every operation may be called from any thread, and by several processes and machines at once.
+Folders, `mkdir` and `rename` are details of one implementation. Workers run notebook code, which reads
+and writes local files; a `Location` says where. Every operation may be called from any thread, and by
+several processes and machines at once. Where the store is across a network, each one that reads may
+raise `StoreUnreachable` too.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from dltk_runtime.errors import StoreError
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.deeds import Deed
 from dltk_runtime.store.history import Promotion
@@ -47,10 +47,7 @@ class Location:
 
 
 class Version(Protocol):
-    """A handle for a version of a model: only its methods read.
-
-    Number 0 stands for files that no fit has committed: those of an old volume, if any.
-    """
+    """A handle: only its methods read. Number 0 stands for files of an old volume, that no fit has committed."""
 
     @property
     def id(self) -> VersionId: ...
@@ -162,7 +159,12 @@ class Reservation(Protocol):
 
 
 class Store(Protocol):
-    """Keeps the versions of all models, and for each model a pointer: its current number."""
+    """Keeps the versions of all models, and for each model a pointer: its current number.
+
+    `remote` tells that an answer comes through a network: no event loop may wait for it.
+    """
+
+    remote: bool
 
     def where(self, name: ModelName) -> str:
         """Return the place of a model's versions as text for people."""
@@ -173,6 +175,9 @@ class Store(Protocol):
     def present(self) -> bool:
         """Return whether the store that this was attached to is still there."""
 
+    def missing(self) -> StoreError:
+        """Return the error for a store that is not `present`."""
+
     # ------------------------------------------------------------ read
 
     def names(self, model: str | None = None) -> Iterable[ModelName]:
@@ -182,9 +187,7 @@ class Store(Protocol):
         """
 
     def committed(self, name: ModelName) -> list[int]:
-        """Return the numbers of the committed versions, ascending; also of damaged ones.
-
-        Includes every commit that returned before the call.
+        """Return the numbers of all versions whose commit returned before the call, ascending; also of damaged ones.
 
         Raises:
             StoreDamaged: the place of the model cannot be read.
@@ -211,11 +214,9 @@ class Store(Protocol):
         """
 
     def was_promoted(self, version_id: VersionId) -> bool:
-        """Return whether the version was ever promoted.
+        """Return whether the version was ever promoted; true for any of a model without recorded promotions.
 
         Called before every apply: cheap once it is true.
-
-        True for any version of a model without recorded promotions.
 
         Raises:
             StoreDamaged: the promotions cannot be read.

@@ -153,6 +153,8 @@ class FileReservation:
 
 
 def _stored(folder: Path, path: Path) -> StoredFile:
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "the notebook saved a link and not the file itself", str(path))
     size, digest = atomic.sync_and_hash(path)
     return StoredFile(str(path.relative_to(folder)), size, digest)
 

@@ -13,7 +13,7 @@ from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.files.state import FileState, stamp_of
 from dltk_runtime.names import ModelName, VersionId, checked
 from dltk_runtime.store.deeds import History, HistoryEntry, merged
-from dltk_runtime.store.errors import HomeVanished, NonePromoted, NoneWhole, VersionMissing, VersionUnknown
+from dltk_runtime.store.errors import NonePromoted, NoneWhole, VersionMissing, VersionUnknown
 from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Store, Version
 
@@ -34,6 +34,7 @@ class ModelReader:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.remote = store.remote
 
     def attach(self) -> None:
         """Remember this store's identity, for `present` and `reserve`. Never raises."""
@@ -101,12 +102,12 @@ class ModelReader:
         """Make sure that nothing is there, when version 0 serves: damage is not absence.
 
         Raises:
-            HomeVanished: the volume with the models is gone.
+            HomeVanished, StoreReplaced: the store is gone.
             NonePromoted: versions were committed, and none was promoted.
             StoreDamaged: the place of the model cannot be read.
         """
         if not self.present():
-            raise HomeVanished
+            raise self._store.missing()
         if self._store.current(name) is None and not self.has_legacy(name) and (found := self._store.committed(name)):
             raise NonePromoted(name, self._store.where(name), found)
 
@@ -177,7 +178,7 @@ class ModelReader:
 
     def counts(self) -> list[int]:
         """Return the number of versions of each readable model; fast for hundreds of models."""
-        return [number for name in self._store.names() if (number := self._count(name) or 0)]
+        return list(filter(None, map(self._count, self._store.names())))
 
     def damaged_lines(self) -> int:
         """Return how many promotions of all models cannot be read."""

@@ -14,7 +14,14 @@ from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.deeds import Deed, What
-from dltk_runtime.store.errors import HomeVanished, ModelUnknown, NoEarlierVersion, VersionStays, VersionUnknown
+from dltk_runtime.store.errors import (
+    ModelUnknown,
+    NoEarlierVersion,
+    StoreUnreachable,
+    StoreUnusable,
+    VersionStays,
+    VersionUnknown,
+)
 from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Reservation, Store, Version
@@ -51,8 +58,18 @@ class ModelStore(ModelReader):
 
     @classmethod
     def open(cls, paths: Paths, keep: int) -> Self:
-        """Return the model store of a home."""
-        return cls(FileStore(paths), keep)
+        """Return the model store of a home: its folders, or the object store that `paths` names.
+
+        Raises:
+            StoreUnusable: the object store cannot be used.
+        """
+        if not paths.objects:
+            return cls(FileStore(paths), keep)
+        try:
+            from dltk_runtime.store.objects.opened import opened
+        except ImportError as error:
+            raise StoreUnusable(paths.objects, "obstore is not installed (pip install '.[objects]')") from error
+        return cls(opened(paths), keep)
 
     # ------------------------------------------------------------ the place
 
@@ -60,10 +77,10 @@ class ModelStore(ModelReader):
         """Make sure that a fit does not write into a fresh store, in place of the one that is gone.
 
         Raises:
-            HomeVanished: the store is not the one that this was attached to.
+            HomeVanished, StoreReplaced: the store is not the one that this was attached to.
         """
         if not self.present():
-            raise HomeVanished
+            raise self._store.missing()
 
     # ------------------------------------------------------------ write
 
@@ -191,7 +208,7 @@ class ModelStore(ModelReader):
         try:
             committed = self._store.committed(name)
             kept = {*committed[-self._keep :], *self._needed(name), *in_use}
-        except StoreDamaged:
+        except (StoreDamaged, StoreUnreachable):
             return []
         may_go = (VersionId(name, number) for number in committed if number not in kept)
         unused = (each for each in may_go if not self._store.used_within(each, USED_SECONDS))

@@ -88,7 +88,7 @@ class Live:
 
     def _piece(self, job: str, sent: _Sent) -> bytes:
         """Return whole lines that were not sent; none of a line that is longer than a piece."""
-        with contextlib.suppress(FileNotFoundError), open(self._jobs / job / METRICS, "rb") as file:
+        with contextlib.suppress(FileNotFoundError), atomic.opened(self._jobs / job / METRICS, "rb") as file:
             file.seek(sent.offset)
             piece = file.read(MAX_PIECE_BYTES)
             return piece[: piece.rfind(b"\n") + 1]

@@ -202,7 +202,7 @@ class Tracking:
 
     def _champions(self) -> dict[str, int]:
         try:
-            return msgspec.json.decode(self._place.champions.read_bytes(), type=dict[str, int])
+            return msgspec.json.decode(atomic.read(self._place.champions), type=dict[str, int])
         except (FileNotFoundError, ValueError):
             return {}
 

@@ -16,7 +16,7 @@ from dltk_runtime.files.copying import Copier, entries
 from dltk_runtime.jobs.backup import copy_jobs
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.backup import StoreCopy
-from dltk_runtime.volume.errors import TargetRefused
+from dltk_runtime.volume.errors import TargetRefused, VersionsElsewhere
 from dltk_runtime.volume.record import HOME, LEFT_OUT, NOTEBOOKS, RECORD, SET_ASIDE, Record
 
 _CACHES = ("__pycache__", ".ipynb_checkpoints")
@@ -26,9 +26,12 @@ def back_up(paths: Paths, target: Path) -> Record:
     """Copy the home and the notebooks of `paths` into the folder `target`; return the record.
 
     Raises:
+        VersionsElsewhere: the versions are in an object store.
         TargetRefused: `target` is not empty, or inside of what is copied.
         NotStored: it cannot be written; then it has no record, and is no backup.
     """
+    if paths.objects:
+        raise VersionsElsewhere("backs up", paths.objects)
     _check_target(paths, target)
     copier = Copier(target)
     store = StoreCopy(paths.versions, copier, f"{HOME}/{paths.versions.relative_to(paths.home).as_posix()}")

@@ -13,6 +13,16 @@ class VolumeError(DltkError):
     """A backup, a restoration, or the examination of a volume."""
 
 
+class VersionsElsewhere(VolumeError):
+    """The versions of models are in an object store, of which this command knows nothing."""
+
+    def __init__(self, does: str, where: str) -> None:
+        super().__init__(
+            f"This command {does} folders, and the versions of models are in {where} (DLTK_STORE). Nothing was "
+            "changed. Use the tools of that store; without DLTK_STORE the command covers the folders of DLTK_HOME."
+        )
+
+
 class TargetRefused(VolumeError):
     """A backup cannot be written into this folder."""
 

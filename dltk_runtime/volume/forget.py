@@ -29,7 +29,7 @@ from dltk_runtime.store import forgetting
 from dltk_runtime.store.deeds import What
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tracking.place import Place
-from dltk_runtime.volume.errors import JobsUnfinished, NothingToForget
+from dltk_runtime.volume.errors import JobsUnfinished, NothingToForget, VersionsElsewhere
 
 FORGOTTEN = b'{"event": "forgotten"'  # in place of an event that waits for Splunk
 
@@ -81,9 +81,12 @@ class Forgetting:
         """Return what there is of the models.
 
         Raises:
+            VersionsElsewhere: the versions are in an object store.
             JobsUnfinished: a fit of one waits or runs.
             NothingToForget: there is nothing.
         """
+        if self._paths.objects:
+            raise VersionsElsewhere("forgets what is in", self._paths.objects)
         records = [each for each in self._jobs.list() if (each.algorithm, each.model) in self._pairs]
         if unfinished := [each.id for each in records if not each.state.ended]:
             raise JobsUnfinished(unfinished)

@@ -14,7 +14,7 @@ from dltk_runtime.files import atomic
 from dltk_runtime.files.copying import Copied, Copier
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import ModelStore
-from dltk_runtime.volume.errors import BackupDamaged, HomeOccupied, RestoredWrongly
+from dltk_runtime.volume.errors import BackupDamaged, HomeOccupied, RestoredWrongly, VersionsElsewhere
 from dltk_runtime.volume.record import HOME, LEFT_OUT, SET_ASIDE, Record, place_of
 
 CUT_SHORT = ".restoring"  # in a home while it is restored
@@ -46,10 +46,13 @@ def restore(folder: Path, record: Record, paths: Paths, *, set_aside: bool) -> R
     With `set_aside`, what is there is moved into a hidden folder beside it first.
 
     Raises:
+        VersionsElsewhere: the versions are in an object store.
         HomeOccupied: something is there.
         RestoredWrongly: a file changed while it was copied.
         NotStored: it cannot be written.
     """
+    if paths.objects:
+        raise VersionsElsewhere("restores", paths.objects)
     moved = []
     for root in dict.fromkeys((paths.notebooks, paths.home)):  # the notebooks may lie deep in the home
         if names := _occupants(root, paths):

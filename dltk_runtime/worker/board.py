@@ -42,6 +42,7 @@ class Board:
     """
 
     def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
         self._page = mmap.mmap(descriptor, PAGE_BYTES)
         self._begins: list[tuple[str, float]] = []
 
@@ -50,8 +51,9 @@ class Board:
         self._page[:_SIZE_BYTES] = _NOTHING
 
     def close(self) -> None:
-        """Unmap it."""
+        """Unmap it, and close its descriptor."""
         self._page.close()
+        os.close(self._descriptor)
 
     def begin(self) -> None:
         """Measure the phases from now on."""

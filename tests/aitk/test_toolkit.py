@@ -155,6 +155,7 @@ def test_a_second_replica_over_the_volume_answers_as_the_first(started: Started)
     toolkit = started.toolkit
     toolkit.fit(FRAME, ["a", "b"], model="sums", algo="adds")
     first = toolkit.apply(FRAME, "sums")
+    assert first["predicted_None"].tolist() == [4, 6, 8]
     other = Toolkit(copied(started, "replica"), {SESSION: TOKEN}, SESSION)
     with starts.running(started.container.srv, started.container.variables, 1) as second:
         conf = other.app / "local" / "dsdl_container.conf"
@@ -211,6 +212,7 @@ def test_a_wrong_token_is_no_answer_to_read(started: Started) -> None:
 
 def test_the_session_key_of_the_calls_is_nowhere_on_the_volume(started: Started) -> None:
     started.toolkit.fit(FRAME, ["a"], model="sums", algo="adds")
+    assert started.toolkit.messages[-1][1].startswith("/fit done successfully")
     assert all(meta["options"]["session_key"] == SESSION for _, meta in started.toolkit.sent)
     for path in started.container.srv.rglob("*"):
         assert not path.is_file() or SESSION.encode() not in path.read_bytes(), path

@@ -184,10 +184,12 @@ def change_a_model(page: Page, url: str, folder: str, seen: dict[str, Any]) -> N
     page.click("main a[href$='/delete']")
     look(page, "delete", seen)
     picture(page, folder, "delete")
+    page.select_option("[name=version]", "all")
     seen["warning"] = page.locator("main p.warning").inner_text()
     tab_to(page, "[name=reason]")
     page.keyboard.type("a trial")
     for text in ("note", "notes"):
+        page.select_option("[name=version]", "all")
         page.fill("[name=confirm]", text)
         page.focus("main form button")
         page.keyboard.press("Enter")

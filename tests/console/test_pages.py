@@ -9,10 +9,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from click.testing import CliRunner, Result
 
 from dltk_runtime.access import file
 from dltk_runtime.access.file import Entry
 from dltk_runtime.access.holder import Right
+from dltk_runtime.cli import dltk
+from dltk_runtime.commands import Exit
+from dltk_runtime.errors import DltkError
 from tests.conftest import write_notebook
 from tests.console.browser import ADMIN, Browser
 from tests.console.hostile import HOSTILE
@@ -263,12 +267,37 @@ def test_the_token_of_splunk_reads_alone_where_there_is_no_other(tmp_path: Path)
         until(lambda: visitor.get("/ui"))
 
 
+def ui(service: Service, *options: str) -> Result:
+    return CliRunner().invoke(dltk, ["ui", "--url", service.url, *options])
+
+
+@pytest.mark.parametrize("browser", [True, False])
+def test_the_command_opens_it_where_there_is_a_browser(
+    service: Service, browser: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_page(address: str) -> bool:
+        opened.append(address)
+        return browser
+
+    monkeypatch.setattr("webbrowser.open", open_page)
+    done = ui(service)
+    assert (done.exit_code, done.stdout, opened) == (0, f"{service.url}/ui\n", [f"{service.url}/ui"])
+    assert ("There is no browser on this machine" in done.stderr) is not browser
+    assert (ui(service, "--no-browser").exit_code, len(opened)) == (0, 1)
+    assert CliRunner().invoke(dltk, ["ui", "--url", "http://127.0.0.1:1"]).exit_code == Exit.UNREACHABLE
+
+
 def test_a_switch_turns_it_off(tmp_path: Path) -> None:
     (tmp_path / "notebooks").mkdir()
     with Service(tmp_path / "home", tmp_path / "notebooks", DLTK_CONSOLE="false") as service:
         visitor = Browser(service)
         assert visitor.ask("GET", "/ui")[0] == 404
         assert visitor.ask("GET", "/")[0] == 401
+        refused = ui(service).exception
+        assert isinstance(refused, DltkError)
+        assert "DLTK_CONSOLE=false turns it off" in refused.sentence
 
 
 def test_a_form_that_is_larger_than_any_of_ours_signs_nobody_in(service: Service) -> None:
@@ -329,10 +358,11 @@ def test_a_model_is_deleted_once_its_name_confirms_it_and_a_warning_says_what_is
     page = " ".join(browser.get(f"{path}/delete").split())
     assert "Version 3 is current: searches apply it" in page
     assert "4 of the calls that this replica answered last were of this model" in page
-    fields = {"form": browser.form(path), "reason": "<b>old</b>", "confirm": "doomed"}
+    fields = {"form": browser.form(path), "reason": "<b>old</b>", "confirm": "doomed", "version": "all"}
     for missing, status in (("form", 403), ("reason", 400), ("confirm", 400)):
         assert browser.ask("POST", f"{path}/delete", fields | {missing: ""})[0] == status
-    assert browser.ask("POST", f"{path}/delete", fields | {"version": "3"})[0] == 409
+    refused = {each: browser.ask("POST", f"{path}/delete", fields | {"version": each})[0] for each in ("3", "2", "")}
+    assert refused == {"3": 409, "2": 409, "": 404}
     assert browser.ask("POST", f"{path}/delete", fields | {"version": "1"})[0] == 303
     assert "Compare version 1" not in browser.get(path)
     promoter = named(service, "promoters")

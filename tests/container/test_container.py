@@ -128,13 +128,26 @@ def test_jupyterlab_never_starts_with_the_password_that_splunks_apps_send_by_def
     ("value", "host"), [("", "127.0.0.1"), ("no", "127.0.0.1"), ("yes", "0.0.0.0"), ("T", "0.0.0.0")]
 )
 def test_tensorboard_and_mlflow_listen_where_the_setting_says(
-    start: dict[str, Any], launch: dict[str, Any], value: str, host: str
+    start: dict[str, Any],
+    launch: dict[str, Any],
+    value: str,
+    host: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("os.nice", lambda _: 0)
     settings = Settings.from_env({"DLTK_OPEN_TOOLS": value})
     assert start["tools_environment"](settings) == {"DLTK_TOOLS_HOST": host}
     for tool in ("tensorboard", "mlflow"):
         command = launch["commands"](FOLDERS | {"DLTK_TOOLS_HOST": host})[tool]
         assert command[command.index("--host") + 1] == host
+        environ = {"DLTK_HOME": str(tmp_path), "DLTK_NOTEBOOKS": str(tmp_path), "DLTK_TOOLS_HOST": host}
+        given = {"MLFLOW_SERVER_ALLOWED_HOSTS": "mine.example"}
+        for variables, known in ((environ, "*"), (environ | given, "mine.example")):
+            launch["prepare_tool"](tool, variables)
+            loopback = host == "127.0.0.1"
+            assert variables.get("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS") == ("*" if loopback else None)
+            assert variables.get("MLFLOW_SERVER_ALLOWED_HOSTS") == (known if loopback or known != "*" else None)
 
 
 def test_fits_are_runs_of_the_containers_own_mlflow_unless_another_one_is_set(

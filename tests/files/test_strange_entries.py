@@ -1,4 +1,4 @@
-"""Pipes and links in the place of files, which any notebook can make: nobody waits for the ones or follows the others.
+"""Pipes, links and endless files in the place of ours, which any notebook can make: they hold up and mislead nobody.
 
 The server may read and write more than a notebook: files of tokens, the key of its certificate.
 """
@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.access.actor import NOBODY
-from dltk_runtime.errors import DltkError
+from dltk_runtime.errors import DltkError, NotStored
 from dltk_runtime.files import clock, state
 from dltk_runtime.jobs import output
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
+from dltk_runtime.splunk.spool import Spool
+from dltk_runtime.store import drawn
 from dltk_runtime.store.deeds import What
 from dltk_runtime.store.local_models import LocalModels
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
@@ -47,15 +49,28 @@ def replaced(path: Path) -> Path:
     return path
 
 
+def grown(path: Path) -> Path:
+    """Let a file have a terabyte, none of which is on the disk."""
+    path.touch()
+    os.truncate(path, 2**40)
+    return path
+
+
+HOW = pytest.mark.parametrize("how", [replaced, grown], ids=["a pipe", "a terabyte"])
+
+
 @pytest.mark.parametrize(
     "file", ["current", "promoted", "history", "2/version.json", "2/notices", "2/later", "2/card.json"]
 )
-def test_one_in_a_models_folder_holds_up_no_list_and_no_choice(file: str, paths: Paths) -> None:
+@HOW
+def test_one_in_a_models_folder_holds_up_no_list_and_no_choice(
+    how: Callable[[Path], Path], file: str, paths: Paths
+) -> None:
     store = ModelStore.open(paths, keep=5)
     promoted(store)
     folder = promoted(store).folder.parent
     promoted(store, OTHER)
-    pipe = replaced(folder / file)
+    pipe = how(folder / file)
     listed: list[str] = []
 
     def look() -> None:
@@ -69,10 +84,11 @@ def test_one_in_a_models_folder_holds_up_no_list_and_no_choice(file: str, paths:
 
 
 @pytest.mark.parametrize("file", ["job.json", "log", "metrics.jsonl"])
-def test_one_in_a_jobs_folder_holds_up_no_list(file: str, paths: Paths) -> None:
+@HOW
+def test_one_in_a_jobs_folder_holds_up_no_list(how: Callable[[Path], Path], file: str, paths: Paths) -> None:
     jobs = JobStore(paths, keep=10, log_bytes=100)
     bad, good = jobs.create(NAME, {}), jobs.create(OTHER, {})
-    pipe = replaced(paths.jobs / bad.id / file)
+    pipe = how(paths.jobs / bad.id / file)
     listed: list[str] = []
 
     def look() -> None:
@@ -91,7 +107,7 @@ def test_one_in_the_place_of_the_clock_or_of_a_notebook_is_not_waited_for(tmp_pa
     ends(lambda: state.read(pipe), pipe)
 
 
-SECRET = b"a-token-that-notebooks-may-not-read"
+SECRET = b"a-token-that-notebooks-may-not-read\nin-two-lines"
 
 
 @pytest.fixture
@@ -153,7 +169,7 @@ def test_a_link_in_a_models_folder_is_neither_read_nor_written(paths: Paths, sec
     ):
         with contextlib.suppress(DltkError):
             work()
-    assert SECRET.decode() not in str(LocalModels(fresh).list())
+    assert SECRET.split()[0].decode() not in str(LocalModels(fresh).list())
 
 
 def test_a_link_in_the_place_of_a_log_is_neither_read_nor_written(paths: Paths, secret: Path) -> None:
@@ -164,8 +180,60 @@ def test_a_link_in_the_place_of_a_log_is_neither_read_nor_written(paths: Paths, 
         if (adopted := jobs.adopt(job)) is not None:
             adopted.write(b"a line of a notebook\n")
     with contextlib.suppress(DltkError):
-        assert SECRET.decode() not in jobs.log(job)
+        assert SECRET.split()[0].decode() not in jobs.log(job)
     running = jobs.create(OTHER, {})
     running.write(b"x" * 300_000)  # it is shortened: another file has its name afterwards
     linked(paths.jobs / running.id / "metrics.jsonl", secret)
     running.progress(1, 2, {"a": 1.0})
+
+
+def test_a_link_that_takes_the_place_of_a_picture_after_the_look_is_not_sent(
+    tmp_path: Path, secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook can change it a thousand times a second."""
+    monkeypatch.setattr(drawn, "kind_of", lambda _: "image/png")  # it was a file when that was asked
+    linked(tmp_path / "a.png", secret)
+    replaced(tmp_path / "b.png")
+    assert (drawn.opened(tmp_path / "a.png"), drawn.opened(tmp_path / "b.png")) == (None, None)
+    (tmp_path / "c.png").write_bytes(b"a picture")
+    found = drawn.opened(tmp_path / "c.png")
+    assert found is not None
+    linked(tmp_path / "c.png", secret)
+    with found[0] as file:
+        assert file.read() == b"a picture"
+
+
+def test_a_log_of_a_terabyte_begins_anew(tmp_path: Path) -> None:
+    log = output.JobLog(grown(tmp_path / "log"), 1000)
+    log.write(b"a line\n" * 100_000)
+    log.close()
+    assert (tmp_path / "log").stat().st_size < 2000
+
+
+@pytest.mark.parametrize("make", [replaced, grown, lambda path: linked(path, Path("/dev/zero")) or path])
+def test_a_state_of_what_is_no_code_is_no_longer_true(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    """The event loop asks, and workers name the paths."""
+    path = make(tmp_path / "file")
+    ends(lambda: state.FileState(str(path), state.stamp_of(path), "0" * 64).still_true(), path)
+
+
+def test_a_link_in_the_place_of_events_is_neither_sent_nor_changed(tmp_path: Path, secret: Path) -> None:
+    spool = Spool.create(tmp_path / "events")
+    spool.put(b'{"event": 1}\n')
+    (segment,) = spool.folder.glob("*.jsonl")
+    linked(segment, secret)
+    assert spool.peek(10) == []
+    os.close(spool._lock_file)  # as its process ends
+    linked(spool.folder / segment.name, secret)
+    for left in Spool.left_behind(tmp_path / "events"):
+        assert left.peek(10) == []
+
+
+def test_a_link_that_a_notebook_saves_is_refused_and_not_hashed(paths: Paths, secret: Path) -> None:
+    """No worker would load it: what is behind it is not the version's."""
+    store = ModelStore.open(paths, keep=5)
+    with store.reserve(NAME) as reserved:
+        Path(reserved.location.folder, "umap_default.json").symlink_to(secret)
+        with pytest.raises(NotStored, match=r"saved a link and not the file itself .*umap_default\.json"):
+            reserved.commit(Facts(), b"[]", b"{}")
+    assert store.models() == []

@@ -200,8 +200,8 @@ def test_a_data_model_is_read_window_by_window(tmp_path: Path, container: Standi
     assert len({row["event_key"] for row in world.predictions()}) == 7
     assert world.replaced["dltk_x_base"].text.startswith("tstats summariesonly=t")
     assert world.replaced["dltk_x_base"].by == (
-        "search index=dltk_sample | bin _time span=5m | stats count AS hits BY _time query "
-        '| rename query AS "DNS.query"'
+        "search index=dltk_sample | where tonumber(_indextime)<=now() "
+        '| bin _time span=5m | stats count AS hits BY _time query | rename query AS "DNS.query"'
     )
 
 

@@ -52,10 +52,10 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
 def drawn() -> list[str]:
     """Return the names of the variants that run: all of them, or those of this commit."""
     names = list(VARIANTS)
-    return names if os.environ.get(ALL) else sorted(random.Random(_commit()).sample(names, IN_A_GATE))
+    return names if os.environ.get(ALL) else sorted(random.Random(commit()).sample(names, IN_A_GATE))
 
 
-def _commit() -> str:
+def commit() -> str:
     """Return the commit's hash; "" where there is no repository, as in a package of the sources."""
     command = ["git", "rev-parse", "HEAD"]
     try:

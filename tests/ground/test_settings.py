@@ -48,6 +48,7 @@ def test_an_option_goes_before_its_variable() -> None:
     [
         ("api_token", "s3cret", "api_token", "s3cret"),
         ("api_workers", "3", "api_workers", 3),
+        ("api_workers", "auto", "api_workers", max(module.cores() - 1, 1)),
         ("ENABLE_HTTPS", "true", "https", True),
         ("ENABLE_HTTPS", "False", "https", False),
         ("ENABLE_HTTPS", " 0 ", "https", False),

@@ -15,6 +15,7 @@ import nbformat
 import pandas as pd
 import pytest
 
+from dltk_runtime.emulator.mltk.grammar import parse_fit
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.notebook.algorithm import FUNCTIONS, check
 from dltk_runtime.paths import Paths
@@ -49,6 +50,15 @@ def test_a_shipped_notebook_is_clean_and_keeps_the_contract(name: str) -> None:
     assert contract.problems == ()
     assert set(contract.functions) == set(FUNCTIONS)
     assert f"algo={name}" in document.cells[0].source
+
+
+@pytest.mark.parametrize("name", ["drift_detection", "random_cut_forest", "stumpy"])
+def test_the_search_that_is_shown_first_names_the_columns_by_what_they_are(name: str) -> None:
+    """With a target Splunk calls the first result `predicted_<target>`, which here is no prediction of it."""
+    text = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells[0].source
+    first = next(line for line in text.splitlines() if line.startswith("| fit "))
+    assert "target_variable" not in parse_fit(first.removeprefix("| fit ")).options
+    assert " from " in text[text.index(first) + len(first) :], "the form with a target comes later"
 
 
 def test_the_samples_are_what_their_scripts_make(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from dltk_runtime.emulator.spl.files import LookupFolders
 from dltk_runtime.emulator.standin import Event, Storage
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.volume.examine import used_in
-from tests.aitk.toolkit import Toolkit, ToolkitError
+from tests.aitk.toolkit import Toolkit
 from tests.conftest import write_notebook
 from tests.inventory.estate import DAILY, save
 from tests.oldserver import OldContainer
@@ -87,15 +87,14 @@ class Head:
         (self.toolkit.app / "local" / "dsdl_container.conf").write_text("".join(texts))
 
     def apply(self, model: str) -> pd.DataFrame:
-        return self.toolkit.apply(ROWS, model, "found")
+        found = self.toolkit.apply(ROWS, model, "found")
+        severity, text = self.toolkit.messages[-1]
+        assert severity == "INFO", text
+        return found
 
     def fit(self, model: str) -> None:
         """Fit; as in a search, an error of the container is a message, and the entry is there."""
-        try:
-            self.toolkit.fit(ROWS, ["a", "b"], model=model, algo=MODELS[model])
-        except ToolkitError:
-            options = {"params": {"algo": MODELS[model]}, "model_name": model, "feature_variables": ["a", "b"]}
-            self.toolkit.keep_stub(model, options, ["a", "b"])
+        self.toolkit.fit(ROWS, ["a", "b"], model=model, algo=MODELS[model])
 
 
 @pytest.fixture(scope="module")

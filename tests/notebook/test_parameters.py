@@ -142,6 +142,16 @@ def test_each_sentence_of_a_refusal_ends_once(given: dict[str, Any]) -> None:
         refuse("umap", values(given, KNOWN)[1].all, KNOWN)
 
 
+def test_two_unknown_parameters_are_two_sentences_of_one_list() -> None:
+    problems = values({"colour": "red", "epoch": "5", "weight": "1"}, KNOWN)[1].all
+    with pytest.raises(ParametersInvalid) as refused:
+        refuse("umap", problems, KNOWN)
+    assert refused.value.sentence.startswith(
+        "the notebook declares no parameter 'colour'; the notebook declares no parameter 'epoch'. "
+        "Did you mean 'epochs'?; the notebook declares no parameter 'weight'. umap declares: "
+    )
+
+
 def test_an_unknown_parameter_and_an_ill_typed_one_are_told_apart() -> None:
     _, problems = values({"epoch": "5", "rate": "x"}, KNOWN)
     assert problems.unknown == ("the notebook declares no parameter 'epoch'. Did you mean 'epochs'?",)

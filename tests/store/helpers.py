@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from obstore.store import MemoryStore
+
 from dltk_runtime.files import atomic
+from dltk_runtime.paths import Paths
+from dltk_runtime.store.objects.bucket import Bucket
+from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.store import Facts, ModelName, ModelStore, Version
 
 NAME = ModelName("umap", "default")
@@ -25,3 +30,8 @@ def promoted(store: ModelStore, name: ModelName = NAME, text: str = "{}") -> Ver
 
 def entries(store: ModelStore, name: ModelName = NAME) -> set[str]:
     return set(atomic.names_in(store._store.folder(name)))
+
+
+def in_memory(paths: Paths) -> ObjectStore:
+    """A store of objects inside this process; it looks at each manifest again, each time."""
+    return ObjectStore(Bucket(MemoryStore(), "memory://"), paths, trust_seconds=0)

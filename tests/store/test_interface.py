@@ -16,13 +16,12 @@ from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.interface import Store
 from dltk_runtime.store.manifest import Facts
 from dltk_runtime.store.store import ModelStore
-from tests.store.helpers import NAME, commit, promoted
-from tests.store.objects import Objects, ObjectStore
+from tests.store.helpers import NAME, commit, in_memory, promoted
 
 
 @pytest.fixture(params=["files", "objects"])
 def place(request: pytest.FixtureRequest, paths: Paths, tmp_path: Path) -> Store:
-    return FileStore(paths) if request.param == "files" else ObjectStore(Objects(), tmp_path / "cache")
+    return FileStore(paths) if request.param == "files" else in_memory(paths)
 
 
 @pytest.fixture
@@ -30,10 +29,11 @@ def store(place: Store) -> ModelStore:
     return ModelStore(place, keep=2)
 
 
-def test_a_worker_finds_what_the_fit_of_a_version_saved(store: ModelStore) -> None:
+def test_a_worker_finds_what_the_fit_of_a_version_saved(store: ModelStore, paths: Paths) -> None:
     version = promoted(store, text="weights")
     location = store.serving(NAME).location()
-    assert location.load_name == "versions/umap/default/1/umap_default"
+    assert location.load_name.endswith("/umap/default/1/umap_default")
+    assert Path(location.folder) == (paths.models / location.load_name).parent
     assert Path(location.folder, "umap_default.json").read_text() == "weights"
     assert Path(location.code).read_bytes() == version.code() == b"[]"
     assert location.kept_model == ""

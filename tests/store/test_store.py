@@ -17,9 +17,9 @@ from dltk_runtime.store import lifecycle
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.interface import Store, Version
+from dltk_runtime.store.objects import keys
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
-from tests.store.helpers import NAME, commit, promoted
-from tests.store.objects import Objects, ObjectStore
+from tests.store.helpers import NAME, commit, in_memory, promoted
 
 
 @pytest.fixture
@@ -291,18 +291,20 @@ class ObjectsMachine(StoreMachine):
     """The same over a store of objects."""
 
     def place(self, folder: Path) -> Store:
-        self.objects = Objects()
-        return ObjectStore(self.objects, folder)
+        store = in_memory(Paths(folder, folder))
+        self.bucket = store._bucket
+        return store
 
     def lose(self, version: Version) -> None:
-        for key in self.objects.below(f"{version.name}/{version.number}/"):
-            self.objects.delete(key)
+        self.bucket.delete(
+            [keys.manifest(version.id), *(each.key for each in self.bucket.below(keys.version(version.id)))]
+        )
 
     def tear(self, version: Version) -> None:
-        self.objects.put(f"{version.name}/{version.number}/files/umap_default.json", b"torn off", over=None)
+        self.bucket.put(keys.file(version.id, "umap_default.json"), b"torn off")
 
     def tear_pointer(self) -> None:
-        self.objects.put(f"{NAME}/current", b"x", over=None)
+        self.bucket.put(keys.model(NAME, "current"), b"x")
 
 
 for machine in (StoreMachine, ObjectsMachine):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,37 @@ KERAS = {
             return {}
     """,
 }
+LIGHTNING = {
+    "fit": """
+        def fit(model, df, param):
+            import mlflow, torch
+            import pytorch_lightning as lightning
+
+            class Line(lightning.LightningModule):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = torch.nn.Linear(1, 1)
+
+                def training_step(self, batch, number):
+                    loss = ((self.layer(batch[0]) - batch[1]) ** 2).mean()
+                    self.log("squares", loss)
+                    return loss
+
+                def configure_optimizers(self):
+                    return torch.optim.SGD(self.parameters(), lr=0.0001)
+
+            mlflow.pytorch.autolog(log_models=False)
+            rows = [torch.tensor(df[[name]].to_numpy(), dtype=torch.float32) for name in ("a", "y")]
+            batches = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*rows), batch_size=20)
+            quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+            trainer = lightning.Trainer(max_epochs=3, accelerator="cpu", logger=False, **quiet)
+            with mlflow.start_run():
+                trainer.fit(Line(), batches)
+                mlflow.log_metric("own", 1.0)
+            model["rows"] = len(df)
+            return {}
+    """,
+}
 PASSWORD = "hunter2-of-mlflow"
 GRID_SEARCH = "grid_search_svm_mlflow"
 
@@ -95,6 +127,7 @@ def service(mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> I
 
 def write(notebooks: Path) -> None:
     write_notebook(notebooks, "network", **KERAS)
+    write_notebook(notebooks, "lightning_line", **LIGHTNING)
     cells = dict(LEARNER)
     write_notebook(notebooks, "learner", **{key: text for key, text in cells.items() if key != "parameters"})
     path = notebooks / "learner.ipynb"
@@ -168,6 +201,20 @@ def test_autologging_of_keras_and_of_a_plain_loop_of_torch_lands_in_the_fits_run
     assert len(mlflow.runs("network")) == 1
     (curves,) = (service.notebooks / "logs" / "network" / "auto" / "1").iterdir()  # by the callback, for TensorBoard
     assert b"loss" in curves.read_bytes()
+
+
+@pytest.mark.skipif(not find_spec("pytorch_lightning"), reason="the variant compat has no Lightning")
+def test_autologging_of_lightning_lands_in_the_fits_run(mlflow: MlflowServer, service: Service) -> None:
+    assert service.fit("lightning_line", DATA, model="auto", target="y")["status"] == "success"
+    run = until(lambda: mlflow.run_of("lightning_line", service.jobs()[-1]["id"]))
+    assert [step for step, _ in mlflow.history(run, "squares")] == [0, 1, 2]
+    assert {name: params_of(run)[name] for name in ("epochs", "optimizer_name", "lr")} == {
+        "epochs": "3",
+        "optimizer_name": "SGD",
+        "lr": "0.0001",
+    }
+    assert metrics_of(run)["own"] == 1.0
+    assert len(mlflow.runs("lightning_line")) == 1
 
 
 def below_of(mlflow: MlflowServer, run: dict[str, Any]) -> list[dict[str, Any]]:

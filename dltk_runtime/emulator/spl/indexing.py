@@ -16,6 +16,7 @@ from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
 from dltk_runtime.emulator.spl.values import Fields, number, text
 from dltk_runtime.emulator.standin import Event
 
+LOST = "events are lost"  # of a warning: the index they were for does not exist
 _PAIR = re.compile(r'(?<![\w"])(\w+)=(?:"([^"]*)"|([^",\s]+))')
 
 
@@ -96,4 +97,4 @@ def _raw(row: Fields, moment: float) -> str:
 
 
 def _lost(index: str, rows: int) -> SearchMessage:
-    return warn(f"collect: the index {index!r} does not exist; {rows} events are lost")
+    return warn(f"collect: the index {index!r} does not exist; {rows} {LOST}")

@@ -28,6 +28,7 @@ class Knowledge:
     span: float = 1.0
     predicts: Predicts = Predicts.YES_NO
     numbers: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    score: str = ""  # column of the probability, of a flow with a queue
 
     def bad(self, row: Mapping[str, str]) -> bool | None:
         """Return whether the record is positive in truth; None when nobody knows."""
@@ -69,7 +70,8 @@ def knowledge_of(flow: Flow | None, sample: Path) -> Knowledge:
         numbers = _numbers(sample, flow.target) if flow.kind is Kind.DIRECT else {}
         return Knowledge({}, flow.predicted, flow.positive, flow.metric, predicts=flow.predicts, numbers=numbers)
     if flow.target:
-        return Knowledge(truth(sample), flow.predicted, flow.positive, flow.metric, predicts=flow.predicts)
+        known = truth(sample)
+        return Knowledge(known, flow.predicted, flow.positive, flow.metric, predicts=flow.predicts, score=flow.score)
     span = flow.interval * 60.0 if flow.kind is Kind.SUMMARY else 1.0
     return Knowledge({}, flow.predicted, flow.positive, "", _anomalies(sample, flow.positive), span)
 

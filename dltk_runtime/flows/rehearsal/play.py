@@ -10,7 +10,8 @@ import pandas as pd
 
 from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.emulator.errors import SearchError
-from dltk_runtime.emulator.mltk.results import MessageLevel, Result
+from dltk_runtime.emulator.mltk.results import MessageLevel, Result, SearchMessage
+from dltk_runtime.emulator.spl.indexing import LOST
 from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import AppSearch
 from dltk_runtime.flows.errors import FlowFailed
@@ -63,7 +64,7 @@ class RehearsalResult:
         tally.fired += search.stanza.get("counttype") == _ALERT_CONDITION and len(result.frame) > 0
         # An apply without rows is answered with an error that changes nothing.
         if len(result.frame):
-            tally.errors.update(message.text for message in result.messages if message.level is MessageLevel.ERROR)
+            tally.errors.update(message.text for message in result.messages if _is_error(message))
 
 
 @dataclass(slots=True)
@@ -123,13 +124,19 @@ class Player:
         jobs = self.runtime.wait()
         if result.frame.get("rows_sent", pd.Series(dtype=object)).tolist() == [0]:
             if not any(job.state == "succeeded" for job in jobs):
-                raise FlowFailed(
-                    f"{search.name}: the first training sent no rows. Look at what it reads: the base and prepare "
-                    "macros over sample.csv, the window, and whether the target is null everywhere"
-                )
+                raise FlowFailed(f"{search.name}: the first training sent no rows. {self._before()}")
             self.result.idle.update(job.id for job in jobs[-1:])
         elif jobs and jobs[-1].state != "succeeded":
             raise FlowFailed(f"{search.name}: the training failed: {jobs[-1].message} {self.runtime.log_end()}")
+
+    def _before(self) -> str:
+        """Return what a training without rows may come of: searches that failed before it, or what it reads."""
+        failed = [f"{name}: {next(iter(tally.errors))}" for name, tally in self.result.tallies.items() if tally.errors]
+        advice = (
+            "Look at what it reads: the base and prepare macros over sample.csv, the window, and whether the target is "
+            "null everywhere"
+        )
+        return f"Before it failed {'; '.join(failed)}" if failed else advice
 
     def _day(self, searches: Sequence[AppSearch], begin: float) -> None:
         review = begin + REVIEW_HOUR * 3600
@@ -187,6 +194,10 @@ def schedule(searches: Sequence[AppSearch], begin: float, end: float) -> Iterato
     ]
     for moment, _, search in sorted(starts, key=lambda start: start[:2]):
         yield ScheduledRun(moment, search)
+
+
+def _is_error(message: SearchMessage) -> bool:
+    return message.level is MessageLevel.ERROR or message.text.endswith(LOST)
 
 
 def _needs_model(world: World, search: AppSearch) -> bool:

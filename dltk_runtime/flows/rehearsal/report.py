@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from dltk_runtime.flows.rehearsal.judge import is_fault
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge
 from dltk_runtime.flows.rehearsal.play import RehearsalResult
 from dltk_runtime.flows.rehearsal.runtime import Runtime
@@ -74,6 +75,7 @@ def faults(world: World, result: RehearsalResult, runtime: Runtime) -> list[str]
         for name, tally in result.tallies.items()
         for text, count in tally.errors.items()
     ]
+    found += [f"{name}: {reason}" for name, reason in result.refused.items() if is_fault(reason)]
     found += [
         f"fit {job.id}: {job.message}"
         for job in runtime.jobs()

@@ -9,15 +9,16 @@ from pathlib import Path
 
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
-from dltk_runtime.flows.rehearsal import report
+from dltk_runtime.flows.rehearsal import report, rows
 from dltk_runtime.flows.rehearsal.judge import judge, pause
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge, knowledge_of
 from dltk_runtime.flows.rehearsal.people import reviewer
 from dltk_runtime.flows.rehearsal.play import Player, RehearsalResult
-from dltk_runtime.flows.rehearsal.quality import disagreements
+from dltk_runtime.flows.rehearsal.quality import disagreements, unlearned
 from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
 from dltk_runtime.flows.rehearsal.tuning import tuner, untuned
 from dltk_runtime.flows.rehearsal.world import BEGIN, World, make_world
+from dltk_runtime.names import STATUS
 from dltk_runtime.paths import Paths
 from dltk_runtime.units import DAY_SECONDS
 
@@ -63,7 +64,13 @@ class Rehearsal:
                 )
                 result = player.play(self.days)
                 end = BEGIN + (self.days + before) * DAY_SECONDS
-                figures = list(disagreements(world, knowledge, end))
+                figures = [
+                    *disagreements(world, knowledge, end),
+                    *rows.late(world, end),
+                    *rows.repeated(world),
+                    *rows.unheard(world, result, knowledge),
+                    *unlearned(result, sum(version.name.model != STATUS for version in runtime.versions())),
+                ]
                 verdict = judge(world, end)
                 result.not_shown.extend(verdict.not_run)
                 finish(world, result, runtime, knowledge)

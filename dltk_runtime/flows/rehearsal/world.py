@@ -33,6 +33,7 @@ BEGIN = 1_767_571_200.0
 ARRIVAL_SECONDS = 90
 
 APPLY_TIMEOUT_SECONDS = 120
+_ARRIVED = "tonumber(_indextime)<=now()"  # of events of the sample, whatever the range of a search
 
 # What ``tstats`` returns: aggregates, and the fields that it groups by.
 _GROUPS = re.compile(
@@ -193,8 +194,8 @@ def _with_sample(app: App) -> tuple[dict[str, Macro], dict[str, Replaced]]:
 
 
 def _sample_for(head: str) -> str:
-    """Return a search for the sample's events; for ``tstats``, with no field that it would not return."""
-    events, groups = f"search index={SAMPLE_INDEX}", _GROUPS.search(head)
+    """Return a search for the events of the sample that have arrived; for ``tstats``, with what it would return."""
+    events, groups = f"search index={SAMPLE_INDEX} | where {_ARRIVED}", _GROUPS.search(head)
     if groups is None:
         return events
     span = re.search(r"\bspan=\S+", groups["by"])

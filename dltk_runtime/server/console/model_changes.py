@@ -13,6 +13,7 @@ from dltk_runtime.server.console.session import Visitor
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.store.view import ModelView
 
+WHOLE = "all"  # versions, of the model
 PAGE = "/ui/models/{algorithm}/{model}"
 NO_REASON = "Say why: the reason stands in the history."
 NOT_CONFIRMED = "Nothing was deleted: write the model's name, {}, to confirm."
@@ -68,7 +69,7 @@ class ModelChanges:
             return await self.form(request, visitor, NO_REASON, 400)
         if sent.get("confirm", "").strip() != name:
             return await self.form(request, visitor, NOT_CONFIRMED.format(name), 400)
-        if number := sent.get("version", ""):
+        if (number := sent.get("version", "")) != WHOLE:
             await self._changes.delete_version(_with(request, number=number))
             return RedirectResponse(_address(request), 303)
         await self._changes.delete(request)

@@ -41,15 +41,17 @@ class Unescaper:
         self._unescape.restype = ctypes.c_int64
         self._unescape.argtypes = (ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
-    def unescape(self, text: bytes) -> tuple[bytes, int] | None:
+    def unescape(self, text: bytes) -> tuple[bytearray, int] | None:
         """Return the text of a piece, and where it ended: at its quote, at half an escape, or at its end.
 
         None if anything else is in it.
         """
-        out = (ctypes.c_char * (len(text) + ROOM_BYTES))()
-        used = ctypes.c_int64()
-        size = self._unescape(text, len(text), out, ctypes.byref(used))
-        return None if size < 0 else (ctypes.string_at(out, size), used.value)
+        out, used = bytearray(len(text) + ROOM_BYTES), ctypes.c_int64()
+        room = ctypes.c_char.from_buffer(out)
+        size = self._unescape(text, len(text), ctypes.byref(room), ctypes.byref(used))
+        del room  # it keeps the array from being cut
+        del out[max(size, 0) :]
+        return None if size < 0 else (out, used.value)
 
 
 @functools.cache

@@ -1,0 +1,162 @@
+"""Files of versions on this machine: what a fit writes, and what workers load.
+
+A folder is whole when the file beside it holds the hash of the version's manifest. It lies below the
+notebooks' `MODEL_DIRECTORY`, since that is where a notebook's `save` and `load` work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.files import atomic
+from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.store.interface import Location
+from dltk_runtime.store.layout import CODE, CODE_CHOICE, KEPT_MODEL, PICTURES, SEEN
+from dltk_runtime.store.manifest import Manifest, StoredFile
+from dltk_runtime.store.objects import keys
+from dltk_runtime.store.objects.bucket import Bucket
+
+FOLDER = "objects"  # below the models' folder
+_MARK_SUFFIX = ".manifest"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The copies in `models` of versions of one store; `identify` returns its identity."""
+
+    models: Path
+    identify: Callable[[], str]
+
+    def location(self, version_id: VersionId) -> Location:
+        """Return where a version's files are, or will be."""
+        folder, name = self.folder(version_id), version_id.name
+        inside = folder.relative_to(self.models)
+        paths = (folder, folder / CODE, folder / KEPT_MODEL, folder / SEEN, folder / PICTURES)
+        return Location(f"{inside.as_posix()}/{name.file}", *map(str, paths))
+
+    def folder(self, version_id: VersionId) -> Path:
+        """Return the folder of a version."""
+        return self._model(version_id.name) / str(version_id.number)
+
+    def fetch(self, version_id: VersionId, manifest: Manifest, bucket: Bucket) -> None:
+        """Make the version's folder whole, if it is not.
+
+        Raises:
+            StoreDamaged: a file in the store is not as its manifest says, or the disk cannot be written.
+            StoreUnreachable: the store does not answer.
+        """
+        folder, digest = self.folder(version_id), digest_of(manifest)
+        if self._is_whole(folder, digest, manifest):
+            return
+        fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}{atomic.TEMPORARY_SUFFIX}")
+        try:
+            fresh.mkdir(parents=True)
+            for stored in manifest.files:
+                _download(bucket, version_id, stored, fresh / stored.path)
+            self._take_place(fresh, folder, digest, manifest)
+        except OSError as error:
+            raise StoreDamaged(
+                f"{version_id} could not be copied from {bucket.where} to {folder}: {error.strerror}. "
+                "Check the volume that DLTK_HOME names."
+            ) from error
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def keep(self, version_id: VersionId, manifest: Manifest) -> None:
+        """Mark the folder that a fit has written here as whole. Never raises."""
+        with suppress(OSError):
+            atomic.write(_mark(self.folder(version_id)), digest_of(manifest).encode(), durable=False)
+
+    def discard(self, version_id: VersionId) -> None:
+        """Remove a version's files here. Never raises."""
+        folder = self.folder(version_id)
+        with suppress(OSError):
+            _mark(folder).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep(self, name: ModelName, committed: Collection[int], older_than: float) -> list[str]:
+        """Remove copies of a model's versions that are gone, and what was cut short, unchanged that long."""
+        removed = []
+        for entry in sorted(atomic.names_in(self._model(name))):
+            path = self._model(name) / entry
+            is_copy = entry.isascii() and entry.isdigit() and int(entry) not in committed
+            with suppress(OSError):
+                if (is_copy or entry.endswith(atomic.TEMPORARY_SUFFIX)) and _age_seconds(path) > older_than:
+                    shutil.rmtree(path, ignore_errors=True)
+                    _mark(path).unlink(missing_ok=True)
+                    removed.append(str(path))
+        return removed
+
+    def touch(self, version_id: VersionId) -> None:
+        """Mark a folder that a fit writes as one in use. Never raises."""
+        with suppress(OSError):
+            os.utime(self.folder(version_id))
+
+    def choice_file(self, name: ModelName) -> Path:
+        """Return the file that mirrors the choice of a model's code."""
+        return self._model(name) / CODE_CHOICE
+
+    def _model(self, name: ModelName) -> Path:
+        return self.models / FOLDER / self.identify() / name.folder / name.model
+
+    def _is_whole(self, folder: Path, digest: str, manifest: Manifest) -> bool:
+        with suppress(OSError):
+            same = _mark(folder).read_text(encoding="ascii") == digest
+            return same and all(_is_file(folder / each.path, each.size) for each in manifest.files)
+        return False
+
+    def _take_place(self, fresh: Path, folder: Path, digest: str, manifest: Manifest) -> None:
+        """Put a finished copy into its place, unless another process was faster."""
+        with suppress(OSError):
+            fresh.rename(folder)
+        if not fresh.exists() or self._is_whole(folder, digest, manifest):
+            atomic.write(_mark(folder), digest.encode(), durable=False)
+            return
+        old = fresh.with_name(f"{fresh.name}.old{atomic.TEMPORARY_SUFFIX}")  # a damaged copy
+        folder.rename(old)
+        fresh.rename(folder)
+        atomic.write(_mark(folder), digest.encode(), durable=False)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def digest_of(manifest: Manifest) -> str:
+    """Return the hash by which a copy is known to be one of this manifest's version."""
+    return hashlib.sha256(atomic.to_json(manifest)).hexdigest()
+
+
+def _is_file(path: Path, size: int) -> bool:
+    status = path.lstat()
+    return stat.S_ISREG(status.st_mode) and status.st_size == size
+
+
+def _age_seconds(path: Path) -> float:
+    """Return the seconds since anything in `path` changed."""
+    return time.time() - max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
+
+
+def _mark(folder: Path) -> Path:
+    return folder.with_name(folder.name + _MARK_SUFFIX)
+
+
+def _download(bucket: Bucket, version_id: VersionId, stored: StoredFile, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest, key = hashlib.sha256(), keys.file(version_id, stored.path)
+    with target.open("xb") as file:
+        for piece in bucket.pieces(key, stored.size):
+            digest.update(piece)
+            file.write(piece)
+    if digest.hexdigest() != stored.sha256:
+        raise StoreDamaged(
+            f"{version_id} is damaged: {stored.path} in {bucket.where}/{key} is missing or has changed since it was "
+            "stored. Make another version current with 'dltk models promote', or fit again."
+        )

@@ -1,0 +1,214 @@
+"""What a store of objects does beside what `tests/store/test_interface.py` asks of every store.
+
+Two servers are two stores over one `MemoryStore`, each with a home of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from obstore.store import MemoryStore
+
+from dltk_runtime.errors import NotStored, StoreDamaged
+from dltk_runtime.jobs.store import JobStore
+from dltk_runtime.paths import Paths
+from dltk_runtime.store.errors import StoreReplaced, VersionUnknown
+from dltk_runtime.store.objects import keys, removal
+from dltk_runtime.store.objects.bucket import Bucket
+from dltk_runtime.store.objects.object_store import ObjectStore
+from dltk_runtime.store.objects.pointer import Pointer
+from dltk_runtime.store.store import Facts, ModelStore
+from dltk_runtime.volume.backup import back_up
+from dltk_runtime.volume.errors import VersionsElsewhere
+from dltk_runtime.volume.forget import Forgetting
+from tests.store.helpers import NAME, commit, promoted
+
+
+@dataclass
+class Server:
+    """One of several over the same objects."""
+
+    bucket: Bucket
+    paths: Paths
+
+    def __post_init__(self) -> None:
+        self.place = ObjectStore(self.bucket, self.paths, trust_seconds=0)
+        self.store = ModelStore(self.place, keep=2)
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> list[Server]:
+    bucket = Bucket(MemoryStore(), "memory://")
+    return [Server(bucket, Paths(tmp_path / name, tmp_path / name)) for name in ("one", "two")]
+
+
+def test_a_server_without_a_common_volume_serves_what_another_has_promoted(servers: list[Server]) -> None:
+    one, two = servers
+    assert two.store.current(NAME) is None
+    version = promoted(one.store, text="weights")
+    found = two.store.current(NAME)
+    assert found is not None
+    assert found.id == version.id
+    location = found.location()
+    assert Path(location.folder).is_relative_to(two.paths.models)
+    assert Path(location.folder, "umap_default.json").read_text() == "weights"
+    shutil.rmtree(one.paths.home)
+    assert (version.location().folder, Path(version.location().code).read_bytes()) != ("", b"")
+
+
+def test_a_copy_that_is_damaged_is_fetched_again_and_one_from_another_store_is_not_used(servers: list[Server]) -> None:
+    one, two = servers
+    version = promoted(one.store, text="weights")
+    file = Path(two.store.serving(NAME).location().folder, "umap_default.json")
+    file.write_text("torn")
+    assert Path(two.store.serving(NAME).location().folder, "umap_default.json").read_text() == "weights"
+    other = Server(Bucket(MemoryStore(), "memory://"), two.paths)
+    promoted(other.store, text="others")
+    assert file.read_text() == "weights"
+    assert version.number == other.store.serving(NAME).number
+    assert Path(other.store.serving(NAME).location().folder, "umap_default.json").read_text() == "others"
+
+
+def test_an_object_that_was_changed_is_never_served(servers: list[Server]) -> None:
+    one, two = servers
+    version = promoted(one.store, text="weights")
+    one.bucket.put(keys.file(version.id, "umap_default.json"), b"forgery")  # as long as it was
+    with pytest.raises(StoreDamaged, match=r"umap_default\.json in .* has changed since it was stored"):
+        two.store.serving(NAME).location()
+    with pytest.raises(StoreDamaged, match="has changed"):
+        version.verify(hashes=True)
+    assert list(Path(two.paths.models, "objects").rglob("umap_default.json")) == []
+
+
+def test_a_version_that_is_being_removed_cannot_be_promoted(servers: list[Server]) -> None:
+    """A removal is cut short between its steps; a promotion that meets it finishes it."""
+    one, two = servers
+    first, _, _ = promoted(one.store), promoted(one.store), promoted(one.store)
+    pointer = Pointer(one.bucket, NAME)
+    pointer.change(lambda found: removal._condemning(pointer, found, first.number))
+    assert [each.number for each in two.store.versions(NAME)] == [1, 2, 3]
+    with pytest.raises(VersionUnknown):
+        two.store.promote(first)
+    assert [each.number for each in two.store.versions(NAME)] == [2, 3]
+    assert pointer.read().state.condemned == []
+
+
+def test_a_removal_that_was_cut_short_is_finished_by_a_sweep(servers: list[Server]) -> None:
+    one, _ = servers
+    first, _, _ = promoted(one.store), promoted(one.store), promoted(one.store)
+    pointer = Pointer(one.bucket, NAME)
+    pointer.change(lambda found: removal._condemning(pointer, found, first.number))
+    assert one.store.sweep() == [first.where]
+    assert one.bucket.below(keys.version(first.id)) == []
+
+
+def test_what_was_removed_here_is_gone_from_the_other_servers_copies_at_its_sweep(servers: list[Server]) -> None:
+    one, two = servers
+    promoted(one.store)
+    folder = Path(two.store.serving(NAME).location().folder)
+    for _ in range(3):
+        promoted(one.store)
+    assert one.store.prune(NAME) == [1, 2]
+    assert folder.exists()
+    assert two.store.sweep(older_than=-1) == [str(folder)]
+    assert not folder.exists()
+
+
+def test_a_choice_of_code_on_one_server_is_noticed_by_the_next_apply_on_another(servers: list[Server]) -> None:
+    one, two = servers
+    promoted(one.store)
+    two.store.choose(NAME)
+    state = two.store.choice_state(NAME)
+    one.store.choose_code(NAME, "pinned")
+    assert state.still_true()
+    two.store.choose(NAME)
+    assert not state.still_true()
+    assert two.store.pins_code(NAME, default=False)
+
+
+def test_promotions_outlive_the_loss_of_the_pointer(servers: list[Server]) -> None:
+    one, two = servers
+    promoted(one.store)
+    second = promoted(one.store)
+    one.bucket.delete([keys.model(NAME, "current")])
+    serving = two.store.choose(NAME)
+    assert serving.version.id == second.id
+    assert "is gone" in serving.problem
+    third = promoted(two.store)
+    assert one.store.choose(NAME).version.id == third.id
+    assert [each.version for each in one.place.promotions(NAME)] == [1, 2, 3]
+
+
+def test_a_fit_that_was_silent_for_a_day_commits_nothing(
+    servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = servers
+    with one.store.reserve(NAME) as reserved:
+        monkeypatch.setattr("dltk_runtime.store.objects.reservation.ABANDONED_SECONDS", -1)
+        with pytest.raises(NotStored, match="nothing was heard of its fit for a day"):
+            reserved.commit(Facts(), b"", b"")
+    assert one.store.versions(NAME) == []
+    assert one.bucket.below(keys.model(NAME, "versions")) == []
+
+
+def test_a_store_that_was_replaced_takes_no_fits(servers: list[Server]) -> None:
+    one, _ = servers
+    one.store.attach()
+    assert one.store.present()
+    one.bucket.delete([keys.STORE])
+    assert not one.store.present()
+    with pytest.raises(StoreReplaced, match="does not answer, or is not the one that this server started with"):
+        one.store.reserve(NAME)
+
+
+def test_the_pictures_of_a_version_are_shown_by_the_server_that_promotes_it(servers: list[Server]) -> None:
+    one, two = servers
+    with one.store.reserve(NAME) as reserved:
+        drawn = Path(reserved.location.pictures, "loss curve.png")
+        drawn.parent.mkdir()
+        drawn.write_bytes(b"png")
+        version = reserved.commit(Facts(), b"[]", b"{}")
+    assert version.manifest().files
+    assert all("loss" not in each.path for each in version.manifest().files)
+    two.store.promote(two.store.get(NAME, version.number))
+    assert (two.paths.graphics / "loss curve.png").read_bytes() == b"png"
+
+
+def test_no_link_of_a_notebook_is_followed(servers: list[Server], tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    one, two = servers
+    with one.store.reserve(NAME) as reserved:
+        folder = Path(reserved.location.folder)
+        (folder / "umap_default.json").write_text("weights")
+        (folder / "link").symlink_to(secret)
+        (folder / "pictures").mkdir()
+        (folder / "pictures" / "link.png").symlink_to(secret)
+        (folder / "pictures" / "page.html").write_text("no picture")
+        version = reserved.commit(Facts(), b"[]", b"{}")
+    assert {each.path for each in version.manifest().files} == {"code.json", "summary.json", "umap_default.json"}
+    two.store.promote(two.store.get(NAME, version.number))
+    assert not two.paths.graphics.exists()
+    assert all(one.bucket.get(each.key).data != b"secret" for each in one.bucket.below("models"))
+
+
+def test_a_deleted_model_begins_anew_and_its_numbers_go_on(servers: list[Server]) -> None:
+    one, two = servers
+    promoted(one.store)
+    promoted(one.store)
+    two.store.delete(NAME)
+    assert one.store.models() == []
+    assert one.place.promotions(NAME) == []
+    assert one.bucket.below(keys.model(NAME, "promoted")) == []
+    assert commit(one.store).number == 3
+
+
+def test_commands_that_know_only_folders_say_so(tmp_path: Path) -> None:
+    paths = Paths(tmp_path, tmp_path / "notebooks", objects="s3://bucket/folder")
+    with pytest.raises(VersionsElsewhere, match="backs up folders, and the versions of models are in s3://bucket"):
+        back_up(paths, tmp_path / "backup")
+    with pytest.raises(VersionsElsewhere, match="forgets what is in folders"):
+        Forgetting(paths, JobStore(paths, keep=1, log_bytes=1), [NAME], old_files=False).find()
