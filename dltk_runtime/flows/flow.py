@@ -14,6 +14,7 @@ from dltk_runtime.errors import nearest
 from dltk_runtime.fit.options import METRICS
 from dltk_runtime.flows import windows
 from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.fields import own_fields
 from dltk_runtime.flows.windows import minute_of
 
 FILE = "flow.yaml"
@@ -27,11 +28,6 @@ LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
 SENSITIVITY = "sensitivity"  # the column that people set by entity in flows without a target
 ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}")
 RISK_OBJECTS = ("system", "user", "other")
-# What the searches of a flow call their own fields, and those with labels or several windows besides.
-OWN_FIELDS = frozenset(
-    "kind flow feature_set event_key win_start win_end written_at rows scored good rows_in predictions".split()
-)
-MORE_FIELDS = frozenset("at here before told now_told person verdict judged_at last_judged".split())
 SEARCH_TEXTS = ("base", "prepare", "derive")
 MAX_LAG_MINUTES = 7 * 24 * 60
 # Commands that make rows by themselves: they follow a pipe, or Splunk takes their names for words to search.
@@ -200,7 +196,7 @@ def _one_line(text: str) -> str:
 def problems(flow: Flow) -> list[str]:
     """Return what is wrong with the values; each is a sentence without its full stop."""
     first = flow.base.split(maxsplit=1)[0].lower() if flow.base.strip() else ""
-    own = OWN_FIELDS | (MORE_FIELDS if flow.labels or flow.several_windows else frozenset())
+    own = own_fields(more=flow.labels or flow.several_windows)
     fields = [*flow.features, *(name for name in (flow.target, flow.score, flow.outcome) if name)]
     checks = {
         f"name={flow.name!r} must be lower-case letters, digits and underscores, at most 31": NAME.fullmatch(flow.name),
