@@ -14,7 +14,7 @@ from dltk_runtime.errors import nearest
 from dltk_runtime.fit.options import METRICS
 from dltk_runtime.flows import windows
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.fields import own_fields
+from dltk_runtime.flows.fields import ADDRESS, LABEL, RISK_OBJECTS, own_fields
 from dltk_runtime.flows.windows import minute_of
 
 FILE = "flow.yaml"
@@ -24,10 +24,7 @@ FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ALGORITHM = re.compile(r"[^\s\"'`$|\[\]\\]+")
 PARAMETERS = re.compile(r"""(?:\w+=(?:"[^"\n]*"|[^\s"`|\[\]]+)(?:\s+|$))*""")
 NUMBER_METRICS = frozenset(("r2", "mae", "rmse"))
-LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
 SENSITIVITY = "sensitivity"  # the column that people set by entity in flows without a target
-ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}")
-RISK_OBJECTS = ("system", "user", "other")
 SEARCH_TEXTS = ("base", "prepare", "derive")
 MAX_LAG_MINUTES = 7 * 24 * 60
 # Commands that make rows by themselves: they follow a pipe, or Splunk takes their names for words to search.
