@@ -14,6 +14,7 @@ from dltk_runtime.errors import nearest
 from dltk_runtime.fit.options import METRICS
 from dltk_runtime.flows import windows
 from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.fields import ADDRESS, LABEL, RISK_OBJECTS, own_fields
 from dltk_runtime.flows.windows import minute_of
 
 FILE = "flow.yaml"
@@ -23,10 +24,7 @@ FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ALGORITHM = re.compile(r"[^\s\"'`$|\[\]\\]+")
 PARAMETERS = re.compile(r"""(?:\w+=(?:"[^"\n]*"|[^\s"`|\[\]]+)(?:\s+|$))*""")
 NUMBER_METRICS = frozenset(("r2", "mae", "rmse"))
-LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
 SENSITIVITY = "sensitivity"  # the column that people set by entity in flows without a target
-ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}")
-RISK_OBJECTS = ("system", "user", "other")
 SEARCH_TEXTS = ("base", "prepare", "derive")
 MAX_LAG_MINUTES = 7 * 24 * 60
 # Commands that make rows by themselves: they follow a pipe, or Splunk takes their names for words to search.
@@ -227,6 +225,7 @@ def _checks_of_the_schedule(flow: Flow) -> dict[str, object]:
 
 def _checks_of_the_fields(flow: Flow) -> dict[str, object]:
     """Return the same of the metric and the fields, and of what is predicted."""
+    own = own_fields(more=flow.labels or flow.several_windows)
     fields = [*flow.features, *(name for name in (flow.target, flow.score, flow.outcome) if name)]
     return {
         f"metric={flow.metric!r} cannot decide on promotion; known are {', '.join(METRICS)}": flow.metric in METRICS,
@@ -234,6 +233,8 @@ def _checks_of_the_fields(flow: Flow) -> dict[str, object]:
         "rename others in prepare: rename http.status AS http_status": (
             flow.features and all(map(FIELD.fullmatch, flow.features))
         ),
+        f"features={list(flow.features)} and target={flow.target!r} must leave out the flow's own fields: "
+        f"{', '.join(sorted(own))}": not own & {*flow.features, flow.target},
         f"target={flow.target!r} must be the name of one field, of letters, digits and _ alone": (
             not flow.target or FIELD.fullmatch(flow.target)
         ),
