@@ -26,14 +26,14 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 _CRC_DIGITS = 8
 
 
-def read(path: Path | str, kind: type[Record]) -> list[Record]:
+def read(path: Path | str, kind: type[Record], limit: int = atomic.MAX_RECORD_BYTES) -> list[Record]:
     """Return the whole records in a file, oldest first; none when it does not exist.
 
     Raises:
-        StoreDamaged: it exists and cannot be read.
+        StoreDamaged: it exists and cannot be read, or has more bytes than `limit`.
     """
     try:
-        data = atomic.read(path)
+        data = atomic.read(path, limit)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import zlib
 from datetime import UTC, datetime, timedelta
 
 from dltk_runtime.access.actor import NOBODY
@@ -10,7 +12,7 @@ from dltk_runtime.files import lines
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.service import call_files
-from dltk_runtime.service.call_files import MAX_AGE_SECONDS, MAX_BYTES, MAX_FILES, UNKEPT, CallFiles
+from dltk_runtime.service.call_files import MAX_AGE_SECONDS, MAX_BYTES, MAX_FILES, MAX_READ_BYTES, UNKEPT, CallFiles
 from dltk_runtime.service.calls import MAX_CALLS, RecentCall, RecentCalls
 from dltk_runtime.store.store import ModelStore, What
 from tests.service.test_calls import call, everything
@@ -74,6 +76,26 @@ def test_a_kill_while_a_line_is_written_costs_that_line(paths: Paths) -> None:
     assert [each.id for each in files(paths).read()] == ["id-1"]
     server.write([one(3)])
     assert [each.id for each in files(paths).read()] == ["id-1", "id-3"]
+
+
+def test_what_no_server_can_have_written_stops_neither_a_start_nor_a_page(paths: Paths) -> None:
+    files(paths).write([one(1)])
+    made = [
+        {"time": "2026-01-01T00:00:00", "model": "m", "outcome": "no zone"},
+        {"time": "2026-01-01T00:00:00Z", "model": "../m", "outcome": "no model", "version": 1},
+        {"time": "2026-01-01T00:00:00Z", "model": "<b>", "outcome": "no model was found"},
+    ]
+    texts = [json.dumps({"id": "x", "route": "r", "seconds": 1, "algorithm": "a"} | each).encode() for each in made]
+    written = b"".join(b"%08x %s\n" % (zlib.crc32(text), text) for text in texts)
+    (paths.calls / "notebook.jsonl").write_bytes(written)
+    with (paths.calls / "large.jsonl").open("wb") as large:
+        large.truncate(MAX_READ_BYTES + 1)
+    (paths.calls / "link.jsonl").symlink_to("/dev/zero")
+    os.mkfifo(paths.calls / "pipe.jsonl")
+    recent = RecentCalls()
+    recent.recall(files(paths).read())
+    assert [each.outcome for each in recent.listed(everything).calls] == ["success", "no model was found"]
+    assert recent.by_model(5) == {}
 
 
 def test_without_values_no_sentence_of_a_failure_is_on_the_volume(paths: Paths) -> None:
