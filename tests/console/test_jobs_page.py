@@ -33,7 +33,8 @@ def world(paths: Paths) -> World:
 
 
 def running(world: World, model: str = "m") -> str:
-    job = world.service.jobs.create(ModelName("healthy", model), {"algo": "healthy", "note": 'two "words"', "k": "3"})
+    given = {"algo": "healthy", "note": 'two "words"', "k": "3", "sizes": '"64 32"'}
+    job = world.service.jobs.create(ModelName("healthy", model), given)
     job.start()
     job.phase("fit")
     job.progress(2, 8, {"loss": 0.5})
@@ -51,7 +52,9 @@ def test_a_running_fit_has_a_bar_and_the_time_left_and_a_queued_one_its_place(wo
     assert "place 1" in text
     page = world.get(f"/ui/jobs/{job}")
     assert "2 of 8, about" in page
-    assert "algo=healthy note=&#34;two \\&#34;words\\&#34;&#34; k=3" in page, "as a search takes it"
+    assert "algo=healthy note=&#34;two \\&#34;words\\&#34;&#34; k=3 sizes=&#34;64 32&#34; …" in page, (
+        "as a search takes it"
+    )
 
 
 def view(step: float, total: float, seconds: float = 30.0) -> JobView:
