@@ -38,7 +38,7 @@ check: setup ## format, lint, types and import rules
 	$(BIN)/lint-imports --no-logo
 
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
-	$(PYTEST) -m unit
+	$(PYTEST) -m unit --hypothesis-profile quick
 
 test: check docs .venv-clients/ready .venv-browser/ready .venv-objects/ready ## the gate: what `make quick` does, the documentation, and all other tests
 	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)

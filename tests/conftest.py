@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, Protocol
@@ -22,8 +23,13 @@ from tests.support.service import Service
 
 # The gate gives the same answer for the same code, on a slow machine too; `make fuzz` looks for new examples.
 hypothesis.settings.register_profile("gate", derandomize=True, deadline=None)
+# `make quick` tries a quarter of the gate's examples.
+hypothesis.settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("fuzz", max_examples=3000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("gate")
+
+# jsonschema compiles a grammar of IRIs when it is imported, in more than a second; no schema of ours has that format.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 # A healthy algorithm: its model is the number of rows it was fitted on, and its answers repeat that number.
 HEALTHY = {
@@ -71,6 +77,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Import no module for ``-m unit`` that has no test of that tier: half the modules, half the time."""
     unit = config.option.markexpr == "unit" and collection_path.is_file()
     return True if unit and tiers.has_no_unit_test(collection_path) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import the test modules without looking for garbage among what they make: nearly all of it stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

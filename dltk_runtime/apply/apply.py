@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import msgspec
 
@@ -28,9 +27,9 @@ from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import NeverFitted, place_of
 from dltk_runtime.notebook.parameters import wants_version
 from dltk_runtime.notebook.reads import takes
-from dltk_runtime.notebook.source import Source, slow_imports, unpack
+from dltk_runtime.notebook.source import imports_of, unpack
 from dltk_runtime.payload import Payload
-from dltk_runtime.pool.outcome import WorkerDied, deaths_reported, expect, failed
+from dltk_runtime.pool.outcome import deaths_reported, expect, failed, retry_unsent
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.residents import Resident
 from dltk_runtime.pool.worker import Listener, Worker, discard
@@ -40,9 +39,6 @@ from dltk_runtime.store.store import ModelStore, Serving, Version
 from dltk_runtime.worker import messages
 
 SETTING = "DLTK_APPLY_TIMEOUT"
-UNSENT_PHASE = "send"  # in which a worker has not seen the request: it ran nothing, so another one may
-MAX_TRIES = 3  # workers that may be found dead, one after another
-Result = TypeVar("Result")
 Output = Callable[[bytes], object]
 
 
@@ -84,7 +80,7 @@ class Applying:
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
         call.holder.check(Right.APPLY, name)
         with deaths_reported():
-            return await _retry_unsent(lambda: self._apply_whole(name, request, call, upload))
+            return await retry_unsent(lambda: self._apply_whole(name, request, call, upload))
 
     async def _apply_whole(self, name: ModelName, request: Request, call: Call, upload: Upload | None) -> Applied:
         """Apply the version that serves, or another if a worker finds its files damaged."""
@@ -177,7 +173,7 @@ class Applying:
         """Load a stored model in a worker, as the next apply will; return the error, if any."""
         try:
             with deaths_reported():
-                await _retry_unsent(lambda: self._load_only(version))
+                await retry_unsent(lambda: self._load_only(version))
         except DltkError as error:
             return error
         return None
@@ -236,7 +232,8 @@ class Applying:
             error = reply.error
             if version.number or error.phase != "load":
                 raise failed(error)
-            text = await asyncio.to_thread(self._never_fitted, version.name, error)
+            known = (self._store, self._jobs, self._paths)
+            text = await asyncio.to_thread(mismatch.never_fitted, version.name, error, *known)
             raise NeverFitted(errors.NOT_APPLIED, text, error.traceback, kind=place_of(error.kind, error.coordinates))
         loaded = expect(reply, messages.Loaded)
         return msgspec.structs.replace(loaded, states=(*loaded.states, choice))
@@ -268,22 +265,6 @@ class Applying:
                     return False
         return wants_version(given)
 
-    def _never_fitted(self, name: ModelName, error: messages.ErrorReport) -> str:
-        """Explain why a model without a committed version cannot be applied, and what to do."""
-        for job in reversed(self._jobs.unfinished()):
-            if (job.algorithm, job.model) == (name.algorithm, name.model):
-                return (
-                    f"The model '{name.model}' has no version yet: job {job.id} is training it "
-                    f"({job.how_far}). Apply it again later."
-                )
-        if other := mismatch.of_algorithm(name, self._store, algorithm.algorithms(self._paths)):
-            return f"{other} load('{name.legacy}') failed: {error}."
-        return (
-            f"No fit of '{name.algorithm}' into '{name.model}' was committed, "
-            f"and load('{name.legacy}') failed: {error}. "
-            f"Fit it first: | fit MLTKContainer algo={name.algorithm} … into app:{name.model}"
-        )
-
     def _imports(self, version: Version) -> tuple[str, ...]:
         """Return the heavy imports of the code that a worker will run."""
         try:
@@ -292,22 +273,6 @@ class Applying:
             with contextlib.suppress(DltkError, OSError):
                 return imports_of(*unpack(version.code()))
             return ()
-
-
-async def _retry_unsent(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Retry up to `MAX_TRIES` times if a worker died before it saw the request."""
-    for _ in range(MAX_TRIES - 1):
-        try:
-            return await attempt()
-        except WorkerDied as error:
-            if error.death.phase != UNSENT_PHASE:
-                raise
-    return await attempt()
-
-
-def imports_of(*sources: Source) -> tuple[str, ...]:
-    """Return the heavy imports of some code."""
-    return slow_imports(*(cell.source for source in sources for cell in source.cells))
 
 
 def _kept_code(version: Version, loaded: messages.Loaded) -> str:

@@ -1,4 +1,4 @@
-"""Searches with another algorithm than their model was fitted with.
+"""Searches with another algorithm than their model was fitted with, or for a model that never was.
 
 Every fit writes Splunk's stub of its model, also a fit that failed or was not promoted. If that fit
 had another algorithm, all later applies come with it. Other fields: `choice`.
@@ -10,7 +10,11 @@ import asyncio
 import time
 from collections.abc import Iterable
 
+from dltk_runtime.jobs.interface import JobRecords
+from dltk_runtime.notebook import algorithm
+from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import ModelName, ModelStore, Version
+from dltk_runtime.worker.messages import ErrorReport
 
 CACHE_SECONDS = 5.0  # for which it is remembered whether another algorithm was fitted into a model
 
@@ -26,6 +30,23 @@ def of_algorithm(name: ModelName, store: ModelStore, algorithms: Iterable[str]) 
         f"The search asks the model '{name.model}' for the algorithm '{name.algorithm}', and {which} is of "
         f"'{other}': use another model name for other features or another algorithm, "
         f"or apply it with '| apply {name.model} algo={other}'."
+    )
+
+
+def never_fitted(name: ModelName, error: ErrorReport, store: ModelStore, jobs: JobRecords, paths: Paths) -> str:
+    """Explain why a model without a committed version cannot be applied, and what to do."""
+    for job in reversed(jobs.unfinished()):
+        if (job.algorithm, job.model) == (name.algorithm, name.model):
+            return (
+                f"The model '{name.model}' has no version yet: job {job.id} is training it "
+                f"({job.how_far}). Apply it again later."
+            )
+    if other := of_algorithm(name, store, algorithm.algorithms(paths)):
+        return f"{other} load('{name.legacy}') failed: {error}."
+    return (
+        f"No fit of '{name.algorithm}' into '{name.model}' was committed, "
+        f"and load('{name.legacy}') failed: {error}. "
+        f"Fit it first: | fit MLTKContainer algo={name.algorithm} … into app:{name.model}"
     )
 
 

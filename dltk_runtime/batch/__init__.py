@@ -5,10 +5,10 @@
     commands/batch.py
         │ one order        each.py: one order for each row of a table
         ▼
-    order.py ────> run.py: job, attempts, version, promotion ────> fit/, store/, jobs/
+    order.py ────> run.py: job (recording.py), attempts, version, its trial (trial.py) ────> fit/, store/, jobs/
                      │ document.py: the notebook that is executed
                      ▼
-                  engine.py: papermill, with deadline, deaths and secrets (secrets.py)
+                  engine.py: papermill, with deadline, deaths and secrets (secrets.py); place.py: where it failed
                      │ task.py: task and report, two files
                      ▼
                   kernel.py, in the kernel: data, names of models, results; fits by worker/fit.py

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -24,8 +23,9 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from dltk_runtime.batch.document import INJECTED_TAG, Document, mark_failed, number_of
+from dltk_runtime.batch.document import INJECTED_TAG, Document, mark_failed
 from dltk_runtime.batch.errors import BatchFailed
+from dltk_runtime.batch.place import death_of, error_in, place_of, shown, traceback_of
 from dltk_runtime.batch.printed import Kept, WholeLines, coalesced
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.scrub import Scrubber
@@ -34,8 +34,6 @@ ENGINE = "dltk"  # its name in papermill
 MAX_START_SECONDS = 120.0  # until a kernel answers
 # Failures of other systems, after which another attempt may succeed.
 TRANSIENT = ("ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError", "TimeoutError")
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_FRAME = re.compile(r"Cell In\[(?P<count>\d{1,9})\], line (?P<line>\d{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +192,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
 
     def _cell(self, cell: NotebookNode, index: int) -> bool:
         """Execute one cell; returns whether it succeeded."""
-        self.run.phase(_shown(cell))
+        self.run.phase(shown(cell))
         self._kept.clear()
         self.nb_man.cell_start(cell, index)
         succeeded = self._attempt(cell, index)
@@ -220,8 +218,8 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
             self._ended(cell, error)
         else:
             self._counts[cell.execution_count or 0] = cell
-            if (shown := _error_in(cell)) and "raises-exception" not in cell.metadata.get("tags", ()):
-                self._raised(cell, shown)
+            if (found := error_in(cell)) and "raises-exception" not in cell.metadata.get("tags", ()):
+                self._raised(cell, found)
                 return False
             secrets = self.run.secrets if INJECTED_TAG in cell.metadata.get("tags", ()) else {}
             values = "\n".join(f"{name} = {value!r}" for name, value in secrets.items())
@@ -232,16 +230,16 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         """Run code that leaves no trace in the notebook; returns whether the run may continue."""
         if not self.nb.cells:
             return True
-        shown, cell = self.nb.cells[index], nbformat.v4.new_code_cell(code)
+        visible, cell = self.nb.cells[index], nbformat.v4.new_code_cell(code)
         self.timeout = self._left()
         try:
             self.execute_cell(cell, index, store_history=False)
         except CellExecutionError as error:
-            self._raised(shown, error, traceback=self._traceback_of(cell))
+            self._raised(visible, error, traceback=traceback_of(cell))
         except (CellTimeoutError, DeadKernelError) as error:
-            self._ended(shown, error)
+            self._ended(visible, error)
         finally:
-            self.nb.cells[index] = shown
+            self.nb.cells[index] = visible
         return self.failure is None
 
     def _keep_variables(self, index: int) -> None:
@@ -255,8 +253,8 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
     # ------------------------------------------------------------ failures
 
     def _raised(self, cell: NotebookNode, error: CellExecutionError | NotebookNode, traceback: str = "") -> None:
-        text = traceback or self._traceback_of(cell)
-        place = self._place(cell, text)
+        text = traceback or traceback_of(cell)
+        place = place_of(self.run.name, cell, text, self._counts)
         said = f"{error.ename}: {error.evalue}".rstrip(": ")
         if error.ename == "NoneType":  # of a representation; its error is in the traceback alone
             said = text.rstrip().rpartition("\n")[2]
@@ -271,12 +269,12 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
 
     def _ended(self, cell: NotebookNode, error: Exception) -> None:
         """Record the deadline, a death or a cancellation, also as an output of the cell."""
-        place = self._place(cell, "")
+        place = place_of(self.run.name, cell, "", self._counts)
         died, words = False, ""
         if self.run.cancelled():
             name, what = "Cancelled", "the run was cancelled"
         elif died := isinstance(error, DeadKernelError):
-            name, what = "KernelDied", f"the kernel died{self._how()}"
+            name, what = "KernelDied", f"the kernel died{death_of(self._process())}"
             words = self.run.scrubber.text(self._stderr.read_text(encoding="utf-8", errors="replace"))
         else:
             name, what = "DeadlinePassed", f"the run's deadline of {self.run.deadline:g} s has passed"
@@ -284,47 +282,9 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         output = nbformat.v4.new_output("error", ename=name, evalue=what, traceback=[f"{name}: {what}"])
         cell.outputs = [*cell.outputs, output]
 
-    def _how(self) -> str:
-        process = getattr(getattr(self.km, "provisioner", None), "process", None)
-        code = process.poll() if process is not None else None
-        if code is None:
-            return ""
-        if code < 0:
-            hint = ", most likely because memory ran out" if code == -9 else ""
-            return f" of signal {-code}{hint}"
-        return f" with exit code {code}"
-
-    def _place(self, cell: NotebookNode, traceback: str) -> str:
-        """Return the coordinates of a failure: the innermost line of a cell, else the cell."""
-        line = 0
-        for match in _FRAME.finditer(traceback):
-            if int(match["count"]) in self._counts or int(match["count"]) == cell.execution_count:
-                cell, line = self._counts.get(int(match["count"]), cell), int(match["line"])
-        lines = cell.source.splitlines()
-        text = f", line {line}: `{lines[line - 1].strip()}`" if 0 < line <= len(lines) else ""
-        return f"{self.run.name}, {_shown(cell)}{text}"
-
-    @staticmethod
-    def _traceback_of(cell: NotebookNode) -> str:
-        errors = [output for output in cell.get("outputs", ()) if output.output_type == "error"]
-        return _ANSI.sub("", "\n".join(line for output in errors for line in output.traceback))
+    def _process(self) -> Any:
+        return getattr(getattr(self.km, "provisioner", None), "process", None)
 
     def _left(self) -> int:
         """Return the seconds until the deadline, as nbclient takes them."""
         return max(1, math.ceil(self.run.ends - time.monotonic()))
-
-
-def _error_in(cell: NotebookNode) -> NotebookNode | None:
-    """Return the error in the outputs of a cell that ran to its end, as of a failing ``_repr_html_``.
-
-    papermill takes such a cell for a failed one, too.
-    """
-    return next((output for output in cell.outputs if output.output_type == "error"), None)
-
-
-def _shown(cell: NotebookNode) -> str:
-    """Return ``cell 22 (mltkc_fit)``, or the source of a cell that is not the author's."""
-    if not (number := number_of(cell)):
-        return "the given parameters" if INJECTED_TAG in cell.metadata.get("tags", ()) else f"`{cell.source}`"
-    name = cell.metadata.get("name")
-    return f"cell {number}" + (f" ({name})" if name else "")

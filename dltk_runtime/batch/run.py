@@ -9,37 +9,29 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from dltk_runtime.apply.apply import Applying
-from dltk_runtime.apply.drift import Drift
-from dltk_runtime.apply.last_used import LastUsed
-from dltk_runtime.batch import document, task
+from dltk_runtime.batch import document, task, trial
 from dltk_runtime.batch.document import APPLY, FIT, RUN, Document
 from dltk_runtime.batch.engine import Execution, execute
 from dltk_runtime.batch.errors import BatchFailed, BatchInvalid
 from dltk_runtime.batch.html import write_html
 from dltk_runtime.batch.order import Order, Prepared, prepare
-from dltk_runtime.batch.task import Report, Task, meta_of
+from dltk_runtime.batch.recording import recording
+from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.batch.tracked import Tracked
-from dltk_runtime.call import Request
-from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.cards import cards_of
 from dltk_runtime.fit.facts import facts_of
-from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, recorded_fault, warned
-from dltk_runtime.jobs.interface import TOUCH_SECONDS, JobRecords
+from dltk_runtime.fit.recorded import kept_notices, record_fit, warned
 from dltk_runtime.jobs.store import Job, JobStore
 from dltk_runtime.lab import kernelspec
 from dltk_runtime.names import VersionId, quoted
 from dltk_runtime.notebook.source import pack, unpack
-from dltk_runtime.payload import Payload
-from dltk_runtime.pool.pool import Pool
 from dltk_runtime.scrub import Scrubber
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk import access
@@ -100,7 +92,7 @@ class _Run:
         for folder in (self._paths.models, self._paths.graphics, self._paths.staged):
             folder.mkdir(parents=True, exist_ok=True)
         job = self._jobs.create(self._prepared.name, self._prepared.texts)
-        with self._tracked, self._recorded(job):
+        with self._tracked, recording(job, self._jobs, self._scrubber, self._texts):
             job.start()
             executed = (
                 self._order.executed or self._batch / f"{quoted(self._prepared.source.name)}-{job.id}.ipynb"
@@ -272,7 +264,10 @@ class _Run:
         promoted = False
         if version is not None and report.fitted is not None:
             job.phase("promote")
-            decision = asyncio.run(self._decision(version, self._held_out(given, report.fitted)))
+            request = trial.held_out(self._prepared, given, report.fitted)
+            options, settings = self._prepared.options, self._settings
+            deciding = trial.decide(version, request, options, settings=settings, store=self._store, jobs=self._jobs)
+            decision = asyncio.run(deciding)
             record_fit(self._store, version, job.record, current=decision.current)
             self._tracked.committed(version, decision, job.id, executed)
             self._store.prune(version.name)
@@ -284,58 +279,3 @@ class _Run:
         rows = report.fitted.rows if report.fitted else report.results or 0
         job.succeed(rows=rows, version=version.number if version else applied, promoted=promoted, message=kept)
         return done
-
-    def _held_out(self, given: Task, fitted: Fitted) -> Request | None:
-        """Return the fit as a request, for its held-out rows; None without any."""
-        if not given.holdout or self._prepared.data is None or self._prepared.data.suffix != ".csv":
-            return None
-        features = [each.name for each in fitted.features if each.name not in given.targets]
-        rows = Payload(self._prepared.data.read_bytes(), escaped=False)
-        return Request.of(rows, meta_of(given, features))
-
-    async def _decision(self, version: Version, request: Request | None) -> Decision:
-        """Load the version in a worker, as the next apply will, and decide on its promotion."""
-        settings = replace(self._settings, spares=0)
-        pool = Pool(settings)
-        last = LastUsed(self._store, pool)
-        try:
-            await pool.start()
-            applying = Applying(
-                settings=settings, store=self._store, jobs=self._jobs, pool=pool, last=last, drift=Drift()
-            )
-            promotion = Promotion(self._store, applying, settings.error_texts)
-            return await promotion.settle(version, self._prepared.options, request)
-        finally:
-            await pool.close()
-
-    # ------------------------------------------------------------ meanwhile
-
-    @contextlib.contextmanager
-    def _recorded(self, job: Job) -> Iterator[None]:
-        """Keep the job's record fresh, and record how the run ends, whatever ends it."""
-        over = threading.Event()
-        touching = threading.Thread(target=_touch, args=(self._jobs, over), daemon=True)
-        touching.start()
-        try:
-            yield
-        except DltkError as error:
-            if self._jobs.to_be_cancelled(job.id):
-                job.cancel(self._scrubber.text(error.worded(self._texts)))
-            kept = recorded(error, self._texts)
-            job.fail(**kept | {"sentence": self._scrubber.text(kept["sentence"])})  # no effect on a cancelled job
-            raise
-        except KeyboardInterrupt:
-            job.cancel("The run was interrupted from the keyboard.")
-            raise
-        except BaseException as error:
-            traceback = recorded_fault(error, self._texts)["traceback"]
-            job.fail("Fault in the runtime", traceback=self._scrubber.text(traceback))
-            raise
-        finally:
-            over.set()
-            touching.join()
-
-
-def _touch(jobs: JobRecords, over: threading.Event) -> None:
-    while not over.wait(TOUCH_SECONDS):
-        jobs.touch()

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 
 from dltk_runtime import logs
 from dltk_runtime.access.actor import Actor
-from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import DltkError, NameInvalid
 from dltk_runtime.fit.bounds import others
@@ -31,6 +30,7 @@ from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.reads import taken
+from dltk_runtime.notebook.source import imports_of
 from dltk_runtime.payload import NO_ROWS
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore

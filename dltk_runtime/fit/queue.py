@@ -21,7 +21,6 @@ import msgspec
 
 from dltk_runtime import logs
 from dltk_runtime.access.holder import Right
-from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import AlgorithmMissing, DltkError
 from dltk_runtime.fit.bounds import TokenBounds
@@ -36,7 +35,7 @@ from dltk_runtime.jobs.submission import Submission
 from dltk_runtime.names import ModelName
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.reads import taken
-from dltk_runtime.notebook.source import Source
+from dltk_runtime.notebook.source import Source, imports_of
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
 

@@ -5,25 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from dltk_runtime.apply.choice import Asked
 from dltk_runtime.apply.last_used import LastUsed
-from dltk_runtime.cluster.errors import NodeLost
 from dltk_runtime.cluster.places import FitAsked, FitPlaces
-from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, DltkError, NotStored
+from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, NotStored
 from dltk_runtime.fit.cards import MakeCard, no_card
+from dltk_runtime.fit.ends import ended, to_its_end
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.promotion import Decision, Promotion
-from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, recorded_fault, stored_anyway
-from dltk_runtime.fit.training import Committed, Trained, Training, begins, leave, printed_to, reporter
-from dltk_runtime.jobs.errors import FitCancelled, JobTaken, ServerStops
+from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, stored_anyway
+from dltk_runtime.fit.training import Committed, Trained, Training, begins, printed_to, reporter
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.names import ModelName, VersionId
@@ -40,7 +38,6 @@ from dltk_runtime.tracking.interface import NoTracking, RunTracking
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
 
 SETTING = "DLTK_FIT_TIMEOUT"
-Result = TypeVar("Result")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -83,7 +80,7 @@ class Trainer:
             FitCancelled, ServerStops, JobTaken: it was ended.
             DltkError: it failed; the job's record has the traceback.
         """
-        with self._recorded(training):
+        with ended(training, self.texts, self.retries):
             return await self._settle(await self._fit(training), training)
 
     async def finish(self, training: Training, number: int) -> Trained:
@@ -93,7 +90,7 @@ class Trainer:
             ServerStops, JobTaken: it was ended.
             DltkError: the fit's own apply failed, or the version cannot be read.
         """
-        with self._recorded(training):
+        with ended(training, self.texts, self.retries):
             training.call.runs()
             training.committing = True
             training.job.committed(number)
@@ -258,44 +255,6 @@ class Trainer:
         await asyncio.to_thread(self.store.prune, name, self.pool.versions_in_use(name))
 
     @contextlib.contextmanager
-    def _recorded(self, training: Training) -> Iterator[None]:
-        """Record how the fit ends, whatever ends it."""
-        job, facts = training.job, training.call.facts
-        try:
-            yield
-        except NodeLost as error:
-            if job.record.asynchronous and not training.cancelled:
-                leave(job, self.retries, "was lost", f"The node '{error.node}'")
-            else:
-                job.fail(**recorded(error, self.texts))
-            raise
-        except DltkError as error:
-            job.fail(
-                **recorded(error, self.texts),
-                rows=facts.rows,
-                version=facts.version,
-                promoted=facts.promoted or False,
-            )
-            raise
-        except asyncio.CancelledError:
-            if job.taken:
-                raise JobTaken(job.id) from None
-            if training.cancelled:
-                job.cancel(training.cancelled)
-                raise FitCancelled(job.id, training.cancelled) from None
-            stopped = ServerStops(job.id)
-            if job.record.asynchronous and training.call.waiting:
-                job.release()  # it stays queued
-            elif job.record.asynchronous:
-                leave(job, self.retries, "was stopped")
-            else:
-                job.fail(stopped.sentence)
-            raise stopped from None
-        except Exception as error:
-            job.fail(**recorded_fault(error, self.texts))
-            raise
-
-    @contextlib.contextmanager
     def _gpu_measured(self, training: Training) -> Iterator[None]:
         """Record for how long a fit held a GPU of its own."""
         began = time.monotonic()
@@ -323,16 +282,3 @@ def _record(job: Job, reservation: Reservation) -> None:
         job.reserve(reservation.number)
     except OSError as error:
         raise NotStored(f"The record of job {job.id} could not be written: {error}.") from error
-
-
-async def to_its_end(work: Awaitable[Result], then: Callable[[], object] | None = None) -> Result:
-    """Await work that must be completed even if the waiting task is cancelled; `then` follows it."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
-    finally:
-        if then is not None and task.done() and not task.cancelled() and task.exception() is None:
-            then()

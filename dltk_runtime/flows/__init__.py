@@ -20,6 +20,8 @@ Description and files
     defaults    values for the sample data
     sample      generates the sample data
     servers     the same for flows without a target
+    windows     how long windows are, when searches start that write them, days of a zone
+    fields      names that features must leave to the flow
     generate    the files of both apps
     render      Jinja2 with our delimiters
     templates/  a folder for each layer of an app; ``parts/`` are included
@@ -37,6 +39,7 @@ Work
     rehearsal/  runs an app's searches over simulated days against a real runtime
     package     ``.spl`` files
     burden      what an app's schedules add to a search head
+    hearing     which alerts nobody hears
     install     knowledge objects over REST
     backfill    a flow's search for past windows
     labels      ``dltk label``: the labels of a feedback flow over REST

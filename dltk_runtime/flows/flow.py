@@ -14,6 +14,7 @@ from dltk_runtime.errors import nearest
 from dltk_runtime.fit.options import METRICS
 from dltk_runtime.flows import windows
 from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.fields import ADDRESS, LABEL, RISK_OBJECTS, own_fields
 from dltk_runtime.flows.windows import minute_of
 
 FILE = "flow.yaml"
@@ -23,10 +24,7 @@ FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ALGORITHM = re.compile(r"[^\s\"'`$|\[\]\\]+")
 PARAMETERS = re.compile(r"""(?:\w+=(?:"[^"\n]*"|[^\s"`|\[\]]+)(?:\s+|$))*""")
 NUMBER_METRICS = frozenset(("r2", "mae", "rmse"))
-LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
 SENSITIVITY = "sensitivity"  # the column that people set by entity in flows without a target
-ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}")
-RISK_OBJECTS = ("system", "user", "other")
 SEARCH_TEXTS = ("base", "prepare", "derive")
 MAX_LAG_MINUTES = 7 * 24 * 60
 # Commands that make rows by themselves: they follow a pipe, or Splunk takes their names for words to search.
@@ -174,7 +172,8 @@ def make(content: dict[str, Any], origin: str = "the options") -> Flow:
     flow = msgspec.structs.replace(flow, **{name: _one_line(getattr(flow, name)) for name in SEARCH_TEXTS})
     if "offset" not in content and flow.interval > 0:
         flow = msgspec.structs.replace(flow, offset=minute_of(flow.name, min(flow.period, 60)))
-    for problem in problems(flow):
+    checks = _checks_of_the_schedule(flow) | _checks_of_the_fields(flow) | _checks_of_the_texts(flow)
+    for problem in (problem for problem, fine in checks.items() if not fine):
         raise FlowInvalid(f"{origin}: {problem}")
     return flow
 
@@ -192,11 +191,9 @@ def _one_line(text: str) -> str:
     return " ".join(part for line in text.splitlines() if (part := line.strip().removesuffix("\\").strip()))
 
 
-def problems(flow: Flow) -> list[str]:
-    """Return what is wrong with the values; each is a sentence without its full stop."""
-    first = flow.base.split(maxsplit=1)[0].lower() if flow.base.strip() else ""
-    fields = [*flow.features, *(name for name in (flow.target, flow.score, flow.outcome) if name)]
-    checks = {
+def _checks_of_the_schedule(flow: Flow) -> dict[str, object]:
+    """Return by problem what is true where it is absent: the name, the schedule, how a version is decided on."""
+    return {
         f"name={flow.name!r} must be lower-case letters, digits and underscores, at most 31": NAME.fullmatch(flow.name),
         f"name={flow.name!r} must not end in _metrics: the metrics index of another flow may have that name": (
             not flow.name.endswith("_metrics")
@@ -223,11 +220,21 @@ def problems(flow: Flow) -> list[str]:
         f"train_days={flow.train_days} must be at least 1": flow.train_days >= 1,
         f"holdout={flow.holdout} must be between 0 and 1": 0 < flow.holdout < 1,
         f"gain={flow.gain} must be 0 or more": flow.gain >= 0,
+    }
+
+
+def _checks_of_the_fields(flow: Flow) -> dict[str, object]:
+    """Return the same of the metric and the fields, and of what is predicted."""
+    own = own_fields(more=flow.labels or flow.several_windows)
+    fields = [*flow.features, *(name for name in (flow.target, flow.score, flow.outcome) if name)]
+    return {
         f"metric={flow.metric!r} cannot decide on promotion; known are {', '.join(METRICS)}": flow.metric in METRICS,
         f"features={list(flow.features)} must be names of letters, digits and _ alone, without wildcards; "
         "rename others in prepare: rename http.status AS http_status": (
             flow.features and all(map(FIELD.fullmatch, flow.features))
         ),
+        f"features={list(flow.features)} and target={flow.target!r} must leave out the flow's own fields: "
+        f"{', '.join(sorted(own))}": not own & {*flow.features, flow.target},
         f"target={flow.target!r} must be the name of one field, of letters, digits and _ alone": (
             not flow.target or FIELD.fullmatch(flow.target)
         ),
@@ -256,6 +263,13 @@ def problems(flow: Flow) -> list[str]:
         f"features={list(flow.features)}, target={flow.target!r} and score name a field twice": (
             len(set(fields)) == len(fields)
         ),
+    }
+
+
+def _checks_of_the_texts(flow: Flow) -> dict[str, object]:
+    """Return the same of the parameters, the labels and the search."""
+    first = flow.base.split(maxsplit=1)[0].lower() if flow.base.strip() else ""
+    return {
         f"parameters={flow.parameters!r} must be name=value, separated by blanks": PARAMETERS.fullmatch(
             flow.parameters.strip()
         ),
@@ -284,4 +298,3 @@ def problems(flow: Flow) -> list[str]:
             first not in GENERATING or flow.source is Source.DATAMODEL
         ),
     }
-    return [problem for problem, fine in checks.items() if not fine]

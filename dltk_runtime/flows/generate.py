@@ -6,6 +6,7 @@ are concatenated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
     Predicts.CLASS: ("truth", "judged", "classes"),
     Predicts.NUMBER: ("truth", "judged", "numbers"),
 }
+_INDEX = re.compile(r"\bindex\s*=\s*\"?([a-z0-9_][\w-]*)(?![\w*-])")  # that a base search names, without wildcards
 MIN_LATE_DAYS = 30  # that scoring looks back for rows written late
 # Minutes of hourly searches and hours of daily ones, after the flow's own minute and the hour of training.
 HOURLY_MINUTES = {
@@ -114,7 +116,7 @@ def _values(flow: Flow) -> dict[str, object]:
             "model": flow.model,
             "features": " ".join(flow.features),
             "parameters": f"{flow.parameters} " if flow.parameters else "",
-            "indexes": ";".join(_index_names(flow)),
+            "indexes": ";".join(dict.fromkeys([*_index_names(flow), *_INDEX.findall(flow.base)])),
             "scored_kind": "scored" if _by_index_time(flow) else "run",
             "score_column": f"{flow.score} " if flow.score else "",
             "found": _finding(flow),

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import zoneinfo
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -110,10 +110,10 @@ def _shift(field: str, zone: str) -> str:
 @lru_cache(maxsize=16)
 def offsets(zone: str) -> tuple[tuple[int, int], ...]:
     """Return the offsets of a zone: ``(first second of it, seconds east of UTC)``, oldest first."""
-    return tuple(_offsets(ZoneInfo(zone)))
+    return tuple(_offsets(UTC if zone == "UTC" else ZoneInfo(zone)))
 
 
-def _offsets(zone: ZoneInfo) -> Iterator[tuple[int, int]]:
+def _offsets(zone: tzinfo) -> Iterator[tuple[int, int]]:
     time = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp())
     end = int(datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp())
     last = _offset(zone, time)
@@ -129,12 +129,14 @@ def _offsets(zone: ZoneInfo) -> Iterator[tuple[int, int]]:
             last = now
 
 
-def _offset(zone: ZoneInfo, time: int) -> int:
+def _offset(zone: tzinfo, time: int) -> int:
     return int((datetime.fromtimestamp(time, zone).utcoffset() or timedelta()).total_seconds())
 
 
 def known(zone: str) -> bool:
-    """Return whether the machine's time zone database has the zone."""
+    """Return whether the machine's time zone database has the zone; UTC needs none."""
+    if zone == "UTC":
+        return True
     try:
         ZoneInfo(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

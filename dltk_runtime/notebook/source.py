@@ -114,6 +114,11 @@ def slow_imports(*texts: str) -> tuple[str, ...]:
     return tuple(name for name in SLOW_IMPORTS if name in found)
 
 
+def imports_of(*sources: Source) -> tuple[str, ...]:
+    """Find which of `SLOW_IMPORTS` the code of `sources` imports."""
+    return slow_imports(*(cell.source for source in sources for cell in source.cells))
+
+
 def pack(sources: Iterable[Source]) -> bytes:
     """Encode sources as the content of a version's ``code.json``."""
     document = {"format": CODE_FORMAT, "sources": [asdict(source) for source in sources]}

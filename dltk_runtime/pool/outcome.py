@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +14,8 @@ from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.notebook.source import unpack
 from dltk_runtime.worker.messages import ErrorReport, Failed, Fitted, FromWorker
 
+UNSENT_PHASE = "send"  # in which a worker has not seen the request: it ran nothing, so another one may
+MAX_TRIES = 3  # workers that may be found dead, one after another
 DEATH_EXIT = "exit"  # by itself, or by a call of the notebook
 DEATH_SIGNAL = "signal"  # a crash such as SIGSEGV
 DEATH_KILLED = "killed"  # SIGKILL from outside, such as the kernel's for memory
@@ -21,6 +23,7 @@ DEATH_MEMORY = "memory"  # more than DLTK_WORKER_MEMORY
 DEATH_DEADLINE = "deadline"
 DEATH_CHANNEL = "channel"  # it closed its channel to the server
 DEATHS = (DEATH_EXIT, DEATH_SIGNAL, DEATH_KILLED, DEATH_MEMORY, DEATH_DEADLINE, DEATH_CHANNEL)
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +131,14 @@ def deaths_reported() -> Iterator[None]:
         kind = f"The worker process {death.cause} in step '{death.phase}'"
         sentence = text[0].upper() + text[1:] + "."
         raise AlgorithmFailed(opening, sentence, death.dump, death.coordinates, kind) from error
+
+
+async def retry_unsent(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Retry up to `MAX_TRIES` times if a worker died before it saw the request."""
+    for _ in range(MAX_TRIES - 1):
+        try:
+            return await attempt()
+        except WorkerDied as error:
+            if error.death.phase != UNSENT_PHASE:
+                raise
+    return await attempt()

@@ -10,7 +10,7 @@ from typing import IO, TypeVar
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response, StreamingResponse
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
 from dltk_runtime.call import Call
 from dltk_runtime.server.connection import KEY, Connection
@@ -95,7 +95,11 @@ class _Opened(FileResponse):
     def __init__(self, file: IO[bytes], kind: str) -> None:
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
         super().__init__(f"/proc/self/fd/{file.fileno()}", media_type=kind, headers=headers)
-        self._file = file  # closed with this
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
 
 
 async def _stream(pieces: Sequence[bytes | memoryview]) -> AsyncIterator[bytes]:

@@ -8,15 +8,14 @@ a JSON body ``{"detail": …}``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from dltk_runtime import __version__
@@ -25,8 +24,6 @@ from dltk_runtime.apply.drift import DRIFT_INDEX
 from dltk_runtime.apply.drift_view import DriftList, DriftView, for_card, waiting_of
 from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.errors import DltkError
-from dltk_runtime.jobs.record import JobRecord, State
-from dltk_runtime.jobs.view import JobList, JobView
 from dltk_runtime.names import VersionId
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.catalogue import Entry, entry
@@ -41,6 +38,7 @@ from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.shadow.shadow import Shadow
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.v1_changes import Changes
+from dltk_runtime.server.v1_jobs import Jobs
 from dltk_runtime.server.v1_views import Views
 from dltk_runtime.service.service import Service
 from dltk_runtime.shadow import Records, ShadowReport, report
@@ -48,10 +46,8 @@ from dltk_runtime.store import card_text
 from dltk_runtime.store.card import CardDrift, ShownCard
 from dltk_runtime.store.deeds import History
 from dltk_runtime.store.local_models import LocalModels
-from dltk_runtime.store.store import ModelName
 from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
 
-WATCH_SECONDS = 0.3  # between two looks at a watched job
 MARKDOWN = "text/markdown"
 ROWS = tuple(FORMS)  # media types
 
@@ -66,19 +62,15 @@ class Api:
         self.guard = Guard(service, tokens)
         self._settings = service.settings
         self.rows = Rows(service, books)
+        self.jobs = Jobs(service)
         self.views = Views(service)
         self.changes = Changes(service)
 
     def operations(self) -> list[Operation]:
         """List every route, in the order of the document."""
-        job, model = "/v1/jobs/{job}", "/v1/models/{algorithm}/{model}"
+        model = "/v1/models/{algorithm}/{model}"
         return [
-            Operation("GET", "/v1/jobs", "All jobs, the newest first.", self.jobs, JobList),
-            Operation("GET", job, "One job.", self.job, JobView),
-            Operation("DELETE", job, "Cancel a job.", self.cancel, JobView, Right.ADMIN),
-            Operation("GET", f"{job}/log", "What the job's code has printed.", self.log),
-            Operation("GET", f"{job}/metrics", "The metrics of each step.", self.metrics, list[dict[str, float]]),
-            Operation("GET", f"{job}/events", "The job's record at each change, as server-sent events.", self.events),
+            *self.jobs.operations(),
             Operation("GET", "/v1/models", "All models.", self.models, ModelList),
             Operation("GET", model, "One model and its versions.", self.model, ModelView),
             Operation("GET", f"{model}/versions/{{number}}", "All of one version.", self.version, VersionDetail),
@@ -135,65 +127,6 @@ class Api:
             return found if isinstance(found, Response) else await asyncio.to_thread(_json, found)
 
         return endpoint
-
-    # ------------------------------------------------------------ jobs
-
-    async def jobs(self, request: Request) -> JobList:
-        state = request.query_params.get("state")
-        return await asyncio.to_thread(self.listed, request.state.holder, state, asked.limit_of(request))
-
-    async def job(self, request: Request) -> JobView:
-        return await self._job(request.path_params["job"])
-
-    async def cancel(self, request: Request) -> JobView:
-        job = request.path_params["job"]
-        self._service.jobs.get(job)
-        self._service.fitting.cancel(job)
-        return await self._job(job)
-
-    async def log(self, request: Request) -> Response:
-        return PlainTextResponse(await asyncio.to_thread(self._service.jobs.log, request.path_params["job"]))
-
-    async def metrics(self, request: Request) -> list[dict[str, float]]:
-        return await asyncio.to_thread(self._service.jobs.metrics, request.path_params["job"])
-
-    async def events(self, request: Request) -> Response:
-        job = request.path_params["job"]
-        self._service.jobs.get(job)
-        headers = {"Cache-Control": "no-store"}
-        return StreamingResponse(self._changes(job), media_type="text/event-stream", headers=headers)
-
-    async def _changes(self, job: str) -> AsyncIterator[bytes]:
-        """Yield each new state of a job until the job or the server ends."""
-        last: JobView | None = None
-        while not self._service.stopping:
-            view = await self._job(job)
-            if view != last:
-                yield b"event: job\ndata: " + msgspec.json.encode(view) + b"\n\n"
-            if State(view.state).ended:
-                return
-            last = view
-            await asyncio.sleep(WATCH_SECONDS)
-
-    async def _job(self, job: str) -> JobView:
-        record = await asyncio.to_thread(self._service.jobs.get, job)
-        if record.state is not State.QUEUED:
-            return JobView.of(record, 0)
-        return JobView.of(record, (await asyncio.to_thread(self._queue)).get(job, 0))
-
-    def listed(self, holder: Holder, state: str | None, limit: int, name: ModelName | None = None) -> JobList:
-        """Return the newest of the jobs that a holder may see, of one model if given; reads the disk."""
-        if state is not None and state not in list(State):
-            return JobList([])
-        shown = None if name is None and holder.sees_all else partial(_is_seen, holder=holder, name=name)
-        records = self._service.jobs.list(limit, State(state) if state else None, shown=shown)
-        places = self._queue() if any(each.state is State.QUEUED for each in records) else {}
-        return JobList([JobView.of(each, places.get(each.id, 0)) for each in records])
-
-    def _queue(self) -> dict[str, int]:
-        """Return the place of each queued job, from 1 on."""
-        queued = (each.id for each in self._service.jobs.unfinished() if each.state is State.QUEUED)
-        return {job: place for place, job in enumerate(queued, 1)}
 
     # ------------------------------------------------------------ models
 
@@ -277,13 +210,6 @@ class Api:
 
     async def document(self, _: Request) -> dict[str, Any]:
         return openapi.document(self.operations(), __version__)
-
-
-def _is_seen(record: JobRecord, holder: Holder, name: ModelName | None) -> bool:
-    """Return whether a job is one of this model, if given, and of the holder's models."""
-    if name is not None and (record.algorithm, record.model) != (name.algorithm, name.model):
-        return False
-    return sees(holder, record.algorithm, record.model)
 
 
 def _json(value: Any) -> Response:

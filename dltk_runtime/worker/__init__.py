@@ -20,7 +20,8 @@
 | files | role |
 |---|---|
 | `messages`, `channel`, `memory_file`, `board` | what both halves share: the messages and their transport |
-| `child` | the main loop, its surroundings (output, directory, signals) and the wait for a request |
+| `child` | the main loop, and the wait for a request |
+| `surroundings` | its directory, its output, its end with the front process, its crashes |
 | `handler`, `phase`, `failure` | run a request phase by phase; failures become text with coordinates |
 | `fit` | the order of a fit; the kernel of a batch run (`batch/kernel.py`) uses it, too |
 | `code`, `model`, `describe` | the loaded notebook, its model, and what a version records of it |

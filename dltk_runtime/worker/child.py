@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import faulthandler
 import gc
 import importlib
 import os
-import resource
 import select
-import signal
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 import msgspec
 
@@ -32,7 +26,6 @@ from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.handler import Blob, Handler
 from dltk_runtime.worker.messages import (
-    DUMP_SIGNAL,
     Answered,
     Applied,
     Apply,
@@ -53,9 +46,8 @@ from dltk_runtime.worker.messages import (
 )
 from dltk_runtime.worker.read_ahead import Incoming, Reader
 from dltk_runtime.worker.report import Report
+from dltk_runtime.worker.surroundings import Surroundings, die_with, report_crashes_to
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-OOM_SCORE_ADJ = "500"  # under memory pressure the kernel ends a worker, not the server
 FIT_NICENESS = 10
 POLL_SECONDS = 0.0002  # of busy polling for the next request
 SHORT_WAIT_SECONDS = 0.001  # up to here a wait is short, and the next one polls first
@@ -66,11 +58,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def main(options_json: str) -> NoReturn:
     """Serve requests until the front process closes the channel."""
     options = msgspec.json.decode(options_json, type=Options)
-    _die_with(options.parent)
-    _report_crashes_to(options.dump)
+    die_with(options.parent)
+    report_crashes_to(options.dump)
     landlock.hide(filter(None, os.environ.get(landlock.VARIABLE, "").split(os.pathsep)))
     landlock.protect(filter(None, os.environ.get(landlock.READ_ONLY_VARIABLE, "").split(os.pathsep)))
-    surroundings = _Surroundings()
+    surroundings = Surroundings()
     scrubber = access.hand_out(os.environ) if access.DESCRIPTOR in os.environ else NOTHING_SECRET
     # `os._exit`: threads that the notebook left running must not keep the process alive.
     try:
@@ -112,7 +104,7 @@ class _Channel:
         channel.send(self.sock, message, Payload(results, escaped=escaped))
 
 
-def _serve(way: _Channel, board: Board, surroundings: _Surroundings, imports: tuple[str, ...]) -> NoReturn:
+def _serve(way: _Channel, board: Board, surroundings: Surroundings, imports: tuple[str, ...]) -> NoReturn:
     sock = way.sock
     phases_on_board = False  # of the running request; else they are sent
 
@@ -243,68 +235,6 @@ def _restrict_to(device: str) -> None:
     """
     if device:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
-
-
-class _Surroundings:
-    """The working directory and the output streams, which are restored for each request."""
-
-    def __init__(self) -> None:
-        self._folder = Path.cwd()
-        self._pipe = os.dup(1)  # not inheritable
-        self._open_streams()
-
-    @contextlib.contextmanager
-    def restored(self) -> Iterator[None]:
-        """Undo what the request before changed, and flush all output at the end."""
-        try:
-            os.chdir(self._folder)
-        except FileNotFoundError:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            os.chdir(self._folder)
-        for descriptor in (1, 2):
-            os.dup2(self._pipe, descriptor)
-        if sys.stdout is not self._out or sys.stderr is not self._err or self._out.closed or self._err.closed:
-            self._open_streams()
-        try:
-            yield
-        finally:
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(Exception):  # closed or replaced by the notebook
-                    stream.flush()
-            _libc.fflush(None)  # output of libraries written in C
-
-    def _open_streams(self) -> None:
-        """Open line-buffered streams; their descriptors stay open if the notebook closes them."""
-        sys.stdout, sys.stderr = self._out, self._err = _stream(1), _stream(2)
-
-
-def _stream(descriptor: int) -> TextIO:
-    return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-
-
-def _die_with(parent: int) -> None:
-    """End this process with its parent, and first under memory pressure; write no core dump."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)  # it died before the call above
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write(OOM_SCORE_ADJ)
-    # Writing gigabytes of core into the working directory would delay the answer.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
-def _report_crashes_to(dump: int) -> None:
-    """Let faulthandler dump the stacks on a crash, on `DUMP_SIGNAL`, and on ``os._exit``."""
-    faulthandler.enable(file=dump)
-    faulthandler.register(DUMP_SIGNAL, file=dump)
-    worker, leave = os.getpid(), os._exit
-
-    def exit_with_place(status: int) -> NoReturn:
-        if os.getpid() == worker:  # for a forked child this is the ordinary way to end
-            faulthandler.dump_traceback(file=dump)
-        leave(status)
-
-    os._exit = exit_with_place
 
 
 def _import(modules: tuple[str, ...]) -> None:

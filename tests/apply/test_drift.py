@@ -267,12 +267,17 @@ def test_drift_comes_to_the_message_the_metrics_the_status_and_to_splunk(
         assert len({each["replica"] for each in calls}) == 1
         assert "over the last 1,200 rows counted" in service.apply("algo", rows(2, "b", 1100))["message"]
         until(lambda: service.apply("algo", rows(2, "b", 1))["message"].count("over the last 1,100 rows counted"))
-        fields = json.loads(service.send("/v1/models/algo/m/drift", None))["fields"]
-        assert [len(each["past"]) for each in fields] == [2, 2], "the index over time goes on after a restart"
+        until(lambda: _past(service) == [2, 2])  # the index over time goes on after a restart
         service.fit("algo", rows(2, "b", 500))  # another version, of which nothing is known
         service.restart()
         assert service.apply("algo", rows(2, "b", 1))["message"] == "/apply done successfully"
     assert sum(event["kind"] == "drift" for event in _events(splunkd)) == 2  # what was known is no news
+
+
+def _past(service: Service) -> list[int]:
+    """How many indexes are known of each field."""
+    fields = json.loads(service.send("/v1/models/algo/m/drift", None))["fields"]
+    return [len(each["past"]) for each in fields]
 
 
 def _events(splunkd: Splunkd) -> list[dict[str, Any]]:

@@ -195,7 +195,7 @@ def test_label(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = SimpleNamespace(where=HOSTILE, what=HOSTILE)
     violation = SimpleNamespace(app=HOSTILE, found=found, rule=SimpleNamespace(number=1, text=HOSTILE, fix=HOSTILE))
-    monkeypatch.setattr("dltk_runtime.flows.app.find_apps", lambda _: [SimpleNamespace(name=HOSTILE)])
+    monkeypatch.setattr("dltk_runtime.flows.app.find_apps", lambda _: [SimpleNamespace(name=HOSTILE, searches=[])])
     monkeypatch.setattr(dltk_runtime.flows.rules, "check", lambda _: [violation])
     assert said("flow", "check", str(tmp_path)).count("red") == 6
 

@@ -49,6 +49,7 @@ def test_a_mistake_counts_when_the_app_behaves_otherwise(tmp_path: Path) -> None
     assert difference(order.applied(texts), tmp_path / "order", without) == ""
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("template", ["direct", "summary"])
 def test_flow_check_finds_three_quarters_of_a_few_mistakes_at_least(template: str) -> None:
     """The gate's sample; ``make flows`` measures all templates, and what is expected there is on the page Develop."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime.flows.errors import FlowTemplateInvalid
+from dltk_runtime.flows.errors import FlowInvalid, FlowTemplateInvalid
 from dltk_runtime.flows.flow import Flow
 from dltk_runtime.flows.generate import files
 from dltk_runtime.flows.render import render
@@ -83,3 +83,22 @@ class TestTemplates:
         text = 'eval a=strftime(_time,"{%H}"), b="{#}", {c}=spath("x{}.y") | search $t$ $t|s$ [ | x ] {"a": {"b": 1}}\n'
         (tmp_path / "a.conf").write_text(text + '{{ "{{" }} {{# a comment #}}\n')
         assert render("a.conf", {}, tmp_path) == text + "{{ \n"
+
+
+@pytest.mark.parametrize(
+    ("base", "allowed"),
+    [
+        ("index=main sourcetype=dns", "dltk_x;main"),
+        ('(index="dns" a=1) OR (index = proxy-eu b=2) OR index=dns', "dltk_x;dns;proxy-eu"),
+        ("index=web* OR index=* OR `macro`", "dltk_x"),
+    ],
+)
+def test_the_runner_may_search_the_indexes_that_the_base_search_names(base: str, allowed: str) -> None:
+    roles = files(flow_of("direct", base=base))["dltk_flow_x/default/authorize.conf"]
+    assert f"srchIndexesAllowed = {allowed}\n" in roles
+
+
+@pytest.mark.parametrize("values", [{"features": ("rows",)}, {"target": "kind"}], ids=str)
+def test_a_feature_with_the_name_of_a_field_of_the_flow_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(FlowInvalid, match="must leave out the flow's own fields"):
+        flow_of("direct", **values)

@@ -43,7 +43,7 @@ def test_a_flow_that_is_right_is_right_when_counted_again(right: World) -> None:
 
 
 def test_windows_that_end_too_early_and_keys_that_are_shared_are_said(tmp_path: Path, container: Standin) -> None:
-    old, new = '"|".tostring(floor(_time))."|".event', '"|"'
+    old, new = 'sha256("x|".entity."|".tostring(floor(_time))."|".event)', 'sha256("x|")'
     world = rehearsed(tmp_path / "flow", container, "direct", SEARCHES, old, new)
     assert "have the event_key of another one" in next(repeated(world))
     early = "dispatch.earliest_time = -122m@m\ndispatch.latest_time = -62m@m"

@@ -26,6 +26,19 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "events labels": ("summary", "--labels"),
     "events raw": ("summary", "--scoring", "raw", "--recipients", "soc@example.com", "--risk-object", "system"),
     "events labels raw": ("summary", "--labels", "--scoring", "raw"),
+    "events sources": (
+        "summary",
+        "--base",
+        "(index=dns sourcetype=dns) OR (index=proxy sourcetype=web)",
+        "--prepare",
+        (
+            'eval entity=lower(coalesce(query,url_domain)), y=case(verdict="bad",1,verdict="good",0), n=1 '
+            "| stats max(y) AS y sum(n) AS n BY entity | eval f_len=len(entity), "
+            'f_digits=f_len-len(replace(entity,"[0-9]",""))'
+        ),
+        "--features",
+        "f_len f_digits n",
+    ),
     "events minute": ("summary", "--interval", "1"),
     "events half day": ("summary", "--interval", "720"),
     "events day": ("summary", "--interval", "1440", "--zone", "Europe/Berlin", "--labels"),

@@ -1,13 +1,14 @@
 """Text from outside costs work in proportion to its length, whatever it is and however it is cut.
 
-Foreign text is what notebooks print, the texts of their exceptions, names in requests, rows, and
-answers of other systems. Each pattern that reads it is in `FOREIGN`, with pieces of what it looks
-for; every other one is in a file of `OWN`. A new pattern that is in neither fails a test here.
+Foreign text is what notebooks print and raise, names in requests, rows, and answers of other systems. Each pattern
+that reads it is in `FOREIGN`, with pieces of what it looks for; every other one is in a file of `OWN`.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -63,13 +64,12 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "secret_forms.py: _HEX": ("%2", "%2F", "%", "%%"),
     "secret_names.py: _SEPARATORS": ("_", "-", " _", "a_"),
     "secret_names.py: _SESSION_KEY_IN_TEXT": (
-        *("session_key=", "session key", "sessionkey: bearer ", "authorization='", "session_key = ", "splunkd_1"),
-        *("authString%3D", "authtoken: [", "sessionkeys>", "authtoken: b'"),
+        *("session_key = ", "session key", "sessionkey: bearer ", "authString%3D", "sessionkeys>", "authtoken: b'["),
     ),
     "secret_names.py: _HEADER_VALUE": ("splunk ", "bearer a", "basic  ", "splunk 1", "splunk aaaaaaaaaaaaaaaa"),
     "splunk/rows.py: '[\\\\ud800-\\\\udfff]'": ("\ud800", "\udfff"),
-    "batch/engine.py: _ANSI": ("\x1b[", "\x1b[1", "\x1b[1;"),
-    "batch/engine.py: _FRAME": ("Cell In[", "Cell In[1], line ", "Cell In[1], line 1"),
+    "batch/place.py: _ANSI": ("\x1b[", "\x1b[1", "\x1b[1;"),
+    "batch/place.py: _FRAME": ("Cell In[", "Cell In[1], line ", "Cell In[1], line 1"),
     "doctor/clients.py: '\\\\d+'": ("1",),
     "doctor/clients.py: 'https?://[^/\\\\s]'": ("https://", "http:"),
     "doctor/log_lines.py: EVENTS": ("ready ", "a/"),
@@ -167,23 +167,31 @@ def written(shape: tuple[str, str, str], characters: int) -> str:
     return opening + unit * (characters // len(unit)) + ending
 
 
-def grows_linearly(work: Callable[[str], object], shape: tuple[str, str, str], attempts: int = 5) -> bool:
+def grows_linearly(work: Callable[[str], object], shape: tuple[str, str, str], attempts: int = 12) -> bool:
     """Tell whether text three times doubled costs at most 2.5 times the work for each doubling.
 
-    Processor time, which others on the machine do not count in; a slow measurement is repeated.
+    Processor time, which others on the machine do not count in; of slow measurements the fastest counts.
     """
     short, long = (written(shape, CHARACTERS * factor) for factor in (1, 2**DOUBLINGS))
+    once, taken = math.inf, math.inf
     for _ in range(attempts):
-        taken = seconds(work, long)
-        if taken <= NEGLIGIBLE_SECONDS or taken <= seconds(work, short) * MAX_GROWTH**DOUBLINGS:
+        taken = min(taken, seconds(work, long))
+        if taken <= NEGLIGIBLE_SECONDS:
+            return True
+        once = min(once, seconds(work, short))
+        if taken <= once * MAX_GROWTH**DOUBLINGS:
             return True
     return False
 
 
 def seconds(work: Callable[[str], object], text: str) -> float:
-    began = time.process_time()
-    work(text)
-    return time.process_time() - began
+    gc.disable()  # how often it looks depends on all that this process holds
+    try:
+        began = time.process_time()
+        work(text)
+        return time.process_time() - began
+    finally:
+        gc.enable()
 
 
 def substituted(use: Use) -> re.Pattern[str] | re.Pattern[bytes]:
@@ -296,7 +304,13 @@ PRINTED = (
 )
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+# Removing secrets costs some 60 µs for each of the 250 pieces of each of 300 texts.
+HEAVY = ("batch: whole lines, from pieces", "secrets, from pieces")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.heavy] if name in HEAVY else []) for name in FUNCTIONS]
+)
 def test_no_function_over_foreign_text_costs_more_than_in_proportion(name: str) -> None:
     steep = [shape for shape in hostile(PRINTED) if not grows_linearly(FUNCTIONS[name], shape)]
     assert steep == []

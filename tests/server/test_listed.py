@@ -32,11 +32,11 @@ def test_a_list_reads_no_more_jobs_than_it_shows(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(Index, "record", record)
     api = Api(service, Tokens(settings))
-    assert [each.id for each in api.listed(Holder("x"), None, 2).jobs] == ids[:2]
+    assert [each.id for each in api.jobs.listed(Holder("x"), None, 2).jobs] == ids[:2]
     assert read == ids[:2]
-    assert [each.id for each in api.listed(Holder("x"), None, 2, ModelName("algo", "a")).jobs] == [ids[1], ids[3]]
+    assert [each.id for each in api.jobs.listed(Holder("x"), None, 2, ModelName("algo", "a")).jobs] == [ids[1], ids[3]]
     assert read[2:] == ids[:4]
-    assert [each.id for each in api.listed(Holder("y", models=("b",)), "failed", 2).jobs] == [ids[0], ids[2]]
+    assert [each.id for each in api.jobs.listed(Holder("y", models=("b",)), "failed", 2).jobs] == [ids[0], ids[2]]
 
 
 def test_a_token_for_some_models_sees_its_jobs_behind_however_many_others(
@@ -48,5 +48,5 @@ def test_a_token_for_some_models_sees_its_jobs_behind_however_many_others(
     own = service.jobs.create(ModelName("algo", "own"), {}).id
     for _ in range(3):
         service.jobs.create(ModelName("algo", "other"), {})
-    shown = Api(service, Tokens(settings)).listed(Holder("y", models=("own",)), None, 3).jobs
+    shown = Api(service, Tokens(settings)).jobs.listed(Holder("y", models=("own",)), None, 3).jobs
     assert [each.id for each in shown] == [own]

@@ -108,7 +108,7 @@ def test_twice_the_meta_costs_about_twice_the_work(make: Callable[[int], bytes])
         return time.thread_time() - began
 
     def fastest() -> list[float]:
-        pairs = [(seconds(once), seconds(twice)) for _ in range(25)]
+        pairs = [(seconds(once), seconds(twice)) for _ in range(12)]
         return [min(each) for each in zip(*pairs, strict=True)]
 
     once, twice = body_of(make(4_500)), body_of(make(9_000))

@@ -238,7 +238,7 @@ def test_a_fault_is_refused_with_its_reason_and_its_id(paths: Paths, caplog: pyt
     def broken() -> None:
         raise RuntimeError("a fault")
 
-    service.store.models = broken
+    service.store.names = broken
     status, text = get(app, "/v1/models")
     assert status == 500
     assert "traceback of request one" in json.loads(text)["detail"]

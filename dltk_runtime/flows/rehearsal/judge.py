@@ -135,7 +135,7 @@ def _alarms(world: World, now: float) -> Iterator[str]:
         before = len(world.predictions())
         dead.run(search, now, _newest(search, now))
         fired = _fired(world, now + ALERT_SECONDS)
-        if not fired:
+        if not fired - quiet:  # the alert on findings may fire anyway
             yield f"{search.name}: a dead container left rows without a prediction, and no alert of the app fires"
         if wrong := [name for name in fired - quiet if name.endswith(_OF_THE_SCHEDULER)]:
             yield f"{search.name}: a dead container fires {', '.join(sorted(wrong))}, which is of the scheduler"

@@ -51,17 +51,15 @@ def _count(world: World, search: AppSearch, window: Window, now: float) -> int:
 
 
 def repeated(world: World) -> Iterator[str]:
-    """Yield that rows share a key: whoever reads them takes one of them.
+    """Yield that rows of one run share a key: whoever reads them takes one of them.
 
-    Keys of entities in a queue come back in each run; there, only rows of one run must differ.
+    Keys of entities come back in each run, and a row that was scored again keeps its key.
     """
-    texts = [world.app.readable(each) for each in world.app.searches]
-    queued = any(has_command(text, "apply") and has_command(text, "outputlookup") for text in texts)
     rows = world.predictions()
-    keys = Counter((row.get("event_key"), row["_indextime"] if queued else "") for row in rows if row.get("event_key"))
+    keys = Counter((row.get("event_key"), row["_indextime"]) for row in rows if row.get("event_key"))
     more = sum(count - 1 for count in keys.values())
     if more:
-        yield f"{more:,} of {len(rows):,} predictions have the event_key of another one"
+        yield f"{more:,} of {len(rows):,} predictions have the event_key of another one of their run"
 
 
 def unheard(world: World, result: RehearsalResult, knowledge: Knowledge) -> Iterator[str]:

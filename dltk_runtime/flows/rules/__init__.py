@@ -4,7 +4,8 @@
 
     table ── RULES, `check` ─┬─ applying    1xx  fit and apply
                             ├─ anomalies   1xx  models without a target
-                            ├─ schedules   2xx  schedules and windows
+                            ├─ schedules   2xx  settings of scheduled searches
+                            ├─ windows     2xx  the windows of time that they read
                             ├─ direct      3xx, 4xx  names of the command, direct scoring
                             ├─ summaries   5xx  summary indexes
                             ├─ metrics     5xx  metrics indexes, accelerated data models

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, moment, scheduled, texts
-from dltk_runtime.flows.rules.schedules import interval_of, window_starts
+from dltk_runtime.flows.rules.windows import interval_of, window_starts
 
 _DAY = 86_400  # seconds
 _LEAST_LAG = 600  # seconds: two intervals of the default acceleration

@@ -112,6 +112,10 @@ def scheduled(app: App) -> list[Text]:
     return [text for text in texts(app) if text.search.scheduled]
 
 
+def writers(app: App) -> list[Text]:
+    return [text for text in scheduled(app) if text.writes]
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What a ``fit … into`` makes: the model's name, by which algorithm, from which features."""

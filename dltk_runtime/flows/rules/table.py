@@ -18,6 +18,7 @@ from dltk_runtime.flows.rules import (
     schedules,
     summaries,
     timing,
+    windows,
 )
 from dltk_runtime.flows.rules.rule import Rule, Violation
 
@@ -25,6 +26,7 @@ _CHAPTERS = (
     applying,
     anomalies,
     schedules,
+    windows,
     direct,
     summaries,
     metrics,

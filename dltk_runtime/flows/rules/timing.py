@@ -13,7 +13,7 @@ from dltk_runtime.flows.dataflow import SearchFlow, dataflow
 from dltk_runtime.flows.dataflow.pipe import everything_in
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, moment, scheduled
-from dltk_runtime.flows.rules.schedules import interval_of
+from dltk_runtime.flows.rules.windows import interval_of
 
 _HOUR, _DAY = 3_600, 86_400
 _OPEN_END = re.compile(r"floor\(\(?now\(\)(?:-(\d+))?\)?/(\d+)\)\*(\d+)")

@@ -62,12 +62,12 @@ class JobPage:
         state = await asyncio.to_thread(self._service.jobs.printed, request.path_params["job"])
         if before is not None and before.state == state:
             return before
-        log = bytes((await self._api.log(request)).body).decode("utf-8", "replace")
+        log = bytes((await self._api.jobs.log(request)).body).decode("utf-8", "replace")
         end = log[-MAX_LOG_CHARACTERS:]
-        return Printed(state, end, _curves(await self._api.metrics(request)), log_cut=len(end) < len(log))
+        return Printed(state, end, _curves(await self._api.jobs.metrics(request)), log_cut=len(end) < len(log))
 
     async def _of_job(self, request: Request, printed: Printed) -> dict[str, Any]:
-        job = await self._api.job(request)
+        job = await self._api.jobs.job(request)
         given = {name: value for name, value in job.parameters.items() if name != "algo"}
         clause = "".join(f"{name}={word(value)} " for name, value in given.items())
         return {
@@ -89,7 +89,7 @@ class JobPage:
 
     async def live(self, request: Request, _: Visitor) -> Response:
         """Send the job's part of its page at each change, as server-sent events."""
-        await self._api.job(request)
+        await self._api.jobs.job(request)
         make, watcher = functools.partial(self._part, request), self._entrance.watcher(request)
         return self._streams.answer(request.path_params["job"], make, watcher)
 
@@ -103,7 +103,7 @@ class JobPage:
         return text, bool(values["running"])
 
     async def cancel(self, request: Request, _: Visitor) -> Response:
-        await self._api.cancel(request)
+        await self._api.jobs.cancel(request)
         return RedirectResponse(f"/ui/jobs/{quote(request.path_params['job'], safe='')}", 303)
 
 

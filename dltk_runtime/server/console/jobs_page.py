@@ -46,10 +46,10 @@ class JobsPage:
     async def jobs(self, request: Request, session: Visitor) -> Response:
         """Show the newest jobs, and the last fits of each model."""
         state, limit = _state(request), MAX_ROWS + 1  # one more than is shown: it tells that there are more
-        jobs = (await asyncio.to_thread(self._api.listed, session.holder, None, MAX_LISTED)).jobs
+        jobs = (await asyncio.to_thread(self._api.jobs.listed, session.holder, None, MAX_LISTED)).jobs
         found = jobs[:limit]
         if state:
-            found = (await asyncio.to_thread(self._api.listed, session.holder, state, limit)).jobs
+            found = (await asyncio.to_thread(self._api.jobs.listed, session.holder, state, limit)).jobs
         return self._page("jobs.html", session, state=state, **_shown(found), models=_models(jobs))
 
     async def live(self, request: Request, session: Visitor) -> Response:
@@ -60,7 +60,7 @@ class JobsPage:
         return self._streams.answer(key, make, self._entrance.watcher(request))
 
     async def _part(self, holder: Holder, state: str) -> Part:
-        jobs = (await asyncio.to_thread(self._api.listed, holder, state or None, MAX_ROWS + 1)).jobs
+        jobs = (await asyncio.to_thread(self._api.jobs.listed, holder, state or None, MAX_ROWS + 1)).jobs
         values = {"live": _shown(jobs)["live"], "state": state}
         return await asyncio.to_thread(functools.partial(render.text, "jobs_part.html", **values)), True
 

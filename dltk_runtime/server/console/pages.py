@@ -88,7 +88,7 @@ class Console:
 
     async def overview(self, request: Request, session: Visitor) -> Response:
         """Show one badge for each model, what runs, and what the machine has left."""
-        rows, jobs = await self._judged(request), (await self._api.jobs(request)).jobs
+        rows, jobs = await self._judged(request), (await self._api.jobs.all(request)).jobs
         of_model, shown = by_model(jobs), rows[:MAX_ROWS]
         return self._page(
             "overview.html",
@@ -116,7 +116,7 @@ class Console:
         """Show one model: versions with their figures, its drift, its last fits."""
         model = await self._api.model(request)
         name = ModelName(model.algorithm, model.model)
-        jobs = (await asyncio.to_thread(self._api.listed, session.holder, None, MAX_SQUARES, name)).jobs
+        jobs = (await asyncio.to_thread(self._api.jobs.listed, session.holder, None, MAX_SQUARES, name)).jobs
         drift = (await self._drift(request)).get((model.algorithm, model.model))
         names = list(dict.fromkeys(name for version in model.versions for name in version.metrics if name != "rows"))
         lines = {name: [version.metrics.get(name) for version in model.versions] for name in names}

@@ -12,12 +12,12 @@ from contextlib import suppress
 
 from dltk_runtime.access.errors import ModelForbidden
 from dltk_runtime.access.holder import Holder
-from dltk_runtime.apply.apply import imports_of
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.bounds import REFUSE, others
 from dltk_runtime.names import ModelName, checked
 from dltk_runtime.notebook import algorithm
+from dltk_runtime.notebook.source import imports_of
 from dltk_runtime.server import protocol
 from dltk_runtime.service.service import Service
 
