@@ -18,6 +18,7 @@ from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.server.console import jobs_page, render, streams
 from dltk_runtime.server.console.entrance import Entrance
+from dltk_runtime.server.console.failures import cell_of
 from dltk_runtime.server.console.session import COOKIE
 from dltk_runtime.server.console.streams import Part, Streams
 from dltk_runtime.server.guard import Guard
@@ -55,6 +56,14 @@ def test_a_running_fit_has_a_bar_and_the_time_left_and_a_queued_one_its_place(wo
     assert "algo=healthy note=&#34;two \\&#34;words\\&#34;&#34; k=3 sizes=&#34;64 32&#34; …" in page, (
         "as a search takes it"
     )
+
+
+def test_the_cell_of_a_failure_is_one_of_the_notebook_that_failed(world: World) -> None:
+    world.notebook()
+    cell = cell_of("healthy.ipynb, cell 3 (mltkc_fit), line 2: `x`", "healthy", world.paths)
+    assert cell is not None
+    assert (cell.number, cell.line) == (3, 2)
+    assert cell_of("clean.ipynb, cell 3 (mltkc_fit), line 2: `x`", "healthy", world.paths) is None
 
 
 def view(step: float, total: float, seconds: float = 30.0) -> JobView:
