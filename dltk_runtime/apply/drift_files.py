@@ -53,7 +53,7 @@ class DriftFiles:
         """Return the judgements of a version that are known, by every server, the oldest first."""
         with suppress(StoreDamaged):
             known = lines.read(self._past(version.name), Past, MAX_READ_BYTES)
-            found = [each for each in known if each.version == version.number and each.time.tzinfo is not None]
+            found = [each for each in known if each.version == version.number]
             return sorted(found, key=lambda each: each.time)[-MAX_PAST:]
         return []
 

@@ -5,7 +5,8 @@
     5d3a0e11 {"version":3,"time":"2026-01-31T08:00:00Z"}
 
 A record counts only when its line is whole: it ends with a newline, and its first word is the
-CRC-32 of the rest. So neither a torn line nor a changed byte is taken for a record.
+CRC-32 of the rest. So neither a torn line nor a changed byte is taken for a record. Notebooks can
+write to the volume: what they wrote so counts no more than a torn line, where it could be no record.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import os
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -23,6 +25,7 @@ from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
 
 Record = TypeVar("Record", bound=msgspec.Struct)
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # of a record: one that names no zone is none of ours
 _CRC_DIGITS = 8
 
 
