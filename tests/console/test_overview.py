@@ -244,3 +244,10 @@ def test_the_first_page_is_small_with_200_models_and_1000_jobs(world: World) -> 
     assert loaded == {"pico.css", "console.css"}
     assert len(answer.body) + sum(len(assets.content(name)) for name in loaded) <= MAX_FIRST_PAGE_BYTES
     assert "content-encoding" not in world.ask("/ui").headers
+
+
+def test_the_page_of_a_deletion_writes_a_command_that_a_shell_reads(world: World) -> None:
+    world.commit("words of it/m")
+    text = world.get("/ui/models/words%20of%20it/m/delete")
+    assert "<code>dltk forget &#39;words of it/m&#39;</code>" in text
+    assert "None of the last calls that this replica knows was of this model." in text
