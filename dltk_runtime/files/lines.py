@@ -68,10 +68,10 @@ def blank(path: Path, kind: type[Record], chosen: Callable[[Record], bool]) -> i
     """Overwrite the chosen records with blanks, in place, and return their number; others may append meanwhile.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or is a link.
     """
     count = 0
-    with suppress(FileNotFoundError, NotADirectoryError), path.open("r+b") as file:
+    with suppress(FileNotFoundError, NotADirectoryError), atomic.opened(path, "r+b") as file:
         position = 0
         for line in list(file):
             if line.endswith(b"\n") and (found := _parsed(line[:-1], kind)) is not None and chosen(found):

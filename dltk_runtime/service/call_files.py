@@ -102,7 +102,7 @@ def forget(folder: Path, algorithm: str, model: str) -> None:
     Raises:
         OSError: a file cannot be written.
     """
-    for path in files_of(folder):
+    for path in (each for each in files_of(folder) if has(each, algorithm, model)):  # also no link, and no pipe
         lines.blank(path, RecentCall, lambda each: (each.algorithm, each.model) == (algorithm, model))
 
 

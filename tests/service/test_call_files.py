@@ -120,6 +120,20 @@ def test_a_model_is_forgotten_also_where_a_server_writes_its_failure_afterwards(
     assert [each.id for each in files(paths).read()] == ["id-2", "9"], "a later one is none of those"
 
 
+def test_what_is_no_file_of_a_server_is_not_changed_and_holds_up_nothing(paths: Paths) -> None:
+    files(paths).write([one(1), one(2, "other")])
+    (ours,) = call_files.files_of(paths.calls)
+    elsewhere = paths.home / "elsewhere"
+    elsewhere.write_bytes(ours.read_bytes())
+    before = elsewhere.read_bytes()
+    (paths.calls / "link.jsonl").symlink_to(elsewhere)
+    os.mkfifo(paths.calls / "pipe.jsonl")
+    (paths.calls / "folder.jsonl").mkdir()
+    call_files.forget(paths.calls, "a", "m")
+    assert elsewhere.read_bytes() == before
+    assert [each.model for each in files(paths).read()] == ["other"]
+
+
 def test_calls_that_cannot_be_written_are_no_error(paths: Paths) -> None:
     paths.calls.write_text("a file in the way")
     files(paths).write([one(1)])
