@@ -26,6 +26,7 @@ from dltk_runtime.service.health import HealthList, ModelHealth
 from dltk_runtime.shadow.record import Comparison, Records
 from dltk_runtime.store.manifest import SourceHash
 from dltk_runtime.tables.feature import Feature
+from tests.console import use
 from tests.console.inside import World, made
 from tests.console.test_assets import MAX_FIRST_PAGE_BYTES
 from tests.console.test_pages import HOSTILE, Parts
@@ -251,3 +252,12 @@ def test_the_page_of_a_deletion_writes_a_command_that_a_shell_reads(world: World
     text = world.get("/ui/models/words%20of%20it/m/delete")
     assert "<code>dltk forget &#39;words of it/m&#39;</code>" in text
     assert "None of the last calls that this replica knows was of this model." in text
+
+
+def test_a_title_that_turns_the_direction_of_its_page_is_shown_as_text(world: World) -> None:
+    use.write(world.paths.notebooks, "typed", f"# Doubles \u202egnp {'long ' * 60}")
+    for page in ("/ui/algorithms", "/ui/algorithms/typed"):
+        text = world.get(page)
+        assert "Doubles ?gnp" in text
+        assert "\u202e" not in text
+    assert "long " * 40 not in world.get("/ui/algorithms")
