@@ -261,3 +261,8 @@ def test_a_title_that_turns_the_direction_of_its_page_is_shown_as_text(world: Wo
         assert "Doubles ?gnp" in text
         assert "\u202e" not in text
     assert "long " * 40 not in world.get("/ui/algorithms")
+
+
+def test_a_slash_at_the_end_of_the_address_leads_on(world: World) -> None:
+    answer = world.ask("/ui/")
+    assert (answer.status, answer.headers["location"]) == (303, "/ui")
