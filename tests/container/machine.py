@@ -98,9 +98,9 @@ class Machine:
         until(lambda: text in self.log() or self._process.poll() is not None, seconds)
         assert text in self.log(), self.log()[-4000:]
 
-    def sees(self, action: str = "--processes") -> Any:
+    def sees(self, action: str = "--processes", *arguments: str) -> Any:
         """Return what `sees.py` prints, run as the user of notebooks."""
-        return self._sees(USER, action)
+        return self._sees(USER, action, *arguments)
 
     def sees_as_root(self) -> Any:
         """Return what `sees.py` prints, run by root."""
@@ -116,8 +116,8 @@ class Machine:
             finally:
                 process.kill()
 
-    def _sees(self, user: Sequence[str], action: str) -> Any:
-        command = [*self._enter(user), "env", "-i", *_pairs(IMAGE), "python3", "-I", SEES, action]
+    def _sees(self, user: Sequence[str], *action: str) -> Any:
+        command = [*self._enter(user), "env", "-i", *_pairs(IMAGE), "python3", "-I", SEES, *action]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr + self.log()[-4000:]
         return json.loads(done.stdout)

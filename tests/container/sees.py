@@ -75,6 +75,13 @@ def guess_password() -> list[int]:
     return [*statuses, status]
 
 
+def forge(api_token: str) -> dict[str, Any]:
+    """Try to make a cookie of the console from everything that can be read, and from Splunk's token."""
+    from tests.container import forge
+
+    return forge.forge(api_token)
+
+
 def stop_tools() -> int:
     """Stop TensorBoard and MLflow."""
     tools = [f"/tmp/services/{name}" for name in ("tensorboard", "mlflow")]
@@ -91,13 +98,14 @@ def _jupyterlab() -> Any:
     return lab
 
 
-ACTIONS: dict[str, Callable[[], Any]] = {
+ACTIONS: dict[str, Callable[..., Any]] = {
     "--processes": processes,
     "--start-kernel": start_kernel,
     "--restart-jupyter": restart_jupyter,
     "--guess-password": guess_password,
     "--stop-tools": stop_tools,
+    "--forge": forge,
 }
 
 if __name__ == "__main__":
-    json.dump(ACTIONS[sys.argv[1]](), sys.stdout)
+    json.dump(ACTIONS[sys.argv[1]](*sys.argv[2:]), sys.stdout)

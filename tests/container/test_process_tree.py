@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import stat
@@ -111,6 +112,24 @@ def test_a_command_that_the_engine_starts_shows_its_environment_to_nobody(machin
     programs = (ROOT / "Dockerfile").read_text(), (ROOT / "container" / "bin" / "dltk").read_text()
     assert 'CMD ["python3-sealed", "-I", "/opt/dltk/container/healthcheck.py"]' in programs[0]
     assert programs[1].startswith("#!/opt/dltk/bin/python3-sealed -I\n")
+
+
+def test_a_notebook_that_reads_everything_cannot_make_a_cookie_of_the_console(machine: Machine, seen: object) -> None:
+    """It has Splunk's token, too; with that of the admin in any file the same attempt succeeds."""
+    assert seen
+    found = machine.sees("--forge", SECRETS["api_token"])
+    assert found["accepted"] == []
+    assert found["guesses"] > 100
+    assert any(file.startswith("/srv/") for file in found["files"])
+    assert any(file.endswith("/environ") for file in found["files"])
+    assert any("/fd/" in file for file in found["files"])
+    planted = machine.volume / "planted"
+    planted.write_text(f"x: '{base64.b64encode(SECRETS['DLTK_ADMIN_TOKEN'].encode()).decode()}'\n")
+    planted.chmod(0o644)
+    try:
+        assert machine.sees("--forge", SECRETS["api_token"])["accepted"] == [SECRETS["DLTK_ADMIN_TOKEN"]]
+    finally:
+        planted.unlink()
 
 
 def test_files_on_the_volume_are_the_groups_too_and_nobody_elses(machine: Machine, seen: object) -> None:
