@@ -87,6 +87,15 @@ class VersionInvalid(RequestError):
         super().__init__(f"The version {shown(text)} is invalid: expected a whole number from 1.")
 
 
+class VersionTwice(RequestError):
+    """The path and the query both name a version."""
+
+    def __init__(self, path: str, query: str) -> None:
+        super().__init__(
+            f"The request names version {shown(path)} in its path and version {shown(query)} in its query: name one."
+        )
+
+
 class ScoringModelMissing(RequestError):
     """Nothing says which model ``/invocations`` means."""
 

@@ -27,6 +27,7 @@ class Operation:
     right: Right = Right.READ
     reasoned: bool = False  # whether it takes a reason, for the history
     also: tuple[str, ...] = ()  # media types of the answer beside JSON, for who accepts one of them
+    query: tuple[str, ...] = ()  # parameters of the address, each of which may be left out
     content: tuple[str, ...] = ()  # media types of the request's body, which those of the answer are too
 
 
@@ -61,12 +62,12 @@ def _operation(operation: Operation, schema: dict[str, Any] | None) -> dict[str,
     if operation.content:
         content = {media: {"schema": {}} for media in operation.content}
     names = re.findall(r"{(\w+)}", operation.path)
-    reason = [_parameter("reason", "query")] if operation.reasoned else []
+    query = [*operation.query, *(["reason"] if operation.reasoned else [])]
     sent = {"requestBody": {"required": True, "content": content}} if operation.content else {}
     return sent | {
         "summary": operation.summary,
         "operationId": f"{operation.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', operation.path.lower()).strip('_')}",
-        "parameters": [*(_parameter(name, "path") for name in names), *reason],
+        "parameters": [_parameter(name, place) for place, each in (("path", names), ("query", query)) for name in each],
         "responses": {
             "200": {"description": operation.summary, "content": content},
             "401": {"description": "No token, or another one."},

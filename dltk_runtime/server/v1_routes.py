@@ -32,7 +32,7 @@ from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi, searches
 from dltk_runtime.server import v1_asked as asked
 from dltk_runtime.server.doors.door import UNKEPT, Books
-from dltk_runtime.server.doors.rows import FORMS, Rows
+from dltk_runtime.server.doors.rows import FORMS, NUMBER, Rows
 from dltk_runtime.server.guard import Guard, sees
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.shadow.shadow import Shadow
@@ -85,7 +85,13 @@ class Api:
             Operation("GET", f"{model}/history", "Who did what to one model, and why.", self.history, History),
             Operation("GET", "/v1/history", "Who did what to all models, the newest first.", self.histories, History),
             Operation(
-                "POST", f"{model}/apply", "Apply the model to rows.", self.rows.handle, right=Right.APPLY, content=ROWS
+                "POST",
+                f"{model}/apply",
+                "Apply the model to rows.",
+                self.rows.handle,
+                right=Right.APPLY,
+                query=(NUMBER,),
+                content=ROWS,
             ),
             Operation(
                 "POST",

@@ -267,8 +267,8 @@ def test_the_token_of_splunk_reads_alone_where_there_is_no_other(tmp_path: Path)
         until(lambda: visitor.get("/ui"))
 
 
-def ui(service: Service, *options: str) -> Result:
-    return CliRunner().invoke(dltk, ["ui", "--url", service.url, *options])
+def ui(service: Service, *options: str, path: str = "") -> Result:
+    return CliRunner().invoke(dltk, ["ui", "--url", service.url + path, *options])
 
 
 @pytest.mark.parametrize("browser", [True, False])
@@ -286,6 +286,8 @@ def test_the_command_opens_it_where_there_is_a_browser(
     assert (done.exit_code, done.stdout, opened) == (0, f"{service.url}/ui\n", [f"{service.url}/ui"])
     assert ("There is no browser on this machine" in done.stderr) is not browser
     assert (ui(service, "--no-browser").exit_code, len(opened)) == (0, 1)
+    for path in ("/", "/ui", "/ui/"):
+        assert ui(service, "--no-browser", path=path).stdout == f"{service.url}/ui\n", path
     assert CliRunner().invoke(dltk, ["ui", "--url", "http://127.0.0.1:1"]).exit_code == Exit.UNREACHABLE
 
 

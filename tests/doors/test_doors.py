@@ -198,6 +198,8 @@ def test_a_version_answers_by_its_number_and_says_when_it_was_never_promoted(ser
         f"{ROWS}": "2",
         "/v1/models/iris/m/versions/1/apply": "1",
         "/v1/models/iris/m/versions/3/apply": "3",
+        f"{ROWS}?version=1": "1",
+        f"{ROWS}?version=": "2",
         "/invocations?version=3": "3",
     }
     for path, number in paths.items():
@@ -304,3 +306,5 @@ def test_the_document_has_the_forms_of_rows(service: Service) -> None:
         operation = paths[path]["post"]
         assert operation["requestBody"]["content"].keys() == {ARROW, CSV, JSON}
         assert operation["responses"]["200"]["content"].keys() == {ARROW, CSV, JSON}
+        named = [each["name"] for each in operation["parameters"] if each["in"] == "query"]
+        assert named == ([] if "number" in path else ["version"])
