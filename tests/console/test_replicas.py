@@ -6,9 +6,11 @@ import contextlib
 import http.client
 import os
 import signal
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -101,6 +103,32 @@ def test_streams_end_at_once_at_sigterm_though_their_fit_goes_on(tmp_path: Path)
         assert service.jobs()[-1]["state"] == "running"
         gate.open_for_one()
         fit.join()
+
+
+def test_under_tls_the_cookie_is_never_sent_without_it(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "notebooks", "healthy")
+    variables = {"DLTK_ADMIN_TOKEN": ADMIN, "ENABLE_HTTPS": "true"}
+    with Service(tmp_path / "home", tmp_path / "notebooks", **variables) as service:
+        address = urlsplit(service.url)
+        assert address.scheme == "https"
+        context = ssl._create_unverified_context()  # the certificate is one that the server has made itself
+        client = http.client.HTTPSConnection(str(address.hostname), address.port, timeout=120, context=context)
+        with contextlib.closing(client):
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            client.request("POST", "/ui/sign-in", urlencode({"token": ADMIN}), kind)
+            with client.getresponse() as answer:
+                answer.read()
+    assert answer.status == 303
+    parts = {part.strip().lower() for part in answer.headers["Set-Cookie"].split(";")[1:]}
+    assert parts >= {"secure", "httponly", "samesite=strict", "path=/"}
+
+
+def test_without_tls_the_cookie_is_kept_too(replicas: tuple[Service, Service]) -> None:
+    here = Browser(replicas[0])
+    _, headers, _ = here.ask("POST", "/ui/sign-in", {"token": ADMIN, "person": ""})
+    parts = {part.strip().lower() for part in headers["Set-Cookie"].split(";")[1:]}
+    assert parts >= {"httponly", "samesite=strict"}
+    assert "secure" not in parts
 
 
 @contextlib.contextmanager
