@@ -104,9 +104,9 @@ docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken lin
 	.venv-docs/bin/mkdocs build --strict
 
 browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
-	$(BIN)/pytest tests/console/test_browser.py -rs
+	$(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_crowd.py -rs
 
-pictures: setup .venv-browser/ready ## the same, and write what it sees into docs/console/, for the pages of docs/
+pictures: setup .venv-browser/ready ## drive it through one of each page, and write what it sees into docs/console/, for the pages of docs/
 	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
 
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head

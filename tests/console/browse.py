@@ -9,15 +9,13 @@ import json
 import sys
 from typing import Any
 
+from browse_names import nameless
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 PATHS = ("/ui", "/ui/jobs", "/ui/models", "/ui/drift", "/ui/history", "/ui/algorithms", "/ui/algorithms/pump_wear")
 WAIT_MILLISECONDS = 120_000  # for anything, on a busy machine
 WIDTHS = (360, 1600, 1200)
-# Controls without a name in the accessibility tree.
-NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea")]
-  .filter(e => !(e.innerText || e.ariaLabel || e.labels?.[0]?.innerText || e.title)).map(e => e.outerHTML)"""
 # After two frames, in which what follows the size of the window has done so.
 OVERFLOW = """() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() =>
   done(document.documentElement.scrollWidth - document.documentElement.clientWidth))))"""
@@ -98,7 +96,7 @@ def sign_in(page: Page, url: str, token: str) -> None:
 
 def look(page: Page, path: str, seen: dict[str, Any]) -> None:
     """Note controls without a name, and how far the page is wider than the window."""
-    seen["nameless"] += page.evaluate(NAMELESS)
+    seen["nameless"] += nameless(page)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         seen["overflow"][f"{path} at {width}"] = page.evaluate(OVERFLOW)
