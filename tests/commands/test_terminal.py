@@ -26,6 +26,7 @@ import dltk_runtime.flows.rules
 from dltk_runtime import cli
 from dltk_runtime.client.jobs import JobsClient
 from dltk_runtime.commands import _terminal, doctor
+from dltk_runtime.commands._models import filled
 from dltk_runtime.doctor.finding import Finding, Severity
 from dltk_runtime.errors import DltkError
 from dltk_runtime.flows.labels import Labels
@@ -247,6 +248,17 @@ def test_a_terminal_that_is_too_narrow_for_a_table_has_lines_for_each_row(
             "started    2026-11-30 11:20:31",
             "version    2",
         ]
+
+
+def test_an_id_of_a_job_is_never_broken_over_two_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    job = "20261130T112045.723091Z-11ba239b"
+    columns = ("version", "fitted (UTC)", "rows", "bytes", "metrics", "job")
+    _terminal.show_table(filled(columns, [("1 current", "2026-11-30 11:20:46", "100", "4,688", "train r2=1", job)]))
+    assert job in capsys.readouterr().out
 
 
 def test_scripts_and_emoji_stay_as_they_are() -> None:
