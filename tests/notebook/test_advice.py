@@ -155,7 +155,21 @@ class TestSurroundings:
         monkeypatch.delenv("HF_TOKEN", raising=False)
         assert advice(raised("os.environ['HF_TOKEN']"), None).startswith("The variable HF_TOKEN is held back")
         assert advice(raised("{}['HF_TOKEN']"), None) == ""
-        assert advice(raised("os.environ['HOMES']"), None) == ""
+        missing = advice(raised("os.environ['DATABASES']"), None)
+        assert missing.startswith(
+            "The variable DATABASES is not in the environment of notebooks: set it for the server"
+        )
+
+    def test_the_check_names_a_variable_that_is_held_back_for_its_value(
+        self, make_notebook: MakeNotebook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("DLTK_NOTEBOOK_SECRETS", raising=False)
+        monkeypatch.setenv("DATABASE", "postgres://user:word@db/x")
+        path = make_notebook("asks", init="import os\ndef init(df, param): return os.environ['DATABASE']")
+        (hint,) = (each for each in review(path).hints if "held back" in each)
+        assert "the variable DATABASE is held back from notebooks, as its value looks like a secret: list it" in hint
+        monkeypatch.setenv("DATABASE", "db/x")
+        assert not any("held back" in each for each in review(path).hints)
 
 
 def _other() -> Source:
