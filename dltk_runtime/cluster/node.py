@@ -30,12 +30,12 @@ from dltk_runtime.payload import Payload
 from dltk_runtime.pool import memory
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
+from dltk_runtime.units import DAY_SECONDS
 
 FOLDER = "fits"  # below the models' folder: of the fits that run here for another machine
 MONITOR = "RAY_memory_monitor_refresh_ms"  # Ray's own variable: milliseconds, 0 for off
 FORGOTTEN_SECONDS = 60.0  # without a question after which a fit's front counts as gone
 CHECK_SECONDS = 5.0  # between two looks for such fits
-DAY_SECONDS = 86400.0
 POLL_SECONDS = 1.0  # that a question for events waits for one
 
 _encode = msgspec.msgpack.encode

@@ -14,7 +14,7 @@ from dltk_runtime.commands import Exit
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.doctor import examine
 from dltk_runtime.doctor.app_folder import app_folder
-from dltk_runtime.doctor.finding import Finding, Severity, document_of, worst
+from dltk_runtime.doctor.finding import Finding, Located, Severity, document_of, worst
 
 EPILOG = """\b
 It checks settings, token, certificate, ports, volume, notebooks and GPU. Where splunk_access_… and splunk_hec_… are
@@ -37,8 +37,9 @@ Examples:
   dltk doctor --json
   dltk doctor --url http://dltk:5000
 """
-COLOURS = {Severity.OK: "green", Severity.SKIPPED: "blue", Severity.WARNING: "yellow", Severity.ERROR: "red"}
-CODES = {Severity.WARNING: Exit.WARNINGS, Severity.ERROR: Exit.FAILED}
+COLOURS = {Severity.OK: "green", Severity.SKIPPED: "blue", Severity.UNKNOWN: "blue"}
+COLOURS |= {Severity.WARNING: "yellow", Severity.ERROR: "red"}
+CODES = {Severity.UNKNOWN: Exit.WARNINGS, Severity.WARNING: Exit.WARNINGS, Severity.ERROR: Exit.FAILED}
 
 
 @click.command(epilog=EPILOG)
@@ -63,7 +64,8 @@ def printed(findings: Iterable[Finding], *, quiet: bool) -> Iterable[Finding]:
     for finding in findings:
         if not quiet:
             mark = click.style(f"{finding.severity:8}", fg=COLOURS[finding.severity])
-            echo(f" {finding.check:12} {finding.text}", mark=mark)
+            where = f" [{finding.where}]" if isinstance(finding, Located) else ""
+            echo(f" {finding.check:12} {finding.text}{where}", mark=mark)
             if finding.advice:
                 echo(f"{'':21} → {finding.advice}")
         yield finding

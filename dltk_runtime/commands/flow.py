@@ -124,6 +124,8 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
     written = generate.create(made, folder, force=force)
     echo(f"{counted(len(written), 'file')} in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
     echo(f"Switched on, they add to a search head: {burden(App(folder / made.app).searches)}.")
+    for note in generate.notes(made, Settings.from_env().paths):
+        echo(f"note: {note}")
     echo(f"Next: dltk flow check {folder}; dltk flow test {folder}; dltk flow package {folder}")
 
 

@@ -50,4 +50,6 @@ def command(
     echo(f"Restored: {what} in {paths.home}.")
     if verify:
         restore.verify(found, paths)
-        echo("Verified: every file was read again, and every version is as its fit stored it.")
+        versions = "versions were not compared, as the backup has the problems above"
+        whole = "every version is as its fit stored it"
+        echo(f"Verified: every file was read again, and {versions if found.problems else whole}.")

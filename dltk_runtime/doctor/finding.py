@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ class Severity(StrEnum):
 
     OK = "ok"
     SKIPPED = "skipped"  # not configured, so not checked
+    UNKNOWN = "unknown"  # it could not be read
     WARNING = "warning"  # works, but not as intended or not for long
     ERROR = "error"  # searches fail
 
@@ -28,6 +29,13 @@ class Finding:
     severity: Severity
     text: str
     advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Located(Finding):
+    """Result of a check of many things; `where` is the place that was looked at."""
+
+    where: str = ""
 
 
 Check = Callable[[Settings], Iterable[Finding]]
@@ -59,9 +67,10 @@ def worst(findings: Iterable[Finding]) -> Severity:
     return max((finding.severity for finding in findings), key=order.index, default=Severity.OK)
 
 
-def document_of(findings: Sequence[Finding]) -> dict[str, Any]:
+def document_of(findings: Iterable[Finding]) -> dict[str, Any]:
     """Return the document of ``--json``: the highest severity and every finding."""
-    return {"severity": str(worst(findings)), "findings": [asdict(finding) for finding in findings]}
+    found = list(findings)
+    return {"severity": str(worst(found)), "findings": [asdict(finding) for finding in found]}
 
 
 def whole(models: int, damaged: int) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from dltk_runtime.doctor.addresses import UNNAMED
 from dltk_runtime.doctor.clients import CONNECTIONS, TOOLKIT, Client
 from dltk_runtime.errors import DltkError, shown
 
 LAB_PORT, SPARK_PORT = 8888, 4040
+DEFAULT_WARNING = "# Splunk gives what [default] holds to every stanza of a file: better name the model, by 'into'."
 TENSORBOARD_PATH, MLFLOW_PATH = "/proxy/6006/", "/proxy/6000/"
 
 
@@ -63,10 +65,11 @@ class StanzaLines:
 
     def _comments(self) -> list[str]:
         place = f"# Goes to $SPLUNK_HOME/etc/apps/{self.client.app}/local/{self.client.file}.conf on every search head."
+        of_all = [DEFAULT_WARNING] if self.name == UNNAMED else []
         if self.client is not TOOLKIT:
-            return [place]
+            return [place, *of_all]
         needed = f"# {CONNECTIONS}.conf beside it needs the section [{self.cluster}]: deploy/splunk/ has it."
-        return [place, needed]
+        return [place, needed, *of_all]
 
 
 def _checked(url: str) -> str:

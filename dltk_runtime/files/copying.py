@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -32,7 +32,7 @@ class Copier:
     """Copies into `target`; remembers each file in the order of copying.
 
     Attributes:
-        problems: a sentence for each file that could not be read.
+        problems: a sentence for each file and folder that could not be read.
         links: paths of links and of other entries that are no files; they are not copied.
     """
 
@@ -102,6 +102,11 @@ class Copier:
                 del known[path]
         shutil.rmtree(self.target / folder, ignore_errors=True)
 
+    def not_listed(self, error: OSError) -> None:
+        """Note a folder whose entries cannot be read; one that has gone is left out."""
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            self.problems.append(f"{error.filename} cannot be read: {error.strerror}.")
+
     def _not_read(self, source: Path, to: str, error: OSError) -> None:
         if source.is_symlink():
             self.links.append(to)
@@ -127,12 +132,15 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(atomic.TEMPORARY_SUFFIX)
 
 
-def entries(folder: Path, skipped: frozenset[Path] = frozenset()) -> Iterator[tuple[str, bool]]:
+def entries(
+    folder: Path, skipped: frozenset[Path] = frozenset(), unread: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[str, bool]]:
     """Yield every entry below `folder` that is not temporary, sorted, and whether it is a folder.
 
     The paths are relative. Links are no folders. What is below a path of `skipped` is left out.
+    `unread` takes the error of each folder whose entries cannot be read.
     """
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=unread):
         folders.sort()
         here = Path(parent)
         links = [each for each in folders if (here / each).is_symlink()]

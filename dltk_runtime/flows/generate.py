@@ -17,6 +17,9 @@ from dltk_runtime.flows.flow import FILE, SENSITIVITY, Flow, Kind, Predicts, Sco
 from dltk_runtime.flows.render import TEMPLATES, render
 from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
 from dltk_runtime.flows.servers import servers_csv
+from dltk_runtime.notebook.algorithm import find
+from dltk_runtime.notebook.errors import AlgorithmUnknown
+from dltk_runtime.paths import Paths
 
 # The layers of what is predicted.
 _OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
@@ -48,6 +51,15 @@ def layers(flow: Flow) -> tuple[str, ...]:
     judged = ("labelled", "people") if flow.labels else ("people",) if flow.judged else ()
     risk = ("risk",) if flow.risk_object else ()
     return "common", *own, *judged, *outcomes, *risk
+
+
+def notes(flow: Flow, paths: Paths) -> list[str]:
+    """Return what a person should know who writes the apps on this machine, one sentence each."""
+    try:
+        find(flow.algorithm, paths)
+    except AlgorithmUnknown as unknown:
+        return [f"{unknown} The first training fails where the container has none either."]
+    return []
 
 
 def files(flow: Flow) -> dict[str, str]:

@@ -34,7 +34,7 @@ def _names(jobs: Path) -> list[str]:
 def _copied(job: Path, copier: Copier, to: str) -> bool:
     for _ in range(MAX_TRIES):
         copier.drop(to)
-        for path, is_folder in entries(job, frozenset({job / RECORD})):
+        for path, is_folder in entries(job, frozenset({job / RECORD}), copier.not_listed):
             if is_folder:
                 copier.folder(f"{to}/{path}")  # whose name says who may run the job
             else:

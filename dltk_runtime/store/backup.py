@@ -52,6 +52,7 @@ class StoreCopy:
         Raises:
             OSError: the copy cannot be written.
         """
+        self._note_unlisted()
         for name in layout.names(self._versions):
             self._copy_versions(name)
 
@@ -65,6 +66,18 @@ class StoreCopy:
         found = set(layout.names(self._versions))
         for name in sorted(found | set(self._numbers)):
             self._copy_pointers(name)
+
+    def _note_unlisted(self) -> None:
+        """Note folders whose models cannot be listed: `layout.names` takes them for empty."""
+        folders = [self._versions]
+        for folder in folders:
+            try:
+                names = atomic.names_in(folder)
+            except OSError as error:
+                self._copier.not_listed(error)
+                continue
+            if folder == self._versions:
+                folders += [folder / each for each in sorted(names)]
 
     # ------------------------------------------------------------ one model
 

@@ -68,7 +68,7 @@ def _copy_rest(paths: Paths, copier: Copier) -> None:
     """Copy the home without versions, jobs and `LEFT_OUT`, and the notebooks."""
     skipped = {paths.home / name for name in LEFT_OUT} | {paths.versions, paths.jobs, paths.notebooks, paths.home}
     for root, name in ((paths.home, HOME), (paths.notebooks, NOTEBOOKS)):
-        for path, is_folder in entries(root, frozenset(skipped - {root})):
+        for path, is_folder in entries(root, frozenset(skipped - {root}), copier.not_listed):
             if path.startswith(SET_ASIDE) or any(each in _CACHES for each in path.split("/")):
                 continue
             if is_folder:

@@ -15,7 +15,7 @@ import msgspec
 
 from dltk_runtime import landlock
 from dltk_runtime.errors import NameInvalid, StoreError
-from dltk_runtime.names import ModelName
+from dltk_runtime.names import ModelName, checked
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.paths import Paths
 from dltk_runtime.pool.outcome import WorkerDied, report_of
@@ -144,7 +144,10 @@ class Examination:
         found = {(each.algorithm, each.model) for each in lines if each.in_use}
         models = {model for _, model in found}
         for name, model in sorted(self.used or ()):
-            if name and (name, model) not in found:
+            if not _is_name(model):
+                why = "no model has such a name; where $…$ stands for it, look at what the search fills in"
+                yield Line(name, model, (), "", Verdict.NO_FILE, why, in_use=True)
+            elif name and (name, model) not in found:
                 why = f"no notebook and no .py file of the volume is the algorithm {name}"
                 yield Line(name, model, (), "", Verdict.NO_FILE, why, in_use=True)
             elif not name and model not in models:
@@ -166,6 +169,12 @@ def _fitted_here(real: Paths) -> dict[ModelName, int]:
             if number := store.choose(name).version.number:
                 found[name] = number
     return found
+
+
+def _is_name(model: str) -> bool:
+    with suppress(NameInvalid):
+        return bool(checked("model", model))
+    return False
 
 
 def _answered_by(number: int) -> Judged:
@@ -195,11 +204,13 @@ def used_in(path: Path) -> frozenset[tuple[str, str]]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-            columns = set(rows[0]) if rows else set()
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), reader.fieldnames
     except (OSError, ValueError, csv.Error) as error:
         raise VolumeError(f"{path} cannot be read as CSV: {error}.") from error
-    if rows and "model" not in columns:
-        raise VolumeError(f"{path} has no column 'model'; it has {', '.join(map(str, columns))}.")
+    if not columns:  # what wrote it may have failed; taken for "nothing is in use" it would pass
+        raise VolumeError(f"{path} is empty. Write it again: 'dltk inventory --csv' begins it with a header.")
+    if "model" not in columns:
+        raise VolumeError(f"{path} has no column 'model'; it has {', '.join(columns)}.")
     counted = (row for row in rows if row.get("state") != _UNUSED and row.get("model"))
     return frozenset(((row.get("algorithm") or "").strip(), row["model"].strip()) for row in counted)

@@ -29,6 +29,7 @@ from dltk_runtime.store import forgetting
 from dltk_runtime.store.deeds import What
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tracking.place import Place
+from dltk_runtime.volume import old
 from dltk_runtime.volume.errors import JobsUnfinished, NothingToForget, VersionsElsewhere
 
 FORGOTTEN = b'{"event": "forgotten"'  # in place of an event that waits for Splunk
@@ -138,7 +139,16 @@ class Forgetting:
         yield Found(name, Kind.CALLS, tuple(each for each in calls if call_files.has(each, name.algorithm, name.model)))
         yield Found(name, Kind.COMPARED, tuple(self._compared.files_of(name.algorithm, name.model)))
         stays = "" if self._old_files else "an old container's: --old-files removes them"
-        yield Found(name, Kind.OLD_FILES, tuple(forgetting.old_files(paths, name)), stays)
+        old_files = {path: self._longer(path, name) for path in forgetting.old_files(paths, name)}
+        yield Found(name, Kind.OLD_FILES, tuple(path for path, other in old_files.items() if not other), stays)
+        for other in sorted(set(filter(None, old_files.values()))):
+            theirs = tuple(path for path, each in old_files.items() if each == other)
+            yield Found(name, Kind.OLD_FILES, theirs, f"the model {other} has the same file name: forget that")
+
+    def _longer(self, path: Path, name: ModelName) -> str:
+        """Return the other model whose file it is, of an algorithm with a longer name; "" if there is none."""
+        read = old.reading(path.name, algorithm.algorithms(self._paths))
+        return str(read) if read is not None and len(read.algorithm) > len(name.algorithm) else ""
 
     def _staged(self, name: ModelName) -> Iterator[Found]:
         """Yield staged rows: files are named by the model alone, and know the algorithm of their search."""

@@ -48,8 +48,8 @@ def candidates(paths: Paths, wanted: Iterable[ModelName] = ()) -> list[Candidate
     files: dict[ModelName, list[str]] = {name: [] for name in wanted}
     for entry in model_files(paths):
         named = {name for name in files if entry.startswith(name.legacy) and _ends(entry, name.legacy)}
-        if (reading := _reading(entry, names)) is not None:
-            named.add(reading)
+        if (read := reading(entry, names)) is not None:
+            named.add(read)
         for name in named:
             files.setdefault(name, []).append(entry)
     for name, own in files.items():
@@ -75,7 +75,8 @@ def unclaimed(paths: Paths, found: Sequence[Candidate]) -> list[str]:
     return [file for file in model_files(paths) if file not in claimed]
 
 
-def _reading(entry: str, algorithms: Iterable[str]) -> ModelName | None:
+def reading(entry: str, algorithms: Iterable[str]) -> ModelName | None:
+    """Return the model that a file is of, by its name: of two algorithms, the longer one counts."""
     for each in sorted(algorithms, key=len, reverse=True):
         if entry.startswith(each + "_"):
             with suppress(NameInvalid):

@@ -61,6 +61,14 @@ def test_one_models_stanza_is_complete_for_the_doctor(flavour: str, tmp_path: Pa
     assert not any("cannot be read" in each.text for each in app_folder(local.parent))
 
 
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_the_stanza_of_the_model_without_a_name_warns_that_it_is_for_all(flavour: str) -> None:
+    text = printed("--model", "default", "--flavour", flavour)
+    assert "# Splunk gives what [default] holds to every stanza of a file" in text
+    assert [each.name for each in conf.parse(text)] == ["default"]
+    assert "[default] holds" not in printed("--model", "risk", "--flavour", flavour)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

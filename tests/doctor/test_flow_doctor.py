@@ -130,13 +130,13 @@ def lines(code: int = 1) -> list[dict[str, Any]]:
     """What is said other than ok, as JSON."""
     result = run("--json")
     assert result.exit_code == code, result.output
-    return [each for each in json.loads(result.stdout)["lines"] if each["state"] != "ok"]
+    return [each for each in json.loads(result.stdout)["findings"] if each["severity"] != "ok"]
 
 
-def only(state: str, code: int) -> dict[str, Any]:
-    """The one line that is not ok."""
+def only(severity: str, code: int) -> dict[str, Any]:
+    """The one finding that is not ok."""
     found = lines(code)
-    assert [each["state"] for each in found] == [state], found
+    assert [each["severity"] for each in found] == [severity], found
     return found[0]
 
 
@@ -157,12 +157,12 @@ def test_a_flow_that_runs_has_a_line_for_each_check_and_nothing_was_written(splu
     assert json.dumps(splunk.installed.folders) == before
 
 
-def test_an_app_that_is_not_there_is_one_red_line(splunk: Splunk) -> None:
+def test_an_app_that_is_not_there_is_one_error(splunk: Splunk) -> None:
     result = CliRunner().invoke(dltk, ["flow", "doctor", "dltk_flow_nosuch", "--json"])
     assert result.exit_code == 1
-    (line,) = json.loads(result.stdout)["lines"]
-    assert line["state"] == "red"
-    assert line["cure"]
+    (line,) = json.loads(result.stdout)["findings"]
+    assert line["severity"] == "error"
+    assert line["advice"]
 
 
 def one_off(splunk: Splunk) -> None:
@@ -257,22 +257,22 @@ def silent(splunk: Splunk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "state", "check", "said", "cure"),
+    ("fault", "severity", "check", "said", "advice"),
     [
         (one_off, "warning", "schedules", "1 schedule of 7 switched off: dltk_x_gaps", "Switch on"),
         (disabled, "warning", "schedules", "not even run by hand: dltk_x_queue_list", "Enable"),
-        (without_capability, "red", "rights", "svc lacks upload_lookup_files for", "dltk_<flow>_runner"),
-        (without_index, "red", "rights", "svc may not search the index main", "srchIndexesAllowed"),
-        (without_write, "red", "rights", "svc may not write dltk_x_queue", "permissions"),
-        (no_stub, "red", "models", "x_v1 has no entry", "Run dltk_x_train"),
-        (no_macro, "red", "macros", "not there: dltk_x_features", "macros.conf"),
-        (closed, "red", "indexes", "dltk_x is disabled", "lost"),
-        (metric, "red", "indexes", "dltk_x is an index of metrics, and collect writes events", "datatype = event"),
-        (no_record, "red", "runs", "dltk_x_score: no run record in 2 days", "jobs"),
-        (old_record, "red", "runs", "last run record 120 minutes old", "every 5 minutes"),
-        (unscored, "red", "runs", "45 rows in 2 days, 40 of them not scored", "dltk doctor"),
-        (no_lookup, "red", "collections", "no lookup of that name: dltk_x_params", "Install"),
-        (crowded, "red", "load", "runs 0 scheduled searches at once", "Spread"),
+        (without_capability, "error", "rights", "svc lacks upload_lookup_files for", "dltk_<flow>_runner"),
+        (without_index, "error", "rights", "svc may not search the index main", "srchIndexesAllowed"),
+        (without_write, "error", "rights", "svc may not write dltk_x_queue", "permissions"),
+        (no_stub, "error", "models", "x_v1 has no entry", "Run dltk_x_train"),
+        (no_macro, "error", "macros", "not there: dltk_x_features", "macros.conf"),
+        (closed, "error", "indexes", "dltk_x is disabled", "lost"),
+        (metric, "error", "indexes", "dltk_x is an index of metrics, and collect writes events", "datatype = event"),
+        (no_record, "error", "runs", "dltk_x_score: no run record in 2 days", "jobs"),
+        (old_record, "error", "runs", "last run record 120 minutes old", "every 5 minutes"),
+        (unscored, "error", "runs", "45 rows in 2 days, 40 of them not scored", "dltk doctor"),
+        (no_lookup, "error", "collections", "no lookup of that name: dltk_x_params", "Install"),
+        (crowded, "error", "load", "runs 0 scheduled searches at once", "Spread"),
         (half_full, "warning", "load", "runs 1 scheduled searches at once", "Spread"),
         (skips, "warning", "skipped", "dltk_x_score: 7 times in a day: The maximum number", "durable"),
         (unheard, "warning", "alerts", "without an action: dltk_x_gaps, dltk_x_health", "e-mail"),
@@ -280,20 +280,20 @@ def silent(splunk: Splunk) -> None:
         (silent, "unknown", "skipped", "the scheduler says nothing of this app", ""),
     ],
 )
-def test_each_fault_is_one_line_with_place_and_cure(
-    splunk: Splunk, fault: Any, state: str, check: str, said: str, cure: str
+def test_each_fault_is_one_finding_with_place_and_advice(
+    splunk: Splunk, fault: Any, severity: str, check: str, said: str, advice: str
 ) -> None:
     fault(splunk)
-    line = only(state, 1 if state == "red" else 4)
+    line = only(severity, 1 if severity == "error" else 4)
     assert line["check"] == check
     assert said in line["text"]
     assert line["where"]
-    assert cure in line["cure"]
+    assert advice in line["advice"]
 
 
-def test_what_stops_everything_is_red_with_what_follows_from_it(splunk: Splunk) -> None:
+def test_what_stops_everything_is_an_error_with_what_follows_from_it(splunk: Splunk) -> None:
     splunk.switch("0")
-    assert {each["text"] for each in lines() if each["state"] == "red"} == {
+    assert {each["text"] for each in lines() if each["severity"] == "error"} == {
         "all 7 schedules are switched off: nothing runs"
     }
     splunk.switch("1")
@@ -301,7 +301,7 @@ def test_what_stops_everything_is_red_with_what_follows_from_it(splunk: Splunk) 
         splunk.own(owner)
         found = {each["check"]: each for each in lines()}
         assert said in found["owners"]["text"]
-        assert (found["rights"]["state"], found["rights"]["cure"]) == ("unknown", "Correct the owner first.")
+        assert (found["rights"]["severity"], found["rights"]["advice"]) == ("unknown", "Correct the owner first.")
 
 
 def test_the_first_fit_needs_write_on_the_app(splunk: Splunk) -> None:
@@ -311,7 +311,7 @@ def test_the_first_fit_needs_write_on_the_app(splunk: Splunk) -> None:
 
 def test_an_index_that_only_indexers_have_is_unknown_until_a_record_is_found(splunk: Splunk) -> None:
     no_index(splunk)
-    states = {(each["check"], each["state"]) for each in lines()}
+    states = {(each["check"], each["severity"]) for each in lines()}
     assert ("indexes", "unknown") in states
 
 

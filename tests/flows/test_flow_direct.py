@@ -17,6 +17,7 @@ from dltk_runtime.flows.rehearsal.world import BEGIN, World, window_of
 from dltk_runtime.settings import ClientSettings
 from tests.emulator.container import TOKEN, Standin, standin
 from tests.flows.helpers import NOBODY, count, flow_of, invoke, predicting, search_of, world_of
+from tests.support.service import ROOT
 
 SAMPLE = "offset,query,verdict\n10,007,good\n20,1e5,bad\n30,NA,good\n40,blue.com,good\n"
 NOW = BEGIN + 720
@@ -100,6 +101,16 @@ class TestNew:
     )
     def test_it_says_what_it_adds_to_a_search_head(self, tmp_path: Path, kind: str, name: str, said: str) -> None:
         assert f"{said}." in invoke("flow", "new", kind, name, "--defaults", "--to", str(tmp_path))
+
+    def test_it_notes_an_algorithm_that_is_not_on_this_machine(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DLTK_NOTEBOOKS", str(ROOT / "notebooks"))
+        told = invoke("flow", "new", "direct", "web", "--defaults", "--to", str(tmp_path), "--algorithm", "pytorch_mn")
+        assert "note: No notebook 'pytorch_mn' in " in told
+        assert "pytorch_nn" in told
+        again = ("--to", str(tmp_path), "--force", "--algorithm", "pytorch_nn")
+        assert "note:" not in invoke("flow", "new", "direct", "web", "--defaults", *again)
 
     def test_an_edited_file_is_read_and_options_go_over_it(self, tmp_path: Path) -> None:
         invoke("flow", "new", "feedback", "dga", "--defaults", "--to", str(tmp_path))

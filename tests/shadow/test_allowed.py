@@ -133,7 +133,10 @@ def test_our_own_fit_is_the_tokens_and_keeps_others_out(world: World) -> None:
         lambda: [job["state"] for job in world.service.jobs() if job["model"] == "theirs"] == ["succeeded"], seconds=200
     )
     assert {job["owner"] for job in world.service.jobs() if job["model"] == "theirs"} == {"other"}
-    assert "was fitted with the token 'other'" in world.send("/fit", "one_fit", "theirs")["message"]
+    for mode in ({}, {"mode": "register"}, {"mode": "'stage'"}):  # the old container trains with each
+        answer = world.send("/fit", "one_fit", "theirs", **mode)
+        assert "was fitted with the token 'other'" in answer["message"], mode
+    assert world.send("/fit", "one_fit", "theirs", mode='"stage"')["status"] == "staged"
     assert world.none_refused_was_forwarded()
 
 

@@ -44,7 +44,7 @@ SPINS = """
         model["rows"] = len(df)
         return {}
 """
-ALGORITHMS = ("plain", "ours_waits", "spinning", "old_waits")
+ALGORITHMS = ("plain", "other", "ours_waits", "spinning", "old_waits")
 OURS = {"ours_waits": {"fit": WAITS}, "spinning": {"fit": SPINS}}
 
 
@@ -134,6 +134,11 @@ def test_more_rows_than_allowed_are_answered_and_not_compared(shadow: Shadow) ->
     assert shadow.post("/fit", "plain", MANY, "long")[1]["status"] == "success"
     assert "long" not in shadow.models()
     assert shadow.skipped("more rows") == 1
+    behind = shadow.skipped("last fit")
+    assert shadow.post("/fit", "other", FEW, "long")[1]["status"] == "success"  # a model of another algorithm
+    assert shadow.post("/apply", "plain", FEW, "long")[1]["status"] == "success"
+    assert shadow.models()["long"]["counts"] == {"equal": 1}
+    assert shadow.skipped("last fit") == behind + 1
 
 
 def test_an_old_container_that_is_down_is_down(shadow: Shadow) -> None:

@@ -6,7 +6,9 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -127,6 +129,24 @@ def test_a_file_that_cannot_be_read_is_a_problem(paths: Paths, target: Path, mon
 
     monkeypatch.setattr("dltk_runtime.files.copying.os.open", refusing)
     assert back_up(paths, target).problems == [f"{paths.models / 'umap_old.json'} cannot be read: Permission denied."]
+
+
+def test_a_folder_that_cannot_be_read_is_a_problem(
+    paths: Paths, store: ModelStore, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(store)
+    (paths.notebooks / "private").mkdir()
+    unread = (paths.versions / "umap", paths.notebooks / "private")
+    for name in ("listdir", "scandir"):
+        monkeypatch.setattr(os, name, partial(refusing, getattr(os, name), unread))
+    assert back_up(paths, target).problems == [f"{path} cannot be read: Permission denied." for path in unread]
+
+
+def refusing(read: Callable[[Any], Any], unread: tuple[Path, ...], folder: Any = ".") -> Any:
+    """Read a folder, unless it is one of `unread`."""
+    if not isinstance(folder, int) and Path(folder) in unread:
+        raise PermissionError(13, "Permission denied", str(folder))
+    return read(folder)
 
 
 # ------------------------------------------------------------ while the store changes
@@ -418,3 +438,8 @@ def test_a_backup_with_problems_exits_with_1(paths: Paths, store: ModelStore, ta
     made = dltk("backup", target, "--home", paths.home, "--notebooks", paths.notebooks)
     assert made.exit_code == Exit.FAILED
     assert "PROBLEM: umap/default version 1 is damaged" in made.output
+    home = target.parent / "new"
+    done = dltk("restore", target, "--home", home, "--notebooks", home / "notebooks", "--verify")
+    assert done.exit_code == Exit.OK, done.output
+    assert "versions were not compared, as the backup has the problems above" in done.output
+    assert "as its fit stored it" not in done.output

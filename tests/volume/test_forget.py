@@ -19,6 +19,7 @@ from dltk_runtime.splunk import spool
 from dltk_runtime.splunk.spool import Spool
 from dltk_runtime.store.store import ModelName, ModelStore
 from dltk_runtime.volume.errors import NothingToForget
+from tests.conftest import write_notebook
 from tests.store.helpers import NAME, promoted
 from tests.support.service import Service, until
 
@@ -171,6 +172,19 @@ def test_a_model_name_alone_means_that_of_every_algorithm(paths: Paths) -> None:
     assert result.exit_code == Exit.OK, result.output
     assert store.models() == [ModelName("pca", "iris")]
     assert not list(paths.staged.iterdir())
+
+
+def test_an_old_file_of_an_algorithm_with_a_longer_name_stays(paths: Paths) -> None:
+    """``umap_eu_web.json`` is the model web of umap_eu, and not eu_web of umap, where both algorithms are there."""
+    file = paths.models / "umap_eu_web.json"
+    file.write_text("flat")
+    for each in ("umap", "umap_eu"):
+        write_notebook(paths.notebooks, each)
+    result = forget(paths, "eu_web", "--yes", "--old-files")
+    assert "the model umap_eu/web has the same file name: forget that" in result.output
+    assert file.exists()
+    assert forget(paths, "umap_eu/web", "--yes", "--old-files").exit_code == Exit.OK
+    assert not file.exists()
 
 
 def test_a_model_that_waits_or_is_unknown_is_refused(paths: Paths) -> None:

@@ -210,11 +210,13 @@ def test_a_model_that_was_fitted_here_since_is_answered_by_its_version(tmp_path:
 def test_a_model_in_use_without_a_file_fails(tmp_path: Path) -> None:
     write_notebook(tmp_path / "srv" / "notebooks", "healthy")
     used = tmp_path / "used.csv"
-    used.write_text("model,algorithm\nlost,healthy\ngone,\nfar,elsewhere\n")
+    used.write_text("model,algorithm\nlost,healthy\ngone,\nfar,elsewhere\n$model$,healthy\n$model$,\n")
     result = check(tmp_path / "srv", "--in-use", used)
     assert result.exit_code == Exit.FAILED
-    assert "In use: 3 no file." in result.stdout
+    assert "In use: 5 no file." in result.stdout
     assert "is the algorithm elsewhere" in result.stdout
+    assert "is the algorithm healthy" not in result.stdout
+    assert result.stdout.count("no model has such a name; where $…$ stands for it") == 2
 
 
 def test_what_is_no_volume_and_no_list_is_refused_by_name(tmp_path: Path) -> None:

@@ -171,5 +171,8 @@ def test_a_list_of_models_in_use(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(VolumeError, match="cannot be read as CSV"):
         used_in(path)
-    path.write_text("")
+    path.write_text("state,model\n")
     assert used_in(path) == frozenset()
+    path.write_text("")
+    with pytest.raises(VolumeError, match=r"used\.csv is empty"):  # of an inventory that failed
+        used_in(path)

@@ -8,7 +8,7 @@
               └── load        the burden against the search head's limit, and skipped searches
 
     splunk ── installed       one search head; the app's objects, read as `flow check` reads an app
-    line                      what each check yields
+    located                   findings, each with its place
 
 Sources of what is read: Splunk's REST API reference (saved/searches, authorization/roles,
 data/indexes, server/status/limits/search-concurrency, introspection/kvstore/collectionstats) and
@@ -17,7 +17,6 @@ be unknown.
 """
 
 from dltk_runtime.doctor.flow.examine import examine
-from dltk_runtime.doctor.flow.line import Line, State, worst
 from dltk_runtime.doctor.flow.splunk import Splunk
 
-__all__ = ["Line", "Splunk", "State", "examine", "worst"]
+__all__ = ["Splunk", "examine"]

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 from dltk_runtime import booleans
+from dltk_runtime.doctor.finding import Located
 from dltk_runtime.doctor.flow import load, rights, schedules, storage
 from dltk_runtime.doctor.flow.installed import APPS, Installed, read
-from dltk_runtime.doctor.flow.line import Line, ok, red, unknown
+from dltk_runtime.doctor.flow.located import error, ok, unknown
 from dltk_runtime.doctor.flow.splunk import Splunk
 from dltk_runtime.doctor.rest import Refused
 from dltk_runtime.errors import DltkError
 
-Check = Callable[[Splunk, Installed], Iterator[Line]]
+Check = Callable[[Splunk, Installed], Iterator[Located]]
 CHECKS: tuple[Check, ...] = (
     schedules.schedules,
     schedules.owners,
@@ -29,7 +30,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(splunk: Splunk, name: str) -> Iterator[Line]:
+def examine(splunk: Splunk, name: str) -> Iterator[Located]:
     """Yield the lines on the app `name`.
 
     Raises:
@@ -41,10 +42,10 @@ def examine(splunk: Splunk, name: str) -> Iterator[Line]:
     except Refused as failure:
         if failure.status != 404:
             raise
-        yield red("app", f"{name} is not installed", APPS, "Install it: dltk flow package, or dltk flow install.")
+        yield error("app", f"{name} is not installed", APPS, "Install it: dltk flow package, or dltk flow install.")
         return
     if booleans.parse_conf(entry.get("disabled")):
-        yield red("app", f"{name} is disabled", f"{APPS}/{name}", "Enable it under Apps, Manage Apps.")
+        yield error("app", f"{name} is disabled", f"{APPS}/{name}", "Enable it under Apps, Manage Apps.")
         return
     yield ok("app", f"{name} {entry.get('version') or ''} is installed".replace("  ", " "), f"{APPS}/{name}")
     installed = read(splunk, name, entry)
@@ -52,12 +53,12 @@ def examine(splunk: Splunk, name: str) -> Iterator[Line]:
         yield from _lines(check, splunk, installed)
 
 
-def _lines(check: Check, splunk: Splunk, installed: Installed) -> Iterator[Line]:
+def _lines(check: Check, splunk: Splunk, installed: Installed) -> Iterator[Located]:
     try:
         yield from check(splunk, installed)
     except Refused as failure:
-        cure = "The token's user may not read this; ask with the token of an administrator."
-        yield unknown(check.__name__, failure.sentence, "REST", cure)
+        advice = "The token's user may not read this; ask with the token of an administrator."
+        yield unknown(check.__name__, failure.sentence, "REST", advice)
     except DltkError as failure:
         yield unknown(check.__name__, failure.sentence, "REST")
     except (KeyError, TypeError, ValueError) as failure:

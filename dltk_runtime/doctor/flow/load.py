@@ -6,8 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
+from dltk_runtime.doctor.finding import Located
 from dltk_runtime.doctor.flow.installed import Installed
-from dltk_runtime.doctor.flow.line import Line, ok, red, unknown, warning
+from dltk_runtime.doctor.flow.located import error, ok, unknown, warning
 from dltk_runtime.doctor.flow.splunk import Splunk
 from dltk_runtime.doctor.rest import Refused
 from dltk_runtime.flows.burden import burden
@@ -21,17 +22,17 @@ PERCENT = 100
 _SKIPPED = "skipped"
 
 
-def load(splunk: Splunk, installed: Installed) -> Iterator[Line]:
+def load(splunk: Splunk, installed: Installed) -> Iterator[Located]:
     """Compare the burden that `flow new` prints with the scheduler's limit."""
     adding = burden([each for each in installed.scheduled if installed.runs(each)])
     allowed, where = _limit(splunk)
     text = f"{adding}; this search head runs {allowed} scheduled searches at once"
     if adding.at_once > allowed:
-        cure = "Spread their schedules over the minutes, or give the search head more cores."
-        yield red("load", text, where, cure)
+        advice = "Spread their schedules over the minutes, or give the search head more cores."
+        yield error("load", text, where, advice)
     elif 2 * adding.at_once > allowed:
-        cure = "Spread their schedules: with those of other apps they will be skipped or late."
-        yield warning("load", text, where, cure)
+        advice = "Spread their schedules: with those of other apps they will be skipped or late."
+        yield warning("load", text, where, advice)
     else:
         yield ok("load", text, where)
 
@@ -52,7 +53,7 @@ def _limit(splunk: Splunk) -> tuple[int, str]:
         return math.floor(at_once * int(scheduler["max_searches_perc"]) / PERCENT), f"{LIMITS}, {SERVER}"
 
 
-def skipped(splunk: Splunk, installed: Installed) -> Iterator[Line]:
+def skipped(splunk: Splunk, installed: Installed) -> Iterator[Located]:
     """Count what the scheduler skipped in a day, by what it writes of itself."""
     if not splunk.me.searches("_internal"):
         text = "the token's user may not search index=_internal"
@@ -74,5 +75,5 @@ def skipped(splunk: Splunk, installed: Installed) -> Iterator[Line]:
     for row in found:
         if row["status"] == _SKIPPED:
             text = f"{row['savedsearch_name']}: {row['runs']} times in a day: {row['reason']}"
-            cure = "See load above; durable searches run their windows again, others have a hole: see the alert gaps."
-            yield warning("skipped", text, SCHEDULER, cure)
+            advice = "See load above; durable searches run their windows again, others have a hole: see the alert gaps."
+            yield warning("skipped", text, SCHEDULER, advice)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dltk_runtime.doctor.finding import Located
 from dltk_runtime.doctor.flow.installed import APPS, COLLECTIONS, LOOKUPS, TRANSFORMS, Installed
-from dltk_runtime.doctor.flow.line import Line, ok, red, unknown
+from dltk_runtime.doctor.flow.located import error, ok, unknown
 from dltk_runtime.doctor.flow.schedules import listed
 from dltk_runtime.doctor.flow.splunk import ROLES, Person, Splunk
 from dltk_runtime.doctor.owners import TOOLKIT_CAPABILITIES
@@ -17,7 +18,7 @@ from dltk_runtime.flows.rights import Needs, needs
 Object = tuple[str, str, Mapping[str, Any]]  # its place, its name, its entry
 
 
-def rights(splunk: Splunk, installed: Installed) -> Iterator[Line]:
+def rights(splunk: Splunk, installed: Installed) -> Iterator[Located]:
     """Check each owner against the table of `dltk_runtime.flows.rights`."""
     for owner, flows in sorted(installed.owned().items()):
         person = None if owner == "nobody" else splunk.person(owner)
@@ -31,32 +32,32 @@ def rights(splunk: Splunk, installed: Installed) -> Iterator[Line]:
             yield ok("rights", text, ROLES)
 
 
-def _capabilities(splunk: Splunk, person: Person, flows: list[SearchFlow]) -> Iterator[Line]:
+def _capabilities(splunk: Splunk, person: Person, flows: list[SearchFlow]) -> Iterator[Located]:
     needed = {name for each in flows for name in needs(each).capabilities}
     # Older releases of the AI Toolkit lack these capabilities, and then no role has them.
     needed -= TOOLKIT_CAPABILITIES - splunk.capabilities
     if missing := needed - person.capabilities:
         lacking = [each.search.name for each in flows if needs(each).capabilities & missing]
         text = f"{person.name} lacks {', '.join(sorted(missing))} for {listed(lacking)}"
-        yield red("rights", text, ROLES, f"Give {person.name} the app's role dltk_<flow>_runner, or one with these.")
+        yield error("rights", text, ROLES, f"Give {person.name} the app's role dltk_<flow>_runner, or one with these.")
 
 
-def _indexes(person: Person, flows: list[SearchFlow]) -> Iterator[Line]:
+def _indexes(person: Person, flows: list[SearchFlow]) -> Iterator[Located]:
     for index in sorted({name for each in flows for name in needs(each).searched if "*" not in name}):
         if not person.searches(index):
             reading = listed(each.search.name for each in flows if index in needs(each).searched)
             text = f"{person.name} may not search the index {index}: nothing is found by {reading}"
-            yield red("rights", text, ROLES, f"Add {index} to srchIndexesAllowed of a role of {person.name}.")
+            yield error("rights", text, ROLES, f"Add {index} to srchIndexesAllowed of a role of {person.name}.")
 
 
-def _objects(person: Person, flows: list[SearchFlow], installed: Installed) -> Iterator[Line]:
+def _objects(person: Person, flows: list[SearchFlow], installed: Installed) -> Iterator[Located]:
     for right in ("write", "read"):
         objects = {each[:2]: each for flow in flows for each in _touched(right, needs(flow), installed)}
         for place, name, entry in objects.values():
             if not person.may(right, entry, installed.entry):
                 text = f"{person.name} may not {right} {name}"
-                cure = f"Name a role of {person.name} under {right} in its permissions."
-                yield red("rights", text, f"{place}/{name}", cure)
+                advice = f"Name a role of {person.name} under {right} in its permissions."
+                yield error("rights", text, f"{place}/{name}", advice)
 
 
 def _touched(right: str, needed: Needs, installed: Installed) -> Iterator[Object]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dltk_runtime import booleans
+from dltk_runtime.doctor.finding import Located
 from dltk_runtime.doctor.flow.installed import MACROS, SAVED, Installed
-from dltk_runtime.doctor.flow.line import Line, ok, red, warning
+from dltk_runtime.doctor.flow.located import error, ok, warning
 from dltk_runtime.doctor.flow.splunk import Splunk
 from dltk_runtime.flows.app import AppSearch
 from dltk_runtime.texts import counted
@@ -21,27 +22,27 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(known[:MAX_LISTED]) + rest
 
 
-def schedules(_: Splunk, installed: Installed) -> Iterator[Line]:
+def schedules(_: Splunk, installed: Installed) -> Iterator[Located]:
     """Check that the schedules are on."""
     where, searches = installed.path(SAVED), installed.scheduled
     off = [each.name for each in searches if not installed.runs(each)]
     disabled = [name for name, each in installed.own(SAVED).items() if booleans.parse_conf(each.get("disabled"))]
     if not searches:
-        yield red("schedules", "no search of the app has a schedule", where, "Install the app of the flow again.")
+        yield error("schedules", "no search of the app has a schedule", where, "Install the app of the flow again.")
     elif len(off) == len(searches):
-        cure = "Switch them on: Settings, Searches, Edit Schedule; or enableSched = 1 in local/savedsearches.conf."
-        yield red("schedules", f"all {len(searches)} schedules are switched off: nothing runs", where, cure)
+        advice = "Switch them on: Settings, Searches, Edit Schedule; or enableSched = 1 in local/savedsearches.conf."
+        yield error("schedules", f"all {len(searches)} schedules are switched off: nothing runs", where, advice)
     elif off:
         text = f"{counted(len(off), 'schedule')} of {len(searches)} switched off: {listed(off)}"
         yield warning("schedules", text, where, "Switch on those that you want: Settings, Searches, Edit Schedule.")
     else:
         yield ok("schedules", f"all {len(searches)} schedules are on", where)
     if disabled:
-        cure = "Enable them; a search without a schedule needs no 'disabled'."
-        yield warning("schedules", f"disabled, so not even run by hand: {listed(disabled)}", where, cure)
+        advice = "Enable them; a search without a schedule needs no 'disabled'."
+        yield warning("schedules", f"disabled, so not even run by hand: {listed(disabled)}", where, advice)
 
 
-def owners(splunk: Splunk, installed: Installed) -> Iterator[Line]:
+def owners(splunk: Splunk, installed: Installed) -> Iterator[Located]:
     """Check that the searches belong to a user who exists."""
     where = installed.path(SAVED)
     advice = "POST …/saved/searches/<name>/acl with owner=<service account>&sharing=app."
@@ -49,36 +50,36 @@ def owners(splunk: Splunk, installed: Installed) -> Iterator[Line]:
         names = listed(each.search.name for each in flows)
         if owner == "nobody":
             text = f"owned by nobody, of whom the AI Toolkit finds no capabilities: {names}"
-            yield red("owners", text, where, f"Assign them to a service account: {advice}")
+            yield error("owners", text, where, f"Assign them to a service account: {advice}")
         elif splunk.person(owner) is None:
             text = f"owned by {owner}, whom Splunk does not have, so they never run: {names}"
-            yield red("owners", text, where, f"Assign them to an existing user: {advice}")
+            yield error("owners", text, where, f"Assign them to an existing user: {advice}")
         else:
             yield ok("owners", f"owned by {owner}: {names}", where)
 
 
-def macros(_: Splunk, installed: Installed) -> Iterator[Line]:
+def macros(_: Splunk, installed: Installed) -> Iterator[Located]:
     """Check that every macro is there, and show the values of those that searches call."""
     seen = {name.partition("(")[0] for name in installed.seen[MACROS]}
     texts = [*(each.text for each in installed.app.searches), *_definitions(installed)]
     called = {name for text in texts for name in _called(text)}
     where = installed.path(MACROS)
     if missing := called - seen:
-        cure = "Define them in the app's macros.conf, or share them from the app that has them."
-        yield red("macros", f"called, and not there: {listed(missing)}", where, cure)
+        advice = "Define them in the app's macros.conf, or share them from the app that has them."
+        yield error("macros", f"called, and not there: {listed(missing)}", where, advice)
     for name in sorted(called & set(installed.own(MACROS))):
         if name.endswith(("_base", "_model", "_summary")):
             yield ok("macros", f"{name} is {installed.own(MACROS)[name].get('definition', '')}", where)
 
 
-def heard(_: Splunk, installed: Installed) -> Iterator[Line]:
+def heard(_: Splunk, installed: Installed) -> Iterator[Located]:
     """Check that somebody hears the alerts."""
     alerts = [each for each in installed.scheduled if _alerts(each)]
     silent = [each.name for each in alerts if not each.stanza.get("actions")]
     where = installed.path(SAVED)
     if silent:
-        cure = "Give them an e-mail, a webhook or another action; else they are seen under Triggered Alerts alone."
-        yield warning("alerts", f"without an action: {listed(silent)}", where, cure)
+        advice = "Give them an e-mail, a webhook or another action; else they are seen under Triggered Alerts alone."
+        yield warning("alerts", f"without an action: {listed(silent)}", where, advice)
     elif alerts:
         yield ok("alerts", f"all {len(alerts)} alerts have an action", where)
 

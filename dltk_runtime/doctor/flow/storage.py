@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 
 from dltk_runtime import booleans
+from dltk_runtime.doctor.finding import Located
 from dltk_runtime.doctor.flow.installed import COLLECTIONS, LOOKUPS, TRANSFORMS, Installed
-from dltk_runtime.doctor.flow.line import Line, ok, red, unknown, warning
+from dltk_runtime.doctor.flow.located import error, ok, unknown, warning
 from dltk_runtime.doctor.flow.records import Record, gap, records
 from dltk_runtime.doctor.flow.schedules import listed
 from dltk_runtime.doctor.flow.splunk import Splunk
@@ -22,7 +23,7 @@ STATISTICS = "/services/server/introspection/kvstore/collectionstats"
 MAX_COLLECTION_ROWS = 50_000
 
 
-def indexes(splunk: Splunk, installed: Installed) -> Iterator[Line]:
+def indexes(splunk: Splunk, installed: Installed) -> Iterator[Located]:
     """Check that what the searches write to is there, and of the right kind."""
     known = {str(each["name"]): each for each in splunk.rest.entries(INDEXES, datatype="all")[0]}
     writes = {(each.target, each.command) for _, each in installed.flow.writes() if each.command != "outputlookup"}
@@ -31,20 +32,20 @@ def indexes(splunk: Splunk, installed: Installed) -> Iterator[Line]:
         kind = str(entry.get("datatype") or "event") if entry else ""
         where = f"{INDEXES}/{index}"
         if entry is None:
-            cure = "Install the app for indexers on the indexers, and on the search head too: it holds indexes.conf."
+            advice = "Install the app for indexers on the indexers, and on the search head too: it holds indexes.conf."
             text = f"{index} is not on this search head; whether indexers have it shows in the run records"
-            yield unknown("indexes", text, where, cure)
+            yield unknown("indexes", text, where, advice)
         elif booleans.parse_conf(entry.get("disabled")) or booleans.parse_conf(entry.get("isReadOnly")):
-            cure = "Enable it: what is written to it is lost."
-            yield red("indexes", f"{index} is disabled or read-only", where, cure)
+            advice = "Enable it: what is written to it is lost."
+            yield error("indexes", f"{index} is disabled or read-only", where, advice)
         elif kind != wanted:
-            cure = f"Set datatype = {wanted}, which only a new index takes, or name another one in the macro."
-            yield red("indexes", f"{index} is an index of {kind}s, and {command} writes {wanted}s", where, cure)
+            advice = f"Set datatype = {wanted}, which only a new index takes, or name another one in the macro."
+            yield error("indexes", f"{index} is an index of {kind}s, and {command} writes {wanted}s", where, advice)
         else:
             yield ok("indexes", f"{index} takes {wanted}s", where)
 
 
-def runs(splunk: Splunk, installed: Installed) -> Iterator[Line]:
+def runs(splunk: Splunk, installed: Installed) -> Iterator[Located]:
     """Check the last run record of each search that leaves one."""
     now = time.time()
     for record in records(installed):
@@ -58,24 +59,27 @@ def runs(splunk: Splunk, installed: Installed) -> Iterator[Line]:
         yield _judged(record, last, place, now, running=installed.runs(record.search))
 
 
-def _judged(record: Record, last: object, place: str, now: float, *, running: bool) -> Line:
+def _judged(record: Record, last: object, place: str, now: float, *, running: bool) -> Located:
     name = record.search.name
     if not isinstance(last, dict):
-        text, cure = f"{name}: no run record in {record.days} days", "Look at its jobs (Activity, Jobs) and its index."
-        return red("runs", text, place, cure) if running else unknown("runs", f"{text}; its schedule is off", place)
+        text, advice = (
+            f"{name}: no run record in {record.days} days",
+            "Look at its jobs (Activity, Jobs) and its index.",
+        )
+        return error("runs", text, place, advice) if running else unknown("runs", f"{text}; its schedule is off", place)
     age = now - float(last.get("until") or last["at"])
     rows, scored = (int(float(last.get(key) or 0)) for key in ("rows", "scored"))
     said = f"{name}: last run record {age / 60:,.0f} minutes old, {rows:,} rows in {record.days} days"
     if running and age > record.patience(now):
-        cure = f"It should be written every {gap(record.search, now) / 60:,.0f} minutes: see skipped searches below."
-        return red("runs", said, place, cure)
+        advice = f"It should be written every {gap(record.search, now) / 60:,.0f} minutes: see skipped searches below."
+        return error("runs", said, place, advice)
     if record.scores and scored < rows:
-        cure = "The container failed or a feature was null: 'dltk doctor', and the alert health."
-        return red("runs", f"{said}, {rows - scored:,} of them not scored", place, cure)
+        advice = "The container failed or a feature was null: 'dltk doctor', and the alert health."
+        return error("runs", f"{said}, {rows - scored:,} of them not scored", place, advice)
     return ok("runs", f"{said}, all scored" if record.scores else said, place)
 
 
-def models(_: Splunk, installed: Installed) -> Iterator[Line]:
+def models(_: Splunk, installed: Installed) -> Iterator[Located]:
     """Check that every model that is applied has its entry, and say which are trained."""
     wanted = [(flow.search.name, model) for flow in installed.flow.searches for model in needs(flow).applied]
     where = installed.path(LOOKUPS)
@@ -85,17 +89,17 @@ def models(_: Splunk, installed: Installed) -> Iterator[Line]:
             yield ok("models", f"{model} has its entry", where)
         else:
             applied = listed({name for name, each in wanted if each == model})
-            cure = f"Run {fitting} once by hand, as its owner." if fitting else "No search of the app fits it."
-            yield red("models", f"{model} has no entry, so it cannot be applied by {applied}", where, cure)
+            advice = f"Run {fitting} once by hand, as its owner." if fitting else "No search of the app fits it."
+            yield error("models", f"{model} has no entry, so it cannot be applied by {applied}", where, advice)
 
 
-def collections(splunk: Splunk, installed: Installed) -> Iterator[Line]:
+def collections(splunk: Splunk, installed: Installed) -> Iterator[Located]:
     """Check the definitions of lookups, and the sizes of the app's collections."""
     used = {name for each in installed.flow.searches for name in needs(each).read_lookups | needs(each).written_lookups}
     known = installed.seen[TRANSFORMS].keys() | installed.seen[LOOKUPS].keys()
     if missing := {name for name in used if "$" not in name} - known:
-        cure = "Install the app again, or share the lookup from the app that has it."
-        yield red("collections", f"no lookup of that name: {listed(missing)}", installed.path(TRANSFORMS), cure)
+        advice = "Install the app again, or share the lookup from the app that has it."
+        yield error("collections", f"no lookup of that name: {listed(missing)}", installed.path(TRANSFORMS), advice)
     own = installed.own(COLLECTIONS)
     counts = _counts(splunk, installed.name) if own else {}
     for name in sorted(own):
@@ -103,8 +107,8 @@ def collections(splunk: Splunk, installed: Installed) -> Iterator[Line]:
         if count is None:
             yield unknown("collections", f"{name}: its size is not told", STATISTICS)
         elif count > MAX_COLLECTION_ROWS:
-            cure = "Prune it: dltk label prune or prune-queue; see what writes it."
-            yield warning("collections", f"{name} has {count:,} records", STATISTICS, cure)
+            advice = "Prune it: dltk label prune or prune-queue; see what writes it."
+            yield warning("collections", f"{name} has {count:,} records", STATISTICS, advice)
         else:
             yield ok("collections", f"{name} has {counted(count, 'record')}", STATISTICS)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, moment, scheduled, texts
 from dltk_runtime.flows.rules.windows import interval_of, window_starts
+from dltk_runtime.units import DAY_SECONDS
 
-_DAY = 86_400  # seconds
 _LEAST_LAG = 600  # seconds: two intervals of the default acceleration
 
 
@@ -87,7 +87,7 @@ def _other_span(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 def _whole_days(interval: float, span: int) -> bool:
     """Return whether a run reads a day of whole bins, each as it was scored."""
-    return interval >= _DAY and interval % span == 0
+    return interval >= DAY_SECONDS and interval % span == 0
 
 
 def _spans(text: Text) -> list[int]:

@@ -8,8 +8,7 @@ from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, scheduled, writers
-
-_HOUR = 3600
+from dltk_runtime.units import HOUR_SECONDS
 
 
 def _setting(
@@ -42,7 +41,7 @@ def _durable(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _often(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in scheduled(app):
         try:
-            starts = list(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + _HOUR))
+            starts = list(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + HOUR_SECONDS))
         except FlowInvalid as error:
             yield Found(text.where, error.sentence)
             continue

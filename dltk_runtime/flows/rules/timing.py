@@ -14,8 +14,8 @@ from dltk_runtime.flows.dataflow.pipe import everything_in
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, moment, scheduled
 from dltk_runtime.flows.rules.windows import interval_of
+from dltk_runtime.units import DAY_SECONDS, HOUR_SECONDS
 
-_HOUR, _DAY = 3_600, 86_400
 _OPEN_END = re.compile(r"floor\(\(?now\(\)(?:-(\d+))?\)?/(\d+)\)\*(\d+)")
 _GENERATING = frozenset(
     ("search", "inputlookup", "makeresults", "tstats", "mstats", "from", "datamodel", "rest", "inputcsv", "metadata",
@@ -49,7 +49,7 @@ def _trained_when(app: App, apps: Sequence[App]) -> Iterator[Found]:
             yield Found(text.where, f"cron_schedule = {schedule}: no start in 32 days")
         if interval is None:
             continue
-        if interval < _HOUR:
+        if interval < HOUR_SECONDS:
             yield Found(text.where, f"a training every {interval:.0f} s")
         length = _length(text)
         if length is not None and length < interval:
@@ -66,7 +66,7 @@ def _length(text: Text) -> float | None:
 
 def _starts(schedule: str) -> bool:
     try:
-        return next(cron.starts(schedule, NOON, NOON + 32 * _DAY), None) is not None
+        return next(cron.starts(schedule, NOON, NOON + 32 * DAY_SECONDS), None) is not None
     except FlowInvalid:
         return True  # rule 212 reports it
 
@@ -81,7 +81,7 @@ def _open_end(app: App, apps: Sequence[App]) -> Iterator[Found]:
             for interval, lag in lags[:1] if text.search.stanza.get("counttype") else ():
                 if {int(divided), int(times)} != {int(interval)}:
                     yield Found(text.where, f"windows of {divided} s; those of the writer have {interval:.0f} s")
-                elif not lag <= int(behind or 0) <= lag + 6 * interval + _HOUR:
+                elif not lag <= int(behind or 0) <= lag + 6 * interval + HOUR_SECONDS:
                     yield Found(text.where, f"expects a window {behind or 0} s ago; the writer's end {lag:.0f} s ago")
 
 
@@ -95,7 +95,7 @@ def _lags(search: SearchFlow) -> Iterator[tuple[float, float]]:
     stanza = search.search.stanza
     latest = moment(stanza.get("dispatch.latest_time") or "now")
     try:
-        starts = list(islice(cron.starts(stanza.get("cron_schedule"), NOON, NOON + 2 * _DAY), 2))
+        starts = list(islice(cron.starts(stanza.get("cron_schedule"), NOON, NOON + 2 * DAY_SECONDS), 2))
     except (FlowInvalid, SearchInvalid):
         return
     if latest is not None and len(starts) == 2:

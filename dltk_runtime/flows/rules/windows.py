@@ -13,9 +13,9 @@ from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, moment, scheduled, writers
+from dltk_runtime.units import HOUR_SECONDS
 
-_HOUR = 3600
-_SECONDS = {"s": 1, "m": 60, "h": _HOUR}
+_SECONDS = {"s": 1, "m": 60, "h": HOUR_SECONDS}
 
 
 def _meeting(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -56,7 +56,7 @@ def _zones(app: App, _: Sequence[App]) -> Iterator[Found]:
         if match := re.search(r"strftime\(|relative_time\(|span=\d*d\b", text.spl):
             yield Found(text.where, match[0])
         for span, count, unit in re.findall(r"\b(span=(\d+)([smh]))\b", text.spl):
-            if _HOUR % max(1, int(count) * _SECONDS[unit]):
+            if HOUR_SECONDS % max(1, int(count) * _SECONDS[unit]):
                 yield Found(text.where, f"{span} does not divide an hour")
         if text.has("collect", "mcollect") and "@d" in text.search.stanza.get("dispatch.earliest_time"):
             yield Found(text.where, "dispatch.earliest_time snaps to @d")
@@ -82,13 +82,13 @@ def window_starts(text: Text) -> list[float]:
 @lru_cache(maxsize=128)
 def _starts_of_a_day(schedule: str) -> tuple[float, ...]:
     """Return the starts from noon to noon, in epoch seconds; several rules ask for the same ones."""
-    return tuple(cron.starts(schedule, NOON, NOON + 24 * _HOUR))
+    return tuple(cron.starts(schedule, NOON, NOON + 24 * HOUR_SECONDS))
 
 
 def interval_of(text: Text) -> float | None:
     """Return the seconds between two runs."""
     try:
-        starts = list(islice(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + 48 * _HOUR), 2))
+        starts = list(islice(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + 48 * HOUR_SECONDS), 2))
     except FlowInvalid:
         return None
     return starts[1] - starts[0] if len(starts) > 1 else None

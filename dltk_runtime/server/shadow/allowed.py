@@ -22,6 +22,7 @@ from dltk_runtime.server import protocol
 from dltk_runtime.service.service import Service
 
 FIT = "/fit"
+STAGES = ("stage", '"stage"')  # values of `mode` with which an old container trains nothing; it knows no other one
 
 
 class Allowed:
@@ -54,7 +55,7 @@ class Allowed:
         elif not holder.covers_any(request.model):  # which algorithm the old container takes is not known here
             found = f"'{request.model}' of an algorithm that the search does not name (algo=)"
             raise ModelForbidden(holder.name, found, ", ".join(holder.models))
-        if route == FIT and not (request.staging or request.registering):
+        if route == FIT and request.parameters.get("mode") not in STAGES:
             await self._check_fit(request, holder.name)
 
     def begun(self, owner: str) -> None:

@@ -21,6 +21,9 @@ REPEATED_MODEL = "dltk_shadow_repeat"  # that the old container fits a second ti
 STUB_ONLY = ("stage", "register")  # values of `mode` that train nothing
 
 
+Named = tuple[str, str]  # the algorithm and model of a request; an apply need not name the algorithm: then ""
+
+
 class _Reply(msgspec.Struct):
     status: str
     results: msgspec.Raw = msgspec.Raw(b"")
@@ -78,6 +81,11 @@ class Asked:
         return route == "/fit" and mode in (*STUB_ONLY, "async")
 
 
+def named(request: Request) -> Named:
+    """Return the algorithm and model that a request names."""
+    return request.algorithm or "", request.model
+
+
 def repeated(route: str, body: bytes) -> bytes:
     """Return the body to send to the old container once more; a fit goes into a model of its own.
 
@@ -91,14 +99,14 @@ def repeated(route: str, body: bytes) -> bytes:
     return msgspec.json.encode(sent)
 
 
-def model_in(tail: bytes) -> str | None:
-    """Return the model that the end of a request names, of which the rows were not kept; None if unknown."""
+def model_in(tail: bytes) -> Named | None:
+    """Return what the end of a request names, of which the rows were not kept; None if unknown."""
     at = tail.rfind(b'"meta"')
     if at < 0:
         return None
     try:
         text = tail[at:].decode().partition(":")[2].lstrip()
         meta, _ = json.JSONDecoder().raw_decode(text)
-        return Request.of(NO_ROWS, meta).model
+        return named(Request.of(NO_ROWS, meta))
     except (ValueError, AttributeError, DltkError, RecursionError):
         return None

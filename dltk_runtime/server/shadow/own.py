@@ -18,7 +18,7 @@ from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.errors import ServerStops
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.server import protocol
-from dltk_runtime.server.shadow.asked import NO_ANSWER, Asked, model_in
+from dltk_runtime.server.shadow.asked import NO_ANSWER, Asked, Named, model_in, named
 from dltk_runtime.server.shadow.comparing import Comparing
 from dltk_runtime.server.shadow.kept import TAIL_BYTES, Kept
 from dltk_runtime.server.shadow.pace import Pace
@@ -61,7 +61,7 @@ class _Ours:
 class _Lost:
     """A fit that was not kept, at its place in the queue; `model` is None if it is unknown."""
 
-    model: str | None
+    model: Named | None
 
 
 class OwnWork:
@@ -82,8 +82,8 @@ class OwnWork:
         self._repeats = repeats
         self._comparing = comparing
         self._queue: asyncio.Queue[Kept | _Lost] = asyncio.Queue()
-        self._behind: set[str] = set()  # models whose last fit was not made here
-        self._fitted: set[str] = set()  # models that were fitted here
+        self._behind: set[Named] = set()  # models whose last fit was not made here
+        self._fitted: set[Named] = set()  # models that were fitted here
         self._at_work = False
         self.skipped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
 
@@ -163,9 +163,9 @@ class OwnWork:
         """
         if asked.rows > self._most_rows:
             if route == "/fit":
-                self._fall_behind(asked.request.model)
+                self._fall_behind(named(asked.request))
             raise Skipped(TOO_MANY_ROWS)
-        if route != "/fit" and asked.request.model in self._behind:
+        if route != "/fit" and self._is_behind(*named(asked.request)):
             raise Skipped(BEHIND)
 
     async def _answer(self, asked: Asked, call: Call) -> _Ours:
@@ -203,7 +203,7 @@ class OwnWork:
 
     async def _repeat(self, repeats: Repeats, kept: Kept, asked: Asked) -> None:
         """Compare the old container's answer with its second one, once for each model."""
-        second = await repeats.second_answer(kept, asked.request.model)
+        second = await repeats.second_answer(kept, *named(asked.request))
         if second is not None and (figures := await self._compared(asked.old.results, second)) is not None:
             self._note(kept, asked, _Ours(SUCCESS), figures=figures, repeat=True)
 
@@ -239,7 +239,7 @@ class OwnWork:
 
     def _fitted_here(self, asked: Asked, ours: _Ours, *, gone: bool) -> None:
         """Note whether our model is of the same fit as the old container's."""
-        model = asked.request.model
+        model = named(asked.request)
         succeeded = ours.outcome == SUCCESS, gone or asked.old.outcome == SUCCESS
         if all(succeeded):
             self._behind.discard(model)
@@ -247,7 +247,11 @@ class OwnWork:
         elif any(succeeded):
             self._behind.add(model)
 
-    def _fall_behind(self, model: str | None) -> None:
+    def _is_behind(self, algorithm: str, model: str) -> bool:
+        """Return whether the last fit of a model was not made here; without an algorithm, of any of its name."""
+        return any(each == model and (not algorithm or fitted in ("", algorithm)) for fitted, each in self._behind)
+
+    def _fall_behind(self, model: Named | None) -> None:
         """Note that a fit is not made here; of an unknown model it may be any."""
         self._behind |= self._fitted if model is None else {model}
 

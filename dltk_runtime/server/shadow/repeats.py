@@ -25,22 +25,22 @@ class Repeats:
         self._upstream = upstream
         self._pace = pace
         self._limit = limit
-        self._done: set[tuple[str, str]] = set()
+        self._done: set[tuple[str, str, str]] = set()  # route, algorithm, model
 
     def know(self, record: Comparison) -> None:
         """Note a repetition that was made before."""
-        self._done.add((record.route, record.model))
+        self._done.add((record.route, record.algorithm, record.model))
 
-    async def second_answer(self, kept: Kept, model: str) -> bytes | None:
+    async def second_answer(self, kept: Kept, algorithm: str, model: str) -> bytes | None:
         """Return the results of the old container's second answer; None if there are none, or were before."""
-        if (kept.route, model) in self._done:
+        if (kept.route, algorithm, model) in self._done:
             return None
         try:
             async with asyncio.timeout(QUIET_SECONDS):
                 await self._pace.quiet()
         except TimeoutError:
             return None  # a later request is repeated
-        self._done.add((kept.route, model))
+        self._done.add((kept.route, algorithm, model))
         try:
             body = await asyncio.to_thread(lambda: repeated(kept.route, kept.sent()))
         except ValueError:
