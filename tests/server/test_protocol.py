@@ -123,12 +123,6 @@ def test_a_request_has_its_parts() -> None:
     assert json.loads(bytes(request.rows.view())) == "a\n1\n"
 
 
-@pytest.mark.parametrize("mode", ["stage", '"stage"', '"stage "', "' stage'"])
-def test_blanks_around_a_mode_change_nothing(mode: str) -> None:
-    request = protocol.decode(body(meta={"options": {"params": {"algo": "umap", "mode": mode}}}))
-    assert (request.staging, request.registering) == (True, False)
-
-
 def test_data_is_taken_over_as_it_is_in_the_body_and_not_copied() -> None:
     sent = bytearray(body("a\n" + "1\n" * 1000))
     data = protocol.decode(sent).rows.view()
