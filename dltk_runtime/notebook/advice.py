@@ -52,7 +52,7 @@ def _advice(error: BaseException, source: Source | None) -> str:
     if _NO_CUDA.search(_text(error)):
         return (
             "No GPU can be used here: choose the device by torch.cuda.is_available(), load weights with "
-            "map_location, or run an environment with CUDA (make setup VARIANT=cuda, IMAGE=cuda)."
+            "map_location, or run an environment with CUDA (make setup VARIANT=gpu, make image IMAGE=gpu)."
         )
     return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from dltk_runtime.notebook.source import Source, read_source
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.notebook.helpers import module, write_helper
+from tests.support.service import ROOT
 
 PLAIN = """
     # %%
@@ -110,6 +112,8 @@ class TestSurroundings:
     def test_cuda_where_there_is_none_has_a_next_step(self, text: str) -> None:
         assert "torch.cuda.is_available()" in advice(RuntimeError(text), None)
         assert "map_location" in advice(AssertionError(text), None)
+        variants = re.findall(r"(?:VARIANT|IMAGE)=(\w+)", advice(RuntimeError(text), None))
+        assert [(ROOT / "locks" / f"{each}.txt").is_file() for each in variants] == [True, True]
 
     def test_an_error_whose_text_cannot_be_made_has_none(self) -> None:
         class Odd(Exception):
