@@ -1,4 +1,4 @@
-"""The console: each page with 200 models and 1,000 jobs, and what ten browsers that watch cost an apply.
+"""The console: pages with 200 models that have drifted and 1,000 jobs, and what ten browsers that watch cost an apply.
 
 The pages are asked in turn. The browsers' streams carry the jobs' table, in which a fit runs, so that it changes all
 the time; applies are timed in blocks, with the streams open and without.
@@ -12,6 +12,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -19,15 +20,18 @@ from bench import tables
 from bench.figures import Bar, Figure, Spread, in_turn, ratio
 from bench.servers import TOKEN, Failed, Server
 from bench.world import World
+from dltk_runtime.apply.drift import Judgement, Level, Past
+from dltk_runtime.apply.drift_files import MAX_PAST, DriftFiles
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.jobs.store import JobStore
+from dltk_runtime.names import VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from dltk_runtime.tables.baseline import Baseline
 from dltk_runtime.tables.feature import Feature
 
 MODELS, VERSIONS, JOBS, FIELDS = 200, 5, 1000, 40
-PAGES = ("/ui", "/ui/jobs", "/ui/models", "/ui/drift", "/ui/history", "/ui/models/many/m7")
+PAGES = ("/ui", "/ui/jobs", "/ui/models", "/ui/drift", "/ui/history", "/ui/models/many/m7", "/ui/models/many/m7/drift")
 ROUNDS, BLOCKS, BLOCK, ROWS = 100, 20, 30, 1000
 BROWSERS = 10
 MOST_MILLISECONDS = 150.0  # that 95 % of the answers with a page take
@@ -50,17 +54,30 @@ def fill(paths: Paths, world: World) -> Job:
     baseline = Baseline(counts=[0, *[100] * 20, 0, 0], edges=[float(number) for number in range(21)])
     facts = Facts(rows=2000, features=[Feature(f"field_{number}", "number", baseline) for number in range(FIELDS)])
     names = [ModelName("many", f"m{number}") for number in range(world.rounds(MODELS))]
+    drift = DriftFiles(paths.drift, store)
     for name in names:
         for _ in range(VERSIONS):
             with store.reserve(name) as reserved:
                 Path(reserved.location.folder, f"{name.file}.json").write_text("{}")
                 version = reserved.commit(facts, b'{"format": 1, "sources": []}', b"{}")
         store.promote(version)
+        judge(drift, version.id, [each.name for each in facts.features])
     for number in range(world.rounds(JOBS)):
         _begun(jobs, names[number % len(names)]).succeed(rows=2000, version=1, promoted=True, message="done")
     running = _begun(jobs, names[0])
     running.progress(3, 10, {"loss": 0.5})
     return running
+
+
+def judge(drift: DriftFiles, version: VersionId, fields: list[str]) -> None:
+    """Write what servers keep of a version whose rows were judged often, and have drifted."""
+    counts = [0, *[100 - 5 * number for number in range(20)], 0, 0]
+    levels, begun = [Level(field, 0.3, 0.0) for field in fields], datetime(2026, 1, 1, tzinfo=UTC)
+    drift.write([(version, Judgement(version.number, sum(counts), levels, dict.fromkeys(fields, counts)))])
+    indexes = [dict.fromkeys(fields, number / 100) for number in range(MAX_PAST)]
+    times = (begun + timedelta(hours=number) for number in range(MAX_PAST))
+    past = (Past(version.number, time, sum(counts), each) for time, each in zip(times, indexes, strict=True))
+    drift.write_past([(version, each) for each in past])
 
 
 def _begun(jobs: JobStore, name: ModelName) -> Job:

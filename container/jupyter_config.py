@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from dltk_runtime import handover, tls
-from dltk_runtime.lab import certificate, kernelspec
+from dltk_runtime.lab import certificate, kernelspec, login
 from dltk_runtime.lab.extension import configure
 from dltk_runtime.settings import Settings
 
@@ -35,11 +35,7 @@ c.ServerApp.logging_config = {
     "loggers": {"dltk": {"level": "INFO", "handlers": ["dltk"], "propagate": False}},
 }
 
-c.IdentityProvider.token = ""
-c.PasswordIdentityProvider.hashed_password = settings.jupyter_password
-c.PasswordIdentityProvider.login_handler_class = "dltk_runtime.lab.login.Login"
-c.PasswordIdentityProvider.password_required = True
-c.PasswordIdentityProvider.allow_password_change = False
+login.protect(c, settings.jupyter_password)
 # User settings and workspaces are stored on the volume, all other files of Jupyter in /tmp.
 c.LabApp.user_settings_dir = str(settings.paths.home / "jupyter" / "settings")
 c.LabApp.workspaces_dir = str(settings.paths.home / "jupyter" / "workspaces")

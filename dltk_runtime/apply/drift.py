@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from dltk_runtime.files.lines import Moment
 from dltk_runtime.names import VersionId
 from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
 from dltk_runtime.tables.feature import Feature
@@ -65,7 +66,7 @@ class Past(msgspec.Struct, frozen=True):
     """What stays of a judgement: the highest indexes by feature; `time` is that of the judgement, UTC."""
 
     version: int
-    time: datetime
+    time: Moment
     rows: int
     indexes: dict[str, float]
 

@@ -20,6 +20,7 @@ from dltk_runtime.store.store import ModelStore
 
 MAX_PAST = 24  # judgements of a version that are shown
 MAX_PAST_BYTES = 128 * 1024  # of those of one model
+MAX_READ_BYTES = 64 * MAX_PAST_BYTES  # of such a file before its cut; one that is larger is none of ours
 
 
 class DriftFiles:
@@ -51,7 +52,8 @@ class DriftFiles:
     def past(self, version: VersionId) -> list[Past]:
         """Return the judgements of a version that are known, by every server, the oldest first."""
         with suppress(StoreDamaged):
-            found = [each for each in lines.read(self._past(version.name), Past) if each.version == version.number]
+            known = lines.read(self._past(version.name), Past, MAX_READ_BYTES)
+            found = [each for each in known if each.version == version.number]
             return sorted(found, key=lambda each: each.time)[-MAX_PAST:]
         return []
 

@@ -5,7 +5,8 @@
     5d3a0e11 {"version":3,"time":"2026-01-31T08:00:00Z"}
 
 A record counts only when its line is whole: it ends with a newline, and its first word is the
-CRC-32 of the rest. So neither a torn line nor a changed byte is taken for a record.
+CRC-32 of the rest. So neither a torn line nor a changed byte is taken for a record. Notebooks can
+write to the volume: what they wrote so counts no more than a torn line, where it could be no record.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import os
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -23,17 +25,18 @@ from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
 
 Record = TypeVar("Record", bound=msgspec.Struct)
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # of a record: one that names no zone is none of ours
 _CRC_DIGITS = 8
 
 
-def read(path: Path | str, kind: type[Record]) -> list[Record]:
+def read(path: Path | str, kind: type[Record], limit: int = atomic.MAX_RECORD_BYTES) -> list[Record]:
     """Return the whole records in a file, oldest first; none when it does not exist.
 
     Raises:
-        StoreDamaged: it exists and cannot be read.
+        StoreDamaged: it exists and cannot be read, or has more bytes than `limit`.
     """
     try:
-        data = atomic.read(path)
+        data = atomic.read(path, limit)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -65,10 +68,10 @@ def blank(path: Path, kind: type[Record], chosen: Callable[[Record], bool]) -> i
     """Overwrite the chosen records with blanks, in place, and return their number; others may append meanwhile.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or is a link.
     """
     count = 0
-    with suppress(FileNotFoundError, NotADirectoryError), path.open("r+b") as file:
+    with suppress(FileNotFoundError, NotADirectoryError), atomic.opened(path, "r+b") as file:
         position = 0
         for line in list(file):
             if line.endswith(b"\n") and (found := _parsed(line[:-1], kind)) is not None and chosen(found):

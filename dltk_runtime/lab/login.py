@@ -20,6 +20,20 @@ UNAUTHORIZED = 401
 _SETTING = "dltk_throttle"  # of the web application
 
 
+def protect(c: Any, hashed_password: str) -> None:
+    """Configure Jupyter to ask for a password; `c` is its configuration object.
+
+    Browsers send the cookie of the login with no form or script of another site. What JupyterLab
+    forwards (`/proxy/`) lacks the check of its own pages, and the image's MLflow checks no origin.
+    """
+    c.IdentityProvider.token = ""
+    c.IdentityProvider.cookie_options = {"samesite": "Lax"}
+    c.PasswordIdentityProvider.hashed_password = hashed_password
+    c.PasswordIdentityProvider.login_handler_class = f"{Login.__module__}.{Login.__qualname__}"
+    c.PasswordIdentityProvider.password_required = True
+    c.PasswordIdentityProvider.allow_password_change = False
+
+
 class Throttle:
     """Counts wrong passwords by address."""
 

@@ -30,12 +30,12 @@ class Bounds:
 
     def __str__(self) -> str:
         """In words, such as ``at least 1, at most 500``."""
-        return ", ".join(f"{NAMES[name]} {value:g}" for name, value in self.known.items())
+        return ", ".join(f"{NAMES[name]} {_text(value)}" for name, value in self.known.items())
 
     @property
     def declared(self) -> str:
         """As declared: ``Meta(ge=1, le=500)``."""
-        return f"Meta({', '.join(f'{name}={value:g}' for name, value in self.known.items())})"
+        return f"Meta({', '.join(f'{name}={_text(value)}' for name, value in self.known.items())})"
 
     def allow(self, value: float) -> bool:
         """Return whether a number is within."""
@@ -60,6 +60,13 @@ def bounds_of(metadata: Sequence[ast.expr]) -> Bounds:
 def _number(expression: ast.expr) -> float | None:
     try:
         value = ast.literal_eval(expression)
-    except ValueError:
+        finite = not isinstance(value, bool) and math.isfinite(value)
+    except (ValueError, TypeError, OverflowError):  # no literal, no number, beyond float64
         return None
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
+    return value if finite else None
+
+
+def _text(value: float) -> str:
+    """Return a number without digits that say nothing, and with all that do: ``1``, ``0.5``, ``2147483647``."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

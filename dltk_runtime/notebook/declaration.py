@@ -103,7 +103,11 @@ def undeclared(text: str) -> Iterator[tuple[int, str]]:
     """Find assignments of a parameters cell that declare nothing: their lines, and the reason."""
     for statement in ast.parse(text).body:
         if isinstance(statement, ast.Assign | ast.AnnAssign) and _parameter(statement, {}) is None:
-            yield statement.lineno, "it declares no parameter: write NAME: int, float, bool, str or Literal = a literal"
+            kinds = "int, float, bool, str or Literal"
+            yield (
+                statement.lineno,
+                f"it declares no parameter: write NAME: {kinds} = a literal of it, within its bounds",
+            )
 
 
 def only_declares(text: str) -> bool:

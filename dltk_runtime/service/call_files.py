@@ -2,7 +2,8 @@
 
 Each server appends to a file of its own, ``calls/<random>.jsonl``, in batches and off the way of
 any request, so replicas that share the volume never write to the same file. Each start reads those
-of all, and removes what is old.
+of all, and removes what is old. Notebooks can write there too: a record that no server can have made
+counts no more than a torn line.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.errors import DltkError, StoreDamaged
+from dltk_runtime.errors import DltkError, NameInvalid, StoreDamaged
 from dltk_runtime.files import lines, ring
 from dltk_runtime.names import ModelName
 from dltk_runtime.service.calls import MAX_CALLS, RecentCall
@@ -25,6 +26,7 @@ from dltk_runtime.store.deeds import What
 from dltk_runtime.store.reader import ModelReader
 
 MAX_BYTES = 512 * 1024  # of one file: some 1,000 calls after a cut
+MAX_READ_BYTES = 16 * MAX_BYTES  # of a file before its cut; one that is larger is none of ours
 MAX_FILES = 8  # that are read and stay: of as many replicas, or starts of one
 MAX_AGE_SECONDS = 7 * 86400.0  # of a file since its last call
 UNKEPT = "why is not kept: DLTK_KEEP_VALUES is false"
@@ -47,7 +49,7 @@ class CallFiles:
         found: list[RecentCall] = []
         for path in self._newest():
             with suppress(StoreDamaged):
-                found += lines.read(path, RecentCall)
+                found += filter(_can_be, lines.read(path, RecentCall, MAX_READ_BYTES))
         return heapq.nlargest(MAX_CALLS, found, key=lambda each: each.time)[::-1]
 
     def write(self, calls: Sequence[RecentCall]) -> None:
@@ -100,8 +102,15 @@ def forget(folder: Path, algorithm: str, model: str) -> None:
     Raises:
         OSError: a file cannot be written.
     """
-    for path in files_of(folder):
+    for path in (each for each in files_of(folder) if has(each, algorithm, model)):  # also no link, and no pipe
         lines.blank(path, RecentCall, lambda each: (each.algorithm, each.model) == (algorithm, model))
+
+
+def _can_be(call: RecentCall) -> bool:
+    """Return whether a server can have made it: its time has a zone, and a version is that of a model."""
+    with suppress(NameInvalid):
+        return call.time.tzinfo is not None and (call.version is None or bool(ModelName(call.algorithm, call.model)))
+    return False
 
 
 def _without_sentence(call: RecentCall) -> RecentCall:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -27,7 +26,7 @@ class Comparison(msgspec.Struct, frozen=True, omit_defaults=True):
     of the two gave no table.
     """
 
-    time: datetime
+    time: lines.Moment
     route: str
     algorithm: str
     model: str

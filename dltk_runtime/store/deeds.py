@@ -14,6 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from dltk_runtime.access.actor import NOBODY, Actor
+from dltk_runtime.files.lines import Moment
 from dltk_runtime.names import ModelName
 from dltk_runtime.store.history import Promotion
 
@@ -36,7 +37,7 @@ class Deed(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was done to a model; `version` is the one that was made, is current since or was deleted; `time` is UTC."""
 
     what: What
-    time: datetime
+    time: Moment
     version: int | None = None
     actor: Actor = NOBODY
     job: str = ""

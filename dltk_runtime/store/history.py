@@ -22,7 +22,7 @@ class Promotion(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     version: int
-    time: datetime
+    time: lines.Moment
     found: bool = False
 
 

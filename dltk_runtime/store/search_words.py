@@ -6,6 +6,7 @@ from dltk_runtime.names import ModelName
 from dltk_runtime.notebook.clause import PLAIN_FIELD, quoted
 from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.store.manifest import Facts
+from dltk_runtime.texts import unquote
 
 
 def fit_words(name: ModelName, facts: Facts, command: str = "fit MLTKContainer", **more: str) -> str:
@@ -14,7 +15,7 @@ def fit_words(name: ModelName, facts: Facts, command: str = "fit MLTKContainer",
     known = parameters_without_secrets(facts.parameters)
     ours = {key: value for key, value in known.items() if key not in ("algo", "mode")}
     given = {"algo": name.algorithm} | ours | more
-    words = [f"{key}={word(value)}" for key, value in given.items()]
+    words = [f"{key}={parameter_word(value)}" for key, value in given.items()]
     fields = [*map(word, facts.targets), "from", *map(word, features)] if facts.targets else map(word, features)
     return " ".join([command, *words, *fields, f"into app:{name.model}"])
 
@@ -22,6 +23,11 @@ def fit_words(name: ModelName, facts: Facts, command: str = "fit MLTKContainer",
 def features_of(facts: Facts) -> list[str]:
     """Return the names of the fields that the search named, or of all columns but the targets."""
     return facts.fields or [each.name for each in facts.features if each.name not in facts.targets]
+
+
+def parameter_word(sent: str) -> str:
+    """Return a parameter's value, which Splunk sends with the quotes of its search, as one word."""
+    return word(unquote(sent))
 
 
 def word(text: str) -> str:

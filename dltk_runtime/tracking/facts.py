@@ -20,6 +20,7 @@ from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import Paths
 from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.store.manifest import Manifest
+from dltk_runtime.store.search_words import word
 from dltk_runtime.texts import unquote
 from dltk_runtime.tracking.interface import FitBegins
 
@@ -146,11 +147,11 @@ def clause(algorithm: str, model: str, given: Mapping[str, str], targets: Sequen
 def _words(
     algorithm: str, model: str, given: Mapping[str, str], targets: Sequence[str], fields: Sequence[str]
 ) -> Iterator[str]:
-    yield from ("fit", "MLTKContainer", f"algo={algorithm}")
-    yield from (f"{key}={text}" for key, text in given.items() if key != "algo")
-    yield from targets
+    yield from ("fit", "MLTKContainer", f"algo={word(algorithm)}")
+    yield from (f"{key}={text}" for key, text in given.items() if key != "algo")  # with their quotes, as Splunk sends
+    yield from map(word, targets)
     yield from ("from",) if targets else ()
-    yield from fields
+    yield from map(word, fields)
     yield f"into app:{model}"
 
 

@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import random
+import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -213,8 +215,9 @@ def test_what_stays_of_judgements_is_of_every_server_and_bounded(paths: Paths) -
         servers[number % 2].write_past([(KEY, past), (other, Past(2, begun, 1000, {}))])
     (file,) = (paths.drift / "algo").iterdir()
     assert file.stat().st_size <= MAX_PAST_BYTES
+    without_zone = msgspec.json.encode(Past(1, begun.replace(tzinfo=None), 1000, {}))  # as a notebook can write it
     with file.open("ab") as torn:
-        torn.write(b"00000000 {half")
+        torn.write(b"%08x %s\n00000000 {half" % (zlib.crc32(without_zone), without_zone))
     found = servers[0].past(KEY)
     assert [each.indexes["number"] for each in found] == [float(number) for number in range(200 - MAX_PAST, 200)]
     assert servers[1].past(VersionId(KEY.name, 3)) == []

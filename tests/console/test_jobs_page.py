@@ -18,6 +18,7 @@ from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.server.console import jobs_page, render, streams
 from dltk_runtime.server.console.entrance import Entrance
+from dltk_runtime.server.console.failures import cell_of
 from dltk_runtime.server.console.session import COOKIE
 from dltk_runtime.server.console.streams import Part, Streams
 from dltk_runtime.server.guard import Guard
@@ -33,7 +34,8 @@ def world(paths: Paths) -> World:
 
 
 def running(world: World, model: str = "m") -> str:
-    job = world.service.jobs.create(ModelName("healthy", model), {"algo": "healthy", "note": 'two "words"', "k": "3"})
+    given = {"algo": "healthy", "note": 'two "words"', "k": "3", "sizes": '"64 32"'}
+    job = world.service.jobs.create(ModelName("healthy", model), given)
     job.start()
     job.phase("fit")
     job.progress(2, 8, {"loss": 0.5})
@@ -51,7 +53,17 @@ def test_a_running_fit_has_a_bar_and_the_time_left_and_a_queued_one_its_place(wo
     assert "place 1" in text
     page = world.get(f"/ui/jobs/{job}")
     assert "2 of 8, about" in page
-    assert "algo=healthy note=&#34;two \\&#34;words\\&#34;&#34; k=3" in page, "as a search takes it"
+    assert "algo=healthy note=&#34;two \\&#34;words\\&#34;&#34; k=3 sizes=&#34;64 32&#34; …" in page, (
+        "as a search takes it"
+    )
+
+
+def test_the_cell_of_a_failure_is_one_of_the_notebook_that_failed(world: World) -> None:
+    world.notebook()
+    cell = cell_of("healthy.ipynb, cell 3 (mltkc_fit), line 2: `x`", "healthy", world.paths)
+    assert cell is not None
+    assert (cell.number, cell.line) == (3, 2)
+    assert cell_of("clean.ipynb, cell 3 (mltkc_fit), line 2: `x`", "healthy", world.paths) is None
 
 
 def view(step: float, total: float, seconds: float = 30.0) -> JobView:

@@ -26,6 +26,7 @@ from dltk_runtime.service.health import HealthList, ModelHealth
 from dltk_runtime.shadow.record import Comparison, Records
 from dltk_runtime.store.manifest import SourceHash
 from dltk_runtime.tables.feature import Feature
+from tests.console import use
 from tests.console.inside import World, made
 from tests.console.test_assets import MAX_FIRST_PAGE_BYTES
 from tests.console.test_pages import HOSTILE, Parts
@@ -244,3 +245,24 @@ def test_the_first_page_is_small_with_200_models_and_1000_jobs(world: World) -> 
     assert loaded == {"pico.css", "console.css"}
     assert len(answer.body) + sum(len(assets.content(name)) for name in loaded) <= MAX_FIRST_PAGE_BYTES
     assert "content-encoding" not in world.ask("/ui").headers
+
+
+def test_the_page_of_a_deletion_writes_a_command_that_a_shell_reads(world: World) -> None:
+    world.commit("words of it/m")
+    text = world.get("/ui/models/words%20of%20it/m/delete")
+    assert "<code>dltk forget &#39;words of it/m&#39;</code>" in text
+    assert "None of the last calls that this replica knows was of this model." in text
+
+
+def test_a_title_that_turns_the_direction_of_its_page_is_shown_as_text(world: World) -> None:
+    use.write(world.paths.notebooks, "typed", f"# Doubles \u202egnp {'long ' * 60}")
+    for page in ("/ui/algorithms", "/ui/algorithms/typed"):
+        text = world.get(page)
+        assert "Doubles ?gnp" in text
+        assert "\u202e" not in text
+    assert "long " * 40 not in world.get("/ui/algorithms")
+
+
+def test_a_slash_at_the_end_of_the_address_leads_on(world: World) -> None:
+    answer = world.ask("/ui/")
+    assert (answer.status, answer.headers["location"]) == (303, "/ui")

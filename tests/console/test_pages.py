@@ -357,7 +357,7 @@ def test_a_model_is_deleted_once_its_name_confirms_it_and_a_warning_says_what_is
     path = "/ui/models/healthy/doomed"
     assert "Version 3 is current: searches apply it" in browser.get(f"{path}/delete")
     # A call is noted once its answer is on its way.
-    until(lambda: "4 of the calls that this replica answered last were of this model" in browser.get(f"{path}/delete"))
+    until(lambda: "4 of the last calls that this replica knows were of this model" in browser.get(f"{path}/delete"))
     fields = {"form": browser.form(path), "reason": "<b>old</b>", "confirm": "doomed", "version": "all"}
     for missing, status in (("form", 403), ("reason", 400), ("confirm", 400)):
         assert browser.ask("POST", f"{path}/delete", fields | {missing: ""})[0] == status
@@ -394,7 +394,8 @@ def test_a_token_for_some_models_sees_no_others(service: Service) -> None:
         text = visitor.get(page)
         assert "healthy" not in text, page
         assert "loud" in text, page
-    assert visitor.ask("GET", "/ui/models/healthy/m")[0] == 403
+    for page in ("/ui/models/healthy/m", "/ui/models/healthy/m/delete"):
+        assert visitor.ask("GET", page)[0] == 403
     assert visitor.ask("GET", f"/ui/jobs/{newest_of(service, 'healthy')}")[0] == 403
 
 

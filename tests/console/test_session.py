@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from starlette.requests import Request
 
 from dltk_runtime.access import file
 from dltk_runtime.access.file import Entry, hash_of
 from dltk_runtime.access.holder import Right
+from dltk_runtime.server.console.entrance import Entrance
 from dltk_runtime.server.console.session import (
     HASHED,
     MAX_WRONG,
@@ -197,3 +202,22 @@ def test_wrong_tokens_slow_down_one_address_alone(others: int) -> None:
     assert throttle.wait("10.0.0.9") == 0
     clock.now += WRONG_SECONDS + 1
     assert throttle.wait("10.0.0.1") == 0
+
+
+def test_wrong_tokens_that_are_sent_at_the_same_time_are_counted_too(tmp_path: Path) -> None:
+    entrance = Entrance(Mock(), sessions(tmp_path))
+    scope = {"type": "http", "method": "POST", "query_string": b"", "headers": [], "client": ("10.0.0.1", 1)}
+
+    async def all_at_once() -> list[int]:
+        begun = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await begun.wait()
+            return {"type": "http.request", "body": b"token=wrong", "more_body": False}
+
+        attempts = [asyncio.ensure_future(entrance.sign_in(Request(scope, receive))) for _ in range(MAX_WRONG + 3)]
+        await asyncio.sleep(0)  # each has come to its body
+        begun.set()
+        return [answer.status_code for answer in await asyncio.gather(*attempts)]
+
+    assert sorted(asyncio.run(all_at_once())) == [401] * MAX_WRONG + [429] * 3

@@ -59,7 +59,8 @@ def test_a_number_may_have_bounds_by_the_words_of_several_libraries() -> None:
         "depth: Annotated[int, Interval(ge=2)] | None = None\n"
         "name: Annotated[str, Meta(ge=1)] = 'a'\n"
         "wide: Annotated[int, Meta(le=10)] = 11\n"
-        "odd: Annotated[int, Meta(ge=exit(), le=True), Meta] = 1\n"
+        "odd: Annotated[int, Meta(ge=exit(), le=True, gt={[]}, lt='9'), Meta] = 1\n"
+        f"seed: Annotated[int, Meta(ge=1{'0' * 400}, le=2147483647, gt=-0.12345678)] = 7\n"
     )
     assert [(each.name, str(each.bounds)) for each in known] == [
         ("epochs", "at least 1, at most 500"),
@@ -67,6 +68,7 @@ def test_a_number_may_have_bounds_by_the_words_of_several_libraries() -> None:
         ("depth", "at least 2"),
         ("name", ""),
         ("odd", ""),
+        ("seed", "more than -0.12345678, at most 2147483647"),
     ], "a default out of its bounds declares nothing"
     assert str(known[0]) == "epochs: Annotated[int, Meta(ge=1, le=500)] = 100"
     given = {"epochs": "500", "rate": "1.5", "depth": "1"}

@@ -13,6 +13,7 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 HANDED_OUT = 'is a parameter; read it as param["parameters"]["epochs"]'
 ELSEWHERE = "is defined only in cell 2, which is not exported: give it a name in its metadata"
+DECLARING = "write NAME: int, float, bool, str or Literal = a literal of it, within its bounds"
 NOTEBOOK = """
     # %% tags=parameters
     epochs: int = 3
@@ -48,7 +49,7 @@ def test_a_review_names_each_thing_with_its_cell_and_line(make_notebook: MakeNot
         "cell 5 (mltkc_apply), line 2: 'nowhere' is defined nowhere in the notebook",
         "cell 3 (mltkc_init), line 5: the parameters cell does not declare 'epoch'. Did you mean 'epochs'?",
         "cell 3 (mltkc_init), line 5: the parameters cell does not declare 'rate'.",
-        "cell 1, line 3: it declares no parameter: write NAME: int, float, bool, str or Literal = a literal",
+        f"cell 1, line 3: it declares no parameter: {DECLARING}",
         "cell 1, line 2: mode= is the notebook's; only mode=stage and mode=register are the runtime's",
     ]
 

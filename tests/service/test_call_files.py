@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import zlib
 from datetime import UTC, datetime, timedelta
 
 from dltk_runtime.access.actor import NOBODY
@@ -10,7 +12,7 @@ from dltk_runtime.files import lines
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.service import call_files
-from dltk_runtime.service.call_files import MAX_AGE_SECONDS, MAX_BYTES, MAX_FILES, UNKEPT, CallFiles
+from dltk_runtime.service.call_files import MAX_AGE_SECONDS, MAX_BYTES, MAX_FILES, MAX_READ_BYTES, UNKEPT, CallFiles
 from dltk_runtime.service.calls import MAX_CALLS, RecentCall, RecentCalls
 from dltk_runtime.store.store import ModelStore, What
 from tests.service.test_calls import call, everything
@@ -76,6 +78,26 @@ def test_a_kill_while_a_line_is_written_costs_that_line(paths: Paths) -> None:
     assert [each.id for each in files(paths).read()] == ["id-1", "id-3"]
 
 
+def test_what_no_server_can_have_written_stops_neither_a_start_nor_a_page(paths: Paths) -> None:
+    files(paths).write([one(1)])
+    made = [
+        {"time": "2026-01-01T00:00:00", "model": "m", "outcome": "no zone"},
+        {"time": "2026-01-01T00:00:00Z", "model": "../m", "outcome": "no model", "version": 1},
+        {"time": "2026-01-01T00:00:00Z", "model": "<b>", "outcome": "no model was found"},
+    ]
+    texts = [json.dumps({"id": "x", "route": "r", "seconds": 1, "algorithm": "a"} | each).encode() for each in made]
+    written = b"".join(b"%08x %s\n" % (zlib.crc32(text), text) for text in texts)
+    (paths.calls / "notebook.jsonl").write_bytes(written)
+    with (paths.calls / "large.jsonl").open("wb") as large:
+        large.truncate(MAX_READ_BYTES + 1)
+    (paths.calls / "link.jsonl").symlink_to("/dev/zero")
+    os.mkfifo(paths.calls / "pipe.jsonl")
+    recent = RecentCalls()
+    recent.recall(files(paths).read())
+    assert [each.outcome for each in recent.listed(everything).calls] == ["success", "no model was found"]
+    assert recent.by_model(5) == {}
+
+
 def test_without_values_no_sentence_of_a_failure_is_on_the_volume(paths: Paths) -> None:
     files(paths, values=False).write([one(1, outcome="cannot read 'a secret'"), one(2)])
     assert [each.outcome for each in files(paths).read()] == [UNKEPT, "success"]
@@ -96,6 +118,20 @@ def test_a_model_is_forgotten_also_where_a_server_writes_its_failure_afterwards(
     )
     server.write([later])
     assert [each.id for each in files(paths).read()] == ["id-2", "9"], "a later one is none of those"
+
+
+def test_what_is_no_file_of_a_server_is_not_changed_and_holds_up_nothing(paths: Paths) -> None:
+    files(paths).write([one(1), one(2, "other")])
+    (ours,) = call_files.files_of(paths.calls)
+    elsewhere = paths.home / "elsewhere"
+    elsewhere.write_bytes(ours.read_bytes())
+    before = elsewhere.read_bytes()
+    (paths.calls / "link.jsonl").symlink_to(elsewhere)
+    os.mkfifo(paths.calls / "pipe.jsonl")
+    (paths.calls / "folder.jsonl").mkdir()
+    call_files.forget(paths.calls, "a", "m")
+    assert elsewhere.read_bytes() == before
+    assert [each.model for each in files(paths).read()] == ["other"]
 
 
 def test_calls_that_cannot_be_written_are_no_error(paths: Paths) -> None:

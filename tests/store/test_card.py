@@ -28,7 +28,7 @@ HASHES = Baseline(counts=[7, 5, 0], categories=["0a1b2c", "3d4e5f"], complete=Tr
 VALUES = ("-41.5", "7773.2", "17.125", "17.12", "secretive-host", "other-host", "0a1b2c", "abab", "10.9.8.7")
 FACTS = Facts(
     sources=[SourceHash("umap", "umap.ipynb", "cd" * 32)],
-    parameters={"algo": "umap", "epochs": "3", "api_token": "hunter2", "mode": "async"},
+    parameters={"algo": "umap", "epochs": "3", "structure": '"64 32"', "api_token": "hunter2", "mode": "async"},
     targets=["y"],
     features=[Feature("a b", "number", NUMBERS), Feature("host", "text", TEXTS), Feature("y", "number")],
     fields=["a b", "host"],
@@ -70,7 +70,7 @@ def test_the_card_is_one_of_the_files_that_the_manifest_lists(store: ModelStore,
 def test_it_says_purpose_fit_who_rows_fields_figures_libraries_and_limits(store: ModelStore) -> None:
     card = shown(with_card(store), current=True, values=True)
     assert (card.purpose, card.owner, card.job, card.rows) == ("# Umap\nFor hosts.", "team-a", "J1", 50)
-    assert card.fit == 'fit MLTKContainer algo=umap epochs=3 y from "a b" host into app:default'
+    assert card.fit == 'fit MLTKContainer algo=umap epochs=3 structure="64 32" y from "a b" host into app:default'
     assert "api_token" not in card.parameters
     number, text, target = card.fields
     assert (number.rows, number.missing, number.minimum, number.mean) == (12, 1, -41.5, 17.125)

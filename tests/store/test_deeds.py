@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from dltk_runtime.store.store import ModelStore, What
 from tests.store.helpers import NAME, commit, promoted
 
 ANNA = Actor(owner="trainers", person="anna")
+WITHOUT_ZONE = b'{"version":1,"time":"2026-01-01T00:00:00"}'
 
 
 @pytest.fixture
@@ -84,3 +86,15 @@ def test_a_history_that_cannot_be_written_does_not_stop_the_change(store: ModelS
     file_of(store).mkdir()
     LocalModels(store, ANNA).promote(NAME, version.number, "why")
     assert store.current(NAME) is not None
+
+
+def test_a_line_without_a_zone_which_a_notebook_can_write_is_damaged(store: ModelStore) -> None:
+    promoted(store)
+    store.record(NAME, What.FITTED, ANNA, 1)
+    before = deeds(store)
+    for name, text in (("history", b'{"what":"deleted","time":"2026-01-01T00:00:00"}'), ("promoted", WITHOUT_ZONE)):
+        with file_of(store).with_name(name).open("ab") as file:
+            file.write(b"%08x %s\n" % (zlib.crc32(text), text))
+    assert deeds(store) == before
+    assert store.history(NAME).damaged_lines == 1, "of the deeds"
+    assert [each.what for each in store.histories(10, lambda _: True).entries] == [each[0] for each in before]

@@ -191,6 +191,10 @@ def test_the_clause_is_the_searchs_command() -> None:
         clause("umap", "m", {"algo": "umap", "k": "2"}, [], ["a", "b"])
         == "fit MLTKContainer algo=umap k=2 a b into app:m"
     )
+    assert (
+        clause("words of it", "m", {"k": '"2 3"'}, ["my target"], ["a", "the b"])
+        == 'fit MLTKContainer algo="words of it" k="2 3" "my target" from a "the b" into app:m'
+    )
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(100_000, ["begin", "version", "end"]), (5_000, ["begin"])])

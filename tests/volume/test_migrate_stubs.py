@@ -102,7 +102,7 @@ def test_since_lists_later_versions_with_the_fit_that_makes_them_again(paths: Pa
     promoted(store)
     facts = Facts(
         rows=20,
-        parameters={"algo": "umap", "plot": "a, b", "epochs": "3"},
+        parameters={"algo": "umap", "plot": '"a, b"', "epochs": "3"},  # as Splunk sends them
         targets=["the label"],
         features=[Feature("x_1", "number"), Feature("the label", "text")],
     )

@@ -106,10 +106,10 @@ class Entrance:
         to = to if to.startswith("/ui") and "//" not in to and "\\" not in to else "/ui"
         if request.method == "GET":
             return self._asking(to, "")
+        form = await forms.received(request, MAX_FORM_BYTES) or {}  # first: attempts at the same time count, too
         address = request.client.host if request.client else ""
         if (wait := self._throttle.wait(address)) > 0:
             return self._asking(to, f"Too many wrong tokens. Try again in {wait:.0f} s.", 429)
-        form = await forms.received(request, MAX_FORM_BYTES) or {}
         cookie = self._sessions.begin(form.get("token", ""), form.get("person", ""))
         if not cookie:
             self._throttle.wrong(address)

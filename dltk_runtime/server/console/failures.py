@@ -23,13 +23,18 @@ class FailedCell:
 
 
 def cell_of(coordinates: str, name: str, paths: Paths) -> FailedCell | None:
-    """Return the cell that `coordinates` name, as the notebook of this algorithm has it now; reads the disk."""
+    """Return the cell that `coordinates` name, as the notebook of this algorithm has it now; reads the disk.
+
+    None for a cell of another notebook, which this one imports.
+    """
     found = _PLACE.search(coordinates)
     if found is None:
         return None
     try:
         source = algorithm.source_of(name, paths)
     except DltkError:
+        return None
+    if not coordinates.startswith(f"{source.path}, cell "):
         return None
     number, line = int(found[1]), int(found[2])
     cell = next((each for each in source.cells if each.number == number), None)

@@ -21,7 +21,7 @@ from dltk_runtime.server.console.session import Visitor
 from dltk_runtime.server.console.streams import MAX_STREAMS, Streams
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.service import Service
-from dltk_runtime.store.search_words import word
+from dltk_runtime.store.search_words import parameter_word, word
 
 MAX_LOG_CHARACTERS = 20_000  # of a job's log, its end
 Curves = dict[str, list[list[float | None]]]  # by name: steps, then values
@@ -69,11 +69,11 @@ class JobPage:
     async def _of_job(self, request: Request, printed: Printed) -> dict[str, Any]:
         job = await self._api.jobs.job(request)
         given = {name: value for name, value in job.parameters.items() if name != "algo"}
-        clause = "".join(f"{name}={word(value)} " for name, value in given.items())
+        clause = "".join(f"{name}={parameter_word(value)} " for name, value in given.items())
         return {
             "job": job,
             "seconds": _seconds(job),
-            "clause": f"| fit MLTKContainer algo={job.algorithm} {clause}… into app:{job.model}",
+            "clause": f"| fit MLTKContainer algo={word(job.algorithm)} {clause}… into app:{job.model}",
             "log": printed.log,
             "log_cut": printed.log_cut,
             "curves": printed.curves,

@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from dltk_runtime.access.holder import Right
@@ -77,6 +77,7 @@ class Console:
             "/ui/sign-out": (self._entrance.sign_out, Right.READ),
         }
         return [
+            Route("/ui/", _overview, methods=["GET"]),
             Route("/ui/files/{hash}/{name}", assets.send, methods=["GET"]),
             Route("/ui/sign-in", self._entrance.sign_in, methods=["GET", "POST"]),
             self._tries.route(),
@@ -167,6 +168,11 @@ class Console:
 
     async def _drift(self, request: Request) -> dict[tuple[str, str], DriftView]:
         return {(each.algorithm, each.model): each for each in (await self._api.drift(request)).judgements}
+
+
+async def _overview(_: Request) -> Response:
+    """Lead on who wrote a slash at the end of the address."""
+    return RedirectResponse("/ui", 303)
 
 
 def _first_compared(model: ModelView) -> tuple[int | None, int | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gzip
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"seen": seen, "when": when, "figure": figure, "lasting": lasting, "left": left}
+    environment.filters["shell"] = shlex.quote
     environment.globals |= {"file": assets.address, "pictures": pictures, "mib": MIB, "now": lambda: datetime.now(UTC)}
     return environment
 
