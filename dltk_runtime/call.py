@@ -64,12 +64,16 @@ class Request:
     @property
     def staging(self) -> bool:
         """Whether ``mode=stage`` asks to write the data beside the notebooks (fit only)."""
-        return unquote(self.parameters.get("mode", "")) == "stage"
+        return self._mode == "stage"
 
     @property
     def registering(self) -> bool:
         """Whether ``mode=register`` asks for Splunk's entry alone (fit only)."""
-        return unquote(self.parameters.get("mode", "")) == "register"
+        return self._mode == "register"
+
+    @property
+    def _mode(self) -> str:
+        return unquote(self.parameters.get("mode", "")).strip()
 
     @property
     def named(self) -> bool:

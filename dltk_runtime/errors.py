@@ -195,8 +195,8 @@ class OptionInvalid(RequestError):
 
     opening = NOT_INITIALIZED
 
-    def __init__(self, name: str, value: str, wanted: str) -> None:
-        super().__init__(f"Invalid {name}={shown(value)}: expected {wanted}.")
+    def __init__(self, name: str, value: str, wanted: str, hint: str = "") -> None:
+        super().__init__(f"Invalid {name}={shown(value)}: expected {wanted}.{hint}")
 
 
 class Busy(RequestError):

@@ -140,7 +140,7 @@ class Applying:
             finally:
                 call.spent(worker.phases)
             if isinstance(reply, messages.Failed):
-                raise failed(reply.error, f"Mind that {other}." if other else "")
+                raise failed(reply.error, " ".join(f"Mind that {each}." for each in (instead, other) if each))
             applied = expect(reply, messages.Applied)
             call.facts.rows = applied.rows
             if upload is not None:

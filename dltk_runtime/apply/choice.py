@@ -11,8 +11,8 @@ some missing, with that fit's own words        the current version; Splunk leave
 (`options.args`)                               that is empty in a whole chunk
 some missing, with other words                 the version promoted last that was fitted on just
                                                these or with these words, else the current one
-one that the current version does not have     the version promoted last that has all of them;
-                                               without one, the request is refused
+one that the current version does not have     the same, else the version promoted last that has
+                                               all of them; without one, the request is refused
 =============================================  ==================================================
 
 A client other than Splunk may name a version by its number: any committed one answers, and one
@@ -70,6 +70,10 @@ class Asked:
             return True
         return asked < known and not self._of_other_words(manifest, known)
 
+    def is_within(self, manifest: Manifest) -> bool:
+        """Return whether a version with this manifest has all of the fields."""
+        return set(self.fields) <= {*fields_of(manifest), *manifest.targets}
+
     def _of_other_words(self, manifest: Manifest, known: set[str]) -> bool:
         """Return whether the stub was written by a fit of other words; globs may be expanded."""
         if not self.args or not manifest.args or sorted(self.args) == sorted(manifest.args):
@@ -99,20 +103,29 @@ class Choosing:
         current = serving.version
         if not current.number or asked is None or asked.answered_by(current.manifest()):
             return serving, ""
+        wider: Version | None = None
         for version in self.store.promoted(name, loaded):
-            manifest = version.manifest()
-            if version.number != current.number and asked.answered_by(manifest):
-                self.store.use(version)
-                known = fields_of(current.manifest())
-                text = (
-                    f"version {version.number} answered, not version {current.number}, the current one: the search has "
-                    f"the fields {listed(asked.fields, known)}, and the current version was fitted on "
-                    f"{listed(known, asked.fields)}"
-                )
-                return Serving(version, serving.problem), text
-        if set(asked.fields) <= {*fields_of(current.manifest()), *current.manifest().targets}:
+            if version.number == current.number:
+                continue
+            if asked.answered_by(version.manifest()):
+                return self._instead(version, serving, asked)
+            if wider is None and asked.is_within(version.manifest()):
+                wider = version
+        if asked.is_within(current.manifest()):
             return serving, ""  # it has all of them; the answer warns of what is missing
+        if wider is not None:
+            return self._instead(wider, serving, asked)
         raise FieldsUnknown(asked.fields, current)
+
+    def _instead(self, version: Version, serving: Serving, asked: Asked) -> tuple[Serving, str]:
+        """Return another version than the current one, and the warning that it answered."""
+        self.store.use(version)
+        current, known = serving.version, fields_of(serving.version.manifest())
+        text = (
+            f"version {version.number} answered, not version {current.number}, the current one: the search has the "
+            f"fields {listed(asked.fields, known)}, and the current version was fitted on {listed(known, asked.fields)}"
+        )
+        return Serving(version, serving.problem), text
 
     def _numbered(self, name: ModelName, number: int, loaded: Collection[int]) -> tuple[Serving, str]:
         """Return the version of this number, and a warning when it was never promoted."""

@@ -244,8 +244,10 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str, scrubber: Scrubber) -> 
 
 
 def _scrubbed(column: pd.Series[Any], scrubber: Scrubber) -> pd.Series[Any]:
-    texts = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
-    return column.map(scrubber.value, na_action="ignore") if texts else column
+    kind = column.dtype
+    if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
+        return column
+    return column.map(scrubber.value, na_action="ignore")
 
 
 def _features(frame: pd.DataFrame, task: Task) -> list[str]:

@@ -48,6 +48,10 @@ class ModelsClient:
     def rollback(self, name: ModelName, reason: str = "") -> ModelView:
         return read(self._container.post(f"{_path(name)}/rollback{_because(reason)}", {}), ModelView)
 
+    def choose_code(self, name: ModelName, choice: str, reason: str = "") -> ModelView:
+        path = f"{_path(name)}/code/{choice or 'auto'}{_because(reason)}"
+        return read(self._container.post(path, {}), ModelView)
+
     def delete(self, name: ModelName, reason: str = "") -> None:
         read(self._container.delete(f"{_path(name)}{_because(reason)}"), ModelList)
 

@@ -25,7 +25,7 @@ from dltk_runtime.store.store import ModelStore
 if TYPE_CHECKING:
     from rich.table import Table
 
-UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes")  # columns of numbers
+UNCUT = ("time (UTC)", "current", "fitted (UTC)", "rows", "bytes", "job")  # columns of numbers, and ids to copy
 REASON_OPTION = click.option("--reason", default="", help="Why, for the model's history.")
 HOME_OPTION = click.option("--home", type=click.Path(path_type=Path), help="Folder of models. [default: DLTK_HOME]")
 NOTEBOOKS_OPTION = click.option(

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from dltk_runtime.commands._terminal import echo, echo_data
-from dltk_runtime.store.store import Version
+from dltk_runtime.names import ModelName
+from dltk_runtime.store.manifest import Manifest
 from dltk_runtime.volume.since import register_search
 
 FLAVOURS = {"dsdl": "MLTKContainer", "aitk": "AITKContainer"}
 
 
-def show(version: Version, flavour: str, folder: Path | None, *, spl: bool) -> None:
+def show(name: ModelName, manifest: Manifest, flavour: str, folder: Path | None, *, spl: bool) -> None:
     """Print a version's entry, or with `spl` the search that makes it; with a folder of lookups write it there."""
     from dltk_runtime.emulator.mltk.request import LIMITS
     from dltk_runtime.emulator.mltk.stub import stub_of_model
     from dltk_runtime.emulator.mltk.stubs import Stubs
 
-    if not version.number:
-        raise click.UsageError(
-            f"{version}: files of an old volume, whose features nobody recorded. Fit the model again."
-        )
-    name, manifest = version.name, version.manifest()
     if spl:
         echo_data(register_search(name, manifest, FLAVOURS[flavour]) + "\n")
         return

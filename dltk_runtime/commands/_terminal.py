@@ -7,7 +7,7 @@ None of it can move the cursor, set the window's title or reverse the direction 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MIN_FOLDED_CHARACTERS = 8  # of a column whose cells are folded
 COLUMN_GAP = 2  # characters between two columns
+NUMERALS = frozenset("0123456789.,:+-eE%")  # of numbers and times
 PIPE_COLUMNS = 1000  # of a table into a pipe or file, which a script reads: no cell is folded
 
 
@@ -67,7 +68,9 @@ def add_row(table: Table, *cells: str, style: str = "") -> None:
 def show_table(table: Table) -> None:
     """Print a table; in a terminal that is too narrow for it, each row as lines of its own."""
     shown = console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
-    if _least_width(table) <= shown.width:
+    if widths := _widths(table, shown.width):
+        for column, width in zip(table.columns, widths, strict=True):
+            column.width = width
         shown.print(table, crop=False)
         return
     titles = [str(column.header) for column in table.columns]
@@ -77,11 +80,38 @@ def show_table(table: Table) -> None:
     echo("\n\n".join("\n".join(each) for each in lines))
 
 
-def _least_width(table: Table) -> int:
-    """Return the characters that a table needs so that each column can be read."""
-    widths = []
-    for column in table.columns:
-        title = len(str(column.header))
-        longest = max([title, *(len(str(cell)) for cell in column.cells)])
-        widths.append(longest if column.no_wrap else min(longest, max(title, MIN_FOLDED_CHARACTERS)))
-    return sum(widths) + COLUMN_GAP * (len(widths) - 1)
+def _widths(table: Table, room: int) -> list[int]:
+    """Return the width of each column where the table has `room` characters; empty if that is too little.
+
+    Each column gets what it needs; the rest goes to the columns whose cells are folded, to each the same.
+    """
+    texts = [[str(column.header), *map(str, column.cells)] for column in table.columns]
+    whole = [_longest(line for text in each for line in text.splitlines()) for each in texts]
+    widths = [
+        full if column.no_wrap else min(full, _narrowest(each))
+        for column, full, each in zip(table.columns, whole, texts, strict=True)
+    ]
+    count = len(widths)
+    left = room - sum(widths) - (COLUMN_GAP * (count - 1) if table.box is None else (COLUMN_GAP + 1) * count + 1)
+    if left < 0:
+        return []
+    for place in sorted(range(count), key=lambda each: whole[each] - widths[each]):
+        more = min(whole[place] - widths[place], left // count)
+        widths[place], left, count = widths[place] + more, left - more, count - 1
+    return widths
+
+
+def _narrowest(texts: Sequence[str]) -> int:
+    """Return the characters that a column needs whose cells are folded, of which no number is cut.
+
+    The first text is its title.
+    """
+    words = [word for text in texts for word in text.split()]
+    numbers = _longest(word for word in words if NUMERALS.issuperset(word.rpartition("=")[2].strip("();")))
+    return max(_longest(texts[:1]), MIN_FOLDED_CHARACTERS, numbers)
+
+
+def _longest(texts: Iterable[str]) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, texts), default=0)

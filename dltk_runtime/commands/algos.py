@@ -9,7 +9,7 @@ import click
 
 from dltk_runtime.commands._terminal import add_row, echo, show_table
 from dltk_runtime.notebook import places
-from dltk_runtime.notebook.algorithm import algorithms, check
+from dltk_runtime.notebook.algorithm import algorithms, check, others
 from dltk_runtime.notebook.catalogue import Entry, entry, markdown
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.paths import Paths
@@ -53,7 +53,7 @@ def command(context: click.Context, home: Path | None, notebooks: Path | None, a
     else:
         _print(("algorithm", "file", "functions", "problems"), [row(name, paths) for name in names])
     if not as_markdown:
-        _print_left_out(names, paths)
+        _print_left_out(paths)
 
 
 @command.command(epilog=SHOW_EPILOG)
@@ -82,15 +82,13 @@ def row(algorithm: str, paths: Paths) -> tuple[str, str, str, str]:
     return algorithm, contract.source.path, " ".join(contract.functions), str(len(contract.problems))
 
 
-def _print_left_out(names: Sequence[str], paths: Paths) -> None:
+def _print_left_out(paths: Paths) -> None:
     """Name the notebooks that are not in the table, and why."""
-    for path, why in places.left_out(paths):
+    readable, unreadable = others(paths)
+    for path, why in (*places.left_out(paths), *unreadable):
         echo(f"not used: {path}: {why}")
-    others = sorted(
-        places.shown(files[0], paths.notebooks) for name, files in places.notebooks(paths).items() if name not in names
-    )
-    if others:
-        echo(f"without init, fit or apply: {', '.join(others)}")
+    if readable:
+        echo(f"without init, fit or apply: {', '.join(readable)}")
 
 
 def _print_parameters(found: Entry) -> None:

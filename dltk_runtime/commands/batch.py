@@ -32,7 +32,7 @@ becomes a version. Any notebook runs so, also without --data. --fit and --apply 
 
 \b
 A parameter's value may be secret://NAME: the variable NAME, or the file that NAME_file names, is read when the
-run begins, and removed from the executed notebook, the job and its log. It is not removed from results.
+run begins, and removed from the executed notebook, the job, its log and the results.
 
 \b
 With --each, the columns of the CSV file are parameters or `model`; --out and --notebook then contain {row} (from

@@ -11,7 +11,7 @@ import click
 from dltk_runtime.commands import Exit
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.notebook import places
-from dltk_runtime.notebook.algorithm import algorithms, find
+from dltk_runtime.notebook.algorithm import algorithms, find, others
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.notebook.review import Review, review
 from dltk_runtime.notebook.source import is_name
@@ -54,6 +54,7 @@ def command(notebooks: tuple[str, ...], home: Path | None, folder: Path | None, 
         echo(f"No algorithm in {paths.notebooks}, {paths.helpers} or {paths.modules}: nothing to check.")
     found = [reviewed(notebook, paths) for notebook in chosen]
     if not notebooks:
+        found += [Review(path, problems=(why,)) for path, why in others(paths)[1]]
         found += [Review(path, hints=(f"{path} is not used: {why}",)) for path, why in places.left_out(paths)]
     for each in found:
         echo(each.text)

@@ -42,7 +42,7 @@ def command(model: str, yes: bool, old_files: bool, reason: str, home: Path | No
     jobs = JobStore(settings.paths, settings.keep_jobs, settings.log_bytes)
     forgetting = Forgetting(settings.paths, jobs, names, old_files=old_files)
     found = forgetting.find()
-    table = make_table("model", "what", "files", "bytes", "stays")
+    table = make_table("model", "what", "files", "bytes", "stays", unbroken=("bytes",))
     for each in found:
         files = f"{each.paths[0]}{f' and {len(each.paths) - 1} more' if len(each.paths) > 1 else ''}"
         add_row(table, str(each.name), str(each.kind), files, f"{each.size:,}", each.stays)

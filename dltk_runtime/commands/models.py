@@ -10,7 +10,6 @@ from typing import Any
 import click
 import msgspec
 
-from dltk_runtime.access.actor import on_machine
 from dltk_runtime.commands import Exit, _models_removal, _onnx_export, _onnx_upload, _stub
 from dltk_runtime.commands._models import REASON_OPTION, filled, named, named_settings, with_models, with_store
 from dltk_runtime.commands._terminal import echo, echo_data, show_table
@@ -143,12 +142,7 @@ def history(models: Models, algorithm: str, model: str) -> None:
 def card(models: Models, algorithm: str, model: str, number: int | None, as_json: bool) -> None:
     """Print the model card of a version (default: the current one): purpose, fit, figures, fields, limits."""
     name = named(algorithm, model)
-    if number is None:
-        view = models.get(name)
-        if view.current is None:
-            raise StoreDamaged(view.damage)
-        number = view.current
-    found = models.card(name, number)
+    found = models.card(name, _number(models, name, number))
     echo_data(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n" if as_json else markdown(found))
 
 
@@ -222,12 +216,17 @@ command.add_command(_onnx_upload.upload)
 )
 @click.option("--to", type=click.Path(path_type=Path), help="Write it into this folder of lookups instead.")
 @click.option("--spl", is_flag=True, help="Print a search that makes the entry and trains nothing.")
-@with_store
+@with_models
 def stub(
-    store: ModelStore, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None, spl: bool
+    models: Models, algorithm: str, model: str, number: int | None, flavour: str, to: Path | None, spl: bool
 ) -> None:
     """Print Splunk's entry (__mlspl_MODEL.mlmodel) for a version (default: the current one)."""
-    _stub.show(_chosen(store, named(algorithm, model), number), flavour, to, spl=spl)
+    name = named(algorithm, model)
+    if not (chosen := _number(models, name, number)):
+        raise click.UsageError(
+            f"{name} version 0: files of an old volume, whose features nobody recorded. Fit the model again."
+        )
+    _stub.show(name, models.version(name, chosen).manifest, flavour, to, spl=spl)
 
 
 @command.command(short_help="Choose the code that applies of a model run.")
@@ -235,16 +234,30 @@ def stub(
 @click.argument("model")
 @click.option("--live", "choice", flag_value="live", help="Run the notebook's code, as it was saved last.")
 @click.option("--auto", "choice", flag_value="auto", help="As DLTK_VERSION_CODE says.")
-@with_store
-def pin(store: ModelStore, algorithm: str, model: str, choice: str | None) -> None:
+@with_models
+def pin(models: Models, algorithm: str, model: str, choice: str | None) -> None:
     """Make applies run the code that the version was fitted with, also after an edit of the notebook."""
     chosen = {"auto": "", None: "pinned"}.get(choice, choice or "")
     name = named(algorithm, model)
-    LocalModels(store, on_machine()).choose_code(name, chosen)
+    models.choose_code(name, chosen)
     code = {"pinned": "the code of its version", "live": "the notebook's code"}.get(
         chosen, "what DLTK_VERSION_CODE says"
     )
     echo(f"{name}: applies run {code}.")
+
+
+def _number(models: Models, name: ModelName, number: int | None) -> int:
+    """Return that number, or that of the current version: 0 for files of an old volume.
+
+    Raises:
+        StoreDamaged: no number is given, and no version can be used.
+    """
+    if number is not None:
+        return number
+    view = models.get(name)
+    if view.current is None:
+        raise StoreDamaged(view.damage)
+    return view.current
 
 
 def _chosen(store: ModelStore, name: ModelName, number: int | None) -> Version:

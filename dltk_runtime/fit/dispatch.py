@@ -177,8 +177,7 @@ class Dispatcher:
         request = Request.of(submission.rows, submission.meta)
         name = ModelName(job.record.algorithm, job.record.model)
         source = algorithm.source_of(name.algorithm, self.settings.paths)
-        share = self.settings.holdout if request.targets else 0.0
-        options = fit_options(request.parameters, share, taken(source, request.parameters))
+        options = fit_options(request.parameters, self._share(request), taken(source, request.parameters))
         warning = others(self.store, name, job.record.owner, self.settings.others_models)
         options = replace(options, asynchronous=True, warnings=(*options.warnings, *filter(None, [warning])))
         return Training(job, request, name, options, imports_of(source), _call(job))
@@ -191,7 +190,12 @@ class Dispatcher:
         own: frozenset[str] = frozenset()
         with contextlib.suppress(DltkError):  # the notebook may be gone meanwhile
             own = taken(algorithm.source_of(name.algorithm, self.settings.paths), given)
-        return Training(job, request, name, replace(fit_options(given, taken=own), asynchronous=True), (), _call(job))
+        options = fit_options(given, self._share(request), own)
+        return Training(job, request, name, replace(options, asynchronous=True), (), _call(job))
+
+    def _share(self, request: Request) -> float:
+        """Return the share of rows that a fit keeps where its search names none."""
+        return self.settings.holdout if request.targets else 0.0
 
 
 def _call(job: Job) -> Call:

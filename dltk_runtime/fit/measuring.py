@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +24,25 @@ class Measuring:
 
     async def measure(self, new: Version, old: Version, data: Path) -> Measured:
         """Measure both on those rows of `data`, a CSV with the target, that neither has seen."""
+        if problem := _unfit(data, (new, old)):
+            return Measured(problem=problem)
         async with applying_alone(self.settings, self.store) as applying:
             return await Comparing(self.store, applying).measure(new, old, _request(new, data), data.name)
+
+
+def _unfit(data: Path, versions: Sequence[Version]) -> str:
+    """Return why versions cannot be measured on the rows of a CSV; empty if they can."""
+    with data.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        rows = csv.reader(lines)
+        header, first = next(rows, []), next(rows, None)
+    for each in versions:
+        manifest = each.manifest()
+        if not manifest.targets:
+            return f"version {each.number} was fitted without a target, and predictions have nothing to be measured by"
+        columns = dict.fromkeys([*manifest.targets, *(feature.name for feature in manifest.features)])
+        if lacking := [name for name in columns if name not in header]:
+            return f"version {each.number} needs columns that the file lacks: {', '.join(map(repr, lacking))}"
+    return "" if first else "the file has no rows"
 
 
 def _request(version: Version, data: Path) -> Request:

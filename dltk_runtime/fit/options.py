@@ -105,7 +105,7 @@ def _promotion(value: str) -> Promotion:
     wanted = f"auto, manual or better:<metric>[:<least gain>], the metric one of {', '.join(METRICS)}"
     metric, _, gain = rest.partition(":")
     if rule != Rule.BETTER or metric not in METRICS:
-        raise OptionInvalid("promote", value, wanted + "." + nearest(metric, METRICS))
+        raise OptionInvalid("promote", value, wanted, nearest(metric, METRICS))
     try:
         least = float(gain or 0)
     except ValueError:

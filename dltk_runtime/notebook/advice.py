@@ -11,7 +11,7 @@ from dltk_runtime.notebook.cells import not_exported
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.notebook.outline import bound_names
 from dltk_runtime.notebook.source import Source
-from dltk_runtime.notebook.surroundings import is_held_back, not_installed, variables_read
+from dltk_runtime.notebook.surroundings import is_held_back, is_not_there, not_installed, variables_read
 from dltk_runtime.secret_names import is_secret_name
 
 MAX_SEARCHED_CHARACTERS = 2000
@@ -47,11 +47,12 @@ def _advice(error: BaseException, source: Source | None) -> str:
     if isinstance(error, NameError) and error.name and source is not None:
         return _of_name(error.name, source)
     if isinstance(error, KeyError) and error.args and _is_variable(error):
-        return f"{_capital(is_held_back(str(error.args[0])))}."
+        name = str(error.args[0])
+        return f"{_capital(is_held_back(name) if is_secret_name(name) else is_not_there(name))}."
     if _NO_CUDA.search(_text(error)):
         return (
             "No GPU can be used here: choose the device by torch.cuda.is_available(), load weights with "
-            "map_location, or run an environment with CUDA (make setup VARIANT=cuda, IMAGE=cuda)."
+            "map_location, or run an environment with CUDA (make setup VARIANT=gpu, make image IMAGE=gpu)."
         )
     return ""
 
@@ -71,10 +72,7 @@ def _of_name(name: str, source: Source) -> str:
 
 
 def _is_variable(error: KeyError) -> bool:
-    """Tell whether a KeyError is that of ``os.environ`` for a secret."""
-    name = error.args[0]
-    if not isinstance(name, str) or not is_secret_name(name):
-        return False
+    """Tell whether a KeyError is that of ``os.environ``."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -24,7 +24,7 @@ from dltk_runtime.notebook.declaration import declared
 from dltk_runtime.notebook.errors import AlgorithmInvalid, AlgorithmUnknown, NotebookUnreadable
 from dltk_runtime.notebook.loader import PACKAGE, CodeFinder
 from dltk_runtime.notebook.outline import Outline, outline_of
-from dltk_runtime.notebook.places import candidates, folders
+from dltk_runtime.notebook.places import LeftOut, candidates, folders
 from dltk_runtime.notebook.source import Source, is_name, read_source
 from dltk_runtime.paths import Paths
 
@@ -102,6 +102,21 @@ def algorithms(paths: Paths) -> list[str]:
 def mentions_contract(path: Path) -> bool:
     """Tell whether the bytes of a notebook mention a function of the contract."""
     return _MENTIONED.search(_content(path)) is not None
+
+
+def others(paths: Paths) -> tuple[list[str], list[LeftOut]]:
+    """Return the notebooks that are no algorithm: the paths of readable ones, and those that cannot be read."""
+    known, readable, unreadable = set(algorithms(paths)), [], []
+    for name, (used, *_) in places.notebooks(paths).items():
+        if name in known:
+            continue
+        shown = places.shown(used, paths.notebooks)
+        try:
+            read_source(used, paths.notebooks)
+            readable.append(shown)
+        except NotebookUnreadable as error:
+            unreadable.append(LeftOut(shown, error.sentence))
+    return sorted(readable), sorted(unreadable)
 
 
 def find(algorithm: str, paths: Paths) -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dltk_runtime.notebook.algorithm import CALLS, REQUIRED
-from dltk_runtime.notebook.cells import COMPILE_ERRORS, is_definition, without_magics
+from dltk_runtime.notebook.cells import COMPILE_ERRORS, is_definition, read_cells, without_magics
 from dltk_runtime.notebook.errors import NotebookUnreadable
 from dltk_runtime.notebook.outline import bound_names
 
@@ -52,12 +52,12 @@ def convert(path: Path) -> Converted:
         NotebookUnreadable: the file is not a notebook of format 4.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-        before = document["cells"]
-    except (OSError, ValueError) as error:
-        raise NotebookUnreadable(path, str(error)) from error
-    except (KeyError, TypeError) as error:
-        raise NotebookUnreadable(path, "it has no list of cells (format 4 is required)") from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise NotebookUnreadable(path, error.strerror or str(error)) from error
+    read_cells(path, data)  # refuses what is no notebook
+    document = json.loads(data.decode("utf-8-sig"))
+    before = document["cells"]
     proposals, cells, bound = [], [], set[str]()
     for number, cell in enumerate(before, start=1):
         if cell.get("cell_type") != "code":

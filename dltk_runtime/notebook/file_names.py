@@ -5,8 +5,9 @@ it all the same (``MODEL_DIRECTORY + "model_" + name + ".json"``), which must no
 
     "/data/" + "model_" + name  ──  /data/versions/umap/m/7/model_umap_m
 
-`FileName` does this where texts are added. f-strings, ``%`` and ``format`` join texts without asking
-it: `keep_prefixes` rewrites those of a cell's functions that contain an argument, so that they add.
+`FileName` does this where texts are added. f-strings, ``%``, ``format`` and ``join`` put texts together
+without asking it: `keep_prefixes` rewrites those of a cell's functions that contain an argument, so
+that they add.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class _Rewriting(ast.NodeTransformer):
         return self._rewritten(joined, node) if joined else self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        joined = _of_format(node)
+        joined = _of_format(node) or _of_join(node)
         return self._rewritten(joined, node) if joined else self.generic_visit(node)
 
     def _rewritten(self, joined: ast.JoinedStr, original: ast.expr) -> ast.AST:
@@ -190,6 +191,18 @@ def _of_format(node: ast.Call) -> ast.JoinedStr | None:
                 values.append(given[key])
                 texts.append("")
             return _joined(texts, values)
+    return None
+
+
+def _of_join(node: ast.Call) -> ast.JoinedStr | None:
+    """Return ``"_".join(["model", name])`` as an f-string; None for what is not as simple."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Constant(value=str(between)), attr="join"),
+            args=[ast.List(elts=values) | ast.Tuple(elts=values)],
+            keywords=[],
+        ) if values and not any(isinstance(each, ast.Starred) for each in values):
+            return _joined(["", *[between] * (len(values) - 1), ""], values)
     return None
 
 

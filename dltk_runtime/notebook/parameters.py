@@ -61,7 +61,7 @@ def values(given: Mapping[str, object], known: Sequence[Parameter]) -> tuple[dic
     result: dict[str, Value] = {parameter.name: parameter.default for parameter in known}
     invalid, unknown = [], []
     for name, value in given.items():
-        if name == "mode" and unquote(str(value)) in RUNTIME_MODES:
+        if name == "mode" and unquote(str(value)).strip() in RUNTIME_MODES:
             continue  # of the fit that an apply repeats
         if name in result:
             parameter = next(each for each in known if each.name == name)

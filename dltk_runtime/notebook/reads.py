@@ -44,7 +44,7 @@ def _takes(name: str, path: Path, stamp: Stamp | None) -> bool:  # noqa: ARG001 
 
 
 def reads(text: str) -> Iterator[tuple[str, str, int]]:
-    """Find reads of ``…["parameters"]["name"]`` or ``.get("name")``, also through a variable.
+    """Find reads of ``…["parameters"]["name"]``, ``.get("name")`` or ``.pop("name")``, also through a variable.
 
     Yields:
         ``parameters`` or ``params``, the name, and the line.
@@ -64,7 +64,10 @@ def reads(text: str) -> Iterator[tuple[str, str, int]]:
         match node:
             case ast.Subscript(value=holder, slice=ast.Constant(value=str(name)), ctx=ast.Load()):
                 pass
-            case ast.Call(func=ast.Attribute(value=holder, attr="get"), args=[ast.Constant(value=str(name)), *_]):
+            case ast.Call(
+                func=ast.Attribute(value=holder, attr="get" | "pop" | "setdefault"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
                 pass
             case _:
                 continue

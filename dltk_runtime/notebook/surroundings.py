@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import itertools
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from dltk_runtime.notebook.cells import COMPILE_ERRORS
 from dltk_runtime.notebook.coordinates import at
 from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import SITE
-from dltk_runtime.secret_names import is_secret_name
+from dltk_runtime.secret_names import is_secret_name, is_secret_variable
 
 _OURS = ("app", "dsdlsupport", "dltk_runtime", "__future__")
 
@@ -57,10 +58,14 @@ def variables_read(source: Source) -> Iterator[tuple[str, str]]:
 
 
 def held_back(source: Source, listed: Collection[str]) -> Iterator[str]:
-    """Find variables that the notebook reads and does not get, as their names announce secrets."""
+    """Find variables that the notebook reads and does not get: their names or values tell of secrets."""
     for name, place in variables_read(source):
-        if is_secret_name(name) and name not in listed:
+        if name in listed:
+            continue
+        if is_secret_name(name):
             yield f"{place}: {is_held_back(name)}"
+        elif is_secret_variable(name, os.environ.get(name, "")):
+            yield f"{place}: {is_held_back(name, 'value looks like')}"
 
 
 def helpers_of(source: Source, folders: Sequence[Path]) -> Iterator[Path]:
@@ -70,11 +75,16 @@ def helpers_of(source: Source, folders: Sequence[Path]) -> Iterator[Path]:
         yield from itertools.islice((path for each in folders if (path := each / f"{name}.py").is_file()), 1)
 
 
-def is_held_back(name: str) -> str:
+def is_held_back(name: str, what: str = "name announces") -> str:
     """Return the sentence part with the next step about a variable that notebooks do not get."""
+    return f"the variable {name} is held back from notebooks, as its {what} a secret: list it in DLTK_NOTEBOOK_SECRETS"
+
+
+def is_not_there(name: str) -> str:
+    """Return the same about a variable that a worker lacks, which cannot know whether it was held back."""
     return (
-        f"the variable {name} is held back from notebooks, as its name announces a secret: list it in "
-        "DLTK_NOTEBOOK_SECRETS"
+        f"the variable {name} is not in the environment of notebooks: set it for the server, and list it in "
+        "DLTK_NOTEBOOK_SECRETS if its value has a password or a key, as it is held back then"
     )
 
 

@@ -54,6 +54,9 @@ class Models(Protocol):
     def rollback(self, name: ModelName, reason: str = "") -> ModelView:
         """Make the version before the current one current. Returns as `promote`."""
 
+    def choose_code(self, name: ModelName, choice: str, reason: str = "") -> ModelView:
+        """Choose the code that applies run: ``pinned``, ``live``, or "" for what the setting says."""
+
     def delete(self, name: ModelName, reason: str = "") -> None:
         """Remove a model with all its versions; its history stays."""
 
@@ -116,7 +119,6 @@ class LocalModels:
         return msgspec.structs.replace(self.get(name), notice=stub_notice(self.store, version))
 
     def choose_code(self, name: ModelName, choice: str, reason: str = "") -> ModelView:
-        """Choose the code that applies run: ``pinned``, ``live``, or "" for what the setting says."""
         self.store.choose_code(name, choice)
         self.store.record(name, CHOSEN[choice], self.actor.because(reason))
         return self.get(name)

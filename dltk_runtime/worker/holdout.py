@@ -35,7 +35,7 @@ def held_out(frame: pd.DataFrame, features: Sequence[str], share: float) -> Mask
 def scores(predicted: pd.Series[Any], truth: pd.Series[Any]) -> dict[str, float]:
     """Compute the metrics of predictions against the target, both of shape (rows,).
 
-    Metrics that do not apply are left out.
+    Metrics that do not apply are left out: a target with fractions has no classes.
 
     Classes: accuracy, f1, precision, recall (of the higher class; macro averages beyond two).
     Quantities: r2, mae, rmse. Formulas are scikit-learn's.
@@ -43,9 +43,14 @@ def scores(predicted: pd.Series[Any], truth: pd.Series[Any]) -> dict[str, float]
     if len(predicted) != len(truth) or truth.empty:
         return {}
     found = _of_quantities(predicted, truth)
-    if pd.Series(truth).nunique() <= MAX_CLASSES:
+    if pd.Series(truth).nunique() <= MAX_CLASSES and not _has_fractions(truth):
         found |= _of_classes(predicted, truth)
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}
+
+
+def _has_fractions(truth: pd.Series[Any]) -> bool:
+    numbers = pd.to_numeric(truth, errors="coerce").to_numpy(dtype=float)
+    return bool((numbers[np.isfinite(numbers)] % 1 != 0).any())
 
 
 def _of_quantities(predicted: pd.Series[Any], truth: pd.Series[Any]) -> dict[str, float]:

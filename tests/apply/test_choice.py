@@ -13,7 +13,14 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import ModelName, ModelStore
 from tests.support.service import Service, meta_for
 
-pytestmark = pytest.mark.server(notebooks={"algo": {}, "other": {}}, DLTK_KEEP_VERSIONS="1")
+RAISING = """
+def apply(model, df, param):
+    if len(df) == 1:
+        raise ValueError("one row is too few")
+    return pd.DataFrame({"n": [len(df)] * len(df)})
+"""
+NOTEBOOKS = {"algo": {}, "other": {}, "raising": {"apply": RAISING}}
+pytestmark = pytest.mark.server(notebooks=NOTEBOOKS, DLTK_KEEP_VERSIONS="1")
 
 
 def rows(names: str, number: int) -> str:
@@ -91,6 +98,15 @@ def test_fewer_fields_with_other_words_are_answered_by_the_version_of_these_word
     assert fitted_rows(answer) == 3
     assert "version 1 answered, not version 2, the current one" in answer["message"]
     assert fitted_rows(apply(service, "a", "fewer", args="a,b,y")) == 4
+
+
+def test_a_failure_says_which_version_answered_too(service: Service) -> None:
+    fit(service, "a,y", 3, "failing", algo="raising")
+    fit(service, "a,b,y", 4, "failing", algo="raising")
+    answer = apply(service, "a", "failing", args="a,y", algo="raising")
+    assert answer["status"] == "error"
+    assert "one row is too few" in answer["message"]
+    assert "Mind that version 1 answered, not version 2, the current one: " in answer["message"]
 
 
 def test_fewer_fields_that_no_version_has_alone_are_the_current_versions(service: Service) -> None:

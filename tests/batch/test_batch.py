@@ -426,8 +426,8 @@ def test_secrets_reach_the_notebook_and_no_file(
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".arrow"])
 def test_results_on_disk_have_no_secret(tmp_path: Path, suffix: str) -> None:
     frame = pd.DataFrame({"key-f3a1": [1.5, None], "told": ["key-f3a1", None], 3: [{"a": "xkey-f3a1"}, {"a": "plain"}]})
-    if suffix == ".arrow":
-        frame = frame.rename(columns=str)
+    frame = frame.assign(kind=pd.Categorical(["key-f3a1", "other key-f3a1"]), when=pd.to_datetime(["2026-01-31", None]))
+    frame = frame.rename(columns=str) if suffix == ".arrow" else frame
     path = tmp_path / f"out{suffix}"
     kernel._write(frame, path, suffix, Scrubber(["key-f3a1"]))
     assert b"key-f3a1" not in path.read_bytes()

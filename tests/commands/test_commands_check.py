@@ -79,6 +79,15 @@ def test_no_file_is_left_out_without_a_word(paths: Paths, make_notebook: MakeNot
     assert "without init, fit or apply: playground.ipynb" in listed.output
 
 
+def test_a_notebook_that_cannot_be_read_is_a_problem_though_it_names_no_function(paths: Paths) -> None:
+    (paths.notebooks / "torn.ipynb").write_text('{"cells": [', encoding="utf-8")
+    checked, listed = run("check", paths), run("algos", paths)
+    assert checked.exit_code == Exit.FAILED
+    assert "torn.ipynb cannot be read: it is not JSON" in checked.output
+    assert f"not used: torn.ipynb: {paths.notebooks / 'torn.ipynb'} cannot be read" in listed.output
+    assert "without init" not in listed.output
+
+
 def test_check_finds_a_notebook_with_a_dash_and_names_one_with_a_dot(paths: Paths, make_notebook: MakeNotebook) -> None:
     make_notebook("my-algo")
     make_notebook("a.b")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
 from dltk_runtime.cli import dltk
 from dltk_runtime.commands import Exit
 from dltk_runtime.notebook.algorithm import check
+from dltk_runtime.notebook.errors import NotebookUnreadable
 from dltk_runtime.notebook.source import read_source
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
@@ -78,8 +81,25 @@ def test_what_is_missing_is_said_and_nothing_is_overwritten(make_notebook: MakeN
     assert [cell.name for cell in read_source(path).cells] == ["mltkc_import"]
 
 
-def test_a_file_that_is_no_notebook_is_said(tmp_path: Path) -> None:
-    (tmp_path / "x.ipynb").write_text("[]")
+CODE: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": [], "source": "x = 1"}
+NO_NOTEBOOKS: dict[str, Any] = {
+    "a list": [],
+    "no cells": {"nbformat": 3, "worksheets": []},
+    "a text for a cell": {"cells": ["x"]},
+    "no metadata": {"cells": [CODE | {"metadata": None}]},
+    "numbers for lines": {"cells": [CODE | {"source": [1]}]},
+}
+
+
+@pytest.mark.parametrize("content", NO_NOTEBOOKS.values(), ids=NO_NOTEBOOKS)
+def test_a_file_that_is_no_notebook_is_said(tmp_path: Path, content: Any) -> None:
+    (tmp_path / "x.ipynb").write_text(json.dumps(content))
     result = run(tmp_path / "x.ipynb")
     assert result.exit_code == Exit.FAILED
-    assert "it has no list of cells" in str(result.output) + str(result.exception)
+    assert isinstance(result.exception, NotebookUnreadable)
+    assert not (tmp_path / "x_algorithm.ipynb").exists()
+
+
+def test_a_file_that_is_cut_off_is_said_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "x.ipynb").write_text('{"cells": [')
+    assert "x.ipynb cannot be read: it is not JSON (line 1, column " in str(run(tmp_path / "x.ipynb").exception)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -223,30 +222,6 @@ def test_a_printable_text_has_nothing_that_a_terminal_acts_on(text: str) -> None
     assert PRINTED.findall(made) == []
     assert printable(made) == made
     made.encode()
-
-
-@pytest.mark.parametrize(("width", "whole"), [(80, False), (120, True)])
-def test_a_terminal_that_is_too_narrow_for_a_table_has_lines_for_each_row(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, whole: bool
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    table = _terminal.make_table("job", "algorithm", "started", "version", "reason", unbroken=("job", "started"))
-    reason = "a reason " * 20
-    _terminal.add_row(table, "20261130T112045.723091Z-11ba239b", "umap", "2026-11-30 11:20:46", "", reason)
-    _terminal.add_row(table, "20261130T112031.030671Z-f84cf1e2", "\x1b[2Jlong", "2026-11-30 11:20:31", "2", "")
-    _terminal.show_table(table)
-    lines = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()  # without styles
-    assert lines[0].startswith("job  " if whole else "job        20261130T112045.723091Z-11ba239b")
-    assert ("reason     " + reason.strip() in map(str.strip, lines)) is not whole
-    if not whole:
-        assert lines[-5:] == [
-            "",
-            "job        20261130T112031.030671Z-f84cf1e2",
-            "algorithm  \ufffd[2Jlong",
-            "started    2026-11-30 11:20:31",
-            "version    2",
-        ]
 
 
 def test_scripts_and_emoji_stay_as_they_are() -> None:

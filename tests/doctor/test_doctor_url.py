@@ -11,6 +11,9 @@ from dltk_runtime.cli import dltk
 from dltk_runtime.commands import Exit
 from dltk_runtime.doctor import examine
 from dltk_runtime.doctor.finding import Severity
+from dltk_runtime.names import ModelName
+from dltk_runtime.paths import Paths
+from dltk_runtime.store.store import ModelStore
 from tests.support.service import Service
 
 FITS = [("algo", "x,y\n1,0\n2,1\n", "m", "y"), ("algo", "x,y\n1,0\n", "m", "y")]
@@ -40,6 +43,22 @@ def test_models_are_listed_shown_and_chosen_over_the_address(service: Service) -
     assert "version 1" in compared
     assert "Measure both on rows that neither has seen" in compared
     assert models("list", "--home", str(service.home)).output.splitlines()[1].split()[0] == "algo"
+
+
+def test_the_code_of_applies_is_chosen_over_the_address(service: Service) -> None:
+    name = ModelName("algo", "m")
+    store = ModelStore.open(Paths(service.home, service.notebooks), keep=5)
+    for option, choice in ((["--live"], "live"), ([], "pinned"), (["--auto"], "")):
+        assert models("pin", "algo", "m", *option).output.startswith("algo/m: applies run ")
+        assert store.code_choice(name) == choice
+    assert "algo/unknown has no version: fit it first" in str(models("pin", "algo", "unknown").exception)
+
+
+def test_splunks_entry_is_printed_over_the_address(service: Service) -> None:
+    printed = models("stub", "algo", "m", "1", "--flavour", "aitk").output
+    assert printed.startswith("algo,model,options\nAITKContainer,")
+    assert printed == models("stub", "algo", "m", "1", "--flavour", "aitk", "--home", str(service.home)).output
+    assert "HTTP 404" in str(models("stub", "algo", "unknown").exception)
 
 
 def test_what_needs_the_folder_says_so(service: Service) -> None:

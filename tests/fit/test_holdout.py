@@ -65,6 +65,11 @@ def test_quantities_have_errors_and_r2() -> None:
     assert "f1" not in found
 
 
+def test_a_target_with_fractions_has_no_classes_however_few_its_values() -> None:
+    found = scores(pd.Series([1.0, 2.0, 3.5]), pd.Series([1.0, 2.0, 3.25]))
+    assert set(found) == {"mae", "rmse", "r2"}
+
+
 def test_predictions_that_are_missing_or_of_another_number_have_no_score() -> None:
     assert scores(pd.Series([1.0]), pd.Series([1.0, 2.0])) == {}
     assert "rmse" not in scores(pd.Series([np.nan, 1.0]), pd.Series([1.0, 2.0]))

@@ -137,6 +137,13 @@ def test_what_cannot_be_meant_is_refused_by_name(parameters: dict[str, str]) -> 
         fit_options(parameters)
 
 
+@pytest.mark.parametrize(("value", "end"), [("better", "rmse."), ("better:acuracy", "rmse. Did you mean 'accuracy'?")])
+def test_the_metrics_are_listed_in_one_sentence(value: str, end: str) -> None:
+    with pytest.raises(OptionInvalid) as caught:
+        fit_options({"promote": value})
+    assert caught.value.sentence.endswith(end)
+
+
 def test_an_unknown_mode_is_a_warning() -> None:
     found = fit_options({"mode": "later"})
     assert not found.asynchronous

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from dltk_runtime.notebook.source import Source, read_source
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
 from tests.notebook.helpers import module, write_helper
+from tests.support.service import ROOT
 
 PLAIN = """
     # %%
@@ -110,6 +112,8 @@ class TestSurroundings:
     def test_cuda_where_there_is_none_has_a_next_step(self, text: str) -> None:
         assert "torch.cuda.is_available()" in advice(RuntimeError(text), None)
         assert "map_location" in advice(AssertionError(text), None)
+        variants = re.findall(r"(?:VARIANT|IMAGE)=(\w+)", advice(RuntimeError(text), None))
+        assert [(ROOT / "locks" / f"{each}.txt").is_file() for each in variants] == [True, True]
 
     def test_an_error_whose_text_cannot_be_made_has_none(self) -> None:
         class Odd(Exception):
@@ -155,7 +159,21 @@ class TestSurroundings:
         monkeypatch.delenv("HF_TOKEN", raising=False)
         assert advice(raised("os.environ['HF_TOKEN']"), None).startswith("The variable HF_TOKEN is held back")
         assert advice(raised("{}['HF_TOKEN']"), None) == ""
-        assert advice(raised("os.environ['HOMES']"), None) == ""
+        missing = advice(raised("os.environ['DATABASES']"), None)
+        assert missing.startswith(
+            "The variable DATABASES is not in the environment of notebooks: set it for the server"
+        )
+
+    def test_the_check_names_a_variable_that_is_held_back_for_its_value(
+        self, make_notebook: MakeNotebook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("DLTK_NOTEBOOK_SECRETS", raising=False)
+        monkeypatch.setenv("DATABASE", "postgres://user:word@db/x")
+        path = make_notebook("asks", init="import os\ndef init(df, param): return os.environ['DATABASE']")
+        (hint,) = (each for each in review(path).hints if "held back" in each)
+        assert "the variable DATABASE is held back from notebooks, as its value looks like a secret: list it" in hint
+        monkeypatch.setenv("DATABASE", "db/x")
+        assert not any("held back" in each for each in review(path).hints)
 
 
 def _other() -> Source:

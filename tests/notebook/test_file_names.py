@@ -37,6 +37,9 @@ PLACES = {
     "'{}model_{}.json'.format(MODEL_DIRECTORY, name)": "model_umap_m.json",
     "'{1}model_{0}.json'.format(name, MODEL_DIRECTORY)": "model_umap_m.json",
     "'{where}model_{what}.json'.format(what=name, where=MODEL_DIRECTORY)": "model_umap_m.json",
+    "MODEL_DIRECTORY + '_'.join(['model', name, '.json'])": "model_umap_m_.json",
+    "''.join((MODEL_DIRECTORY, 'model_', name, '.json'))": "model_umap_m.json",
+    "'/'.join([MODEL_DIRECTORY.rstrip('/'), name])": "umap_m",
     "MODEL_DIRECTORY + 'sub/model_' + name": "sub~model_umap_m",
     "os.path.join('/data', 'sub', name)": "sub~umap_m",
 }
@@ -87,7 +90,17 @@ def test_other_values_are_joined_as_ever(text: str, value: Any) -> None:
     assert called(f"    return {text}", value) == expected
 
 
-@pytest.mark.parametrize("text", ["'%d' % len(name)", "'%%%s' % name", "'{'.join(name)", "'{0.real}'.format(name)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'%d' % len(name)",
+        "'%%%s' % name",
+        "'{'.join(name)",
+        "'_'.join([*name])",
+        "'_'.join([])",
+        "'{0.real}'.format(name)",
+    ],
+)
 def test_what_is_not_simple_is_left_as_it_is(text: str) -> None:
     tree = ast.parse(f"def save(model, name): return {text}")
     assert ast.unparse(keep_prefixes(ast.parse(ast.unparse(tree)))) == ast.unparse(tree)

@@ -170,7 +170,7 @@ def test_the_mode_of_a_fit_that_an_apply_repeats_is_not_the_notebooks(mode: str)
     [
         ("# %% tags=parameters\nholdout: int = 24\nmode = 'x'\n# %% mltkc_init\na = 1\n", {"holdout", "mode"}),
         ("# %%\ndef init(df, param):\n    return param['options']['params'].get('mode', 'train')\n", {"mode"}),
-        ("# %%\ndef init(df, param):\n    p = param['options']['params']\n    return p['holdout']\n", {"holdout"}),
+        ("# %%\ndef f(p):\n    q = p['options']['params']\n    q['holdout'], q.pop('mode')\n", {"holdout", "mode"}),
         ("# %%\ndef init(df, param):\n    return param['options']['params']['algo']\n", set()),
         ("# %%\nmode = 3\n", set()),
     ],

@@ -77,7 +77,7 @@ class Asked:
 
     def trains_nothing(self, route: str) -> bool:
         """Return whether it is a fit that no model comes of, or none before its answer."""
-        mode = self.request.parameters.get("mode", "").strip('"')
+        mode = self.request.parameters.get("mode", "").strip('" ')
         return route == "/fit" and mode in (*STUB_ONLY, "async")
 
 
