@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from browse import CHROMIUM, look, nothing, opened, picture, sign_in
+from browse import CHROMIUM, look, nothing, opened, picture, sign_in, watch
 from browse_names import nameless
 from playwright.sync_api import Browser, sync_playwright
 
@@ -62,19 +62,24 @@ def promote(browser: Browser, url: str, token: str, path: str, number: int) -> d
 
 
 def end(browser: Browser, url: str, other: str, token: str) -> dict[str, Any]:
-    """Sign in on one replica, look at both in two tabs, sign out in one of them."""
+    """Sign in on one replica, look at both in two tabs, sign out in one of them, watch the other one's live part."""
     seen = nothing()
     page = opened(browser, url, seen)
     sign_in(page, url, token)
     tab = page.context.new_page()
+    watch(tab, other, seen)
     tab.goto(other + "/ui/jobs")
     found = [tab.url.removeprefix(other)]
+    tab.wait_for_function("() => document.querySelector('#live')._htmx?.sse")
     page.click("nav button")
     page.wait_for_url(url + "/ui/sign-in")
-    for address in (other + "/ui/models", url + "/ui/models"):
-        tab.goto(address)
-        found.append(tab.url.removeprefix(other).removeprefix(url))
-    return seen | {"places": found}
+    tab.wait_for_selector("#live a:has-text('Sign in')")
+    tab.wait_for_function("() => !document.querySelector('#live')._htmx.sse")
+    said = tab.locator("#live").inner_text()
+    for each, address in ((tab, other), (page, url)):
+        each.goto(address + "/ui/models")
+        found.append(each.url.removeprefix(address))
+    return seen | {"places": found, "said": said}
 
 
 def expired(browser: Browser, url: str, cookies: list[dict[str, Any]]) -> list[str]:

@@ -127,6 +127,7 @@ def test_a_session_counts_on_both_replicas_and_a_sign_out_in_one_tab_ends_it_in_
 ) -> None:
     found = order("end", home[0].url, home[1].url, ADMIN)
     assert_well(found)
+    assert found["said"] == "The session has ended. Sign in again."
     assert found["places"] == ["/ui/jobs", *["/ui/sign-in?to=/ui/models"] * 2]
 
 

@@ -174,8 +174,13 @@ def test_a_stream_ends_with_its_session(world: World, monkeypatch: pytest.Monkey
         shared = Streams(world.service)
         return [each async for each in shared._events("job", make, lambda: signed_in.pop(0))]
 
-    assert asyncio.run(watch()) == [b"data: part\n\n"]
+    said = streams.event(streams.ENDED) + streams.DONE
+    assert asyncio.run(watch()) == [b"data: part\n\n", said]
     assert signed_in == []
+    answer = world.ask("/ui/jobs-live", "another token", accept="text/html, text/event-stream")
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert answer.body == said, "who asks again is not led to a page, after which it would ask again"
+    assert world.ask("/ui/jobs-live", "another token").status == 303
 
 
 def test_a_stream_asks_for_the_session_of_its_own_browser(world: World) -> None:

@@ -15,7 +15,7 @@ from dltk_runtime.access.errors import RightMissing
 from dltk_runtime.access.holder import Right
 from dltk_runtime.errors import DltkError
 from dltk_runtime.server import body
-from dltk_runtime.server.console import forms, render
+from dltk_runtime.server.console import forms, render, streams
 from dltk_runtime.server.console.session import COOKIE, SESSION_SECONDS, Sessions, Throttle, Visitor
 from dltk_runtime.server.guard import Guard
 
@@ -40,6 +40,8 @@ class Entrance:
 
         async def endpoint(request: Request) -> Response:
             visitor = self._visitor(request)
+            if visitor is None and streams.KIND in request.headers.get("accept", ""):
+                return streams.ended()
             if visitor is None:
                 return RedirectResponse(f"/ui/sign-in?to={quote(request.url.path, safe='/')}", 303)
             return await self._handled(handler, request, visitor, Right.READ)

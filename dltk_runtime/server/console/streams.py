@@ -16,6 +16,9 @@ LIVE_SECONDS = 0.5  # between two looks
 SHARED_SECONDS = 0.9 * LIVE_SECONDS  # for which a part is also that of other browsers
 QUIET_SECONDS = 15.0  # after which proxies end a stream that says nothing
 SESSION_SECONDS = 5.0  # between two looks whether the session goes on
+KIND = "text/event-stream"
+DONE = b"event: done\ndata: done\n\n"  # the page opens no other stream
+ENDED = '<p role="alert" class="problem">The session has ended. <a href="/ui/sign-in">Sign in</a> again.</p>'
 Part = tuple[str, bool]  # HTML, and whether more may come
 Make = Callable[[], Awaitable[Part]]
 
@@ -31,7 +34,7 @@ class Streams:
     def answer(self, key: Hashable, make: Make, signed_in: Callable[[], bool]) -> Response:
         """Return the answer that sends the part of `key` at each change; `make` makes it now.
 
-        It ends when the server stops, and soon after the browser is `signed_in` no more.
+        It ends when the server stops, and soon after the browser is `signed_in` no more, which the page then says.
 
         Raises:
             HTTPException: too many are open.
@@ -39,7 +42,7 @@ class Streams:
         if self._open >= MAX_STREAMS:
             raise HTTPException(503, "Too many live pages are open. Load the page again later.")
         headers = render.HEADERS | {"X-Accel-Buffering": "no"}
-        return StreamingResponse(self._events(key, make, signed_in), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(self._events(key, make, signed_in), media_type=KIND, headers=headers)
 
     async def part(self, key: Hashable, make: Make) -> Part:
         """Return what `make` makes, or what it made a moment ago for another browser."""
@@ -61,6 +64,7 @@ class Streams:
                 if now - looked > SESSION_SECONDS:
                     looked = now
                     if not await asyncio.to_thread(signed_in):
+                        yield event(ENDED) + DONE
                         return
                 if part != last:
                     yield event(part)
@@ -70,7 +74,7 @@ class Streams:
                     now = said
                 said = now
                 if not more:
-                    yield b"event: done\ndata: done\n\n"
+                    yield DONE
                     return
                 last = part
                 await asyncio.sleep(LIVE_SECONDS)
@@ -78,6 +82,11 @@ class Streams:
             self._open -= 1
             if not self._open:
                 self._shared.clear()
+
+
+def ended() -> Response:
+    """Return the answer to a page whose session ended before it asked for its stream again."""
+    return Response(event(ENDED) + DONE, media_type=KIND, headers=render.HEADERS)
 
 
 def event(text: str) -> bytes:
