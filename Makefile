@@ -106,7 +106,7 @@ docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken lin
 browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
 	$(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_crowd.py -rs
 
-pictures: setup .venv-browser/ready ## drive it through one of each page, and write what it sees into docs/console/, for the pages of docs/
+pictures: setup .venv-browser/ready ## drive it through each page, and write what it sees into docs/console/, for the pages of docs/
 	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
 
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head

@@ -276,12 +276,7 @@ def test_the_command_opens_it_where_there_is_a_browser(
     service: Service, browser: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-
-    def open_page(address: str) -> bool:
-        opened.append(address)
-        return browser
-
-    monkeypatch.setattr("webbrowser.open", open_page)
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or browser)
     done = ui(service)
     assert (done.exit_code, done.stdout, opened) == (0, f"{service.url}/ui\n", [f"{service.url}/ui"])
     assert ("There is no browser on this machine" in done.stderr) is not browser
