@@ -55,7 +55,7 @@ _SESSION_KEY_IN_TEXT = re.compile(
 _HEADER_VALUE = re.compile(
     r"\b((?:splunk|bearer|basic)\s{1,8})(?=[a-z_^.+/=-]{0,512}\d)[a-z\d_^.+/=-]{32,}", re.IGNORECASE
 )
-_COOKIE = "splunkd_"  # begins the name of the cookie with Splunk Web's session key
+_COOKIE = "splunkd_"  # and a port: the cookie with Splunk Web's session key
 # In lower case: one of these is in every text in which a session key is found.
 _SIGNS = (b"session", b"auth", b"splunkd_", b"splunk ", b"bearer ", b"basic ")
 
@@ -140,7 +140,7 @@ def _is_secret_parameter(key: str) -> bool:
 def _is_session_key(key: str) -> bool:
     lowered = key.lower()
     if "session" not in lowered and "auth" not in lowered:  # which is quick: `meta` may have a million names
-        return lowered.startswith(_COOKIE)
+        return lowered.startswith(_COOKIE) and lowered.removeprefix(_COOKIE).isdigit()  # not splunkd_uri
     return _SEPARATORS.sub("", lowered).rstrip("s0123456789").endswith(SESSION_KEY_ENDINGS)
 
 
