@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,7 +87,11 @@ class Machine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()  # and with it, process 1 and its namespace
+        # The kernel forgets that process 1 should end with its parent when that changes its user.
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        for first in children.read_text().split() if children.exists() else ():
+            os.kill(int(first), signal.SIGKILL)  # and with it, its namespace
+        self._process.kill()
         self._process.wait()
 
     def log(self) -> str:
