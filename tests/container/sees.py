@@ -7,9 +7,11 @@ import json
 import os
 import runpy
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,39 @@ def forge(api_token: str) -> dict[str, Any]:
     return forge.forge(api_token)
 
 
+def tracked(api_token: str) -> list[dict[str, Any]]:
+    """Fit `barebone_template`; return its runs in the container's own MLflow, once they have ended."""
+    from tests.support.service import meta_for
+
+    data = "x,y\n1,2\n3,4\n"
+    body = {"data": data, "meta": meta_for(data, "tracked", {"algo": "barebone_template"})}
+    headers = {"Authorization": api_token, "Content-Type": "application/json"}
+    sent = urllib.request.Request("https://127.0.0.1:5000/fit", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(sent, timeout=SECONDS, context=ssl._create_unverified_context()) as answer:
+        said = json.load(answer)
+    assert said["status"] == "success", said
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        found = _mlflow("experiments/search", max_results=100).get("experiments", [])
+        ids = [each["experiment_id"] for each in found if each["name"] == "barebone_template"]
+        runs = _mlflow("runs/search", experiment_ids=ids).get("runs", []) if ids else []
+        if runs and all(each["info"]["status"] == "FINISHED" for each in runs):
+            return [each["info"] for each in runs]
+        time.sleep(0.2)
+    return []
+
+
+def _mlflow(path: str, **body: Any) -> dict[str, Any]:
+    """Return what MLflow answers; nothing while it starts."""
+    url, headers = f"http://127.0.0.1:6000/api/2.0/mlflow/{path}", {"Content-Type": "application/json"}
+    try:
+        sent = urllib.request.Request(url, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(sent, timeout=SECONDS) as answer:
+            return dict(json.load(answer))
+    except OSError:
+        return {}
+
+
 def stop_tools() -> int:
     """Stop TensorBoard and MLflow."""
     tools = [f"/tmp/services/{name}" for name in ("tensorboard", "mlflow")]
@@ -103,6 +138,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "--start-kernel": start_kernel,
     "--restart-jupyter": restart_jupyter,
     "--guess-password": guess_password,
+    "--tracked": tracked,
     "--stop-tools": stop_tools,
     "--forge": forge,
 }

@@ -63,7 +63,13 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="module")
-def seen(machine: Machine) -> dict[str, dict[str, str]]:
+def runs(machine: Machine) -> list[dict[str, str]]:
+    """The runs of a fit in the container's own MLflow."""
+    return list(machine.sees("--tracked", SECRETS["api_token"]))
+
+
+@pytest.fixture(scope="module")
+def seen(machine: Machine, runs: object) -> dict[str, dict[str, str]]:
     """What a notebook sees when all services and a kernel run."""
     while_starting = machine.sees()
     assert machine.sees("--stop-tools") == 0  # they take long to start, and have been seen
@@ -74,6 +80,10 @@ def seen(machine: Machine) -> dict[str, dict[str, str]]:
 
 def running(processes: dict[str, Any], name: str) -> list[dict[str, str]]:
     return [each for each in processes.values() if name in each["command"]]
+
+
+def test_a_fit_is_a_run_of_the_containers_own_mlflow(runs: list[dict[str, str]]) -> None:
+    assert [each["status"] for each in runs] == ["FINISHED"]
 
 
 def test_every_service_runs(seen: dict[str, dict[str, str]]) -> None:
