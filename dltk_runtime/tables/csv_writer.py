@@ -37,8 +37,8 @@ MAX_FLOAT32_DECIMALS = 12  # nine digits, which tell all float32 apart, from `MA
 USUAL_FLOAT32_DECIMALS = 6  # most need more, the others seldom need all of them
 MISSING = b"null"  # what msgspec writes for nan
 
-# Before its third release pandas takes all texts with half a surrogate pair for one.
-TELLS_HALVES_APART = len(pd.factorize(np.array(["\ud800", "\udc00"], dtype=object))[1]) == 2
+# Before its third release pandas takes all texts with half a surrogate pair for one, and reads others up to a NUL.
+TELLS_TEXTS_APART = len(pd.factorize(np.array(["\ud800", "\udc00", "", "\0"], dtype=object))[1]) == 4
 
 Tokens = list[bytes]
 
@@ -139,19 +139,18 @@ def _texts(column: pd.Series[Any], *, alone: bool) -> native.Texts | None:
     values = distinct.tolist()
     if not all(type(value) is str for value in values):
         return None
-    if not TELLS_HALVES_APART and not all(map(_is_whole, values)):
+    if not TELLS_TEXTS_APART and not all(_is_whole(value) for value in column.tolist() if type(value) is str):
         return None
     quoted = quoting.line if alone else quoting.cell
     return native.Texts(codes, [_escaped(quoted(value)) or EMPTY_LINE * alone for value in values])
 
 
 def _is_whole(text: str) -> bool:
-    """Return whether a text has no half of a surrogate pair."""
+    """Return whether a text has no NUL and no half of a surrogate pair."""
     try:
-        text.encode()
+        return b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def _numbers(values: np.ndarray[Any, Any], empty: bytes = b"") -> bytes:

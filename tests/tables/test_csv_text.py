@@ -86,6 +86,8 @@ def frames(draw: st.DrawFn, texts: st.SearchStrategy[str] = plain) -> pd.DataFra
 
 
 @given(frames())
+@example(pd.DataFrame({"a": ["", "\0"]}, dtype=object))
+@example(pd.DataFrame({"a": ["x", "x\0y", "x\0"], "b": ["\0", "", "z"]}, dtype=object))
 def test_every_frame_has_the_text_that_pandas_writes(frame: pd.DataFrame) -> None:
     assert json.loads(literal(frame)) == frame.to_csv(index=False)
 
