@@ -194,19 +194,8 @@ def test_the_story(root: Path, old: OldContainer, head: Head, inventory: Path, n
 
     # 5. The shadow: Splunk calls the new container, and has the old one's answers to the byte.
     head.point(__dev__=new.url)
-    beside = Beside(new, old)
-    (old.home / "app" / "graphics" / "risk.png").write_bytes(b"\x89PNG of the old one")
     head.fit("loud")
-    for day in range(DAYS):
-        for number, model in enumerate(MODELS):
-            if number % DAYS == day and model != "idle":  # each runs on one day of the week
-                if model in {"web", "near", "far", "needs", "never"}:  # one of each algorithm that is not noisy
-                    beside.same("/fit", model)
-                beside.same("/apply", model)
-                beside.same("/summary")
-                beside.same("/graphics/risk.png")
-                if model != "never":
-                    head.apply(model)
+    week(head, Beside(new, old))
     report = until(lambda: settled(new), 240)
     found = {each["model"]: each["verdict"] for each in report["models"]}
     assert found == {model: VERDICTS[algorithm] for model, algorithm in MODELS.items() if model != "idle"}
@@ -237,6 +226,20 @@ def test_the_story(root: Path, old: OldContainer, head: Head, inventory: Path, n
         head.apply(model)
     with pytest.raises(OSError, match="refused"):
         head.apply("far")
+
+
+def week(head: Head, beside: Beside) -> None:
+    """Let each model but the idle one run on one day, and compare every kind of answer beside."""
+    (beside.old.home / "app" / "graphics" / "risk.png").write_bytes(b"\x89PNG of the old one")
+    for day in range(DAYS):
+        for model in [each for number, each in enumerate(MODELS) if number % DAYS == day and each != "idle"]:
+            if model in {"web", "near", "far", "needs", "never"}:  # one of each algorithm that is not noisy
+                beside.same("/fit", model)
+            beside.same("/apply", model)
+            beside.same("/summary")
+            beside.same("/graphics/risk.png")
+            if model != "never":
+                head.apply(model)
 
 
 def settled(service: Service) -> dict[str, object] | None:
