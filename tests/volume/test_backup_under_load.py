@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.store import ModelName, ModelStore
+from dltk_runtime.store.store import ModelName, ModelStore, Version
 from dltk_runtime.volume import record, restore
 from dltk_runtime.volume.backup import back_up
 from tests.support.service import Service, until
@@ -26,7 +26,12 @@ def rows(number: int) -> str:
 
 pytestmark = [
     pytest.mark.process,
-    pytest.mark.server(notebooks={"healthy": {}}, fits=[("healthy", rows(5), each) for each in MODELS], own=True),
+    pytest.mark.server(
+        notebooks={"healthy": {}},
+        fits=[("healthy", rows(5), each) for each in MODELS],
+        own=True,
+        DLTK_KEEP_VERSIONS="1000",  # so that the source has every version that the backup has
+    ),
 ]
 
 
@@ -42,9 +47,24 @@ def answers(service: Service) -> list[str]:
     return [service.apply("healthy", "a,b\n1,1\n", model)["results"] for model in MODELS]
 
 
+def current(paths: Paths) -> list[Version]:
+    store = ModelStore.open(paths, keep=1000)
+    return [store.serving(ModelName("healthy", model)) for model in MODELS]
+
+
 def expected(paths: Paths) -> list[str]:
-    store = ModelStore.open(paths, keep=5)
-    return [f"rows\n{store.serving(ModelName('healthy', model)).manifest().rows}\n" for model in MODELS]
+    return [f"rows\n{each.manifest().rows}\n" for each in current(paths)]
+
+
+def of_versions(service: Service, versions: list[Version]) -> list[str]:
+    """What the service answers by these versions, whichever is current."""
+    headers = {"Authorization": service.token, "Content-Type": "text/csv", "Accept": "text/csv"}
+    found = []
+    for model, each in zip(MODELS, versions, strict=True):
+        url = f"{service.url}/v1/models/healthy/{model}/versions/{each.number}/apply"
+        with urllib.request.urlopen(urllib.request.Request(url, b"a,b\n1,1\n", headers), timeout=100) as answer:
+            found.append(answer.read().decode())
+    return found
 
 
 def fits_and_rollbacks(service: Service, ended: threading.Event, done: list[int]) -> None:
@@ -72,8 +92,9 @@ def test_a_destroyed_home_comes_back_from_a_backup_made_under_load(service: Serv
             ended.set()
     load.result()
     restored(tmp_path / "backup", elsewhere)
+    source = of_versions(service, current(elsewhere))  # while there is one
     with Service(elsewhere.home, elsewhere.notebooks) as other:
-        assert answers(other) == expected(elsewhere)
+        assert answers(other) == expected(elsewhere) == source
         assert "succeeded" in {each["state"] for each in json.loads(other.send("/v1/jobs", None))["jobs"]}
 
     before = answers(service)
