@@ -41,11 +41,18 @@ COUNTING_FIT = """
         return {}
 """
 NOISY = "def apply(model, df, param): return pd.DataFrame({'x': df['a'] + model['noise'], 'b': df['b']})"
+# What arrives beside the rows: the old container's notebooks call Splunk with it.
+KEEPS_KEY = """
+    def apply(model, df, param):
+        with open("/srv/keys", "a") as file:
+            file.write(param["options"]["session_key"] + " " + param["search_info"]["session_key"] + "\\n")
+        return pd.DataFrame({'doubled': df['a'] * 2.0, 'b': df['b'], 'rest': 1})
+"""
 RAISES = "def apply(model, df, param): raise ValueError(f'row value {df.iloc[0].tolist()}')"
 
 # What the old container and we make of each algorithm, where the healthy one is changed.
 OLD: Mapping[str, Mapping[str, str | None]] = {
-    "same": {"apply": DOUBLED},
+    "same": {"apply": KEEPS_KEY},
     "close": {"apply": DOUBLED},
     "other": {"apply": DOUBLED},
     "noisy": {"fit": COUNTING_FIT, "apply": NOISY},
@@ -54,6 +61,7 @@ OLD: Mapping[str, Mapping[str, str | None]] = {
     "broken": {"apply": RAISES},
 }
 OURS: Mapping[str, Mapping[str, str | None]] = {
+    "same": {"apply": DOUBLED},
     "close": {"apply": DOUBLED.replace("* 2.0", "* (2 + 1e-9)")},
     "noisy": {"fit": COUNTING_FIT.replace("0.1 *", "0.05 + 0.1 *")},
     "other": {"apply": DOUBLED.replace("* 2.0", "* 3").replace("'rest': 1", "'rest': 1.5")},
@@ -238,6 +246,10 @@ def test_metrics_tell_each_models_verdicts(compared: Shadow) -> None:
     assert "dltk_shadow_waiting 0.0" in text
     page = (ROOT / "docs/reference/metrics.md").read_text()
     assert all(name in text for name in re.findall(r"`(dltk_shadow_\w+)`", page))
+
+
+def test_the_session_key_arrives_at_the_old_container(compared: Shadow) -> None:
+    assert set((compared.old.home / "keys").read_text().splitlines()) == {f"{KEY} {KEY}"}
 
 
 def test_no_session_key_no_token_and_no_row_is_on_our_disk(compared: Shadow, root: Path) -> None:
