@@ -37,5 +37,8 @@ OURS = (
     "The text after an error's opening: '. Ended with exception: ' and the exception's text in quotes.",
     "The texts of 401, 404 and 410, and the field `version`.",
     "Modules are <home>/app/model/<algo>.py, imported as app.model.<algo>.",
+    "A request without `algo` in its parameters, an apply too, is an error: 'unable to parse json from POST data'.",
+    "A module without summary, save or load is loaded; the call that needs the function gets no answer at all.",
+    "Every picture is sent as image/png, whatever its name ends in.",
     "Paths in modules are written for this machine when the module is written, where a container has /srv.",
 )

@@ -46,6 +46,9 @@ ALGORITHMS: dict[str, dict[str, str]] = {
     "no_save": {"save": "def save(model, name): open(MODEL_DIRECTORY + name + '.json', 'w').write('{'); 1 / 0"},
     "no_apply": {"apply": "def apply(model, df, param): 1 / 0"},
     "no_syntax": {"fit": "def fit(model, df, param) 1"},
+    "no_summary": {"summary": None},
+    "never_saved": {"save": None},
+    "no_load": {"load": None},
     "waiting": {"fit": "def fit(model, df, param): open('/srv/gate').read(); return {}"},
     "edited": {"apply": "def apply(model, df, param): return pd.DataFrame({'said': ['first']})"},
 }
@@ -272,3 +275,23 @@ def test_each_fact_has_a_check() -> None:
 @pytest.mark.parametrize("fact", FACTS)
 def test_fact(client: Client, fact: str) -> None:
     CHECKS[fact](client)
+
+
+def test_an_apply_without_an_algorithm_is_an_error(client: Client) -> None:
+    meta = meta_for(DATA, "m", {})
+    status, answer, _ = client.send("/apply", json.dumps({"data": DATA, "meta": meta}).encode())
+    assert (status, json.loads(answer)["status"]) == (200, "error")
+    assert b"/apply: ERROR: unable to parse json from POST data" in answer
+
+
+@pytest.mark.parametrize(("path", "algo"), [("/fit", "no_summary"), ("/fit", "never_saved"), ("/apply", "no_load")])
+def test_a_call_that_needs_a_function_the_module_lacks_gets_no_answer(client: Client, path: str, algo: str) -> None:
+    client.post("/fit", "healthy")  # so that no other model is in memory
+    with pytest.raises(OSError, match="closed connection"):
+        client.post(path, algo)
+    assert client.post("/apply", "healthy")["status"] == "success"
+
+
+def test_every_picture_is_a_png(client: Client) -> None:
+    (client.old.home / "app" / "graphics" / "plot.svg").write_bytes(b"<svg/>")
+    assert client.send("/graphics/plot.svg")[2]["Content-Type"] == "image/png"
