@@ -64,15 +64,16 @@ class Request:
     @property
     def staging(self) -> bool:
         """Whether ``mode=stage`` asks to write the data beside the notebooks (fit only)."""
-        return self._mode == "stage"
+        return self.mode == "stage"
 
     @property
     def registering(self) -> bool:
         """Whether ``mode=register`` asks for Splunk's entry alone (fit only)."""
-        return self._mode == "register"
+        return self.mode == "register"
 
     @property
-    def _mode(self) -> str:
+    def mode(self) -> str:
+        """What ``mode=`` asks for, without quotes; empty without it."""
         return unquote(self.parameters.get("mode", "")).strip()
 
     @property

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from dltk_runtime.call import Call, sid_of
+from dltk_runtime.files.lines import Moment
 from dltk_runtime.names import ModelName
 
 MAX_CALLS = 1000
@@ -35,7 +36,7 @@ class RecentCall(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `fields` names those that the search asked for, the first `MAX_NAMED`.
     """
 
-    time: datetime
+    time: Moment
     id: str
     route: str
     outcome: str
