@@ -86,8 +86,8 @@ class RecentCalls:
         self._unwritten: deque[RecentCall] = deque(maxlen=MAX_CALLS)
 
     def recall(self, calls: Iterable[RecentCall]) -> None:
-        """Start with calls from before, oldest first."""
-        self._calls.extend(calls)
+        """Put calls from before, oldest first, in front of those that were answered since."""
+        self._calls = deque([*calls, *self._calls], MAX_CALLS)
 
     def unwritten(self) -> list[RecentCall]:
         """Return the calls since the last time, `MAX_CALLS` at most."""
