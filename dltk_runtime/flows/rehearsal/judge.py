@@ -21,6 +21,7 @@ from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import AppSearch
+from dltk_runtime.flows.hearing import is_alert
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.spl import has_command, stages
 from dltk_runtime.units import DAY_SECONDS
@@ -176,7 +177,7 @@ def _newest(search: AppSearch, now: float) -> Window:
 
 
 def _alerts(world: World) -> list[AppSearch]:
-    return [each for each in world.app.searches if each.scheduled and each.stanza.get("counttype")]
+    return [each for each in world.app.searches if each.scheduled and is_alert(each.stanza)]
 
 
 def _rows(world: World, search: AppSearch, now: float) -> int:
