@@ -225,7 +225,7 @@ def _checks_of_the_schedule(flow: Flow) -> dict[str, object]:
 
 def _checks_of_the_fields(flow: Flow) -> dict[str, object]:
     """Return the same of the metric and the fields, and of what is predicted."""
-    own = own_fields(more=flow.labels or flow.several_windows)
+    own = own_fields(more=flow.judged or flow.several_windows)
     fields = [*flow.features, *(name for name in (flow.target, flow.score, flow.outcome) if name)]
     return {
         f"metric={flow.metric!r} cannot decide on promotion; known are {', '.join(METRICS)}": flow.metric in METRICS,

@@ -33,6 +33,8 @@ SLACK_MINUTES = 60
 FIRST_YEAR, LAST_YEAR = 2020, 2040  # of the table of offsets
 # From the beginning of a day into the next one, whether the day has 23, 24 or 25 hours.
 INTO_NEXT_DAY_SECONDS = 30 * 3600
+# To either side of midnight, to have the offsets before and after a change of the clocks there: of 2 hours at most.
+AROUND_SECONDS = 6 * 3600
 
 
 def fits(interval: int) -> bool:
@@ -88,21 +90,28 @@ def cron(interval: int, minute: int, lag: int, zone: str) -> str:
 
 
 def begin(interval: int, zone: str) -> str:
-    """Return SPL that turns the field `at`, epoch seconds, into the beginning of the window that it lies in."""
+    """Return SPL that turns the field `at`, epoch seconds, into the beginning of the window that it lies in.
+
+    Where clocks are put back from one o'clock, midnight comes twice, and the day begins with the
+    first: the larger of the offsets around it gives the earlier moment, and the offset then in force
+    the beginning.
+    """
     if interval < DAY_MINUTES or zone == "UTC":
         return f"eval at=floor(at/{interval * 60})*{interval * 60}"
+    if len(known := offsets(zone)) == 1:
+        return f"eval at=floor((at+{known[0][1]})/{DAY_SECONDS})*{DAY_SECONDS}-{known[0][1]}"
     midnight = f"midnight=floor((at+shift)/{DAY_SECONDS})*{DAY_SECONDS}"
     return (
-        f"eval shift={_shift('at', zone)} | eval {midnight}, near=midnight-shift "
-        f"| eval shift={_shift('near', zone)} | eval at=midnight-shift | fields - shift midnight near"
+        f"eval shift={_shift('at', zone)} | eval {midnight}, near=midnight-shift-{AROUND_SECONDS} "
+        f"| eval shift={_shift('near', zone)} | eval near=near+{2 * AROUND_SECONDS} "
+        f"| eval shift=max(shift,{_shift('near', zone)}) | eval near=midnight-shift "
+        f"| eval at=midnight-{_shift('near', zone)} | fields - shift midnight near"
     )
 
 
 def _shift(field: str, zone: str) -> str:
-    """Return SPL for the zone's offset at a time in epoch seconds."""
+    """Return SPL for the offset, at a time in epoch seconds, of a zone that has several."""
     found = offsets(zone)
-    if len(found) == 1:
-        return str(found[0][1])
     cases = [f"{field}<{end},{offset}" for (end, _), (_, offset) in zip(found[1:], found, strict=False)]
     return f"case({','.join(cases)},{field}>={found[-1][0]},{found[-1][1]})"
 

@@ -94,7 +94,7 @@ class Template:
         made.installed.objects(AUTHORIZE)[f"role_{RUNNER}"]["srchIndexesAllowed"] += ";main"
         for name, search in made.installed.saved.items():
             if search.get("counttype"):
-                made.set(name, actions="email")
+                made.set(name, actions="email", **{"action.email.to": "soc@example.com"})
         made.switch("1")
         made.record(age=720)
         made.scheduled("dltk_x_score", "success", count=3)
@@ -245,6 +245,7 @@ def skips(splunk: Splunk) -> None:
 
 def unheard(splunk: Splunk) -> None:
     splunk.set("dltk_x_health", actions="")
+    splunk.set("dltk_x_found", **{"action.email.to": ""})
     splunk.set("dltk_x_gaps", counttype="", alert_type="number of events", actions="")
 
 
@@ -275,7 +276,7 @@ def silent(splunk: Splunk) -> None:
         (crowded, "error", "load", "runs 0 scheduled searches at once", "Spread"),
         (half_full, "warning", "load", "runs 1 scheduled searches at once", "Spread"),
         (skips, "warning", "skipped", "dltk_x_score: 7 times in a day: The maximum number", "durable"),
-        (unheard, "warning", "alerts", "without an action: dltk_x_gaps, dltk_x_health", "e-mail"),
+        (unheard, "warning", "alerts", "tells somebody: dltk_x_found, dltk_x_gaps, dltk_x_health", "e-mail"),
         (blind, "unknown", "collections", "collectionstats answers with HTTP 403", "administrator"),
         (silent, "unknown", "skipped", "the scheduler says nothing of this app", ""),
     ],

@@ -73,7 +73,12 @@ def test_check_says_whom_nobody_hears_and_stays_clean(tmp_path: Path) -> None:
     [
         ("action.email = 1", False),
         ("action.email = 1\naction.email.to = a@b.org", True),
+        ("actions = email", False),
+        ("actions = email\naction.email.cc = a@b.org", True),
         ("actions = webhook", True),
+        ("action.email = 1\nactions = webhook", True),
+        ("action.slack = 1", True),
+        ("action.summary_index = 1\naction.summary_index._name = x", False),
         ("action.webhook = 1", True),
         ("action.risk = 0", False),
     ],

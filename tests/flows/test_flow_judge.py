@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dltk_runtime.flows.app import find_apps
+from dltk_runtime.flows.generate import files
 from dltk_runtime.flows.rehearsal.judge import counts, judge
 from dltk_runtime.flows.rehearsal.play import schedule
 from dltk_runtime.flows.rehearsal.world import BEGIN, World, make_world
@@ -89,3 +91,13 @@ def test_a_fault_of_the_app_is_said(
     world = rehearsed(tmp_path / "flow", container, kind, file, old, new)
     faults = judge(world, END).faults
     assert any(said in fault for fault in faults), faults
+
+
+def test_two_scorings_may_have_one_alert(tmp_path: Path, container: Standin) -> None:
+    searches = files(flow_of("direct", interval=60, lag=7, offset=2))["dltk_flow_x/" + SEARCHES]
+    scoring = re.search(r"\[dltk_x_score\].*?\n\n", searches, re.DOTALL)
+    assert scoring
+    again = scoring[0].replace("[dltk_x_score]", "[dltk_x_score_again]")
+    world = rehearsed(tmp_path / "flow", container, "direct", SEARCHES, scoring[0], scoring[0] + again)
+    assert "dltk_x_score_again" in {each.name for each in world.app.searches}
+    assert judge(world, END).faults == ()

@@ -98,7 +98,20 @@ def test_the_runner_may_search_the_indexes_that_the_base_search_names(base: str,
     assert f"srchIndexesAllowed = {allowed}\n" in roles
 
 
-@pytest.mark.parametrize("values", [{"features": ("rows",)}, {"target": "kind"}], ids=str)
-def test_a_feature_with_the_name_of_a_field_of_the_flow_is_refused(values: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("direct", {"features": ("rows",)}),
+        ("direct", {"target": "kind"}),
+        ("feedback", {"features": ("people",)}),
+        ("summary", {"labels": True, "features": ("pos",)}),
+        ("summary", {"labels": True, "features": ("neg",)}),
+        ("summary", {"interval": 1440, "features": ("midnight",)}),
+        ("summary", {"interval": 1440, "features": ("near",)}),
+        ("summary", {"interval": 1, "features": ("shift",)}),
+    ],
+    ids=str,
+)
+def test_a_feature_with_the_name_of_a_field_of_the_flow_is_refused(kind: str, values: dict[str, object]) -> None:
     with pytest.raises(FlowInvalid, match="must leave out the flow's own fields"):
-        flow_of("direct", **values)
+        flow_of(kind, **values)

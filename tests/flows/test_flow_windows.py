@@ -22,7 +22,10 @@ from tests.flows.helpers import NOBODY, flow_of, search_of, world_of
 from tests.flows.test_flow_rules import write
 
 INDEX = "dltk_x"
-ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Auckland", "UTC")
+ZONES = (
+    "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Auckland", "UTC",
+    "Atlantic/Azores", "America/Nuuk", "America/Havana", "Antarctica/Troll",
+)  # fmt: skip
 
 
 def made(folder: Path, sample: str, **values: object) -> World:

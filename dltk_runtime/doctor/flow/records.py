@@ -54,7 +54,20 @@ class Record:
 
 
 def records(installed: Installed) -> Iterator[Record]:
-    """Yield the run records that the app's scheduled searches write."""
+    """Yield the run records that the app's scheduled searches write, each once.
+
+    A search that writes several windows has a form for each; one that counts scored rows is enough.
+    """
+    found: dict[tuple[str, ...], Record] = {}
+    for record in _forms(installed):
+        key = record.search.name, record.index, record.kind, record.flow
+        if key not in found or record.scores:
+            found[key] = record
+    yield from found.values()
+
+
+def _forms(installed: Installed) -> Iterator[Record]:
+    """Yield one record for each form of each write."""
     for flow, write in installed.flow.writes():
         for shape in write.shapes if write.command == "collect" and flow.search.scheduled else ():
             kinds = [kind for kind in KINDS if kind in shape.values.get("kind", ())]

@@ -9,7 +9,7 @@ from dltk_runtime.doctor.finding import Located
 from dltk_runtime.doctor.flow.installed import MACROS, SAVED, Installed
 from dltk_runtime.doctor.flow.located import error, ok, warning
 from dltk_runtime.doctor.flow.splunk import Splunk
-from dltk_runtime.flows.app import AppSearch
+from dltk_runtime.flows.hearing import is_alert, unheard
 from dltk_runtime.texts import counted
 
 MAX_LISTED = 4  # names in one line
@@ -74,12 +74,14 @@ def macros(_: Splunk, installed: Installed) -> Iterator[Located]:
 
 def heard(_: Splunk, installed: Installed) -> Iterator[Located]:
     """Check that somebody hears the alerts."""
-    alerts = [each for each in installed.scheduled if _alerts(each)]
-    silent = [each.name for each in alerts if not each.stanza.get("actions")]
+    alerts = [each.name for each in installed.scheduled if is_alert(each.stanza)]
+    silent = unheard(installed.app)
     where = installed.path(SAVED)
     if silent:
-        advice = "Give them an e-mail, a webhook or another action; else they are seen under Triggered Alerts alone."
-        yield warning("alerts", f"without an action: {listed(silent)}", where, advice)
+        advice = "Give them an e-mail with an address, a webhook or another action; else they are seen under Triggered "
+        yield warning(
+            "alerts", f"without an action that tells somebody: {listed(silent)}", where, f"{advice}Alerts alone."
+        )
     elif alerts:
         yield ok("alerts", f"all {len(alerts)} alerts have an action", where)
 
@@ -88,11 +90,6 @@ def _called(text: str) -> Iterator[str]:
     """Yield the names between backquotes, without arguments; a comment has three of them."""
     for piece in text.replace("```", "").split("`")[1::2]:
         yield piece.partition("(")[0].strip()
-
-
-def _alerts(search: AppSearch) -> bool:
-    """Return whether a search is an alert: REST gives ``counttype`` of savedsearches.conf as ``alert_type``."""
-    return bool(search.stanza.get("counttype")) or search.stanza.get("alert_type") not in {"", "always"}
 
 
 def _definitions(installed: Installed) -> Iterator[str]:
