@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,11 +16,11 @@ from dltk_runtime.access.holder import Right
 from dltk_runtime.shadow import Comparison, Records
 from tests.conftest import write_notebook
 from tests.fit.test_async_fits import FIT, SAVE, WAIT, Gate
+from tests.server.rights import ROWS, Others, ask, door, search
 from tests.support.service import Service, meta_for, until
 
 pytestmark = pytest.mark.process
 
-ROWS = "x\n1\n2\n"
 WAITS = {"wait": WAIT, "fit": FIT, "save": SAVE, "apply": "def apply(model, df, param):\n    return df"}
 ENTRIES = {
     "searcher": {"rights": [Right.APPLY]},
@@ -34,7 +30,6 @@ ENTRIES = {
     "admin": {"rights": [Right.ADMIN]},
     "narrow": {"rights": [Right.READ], "models": ("m",)},
 }
-STAGE_OR_FIT = ("fit", "fit, async", "stage")
 
 
 @pytest.fixture(scope="module")
@@ -61,51 +56,6 @@ def service(folder: Path, tokens: dict[str, str]) -> Iterator[Service]:
         for model in ("m", "m", "own_door", "others"):
             assert service.fit("algo", ROWS, model)["status"] == "success"
         yield service
-
-
-def ask(service: Service, method: str, path: str, token: str, body: bytes | None = None) -> tuple[int, Any]:
-    """The status and the JSON of an answer; of Splunk's routes 200 or, for a refusal by rights, 403."""
-    request = urllib.request.Request(service.url + path, body, {"Authorization": token}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=200) as answer:
-            status, text = answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            status, text = error.code, error.read()
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return status, text.decode()
-    refused = isinstance(found, dict) and found.get("status") == "error" and "lacks the right" in found["message"]
-    return (403 if refused else status), found
-
-
-def search(model: str = "m", **params: str) -> bytes:
-    return json.dumps({"data": ROWS, "meta": meta_for(ROWS, model, {"algo": "algo"} | params)}).encode()
-
-
-@dataclass(frozen=True)
-class Others:
-    """What the token ``api_token`` has made for another one to end: the model ``gone``, and a job that runs."""
-
-    service: Service
-    gate: Gate
-
-    def job(self) -> str:
-        """Start a fit that runs until the gate opens; its job."""
-        held = search("held", algo="waits", mode="async", **self.gate.params("fit"))
-        assert ask(self.service, "POST", "/fit", self.service.token, held)[1]["status"] == "submitted"
-        until(self.gate.began.exists)
-        return str(self._running()[0])
-
-    def ended(self) -> set[str]:
-        """Which of the two is ended, by the name of the action."""
-        models = json.loads(self.service.send("/v1/models", None))["models"]
-        there = {"delete": any(each["model"] == "gone" for each in models), "cancel": bool(self._running())}
-        return {name for name, found in there.items() if not found}
-
-    def _running(self) -> list[str]:
-        return [each["id"] for each in self.service.jobs() if (each["model"], each["state"]) == ("held", "running")]
 
 
 @pytest.fixture
@@ -217,21 +167,6 @@ def test_comparisons_with_an_old_container_are_seen_by_whoever_may_see_the_model
     for token, models in (("narrow", ["m"]), ("reader", ["", "m", "others"])):
         _, answer = ask(service, "GET", "/v1/shadow", tokens[token])
         assert [each["model"] for each in answer["models"]] == models
-
-
-def door(service: Service, method: str, path: str, token: str) -> int:
-    """The status of two rows, in the form of the path's protocol."""
-    inputs = [{"name": "x", "shape": [2], "datatype": "INT64", "data": [1, 2]}]
-    body = json.dumps({"inputs": inputs}).encode() if "/v2/" in path else ROWS.encode()
-    kind = "application/json" if "/v2/" in path else "text/csv"
-    headers = {"Authorization": token, "Content-Type": kind}
-    request = urllib.request.Request(service.url + path, body if method == "POST" else None, headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=200) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
 
 
 def test_the_bound_on_fits_at_once_names_itself_and_whose_it_is(
