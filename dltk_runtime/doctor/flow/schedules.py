@@ -9,6 +9,7 @@ from dltk_runtime.doctor.finding import Located
 from dltk_runtime.doctor.flow.installed import MACROS, SAVED, Installed
 from dltk_runtime.doctor.flow.located import error, ok, warning
 from dltk_runtime.doctor.flow.splunk import Splunk
+from dltk_runtime.emulator.spl.macros import called
 from dltk_runtime.flows.hearing import is_alert, unheard
 from dltk_runtime.texts import counted
 
@@ -62,12 +63,12 @@ def macros(_: Splunk, installed: Installed) -> Iterator[Located]:
     """Check that every macro is there, and show the values of those that searches call."""
     seen = {name.partition("(")[0] for name in installed.seen[MACROS]}
     texts = [*(each.text for each in installed.app.searches), *_definitions(installed)]
-    called = {name for text in texts for name in _called(text)}
+    calls = set().union(*map(called, texts))
     where = installed.path(MACROS)
-    if missing := called - seen:
+    if missing := calls - seen:
         advice = "Define them in the app's macros.conf, or share them from the app that has them."
         yield error("macros", f"called, and not there: {listed(missing)}", where, advice)
-    for name in sorted(called & set(installed.own(MACROS))):
+    for name in sorted(calls & set(installed.own(MACROS))):
         if name.endswith(("_base", "_model", "_summary")):
             yield ok("macros", f"{name} is {installed.own(MACROS)[name].get('definition', '')}", where)
 
@@ -84,12 +85,6 @@ def heard(_: Splunk, installed: Installed) -> Iterator[Located]:
         )
     elif alerts:
         yield ok("alerts", f"all {len(alerts)} alerts have an action", where)
-
-
-def _called(text: str) -> Iterator[str]:
-    """Yield the names between backquotes, without arguments; a comment has three of them."""
-    for piece in text.replace("```", "").split("`")[1::2]:
-        yield piece.partition("(")[0].strip()
 
 
 def _definitions(installed: Installed) -> Iterator[str]:
