@@ -30,7 +30,7 @@ def body(data: str, algorithm: str, model: str = "m", target: str = "", **parame
 
 
 def meta(data: str, algorithm: str, model: str = "m", target: str = "", **parameters: str) -> dict[str, Any]:
-    """`meta` as Splunk's search command makes it."""
+    """`meta` as a newer Splunk's search command makes it."""
     columns = data.split("\n", 1)[0].split(",")
     features = [column for column in columns if column != target]
     options: dict[str, Any] = {
@@ -41,6 +41,7 @@ def meta(data: str, algorithm: str, model: str = "m", target: str = "", **parame
         "algo_name": "MLTKContainer",
         "mlspl_limits": {"max_fit_time": "600", "max_score_time": "600"},
         "kfold_cv": None,
+        "session_key": "0" * 64,  # newer Splunks send their live one
     }
     found: dict[str, Any] = {"options": options, "feature_variables": features}
     if target:

@@ -12,7 +12,7 @@ from dltk_runtime.access.actor import NOBODY, Actor, one_line
 from dltk_runtime.access.holder import INSIDE, Holder
 from dltk_runtime.errors import BodyInvalid, shown
 from dltk_runtime.payload import Forms, Payload
-from dltk_runtime.secret_names import cannot_hold_session_keys, meta_without_session_keys
+from dltk_runtime.secret_names import meta_without_session_keys
 from dltk_runtime.texts import unquote
 
 DEFAULT_MODEL = "default"  # the name of a model fitted without `into`
@@ -37,20 +37,17 @@ class Request:
     forms: Forms | None = None  # of rows and results; None: CSV as Splunk sends and reads it
 
     @classmethod
-    def of(cls, rows: Payload, sent: Meta, text: bytes = b"") -> Request:
+    def of(cls, rows: Payload, sent: Meta) -> Request:
         """Make a request of `rows` and the `meta` sent with them.
-
-        `text` is the JSON of `meta` as it was sent, where the caller has it.
 
         Raises:
             BodyInvalid: naming the first entry that is not as Splunk sends it.
         """
-        known = bool(text) and cannot_hold_session_keys(text)
-        meta = sent if known else meta_without_session_keys(sent)  # first, so that no text made of it can hold one
+        meta = meta_without_session_keys(sent)  # first, so that no text made of it can hold one
         options = _object(meta, "options", "meta.options")
         parameters = _object(options, "params", "meta.options.params")
         texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}
-        meta_json = text if known else json.dumps(meta).encode()
+        meta_json = json.dumps(meta).encode()
         return cls(
             rows=rows,
             meta=meta,
@@ -64,15 +61,16 @@ class Request:
     @property
     def staging(self) -> bool:
         """Whether ``mode=stage`` asks to write the data beside the notebooks (fit only)."""
-        return self._mode == "stage"
+        return self.mode == "stage"
 
     @property
     def registering(self) -> bool:
         """Whether ``mode=register`` asks for Splunk's entry alone (fit only)."""
-        return self._mode == "register"
+        return self.mode == "register"
 
     @property
-    def _mode(self) -> str:
+    def mode(self) -> str:
+        """What ``mode=`` asks for, without quotes; empty without it."""
         return unquote(self.parameters.get("mode", "")).strip()
 
     @property

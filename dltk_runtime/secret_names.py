@@ -56,8 +56,6 @@ _HEADER_VALUE = re.compile(
     r"\b((?:splunk|bearer|basic)\s{1,8})(?=[a-z_^.+/=-]{0,512}\d)[a-z\d_^.+/=-]{32,}", re.IGNORECASE
 )
 _COOKIE = "splunkd_"  # and a port: the cookie with Splunk Web's session key
-# In lower case: one of these is in every text in which a session key is found.
-_SIGNS = (b"session", b"auth", b"splunkd_", b"splunk ", b"bearer ", b"basic ")
 
 
 def is_secret_variable(name: str, value: str) -> bool:
@@ -93,18 +91,6 @@ def meta_without_session_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
         BodyInvalid: it is nested deeper than `MAX_META_DEPTH`.
     """
     return {key: _cleaned(value, 1) for key, value in meta.items() if not _is_session_key(key)}
-
-
-def cannot_hold_session_keys(meta: bytes) -> bool:
-    """Return whether the JSON of a `meta` is quickly seen to be without session keys, and not nested deeply.
-
-    It is where no sign of one is in it, in plain ASCII: then `meta_without_session_keys` changes nothing.
-    """
-    if not meta.isascii() or b"\\" in meta:
-        return False
-    lowered = meta.lower()
-    few = lowered.count(b"{") + lowered.count(b"[") <= MAX_META_DEPTH
-    return few and not any(sign in lowered for sign in _SIGNS)
 
 
 def texts_of(secrets: Iterable[str]) -> list[str]:

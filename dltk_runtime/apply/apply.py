@@ -209,10 +209,11 @@ class Applying:
                 call.runs()
                 call.spent({"queue": time.monotonic() - began})
             if resident.loaded is None:
+                counts = await ask(self._store, self._counting, version)
                 resident.loaded = await self._load(resident, version, deadline)
                 if call is not None:
                     call.spent(resident.worker.phases)
-                resident.worker.listen(Listener(output, counts=self._counting(version)))
+                resident.worker.listen(Listener(output, counts=counts))
             yield resident.worker, resident.loaded
 
     def _counting(self, version: Version) -> Callable[[messages.Counts], None]:

@@ -7,6 +7,7 @@ nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,5 +25,7 @@ def add(path: Path, records: Sequence[msgspec.Struct], max_bytes: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines.append(path, records, durable=False)
     if path.stat().st_size > max_bytes:
-        _, _, whole = atomic.read(path)[-max_bytes // 2 :].partition(b"\n")
+        with atomic.opened(path, "rb") as file:
+            file.seek(-(max_bytes // 2), os.SEEK_END)
+            _, _, whole = file.read(max_bytes).partition(b"\n")
         atomic.write(path, whole, durable=False)

@@ -67,9 +67,9 @@ class Comparing:
 
         The figures are added to both as later scores, with their `source`.
         """
-        if problem := _unknown_rows(new, old):
-            return Measured(problem=problem)
         try:
+            if problem := await ask(self.store, _unknown_rows, new, old):
+                return Measured(problem=problem)
             first, second = [await self.applying.score(each, request, (new, old)) for each in (new, old)]
         except DltkError as error:
             return Measured(problem=f"one of them cannot be measured: {error.place.rstrip('.')}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from dltk_runtime.access.actor import Actor
 from dltk_runtime.call import CallFacts
-from dltk_runtime.errors import FULL_TEXTS, DltkError, NotStored
+from dltk_runtime.errors import FULL_TEXTS, DltkError, NotStored, StoreError
 from dltk_runtime.jobs.record import JobRecord
+from dltk_runtime.store.asking import ask
+from dltk_runtime.store.errors import StoreUnreachable
 from dltk_runtime.store.store import ModelStore, Version, What
 from dltk_runtime.texts import ended
 from dltk_runtime.worker.messages import SUMMARY_FAILED
@@ -63,9 +65,9 @@ def record_fit(store: ModelStore, version: Version, job: JobRecord, *, current: 
     store.record(version.name, what, actor, version.number, job.id)
 
 
-@contextmanager
-def stored_anyway(store: ModelStore, version: Version, facts: CallFacts) -> Iterator[None]:
-    """Let an error of a disk that takes no more say what has become of a committed version.
+@asynccontextmanager
+async def stored_anyway(store: ModelStore, version: Version, facts: CallFacts) -> AsyncIterator[None]:
+    """Let an error of a store that takes no more say what has become of a committed version.
 
     Raises:
         NotStored: with that sentence.
@@ -73,9 +75,12 @@ def stored_anyway(store: ModelStore, version: Version, facts: CallFacts) -> Iter
     facts.version = version.number
     try:
         yield
-    except NotStored as error:
-        facts.promoted = store.serving_or_0(version.name).id == version.id
+    except (NotStored, StoreUnreachable) as error:
         text = f"{error.sentence} Version {version.number} of model '{version.name.model}' is stored"
+        try:
+            facts.promoted = (await ask(store, store.serving_or_0, version.name)).id == version.id
+        except StoreError:
+            raise NotStored(f"{text}; whether it answers is not known.") from error
         if facts.promoted:
             raise NotStored(f"{text} and answers.") from error
         how = f"dltk models promote {version.name.algorithm} {version.name.model} {version.number}"

@@ -15,7 +15,7 @@ import msgspec
 from dltk_runtime.apply.choice import Asked
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.cluster.places import FitAsked, FitPlaces
-from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, NotStored
+from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, NotStored, StoreError
 from dltk_runtime.fit.cards import MakeCard, no_card
 from dltk_runtime.fit.ends import ended, to_its_end
 from dltk_runtime.fit.facts import facts_of
@@ -214,19 +214,20 @@ class Trainer:
         job, version = training.job, committed.version
         job.enter("promote")
         job.check()
-        with stored_anyway(self.store, version, facts := training.call.facts):
+        async with stored_anyway(self.store, version, facts := training.call.facts):
             decision = await to_its_end(self._decide(committed, training))
             facts.promoted = decision.current
             self.on_decision(version, decision, job.record)
             await asyncio.to_thread(record_fit, self.store, version, job.record, current=decision.current)
         self.last.fitted(version.id, committed.description)
-        await self._tidy(version.name)
+        with contextlib.suppress(StoreError):  # the version is decided about: what is left goes with the next fit
+            await self._tidy(version.name)
         if (failure := committed.failure) is not None:
             sentence = f"{failure}. The model was fitted and saved nevertheless. {decision.text}"
             raise AlgorithmFailed(failure.opening, sentence, failure.traceback, failure.coordinates, failure.kind)
-        changed = change(training.before, version, current=decision.current)
+        changed = await ask(self.store, change, training.before, version, current=decision.current)
         warnings = (*training.options.warnings, *committed.notices, *filter(None, [changed]))
-        measured = figures.sentence(version.manifest())
+        measured = figures.sentence(await ask(self.store, version.manifest))
         trained = Trained(version.id, decision, committed.rows, committed.results, warnings, measured)
         job.succeed(
             rows=committed.rows,

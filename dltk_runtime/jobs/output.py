@@ -131,7 +131,7 @@ def add_metrics(folder: Path, step: float, metrics: Mapping[str, float]) -> None
 def read_metrics(folder: Path) -> MetricsByStep:
     """Return the metrics of all steps in order; skips a line that a kill left unfinished."""
     found: MetricsByStep = []
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # none yet, or what no server has written
         for line in atomic.read(folder / METRICS).splitlines()[-MAX_METRICS_STEPS:]:
             with contextlib.suppress(ValueError):
                 found.append(msgspec.json.decode(line, type=dict[str, float]))

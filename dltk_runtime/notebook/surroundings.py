@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import itertools
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -72,7 +71,8 @@ def helpers_of(source: Source, folders: Sequence[Path]) -> Iterator[Path]:
     """Find the files ``app.model.<helper>`` that a notebook imports, each in the first of `folders` that has it."""
     names = {name for cell in source.cells for name in _helpers(cell.source)}
     for name in sorted(names):
-        yield from itertools.islice((path for each in folders if (path := each / f"{name}.py").is_file()), 1)
+        if found := next((path for each in folders if (path := each / f"{name}.py").is_file()), None):
+            yield found
 
 
 def is_held_back(name: str, what: str = "name announces") -> str:

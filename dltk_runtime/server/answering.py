@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response, StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from dltk_runtime.call import Call
 from dltk_runtime.server.connection import KEY, Connection
@@ -28,7 +28,7 @@ async def unless_gone(request: Request, call: Call, running: Awaitable[Result], 
         ClientDisconnect: it was dropped.
     """
     task = asyncio.current_task()
-    connection: Connection | _Received = request.scope.get(KEY) or _Received(request)
+    connection: Connection = request.scope[KEY]
     dropped = False
 
     def hang_up() -> None:
@@ -47,22 +47,6 @@ async def unless_gone(request: Request, call: Call, running: Awaitable[Result], 
         raise  # the server stops
     finally:
         connection.when_lost(None)
-
-
-class _Received:
-    """The client of a request without a `Connection`: what it sends after its body is its end."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._gone: asyncio.Future[Message] | None = None
-
-    def when_lost(self, call: Callable[[], object] | None) -> None:
-        """Call `call` when the client hangs up; None ends that."""
-        if self._gone is not None:
-            self._gone.cancel()
-        if call is not None:
-            self._gone = gone = asyncio.ensure_future(self._request.receive())
-            gone.add_done_callback(lambda ended: ended.cancelled() or call())
 
 
 def response_of(

@@ -129,8 +129,7 @@ class Connection(HttpToolsProtocol):
         self._unparsed = b""
         self.pipeline.clear()
         super().connection_lost(exc)
-        if self._on_lost is not None:
-            self._on_lost()
+        self._say_lost()
 
     def data_received(self, data: bytes) -> None:
         if self._unparsed:
@@ -214,9 +213,13 @@ class Connection(HttpToolsProtocol):
         if call is not None:
             self.flow.resume_reading()  # else an end would not be seen
             if self not in self.connections:  # it has ended already
-                self.loop.call_soon(call)
+                self.loop.call_soon(self._say_lost)
 
     # ------------------------------------------------------------ inside
+
+    def _say_lost(self) -> None:
+        if self._on_lost is not None:
+            self._on_lost()
 
     def _parse(self, data: bytes) -> None:
         """Parse, until a request waits behind another one; keep the rest."""

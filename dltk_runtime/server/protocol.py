@@ -73,31 +73,31 @@ def decode(body: bytes | bytearray) -> Request:
     Raises:
         BodyInvalid: naming the first entry that is not as Splunk sends it.
     """
-    data, meta, text = _parse(body)
-    return Request.of(Payload(data, escaped=True), meta, text)
+    data, meta = _parse(body)
+    return Request.of(Payload(data, escaped=True), meta)
 
 
-def _parse(body: bytes | bytearray) -> tuple[memoryview, Meta, bytes]:
-    """Return `data` as the JSON string literal that it is in the body, not copied, `meta`, and its JSON if known."""
+def _parse(body: bytes | bytearray) -> tuple[memoryview, Meta]:
+    """Return `data` as the JSON string literal that it is in the body, not copied, and `meta`."""
     try:
         parsed = _body.decode(body)
-        text = bytes(parsed.meta)
-        _check(text)
-        meta = _meta.decode(text)
+        _check(parsed.meta)
+        meta = _meta.decode(parsed.meta)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return *_parse_leniently(body), b""
+        return _parse_leniently(body)
     data = memoryview(parsed.data)
     if data[0] != ord('"'):
         raise BodyInvalid(TEXT_REQUIRED)
-    return data, meta, text
+    return data, meta
 
 
-def _check(text: bytes | bytearray) -> None:
+def _check(meta: bytes | bytearray | msgspec.Raw) -> None:
     """Refuse a `meta` that would become too many objects, before any of them is made.
 
     Raises:
         MetaTooLarge: naming the bound.
     """
+    text = bytes(meta)
     check_size(text)
     if _containers(text) > MAX_META_CONTAINERS:
         raise MetaTooLarge(f"{MAX_META_CONTAINERS:,} objects and lists")

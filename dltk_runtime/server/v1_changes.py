@@ -70,14 +70,16 @@ class Changes:
         name, number = asked.name_of(request), asked.number_of(request.path_params["number"])
         actor: Actor = request.state.actor
         view = await asyncio.to_thread(self._models(actor).promote, name, number, actor.reason)
-        self._service.promoted(self._service.store.get(name, number), "promote", actor)
+        version = await asyncio.to_thread(self._service.store.get, name, number)
+        self._service.promoted(version, "promote", actor)
         return view
 
     async def rollback(self, request: Request) -> ModelView:
         name = asked.name_of(request)
         actor: Actor = request.state.actor
         view = await asyncio.to_thread(self._models(actor).rollback, name, actor.reason)
-        self._service.promoted(self._service.store.serving_or_0(name), "rollback", actor)
+        version = await asyncio.to_thread(self._service.store.serving_or_0, name)
+        self._service.promoted(version, "rollback", actor)
         return view
 
     async def choose_code(self, request: Request) -> ModelView:

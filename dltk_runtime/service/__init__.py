@@ -6,7 +6,7 @@
 | `service.py`    | `Service` starts and ends them                         |
 | `stage.py`      | `mode=stage`                                           |
 | `register.py`   | `mode=register`                                        |
-| `status.py`     | `dltk_status`                                          |
+| `status.py`, `status_rows.py` | `dltk_status`                            |
 | `events.py`     | what the server reports to Splunk                      |
 | `health.py`     | one badge for each model, and why                      |
 | `calls.py`      | the calls answered last, and the figures of this moment |

@@ -66,6 +66,8 @@ class CallFiles:
                     forget(self._folder, algorithm, model)
 
     def _is_forgotten(self, algorithm: str, model: str, since: datetime) -> bool:
+        if self._store.remote:  # `dltk forget` refuses it
+            return False
         with suppress(DltkError):  # no model can have this name, or its history cannot be read
             deeds = self._store.history(ModelName(algorithm, model)).entries
             return any(each.what == What.FORGOTTEN and each.time > since for each in deeds[:1])
@@ -92,7 +94,8 @@ def files_of(folder: Path) -> tuple[Path, ...]:
 def has(path: Path, algorithm: str, model: str) -> bool:
     """Return whether a file has a call of this model."""
     with suppress(StoreDamaged):
-        return any((each.algorithm, each.model) == (algorithm, model) for each in lines.read(path, RecentCall))
+        found = lines.read(path, RecentCall, MAX_READ_BYTES)
+        return any((each.algorithm, each.model) == (algorithm, model) for each in found)
     return False
 
 
@@ -107,9 +110,9 @@ def forget(folder: Path, algorithm: str, model: str) -> None:
 
 
 def _can_be(call: RecentCall) -> bool:
-    """Return whether a server can have made it: its time has a zone, and a version is that of a model."""
+    """Return whether a server can have made it: a version is that of a model."""
     with suppress(NameInvalid):
-        return call.time.tzinfo is not None and (call.version is None or bool(ModelName(call.algorithm, call.model)))
+        return call.version is None or bool(ModelName(call.algorithm, call.model))
     return False
 
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from dltk_runtime.call import Call, sid_of
+from dltk_runtime.files.lines import Moment
 from dltk_runtime.names import ModelName
 
 MAX_CALLS = 1000
@@ -35,7 +36,7 @@ class RecentCall(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `fields` names those that the search asked for, the first `MAX_NAMED`.
     """
 
-    time: datetime
+    time: Moment
     id: str
     route: str
     outcome: str
@@ -85,8 +86,8 @@ class RecentCalls:
         self._unwritten: deque[RecentCall] = deque(maxlen=MAX_CALLS)
 
     def recall(self, calls: Iterable[RecentCall]) -> None:
-        """Start with calls from before, oldest first."""
-        self._calls.extend(calls)
+        """Put calls from before, oldest first, in front of those that were answered since."""
+        self._calls = deque([*calls, *self._calls], MAX_CALLS)
 
     def unwritten(self) -> list[RecentCall]:
         """Return the calls since the last time, `MAX_CALLS` at most."""

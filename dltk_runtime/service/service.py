@@ -95,7 +95,6 @@ class Service:
         await asyncio.to_thread(self.store.attach)
         await asyncio.to_thread(self.store.sweep)
         self.drift.recall(await asyncio.to_thread(self.drift_files.read))
-        self.calls.recall(await asyncio.to_thread(self._call_files.read))
         await self.reporter.start()
         if self.tracking is not None:
             await asyncio.to_thread(self.tracking.start, self.store, self.jobs)
@@ -159,6 +158,7 @@ class Service:
         await self.reporter.close()
 
     async def _write_notes_often(self) -> None:
+        self.calls.recall(await asyncio.to_thread(self._call_files.read))  # a start need not wait for them
         while True:
             await asyncio.sleep(NOTES_WRITE_SECONDS)
             await self._write_notes()

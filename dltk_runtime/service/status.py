@@ -1,7 +1,7 @@
-"""``| makeresults | apply app:dltk_status``: container, jobs and models as rows of a search.
+"""``| makeresults | apply app:dltk_status``: what pages show of container, jobs and models as rows of a search.
 
 The front process answers this algorithm itself, whatever rows are sent: one row for the container,
-one for each of the newest `MAX_JOBS` jobs, one for each model's current version.
+one for each of the newest `MAX_JOBS` jobs, one for each model's current version; then those of `status_rows`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from dltk_runtime import __version__
 from dltk_runtime.apply.drift import Drift
@@ -22,32 +21,32 @@ from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
+from dltk_runtime.service import status_rows
 from dltk_runtime.service.health import Health
+from dltk_runtime.service.status_rows import Row, moment
 from dltk_runtime.store import figures
 from dltk_runtime.store.store import ModelStore
 
 MAX_JOBS = 200
 COLUMNS = (
-    "kind",  # container, job or model
+    "kind",  # container, job, model, version or drift
     "algorithm",
     "model",
-    "version",  # that the job made; of a model the current one
+    "version",  # that the job made; of a model the current one; of drift the one that is judged
     "state",
     "job",
     "time",  # UTC: of this row, of the job's creation, of the version's commit
     "seconds",  # that the job ran, or runs
-    "rows",  # that were fitted
-    "step",  # of `total`
+    "rows",  # that were fitted; of drift those judged
+    "step",  # of `total`; of drift the rows counted since, of those until it is judged
     "total",
     "metrics",  # of a job "f1=0.93 loss=0.2", of its newest step; of a model "train f1=0.93; holdout f1=0.9 (40 rows)"
-    "drift",  # highest population stability index of a feature, by the last rows judged
+    "drift",  # population stability index by the last rows judged, of a model the highest of a feature
     "feature",  # which one that is
     "message",
     "health",  # of a model: good, note, warning or bad
     "reasons",  # for it
 )
-
-Row = dict[str, Any]
 
 
 def asked(request: Request) -> bool:
@@ -81,17 +80,20 @@ class StatusReport:
         return Status(Payload(text.getvalue().encode(), escaped=False))
 
     def _rows(self, state: str, shown: Callable[[ModelName], bool]) -> Iterator[Row]:
-        """Yield the container's row, then jobs from the newest on, then models by name."""
+        """Yield the container's row, then jobs from the newest on, then models, versions and drift by name."""
         now = datetime.now(UTC)
         cards = (usage.card for usage in self.pool.gpus())
         gpus = (f"GPU {card.index}: {card.used:,} of {card.total:,} MiB used" for card in cards)
         message = "; ".join([f"dltk-runtime {__version__}", *gpus])
-        yield {"kind": "container", "state": state, "time": _time(now), "message": message}
+        yield {"kind": "container", "state": state, "time": moment(now), "message": message}
         for record in self.jobs.list(MAX_JOBS, shown=lambda record: _is_shown(record, shown)):
             yield _job(record, now)
-        for found in self.health.collect(shown).models:
+        models = self.health.collect(shown).models
+        for found in models:
             badge = {"health": found.level, "reasons": "; ".join(found.reasons)}
             yield self._model(ModelName(found.algorithm, found.model)) | badge
+        yield from status_rows.versions(self.store, models)
+        yield from status_rows.drifts(self.drift, models)
 
     def _model(self, name: ModelName) -> Row:
         row: Row = {"kind": "model", "algorithm": name.algorithm, "model": name.model}
@@ -111,7 +113,7 @@ class StatusReport:
             return row | {"state": "damaged", "message": error.sentence}
         return row | {
             "job": manifest.job,
-            "time": _time(manifest.time),
+            "time": moment(manifest.time),
             "rows": manifest.rows,
             "metrics": "; ".join(f"{origin} {text}" for origin, text in figures.origins(manifest, scores).items()),
             "message": "; ".join([serving.problem, *notices] if serving.problem else notices),
@@ -135,7 +137,7 @@ def _job(record: JobRecord, now: datetime) -> Row:
         "version": record.version,
         "state": str(record.state),
         "job": record.id,
-        "time": _time(record.created),
+        "time": moment(record.created),
         "seconds": seconds,
         "rows": record.rows,
         "step": f"{record.step:g}" if record.total else "",
@@ -143,7 +145,3 @@ def _job(record: JobRecord, now: datetime) -> Row:
         "metrics": figures.listed(record.metrics),
         "message": record.message,
     }
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

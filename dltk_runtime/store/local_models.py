@@ -134,6 +134,6 @@ class LocalModels:
 
     def _if_any(self, name: ModelName) -> ModelView | None:
         try:
-            return self.get(name)
+            return view_of(self.store, name)
         except VersionUnknown:  # deleted since it was listed
             return None

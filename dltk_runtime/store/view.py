@@ -64,7 +64,8 @@ class ModelView(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     current: int | None
     versions: list[VersionView]
     damage: str = ""
-    code: str = ""  # that applies run: "pinned" (the version's), "live" (the notebook's), else as the setting says
+    # Which code applies run: "pinned" (the version's), "live" (the notebook's), else as the setting says. Not in lists.
+    code: str = ""
     notice: str = ""  # after a change of the current version: who answers Splunk's searches
 
 

@@ -48,6 +48,7 @@ DATATYPES = {np.dtype(code): name for name, code in DTYPES.items()}
 PROTOCOL = ("binary_data_output", "sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers")
 MAX_DIMENSION = 2**56  # values; numpy cannot hold larger ones, also where another one is 0
 MAX_SHOWN_CHARACTERS = 60  # of what a client gave where a number belongs
+CHECKS_RANGE = int(np.__version__.partition(".")[0]) >= 2  # numpy does since its second release
 _LENGTH = struct.Struct("<I")
 
 
@@ -164,12 +165,12 @@ def _from_json(tensor: _Input, count: int) -> Array:
 
 
 def _check_range(values: Sequence[Any], datatype: str) -> None:
-    """Check integers against their type, as numpy does from its second release on; before, it cuts their bits off.
+    """Check integers against their type, where numpy would cut their bits off.
 
     Raises:
         OverflowError: one does not fit.
     """
-    if datatype == TEXT or not values or np.dtype(DTYPES[datatype]).kind not in "iu":
+    if CHECKS_RANGE or datatype == TEXT or not values or np.dtype(DTYPES[datatype]).kind not in "iu":
         return
     bounds = np.iinfo(DTYPES[datatype])
     for value in (min(values), max(values)):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dltk_runtime.acceptance.claims import table
 from dltk_runtime.acceptance.claims.claim import Claim, Flavour
 from dltk_runtime.acceptance.claims.table import claims
 from dltk_runtime.emulator.mltk import request
@@ -16,7 +17,12 @@ from tests.acceptance.world import World, told
 from tests.conftest import asked_for
 
 # Nothing runs a disabled search here; the test over REST lies about it.
-CLAIMS = {each.name: each for flavour in Flavour for each in claims(flavour) if not each.disabled}
+CLAIMS = {
+    each.name if Flavour.DSDL in each.flavours else f"{each.name} {flavour}": each
+    for flavour in Flavour
+    for each in claims(flavour)
+    if not each.disabled
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +51,23 @@ def test_a_claim_fails_where_splunk_lies_about_it(
     name: str, honest: Mapping[str, str], server: NotebookServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert honest[name] == "pass"
-    monkeypatch.setattr(server, "before", told({name}))
-    if name in ("chunks", "partial_fit"):
+    claim = CLAIMS[name]
+    monkeypatch.setattr(server, "before", told({claim.name}))
+    if claim.name in ("chunks", "partial_fit"):
         monkeypatch.setattr(request, "CHUNK_ROWS", 100_000)
     client = ClientSettings(url=server.url, token="none")
-    lying = World(tmp_path, flavour_of(CLAIMS[name]), client, {name})
-    assert lying.result(CLAIMS[name]) == "fail"
+    lying = World(tmp_path, flavour_of(claim), client, {claim.name})
+    assert lying.result(claim) == "fail"
+
+
+def test_every_object_of_the_table_is_lied_about() -> None:
+    """A name may stand for one claim of each client."""
+    assert len(CLAIMS) == len([each for each in table.CLAIMS if not each.disabled])
+
+
+def test_the_app_for_the_ai_toolkit_holds_in_the_stand_in(server: NotebookServer, tmp_path: Path) -> None:
+    """Run it whole, as one of DSDL's is over REST: its preparations once, then each claim that is not disabled."""
+    world = World(tmp_path, Flavour.AITK, ClientSettings(url=server.url, token="none"))
+    results = world.results([each for each in claims(Flavour.AITK) if not each.disabled])
+    assert results == dict.fromkeys(results, "pass")
+    assert len(results) > 50

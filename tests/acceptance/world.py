@@ -278,6 +278,15 @@ class World:
         """Run the preparations that a claim needs, and the claim; its result."""
         for each in needed(claim):
             self._saved(each)
+        return self._judged(claim)
+
+    def results(self, claims: Iterable[Claim]) -> dict[str, str]:
+        """Run all preparations once, and the claims after them; their results by name."""
+        for each in PREPARATIONS:
+            self._saved(each)
+        return {each.name: self._judged(each) for each in claims}
+
+    def _judged(self, claim: Claim) -> str:
         try:
             self._saved(claim)
         except SearchError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from dltk_runtime.access.actor import MAX_REASON_CHARACTERS, Actor
 from dltk_runtime.call import MAX_SID_CHARACTERS, Request
 from dltk_runtime.payload import NO_ROWS
 
+SAMPLES = Path(__file__).parents[1] / "data" / "meta_samples.json"
 FOLDER = "/opt/splunk/var/run/splunk/dispatch/scheduler__admin__search__RMD5abc_at_1769846400_12"
 
 
@@ -31,6 +34,13 @@ FOLDER = "/opt/splunk/var/run/splunk/dispatch/scheduler__admin__search__RMD5abc_
 )
 def test_the_search_s_id_is_read_where_it_is_and_never_required(meta: dict[str, Any], sid: str) -> None:
     assert Request.of(NO_ROWS, meta).sid == sid
+
+
+def test_the_one_recorded_request_that_names_its_search_is_read() -> None:
+    metas = json.loads(SAMPLES.read_text())
+    sids = [Request.of(NO_ROWS, meta).sid for meta in metas]
+    assert len(sids) == 56  # as our texts say
+    assert {number: sid for number, sid in enumerate(sids) if sid} == {32: "1569836257.17320"}
 
 
 def test_a_reason_is_one_line_and_has_a_bound() -> None:

@@ -265,7 +265,7 @@ def test_drift_comes_to_the_message_the_metrics_the_status_and_to_splunk(
         service.restart()
         after = service.send("/metrics", None).decode().splitlines()
         assert [line for line in after if line.startswith("dltk_drift")] == levels
-        calls = json.loads(service.send("/v1/calls", None))["calls"]
+        calls = until(lambda: json.loads(service.send("/v1/calls", None))["calls"])  # a start does not wait for them
         assert [each["route"] for each in calls] == ["/apply"] * 4 + ["/fit"], "those from before the restart"
         assert len({each["replica"] for each in calls}) == 1
         assert "over the last 1,200 rows counted" in service.apply("algo", rows(2, "b", 1100))["message"]

@@ -28,6 +28,7 @@ from tests.support.service import ROOT
 FLAVOURS = {"dsdl": DSDL, "aitk": TOOLKIT}
 OLD, NEW = "https://old.example.com:5000", "https://new.example.com:5000"
 DSDL_CONF = "/servicesNS/nobody/mltk-container/configs/conf-containers"
+TOOLKIT_CONF = f"/servicesNS/nobody/{TOOLKIT.app}/configs/conf-{TOOLKIT.file}"
 FIT = "index=main | fit MLTKContainer algo=a y from x into app:risk"
 
 
@@ -121,6 +122,18 @@ class TestTheDoctor:
         old, new = by_text(addresses(*check))
         assert new.text.startswith(f"{OLD} is called for risk, every model without a stanza ([__dev__]): containers")
         assert old.text.startswith(f"{NEW} is called for dga: containers.conf of https://127.0.0.1")
+
+    def test_each_address_of_the_toolkit_s_client_is_of_its_own_file(
+        self, head: Standin, check: tuple[Rest, Settings]
+    ) -> None:
+        """Both clients are there, and call different containers for one model."""
+        head.entry(TOOLKIT_CONF, {"name": "__dev__", "api_url": NEW}, {"name": "risk", "api_url": OLD})
+        texts = [each.text for each in addresses(*check)]
+        assert len(texts) == 4
+        (others,) = [each for each in texts if each.startswith(f"{NEW} is called for dga, every model without")]
+        (risk,) = [each for each in texts if each.startswith(f"{OLD} is called for risk: ")]
+        assert all("dsdl_container.conf of https://127.0.0.1" in each for each in (others, risk))
+        assert [": containers.conf of" in each for each in texts].count(True) == 2
 
     def test_a_model_without_any_address_is_named(self, head: Standin, check: tuple[Rest, Settings]) -> None:
         head.entry(DSDL_CONF, {"name": "dga", "api_url": NEW})

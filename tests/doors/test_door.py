@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import NO_ROWS, Form, Forms
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.server import body
+from dltk_runtime.server.connection import KEY
 from dltk_runtime.server.doors.columns import RESULTS
 from dltk_runtime.server.doors.door import (
     MAX_WARNING_CHARACTERS,
@@ -47,6 +48,18 @@ from dltk_runtime.worker.memory_file import MemoryFile
 POOL = Pool(Settings())
 
 
+class _Ending:
+    """A connection whose client hangs up as soon as somebody asks; None ends that."""
+
+    def __init__(self) -> None:
+        self._call: Callable[[], object] | None = None
+
+    def when_lost(self, call: Callable[[], object] | None) -> None:
+        self._call = call
+        if call is not None:
+            asyncio.get_running_loop().call_soon(lambda: self._call and self._call())
+
+
 def request(path: str = "/v2/models/a.m/infer", pieces: Sequence[bytes] = (b"x",), **headers: str) -> Request:
     """A request whose body comes in pieces, and then the client's end."""
     messages: list[dict[str, Any]] = [{"type": "http.request", "body": each, "more_body": True} for each in pieces]
@@ -59,7 +72,7 @@ def request(path: str = "/v2/models/a.m/infer", pieces: Sequence[bytes] = (b"x",
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "POST", "path": path, "headers": pairs, "query_string": b"", "client": None}
     state = {"holder": INSIDE, "actor": NOBODY}
-    return Request(scope | {"dltk.request_id": "the id", "state": state}, cast(Any, receive))
+    return Request(scope | {"dltk.request_id": "the id", "state": state, KEY: _Ending()}, cast(Any, receive))
 
 
 def received(pieces: Sequence[bytes], limit: int = 10**7, prefix: bytes = b"") -> Any:

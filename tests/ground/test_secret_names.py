@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dltk_runtime.secret_names import (
-    MAX_META_DEPTH,
-    cannot_hold_session_keys,
     is_secret_variable,
-    meta_without_session_keys,
     secret_variables,
     variables_without_secrets,
 )
@@ -82,53 +75,3 @@ def test_a_value_with_a_password_is_secret_whatever_its_name(value: str) -> None
 )
 def test_other_values_are_not(value: str) -> None:
     assert not is_secret_variable("PLACE", value)
-
-
-texts = st.text(st.sampled_from(list('ab:="[{}]' + "\\/é\u017f")), max_size=6) | st.sampled_from(
-    [
-        "session_key",
-        "Session Key",
-        "auth-token",
-        "authorization: x",
-        "\u017fession_key=x",
-        "SESSIONKEY=abc",
-        "splunkd_8089",
-        "splunkd_8089=abc",
-        "Bearer " + "a1" * 20,
-        "x: splunk " + "a1" * 20,
-        "BASIC " + "a1" * 20,
-        "a=b",
-        "f1",
-    ]
-)
-values = st.recursive(
-    texts | st.none() | st.integers() | st.floats(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(st.dictionaries(texts, values, max_size=4), st.booleans())
-def test_what_is_quickly_seen_to_hold_no_session_key_is_not_changed_by_their_removal(
-    meta: dict[str, object], ascii_only: bool
-) -> None:
-    text = json.dumps(meta, ensure_ascii=ascii_only).encode()
-    if cannot_hold_session_keys(text):
-        assert json.dumps(meta_without_session_keys(meta)).encode() == text
-
-
-def test_meta_that_may_hold_one_or_is_deep_is_looked_at() -> None:
-    assert cannot_hold_session_keys(b'{"feature_variables": ["a", "b"], "options": {"args": ["a"]}}')
-    deep = b"[" * (MAX_META_DEPTH + 1) + b"]" * (MAX_META_DEPTH + 1)
-    for text in (
-        b'{"Session_Key": 1}',
-        b'["AUTHORIZATION=x"]',
-        b'{"splunkd_8089": 1}',
-        b'["Splunk abc"]',
-        b'["x: BEARER abc", "basic"]',
-        b'{"a": "Basic abc"}',
-        b'{"\\u0073ession_key": 1}',
-        '"\u017f"'.encode(),
-        deep,
-    ):
-        assert not cannot_hold_session_keys(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from dltk_runtime import tls
 from dltk_runtime.cli import dltk
+from dltk_runtime.emulator.standin import Event
 from dltk_runtime.inventory.audit import FIELDS
 from dltk_runtime.inventory.models import SEARCH
 from dltk_runtime.settings import Settings
@@ -45,9 +47,9 @@ def run(splunkd: Splunkd, *options: str) -> Result:
     return CliRunner().invoke(dltk, ["inventory", "--splunk", f"https://127.0.0.1:{splunkd.port}", *options])
 
 
-def rows(splunkd: Splunkd) -> dict[str, list[dict[str, str]]]:
+def rows(splunkd: Splunkd, *options: str) -> dict[str, list[dict[str, str]]]:
     """The rows of the JSON document, by the object's name."""
-    result = run(splunkd, "--json")
+    result = run(splunkd, "--json", *options)
     assert result.exit_code == 0, result.output
     found: dict[str, list[dict[str, str]]] = {}
     for row in json.loads(result.stdout)["rows"]:
@@ -86,6 +88,24 @@ def test_every_object_that_calls_a_container_is_listed_and_judged(splunkd: Splun
     assert orphan["why"] == "the owner who left does not exist, so it never runs"
     assert (again["app"], again["owner"], again["schedule"]) == ("ops", "svc", "0 3 * * *")
     assert again["last run"].endswith("Z")
+
+
+def test_runs_count_for_thirty_days_or_as_many_as_are_asked_for(splunkd: Splunkd) -> None:
+    for days, name in ((29, "orphan"), (31, "forgotten")):
+        at = time.time() - days * 86400
+        fields = {"action": "search", "info": "granted", "savedsearch_name": name, "app": "web"}
+        splunkd.storage.indexes["_audit"].add(Event(at, at, fields, "an audit event"))
+    runs = {
+        days: {name: rows(splunkd, "--days", days)[name][0]["runs"] for name in ("orphan", "forgotten")}
+        for days in ("30", "32", "28")
+    }
+    assert runs == {
+        "30": {"orphan": "1", "forgotten": "0"},
+        "32": {"orphan": "1", "forgotten": "1"},
+        "28": {"orphan": "0", "forgotten": "0"},
+    }
+    states = [short(rows(splunkd, *options)["forgotten"][0])[0] for options in ((), ("--days", "32"))]
+    assert states == ["unused", "in use"]
 
 
 def test_it_only_reads_and_its_csv_says_which_models_are_in_use(splunkd: Splunkd, tmp_path: Path) -> None:

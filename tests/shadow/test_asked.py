@@ -60,7 +60,9 @@ def test_an_answer_without_results_has_an_outcome_and_no_text(status: int, body:
     assert Table.of(status, body) == Table(outcome)
 
 
-@pytest.mark.parametrize(("mode", "nothing"), [("stage", True), ('"register"', True), ("async", True), ("x", False)])
+@pytest.mark.parametrize(
+    ("mode", "nothing"), [("stage", True), ("'stage'", True), ('"register"', True), ("async", True), ("x", False)]
+)
 def test_a_mode_may_train_nothing(mode: str, nothing: bool) -> None:
     asked = Asked.of(kept(sent(mode=mode)))
     assert asked.trains_nothing("/fit") is nothing

@@ -119,8 +119,7 @@ class Console:
         name = ModelName(model.algorithm, model.model)
         jobs = (await asyncio.to_thread(self._api.jobs.listed, session.holder, None, MAX_SQUARES, name)).jobs
         drift = (await self._drift(request)).get((model.algorithm, model.model))
-        names = list(dict.fromkeys(name for version in model.versions for name in version.metrics if name != "rows"))
-        lines = {name: [version.metrics.get(name) for version in model.versions] for name in names}
+        names = _names_of_figures(model)
         return self._page(
             "model.html",
             session,
@@ -128,7 +127,7 @@ class Console:
             badge=await self._views.health_of(name),
             drift=drift,
             names=names,
-            lines=lines,
+            lines={name: _lines_of(model, name) for name in names},
             squares=squares(jobs),
             compared=_first_compared(model),
             warnings=await self._views.warnings(request),
@@ -173,6 +172,19 @@ class Console:
 async def _overview(_: Request) -> Response:
     """Lead on who wrote a slash at the end of the address."""
     return RedirectResponse("/ui", 303)
+
+
+def _names_of_figures(model: ModelView) -> list[str]:
+    """Return the names of the figures, but rows: those of train, or of held-out rows where a version has no others."""
+    shown = [each.metrics or (each.holdout.metrics if each.holdout else {}) for each in model.versions]
+    return list(dict.fromkeys(name for figures in shown for name in figures if name != "rows"))
+
+
+def _lines_of(model: ModelView, name: str) -> dict[str, list[float | None]]:
+    """Return a figure of each version, the oldest first, by its origins: ``train``, ``held out``."""
+    train = [each.metrics.get(name) for each in model.versions]
+    held = [each.holdout.metrics.get(name) if each.holdout else None for each in model.versions]
+    return {origin: values for origin, values in (("train", train), ("held out", held)) if set(values) != {None}}
 
 
 def _first_compared(model: ModelView) -> tuple[int | None, int | None]:

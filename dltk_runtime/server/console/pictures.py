@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -12,6 +13,7 @@ from dltk_runtime.server.console.visible import seen
 WIDTH, HEIGHT, GAP = 9, 14, 2  # of a square, in pixels
 LINE_WIDTH, LINE_HEIGHT = 160, 36
 HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 220, 56
+Point = tuple[float, float]  # across and down, in pixels
 
 
 def squares(states: Sequence[tuple[str, str]]) -> Markup:
@@ -37,16 +39,40 @@ def bar(share: float, title: str) -> Markup:
 
 def line(values: Sequence[float | None], title: str) -> Markup:
     """Draw values as a line, the first on the left; missing ones are left out."""
-    known = [(number, value) for number, value in enumerate(values) if value is not None]
-    if not known:
-        return Markup("")
-    low, high = min(value for _, value in known), max(value for _, value in known)
+    known = [value for value in values if value is not None]
+    points = _points(values, known)
+    parts = [_polyline("train", [each for each in points if each]), *_circles("train", points)]
+    return svg(LINE_WIDTH, LINE_HEIGHT, parts, title) if known else Markup("")
+
+
+def two_lines(train: Sequence[float | None], held: Sequence[float | None], title: str) -> Markup:
+    """Draw figures of train rows, and of held-out rows on the same scale; both break where one is missing."""
+    known = [value for value in (*train, *held) if value is not None]
+    parts: list[Markup] = []
+    for kind, values in ("train", train), ("held", held):
+        points = _points(values, known)
+        runs = [[each for each in run if each] for present, run in groupby(points, bool) if present]
+        parts += [_polyline(kind, run) for run in runs if len(run) > 1] + _circles(kind, points)
+    return svg(LINE_WIDTH, LINE_HEIGHT, parts, title) if known else Markup("")
+
+
+def _points(values: Sequence[float | None], known: Sequence[float]) -> list[Point | None]:
+    """Return where each value lies, on the scale of those that are `known`."""
+    low, high = min(known, default=0.0), max(known, default=0.0)
     across, up = (LINE_WIDTH - 6) / max(len(values) - 1, 1), (LINE_HEIGHT - 6) / ((high - low) or 1)
-    points = [(3 + number * across, LINE_HEIGHT - 3 - (value - low) * up) for number, value in known]
-    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    parts = [Markup('<polyline points="{}"/>').format(drawn)]
-    parts += [Markup('<circle cx="{}" cy="{}" r="2"/>').format(f"{x:.1f}", f"{y:.1f}") for x, y in points]
-    return svg(LINE_WIDTH, LINE_HEIGHT, parts, title)
+    return [
+        None if value is None else (3 + number * across, LINE_HEIGHT - 3 - (value - low) * up)
+        for number, value in enumerate(values)
+    ]
+
+
+def _polyline(kind: str, points: Sequence[Point]) -> Markup:
+    return Markup('<polyline class="{}" points="{}"/>').format(kind, " ".join(f"{x:.1f},{y:.1f}" for x, y in points))
+
+
+def _circles(kind: str, points: Sequence[Point | None]) -> list[Markup]:
+    circle = Markup('<circle class="{}" cx="{}" cy="{}" r="2"/>')
+    return [circle.format(kind, f"{each[0]:.1f}", f"{each[1]:.1f}") for each in points if each]
 
 
 def histogram(bins: Sequence[Bin], title: str) -> Markup:

@@ -10,6 +10,7 @@ import msgspec
 
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
+from dltk_runtime.notebook.parameters import RUNTIME_MODES
 from dltk_runtime.payload import NO_ROWS
 from dltk_runtime.server import protocol
 from dltk_runtime.server.shadow.kept import Kept
@@ -18,9 +19,6 @@ from dltk_runtime.shadow.record import ERROR, SUCCESS
 NO_ANSWER = "no answer"
 UNREADABLE = "no JSON"
 REPEATED_MODEL = "dltk_shadow_repeat"  # that the old container fits a second time, beside the search's own
-STUB_ONLY = ("stage", "register")  # values of `mode` that train nothing
-
-
 Named = tuple[str, str]  # the algorithm and model of a request; an apply need not name the algorithm: then ""
 
 
@@ -77,8 +75,7 @@ class Asked:
 
     def trains_nothing(self, route: str) -> bool:
         """Return whether it is a fit that no model comes of, or none before its answer."""
-        mode = self.request.parameters.get("mode", "").strip('" ')
-        return route == "/fit" and mode in (*STUB_ONLY, "async")
+        return route == "/fit" and self.request.mode in (*RUNTIME_MODES, "async")
 
 
 def named(request: Request) -> Named:

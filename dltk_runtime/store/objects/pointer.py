@@ -173,9 +173,8 @@ class Pointer:
         Raises:
             NotStored, StoreUnreachable: the store does not answer.
         """
-        since, prefix = self.read().state.since, keys.model(self.name, "promoted")
-        old = [each for each in self._kept() if each.revision < since]
-        self.bucket.delete(f"{prefix.removesuffix('/promoted')}/{each.key}" for each in old)
+        since = self.read().state.since
+        self.bucket.delete(keys.model(self.name, each.key) for each in self._kept() if each.revision < since)
 
     def _is_made(self, change: str, state: State) -> bool:
         return any(each.id == change for each in self.entries(state))

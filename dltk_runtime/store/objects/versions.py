@@ -62,6 +62,7 @@ class Manifests:
             manifest, tag = parse(found.data, where), found.tag
         with self._lock:
             self._known[version_id] = (time.monotonic(), tag, manifest)
+            self._known.move_to_end(version_id)
             while len(self._known) > MAX_MANIFESTS:
                 self._known.popitem(last=False)
         return manifest
