@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _COLOR = re.compile(r"\x1b\[[0-9;]*+m")
 # Controls (C0 but tab and line feed, DEL, C1), marks and overrides of direction, line and paragraph
@@ -17,6 +18,13 @@ REPLACEMENT = "\ufffd"
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: ``1 model``, ``1,200 models``; the plural ends in s."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def listed(names: Iterable[str], most: int) -> str:
+    """Return the first names, sorted, and how many more there are: ``a, b and 3 more``."""
+    known = sorted(names)
+    rest = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + rest
 
 
 def ended(sentence: str) -> str:

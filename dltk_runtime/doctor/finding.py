@@ -41,9 +41,9 @@ class Located(Finding):
 Check = Callable[[Settings], Iterable[Finding]]
 
 
-def ok(check: str, text: str) -> Finding:
-    """Make a finding without a problem."""
-    return Finding(check, Severity.OK, text)
+def ok(check: str, text: str, *, where: str = "") -> Finding:
+    """Make a finding without a problem; `where` is the place that was looked at, if there are many."""
+    return _made(check, Severity.OK, text, "", where)
 
 
 def skipped(check: str, text: str, advice: str = "") -> Finding:
@@ -51,14 +51,24 @@ def skipped(check: str, text: str, advice: str = "") -> Finding:
     return Finding(check, Severity.SKIPPED, text, advice)
 
 
-def warning(check: str, text: str, advice: str) -> Finding:
+def unknown(check: str, text: str, advice: str = "", *, where: str = "") -> Finding:
+    """Make a finding for what could not be read."""
+    return _made(check, Severity.UNKNOWN, text, advice, where)
+
+
+def warning(check: str, text: str, advice: str, *, where: str = "") -> Finding:
     """Make a finding of severity warning."""
-    return Finding(check, Severity.WARNING, text, advice)
+    return _made(check, Severity.WARNING, text, advice, where)
 
 
-def error(check: str, text: str, advice: str) -> Finding:
+def error(check: str, text: str, advice: str, *, where: str = "") -> Finding:
     """Make a finding of severity error."""
-    return Finding(check, Severity.ERROR, text, advice)
+    return _made(check, Severity.ERROR, text, advice, where)
+
+
+def _made(check: str, severity: Severity, text: str, advice: str, where: str) -> Finding:
+    """Make a finding with its place, where it has one: documents of other findings have no such field."""
+    return Located(check, severity, text, advice, where) if where else Finding(check, severity, text, advice)
 
 
 def worst(findings: Iterable[Finding]) -> Severity:

@@ -21,13 +21,13 @@ from dltk_runtime.doctor.rest import Refused, Rest
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.grammar import CONTAINERS
 from dltk_runtime.emulator.spl.macros import Macro, expand
-from dltk_runtime.flows.rights import CONTAINER_CAPABILITIES, SPLUNK_CAPABILITIES
+from dltk_runtime.flows.rights import CONTAINER_CAPABILITIES, SCHEDULE_CAPABILITY, SPLUNK_CAPABILITIES
 from dltk_runtime.names import STATUS
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore
+from dltk_runtime.texts import listed
 
 TOOLKIT_CAPABILITIES = {"fit_mltkcontainer", "apply_mltkcontainer"}  # of AI Toolkit 5.7 and newer
-SCHEDULE_CAPABILITY = "schedule_search"
 MAX_LISTED_SEARCHES = 3  # in one finding
 
 # A command and its arguments up to the next pipe or bracket outside quotes; a quote may be unclosed.
@@ -104,7 +104,7 @@ def _calling(searches: list[SavedSearch], settings: Settings) -> dict[str, dict[
 
 
 def _judged(rest: Rest, owner: str, needed: Mapping[str, set[str]], roles: Mapping[str, set[str]]) -> Finding:
-    theirs = f"of {owner}: {_listed(list(needed))}"
+    theirs = f"of {owner}: {listed(needed, MAX_LISTED_SEARCHES)}"
     if owner == "nobody":
         advice = (
             "Assign them to a service account: POST …/saved/searches/<name>/acl owner=<account> sharing=app. The AI "
@@ -121,12 +121,7 @@ def _judged(rest: Rest, owner: str, needed: Mapping[str, set[str]], roles: Mappi
         return ok("owners", f"searches {theirs}: the owner has all needed capabilities")
     missing = ", ".join(sorted(set().union(*lacking.values())))
     advice = f"Give {owner} a role with them; the apps of dltk flow contain one, dltk_<flow>_runner."
-    return error("owners", f"searches of {owner} lack {missing}: {_listed(list(lacking))}", advice)
-
-
-def _listed(names: list[str]) -> str:
-    rest = f" and {len(names) - MAX_LISTED_SEARCHES} more" if len(names) > MAX_LISTED_SEARCHES else ""
-    return ", ".join(sorted(names)[:MAX_LISTED_SEARCHES]) + rest
+    return error("owners", f"searches of {owner} lack {missing}: {listed(lacking, MAX_LISTED_SEARCHES)}", advice)
 
 
 def user_of(rest: Rest, name: str) -> dict[str, Any] | None:

@@ -34,7 +34,7 @@ from dltk_runtime.splunk.errors import NotThere, SplunkError
 from dltk_runtime.splunk.job import Job
 from dltk_runtime.splunk.retry import retry
 from dltk_runtime.splunk.search import search
-from dltk_runtime.units import DAY_SECONDS
+from dltk_runtime.units import DAY_SECONDS, HOUR_SECONDS
 
 # Between two polls of the running jobs.
 FIRST_POLL_SECONDS = 0.1
@@ -226,7 +226,7 @@ def _all_written(start: BackfillWindow, recorded: Iterable[BackfillWindow], seve
     Of long ones, whose starts read an hour more, one is enough: a start before wrote the other.
     """
     ended = sum(each.end - each.begin for each in recorded if start.end - several < each.end <= start.end)
-    return ended >= several - (2 * 3600 if several > 3600 else 0)
+    return ended >= several - (2 * HOUR_SECONDS if several > HOUR_SECONDS else 0)
 
 
 @contextlib.contextmanager

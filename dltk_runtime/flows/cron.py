@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from cronsim import CronSim, CronSimError
 
@@ -38,6 +38,15 @@ def starts(schedule: str, begin: float, end: float) -> Iterator[float]:
     except CronSimError as error:
         raise FlowInvalid(f"the schedule {shown(schedule)} cannot be read: {error}") from error
     return takewhile(lambda moment: moment < end, (moment.timestamp() for moment in moments))
+
+
+def longest_pause(schedule: str, begin: float, end: float) -> float:
+    """Return the longest time between two starts of a period, in seconds; 0 where there are fewer than two.
+
+    Raises:
+        FlowInvalid: `schedule` is not a valid cron schedule.
+    """
+    return max((later - one for one, later in pairwise(starts(schedule, begin, end))), default=0.0)
 
 
 def _without_open_steps(field: str, limits: tuple[int, int]) -> str:

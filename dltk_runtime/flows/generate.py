@@ -6,17 +6,18 @@ are concatenated.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from dltk_runtime.flows import windows
 from dltk_runtime.flows.defaults import verdicts
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import FILE, SENSITIVITY, Flow, Kind, Predicts, Scoring, Source, write
+from dltk_runtime.flows.flow import FILE, GENERATING, SENSITIVITY, Flow, Kind, Predicts, Scoring, Source, write
 from dltk_runtime.flows.render import TEMPLATES, render
+from dltk_runtime.flows.rights import indexes_read
 from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
 from dltk_runtime.flows.servers import servers_csv
+from dltk_runtime.flows.spl import stages
 from dltk_runtime.notebook.algorithm import find
 from dltk_runtime.notebook.errors import AlgorithmUnknown
 from dltk_runtime.paths import Paths
@@ -27,7 +28,6 @@ _OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
     Predicts.CLASS: ("truth", "judged", "classes"),
     Predicts.NUMBER: ("truth", "judged", "numbers"),
 }
-_INDEX = re.compile(r"\bindex\s*=\s*\"?([a-z0-9_][\w-]*)(?![\w*-])")  # that a base search names, without wildcards
 MIN_LATE_DAYS = 30  # that scoring looks back for rows written late
 # Minutes of hourly searches and hours of daily ones, after the flow's own minute and the hour of training.
 HOURLY_MINUTES = {
@@ -43,7 +43,7 @@ DAILY_HOURS = {"train_cron": 0, "audit_cron": 1, "report_cron": 4}
 
 def layers(flow: Flow) -> tuple[str, ...]:
     """Return the layers of the app for search heads."""
-    if flow.target and _by_index_time(flow):  # rows of the summary hold the target
+    if flow.target and flow.stored_as_events:  # rows of the summary hold the target
         outcomes = tuple(layer for layer in _OUTCOMES[flow.predicts] if layer != "truth")
     else:
         outcomes = _OUTCOMES[flow.predicts] if flow.target else ("anomalies",)
@@ -128,8 +128,8 @@ def _values(flow: Flow) -> dict[str, object]:
             "model": flow.model,
             "features": " ".join(flow.features),
             "parameters": f"{flow.parameters} " if flow.parameters else "",
-            "indexes": ";".join(dict.fromkeys([*_index_names(flow), *_INDEX.findall(flow.base)])),
-            "scored_kind": "scored" if _by_index_time(flow) else "run",
+            "indexes": ";".join(dict.fromkeys([*_index_names(flow), *_read_by(flow.base)])),
+            "scored_kind": "scored" if flow.stored_as_events else "run",
             "score_column": f"{flow.score} " if flow.score else "",
             "found": _finding(flow),
             "recipients": ", ".join(flow.recipients),
@@ -139,13 +139,13 @@ def _values(flow: Flow) -> dict[str, object]:
             "latest": " ".join(f"latest({name}) AS {name}" for name in (*flow.features, flow.target) if name),
             "mcollect": "enabled" if flow.source is Source.METRICS else "disabled",
             "readers": ", ".join([*(f"dltk_{flow.name}_{role}" for role in _roles(flow)), "admin", "sc_admin"]),
-            "rescores": _by_index_time(flow),
+            "rescores": flow.stored_as_events,
             # A prefix keeps the identifier text in pandas, unless it is a feature of the model.
             "marked": "" if "entity" in flow.features else '| eval entity="e:".entity ',
             "unmarked": "" if "entity" in flow.features else ", entity=substr(entity,3)",
             "filled": _filled([name for name in flow.features if name != "entity"]),
             "predicted": flow.predicted,
-            "truth_kind": "row" if _by_index_time(flow) else "truth",
+            "truth_kind": "row" if flow.stored_as_events else "truth",
             "reviewed": "reviewer" in _roles(flow),
         }
         | _of_windows(flow)
@@ -231,11 +231,6 @@ def _roles(flow: Flow) -> tuple[str, ...]:
     return ("runner", "reviewer", "viewer") if flow.judged or not flow.target else ("runner", "viewer")
 
 
-def _by_index_time(flow: Flow) -> bool:
-    """Return whether scoring reads what was written lately, and so has no windows of time."""
-    return flow.kind is Kind.SUMMARY and flow.source is Source.EVENTS
-
-
 def _crons(flow: Flow) -> dict[str, str]:
     """Return schedules and windows in minutes; scoring follows two minutes after the features.
 
@@ -286,6 +281,12 @@ def _index(name: str, *, metric: bool) -> str:
     paths = {"homePath": "db", "coldPath": "colddb", "thawedPath": "thaweddb"}
     lines = [f"{key} = $SPLUNK_DB/{name}/{folder}" for key, folder in paths.items()]
     return f"[{name}]\n{kind}" + "\n".join(lines) + "\nfrozenTimePeriodInSecs = 31536000\nrepFactor = auto\n"
+
+
+def _read_by(base: str) -> list[str]:
+    """Return the indexes that a base search names, without wildcards; its first word may be one to search for."""
+    generates = base.partition(" ")[0].lower() in GENERATING
+    return sorted(name for name in indexes_read(stages(base if generates else f"search {base}")) if "*" not in name)
 
 
 def _views(made: Mapping[str, str], app: str) -> list[str]:

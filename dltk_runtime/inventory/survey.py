@@ -17,6 +17,7 @@ from dltk_runtime.inventory.calls import MARKS, PLACEHOLDER, Found, Use, find
 from dltk_runtime.inventory.models import Models
 from dltk_runtime.inventory.objects import USERS, Item, Sort
 from dltk_runtime.splunk.connection import Connection
+from dltk_runtime.texts import listed
 
 MAX_REFERENCES = 8  # saved searches that run saved searches, one after the other
 MAX_LISTED = 10  # names in one note
@@ -115,11 +116,11 @@ class Splunk:
             yield "the lookup files may not be listed: whether a model's entry is there is unknown"
         if self.users is None:
             yield "the users may not be listed: whether an owner exists is unknown"
-        if torn := sorted(f"{each.app}/{each.name}" for each in self.items if each.problem):
-            yield f"dashboards whose source cannot be read may hold more: {_listed(torn)}"
-        unseen = sorted({name for each in self.items for name in self.found(each).unknown_macros})
+        if torn := [f"{each.app}/{each.name}" for each in self.items if each.problem]:
+            yield f"dashboards whose source cannot be read may hold more: {listed(torn, MAX_LISTED)}"
+        unseen = {name for each in self.items for name in self.found(each).unknown_macros}
         if unseen:
-            yield f"macros that the token's user does not see may hold more: {_listed(unseen)}"
+            yield f"macros that the token's user does not see may hold more: {listed(unseen, MAX_LISTED)}"
 
     def found(self, item: Item) -> Found:
         """Return what an object holds, with the saved searches that it runs."""
@@ -217,8 +218,3 @@ class Splunk:
 
 def _kind(item: Item) -> Sort:
     return Sort.SEARCH if item.sort is Sort.REPORT else item.sort
-
-
-def _listed(names: list[str]) -> str:
-    rest = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(names[:MAX_LISTED]) + rest

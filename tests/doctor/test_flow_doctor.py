@@ -292,6 +292,12 @@ def test_each_fault_is_one_finding_with_place_and_advice(
     assert advice in line["advice"]
 
 
+def test_a_macro_that_a_comment_names_is_not_called(splunk: Splunk) -> None:
+    text = splunk.installed.saved["dltk_x_health"]["search"]
+    splunk.set("dltk_x_health", search=f"{text} ``` as `dltk_x_gone(a)` did ```")
+    assert run().exit_code == 0
+
+
 def test_what_stops_everything_is_an_error_with_what_follows_from_it(splunk: Splunk) -> None:
     splunk.switch("0")
     assert {each["text"] for each in lines() if each["severity"] == "error"} == {

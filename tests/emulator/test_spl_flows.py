@@ -11,7 +11,7 @@ import pytest
 from dltk_runtime.emulator.errors import CommandUnknown, SearchInvalid
 from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.spl.context import Context, Definition, make_context
-from dltk_runtime.emulator.spl.macros import Macro, expand
+from dltk_runtime.emulator.spl.macros import Macro, called, expand
 from dltk_runtime.emulator.spl.pipeline import run
 from dltk_runtime.emulator.standin import Event, Indexes, Storage, Window
 from dltk_runtime.paths import Paths
@@ -280,6 +280,9 @@ class TestMacros:
     def test_arguments_in_quotes_may_hold_commas(self) -> None:
         macros = {"m(2)": Macro(("a", "b"), "[$a$][$b$]")}
         assert expand('`m("x, y", z)`', macros) == "[x, y][z]"
+
+    def test_called_are_the_macros_of_the_text_itself_outside_comments(self) -> None:
+        assert called("| `base` ``` not `this` ``` | `keep( n, 10 )`") == {"base", "keep"}
 
     def test_comments_are_no_macros(self) -> None:
         assert expand("a ```b `c` d``` e", {}) == "a ```b `c` d``` e"

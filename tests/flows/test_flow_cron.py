@@ -59,3 +59,10 @@ def test_the_period_holds_its_begin_and_not_its_end(begin: float, end: float, ex
 def test_what_is_no_schedule_is_refused_with_its_field(schedule: str, said: str) -> None:
     with pytest.raises(FlowInvalid, match=rf"^the schedule '{schedule.replace('*', '.')}' .*{said}"):
         cron.starts(schedule, BEGIN, END)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hours"), [("0 * * * *", 1), ("30 */6 * * *", 6), ("0 1,9 * * *", 16), ("0 5 1 1 *", 0)]
+)
+def test_the_longest_pause_is_that_between_two_starts_of_the_period(schedule: str, hours: int) -> None:
+    assert cron.longest_pause(schedule, BEGIN, BEGIN + 3 * 86400) == hours * 3600

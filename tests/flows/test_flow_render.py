@@ -91,6 +91,8 @@ class TestTemplates:
         ("index=main sourcetype=dns", "dltk_x;main"),
         ('(index="dns" a=1) OR (index = proxy-eu b=2) OR index=dns', "dltk_x;dns;proxy-eu"),
         ("index=web* OR index=* OR `macro`", "dltk_x"),
+        ("error index=main ```not index=proxy```", "dltk_x;main"),
+        ("NOT b=2 index=dns [search index=bad | fields query]", "dltk_x;bad;dns"),
     ],
 )
 def test_the_runner_may_search_the_indexes_that_the_base_search_names(base: str, allowed: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge
 from dltk_runtime.flows.rehearsal.play import RehearsalResult, Tally
 from dltk_runtime.flows.rehearsal.quality import MIN_LABELS, disagreements, unlearned
-from dltk_runtime.flows.rehearsal.rows import late, repeated, unheard
+from dltk_runtime.flows.rehearsal.rows import late, never_fired, repeated
 from dltk_runtime.flows.rehearsal.world import World
 from tests.emulator.container import Standin, standin
 from tests.flows.helpers import NOBODY, flow_of, predicting, world_of
@@ -39,7 +39,7 @@ def result(fired: int) -> RehearsalResult:
 def test_a_flow_that_is_right_is_right_when_counted_again(right: World) -> None:
     assert list(late(right, END)) == []
     assert list(repeated(right)) == []
-    assert list(unheard(right, result(fired=3), Knowledge({}))) == []
+    assert list(never_fired(right, result(fired=3), Knowledge({}))) == []
 
 
 def test_windows_that_end_too_early_and_keys_that_are_shared_are_said(tmp_path: Path, container: Standin) -> None:
@@ -53,8 +53,10 @@ def test_windows_that_end_too_early_and_keys_that_are_shared_are_said(tmp_path: 
 
 
 def test_an_alert_on_findings_that_never_fires_is_said_where_there_were_some(right: World) -> None:
-    assert "dltk_x_found: never fired, though the model called" in next(unheard(right, result(fired=0), Knowledge({})))
-    assert list(unheard(right, result(fired=0), Knowledge({}, predicted="predicted_other"))) == []
+    assert "dltk_x_found: never fired, though the model called" in next(
+        never_fired(right, result(fired=0), Knowledge({}))
+    )
+    assert list(never_fired(right, result(fired=0), Knowledge({}, predicted="predicted_other"))) == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dltk_runtime.texts import counted, unquote
+from dltk_runtime.texts import counted, listed, unquote
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,9 @@ def test_a_number_has_its_noun() -> None:
         "2 models",
         "1,200 models",
     ]
+
+
+def test_names_are_listed_sorted_up_to_a_number() -> None:
+    assert listed([], 2) == ""
+    assert listed({"b", "a"}, 2) == "a, b"
+    assert listed(["c", "a", "d", "b"], 2) == "a, b and 2 more"

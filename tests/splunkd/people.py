@@ -77,14 +77,12 @@ def roles(splunkd: Splunkd) -> dict[str, dict[str, Any]]:
 
 
 def _role(settings: dict[str, str]) -> dict[str, Any]:
-    able = [name for name, value in settings.items() if not name.startswith(_NO_CAPABILITIES) and _on(value)]
+    able = [
+        name for name, value in settings.items() if not name.startswith(_NO_CAPABILITIES) and booleans.parse_conf(value)
+    ]
     indexes = [name.strip() for name in settings.get("srchIndexesAllowed", "").split(";") if name.strip()]
     imported = [name.strip() for name in settings.get("importRoles", "").split(";") if name.strip()]
     return {"capabilities": able, "srchIndexesAllowed": indexes, "imported_roles": imported}
-
-
-def _on(value: str) -> bool:
-    return booleans.parse_conf(value)
 
 
 def _user(name: str, splunkd: Splunkd, **more: str) -> Entry:

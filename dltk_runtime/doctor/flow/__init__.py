@@ -8,7 +8,6 @@
               └── load        the burden against the search head's limit, and skipped searches
 
     splunk ── installed       one search head; the app's objects, read as `flow check` reads an app
-    located                   findings, each with its place
 
 Sources of what is read: Splunk's REST API reference (saved/searches, authorization/roles,
 data/indexes, server/status/limits/search-concurrency, introspection/kvstore/collectionstats) and

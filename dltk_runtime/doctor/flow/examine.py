@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 from dltk_runtime import booleans
-from dltk_runtime.doctor.finding import Located
+from dltk_runtime.doctor.finding import Finding, error, ok, unknown
 from dltk_runtime.doctor.flow import load, rights, schedules, storage
 from dltk_runtime.doctor.flow.installed import APPS, Installed, read
-from dltk_runtime.doctor.flow.located import error, ok, unknown
 from dltk_runtime.doctor.flow.splunk import Splunk
 from dltk_runtime.doctor.rest import Refused
 from dltk_runtime.errors import DltkError
 
-Check = Callable[[Splunk, Installed], Iterator[Located]]
+Check = Callable[[Splunk, Installed], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
     schedules.schedules,
     schedules.owners,
@@ -30,7 +29,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(splunk: Splunk, name: str) -> Iterator[Located]:
+def examine(splunk: Splunk, name: str) -> Iterator[Finding]:
     """Yield the lines on the app `name`.
 
     Raises:
@@ -42,25 +41,29 @@ def examine(splunk: Splunk, name: str) -> Iterator[Located]:
     except Refused as failure:
         if failure.status != 404:
             raise
-        yield error("app", f"{name} is not installed", APPS, "Install it: dltk flow package, or dltk flow install.")
+        yield error(
+            "app", f"{name} is not installed", "Install it: dltk flow package, or dltk flow install.", where=APPS
+        )
         return
     if booleans.parse_conf(entry.get("disabled")):
-        yield error("app", f"{name} is disabled", f"{APPS}/{name}", "Enable it under Apps, Manage Apps.")
+        yield error("app", f"{name} is disabled", "Enable it under Apps, Manage Apps.", where=f"{APPS}/{name}")
         return
-    yield ok("app", f"{name} {entry.get('version') or ''} is installed".replace("  ", " "), f"{APPS}/{name}")
+    yield ok("app", f"{name} {entry.get('version') or ''} is installed".replace("  ", " "), where=f"{APPS}/{name}")
     installed = read(splunk, name, entry)
     for check in CHECKS:
         yield from _lines(check, splunk, installed)
 
 
-def _lines(check: Check, splunk: Splunk, installed: Installed) -> Iterator[Located]:
+def _lines(check: Check, splunk: Splunk, installed: Installed) -> Iterator[Finding]:
     try:
         yield from check(splunk, installed)
     except Refused as failure:
         advice = "The token's user may not read this; ask with the token of an administrator."
-        yield unknown(check.__name__, failure.sentence, "REST", advice)
+        yield unknown(check.__name__, failure.sentence, advice, where="REST")
     except DltkError as failure:
-        yield unknown(check.__name__, failure.sentence, "REST")
+        yield unknown(check.__name__, failure.sentence, where="REST")
     except (KeyError, TypeError, ValueError) as failure:
         text = f"the answer has another form than is known: {type(failure).__name__}: {failure}"
-        yield unknown(check.__name__, text, "REST", "Check this by hand, and report it as a bug of 'dltk flow doctor'.")
+        yield unknown(
+            check.__name__, text, "Check this by hand, and report it as a bug of 'dltk flow doctor'.", where="REST"
+        )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 
-from dltk_runtime.doctor.finding import Located
+from dltk_runtime.doctor.finding import Finding, error, ok, unknown, warning
 from dltk_runtime.doctor.flow.installed import Installed
-from dltk_runtime.doctor.flow.located import error, ok, unknown, warning
 from dltk_runtime.doctor.flow.splunk import Splunk
 from dltk_runtime.doctor.rest import Refused
 from dltk_runtime.flows.burden import burden
@@ -22,19 +20,19 @@ PERCENT = 100
 _SKIPPED = "skipped"
 
 
-def load(splunk: Splunk, installed: Installed) -> Iterator[Located]:
+def load(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
     """Compare the burden that `flow new` prints with the scheduler's limit."""
     adding = burden([each for each in installed.scheduled if installed.runs(each)])
     allowed, where = _limit(splunk)
     text = f"{adding}; this search head runs {allowed} scheduled searches at once"
     if adding.at_once > allowed:
         advice = "Spread their schedules over the minutes, or give the search head more cores."
-        yield error("load", text, where, advice)
+        yield error("load", text, advice, where=where)
     elif 2 * adding.at_once > allowed:
         advice = "Spread their schedules: with those of other apps they will be skipped or late."
-        yield warning("load", text, where, advice)
+        yield warning("load", text, advice, where=where)
     else:
-        yield ok("load", text, where)
+        yield ok("load", text, where=where)
 
 
 def _limit(splunk: Splunk) -> tuple[int, str]:
@@ -50,14 +48,14 @@ def _limit(splunk: Splunk) -> tuple[int, str]:
         server = splunk.rest.get(SERVER)[0]
         cores = int(server.get("numberOfVirtualCores") or server["numberOfCores"])
         at_once = int(search["max_searches_per_cpu"]) * cores + int(search["base_max_searches"])
-        return math.floor(at_once * int(scheduler["max_searches_perc"]) / PERCENT), f"{LIMITS}, {SERVER}"
+        return at_once * int(scheduler["max_searches_perc"]) // PERCENT, f"{LIMITS}, {SERVER}"
 
 
-def skipped(splunk: Splunk, installed: Installed) -> Iterator[Located]:
+def skipped(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
     """Count what the scheduler skipped in a day, by what it writes of itself."""
     if not splunk.me.searches("_internal"):
         text = "the token's user may not search index=_internal"
-        yield unknown("skipped", text, SCHEDULER, "Ask with the token of a user who may.")
+        yield unknown("skipped", text, "Ask with the token of a user who may.", where=SCHEDULER)
         return
     query = (
         f'search {SCHEDULER} app="{installed.name}" | fillnull value="-" reason '
@@ -69,11 +67,11 @@ def skipped(splunk: Splunk, installed: Installed) -> Iterator[Located]:
         times["all"] += int(float(row["runs"]))
         times[row["status"]] += int(float(row["runs"]))
     if not found and any(map(installed.runs, installed.scheduled)):
-        yield unknown("skipped", "the scheduler says nothing of this app in a day", SCHEDULER)
+        yield unknown("skipped", "the scheduler says nothing of this app in a day", where=SCHEDULER)
     elif not times[_SKIPPED]:
-        yield ok("skipped", f"none of {counted(times['all'], 'start')} in a day", SCHEDULER)
+        yield ok("skipped", f"none of {counted(times['all'], 'start')} in a day", where=SCHEDULER)
     for row in found:
         if row["status"] == _SKIPPED:
             text = f"{row['savedsearch_name']}: {row['runs']} times in a day: {row['reason']}"
             advice = "See load above; durable searches run their windows again, others have a hole: see the alert gaps."
-            yield warning("skipped", text, SCHEDULER, advice)
+            yield warning("skipped", text, advice, where=SCHEDULER)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from dltk_runtime.doctor.flow.installed import Installed
 from dltk_runtime.emulator.errors import SearchError
@@ -78,8 +77,8 @@ def _forms(installed: Installed) -> Iterator[Record]:
 
 def gap(search: AppSearch, now: float) -> float:
     """Return the longest time between two starts of a search within a week, in seconds."""
+    schedule = search.stanza.get("cron_schedule")
     try:
-        starts = list(cron.starts(search.stanza.get("cron_schedule"), now, now + _WEEK_SECONDS + DAY_SECONDS))
+        return cron.longest_pause(schedule, now, now + _WEEK_SECONDS + DAY_SECONDS) or _WEEK_SECONDS
     except FlowInvalid:
         return DAY_SECONDS
-    return max((late - early for early, late in pairwise(starts)), default=_WEEK_SECONDS)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dltk_runtime import booleans
-from dltk_runtime.doctor.finding import Located
+from dltk_runtime import booleans, texts
+from dltk_runtime.doctor.finding import Finding, error, ok, warning
 from dltk_runtime.doctor.flow.installed import MACROS, SAVED, Installed
-from dltk_runtime.doctor.flow.located import error, ok, warning
 from dltk_runtime.doctor.flow.splunk import Splunk
+from dltk_runtime.emulator.spl.macros import called
 from dltk_runtime.flows.hearing import is_alert, unheard
 from dltk_runtime.texts import counted
 
@@ -16,33 +16,35 @@ MAX_LISTED = 4  # names in one line
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return the first names, sorted, and how many more there are."""
-    known = sorted(names)
-    rest = f" and {len(known) - MAX_LISTED} more" if len(known) > MAX_LISTED else ""
-    return ", ".join(known[:MAX_LISTED]) + rest
+    """Return the first names, as one line has room for."""
+    return texts.listed(names, MAX_LISTED)
 
 
-def schedules(_: Splunk, installed: Installed) -> Iterator[Located]:
+def schedules(_: Splunk, installed: Installed) -> Iterator[Finding]:
     """Check that the schedules are on."""
     where, searches = installed.path(SAVED), installed.scheduled
     off = [each.name for each in searches if not installed.runs(each)]
     disabled = [name for name, each in installed.own(SAVED).items() if booleans.parse_conf(each.get("disabled"))]
     if not searches:
-        yield error("schedules", "no search of the app has a schedule", where, "Install the app of the flow again.")
+        yield error(
+            "schedules", "no search of the app has a schedule", "Install the app of the flow again.", where=where
+        )
     elif len(off) == len(searches):
         advice = "Switch them on: Settings, Searches, Edit Schedule; or enableSched = 1 in local/savedsearches.conf."
-        yield error("schedules", f"all {len(searches)} schedules are switched off: nothing runs", where, advice)
+        yield error("schedules", f"all {len(searches)} schedules are switched off: nothing runs", advice, where=where)
     elif off:
         text = f"{counted(len(off), 'schedule')} of {len(searches)} switched off: {listed(off)}"
-        yield warning("schedules", text, where, "Switch on those that you want: Settings, Searches, Edit Schedule.")
+        yield warning(
+            "schedules", text, "Switch on those that you want: Settings, Searches, Edit Schedule.", where=where
+        )
     else:
-        yield ok("schedules", f"all {len(searches)} schedules are on", where)
+        yield ok("schedules", f"all {len(searches)} schedules are on", where=where)
     if disabled:
         advice = "Enable them; a search without a schedule needs no 'disabled'."
-        yield warning("schedules", f"disabled, so not even run by hand: {listed(disabled)}", where, advice)
+        yield warning("schedules", f"disabled, so not even run by hand: {listed(disabled)}", advice, where=where)
 
 
-def owners(splunk: Splunk, installed: Installed) -> Iterator[Located]:
+def owners(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
     """Check that the searches belong to a user who exists."""
     where = installed.path(SAVED)
     advice = "POST …/saved/searches/<name>/acl with owner=<service account>&sharing=app."
@@ -50,46 +52,39 @@ def owners(splunk: Splunk, installed: Installed) -> Iterator[Located]:
         names = listed(each.search.name for each in flows)
         if owner == "nobody":
             text = f"owned by nobody, of whom the AI Toolkit finds no capabilities: {names}"
-            yield error("owners", text, where, f"Assign them to a service account: {advice}")
+            yield error("owners", text, f"Assign them to a service account: {advice}", where=where)
         elif splunk.person(owner) is None:
             text = f"owned by {owner}, whom Splunk does not have, so they never run: {names}"
-            yield error("owners", text, where, f"Assign them to an existing user: {advice}")
+            yield error("owners", text, f"Assign them to an existing user: {advice}", where=where)
         else:
-            yield ok("owners", f"owned by {owner}: {names}", where)
+            yield ok("owners", f"owned by {owner}: {names}", where=where)
 
 
-def macros(_: Splunk, installed: Installed) -> Iterator[Located]:
+def macros(_: Splunk, installed: Installed) -> Iterator[Finding]:
     """Check that every macro is there, and show the values of those that searches call."""
     seen = {name.partition("(")[0] for name in installed.seen[MACROS]}
     texts = [*(each.text for each in installed.app.searches), *_definitions(installed)]
-    called = {name for text in texts for name in _called(text)}
+    calls = set().union(*map(called, texts))
     where = installed.path(MACROS)
-    if missing := called - seen:
+    if missing := calls - seen:
         advice = "Define them in the app's macros.conf, or share them from the app that has them."
-        yield error("macros", f"called, and not there: {listed(missing)}", where, advice)
-    for name in sorted(called & set(installed.own(MACROS))):
+        yield error("macros", f"called, and not there: {listed(missing)}", advice, where=where)
+    for name in sorted(calls & set(installed.own(MACROS))):
         if name.endswith(("_base", "_model", "_summary")):
-            yield ok("macros", f"{name} is {installed.own(MACROS)[name].get('definition', '')}", where)
+            yield ok("macros", f"{name} is {installed.own(MACROS)[name].get('definition', '')}", where=where)
 
 
-def heard(_: Splunk, installed: Installed) -> Iterator[Located]:
+def heard(_: Splunk, installed: Installed) -> Iterator[Finding]:
     """Check that somebody hears the alerts."""
     alerts = [each.name for each in installed.scheduled if is_alert(each.stanza)]
     silent = unheard(installed.app)
     where = installed.path(SAVED)
     if silent:
-        advice = "Give them an e-mail with an address, a webhook or another action; else they are seen under Triggered "
-        yield warning(
-            "alerts", f"without an action that tells somebody: {listed(silent)}", where, f"{advice}Alerts alone."
-        )
+        text = f"without an action that tells somebody: {listed(silent)}"
+        advice = "Give them an e-mail with an address, or a webhook; else they are seen under Triggered Alerts alone."
+        yield warning("alerts", text, advice, where=where)
     elif alerts:
-        yield ok("alerts", f"all {len(alerts)} alerts have an action", where)
-
-
-def _called(text: str) -> Iterator[str]:
-    """Yield the names between backquotes, without arguments; a comment has three of them."""
-    for piece in text.replace("```", "").split("`")[1::2]:
-        yield piece.partition("(")[0].strip()
+        yield ok("alerts", f"all {len(alerts)} alerts have an action", where=where)
 
 
 def _definitions(installed: Installed) -> Iterator[str]:

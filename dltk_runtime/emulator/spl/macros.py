@@ -40,6 +40,11 @@ def expand(search: str, macros: Mapping[str, Macro], *, unknown: str = "refuse")
     raise SearchInvalid(f"recursive macros: after {_MAX_ROUNDS} rounds the search is still {shown(search[:200])}")
 
 
+def called(search: str) -> set[str]:
+    """Return the names of the macros that `search` itself calls, without arguments and outside comments."""
+    return {call["name"].strip() for call in _CALL.finditer(search) if not call["comment"]}
+
+
 def _expanded_once(search: str, macros: Mapping[str, Macro], unknown: str) -> Iterator[str]:
     """Yield the pieces of `search` with each call replaced, but no calls in definitions."""
     end = length = 0

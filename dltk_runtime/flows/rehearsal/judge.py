@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -162,12 +161,13 @@ def _fired(world: World, now: float) -> dict[str, str]:
 
 def pause(world: World) -> float:
     """Return the longest time between two starts of a search that writes rows or predictions, in seconds."""
-    found = [0.0]
-    for search in world.app.searches:
-        if search.scheduled and (_scores(world, search) or 'kind="row"' in search.text):
-            starts = cron.starts(search.stanza.get("cron_schedule"), BEGIN, BEGIN + 3 * DAY_SECONDS)
-            found += [later - one for one, later in itertools.pairwise(starts)]
-    return max(found)
+    writing = [each for each in world.app.searches if each.scheduled and (_scores(world, each) or _stores(each))]
+    schedules = [each.stanza.get("cron_schedule") for each in writing]
+    return max((cron.longest_pause(each, BEGIN, BEGIN + 3 * DAY_SECONDS) for each in schedules), default=0.0)
+
+
+def _stores(search: AppSearch) -> bool:
+    return 'kind="row"' in search.text
 
 
 def _scores(world: World, search: AppSearch) -> bool:

@@ -62,7 +62,7 @@ def repeated(world: World) -> Iterator[str]:
         yield f"{more:,} of {len(rows):,} predictions have the event_key of another one of their run"
 
 
-def unheard(world: World, result: RehearsalResult, knowledge: Knowledge) -> Iterator[str]:
+def never_fired(world: World, result: RehearsalResult, knowledge: Knowledge) -> Iterator[str]:
     """Yield an alert on what the model found that never fired, though the model called rows positive."""
     if knowledge.predicts is not Predicts.YES_NO or knowledge.anomalies:
         return

@@ -68,7 +68,7 @@ class Rehearsal:
                     *disagreements(world, knowledge, end),
                     *rows.late(world, end),
                     *rows.repeated(world),
-                    *rows.unheard(world, result, knowledge),
+                    *rows.never_fired(world, result, knowledge),
                     *unlearned(result, sum(version.name.model != STATUS for version in runtime.versions())),
                 ]
                 verdict = judge(world, end)
