@@ -140,6 +140,24 @@ def test_notes_of_sessions_that_have_ended_are_removed(tmp_path: Path) -> None:
     assert [note.name for note in mine.signed_out.iterdir()] == [second.id]
 
 
+def test_the_note_of_a_sign_out_stays_until_its_cookie_would_have_ended(tmp_path: Path) -> None:
+    import time
+
+    clock = Clock()
+    clock.now = time.time()
+    mine = sessions(tmp_path, clock)
+    cookie = mine.begin(ADMIN)
+    first = mine.read(cookie)
+    assert first is not None
+    mine.end(first)
+    clock.now += SESSION_SECONDS - 60
+    second = mine.read(mine.begin(ADMIN))
+    assert second is not None
+    mine.end(second)  # old notes are looked for
+    assert {note.name for note in mine.signed_out.iterdir()} == {first.id, second.id}
+    assert mine.read(cookie) is None
+
+
 def test_a_form_of_another_session_is_refused(tmp_path: Path) -> None:
     mine = sessions(tmp_path)
     first, second = (mine.read(mine.begin(ADMIN)) for _ in range(2))

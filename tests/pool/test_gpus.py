@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.pool import gpus, shortage
 from dltk_runtime.pool.devices import Places
 from dltk_runtime.pool.environment import worker_environment
+from dltk_runtime.server.console.pictures import LINE_WIDTH
 from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import ErrorReport
 from tests.conftest import MakeNotebook
+from tests.console.browser import Browser
 from tests.fit.test_async_fits import FIT, SAVE, WAIT, Gate, get, job_of, wait_for
 from tests.support.service import Service, until
 
@@ -231,6 +234,18 @@ def test_a_worker_sees_its_device_before_any_code_runs_although_its_libraries_ar
 def test_memory_of_each_device_is_in_the_metrics_and_in_the_status(service: Service) -> None:
     until(lambda: b'\ndltk_gpu_memory_bytes{gpu="1",kind="free"} 8.4934656e+10\n' in service.send("/metrics", None))
     assert "GPU 0: 81,547 of 81,559 MiB used; GPU 1: 559" in service.apply("dltk_status", ROWS)["results"]
+
+
+def test_memory_of_each_device_is_a_bar_of_the_overview(service: Service) -> None:
+    visitor = Browser(service)
+    assert visitor.sign_in(service.token) == 303
+    until(lambda: "<dt>GPU 1</dt>" in visitor.get("/ui"))
+    drawn = re.findall(r"<dt>GPU (\d)</dt><dd>(.*?) MiB <svg.*?class=\"full\".*?width=\"([\d.]+)\"", visitor.get("/ui"))
+    shares = {index: (text, float(width) / LINE_WIDTH) for index, text, width in drawn}
+    assert shares == {
+        "0": ("81,547 of 81,559", pytest.approx(1.0, abs=0.001)),
+        "1": ("559 of 81,559", pytest.approx(559 / 81559, abs=0.001)),
+    }
 
 
 def test_an_error_for_want_of_memory_says_how_much_was_wanted_is_free_and_who_holds_it(
