@@ -18,6 +18,7 @@ from dltk_runtime.flows.rights import indexes_read
 from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
 from dltk_runtime.flows.servers import servers_csv
 from dltk_runtime.flows.spl import stages
+from dltk_runtime.flows.studio.write import with_views
 from dltk_runtime.notebook.algorithm import find
 from dltk_runtime.notebook.errors import AlgorithmUnknown
 from dltk_runtime.paths import Paths
@@ -71,6 +72,7 @@ def files(flow: Flow) -> dict[str, str]:
             for path in sorted(path for path in (TEMPLATES / layer).rglob("*") if path.is_file()):
                 name = f"{app}/{path.relative_to(TEMPLATES / layer)}"
                 made[name] = made.get(name, "") + render(str(path.relative_to(TEMPLATES)), values)
+    made = with_views(made)
     made[f"{flow.index_app}/default/indexes.conf"] = _indexes(flow)
     made[f"{flow.app}/default/data/ui/nav/default.xml"] = render("parts/nav.xml", {"views": _views(made, flow.app)})
     made[f"{flow.app}/README.md"] = render("readme/README.md", values)
