@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 from dltk_runtime.flows.app import find_apps
@@ -118,6 +119,13 @@ def test_a_colour_must_be_seen_in_both_themes_or_in_the_one_of_the_dashboard() -
     assert list(unseen(panel(options={"fontColor": "#101010", "backgroundColor": "#ffffff"}), "")) == []
 
 
+def test_no_value_of_a_flow_can_change_a_plan() -> None:
+    value = 'a: "b"\n- ]]> # \x1f {{x}}'
+    flow = msgspec.structs.replace(flow_of("feedback"), score=value)
+    found = read(files(flow)["dltk_flow_x/default/data/ui/views/overview.xml"])
+    assert f"predicted_is_dga {value} model_version" in found["dataSources"]["ds_latest"]["options"]["query"]
+
+
 def test_what_people_look_at_is_made_for_studio_and_what_writes_is_not(tmp_path: Path) -> None:
     for name, text in files(flow_of("feedback")).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +133,7 @@ def test_what_people_look_at_is_made_for_studio_and_what_writes_is_not(tmp_path:
     app, *_ = find_apps(tmp_path)
     versions = {path.stem: ET.parse(path).getroot().get("version") for path in app.views}
     assert {name for name, version in versions.items() if version == "2"} == {"overview", "quality", "audit", "status"}
-    assert {name for name, version in versions.items() if version == "1.1"} == {"review", "parameters"}
+    assert {name for name, version in versions.items() if version == "1.1"} == {"review", "parameters", "additions"}
     shown = {(each.view, each.name) for each in app.searches if versions.get(each.view) == "2"}
     sources = {
         (path.stem, name)

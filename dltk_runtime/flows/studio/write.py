@@ -26,6 +26,8 @@ from xml.sax.saxutils import escape
 
 import yaml
 
+from dltk_runtime.flows.render import opened
+
 GRID_PIXELS = 1200  # the width of a row
 HEIGHT_PIXELS: Mapping[str, int] = {"splunk.singlevalue": 160, "splunk.markdown": 100, "splunk.table": 400}
 CHART_PIXELS = 300
@@ -46,8 +48,8 @@ def with_views(files: Mapping[str, str]) -> dict[str, str]:
 
 def view(plan: str) -> str:
     """Return the text of the view of a plan."""
-    content = yaml.safe_load(plan)
-    body = json.dumps(_definition(content), indent=2, ensure_ascii=False)
+    content = _with_values(yaml.safe_load(plan))
+    body = json.dumps(_definition(content), indent=2, ensure_ascii=False).replace("]]>", "]]\\u003e")  # ends CDATA
     return (
         '<dashboard version="2">\n'
         f"  <label>{escape(content['label'])}</label>\n"
@@ -55,6 +57,15 @@ def view(plan: str) -> str:
         f"  <definition><![CDATA[\n{body}\n  ]]></definition>\n"
         "</dashboard>\n"
     )
+
+
+def _with_values(part: Any) -> Any:
+    """Return a part of a plan with the values that its template has sealed."""
+    if isinstance(part, dict):
+        return {key: _with_values(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_with_values(value) for value in part]
+    return opened(part) if isinstance(part, str) else part
 
 
 def _definition(content: Mapping[str, Any]) -> dict[str, Any]:
