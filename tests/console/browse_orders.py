@@ -1,18 +1,21 @@
-"""Drives one real browser as its input orders, a line of JSON each; answers each with one; runs in .venv-browser.
+"""Drives one real browser as its input orders, a line of JSON each; answers each with one.
 
-Each order is the name of a function below and its arguments, and has a session of its own.
+Each order is the name of a function below or of `browse_fits.py`, and its arguments, and has a session of its own.
+The answer is what it `found`, or its `failure`. Runs in .venv-browser.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 from browse import CHROMIUM, look, nothing, opened, picture, sign_in, watch
+from browse_fits import failure, keyboard, queue, scriptless
 from browse_names import nameless
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Error, sync_playwright
 
 PLANTED = """() => document.querySelector("main").insertAdjacentHTML("beforeend",
   `<button></button><input><a href="/ui"><svg></svg></a><button aria-label="named"></button>`)"""
@@ -126,7 +129,8 @@ def paper(browser: Browser, url: str, token: str, folder: str, paths: list[str])
 
 
 ORDERS: dict[str, Callable[..., Any]] = {
-    each.__name__: each for each in (pages, planted, promote, end, expired, guess, paper)
+    each.__name__: each
+    for each in (pages, planted, promote, end, expired, guess, paper, queue, failure, keyboard, scriptless)
 }
 
 
@@ -135,7 +139,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for line in sys.stdin:
             name, *arguments = json.loads(line)
-            answer = ORDERS[name](browser, *arguments)
+            try:
+                answer = {"found": ORDERS[name](browser, *arguments)}
+            except (Error, AssertionError, OSError):  # of one order: the next one has a session of its own
+                answer = {"failure": traceback.format_exc()}
             for context in browser.contexts:
                 context.close()
             sys.stdout.write(json.dumps(answer) + "\n")
