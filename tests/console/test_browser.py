@@ -142,7 +142,7 @@ def test_forms_by_keyboard_and_sixty_hostile_texts(service: Service, pictures: P
         ["free_text / notes", "deleted"],
         ["pump_wear / line_4", "code pinned"],
     ]
-    assert [each.split("\t")[6] for each in found["deeds"]] == ["a trial", "held for the audit"]
+    assert [each.split("\t")[5] for each in found["deeds"]] == ["a trial", "held for the audit"]
     assert "rows = df[FIELDS].astype(float)" in found["marked"]
     assert found["plain_search"] == f"| fit MLTKContainer algo={world.WEAR} hours into app:m"
     assert found["plain_rows"] == 4
