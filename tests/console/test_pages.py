@@ -224,7 +224,7 @@ def test_the_model_page_leads_to_cards_that_can_be_kept_and_are_text(browser: Br
     page = "/ui/models/healthy/m/versions/2/card"
     assert page in browser.get("/ui/models/healthy/m")
     text = browser.get(page)
-    assert "| state | current |" in text
+    assert '<th scope="row">state</th><td class="text">current</td>' in text
     for name, kind in (("md", "text/markdown; charset=utf-8"), ("json", "application/json")):
         assert f'href="{page}.{name}"' in text
         status, headers, _ = browser.ask("GET", f"{page}.{name}")
