@@ -112,6 +112,8 @@ def test_every_page_and_a_fit_that_is_watched_live(service: Service, pictures: P
     assert "succeeded" in found["last"]
     assert [each.partition(":")[0] for each in found["curves"]] == ["rmse", "mae"]
     assert len(list(pictures.glob("ui*.png"))) == 22
+    assert found["background"]["light"] == "rgb(255, 255, 255)"
+    assert found["background"]["dark"].startswith("rgb(19, 2")
 
 
 def assert_nothing_wrong(found: dict[str, Any]) -> None:
