@@ -14,11 +14,11 @@ from typing import Any
 
 from browse import CHROMIUM, look, nothing, opened, picture, sign_in, watch
 from browse_fits import failure, keyboard, queue, scriptless
-from browse_names import nameless
 from playwright.sync_api import Browser, Error, sync_playwright
 
 PLANTED = """() => document.querySelector("main").insertAdjacentHTML("beforeend",
   `<button></button><input><a href="/ui"><svg></svg></a><button aria-label="named"></button>`)"""
+FOREIGN = "tag => document.body.append(Object.assign(document.createElement(tag), {src: 'http://other.invalid/x'}))"
 PAPER = {"width": 718, "height": 1000}  # A4 without its margins, in pixels
 # What of a page that is printed would be cut off: what is wider than its place, or than the paper.
 CUT = """() => [...document.querySelectorAll("main, main .wide, main table, main pre, main svg")]
@@ -44,12 +44,17 @@ def pages(browser: Browser, url: str, token: str, paths: list[str]) -> dict[str,
     return seen | {"statuses": statuses}
 
 
-def planted(browser: Browser, url: str, token: str) -> list[str]:
-    """Return the controls without a name of a page into which three were put."""
-    page = opened(browser, url, nothing())
+def planted(browser: Browser, url: str, token: str) -> dict[str, Any]:
+    """Look at a page into which controls without a name were put, and a picture and a script that may not be loaded."""
+    seen = nothing()
+    page = opened(browser, url, seen)
     sign_in(page, url, token)
     page.evaluate(PLANTED)
-    return nameless(page)
+    look(page, "planted", seen)
+    for tag in ("img", "script"):
+        with page.expect_console_message(lambda message: message.text.startswith("blocked: ")):
+            page.evaluate(FOREIGN, tag)
+    return seen
 
 
 def promote(browser: Browser, url: str, token: str, path: str, number: int) -> dict[str, Any]:

@@ -182,9 +182,13 @@ def test_a_cookie_counts_until_its_time_is_over(order: Orders, home: tuple[Servi
     assert order("expired", home[0].url, cookies) == ["/ui/sign-in?to=/ui/jobs", "/ui/jobs"]
 
 
-def test_a_control_without_a_name_is_found(order: Orders, home: tuple[Service, Service]) -> None:
+def test_a_control_without_a_name_is_found_and_what_the_policy_blocks_is_reported(
+    order: Orders, home: tuple[Service, Service]
+) -> None:
     found = order("planted", home[0].url, ADMIN)
-    assert [each.partition(">")[0] for each in found] == ["<button", "<input", '<a href="/ui"']
+    assert [each.partition(">")[0] for each in found["nameless"]] == ["<button", "<input", '<a href="/ui"']
+    blocked = [each.split()[1] for each in found["problems"] if each.startswith("blocked: ")]
+    assert blocked == ["img-src", "script-src-elem"]
 
 
 def test_pages_are_printed_whole_in_light_colours_without_what_can_be_operated(
