@@ -19,6 +19,7 @@ from dltk_runtime.commands._models import with_models
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.local_models import Models
+from dltk_runtime.texts import harmless_cell
 from dltk_runtime.volume import examine
 from dltk_runtime.volume.examine import Examination, Line
 from dltk_runtime.volume.since import Fitted, fitted_since
@@ -31,7 +32,6 @@ Examples:
   dltk migrate stubs lookups --to converted          Splunk's entries of models in the AI Toolkit's form
   dltk migrate since 2026-11-01                      what was fitted here, for who goes back
 """
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
 
 
 @click.group(epilog=EXAMPLES)
@@ -169,5 +169,5 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows)
+    writer.writerows(map(harmless_cell, row) for row in rows)
     return text.getvalue()

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from dltk_runtime.commands import shadow
 from dltk_runtime.shadow import Comparison, Records, Verdict, judge, report
 from dltk_runtime.shadow.verdict import NOISE_FACTOR, noise_of
 from dltk_runtime.tables.figures import ColumnFigures, TableFigures
@@ -128,3 +129,8 @@ def test_records_keep_the_newest_within_their_bound(tmp_path: Path) -> None:
 
 def test_there_may_be_no_records(tmp_path: Path) -> None:
     assert Records(tmp_path / "none", 1000).all() == []
+
+
+def test_no_cell_of_the_csv_begins_a_formula() -> None:
+    text = shadow._csv(report([record(None, old="error", model="=1+1", algorithm="@x")]))
+    assert text.splitlines()[1].startswith("old fails,'@x,'=1+1,")
