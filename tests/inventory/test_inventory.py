@@ -90,6 +90,19 @@ def test_every_object_that_calls_a_container_is_listed_and_judged(splunkd: Splun
     assert again["last run"].endswith("Z")
 
 
+def test_panels_are_listed_and_what_splunk_cannot_parse_is_broken(splunkd: Splunkd) -> None:
+    source = "<panel><table><search><query>index=web | apply risk</query></search></table></panel>"
+    estate.put(splunkd, "ops", estate.PANELS, "shared_panel", {"eai:data": source})
+    estate.save(splunkd, "ops", "misspelt", "index=ops | fit MLTKContainer algo=dga x into risk into dga | apply =")
+    found = rows(splunkd)
+    (panel,) = found["shared_panel"]
+    assert short(panel) == ("unknown", "panel", "apply", "risk", "pytorch_nn", "unknown")
+    assert (panel["app"], panel["owner"]) == ("ops", "svc")
+    misspelt = found["misspelt"]
+    assert {row["state"] for row in misspelt} == {"broken"}
+    assert "a name is missing" in misspelt[0]["why"]
+
+
 def test_runs_count_for_thirty_days_or_as_many_as_are_asked_for(splunkd: Splunkd) -> None:
     for days, name in ((29, "orphan"), (31, "forgotten")):
         at = time.time() - days * 86400
