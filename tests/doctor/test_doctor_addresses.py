@@ -156,6 +156,9 @@ class TestTheDoctor:
             assert "the members call different containers" in str(found(stanzas(both, settings)))
         finally:
             other.close()
+        assert [*addresses(both, settings)] == [*addresses(rest, settings)], "of those that can be asked"
+        (silent,) = [each for each in stanzas(both, settings) if f"127.0.0.1:{other.port}" in each.text]
+        assert silent.severity is Severity.ERROR
 
 
 def two_stanzas() -> tuple[dict[str, str], dict[str, str]]:
