@@ -15,10 +15,10 @@ from typing import Any
 import click
 
 from dltk_runtime.commands import Exit, Moment
-from dltk_runtime.commands._models import with_models
+from dltk_runtime.commands._models import named_settings, with_models
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.settings import Settings
-from dltk_runtime.store.local_models import Models
+from dltk_runtime.store.local_models import LocalModels, Models
 from dltk_runtime.texts import harmless_cell
 from dltk_runtime.volume import examine
 from dltk_runtime.volume.examine import Examination, Line
@@ -91,7 +91,10 @@ def stubs(folder: Path, to: Path, force: bool) -> None:
         sys.exit(Exit.FAILED)
 
 
-@command.command(short_help="List what was fitted here since DATE, with its search.")
+@command.command(
+    short_help="List what was fitted here since DATE, with its search.",
+    context_settings={"ignore_unknown_options": True},  # a DATE may begin with a minus
+)
 @click.argument("moment", metavar="DATE", type=Moment())
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
@@ -101,6 +104,10 @@ def since(models: Models, moment: float, as_csv: bool, as_json: bool) -> None:
     if as_csv and as_json:
         raise click.UsageError("Choose one of --csv and --json.")
     found = list(fitted_since(models, datetime.fromtimestamp(moment, UTC)))
+    if not found and isinstance(models, LocalModels) and not (home := named_settings().paths.home).is_dir():
+        raise click.UsageError(
+            f"There is no folder {home}. Name that of the models with --home, or a container by --url."
+        )
     if as_json:
         echo(json.dumps({"fitted": [_fitted(each) for each in found]}, indent=2))
         return

@@ -132,6 +132,20 @@ def test_since_lists_later_versions_with_the_fit_that_makes_them_again(paths: Pa
     assert parse_fit(fit.removeprefix("| fit ")).options["params"]["mode"] == "register"
     later = migrate("since", "2999-01-01", *where)
     assert later.output == "Nothing was fitted here since then.\n"
+    assert migrate("since", "-1d@d", "--csv", *where).output.count("\n") == 4, "a time may begin with a minus"
+
+
+@pytest.mark.parametrize("time", ["yesterday", "1e30", "nan", "inf", "1700000000000", "2026-13-01", "--jsn"])
+def test_a_time_that_is_none_is_refused(time: str, tmp_path: Path) -> None:
+    refused = migrate("since", time, "--home", tmp_path)
+    assert (refused.exit_code, f"Invalid time '{time}'" in refused.output) == (Exit.USAGE, True)
+
+
+def test_a_folder_that_is_not_there_is_not_taken_for_one_without_fits(tmp_path: Path) -> None:
+    refused = migrate("since", "2026-01-31", "--home", tmp_path / "wrong")
+    assert refused.exit_code == Exit.USAGE
+    assert "wrong. Name that of the models with --home" in refused.output
+    assert not (tmp_path / "wrong").exists()
 
 
 @pytest.mark.parametrize(
