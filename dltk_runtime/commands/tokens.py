@@ -63,7 +63,7 @@ def new(given: Path | None, name: str, rights: tuple[str, ...], *, rotate: bool,
         raise click.UsageError("--rotate keeps the rights and bounds that the token has.")
     if not rights and not rotate:
         raise click.UsageError(f"Give its rights: --right {' or --right '.join(Right)}.")
-    entry = Entry(name=name, values=[], rights=list(map(Right, rights)), **chosen)
+    entry = Entry(name=name, values=[], rights=[Right(each) for each in dict.fromkeys(rights)], **chosen)
     path = _file(given)
     try:
         token = file.add(path, entry, rotate=rotate)
