@@ -7,9 +7,11 @@ and exits with an `Exit` code.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from datetime import UTC, datetime
 from enum import IntEnum
+from typing import Any
 
 import click
 
@@ -46,6 +48,17 @@ class Moment(click.ParamType[float]):
             self.fail(
                 f"Invalid time {value!r}: expected 2026-01-31, 2026-01-31T18:00Z, epoch seconds or -1d@d.", param, ctx
             )
+
+
+class Number(click.FloatRange):
+    """A finite number in a range; click takes nan for one of every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Convert to float."""
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value} is no number.", param, ctx)
+        return found
 
 
 def _seconds(text: str) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from dltk_runtime.commands import Exit, Moment
+from dltk_runtime.commands import Exit, Moment, Number
 from dltk_runtime.commands._models import named_settings, with_models
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.settings import Settings
@@ -46,9 +46,7 @@ def command() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="CSV with a column 'model' of those that searches use. [default: every model that has files]",
 )
-@click.option(
-    "--timeout", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Seconds for one model."
-)
+@click.option("--timeout", type=Number(min=1), default=300.0, show_default=True, help="Seconds for one model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 def check(volume: Path, in_use: Path | None, timeout: float, as_json: bool, as_csv: bool) -> None:

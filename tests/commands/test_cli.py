@@ -124,3 +124,14 @@ def test_a_misspelt_folder_of_notebooks_is_refused_and_not_made(command: str, tm
     assert result.exit_code == Exit.USAGE
     assert "does not exist" in result.output
     assert not missing.exists()
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("tokens new a --right fit", "--gpu-seconds"), ("migrate check .", "--timeout"), ("batch x", "--deadline")],
+)
+def test_no_bound_and_no_deadline_is_nan(command: str, option: str, value: str) -> None:
+    result = CliRunner().invoke(cli.dltk, [*command.split(), option, value])
+    assert result.exit_code == Exit.USAGE
+    assert f"Invalid value for '{option}'" in result.output

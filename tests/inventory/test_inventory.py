@@ -190,7 +190,14 @@ def test_a_token_that_splunk_refuses_is_said(splunkd: Splunkd) -> None:
     assert "401" in str(result.exception)
 
 
-def test_an_address_that_is_none_is_refused(splunkd: Splunkd) -> None:
-    result = CliRunner().invoke(dltk, ["inventory", "--splunk", "splunk.example.com:8089"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("splunk.example.com:8089", "https://splunk.example.com:99999", "https://anna:word@splunk.example.com:8089"),
+        "https://splunk.example.com:8000/en-US/app/search",
+    ],
+)
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    result = CliRunner().invoke(dltk, ["inventory", "--splunk", address])
     assert result.exit_code == 2
-    assert "https://" in result.output
+    assert "such as https://splunk.example.com:8089" in result.output
