@@ -76,6 +76,14 @@ def test_every_claim_has_a_name_a_sentence_and_a_source() -> None:
         assert all(each.text[-1] not in ".!" and each.source for each in known)
 
 
+@pytest.mark.parametrize("index", ["x\n[evil]\ny = 1", "a b", 'a"b | delete', "Main", "_x", ""])
+@pytest.mark.parametrize("app", ["acceptance", "reports"])
+def test_an_index_is_a_name_that_splunk_allows(app: str, index: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(dltk, ["splunk", app, str(tmp_path), "--index", index])
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "is no name of an index" in result.output
+
+
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     written(tmp_path)
     again = CliRunner().invoke(dltk, ["splunk", "acceptance", str(tmp_path)])

@@ -92,6 +92,19 @@ def test_an_error_of_ours_is_one_line_on_stderr_and_no_traceback(
     assert capsys.readouterr() == ("", "dltk: No notebook 'umap2' in notebooks. Did you mean 'umap'?\n")
 
 
+def test_a_file_that_cannot_be_written_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["dltk", "splunk", "acceptance", "/proc/nowhere"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == Exit.FAILED
+    assert capsys.readouterr() == (
+        "",
+        "dltk: /proc/nowhere: No such file or directory. Check the path and its permissions.\n",
+    )
+
+
 @pytest.mark.process
 def test_version_names_the_runtime_python_and_the_libraries() -> None:
     lines = run("version").stdout.splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -73,6 +74,27 @@ def test_other_entries_are_named_and_left(lookups: Path, tmp_path: Path) -> None
     words = [line.split()[:2] for line in result.output.splitlines()[1:]]
     assert words == [["new", "has"], ["pca", "runs"], ["torn", "unreadable"]]
     assert not (tmp_path / "new").exists()
+
+
+def test_what_no_entry_can_be_is_named_and_waits_for_nobody(lookups: Path, tmp_path: Path) -> None:
+    good = (lookups / "__mlspl_text_scores.mlmodel").read_bytes()
+    for path in lookups.iterdir():
+        path.unlink()
+    for name in ("=cmd", "", "a\x1b[31mb"):
+        (lookups / f"__mlspl_{name}.mlmodel").write_bytes(good)
+    os.mkfifo(lookups / "__mlspl_pipe.mlmodel")
+    (lookups / "__mlspl_folder.mlmodel").mkdir()
+    (lookups / "__mlspl_deep.mlmodel").write_text(f'algo,model,options\nMLTKContainer,"{"[" * 100_000}",{{}}\n')
+    result = migrate("stubs", lookups, "--to", tmp_path / "new")
+    assert (result.exit_code, result.output.count("unreadable")) == (Exit.FAILED, 6), result.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_entries_are_not_replaced_where_they_lie(lookups: Path) -> None:
+    before = {path.name: path.read_bytes() for path in lookups.iterdir()}
+    result = migrate("stubs", lookups, "--to", lookups / ".", "--force")
+    assert "is the folder of the entries themselves" in str(result.exception)
+    assert {path.name: path.read_bytes() for path in lookups.iterdir()} == before
 
 
 def test_a_session_key_is_not_copied(lookups: Path, tmp_path: Path) -> None:
