@@ -86,7 +86,7 @@ image: ## build the image dltk:cpu with docker or podman (IMAGE=runtime, IMAGE=g
 image-test: setup .venv-tools/ready ## build the image and run it in every way that it promises to stand (root; some minutes)
 	$(BIN)/pytest image_tests --ignore-glob 'image_tests/test_large_*' --timeout 3600 -rA
 
-image-test-large: setup ## build the gpu image, and the cpu image twice, and compare (root; 20 minutes, 65 GB of disk)
+image-test-large: setup ## build the images compat and gpu, and the cpu image twice, and compare (root; 30 minutes, 65 GB of disk)
 	$(BIN)/pytest image_tests/test_large_* --timeout 7200 -rA
 
 sbom: .venv-tools/ready ## write the list of everything in the image dltk:cpu (IMAGE=…) to dltk-cpu.spdx.json
