@@ -86,7 +86,7 @@ image: ## build the image dltk:cpu with docker or podman (IMAGE=runtime, IMAGE=g
 image-test: setup .venv-tools/ready ## build the image and run it in every way that it promises to stand (root; some minutes)
 	$(BIN)/pytest image_tests --ignore-glob 'image_tests/test_large_*' --timeout 3600 -rA
 
-image-test-large: setup ## build the gpu image, and the cpu image twice, and compare (root; 20 minutes, 65 GB of disk)
+image-test-large: setup ## build the images compat and gpu, and the cpu image twice, and compare (root; 30 minutes, 65 GB of disk)
 	$(BIN)/pytest image_tests/test_large_* --timeout 7200 -rA
 
 sbom: .venv-tools/ready ## write the list of everything in the image dltk:cpu (IMAGE=…) to dltk-cpu.spdx.json
@@ -112,8 +112,9 @@ browser: setup .venv-browser/ready ## drive the console in a real browser (Debia
 pictures: setup .venv-browser/ready ## drive it through each page, and write what it sees into docs/console/, for the pages of docs/
 	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
 
-cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head
+cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS and the token
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
+	.venv-cluster/bin/pytest tests/cluster/test_ray_security.py -rs --timeout 900  # Ray reads how it is kept once in a process
 
 objects: setup .venv-objects/ready ## races of clients over an object store: moto's S3 server behind a proxy that loses answers
 	$(BIN)/pytest tests/store/objects -rs
