@@ -175,8 +175,9 @@ def test_the_generated_apps_with_extras_break_no_rule(tmp_path: Path, client: Cl
 
 def test_before_a_verdict_people_see_what_the_flow_knows_of_the_entity(tmp_path: Path, client: ClientSettings) -> None:
     world = made(tmp_path / "flow", "feedback", client)
-    row = next(iter(world.storage.kvstore["dltk_x_queue"].query()))
-    world.ask(f'| `dltk_x_label({row["_key"]},dga,"seen before")`', NOW + 10)
+    row = world.predictions()[0]
+    world.storage.kvstore["dltk_x_queue"].batch_save([{"_key": row["event_key"], "entity": row["entity"]}])
+    world.ask(f'| `dltk_x_label({row["event_key"]},dga,"seen before")`', NOW + 10)
     context = search_of(world, "context_search", "review")
     known = world.run(context, NOW + 20, Window(BEGIN, NOW + 20), tokens={"chosen": row["entity"]}).frame
     assert set(known["kind"]) == {"label", "prediction"}
