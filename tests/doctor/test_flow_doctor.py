@@ -151,7 +151,7 @@ def test_a_flow_that_runs_has_a_line_for_each_check_and_nothing_was_written(splu
     }  # fmt: skip
     said = " ".join(result.stdout.split())
     assert "dltk_x_base is index=main sourcetype=dns [/servicesNS/-/dltk_flow_x/configs/conf-macros]" in said
-    assert "7 scheduled searches, 15 starts an hour, at most 1 in the same minute; this search head runs 5" in said
+    assert "8 scheduled searches, 16 starts an hour, at most 1 in the same minute; this search head runs 5" in said
     assert "none of 3 starts in a day [index=_internal sourcetype=scheduler]" in said
     assert {method for method, path in splunk.requests if not path.endswith("jobs/export")} == {"GET"}
     assert json.dumps(splunk.installed.folders) == before
@@ -260,7 +260,7 @@ def silent(splunk: Splunk) -> None:
 @pytest.mark.parametrize(
     ("fault", "severity", "check", "said", "advice"),
     [
-        (one_off, "warning", "schedules", "1 schedule of 7 switched off: dltk_x_gaps", "Switch on"),
+        (one_off, "warning", "schedules", "1 schedule of 8 switched off: dltk_x_gaps", "Switch on"),
         (disabled, "warning", "schedules", "not even run by hand: dltk_x_queue_list", "Enable"),
         (without_capability, "error", "rights", "svc lacks upload_lookup_files for", "dltk_<flow>_runner"),
         (without_index, "error", "rights", "svc may not search the index main", "srchIndexesAllowed"),
@@ -276,7 +276,13 @@ def silent(splunk: Splunk) -> None:
         (crowded, "error", "load", "runs 0 scheduled searches at once", "Spread"),
         (half_full, "warning", "load", "runs 1 scheduled searches at once", "Spread"),
         (skips, "warning", "skipped", "dltk_x_score: 7 times in a day: The maximum number", "durable"),
-        (unheard, "warning", "alerts", "tells somebody: dltk_x_found, dltk_x_gaps, dltk_x_health", "e-mail"),
+        (
+            unheard,
+            "warning",
+            "alerts",
+            "tells somebody: dltk_x_found, dltk_x_gaps, dltk_x_health, dltk_x_late",
+            "e-mail",
+        ),
         (blind, "unknown", "collections", "collectionstats answers with HTTP 403", "administrator"),
         (silent, "unknown", "skipped", "the scheduler says nothing of this app", ""),
     ],

@@ -10,7 +10,8 @@ from pathlib import Path
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.rehearsal import report, rows
-from dltk_runtime.flows.rehearsal.judge import judge, pause
+from dltk_runtime.flows.rehearsal.alarms import pause
+from dltk_runtime.flows.rehearsal.judge import judge
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge, knowledge_of
 from dltk_runtime.flows.rehearsal.people import reviewer
 from dltk_runtime.flows.rehearsal.play import Player, RehearsalResult
