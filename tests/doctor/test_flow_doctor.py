@@ -276,13 +276,7 @@ def silent(splunk: Splunk) -> None:
         (crowded, "error", "load", "runs 0 scheduled searches at once", "Spread"),
         (half_full, "warning", "load", "runs 1 scheduled searches at once", "Spread"),
         (skips, "warning", "skipped", "dltk_x_score: 7 times in a day: The maximum number", "durable"),
-        (
-            unheard,
-            "warning",
-            "alerts",
-            "tells somebody: dltk_x_found, dltk_x_gaps, dltk_x_health, dltk_x_late",
-            "e-mail",
-        ),
+        (unheard, "warning", "alerts", "tells somebody: dltk_x_found, dltk_x_gaps, dltk_x_health", "e-mail"),
         (blind, "unknown", "collections", "collectionstats answers with HTTP 403", "administrator"),
         (silent, "unknown", "skipped", "the scheduler says nothing of this app", ""),
     ],
@@ -307,7 +301,7 @@ def test_a_macro_that_a_comment_names_is_not_called(splunk: Splunk) -> None:
 def test_what_stops_everything_is_an_error_with_what_follows_from_it(splunk: Splunk) -> None:
     splunk.switch("0")
     assert {each["text"] for each in lines() if each["severity"] == "error"} == {
-        "all 7 schedules are switched off: nothing runs"
+        "all 8 schedules are switched off: nothing runs"
     }
     splunk.switch("1")
     for owner, said in (("nobody", "owned by nobody"), ("who left", "whom Splunk does not have")):
