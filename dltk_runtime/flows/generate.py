@@ -11,7 +11,9 @@ from pathlib import Path
 
 from dltk_runtime.flows.defaults import verdicts
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import FILE, GENERATING, SENSITIVITY, Flow, Kind, Predicts, Scoring, Source, write
+from dltk_runtime.flows.flow import FILE, GENERATING, SENSITIVITY, Flow, write
+from dltk_runtime.flows.kinds import Kind, Predicts, Scoring, Source
+from dltk_runtime.flows.natives import fitting, without_container
 from dltk_runtime.flows.render import TEMPLATES, render
 from dltk_runtime.flows.rights import indexes_read
 from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
@@ -25,17 +27,18 @@ from dltk_runtime.paths import Paths
 # The layers of what is predicted.
 _OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
     Predicts.YES_NO: (),
-    Predicts.CLASS: ("truth", "judged", "classes"),
-    Predicts.NUMBER: ("truth", "judged", "numbers"),
+    Predicts.CLASS: ("truth", "known", "judged", "classes"),
+    Predicts.NUMBER: ("truth", "known", "judged", "numbers"),
 }
 
 
 def layers(flow: Flow) -> tuple[str, ...]:
     """Return the layers of the app for search heads."""
-    if flow.target and flow.stored_as_events:  # rows of the summary hold the target
-        outcomes = tuple(layer for layer in _OUTCOMES[flow.predicts] if layer != "truth")
-    else:
-        outcomes = _OUTCOMES[flow.predicts] if flow.target else ("anomalies",)
+    outcomes = _OUTCOMES[flow.predicts] if flow.target else ("anomalies",)
+    if flow.challenged:
+        outcomes = (*(outcomes or ("truth", "known")), "challenged")
+    if flow.stored_as_events:  # rows of the summary hold the target
+        outcomes = tuple(layer for layer in outcomes if layer != "truth")
     own = ("summary", f"summary_{flow.source}") if flow.kind is Kind.SUMMARY else (flow.kind.value,)
     judged = ("labelled", "people") if flow.labels else ("people",) if flow.judged else ()
     risk = ("risk",) if flow.risk_object else ()
@@ -44,6 +47,8 @@ def layers(flow: Flow) -> tuple[str, ...]:
 
 def notes(flow: Flow, paths: Paths) -> list[str]:
     """Return what a person should know who writes the apps on this machine, one sentence each."""
+    if not flow.algorithm:
+        return []
     try:
         find(flow.algorithm, paths)
     except AlgorithmUnknown as unknown:
@@ -69,6 +74,7 @@ def files(flow: Flow) -> dict[str, str]:
         made[f"{flow.app}/lookups/{verdicts(flow.name)}"] = verdicts_csv(
             flow.positive, flow.negative, classes=flow.predicts is Predicts.CLASS, usual_alone=flow.labels
         )
+    made = made if flow.algorithm else without_container(made)
     return {name: text.rstrip("\n") + "\n" for name, text in made.items()}
 
 
@@ -104,6 +110,7 @@ def example(flow: Flow) -> str:
 
 
 def _values(flow: Flow) -> dict[str, object]:
+    predicting = _supervised(flow) if flow.target else _anomalies(flow)
     plain: dict[str, object] = {name: str(getattr(flow, name)) for name in flow.__struct_fields__}
     return (
         plain
@@ -136,7 +143,8 @@ def _values(flow: Flow) -> dict[str, object]:
             "reviewed": "reviewer" in _roles(flow),
         }
         | _of_people(flow)
-        | (_supervised(flow) if flow.target else _anomalies(flow))
+        | predicting
+        | fitting(flow, str(predicting["trained"]))
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dltk_runtime.flows import windows
-from dltk_runtime.flows.flow import Flow, Kind, Scoring, Source
+from dltk_runtime.flows.flow import Flow
+from dltk_runtime.flows.kinds import Kind, Scoring, Source
 
 MIN_LATE_DAYS = 30  # that scoring looks back for rows written late
 SOURCE_DAYS = 7  # that the alert on late events looks back, the lag aside

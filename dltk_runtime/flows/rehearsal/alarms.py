@@ -16,12 +16,13 @@ from itertools import islice
 import pandas as pd
 
 from dltk_runtime.emulator.errors import SearchError
+from dltk_runtime.emulator.mltk.grammar import parse_apply
 from dltk_runtime.emulator.standin import Window, epoch
 from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import AppSearch
 from dltk_runtime.flows.hearing import is_alert
 from dltk_runtime.flows.rehearsal.world import BEGIN, SAMPLE_INDEX, World
-from dltk_runtime.flows.spl import has_command
+from dltk_runtime.flows.spl import has_command, stages
 from dltk_runtime.names import STATUS
 from dltk_runtime.units import DAY_SECONDS
 
@@ -93,11 +94,14 @@ def _dead_container(world: World, now: float) -> Iterator[str]:
     dead = world.calling(replace(world.context.mltk.client, url=UNANSWERED_URL))
     quiet = fired(world, now + ALERT_SECONDS)
     for search in (each for each in world.app.searches if each.scheduled and scores(world, each)):
+        own = [world.context.mltk.kept.path(model).is_file() for model in _applied(world, search)]
+        if own and all(own):
+            continue  # by algorithms of the toolkit, which need no container
         before = len(world.predictions())
         dead.run(search, now, _newest(search, now))
         heard = fired(world, now + ALERT_SECONDS)
         yield from _heard(_DEAD, quiet, heard, search.name)
-        if len(world.predictions()) > before:
+        if len(world.predictions()) > before and not any(own):
             yield f"{search.name}: writes rows as predictions that a dead container left without one"
         quiet = heard
 
@@ -150,6 +154,12 @@ def scores(world: World, search: AppSearch) -> bool:
     """Return whether a search applies a model and writes what it answers."""
     text = world.app.readable(search)
     return has_command(text, "apply") and has_command(text, "collect") and STATUS not in text
+
+
+def _applied(world: World, search: AppSearch) -> list[str]:
+    """Return the models that a search applies."""
+    found = [each for each in stages(world.app.readable(search)) if each.name == "apply"]
+    return [parse_apply(each.arguments).model for each in found]
 
 
 def _stores(search: AppSearch) -> bool:

@@ -78,7 +78,8 @@ def _no_version(app: App, _: Sequence[App]) -> Iterator[Found]:
     fits = [text for text in saved(app) if text.has("fit") and not makes_status(text.spl)]
     reads = any("model_version" in text.spl for text in texts(app))
     for text in fits:
-        if reads and not any("with_version=" in arguments for arguments in text.of("fit")):
+        asked = [arguments for arguments in text.of("fit") if "algo=" in arguments]  # others have no versions
+        if reads and asked and not any("with_version=" in arguments for arguments in asked):
             yield Found(text.where, "model_version is read, with_version=t is not asked for")
 
 
