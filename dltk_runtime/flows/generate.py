@@ -6,6 +6,7 @@ are concatenated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from dltk_runtime.notebook.algorithm import find
 from dltk_runtime.notebook.errors import AlgorithmUnknown
 from dltk_runtime.paths import Paths
 
+_BLANK_LINES = re.compile(r"\n{3,}")  # of parts that are left out
 # The layers of what is predicted.
 _OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
     Predicts.YES_NO: (),
@@ -75,7 +77,7 @@ def files(flow: Flow) -> dict[str, str]:
             flow.positive, flow.negative, classes=flow.predicts is Predicts.CLASS, usual_alone=flow.labels
         )
     made = made if flow.algorithm else without_container(made)
-    return {name: text.rstrip("\n") + "\n" for name, text in made.items()}
+    return {name: _BLANK_LINES.sub("\n\n", text).rstrip("\n") + "\n" for name, text in made.items()}
 
 
 def create(flow: Flow, folder: Path, *, force: bool = False) -> list[Path]:
