@@ -85,6 +85,7 @@ class TestAlone:
         texts = {name: text for name, text in made.items() if "/default/" in name}
         assert not any("MLTKContainer" in text or "dltk_status" in text for text in texts.values())
         assert not any("/views/status." in name for name in made)
+        assert "status" not in texts["dltk_flow_x/default/data/ui/nav/default.xml"]
         roles = texts["dltk_flow_x/default/authorize.conf"]
         assert "upload_lookup_files" in roles
         assert "mltkcontainer" not in roles

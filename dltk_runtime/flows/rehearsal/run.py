@@ -10,6 +10,7 @@ from pathlib import Path
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.rehearsal import report, rows
+from dltk_runtime.flows.rehearsal.adding import adder, unread
 from dltk_runtime.flows.rehearsal.alarms import alarms, pause
 from dltk_runtime.flows.rehearsal.challengers import miscounted
 from dltk_runtime.flows.rehearsal.judge import look
@@ -53,7 +54,7 @@ class Rehearsal:
             with serving(Paths(home=home / "home", notebooks=self.notebooks), home / "log") as runtime:
                 world = make_world(apps, sample, runtime.client, home / "lookups")
                 knowledge = self.knowledge(sample)
-                people = reviewer(world, knowledge.truth)
+                people, person = reviewer(world, knowledge.truth), adder(world, knowledge)
                 before = 2 if pause(world) >= DAY_SECONDS else 1  # the first day is whole on the second one
                 player = Player(
                     world,
@@ -61,6 +62,7 @@ class Rehearsal:
                     people,
                     self.labels_a_day,
                     tuner(world, knowledge),
+                    person,
                     before,
                     report=progress,
                 )
@@ -71,6 +73,7 @@ class Rehearsal:
                     *miscounted(world, knowledge, end),
                     *rows.late(world, end),
                     *rows.repeated(world),
+                    *(unread(world, person, end) if person else ()),
                     *rows.never_fired(world, result, knowledge),
                     *unlearned(result, sum(version.name.model != STATUS for version in runtime.versions())),
                 ]
