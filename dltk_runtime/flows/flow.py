@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from dltk_runtime.fit.options import METRICS
 from dltk_runtime.flows import fields as forms
 from dltk_runtime.flows import windows
 from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.kinds import Kind, Predicts, Scoring, Source
 from dltk_runtime.flows.windows import minute_of
 
 FILE = "flow.yaml"
@@ -27,43 +27,12 @@ GENERATING = frozenset(
 )
 
 
-class Kind(StrEnum):
-    """The three kinds of data flows."""
-
-    DIRECT = "direct"
-    SUMMARY = "summary"
-    FEEDBACK = "feedback"
-
-
-class Source(StrEnum):
-    """Where a summary flow stores features: events, a metrics index, an accelerated data model."""
-
-    EVENTS = "events"
-    METRICS = "metrics"
-    DATAMODEL = "datamodel"
-
-
-class Scoring(StrEnum):
-    """What a summary flow scores: the rows of its summary, or raw events by the macro that makes these rows."""
-
-    SUMMARY = "summary"
-    RAW = "raw"
-
-
-class Predicts(StrEnum):
-    """What the target of a flow is: 0 or 1, one of several texts, a number."""
-
-    YES_NO = "yes_no"
-    CLASS = "class"
-    NUMBER = "number"
-
-
 class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One flow. Searches are SPL without a leading pipe."""
 
     kind: Kind
     name: str
-    algorithm: str
+    algorithm: str  # of the container; "" beside `native`: none
     base: str  # finds the raw events
     prepare: str  # computes `entity`, the features and the target
     features: tuple[str, ...]
@@ -73,6 +42,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     negative: str = "good"  # the label for target 0
     derive: str = "eval entity=lower(entity)"  # feedback: features from `entity`, for scoring and training
     score: str = ""  # feedback: the column with the model's probability, 0 to 1
+    native: str = ""  # an algorithm of the AI Toolkit itself, on the search head; `algorithm` is its challenger then
+    native_parameters: str = ""  # of that algorithm
     predicts: Predicts = Predicts.YES_NO
     limit: float = 0.0  # predicts=number: a prediction from here on is a finding
     outcome: str = ""  # without a target: the first column that the model returns, 1 for an anomaly
@@ -111,6 +82,11 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def predicted(self) -> str:
         """Name of the field with the model's answer, in every record that the flow writes."""
         return f"predicted_{self.target or self.outcome}"
+
+    @property
+    def challenged(self) -> bool:
+        """Whether the container's algorithm learns and predicts beside one of the toolkit."""
+        return bool(self.native and self.algorithm)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -193,7 +169,15 @@ def _checks_of_the_schedule(flow: Flow) -> dict[str, object]:
         f"name={flow.name!r} must not end in _metrics: the metrics index of another flow may have that name": (
             not flow.name.endswith("_metrics")
         ),
-        f"algorithm={flow.algorithm!r} must be one word without quotes": forms.ALGORITHM.fullmatch(flow.algorithm),
+        f"algorithm={flow.algorithm!r} must be one word without quotes; '' beside native alone": (
+            forms.ALGORITHM.fullmatch(flow.algorithm) or (flow.native and not flow.algorithm)
+        ),
+        f"native={flow.native!r} must be one word, such as RandomForestClassifier": (
+            not flow.native or forms.FIELD.fullmatch(flow.native)
+        ),
+        "native needs kind=direct or summary, a target, and labels=false: people judge what the container predicts": (
+            not flow.native or (bool(flow.target) and not flow.judged)
+        ),
         f"interval={flow.interval} must be 5 to 60 and divide 60: more than 12 starts an hour are refused in Cloud. "
         f"With kind=summary and source=events also 1 to 4, and {', '.join(map(str, windows.LONG))}": (
             windows.fits(flow.interval) if flow.stored_as_events else windows.fits_a_start(flow.interval)
@@ -269,6 +253,9 @@ def _checks_of_the_texts(flow: Flow) -> dict[str, object]:
     return {
         f"parameters={flow.parameters!r} must be name=value, separated by blanks": forms.PARAMETERS.fullmatch(
             flow.parameters.strip()
+        ),
+        f"native_parameters={flow.native_parameters!r} must be name=value, separated by blanks": (
+            forms.PARAMETERS.fullmatch(flow.native_parameters.strip())
         ),
         f"positive={flow.positive!r} and negative={flow.negative!r} must differ, and be words of letters, digits, "
         "_ and -": (flow.positive != flow.negative and all(map(forms.LABEL.fullmatch, (flow.positive, flow.negative)))),

@@ -14,8 +14,9 @@ from dltk_runtime.emulator.mltk.stub import Stub
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import AppSearch, find_apps
 from dltk_runtime.flows.defaults import defaults
-from dltk_runtime.flows.flow import SENSITIVITY, Flow, Kind, Predicts, Source
+from dltk_runtime.flows.flow import SENSITIVITY, Flow
 from dltk_runtime.flows.generate import create
+from dltk_runtime.flows.kinds import Kind, Predicts, Source
 from dltk_runtime.flows.rehearsal.world import World, make_world
 from dltk_runtime.settings import ClientSettings
 

@@ -79,7 +79,7 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     406: ("direct", SEARCHES, " | fields - _raw", ""),
     407: ("direct", MACROS, "mode=async ", ""),
     501: ("summary", MACROS, " | dedup event_key", ""),
-    502: ("summary", MACROS, "| sort 0 - written_at ", ""),
+    502: ("summary", MACROS, "sort 0 - written_at | dedup event_key", "dedup event_key"),
     503: ("direct", MACROS, "definition = dltk_x", "definition = elsewhere"),
     504: ("direct", INDEXES, "", "[a]\nhomePath = $SPLUNK_DB/a/db\n"),
     505: ("direct", SEARCHES, "addinfo=f", 'addinfo=f marker="a=b"'),

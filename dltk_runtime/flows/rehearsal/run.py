@@ -11,7 +11,9 @@ from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.rehearsal import report, rows
 from dltk_runtime.flows.rehearsal.adding import adder, unread
-from dltk_runtime.flows.rehearsal.judge import judge, pause
+from dltk_runtime.flows.rehearsal.alarms import alarms, pause
+from dltk_runtime.flows.rehearsal.challengers import miscounted
+from dltk_runtime.flows.rehearsal.judge import look
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge, knowledge_of
 from dltk_runtime.flows.rehearsal.people import reviewer
 from dltk_runtime.flows.rehearsal.play import Player, RehearsalResult
@@ -68,17 +70,18 @@ class Rehearsal:
                 end = BEGIN + (self.days + before) * DAY_SECONDS
                 figures = [
                     *disagreements(world, knowledge, end),
+                    *miscounted(world, knowledge, end),
                     *rows.late(world, end),
                     *rows.repeated(world),
                     *(unread(world, person, end) if person else ()),
                     *rows.never_fired(world, result, knowledge),
                     *unlearned(result, sum(version.name.model != STATUS for version in runtime.versions())),
                 ]
-                verdict = judge(world, end)
+                verdict = look(world, end)
                 result.not_shown.extend(verdict.not_run)
                 finish(world, result, runtime, knowledge)
                 figures += untuned(world, result.tuned)
-                return [*report.faults(world, result, runtime), *verdict.faults, *figures]
+                return [*report.faults(world, result, runtime), *verdict.faults, *alarms(world, end), *figures]
 
     def knowledge(self, sample: Path) -> Knowledge:
         """Read ``flow.yaml``, which a hand-written app lacks, and the labels in the sample."""
