@@ -35,6 +35,7 @@ from bench import (
     starts,
     throughput,
     tracking,
+    workers,
 )
 from bench.figures import Figure
 from bench.servers import Failed
@@ -47,6 +48,7 @@ KINDS: dict[str, Callable[[World], list[Figure]]] = {
     "calls": calls.measure,
     "throughput": throughput.measure,
     "row_wise": row_wise.measure,
+    "workers": workers.measure,
     "fit": busy.during_a_fit,
     "large": busy.during_a_large_body,
     "deep": deep.measure,

@@ -49,11 +49,17 @@ _ONE = """
 def apply(model, df, param):
     return pd.DataFrame({"above": (df["f0"] > model["threshold"]).astype("int64")})
 """
+SLEEP_SECONDS = 0.02
+_SLEEP = f"""
+def apply(model, df, param):
+    time.sleep({SLEEP_SECONDS})
+    return pd.DataFrame({{"above": (df["f0"] > model["threshold"]).astype("int64")}})
+"""
 _TEN = """
 def apply(model, df, param):
     return df * 1.1
 """
-ALGORITHMS = {"one": _FIT + _ONE, "ten": _FIT + _TEN, "long": _LONG_FIT + _ONE}
+ALGORITHMS = {"one": _FIT + _ONE, "ten": _FIT + _TEN, "long": _LONG_FIT + _ONE, "sleeper": _FIT + _SLEEP}
 
 
 def write(folder: Path) -> None:
