@@ -45,6 +45,8 @@ PLACES = {
     "'/'.join([MODEL_DIRECTORY.rstrip('/'), name])": "umap_m",
     "MODEL_DIRECTORY + 'sub/model_' + name": "sub~model_umap_m",
     "os.path.join('/data', 'sub', name)": "sub~umap_m",
+    "MODEL_DIRECTORY + '/model_' + name": "model_umap_m",
+    "'%s/./model_%s_%d' % (MODEL_DIRECTORY, name, 3)": "model_umap_m_3",
     "MODEL_DIRECTORY + 'model_' + str(name)": "model_umap_m",
     "f'{MODEL_DIRECTORY}model_{str(name)}.json'": "model_umap_m.json",
     "f'{MODEL_DIRECTORY}model_{name:s}_{3:03d}.json'": "model_umap_m_003.json",
