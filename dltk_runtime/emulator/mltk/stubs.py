@@ -8,7 +8,7 @@ from pathlib import Path
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.stub import Stub, parse_stub
 from dltk_runtime.errors import DltkError
-from dltk_runtime.files import atomic, state
+from dltk_runtime.files import atomic
 
 PREFIX, SUFFIX = "__mlspl_", ".mlmodel"
 
@@ -44,7 +44,7 @@ class Stubs:
             SearchInvalid: there is no such model, or its file is not a stub.
         """
         try:
-            return parse_stub(name, state.read(self.path(name))[0])  # a pipe in its place is empty
+            return parse_stub(name, atomic.read(self.path(name)))
         except FileNotFoundError as error:
             raise _absent(name) from error
         except (OSError, ValueError, LookupError, TypeError, DltkError) as error:
