@@ -152,6 +152,11 @@ def test_what_may_join_no_name_is_left_as_it_is(text: str) -> None:
     assert ast.unparse(keep_prefixes(ast.parse(ast.unparse(tree)))) == ast.unparse(tree)
 
 
+def test_long_texts_cost_no_more_than_in_proportion_and_end_nothing() -> None:
+    assert called(f"    return f'{{MODEL_DIRECTORY}}{'{name}_' * 300}'", NAME).startswith(FOLDER + "umap_m_umap_m_")
+    assert called(f"    return MODEL_DIRECTORY {'+ name[:0] ' * 700}+ 'model_' + name", NAME) == FOLDER + "model_umap_m"
+
+
 def test_a_name_in_a_model_is_plain_text_for_everybody_else() -> None:
     assert type(pickle.loads(pickle.dumps({"name": NAME}))["name"]) is str
     assert json.dumps(NAME) == '"versions/umap/m/7/umap_m"'
