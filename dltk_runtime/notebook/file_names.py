@@ -91,9 +91,9 @@ class FileName(str):
         head += slash
         if head.startswith(self._dltk_models + folder):  # the name stands in it already
             return f"{head}{prefix}{file}"
-        if head.startswith(self._dltk_models) and head != self._dltk_models:
-            prefix = f"{head.removeprefix(self._dltk_models)}{prefix}".replace("/", "~")
-            head = self._dltk_models
+        if head.startswith(self._dltk_models):
+            below = [each for each in head.removeprefix(self._dltk_models).split("/") if each not in ("", ".")]
+            head, prefix = self._dltk_models, "~".join([*below, prefix])
         return f"{head}{folder}{prefix}{file}"
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:

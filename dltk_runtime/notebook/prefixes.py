@@ -10,6 +10,7 @@ expression, it becomes one that asks, and does nothing else for other values::
 from __future__ import annotations
 
 import ast
+import contextlib
 import itertools
 from collections.abc import Iterator
 from typing import TypeVar
@@ -22,7 +23,8 @@ _JOINING = frozenset(("format", "format_map", "safe_substitute", "substitute"))
 
 def keep_prefixes(tree: Tree) -> Tree:
     """Rewrite the texts in the functions of `tree` that may join a `FileName`; returns `tree`."""
-    _Rewriting(frozenset(), frozenset(_attributes(tree))).visit(tree)
+    with contextlib.suppress(RecursionError):  # in a sum of hundreds of terms; what was rewritten until there is whole
+        _Rewriting(frozenset(), frozenset(_attributes(tree))).visit(tree)
     return tree
 
 
@@ -58,6 +60,8 @@ class _Rewriting(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         match node:
+            case ast.Call(func=ast.Name(id="str"), args=[ast.Call(func=ast.Name(id="str"), keywords=[]) as value]):
+                return self.visit_Call(value)  # once is enough
             case ast.Call(func=ast.Name(id="str"), args=[value], keywords=[]) if self._may_be_one(value):
                 value = self.visit(value)
                 return _placed(ast.IfExp(_is_file_name(value), value, ast.Call(node.func, [value], [])), node)
@@ -134,11 +138,15 @@ def _is_file_name(node: ast.expr) -> ast.expr:
 
 def _asking(values: list[ast.expr], call: ast.Call, original: ast.expr) -> ast.expr:
     """Return an expression that lets the first value that is a `FileName` do the call; `original` without one."""
-    result = original
-    for value in reversed(values):
-        function = ast.Attribute(value, "_dltk_called", ast.Load())
-        result = ast.IfExp(_is_file_name(value), ast.Call(function, [call.func, *call.args], call.keywords), result)
-    return _placed(result, original)
+    if not values:
+        return original
+    first = values[-1]
+    for value in reversed(values[:-1]):
+        first = ast.IfExp(_is_file_name(value), value, first)
+    called = ast.Call(ast.Attribute(first, "_dltk_called", ast.Load()), [call.func, *call.args], call.keywords)
+    conditions = [_is_file_name(value) for value in values]
+    condition = ast.BoolOp(ast.Or(), conditions) if conditions[1:] else conditions[0]
+    return _placed(ast.IfExp(condition, called, original), original)
 
 
 def _as_format(parts: list[ast.expr], asked: list[ast.FormattedValue]) -> ast.Call:
@@ -153,7 +161,7 @@ def _as_format(parts: list[ast.expr], asked: list[ast.FormattedValue]) -> ast.Ca
 
 
 def _placed(result: ast.expr, original: ast.expr) -> ast.expr:
-    return original if result is original else ast.fix_missing_locations(ast.copy_location(result, original))
+    return ast.fix_missing_locations(ast.copy_location(result, original))
 
 
 def _values(call: ast.Call) -> Iterator[ast.expr]:

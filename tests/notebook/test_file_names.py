@@ -45,6 +45,8 @@ PLACES = {
     "'/'.join([MODEL_DIRECTORY.rstrip('/'), name])": "umap_m",
     "MODEL_DIRECTORY + 'sub/model_' + name": "sub~model_umap_m",
     "os.path.join('/data', 'sub', name)": "sub~umap_m",
+    "MODEL_DIRECTORY + '/model_' + name": "model_umap_m",
+    "'%s/./model_%s_%d' % (MODEL_DIRECTORY, name, 3)": "model_umap_m_3",
     "MODEL_DIRECTORY + 'model_' + str(name)": "model_umap_m",
     "f'{MODEL_DIRECTORY}model_{str(name)}.json'": "model_umap_m.json",
     "f'{MODEL_DIRECTORY}model_{name:s}_{3:03d}.json'": "model_umap_m_003.json",
@@ -148,6 +150,11 @@ def test_other_values_are_joined_as_ever(text: str, value: Any) -> None:
 def test_what_may_join_no_name_is_left_as_it_is(text: str) -> None:
     tree = ast.parse(f"def save(model, name): return {text}")
     assert ast.unparse(keep_prefixes(ast.parse(ast.unparse(tree)))) == ast.unparse(tree)
+
+
+def test_long_texts_cost_no_more_than_in_proportion_and_end_nothing() -> None:
+    assert called(f"    return f'{{MODEL_DIRECTORY}}{'{name}_' * 300}'", NAME).startswith(FOLDER + "umap_m_umap_m_")
+    assert called(f"    return MODEL_DIRECTORY {'+ name[:0] ' * 700}+ 'model_' + name", NAME) == FOLDER + "model_umap_m"
 
 
 def test_a_name_in_a_model_is_plain_text_for_everybody_else() -> None:
