@@ -109,9 +109,10 @@ browser: setup .venv-browser/ready ## drive the console in a real browser (Debia
 pictures: setup .venv-browser/ready ## drive it through each page, and write what it sees into docs/console/, for the pages of docs/
 	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
 
-cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS and the token
+cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS, the token, and a network that is cut
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
 	.venv-cluster/bin/pytest tests/cluster/test_ray_security.py -rs --timeout 900  # Ray reads how it is kept once in a process
+	.venv-cluster/bin/pytest tests/cluster/test_ray_partition.py -rs --timeout 900  # root: makes a network namespace
 
 objects: setup .venv-objects/ready ## races of clients over an object store: moto's S3 server behind a proxy that loses answers
 	$(BIN)/pytest tests/store/objects -rs
