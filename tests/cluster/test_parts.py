@@ -30,6 +30,7 @@ from dltk_runtime.cluster.messages import (
 from dltk_runtime.cluster.places import HERE, FitAsked, FitPlaces
 from dltk_runtime.cluster.ray_nodes import RESOURCE, RayNodes, Reach
 from dltk_runtime.cluster.same import difference, releases
+from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied
@@ -246,6 +247,17 @@ def test_local_first_and_queued_fits_only_where_there_is_room(world: World) -> N
         assert [each.name for each in world.places.nodes] == [HERE]
 
     asyncio.run(body())
+
+
+def test_a_fit_beyond_the_operators_bounds_is_refused_before_it_waits(
+    paths: Paths, make_notebook: MakeNotebook
+) -> None:
+    make_notebook("wide", "# %% tags=parameters\nresources: str = 'cpus=1'\n# %% mltkc_init\ndef init(): pass")
+    settings = Settings(home=paths.home, notebooks=paths.notebooks, cluster="auto", fit_workers=8, cluster_cpus=2)
+    places = FitPlaces(settings=settings, pool=StandInPool())  # type: ignore[arg-type]
+    places.check("wide", {"resources": "cpus=2"})
+    with pytest.raises(OptionInvalid, match="at most cpus=2"):
+        places.check("wide", {"resources": "cpus=3"})
 
 
 def test_a_cancelled_fit_leaves_the_line(world: World) -> None:
