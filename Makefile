@@ -60,11 +60,12 @@ flows: setup ## rehearse every variant of flows, and twenty seeded faults; make 
 	DLTK_TEST_ALL_FLOWS=1 $(PYTEST) --timeout 900 tests/flows/test_flow_variants.py tests/flows/test_flow_faults.py
 	$(BIN)/python -m tests.flows.mutation $(ARGS)
 
-soak: setup .venv-objects/ready ## the kill tests, 500 fits long and over three replicas, 10,000 races over an object store, and 2,000 clients without a token
+soak: setup .venv-objects/ready .venv-cluster/ready ## the kill tests, 500 fits long and over three replicas, 10,000 races over an object store, 200 fits on a Ray cluster, and 2,000 clients without a token
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/pool/test_kills.py
 	DLTK_SOAK_KILLS=500 $(BIN)/pytest --timeout 20000 tests/jobs/test_replica_kills.py
 	DLTK_SOAK_RACES=10000 $(BIN)/pytest --timeout 7200 tests/store/objects/test_races.py
 	DLTK_SOAK_WIRE_RACES=600 DLTK_SOAK_WIRE_KILLS=500 $(BIN)/pytest --timeout 20000 tests/store/objects/test_wire.py
+	DLTK_SOAK_CLUSTER_FITS=200 .venv-cluster/bin/pytest --timeout 7200 tests/cluster/test_ray.py -k each_fit
 	DLTK_SOAK_STRANGERS=2000 $(BIN)/pytest --timeout 7200 tests/server/test_strangers.py -k every_kind
 
 bench: setup ## measure the service, beside a naive server, into bench/results/ (ARGS=--quick: only to see that it works)
@@ -112,9 +113,10 @@ browser: setup .venv-browser/ready ## drive the console in a real browser (Debia
 pictures: setup .venv-browser/ready ## drive it through each page, and write what it sees into docs/console/, for the pages of docs/
 	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
 
-cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS and the token
+cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS, the token, and a network that is cut
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
 	.venv-cluster/bin/pytest tests/cluster/test_ray_security.py -rs --timeout 900  # Ray reads how it is kept once in a process
+	.venv-cluster/bin/pytest tests/cluster/test_ray_partition.py -rs --timeout 900  # root: makes a network namespace
 
 objects: setup .venv-objects/ready ## races of clients over an object store: moto's S3 server behind a proxy that loses answers
 	$(BIN)/pytest tests/store/objects -rs

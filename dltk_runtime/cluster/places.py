@@ -22,7 +22,7 @@ from dltk_runtime.cluster.helper import Helper
 from dltk_runtime.cluster.messages import Running, Seen
 from dltk_runtime.cluster.placement import Need, Node, Waiting, decide, lacking
 from dltk_runtime.cluster.remote import Order
-from dltk_runtime.cluster.resources import need_of
+from dltk_runtime.cluster.resources import asked, need_of, refuse_beyond
 from dltk_runtime.cluster.view import ClusterView, NodeView
 from dltk_runtime.errors import Busy, DltkError
 from dltk_runtime.notebook import algorithm as notebooks
@@ -214,7 +214,9 @@ class FitPlaces:
         self, source: Source, imports: tuple[str, ...], given: Mapping[str, str], *, patient: bool = False
     ) -> Need:
         gpus = bool(self.pool.device_names) or any(each.gpus for each in self._known.values())
-        return need_of(source, imports, given, gpus=gpus, patient=patient)
+        need = need_of(source, imports, given, gpus=gpus, patient=patient)
+        refuse_beyond(need, asked(source, given), self.settings.cluster_cpus, self.settings.cluster_memory)
+        return need
 
     def _check(self, algorithm: str, need: Need) -> None:
         """Refuse what no machine has that was ever seen; before any was, everything waits."""

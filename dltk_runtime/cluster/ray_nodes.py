@@ -85,6 +85,10 @@ class RayNodes:
         try:
             found = [each for each in self._ray.nodes() if each["Alive"] and RESOURCE in each["Resources"]]
             names = Counter(each["NodeName"] for each in found)
+            # A node that was declared dead joins under its name again, as another node.
+            self._reached = {
+                each["NodeID"]: self._reached[each["NodeID"]] for each in found if each["NodeID"] in self._reached
+            }
             for each in found:
                 if each["NodeID"] not in self._reached:
                     short = each["NodeID"][:6]

@@ -49,6 +49,18 @@ def need_of(
     )
 
 
+def refuse_beyond(need: Need, text: str, cpus: int, memory: int) -> None:
+    """Refuse a need, asked for by `text`, that is beyond the operator's bounds; 0 is no bound.
+
+    Raises:
+        OptionInvalid: naming the bound.
+    """
+    if cpus and need.cpus > cpus:
+        raise OptionInvalid(PARAMETER, text, f"at most cpus={cpus} (DLTK_CLUSTER_CPUS)")
+    if memory and need.memory > memory:
+        raise OptionInvalid(PARAMETER, text, f"at most {memory >> 20:,} MiB of memory (DLTK_CLUSTER_MEMORY)")
+
+
 def asked(source: Source, given: Mapping[str, str]) -> str:
     """Return the text of `resources`: the search's, or else the notebook's; empty if it declares none."""
     declares = {}

@@ -117,6 +117,20 @@ class Workers:
         "whether nobody else can reach or read the network between the machines of the cluster; needed where Ray does "
         "not encrypt (RAY_USE_TLS)",
     )
+    cluster_cpus: int = setting(
+        "DLTK_CLUSTER_CPUS",
+        0,
+        "an integer from 0",
+        as_natural,
+        "most places for which a notebook or a search may ask by `resources`; 0: no bound",
+    )
+    cluster_memory: int = setting(
+        "DLTK_CLUSTER_MEMORY",
+        0,
+        "a size such as 16G",
+        as_bytes,
+        "most memory for which a notebook or a search may ask by `resources`; 0: no bound",
+    )
 
     @property
     def fit_slots(self) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +28,9 @@ from dltk_runtime.cluster.messages import (
     Seen,
 )
 from dltk_runtime.cluster.places import HERE, FitAsked, FitPlaces
+from dltk_runtime.cluster.ray_nodes import RESOURCE, RayNodes, Reach
 from dltk_runtime.cluster.same import difference, releases
+from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied
@@ -78,6 +81,26 @@ def test_files_of_a_node_stay_in_the_reserved_folder(tmp_path: Path) -> None:
         target.new("late").close()
     assert list(tmp_path.iterdir()) == []
     assert (tmp_path.with_name("withdrawn") / "deep/er/model.bin").read_bytes() == b"x"
+
+
+def test_a_node_that_joins_again_takes_the_place_of_the_one_that_was_declared_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def node(number: str, *, alive: bool) -> dict[str, Any]:
+        return {"NodeID": number, "NodeName": "far", "Alive": alive, "Resources": {RESOURCE: 1}, "Labels": {}}
+
+    nodes, reached = RayNodes("auto"), list[dict[str, Any]]()
+    monkeypatch.setattr(
+        nodes, "_ray", SimpleNamespace(nodes=lambda: reached, exceptions=SimpleNamespace(RayError=OSError))
+    )
+    monkeypatch.setattr(nodes, "_reach", lambda each, name: Reach(each["NodeID"], name, (), None))
+    reached[:] = [node("first", alive=True)]
+    nodes.alive()
+    reached[:] = [node("first", alive=False), node("second", alive=True)]
+    assert [(each.id, each.name) for each in nodes.alive()] == [("second", "far")]
+    found = nodes.named("far")
+    assert found is not None
+    assert found.id == "second"
 
 
 class StandInPool:
@@ -224,6 +247,17 @@ def test_local_first_and_queued_fits_only_where_there_is_room(world: World) -> N
         assert [each.name for each in world.places.nodes] == [HERE]
 
     asyncio.run(body())
+
+
+def test_a_fit_beyond_the_operators_bounds_is_refused_before_it_waits(
+    paths: Paths, make_notebook: MakeNotebook
+) -> None:
+    make_notebook("wide", "# %% tags=parameters\nresources: str = 'cpus=1'\n# %% mltkc_init\ndef init(): pass")
+    settings = Settings(home=paths.home, notebooks=paths.notebooks, cluster="auto", fit_workers=8, cluster_cpus=2)
+    places = FitPlaces(settings=settings, pool=StandInPool())  # type: ignore[arg-type]
+    places.check("wide", {"resources": "cpus=2"})
+    with pytest.raises(OptionInvalid, match="at most cpus=2"):
+        places.check("wide", {"resources": "cpus=3"})
 
 
 def test_a_cancelled_fit_leaves_the_line(world: World) -> None:

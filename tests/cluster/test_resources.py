@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from dltk_runtime.cluster.code import code_of
 from dltk_runtime.cluster.placement import Need
-from dltk_runtime.cluster.resources import need_of
+from dltk_runtime.cluster.resources import need_of, refuse_beyond
 from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.source import unpack
@@ -49,6 +51,24 @@ def test_a_search_may_say_something_else(make_notebook: MakeNotebook, paths: Pat
 def test_what_cannot_be_read_is_refused(text: str, make_notebook: MakeNotebook, paths: Paths) -> None:
     with pytest.raises(OptionInvalid, match="resources"):
         asks(make_notebook, paths, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus", "memory", "bound"),
+    [
+        ("cpus=3, memory=2G", 3, 2 * 1024**3, ""),
+        ("cpus=3, memory=2G", 0, 0, ""),
+        ("cpus=3", 2, 0, r"expected at most cpus=2 \(DLTK_CLUSTER_CPUS\)"),
+        ("memory=2G", 0, 1024**3, r"expected at most 1,024 MiB of memory \(DLTK_CLUSTER_MEMORY\)"),
+    ],
+)
+def test_the_operator_bounds_what_may_be_asked_for(
+    text: str, cpus: int, memory: int, bound: str, make_notebook: MakeNotebook, paths: Paths
+) -> None:
+    need = asks(make_notebook, paths, text)
+    refused = pytest.raises(OptionInvalid, match=bound) if bound else contextlib.nullcontext()
+    with refused:
+        refuse_beyond(need, text, cpus, memory)
 
 
 def test_a_notebook_that_trains_on_a_gpu_asks_for_one_where_there_is_any(

@@ -39,7 +39,7 @@ def test_torch_may_be_the_cpu_build_or_that_of_pypi(variant: str) -> None:
 
 
 def test_nothing_is_installed_without_hashes() -> None:
-    for file in ("tools/setup.sh", "container/build.sh"):
+    for file in ("tools/setup.sh", "container/build.sh", "deploy/cluster/Dockerfile"):
         for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
             if "pip install" in line and not line.lstrip().startswith("#"):
                 # The project's own wheel, and the editable checkout, are made here.
