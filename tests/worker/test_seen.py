@@ -56,6 +56,13 @@ def test_a_boolean_among_texts_is_the_one_of_a_column_of_booleans(change: Callab
     assert Seen.of(among, ["flag"]).has(alone).all()
 
 
+def test_a_number_of_a_file_with_32_bits_is_the_one_of_a_search(frame: pd.DataFrame) -> None:
+    small = frame.assign(a=frame["a"].astype("float32").where(frame.index % 7 > 0))
+    sent = rows(small.to_csv(index=False))
+    assert (row_hashes(small, ["a", "b"]) == row_hashes(sent, ["a", "b"])).all()
+    assert (row_hashes(small.assign(a=small["a"].astype("Float32")), ["a"]) == row_hashes(sent, ["a"])).all()
+
+
 def test_the_file_is_small_and_holds_no_value(frame: pd.DataFrame, tmp_path: Path) -> None:
     seen = Seen.of(frame, ["a", "b"])
     path = tmp_path / "rows.bloom"
