@@ -15,7 +15,7 @@ from dltk_runtime.call import Call, Request
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import NO_ROWS
 from dltk_runtime.settings import Settings
-from dltk_runtime.store.reader import Serving
+from dltk_runtime.store.serving import Serving
 
 NAME = ModelName("algo", "m")
 
