@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 DEEP = {"keras": "binary_nn_classifier", "torch": "pytorch_nn"}  # of the library, by what they are made with
+ALONE = "one_by_one"  # the Keras one, without `row_wise`
 
 _IMPORT = """
 import json
@@ -62,6 +63,8 @@ def write(folder: Path) -> None:
         save(folder, name, text)
     for name in DEEP.values():
         shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", folder)
+    keras = (folder / f"{DEEP['keras']}.ipynb").read_text()
+    (folder / f"{ALONE}.ipynb").write_text(keras.replace("row_wise = True", "row_wise = False"))
     shutil.copytree(ROOT / "notebooks" / "app", folder / "app", dirs_exist_ok=True)
 
 

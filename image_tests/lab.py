@@ -43,6 +43,11 @@ class Lab:
     def get(self, path: str) -> str:
         return self._send(path)[1].decode()
 
+    def ask(self, path: str, **body: Any) -> dict[str, Any]:
+        """Send a JSON object; return the one that is answered, an empty one where none is."""
+        status, answer = self._send(path, json.dumps(body).encode(), kind="application/json")
+        return dict(json.loads(answer)) if status == 200 else {}
+
     def save(self, path: str, notebook: dict[str, Any]) -> int:
         """Save a notebook as JupyterLab does."""
         body = json.dumps({"type": "notebook", "format": "json", "content": notebook}).encode()
@@ -51,8 +56,10 @@ class Lab:
     def _xsrf(self) -> str:
         return next((cookie.value or "" for cookie in self._cookies if cookie.name == "_xsrf"), "")
 
-    def _send(self, path: str, body: bytes | None = None, method: str | None = None) -> tuple[int, bytes]:
-        headers = {"X-XSRFToken": self._xsrf()}
+    def _send(
+        self, path: str, body: bytes | None = None, method: str | None = None, kind: str = ""
+    ) -> tuple[int, bytes]:
+        headers = {"X-XSRFToken": self._xsrf()} | ({"Content-Type": kind} if kind else {})
         request = urllib.request.Request(self._url + path, data=body, headers=headers, method=method)
         try:
             with self._opener.open(request, timeout=60) as answer:

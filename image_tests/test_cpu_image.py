@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import certificates
 import pytest
 from conftest import Start
 from engine import Engine
 from lab import Lab, password_hash
-from notebook import notebook_text
+from notebook import notebook_text, write_notebook
 
 from container import HARDENED, Container, until
 
 MB = 1000**2
 PORTS = (5000, 8888, 6006, 6000)
 LAB, TENSORBOARD, MLFLOW = 8888, 6006, 6000
+# Waits in the middle until the test makes the file.
+SLOW_FIT = """
+def fit(model, df, param):
+    import time
+    import mlflow
+    from dltk_runtime import progress
+    progress(1, 2, loss=0.5)
+    mlflow.log_metric("own", 42.0)
+    while not os.path.exists("/srv/notebooks/go_on"):
+        time.sleep(0.1)
+    progress(2, 2, loss=0.25)
+    return {}
+"""
 
 
 def development(start: Start, image: str, volume: str, **variables: str) -> Container:
@@ -75,6 +89,41 @@ def test_tensorboard_and_mlflow_are_behind_the_password(start: Start, cpu_image:
         until(lambda port=port, text=text: text in lab.get(f"/proxy/{port}/"), 120)
         assert text not in stranger.get(f"/proxy/{port}/")
         assert Lab(container.url(port).replace("https", "http")).status("/") == 0
+
+
+def test_a_fit_is_a_run_of_the_containers_mlflow_while_it_trains_and_a_curve_of_tensorboard(
+    start: Start, cpu_image: str, volume: str
+) -> None:
+    container = development(start, cpu_image, volume)
+    write_notebook(container, "slow", fit=SLOW_FIT)
+    lab = lab_of(container)
+    lab.log_in()
+    until(lambda: lab.status(f"/proxy/{MLFLOW}/health") == 200, 120)
+    assert container.fit("slow", "x\n1\n2\n", mode="async")["status"] == "success"
+    running = until(lambda: [each for each in runs_of(lab, "slow") if "own" in metrics_of(each)], 120)
+    assert [(each["info"]["status"], metrics_of(each)["own"]) for each in running] == [("RUNNING", 42.0)]
+    container.run("touch", "/srv/notebooks/go_on")
+    until(lambda: [each["info"]["status"] for each in runs_of(lab, "slow")] == ["FINISHED"], 120)
+    assert metrics_of(runs_of(lab, "slow")[0])["progress/loss"] == 0.25
+    curves = until(lambda: json.loads(lab.get(f"/proxy/{TENSORBOARD}/data/runs") or "[]"), 120)
+    assert [each.startswith("slow/m/1") for each in curves] == [True]
+    stranger = Lab(container.url(LAB))
+    for path in (f"/proxy/{MLFLOW}/api/2.0/mlflow/experiments/search", f"/proxy/{TENSORBOARD}/data/runs"):
+        assert "slow" not in stranger.get(path)
+        assert stranger.ask(path) == {}
+
+
+def runs_of(lab: Lab, algorithm: str) -> list[dict[str, Any]]:
+    """Return the runs of an algorithm's fits."""
+    api = f"/proxy/{MLFLOW}/api/2.0/mlflow"
+    found = lab.ask(f"{api}/experiments/search", max_results=100).get("experiments", [])
+    ids = [each["experiment_id"] for each in found if each["name"] == algorithm]
+    return list(lab.ask(f"{api}/runs/search", experiment_ids=ids).get("runs", [])) if ids else []
+
+
+def metrics_of(run: dict[str, Any]) -> dict[str, float]:
+    """Return the last value of each metric."""
+    return {each["key"]: each["value"] for each in run["data"].get("metrics", [])}
 
 
 def test_a_variable_opens_tensorboard_and_mlflow(start: Start, cpu_image: str, volume: str) -> None:

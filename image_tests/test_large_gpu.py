@@ -1,7 +1,7 @@
 """The gpu image on a machine without a GPU: consistent packages, service on the CPU, a warning.
 
-Test files run in alphabetical order: this image needs the most disk, so it is built and removed
-first.
+Test files run in alphabetical order: this image needs the most disk, so it is removed before the
+cpu image is built twice.
 """
 
 from __future__ import annotations

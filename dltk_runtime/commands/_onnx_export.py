@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -45,6 +46,8 @@ def export(
         )
     if onnx.exists() and not force:
         raise click.UsageError(f"{onnx} exists: give another file, or --force.")
+    if not (onnx.parent.is_dir() and os.access(onnx.parent, os.W_OK)):
+        raise click.UsageError(f"{onnx.parent} is no folder in which you may write: give another file.")
     made, file = asyncio.run(Converting(settings, store).convert(version, _rows(version, rows), opset or 0))
     source = "the rows of " + rows.name if rows else "rows made from the statistics of the fit's fields (no --rows)"
     echo(f"{version}, converted by {made.by}, {_opset(made.opset)}. Compared with apply on {source}, as float32:")

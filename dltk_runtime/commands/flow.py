@@ -56,6 +56,7 @@ command.add_command(doctor)
 @click.option("--base", help="Search for the raw events, without a leading pipe.")
 @click.option("--prepare", help="SPL that computes the identifier `entity`, the features and the target.")
 @click.option("--features", help="Names of the features, separated by blanks or commas.")
+@click.option("--extras", help="feedback, --labels: further features, which people keep by entity.")
 @click.option("--target", help="Field to predict, or null; '' for anomalies.")
 @click.option("--anomalies", is_flag=True, help="No target: find anomalies; people set the sensitivity of each entity.")
 @click.option(
@@ -69,9 +70,7 @@ command.add_command(doctor)
 @click.option("--score", help="feedback: column with the probability that the model predicts, 0 to 1.")
 @click.option("--positive", help="feedback: label for 1.")
 @click.option("--negative", help="feedback: label for 0.")
-@click.option(
-    "--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features are stored."
-)
+@click.option("--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features lie.")
 @click.option(
     "--labels/--no-labels", default=None, help="summary: people judge rows; their labels return into training."
 )
@@ -101,7 +100,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
     from dltk_runtime.flows.flow import Kind, Predicts, Source
 
     given = {key: value for key, value in options.items() if value is not None}
-    for several in {"features", "recipients"} & given.keys():
+    for several in {"features", "extras", "recipients"} & given.keys():
         given[several] = given[several].replace(",", " ").split()
     if origin:
         made = flow.make(_of_file(origin) | given, str(origin))

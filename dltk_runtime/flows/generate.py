@@ -18,6 +18,7 @@ from dltk_runtime.flows.rights import indexes_read
 from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
 from dltk_runtime.flows.servers import servers_csv
 from dltk_runtime.flows.spl import stages
+from dltk_runtime.flows.studio.write import with_views
 from dltk_runtime.notebook.algorithm import find
 from dltk_runtime.notebook.errors import AlgorithmUnknown
 from dltk_runtime.paths import Paths
@@ -28,6 +29,7 @@ _OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
     Predicts.CLASS: ("truth", "judged", "classes"),
     Predicts.NUMBER: ("truth", "judged", "numbers"),
 }
+MAX_WEIGHT = 5  # of a point: how often training counts it
 MIN_LATE_DAYS = 30  # that scoring looks back for rows written late
 # Minutes of hourly searches and hours of daily ones, after the flow's own minute and the hour of training.
 HOURLY_MINUTES = {
@@ -71,6 +73,7 @@ def files(flow: Flow) -> dict[str, str]:
             for path in sorted(path for path in (TEMPLATES / layer).rglob("*") if path.is_file()):
                 name = f"{app}/{path.relative_to(TEMPLATES / layer)}"
                 made[name] = made.get(name, "") + render(str(path.relative_to(TEMPLATES)), values)
+    made = with_views(made)
     made[f"{flow.index_app}/default/indexes.conf"] = _indexes(flow)
     made[f"{flow.app}/default/data/ui/nav/default.xml"] = render("parts/nav.xml", {"views": _views(made, flow.app)})
     made[f"{flow.app}/README.md"] = render("readme/README.md", values)
@@ -173,6 +176,13 @@ def _of_people(flow: Flow) -> dict[str, object]:
         "first": "_first" if flow.judged else "",
         "judged": flow.judged,
         "labels": flow.labels,
+        "extras": flow.extras,
+        "extra": f"| `dltk_{flow.name}_extra` " if flow.extras else "",
+        "extra_piped": f" | `dltk_{flow.name}_extra`" if flow.extras else "",
+        "inputs": " ".join(flow.inputs),
+        # A point of a feedback flow is an entity, of which the features are made; of a summary it is a row of features.
+        "point_fields": flow.features if flow.labels else (),
+        "copies": range(2, MAX_WEIGHT + 1),
         "raw": flow.scoring is Scoring.RAW,
         # With labels the key of a row is the same in every version of the features, so that labels stay with it.
         "key_of_row": flow.name if flow.labels else f"{flow.name}|v{flow.version}",
@@ -196,7 +206,7 @@ def _supervised(flow: Flow) -> dict[str, object]:
     """Return the parts of the searches that predict a target."""
     return {
         "learned": f"| where isnotnull({flow.target}) ",
-        "trained": f"{flow.target} from {' '.join(flow.features)}",
+        "trained": f"{flow.target} from {' '.join(flow.inputs)}",
         "promotion": f"promote=better:{flow.metric}:{flow.gain} holdout={flow.holdout}",
         "tuned": "",
         "answered": "",
@@ -292,5 +302,5 @@ def _read_by(base: str) -> list[str]:
 def _views(made: Mapping[str, str], app: str) -> list[str]:
     """Return the names of the app's views in the order of the navigation."""
     prefix = f"{app}/default/data/ui/views/"
-    order = ("review", "overview", "sensitivity", "quality", "parameters", "audit", "status")
+    order = ("review", "overview", "sensitivity", "quality", "parameters", "additions", "audit", "status")
     return [name for name in order if f"{prefix}{name}.xml" in made]

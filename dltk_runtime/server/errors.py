@@ -59,6 +59,30 @@ class FormUnknown(RequestError):
         super().__init__(f"The Content-Type is {shown(given)}: expected {' or '.join(known)}.")
 
 
+class CharsetUnknown(RequestError):
+    """The Content-Type says that the body's letters are in another code than UTF-8."""
+
+    http_status = 415
+
+    def __init__(self, given: str) -> None:
+        super().__init__(f"The charset of the Content-Type is {shown(given)}: send UTF-8.")
+
+
+class QueryTwice(RequestError):
+    """A parameter comes twice in the query."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The query has the parameter {shown(name)} several times: send it once.")
+
+
+class QueryUnknown(RequestError):
+    """The query has a parameter that means nothing here."""
+
+    def __init__(self, name: str, known: Sequence[str], advice: str) -> None:
+        expected = " or ".join(known) or "none"
+        super().__init__(f"The query has the unknown parameter {shown(name)}: expected {expected}; {advice}.")
+
+
 class FormUnacceptable(RequestError):
     """Accept names nothing that this route can answer with."""
 

@@ -67,6 +67,7 @@ def write(form: str, frame: pd.DataFrame, outputs: Outputs, scrub: Scrub | None 
     Raises:
         DataInvalid: a tensor is wanted that the results do not have.
         FormUnavailable: this installation cannot write the form.
+        TypeError: two columns have one name, and the form has no place for both.
     """
     match Form(form):
         case Form.CSV:
@@ -77,6 +78,6 @@ def write(form: str, frame: pd.DataFrame, outputs: Outputs, scrub: Scrub | None 
 
             return arrow.write(frame, scrub)
         case Form.JSON:
-            return json_rows.write(plain.columns_of(frame, scrub))
+            return json_rows.write(plain.told_apart(plain.columns_of(frame, scrub)))
         case Form.TENSORS:
-            return tensors.write(plain.columns_of(frame, scrub), outputs)
+            return tensors.write(plain.told_apart(plain.columns_of(frame, scrub)), outputs)

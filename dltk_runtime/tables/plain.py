@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -155,6 +156,21 @@ def columns_of(frame: pd.DataFrame, scrub: Scrub | None = None) -> list[tuple[st
             values = values if isinstance(values, np.ndarray) else [_scrubbed(text, scrub) for text in values]
         found.append((_writable(name), values))
     return found
+
+
+def told_apart(columns: list[tuple[str, Values]]) -> list[tuple[str, Values]]:
+    """Return results for a form that knows columns by their names alone.
+
+    Raises:
+        TypeError: two have one name, and one of them would be lost.
+    """
+    if len(dict(columns)) < len(columns):
+        ((twice, _),) = Counter(name for name, _ in columns).most_common(1)
+        raise TypeError(
+            f"apply returned several columns with the name {shown(twice)}: give each one of its own, or ask for the "
+            "results as CSV or Arrow"
+        )
+    return columns
 
 
 def result_columns(frame: pd.DataFrame) -> list[ResultColumn]:

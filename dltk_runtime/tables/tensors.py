@@ -25,6 +25,7 @@ from dltk_runtime.errors import DataInvalid, shown
 from dltk_runtime.tables import plain, table
 from dltk_runtime.tables.plain import Array
 from dltk_runtime.tables.sheet import Outputs, Sheet
+from dltk_runtime.tables.tensor_bounds import MAX_SHOWN_CHARACTERS, array_of
 from dltk_runtime.tables.tensor_prefix import PREFIX
 from dltk_runtime.texts import printable
 
@@ -47,8 +48,7 @@ DATATYPES = {np.dtype(code): name for name, code in DTYPES.items()}
 # Parameters of the protocol itself, which no notebook gets.
 PROTOCOL = ("binary_data_output", "sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers")
 MAX_DIMENSION = 2**56  # values; numpy cannot hold larger ones, also where another one is 0
-MAX_SHOWN_CHARACTERS = 60  # of what a client gave where a number belongs
-CHECKS_RANGE = int(np.__version__.partition(".")[0]) >= 2  # numpy does since its second release
+EXTENSIONS = ("classification", "shared_memory_region")  # of outputs, that change what is answered
 _LENGTH = struct.Struct("<I")
 
 
@@ -103,6 +103,13 @@ def _head(text: memoryview) -> _Request:
 
 
 def _outputs(head: _Request, parameters: dict[str, Any]) -> Outputs:
+    for each in head.outputs or ():
+        for name in EXTENSIONS:
+            if name in (each.parameters or {}):
+                raise DataInvalid(
+                    f"The output {shown(each.name)} has the parameter {name}, whose extension is not served here: "
+                    "GET /v2 lists those that are."
+                )
     binary = parameters.get("binary_data_output") is True
     wanted = {each.name: (each.parameters or {}).get("binary_data", binary) is True for each in head.outputs or ()}
     return Outputs(wanted, binary, head.id)
@@ -155,27 +162,12 @@ def _from_json(tensor: _Input, count: int) -> Array:
         except msgspec.ValidationError:
             rows = msgspec.json.decode(tensor.data, type=list[list[kind]])  # type: ignore[valid-type]
             values = _flat(tensor, rows)
-        _check_range(values, tensor.datatype)
-        array = np.array(values, dtype=object if tensor.datatype == TEXT else DTYPES[tensor.datatype])
+        array = array_of(values, np.dtype(DTYPES.get(tensor.datatype, "O")))
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, ValueError) as error:
         raise _invalid(tensor, f"has data that is not {tensor.datatype}: {error}") from error
     if len(array) != count:
         raise _invalid(tensor, f"has {len(array):,} values, and its shape {tensor.shape} has room for {count:,}")
     return array
-
-
-def _check_range(values: Sequence[Any], datatype: str) -> None:
-    """Check integers against their type, where numpy would cut their bits off.
-
-    Raises:
-        OverflowError: one does not fit.
-    """
-    if CHECKS_RANGE or datatype == TEXT or not values or np.dtype(DTYPES[datatype]).kind not in "iu":
-        return
-    bounds = np.iinfo(DTYPES[datatype])
-    for value in (min(values), max(values)):
-        if not bounds.min <= value <= bounds.max:
-            raise OverflowError(f"{printable(str(value)[:MAX_SHOWN_CHARACTERS])} is out of bounds for {bounds.dtype}")
 
 
 def _flat(tensor: _Input, rows: list[list[Any]]) -> list[Any]:

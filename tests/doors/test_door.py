@@ -26,6 +26,7 @@ from dltk_runtime.payload import NO_ROWS, Form, Forms
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.server import body
 from dltk_runtime.server.connection import KEY
+from dltk_runtime.server.doors.asked import accepted, media_type, version_of
 from dltk_runtime.server.doors.columns import RESULTS
 from dltk_runtime.server.doors.door import (
     MAX_WARNING_CHARACTERS,
@@ -34,12 +35,11 @@ from dltk_runtime.server.doors.door import (
     Door,
     Wanted,
     headers_of,
-    media_type,
     model_of,
-    version_of,
 )
 from dltk_runtime.server.doors.infer import Infer
-from dltk_runtime.server.errors import OUTCOME_GONE, NoModel, VersionInvalid
+from dltk_runtime.server.doors.rows import FORMS
+from dltk_runtime.server.errors import OUTCOME_GONE, CharsetUnknown, FormUnacceptable, NoModel, VersionInvalid
 from dltk_runtime.setting_types import as_plain_hosts
 from dltk_runtime.settings import Settings
 from dltk_runtime.tables import tensors
@@ -195,15 +195,47 @@ def test_the_containers_status_is_no_model() -> None:
 
 
 def test_a_version_is_a_whole_number_from_1() -> None:
-    assert [version_of(text) for text in (None, "", "1", "007")] == [None, None, 1, 7]
-    for text in ("0", "-1", "1.5", "x", "٣", "9" * 19):
+    assert [version_of(text) for text in (None, "1", "007")] == [None, 1, 7]
+    for text in ("", "0", "-1", "1.5", "x", "٣", "9" * 19):
         with pytest.raises(VersionInvalid):
             version_of(text)
 
 
-def test_a_type_is_read_without_its_parameters() -> None:
-    assert media_type(request(content_type="Text/CSV; charset=utf-8"), "content-type") == "text/csv"
-    assert media_type(request(), "content-type") == ""
+@pytest.mark.parametrize("charset", ["utf-8", '"UTF-8"', "us-ascii", ""])
+def test_a_type_is_read_without_its_parameters(charset: str) -> None:
+    assert media_type(request(content_type=f"Text/CSV; header=present; charset={charset}")) == "text/csv"
+    assert media_type(request()) == ""
+
+
+def test_a_body_in_other_letters_than_utf_8_is_refused_by_name() -> None:
+    with pytest.raises(CharsetUnknown, match="'utf-16': send UTF-8"):
+        media_type(request(content_type="application/json; Charset=UTF-16"))
+
+
+@pytest.mark.parametrize(
+    ("given", "form"),
+    [
+        (None, Form.JSON),
+        ("", Form.JSON),
+        ("*/*", Form.JSON),
+        ("text/html, */*;q=0.1", Form.JSON),
+        ("text/csv, application/json", Form.CSV),
+        ("application/json;q=0.1, text/csv;q=0.2", Form.CSV),
+        ("application/json;q=0, */*", Form.ARROW),
+        ("application/json;q=0,text/*", Form.CSV),
+        ("application/*", Form.JSON),
+        ("text/csv;q=high", Form.CSV),
+    ],
+)
+def test_results_come_in_the_form_that_accept_prefers(given: str | None, form: Form) -> None:
+    headers = {} if given is None else {"accept": given}
+    assert accepted(request(**headers), FORMS, Form.JSON) is form
+
+
+@pytest.mark.parametrize("given", ["text/csv;q=0", "image/*", "*/*;q=0", "text/csv;q=-1", "text", "application/jsonl"])
+def test_a_form_that_is_not_wanted_is_not_sent(given: str) -> None:
+    with pytest.raises(FormUnacceptable):
+        accepted(request(accept=given), FORMS, Form.CSV)
 
 
 def test_warnings_fit_into_a_header_whatever_they_say() -> None:

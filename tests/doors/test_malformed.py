@@ -53,6 +53,8 @@ def of_every_door(door: str, path: str) -> Iterator[Case]:
     yield Case(door, "two tokens", path, status=401, headers=(("Authorization", TOKEN),) * 2)
     yield Case(door, "GET", path, b"", 405, "GET")
     yield Case(door, "PUT", path, status=405, method="PUT")
+    latin = ("Content-Type", "application/json; charset=ISO-8859-1")
+    yield Case(door, "letters of another code", path, status=415, kind=None, more=(latin,))
     yield Case(door, "compressed", path, more=(("Content-Encoding", "gzip"),))
     yield Case(door, "too large", path, b" " * (1024**2 + 1), 413)
     yield Case(door, "no body", path, b"")
@@ -73,6 +75,9 @@ def of_rows() -> Iterator[Case]:
         ("no such version in the query", f"{model}?version=9", 404),
         ("a version of letters in the query", f"{model}?version=x", 400),
         ("two versions", "/v1/models/algo/m/versions/1/apply?version=1", 400),
+        ("two versions in the query", f"{model}?version=1&version=1", 400),
+        ("an empty version", f"{model}?version=", 400),
+        ("a parameter twice", f"{model}?x=1&x=2", 400),
         ("no name", "/v1/models/..%5C/m/apply", 400),
         ("a path", "/v1/models/..%2F..%2Fetc/m/apply", 404),
         ("the container's status", "/v1/models/dltk_status/m/apply", 404),
@@ -105,6 +110,8 @@ def of_infer() -> Iterator[Case]:
         ("two dots", "/v2/models/algo.n.n/infer", 404),
         ("no name", "/v2/models/%00.n/infer", 400),
         ("a route there is not", "/v2/models/algo.n/explain", 404),
+        ("a version in the query", f"{model}?version=1", 400),
+        ("a model in the query", f"{model}?model=algo.m", 400),
     ):
         body = json.dumps({"inputs": [test_tensors.column("a", "FP64", [1]), test_tensors.column("b", "FP64", [1])]})
         yield Case("infer", name, path, body.encode(), status)
@@ -128,6 +135,9 @@ def of_scoring() -> Iterator[Case]:
         ("no such version", "version=9", 404),
         ("a version of letters", "version=x", 400),
         ("version 0", "model=algo.m&version=0", 400),
+        ("an empty version", "version=", 400),
+        ("two models", "model=algo.m&model=algo.n", 400),
+        ("a parameter that means nothing", "modle=algo.n", 400),
     ):
         yield Case("scoring", name, f"/invocations?{query}", status=status)
     for kind in (None, "text/plain", ARROW):

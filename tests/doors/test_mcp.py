@@ -116,6 +116,17 @@ def test_versions_and_parameters_reach_the_model(service: Service) -> None:
     assert "no version 9" in refused(call(service, "apply_model", **APPLY, version=9))
 
 
+def test_an_argument_that_a_tool_does_not_have_is_refused_by_name(service: Service) -> None:
+    """A version that is misspelt would be answered by the current one."""
+    said = refused(call(service, "apply_model", **APPLY, versoin=1))
+    assert said == (
+        "The tool apply_model has no argument 'versoin': expected algorithm, model, rows, version, parameters."
+    )
+    assert "expected none" in refused(call(service, "list_models", algorithm="iris"))
+    _, listed = post(service, message("tools/list", {}))
+    assert {each["inputSchema"]["additionalProperties"] for each in listed["result"]["tools"]} == {False}
+
+
 @pytest.mark.skipif(not test_clients.PYTHON.exists(), reason="no clients: make clients")
 def test_the_sdks_own_client_scores_over_plain_http(service: Service) -> None:
     asked = {"url": service.url, "model": "iris.m", "columns": FLOWERS.to_dict("list"), "clients": ["mcp"]}

@@ -42,7 +42,7 @@ def world_of(
     world = make_world(find_apps(folder), folder / "sample.csv", client, folder / "lookups")
     options = {"params": {"algo": flow.algorithm}, "model_name": flow.model}
     options |= {"target_variable": [flow.target]} if flow.target else {}
-    features = flow.features if flow.target else (*flow.features, SENSITIVITY)
+    features = flow.inputs if flow.target else (*flow.features, SENSITIVITY)
     world.context.mltk.stubs.write(Stub(flow.model, command, options, features, flow.target or None))
     return world
 

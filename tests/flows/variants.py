@@ -24,6 +24,7 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "metrics number": ("summary", "--source", "metrics", "--predicts", "number"),
     "datamodel class": ("summary", "--source", "datamodel", "--predicts", "class"),
     "events labels": ("summary", "--labels"),
+    "events labels extras": ("summary", "--labels", "--extras", "age reputation"),
     "events raw": ("summary", "--scoring", "raw", "--recipients", "soc@example.com", "--risk-object", "system"),
     "events labels raw": ("summary", "--labels", "--scoring", "raw"),
     "events sources": (

@@ -99,6 +99,13 @@ def test_options_of_onnx_need_its_file(fitted: Service) -> None:
     assert "belong to --onnx FILE" in done.output
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(fitted: Service, tmp_path: Path) -> None:
+    file = tmp_path / "absent" / "line.onnx"
+    done = dltk(fitted, "models", "export", "line", "line", "--onnx", str(file))
+    assert done.exit_code == Exit.USAGE
+    assert f"{file.parent} is no folder in which you may write" in " ".join(done.output.split())
+
+
 def test_a_search_by_arrow_gives_the_rows_of_one_by_csv(
     fitted: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,14 +43,17 @@ def test_a_request_is_a_span_and_its_phases_are_spans_below_it(
         service.fit("algo", "a\n1\n2\n")
         service.apply("algo", "a\n1\n2\n")
         service.apply("none", "a\n1\n2\n")
+        tensor = {"name": "a", "datatype": "FP64", "shape": [2], "data": [1, 2]}
+        service.send("/v2/models/algo.m/infer", json.dumps({"inputs": [tensor]}).encode())
     spans = [json.loads(line) for line in (tmp_path / "spans").read_text().splitlines()]
-    fit, apply, refused = (span for span in spans if span["parent_id"] is None)
+    fit, apply, refused, inferred = (span for span in spans if span["parent_id"] is None)
     assert [span["name"] for span in (fit, apply, refused)] == ["POST /fit", "POST /apply", "POST /apply"]
+    assert (inferred["name"], inferred["attributes"]["dltk.version"]) == ("POST /v2/infer", 1)  # as every door
     facts = fit["attributes"]
     assert (facts["dltk.algorithm"], facts["dltk.version"], facts["dltk.rows"]) == ("algo", 1, 2)
     assert (apply["status"]["status_code"], refused["status"]["status_code"]) == ("UNSET", "ERROR")
     assert {"queue", "decode", "init", "fit", "save"} <= _phases(spans, fit)
-    assert {"queue", "decode", "apply", "encode"} <= _phases(spans, apply)
+    assert {"queue", "decode", "apply", "encode"} <= _phases(spans, apply) & _phases(spans, inferred)
     assert _phases(spans, refused) == set()
 
 

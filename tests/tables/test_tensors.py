@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dltk_runtime.errors import DataInvalid
-from dltk_runtime.tables import plain, table, tensors
+from dltk_runtime.payload import Form
+from dltk_runtime.tables import forms, plain, table, tensors
 from dltk_runtime.tables.sheet import Outputs, Sheet
 
 FIELDS = ["a", "b"]
@@ -141,6 +142,17 @@ REFUSED: list[tuple[str, Any, bytes, str]] = [
     ("out of range", {"inputs": [column("a", "UINT8", [256])]}, b"", "data that is not UINT8"),
     ("too small", {"inputs": [column("a", "UINT64", [0, -1])]}, b"", "data that is not UINT64"),
     ("more bits", {"inputs": [column("a", "INT32", [2**40])]}, b"", "data that is not INT32"),
+    ("a number beyond FP16", {"inputs": [column("a", "FP16", [1, 70_000])]}, b"", "out of bounds for float16"),
+    ("a number beyond FP32", {"inputs": [column("a", "FP32", [None, -1e39])]}, b"", "out of bounds for float32"),
+    *(
+        (
+            f"an output by {name}",
+            {"inputs": [column("a", "FP64", [1])], "outputs": [{"name": "p", "parameters": {name: "x"}}]},
+            b"",
+            f"The output 'p' has the parameter {name}",
+        )
+        for name in ("classification", "shared_memory_region")
+    ),
     ("an object", {"inputs": [{**column("a", "FP64", [1]), "data": {}}]}, b"", "data that is not FP64"),
     ("twice", {"inputs": [column("a", "FP64", [1]), column("a", "FP64", [1])]}, b"", "'a' was sent twice"),
     ("lengths", {"inputs": [column("a", "FP64", [1]), column("b", "FP64", [1, 2])]}, b"", "different numbers of rows"),
@@ -205,6 +217,14 @@ def test_results_are_tensors_as_they_are_wanted() -> None:
         ],
     }
     assert whole[8 + length :] == packed(b"x", b"") + b"\1\0"
+
+
+@pytest.mark.parametrize("form", [Form.JSON, Form.TENSORS])
+def test_results_of_one_name_are_refused_where_one_would_be_lost(form: Form) -> None:
+    frame = pd.DataFrame([[1, 2]], columns=["x", "x"])
+    with pytest.raises(TypeError, match=r"several columns with the name 'x': .* as CSV or Arrow"):
+        forms.write(form, frame, Outputs())
+    assert bytes(forms.write(Form.CSV, frame, Outputs())) == b"x,x\n1,2\n"
 
 
 def test_a_result_that_there_is_not_is_refused_by_name() -> None:

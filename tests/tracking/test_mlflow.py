@@ -243,12 +243,14 @@ def test_the_shipped_grid_search_logs_each_combination_below_the_fits_run(
     assert run["info"]["status"] == "FINISHED"
 
 
-def test_the_alias_follows_fits_and_a_rollback(mlflow: MlflowServer, service: Service) -> None:
+def test_the_alias_follows_fits_a_rollback_and_a_promotion(mlflow: MlflowServer, service: Service) -> None:
     fit(service, "back", epochs="0")
     fit(service, "back", epochs="0")
     until(lambda: mlflow.champion("learner.back") == "2")
     service.send("/v1/models/learner/back/rollback", b"")
     until(lambda: mlflow.champion("learner.back") == "1")
+    service.send("/v1/models/learner/back/promote/2", b"")
+    until(lambda: mlflow.champion("learner.back") == "2")
     assert len(mlflow.versions("learner.back")) == 2
 
 

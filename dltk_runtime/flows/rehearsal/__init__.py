@@ -6,6 +6,7 @@
           ├── world     the simulated Splunk: the app's objects, storage in memory, sample events
           ├── people    reviewers who label the queue with the searches of the review dashboard
           ├── tuning    a person who lowers the sensitivity of an entity, where there is no target
+          ├── adding    a person who adds points and extra features, where people judge
           ├── knowledge what the sample says is right
           ├── play      runs the searches in the order of their schedules, and waits for trainings
           ├── quality   the app's own report of quality against what is right

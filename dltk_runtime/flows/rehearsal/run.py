@@ -10,6 +10,7 @@ from pathlib import Path
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.rehearsal import report, rows
+from dltk_runtime.flows.rehearsal.adding import adder, unread
 from dltk_runtime.flows.rehearsal.judge import judge, pause
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge, knowledge_of
 from dltk_runtime.flows.rehearsal.people import reviewer
@@ -51,7 +52,7 @@ class Rehearsal:
             with serving(Paths(home=home / "home", notebooks=self.notebooks), home / "log") as runtime:
                 world = make_world(apps, sample, runtime.client, home / "lookups")
                 knowledge = self.knowledge(sample)
-                people = reviewer(world, knowledge.truth)
+                people, person = reviewer(world, knowledge.truth), adder(world, knowledge)
                 before = 2 if pause(world) >= DAY_SECONDS else 1  # the first day is whole on the second one
                 player = Player(
                     world,
@@ -59,6 +60,7 @@ class Rehearsal:
                     people,
                     self.labels_a_day,
                     tuner(world, knowledge),
+                    person,
                     before,
                     report=progress,
                 )
@@ -68,6 +70,7 @@ class Rehearsal:
                     *disagreements(world, knowledge, end),
                     *rows.late(world, end),
                     *rows.repeated(world),
+                    *(unread(world, person, end) if person else ()),
                     *rows.never_fired(world, result, knowledge),
                     *unlearned(result, sum(version.name.model != STATUS for version in runtime.versions())),
                 ]

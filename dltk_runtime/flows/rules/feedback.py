@@ -108,7 +108,7 @@ def _head_unsorted(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _studio_writes(app: App, _: Sequence[App]) -> Iterator[Found]:
     for path in app.views:
         content = path.read_text(encoding="utf-8", errors="replace")
-        if "<definition>" in content and "outputlookup" in content:
+        if "<definition>" in content and _RISKY.search(content):
             yield Found(str(path.relative_to(app.folder)), "a Studio dashboard writes")
 
 

@@ -23,7 +23,8 @@ from dltk_runtime.server.console import forms, results
 from dltk_runtime.server.console.entrance import Entrance
 from dltk_runtime.server.console.failures import FailedCell, cell_of
 from dltk_runtime.server.console.session import Visitor
-from dltk_runtime.server.doors.door import Books, Door, Wanted, version_of
+from dltk_runtime.server.doors.asked import version_of
+from dltk_runtime.server.doors.door import Books, Door, Wanted
 from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.view import ModelView
@@ -57,7 +58,7 @@ class Trying(Door):
         if not rows.strip():
             raise DataInvalid(NO_ROWS)
         path = request.path_params
-        wanted = Wanted(ModelName(path["algorithm"], path["model"]), version_of(form.get("version")))
+        wanted = Wanted(ModelName(path["algorithm"], path["model"]), version_of(form.get("version") or None))
         return wanted.request(Payload(rows, escaped=False), Forms(Form.CSV, Form.CSV), {})
 
     def answered(self, _: Sent, applied: Applied, /) -> Response:

@@ -17,13 +17,13 @@ from dltk_runtime.apply.apply import Applied
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call
 from dltk_runtime.call import Request as Sent
-from dltk_runtime.errors import BAD_DATA, BodyInvalid, DltkError, RequestError, shown
+from dltk_runtime.errors import BAD_DATA, DltkError, RequestError
 from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.payload import Forms, Payload
 from dltk_runtime.server import body, protocol, refusals
 from dltk_runtime.server.answering import unless_gone
 from dltk_runtime.server.doors.wording import refusal
-from dltk_runtime.server.errors import OUTCOME_GONE, NoModel, VersionInvalid
+from dltk_runtime.server.errors import OUTCOME_GONE, NoModel
 from dltk_runtime.server.request_id import request_id
 from dltk_runtime.service.service import Service
 
@@ -154,28 +154,3 @@ def model_of(text: str) -> ModelName:
     if not dot or "." in model:
         raise NoModel(text)
     return ModelName(algorithm, model)
-
-
-def version_of(text: str | None) -> int | None:
-    """Return the number of a version; None without one.
-
-    Raises:
-        VersionInvalid: it is no whole number from 1.
-    """
-    if text is None or text == "":
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text)):
-        raise VersionInvalid(text)
-    return int(text)
-
-
-def media_type(request: Request, header: str) -> str:
-    """Return a header's media type without parameters, in lower case; empty without one.
-
-    Raises:
-        BodyInvalid: there are several of these headers.
-    """
-    given = request.headers.getlist(header)
-    if len(given) > 1:
-        raise BodyInvalid(f"The request has {len(given)} headers {shown(header)}: send one.")
-    return given[0].partition(";")[0].strip().lower() if given else ""

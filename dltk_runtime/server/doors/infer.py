@@ -21,8 +21,9 @@ from dltk_runtime.errors import BodyInvalid, shown
 from dltk_runtime.names import ModelName
 from dltk_runtime.payload import Form, Forms
 from dltk_runtime.server.answering import response_of
+from dltk_runtime.server.doors.asked import known_query_of, media_type, version_of
 from dltk_runtime.server.doors.columns import inputs_of, outputs_of
-from dltk_runtime.server.doors.door import Door, Wanted, headers_of, model_of, version_of, warnings_of
+from dltk_runtime.server.doors.door import Door, Wanted, headers_of, model_of, warnings_of
 from dltk_runtime.server.errors import NoModel
 from dltk_runtime.store.store import Version
 from dltk_runtime.tables.tensor_prefix import PREFIX
@@ -32,6 +33,7 @@ PLATFORM = "python"
 EXTENSIONS = ["binary_tensor_data"]
 HEADER_LENGTH = "inference-header-content-length"  # bytes of JSON before binary tensors
 SHAPE = {"shape": [-1]}  # of every column
+PLACES = "the path names model and version, the body's 'parameters' what the notebook gets"
 
 
 class Infer(Door):
@@ -42,6 +44,7 @@ class Infer(Door):
     async def asked(self, request: Request, upload: Upload) -> Sent:
         """Receive the tensors; the worker reads them, parameters and the wanted outputs too."""
         rows = await self.receive(request, upload, PREFIX.pack(_header_length(request)))
+        media_type(request)  # either, as clients name either; UTF-8 alone
         return _wanted(request).request(rows, Forms(Form.TENSORS, Form.TENSORS), {})
 
     def answered(self, _: Sent, applied: Applied, /) -> Response:
@@ -117,6 +120,7 @@ class Infer(Door):
 
 def _wanted(request: Request) -> Wanted:
     path = request.path_params
+    known_query_of(request, advice=PLACES)
     return Wanted(model_of(path["name"]), version_of(path.get("number")))
 
 

@@ -11,13 +11,13 @@ from dltk_runtime.call import Request as Sent
 from dltk_runtime.names import ModelName
 from dltk_runtime.payload import Form, Forms
 from dltk_runtime.server.answering import response_of
-from dltk_runtime.server.doors.door import Door, Wanted, headers_of, media_type, version_of
-from dltk_runtime.server.errors import FormUnacceptable, FormUnknown, VersionTwice
+from dltk_runtime.server.doors.asked import accepted, media_type, query_of, version_of
+from dltk_runtime.server.doors.door import Door, Wanted, headers_of
+from dltk_runtime.server.errors import FormUnknown, VersionTwice
 
 ARROW, CSV, JSON = "application/vnd.apache.arrow.stream", "text/csv", "application/json"
 FORMS = {ARROW: Form.ARROW, CSV: Form.CSV, JSON: Form.JSON}
 MEDIA_TYPES = {form: media for media, form in FORMS.items()}
-ANY = ("*/*", "")
 NUMBER = "version"  # the parameter of the query that names a version
 
 
@@ -31,16 +31,17 @@ class Rows(Door):
 
         Raises:
             FormUnknown, FormUnacceptable: the headers name no form of rows that is known here.
-            VersionInvalid, VersionTwice: the query names no number, or a version beside that of the path.
+            QueryTwice, VersionInvalid, VersionTwice: the query has a parameter twice, or names no number,
+                or a version beside that of the path.
         """
         rows = await self.receive(request, upload)  # first: who is refused before has sent in vain
-        path, parameters = request.path_params, dict(request.query_params)
+        path, parameters = request.path_params, query_of(request)
         number = _number(path.get("number"), parameters.pop(NUMBER, None))
         wanted = Wanted(ModelName(path["algorithm"], path["model"]), version_of(number))
-        sent = media_type(request, "content-type")
+        sent = media_type(request)
         if sent not in FORMS:
             raise FormUnknown(sent, list(FORMS))
-        forms = Forms(FORMS[sent], _accepted(request, FORMS[sent]))
+        forms = Forms(FORMS[sent], accepted(request, FORMS, FORMS[sent]))
         return wanted.request(rows, forms, parameters)
 
     def answered(self, sent: Sent, applied: Applied, /) -> Response:
@@ -58,15 +59,3 @@ def _number(of_path: str | None, of_query: str | None) -> str | None:
     if of_path is not None and of_query is not None:
         raise VersionTwice(of_path, of_query)
     return of_query if of_path is None else of_path
-
-
-def _accepted(request: Request, default: Form) -> Form:
-    """Return the first form that Accept names; any is that of the request."""
-    given = ",".join(request.headers.getlist("accept"))
-    kinds = [each.partition(";")[0].strip().lower() for each in given.split(",")]
-    for kind in kinds:
-        if kind in ANY:
-            return default
-        if kind in FORMS:
-            return FORMS[kind]
-    raise FormUnacceptable(given, list(FORMS))

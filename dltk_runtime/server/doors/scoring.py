@@ -15,10 +15,12 @@ from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Request as Sent
 from dltk_runtime.payload import Form, Forms
 from dltk_runtime.server.answering import response_of
-from dltk_runtime.server.doors.door import Door, Wanted, headers_of, media_type, model_of, version_of
+from dltk_runtime.server.doors.asked import known_query_of, media_type, version_of
+from dltk_runtime.server.doors.door import Door, Wanted, headers_of, model_of
 from dltk_runtime.server.errors import FormUnknown, ScoringModelMissing
 
 FORMS = {"application/json": Form.JSON, "text/csv": Form.CSV}
+QUERY = ("model", "version")
 
 
 class Scoring(Door):
@@ -30,7 +32,7 @@ class Scoring(Door):
         """Receive the rows; ``params`` beside them go to the notebook."""
         rows = await self.receive(request, upload)
         wanted = self._wanted(request)
-        kind = media_type(request, "content-type")
+        kind = media_type(request)
         if kind not in FORMS:
             raise FormUnknown(kind, list(FORMS))
         return wanted.request(rows, Forms(FORMS[kind], Form.JSON), {})
@@ -51,9 +53,10 @@ class Scoring(Door):
         """Return the model that a request is for.
 
         Raises:
+            QueryTwice, QueryUnknown: the query has a parameter twice, or another one.
             ScoringModelMissing: neither the query nor the settings name one.
         """
-        query = request.query_params
+        query = known_query_of(request, QUERY, advice="'params' of the body reach the notebook")
         version = version_of(query.get("version"))
         if "model" in query:
             return Wanted(model_of(query["model"]), version)

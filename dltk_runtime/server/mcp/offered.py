@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
 from pydantic import WithJsonSchema
 from starlette.requests import Request
 
+from dltk_runtime.errors import shown
 from dltk_runtime.server.mcp.helper import Failed, Front
 
 INSTRUCTIONS = (
@@ -25,9 +26,34 @@ Texts = Annotated[dict[str, Any] | None, WithJsonSchema(TEXTS)]
 Call = Context[Any, Any]
 
 
+class Offering(MCPServer[Any]):
+    """Takes no arguments but those of its tools: the SDK passes over others, and a version misspelt is another one."""
+
+    async def list_tools(self) -> list[Tool]:
+        """Return the tools, whose schemas close with their own arguments."""
+        tools = await super().list_tools()
+        closed = {"additionalProperties": False}
+        return [each.model_copy(update={"input_schema": each.input_schema | closed}) for each in tools]
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Call | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool.
+
+        Raises:
+            ToolError: it failed, or has no argument of that name.
+        """
+        known = {each.name: list(each.input_schema["properties"]) for each in await self.list_tools()}
+        for argument in arguments:
+            if argument not in known.get(name, arguments):
+                expected = ", ".join(known[name]) or "none"
+                raise ToolError(f"The tool {name} has no argument {shown(argument)}: expected {expected}.")
+        return await super().call_tool(name, arguments, context)
+
+
 def server(front: Front, version: str) -> MCPServer[Any]:
     """Make the server, whose tools the front calls."""
-    made: MCPServer[Any] = MCPServer("dltk-runtime", version=version, instructions=INSTRUCTIONS, subscriptions=False)
+    made = Offering("dltk-runtime", version=version, instructions=INSTRUCTIONS, subscriptions=False)
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
     async def asked(call: Call, tool: str, **arguments: Any) -> dict[str, Any]:
