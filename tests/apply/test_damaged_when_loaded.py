@@ -31,7 +31,7 @@ class _Store:
 
 
 def test_the_second_try_checks_the_files_of_every_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = SimpleNamespace(versions_in_use=lambda _: {2})
+    pool = SimpleNamespace(versions_in_use=lambda _: {2}, join=None)
     anything: Any = None
     applying = Applying(
         settings=Settings(),
