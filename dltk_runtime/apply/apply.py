@@ -38,6 +38,7 @@ from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelStore, Serving, Version
 from dltk_runtime.worker import messages
 
+MAX_DAMAGED = 3  # versions that a request finds damaged, before the one that must answer
 Output = Callable[[bytes], object]
 
 
@@ -84,13 +85,13 @@ class Applying:
 
     async def _apply_whole(self, name: ModelName, request: Request, call: Call, upload: Upload | None) -> Applied:
         """Apply the version that serves, or another if a worker finds its files damaged."""
-        try:
-            chosen = await ask(self._store, self._serving, name, request, call, self._pool.versions_in_use(name))
-            return await self._apply(request, *chosen, call, upload)
-        except damage.DamagedWhenLoaded:
-            # A worker may have the damaged version, or be about to load it: rely on the files alone.
-            chosen = await ask(self._store, self._serving, name, request, call, ())
-            return await self._apply(request, *chosen, call, upload)
+        loaded: Collection[int] = self._pool.versions_in_use(name)
+        for _ in range(MAX_DAMAGED):
+            with contextlib.suppress(damage.DamagedWhenLoaded):
+                chosen = await ask(self._store, self._serving, name, request, call, loaded)
+                return await self._apply(request, *chosen, call, upload)
+            loaded = ()  # a worker may have the damaged version, or be about to load it: rely on the files alone
+        return await self._apply(request, *await ask(self._store, self._serving, name, request, call, ()), call, upload)
 
     def _serving(self, name: ModelName, request: Request, call: Call, loaded: Collection[int]) -> tuple[Serving, str]:
         """Return the version that answers, with a warning if it is not the current one.
@@ -106,10 +107,9 @@ class Applying:
             serving, instead = self._choosing.choose(name, request, loaded)
             if serving.version.number == 0:
                 self._store.check_absence(name)
-        except FieldsUnknown:
-            raise
         except StoreError as error:
-            call.facts.damage = error.sentence
+            if not isinstance(error, FieldsUnknown):
+                call.facts.damage = error.sentence
             raise
         call.facts.version, call.facts.damage = serving.version.number, serving.problem or None
         if serving.version.number == 0:
@@ -254,10 +254,12 @@ class Applying:
         reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):
             error = reply.error
+            await asyncio.to_thread(damage.examine, self._store, version)
             if version.number or error.phase != "load":
                 raise failed(error)
-            known = (self._store, self._jobs, self._paths)
-            text = await asyncio.to_thread(mismatch.never_fitted, version.name, error, *known)
+            text = await asyncio.to_thread(
+                mismatch.never_fitted, version.name, error, self._store, self._jobs, self._paths
+            )
             raise NeverFitted(errors.NOT_APPLIED, text, error.traceback, kind=place_of(error.kind, error.coordinates))
         loaded = expect(reply, messages.Loaded)
         return msgspec.structs.replace(loaded, states=(*loaded.states, choice))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dltk_runtime.errors import StoreDamaged, StoreError
-from dltk_runtime.store.store import Serving, Version
+from dltk_runtime.store.store import ModelStore, Serving, Version
 
 
 class DamagedWhenLoaded(StoreDamaged):
@@ -20,6 +20,16 @@ def check(version: Version) -> None:
         version.verify()
     except StoreError as error:
         raise DamagedWhenLoaded(error.sentence) from error
+
+
+def examine(store: ModelStore, version: Version) -> None:
+    """Compare the files of a version that does not load with their hashes.
+
+    Raises:
+        DamagedWhenLoaded: they have changed since the fit.
+    """
+    if problem := store.examine(version):
+        raise DamagedWhenLoaded(problem)
 
 
 def warning(serving: Serving) -> str:

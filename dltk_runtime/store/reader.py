@@ -6,7 +6,6 @@ import heapq
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dltk_runtime.errors import NameInvalid, StoreDamaged
@@ -14,26 +13,18 @@ from dltk_runtime.files.state import FileState, stamp_of
 from dltk_runtime.names import ModelName, VersionId, checked
 from dltk_runtime.store.deeds import History, HistoryEntry, merged
 from dltk_runtime.store.errors import NonePromoted, NoneWhole, VersionMissing, VersionUnknown
+from dltk_runtime.store.examined import Examined
 from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Store, Version
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """The version that apply uses.
-
-    `problem` is a sentence: why it is not the current one, or what is damaged.
-    """
-
-    version: Version
-    problem: str = ""
+from dltk_runtime.store.serving import Serving
 
 
 class ModelReader:
-    """The rules of reading over a `Store`; has no state."""
+    """The rules of reading over a `Store`; remembers only what `examine` has found."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._examined = Examined()
         self.remote = store.remote
 
     def attach(self) -> None:
@@ -108,6 +99,13 @@ class ModelReader:
             raise self._store.missing()
         if self._store.current(name) is None and not self.has_legacy(name) and (found := self._store.committed(name)):
             raise NonePromoted(name, self._store.where(name), found)
+
+    def examine(self, version: Version) -> str:
+        """Return which file of a version that does not load has changed; empty for none, and across a network.
+
+        It then serves no more, for a while. A worker there has a copy, which was compared when it was fetched.
+        """
+        return "" if self._store.remote or not version.number else self._examined.examine(version)
 
     def ever_promoted(self, name: ModelName) -> bool:
         """Return whether anything serves, or served, under this name: damage is not absence."""
@@ -255,7 +253,7 @@ class ModelReader:
             version.manifest() if number in loaded else version.verify()
         except (VersionUnknown, StoreDamaged) as error:
             return error.sentence
-        return ""
+        return "" if number in loaded else self._examined.problem(version.id)
 
     def _instead(self, name: ModelName, current: int | None, problem: str) -> Serving:
         """Return the whole version that was promoted last, in place of the current one.

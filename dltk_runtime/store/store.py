@@ -27,7 +27,8 @@ from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Reservation, Store, Version
 from dltk_runtime.store.later import Score
 from dltk_runtime.store.manifest import Facts, HeldOut, Manifest, SourceHash, StoredFile
-from dltk_runtime.store.reader import ModelReader, Serving
+from dltk_runtime.store.reader import ModelReader
+from dltk_runtime.store.serving import Serving
 from dltk_runtime.store.version import ABANDONED_SECONDS
 
 __all__ = [
@@ -50,7 +51,7 @@ USED_SECONDS = 31 * 86400.0  # monthly searches too keep the version that answer
 
 
 class ModelStore(ModelReader):
-    """The rules over a `Store`; has no state. `prune` leaves the `keep` newest of each model."""
+    """The rules over a `Store`. `prune` leaves the `keep` newest of each model."""
 
     def __init__(self, store: Store, keep: int) -> None:
         super().__init__(store)

@@ -15,7 +15,7 @@ from dltk_runtime.call import Call, Request
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import NO_ROWS
 from dltk_runtime.settings import Settings
-from dltk_runtime.store.reader import Serving
+from dltk_runtime.store.serving import Serving
 
 NAME = ModelName("algo", "m")
 
@@ -31,7 +31,7 @@ class _Store:
 
 
 def test_the_second_try_checks_the_files_of_every_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = SimpleNamespace(versions_in_use=lambda _: {2})
+    pool = SimpleNamespace(versions_in_use=lambda _: {2}, join=None)
     anything: Any = None
     applying = Applying(
         settings=Settings(),

@@ -86,6 +86,9 @@ DAMAGES_OF_THE_CURRENT_VERSION = {
     ),
     "a truncated model": lambda version: (version / "algo_m.json").write_text("{"),
     "a lost model": lambda version: (version / "algo_m.json").unlink(),
+    "a model of as many other bytes": lambda version: (version / "algo_m.json").write_bytes(
+        bytes((version / "algo_m.json").stat().st_size)
+    ),
 }
 
 

@@ -1,0 +1,37 @@
+"""A file of the right size with other bytes: found when a load fails, and remembered for a while."""
+
+from __future__ import annotations
+
+import pytest
+
+from dltk_runtime.paths import Paths
+from dltk_runtime.store import examined
+from dltk_runtime.store.store import ModelStore
+from dltk_runtime.store.version import FileVersion
+from tests.store.helpers import NAME, promoted
+
+
+def test_a_version_with_other_bytes_serves_no_more_until_it_is_repaired(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ModelStore.open(paths, keep=5)
+    first, second = (promoted(store, text=text) for text in ("model 1", "model 2"))
+    file = second.folder / "umap_default.json"
+    file.write_text("model X")
+    assert store.choose(NAME).version == second  # nobody has noticed, as it loads
+    assert "umap_default.json" in store.examine(second)
+    assert (store.choose(NAME).version, "has changed" in store.choose(NAME).problem) == (first, True)
+    assert [each.number for each in store.promoted(NAME)] == [1]
+    assert store.choose(NAME, {2}).version == second  # a worker has it from before
+    file.write_text("model 2")
+    assert store.choose(NAME).version == first
+    monkeypatch.setattr(examined, "EXAMINED_SECONDS", 0.0)  # the time is over
+    assert store.choose(NAME).version == second
+
+
+def test_files_are_hashed_once_for_many_loads_that_fail(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ModelStore.open(paths, keep=5)
+    version, read = promoted(store, text="model 1"), list[bool]()
+    monkeypatch.setattr(FileVersion, "verify", lambda _, *, hashes=False: read.append(hashes))
+    assert [store.examine(version) for _ in range(5)] == [""] * 5
+    assert read == [True]
