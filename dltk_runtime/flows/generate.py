@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from dltk_runtime.flows.additions import additions
 from dltk_runtime.flows.defaults import verdicts
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.flow import FILE, GENERATING, SENSITIVITY, Flow, write
@@ -33,7 +34,6 @@ _OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
     Predicts.CLASS: ("truth", "known", "judged", "classes"),
     Predicts.NUMBER: ("truth", "known", "judged", "numbers"),
 }
-MAX_WEIGHT = 5  # of a point: how often training counts it
 
 
 def layers(flow: Flow) -> tuple[str, ...]:
@@ -147,6 +147,7 @@ def _values(flow: Flow) -> dict[str, object]:
             "reviewed": "reviewer" in _roles(flow),
         }
         | _of_people(flow)
+        | additions(flow)
         | predicting
         | fitting(flow, str(predicting["trained"]))
     )
@@ -158,13 +159,6 @@ def _of_people(flow: Flow) -> dict[str, object]:
         "first": "_first" if flow.judged else "",
         "judged": flow.judged,
         "labels": flow.labels,
-        "extras": flow.extras,
-        "extra": f"| `dltk_{flow.name}_extra` " if flow.extras else "",
-        "extra_piped": f" | `dltk_{flow.name}_extra`" if flow.extras else "",
-        "inputs": " ".join(flow.inputs),
-        # A point of a feedback flow is an entity, of which the features are made; of a summary it is a row of features.
-        "point_fields": flow.features if flow.labels else (),
-        "copies": range(2, MAX_WEIGHT + 1),
         "raw": flow.scoring is Scoring.RAW,
         # With labels the key of a row is the same in every version of the features, so that labels stay with it.
         "key_of_row": flow.name if flow.labels else f"{flow.name}|v{flow.version}",

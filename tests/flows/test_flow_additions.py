@@ -173,6 +173,22 @@ def test_the_generated_apps_with_extras_break_no_rule(tmp_path: Path, client: Cl
     assert [(each.rule.number, each.found) for each in check(find_apps(tmp_path / which))] == []
 
 
+def test_before_a_verdict_people_see_what_the_flow_knows_of_the_entity(tmp_path: Path, client: ClientSettings) -> None:
+    world = made(tmp_path / "flow", "feedback", client)
+    row = world.predictions()[0]
+    world.storage.kvstore["dltk_x_queue"].batch_save([{"_key": row["event_key"], "entity": row["entity"]}])
+    world.ask(f'| `dltk_x_label({row["event_key"]},dga,"seen before")`', NOW + 10)
+    context = search_of(world, "context_search", "review")
+    known = world.run(context, NOW + 20, Window(BEGIN, NOW + 20), tokens={"chosen": row["entity"]}).frame
+    assert set(known["kind"]) == {"label", "prediction"}
+    assert known[["kind", "label", "reviewer", "comment"]].iloc[0].tolist() == [
+        "label",
+        "dga",
+        "search bar",
+        "seen before",
+    ]
+
+
 def test_extras_need_people_and_names_of_their_own() -> None:
     with pytest.raises(FlowInvalid, match="of a flow that people judge"):
         flow_of("direct", extras=["age"])
