@@ -89,10 +89,18 @@ def stubs(folder: Path, to: Path, force: bool) -> None:
         sys.exit(Exit.FAILED)
 
 
-@command.command(
-    short_help="List what was fitted here since DATE, with its search.",
-    context_settings={"ignore_unknown_options": True},  # a DATE may begin with a minus
-)
+class WithTime(click.Command):
+    """A command with a time as its argument, which may begin with a minus: ``-1h`` is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put such a time behind the options."""
+        times = [each for each in args if each[:1] == "-" and each[1:2].isdigit()]
+        if times and "--" not in args:
+            args = [*(each for each in args if each not in times), "--", *times]
+        return super().parse_args(ctx, args)
+
+
+@command.command(cls=WithTime, short_help="List what was fitted here since DATE, with its search.")
 @click.argument("moment", metavar="DATE", type=Moment())
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")

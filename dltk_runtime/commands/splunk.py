@@ -130,6 +130,8 @@ def verify(flavour: str, export: Path | None, as_json: bool) -> None:
     from dltk_runtime.acceptance.verify import FAIL, PASS, Verification, document
     from dltk_runtime.splunk.connection import Connection
 
+    if export and not export.absolute().parent.is_dir():  # before the minutes that it takes
+        raise click.BadParameter(f"There is no folder {export.absolute().parent}.", param_hint="--export")
     connection = Connection.from_env(APP)
     version = connection.call("server/info", lambda service: str(service.info["version"]))
     verification = Verification(connection, Flavour(flavour), lambda line: echo(line, err=True))

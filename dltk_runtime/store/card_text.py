@@ -23,7 +23,7 @@ class Section:
     """A part of a card in texts as they are: whoever shows them escapes them.
 
     Attributes:
-        title: empty of the facts that begin a card.
+        title: Its heading; empty for the facts that begin a card.
         kind: What `lines` are: sentences, the Markdown of the notebook's author, a command, or entries of a list.
         heads: The titles of a table's columns; none without a table, which stands below the lines.
     """

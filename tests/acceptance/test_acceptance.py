@@ -91,6 +91,12 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     written(tmp_path, "--force")
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    result = CliRunner().invoke(dltk, ["splunk", "verify", "--export", str(tmp_path / "wrong" / "results.json")])
+    assert result.exit_code == 2
+    assert "There is no folder" in result.output
+
+
 class Installed:
     """The app in a stand-in with TLS, over a real container with the notebook."""
 

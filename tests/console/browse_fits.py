@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
-from browse import look, nothing, opened, sign_in
+from browse import WAIT_MILLISECONDS, look, nothing, opened, sign_in
 from browse_forms import STRANGE, tab_to
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 STATUS = "#live [role=status]"
-OTHER_STATE = "before => !document.querySelector('#live .state').matches('.' + before)"
+OTHER_STATE = """before => {
+  const found = document.querySelector("#live .state")
+  return found && !found.matches("." + before)
+}"""
+LOOK_MILLISECONDS = 100
 
 
-def pass_gate(gate: str) -> None:
-    """Let the notebook pass that stands before the gate, or comes to it."""
-    os.close(os.open(gate, os.O_WRONLY))
+def pass_gate(page: Page, gate: str) -> None:
+    """Wait until a notebook stands before the gate, and let it pass."""
+    for _ in range(WAIT_MILLISECONDS // LOOK_MILLISECONDS):
+        with contextlib.suppress(OSError):  # ENXIO: nobody reads
+            os.close(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
+            return
+        page.wait_for_timeout(LOOK_MILLISECONDS)
+    raise AssertionError("no notebook has come to the gate")
 
 
 def queue(browser: Browser, url: str, token: str, job: str, gate: str) -> dict[str, Any]:
@@ -27,7 +37,7 @@ def queue(browser: Browser, url: str, token: str, job: str, gate: str) -> dict[s
     page.wait_for_function("() => document.querySelector('#live')._htmx?.sse")
     said = [page.locator(STATUS).inner_text()]
     for before in ("queued", "running"):
-        pass_gate(gate)
+        pass_gate(page, gate)
         page.wait_for_function(OTHER_STATE, arg=before)
         said.append(page.locator(STATUS).inner_text())
     look(page, "job", seen)

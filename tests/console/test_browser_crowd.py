@@ -18,7 +18,7 @@ from dltk_runtime.server.console.visible import seen as visible
 from dltk_runtime.server.token_files import ADMIN_NAME, Tokens
 from tests.conftest import write_notebook
 from tests.console import crowd
-from tests.console.browser import ADMIN
+from tests.console.browser import ADMIN, Browser
 from tests.console.hostile import HOSTILE
 from tests.console.test_browser import FOLDER, PYTHON, chromium
 from tests.support.service import Service, until
@@ -127,6 +127,7 @@ def fits(chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         for shift, count, send in ((0, 300, service.fit), (900, 1200, service.apply)):
             rows = "a,b\n" + "".join(f"{number % 50 + shift},{number % 7}\n" for number in range(count))
             assert send("healthy", rows, "m")["status"] == "success"
+        until(lambda: json.loads(service.send("/v1/drift", None))["judgements"])  # after the answer
         yield service
 
 
@@ -158,8 +159,10 @@ def test_a_promotion_in_the_page_changes_the_next_apply_on_each_replica(
 
 
 def test_a_promotion_and_its_roll_back_by_keyboard_alone(order: Orders, home: tuple[Service, Service]) -> None:
-    current = int(json.loads(home[0].send("/v1/models/healthy/m", None))["current"])
-    found = order("keyboard", home[0].url, ADMIN, MODEL, 3 - current, current)
+    visitor = Browser(home[0])
+    assert visitor.sign_in() == 303
+    visitor.ask("POST", f"{MODEL}/promote/1", {"form": visitor.form(MODEL), "reason": "to begin with"})
+    found = order("keyboard", home[0].url, ADMIN, MODEL, 2, 1)
     assert_well(found)
     assert "by keyboard" in found["history"]
     assert "back by keyboard" in found["history"]

@@ -316,7 +316,9 @@ def test_a_promotion_with_a_named_token_is_in_the_history_with_name_and_reason(s
     for number, reason in (("1", "<i>fewer</i> alarms"), ("2", "")):
         fields = {"form": visitor.form(path), "reason": reason}
         assert visitor.ask("POST", f"{path}/promote/{number}", fields)[0] == 303
+    assert "/rollback" in visitor.get(path)
     assert visitor.ask("POST", f"{path}/rollback", {"form": visitor.form(path), "reason": "worse"})[0] == 303
+    assert "/rollback" not in visitor.get(path)  # there is no version before the first
     assert visitor.ask("POST", f"{path}/promote/2", {"form": visitor.form(path), "reason": "back"})[0] == 303
     for page in (path, "/ui/history"):
         text = " ".join(visitor.get(page).split())

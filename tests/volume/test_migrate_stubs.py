@@ -154,10 +154,13 @@ def test_since_lists_later_versions_with_the_fit_that_makes_them_again(paths: Pa
     assert parse_fit(fit.removeprefix("| fit ")).options["params"]["mode"] == "register"
     later = migrate("since", "2999-01-01", *where)
     assert later.output == "Nothing was fitted here since then.\n"
-    assert migrate("since", "-1d@d", "--csv", *where).output.count("\n") == 4, "a time may begin with a minus"
+    for time in (["-1d@d"], ["-2h"], ["--", "-2h"]):
+        since = migrate("since", "--csv", *where, *time)
+        assert since.output.count("\n") == 4, "a time may begin with a minus"
+    assert migrate("since", "-2h", "--csv", *where).output == since.output
 
 
-@pytest.mark.parametrize("time", ["yesterday", "1e30", "nan", "inf", "1700000000000", "2026-13-01", "--jsn"])
+@pytest.mark.parametrize("time", ["yesterday", "1e30", "nan", "inf", "1700000000000", "2026-13-01", "-1fortnight"])
 def test_a_time_that_is_none_is_refused(time: str, tmp_path: Path) -> None:
     refused = migrate("since", time, "--home", tmp_path)
     assert (refused.exit_code, f"Invalid time '{time}'" in refused.output) == (Exit.USAGE, True)
