@@ -13,7 +13,8 @@ command          capabilities of the owner                     access to objects
 ``inputlookup``  ``input_file``                                read on them
 a head, mstats,                                                the index in ``srchIndexesAllowed`` of a role
 tstats
-a schedule       ``schedule_search``
+a schedule       ``schedule_search``; with a priority
+                 ``edit_search_schedule_priority``
 ================ ============================================= ==============================================
 
 Sources: authorize.conf.spec; the AI Toolkit's check of its owner's capabilities, and of what the
@@ -48,6 +49,7 @@ SPLUNK_CAPABILITIES: dict[str, frozenset[str]] = {
     "apply": frozenset(("run_custom_command",)),
 }
 SCHEDULE_CAPABILITY = "schedule_search"
+PRIORITY_CAPABILITY = "edit_search_schedule_priority"  # without it the scheduler ignores what is not the default
 _INDEX = re.compile(r"\bindex\s*=\s*\"?([\w*-]+)")
 
 
@@ -75,7 +77,8 @@ def capabilities(flow: SearchFlow) -> frozenset[str]:
     """Return the capabilities that a search needs, of its schedule too."""
     needed = [names for command, names in SPLUNK_CAPABILITIES.items() if flow.has(command)]
     scheduled = {SCHEDULE_CAPABILITY} if flow.search.scheduled else set()
-    return toolkit_capabilities(flow).union(scheduled, *needed)
+    first = flow.search.stanza.get("schedule_priority") not in ("", "default")
+    return toolkit_capabilities(flow).union(scheduled, {PRIORITY_CAPABILITY} if first else (), *needed)
 
 
 def toolkit_capabilities(flow: SearchFlow) -> frozenset[str]:

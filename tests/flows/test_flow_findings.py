@@ -168,6 +168,16 @@ def test_the_help_of_search_lists_every_command_that_runs() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_what_writes_goes_first_and_what_only_looks_ends_after_a_while(tmp_path: Path, kind: str) -> None:
+    scheduled = [each for each in app_of(tmp_path, kind).searches if each.scheduled]
+    writes = {each.name for each in scheduled if each.stanza.get("schedule_priority") == "higher"}
+    bounded = {each.name for each in scheduled if each.stanza.get("dispatch.max_time") == "600"}
+    assert "dltk_x_score" in writes
+    assert {"dltk_x_health", "dltk_x_gaps", "dltk_x_late", "dltk_x_found", "dltk_x_report"} <= bounded
+    assert not writes & bounded
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_small_things_of_the_texts(tmp_path: Path, kind: str) -> None:
     app = app_of(tmp_path, kind)
     everything = "".join(path.read_text() for path in app.files() if path.suffix in {".conf", ".xml", ".md"})

@@ -69,6 +69,7 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     219: ("summary", SEARCHES, "durable.track_time_type = _indextime", "durable.track_time_type = _time"),
     220: ("summary", SEARCHES, "BY event_key | where n=0", "BY entity | where n=0"),
     221: ("direct", SEARCHES, "alert.suppress = 1", ""),
+    222: ("direct", SEARCHES, "schedule_priority = higher", "dispatch.max_time = 60"),
     301: ("direct", SEARCHES, "`dltk_x_algo`", "MLTKContainer"),
     302: ("direct", MACROS, "[dltk_x_base]", "[dltk_x_bases]"),
     401: ("direct", MACROS, "sum(good) AS scored", ""),

@@ -175,6 +175,12 @@ RULES = (
         _tracked,
     ),
     Rule(
+        222,
+        "A search that is ended after some time hands on what it has: half a window, with a whole run record.",
+        "Leave dispatch.max_time to alerts and reports; apply and fit have time limits of their own.",
+        _setting("dispatch.max_time", lambda value: value not in ("", "0")),
+    ),
+    Rule(
         221,
         "An alert without suppression repeats itself in every run that still sees the same rows.",
         "Set alert.suppress = 1 and a period; for an alert by row also the fields that tell rows apart.",
