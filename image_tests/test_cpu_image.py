@@ -99,7 +99,7 @@ def test_a_fit_is_a_run_of_the_containers_mlflow_while_it_trains_and_a_curve_of_
     lab = lab_of(container)
     lab.log_in()
     until(lambda: lab.status(f"/proxy/{MLFLOW}/health") == 200, 120)
-    assert container.fit("slow", "x\n1\n2\n", mode="async")["status"] == "success"
+    assert container.fit("slow", "x\n1\n2\n", mode="async")["status"] == "submitted"
     running = until(lambda: [each for each in runs_of(lab, "slow") if "own" in metrics_of(each)], 120)
     assert [(each["info"]["status"], metrics_of(each)["own"]) for each in running] == [("RUNNING", 42.0)]
     container.run("touch", "/srv/notebooks/go_on")
