@@ -17,7 +17,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect audit image image-test image-test-large sbom format tables docs browser pictures cluster-test objects clients lock clean
+.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect studio audit image image-test image-test-large sbom format tables docs browser pictures cluster-test objects clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -73,6 +73,9 @@ bench: setup ## measure the service, beside a naive server, into bench/results/ 
 appinspect: setup .venv-appinspect/ready ## Splunk's AppInspect and slim over the apps of every flow and the acceptance app
 	$(BIN)/python tools/appinspect.py
 
+studio: setup ## Splunk's own schemas over the dashboards of every flow (needs Node and npm)
+	$(BIN)/python tools/studio.py
+
 audit: .venv-audit/ready ## look for known weaknesses of what is locked; says so where no advisory database is reachable
 	@.venv-audit/bin/python tools/audit.py .venv-audit/bin/pip-audit
 
@@ -109,8 +112,9 @@ browser: setup .venv-browser/ready ## drive the console in a real browser (Debia
 pictures: setup .venv-browser/ready ## drive it through each page, and write what it sees into docs/console/, for the pages of docs/
 	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
 
-cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head
+cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS and the token
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
+	.venv-cluster/bin/pytest tests/cluster/test_ray_security.py -rs --timeout 900  # Ray reads how it is kept once in a process
 
 objects: setup .venv-objects/ready ## races of clients over an object store: moto's S3 server behind a proxy that loses answers
 	$(BIN)/pytest tests/store/objects -rs
@@ -122,7 +126,7 @@ lock: .venv-tools/ready ## resolve pyproject.toml into locks/, and write the has
 	.venv-tools/bin/python -m tools.lock $(if $(UPGRADE),--upgrade)
 
 clean: ## remove everything that these targets made, .dltk (models, jobs) excepted
-	rm -rf $(COMPILED) .venv .venv-compat .venv-tools .venv-appinspect .venv-browser .venv-clients .venv-cluster .venv-objects .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
+	rm -rf $(COMPILED) .venv .venv-compat .venv-tools .venv-appinspect .node-studio .venv-browser .venv-clients .venv-cluster .venv-objects .venv-docs .venv-audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache htmlcov .coverage* \
 	  .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

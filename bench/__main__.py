@@ -28,12 +28,14 @@ from bench import (
     operating,
     plot,
     report,
+    row_wise,
     scale,
     shadow,
     splunk_million,
     starts,
     throughput,
     tracking,
+    workers,
 )
 from bench.figures import Figure
 from bench.servers import Failed
@@ -45,6 +47,8 @@ KINDS: dict[str, Callable[[World], list[Figure]]] = {
     "first": first.measure,
     "calls": calls.measure,
     "throughput": throughput.measure,
+    "row_wise": row_wise.measure,
+    "workers": workers.measure,
     "fit": busy.during_a_fit,
     "large": busy.during_a_large_body,
     "deep": deep.measure,

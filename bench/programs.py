@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 DEEP = {"keras": "binary_nn_classifier", "torch": "pytorch_nn"}  # of the library, by what they are made with
+ALONE = "one_by_one"  # the Keras one, without `row_wise`
 
 _IMPORT = """
 import json
@@ -48,11 +49,17 @@ _ONE = """
 def apply(model, df, param):
     return pd.DataFrame({"above": (df["f0"] > model["threshold"]).astype("int64")})
 """
+SLEEP_SECONDS = 0.02
+_SLEEP = f"""
+def apply(model, df, param):
+    time.sleep({SLEEP_SECONDS})
+    return pd.DataFrame({{"above": (df["f0"] > model["threshold"]).astype("int64")}})
+"""
 _TEN = """
 def apply(model, df, param):
     return df * 1.1
 """
-ALGORITHMS = {"one": _FIT + _ONE, "ten": _FIT + _TEN, "long": _LONG_FIT + _ONE}
+ALGORITHMS = {"one": _FIT + _ONE, "ten": _FIT + _TEN, "long": _LONG_FIT + _ONE, "sleeper": _FIT + _SLEEP}
 
 
 def write(folder: Path) -> None:
@@ -62,6 +69,8 @@ def write(folder: Path) -> None:
         save(folder, name, text)
     for name in DEEP.values():
         shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", folder)
+    keras = (folder / f"{DEEP['keras']}.ipynb").read_text()
+    (folder / f"{ALONE}.ipynb").write_text(keras.replace("row_wise = True", "row_wise = False"))
     shutil.copytree(ROOT / "notebooks" / "app", folder / "app", dirs_exist_ok=True)
 
 

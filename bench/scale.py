@@ -53,11 +53,19 @@ def measure(world: World) -> list[Figure]:
         for call in _calls().values():
             call(ours.connect(), 0)  # the first after the start, which is measured above
         for writes in (0, WRITES_PER_SECOND):
+            _wait_for_fits(paths)  # of the submissions, which would be measured too
             with _writing(paths, writes) as written:
                 taken = {name: _rounds(ours, call, world.rounds(ROUNDS)) for name, call in _calls().items()}
             also = f", {written():.0f} records a second written by another replica" if writes else ""
             figures += [_figure(f"{name}, {what}{also}", found, LIMIT_SECONDS) for name, found in taken.items()]
     return figures
+
+
+def _wait_for_fits(paths: Paths) -> None:
+    """Wait until each submitted fit has ended."""
+    records = JobStore(paths, 10**6, log_bytes=1000)
+    while records.unfinished():
+        time.sleep(1)
 
 
 def _rounds(ours: Server, call: Call, rounds: int) -> list[float]:

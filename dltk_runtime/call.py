@@ -109,6 +109,7 @@ class CallFacts:
     rows: int | None = None
     promoted: bool | None = None
     read_ahead: bool | None = None
+    together: int | None = None  # requests that were applied as one, with this one
     damage: str | None = None  # why another version than the current one serves, or none
     phases: dict[str, float] = field(default_factory=dict)  # seconds, in the order in which they began
 

@@ -61,13 +61,18 @@ def dltk(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; print a `DltkError` as one line on stderr, and exit with its code."""
+    """Run the command line; print a `DltkError`, or a file's error, as one line on stderr, and exit with its code."""
     handover.hide()
     try:
         dltk(prog_name="dltk")
     except DltkError as error:
         _terminal.echo(f"dltk: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:  # no file that the command line named: its place is worth a traceback
+            raise
+        _terminal.echo(f"dltk: {error.filename}: {error.strerror}. Check the path and its permissions.", err=True)
+        sys.exit(commands.Exit.FAILED)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from dltk_runtime.secret_forms import forms_of
 MASK = "[secret]"
 MIN_SECRET_CHARACTERS = 4  # a shorter one is part of ordinary text, and is not looked for
 HEAD_CHARACTERS = 2  # of a form of `MIN_LONG_CHARACTERS`, without which it is found as well
+MAX_WORDS = 8  # of a secret that are looked for before its forms are
 MIN_LONG_CHARACTERS = 16  # the rest of a shorter one may be an ordinary word
 MIN_HELD_CHARACTERS = HEAD_CHARACTERS + 1  # at the end of a line, which is shown without delay otherwise
 MIN_WRAPPED_CHARACTERS = 8  # of a form across lines, and of each whole line in it
@@ -31,6 +32,7 @@ _FIRSTS = {mark[0] for pair in _ENDS for mark in pair}
 _UNFINISHED_ENDS = {mark[:length] for pair in _ENDS for mark in pair for length in range(1, len(mark))}
 # What stands around the ends of lines: indentation, quotes, marks that the text goes on. It does not count anywhere.
 _AROUND = " \t\\=\"',"
+_WORD = re.compile("[A-Za-z0-9]+")
 _NOTHING = str.maketrans("", "", _AROUND + "\n")
 _REMOVED = re.compile(
     "(?P<end>"
@@ -47,15 +49,16 @@ class Scrubber:
         found = {form for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS for form in forms_of(secret)}
         wrapped = {form for form in map(_joined, found) if len(form) >= MIN_WRAPPED_CHARACTERS}
         self._mask = mask
-        self._forms = _by_core(found)
-        self._wrapped = _by_core(wrapped)
+        self._forms, self._wrapped = _by_core(found), _by_core(wrapped)
+        words = {_words_of(secret) for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS}
+        self._sought, self._wrapped_sought = _Sought(self._forms, words), _Sought(self._wrapped, words)
         self._starts, self._wrapped_starts = _Starts(self._forms.values()), _Starts(self._wrapped.values())
 
     def __bool__(self) -> bool:
         return bool(self._forms)
 
     def text(self, text: str) -> str:
-        for core, whole in self._forms.items():
+        for core, whole in self._sought.within(text):
             if core in text:
                 for form in whole:
                     text = text.replace(form, self._mask)
@@ -96,7 +99,9 @@ class Scrubber:
         if not any(first in text for first in _FIRSTS):
             return text
         joined = _joined(text)
-        if not (found := [form for core, whole in self._wrapped.items() if core in joined for form in whole]):
+        if not (
+            found := [form for core, whole in self._wrapped_sought.within(joined) if core in joined for form in whole]
+        ):
             return text
         lines = _Lines(text)
         return _replaced(text, sorted(part for form in found for part in lines.parts_of(form)), self._mask)
@@ -151,6 +156,26 @@ def _by_core(found: Iterable[str]) -> dict[str, tuple[str, ...]]:
         head = HEAD_CHARACTERS if len(form) >= MIN_LONG_CHARACTERS else 0
         cores[form[head:]] = (*cores.get(form[head:], ()), *(form[at:] for at in range(head + 1)))
     return cores
+
+
+def _words_of(secret: str) -> tuple[str, ...]:
+    """Return the longest words of a secret, which nearly every form of it has as they are, also without its head."""
+    return tuple(sorted(set(_WORD.findall(secret[HEAD_CHARACTERS:])), key=len)[-MAX_WORDS:])
+
+
+class _Sought:
+    """The forms to look for in a text: those with all words of a secret only where these stand."""
+
+    def __init__(self, forms: dict[str, tuple[str, ...]], secrets: Collection[tuple[str, ...]]) -> None:
+        self._forms, self._secrets = forms, secrets
+        self._others = {core: whole for core, whole in forms.items() if not self._has_words(core)}
+
+    def within(self, text: str) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Return cores and what is replaced, longest first."""
+        return (self._forms if self._has_words(text) else self._others).items()
+
+    def _has_words(self, text: str) -> bool:
+        return any(all(word in text for word in words) for words in self._secrets)
 
 
 class _Starts:

@@ -4,7 +4,9 @@
 |---|---|
 | the text itself, and each longer line of a text of several lines | |
 | JSON, CSV, Python literals | also within each other: a cell of CSV in a JSON string in a log line |
-| URLs and forms, HTML | with capital and small hexadecimal digits; quotes by name and by number |
+| JSON of other programs | with ``\\/``, and ``<``, ``>``, ``&``, ``'`` and ``=`` by number |
+| shells, SQL, YAML, quoted-printable | |
+| URLs and forms, HTML, XML | with capital and small hexadecimal digits; quotes by name and by number; also of JSON |
 | hexadecimal digits | alone, or with a blank or a colon between bytes |
 | base64, also for URLs and in a URL | wherever it begins in a longer text (Basic), also of JSON, also twice |
 """
@@ -15,6 +17,7 @@ import base64
 import html
 import itertools
 import json
+import quopri
 import re
 import urllib.parse
 from collections.abc import Iterator
@@ -23,6 +26,8 @@ MAX_NESTED_TEXTS = 3  # a cell of CSV in a JSON string in a log line
 MIN_LINE_CHARACTERS = 8  # of a line of a secret of several lines that is looked for by itself
 MIN_ENCODED_CHARACTERS = 6  # of base64 that a secret alone decides; of less, each possible neighbour is listed
 _HEX = re.compile("%[0-9A-F]{2}")
+_ESCAPE = re.compile(r"(\\[xuU])([0-9a-f]{2,8})")
+_BOTH_QUOTES = "\"'"  # a literal of Python with both has the single ones escaped
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
@@ -47,19 +52,44 @@ def _nested(written: set[str]) -> set[str]:
 def _written(text: str) -> Iterator[str]:
     """Yield a text as programs write it."""
     data = text.encode("utf-8", "replace")
-    yield from (text, ascii(text)[1:-1], repr(data)[2:-1])
+    yield from (text, repr(data)[2:-1], repr(_BOTH_QUOTES.encode() + data)[len(repr(_BOTH_QUOTES)) :][:-1])
+    yield from (text.encode("ascii", each).decode() for each in ("backslashreplace", "xmlcharrefreplace"))
+    yield text.encode("unicode_escape").decode()
+    yield quopri.encodestring(data, header=False).decode().replace("=\n", "")
+    yield text.replace("'", "'\"'\"'")  # as a shell has it
+    in_json = json.dumps(text)[1:-1]
+    for each in (text, in_json, json.dumps(text, ensure_ascii=False)[1:-1]):
+        yield from _in_urls(each)
+        yield from _in_html(each)
+    yield from _of_other_json(in_json)
+    for separator in ("", " ", ":"):
+        digits = data.hex(separator) if separator else data.hex()
+        yield from (digits, digits.upper())
+
+
+def _in_urls(text: str) -> Iterator[str]:
+    """Yield a text in a URL, also in a URL that stands in another one."""
     for quoted in (urllib.parse.quote(text, safe=""), urllib.parse.quote(text), urllib.parse.quote_plus(text)):
         yield from _in_url(quoted)
+        yield from _in_url(urllib.parse.quote(quoted, safe=""))
+
+
+def _in_html(text: str) -> Iterator[str]:
+    """Yield a text in HTML or XML: quotes as they are, by name or by number, and letters by number, too."""
     escaped = html.escape(text, quote=False)
-    yield from (escaped, html.escape(text), escaped.replace('"', "&#34;").replace("'", "&#39;"))
-    yield from (
-        data.hex(),
-        data.hex().upper(),
-        data.hex(" "),
-        data.hex(":"),
-        data.hex(" ").upper(),
-        data.hex(":").upper(),
-    )
+    for each in (escaped, html.escape(text), escaped.replace('"', "&#34;").replace("'", "&#39;")):
+        yield from (each, each.encode("ascii", "xmlcharrefreplace").decode())
+    yield escaped.replace('"', "&quot;").encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _of_other_json(text: str) -> Iterator[str]:
+    """Yield what is text in JSON by Python, as other programs write JSON."""
+    for marks in ("<>&", "<>&'="):
+        changed = text
+        for mark in marks:
+            changed = changed.replace(mark, f"\\u{ord(mark):04x}")
+        yield from (changed, changed.replace("/", "\\/"))
+    yield text.replace("/", "\\/")
 
 
 def _encoded(text: str) -> Iterator[str]:
@@ -75,8 +105,12 @@ def _encoded(text: str) -> Iterator[str]:
 
 def _wrapped(text: str) -> Iterator[str]:
     """Yield a text as it is written within JSON, CSV or a Python literal."""
-    yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-    yield from (text.replace('"', '""'), repr(text)[1:-1])
+    in_json = json.dumps(text, ensure_ascii=False)[1:-1]
+    escaped = (json.dumps(text)[1:-1], ascii(text)[1:-1], in_json.encode("ascii", "backslashreplace").decode())
+    yield from (*escaped, *(_ESCAPE.sub(lambda found: found[1] + found[2].upper(), each) for each in escaped))
+    yield from (in_json, repr(text)[1:-1])
+    yield repr(_BOTH_QUOTES + text)[len(repr(_BOTH_QUOTES)) - 1 : -1]  # where the whole has both
+    yield from (text.replace('"', '""'), text.replace("'", "''"))
 
 
 def _in_url(quoted: str) -> Iterator[str]:

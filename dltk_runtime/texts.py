@@ -13,6 +13,7 @@ _UNSAFE = re.compile(
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 REPLACEMENT = "\ufffd"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
 
 
 def counted(number: int, noun: str) -> str:
@@ -46,6 +47,11 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def harmless_cell(text: str) -> str:
+    """Return foreign text as a cell of CSV that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def printable(text: str) -> str:

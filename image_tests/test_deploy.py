@@ -34,7 +34,13 @@ def test_the_shell_scripts_are_clean() -> None:
 
 
 def test_the_yaml_files_are_clean() -> None:
-    check(str(TOOLS / "yamllint"), "deploy/compose.yaml", "deploy/helm/Chart.yaml", "deploy/helm/values.yaml")
+    check(
+        str(TOOLS / "yamllint"),
+        "deploy/compose.yaml",
+        "deploy/cluster/compose.yaml",
+        "deploy/helm/Chart.yaml",
+        "deploy/helm/values.yaml",
+    )
 
 
 def test_the_compose_file_asks_for_the_same_limits_as_the_tests() -> None:

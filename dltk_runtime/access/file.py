@@ -11,11 +11,14 @@ out does not hold.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
+import math
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -117,20 +120,20 @@ def add(file: Path, entry: Entry, *, rotate: bool = False) -> str:
         TokensDamaged: the file cannot be used.
         OSError: it cannot be written.
     """
-    entries = load(file)[0] if file.exists() else []
-    known = next((each for each in entries if each.name == entry.name), None)
-    if known is not None and not rotate:
-        raise TokenExists(entry.name)
-    if known is None and rotate:
-        raise TokenUnknown(entry.name, _names(entries))
     token = secrets.token_urlsafe(TOKEN_BYTES)
     value = Value(hash_of(token), datetime.now(UTC).replace(microsecond=0))
-    new = msgspec.structs.replace(known or entry, values=[*(known.values if known else []), value])
-    try:
-        new.holder()
-    except ValueError as error:
-        raise TokenInvalid(str(error)) from error
-    _write(file, [*(each for each in entries if each is not known), new])
+    if not rotate:
+        _check_new(msgspec.structs.replace(entry, values=[value]))
+        file.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(file):
+        entries = load(file)[0] if file.exists() else []
+        known = next((each for each in entries if each.name == entry.name), None)
+        if known is not None and not rotate:
+            raise TokenExists(entry.name)
+        if known is None and rotate:
+            raise TokenUnknown(entry.name, _names(entries))
+        new = msgspec.structs.replace(known or entry, values=[*(known.values if known else []), value])
+        _write(file, [*(each for each in entries if each is not known), new])
     return token
 
 
@@ -142,13 +145,14 @@ def remove(file: Path, name: str, *, old: bool = False) -> int:
         TokensDamaged: the file cannot be used.
         OSError: it cannot be written.
     """
-    entries = load(file)[0]
-    known = next((each for each in entries if each.name == name), None)
-    if known is None:
-        raise TokenUnknown(name, _names(entries))
-    kept = known.values[-1:] if old else []
-    rest = [each for each in entries if each is not known]
-    _write(file, [*rest, msgspec.structs.replace(known, values=kept)] if kept else rest)
+    with _alone(file):
+        entries = load(file)[0]
+        known = next((each for each in entries if each.name == name), None)
+        if known is None:
+            raise TokenUnknown(name, _names(entries))
+        kept = known.values[-1:] if old else []
+        rest = [each for each in entries if each is not known]
+        _write(file, [*rest, msgspec.structs.replace(known, values=kept)] if kept else rest)
     return len(known.values) - len(kept)
 
 
@@ -157,18 +161,37 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@contextlib.contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Let no other command change the file meanwhile, where the file system knows locks."""
+    folder = os.open(file.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def _write(file: Path, entries: Sequence[Entry]) -> None:
-    """Replace the file in one step; only its owner may read it, or whoever could before."""
+    """Replace the file in one step, or the one that a link leads to; only its owner may read it, or whoever could."""
     ordered = sorted(entries, key=lambda entry: entry.name)
     text = msgspec.json.format(msgspec.json.encode(_Document(ordered)), indent=2) + b"\n"
     parse(text, file)
-    file.parent.mkdir(parents=True, exist_ok=True)
     mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o600
     before = os.umask(0o777 & ~mode)
     try:
-        atomic.write(file, text)
+        atomic.write(file.resolve(), text)
     finally:
         os.umask(before)
+
+
+def _check_new(entry: Entry) -> None:
+    """Raise `TokenInvalid` where an entry is none."""
+    try:
+        entry.holder()
+    except ValueError as error:
+        raise TokenInvalid(str(error)) from error
 
 
 def _check(entry: Entry) -> None:
@@ -183,8 +206,8 @@ def _check(entry: Entry) -> None:
     if not entry.models or not all(entry.models):
         raise ValueError(f"the token {name!r} needs models, such as '*'")
     numbers = (entry.fits, entry.queue, entry.gpu_seconds, entry.disk if isinstance(entry.disk, int) else None)
-    if any(number is not None and number < 0 for number in numbers):
-        raise ValueError(f"a bound of the token {name!r} is below 0")
+    if not all(number is None or 0 <= number < math.inf for number in numbers):  # JSON would have no bound for nan
+        raise ValueError(f"a bound of the token {name!r} is below 0, or no number")
     if isinstance(entry.disk, str):
         try:
             as_bytes(entry.disk)

@@ -13,10 +13,11 @@ import msgspec
 
 from dltk_runtime import errors, logs
 from dltk_runtime.access.holder import Right
-from dltk_runtime.apply import damage, mismatch
+from dltk_runtime.apply import damage, loading, mismatch
 from dltk_runtime.apply.choice import Choosing, FieldsUnknown
 from dltk_runtime.apply.door import door_of
 from dltk_runtime.apply.drift import Drift
+from dltk_runtime.apply.joining import SETTING, Joined, Joining
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call, Request
@@ -27,7 +28,6 @@ from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.errors import NeverFitted, place_of
 from dltk_runtime.notebook.parameters import wants_version
 from dltk_runtime.notebook.reads import takes
-from dltk_runtime.notebook.source import imports_of, unpack
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.outcome import deaths_reported, expect, failed, retry_unsent
 from dltk_runtime.pool.pool import Pool
@@ -38,7 +38,6 @@ from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelStore, Serving, Version
 from dltk_runtime.worker import messages
 
-SETTING = "DLTK_APPLY_TIMEOUT"
 Output = Callable[[bytes], object]
 
 
@@ -69,6 +68,7 @@ class Applying:
         self._drift = drift
         self._choosing = Choosing(store)
         self._later = mismatch.LaterFits(store)
+        self._joining = Joining(self.loaded, pool.join)
 
     async def apply(self, request: Request, call: Call, upload: Upload | None = None) -> Applied:
         """Apply the model's current version; `upload` is how the rows came, if they were large.
@@ -130,30 +130,52 @@ class Applying:
             door=door_of(request, version, self._max_body),
         )
         other = await self._later.warning(version)
-        async with self.loaded(version, printed.write, deadline, call, upload) as (worker, loaded):
+        drifts = self._drift.warning(version.id)  # from earlier requests, not this one
+        if self._joining.takes(version.id, message, request.rows, call):
+            joined = await self._joining.apply(version, message, request.rows, call, printed.write, deadline)
+            self._last.applied(version.id)
+            call.facts.together = joined.together if joined.together > 1 else None
+        else:
+            joined = await self._by_itself(version, message, request.rows, call, printed.write, deadline, upload)
+        if isinstance(joined.answer, messages.Failed):
+            raise failed(joined.answer.error, " ".join(f"Mind that {each}." for each in (instead, other) if each))
+        applied = joined.answer
+        call.facts.rows = applied.rows
+        warnings = (
+            damage.warning(serving),
+            instead,
+            _kept_code(version, joined.loaded),
+            "; ".join([*applied.notices, *filter(None, [other, drifts])]),
+        )
+        return Applied(version.id, applied.rows, joined.results, tuple(filter(None, warnings)))
+
+    async def _by_itself(
+        self,
+        version: Version,
+        message: messages.Apply,
+        rows: Payload,
+        call: Call,
+        output: Output,
+        deadline: float,
+        upload: Upload | None,
+    ) -> Joined:
+        """Apply a version to the rows of one request, which a worker may have read ahead."""
+        async with self.loaded(version, output, deadline, call, upload) as (worker, loaded):
             if upload is not None and (number := upload.number_for(worker)):
                 message = msgspec.structs.replace(message, ahead=number)
             self._last.applied(version.id)
-            drifts = self._drift.warning(version.id)  # from earlier requests, not this one
             try:
-                reply, results = await worker.call(message, request.rows, deadline=deadline, setting=SETTING)
+                reply, results = await worker.call(message, rows, deadline=deadline, setting=SETTING)
             finally:
                 call.spent(worker.phases)
             if isinstance(reply, messages.Failed):
-                raise failed(reply.error, " ".join(f"Mind that {each}." for each in (instead, other) if each))
+                return Joined(reply, results, loaded, 1)
             applied = expect(reply, messages.Applied)
-            call.facts.rows = applied.rows
             if upload is not None:
                 upload.applied(version.id, in_vain=applied.in_vain)
             if message.ahead:
                 call.facts.read_ahead = not applied.in_vain
-        warnings = (
-            damage.warning(serving),
-            instead,
-            _kept_code(version, loaded),
-            "; ".join([*applied.notices, *filter(None, [other, drifts])]),
-        )
-        return Applied(version.id, applied.rows, results, tuple(filter(None, warnings)))
+        return Joined(applied, results, loaded, 1)
 
     async def score(self, version: Version, request: Request, against: Sequence[Version]) -> messages.Scored:
         """Compare a stored model's predictions with the target, on rows that no version of `against` has seen.
@@ -199,7 +221,7 @@ class Applying:
             WorkerDied: it ended while it loaded.
         """
         began = time.monotonic()
-        imports = functools.partial(self._imports, version)
+        imports = functools.partial(loading.imports, version, self._paths)
         read_ahead = upload.read_ahead if upload is not None else None
         client, background = (call.client, call.background) if call is not None else (None, False)
         async with self._pool.lease(
@@ -211,6 +233,7 @@ class Applying:
             if resident.loaded is None:
                 counts = await ask(self._store, self._counting, version)
                 resident.loaded = await self._load(resident, version, deadline)
+                self._joining.learn(version.id, resident.loaded)
                 if call is not None:
                     call.spent(resident.worker.phases)
                 resident.worker.listen(Listener(output, counts=counts))
@@ -226,8 +249,8 @@ class Applying:
             await asyncio.to_thread(damage.check, version)
         choice = await ask(self._store, self._store.choice_state, version.name)  # first: a change meanwhile is found
         pinned = bool(version.number) and await ask(self._store, self._store.pins_code, version.name, self._pins_code)
-        loading = await ask(self._store, _load_message, version, resident.worker.device)
-        message = msgspec.structs.replace(loading, pinned=pinned)
+        message = await ask(self._store, loading.load_message, version, resident.worker.device)
+        message = msgspec.structs.replace(message, pinned=pinned)
         reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):
             error = reply.error
@@ -266,33 +289,9 @@ class Applying:
                     return False
         return wants_version(given)
 
-    def _imports(self, version: Version) -> tuple[str, ...]:
-        """Return the heavy imports of the code that a worker will run."""
-        try:
-            return imports_of(algorithm.source_of(version.name.algorithm, self._paths))
-        except DltkError:
-            with contextlib.suppress(DltkError, OSError):
-                return imports_of(*unpack(version.code()))
-            return ()
-
 
 def _kept_code(version: Version, loaded: messages.Loaded) -> str:
     """Return the warning of a version that runs its kept code, because the notebook's fails."""
     if not loaded.notice:
         return ""
     return f"the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"
-
-
-def _load_message(version: Version, device: str) -> messages.Load:
-    if version.number == 0:
-        return messages.Load(algorithm=version.name.algorithm, load_name=version.location().load_name, device=device)
-    manifest, location = version.manifest(), version.location()
-    return messages.Load(
-        algorithm=version.name.algorithm,
-        load_name=location.load_name,
-        device=device,
-        code=location.code,
-        kept_model=location.kept_model,
-        targets=tuple(manifest.targets),
-        features=tuple(each for each in manifest.features if each.name not in manifest.targets),
-    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from dltk_runtime.apply.apply import SETTING, Applying
+from dltk_runtime.apply.apply import Applying
+from dltk_runtime.apply.joining import SETTING
 from dltk_runtime.apply.standalone import applying_alone
 from dltk_runtime.call import Request
 from dltk_runtime.onnx import SOURCE, TARGET

@@ -24,6 +24,7 @@ import pandas as pd
 from dltk_runtime.batch import task as files
 from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.notebook import parameters
+from dltk_runtime.notebook.algorithm import ROW_WISE
 from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.notebook.source import pack
@@ -149,6 +150,8 @@ class Run:
         if self.task.fits_alone and self.fit is not None:
             results = self.fit.apply(function)
             self.fit.measure(results)
+            if self.namespace.get(ROW_WISE) is True:
+                self.fit.check_row_wise(function, results)
         else:
             results = self._calls("apply", function, model, df, param)
         self._results = [results]

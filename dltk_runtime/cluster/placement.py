@@ -61,25 +61,40 @@ class Node:
     labels: frozenset[str] = frozenset()
     here: bool = False
     running: tuple[Need, ...] = ()
+    _taken: tuple[int, int, int] = field(init=False, repr=False, compare=False)  # places, memory, GPUs
+
+    def __post_init__(self) -> None:
+        """Add up what the fits take, once: a front asks for each fit that waits."""
+        fits = self.running
+        taken = sum(each.cpus for each in fits), sum(each.memory for each in fits), sum(each.gpu for each in fits)
+        object.__setattr__(self, "_taken", taken)
 
     def can_hold(self, need: Need) -> bool:
         """Return whether the node could run such a fit if nothing else ran there."""
-        return replace(self, running=()).has_room(need)
+        return self._has(need, (0, 0, 0)) and not (need.patient and self._takes_last_place(need, ()))
 
     def has_room(self, need: Need) -> bool:
         """Return whether the node can run such a fit beside those that run there."""
-        fits = (*self.running, need)
+        return self._has(need, self._taken) and not (need.patient and self._takes_last_place(need, self.running))
+
+    @property
+    def free(self) -> int:
+        """Places that no fit takes."""
+        return self.cpus - self._taken[0]
+
+    def _has(self, need: Need, taken: tuple[int, int, int]) -> bool:
+        """Return whether label, places, memory and GPUs suffice beside what is taken."""
+        cpus, memory, gpus = taken
         return (
             (not need.label or need.label in self.labels)
-            and sum(each.cpus for each in fits) <= self.cpus
-            and sum(each.memory for each in fits) <= self.memory
-            and sum(each.gpu for each in fits) <= self.gpus
-            and not (need.patient and self._takes_last_place(need))
+            and cpus + need.cpus <= self.cpus
+            and memory + need.memory <= self.memory
+            and gpus + need.gpu <= self.gpus
         )
 
-    def _takes_last_place(self, need: Need) -> bool:
+    def _takes_last_place(self, need: Need, running: tuple[Need, ...]) -> bool:
         """Return whether this fit, which nobody waits for, would take the place kept for searches."""
-        patient = sum(each.cpus for each in (*self.running, need) if each.patient)
+        patient = sum(each.cpus for each in (*running, need) if each.patient)
         return self.here and need.cpus > 0 and patient > max(self.cpus - 1, 1)
 
 
@@ -105,10 +120,13 @@ def decide(waiting: Sequence[Waiting], nodes: Collection[Node]) -> Decision:
     """Decide for all fits that wait, oldest first; a node's `running` grows by each that begins."""
     there = {node.name: node for node in nodes}
     begins, left = list[tuple[str, str]](), list[Waiting]()
+    hopeless = set[Need]()  # nodes only fill and claims only grow below: where an earlier fit found none, none is
     for each in waiting:
         claimed = {other.claim for other in left if other.claim}
-        node = _best(each.need, (node for node in there.values() if node.name not in claimed))
+        free = (node for node in there.values() if node.name not in claimed)
+        node = None if each.need in hopeless else _best(each.need, free)
         if node is None:
+            hopeless.add(each.need)
             left.append(_with_claim(each, there.values()))
             continue
         begins.append((each.key, node.name))
@@ -145,17 +163,11 @@ def _in_words(need: Need) -> str:
 def _best(need: Need, nodes: Iterable[Node]) -> Node | None:
     """Return the front's own machine if it has room, else the node that the fit leaves most useful."""
     fitting = [node for node in nodes if node.has_room(need)]
-    return min(
-        fitting, key=lambda node: (not node.here, _unused_gpus(node, need), -_free(node), node.name), default=None
-    )
+    return min(fitting, key=lambda node: (not node.here, _unused_gpus(node, need), -node.free, node.name), default=None)
 
 
 def _unused_gpus(node: Node, need: Need) -> int:
     return node.gpus - need.gpu
-
-
-def _free(node: Node) -> int:
-    return node.cpus - sum(each.cpus for each in node.running)
 
 
 def _overtaken(waiting: Waiting, node: Node) -> Waiting:
@@ -165,8 +177,10 @@ def _overtaken(waiting: Waiting, node: Node) -> Waiting:
 
 def _with_claim(waiting: Waiting, nodes: Collection[Node]) -> Waiting:
     """Return it with a claim once it was overtaken often enough; one on a node that is gone is void."""
+    if waiting.overtaken < MAX_OVERTAKEN:
+        return waiting
     able = [node for node in nodes if node.can_hold(waiting.need)]
-    if waiting.overtaken < MAX_OVERTAKEN or any(node.name == waiting.claim for node in able):
+    if any(node.name == waiting.claim for node in able):
         return waiting
     soonest = min(able, key=lambda node: (len(node.running), node.name), default=None)
     return replace(waiting, claim=soonest.name if soonest else "")

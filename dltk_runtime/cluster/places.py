@@ -88,14 +88,20 @@ class FitPlaces:
     @property
     def nodes(self) -> list[Node]:
         """The front's own machine, and the nodes on which fits may run now, with those that do."""
-        ours = [(name, need) for name, need in self._running.values()]
-        here = replace(self._here, running=tuple(need for name, need in ours if name == HERE))
-        return [here, *(self._node(each) for each in self.helper.nodes.nodes if not each.refused)]
+        ours = self._by_machine()
+        here = replace(self._here, running=tuple(ours.get(HERE, {}).values()))
+        seen = (each for each in self.helper.nodes.nodes if not each.refused)
+        return [here, *(_node(each, ours.get(each.name, {})) for each in seen)]
 
     def view(self) -> ClusterView:
         """Describe the machines, what runs there, and how much waits."""
+        ours = self._by_machine()
         views = [NodeView.of(each) for each in self.nodes]
-        views += [NodeView.of(self._node(each), each.refused) for each in self.helper.nodes.nodes if each.refused]
+        views += [
+            NodeView.of(_node(each, ours.get(each.name, {})), each.refused)
+            for each in self.helper.nodes.nodes
+            if each.refused
+        ]
         return ClusterView(self.settings.cluster, views, len(self._line), self.helper.nodes.problem)
 
     def check(self, algorithm: str, parameters: Mapping[str, str]) -> None:
@@ -170,7 +176,7 @@ class FitPlaces:
         """Begin every fit that has a place now; refuse those that can never have one."""
         for each in self.helper.nodes.nodes:
             if not each.refused:
-                self._known[each.name] = replace(self._node(each), running=())
+                self._known[each.name] = replace(_node(each, {}), running=())
         if not self.helper.nodes.problem:
             self._refuse_impossible()
         self._line = [line for line in self._line if not line.place.done()]
@@ -226,17 +232,24 @@ class FitPlaces:
     def _here(self) -> Node:
         return own_machine(self.settings, self.pool)
 
-    def _node(self, seen: Seen) -> Node:
-        """Return a node with the fits that it reports, and those of this front that it may not know yet."""
-        own = {key: need for key, (name, need) in self._running.items() if name == seen.name}
-        others = (_need_of(each) for each in seen.fits if each.key not in own)
-        running = (*own.values(), *others)
-        return Node(seen.name, seen.cpus, seen.memory, seen.gpus, frozenset(seen.labels), running=running)
+    def _by_machine(self) -> dict[str, dict[str, Need]]:
+        """Return the needs of this front's fits by the name of the machine, then by key."""
+        found: dict[str, dict[str, Need]] = {}
+        for key, (name, need) in self._running.items():
+            found.setdefault(name, {})[key] = need
+        return found
 
 
 def own_machine(settings: Settings, pool: Pool) -> Node:
     """Return the front's own machine, without fits."""
     return Node(HERE, settings.fit_slots, memory.limit(), len(pool.device_names), here=True)
+
+
+def _node(seen: Seen, own: Mapping[str, Need]) -> Node:
+    """Return a node with the fits that it reports, and those of this front that it may not know yet."""
+    others = (_need_of(each) for each in seen.fits if each.key not in own)
+    running = (*own.values(), *others)
+    return Node(seen.name, seen.cpus, seen.memory, seen.gpus, frozenset(seen.labels), running=running)
 
 
 def _need_of(running: Running) -> Need:

@@ -6,15 +6,19 @@ network has to: by Ray's own TLS, or by being closed, which only the operator ca
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 
+from dltk_runtime import tls
 from dltk_runtime.cluster.errors import ClusterUnusable
 from dltk_runtime.settings import Settings
 
 OLDEST = (2, 52)  # the first release of Ray with tokens
 ON = ("1", "true")
 TOKEN = "RAY_AUTH_TOKEN"  # noqa: S105 - the name of Ray's variable
+CERTIFICATE, KEY, AUTHORITY = "RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT"
 
 
 def check(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -38,9 +42,30 @@ def _problem(settings: Settings, environ: Mapping[str, str]) -> str:
         return "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, a file with the token, here and on every node"
     if environ.get(TOKEN):
         return f"notebooks could read {TOKEN} in /proc; put the token into a file and name that in {TOKEN}_PATH"
-    if environ.get("RAY_USE_TLS", "").lower() not in ON and not settings.cluster_closed:
+    if environ.get("RAY_USE_TLS", "").lower() in ON:
+        return _problem_of_files(environ)
+    if not settings.cluster_closed:
         return (
             "Ray encrypts nothing. Set RAY_USE_TLS=1 with your certificates, or DLTK_CLUSTER_CLOSED=true if nobody "
             "else can reach or read the network between the machines"
+        )
+    return ""
+
+
+def _problem_of_files(environ: Mapping[str, str]) -> str:
+    """Return what is wrong with the files of Ray's TLS: Ray itself names none, and does not end."""
+    missing = [name for name in (CERTIFICATE, KEY, AUTHORITY) if not environ.get(name)]
+    if missing:
+        return f"RAY_USE_TLS=1 needs {' and '.join(missing)}, PEM files, on every machine"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_verify_locations(environ[AUTHORITY])
+    except OSError as error:
+        return f"{AUTHORITY}={environ[AUTHORITY]} cannot be read as PEM ({error})"
+    try:
+        tls.load_pair(context, Path(environ[CERTIFICATE]), Path(environ[KEY]))
+    except (OSError, ValueError) as error:
+        return (
+            f"{CERTIFICATE} and {KEY} have to be PEM files that belong together, the key without a passphrase ({error})"
         )
     return ""

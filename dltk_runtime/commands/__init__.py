@@ -6,9 +6,12 @@ and exits with an `Exit` code.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import time
 from datetime import UTC, datetime
 from enum import IntEnum
+from typing import Any
 
 import click
 
@@ -35,18 +38,38 @@ class Moment(click.ParamType[float]):
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Convert to epoch seconds."""
-        from dltk_runtime.emulator.standin import NotEmulated, epoch
+        from dltk_runtime.emulator.standin import NotEmulated
 
-        if isinstance(value, float):
-            return value
         try:
-            moment = datetime.fromisoformat(str(value))
-            return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-        except ValueError:
-            pass
-        try:
-            return epoch(str(value), time.time())
-        except NotEmulated:
+            found = value if isinstance(value, float) else _seconds(str(value))
+            datetime.fromtimestamp(found, UTC)
+            return found
+        except (NotEmulated, ValueError, OverflowError):
             self.fail(
                 f"Invalid time {value!r}: expected 2026-01-31, 2026-01-31T18:00Z, epoch seconds or -1d@d.", param, ctx
             )
+
+
+class Number(click.FloatRange):
+    """A finite number in a range; click takes nan for one of every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Convert to float."""
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value} is no number.", param, ctx)
+        return found
+
+
+def _seconds(text: str) -> float:
+    """Read a time; one in ISO 8601 that names no zone is UTC.
+
+    Raises:
+        NotEmulated, ValueError, OverflowError: it is none.
+    """
+    from dltk_runtime.emulator.standin import epoch
+
+    with contextlib.suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    return epoch(text, time.time())

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from dltk_runtime.setting_types import as_address
 from dltk_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dltk_runtime.splunk.connection import Connection
 
 PORT = 8089
+WANTED = f"expected the address of Splunk's REST API, such as https://splunk.example.com:{PORT}"
 LIST_SECONDS = 300.0  # in which Splunk must begin a list: it may have thousands of dashboards
 ADDRESS = click.option(
     "--splunk", "address", help="Address of Splunk's REST API.  [splunk_access_host, splunk_access_port]"
@@ -43,10 +45,10 @@ def _parts(address: str | None, settings: Settings) -> tuple[str, int, str]:
             raise click.UsageError("Missing option --splunk, or the variable splunk_access_host.")
         return settings.splunk_host, settings.splunk_port, "https"
     try:
-        parts = urlsplit(address)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("it must begin with https:// and name a host")
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        return host, parts.port or PORT, parts.scheme
+        parts = urlsplit(as_address(address))
     except ValueError as failure:
-        raise click.BadParameter(str(failure), param_hint="--splunk") from failure
+        raise click.BadParameter(WANTED, param_hint="--splunk") from failure
+    if parts.path:
+        raise click.BadParameter(f"{WANTED}, and no page of it", param_hint="--splunk")
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else str(parts.hostname)
+    return host, parts.port or PORT, parts.scheme

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dltk_runtime.commands import Exit, Moment
+from dltk_runtime.commands import Exit, Moment, Number
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.errors import DltkError
 from dltk_runtime.names import quoted
@@ -85,9 +85,7 @@ Examples:
 )
 @click.option("--html", type=click.Path(path_type=Path), help="File for the executed notebook as a page.")
 @click.option("--notebook", "executed", type=click.Path(path_type=Path), help="File for the executed notebook.")
-@click.option(
-    "--deadline", type=click.FloatRange(min=1), default=86400.0, show_default=True, help="Seconds for the whole run."
-)
+@click.option("--deadline", type=Number(min=1), default=86400.0, show_default=True, help="Seconds for the whole run.")
 @click.option(
     "--retries",
     type=click.IntRange(min=0),

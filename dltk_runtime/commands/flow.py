@@ -11,6 +11,7 @@ import click
 
 from dltk_runtime.commands import Exit, Moment
 from dltk_runtime.commands._flow_doctor import doctor
+from dltk_runtime.commands._flow_values import answers, need, of_file
 from dltk_runtime.commands._terminal import console as make_console
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.settings import Settings
@@ -33,7 +34,6 @@ Examples:
   dltk flow doctor dltk_flow_dns                 examine the installed flow over REST
   dltk flow backfill dns --from -30d@d           run the windows of thirty days without a run record
 """
-_PROMPTS = ("algorithm", "base", "prepare", "features", "target", "interval", "lag", "train_hour")
 
 
 @click.group(epilog=EXAMPLES)
@@ -53,9 +53,12 @@ command.add_command(doctor)
 @click.option("--force", is_flag=True, help="Overwrite existing files, except sample.csv.")
 @click.option("--algorithm", help="Notebook that trains the model.")
 @click.option("--parameters", help="Parameters of the algorithm, as in a search: 'epochs=20'.")
+@click.option("--native", help="Algorithm of the AI Toolkit itself; --algorithm is its challenger, '' for none.")
+@click.option("--native-parameters", help="Parameters of that algorithm: 'n_estimators=50'.")
 @click.option("--base", help="Search for the raw events, without a leading pipe.")
 @click.option("--prepare", help="SPL that computes the identifier `entity`, the features and the target.")
 @click.option("--features", help="Names of the features, separated by blanks or commas.")
+@click.option("--extras", help="feedback, --labels: further features, which people keep by entity.")
 @click.option("--target", help="Field to predict, or null; '' for anomalies.")
 @click.option("--anomalies", is_flag=True, help="No target: find anomalies; people set the sensitivity of each entity.")
 @click.option(
@@ -69,9 +72,7 @@ command.add_command(doctor)
 @click.option("--score", help="feedback: column with the probability that the model predicts, 0 to 1.")
 @click.option("--positive", help="feedback: label for 1.")
 @click.option("--negative", help="feedback: label for 0.")
-@click.option(
-    "--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features are stored."
-)
+@click.option("--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features lie.")
 @click.option(
     "--labels/--no-labels", default=None, help="summary: people judge rows; their labels return into training."
 )
@@ -98,15 +99,15 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
     from dltk_runtime.flows.app import App
     from dltk_runtime.flows.burden import burden
     from dltk_runtime.flows.defaults import defaults as values_of
-    from dltk_runtime.flows.flow import Kind, Predicts, Source
+    from dltk_runtime.flows.kinds import Kind, Predicts, Source
 
     given = {key: value for key, value in options.items() if value is not None}
-    for several in {"features", "recipients"} & given.keys():
+    for several in {"features", "extras", "recipients"} & given.keys():
         given[several] = given[several].replace(",", " ").split()
     if origin:
-        made = flow.make(_of_file(origin) | given, str(origin))
+        made = flow.make(of_file(origin) | given, str(origin))
     else:
-        _need(given)
+        need(given)
         values = (
             values_of(
                 Kind(given["kind"]),
@@ -119,7 +120,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
             )
             | given
         )
-        made = flow.make(values if defaults else values | _answers(values, given))
+        made = flow.make(values if defaults else values | answers(values, given))
     folder = to or (origin.parent if origin else Path(made.name))
     written = generate.create(made, folder, force=force)
     echo(f"{counted(len(written), 'file')} in {folder}: {made.app} for search heads, {made.index_app} for indexers.")
@@ -271,30 +272,3 @@ def _installer(folder: Path) -> Installer:
     connection = Connection.from_env()
     inside = connection.within(app.name)
     return Installer(connection, app, lambda text: search(text, connection=inside, progress=False), echo)
-
-
-def _of_file(path: Path) -> dict[str, Any]:
-    import msgspec
-
-    from dltk_runtime.flows import flow
-
-    return dict(msgspec.to_builtins(flow.read(path)))
-
-
-def _need(given: dict[str, Any]) -> None:
-    if "kind" not in given or "name" not in given:
-        raise click.UsageError("Missing arguments KIND and NAME, as in dltk flow new direct dns; or use --from.")
-
-
-def _answers(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Prompt for the values that no option gives; Enter accepts the value shown."""
-    from dltk_runtime.flows.flow import Flow
-
-    fields = dict(zip(Flow.__struct_fields__[-len(Flow.__struct_defaults__) :], Flow.__struct_defaults__, strict=True))
-    answers: dict[str, Any] = {}
-    for name in _PROMPTS:
-        if name not in given:
-            shown = values.get(name, fields.get(name))
-            answer = click.prompt(name, default=" ".join(shown) if isinstance(shown, list | tuple) else shown)
-            answers[name] = answer.replace(",", " ").split() if name == "features" else answer
-    return answers

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dltk_runtime.commands import Number
 from dltk_runtime.commands._terminal import echo
 from dltk_runtime.texts import counted
 
@@ -70,7 +71,7 @@ def import_(flow: str, file: Path) -> None:
 
 @command.command(epilog=EPILOG)
 @click.argument("flow")
-@click.option("--days", type=click.FloatRange(min=0), required=True, help="Remove labels older than this.")
+@click.option("--days", type=Number(min=0), required=True, help="Remove labels older than this.")
 @click.option("--archive", type=click.Path(path_type=Path), required=True, help="New CSV file for the removed labels.")
 def prune(flow: str, days: float, archive: Path) -> None:
     """Write old labels to a file, then remove them."""
@@ -79,7 +80,7 @@ def prune(flow: str, days: float, archive: Path) -> None:
 
 @command.command("prune-queue", epilog=EPILOG, short_help="Remove old rows of the queue.")
 @click.argument("flow")
-@click.option("--days", type=click.FloatRange(min=0), required=True, help="Remove rows last seen longer ago than this.")
+@click.option("--days", type=Number(min=0), required=True, help="Remove rows last seen longer ago than this.")
 def prune_queue(flow: str, days: float) -> None:
     """Remove old rows of the queue; their predictions stay in the index, and their labels too."""
     echo(f"{counted(_labels(flow).prune_queue(days), 'row')} of the queue removed")

@@ -14,11 +14,12 @@ from typing import Any
 
 import click
 
-from dltk_runtime.commands import Exit, Moment
-from dltk_runtime.commands._models import with_models
+from dltk_runtime.commands import Exit, Moment, Number
+from dltk_runtime.commands._models import named_settings, with_models
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.settings import Settings
-from dltk_runtime.store.local_models import Models
+from dltk_runtime.store.local_models import LocalModels, Models
+from dltk_runtime.texts import harmless_cell
 from dltk_runtime.volume import examine
 from dltk_runtime.volume.examine import Examination, Line
 from dltk_runtime.volume.since import Fitted, fitted_since
@@ -31,7 +32,6 @@ Examples:
   dltk migrate stubs lookups --to converted          Splunk's entries of models in the AI Toolkit's form
   dltk migrate since 2026-11-01                      what was fitted here, for who goes back
 """
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
 
 
 @click.group(epilog=EXAMPLES)
@@ -46,9 +46,7 @@ def command() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="CSV with a column 'model' of those that searches use. [default: every model that has files]",
 )
-@click.option(
-    "--timeout", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Seconds for one model."
-)
+@click.option("--timeout", type=Number(min=1), default=300.0, show_default=True, help="Seconds for one model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 def check(volume: Path, in_use: Path | None, timeout: float, as_json: bool, as_csv: bool) -> None:
@@ -91,7 +89,18 @@ def stubs(folder: Path, to: Path, force: bool) -> None:
         sys.exit(Exit.FAILED)
 
 
-@command.command(short_help="List what was fitted here since DATE, with its search.")
+class WithTime(click.Command):
+    """A command with a time as its argument, which may begin with a minus: ``-1h`` is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put such a time behind the options."""
+        times = [each for each in args if each[:1] == "-" and each[1:2].isdigit()]
+        if times and "--" not in args:
+            args = [*(each for each in args if each not in times), "--", *times]
+        return super().parse_args(ctx, args)
+
+
+@command.command(cls=WithTime, short_help="List what was fitted here since DATE, with its search.")
 @click.argument("moment", metavar="DATE", type=Moment())
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
@@ -101,6 +110,10 @@ def since(models: Models, moment: float, as_csv: bool, as_json: bool) -> None:
     if as_csv and as_json:
         raise click.UsageError("Choose one of --csv and --json.")
     found = list(fitted_since(models, datetime.fromtimestamp(moment, UTC)))
+    if not found and isinstance(models, LocalModels) and not (home := named_settings().paths.home).is_dir():
+        raise click.UsageError(
+            f"There is no folder {home}. Name that of the models with --home, or a container by --url."
+        )
     if as_json:
         echo(json.dumps({"fitted": [_fitted(each) for each in found]}, indent=2))
         return
@@ -169,5 +182,5 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows)
+    writer.writerows(map(harmless_cell, row) for row in rows)
     return text.getvalue()

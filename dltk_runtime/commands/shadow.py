@@ -14,6 +14,7 @@ from dltk_runtime.client.errors import Unreachable
 from dltk_runtime.commands import Exit, Moment
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.settings import ClientSettings
+from dltk_runtime.texts import harmless_cell
 
 if TYPE_CHECKING:
     from dltk_runtime.shadow import ModelReport, ShadowReport
@@ -85,10 +86,11 @@ def _show(report: ShadowReport) -> None:
 
 
 def _csv(report: ShadowReport) -> str:
+    """Return CSV in which no cell begins a formula of a spreadsheet: requests name models as they like."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(TITLES)
-    writer.writerows(_cells(each) for each in report.models)
+    writer.writerows(map(harmless_cell, _cells(each)) for each in report.models)
     return text.getvalue()
 
 

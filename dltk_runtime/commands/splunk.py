@@ -30,6 +30,19 @@ FLAVOUR = click.option(
 )
 
 
+class IndexName(click.ParamType[str]):
+    """The name of an index, as Splunk allows it."""
+
+    name = "index"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        plain = value.replace("_", "").replace("-", "")
+        if not (plain.isascii() and plain.isalnum() and value == value.lower()) or value[0] in "_-":
+            self.fail(f"{value!r} is no name of an index: small letters, digits, '_' and '-'.", param, ctx)
+        return value
+
+
 @click.group(epilog=EPILOG, short_help="Print stanzas for a search head; test claims about it.")
 def command() -> None:
     """Write what a search head needs to call the container, and test claims about it."""
@@ -71,7 +84,9 @@ def stanza(model: str, flavour: str, url: str, external: str | None, cluster: st
 @command.command(epilog=EPILOG, short_help="Write a Splunk app that tests what we believe of Splunk.")
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @FLAVOUR
-@click.option("--index", default="summary", show_default=True, help="Existing index for a few small events.")
+@click.option(
+    "--index", type=IndexName(), default="summary", show_default=True, help="Existing index for a few small events."
+)
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 def acceptance(out: Path, flavour: str, index: str, force: bool) -> None:
     """Write into OUT a Splunk app that tests what nobody of us has seen in a Splunk.
@@ -88,7 +103,7 @@ def acceptance(out: Path, flavour: str, index: str, force: bool) -> None:
 
 @command.command(epilog=EPILOG, short_help="Write a Splunk app that reports who fitted what.")
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--index", default="dltk", show_default=True, help="Index of the container's events.")
+@click.option("--index", type=IndexName(), default="dltk", show_default=True, help="Index of the container's events.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 def reports(out: Path, index: str, force: bool) -> None:
     """Write into OUT a Splunk app that reports who fitted what, and what the fits of each token took.
@@ -115,6 +130,8 @@ def verify(flavour: str, export: Path | None, as_json: bool) -> None:
     from dltk_runtime.acceptance.verify import FAIL, PASS, Verification, document
     from dltk_runtime.splunk.connection import Connection
 
+    if export and not export.absolute().parent.is_dir():  # before the minutes that it takes
+        raise click.BadParameter(f"There is no folder {export.absolute().parent}.", param_hint="--export")
     connection = Connection.from_env(APP)
     version = connection.call("server/info", lambda service: str(service.info["version"]))
     verification = Verification(connection, Flavour(flavour), lambda line: echo(line, err=True))

@@ -11,6 +11,7 @@ from dltk_runtime.access import file
 from dltk_runtime.access.errors import TokenInvalid, TokensDamaged
 from dltk_runtime.access.file import Entry
 from dltk_runtime.access.holder import Right
+from dltk_runtime.commands import Number
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
 from dltk_runtime.settings import Settings
 from dltk_runtime.texts import counted
@@ -51,7 +52,7 @@ def command(context: click.Context) -> None:
 @click.option("--models", multiple=True, help="Pattern of its models, such as 'sales_*' or 'umap/*'.  [default: *]")
 @click.option("--fits", type=click.IntRange(min=0), help="Bound: fits at the same time.")
 @click.option("--queue", type=click.IntRange(min=0), help="Bound: asynchronous fits that wait.")
-@click.option("--gpu-seconds", type=click.FloatRange(min=0), help="Bound: seconds on GPUs of one day (UTC).")
+@click.option("--gpu-seconds", type=Number(min=0), help="Bound: seconds on GPUs of one day (UTC).")
 @click.option("--disk", help="Bound: size of all its versions, such as 20G.")
 @click.option("--rotate", is_flag=True, help="Add a second value to a token that exists; its rights stay.")
 @FILE_OPTION
@@ -63,7 +64,7 @@ def new(given: Path | None, name: str, rights: tuple[str, ...], *, rotate: bool,
         raise click.UsageError("--rotate keeps the rights and bounds that the token has.")
     if not rights and not rotate:
         raise click.UsageError(f"Give its rights: --right {' or --right '.join(Right)}.")
-    entry = Entry(name=name, values=[], rights=list(map(Right, rights)), **chosen)
+    entry = Entry(name=name, values=[], rights=[Right(each) for each in dict.fromkeys(rights)], **chosen)
     path = _file(given)
     try:
         token = file.add(path, entry, rotate=rotate)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from dltk_runtime.doctor.addresses import UNNAMED
 from dltk_runtime.doctor.clients import CONNECTIONS, TOOLKIT, Client
 from dltk_runtime.errors import DltkError, shown
+from dltk_runtime.setting_types import as_address
 
 LAB_PORT, SPARK_PORT = 8888, 4040
 DEFAULT_WARNING = "# Splunk gives what [default] holds to every stanza of a file: better name the model, by 'into'."
@@ -21,7 +22,8 @@ class AddressInvalid(DltkError):
     """An address that Splunk could not call."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"{shown(url)} is no address of a container. Write it as https://host:5000")
+        wanted = "Write it as https://host:5000, without user, password or query."
+        super().__init__(f"{shown(url)} is no address of a container. {wanted}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +75,17 @@ class StanzaLines:
 
 
 def _checked(url: str) -> str:
-    _host(url)
-    return url.rstrip("/")
+    """Return an address as Splunk can call it: routes are added to it as it is. Raises `AddressInvalid`."""
+    try:
+        parts = urlsplit(as_address(url))
+    except ValueError as failure:
+        raise AddressInvalid(url) from failure
+    if parts.port == 0:
+        raise AddressInvalid(url)
+    return parts.geturl()
 
 
 def _host(url: str) -> str:
     """Return the host of an address, in brackets where it is IPv6. Raises `AddressInvalid`."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as failure:
-        raise AddressInvalid(url) from failure
-    if parts.scheme not in {"http", "https"} or not parts.hostname or any(sign.isspace() for sign in url):
-        raise AddressInvalid(url)
-    return f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = str(urlsplit(_checked(url)).hostname)
+    return f"[{host}]" if ":" in host else host

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import groupby
 
 from dltk_runtime.emulator.errors import SearchInvalid
@@ -18,6 +19,7 @@ from dltk_runtime.texts import unquote
 
 # Levels of brackets or operators; the parsers and the functions they compile are recursive.
 MAX_NESTING = 100
+MAX_KNOWN_CHARACTERS = 4096  # of a text whose tokens are kept
 
 # A backslash escapes the character after it.
 STRING = r'"(?:\\.|[^"\\])*"'
@@ -90,6 +92,16 @@ def lex(text: str) -> Iterator[Token]:
     Raises:
         SearchInvalid: brackets are nested more than `MAX_NESTING` levels deep.
     """
+    yield from _known(text) if len(text) <= MAX_KNOWN_CHARACTERS else _tokens(text)
+
+
+@lru_cache(maxsize=2048)
+def _known(text: str) -> tuple[Token, ...]:
+    """Return the tokens of a text: those of a flow's searches are asked for again and again."""
+    return tuple(_tokens(text))
+
+
+def _tokens(text: str) -> Iterator[Token]:
     depth = 0
     for match in _TOKEN.finditer(text):
         token = Token(_KINDS[match.lastgroup], match[0], match.start())

@@ -19,6 +19,7 @@ from dltk_runtime.errors import DltkError, StoreError
 from dltk_runtime.fit.options import FitOptions
 from dltk_runtime.jobs.record import Comparison
 from dltk_runtime.store.asking import ask
+from dltk_runtime.store.fields import fields_of, listed
 from dltk_runtime.store.store import ModelStore, Version
 
 ONCE = "fit once with promote=auto and holdout=0.2: the same rows are then held out each time"
@@ -56,6 +57,9 @@ class Comparing:
         if request is None or not options.holdout:
             seen = f"version {version.number} has seen every row that was sent"
             return replace(made, problem=f"{seen}; add holdout=0.2 to keep rows from the fit")
+        if lacking := await ask(self.store, _fields_not_sent, before, request):
+            problem = f"version {before.number} was fitted on {listed(lacking)}, too, which this fit was not sent"
+            return replace(made, problem=f"{problem}; fit with these fields as well, or use another model name")
         measured = await self.measure(version, before, request, f"rows of the fit of version {version.number}")
         if measured.problem:
             return replace(made, problem=measured.problem)
@@ -80,6 +84,12 @@ class Comparing:
             with contextlib.suppress(StoreError):  # the figures matter more than their record
                 await ask(self.store, self.store.add_score, each, source, scored.rows, scored.metrics)
         return Measured(first.rows, first.metrics, second.metrics)
+
+
+def _fields_not_sent(version: Version, request: Request) -> list[str]:
+    """Return the fields of a version that the rows of a fit lack."""
+    sent = {*request.meta.get("feature_variables", ()), *request.targets}
+    return [name for name in fields_of(version.manifest()) if name not in sent]
 
 
 def _unknown_rows(new: Version, old: Version) -> str:

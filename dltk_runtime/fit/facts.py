@@ -43,5 +43,6 @@ def facts_of(
         job=job,
         owner=owner,
         kept_by_runtime=fitted.kept_by_runtime,
+        row_wise=fitted.row_wise,
         notices=list(fitted.notices),
     )

@@ -23,6 +23,7 @@ Description and files
     windows     how long windows are, when searches start that write them, days of a zone
     fields      names that features must leave to the flow
     generate    the files of both apps
+    additions   what people add to the flows that they judge
     render      Jinja2 with our delimiters
     templates/  a folder for each layer of an app; ``parts/`` are included
 
@@ -31,6 +32,7 @@ Reading
     conf        Splunk's ``.conf`` format
     spl         the commands of a search
     cron        the starts of a schedule
+    studio/     dashboards of Dashboard Studio: how they are written, read and checked
     dataflow/   what the searches of an app read, make and write: the model that rules ask
 
 Work

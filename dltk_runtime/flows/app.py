@@ -15,6 +15,7 @@ from dltk_runtime.files import atomic
 from dltk_runtime.flows import conf
 from dltk_runtime.flows.conf import Stanza
 from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.studio.definition import definition, queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,19 @@ def _in_view(path: Path, folder: Path) -> Iterator[AppSearch]:
             name = element.get("id") or f"search {number}"
             file = str(path.relative_to(folder))
             yield AppSearch(name, query, file, line, Stanza(name, line, _times(element)), view=path.stem)
+    yield from _in_studio(root, text, path, folder)
+
+
+def _in_studio(root: ET.Element, text: str, path: Path, folder: Path) -> Iterator[AppSearch]:
+    try:
+        found = definition(root)
+    except ValueError:
+        return  # rule 721 reports it
+    for source, query in queries(found or {}):
+        line = text[: max(text.find(f'"{source.name}": {{'), 0)].count("\n") + 1
+        given = {"dispatch.earliest_time": source.earliest, "dispatch.latest_time": source.latest}
+        stanza = Stanza(source.name, line, {key: time for key, time in given.items() if time})
+        yield AppSearch(source.name, query, str(path.relative_to(folder)), line, stanza, view=path.stem)
 
 
 def _times(element: ET.Element) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dltk_runtime.flows import windows
-from dltk_runtime.flows.flow import Kind, Predicts, Source
+from dltk_runtime.flows.kinds import Kind, Predicts, Source
 
 _BAD = 'y=case(verdict="bad",1,verdict="good",0)'
 _LENGTHS = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,13 @@ import yaml
 
 from dltk_runtime.errors import nearest
 from dltk_runtime.fit.options import METRICS
+from dltk_runtime.flows import fields as forms
 from dltk_runtime.flows import windows
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.fields import ADDRESS, LABEL, RISK_OBJECTS, own_fields
+from dltk_runtime.flows.kinds import Kind, Predicts, Scoring, Source
 from dltk_runtime.flows.windows import minute_of
 
 FILE = "flow.yaml"
-# Names of flows become part of names of indexes, which are lower-case, macros and models.
-NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-ALGORITHM = re.compile(r"[^\s\"'`$|\[\]\\]+")
-PARAMETERS = re.compile(r"""(?:\w+=(?:"[^"\n]*"|[^\s"`|\[\]]+)(?:\s+|$))*""")
-NUMBER_METRICS = frozenset(("r2", "mae", "rmse"))
 SENSITIVITY = "sensitivity"  # the column that people set by entity in flows without a target
 SEARCH_TEXTS = ("base", "prepare", "derive")
 MAX_LAG_MINUTES = 7 * 24 * 60
@@ -33,43 +27,12 @@ GENERATING = frozenset(
 )
 
 
-class Kind(StrEnum):
-    """The three kinds of data flows."""
-
-    DIRECT = "direct"
-    SUMMARY = "summary"
-    FEEDBACK = "feedback"
-
-
-class Source(StrEnum):
-    """Where a summary flow stores features: events, a metrics index, an accelerated data model."""
-
-    EVENTS = "events"
-    METRICS = "metrics"
-    DATAMODEL = "datamodel"
-
-
-class Scoring(StrEnum):
-    """What a summary flow scores: the rows of its summary, or raw events by the macro that makes these rows."""
-
-    SUMMARY = "summary"
-    RAW = "raw"
-
-
-class Predicts(StrEnum):
-    """What the target of a flow is: 0 or 1, one of several texts, a number."""
-
-    YES_NO = "yes_no"
-    CLASS = "class"
-    NUMBER = "number"
-
-
 class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One flow. Searches are SPL without a leading pipe."""
 
     kind: Kind
     name: str
-    algorithm: str
+    algorithm: str  # of the container; "" beside `native`: none
     base: str  # finds the raw events
     prepare: str  # computes `entity`, the features and the target
     features: tuple[str, ...]
@@ -79,6 +42,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     negative: str = "good"  # the label for target 0
     derive: str = "eval entity=lower(entity)"  # feedback: features from `entity`, for scoring and training
     score: str = ""  # feedback: the column with the model's probability, 0 to 1
+    native: str = ""  # an algorithm of the AI Toolkit itself, on the search head; `algorithm` is its challenger then
+    native_parameters: str = ""  # of that algorithm
     predicts: Predicts = Predicts.YES_NO
     limit: float = 0.0  # predicts=number: a prediction from here on is a finding
     outcome: str = ""  # without a target: the first column that the model returns, 1 for an anomaly
@@ -96,6 +61,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     source: Source = Source.EVENTS
     scoring: Scoring = Scoring.SUMMARY
     labels: bool = False  # summary: people judge what was scored, and their labels return into training
+    extras: tuple[str, ...] = ()  # further features, which people keep by entity; with labels of people
     min_labels: int = 20  # with labels of people: so many a training needs
     min_each: int = 50  # … and so many rows of each class, those known without people included
     recipients: tuple[str, ...] = ()  # addresses that alerts and the daily report are sent to
@@ -116,6 +82,16 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def predicted(self) -> str:
         """Name of the field with the model's answer, in every record that the flow writes."""
         return f"predicted_{self.target or self.outcome}"
+
+    @property
+    def challenged(self) -> bool:
+        """Whether the container's algorithm learns and predicts beside one of the toolkit."""
+        return bool(self.native and self.algorithm)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the fields that the model learns from: features of events, then those that people keep."""
+        return (*self.features, *self.extras)
 
     @property
     def judged(self) -> bool:
@@ -169,7 +145,7 @@ def make(content: dict[str, Any], origin: str = "the options") -> Flow:
         flow = msgspec.convert(content, Flow)
     except msgspec.ValidationError as error:
         raise FlowInvalid(f"{origin}: invalid flow: {error}") from error
-    flow = msgspec.structs.replace(flow, **{name: _one_line(getattr(flow, name)) for name in SEARCH_TEXTS})
+    flow = msgspec.structs.replace(flow, **{name: forms.one_line(getattr(flow, name)) for name in SEARCH_TEXTS})
     if "offset" not in content and flow.interval > 0:
         flow = msgspec.structs.replace(flow, offset=minute_of(flow.name, min(flow.period, 60)))
     checks = _checks_of_the_schedule(flow) | _checks_of_the_fields(flow) | _checks_of_the_texts(flow)
@@ -186,19 +162,22 @@ def write(flow: Flow, path: Path) -> None:
     )
 
 
-def _one_line(text: str) -> str:
-    """Join the lines of a search: a value of a ``.conf`` file ends with its line, and another stanza could follow."""
-    return " ".join(part for line in text.splitlines() if (part := line.strip().removesuffix("\\").strip()))
-
-
 def _checks_of_the_schedule(flow: Flow) -> dict[str, object]:
     """Return by problem what is true where it is absent: the name, the schedule, how a version is decided on."""
     return {
-        f"name={flow.name!r} must be lower-case letters, digits and underscores, at most 31": NAME.fullmatch(flow.name),
+        f"name={flow.name!r} must be a-z, 0-9 and _, at most 31 characters": forms.NAME.fullmatch(flow.name),
         f"name={flow.name!r} must not end in _metrics: the metrics index of another flow may have that name": (
             not flow.name.endswith("_metrics")
         ),
-        f"algorithm={flow.algorithm!r} must be one word without quotes": ALGORITHM.fullmatch(flow.algorithm),
+        f"algorithm={flow.algorithm!r} must be one word without quotes; '' beside native alone": (
+            forms.ALGORITHM.fullmatch(flow.algorithm) or (flow.native and not flow.algorithm)
+        ),
+        f"native={flow.native!r} must be one word, such as RandomForestClassifier": (
+            not flow.native or forms.FIELD.fullmatch(flow.native)
+        ),
+        "native needs kind=direct or summary, a target, and labels=false: people judge what the container predicts": (
+            not flow.native or (bool(flow.target) and not flow.judged)
+        ),
         f"interval={flow.interval} must be 5 to 60 and divide 60: more than 12 starts an hour are refused in Cloud. "
         f"With kind=summary and source=events also 1 to 4, and {', '.join(map(str, windows.LONG))}": (
             windows.fits(flow.interval) if flow.stored_as_events else windows.fits_a_start(flow.interval)
@@ -225,30 +204,30 @@ def _checks_of_the_schedule(flow: Flow) -> dict[str, object]:
 
 def _checks_of_the_fields(flow: Flow) -> dict[str, object]:
     """Return the same of the metric and the fields, and of what is predicted."""
-    own = own_fields(more=flow.judged or flow.several_windows)
-    fields = [*flow.features, *(name for name in (flow.target, flow.score, flow.outcome) if name)]
+    own = forms.own_fields(more=flow.judged or flow.several_windows)
+    fields = [*flow.features, *flow.extras, *(name for name in (flow.target, flow.score, flow.outcome) if name)]
     return {
         f"metric={flow.metric!r} cannot decide on promotion; known are {', '.join(METRICS)}": flow.metric in METRICS,
         f"features={list(flow.features)} must be names of letters, digits and _ alone, without wildcards; "
         "rename others in prepare: rename http.status AS http_status": (
-            flow.features and all(map(FIELD.fullmatch, flow.features))
+            flow.features and all(map(forms.FIELD.fullmatch, flow.features))
         ),
         f"features={list(flow.features)} and target={flow.target!r} must leave out the flow's own fields: "
-        f"{', '.join(sorted(own))}": not own & {*flow.features, flow.target},
+        f"{', '.join(sorted(own))}": not own & {*flow.inputs, flow.target},
         f"target={flow.target!r} must be the name of one field, of letters, digits and _ alone": (
-            not flow.target or FIELD.fullmatch(flow.target)
+            not flow.target or forms.FIELD.fullmatch(flow.target)
         ),
         f"outcome={flow.outcome!r} must be empty with a target; without, it must be the name of one field: the first "
-        "column that the algorithm returns": (not flow.outcome if flow.target else FIELD.fullmatch(flow.outcome)),
+        "column that the algorithm returns": (not flow.outcome if flow.target else forms.FIELD.fullmatch(flow.outcome)),
         f"sensitivity={flow.sensitivity} must be a share from 0 to below 0.5": 0 <= flow.sensitivity < 0.5,
         f"features={list(flow.features)} must leave out {SENSITIVITY!r} where there is no target: people set it": (
             flow.target or SENSITIVITY not in flow.features
         ),
-        f"metric={flow.metric!r} does not measure numbers; {', '.join(sorted(NUMBER_METRICS))} do": (
-            flow.predicts is not Predicts.NUMBER or flow.metric in NUMBER_METRICS
+        f"metric={flow.metric!r} does not measure numbers; {', '.join(sorted(forms.NUMBER_METRICS))} do": (
+            flow.predicts is not Predicts.NUMBER or flow.metric in forms.NUMBER_METRICS
         ),
         f"metric={flow.metric!r} does not measure classes: they are no numbers": (
-            flow.predicts is not Predicts.CLASS or flow.metric not in NUMBER_METRICS
+            flow.predicts is not Predicts.CLASS or flow.metric not in forms.NUMBER_METRICS
         ),
         f"predicts={flow.predicts.value} needs a target, and no feedback flow: there people say yes or no": (
             flow.predicts is Predicts.YES_NO or (bool(flow.target) and flow.kind is not Kind.FEEDBACK)
@@ -259,8 +238,10 @@ def _checks_of_the_fields(flow: Flow) -> dict[str, object]:
         "a feedback flow needs a target: people label what is predicted": (
             flow.kind is not Kind.FEEDBACK or flow.target
         ),
-        f"score={flow.score!r} must be the name of one field": not flow.score or FIELD.fullmatch(flow.score),
-        f"features={list(flow.features)}, target={flow.target!r} and score name a field twice": (
+        f"extras={list(flow.extras)} must be names of letters, digits and _ alone, of a flow that people judge: a "
+        "feedback flow, or labels=true": all(flow.judged and forms.FIELD.fullmatch(name) for name in flow.extras),
+        f"score={flow.score!r} must be the name of one field": not flow.score or forms.FIELD.fullmatch(flow.score),
+        f"features={list(flow.features)}, extras, target={flow.target!r} and score name a field twice": (
             len(set(fields)) == len(fields)
         ),
     }
@@ -270,18 +251,19 @@ def _checks_of_the_texts(flow: Flow) -> dict[str, object]:
     """Return the same of the parameters, the labels and the search."""
     first = flow.base.split(maxsplit=1)[0].lower() if flow.base.strip() else ""
     return {
-        f"parameters={flow.parameters!r} must be name=value, separated by blanks": PARAMETERS.fullmatch(
+        f"parameters={flow.parameters!r} must be name=value, separated by blanks": forms.PARAMETERS.fullmatch(
             flow.parameters.strip()
         ),
+        f"native_parameters={flow.native_parameters!r} must be name=value, separated by blanks": (
+            forms.PARAMETERS.fullmatch(flow.native_parameters.strip())
+        ),
         f"positive={flow.positive!r} and negative={flow.negative!r} must differ, and be words of letters, digits, "
-        "_ and -": (
-            flow.positive != flow.negative and LABEL.fullmatch(flow.positive) and LABEL.fullmatch(flow.negative)
-        ),
+        "_ and -": (flow.positive != flow.negative and all(map(forms.LABEL.fullmatch, (flow.positive, flow.negative)))),
         f"recipients={list(flow.recipients)} must be addresses such as soc@example.com": all(
-            map(ADDRESS.fullmatch, flow.recipients)
+            map(forms.ADDRESS.fullmatch, flow.recipients)
         ),
-        f"risk_object={flow.risk_object!r} must be empty or one of {', '.join(RISK_OBJECTS)}": (
-            not flow.risk_object or flow.risk_object in RISK_OBJECTS
+        f"risk_object={flow.risk_object!r} must be empty or one of {', '.join(forms.RISK_OBJECTS)}": (
+            not flow.risk_object or flow.risk_object in forms.RISK_OBJECTS
         ),
         f"release={flow.release!r} must be three numbers such as 1.0.0": re.fullmatch(r"\d+\.\d+\.\d+", flow.release),
         "people who judge need the column of the score (score: dga_score)": not flow.judged or flow.score,

@@ -6,47 +6,43 @@ are concatenated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from dltk_runtime.flows import windows
+from dltk_runtime.flows.additions import additions
 from dltk_runtime.flows.defaults import verdicts
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import FILE, GENERATING, SENSITIVITY, Flow, Kind, Predicts, Scoring, Source, write
+from dltk_runtime.flows.flow import FILE, GENERATING, SENSITIVITY, Flow, write
+from dltk_runtime.flows.kinds import Kind, Predicts, Scoring, Source
+from dltk_runtime.flows.natives import fitting, without_container
 from dltk_runtime.flows.render import TEMPLATES, render
 from dltk_runtime.flows.rights import indexes_read
 from dltk_runtime.flows.sample import sample_csv, seed_csv, verdicts_csv
 from dltk_runtime.flows.servers import servers_csv
 from dltk_runtime.flows.spl import stages
+from dltk_runtime.flows.studio.write import with_views
+from dltk_runtime.flows.timetable import timetable
 from dltk_runtime.notebook.algorithm import find
 from dltk_runtime.notebook.errors import AlgorithmUnknown
 from dltk_runtime.paths import Paths
 
+_BLANK_LINES = re.compile(r"\n{3,}")  # of parts that are left out
 # The layers of what is predicted.
 _OUTCOMES: Mapping[Predicts, tuple[str, ...]] = {
     Predicts.YES_NO: (),
-    Predicts.CLASS: ("truth", "judged", "classes"),
-    Predicts.NUMBER: ("truth", "judged", "numbers"),
+    Predicts.CLASS: ("truth", "known", "judged", "classes"),
+    Predicts.NUMBER: ("truth", "known", "judged", "numbers"),
 }
-MIN_LATE_DAYS = 30  # that scoring looks back for rows written late
-# Minutes of hourly searches and hours of daily ones, after the flow's own minute and the hour of training.
-HOURLY_MINUTES = {
-    "health_cron": 17,
-    "gaps_cron": 23,
-    "found_cron": 29,
-    "risk_cron": 31,
-    "incomplete_cron": 41,
-    "unscored_cron": 47,
-}
-DAILY_HOURS = {"train_cron": 0, "audit_cron": 1, "report_cron": 4}
 
 
 def layers(flow: Flow) -> tuple[str, ...]:
     """Return the layers of the app for search heads."""
-    if flow.target and flow.stored_as_events:  # rows of the summary hold the target
-        outcomes = tuple(layer for layer in _OUTCOMES[flow.predicts] if layer != "truth")
-    else:
-        outcomes = _OUTCOMES[flow.predicts] if flow.target else ("anomalies",)
+    outcomes = _OUTCOMES[flow.predicts] if flow.target else ("anomalies",)
+    if flow.challenged:
+        outcomes = (*(outcomes or ("truth", "known")), "challenged")
+    if flow.stored_as_events:  # rows of the summary hold the target
+        outcomes = tuple(layer for layer in outcomes if layer != "truth")
     own = ("summary", f"summary_{flow.source}") if flow.kind is Kind.SUMMARY else (flow.kind.value,)
     judged = ("labelled", "people") if flow.labels else ("people",) if flow.judged else ()
     risk = ("risk",) if flow.risk_object else ()
@@ -55,6 +51,8 @@ def layers(flow: Flow) -> tuple[str, ...]:
 
 def notes(flow: Flow, paths: Paths) -> list[str]:
     """Return what a person should know who writes the apps on this machine, one sentence each."""
+    if not flow.algorithm:
+        return []
     try:
         find(flow.algorithm, paths)
     except AlgorithmUnknown as unknown:
@@ -71,6 +69,7 @@ def files(flow: Flow) -> dict[str, str]:
             for path in sorted(path for path in (TEMPLATES / layer).rglob("*") if path.is_file()):
                 name = f"{app}/{path.relative_to(TEMPLATES / layer)}"
                 made[name] = made.get(name, "") + render(str(path.relative_to(TEMPLATES)), values)
+    made = with_views(made if flow.algorithm else without_container(made))
     made[f"{flow.index_app}/default/indexes.conf"] = _indexes(flow)
     made[f"{flow.app}/default/data/ui/nav/default.xml"] = render("parts/nav.xml", {"views": _views(made, flow.app)})
     made[f"{flow.app}/README.md"] = render("readme/README.md", values)
@@ -80,7 +79,7 @@ def files(flow: Flow) -> dict[str, str]:
         made[f"{flow.app}/lookups/{verdicts(flow.name)}"] = verdicts_csv(
             flow.positive, flow.negative, classes=flow.predicts is Predicts.CLASS, usual_alone=flow.labels
         )
-    return {name: text.rstrip("\n") + "\n" for name, text in made.items()}
+    return {name: _BLANK_LINES.sub("\n\n", text).rstrip("\n") + "\n" for name, text in made.items()}
 
 
 def create(flow: Flow, folder: Path, *, force: bool = False) -> list[Path]:
@@ -115,11 +114,11 @@ def example(flow: Flow) -> str:
 
 
 def _values(flow: Flow) -> dict[str, object]:
+    predicting = _supervised(flow) if flow.target else _anomalies(flow)
     plain: dict[str, object] = {name: str(getattr(flow, name)) for name in flow.__struct_fields__}
-    crons = _crons(flow)
     return (
         plain
-        | crons
+        | timetable(flow)
         | {
             "kind": flow.kind.value,
             "app": flow.app,
@@ -133,7 +132,6 @@ def _values(flow: Flow) -> dict[str, object]:
             "score_column": f"{flow.score} " if flow.score else "",
             "found": _finding(flow),
             "recipients": ", ".join(flow.recipients),
-            "late_days": str(max(MIN_LATE_DAYS, flow.train_days)),
             "rows_of_version": f' feature_set="v{flow.version}"' if flow.kind is Kind.SUMMARY else "",
             "rows_head": "" if flow.source is Source.EVENTS else "| ",
             "latest": " ".join(f"latest({name}) AS {name}" for name in (*flow.features, flow.target) if name),
@@ -148,23 +146,11 @@ def _values(flow: Flow) -> dict[str, object]:
             "truth_kind": "row" if flow.stored_as_events else "truth",
             "reviewed": "reviewer" in _roles(flow),
         }
-        | _of_windows(flow)
         | _of_people(flow)
-        | (_supervised(flow) if flow.target else _anomalies(flow))
+        | additions(flow)
+        | predicting
+        | fitting(flow, str(predicting["trained"]))
     )
-
-
-def _of_windows(flow: Flow) -> dict[str, object]:
-    """Return what follows from the length of a window."""
-    return {
-        "period_seconds": str(flow.period * 60),
-        "long_windows": flow.interval > windows.HOUR_MINUTES,
-        "several_windows": flow.several_windows,
-        "windows_before": range(windows.windows_of_a_start(flow.interval) - 1) if flow.several_windows else (),
-        "begin": windows.begin(flow.interval, flow.zone),
-        "beyond": str(windows.INTO_NEXT_DAY_SECONDS if flow.interval == windows.DAY_MINUTES else flow.interval * 60),
-        "ended_seconds": str(windows.ended(flow.interval) * 60),
-    }
 
 
 def _of_people(flow: Flow) -> dict[str, object]:
@@ -196,7 +182,7 @@ def _supervised(flow: Flow) -> dict[str, object]:
     """Return the parts of the searches that predict a target."""
     return {
         "learned": f"| where isnotnull({flow.target}) ",
-        "trained": f"{flow.target} from {' '.join(flow.features)}",
+        "trained": f"{flow.target} from {' '.join(flow.inputs)}",
         "promotion": f"promote=better:{flow.metric}:{flow.gain} holdout={flow.holdout}",
         "tuned": "",
         "answered": "",
@@ -231,41 +217,6 @@ def _roles(flow: Flow) -> tuple[str, ...]:
     return ("runner", "reviewer", "viewer") if flow.judged or not flow.target else ("runner", "viewer")
 
 
-def _crons(flow: Flow) -> dict[str, str]:
-    """Return schedules and windows in minutes; scoring follows two minutes after the features.
-
-    Windows begin at multiples of the interval, as the bins of ``tstats`` and ``mstats`` do: the
-    lags are the least ones for that. The minutes of other searches differ between flows.
-    """
-    every, hourly_at_least = flow.period, min(flow.period, windows.HOUR_MINUTES)
-    late = (flow.offset + 2) % hourly_at_least
-    lag = flow.lag if every > windows.HOUR_MINUTES else windows.aligned(flow.lag, flow.offset, every)
-    behind = windows.aligned(flow.lag, late, every) + (0 if flow.scoring is Scoring.RAW else every)
-    scored = behind if flow.kind is Kind.SUMMARY and flow.source is not Source.EVENTS else lag
-    shift = windows.minute_of(flow.name, 60)
-    hourly = {name: f"{(shift + minute) % 60} * * * *" for name, minute in HOURLY_MINUTES.items()}
-    known = windows.aligned(flow.lag, (shift + 11) % 60, every)
-    daily = {name: f"{(shift + 11) % 60} {(flow.train_hour + hour) % 24} * * *" for name, hour in DAILY_HOURS.items()}
-    return (
-        hourly
-        | daily
-        | {
-            "cron": windows.cron(flow.interval, flow.offset, flow.lag, flow.zone),
-            "late_cron": f"{late}-59/{hourly_at_least} * * * *",
-            "window_start": str(lag + windows.reach(flow.interval)),
-            "window_end": str(lag),
-            "behind_start": str(behind + every),
-            "behind_end": str(behind),
-            "truth_start": str(known + windows.DAY_MINUTES),
-            "truth_end": str(known),
-            "late_start": str(hourly_at_least + 2),
-            "late_end": "2",
-            "gap_seconds": str((scored + 2 * every + windows.ended(flow.interval) - every) * 60),
-            "unscored_seconds": str(max(60, lag + 3 * every) * 60),
-        }
-    )
-
-
 def _indexes(flow: Flow) -> str:
     return "\n".join(_index(name, metric=name != f"dltk_{flow.name}") for name in _index_names(flow))
 
@@ -292,5 +243,5 @@ def _read_by(base: str) -> list[str]:
 def _views(made: Mapping[str, str], app: str) -> list[str]:
     """Return the names of the app's views in the order of the navigation."""
     prefix = f"{app}/default/data/ui/views/"
-    order = ("review", "overview", "sensitivity", "quality", "parameters", "audit", "status")
+    order = ("review", "overview", "sensitivity", "quality", "parameters", "additions", "audit", "status")
     return [name for name in order if f"{prefix}{name}.xml" in made]

@@ -1,7 +1,8 @@
 """The template engine of the apps: Jinja2 over the files in ``templates/``.
 
 Each value is inserted once and unchanged: ``{{x}}`` in a value stays text. In ``.xml`` templates
-values are escaped. All delimiters begin with ``{{``, which neither SPL nor ``.conf`` files nor
+values are escaped; in ``.yaml`` templates they are sealed, so that none can change the document, and
+`opened` after it is read. All delimiters begin with ``{{``, which neither SPL nor ``.conf`` files nor
 dashboards use; their own ``{``, ``{%``, ``{#`` and ``$token$`` are plain text::
 
     {{name}}                             a value
@@ -15,6 +16,7 @@ A name without a value is an error.
 from __future__ import annotations
 
 import functools
+import re
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +25,8 @@ import jinja2
 
 from dltk_runtime.flows.errors import FlowTemplateInvalid
 
+# Around a sealed value, which is written as hexadecimal digits: characters for private use, which no template has.
+_SEALED = re.compile("\ue000([0-9a-f]*)\ue001")
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -38,12 +42,25 @@ def render(name: str, values: Mapping[str, object], folder: Path = TEMPLATES) ->
         raise FlowTemplateInvalid(_place(error, name, folder), str(error)) from error
 
 
+def opened(text: str) -> str:
+    """Return a text of a rendered ``.yaml`` template with its values."""
+    return _SEALED.sub(lambda sealed: bytes.fromhex(sealed[1]).decode("utf-8", "surrogatepass"), text)
+
+
+@jinja2.pass_context
+def _sealed(context: jinja2.runtime.Context, value: object) -> object:
+    if not str(context.name).endswith(".yaml"):
+        return value
+    return f"\ue000{str(value).encode('utf-8', 'surrogatepass').hex()}\ue001"
+
+
 @functools.cache
 def _environment(folder: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         autoescape=jinja2.select_autoescape(["xml"], default=False),
+        finalize=_sealed,
         keep_trailing_newline=True,
         block_start_string="{{%",
         block_end_string="%}}",

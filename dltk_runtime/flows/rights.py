@@ -3,9 +3,10 @@
 ================ ============================================= ==============================================
 command          capabilities of the owner                     access to objects
 ================ ============================================= ==============================================
-``fit``          `CONTAINER_CAPABILITIES`                      write on the app and its lookups: the stub is
-                                                               a lookup file, made by the search itself
-``apply``        `CONTAINER_CAPABILITIES`                      read on the stub
+``fit``          `CONTAINER_CAPABILITIES`; `STUB_CAPABILITY`   write on the app and its lookups: the stub is
+                 alone for algorithms of the toolkit itself    a lookup file, made by the search itself
+``apply``        `CONTAINER_CAPABILITIES`; none for a model    read on the stub
+                 of the toolkit itself
 ``collect``,     ``run_collect``, ``run_mcollect``             the index exists
 ``mcollect``
 ``outputlookup`` ``output_file``                               write on the collection and its lookup
@@ -36,6 +37,7 @@ CONTAINER_CAPABILITIES: dict[str, frozenset[str]] = {
     "fit": frozenset(("fit_mltkcontainer", "list_storage_passwords", "upload_lookup_files")),
     "apply": frozenset(("apply_mltkcontainer", "list_storage_passwords")),
 }
+STUB_CAPABILITY = "upload_lookup_files"  # of every fit: its model, or the entry of it, is a lookup file
 # Splunk's own, which the role `user` has and a bare role has not.
 SPLUNK_CAPABILITIES: dict[str, frozenset[str]] = {
     "collect": frozenset(("run_collect",)),
@@ -71,9 +73,20 @@ class Needs:
 
 def capabilities(flow: SearchFlow) -> frozenset[str]:
     """Return the capabilities that a search needs, of its schedule too."""
-    tables = (SPLUNK_CAPABILITIES, CONTAINER_CAPABILITIES)
-    needed = [names for table in tables for command, names in table.items() if flow.has(command)]
-    return frozenset({SCHEDULE_CAPABILITY} if flow.search.scheduled else ()).union(*needed)
+    needed = [names for command, names in SPLUNK_CAPABILITIES.items() if flow.has(command)]
+    scheduled = {SCHEDULE_CAPABILITY} if flow.search.scheduled else set()
+    return toolkit_capabilities(flow).union(scheduled, *needed)
+
+
+def toolkit_capabilities(flow: SearchFlow) -> frozenset[str]:
+    """Return what ``fit`` and ``apply`` of a search ask for, by whether they call the container."""
+    fits, applies = flow.notes.fits, flow.notes.applies
+    calls = {
+        "fit": any("algo" in fit.options for fit in fits) if fits else flow.has("fit"),
+        "apply": not all(apply.native for apply in applies) if applies else flow.has("apply"),
+    }
+    needed = [CONTAINER_CAPABILITIES[command] for command, called in calls.items() if called]
+    return frozenset({STUB_CAPABILITY} if flow.has("fit") else ()).union(*needed)
 
 
 def needs(flow: SearchFlow) -> Needs:
@@ -92,7 +105,8 @@ def needs(flow: SearchFlow) -> Needs:
 
 def fitting_roles(app: App) -> list[Stanza]:
     """Return the roles of the app that may fit."""
-    return [stanza for stanza in app.conf("authorize.conf") if stanza.flag("fit_mltkcontainer")]
+    named = ("fit_mltkcontainer", STUB_CAPABILITY)
+    return [stanza for stanza in app.conf("authorize.conf") if any(map(stanza.flag, named))]
 
 
 def searchable(role: Stanza) -> set[str]:

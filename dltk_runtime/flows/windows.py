@@ -85,8 +85,25 @@ def cron(interval: int, minute: int, lag: int, zone: str) -> str:
         return f"{minute}-59/{period(interval)} * * * *"
     if interval < DAY_MINUTES:
         return f"{minute} */{interval // HOUR_MINUTES} * * *"
-    latest = max(-offset % DAY_SECONDS for _, offset in offsets(zone)) // 3600  # hour of the end of days in UTC
-    return f"{minute} {(latest + 2 + lag // HOUR_MINUTES) % 24} * * *"
+    return f"{minute} {_hour_of_days(lag, zone)} * * *"
+
+
+def _hour_of_days(lag: int, zone: str) -> int:
+    """Return the hour in which the search for days starts: two hours and the lag after the latest end of a day."""
+    latest = max(-offset % DAY_SECONDS for _, offset in offsets(zone)) // 3600  # in UTC
+    return (latest + 2 + lag // HOUR_MINUTES) % 24
+
+
+def read_at(interval: int, minute: int, lag: int, zone: str) -> str:
+    """Return SPL for the start, in epoch seconds, that reads the window which ends at the field `win_end`.
+
+    It is the first one from `lag` minutes on after that; for windows of more than an hour by the
+    schedule of a search head whose zone is UTC.
+    """
+    if interval <= HOUR_MINUTES:
+        return f"win_end+{aligned(lag, minute, period(interval)) * 60}"
+    first = (minute + (HOUR_MINUTES * _hour_of_days(lag, zone) if interval == DAY_MINUTES else 0)) * 60
+    return f"ceiling((win_end+{lag * 60}-{first})/{interval * 60})*{interval * 60}+{first}"
 
 
 def begin(interval: int, zone: str) -> str:

@@ -15,6 +15,7 @@ from dltk_runtime.texts import unquote
 
 CALLS = ("fit", "apply", "summary")
 RUNS = ("savedsearch", "loadjob", "map")  # commands that run another search
+READS, SAVED = ("from", "union"), "savedsearch:"  # commands that may run one, and how its name begins there
 MARKS = ("/graphics/", "api_url_external")  # texts that lead to a container, wherever they are
 UNNAMED = "default"  # the model of a fit without into
 MAX_ARGUMENTS = 20  # of a macro that is followed
@@ -110,7 +111,7 @@ def _read(text: str, found: Found, *, fragment: bool, depth: int = 0) -> None:
     for name, arguments in commands(text, fragment=fragment):
         if name in CALLS:
             found.uses.add(_checked_use(name, arguments, found))
-        elif name in RUNS:
+        elif name in (*RUNS, *READS):
             searches, inner = _named(name, arguments)
             found.searches |= searches
             if inner and depth < MAX_MAPS:
@@ -151,6 +152,8 @@ def _named(command: str, arguments: str) -> tuple[set[str], str]:
     read = list(parse_arguments(arguments))
     options = {each.key: unquote(each.value) for each in read if isinstance(each, Option)}
     words = [each.name for each in read if isinstance(each, Word)]
+    if command in READS:
+        return {unquote(word.removeprefix(SAVED).strip(",")) for word in words if word.startswith(SAVED)}, ""
     if command == "loadjob":
         return {options["savedsearch"].rpartition(":")[2]} if "savedsearch" in options else set(), ""
     if command == "map" and "search" in options:

@@ -11,13 +11,12 @@ from typing import Any
 
 from dltk_runtime.inventory.audit import Runs
 from dltk_runtime.inventory.survey import Entry, State, Survey
-from dltk_runtime.texts import counted
+from dltk_runtime.texts import counted, harmless_cell
 
 COLUMNS = (
     *("state", "kind", "app", "owner", "name", "schedule", "command", "model", "algorithm", "runs", "last run", "why"),
 )
 UNKNOWN = "unknown"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
 
 
 def rows(survey: Survey) -> Iterator[dict[str, str]]:
@@ -42,7 +41,7 @@ def as_csv(survey: Survey) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows(survey))
+    writer.writerows({key: harmless_cell(value) for key, value in row.items()} for row in rows(survey))
     return text.getvalue()
 
 
@@ -77,7 +76,3 @@ def _count(runs: Runs) -> str:
 
 def _moment(runs: Runs) -> str:
     return "" if runs.last is None else f"{datetime.fromtimestamp(runs.last, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -17,7 +17,7 @@ from typing import Any
 from ipykernel.kernelapp import IPKernelApp
 
 from dltk_runtime import landlock
-from dltk_runtime.notebook.file_names import keep_prefixes
+from dltk_runtime.notebook.prefixes import keep_prefixes
 from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import SITE, Paths
 from dltk_runtime.pool.environment import hidden_paths, worker_environment

@@ -38,6 +38,7 @@ CALLS = {
     "summary": ("model",),
 }
 REQUIRED = ("init", "fit", "apply")
+ROW_WISE = "row_wise"  # variable: whether each result of `apply` depends on its row alone
 FUNCTIONS = (*CALLS, "stage")  # the runtime never calls `stage`; authors do
 
 # In the bytes of a notebook, a line begins after a quotation mark or an escaped newline.
@@ -161,6 +162,7 @@ class Algorithm:
         self.load: Callable[..., Any] | None = functions.get("load")
         self.summary: Callable[..., Any] | None = functions.get("summary")
         self.to_onnx: Callable[..., Any] | None = _own_export(module)
+        self.row_wise: bool = getattr(module, ROW_WISE, False) is True
 
 
 def _own_export(module: ModuleType) -> Callable[..., Any] | None:

@@ -29,8 +29,8 @@ from dltk_runtime.files.state import FileState
 from dltk_runtime.notebook.cells import Cell
 from dltk_runtime.notebook.coordinates import at
 from dltk_runtime.notebook.errors import NotebookUnreadable
-from dltk_runtime.notebook.file_names import keep_prefixes
 from dltk_runtime.notebook.places import candidates, folders
+from dltk_runtime.notebook.prefixes import keep_prefixes
 from dltk_runtime.notebook.source import Source, code_damaged, is_name, source_of, unpack
 from dltk_runtime.notebook.srv_paths import rebase_constants
 from dltk_runtime.paths import Paths

@@ -15,6 +15,21 @@ from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import SITE
 from dltk_runtime.secret_names import is_secret_name, is_secret_variable
 
+# Modules that published notebooks import and that only the variant compat has, each with its distribution.
+ONLY_IN_COMPAT = {
+    name: name
+    for name in (
+        *("arviz", "bocd", "bokeh", "boto3", "combo", "datashader", "dill", "imagehash", "kmodes", "lime", "plotly"),
+        *("pomegranate", "pymilvus", "rrcf", "sparse", "suod", "tslearn", "xarray"),
+    )
+} | {
+    "apricot": "apricot-select",
+    "dask_ml": "dask-ml",
+    "imblearn": "imbalanced-learn",
+    "Levenshtein": "levenshtein",
+    "pywt": "pywavelets",
+    "skimage": "scikit-image",
+}
 _OURS = ("app", "dsdlsupport", "dltk_runtime", "__future__")
 
 
@@ -46,6 +61,7 @@ def not_installed(name: str) -> str:
     return (
         f"the library {name!r} is not installed in this environment: install it there with pip, in the "
         "image by an image of your own (FROM ours), or import it in a try where the notebook can do without it"
+        + ("; the variant compat has it" if name in ONLY_IN_COMPAT else "")
     )
 
 

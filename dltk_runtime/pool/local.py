@@ -28,6 +28,7 @@ from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import (
     Answered,
     Applied,
+    AppliedTogether,
     Code,
     Counts,
     Entered,
@@ -267,7 +268,7 @@ class LocalWorker:
             return
         self._read_output()  # it was printed before the answer was sent
         self._show_rest()
-        if isinstance(message, Applied):
+        if isinstance(message, Applied | AppliedTogether):
             self._clock.take(message.phases)
         self._answer.set_result((message, results))
 

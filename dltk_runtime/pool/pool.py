@@ -65,6 +65,7 @@ class Pool:
         self._devices = Devices(settings.gpu_names)
         self._fit_turns = asyncio.Semaphore(settings.fit_slots)
         self._fits_waiting: Counter[str] = Counter()
+        self._joined = 0  # requests that wait behind another, for the same turn of a worker
         self._plain_turns = asyncio.Semaphore(cores())
         self._spares = Spares(self._start_worker, settings.spares, self._residents.quiet)
         self._guardian: Guardian | None = None
@@ -104,7 +105,8 @@ class Pool:
         workers = [each for each in self._workers.copy() if not each.ended]
         busy = sum(each.phase != "idle" for each in workers)
         resident = memory.resident({each.pid for each in workers})
-        return PoolUsage(len(workers), busy, resident, self._residents.waiting, self._fits_waiting.total())
+        waiting = self._residents.waiting + self._joined
+        return PoolUsage(len(workers), busy, resident, waiting, self._fits_waiting.total())
 
     def gpus(self) -> list[Usage]:
         """Return each GPU's memory as of the last look."""
@@ -283,6 +285,10 @@ class Pool:
             raise
         finally:
             self._residents.give_back(found)
+
+    def join(self, change: int) -> None:
+        """Note that `change` more requests wait behind another one, for the same turn of a worker."""
+        self._joined += change
 
     def buffer(self) -> Buffer:
         """Make a buffer for rows that workers read without a copy."""

@@ -144,6 +144,9 @@ class Connection(HttpToolsProtocol):
         elif size or self.held:
             self._admission.holds(self, size)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Answer in HTTP, as if it did not ask: uvicorn would advise to install a library, at a stranger's request."""
+
     def pause_writing(self) -> None:
         self._stalled = self.loop.time()
         super().pause_writing()

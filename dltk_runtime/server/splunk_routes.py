@@ -42,6 +42,7 @@ from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import Service
 
 RIGHTS = {"/fit": Right.FIT, "/apply": Right.APPLY}
+MAX_LOGGED_PATH = 500  # characters: container engines cut lines of a log at 16 KiB
 Run = Callable[[Sent, Call, Upload], Awaitable[Answer]]
 
 
@@ -169,7 +170,8 @@ class _Api:
             refusal = HTTPException(500, protocol.fault_sentence(call))
         self._metrics.refused(reason)
         client = request.client.host if request.client else None
-        fields = {"method": request.method, "path": request.url.path, "status": refusal.status_code, "client": client}
+        path = request.url.path[:MAX_LOGGED_PATH]
+        fields = {"method": request.method, "path": path, "status": refusal.status_code, "client": client}
         cause = error.__cause__
         detail = cause.worded(self._settings.error_texts) if isinstance(cause, DltkError) else refusal.detail
         logs.event("refused", logging.WARNING, request=call, reason=reason, detail=cut(detail), **fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,6 +93,8 @@ class Service:
         paths = self.settings.paths
         for folder in (paths.models, paths.graphics, paths.jobs, paths.staged):
             folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # for logs of notebooks: what is no folder there is no reason to stop
+            paths.curves.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self.store.attach)
         await asyncio.to_thread(self.store.sweep)
         self.drift.recall(await asyncio.to_thread(self.drift_files.read))

@@ -66,6 +66,9 @@ class FileStore:
     def committed(self, name: ModelName) -> list[int]:
         return layout.committed(self.folder(name))
 
+    def candidates(self, name: ModelName) -> list[int]:
+        return layout.numbers(self.folder(name))
+
     def newest(self, name: ModelName) -> int | None:
         return layout.newest(self.folder(name))
 
@@ -276,8 +279,6 @@ class FileStore:
             while (number := self.current(name)) is not None and self.promotions(name)[-1].version != number:
                 history.append(self._history(name), number)
 
-    # ------------------------------------------------------------ code
-
     def code_choice(self, name: ModelName) -> str:
         with suppress(OSError):
             return atomic.read_short(self.choice_file(name)).decode("ascii", "replace").strip()
@@ -292,8 +293,6 @@ class FileStore:
 
     def choice_file(self, name: ModelName) -> Path:
         return self.folder(name) / layout.CODE_CHOICE
-
-    # ------------------------------------------------------------ files
 
     def _show_pictures(self, version: FileVersion) -> None:
         """Copy what the version's fit drew to where ``GET /graphics/`` finds it."""

@@ -74,11 +74,10 @@ class Version(Protocol):
         """Return a part of the manifest, which is kept in memory for more versions. Raises as `manifest`."""
 
     def notices(self) -> list[str]:
-        """Return the manifest's notices and those added since.
+        """Return the manifest's notices and those `added`. Raises as `manifest`."""
 
-        Raises:
-            VersionUnknown, StoreDamaged: as `manifest`.
-        """
+    def added(self) -> list[str]:
+        """Return the notices that came after the commit. Raises StoreDamaged where they cannot be read."""
 
     def scores(self) -> list[Score]:
         """Return what was measured after the fit, oldest first.
@@ -178,8 +177,6 @@ class Store(Protocol):
     def missing(self) -> StoreError:
         """Return the error for a store that is not `present`."""
 
-    # ------------------------------------------------------------ read
-
     def names(self, model: str | None = None) -> Iterable[ModelName]:
         """Return the models that may have versions, sorted; only those called `model`, if given.
 
@@ -192,6 +189,9 @@ class Store(Protocol):
         Raises:
             StoreDamaged: the place of the model cannot be read.
         """
+
+    def candidates(self, name: ModelName) -> list[int]:
+        """Return the `committed` and perhaps others, which `Version.brief` tells apart; cheaper for lists of all."""
 
     def newest(self, name: ModelName) -> int | None:
         """Return the last of `committed`, if any; takes no longer for many versions. Raises as it does."""

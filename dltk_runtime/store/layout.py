@@ -127,7 +127,7 @@ def committed(folder: Path) -> list[int]:
     Raises:
         StoreDamaged: the model's folder cannot be read.
     """
-    return [number for number in _numbers(folder) if _is_committed(folder, number)]
+    return [number for number in numbers(folder) if _is_committed(folder, number)]
 
 
 def newest(folder: Path) -> int | None:
@@ -136,10 +136,11 @@ def newest(folder: Path) -> int | None:
     Raises:
         StoreDamaged: as `committed`.
     """
-    return next((number for number in reversed(_numbers(folder)) if _is_committed(folder, number)), None)
+    return next((number for number in reversed(numbers(folder)) if _is_committed(folder, number)), None)
 
 
-def _numbers(folder: Path) -> list[int]:
+def numbers(folder: Path) -> list[int]:
+    """Return the numbers of versions and of reservations in a model's folder, ascending. Raises as `committed`."""
     return sorted(int(name) for name in listed(folder) if _NUMBER.fullmatch(name))
 
 

@@ -62,6 +62,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     job: str = ""
     owner: str = ""  # name of the token of the fit; empty in batch runs and in 0.1.0
     kept_by_runtime: bool = False  # `save` stored nothing, so the runtime keeps the model
+    row_wise: bool = False  # the notebook says, and the fit has seen, that each result depends on its row alone
     notices: list[str] = []
 
 

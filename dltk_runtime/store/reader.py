@@ -44,8 +44,6 @@ class ModelReader:
         """Return whether the store that this was attached to is still there."""
         return self._store.present()
 
-    # ------------------------------------------------------------ what serves
-
     def choose(self, name: ModelName, loaded: Collection[int] = ()) -> Serving:
         """Return the version that apply uses: the current one if it was promoted and is whole.
 
@@ -141,8 +139,6 @@ class ModelReader:
                 except StoreDamaged as error:
                     yield error.sentence
 
-    # ------------------------------------------------------------ read
-
     def versions(self, name: ModelName) -> list[Version]:
         """Return the committed versions, oldest first; also damaged ones.
 
@@ -150,6 +146,10 @@ class ModelReader:
             StoreDamaged: the place of the model cannot be read.
         """
         return [self._version(name, number) for number in self._store.committed(name)]
+
+    def candidates(self, name: ModelName) -> list[Version]:
+        """Return the versions, and fits that still run: `Version.brief` tells them apart. Raises as `versions`."""
+        return [self._version(name, number) for number in self._store.candidates(name)]
 
     def get(self, name: ModelName, number: int) -> Version:
         """Return that version; number 0 when there are files of an old volume.

@@ -85,7 +85,10 @@ class FileVersion:
         )
 
     def notices(self) -> list[str]:
-        return [*self.brief().notices, *(each.text for each in lines.read(f"{self.folder}/{NOTICES}", Notice))]
+        return [*self.brief().notices, *self.added()]
+
+    def added(self) -> list[str]:
+        return [each.text for each in lines.read(f"{self.folder}/{NOTICES}", Notice)]
 
     def scores(self) -> list[Score]:
         return lines.read(f"{self.folder}/{LATER}", Score)

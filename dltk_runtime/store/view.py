@@ -83,7 +83,7 @@ def view_of(store: ModelReader, name: ModelName) -> ModelView:
     """
     versions: list[VersionView] = []
     try:
-        versions = [view for each in store.versions(name) if (view := _if_any(each))]
+        versions = [view for each in store.candidates(name) if (view := _if_any(each))]
         if not versions:
             store.get(name, store.serving_or_0(name).number)  # raises, and names what is there instead
         serving = store.choose(name)
@@ -110,7 +110,7 @@ def _whole(version: Version) -> VersionView:
         manifest.rows,
         manifest.train,
         manifest.job,
-        version.notices(),
+        [*manifest.notices, *version.added()],
         train=manifest.train,
         holdout=manifest.holdout,
         later=version.scores(),

@@ -9,6 +9,8 @@ from pathlib import Path
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.mltk.stub import DSDL, TOOLKIT, Stub
 from dltk_runtime.emulator.mltk.stubs import Stubs
+from dltk_runtime.errors import NameInvalid
+from dltk_runtime.names import checked
 from dltk_runtime.volume.errors import VolumeError
 
 CONVERTED, IS_TOOLKITS, IN_SPLUNK, UNREADABLE = "converted", "has that form", "runs in Splunk", "unreadable"
@@ -30,9 +32,12 @@ def convert(source: Path, target: Path, *, force: bool) -> Iterator[Conversion]:
     Session keys in them are left out. Entries of the toolkit and those that run in Splunk are not copied.
 
     Raises:
-        VolumeError: there is no entry in `source`, or `target` has one of the same name and `force` is false.
+        VolumeError: there is no entry in `source`, `target` has one of the same name and `force` is false, or they
+            are one folder.
     """
     found, made = Stubs(source), Stubs(target)
+    if target.resolve() == source.resolve():
+        raise VolumeError(f"{target} is the folder of the entries themselves. Name another one to write into.")
     if not (names := found.names()):
         raise VolumeError(f"{source} holds no entries of models (__mlspl_NAME.mlmodel). Name a folder of lookups.")
     if existing := [name for name in names if made.path(name).exists() and not force]:
@@ -45,8 +50,8 @@ def convert(source: Path, target: Path, *, force: bool) -> Iterator[Conversion]:
 
 def _convert(found: Stubs, made: Stubs, name: str) -> Conversion:
     try:
-        stub = found.read(name)
-    except SearchInvalid as error:
+        stub = found.read(checked("model", name))
+    except (SearchInvalid, NameInvalid) as error:
         return Conversion(name, UNREADABLE, error.sentence)
     if stub.algorithm == TOOLKIT:
         return Conversion(name, IS_TOOLKITS)

@@ -24,6 +24,7 @@
 | `surroundings` | its directory, its output, its end with the front process, its crashes |
 | `handler`, `phase`, `failure` | run a request phase by phase; failures become text with coordinates |
 | `fit` | the order of a fit; the kernel of a batch run (`batch/kernel.py`) uses it, too |
+| `applying`, `row_wise` | an apply of one request, or of several at once |
 | `code`, `model`, `describe` | the loaded notebook, its model, and what a version records of it |
 | `features`, `baselines`, `holdout` | compare rows with those of the fit; count them; hold some out |
 | `read_ahead` | parse rows while they arrive |

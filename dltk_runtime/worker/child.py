@@ -28,7 +28,9 @@ from dltk_runtime.worker.handler import Blob, Handler
 from dltk_runtime.worker.messages import (
     Answered,
     Applied,
+    AppliedTogether,
     Apply,
+    ApplyTogether,
     Compare,
     Convert,
     Describe,
@@ -126,21 +128,21 @@ def _serve(way: _Channel, board: Board, surroundings: Surroundings, imports: tup
         if isinstance(message, ReadAhead):
             reader.begin(Incoming(message, *files))
             continue
-        phases_on_board = isinstance(message, Apply)
+        phases_on_board = isinstance(message, Apply | ApplyTogether)
         board.begin()
         with surroundings.restored(), report.drawn(message.curves if isinstance(message, Fit) else ""):
             answer, results = _answer(handler, message, rows)
             if isinstance(message, Fit):
                 mlflow_end.flush()
-        if isinstance(answer, Applied):
+        if isinstance(answer, Applied | AppliedTogether):
             answer = msgspec.structs.replace(answer, phases=board.durations())
         del rows
         way.send(answer, results, escaped=not _is_binary(message))
         del answer, results
-        if isinstance(message, Apply | Score | Convert):
+        if isinstance(message, Apply | ApplyTogether | Score | Convert):
             handler.restore()
         gc.collect(0)
-        if isinstance(message, Apply):
+        if isinstance(message, Apply | ApplyTogether):
             _count_rows(way, handler, wait)
 
 
@@ -211,6 +213,8 @@ def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWor
                 return handler.load(message), b""
             case Apply():
                 return handler.apply(message, rows)
+            case ApplyTogether():
+                return handler.apply_together(message), b""
             case Score():
                 return handler.score(message, rows), b""
             case Stage():

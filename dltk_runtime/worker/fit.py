@@ -23,10 +23,12 @@ import pandas as pd
 from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.settings import keeps_values
 from dltk_runtime.tables import plain, table
-from dltk_runtime.worker import describe
+from dltk_runtime.worker import describe, row_wise
 from dltk_runtime.worker.baselines import features_of
+from dltk_runtime.worker.failure import worded
 from dltk_runtime.worker.features import feature_names
 from dltk_runtime.worker.holdout import held_out, scores
+from dltk_runtime.worker.measuring import pictures_thrown_away
 from dltk_runtime.worker.messages import Fitted
 from dltk_runtime.worker.model import own_copy, write_pickle
 from dltk_runtime.worker.seen import Seen
@@ -120,7 +122,7 @@ class ModelFit:
     def apply(self, apply: Function) -> Any:
         """Apply the model to all rows as they came; returns what `apply` returns."""
         self.model = own_copy(self.model)
-        return self._call("apply", apply, self.model, self._rows, self.meta)
+        return self._call("apply", apply, self.model, table.kept(self._rows), self.meta)
 
     def measure(self, results: Any) -> None:
         """Add the columns of `results` to `fitted`, which are those of `apply`.
@@ -144,6 +146,24 @@ class ModelFit:
             return
         metrics = self.fitted.metrics or own
         self.fitted = msgspec.structs.replace(self.fitted, metrics=metrics, holdout_metrics=unseen)
+
+    def check_row_wise(self, apply: Function, results: Any) -> None:
+        """Note in `fitted` whether each of the `results` depends on its row alone, as the notebook says.
+
+        Its own rows show it, as `row_wise.dependence` says; otherwise there is a notice.
+        """
+
+        def again(frame: pd.DataFrame) -> pd.DataFrame:
+            return table.to_frame(self._call("apply", apply, own_copy(self.model), frame, self.meta))
+
+        try:
+            with pictures_thrown_away():
+                found = row_wise.dependence(again, self._rows, table.to_frame(results))
+        except Exception as error:  # noqa: BLE001 - what an apply of few rows raises must not cost the model
+            found = worded(error)
+        self.fitted = msgspec.structs.replace(self.fitted, row_wise=not found)
+        if found:
+            self.note(f"small applies are not joined although the notebook has row_wise = True: {found}")
 
     @property
     def rows(self) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,8 @@ from dltk_runtime.payload import Payload
 from dltk_runtime.tables import comparing, table
 from dltk_runtime.tables.feature import Feature
 from dltk_runtime.tables.plain import Scrub
-from dltk_runtime.worker import describe, features
+from dltk_runtime.worker import describe, features, row_wise
+from dltk_runtime.worker.applying import ModelApply, as_frame, encoded
 from dltk_runtime.worker.baselines import Tally
 from dltk_runtime.worker.code import LoadedCode
 from dltk_runtime.worker.converting import Candidate, as_float32
@@ -31,7 +33,9 @@ from dltk_runtime.worker.holdout import scores
 from dltk_runtime.worker.measuring import pictures_thrown_away, unseen
 from dltk_runtime.worker.messages import (
     Applied,
+    AppliedTogether,
     Apply,
+    ApplyTogether,
     Code,
     Compare,
     Compared,
@@ -41,6 +45,7 @@ from dltk_runtime.worker.messages import (
     Described,
     Entered,
     ErrorReport,
+    Failed,
     Fit,
     Fitted,
     Load,
@@ -79,10 +84,10 @@ class Handler:
         self._code = LoadedCode(paths, send)
         self._phases = Phases(send, self._code.place, self._code.advice)
         self._model: Any = None
-        self._shown: Any = None  # the model after the last apply
+        self._last: ModelApply | None = None
         self._pristine: Pristine | None = None
         self._tally = Tally(())
-        self._uncounted: pd.DataFrame | None = None  # the rows of the last apply
+        self._row_wise = False
         self._targets: tuple[str, ...] = ()
         self._features: tuple[Feature, ...] = ()
 
@@ -108,9 +113,12 @@ class Handler:
         results: Blob = b""
         try:
             result = fit.apply(algorithm.apply)
-            results, result_rows = self._encode(result, request.version_column)
+            frame = as_frame(self._phases, result, request.version_column)
+            results = encoded(self._phases, frame)
             fit.measure(result)
-            fit.note(features.without_result(fit.rows, result_rows))
+            if algorithm.row_wise:
+                fit.check_row_wise(algorithm.apply, result)
+            fit.note(features.without_result(fit.rows, len(frame)))
         except PhaseFailed as failure:
             apply_error = failure.report
         fit.describe(algorithm.summary)
@@ -133,26 +141,32 @@ class Handler:
             self._load_with_kept_code(request, failure)
             notice = str(failure.report)
         self._pristine = Pristine(self._model)
-        return Loaded(states=tuple(self._code.states), notice=notice)
+        self._row_wise = request.row_wise and self._loaded().row_wise
+        return Loaded(states=tuple(self._code.states), notice=notice, row_wise=self._row_wise)
 
     def apply(self, request: Apply, sent: Payload) -> tuple[Applied, Blob]:
         """Apply the loaded model to the rows of the request."""
         frame, in_vain, visit = self._rows_of_apply(request, sent)
-        meta, notices = self._meta_of_apply(request.meta, visit)
-        rows, sent_rows = len(frame), table.kept(frame)
-        self._uncounted = sent_rows
-        lacking = features.missing(frame, self._features, splunks=visit is None)
-        changed = features.changed(frame, self._features)
-        if lacking and request.refuse_missing:
-            raise PhaseFailed(ErrorReport("apply", lacking))
-        algorithm, self._shown = self._loaded(), own_copy(self._model)
-        try:
-            result = self._phases.call("apply", algorithm.apply, self._shown, frame, meta)
-            results, result_rows = self._encode(result, request.version_column, visit)
-        except PhaseFailed as failure:
-            raise failure.led_by(lacking) from failure
-        lost = features.without_result(sent_rows, result_rows)
-        return Applied(rows, result_rows, (*notices, *filter(None, (lacking, changed, lost))), in_vain), results
+        apply = self._apply_of(request, visit)
+        encode = functools.partial(visit.write, scrub=self._scrub) if visit else table.write
+        answer, results = apply.one(frame, visit, encode)
+        return msgspec.structs.replace(answer, in_vain=in_vain), results
+
+    def apply_together(self, request: ApplyTogether) -> AppliedTogether:
+        """Apply the loaded model to the rows of several requests, as one where their columns are alike."""
+        answers: dict[int, tuple[Applied | Failed, Blob]] = {}
+        frames: dict[int, pd.DataFrame] = {}
+        for number, rows in enumerate(request.rows):
+            try:
+                frames[number] = self._decode(Payload(rows, escaped=request.escaped))
+            except PhaseFailed as failure:
+                answers[number] = Failed(failure.report), b""
+        apply = self._apply_of(request.apply)
+        for group in row_wise.groups(frames) if self._row_wise else [[number] for number in frames]:
+            found = apply.together([frames[number] for number in group])
+            answers.update(zip(group, found, strict=True))
+        inorder = [answers[number] for number in range(len(request.rows))]
+        return AppliedTogether(tuple(each for each, _ in inorder), tuple(bytes(results) for _, results in inorder))
 
     def score(self, request: Score, sent: Payload) -> Scored:
         """Compute the loaded model's metrics on the rows that no version has seen."""
@@ -203,7 +217,7 @@ class Handler:
 
     def describe(self) -> Described:
         """Describe the model as the last apply left it."""
-        shown = self._model if self._shown is None else self._shown
+        shown = self._model if self._last is None else self._last.shown
         description, _ = describe.described(shown, self._loaded().summary, self._phases.call)
         return Described(description)
 
@@ -221,8 +235,8 @@ class Handler:
 
     def count(self) -> None:
         """Count the rows of the last apply, once; call it when the answer is sent."""
-        frame, self._uncounted = self._uncounted, None
-        if frame is not None:
+        frames = self._last.take_rows() if self._last else []
+        for frame in frames:
             self._tally.add(frame)
 
     def counts(self) -> Counts:
@@ -260,13 +274,11 @@ class Handler:
             frame, in_vain = self._reader.take_frame()
         return self._decode(sent) if frame is None else frame, in_vain, None
 
-    def _encode(self, result: Any, version_column: int, visit: Visit | None = None) -> tuple[Blob, int]:
-        """Encode the result of `apply`: a JSON string literal of CSV, or as a visit wants it; returns its rows, too."""
-        with self._phases.entered("encode", function="apply"):
-            results = table.to_frame(result)
-            if version_column:
-                results = results.assign(model_version=version_column)
-            return visit.write(results, self._scrub) if visit else table.write(results), len(results)
+    def _apply_of(self, request: Apply, visit: Visit | None = None) -> ModelApply:
+        meta = functools.partial(self._meta_of_apply, request.meta, visit)
+        copy = functools.partial(own_copy, self._model)
+        self._last = ModelApply(self._loaded(), copy, self._phases, self._features, request, meta)
+        return self._last
 
     def _load_code(self, name: str, kept: Path | None) -> Algorithm:
         with self._phases.entered("code"):

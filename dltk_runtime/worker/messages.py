@@ -84,6 +84,7 @@ class Load(Message, frozen=True):
     kept_model: str = ""  # path of the runtime's own pickle, if save() stored nothing
     targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests have none
     features: tuple[Feature, ...] = ()  # that the model was fitted on, without targets
+    row_wise: bool = False  # whether the fit has seen that each result depends on its row alone
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -103,6 +104,17 @@ class Apply(Message, frozen=True):
     refuse_missing: bool = False  # whether a missing feature is an error
     ahead: int = 0  # the number of the `ReadAhead` for these rows; 0 for none
     door: Door | None = None  # None: rows and results are CSV, as Splunk's
+
+
+class ApplyTogether(Message, frozen=True):
+    """Apply the loaded model to the rows of several requests that differ in nothing else.
+
+    Answered by `AppliedTogether` or `Failed`.
+    """
+
+    apply: Apply  # of each of them
+    rows: tuple[bytes, ...]
+    escaped: bool  # as `Payload.escaped`, of all of them
 
 
 class ReadAhead(Message, frozen=True):
@@ -192,6 +204,7 @@ class Loaded(Message, frozen=True):
 
     states: tuple[FileState, ...]  # of the code's files: to detect a later change
     notice: str = ""  # why the version's code was loaded in place of the notebook's
+    row_wise: bool = False  # whether requests may be applied together
 
 
 class Fitted(Message, frozen=True):
@@ -210,6 +223,7 @@ class Fitted(Message, frozen=True):
     held_out: int = 0  # rows that `fit` did not see
     holdout_metrics: dict[str, float] = {}  # on these rows
     outputs: tuple[ResultColumn, ...] = ()  # of the fit's own apply
+    row_wise: bool = False  # whether each result of that apply depends on its row alone, as far as was seen
 
 
 class Saved(Message, frozen=True):
@@ -226,6 +240,20 @@ class Applied(Message, frozen=True):
     notices: tuple[str, ...] = ()  # of features and parameters
     in_vain: bool = False  # whether rows were read ahead that can only be parsed as a whole
     phases: dict[str, float] = {}  # seconds of each phase, which were not sent as `Entered`
+
+
+class Failed(Message, frozen=True):
+    """The request failed; the worker can serve others."""
+
+    error: ErrorReport
+
+
+class AppliedTogether(Message, frozen=True):
+    """The results of several requests, in their order."""
+
+    answers: tuple[Applied | Failed, ...]
+    results: tuple[bytes, ...]  # of each, escaped
+    phases: dict[str, float] = {}  # as in `Applied`, of all of them
 
 
 class Counts(Message, frozen=True):
@@ -268,13 +296,7 @@ class Described(Message, frozen=True):
     description: bytes  # JSON: ``{"model": str(model), "model_summary": …}``
 
 
-class Failed(Message, frozen=True):
-    """The request failed; the worker can serve others."""
-
-    error: ErrorReport
-
-
-Answered = Fit | Load | Apply | Score | Stage | Compare | Convert | Describe
+Answered = Fit | Load | Apply | ApplyTogether | Score | Stage | Compare | Convert | Describe
 ToWorker = Answered | ReadAhead
 FromWorker = (
     Ready
@@ -285,6 +307,7 @@ FromWorker = (
     | Saved
     | Fitted
     | Applied
+    | AppliedTogether
     | Counts
     | Scored
     | Staged

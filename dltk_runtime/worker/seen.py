@@ -29,6 +29,10 @@ BITS_PER_ROW = 10
 HASHES = 7  # the best number for 10 bits: 0.7 times the bits of a row
 MIN_BITS = 1024
 MAX_BITS = 16 * MIB * 8
+# What `pandas.read_csv` takes for booleans, and leaves as text where another value of the column is none.
+_BOOLEANS = {
+    text: number for word, number in (("True", "1"), ("False", "0")) for text in (word, word.upper(), word.lower())
+}
 _SECOND = np.uint64(0x9E3779B97F4A7C15)  # an odd number: makes a second hash of the first
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -108,7 +112,7 @@ def row_hashes(frame: pd.DataFrame, features: Sequence[str]) -> Hashes:
     """Return a hash of each row's features, of shape (rows,).
 
     It depends on the row's own values alone: 7, 7.0 and "7" are one value, whatever the type of
-    the column in which they came; so are True and 1, and all missing values.
+    the column in which they came; so are True, "true" and 1, and all missing values.
     """
     columns = {str(number): _value_hashes(frame[name]) for number, name in enumerate(features)}
     if not columns:
@@ -120,7 +124,7 @@ def _value_hashes(column: pd.Series[Any]) -> Hashes:
     if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
         return _number_hashes(pd.to_numeric(column, errors="coerce").astype("float64"))
     texts = column.astype(str).astype(object)
-    numbers = pd.to_numeric(texts.replace({"True": "1", "False": "0"}), errors="coerce").astype("float64")
+    numbers = pd.to_numeric(texts.replace(_BOOLEANS), errors="coerce").astype("float64")
     as_number = (numbers.notna() | column.isna()).to_numpy()
     return np.where(as_number, _number_hashes(numbers), pd.util.hash_array(texts.to_numpy(), categorize=True))
 

@@ -19,6 +19,7 @@ from dltk_runtime.acceptance.notebook import notebook
 from dltk_runtime.acceptance.verify import Verification
 from dltk_runtime.cli import dltk
 from dltk_runtime.flows.app import App
+from dltk_runtime.flows.rules import check, packages
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.splunk import job
 from tests.acceptance.world import World
@@ -57,6 +58,17 @@ def test_the_app_is_whole_and_schedules_nothing(flavour: str, tmp_path: Path) ->
     assert all(each.saved in readme for each in (*PREPARATIONS, *known))
 
 
+@pytest.mark.parametrize(
+    "options", [("acceptance", "--flavour", "dsdl"), ("acceptance", "--flavour", "aitk"), ("reports",)]
+)
+def test_appinspect_finds_nothing_that_the_rules_of_flows_know(options: tuple[str, ...], tmp_path: Path) -> None:
+    """`make appinspect` runs Splunk's own checks over the same apps."""
+    result = CliRunner().invoke(dltk, ["splunk", options[0], str(tmp_path), *options[1:]])
+    assert result.exit_code == 0, result.output
+    (app,) = (App(path.parent.parent) for path in tmp_path.glob("*/default/app.conf"))
+    assert [str(each) for each in check([app], packages.RULES)] == []
+
+
 def test_every_claim_has_a_name_a_sentence_and_a_source() -> None:
     for flavour in Flavour:
         known = claims(flavour)
@@ -64,11 +76,25 @@ def test_every_claim_has_a_name_a_sentence_and_a_source() -> None:
         assert all(each.text[-1] not in ".!" and each.source for each in known)
 
 
+@pytest.mark.parametrize("index", ["x\n[evil]\ny = 1", "a b", 'a"b | delete', "Main", "_x", ""])
+@pytest.mark.parametrize("app", ["acceptance", "reports"])
+def test_an_index_is_a_name_that_splunk_allows(app: str, index: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(dltk, ["splunk", app, str(tmp_path), "--index", index])
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "is no name of an index" in result.output
+
+
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     written(tmp_path)
     again = CliRunner().invoke(dltk, ["splunk", "acceptance", str(tmp_path)])
     assert "exists already" in str(again.exception)
     written(tmp_path, "--force")
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    result = CliRunner().invoke(dltk, ["splunk", "verify", "--export", str(tmp_path / "wrong" / "results.json")])
+    assert result.exit_code == 2
+    assert "There is no folder" in result.output
 
 
 class Installed:

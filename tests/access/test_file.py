@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dltk_runtime.access.errors import (
     ModelForbidden,
     RightMissing,
     TokenExists,
+    TokenInvalid,
     TokensDamaged,
     TokenUnknown,
 )
@@ -56,6 +58,32 @@ def test_rights_of_the_file_that_somebody_chose_stay(path: Path) -> None:
     path.chmod(0o640)
     file.add(path, entry("other"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("bound", [{"gpu_seconds": float("nan")}, {"gpu_seconds": float("inf")}, {"fits": -1}])
+def test_a_bound_that_json_cannot_hold_makes_no_token(bound: dict[str, Any], path: Path) -> None:
+    """It was written as null, and the token had no bound at all."""
+    with pytest.raises(TokenInvalid, match="below 0, or no number"):
+        file.add(path, Entry(name="a", values=[], rights=[Right.FIT], **bound))
+    assert not path.exists()
+
+
+def test_a_link_stays_one_and_what_it_leads_to_is_changed(path: Path, tmp_path: Path) -> None:
+    file.add(path, entry())
+    link = tmp_path / "link.json"
+    link.symlink_to(path)
+    token = file.add(link, entry("other"))
+    assert link.is_symlink()
+    assert NamedTokens(path).find(token.encode()) is not None
+    file.remove(link, "other")
+    assert NamedTokens(path).names() == {"dashboards"}
+
+
+def test_no_token_is_lost_where_several_are_made_at_once(path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda number: file.add(path, entry(f"t{number}")), range(24)))
+    named = NamedTokens(path)
+    assert all(named.find(token.encode()) for token in made)
 
 
 def test_a_second_value_counts_beside_the_first_until_that_is_removed(path: Path) -> None:

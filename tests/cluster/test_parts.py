@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dltk_runtime.cluster import security
 from dltk_runtime.cluster.driver import refusal
-from dltk_runtime.cluster.errors import ClusterUnusable, NodeLost, NoNode
+from dltk_runtime.cluster.errors import NodeLost, NoNode
 from dltk_runtime.cluster.files import reserved
 from dltk_runtime.cluster.messages import (
     Begin,
@@ -38,39 +36,11 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Entered, Fit, Fitted
 from tests.conftest import MakeNotebook
 
-TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": "/run/ray"}
 FACTS = Facts(cpus=2, memory=2**30, gpus=0, same={"python": "3.11.9"}, token=True, shown=False, monitor=False)
 ASKED = FitAsked("healthy", {}, (), "a fit")
 FITTED = Fitted(
     rows=1, features=(), info=b"null", metrics={}, description=b"{}", code=b"", libraries={}, kept_by_runtime=False
 )
-
-
-@pytest.mark.parametrize(
-    ("release", "environ", "closed", "text"),
-    [
-        (None, TOKEN, True, "Ray is not installed here"),
-        ("2.51.3", TOKEN, True, "Ray 2.51.3 knows no tokens"),
-        ("2.60.0", {}, True, "set RAY_AUTH_MODE=token"),
-        ("2.60.0", TOKEN | {"RAY_AUTH_TOKEN": "x"}, True, "notebooks could read RAY_AUTH_TOKEN"),
-        ("2.60.0", TOKEN, False, "Ray encrypts nothing"),
-        ("2.60.0", TOKEN, True, ""),
-        ("2.60.0", TOKEN | {"RAY_USE_TLS": "1"}, False, ""),
-    ],
-)
-def test_a_cluster_that_is_not_safe_is_refused(
-    release: str | None, environ: dict[str, str], closed: bool, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def version(name: str) -> str:
-        if release is None:
-            raise metadata.PackageNotFoundError(name)
-        return release
-
-    monkeypatch.setattr(metadata, "version", version)
-    settings = Settings(cluster="head:6379", cluster_closed=closed)
-    refused = pytest.raises(ClusterUnusable, match=text) if text else contextlib.nullcontext()
-    with refused:
-        security.check(settings, environ)
 
 
 @pytest.mark.parametrize(

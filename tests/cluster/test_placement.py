@@ -174,3 +174,19 @@ def test_what_no_node_has_is_named(need: Need, text: str) -> None:
 def test_a_need_that_no_single_machine_has_is_named_as_a_whole() -> None:
     wide = Node("wide", cpus=16, memory=GIB)
     assert lacking(Need(cpus=16, gpu=True), [wide, CARDS]) == "on one machine: 16 places for fits, a GPU"
+
+
+def test_a_long_line_before_full_machines_asks_each_of_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The front decides in its event loop: 100 fits before 200 machines were 20,000 questions, twice."""
+    asked = list[str]()
+    has_room = Node.has_room
+
+    def counted(node: Node, need: Need) -> bool:
+        asked.append(node.name)
+        return has_room(node, need)
+
+    monkeypatch.setattr(Node, "has_room", counted)
+    full = [Node(f"n{number}", cpus=2, memory=GIB, running=(Need(), Need())) for number in range(200)]
+    line = [Waiting(str(number), Need()) for number in range(100)]
+    assert decide(line, full).waiting == tuple(line)
+    assert asked == [node.name for node in full]

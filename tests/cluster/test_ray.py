@@ -14,15 +14,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
-from textwrap import dedent
 from typing import Any, NamedTuple
 
 import psutil
 import pytest
 
 from dltk_runtime import landlock
+from tests.cluster.notebooks import write
 from tests.cluster.ray_cluster import RayCluster
-from tests.conftest import HEALTHY
 from tests.support.service import Service, until
 
 pytestmark = [
@@ -115,17 +114,6 @@ class Front(NamedTuple):
     def begun(self, job: str) -> str:
         """The node on which a fit of HELD has begun."""
         return str(until(lambda: "begun in" in (text := self.printed(job)) and text, PATIENCE)).split()[-1]
-
-
-def write(notebooks: Path, name: str, resources: str, **cells: str) -> None:
-    notebooks.mkdir(parents=True, exist_ok=True)
-    parts = [("parameters", f'resources: str = "{resources}"'), *(HEALTHY | cells).items()]
-    document: dict[str, Any] = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    for part, source in parts:
-        mark = {"tags": [part]} if part == "parameters" else {"name": f"mltkc_{part}"}
-        cell = {"cell_type": "code", "metadata": mark, "outputs": [], "execution_count": None}
-        document["cells"].append(cell | {"source": dedent(str(source)).strip()})
-    (notebooks / f"{name}.ipynb").write_text(json.dumps(document))
 
 
 def started(root: Path, *plain: str, gpu: tuple[str, ...] = ()) -> Iterator[Front]:

@@ -92,6 +92,19 @@ def test_an_error_of_ours_is_one_line_on_stderr_and_no_traceback(
     assert capsys.readouterr() == ("", "dltk: No notebook 'umap2' in notebooks. Did you mean 'umap'?\n")
 
 
+def test_a_file_that_cannot_be_written_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["dltk", "splunk", "acceptance", "/proc/nowhere"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == Exit.FAILED
+    assert capsys.readouterr() == (
+        "",
+        "dltk: /proc/nowhere: No such file or directory. Check the path and its permissions.\n",
+    )
+
+
 @pytest.mark.process
 def test_version_names_the_runtime_python_and_the_libraries() -> None:
     lines = run("version").stdout.splitlines()
@@ -124,3 +137,14 @@ def test_a_misspelt_folder_of_notebooks_is_refused_and_not_made(command: str, tm
     assert result.exit_code == Exit.USAGE
     assert "does not exist" in result.output
     assert not missing.exists()
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("tokens new a --right fit", "--gpu-seconds"), ("migrate check .", "--timeout"), ("batch x", "--deadline")],
+)
+def test_no_bound_and_no_deadline_is_nan(command: str, option: str, value: str) -> None:
+    result = CliRunner().invoke(cli.dltk, [*command.split(), option, value])
+    assert result.exit_code == Exit.USAGE
+    assert f"Invalid value for '{option}'" in result.output

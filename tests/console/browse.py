@@ -19,6 +19,7 @@ WIDTHS = (360, 1600, 1200)
 # After two frames, in which what follows the size of the window has done so.
 OVERFLOW = """() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() =>
   done(document.documentElement.scrollWidth - document.documentElement.clientWidth))))"""
+BACKGROUND = "() => getComputedStyle(document.documentElement).backgroundColor"
 # Reports what the policy blocks, also where the console says nothing of it.
 REPORTS = """addEventListener("securitypolicyviolation",
   event => console.error("blocked: " + event.violatedDirective + " " + event.blockedURI))"""
@@ -32,6 +33,7 @@ def main(url: str, token: str, folder: str, model: str, job: str, failed: str) -
         for scheme in ("light", "dark"):
             page = opened(browser, url, seen, scheme)
             sign_in_by_keyboard(page, url, token)
+            seen.setdefault("background", {})[scheme] = page.evaluate(BACKGROUND)
             for path in paths:
                 page.goto(url + path)
                 if scheme == "light":

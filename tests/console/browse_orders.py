@@ -1,21 +1,24 @@
-"""Drives one real browser as its input orders, a line of JSON each; answers each with one; runs in .venv-browser.
+"""Drives one real browser as its input orders, a line of JSON each; answers each with one.
 
-Each order is the name of a function below and its arguments, and has a session of its own.
+Each order is the name of a function below or of `browse_fits.py`, and its arguments, and has a session of its own.
+The answer is what it `found`, or its `failure`. Runs in .venv-browser.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 from browse import CHROMIUM, look, nothing, opened, picture, sign_in, watch
-from browse_names import nameless
-from playwright.sync_api import Browser, sync_playwright
+from browse_fits import failure, keyboard, queue, scriptless
+from playwright.sync_api import Browser, Error, sync_playwright
 
 PLANTED = """() => document.querySelector("main").insertAdjacentHTML("beforeend",
   `<button></button><input><a href="/ui"><svg></svg></a><button aria-label="named"></button>`)"""
+FOREIGN = "tag => document.body.append(Object.assign(document.createElement(tag), {src: 'http://other.invalid/x'}))"
 PAPER = {"width": 718, "height": 1000}  # A4 without its margins, in pixels
 # What of a page that is printed would be cut off: what is wider than its place, or than the paper.
 CUT = """() => [...document.querySelectorAll("main, main .wide, main table, main pre, main svg")]
@@ -41,12 +44,17 @@ def pages(browser: Browser, url: str, token: str, paths: list[str]) -> dict[str,
     return seen | {"statuses": statuses}
 
 
-def planted(browser: Browser, url: str, token: str) -> list[str]:
-    """Return the controls without a name of a page into which three were put."""
-    page = opened(browser, url, nothing())
+def planted(browser: Browser, url: str, token: str) -> dict[str, Any]:
+    """Look at a page into which controls without a name were put, and a picture and a script that may not be loaded."""
+    seen = nothing()
+    page = opened(browser, url, seen)
     sign_in(page, url, token)
     page.evaluate(PLANTED)
-    return nameless(page)
+    look(page, "planted", seen)
+    for tag in ("img", "script"):
+        with page.expect_console_message(lambda message: message.text.startswith("blocked: ")):
+            page.evaluate(FOREIGN, tag)
+    return seen
 
 
 def promote(browser: Browser, url: str, token: str, path: str, number: int) -> dict[str, Any]:
@@ -126,7 +134,8 @@ def paper(browser: Browser, url: str, token: str, folder: str, paths: list[str])
 
 
 ORDERS: dict[str, Callable[..., Any]] = {
-    each.__name__: each for each in (pages, planted, promote, end, expired, guess, paper)
+    each.__name__: each
+    for each in (pages, planted, promote, end, expired, guess, paper, queue, failure, keyboard, scriptless)
 }
 
 
@@ -135,7 +144,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for line in sys.stdin:
             name, *arguments = json.loads(line)
-            answer = ORDERS[name](browser, *arguments)
+            try:
+                answer = {"found": ORDERS[name](browser, *arguments)}
+            except (Error, AssertionError, OSError):  # of one order: the next one has a session of its own
+                answer = {"failure": traceback.format_exc()}
             for context in browser.contexts:
                 context.close()
             sys.stdout.write(json.dumps(answer) + "\n")

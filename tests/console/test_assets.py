@@ -35,6 +35,27 @@ def test_an_address_changes_with_the_file() -> None:
     assert all(re.fullmatch(r"/ui/files/[0-9a-f]{16}/[\w.]+", each) for each in addresses)
 
 
+def contrast(*colours: str) -> float:
+    """How far two colours are apart, 1 to 21 (WCAG 2.2, contrast ratio)."""
+    found = []
+    for colour in colours:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts]
+        found.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(found) + 0.05) / (min(found) + 0.05)
+
+
+def test_words_in_colours_can_be_read_in_light_and_dark() -> None:
+    style = (assets.HERE / "static" / "console.css").read_text(encoding="utf-8")
+    schemes = re.findall(r":root \{ (--good[^}]*)\}", style)
+    for background, scheme in zip(("#ffffff", "#13171f"), schemes, strict=True):  # Pico's own
+        colours = dict(re.findall(r"--(\w+): (#\w{6})", scheme))
+        assert {name for name, each in colours.items() if contrast(each, background) < 4.5} == {"faint"}
+    assert {b"--pico-background-color:#fff", b"--pico-background-color:rgb(19"} <= set(
+        re.findall(rb"--pico-background-color:(?:#fff|rgb\(19)", gzip.decompress(assets.content("pico.css")))
+    )
+
+
 def test_our_own_script_evaluates_no_text_and_our_style_loads_nothing() -> None:
     script = (assets.HERE / "static" / "console.js").read_text(encoding="utf-8")
     style = (assets.HERE / "static" / "console.css").read_text(encoding="utf-8")

@@ -32,7 +32,7 @@ ADMIN = "token-of-the-admin-1234"
 PICTURES = "DLTK_PICTURES"  # the folder that `make pictures` wants them in
 # Of the docs: by the name of the screenshot, and the height to which it is cut, in pixels.
 OF_DOCS = {
-    "ui-light": ("overview", 830),
+    "ui-light": ("overview", 985),
     "job": ("job", 590),
     "ui-jobs-failed-dark": ("failure", 980),
     "ui-models-pump_wear-line_4-light": ("model", 760),
@@ -112,6 +112,8 @@ def test_every_page_and_a_fit_that_is_watched_live(service: Service, pictures: P
     assert "succeeded" in found["last"]
     assert [each.partition(":")[0] for each in found["curves"]] == ["rmse", "mae"]
     assert len(list(pictures.glob("ui*.png"))) == 22
+    assert found["background"]["light"] == "rgb(255, 255, 255)"
+    assert found["background"]["dark"].startswith("rgb(19, 2")
 
 
 def assert_nothing_wrong(found: dict[str, Any]) -> None:
@@ -142,7 +144,7 @@ def test_forms_by_keyboard_and_sixty_hostile_texts(service: Service, pictures: P
         ["free_text / notes", "deleted"],
         ["pump_wear / line_4", "code pinned"],
     ]
-    assert [each.split("\t")[6] for each in found["deeds"]] == ["a trial", "held for the audit"]
+    assert [each.split("\t")[5] for each in found["deeds"]] == ["a trial", "held for the audit"]
     assert "rows = df[FIELDS].astype(float)" in found["marked"]
     assert found["plain_search"] == f"| fit MLTKContainer algo={world.WEAR} hours into app:m"
     assert found["plain_rows"] == 4

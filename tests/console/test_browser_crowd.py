@@ -14,12 +14,15 @@ import pytest
 
 from dltk_runtime.paths import Paths
 from dltk_runtime.server.console.session import COOKIE, MAX_WRONG, SESSION_SECONDS, Sessions
+from dltk_runtime.server.console.visible import seen as visible
 from dltk_runtime.server.token_files import ADMIN_NAME, Tokens
 from tests.conftest import write_notebook
 from tests.console import crowd
-from tests.console.browser import ADMIN
+from tests.console.browser import ADMIN, Browser
+from tests.console.hostile import HOSTILE
 from tests.console.test_browser import FOLDER, PYTHON, chromium
-from tests.support.service import Service
+from tests.support.service import Service, until
+from tests.support.wire import Gate
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
 __all__ = ["chromium"]
@@ -29,6 +32,21 @@ MODELS, JOBS = 200, 1000
 PAGES = ("/ui", "/ui/jobs", "/ui/models", "/ui/drift", "/ui/history", "/ui/algorithms", "/ui/algorithms/healthy")
 OF_MODEL = ("", "/try", "/drift", "/delete", "/versions/1/card")
 MODEL = "/ui/models/healthy/m"
+WAITING = """
+    def fit(model, df, param):
+        from dltk_runtime import progress
+        progress(1, 2, loss=0.5)
+        open("/srv/gate").read()
+        progress(2, 2, loss=0.25)
+        model["rows"] = len(df)
+        return {}
+"""
+PRINTING = f"""
+    def fit(model, df, param):
+        for text in {HOSTILE!r}:
+            print(text)
+        raise ValueError("<b>bad</b> row")
+"""
 
 
 class Orders:
@@ -50,7 +68,9 @@ class Orders:
         assert self._run.stdout is not None
         self._run.stdin.write(json.dumps([name, *arguments]) + "\n")
         self._run.stdin.flush()
-        return json.loads(self._run.stdout.readline())
+        answer = json.loads(self._run.stdout.readline())
+        assert "failure" not in answer, answer["failure"]
+        return answer["found"]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +115,22 @@ def home(one: Any, replicas: tuple[Service, Service]) -> tuple[Service, Service]
     return replicas
 
 
+@pytest.fixture(scope="module")
+def fits(chromium: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server that fits one model at a time, with a model whose rows have drifted."""
+    folder = tmp_path_factory.mktemp("fits")
+    write_notebook(folder / "notebooks", "healthy")
+    write_notebook(folder / "notebooks", "waiting", fit=WAITING)
+    write_notebook(folder / "notebooks", "printing", fit=PRINTING)
+    variables = {"DLTK_ADMIN_TOKEN": ADMIN, "DLTK_FIT_WORKERS": "1"}
+    with Service(folder / "home", folder / "notebooks", **variables) as service:
+        for shift, count, send in ((0, 300, service.fit), (900, 1200, service.apply)):
+            rows = "a,b\n" + "".join(f"{number % 50 + shift},{number % 7}\n" for number in range(count))
+            assert send("healthy", rows, "m")["status"] == "success"
+        until(lambda: json.loads(service.send("/v1/drift", None))["judgements"])  # after the answer
+        yield service
+
+
 def assert_well(found: dict[str, Any]) -> None:
     """Nothing blocked, no error of the console, foreign request, nameless control, or page wider than its window."""
     assert (found["problems"], found["foreign"], found["nameless"]) == ([], [], [])
@@ -122,6 +158,16 @@ def test_a_promotion_in_the_page_changes_the_next_apply_on_each_replica(
         assert service.apply("healthy", DATA, "m")["results"].splitlines()[1] == "2"
 
 
+def test_a_promotion_and_its_roll_back_by_keyboard_alone(order: Orders, home: tuple[Service, Service]) -> None:
+    visitor = Browser(home[0])
+    assert visitor.sign_in() == 303
+    visitor.ask("POST", f"{MODEL}/promote/1", {"form": visitor.form(MODEL), "reason": "to begin with"})
+    found = order("keyboard", home[0].url, ADMIN, MODEL, 2, 1)
+    assert_well(found)
+    assert "by keyboard" in found["history"]
+    assert "back by keyboard" in found["history"]
+
+
 def test_a_session_counts_on_both_replicas_and_a_sign_out_in_one_tab_ends_it_in_the_other(
     order: Orders, home: tuple[Service, Service]
 ) -> None:
@@ -139,9 +185,13 @@ def test_a_cookie_counts_until_its_time_is_over(order: Orders, home: tuple[Servi
     assert order("expired", home[0].url, cookies) == ["/ui/sign-in?to=/ui/jobs", "/ui/jobs"]
 
 
-def test_a_control_without_a_name_is_found(order: Orders, home: tuple[Service, Service]) -> None:
+def test_a_control_without_a_name_is_found_and_what_the_policy_blocks_is_reported(
+    order: Orders, home: tuple[Service, Service]
+) -> None:
     found = order("planted", home[0].url, ADMIN)
-    assert [each.partition(">")[0] for each in found] == ["<button", "<input", '<a href="/ui"']
+    assert [each.partition(">")[0] for each in found["nameless"]] == ["<button", "<input", '<a href="/ui"']
+    blocked = [each.split()[1] for each in found["problems"] if each.startswith("blocked: ")]
+    assert blocked == ["img-src", "script-src-elem"]
 
 
 def test_pages_are_printed_whole_in_light_colours_without_what_can_be_operated(
@@ -179,3 +229,40 @@ def test_wrong_tokens_slow_down_and_the_page_says_so(order: Orders, home: tuple[
     assert_well(found)
     assert found["said"][:MAX_WRONG] == ["This is not a token that is wanted here."] * MAX_WRONG
     assert found["said"][-1].startswith("Too many wrong tokens. Try again in ")
+
+
+# ------------------------------------------------------------ fits
+
+
+def job_of(service: Service, model: str, state: str) -> str | None:
+    return next((each["id"] for each in service.jobs() if (each["model"], each["state"]) == (model, state)), None)
+
+
+def test_a_fit_is_watched_from_the_queue_to_its_version_and_drawn_without_a_script(
+    order: Orders, fits: Service
+) -> None:
+    gate = Gate(fits.home)
+    fits.fit("waiting", DATA, "first", mode="async")
+    until(lambda: job_of(fits, "first", "running"))
+    fits.fit("waiting", DATA, "second", mode="async")
+    job = until(lambda: job_of(fits, "second", "queued"))
+    found = order("queue", fits.url, ADMIN, job, str(gate.path))
+    assert_well(found)
+    assert [each.split()[0].strip(",") for each in found["said"]] == ["queued", "running", "succeeded"]
+    assert found["said"][0].startswith("queued at place 1")
+    assert "Version 1 of model 'second' is now current." in found["live"]
+    plain = order("scriptless", fits.url, ADMIN, ["/ui", "/ui/jobs", "/ui/drift", "/ui/history"], job)
+    assert_well(plain)
+    for path in ("/ui", "/ui/jobs", "/ui/history"):
+        assert any("second" in row for row in plain["rows"][path]), path
+    assert any("drifts" in row for row in plain["rows"]["/ui/drift"])
+    assert [each.partition(":")[0] for each in plain["curves"]] == ["loss"]
+
+
+def test_a_failed_fit_shows_its_line_and_hostile_lines_of_its_log_as_text(order: Orders, fits: Service) -> None:
+    assert fits.fit("printing", DATA, "loud")["status"] == "error"
+    found = order("failure", fits.url, ADMIN, job_of(fits, "loud", "failed"))
+    assert_well(found)
+    assert 'raise ValueError("<b>bad</b> row")' in found["marked"]
+    assert found["log"].splitlines()[: len(HOSTILE)] == [visible(text) for text in HOSTILE]
+    assert found["strange"] == 0

@@ -25,7 +25,7 @@ def held(r2: float) -> HeldOut:
 
 def drawn(page: str) -> dict[str, str]:
     """The pictures of the page's figures by what stands below each."""
-    found = re.findall(r"<figure>(<svg.*?</svg>)<figcaption>(.*?)</figcaption></figure>", page, re.DOTALL)
+    found = re.findall(r"<figure>(<svg.*?</svg>)<figcaption>(.*?)(?:<br>.*?)?</figcaption></figure>", page, re.DOTALL)
     return {caption: svg for svg, caption in found}
 
 
@@ -45,6 +45,7 @@ def test_figures_of_train_and_held_out_rows_are_two_lines_on_one_scale(world: Wo
     assert (len(heights["train"]), len(heights["held"])) == (5, 4)
     assert (heights["train"][-1], heights["held"][0]) == ("3.0", "33.0"), "1.0 is the highest of both, 0.1 the lowest"
     assert "Dashed: of rows held out from them" in page
+    assert re.findall(r"<small>(.*?)</small>", page)[:2] == ["0.9 → 1", "0.1 → 0.5"]
     assert list(drawn(page)) == ["r2: train and held out"], "figures of held-out rows alone stand beside none of train"
 
 

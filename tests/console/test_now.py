@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from dltk_runtime.access.actor import Actor
 from dltk_runtime.apply.drift import Judgement, Level
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
+from dltk_runtime.pool.devices import Usage
+from dltk_runtime.pool.gpus import Card
 from dltk_runtime.server.console.jobs_page import MAX_SQUARES
 from dltk_runtime.server.console.pictures import LINE_WIDTH
 from dltk_runtime.service import health
-from tests.console.inside import World, made
+from tests.console.inside import API, World, made
 
 
 @pytest.fixture
@@ -55,6 +59,17 @@ def test_fits_that_wait_or_run_stand_on_the_overview_and_leave_it_at_their_end(w
     assert "No fit waits or runs." in World(made(world.paths.home.parent / "other")).get("/ui")
 
 
+def test_gpus_and_workers_memory_are_bars_of_their_share(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = [Card(str(number), f"GPU-{number}", 1000, used, 1000 - used) for number, used in enumerate((250, 1000))]
+    monkeypatch.setattr(world.service.pool, "gpus", lambda: [Usage(card.index, card) for card in cards])
+    rows = re.findall(r'<dt>GPU (\d)</dt><dd>(.*?) MiB .*?class="full".*?width="([\d.]+)"', world.get("/ui"))
+    assert [(index, said, float(width) / LINE_WIDTH) for index, said, width in rows] == [
+        ("0", "250 of 1,000", 0.25),
+        ("1", "1,000 of 1,000", 1.0),
+    ]
+    assert "<dt>GPU" not in World(made(world.paths.home.parent / "other")).get("/ui")
+
+
 def test_of_each_model_the_last_fifty_fits_are_squares(world: World) -> None:
     world.commit()
     for _ in range(MAX_SQUARES + 3):
@@ -73,6 +88,53 @@ def test_the_last_fit_drift_and_age_are_reasons_for_a_badge(world: World, monkey
     world.ended()
     level, reasons = badge(world)
     assert (level, reasons[0], len(reasons)) == ("bad", "the last fit failed", 3)
+
+
+def test_a_job_says_whose_it_is_its_parameters_and_the_end_of_a_long_log(world: World) -> None:
+    given = {"algo": "healthy", "note": "<b>x</b>", "k": "3"}
+    job = world.service.jobs.create(ModelName("healthy", "m"), given, actor=Actor(owner="anna", sid="1700000000.7"))
+    world.kept.append(job)
+    job.start()
+    job.write(b"".join(b"line %d\n" % number for number in range(5000)))
+    job.fail("it failed")
+    text = " ".join(world.get(f"/ui/jobs/{job.id}").split())
+    assert "of anna, search 1700000000.7" in text
+    assert re.findall(r'<tr><th scope="row">(\w+)</th><td class="text">(.*?)</td>', text) == [
+        ("note", "&lt;b&gt;x&lt;/b&gt;"),
+        ("k", "3"),
+    ]
+    assert "Printed, its end" in text
+    assert ("line 4999" in text, "line 1000 " in text) == (True, False)
+    assert "The search set none" in world.get(f"/ui/jobs/{begun(world).id}")
+
+
+def test_a_table_has_no_column_that_nothing_is_in(world: World) -> None:
+    world.ended()
+    assert heads(world.get("/ui/jobs")) == ["job", "model", "state", "began", "took", "reason"]
+    job = world.service.jobs.create(ModelName("healthy", "m"), {})
+    job.start()
+    job.succeed(rows=3, version=1, promoted=True, message="done")
+    assert heads(world.get("/ui/jobs?state=succeeded")) == ["job", "model", "state", "began", "took", "rows", "version"]
+    world.commit()
+    assert "model" not in heads(world.get("/ui/models/healthy/m").partition("Last fits")[2])
+
+
+def heads(text: str) -> list[str]:
+    """The titles of the first table of a page."""
+    return re.findall(r"<th>(.*?)</th>", text.partition("<thead>")[2].partition("</thead>")[0])
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "text/plain", "application/xhtml+xml"])
+@pytest.mark.parametrize("token", [API, "wrong", ""])
+def test_who_does_not_ask_for_html_gets_the_same_with_and_without_a_console(
+    accept: str | None, token: str, tmp_path: Path
+) -> None:
+    given = {} if accept is None else {"accept": accept}
+    worlds = [World(made(tmp_path / str(console)), {"console": console}) for console in (True, False)]
+    answers = [each.ask("/", token, **given) for each in worlds]
+    assert answers[0].status == (200 if token == API else 401)
+    assert [each.body for each in answers[1:]] == [answers[0].body]
+    assert answers[0].headers == answers[1].headers
 
 
 def badge(world: World) -> tuple[str, list[str]]:

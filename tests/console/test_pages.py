@@ -190,7 +190,9 @@ def test_a_failed_fit_shows_its_cell_with_the_line_marked(browser: Browser) -> N
 
 
 def test_what_a_notebook_prints_stays_text(service: Service, browser: Browser) -> None:
-    loud = re.search(r'href="/ui/jobs/([\w.%-]+)"[^>]*>[^<]*</a></td>\s*<td><a [^>]*>printing', browser.get("/ui/jobs"))
+    loud = re.search(
+        r'href="/ui/jobs/([\w.%-]+)"[^>]*>[^<]*</a></td>\s*<td[^>]*><a [^>]*>printing', browser.get("/ui/jobs")
+    )
     assert loud
     parts = Parts()
     parts.feed(browser.get("/ui/jobs/" + loud[1]))
@@ -222,7 +224,7 @@ def test_the_model_page_leads_to_cards_that_can_be_kept_and_are_text(browser: Br
     page = "/ui/models/healthy/m/versions/2/card"
     assert page in browser.get("/ui/models/healthy/m")
     text = browser.get(page)
-    assert "| state | current |" in text
+    assert '<th scope="row">state</th><td class="text">current</td>' in text
     for name, kind in (("md", "text/markdown; charset=utf-8"), ("json", "application/json")):
         assert f'href="{page}.{name}"' in text
         status, headers, _ = browser.ask("GET", f"{page}.{name}")
@@ -314,17 +316,17 @@ def test_a_promotion_with_a_named_token_is_in_the_history_with_name_and_reason(s
     for number, reason in (("1", "<i>fewer</i> alarms"), ("2", "")):
         fields = {"form": visitor.form(path), "reason": reason}
         assert visitor.ask("POST", f"{path}/promote/{number}", fields)[0] == 303
+    assert "/rollback" in visitor.get(path)
     assert visitor.ask("POST", f"{path}/rollback", {"form": visitor.form(path), "reason": "worse"})[0] == 303
+    assert "/rollback" not in visitor.get(path)  # there is no version before the first
     assert visitor.ask("POST", f"{path}/promote/2", {"form": visitor.form(path), "reason": "back"})[0] == 303
     for page in (path, "/ui/history"):
         text = " ".join(visitor.get(page).split())
         assert "&lt;i&gt;fewer&lt;/i&gt; alarms" in text
         assert "<i>" not in text
-        row = (
-            r"<td>rolled back</td> <td>1</td> <td>promoters</td> <td>Anna &lt;A.&gt;</td> <td class=\"text\">worse</td>"
-        )
+        row = r'<td>rolled back</td> ?<td>1</td> ?<td>promoters</td> ?<td>Anna &lt;A.&gt;</td> ?<td class="text">worse<'
         assert re.search(row, text), text
-        assert re.search(r"<td>fitted</td> <td>2</td> <td>api_token</td>", text), text
+        assert re.search(r"<td>fitted</td> ?<td>2</td> ?<td>api_token</td>", text), text
 
 
 def test_code_is_chosen_in_the_page_for_a_reason_and_by_who_may_promote(service: Service) -> None:
@@ -334,7 +336,7 @@ def test_code_is_chosen_in_the_page_for_a_reason_and_by_who_may_promote(service:
         assert visitor.ask("POST", f"{path}/code", fields)[0] == 303
         text = " ".join(visitor.get(path).split())
         assert said in text
-        assert re.search(rf'<td>promoters</td> <td>Anna &lt;A.&gt;</td> <td class="text">try {choice}</td>', text)
+        assert re.search(rf'<td>promoters</td> ?<td>Anna &lt;A.&gt;</td> ?<td class="text">try {choice}</td>', text)
     reader = named(service, "readers")
     assert f"{path}/code" not in reader.get(path)
     for who, fields, status in (
@@ -415,4 +417,4 @@ def test_who_a_trusted_proxy_signed_in_needs_no_token_and_others_may_not_say_so(
     fields["reason"] = "back"
     assert proxied.ask("POST", f"{path}/promote/2", fields, header)[0] == 303
     text = " ".join(proxied.ask("GET", "/ui/history", headers=header)[2].split())
-    assert re.search(r"<td>proxy</td> <td>anna</td> <td class=\"text\">by proxy</td>", text), text
+    assert re.search(r"<td>proxy</td> ?<td>anna</td> ?<td class=\"text\">by proxy</td>", text), text

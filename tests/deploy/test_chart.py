@@ -45,6 +45,9 @@ REFUSED = [
         {"secret": {"name": "s"}, "storage": {"claim": "c"}, "autoscaling": {"enabled": True, "cpuPercent": 0}},
         "nothing to scale by",
     ),
+    ({"secret": {"name": "s"}, "cluster": {"enabled": True, "closed": True}}, "a secret with the key ray_token"),
+    ({"secret": {"name": "s"}, "cluster": {"enabled": True, "secret": "r"}}, "set cluster.closed to true"),
+    ({"secret": {"name": "s"}, "env": {"DLTK_CLUSTER": "auto"}}, "set cluster.enabled instead"),
     # typing errors, which the schema finds
     ({"secret": {"name": "s"}, "replcias": 2}, "replcias"),
     ({"secret": {"name": "s"}, "storage": {"accesMode": "ReadWriteMany"}}, "accesMode"),
@@ -79,6 +82,7 @@ def test_the_oldest_and_the_newest_kubernetes_take_every_object(
     files = []
     for number, found in enumerate(rendered.values()):
         known = [each for each in found.objects if each["kind"] not in FOREIGN]
+        known += [pod for each in found.objects if each["kind"] == "RayCluster" for pod in pods_of(each)]
         files.append(tmp_path / f"{number}.yaml")
         files[-1].write_text(yaml.safe_dump_all(known))
     tools.run(tools.tool("kubernetes-validate"), "--strict", "--kubernetes-version", version, *files)
@@ -87,6 +91,28 @@ def test_the_oldest_and_the_newest_kubernetes_take_every_object(
     files[0].write_text(yaml.safe_dump(wrong))
     with pytest.raises(AssertionError, match="portz"):
         tools.run(tools.tool("kubernetes-validate"), "--strict", "--kubernetes-version", version, files[0])
+
+
+def pods_of(cluster: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pods that KubeRay's operator would make, before it adds its own to them."""
+    groups = {"head": cluster["spec"]["headGroupSpec"]}
+    groups |= {each["groupName"]: each for each in cluster["spec"]["workerGroupSpecs"]}
+    metadata = {name: {"name": name} | each["template"]["metadata"] for name, each in groups.items()}
+    return [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata[name], "spec": each["template"]["spec"]}
+        for name, each in groups.items()
+    ]
+
+
+def test_pods_for_fits_are_not_served(rendered: dict[str, Rendered]) -> None:
+    """Neither the Service nor the Deployment takes them for its own, and each knows the token by a file alone."""
+    found = rendered["fits on further pods"]
+    for pod in pods_of(found.one("RayCluster")):
+        assert not found.get("Service spec.selector").items() <= pod["metadata"]["labels"].items()
+        (container,) = pod["spec"]["containers"]
+        names = {each["name"] for each in container["env"]}
+        assert "RAY_AUTH_TOKEN_PATH" in names
+        assert "RAY_AUTH_TOKEN" not in names
 
 
 @pytest.mark.parametrize("kind", FOREIGN)

@@ -70,12 +70,21 @@ def test_the_stanza_of_the_model_without_a_name_warns_that_it_is_for_all(flavour
     assert "[default] holds" not in printed("--model", "risk", "--flavour", flavour)
 
 
+def test_an_address_is_as_the_clients_compare_it() -> None:
+    assert "api_url = https://A.example:5000/base\n" in printed("--url", "HTTPS://A.example:5000/base/")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--url", "new.example.com:5000"], "is no address of a container"),
         (["--url", "https://new.example.com:port"], "is no address of a container"),
         (["--external", "https://a b"], "is no address of a container"),
+        (["--url", "https://a:5000?x=1"], "without user, password or query"),
+        (["--url", "https://a:5000/#x"], "without user, password or query"),
+        (["--url", "https://anna:word@a:5000"], "is no address of a container"),
+        (["--url", "https://a:0"], "is no address of a container"),
+        (["--url", "https://größe:5000"], "is no address of a container"),
         (["--model", "no-name"], "Invalid model name"),
     ],
 )
@@ -156,6 +165,9 @@ class TestTheDoctor:
             assert "the members call different containers" in str(found(stanzas(both, settings)))
         finally:
             other.close()
+        assert [*addresses(both, settings)] == [*addresses(rest, settings)], "of those that can be asked"
+        (silent,) = [each for each in stanzas(both, settings) if f"127.0.0.1:{other.port}" in each.text]
+        assert silent.severity is Severity.ERROR
 
 
 def two_stanzas() -> tuple[dict[str, str], dict[str, str]]:

@@ -151,7 +151,7 @@ def test_a_flow_that_runs_has_a_line_for_each_check_and_nothing_was_written(splu
     }  # fmt: skip
     said = " ".join(result.stdout.split())
     assert "dltk_x_base is index=main sourcetype=dns [/servicesNS/-/dltk_flow_x/configs/conf-macros]" in said
-    assert "7 scheduled searches, 15 starts an hour, at most 1 in the same minute; this search head runs 5" in said
+    assert "8 scheduled searches, 16 starts an hour, at most 1 in the same minute; this search head runs 5" in said
     assert "none of 3 starts in a day [index=_internal sourcetype=scheduler]" in said
     assert {method for method, path in splunk.requests if not path.endswith("jobs/export")} == {"GET"}
     assert json.dumps(splunk.installed.folders) == before
@@ -260,7 +260,7 @@ def silent(splunk: Splunk) -> None:
 @pytest.mark.parametrize(
     ("fault", "severity", "check", "said", "advice"),
     [
-        (one_off, "warning", "schedules", "1 schedule of 7 switched off: dltk_x_gaps", "Switch on"),
+        (one_off, "warning", "schedules", "1 schedule of 8 switched off: dltk_x_gaps", "Switch on"),
         (disabled, "warning", "schedules", "not even run by hand: dltk_x_queue_list", "Enable"),
         (without_capability, "error", "rights", "svc lacks upload_lookup_files for", "dltk_<flow>_runner"),
         (without_index, "error", "rights", "svc may not search the index main", "srchIndexesAllowed"),
@@ -301,7 +301,7 @@ def test_a_macro_that_a_comment_names_is_not_called(splunk: Splunk) -> None:
 def test_what_stops_everything_is_an_error_with_what_follows_from_it(splunk: Splunk) -> None:
     splunk.switch("0")
     assert {each["text"] for each in lines() if each["severity"] == "error"} == {
-        "all 7 schedules are switched off: nothing runs"
+        "all 8 schedules are switched off: nothing runs"
     }
     splunk.switch("1")
     for owner, said in (("nobody", "owned by nobody"), ("who left", "whom Splunk does not have")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,28 @@ class TestList:
         assert result.frame["type"].tolist() == ["MLTKContainer", "", "AITKContainer"]
         assert [message.level for message in result.messages] == [MessageLevel.WARN]
         assert "__mlspl_b.mlmodel" in result.messages[0].text
+
+    @pytest.mark.parametrize("part", ["null", "[]", "[1]", "5", '"text"', "{}", '{"feature_variables": 1}'])
+    @pytest.mark.parametrize(
+        "model",
+        [
+            '{"__mlspl_type": %s}',
+            '{"__mlspl_type": ["mltkc.MLTKContainer", "MLTKContainer"], "dict": %s}',
+            '{"__mlspl_type": ["mltkc.MLTKContainer", "MLTKContainer"], "dict": {"out_params": %s}}',
+            '{"__mlspl_type": ["algos.AITKContainer", "AITKContainer"], "params": %s}',
+        ],
+    )
+    def test_a_part_of_another_kind_is_said(self, stubs: Stubs, model: str, part: str) -> None:
+        cell = (model % part).replace('"', '""')
+        put(stubs, "m", f'algo,model,options\nMLTKContainer,"{cell}",{{}}\n')
+        (message,) = Mltk(ClientSettings(), stubs).listmodels().messages
+        assert "names no module and class" in message.text or "is not a" in message.text
+
+    def test_a_pipe_in_the_place_of_a_file_holds_up_nobody(self, stubs: Stubs) -> None:
+        put(stubs, "a", stored(NAMES[0]))
+        os.mkfifo(stubs.path("b"))
+        result = Mltk(ClientSettings(), stubs).listmodels()
+        assert result.frame["type"].tolist() == ["MLTKContainer", ""]
 
     def test_a_model_of_splunk_itself_is_listed_and_not_applied(self, stubs: Stubs) -> None:
         put(stubs, "m", LINEAR)

@@ -101,6 +101,24 @@ def test_the_same_rows_twice_decide_nothing(service: Service) -> None:
     assert right(service, "twice") == 0.9
 
 
+def test_rows_without_a_field_that_the_current_version_knows_them_by_decide_nothing(service: Service) -> None:
+    wider = "z," + OLD.replace("\n", "\n1,").removesuffix("1,")
+    fit(service, "narrower", wider, by="heart")
+    kept = fit(service, "narrower", OLD, holdout="0.3", **BETTER)
+    assert (
+        "accuracy was not compared with version 1: version 1 was fitted on 'z', too, which this fit was not sent"
+        in kept
+    )
+    assert "fit with these fields as well, or use another model name)" in kept
+
+
+def test_the_same_rows_with_booleans_as_text_decide_nothing(service: Service) -> None:
+    flagged = f"flag,{OLD}".replace("\n", "\ntrue,").removesuffix("true,")
+    fit(service, "flag", flagged, by="rule")
+    kept = fit(service, "flag", f"{flagged}maybe,9000,0\n", holdout="0.3", **BETTER)
+    assert "accuracy was not compared with version 1: every row that was sent was seen" in kept
+
+
 def test_a_first_fit_is_compared_with_nothing(service: Service) -> None:
     assert "Version 1 of model 'first' is now current." in fit(service, "first", OLD, holdout="0.2", **BETTER)
     assert JobStore(Paths(service.home, service.notebooks), keep=100, log_bytes=0).list()[0].comparison is None

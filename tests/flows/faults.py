@@ -37,7 +37,7 @@ READ = {
         "events", MACROS, 'flow="web" feature_set', 'flow="wbe" feature_set', "the first training sent no rows"
     ),
     "the overview counts records of features, which say nothing of scoring": Fault(
-        "events", OVERVIEW, 'kind="scored"', 'kind="run"', "says 'no run'"
+        "events", OVERVIEW, r"kind=\"scored\"", r"kind=\"run\"", "says 'no run'"
     ),
     "the alert on gaps leaves out the open end": Fault(
         "direct", SEARCHES, "win_start=floor((now()-", "win_start=0*floor((now()-", "the scheduler stood still"

@@ -14,8 +14,9 @@ from dltk_runtime.emulator.mltk.stub import Stub
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import AppSearch, find_apps
 from dltk_runtime.flows.defaults import defaults
-from dltk_runtime.flows.flow import SENSITIVITY, Flow, Kind, Predicts, Source
+from dltk_runtime.flows.flow import SENSITIVITY, Flow
 from dltk_runtime.flows.generate import create
+from dltk_runtime.flows.kinds import Kind, Predicts, Source
 from dltk_runtime.flows.rehearsal.world import World, make_world
 from dltk_runtime.settings import ClientSettings
 
@@ -42,7 +43,7 @@ def world_of(
     world = make_world(find_apps(folder), folder / "sample.csv", client, folder / "lookups")
     options = {"params": {"algo": flow.algorithm}, "model_name": flow.model}
     options |= {"target_variable": [flow.target]} if flow.target else {}
-    features = flow.features if flow.target else (*flow.features, SENSITIVITY)
+    features = flow.inputs if flow.target else (*flow.features, SENSITIVITY)
     world.context.mltk.stubs.write(Stub(flow.model, command, options, features, flow.target or None))
     return world
 

@@ -95,8 +95,8 @@ class TestNew:
     @pytest.mark.parametrize(
         ("kind", "name", "said"),
         [
-            ("direct", "web", "6 scheduled searches, 15 starts an hour, at most 1 in the same minute"),
-            ("summary", "web", "9 scheduled searches, 29 starts an hour, at most 2 in the same minute"),
+            ("direct", "web", "7 scheduled searches, 16 starts an hour, at most 1 in the same minute"),
+            ("summary", "web", "10 scheduled searches, 30 starts an hour, at most 2 in the same minute"),
         ],
     )
     def test_it_says_what_it_adds_to_a_search_head(self, tmp_path: Path, kind: str, name: str, said: str) -> None:

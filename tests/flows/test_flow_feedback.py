@@ -180,7 +180,7 @@ def test_a_verdict_can_be_taken_back_and_the_audit_says_who_changed_what(world: 
     world.run(undo, now + 20, tokens=tokens)
     assert world.run(mine, now + 30, tokens=tokens).frame.empty
     assert key in world.run(search_of(world, "queue_list"), now + 30).frame["key"].tolist()
-    audit = world.run(search_of(world, "audit_search", "audit"), now + 60, Window(BEGIN, now + 60)).frame
+    audit = world.run(search_of(world, "ds_changes", "audit"), now + 60, Window(BEGIN, now + 60)).frame
     changes = audit.sort_values("_time")[["reviewer", "from", "to"]].to_numpy().tolist()
     assert changes == [["ann", "-", "dga"], ["bob", "dga", "legit"], ["bob", "legit", "none"]]
 

@@ -13,8 +13,8 @@ from dltk_runtime.emulator.standin import Event
 from dltk_runtime.flows.app import App, find_apps
 from dltk_runtime.flows.burden import burden
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import Source
 from dltk_runtime.flows.generate import create
+from dltk_runtime.flows.kinds import Source
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.rules import check
 from tests.flows.helpers import NOBODY, flow_of, invoke, search_of, world_of

@@ -64,7 +64,7 @@ def test_check_says_whom_nobody_hears_and_stays_clean(tmp_path: Path) -> None:
     app = written(flow_of("direct"), tmp_path)
     assert unheard(app) == [each.name for each in alerts(app)]
     said = " ".join(invoke("flow", "check", str(tmp_path)).split())
-    assert "note: nobody hears dltk_x_health, dltk_x_gaps, dltk_x_found." in said
+    assert "note: nobody hears dltk_x_health, dltk_x_gaps, dltk_x_late, dltk_x_found." in said
     assert ", 0 findings." in said
 
 

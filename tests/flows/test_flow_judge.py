@@ -62,7 +62,9 @@ def test_a_flow_that_is_right_has_no_fault(tmp_path: Path, container: Standin, k
     world = rehearsed(tmp_path / "flow", container, kind)
     came, scored = counts(world)
     assert came == scored > 20
-    assert judge(world, END).faults == ()
+    verdict = judge(world, END)
+    assert verdict.faults == ()
+    assert ("a source that is late: " in " ".join(verdict.not_run)) == (kind == "datamodel")
 
 
 @pytest.mark.parametrize(
@@ -78,11 +80,14 @@ def test_a_flow_that_is_right_has_no_fault(tmp_path: Path, container: Standin, k
         ("direct", SEARCHES, "where scored<rows", "where scored<0", "a dead container left rows"),
         ("direct", SEARCHES, "win_start=floor((now()-", "win_start=0*floor((now()-", "scheduler stood still"),
         ("direct", SEARCHES, "counttype = number of events\n", "", "a dead container left rows"),
-        ("direct", OVERVIEW, 'kind="run"', 'kind="scored"', "says 'no run'"),
-        ("summary", OVERVIEW, 'kind="scored"', 'kind="run"', "says 'no run'"),
-        ("direct", OVERVIEW, 'kind="prediction"', 'kind="predictions"', "is empty"),
+        ("direct", OVERVIEW, r"kind=\"run\"", r"kind=\"scored\"", "says 'no run'"),
+        ("summary", OVERVIEW, r"kind=\"scored\"", r"kind=\"run\"", "says 'no run'"),
+        ("direct", OVERVIEW, r"kind=\"prediction\"", r"kind=\"predictions\"", "is empty"),
         ("direct", SEARCHES, "dispatch.earliest_time = -122m@m", "dispatch.earliest_time = -82m@m", "_gaps: fires"),
-        ("metrics", OVERVIEW, 'flow="x"', 'flow="y"', "says 'no run'"),
+        ("metrics", OVERVIEW, r"flow=\"x\"", r"flow=\"y\"", "says 'no run'"),
+        ("direct", SEARCHES, "arrived>win_end+", "arrived>win_end+9000000+", "the source was late, and no alert"),
+        ("summary", SEARCHES, "arrived>win_end+", "arrived<win_end-", "the source was late, and no alert"),
+        ("metrics", SEARCHES, "arrived>win_end+", "arrived>win_end-", "_late: fires at the end"),
     ],
 )
 def test_a_fault_of_the_app_is_said(

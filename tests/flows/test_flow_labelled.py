@@ -11,8 +11,8 @@ import pytest
 from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import Scoring
 from dltk_runtime.flows.generate import files
+from dltk_runtime.flows.kinds import Scoring
 from dltk_runtime.flows.rehearsal.people import reviewer
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.rules import check

@@ -13,8 +13,9 @@ import pytest
 
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import Flow, Predicts
+from dltk_runtime.flows.flow import Flow
 from dltk_runtime.flows.generate import create
+from dltk_runtime.flows.kinds import Predicts
 from dltk_runtime.flows.rehearsal.knowledge import knowledge_of
 from dltk_runtime.flows.rehearsal.quality import disagreements
 from dltk_runtime.flows.rehearsal.world import BEGIN, World

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ def apps_of(variant: str, folder: Path) -> list[App]:
     return find_apps(folder)
 
 
-def roles_for(flow: SearchFlow, roles: set[str]) -> list[str]:
+def roles_for(flow: SearchFlow, roles: Collection[str]) -> list[str]:
     """Whose search it is; one that somebody runs by hand and that writes is of either who writes."""
     needed = needs(flow)
     writes = bool(needed.written or needed.written_lookups)
@@ -78,6 +78,19 @@ def test_each_role_may_do_what_its_searches_do(variant: str, tmp_path: Path) -> 
         assert [] in lacking.values(), (flow.where, lacking)
         walked[next(role for role, lacks in lacking.items() if not lacks)] += 1
     assert all(walked.values()), walked
+
+
+@pytest.mark.parametrize("variant", OPTIONS)
+def test_no_role_may_more_than_its_searches_do(variant: str, tmp_path: Path) -> None:
+    app, *others = apps_of(variant, tmp_path)
+    stanzas = {each.name.removeprefix("role_dltk_web_"): each for each in app.conf("authorize.conf")}
+    needed: dict[str, set[str]] = {role: {"search"} for role in stanzas}
+    for flow in dataflow(app, [app, *others]).searches:
+        for role in roles_for(flow, stanzas.keys()):
+            needed[role] |= needs(flow).capabilities
+    granted = {role: {name for name in each.settings if each.flag(name)} for role, each in stanzas.items()}
+    assert {role: sorted(granted[role] - needed[role]) for role in stanzas} == {role: [] for role in stanzas}
+    assert not granted["viewer"] & {"run_collect", "output_file", "schedule_search", "list_storage_passwords"}
 
 
 @pytest.mark.parametrize("role", ["runner", "viewer"])

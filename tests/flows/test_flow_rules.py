@@ -20,7 +20,11 @@ OPENED = "<row><panel><table><search><query>| makeresults | collect index=x</que
 OTHER = (
     "[other]\nsearch = index=a | fit `dltk_x_algo` `dltk_x_fit` y from f_len into app:x_v1 | stats count AS rows_sent\n"
 )
-STUDIO = '<dashboard version="2"><definition>outputlookup</definition></dashboard>'
+STUDIO = (
+    '<dashboard version="2"><definition>{"dataSources": {"ds_a": {"type": "ds.search", "options": {"query": '
+    '"| makeresults | outputlookup x.csv"}}}}</definition></dashboard>'
+)
+OVERVIEW, QUALITY = "default/data/ui/views/overview.xml", "default/data/ui/views/quality.xml"
 GOOD = "eval good=if(isnotnull(event_key) AND isnotnull(predicted_y) AND isnotnull(rows_in),1,0)"
 
 # number: kind of flow, file, what stands there ("" appends), what stands there instead
@@ -75,7 +79,7 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     406: ("direct", SEARCHES, " | fields - _raw", ""),
     407: ("direct", MACROS, "mode=async ", ""),
     501: ("summary", MACROS, " | dedup event_key", ""),
-    502: ("summary", MACROS, "| sort 0 - written_at ", ""),
+    502: ("summary", MACROS, "sort 0 - written_at | dedup event_key", "dedup event_key"),
     503: ("direct", MACROS, "definition = dltk_x", "definition = elsewhere"),
     504: ("direct", INDEXES, "", "[a]\nhomePath = $SPLUNK_DB/a/db\n"),
     505: ("direct", SEARCHES, "addinfo=f", 'addinfo=f marker="a=b"'),
@@ -133,10 +137,12 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     710: ("direct", SEARCHES, "dispatch.earliest_time = -12m@m", "dispatch.earliest_time = rt-12m"),
     711: ("direct", ROLES, "[role_dltk_x_runner]", "[role_Dltk_x_runner]"),
     712: ("direct", APP, "check_for_updates = 0", "check_for_updates = 1"),
-    713: ("direct", "default/data/ui/views/overview.xml", ' version="1.1"', ""),
+    713: ("direct", OVERVIEW, ' version="2"', ""),
     714: ("direct", SEARCHES, "enableSched = 0", "enableSched = 1"),
     715: ("direct", META, "export = none", "export = none\nowner = anna"),
     716: ("direct", SEARCHES, "enableSched = 0", "enableSched = 0\ndisabled = 1"),
+    721: ("direct", OVERVIEW, '"stackMode"', '"stackmode"'),
+    722: ("direct", OVERVIEW, "#118832", "#ccffcc"),
     801: ("direct", SEARCHES, "| table _time entity predicted_y", "| table _time enitty predicted_y"),
     802: ("summary", MACROS, "max(f_len) AS f_len", "max(f_len) AS fl_en"),
     803: ("summary", SEARCHES, '| where good=1 | eval feature_set="v1"', '| where good=1 | eval feature_set="v9"'),
@@ -158,7 +164,7 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     831: ("direct", META, "read : [ dltk_x_runner, dltk_x_viewer,", "read : [ dltk_x_runner,"),
     832: ("feedback", META, "write : [ dltk_x_runner, admin", "write : [ admin"),
     833: ("direct", ROLES, "apply_mltkcontainer = enabled", ""),
-    834: ("direct", "default/data/ui/views/overview.xml", 'token="time"', 'token="tmie"'),
+    834: ("direct", OVERVIEW, '"token": "time"', '"token": "tmie"'),
 }  # fmt: skip
 # Other changes that break a rule.
 ALSO = [
@@ -172,6 +178,9 @@ ALSO = [
     (216, "summary", SEARCHES, "| fillnull value=0 f_len", "| bin _time span=7m | fillnull value=0 f_len"),
     (515, "direct", SEARCHES, 'replace(substr(entity,3),"\\"","\'")', "substr(entity,3)"),
     (521, "direct", "../dltk_flow_x_indexes/" + INDEXES, "repFactor", "datatype = metric\nrepFactor"),
+    (612, "feedback", VIEW, "$env:user|s$", '"$env:user$"'),
+    (612, "feedback", VIEW, "$key|s$", '"$row.key$"'),
+    (612, "feedback", VIEW, "$note|s$", "$note|n$"),
     (616, "direct", ROLES, "run_custom_command = enabled", ""),
     (616, "direct", ROLES, "schedule_search = enabled", ""),
     (101, "direct", SEARCHES, "isnotnull(predicted_y)", "isnull(predicted_y)"),
@@ -180,7 +189,7 @@ ALSO = [
     (403, "direct", MACROS, "holdout=0.2", "holdout=0"),
     (407, "direct", MACROS, "promote=better:accuracy:0.002 ", ""),
     (407, "direct", MACROS, "better:accuracy", "better:auc"),
-    (501, "direct", "default/data/ui/views/overview.xml", "dedup event_key", "dedup _time"),
+    (501, "direct", OVERVIEW, "dedup event_key", "dedup _time"),
     (525, "direct", SEARCHES, "index=`dltk_x_summary` flow", "index=summary flow"),
     (525, "direct", SEARCHES, "index=`dltk_x_summary` flow", "index=`dltk_x_summary` sourcetype=dns flow"),
     (525, "direct", SEARCHES, "index=`dltk_x_summary` flow", "index=`dltk_x_summary` source=dltk_x_scores flow"),
@@ -197,7 +206,10 @@ ALSO = [
     (824, "direct", SEARCHES, "floor((now()-", "floor((now()-9"),
     (827, "direct", SEARCHES, "streamstats current=f", "streamstats"),
     (831, "feedback", ROLES, "srchIndexesAllowed = dltk_x", "srchIndexesAllowed = other"),
-    (834, "feedback", "default/data/ui/views/quality.xml", 'ref="dltk_x_agreement"', 'ref="dltk_x_agreements"'),
+    (713, "feedback", VIEW, ' version="1.1"', ""),
+    (721, "direct", OVERVIEW, '"inputs"', '"input"'),
+    (834, "feedback", VIEW, 'token="note"', 'token="noet"'),
+    (834, "feedback", QUALITY, '"ref": "dltk_x_agreement"', '"ref": "dltk_x_agreements"'),
     (701, "direct", "app.manifest", "", '{"info": {"id": {"name": "other"}}}'),
     (701, "direct", "app.manifest", "", "{"),
     (707, "direct", META, "write : [ dltk_x_runner, admin, sc_admin ]", "write : [ admin ]"),

@@ -139,14 +139,12 @@ def test_predictions_are_fields_of_their_own_and_not_the_text_of_the_row_they_ca
 def test_a_feature_that_is_null_is_filled_and_scored(world: World, container: Standin, lost: str) -> None:
     """A null in one row would drop it and, since the counts differ, the columns of the whole chunk."""
     write_features(world)
-    blanked = world.app.macros["dltk_x_rows"].definition + f' | eval {lost}=if(entity="blue.com",null(),{lost})'
-    assert scored_with(world, blanked) == 7
+    assert scored_with(world, f'{lost}=if(entity="blue.com",null(),{lost})') == 7
 
 
 def test_a_column_that_is_empty_in_the_whole_chunk_is_filled_too(world: World) -> None:
     write_features(world)
-    blanked = world.app.macros["dltk_x_rows"].definition + " | eval f_len=null()"
-    assert scored_with(world, blanked) == 7
+    assert scored_with(world, "f_len=null()") == 7
 
 
 def test_without_the_filling_nothing_without_key_or_prediction_is_written(world: World) -> None:
@@ -205,10 +203,9 @@ def test_a_data_model_is_read_window_by_window(tmp_path: Path, container: Standi
     )
 
 
-def scored_with(world: World, rows: str) -> int:
-    """Predictions in the index after a rescore whose rows come from `rows`."""
-    search = search_of(world, "rescore")
-    blanked = rows.partition("| sort")[2]
-    text = search.text.replace("| sort 0 - written_at | dedup event_key", "| sort" + blanked)
-    world.ask(text, NOW)
+def scored_with(world: World, blanked: str) -> int:
+    """Predictions in the index after a rescore whose rows lose a feature."""
+    search, newest = search_of(world, "rescore"), "sort 0 - written_at | dedup event_key"
+    assert newest in search.text
+    world.ask(search.text.replace(newest, f"{newest} | eval {blanked}"), NOW)
     return count(world, INDEX, kind="prediction")

@@ -5,13 +5,20 @@ from __future__ import annotations
 import base64
 import html
 import json
+import pprint
+import quopri
+import shlex
 from urllib.parse import quote, quote_plus, urlencode
+from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from dltk_runtime.scrub import Scrubber
 
 AWKWARD = "pa&ss <w>/ö\"r'd+=?"
+ELEMENT = ElementTree.Element("x")
+ELEMENT.text = AWKWARD
 
 
 @pytest.mark.parametrize(
@@ -28,6 +35,24 @@ AWKWARD = "pa&ss <w>/ö\"r'd+=?"
         html.escape(AWKWARD),
         html.escape(AWKWARD, quote=False),
         html.escape(AWKWARD).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
+        ElementTree.tostring(ELEMENT).decode(),
+        yaml.dump([AWKWARD]),
+        yaml.dump([AWKWARD], default_style='"'),
+        shlex.quote(AWKWARD),
+        pprint.pformat([AWKWARD]),
+        quopri.encodestring(AWKWARD.encode()).decode(),
+        AWKWARD.encode("unicode_escape").decode(),
+        AWKWARD.encode("ascii", "backslashreplace").decode(),
+        repr(bytearray(AWKWARD.encode())),
+        repr(json.dumps([AWKWARD])),
+        repr(repr([AWKWARD, "'", '"'])),
+        "'" + AWKWARD.replace("'", "''") + "'",
+        json.dumps(AWKWARD).replace("/", "\\/"),
+        json.dumps(AWKWARD).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"),
+        json.dumps(AWKWARD).replace("\\u00f6", "\\u00F6"),
+        quote(json.dumps([AWKWARD])),
+        quote(quote(AWKWARD, safe=""), safe=""),
+        html.escape(json.dumps([AWKWARD])),
         *(
             base64.b64encode(b"x" * before + AWKWARD.encode() + b"y" * after).decode()
             for before in range(4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dltk_runtime.texts import counted, listed, unquote
+from dltk_runtime.texts import counted, harmless_cell, listed, unquote
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,9 @@ def test_names_are_listed_sorted_up_to_a_number() -> None:
     assert listed([], 2) == ""
     assert listed({"b", "a"}, 2) == "a, b"
     assert listed(["c", "a", "d", "b"], 2) == "a, b and 2 more"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_cell_begins_a_formula(text: str) -> None:
+    assert harmless_cell(text) == f"'{text}"
+    assert harmless_cell(f"a{text}") == f"a{text}"

@@ -62,6 +62,20 @@ def test_macros_and_saved_searches_are_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('| from savedsearch:"a b" | stats count', {"a b"}),
+        ("| from savedsearch:night", {"night"}),
+        ('| union savedsearch:night, savedsearch:"a b", [ search x ]', {"a b", "night"}),
+        ("| from datamodel:savedsearch", set()),
+        ("| table from savedsearch:night", set()),
+    ],
+)
+def test_saved_searches_that_are_read_as_data_are_named(text: str, names: set[str]) -> None:
+    assert find(text, {}).searches == names
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("index=x `loop`", "recursive macros"),

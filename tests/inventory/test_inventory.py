@@ -90,6 +90,19 @@ def test_every_object_that_calls_a_container_is_listed_and_judged(splunkd: Splun
     assert again["last run"].endswith("Z")
 
 
+def test_panels_are_listed_and_what_splunk_cannot_parse_is_broken(splunkd: Splunkd) -> None:
+    source = "<panel><table><search><query>index=web | apply risk</query></search></table></panel>"
+    estate.put(splunkd, "ops", estate.PANELS, "shared_panel", {"eai:data": source})
+    estate.save(splunkd, "ops", "misspelt", "index=ops | fit MLTKContainer algo=dga x into risk into dga | apply =")
+    found = rows(splunkd)
+    (panel,) = found["shared_panel"]
+    assert short(panel) == ("unknown", "panel", "apply", "risk", "pytorch_nn", "unknown")
+    assert (panel["app"], panel["owner"]) == ("ops", "svc")
+    misspelt = found["misspelt"]
+    assert {row["state"] for row in misspelt} == {"broken"}
+    assert "a name is missing" in misspelt[0]["why"]
+
+
 def test_runs_count_for_thirty_days_or_as_many_as_are_asked_for(splunkd: Splunkd) -> None:
     for days, name in ((29, "orphan"), (31, "forgotten")):
         at = time.time() - days * 86400
@@ -177,7 +190,14 @@ def test_a_token_that_splunk_refuses_is_said(splunkd: Splunkd) -> None:
     assert "401" in str(result.exception)
 
 
-def test_an_address_that_is_none_is_refused(splunkd: Splunkd) -> None:
-    result = CliRunner().invoke(dltk, ["inventory", "--splunk", "splunk.example.com:8089"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("splunk.example.com:8089", "https://splunk.example.com:99999", "https://anna:word@splunk.example.com:8089"),
+        "https://splunk.example.com:8000/en-US/app/search",
+    ],
+)
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    result = CliRunner().invoke(dltk, ["inventory", "--splunk", address])
     assert result.exit_code == 2
-    assert "https://" in result.output
+    assert "such as https://splunk.example.com:8089" in result.output

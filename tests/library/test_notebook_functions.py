@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from dltk_runtime.notebook.loader import compile_cell
 from dltk_runtime.notebook.parameters import add_parameters, refuse
 from dltk_runtime.notebook.source import read_source
 from dltk_runtime.paths import Paths
+from tests.library.functions import algorithms
 
 pytestmark = pytest.mark.heavy
 
@@ -25,13 +26,12 @@ STAGED = {"barebone_template": "iris", "binary_nn_classifier": "breast_cancer", 
 
 
 @pytest.fixture(scope="module")
-def algorithm(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], SimpleNamespace]:
+def algorithm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], SimpleNamespace]]:
     """Gives a notebook's functions, made once from its exported cells, and the `parameters` that it declares.
 
     Its models lie in a folder of the module's.
     """
     paths = Paths(home=tmp_path_factory.mktemp("home"), notebooks=NOTEBOOKS)
-    paths.models.mkdir(parents=True)
     made: dict[str, SimpleNamespace] = {}
 
     def get(name: str) -> SimpleNamespace:
@@ -39,7 +39,8 @@ def algorithm(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Simpl
             made[name] = SimpleNamespace(**functions(name, paths))
         return made[name]
 
-    return get
+    with algorithms(paths.home):  # for what they import of app.model
+        yield get
 
 
 def functions(name: str, paths: Paths) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from dltk_runtime.notebook.declaration import Parameter, declared, undeclared
 from dltk_runtime.notebook.errors import ParametersInvalid
 from dltk_runtime.notebook.parameters import RUNTIME_MODES, Problems, add_parameters, parameters, refuse, values
-from dltk_runtime.notebook.reads import taken
 from dltk_runtime.notebook.source import pack, read_source, unpack
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
@@ -163,24 +162,6 @@ def test_an_unknown_parameter_and_an_ill_typed_one_are_told_apart() -> None:
 @pytest.mark.parametrize("mode", RUNTIME_MODES)
 def test_the_mode_of_a_fit_that_an_apply_repeats_is_not_the_notebooks(mode: str) -> None:
     assert values({"mode": f'"{mode}"'}, declared("mode: int = 3")) == ({"mode": 3}, Problems())
-
-
-@pytest.mark.parametrize(
-    ("text", "own"),
-    [
-        ("# %% tags=parameters\nholdout: int = 24\nmode = 'x'\n# %% mltkc_init\na = 1\n", {"holdout", "mode"}),
-        ("# %%\ndef init(df, param):\n    return param['options']['params'].get('mode', 'train')\n", {"mode"}),
-        ("# %%\ndef f(p):\n    q = p['options']['params']\n    q['holdout'], q.pop('mode')\n", {"holdout", "mode"}),
-        ("# %%\ndef init(df, param):\n    return param['options']['params']['algo']\n", set()),
-        ("# %%\nmode = 3\n", set()),
-    ],
-)
-def test_a_notebook_that_declares_or_reads_a_word_of_the_runtime_has_it(
-    make_notebook: MakeNotebook, text: str, own: set[str]
-) -> None:
-    given = {"algo": "x", "mode": "production", "holdout": "24", "other": "1"}
-    assert taken(read_source(make_notebook("words", text)), given) == own
-    assert taken(read_source(make_notebook("words", text)), {"algo": "x"}) == set()
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_and_all_that_are_declared() -> None:

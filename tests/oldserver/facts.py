@@ -1,4 +1,4 @@
-"""What the stand-in does, line by line, and where that is written. Each fact has a test of its name.
+"""What the stand-in does, line by line, and where that is written. Each fact has a check of its name.
 
 Sources: ``protocol`` are the notes on the interface that searches rely on, by section; ``pains``
 those on what hurts users of the old container, by number. What neither says is in `OURS`.
@@ -29,6 +29,18 @@ FACTS = {
     "stale_code": "pains 5: an edited module runs on as it was imported first",
 }
 
+# What notebooks rely on; `test_contract` has a check of each name.
+CONTRACT = {
+    "helpers_are_imported_as_app_model": "protocol 2: notebooks import helpers as app.model.<helper>",
+    "files_lie_where_notebooks_look": "protocol 2: /srv/app/model/data, /srv/notebooks/data, /srv/app/graphics",
+    "parameters_keep_their_quotes": "protocol 1.1: values are always strings with their quotes kept",
+    "a_session_key_reaches_the_notebook": "protocol 1.1: options.session_key, in older clients search_info.session_key",
+    "an_apply_names_no_target": "protocol 1.2: apply carries options and feature_variables only",
+    "a_function_stage_is_never_called": "protocol 2: stage(name) is for people; protocol 1.4 has no call of it",
+    "a_save_that_stores_nothing_is_lost": "protocol 2: a save may store nothing; 1.4: load when not in memory",
+    "a_summary_before_any_model": "protocol 1: `no model exists`",
+}
+
 # Neither source says these; the stand-in had to do something.
 OURS = (
     "It speaks HTTP/1.0 and closes after each answer.",
@@ -39,6 +51,7 @@ OURS = (
     "Modules are <home>/app/model/<algo>.py, imported as app.model.<algo>.",
     "A request without `algo` in its parameters, an apply too, is an error: 'unable to parse json from POST data'.",
     "A module without summary, save or load is loaded; the call that needs the function gets no answer at all.",
+    "There is no package dsdlsupport: a module that imports it does not load.",
     "Every picture is sent as image/png, whatever its name ends in.",
     "Paths in modules are written for this machine when the module is written, where a container has /srv.",
 )

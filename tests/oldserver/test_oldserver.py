@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from tests.oldserver import OldContainer
+from tests.oldserver.client import DATA, Client
 from tests.oldserver.facts import FACTS
 from tests.support.service import meta_for, until
 
 pytestmark = pytest.mark.process
 
-DATA = "a,b\n1,2\n3,4\n"
 TRACE = {
     name: f"""
         def {name}({arguments}):
@@ -41,6 +38,8 @@ ALGORITHMS: dict[str, dict[str, str]] = {
     "echo": {"apply": "def apply(model, df, param): return df"},
     "kinds": {"apply": "def apply(model, df, param): return pd.DataFrame({'kind': [str(each) for each in df.dtypes]})"},
     "array": {"apply": "def apply(model, df, param): return df.to_numpy()"},
+    "series": {"apply": "def apply(model, df, param): return df['a']"},
+    "lists": {"apply": "def apply(model, df, param): return {'x': [5, 6]}"},
     "no_fit": {"fit": "def fit(model, df, param): raise ValueError('no luck')"},
     "no_init": {"init": "def init(df, param): 1 / 0"},
     "no_save": {"save": "def save(model, name): open(MODEL_DIRECTORY + name + '.json', 'w').write('{'); 1 / 0"},
@@ -52,37 +51,6 @@ ALGORITHMS: dict[str, dict[str, str]] = {
     "waiting": {"fit": "def fit(model, df, param): open('/srv/gate').read(); return {}"},
     "edited": {"apply": "def apply(model, df, param): return pd.DataFrame({'said': ['first']})"},
 }
-
-
-class Client:
-    """Sends requests to the stand-in."""
-
-    def __init__(self, old: OldContainer) -> None:
-        self.old = old
-
-    def send(self, path: str, body: bytes | None = None, token: str | None = None) -> tuple[int, bytes, Any]:
-        headers = {"Authorization": self.old.token if token is None else token}
-        request = urllib.request.Request(self.old.url + path, data=body, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=100) as answer:
-                return answer.status, answer.read(), answer.headers
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read(), error.headers
-
-    def post(self, path: str, algo: str, data: str = DATA, model: str = "m", **params: str) -> dict[str, Any]:
-        meta = meta_for(data, model, {"algo": algo, **params})
-        if not model:
-            del meta["options"]["model_name"]
-        status, answer, _ = self.send(path, json.dumps({"data": data, "meta": meta}).encode())
-        assert status == 200
-        return dict(json.loads(answer))
-
-    def calls(self) -> str:
-        path = self.old.home / "calls"
-        text = path.read_text().strip() if path.exists() else ""
-        path.unlink(missing_ok=True)
-        return text
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +129,9 @@ def openings_of_errors(client: Client) -> None:
         "/fit: ERROR: unable to convert raw data to pandas dataframe"
     )
     assert b"/apply: ERROR: unable to parse json from POST data" in client.send("/apply", b"{")[1]
+    (client.old.home / "notebooks" / "data" / "folder.csv").mkdir(exist_ok=True)
+    staged = client.post("/fit", "healthy", model="folder", mode="stage")
+    assert staged["message"].startswith("/fit: ERROR: unable to stage dataframe")
 
 
 def errors_have_one_line(client: Client) -> None:
@@ -182,6 +153,8 @@ def summary(client: Client) -> None:
         told = json.loads(json.loads(client.send(path)[1]))
         assert told["app"] == "Splunk App for Data Science and Deep Learning"
         assert (told["model"], told["token"], told["model_summary"]) == ("{'rows': 2}", "valid", {"rows": 2})
+    client.post("/fit", "healthy", "a\n1\n", model="another")
+    assert "{'rows': 1}" in client.send("/summary")[1].decode(), "of the model used last, whichever is asked about"
 
 
 def graphics(client: Client) -> None:
@@ -206,6 +179,8 @@ def data_is_read_as_pandas_reads_it(client: Client) -> None:
 
 def results_pass_through_a_frame(client: Client) -> None:
     assert client.post("/fit", "array")["results"] == "0,1\n1,2\n3,4\n"
+    assert client.post("/fit", "series")["results"] == DATA.replace("a,b", "a").replace(",2", "").replace(",4", "")
+    assert client.post("/fit", "lists")["results"] == "x\n5\n6\n"
 
 
 def one_request_at_a_time(client: Client) -> None:

@@ -6,6 +6,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from dltk_runtime.notebook import surroundings
 from dltk_runtime.volume import libraries
 from tests.project.test_project import ROOT, locked, requirements
 from tests.support.service import ROOT as CHECKOUT
@@ -46,6 +47,13 @@ def test_a_difference_without_a_reason_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(compat, "differences", lambda: without)
     with pytest.raises(ValueError, match=r"arviz: 0\.17\.1 in DSDL, 0\.18\.0 in .*compat\.txt; say why"):
         compat.rows()
+
+
+def test_what_only_compat_has_is_said_where_it_is_missing() -> None:
+    named = set(surroundings.ONLY_IN_COMPAT.values())
+    assert {name for name in named if name not in OURS or name in CPU} == set()
+    assert surroundings.not_installed("rrcf").endswith("; the variant compat has it")
+    assert "compat" not in surroundings.not_installed("no_such_library")
 
 
 def test_the_libraries_that_notebooks_notice_are_dsdls() -> None:

@@ -41,6 +41,8 @@ OWN = {
     "tools/": "files of this project",
 }
 OWN_PATTERNS = {
+    "scrub.py: _WORD": "secrets that the operator set",
+    "secret_forms.py: _ESCAPE": "forms of secrets that the operator set",
     "secret_names.py: _CREDENTIALS": "values of the container's own variables",
     "server/refusals.py: '(?<=[a-z])(?=[A-Z])'": "names of our own classes",
     "settings/unknown.py: _SERVICE_LINK": "names of the container's own variables",
@@ -56,7 +58,6 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "notebook/cells.py: _MAGIC_LINE": ("%", "\n ", "\n!", "a?", "a.b", "a??  ", "\n\t"),
     "notebook/convert.py: _MARK": ("#", "# ", "# %", "\n#", "# mltkc_", "# %% mltkc_a"),
     "notebook/coordinates.py: _ESCAPED": ("\\x", "\\u00", "\\U0000"),
-    "notebook/file_names.py: _PLACEHOLDER": ("%", "%%", "%s"),
     "notebook/outline.py: _ASSIGNED_MAGIC": ("=", " = ", "  =", "a = %", "= !\n"),
     "server/console/failures.py: _PLACE": (", cell 1", ", cell 1 (a), line ", ", cell ", ", cell 1, line 1"),
     "server/console/visible.py: _UNSEEN": ("\x1b", "\u202e", "\x00"),

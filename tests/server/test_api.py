@@ -30,13 +30,13 @@ RECORDING = {
     "fit": "def fit(model, df, param): calls.append('fit'); return {}",
     "save": """
         def save(model, name):
-            calls.append("save " + str(name))  # a text before `name` itself would join the file's name
+            calls.append("save " + name[:])  # a text before `name` itself would join the file's name
             with open(MODEL_DIRECTORY + name + ".json", "w") as file:
                 json.dump({"saved": name}, file)
     """,
     "load": """
         def load(name):
-            calls.append("load " + str(name))
+            calls.append("load " + name[:])
             with open(MODEL_DIRECTORY + name + ".json") as file:
                 return json.load(file)
     """,

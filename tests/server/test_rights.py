@@ -29,6 +29,7 @@ ENTRIES = {
     "reader": {"rights": [Right.READ]},
     "admin": {"rights": [Right.ADMIN]},
     "narrow": {"rights": [Right.READ], "models": ("m",)},
+    "full": {"rights": [Right.APPLY, Right.FIT], "disk": 1},
 }
 
 
@@ -191,6 +192,13 @@ def test_the_bound_on_fits_at_once_names_itself_and_whose_it_is(
     until(lambda: [job["state"] for job in service.jobs() if job["model"] == "own_b"] == ["succeeded"])
 
 
+def test_the_bound_on_the_disk_holds_once_there_are_versions(service: Service, tokens: dict[str, str]) -> None:
+    assert ask(service, "POST", "/fit", tokens["full"], search("filling"))[1]["status"] == "success"
+    _, answer = ask(service, "POST", "/fit", tokens["full"], search("filling"))
+    assert "The bound 'disk' of the token 'full' is reached: its versions have " in answer["message"]
+    assert ask(service, "POST", "/apply", tokens["full"], search("filling"))[1]["status"] == "success"
+
+
 def test_a_job_has_its_token_the_search_and_who_fitted_may_end_it(
     service: Service, tokens: dict[str, str], tmp_path: Path
 ) -> None:
@@ -233,6 +241,22 @@ def test_a_token_that_is_removed_from_the_file_counts_no_more(service: Service, 
     (folder / "aside").rename(path)
     file.remove(path, "passing")
     until(lambda: ask(service, "GET", "/v1/models", token)[0] == 401)
+
+
+def test_a_token_is_replaced_without_an_outage(service: Service, folder: Path) -> None:
+    """As the page *Tokens and rights* says, step by step: at each moment one of the two values counts."""
+    path = folder / "tokens.json"
+    entry = Entry(name="replaced", values=[], rights=[Right.READ])
+
+    def counts(token: str) -> bool:
+        return ask(service, "GET", "/v1/models", token)[0] == 200
+
+    first = file.add(path, entry)
+    until(lambda: counts(first))
+    second = file.add(path, entry, rotate=True)
+    until(lambda: (counts(first), counts(second)) == (True, True))
+    assert file.remove(path, "replaced", old=True) == 1
+    until(lambda: (counts(second), counts(first)) == (True, False))
 
 
 def test_the_history_of_a_model_says_who_did_what_and_why(service: Service, tokens: dict[str, str]) -> None:

@@ -316,6 +316,22 @@ def test_the_end_of_descriptors_is_logged_once_and_probes_are_answered(own: list
     assert seconds_of_livez(service) < 60
 
 
+def test_what_a_stranger_sends_makes_short_lines_of_the_log_and_no_advice(own: list[Service], tmp_path: Path) -> None:
+    """Container engines cut lines at 16 KiB: a longer one is no JSON any more."""
+    service = started(own, tmp_path)
+    upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    with connection(service) as sock:
+        sock.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n" + upgrade + b"\r\n")
+        assert b'{"status":"ok"}' in sock.recv(65536)
+    for path in (b"/" + b"a" * 60_000, b"/v1/models/" + b"%e2%80%a8" * 6000):
+        with connection(service) as sock:
+            sock.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            read_all(sock)
+    until(lambda: sum(each["event"] == "refused" for each in service.events()) == 2)
+    assert max(map(len, service.log.read_bytes().splitlines())) < 8 * 1024
+    assert "pip install" not in service.log.read_text()
+
+
 # ---------------------------------------------------------------- all of it together
 
 

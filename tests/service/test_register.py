@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from dltk_runtime import cli
 from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.grammar import parse_apply, parse_fit
 from dltk_runtime.emulator.mltk.stubs import Stubs
@@ -16,6 +18,12 @@ from tests.support.service import Service, meta_for
 DATA = "a,b\n1,2\n3,4\n"
 
 pytestmark = pytest.mark.server(notebooks={"healthy": {}}, fits=[("healthy", DATA, "m", "b")], DLTK_SPARES="0")
+
+
+def dltk(*arguments: str) -> str:
+    result = CliRunner().invoke(cli.dltk, arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
 def test_a_search_head_that_lost_its_entry_gets_one_and_applies_the_version(service: Service, tmp_path: Path) -> None:
@@ -33,6 +41,21 @@ def test_a_search_head_that_lost_its_entry_gets_one_and_applies_the_version(serv
     assert (service.store_folders("healthy"), len(service.jobs())) == (before, jobs)
     applied = mltk.apply(frame, parse_apply("m"), mltk.stubs.read("m"))
     assert applied.frame["predicted_b"].tolist() == [2, 2, 2], "the rows of the fit"
+
+
+def test_the_search_that_models_stub_prints_makes_the_entry_and_trains_nothing(
+    service: Service, tmp_path: Path
+) -> None:
+    """For a second search head cluster, and for one that has lost its entry."""
+    before, jobs = service.store_folders("healthy"), len(service.jobs())
+    address = ["--url", service.url, "--token", service.token]
+    printed = dltk("models", "stub", "healthy", "m", "--spl", "--flavour", "aitk", *address)
+    found = dltk("search", printed, "--lookups", str(tmp_path), *address)
+    assert {"a", "b"} <= set(found.split()), "the rows pass unchanged"
+    stub = Stubs(tmp_path).read("m")
+    assert (stub.algorithm, stub.options["params"]["algo"]) == ("AITKContainer", "healthy")
+    assert (list(stub.features), stub.target) == (["a"], "b")
+    assert (service.store_folders("healthy"), len(service.jobs())) == (before, jobs)
 
 
 def test_other_fields_than_those_of_the_version_are_a_warning(service: Service) -> None:

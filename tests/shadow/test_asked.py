@@ -6,8 +6,11 @@ import json
 
 import pytest
 
+from dltk_runtime.call import Request
 from dltk_runtime.errors import BodyInvalid
-from dltk_runtime.server.shadow.asked import REPEATED_MODEL, Asked, Table, model_in, repeated
+from dltk_runtime.names import MAX_NAME_LENGTH
+from dltk_runtime.payload import NO_ROWS
+from dltk_runtime.server.shadow.asked import REPEATED_MODEL, Asked, Table, model_in, named, repeated
 from dltk_runtime.server.shadow.kept import TAIL_BYTES, Kept, Room
 from tests.support.service import meta_for
 
@@ -78,6 +81,12 @@ def test_a_repeated_fit_goes_into_a_model_of_its_own_and_is_else_the_same() -> N
     assert repeated("/apply", sent()) == sent()
     with pytest.raises(ValueError, match="JSON"):
         repeated("/fit", b"no json")
+
+
+def test_names_are_kept_on_one_line_and_no_longer_than_ours() -> None:
+    """They stand in records, in the labels of metrics and in the report, whatever a request calls its model."""
+    meta = {"options": {"params": {"algo": "a\nb\x1b[31m"}, "model_name": "m" * 1_000_000}}
+    assert named(Request.of(NO_ROWS, meta)) == ("a b", "m" * MAX_NAME_LENGTH)
 
 
 def test_what_finds_no_room_is_not_kept_and_gives_its_room_back() -> None:

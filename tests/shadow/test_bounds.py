@@ -158,6 +158,23 @@ def test_an_old_container_that_is_down_is_down(shadow: Shadow) -> None:
     assert shadow.post("/fit", "plain", FEW, "down")[1]["status"] == "success"
 
 
+def test_figures_that_cannot_be_written_leave_the_answers_alone(shadow: Shadow) -> None:
+    folder, aside = shadow.service.home / "shadow", shadow.service.home / "aside"
+    assert shadow.post("/fit", "plain", FEW, "unwritten")[1]["status"] == "success"
+    shadow.settled()
+    folder.rename(aside)
+    folder.touch()
+    try:
+        assert shadow.post("/apply", "plain", FEW, "unwritten")[1]["status"] == "success"
+        shadow.settled()
+    finally:
+        folder.unlink()
+        aside.rename(folder)
+    assert shadow.post("/apply", "plain", FEW, "unwritten")[1]["status"] == "success"
+    assert shadow.models()["unwritten"]["counts"] == {"equal": 2}
+    assert "write comparisons" in shadow.service.log.read_text()
+
+
 def test_a_client_that_hangs_up_ends_nothing(shadow: Shadow) -> None:
     connection = shadow.connect()
     connection.request("POST", "/fit", shadow.body("old_waits"), shadow.headers())

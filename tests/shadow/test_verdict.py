@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from dltk_runtime.commands import shadow
+from dltk_runtime.files import atomic
 from dltk_runtime.shadow import Comparison, Records, Verdict, judge, report
 from dltk_runtime.shadow.verdict import NOISE_FACTOR, noise_of
 from dltk_runtime.tables.figures import ColumnFigures, TableFigures
@@ -126,5 +128,34 @@ def test_records_keep_the_newest_within_their_bound(tmp_path: Path) -> None:
     assert len(kept) > 5
 
 
+def test_the_noise_of_a_model_outlives_the_comparisons_of_its_time(tmp_path: Path) -> None:
+    """A week of applies dropped it with them: what was noisy differed from then on."""
+    records = Records(tmp_path / "shadow", 8000)
+    for largest in (5.0, 1.0):
+        records.add(record(table(column(largest=largest)), repeat=True))
+    for model in ("m", "other"):
+        records.add(record(table(column(largest=2.5)), route="/fit", model=model, repeat=True))
+    for number in range(200):
+        records.add(record(table(column(largest=1.5)), rows=number))
+    assert 0 not in [each.rows for each in records.all() if not each.repeat], "the oldest are dropped"
+    assert {each.of for each in records.all() if each.repeat} == {
+        ("/apply", "algo", "m"),
+        ("/fit", "algo", "m"),
+        ("/fit", "algo", "other"),
+    }
+    (model,) = report(records.all()).models
+    assert (model.verdict, model.repeated) == ("noisy", True)
+    assert sum(path.stat().st_size for path in (tmp_path / "shadow").iterdir()) < 10_000
+
+
+def test_more_disk_than_can_be_read_again_is_not_used(tmp_path: Path) -> None:
+    assert Records(tmp_path, 10**12)._limit <= atomic.MAX_RECORD_BYTES // 2
+
+
 def test_there_may_be_no_records(tmp_path: Path) -> None:
     assert Records(tmp_path / "none", 1000).all() == []
+
+
+def test_no_cell_of_the_csv_begins_a_formula() -> None:
+    text = shadow._csv(report([record(None, old="error", model="=1+1", algorithm="@x")]))
+    assert text.splitlines()[1].startswith("old fails,'@x,'=1+1,")

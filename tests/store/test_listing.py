@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+from typing import Any
 
 import msgspec
 import pytest
@@ -42,6 +44,26 @@ def test_a_manifest_is_read_once_for_all_lists_of_hundreds_of_models(
     read.clear()
     assert LocalModels(store).list() == first
     assert read == []
+
+
+def test_a_list_asks_for_each_manifest_twice(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for its facts, once for the files that it lists: each system call counts two thousand times."""
+    store = ModelStore.open(paths, keep=2)
+    promoted(store, text="1")
+    commit(store, facts=Facts(rows=7))
+    with store.reserve(NAME):
+        LocalModels(store).list()
+        stat, asked = os.stat, list[str]()
+
+        def counted(path: Any, **how: Any) -> os.stat_result:
+            asked.append(str(path))
+            return stat(path, **how)
+
+        monkeypatch.setattr(os, "stat", counted)
+        (view,) = LocalModels(store).list()
+    assert [each.number for each in view.versions] == [1, 2]
+    manifests = [path for path in asked if path.endswith("/version.json")]
+    assert sorted(path.split("/")[-2] for path in manifests) == ["1", "1", "2", "3"]  # 1 serves, 3 is a fit
 
 
 def test_a_list_shows_at_once_what_another_replica_did(paths: Paths) -> None:

@@ -104,6 +104,15 @@ def test_no_file_holds_a_value_after_a_model_was_forgotten(service: Service) -> 
     assert int(message.partition(" Version ")[2].split()[0]) > 2, "no number is used twice"
 
 
+@pytest.mark.process
+@pytest.mark.server(notebooks={"healthy": {}}, own=True, DLTK_SPARES="0", DLTK_KEEP_VALUES="false")
+def test_the_home_has_no_value_of_a_text_field_where_versions_keep_none(service: Service) -> None:
+    """The notebook keeps none of its own, and the version's baseline has hashes; other tests find values there."""
+    assert service.fit("healthy", ROWS)["status"] == service.apply("healthy", ROWS)["status"] == "success"
+    service.stop()  # what is written now and then, such as calls and drift, is there now
+    assert holding(Paths(service.home, service.notebooks), VALUE) == set()
+
+
 # ------------------------------------------------------------ without a server
 
 

@@ -50,6 +50,13 @@ def load(name):
     with open("/srv/app/model/data/" + name + ".json") as file:
         return json.load(file)
 """
+SEES_OTHERS = """
+def load(name):
+    if hasattr(sys, "loaded_before"):
+        raise ValueError("this process has loaded " + sys.loaded_before)
+    sys.loaded_before = name
+    return {}
+"""
 NOTEBOOKS: dict[str, dict[str, str]] = {
     **dict.fromkeys(("scaled", "forest", "boost"), PICKLE),
     "lstm": {
@@ -67,6 +74,7 @@ NOTEBOOKS: dict[str, dict[str, str]] = {
         "load": "def load(name):\n    os._exit(3)",
     },
     "vandal": {"import": "import os\nMODEL_DIRECTORY = '/srv/app/model/data/'", "load": VANDAL},
+    "alone": {"import": "import sys", "load": SEES_OTHERS},
     "healthy": {},
     "healthy_pair": {},
     "pretrained": {"load": "def load(name):\n    return {'weights': 1}"},
@@ -83,7 +91,7 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_notebook(srv / "notebooks", name, **cells)
     (srv / "app" / "model" / "module.py").write_text(MODULE)
     flat = ("healthy_a", "healthy_a_b", "healthy_pair_c", "needs_default", "helped_default", "crashes_default")
-    for name in (*flat, "vandal_default", "module_m"):
+    for name in (*flat, "vandal_default", "module_m", "alone_a", "alone_b"):
         (models / f"{name}.json").write_text('{"rows": 3}')
     (models / "healthy_a_scaler.pkl").write_bytes(b"\x80\x04N.")
     (models / "stranger_default.json").write_text("{}")
@@ -125,6 +133,8 @@ def lines(volume: Path) -> dict[tuple[str, str], dict[str, Any]]:
         ("crashes", "default", "refit"),
         ("vandal", "default", "loads"),
         ("module", "m", "loads"),
+        ("alone", "a", "loads"),
+        ("alone", "b", "loads"),  # in a worker of its own: that of `a` has marked its process
         ("healthy", "a", "loads"),
         ("healthy", "a_b", "loads"),
         ("healthy_pair", "c", "loads"),

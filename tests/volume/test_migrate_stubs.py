@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -75,6 +76,27 @@ def test_other_entries_are_named_and_left(lookups: Path, tmp_path: Path) -> None
     assert not (tmp_path / "new").exists()
 
 
+def test_what_no_entry_can_be_is_named_and_waits_for_nobody(lookups: Path, tmp_path: Path) -> None:
+    good = (lookups / "__mlspl_text_scores.mlmodel").read_bytes()
+    for path in lookups.iterdir():
+        path.unlink()
+    for name in ("=cmd", "", "a\x1b[31mb"):
+        (lookups / f"__mlspl_{name}.mlmodel").write_bytes(good)
+    os.mkfifo(lookups / "__mlspl_pipe.mlmodel")
+    (lookups / "__mlspl_folder.mlmodel").mkdir()
+    (lookups / "__mlspl_deep.mlmodel").write_text(f'algo,model,options\nMLTKContainer,"{"[" * 100_000}",{{}}\n')
+    result = migrate("stubs", lookups, "--to", tmp_path / "new")
+    assert (result.exit_code, result.output.count("unreadable")) == (Exit.FAILED, 6), result.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_entries_are_not_replaced_where_they_lie(lookups: Path) -> None:
+    before = {path.name: path.read_bytes() for path in lookups.iterdir()}
+    result = migrate("stubs", lookups, "--to", lookups / ".", "--force")
+    assert "is the folder of the entries themselves" in str(result.exception)
+    assert {path.name: path.read_bytes() for path in lookups.iterdir()} == before
+
+
 def test_a_session_key_is_not_copied(lookups: Path, tmp_path: Path) -> None:
     options = {"params": {"algo": "x"}, "feature_variables": ["a"], "model_name": "m", "session_key": "s3cretkey"}
     fields = {"endpoint_url": "", "out_params": options, "feature_variables": ["a"]}
@@ -132,6 +154,23 @@ def test_since_lists_later_versions_with_the_fit_that_makes_them_again(paths: Pa
     assert parse_fit(fit.removeprefix("| fit ")).options["params"]["mode"] == "register"
     later = migrate("since", "2999-01-01", *where)
     assert later.output == "Nothing was fitted here since then.\n"
+    for time in (["-1d@d"], ["-2h"], ["--", "-2h"]):
+        since = migrate("since", "--csv", *where, *time)
+        assert since.output.count("\n") == 4, "a time may begin with a minus"
+    assert migrate("since", "-2h", "--csv", *where).output == since.output
+
+
+@pytest.mark.parametrize("time", ["yesterday", "1e30", "nan", "inf", "1700000000000", "2026-13-01", "-1fortnight"])
+def test_a_time_that_is_none_is_refused(time: str, tmp_path: Path) -> None:
+    refused = migrate("since", time, "--home", tmp_path)
+    assert (refused.exit_code, f"Invalid time '{time}'" in refused.output) == (Exit.USAGE, True)
+
+
+def test_a_folder_that_is_not_there_is_not_taken_for_one_without_fits(tmp_path: Path) -> None:
+    refused = migrate("since", "2026-01-31", "--home", tmp_path / "wrong")
+    assert refused.exit_code == Exit.USAGE
+    assert "wrong. Name that of the models with --home" in refused.output
+    assert not (tmp_path / "wrong").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,15 @@ def test_a_value_is_the_same_whatever_the_type_of_its_column() -> None:
     texts = rows("x,flag\n1,True\n2.0,False\n0,True\nunknown,\n")
     assert list(Seen.of(numbers, ["x", "flag"]).has(texts)) == [True, True, True, False]
     assert list(row_hashes(rows('x\n1\n""\nz\n'), ["x"]))[1] == row_hashes(rows('x\n1\n""\n'), ["x"])[1]
+
+
+@pytest.mark.parametrize("change", [str, str.upper, str.lower])
+def test_a_boolean_among_texts_is_the_one_of_a_column_of_booleans(change: Callable[[str], str]) -> None:
+    words = [change(word) for word in ("True", "False", "True")]
+    alone, among = (rows("flag\n" + "\n".join(each) + "\n") for each in (words, [*words, "unknown"]))
+    assert alone["flag"].dtype == bool
+    assert list(Seen.of(alone, ["flag"]).has(among)) == [True, True, True, False]
+    assert Seen.of(among, ["flag"]).has(alone).all()
 
 
 def test_the_file_is_small_and_holds_no_value(frame: pd.DataFrame, tmp_path: Path) -> None:

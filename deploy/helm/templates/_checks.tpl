@@ -17,7 +17,15 @@
 {{- fail (printf "%s in env or extraEnv would be readable in the Deployment: put it under the key %s into the secret, and name it in secret.variables." $name (get (dict "api_token" "api_token" "JUPYTER_PASSWD" "jupyter_password") $name | default $name)) }}
 {{- end }}
 {{- end }}
-{{- range $name, $value := dict "DLTK_GRACE" "graceSeconds" "DLTK_DRAIN" "graceSeconds" "MODE_DEV_PROD" "mode" "DLTK_PORT" "service.port" "JUPYTER_PORT" "service.jupyterPort" "api_token_file" "secret.name" "JUPYTER_PASSWD_file" "secret.name" "API_SSL_CERT" "certificate.secret" "API_SSL_KEY" "certificate.secret" }}
+{{- if .Values.cluster.enabled }}
+{{- if not .Values.cluster.secret }}
+{{- fail "Whoever reaches Ray without a token can run any program: set cluster.secret to a secret with the key ray_token." }}
+{{- end }}
+{{- if not .Values.cluster.closed }}
+{{- fail "Ray encrypts nothing between these pods: set cluster.closed to true if nobody else can reach or read their network." }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := dict "DLTK_CLUSTER" "cluster.enabled" "DLTK_CLUSTER_CLOSED" "cluster.closed" "RAY_AUTH_MODE" "cluster.secret" "RAY_AUTH_TOKEN_PATH" "cluster.secret" "DLTK_GRACE" "graceSeconds" "DLTK_DRAIN" "graceSeconds" "MODE_DEV_PROD" "mode" "DLTK_PORT" "service.port" "JUPYTER_PORT" "service.jupyterPort" "api_token_file" "secret.name" "JUPYTER_PASSWD_file" "secret.name" "API_SSL_CERT" "certificate.secret" "API_SSL_KEY" "certificate.secret" }}
 {{- if hasKey $.Values.env $name }}
 {{- fail (printf "%s is set by the chart: set %s instead." $name $value) }}
 {{- end }}

@@ -103,13 +103,17 @@ def parse_stub(name: str, content: bytes) -> Stub:
     model, options = _object(row["model"]), _without_session(_object(row["options"]))
     if TYPE_KEY not in model:
         return Stub(name, row["algo"], options, *_fields(model, {}), notice=OWN_FORM)
-    kind = model[TYPE_KEY][1]
+    match model[TYPE_KEY]:
+        case [_, str(kind)]:
+            pass
+        case _:
+            raise TypeError(f"{TYPE_KEY} names no module and class")
     if kind == DSDL:
-        fields = model["dict"]
+        fields = _part(model, "dict")
         endpoint = str(fields.get("endpoint_url", ""))
-        return Stub(name, kind, options, *_fields(fields, fields.get("out_params") or {}), endpoint)
+        return Stub(name, kind, options, *_fields(fields, _part(fields, "out_params")), endpoint)
     if kind == TOOLKIT:
-        return Stub(name, kind, options, *_fields(model, model.get("params") or {}))
+        return Stub(name, kind, options, *_fields(model, _part(model, "params")))
     return Stub(name, row["algo"], options, (), None)
 
 
@@ -128,9 +132,17 @@ def _object(text: str) -> dict[str, Any]:
     return found
 
 
+def _part(found: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return an object within another one; an empty one where it is missing or null."""
+    part = found.get(key) or {}
+    if not isinstance(part, dict):
+        raise TypeError(f"{key} is not an object")
+    return part
+
+
 def _fields(found: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[tuple[str, ...], str | None]:
     """Return features and target; `params` are the options of the fit, which MLTK falls back to."""
-    features = found["feature_variables"] if "feature_variables" in found else params["feature_variables"]
+    features = found.get("feature_variables", params.get("feature_variables"))
     target = found.get("target_variable") or params.get("target_variable")
     if isinstance(target, list):
         target = next(iter(target), None)

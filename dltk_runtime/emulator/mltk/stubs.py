@@ -44,7 +44,7 @@ class Stubs:
             SearchInvalid: there is no such model, or its file is not a stub.
         """
         try:
-            return parse_stub(name, self.path(name).read_bytes())
+            return parse_stub(name, atomic.read(self.path(name)))
         except FileNotFoundError as error:
             raise _absent(name) from error
         except (OSError, ValueError, LookupError, TypeError, DltkError) as error:

@@ -218,7 +218,8 @@ def _fit(walk: Walk, command: Command) -> None:
 def _apply(walk: Walk, command: Command) -> None:
     words = words_of(command.arguments)
     model = words[0].rpartition(":")[2] if words else ""
-    walk.notes.applies.append(Apply(model, merged(walk.shapes) if walk.shapes else Shape(open=True)))
+    native = model in walk.outputs and VERSION not in walk.outputs[model]
+    walk.notes.applies.append(Apply(model, merged(walk.shapes) if walk.shapes else Shape(open=True), native))
     for name in walk.outputs.get(model, ()):
         made = (name,) if name == VERSION else (f"predicted_{name}", f"predicted({name})")
         for column in made:

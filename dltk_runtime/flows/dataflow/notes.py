@@ -59,10 +59,11 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """One ``apply`` and the rows in front of it."""
+    """One ``apply`` and the rows in front of it; `native` is a model that the app fits without a container."""
 
     model: str
     shape: Shape
+    native: bool = False
 
 
 @dataclass(slots=True)

@@ -6,8 +6,7 @@
                          ├─ alerts that fire though nothing is wrong
                          ├─ panels and reports: refused, failing or empty
                          ├─ the overview's own count of missed rows against the records
-                         └─ then, on purpose: a dead container, and a scheduler that stands still;
-                            each must fire its alert
+                         └─ then, on purpose, what ``alarms`` breaks: each must fire its alert
 """
 
 from __future__ import annotations
@@ -16,27 +15,20 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import pandas as pd
-
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.standin import Window
-from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import AppSearch
-from dltk_runtime.flows.hearing import is_alert
-from dltk_runtime.flows.rehearsal.world import BEGIN, World
+from dltk_runtime.flows.rehearsal.alarms import alarms, alert_rows, alerts, nothing_late, pause
+from dltk_runtime.flows.rehearsal.challengers import REPORT as COMPARED
+from dltk_runtime.flows.rehearsal.world import World
 from dltk_runtime.flows.spl import has_command, stages
 from dltk_runtime.units import DAY_SECONDS
 
 # Of the dashboards: what a person sees who has chosen nothing yet.
 TOKENS: Mapping[str, str] = {"tick": "0", "why": "any", "env:user": "a second person"}
-STANDSTILL_SECONDS = 6 * 3600
-# From the run of a search to the run of the alert that looks at it.
-ALERT_SECONDS = 900
-UNANSWERED_URL = "http://127.0.0.1:9"  # a port on which nothing listens
 _TOKEN = re.compile(r"\$([\w:]+)(?:\|s)?\$")
-_OF_THE_SCHEDULER = ("_gaps", "_incomplete")
 PANEL_SPAN = "1h"  # of a day, as panels show it
-_QUIET = ("gaps", "incomplete", "unscored", "health")
+_QUIET = ("gaps", "incomplete", "unscored", "health", "late")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +44,12 @@ def judge(world: World, now: float) -> Verdict:
 
     The faults on purpose come last, and leave their records in the world.
     """
+    verdict = look(world, now)
+    return replace(verdict, faults=(*verdict.faults, *alarms(world, now)))
+
+
+def look(world: World, now: float) -> Verdict:
+    """Judge the flow without breaking anything."""
     faults: list[str] = [*_missed(world), *_firing(world, now)]
     not_run: list[str] = []
     for search in _shown(world):
@@ -60,7 +58,9 @@ def judge(world: World, now: float) -> Verdict:
         except SearchError as error:
             said = f"{search.view or 'report'}, {search.name}: {error.sentence}"
             (faults if is_fault(error.sentence) else not_run).append(said)
-    return Verdict((*faults, *_alarms(world, now)), tuple(not_run))
+    if said := nothing_late(world):
+        not_run.append(f"a source that is late: {said}")
+    return Verdict(tuple(faults), tuple(not_run))
 
 
 def is_fault(refusal: str) -> bool:
@@ -87,8 +87,8 @@ def _missed(world: World) -> Iterator[str]:
 
 
 def _firing(world: World, now: float) -> Iterator[str]:
-    for search in _alerts(world):
-        if search.name.endswith(_QUIET) and (rows := len(_rows(world, search, now))):
+    for search in alerts(world):
+        if search.name.endswith(_QUIET) and (rows := len(alert_rows(world, search, now))):
             yield f"{search.name}: fires at the end of the rehearsal, with {rows:,} rows, though no run failed"
 
 
@@ -112,7 +112,7 @@ def _look(world: World, search: AppSearch, now: float, faults: list[str]) -> Non
     shown = replace(search, text=_with_span(search.text))
     frame = world.run(shown, now, day, tokens=dict(TOKENS)).frame
     place = f"{search.view}.xml, {search.name}" if search.view else search.name
-    if frame.empty and not search.name.startswith(("second_", "mine_")):
+    if frame.empty and not search.name.startswith(("second_", "mine_")) and not search.name.endswith(COMPARED):
         faults.append(f"{place}: is empty, though the flow ran")
     if "missed" in frame and search.view == "overview":
         missed = str(frame["missed"].iloc[0])
@@ -126,68 +126,3 @@ def _with_span(text: str) -> str:
         if stage.name == "timechart" and "span=" not in stage.arguments:
             text = f"{text[: stage.head]} span={PANEL_SPAN}{text[stage.head :]}"
     return text
-
-
-def _alarms(world: World, now: float) -> Iterator[str]:
-    """Break the container, then the scheduler, and expect an alert for each."""
-    scoring = [each for each in world.app.searches if each.scheduled and _scores(world, each)]
-    dead = world.calling(replace(world.context.mltk.client, url=UNANSWERED_URL))
-    quiet = _fired(world, now + ALERT_SECONDS)
-    for search in scoring:
-        before = len(world.predictions())
-        dead.run(search, now, _newest(search, now))
-        fired = _fired(world, now + ALERT_SECONDS)
-        # The alert on findings may fire anyway, and one on several searches fires since the one before.
-        if all(quiet.get(name) == rows for name, rows in fired.items()):
-            yield f"{search.name}: a dead container left rows without a prediction, and no alert of the app fires"
-        if wrong := [name for name in fired.keys() - quiet.keys() if name.endswith(_OF_THE_SCHEDULER)]:
-            yield f"{search.name}: a dead container fires {', '.join(sorted(wrong))}, which is of the scheduler"
-        if len(world.predictions()) > before:
-            yield f"{search.name}: writes rows as predictions that a dead container left without one"
-        quiet = fired
-    still = max(STANDSTILL_SECONDS, 4 * pause(world))
-    fired, hours = _fired(world, now + still), f"{still / 3600:.0f} hours"
-    if scoring and not fired:
-        yield f"the scheduler stood still for {hours}, and no alert of the app fires"
-    if wrong := [name for name in fired if name.endswith("_health")]:
-        yield f"the scheduler stood still for {hours}, and {', '.join(wrong)} fires, which is of the container"
-
-
-def _fired(world: World, now: float) -> dict[str, str]:
-    """Return the rows, as CSV, of each alert that fires."""
-    found = {alert.name: _rows(world, alert, now) for alert in _alerts(world)}
-    return {name: rows.to_csv(index=False) for name, rows in found.items() if len(rows)}
-
-
-def pause(world: World) -> float:
-    """Return the longest time between two starts of a search that writes rows or predictions, in seconds."""
-    writing = [each for each in world.app.searches if each.scheduled and (_scores(world, each) or _stores(each))]
-    schedules = [each.stanza.get("cron_schedule") for each in writing]
-    return max((cron.longest_pause(each, BEGIN, BEGIN + 3 * DAY_SECONDS) for each in schedules), default=0.0)
-
-
-def _stores(search: AppSearch) -> bool:
-    return 'kind="row"' in search.text
-
-
-def _scores(world: World, search: AppSearch) -> bool:
-    text = world.app.readable(search)
-    return has_command(text, "apply") and has_command(text, "collect") and "dltk_status" not in text
-
-
-def _newest(search: AppSearch, now: float) -> Window:
-    """Return a window in which the search finds rows: the last day, by the time that it goes by."""
-    if search.stanza.get("dispatch.index_earliest"):
-        return Window(now - 7 * DAY_SECONDS, now, now - DAY_SECONDS, now)
-    return Window(now - DAY_SECONDS, now)
-
-
-def _alerts(world: World) -> list[AppSearch]:
-    return [each for each in world.app.searches if each.scheduled and is_alert(each.stanza)]
-
-
-def _rows(world: World, search: AppSearch, now: float) -> pd.DataFrame:
-    try:
-        return world.run(search, now).frame
-    except SearchError:
-        return pd.DataFrame()  # named among what is not run

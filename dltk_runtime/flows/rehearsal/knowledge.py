@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dltk_runtime.flows.flow import Flow, Kind, Predicts
+from dltk_runtime.flows.flow import Flow
+from dltk_runtime.flows.kinds import Kind, Predicts
 from dltk_runtime.flows.rehearsal.world import BEGIN
 
 

@@ -15,6 +15,7 @@ from dltk_runtime.emulator.spl.indexing import LOST
 from dltk_runtime.flows import cron
 from dltk_runtime.flows.app import AppSearch
 from dltk_runtime.flows.errors import FlowFailed
+from dltk_runtime.flows.rehearsal.adding import Adder
 from dltk_runtime.flows.rehearsal.people import Reviewer
 from dltk_runtime.flows.rehearsal.runtime import Runtime
 from dltk_runtime.flows.rehearsal.tuning import Tuned, Tuner
@@ -76,6 +77,7 @@ class Player:
     reviewer: Reviewer | None = None
     labels_a_day: int = 200
     tuner: Tuner | None = None
+    adder: Adder | None = None
     days_before: int = 1
     outage: Callable[[ScheduledRun], bool] = lambda _: False
     report: Callable[[str], None] = lambda _: None
@@ -146,6 +148,8 @@ class Player:
             if high == review and self.reviewer:
                 judged = self.reviewer.judge(self.world, review, self.labels_a_day)
                 self.result.labels[round((begin - BEGIN) / DAY_SECONDS) - self.days_before + 1] += judged
+            if high == review and self.adder:
+                self.adder.add(self.world, review)
             if high == review and self.tuner:
                 change = self.tuner.tune(self.world, review, self.result.tuned)
                 self.result.tuned.extend([change] if change else [])

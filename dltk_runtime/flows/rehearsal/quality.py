@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.flows.app import AppSearch
-from dltk_runtime.flows.flow import Predicts
+from dltk_runtime.flows.kinds import Predicts
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge
 from dltk_runtime.flows.rehearsal.play import RehearsalResult
 from dltk_runtime.flows.rehearsal.world import World

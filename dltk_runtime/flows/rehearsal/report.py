@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from dltk_runtime.flows.rehearsal.challengers import Counts, compared
 from dltk_runtime.flows.rehearsal.judge import is_fault
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge
 from dltk_runtime.flows.rehearsal.play import RehearsalResult
@@ -95,6 +96,7 @@ def show(console: Console, world: World, result: RehearsalResult, runtime: Runti
         _show_anomalies(console, world, knowledge)
     else:
         _show_right(console, right_by_version(world, knowledge))
+        _show_compared(console, compared(world, knowledge))
         _show_errors(console, errors_by_version(world, knowledge))
     _show_plot(console, versions, knowledge.metric)
     for line in _not_run(world, result):
@@ -145,6 +147,11 @@ def right_by_version(world: World, knowledge: Knowledge) -> dict[str, tuple[int,
 def _show_right(console: Console, found: Mapping[str, tuple[int, int]]) -> None:
     for version, (right, all_) in found.items():
         console.print(f"scored by version {version}: right on {right:,} of {all_:,} rows, {right / all_:.1%}")
+
+
+def _show_compared(console: Console, found: Mapping[str, Counts]) -> None:
+    for version, counts in sorted(found.items()):
+        console.print(f"champion and challenger (version {version}), on rows later than both fits: {counts}")
 
 
 def errors_by_version(world: World, knowledge: Knowledge) -> dict[str, list[float]]:

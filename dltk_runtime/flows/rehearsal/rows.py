@@ -9,7 +9,7 @@ from dataclasses import replace
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows.app import AppSearch
-from dltk_runtime.flows.flow import Predicts
+from dltk_runtime.flows.kinds import Predicts
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge
 from dltk_runtime.flows.rehearsal.play import RehearsalResult
 from dltk_runtime.flows.rehearsal.world import World

@@ -10,7 +10,10 @@ from pathlib import Path
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.rehearsal import report, rows
-from dltk_runtime.flows.rehearsal.judge import judge, pause
+from dltk_runtime.flows.rehearsal.adding import adder, unread
+from dltk_runtime.flows.rehearsal.alarms import alarms, pause
+from dltk_runtime.flows.rehearsal.challengers import miscounted
+from dltk_runtime.flows.rehearsal.judge import look
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge, knowledge_of
 from dltk_runtime.flows.rehearsal.people import reviewer
 from dltk_runtime.flows.rehearsal.play import Player, RehearsalResult
@@ -51,7 +54,7 @@ class Rehearsal:
             with serving(Paths(home=home / "home", notebooks=self.notebooks), home / "log") as runtime:
                 world = make_world(apps, sample, runtime.client, home / "lookups")
                 knowledge = self.knowledge(sample)
-                people = reviewer(world, knowledge.truth)
+                people, person = reviewer(world, knowledge.truth), adder(world, knowledge)
                 before = 2 if pause(world) >= DAY_SECONDS else 1  # the first day is whole on the second one
                 player = Player(
                     world,
@@ -59,6 +62,7 @@ class Rehearsal:
                     people,
                     self.labels_a_day,
                     tuner(world, knowledge),
+                    person,
                     before,
                     report=progress,
                 )
@@ -66,16 +70,18 @@ class Rehearsal:
                 end = BEGIN + (self.days + before) * DAY_SECONDS
                 figures = [
                     *disagreements(world, knowledge, end),
+                    *miscounted(world, knowledge, end),
                     *rows.late(world, end),
                     *rows.repeated(world),
+                    *(unread(world, person, end) if person else ()),
                     *rows.never_fired(world, result, knowledge),
                     *unlearned(result, sum(version.name.model != STATUS for version in runtime.versions())),
                 ]
-                verdict = judge(world, end)
+                verdict = look(world, end)
                 result.not_shown.extend(verdict.not_run)
                 finish(world, result, runtime, knowledge)
                 figures += untuned(world, result.tuned)
-                return [*report.faults(world, result, runtime), *verdict.faults, *figures]
+                return [*report.faults(world, result, runtime), *verdict.faults, *alarms(world, end), *figures]
 
     def knowledge(self, sample: Path) -> Knowledge:
         """Read ``flow.yaml``, which a hand-written app lacks, and the labels in the sample."""

@@ -110,7 +110,9 @@ def _sampled(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 def _async(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in saved(app):
-        if any("mode=async" in arguments for arguments in text.of("fit")) and text.commands[-1][0] != "stats":
+        names = [name for name, _ in text.commands]
+        behind = names[len(names) - names[::-1].index("fit") :] if "fit" in names else []
+        if any("mode=async" in arguments for arguments in text.of("fit")) and "stats" not in behind:
             yield Found(text.where, "behind mode=async the input rows go on")
 
 
@@ -120,10 +122,10 @@ def _risky_view(app: App, _: Sequence[App]) -> Iterator[Found]:
             yield Found(text.where, "runs when the view is opened")
 
 
-def _capabilities(app: App, _: Sequence[App]) -> Iterator[Found]:
+def _capabilities(app: App, apps: Sequence[App]) -> Iterator[Found]:
     given = {key for stanza in app.conf("authorize.conf") for key in stanza.settings if stanza.flag(key)}
-    used = [name for name in rights.CONTAINER_CAPABILITIES if any(text.has(name) for text in scheduled(app))]
-    needed = set().union(*(rights.CONTAINER_CAPABILITIES[name] for name in used))
+    searches = [search for search in dataflow(app, apps).searches if search.search.scheduled]
+    needed = set().union(*(rights.toolkit_capabilities(search) for search in searches))
     if missing := sorted(needed - given):
         yield Found("default/authorize.conf", f"no role has {', '.join(missing)}")
 

@@ -35,8 +35,12 @@ def _no_run_record(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 def _no_health(app: App, _: Sequence[App]) -> Iterator[Found]:
     scoring = [text for text in scheduled(app) if text.has("apply") and text.writes]
-    watched = any(text.says(r"scored\s*<\s*rows") and text.search.stanza.get("counttype") for text in scheduled(app))
-    if scoring and not watched:
+    watching = [text for text in scheduled(app) if text.says(r"scored\s*<\s*rows")]
+    if not scoring or any(text.search.stanza.get("counttype") for text in watching):
+        return
+    for text in watching:
+        yield Found(text.where, "has scored<rows and is no alert: counttype = (missing)")
+    if not watching:
         yield Found(scoring[0].where, "no alert has scored<rows")
 
 
@@ -78,7 +82,8 @@ def _no_version(app: App, _: Sequence[App]) -> Iterator[Found]:
     fits = [text for text in saved(app) if text.has("fit") and not makes_status(text.spl)]
     reads = any("model_version" in text.spl for text in texts(app))
     for text in fits:
-        if reads and not any("with_version=" in arguments for arguments in text.of("fit")):
+        asked = [arguments for arguments in text.of("fit") if "algo=" in arguments]  # others have no versions
+        if reads and asked and not any("with_version=" in arguments for arguments in asked):
             yield Found(text.where, "model_version is read, with_version=t is not asked for")
 
 

@@ -11,6 +11,9 @@ from dltk_runtime.flows.app import App
 from dltk_runtime.flows.rules.rule import Found, Rule, saved, scheduled, texts
 
 _RISKY = re.compile(r"\|\s*(fit|deletemodel|collect|mcollect|outputlookup|map)\b")
+_BARE_TOKEN = re.compile(
+    r"\$([A-Za-z_][\w.:]*(?:\|[a-rt-z])?)\$"
+)  # also $env:user$, and with a filter that does not quote
 
 
 def _lookups(app: App) -> dict[str, str]:
@@ -105,14 +108,14 @@ def _head_unsorted(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _studio_writes(app: App, _: Sequence[App]) -> Iterator[Found]:
     for path in app.views:
         content = path.read_text(encoding="utf-8", errors="replace")
-        if "<definition>" in content and "outputlookup" in content:
+        if "<definition>" in content and _RISKY.search(content):
             yield Found(str(path.relative_to(app.folder)), "a Studio dashboard writes")
 
 
 def _bare_tokens(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in texts(app):
         if text.search.view and text.writes:
-            bare = set(re.findall(r"\$([a-z_]+)\$", text.search.text)) - {"tick"}
+            bare = set(_BARE_TOKEN.findall(text.search.text)) - {"tick"}
             yield from (Found(text.where, f"${name}$") for name in sorted(bare))
 
 

@@ -145,8 +145,9 @@ def _views(app: App, _: Sequence[App]) -> Iterator[Found]:
         except ET.ParseError as error:
             yield Found(name, f"is no XML: {error}")
             continue
-        if root.get("version") != "1.1" and root.find("definition") is None:
-            yield Found(name, 'has no version="1.1"')
+        wanted = "1.1" if root.find("definition") is None else "2"
+        if root.get("version") != wanted:
+            yield Found(name, f'has no version="{wanted}"')
 
 
 def _enabled(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -196,7 +197,12 @@ RULES = (
     ),
     Rule(711, "A role that AppInspect refuses.", "Own roles, in small letters, without these rights.", _roles),
     Rule(712, "An app that asks for updates looks itself up on Splunkbase.", "Set check_for_updates = 0.", _updates),
-    Rule(713, "A dashboard that AppInspect refuses.", 'Write version="1.1" into the first element.', _views),
+    Rule(
+        713,
+        "A dashboard that AppInspect refuses.",
+        'Write version="1.1" into the first element, version="2" into that of a Studio dashboard.',
+        _views,
+    ),
     Rule(714, "A search that runs before its owner, index and model exist.", "Ship enableSched = 0.", _enabled),
     Rule(
         715,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from dltk_runtime.flows import conf, rights
@@ -11,6 +12,7 @@ from dltk_runtime.flows.app import App
 from dltk_runtime.flows.conf import Stanza
 from dltk_runtime.flows.dataflow import dataflow
 from dltk_runtime.flows.rules.rule import Found, Rule
+from dltk_runtime.flows.studio.definition import definition, section, sources
 
 _USED = re.compile(r"\$(?:form\.)?(\w+)(?:[.:]\w+)?(?:\|\w)?\$")
 _SPLUNKS_TOKENS = {"env", "row", "click", "click2", "result", "job", "trellis", "name", "earliest", "latest"}
@@ -95,18 +97,35 @@ def _unset_tokens(app: App, _: Sequence[App]) -> Iterator[Found]:
         except ET.ParseError:
             continue  # rule 713 reports it
         shown = str(path.relative_to(app.folder))
-        if root.find("definition") is None:
-            yield from _tokens_of(root, text, shown)
+        yield from _tokens_of(root, text, shown)
         refs = {each.get("ref") or "" for each in root.iter("search") if each.get("ref")}
+        refs |= {each.saved for each in sources(_definition(root)) if each.saved and each.app in ("", app.name)}
         yield from (Found(shown, f"ref={name} is no saved search of the app") for name in sorted(refs - known))
+
+
+def _definition(root: ET.Element) -> dict[str, Any]:
+    try:
+        return definition(root) or {}
+    except ValueError:
+        return {}  # rule 721 reports it
 
 
 def _tokens_of(root: ET.Element, text: str, shown: str) -> Iterator[Found]:
     setters = [each for each in root.iter() if each.tag in _SETTERS and each.get("token")]
     made = {(each.get("token") or "").removeprefix("form.").partition(".")[0] for each in setters}
+    made |= _set_in_studio(_definition(root))
     used = set(_USED.findall(text)) - _SPLUNKS_TOKENS
     yield from (Found(shown, f"${name}$ is set by nothing") for name in sorted(used - made))
     yield from (Found(shown, f"the token {name} is set, and nothing uses it") for name in sorted(made - used))
+
+
+def _set_in_studio(found: dict[str, Any]) -> set[str]:
+    """Return the tokens of a Studio dashboard that inputs, clicks and defaults set."""
+    made = {str(section(each, "options").get("token", "")) for each in section(found, "inputs").values()}
+    made |= set(section(section(section(found, "defaults"), "tokens"), "default"))
+    clicks = [each for panel in section(found, "visualizations").values() for each in panel.get("eventHandlers") or []]
+    made |= {str(each.get("token", "")) for click in clicks for each in section(click, "options").get("tokens") or []}
+    return made - {""}
 
 
 RULES = (

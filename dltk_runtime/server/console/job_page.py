@@ -73,6 +73,7 @@ class JobPage:
         return {
             "job": job,
             "seconds": _seconds(job),
+            "given": given,
             "clause": f"| fit MLTKContainer algo={word(job.algorithm)} {clause}… into app:{job.model}",
             "log": printed.log,
             "log_cut": printed.log_cut,

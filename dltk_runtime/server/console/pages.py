@@ -27,7 +27,7 @@ from dltk_runtime.server.v1_routes import Api
 from dltk_runtime.service.health import LEVELS, ModelHealth
 from dltk_runtime.service.service import Service
 from dltk_runtime.shadow.verdict import Verdict
-from dltk_runtime.store.card_text import markdown
+from dltk_runtime.store.card_text import markdown, sections
 from dltk_runtime.store.view import ModelView
 
 MAX_ROWS = 200  # jobs, or entries of histories, on one page
@@ -137,9 +137,9 @@ class Console:
         )
 
     async def card(self, request: Request, session: Visitor) -> Response:
-        """Show a version's model card as plain text."""
+        """Show a version's model card."""
         card = await self._api.card_of(request)
-        return self._page("card.html", session, card=card, text=markdown(card))
+        return self._page("card.html", session, card=card, parts=sections(card))
 
     async def card_file(self, request: Request, _: Visitor) -> Response:
         """Send a version's model card as a file."""

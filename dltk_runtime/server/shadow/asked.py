@@ -8,8 +8,10 @@ from typing import Any, Self
 
 import msgspec
 
+from dltk_runtime.access.actor import one_line
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
+from dltk_runtime.names import MAX_NAME_LENGTH
 from dltk_runtime.notebook.parameters import RUNTIME_MODES
 from dltk_runtime.payload import NO_ROWS
 from dltk_runtime.server import protocol
@@ -79,8 +81,8 @@ class Asked:
 
 
 def named(request: Request) -> Named:
-    """Return the algorithm and model that a request names."""
-    return request.algorithm or "", request.model
+    """Return the algorithm and model that a request names, as they are kept: no name of ours is longer."""
+    return one_line(request.algorithm or "", MAX_NAME_LENGTH), one_line(request.model, MAX_NAME_LENGTH)
 
 
 def repeated(route: str, body: bytes) -> bytes:

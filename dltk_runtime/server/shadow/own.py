@@ -219,12 +219,13 @@ class OwnWork:
         repeat: bool = False,
     ) -> None:
         facts = call.facts if call is not None else CallFacts()
+        algorithm, model = named(asked.request)
         self._record(
             Comparison(
                 time=datetime.now(UTC),
                 route=kept.route,
-                algorithm=facts.algorithm or asked.request.algorithm or "",
-                model=asked.request.model,
+                algorithm=facts.algorithm or algorithm,
+                model=model,
                 old=asked.old.outcome,
                 ours=ours.outcome,
                 place=ours.place,

@@ -29,7 +29,7 @@ class Repeats:
 
     def know(self, record: Comparison) -> None:
         """Note a repetition that was made before."""
-        self._done.add((record.route, record.algorithm, record.model))
+        self._done.add(record.of)
 
     async def second_answer(self, kept: Kept, algorithm: str, model: str) -> bytes | None:
         """Return the results of the old container's second answer; None if there are none, or were before."""

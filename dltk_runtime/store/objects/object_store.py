@@ -79,6 +79,9 @@ class ObjectStore:
         listed = self._bucket.below(keys.model(name, "manifests"))
         return [number for each in listed if each.size and (number := keys.number_in(each.key))]
 
+    def candidates(self, name: ModelName) -> list[int]:
+        return self.committed(name)
+
     def newest(self, name: ModelName) -> int | None:
         return max(self.committed(name), default=None)
 

@@ -104,7 +104,10 @@ class ObjectVersion:
         return Brief.of(self.manifest())
 
     def notices(self) -> list[str]:
-        return [*self.manifest().notices, *(each.text for each in self._added(NOTICES, Notice))]
+        return [*self.manifest().notices, *self.added()]
+
+    def added(self) -> list[str]:
+        return [each.text for each in self._added(NOTICES, Notice)]
 
     def scores(self) -> list[Score]:
         return self._added(LATER, Score)

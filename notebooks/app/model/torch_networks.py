@@ -10,6 +10,7 @@ import json
 import numpy as np
 import pandas as pd
 import torch
+from app.model import ranks
 
 from dltk_runtime import progress
 
@@ -46,26 +47,16 @@ def on_device(array):
 
 def train(network, x, y, optimizer, loss_of, epochs, batch_size, seed):
     """Train on shuffled batches; report and return the mean loss of each epoch."""
-    shuffle = torch.Generator().manual_seed(seed)
-    history = []
-    network.train()
-    for epoch in range(1, epochs + 1):
-        batches = torch.randperm(len(x), generator=shuffle).to(DEVICE).split(batch_size)
-        history.append(_epoch(network, x, y, optimizer, loss_of, batches))
-        progress(epoch, epochs, loss=history[-1])
-    network.eval()
-    return history
+    return train_by(ranks.Plan(epochs, batch_size, seed), network, x, y, optimizer, loss_of)
 
 
-def _epoch(network, x, y, optimizer, loss_of, batches):
-    total = torch.zeros((), device=DEVICE)
-    for rows in batches:
-        loss = loss_of(network(x[rows]), y[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.detach() * len(rows)
-    return total.item() / len(x)
+def train_by(plan, network, x, y, optimizer, loss_of):
+    """Train as a `ranks.Plan` says; report and return the mean loss of each epoch."""
+
+    def told(epoch, loss):
+        progress(epoch, plan.epochs, loss=loss)
+
+    return ranks.train(network, x, y, optimizer, loss_of, plan, told)
 
 
 def answers(network, x):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dltk_runtime.flows.defaults import defaults
-from dltk_runtime.flows.flow import Kind, Source
 from dltk_runtime.flows.generate import files
+from dltk_runtime.flows.kinds import Kind, Source
 from tests.flows.helpers import flow_of
 from tests.flows.mutation.edits import Mistake, Texts
 from tests.flows.mutation.mistakes import KINDS

@@ -13,7 +13,10 @@ Texts = Mapping[str, str]
 SEARCHES = re.compile(r"savedsearches\.conf|macros\.conf|views/\w+\.xml")
 SETTINGS = re.compile(r"savedsearches\.conf")
 MACROS = re.compile(r"macros\.conf")
-TEXT = re.compile(r"^(?:search|definition) = (?:[^\n]*\\\n)*[^\n]*$|<query>.*?</query>", re.MULTILINE | re.DOTALL)
+TEXT = re.compile(
+    r'^(?:search|definition) = (?:[^\n]*\\\n)*[^\n]*$|<query>.*?</query>|"query": "(?:[^"\\]|\\.)*"',
+    re.MULTILINE | re.DOTALL,
+)
 HEADER = re.compile(r"^\[(.*)\]$", re.MULTILINE)
 # What a rehearsal cannot show of the other kinds.
 ARGUED: dict[str, str] = {

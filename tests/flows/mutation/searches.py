@@ -54,7 +54,9 @@ def misspelt_field(texts: Texts) -> Iterator[Mistake]:
 
 def misspelt_value(texts: Texts) -> Iterator[Mistake]:
     """Misspell a value that records are told apart by."""
-    for path, text, match in in_searches(texts, r'\b(?:kind|flow|feature_set|status|p|why|label)\s*=\s*"([\w-]+)"'):
+    for path, text, match in in_searches(
+        texts, r'\b(?:kind|flow|feature_set|status|p|why|label)\s*=\s*\\?"([\w-]+)\\?"'
+    ):
         yield edit("misspelt value", path, text, match.span(1), misspelt(match[1]) if len(match[1]) > 1 else "q")
 
 

@@ -180,6 +180,7 @@ def wrong_token(texts: Texts) -> Iterator[Mistake]:
             r"(?<=\$)[a-z_]+(?=\|s\$)",
             r'(?<=depends="\$)\w+',
             r"(?<=\$)time(?=\.)",
+            r'(?<="token": ")\w+(?=")',
         ):
             for match in re.finditer(pattern, text):
                 new = misspelt(match[0])
@@ -189,9 +190,9 @@ def wrong_token(texts: Texts) -> Iterator[Mistake]:
             yield edit("wrong token", path, text, match.span(), "", "the search of the click runs again on reload")
         for match in re.finditer(r"\$\w+(\|s)\$", text):
             yield edit("wrong token", path, text, match.span(1), "", "a quote in the value ends the text")
-        for match in re.finditer(r'(?<= ref=")\w+(?=")', text):
+        for match in re.finditer(r'(?:(?<= ref=")|(?<="ref": "))\w+(?=")', text):
             yield edit("wrong token", path, text, match.span(), misspelt(match[0]), "a panel over no search")
-        for match in re.finditer(r' version="1.1"', text):
+        for match in re.finditer(r' version="(?:1.1|2)"', text):
             yield edit("wrong token", path, text, match.span(), "", "Splunk's vetting refuses it")
 
 
@@ -199,7 +200,8 @@ def _waits(text: str) -> frozenset[str]:
     """Return the tokens of a view that are used and never set."""
     own = {"row", "click", "env", "result", "job"}
     used = set(re.findall(r"\$(?:form\.)?([\w]+)(?:[.:]\w+)?(?:\|s)?\$", text)) - own
-    made = set(re.findall(r'<(?:set|input|eval)\b[^>]*token="(?:form\.)?(\w+)"', text))
+    made = set(re.findall(r'<(?:set|input|eval)\b[^>]*token="(?:form\.)?(\w+)"|"token": "(\w+)"', text))
+    made = {name for each in made for name in each}
     return frozenset(used - made)
 
 
