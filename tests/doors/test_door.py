@@ -223,6 +223,8 @@ def test_a_body_in_other_letters_than_utf_8_is_refused_by_name() -> None:
         ("application/json;q=0.1, text/csv;q=0.2", Form.CSV),
         ("application/json;q=0, */*", Form.ARROW),
         ("application/json;q=0,text/*", Form.CSV),
+        ("application/json;q=0.1, */*", Form.ARROW),
+        ("text/csv;q=0.2, text/*;q=0.9, application/json;q=0.5", Form.JSON),
         ("application/*", Form.JSON),
         ("text/csv;q=high", Form.CSV),
     ],
