@@ -20,7 +20,7 @@ from dltk_runtime.apply.apply import Applied
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call
 from dltk_runtime.call import Request as Sent
-from dltk_runtime.errors import BodyInvalid, BodyTooLarge, NameInvalid
+from dltk_runtime.errors import BodyInvalid, BodyTooLarge, Busy, NameInvalid
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import NO_ROWS, Form, Forms
 from dltk_runtime.pool.pool import Pool
@@ -131,6 +131,10 @@ async def breaks(sent: Sent, call: Call) -> Applied:
     raise RuntimeError("not foreseen")
 
 
+async def full(sent: Sent, call: Call) -> Applied:
+    raise Busy("a worker", 7, "DLTK_MAX_WAITING")
+
+
 async def waits(sent: Sent, call: Call) -> Applied:
     await asyncio.sleep(60)
     raise AssertionError
@@ -151,6 +155,23 @@ def test_a_fault_has_the_form_of_the_door_and_says_nothing_of_it(path: str, keys
     assert (answer.status_code, list(found)) == (500, keys)
     assert "the container's log has the traceback of request the id" in found[keys[-1]]
     assert (door.outcomes, door.refused) == (["fault"], ["fault"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/models/a/m/apply", {"detail": "SAID"}),
+        ("/v2/models/a.m/infer", {"error": "SAID"}),
+        ("/invocations", {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "SAID"}),
+    ],
+)
+def test_a_full_queue_is_said_by_every_door_and_counted(path: str, body: dict[str, str]) -> None:
+    door = Outcomes(full)
+    answer = door.handle(path)
+    said = str(Busy("a worker", 7, "DLTK_MAX_WAITING"))
+    assert answer.status_code == 503
+    assert json.loads(bytes(answer.body)) == {key: said if text == "SAID" else text for key, text in body.items()}
+    assert (door.outcomes, door.refused) == ([said], ["busy"])
 
 
 def test_a_client_that_hangs_up_while_it_waits_is_dropped() -> None:
