@@ -22,6 +22,7 @@ from dltk_runtime.call import Call
 from dltk_runtime.call import Request as Sent
 from dltk_runtime.errors import BodyInvalid, BodyTooLarge, Busy, NameInvalid
 from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.paths import Paths
 from dltk_runtime.payload import NO_ROWS, Form, Forms
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.server import body
@@ -44,6 +45,7 @@ from dltk_runtime.setting_types import as_plain_hosts
 from dltk_runtime.settings import Settings
 from dltk_runtime.tables import tensors
 from dltk_runtime.worker.memory_file import MemoryFile
+from tests.console.inside import World
 
 POOL = Pool(Settings())
 
@@ -204,6 +206,10 @@ def test_a_model_is_described_to_those_who_may_apply_or_read_it(
     asked.scope["path_params"], asked.scope["state"]["holder"] = {"name": "a.m"}, holder
     with pytest.raises(error):
         asyncio.run(getattr(infer, endpoint)(asked))
+
+
+def test_agents_have_no_door_unless_the_setting_opens_one(paths: Paths) -> None:
+    assert [World(paths, given).ask("/mcp").status for given in ({}, {"mcp": False}, {"mcp": True})] == [404, 404, 405]
 
 
 def test_outputs_have_the_datatypes_that_tensors_have() -> None:
