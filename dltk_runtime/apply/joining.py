@@ -5,8 +5,8 @@
     first request ──> waits for the worker ──┐
     later ones, alike in all but their rows ─┴──> the worker has a turn for them ──> one call, an answer each
 
-Nobody waits longer for it: a request that finds its worker idle has it for itself at once. What
-`messages.AppliedTogether` holds is decided in the worker (`worker/row_wise.py`).
+A request that finds its worker idle has it for itself at once. What `messages.AppliedTogether` holds
+is decided in the worker (`worker/row_wise.py`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ MAX_VERSIONS = 1024  # of which it is remembered whether they are row-wise
 SETTING = "DLTK_APPLY_TIMEOUT"  # sets the deadlines
 
 Output = Callable[[bytes], object]
+_Answer = tuple[messages.Applied | messages.Failed, Payload]
 Leased = tuple[Worker, messages.Loaded]
 Lease = Callable[[Version, Output, float, Call], AbstractAsyncContextManager[Leased]]
 
@@ -188,10 +189,10 @@ class Joining:
                 self._close(key, batch)
                 parts = batch.waiting()
                 batch.begun = len(parts)
-                answers = await _answers(worker, key, parts, first) if parts else []
-            for part, (answer, results) in zip(parts, answers, strict=True):
-                if not part.answer.done():
-                    part.answer.set_result(Joined(answer, results, loaded, len(parts)))
+                # The code may have been edited since the version was found to be row-wise.
+                for group in [parts] if loaded.row_wise else [[each] for each in parts]:
+                    if any(not each.answer.done() for each in group):
+                        _tell_each(group, await _answers(worker, key, group, first), loaded)
         except Exception as error:  # noqa: BLE001 - each request raises it in its own place
             for part in batch.waiting():
                 part.answer.set_exception(error)
@@ -214,9 +215,13 @@ class Joining:
         batch.joined = joined
 
 
-async def _answers(
-    worker: Worker, key: _Key, parts: Sequence[_Part], first: _Part
-) -> list[tuple[messages.Applied | messages.Failed, Payload]]:
+def _tell_each(parts: Sequence[_Part], answers: Sequence[_Answer], loaded: messages.Loaded) -> None:
+    for part, (answer, results) in zip(parts, answers, strict=True):
+        if not part.answer.done():
+            part.answer.set_result(Joined(answer, results, loaded, len(parts)))
+
+
+async def _answers(worker: Worker, key: _Key, parts: Sequence[_Part], first: _Part) -> list[_Answer]:
     now = time.monotonic()
     for part in parts:
         if part is not first:  # whose lease has noted it
@@ -229,9 +234,7 @@ async def _answers(
             part.call.spent(worker.phases)
 
 
-async def _sent(
-    worker: Worker, key: _Key, parts: Sequence[_Part]
-) -> list[tuple[messages.Applied | messages.Failed, Payload]]:
+async def _sent(worker: Worker, key: _Key, parts: Sequence[_Part]) -> list[_Answer]:
     deadline = min(each.deadline for each in parts)
     if len(parts) == 1:
         rows = Payload(parts[0].rows, escaped=key.escaped)

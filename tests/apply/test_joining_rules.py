@@ -43,6 +43,7 @@ class FakeWorker:
         self.free = asyncio.Lock()
         self.calls: list[list[bytes]] = []
         self.leases = 0
+        self.row_wise = True
         self.reply: messages.FromWorker | None = None
 
     @contextlib.asynccontextmanager
@@ -57,7 +58,7 @@ class FakeWorker:
             raise Busy("'algo'", 1, "DLTK_APPLY_TIMEOUT") from error
         async with self.free:
             call.runs()
-            yield self, messages.Loaded(states=(), row_wise=True)
+            yield self, messages.Loaded(states=(), row_wise=self.row_wise)
 
     async def call(
         self, message: messages.Answered, rows: Payload = NO_ROWS, **_: object
@@ -273,5 +274,17 @@ def test_a_worker_that_refuses_all_tells_each() -> None:
         sent = [await crowd.send(each) for each in ("a", "b")]
         crowd.worker.gate.set()
         assert [each.answer for each in await asyncio.gather(*sent)] == [crowd.worker.reply] * 2
+
+    run(test)
+
+
+def test_requests_of_a_notebook_that_was_edited_meanwhile_are_calls_of_their_own() -> None:
+    async def test(crowd: Crowd) -> None:
+        crowd.worker.row_wise = False
+        sent = [await crowd.send(each) for each in ("a", "b")]
+        crowd.worker.gate.set()
+        answers = await asyncio.gather(*sent)
+        assert [(each.results.data, each.together) for each in answers] == [(b"A", 1), (b"B", 1)]
+        assert crowd.worker.calls == [[b"a"], [b"b"]]
 
     run(test)
