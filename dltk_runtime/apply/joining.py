@@ -57,7 +57,7 @@ class _Part:
     call: Call
     output: Output
     deadline: float
-    answer: asyncio.Future[Joined] = field(default_factory=asyncio.Future)
+    answer: asyncio.Future[Joined] = field(init=False)  # another one for each batch
     began: float = field(default_factory=time.monotonic)
 
 
