@@ -125,15 +125,15 @@ def as_at_fit(
     own = result.iloc[:, :-1] if versions else result
     if plain.result_columns(own) != list(outputs):
         return False
-    return all(
-        _stays(part.iloc[:, place], gaps=gaps) for place, gaps in enumerate(own.isna().any().tolist()) for part in parts
-    )
+    gaps = own.isna().any().tolist()
+    doubtful = [
+        place for place, dtype in enumerate(own.dtypes) if dtype == np.object_ or (dtype == np.float64 and gaps[place])
+    ]
+    return all(_stays(part.iloc[:, place]) for place in doubtful for part in parts)
 
 
-def _stays(column: pd.Series, *, gaps: bool) -> bool:
-    """Return whether a part of a column, one with `gaps` elsewhere or here, would have its type alone, too."""
+def _stays(column: pd.Series) -> bool:
+    """Return whether a part of a column of objects, or of floats of which some are missing, would be one alone, too."""
     if column.dtype == np.object_:
         return column.infer_objects().dtype.kind not in TYPES_WITH_OTHER_TEXT
-    if not gaps or column.dtype != np.float64:
-        return True
     return bool(column.isna().any() or (column % 1 != 0).any())
