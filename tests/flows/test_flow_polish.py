@@ -30,6 +30,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"kind": "direct", "predicts": "class", "native": "RandomForestClassifier"},
     {"kind": "summary"},
     {"kind": "summary", "interval": 1440, "labels": True},
+    {"kind": "summary", "source": "metrics", "anomalies": True},
     {"kind": "summary", "source": "metrics", "predicts": "number", "native": "LinearRegression", "algorithm": ""},
     {"kind": "summary", "source": "datamodel", "recipients": ["soc@example.com"], "risk_object": "system"},
     {"kind": "feedback"},
@@ -68,6 +69,24 @@ class TestSorting:
         assert len(frame) == 60
         assert "_raw" not in frame
         assert {"f_len", "f_digits", "f_vowels", "y"} <= set(frame)
+
+    def test_rows_that_people_judge_are_sorted_without_the_text_of_the_events_too(self, tmp_path: Path) -> None:
+        app = world_of(flow_of("summary", labels=True), tmp_path, NOBODY, DOMAINS).app
+        for name in ("train", "train_first", "rescore"):
+            search = next(each for each in app.searches if each.name == f"dltk_x_{name}")
+            text = app.readable(search)
+            ahead = text[: next(stage.begin for stage in stages(text) if stage.name == "sort")]
+            assert "fields - _raw" in ahead, name
+
+
+@pytest.mark.parametrize("values", VARIANTS)
+class TestReadme:
+    def test_backfill_is_said_to_do_what_it_does(self, values: dict[str, Any]) -> None:
+        readme = files(flow_of(**values))["dltk_flow_x/README.md"]
+        assert "dispatches the windows that have no complete run record" in readme
+
+    def test_the_role_user_is_asked_for_beside_those_of_the_flow(self, values: dict[str, Any]) -> None:
+        assert "People also need the role `user`" in files(flow_of(**values))["dltk_flow_x/README.md"]
 
 
 @pytest.mark.parametrize("values", VARIANTS, ids=[" ".join(map(str, each.values())) for each in VARIANTS])
