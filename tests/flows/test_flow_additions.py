@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.errors import FlowInvalid
@@ -234,6 +235,15 @@ def test_a_verdict_that_is_none_is_not_written(tmp_path: Path, client: ClientSet
     assert audit(world, "label") == []
     world.ask('| `dltk_x_label(k2,skip,"as it should be")`', NOW)
     assert [row["status"] for row in audit(world, "label")] == ["skipped"]
+
+
+def test_a_note_with_quotes_ends_in_an_error_and_writes_nothing(tmp_path: Path, client: ClientSettings) -> None:
+    world = made(tmp_path / "flow", "feedback", client)
+    before = list(world.storage.kvstore["dltk_x_labels"].query())
+    world.storage.kvstore["dltk_x_queue"].batch_save([{"_key": "k2", "entity": "a.example"}])
+    with pytest.raises(SearchInvalid):
+        world.ask('| `dltk_x_label(k2,skip,said "no" twice)`', NOW)
+    assert list(world.storage.kvstore["dltk_x_labels"].query()) == before
 
 
 def test_the_context_of_an_entity_says_what_its_points_are(tmp_path: Path, client: ClientSettings) -> None:
