@@ -36,7 +36,7 @@ from dltk_runtime.scrub import Scrubber
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk import access
 from dltk_runtime.store import figures
-from dltk_runtime.store.interface import Location
+from dltk_runtime.store.handles import Location
 from dltk_runtime.store.store import ModelStore, Reservation, Version
 from dltk_runtime.tracking.interface import FitBegins
 from dltk_runtime.worker.messages import Fitted

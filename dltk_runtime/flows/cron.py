@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise, takewhile
 
 from cronsim import CronSim, CronSimError
@@ -40,6 +41,7 @@ def starts(schedule: str, begin: float, end: float) -> Iterator[float]:
     return takewhile(lambda moment: moment < end, (moment.timestamp() for moment in moments))
 
 
+@lru_cache(maxsize=256)
 def longest_pause(schedule: str, begin: float, end: float) -> float:
     """Return the longest time between two starts of a period, in seconds; 0 where there are fewer than two.
 

@@ -161,14 +161,21 @@ class Splunk:
 
     def _ours(self, uses: Iterable[Use], fits: set[Use]) -> Iterator[Use]:
         """Yield the uses of containers, and those of models of which nobody says whose they are."""
-        fitted = {use.model: use for use in fits if not use.in_splunk}
+        fitted: dict[str, set[str]] = {}
+        for use in fits:
+            if not use.in_splunk:
+                fitted.setdefault(use.model, set()).add(use.algorithm)
         elsewhere = {use.model for use in fits if use.in_splunk} - fitted.keys()
         for use in uses:
             kind = self.models.in_container(use.model)
             if use.in_splunk or kind is False or (kind is None and use.model in elsewhere):
                 continue
-            known = fitted[use.model].algorithm if use.model in fitted else self.models.algorithms.get(use.model, "")
-            yield replace(use, algorithm=use.algorithm or known)
+            yield replace(use, algorithm=use.algorithm or self._algorithm_of(use.model, fitted.get(use.model, set())))
+
+    def _algorithm_of(self, model: str, fitted: set[str]) -> str:
+        """Return a model's algorithm: that of all its fits, else the one that Splunk lists, else all that it may be."""
+        known = self.models.algorithms.get(model, "")
+        return fitted.copy().pop() if len(fitted) == 1 else known or " or ".join(sorted(fitted))
 
     def _broken(self, item: Item, found: Found, uses: tuple[Use, ...]) -> Iterator[str]:
         yield from found.problems

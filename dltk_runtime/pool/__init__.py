@@ -4,9 +4,9 @@
 
             front process (pool/)                                worker process (worker/)
     ┌───────────────────────────────────┐             ┌──────────────────────────────────┐
-    │ pool.py    fits, applies, spares  │             │ child.py   receive, run, answer  │
-    │   │ residents.py, spares.py,      │             │   │                              │
-    │   │ devices.py, memory.py         │             │ handler.py decode, init, fit,    │
+    │ pool.py    turns, leases          │             │ child.py   receive, run, answer  │
+    │   │ residents.py, workforce.py,   │             │   │                              │
+    │   │ spares.py, devices.py, memory │             │ handler.py decode, init, fit,    │
     │ worker.py  what is handed out     │             │            save, apply, describe │
     │ local.py   one worker here:       │  channel.py │                                  │
     │   conversation.py, phases.py,     │◄═══════════►│                                  │

@@ -17,26 +17,16 @@ from dltk_runtime.errors import Busy
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import Buffer
 from dltk_runtime.pool import memory
-from dltk_runtime.pool.devices import Devices, Usage
-from dltk_runtime.pool.environment import worker_environment
-from dltk_runtime.pool.guardian import Guardian
+from dltk_runtime.pool.devices import Usage
 from dltk_runtime.pool.launch import Spec
 from dltk_runtime.pool.local import LocalWorker
-from dltk_runtime.pool.outcome import DEATH_MEMORY, DEATHS, Death, WorkerDied
 from dltk_runtime.pool.read_ahead import LocalReadAhead
 from dltk_runtime.pool.residents import Resident, Residents
-from dltk_runtime.pool.spares import Spares
 from dltk_runtime.pool.worker import SILENT, Listener, ReadAhead, Worker
-from dltk_runtime.scrub import Scrubber
+from dltk_runtime.pool.workforce import Workforce
 from dltk_runtime.settings import Settings, cores
-from dltk_runtime.splunk import access
 from dltk_runtime.units import GIB
 from dltk_runtime.worker.memory_file import MemoryFile
-from dltk_runtime.worker.messages import ErrorReport
-
-MEMORY_CHECK_SECONDS = 0.25  # between two looks at the workers' memory
-MAX_STARTS = 3  # workers that are started, one after another, when they end before they are ready
-CAUSE_STOPPED = "was ended because the server stops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,55 +48,36 @@ class Pool:
 
     def __init__(self, settings: Settings, variables: Mapping[str, str] = MappingProxyType({})) -> None:
         self._settings = settings
-        self._variables = variables
         places = settings.apply_workers or min(max(memory.limit() // GIB, 2), 16)
         self._residents = Residents(places, settings.api_workers, settings.max_waiting)
-        self._workers: set[LocalWorker] = set()
-        self._devices = Devices(settings.gpu_names)
+        self._workforce = Workforce(settings, variables, self._residents.quiet)
+        self._devices = self._workforce.devices
         self._fit_turns = asyncio.Semaphore(settings.fit_slots)
         self._fits_waiting: Counter[str] = Counter()
         self._joined = 0  # requests that wait behind another, for the same turn of a worker
         self._plain_turns = asyncio.Semaphore(cores())
-        self._spares = Spares(self._start_worker, settings.spares, self._residents.quiet)
-        self._guardian: Guardian | None = None
-        self._splunk: int | None = None  # descriptor of the sealed secrets
-        self._scrubber = Scrubber(settings.notebook_secret_texts())
-        self._watches: list[asyncio.Task[None]] = []
-        self.deaths: Counter[str] = Counter(dict.fromkeys(DEATHS, 0))  # workers that ended unasked, by `outcome.DEATHS`
 
     async def start(self) -> None:
         """Look for GPUs, start to watch memory and to make spares."""
-        self._guardian = Guardian()
-        self._splunk = access.sealed(self._settings)
-        await self._devices.find()
-        self._watches = [asyncio.create_task(each) for each in (self._watch_memory(), self._devices.watch())]
-        self._spares.request(Spec(self._settings.apply_threads))
+        await self._workforce.start()
 
     async def close(self) -> None:
         """End every worker and what it started; from now on no new one is started."""
-        guardian, self._guardian = self._guardian, None
-        self._spares.close()
-        for watch in self._watches:
-            watch.cancel()
-        await asyncio.gather(*self._watches, return_exceptions=True)
-        await asyncio.gather(*(worker.end(CAUSE_STOPPED) for worker in self.workers()))
-        if guardian is not None:
-            await asyncio.to_thread(guardian.close)
-        access.close(self._splunk)
-        self._splunk = None
+        await self._workforce.close()
 
     def workers(self) -> list[LocalWorker]:
         """Return every worker that has not ended."""
-        self._workers = {each for each in self._workers if not each.ended}
-        return list(self._workers)
+        return self._workforce.workers()
+
+    @property
+    def deaths(self) -> Mapping[str, int]:
+        """The number of workers that ended unasked, by `outcome.DEATHS`."""
+        return self._workforce.deaths
 
     def usage(self) -> PoolUsage:
         """Return the figures of all workers; reads /proc. May run in a thread: it changes nothing."""
-        workers = [each for each in self._workers.copy() if not each.ended]
-        busy = sum(each.phase != "idle" for each in workers)
-        resident = memory.resident({each.pid for each in workers})
         waiting = self._residents.waiting + self._joined
-        return PoolUsage(len(workers), busy, resident, waiting, self._fits_waiting.total())
+        return PoolUsage(*self._workforce.figures(), waiting, self._fits_waiting.total())
 
     def gpus(self) -> list[Usage]:
         """Return each GPU's memory as of the last look."""
@@ -166,7 +137,7 @@ class Pool:
                 device = await held.enter_async_context(self._fit_turn(on_gpu=on_gpu))
             finally:
                 self._fits_waiting[algorithm] -= 1
-            async with self._fresh(Spec(self._settings.threads_of_fit, imports), listener) as worker:
+            async with self._workforce.fresh(Spec(self._settings.threads_of_fit, imports), listener) as worker:
                 worker.device = device or self._devices.shared(self.workers())
                 worker.work = work
                 with worker.background.held(background):
@@ -191,7 +162,7 @@ class Pool:
         Raises:
             WorkerDied: it could not start.
         """
-        async with self._plain_turns, self._fresh(Spec(self._settings.apply_threads), SILENT) as worker:
+        async with self._plain_turns, self._workforce.fresh(Spec(self._settings.apply_threads), SILENT) as worker:
             yield worker
 
     @contextlib.asynccontextmanager
@@ -201,27 +172,17 @@ class Pool:
         Raises:
             WorkerDied: it could not start.
         """
-        async with self._fresh(Spec(self._settings.apply_threads), SILENT) as worker:
+        async with self._workforce.fresh(Spec(self._settings.apply_threads), SILENT) as worker:
             with worker.background.held(True):
                 yield worker
 
     def pause_background(self) -> None:
         """Stop the workers for whose work nobody waits, those that began since the last call too."""
-        for worker in self.workers():
-            worker.background.pause()
+        self._workforce.pause_background()
 
     def continue_background(self) -> None:
         """Continue them."""
-        for worker in self.workers():
-            worker.background.go_on()
-
-    @contextlib.asynccontextmanager
-    async def _fresh(self, spec: Spec, listener: Listener) -> AsyncIterator[LocalWorker]:
-        worker = await self._worker(spec, listener)
-        try:
-            yield worker
-        finally:
-            await worker.end()
+        self._workforce.continue_background()
 
     # ------------------------------------------------------------ applies
 
@@ -259,7 +220,7 @@ class Pool:
         try:
             if resident.process is None:
                 spec = Spec(self._settings.apply_threads, imports())
-                resident.process = await self._worker(spec, Listener(output))
+                resident.process = await self._workforce.worker(spec, Listener(output))
                 resident.process.device = self._devices.shared(self.workers())
                 resident.process.work = f"version {version.number} of model '{version.model}' of '{version.algorithm}'"
             resident.process.print_to(output)
@@ -309,59 +270,3 @@ class Pool:
     def retire(self, name: ModelName, keep: Collection[int]) -> None:
         """End workers of a model's versions other than those of `keep`; busy ones after their answer."""
         self._residents.retire(name, keep)
-
-    # ------------------------------------------------------------ workers
-
-    async def _worker(self, spec: Spec, listener: Listener) -> LocalWorker:
-        """Return a spare that fits, or a new worker, ready for its first call.
-
-        Raises:
-            WorkerDied: it could not start.
-        """
-        self._spares.request(spec)
-        for _ in range(MAX_STARTS - 1):
-            with contextlib.suppress(WorkerDied):  # not by the notebook, of which nothing has run yet
-                return await self._made_ready(self._spares.take(spec) or self._start_worker(spec), listener)
-        return await self._made_ready(self._start_worker(spec), listener)
-
-    async def _made_ready(self, worker: LocalWorker, listener: Listener) -> LocalWorker:
-        worker.listen(listener)
-        try:
-            await worker.ready()
-        except asyncio.CancelledError:
-            worker.kill()  # it has no other owner
-            raise
-        return worker
-
-    def _start_worker(self, spec: Spec) -> LocalWorker:
-        if self._guardian is None:
-            raise WorkerDied(Death("was not started because the server stops", "start"))
-        environ = worker_environment(self._settings, spec.threads) | access.variables(self._splunk)
-        environ |= self._variables
-        worker = LocalWorker.start(spec, environ, self._guardian, self._explained, self._scrubber)
-        worker.on_death = lambda cause: self.deaths.update([cause])
-        self._workers.add(worker)
-        return worker
-
-    async def _explained(self, error: ErrorReport, worker: LocalWorker) -> ErrorReport:
-        """Name the holders of GPU memory in an out-of-memory error, while `worker` still exists."""
-        return await self._devices.explained(error, worker, self.workers())
-
-    async def _watch_memory(self) -> None:
-        """End workers that use too much memory.
-
-        Idle ones too: threads left by a request may continue to allocate.
-        """
-        limit = self._settings.worker_memory or memory.limit() * 8 // 10
-        while True:
-            await asyncio.sleep(MEMORY_CHECK_SECONDS)
-            workers = {each.pid: each for each in self.workers() if each.usable}
-            with contextlib.suppress(OSError):  # out of file descriptors: look again later
-                used = await asyncio.to_thread(memory.over, limit, workers.keys())
-                await asyncio.gather(
-                    *(workers[pid].end(_cause_memory(size, limit), DEATH_MEMORY) for pid, size in used.items())
-                )
-
-
-def _cause_memory(used: int, limit: int) -> str:
-    return f"used {used >> 20:,} MiB of memory, more than DLTK_WORKER_MEMORY ({limit >> 20:,} MiB),"

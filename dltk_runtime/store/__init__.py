@@ -7,7 +7,7 @@
 
 * ``store``       `ModelStore`, the rules: what is promoted, which versions may be removed
 * ``reader``      `ModelReader`, its half that reads: which version serves, what is damaged
-* ``interface``   the protocols `Store`, `Version`, `Reservation`; `Location`
+* ``interface``   the protocol `Store`; ``handles``: `Version`, `Reservation`, `Location`
 * ``file_store``  `FileStore`, the implementation by files; its parts:
   ``layout`` (paths and names), ``version``, ``lifecycle`` (reserve, commit, remove),
   ``history`` (which versions were promoted)

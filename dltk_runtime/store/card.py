@@ -18,7 +18,7 @@ from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.secret_names import parameters_without_secrets
-from dltk_runtime.store.interface import Version
+from dltk_runtime.store.handles import Version
 from dltk_runtime.store.later import Score
 from dltk_runtime.store.layout import CODE
 from dltk_runtime.store.manifest import Facts, HeldOut, Manifest, SourceHash

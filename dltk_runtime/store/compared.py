@@ -13,7 +13,7 @@ from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.notebook.source import Source, unpack
 from dltk_runtime.store import drawn
 from dltk_runtime.store.card import CardDrift
-from dltk_runtime.store.interface import Version
+from dltk_runtime.store.handles import Version
 from dltk_runtime.store.layout import CODE
 from dltk_runtime.store.manifest import Manifest
 from dltk_runtime.store.side_by_side import SEEN_ROWS, advice, on_the_same_rows

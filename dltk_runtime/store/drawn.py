@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from dltk_runtime.files import atomic
-from dltk_runtime.store.interface import Version
+from dltk_runtime.store.handles import Version
 
 MAX_PICTURES = 24  # of one version that are named
 # Types that browsers show as pictures; a page or a script on this address would be one of a stranger.

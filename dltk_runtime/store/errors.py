@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dltk_runtime.errors import StoreDamaged, StoreError
 from dltk_runtime.names import ModelName, VersionId
-from dltk_runtime.store.interface import Version
+from dltk_runtime.store.handles import Version
 
 
 class VersionUnknown(StoreError):

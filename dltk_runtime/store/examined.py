@@ -12,7 +12,7 @@ import time
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.names import VersionId
 from dltk_runtime.store.errors import VersionUnknown
-from dltk_runtime.store.interface import Version
+from dltk_runtime.store.handles import Version
 
 EXAMINED_SECONDS = 60.0  # a repaired file is noticed after this time
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dltk_runtime.files import atomic
 from dltk_runtime.store.errors import ExportBlocked, NothingToExport
-from dltk_runtime.store.interface import Version
+from dltk_runtime.store.handles import Version
 from dltk_runtime.store.layout import OURS
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from dltk_runtime.errors import StoreError
 from dltk_runtime.names import ModelName
-from dltk_runtime.store.interface import Version
+from dltk_runtime.store.handles import Version
 from dltk_runtime.store.manifest import Facts
 from dltk_runtime.store.reader import ModelReader
 

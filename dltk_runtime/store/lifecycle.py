@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from dltk_runtime.files import atomic
-from dltk_runtime.store.interface import Location
+from dltk_runtime.store.handles import Location
 from dltk_runtime.store.layout import (
     CARD,
     CODE,

@@ -14,8 +14,9 @@ from dltk_runtime.names import ModelName, VersionId, checked
 from dltk_runtime.store.deeds import History, HistoryEntry, merged
 from dltk_runtime.store.errors import NonePromoted, NoneWhole, VersionMissing, VersionUnknown
 from dltk_runtime.store.examined import Examined
+from dltk_runtime.store.handles import Version
 from dltk_runtime.store.history import before
-from dltk_runtime.store.interface import Store, Version
+from dltk_runtime.store.interface import Store
 from dltk_runtime.store.serving import Serving
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dltk_runtime.store.interface import Version
+from dltk_runtime.store.handles import Version
 
 
 @dataclass(frozen=True, slots=True)

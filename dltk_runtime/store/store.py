@@ -23,8 +23,9 @@ from dltk_runtime.store.errors import (
     VersionUnknown,
 )
 from dltk_runtime.store.file_store import FileStore
+from dltk_runtime.store.handles import Reservation, Version
 from dltk_runtime.store.history import before
-from dltk_runtime.store.interface import Reservation, Store, Version
+from dltk_runtime.store.interface import Store
 from dltk_runtime.store.later import Score
 from dltk_runtime.store.manifest import Facts, HeldOut, Manifest, SourceHash, StoredFile
 from dltk_runtime.store.reader import ModelReader

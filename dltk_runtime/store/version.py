@@ -16,7 +16,7 @@ from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic, lines
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.errors import VersionRemoved
-from dltk_runtime.store.interface import Location
+from dltk_runtime.store.handles import Location
 from dltk_runtime.store.later import Notice, Score
 from dltk_runtime.store.layout import (
     CARD,

@@ -10,7 +10,7 @@ import msgspec
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.names import ModelName
 from dltk_runtime.store.errors import VersionUnknown
-from dltk_runtime.store.interface import Version
+from dltk_runtime.store.handles import Version
 from dltk_runtime.store.later import Score
 from dltk_runtime.store.manifest import HeldOut, Manifest
 from dltk_runtime.store.reader import ModelReader

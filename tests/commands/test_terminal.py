@@ -32,7 +32,7 @@ from dltk_runtime.jobs.record import JobError
 from dltk_runtime.jobs.view import JobView
 from dltk_runtime.paths import Paths
 from dltk_runtime.splunk.connection import Connection
-from dltk_runtime.store.interface import Facts
+from dltk_runtime.store.manifest import Facts
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tables.feature import Feature
 from dltk_runtime.texts import printable

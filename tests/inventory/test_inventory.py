@@ -96,7 +96,7 @@ def test_panels_are_listed_and_what_splunk_cannot_parse_is_broken(splunkd: Splun
     estate.save(splunkd, "ops", "misspelt", "index=ops | fit MLTKContainer algo=dga x into risk into dga | apply =")
     found = rows(splunkd)
     (panel,) = found["shared_panel"]
-    assert short(panel) == ("unknown", "panel", "apply", "risk", "pytorch_nn", "unknown")
+    assert short(panel) == ("unknown", "panel", "apply", "risk", "pytorch_nn", "unknown")  # as Splunk lists it
     assert (panel["app"], panel["owner"]) == ("ops", "svc")
     misspelt = found["misspelt"]
     assert {row["state"] for row in misspelt} == {"broken"}

@@ -16,7 +16,8 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store import lifecycle
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.file_store import FileStore
-from dltk_runtime.store.interface import Store, Version
+from dltk_runtime.store.handles import Version
+from dltk_runtime.store.interface import Store
 from dltk_runtime.store.objects import keys
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from tests.store.helpers import NAME, commit, in_memory, promoted

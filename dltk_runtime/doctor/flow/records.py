@@ -79,6 +79,7 @@ def gap(search: AppSearch, now: float) -> float:
     """Return the longest time between two starts of a search within a week, in seconds."""
     schedule = search.stanza.get("cron_schedule")
     try:
-        return cron.longest_pause(schedule, now, now + _WEEK_SECONDS + DAY_SECONDS) or _WEEK_SECONDS
+        midnight = now - now % DAY_SECONDS  # so that a schedule is computed once a day
+        return cron.longest_pause(schedule, midnight, midnight + _WEEK_SECONDS + DAY_SECONDS) or _WEEK_SECONDS
     except FlowInvalid:
         return DAY_SECONDS

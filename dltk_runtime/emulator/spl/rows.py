@@ -16,7 +16,7 @@ _OBJECT = np.dtype(object)
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
     """Return one dictionary per row, with every column of the frame."""
-    columns = [[from_cell(cell) for cell in cells] for cells in _cells(frame)]
+    columns = [[cell if type(cell) is str else from_cell(cell) for cell in cells] for cells in _cells(frame)]
     if not columns:
         return [{} for _ in range(len(frame))]
     names = frame.columns.tolist()

@@ -28,6 +28,8 @@ import yaml
 
 from dltk_runtime.flows.render import opened
 
+# With libyaml, which PyYAML has where its wheels are, ten times as fast.
+LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 GRID_PIXELS = 1200  # the width of a row
 HEIGHT_PIXELS: Mapping[str, int] = {"splunk.singlevalue": 160, "splunk.markdown": 100, "splunk.table": 400}
 CHART_PIXELS = 300
@@ -50,7 +52,7 @@ def with_views(files: Mapping[str, str]) -> dict[str, str]:
 
 def view(plan: str, app: str) -> str:
     """Return the text of the view of a plan; `app` is that of its saved searches."""
-    content = _with_values(yaml.safe_load(plan))
+    content = _with_values(yaml.load(plan, LOADER))  # noqa: S506 - both are safe ones
     body = json.dumps(_definition(content, app), indent=2, ensure_ascii=False).replace("]]>", "]]\\u003e")  # ends CDATA
     return (
         '<dashboard version="2">\n'

@@ -20,7 +20,7 @@ from pathlib import Path
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
-from dltk_runtime.store.interface import Location
+from dltk_runtime.store.handles import Location
 from dltk_runtime.store.layout import CODE, CODE_CHOICE, KEPT_MODEL, PICTURES, SEEN
 from dltk_runtime.store.manifest import Manifest, StoredFile
 from dltk_runtime.store.objects import keys

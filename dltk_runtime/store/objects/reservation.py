@@ -13,7 +13,7 @@ from typing import Self
 from dltk_runtime.errors import DltkError, NotStored
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
-from dltk_runtime.store.interface import Location
+from dltk_runtime.store.handles import Location
 from dltk_runtime.store.layout import CARD, CODE, DESCRIPTION, MAX_NUMBER_DIGITS, PICTURES, UNDECIDED
 from dltk_runtime.store.manifest import Facts, StoredFile, complete, parse
 from dltk_runtime.store.objects import keys

@@ -16,7 +16,7 @@ import msgspec
 from dltk_runtime.errors import DltkError, StoreDamaged
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.errors import StoreUnreachable, VersionRemoved
-from dltk_runtime.store.interface import Location
+from dltk_runtime.store.handles import Location
 from dltk_runtime.store.later import Notice, Score
 from dltk_runtime.store.layout import CARD, CODE, DESCRIPTION, LATER, NOTICES, SEEN, UNDECIDED, USED, load_name
 from dltk_runtime.store.manifest import Brief, Manifest, StoredFile, parse
