@@ -105,6 +105,12 @@ def test_a_point_of_weight_0_is_set_aside_and_the_history_has_both(tmp_path: Pat
     ]
 
 
+def test_a_label_of_people_goes_before_a_point_of_the_same_entity(tmp_path: Path, client: ClientSettings) -> None:
+    world = made(tmp_path / "flow", "feedback", client)
+    world.ask('| makeresults | eval entity="judged.example", label="dga", weight=5 | `dltk_x_add_points`', NOW)
+    assert [float(row["is_dga"]) for row in trained(world) if row["entity"] == "judged.example"] == [0.0]
+
+
 @pytest.mark.parametrize(("column", "value"), [("label", "skip"), ("weight", "6"), ("weight", "1.5"), ("entity", " ")])
 def test_what_is_no_point_is_not_written(tmp_path: Path, client: ClientSettings, column: str, value: str) -> None:
     world = made(tmp_path / "flow", "feedback", client)
