@@ -123,13 +123,12 @@ def test_what_is_no_point_is_not_written(tmp_path: Path, client: ClientSettings,
 
 def test_a_feature_of_a_point_that_is_no_number_is_not_taken_for_0(tmp_path: Path, client: ClientSettings) -> None:
     world = made(tmp_path / "flow", "labels", client)
-    tokens = {"entity": "new.example", "point_label": "bad", "weight": "1", "origin": "synthetic", "note": "-"}
-    numbers = {f"point_{name}": "3" for name in ("f_len", "f_digits", "f_vowels")}
-    point = search_of(world, "point_search", "additions")
-    world.run(point, NOW, tokens=tokens | numbers | {"point_f_len": "1,5"})
+    row = '| makeresults | eval entity="new.example", label="bad", f_digits="3", f_len="{}" | `dltk_x_add_points`'
+    world.ask(row.format("1,5"), NOW)
     assert list(world.storage.kvstore["dltk_x_points"].query()) == []
-    world.run(point, NOW, tokens=tokens | numbers | {"point_f_len": "1.5"})
-    assert [float(each["f_len"]) for each in world.storage.kvstore["dltk_x_points"].query()] == [1.5]
+    world.ask(row.format("1.5"), NOW)
+    (point,) = world.storage.kvstore["dltk_x_points"].query()
+    assert [float(point[name]) for name in ("f_len", "f_digits", "f_vowels")] == [1.5, 3, 0]
 
 
 @pytest.mark.parametrize("which", FLOWS)
@@ -241,6 +240,15 @@ def test_a_verdict_that_is_none_is_not_written(tmp_path: Path, client: ClientSet
     assert audit(world, "label") == []
     world.ask('| `dltk_x_label(k2,skip,"as it should be")`', NOW)
     assert [row["status"] for row in audit(world, "label")] == ["skipped"]
+
+
+@pytest.mark.parametrize(("value", "written"), [("0.7", [0.7]), ("7", []), ("-1", [])])
+def test_a_threshold_is_a_probability(tmp_path: Path, client: ClientSettings, value: str, written: list[float]) -> None:
+    world = made(tmp_path / "flow", "feedback", client)
+    tokens = {"parameter": "threshold", "value": value, "env:user": "ann"}
+    world.run(search_of(world, "parameter_search", "parameters"), NOW, tokens=tokens)
+    assert [float(each["value"]) for each in world.storage.kvstore["dltk_x_params"].query()] == written
+    assert len(audit(world, "parameter")) == len(written)
 
 
 def test_a_note_with_quotes_ends_in_an_error_and_writes_nothing(tmp_path: Path, client: ClientSettings) -> None:
