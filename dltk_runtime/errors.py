@@ -171,13 +171,14 @@ class NameInvalid(RequestError):
 
     opening = NOT_LOADED
 
-    def __init__(self, kind: str, name: str) -> None:
+    def __init__(self, kind: str, name: str, fault: str = "") -> None:
         rule = "start with a letter or underscore, followed by letters, digits and underscores"
         if kind == "algorithm":
             rule = (
                 "start with a letter, digit or underscore, followed by letters, digits, underscores, dashes and blanks"
             )
-        super().__init__(f"Invalid {kind} name {shown(name)}: names {rule}, 128 characters at most.")
+        beyond = f"; this one {fault}" if fault else ""
+        super().__init__(f"Invalid {kind} name {shown(name)}: names {rule}, 128 characters at most{beyond}.")
 
 
 class AlgorithmMissing(RequestError):
@@ -238,7 +239,9 @@ class StoreError(DltkError):
 
 
 class StoreDamaged(StoreError):
-    """Files of a version are missing or changed."""
+    """Files of a version are missing or changed: a state that who asks can end, and no fault of the program."""
+
+    http_status = 409
 
 
 class NotStored(StoreError):

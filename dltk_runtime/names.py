@@ -100,7 +100,7 @@ def checked_algorithm(name: str) -> str:
         # Neither form: a look-alike such as the Kelvin sign, which becomes another character.
         if name in (normal, decomposed) and _is_algorithm(normal):
             return normal
-    raise NameInvalid("algorithm", name)
+    raise NameInvalid("algorithm", name, _beyond_the_rule(name))
 
 
 def quoted(algorithm: str) -> str:
@@ -111,13 +111,28 @@ def quoted(algorithm: str) -> str:
 
 
 def _is_algorithm(name: str) -> bool:
+    return _is_spelt(name) and len(quoted(name)) <= MAX_QUOTED_LENGTH
+
+
+def _is_spelt(name: str) -> bool:
     if not name or name.startswith("__") or name[0] in "- " or name[-1] == " " or _is_mark(name[0]):
         return False
     if _INVISIBLE.search(name):
         return False
-    if not all(each in "_- 0123456789" or each.isalpha() or _is_mark(each) for each in name):
-        return False
-    return len(quoted(name)) <= MAX_QUOTED_LENGTH
+    return all(each in "_- 0123456789" or each.isalpha() or _is_mark(each) for each in name)
+
+
+def _beyond_the_rule(name: str) -> str:
+    """Return what is wrong with a name, where the rule that the error names allows it; empty otherwise."""
+    if name.startswith("__"):
+        return "starts with two underscores, as Python's own do"
+    if name.endswith(" "):
+        return "ends with a blank"
+    if _INVISIBLE.search(name):
+        return "has a character that no font shows"
+    if len(name) <= MAX_NAME_LENGTH and _is_spelt(name) and len(quoted(name)) > MAX_QUOTED_LENGTH:
+        return f"takes more than {MAX_QUOTED_LENGTH} bytes on disk"
+    return ""
 
 
 def _is_mark(character: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ from dltk_runtime.texts import unquote
 
 CALLS = ("fit", "apply", "summary")
 RUNS = ("savedsearch", "loadjob", "map")  # commands that run another search
-READS, SAVED = ("from", "union"), "savedsearch:"  # commands that may run one, and how its name begins there
+READS, SAVED = ("from", "union"), "savedsearch"  # commands that may run one, and the kind before its name there
 MARKS = ("/graphics/", "api_url_external")  # texts that lead to a container, wherever they are
 UNNAMED = "default"  # the model of a fit without into
 MAX_ARGUMENTS = 20  # of a macro that is followed
@@ -153,12 +153,20 @@ def _named(command: str, arguments: str) -> tuple[set[str], str]:
     options = {each.key: unquote(each.value) for each in read if isinstance(each, Option)}
     words = [each.name for each in read if isinstance(each, Word)]
     if command in READS:
-        return {unquote(word.removeprefix(SAVED).strip(",")) for word in words if word.startswith(SAVED)}, ""
+        return set(_saved_datasets(words)), ""
     if command == "loadjob":
         return {options["savedsearch"].rpartition(":")[2]} if "savedsearch" in options else set(), ""
     if command == "map" and "search" in options:
         return set(), options["search"].replace('\\"', '"')
     return set(words[:1]), ""
+
+
+def _saved_datasets(words: Sequence[str]) -> Iterator[str]:
+    """Yield the saved searches among datasets: a colon or a blank stands between kind and name."""
+    for word, following in pairwise([*words, ""]):
+        kind, _, name = word.partition(":")
+        if kind.lower() == SAVED and (found := unquote((name or following).strip(","))):
+            yield found
 
 
 def _macro_calls(text: str) -> Iterator[str]:

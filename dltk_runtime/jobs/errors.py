@@ -71,7 +71,7 @@ class JobUnknown(DltkError):
 class JobDamaged(JobUnknown):
     """The job has a record that cannot be read."""
 
-    http_status = 500
+    http_status = 409  # as a damaged version
 
     def __init__(self, record: Path) -> None:
         DltkError.__init__(

@@ -15,7 +15,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dltk_runtime.errors import NameInvalid
 from dltk_runtime.names import checked_algorithm
 from dltk_runtime.notebook import places
 from dltk_runtime.notebook.cells import not_exported
@@ -25,7 +24,7 @@ from dltk_runtime.notebook.errors import AlgorithmInvalid, AlgorithmUnknown, Not
 from dltk_runtime.notebook.loader import PACKAGE, CodeFinder
 from dltk_runtime.notebook.outline import Outline, outline_of
 from dltk_runtime.notebook.places import LeftOut, candidates, folders
-from dltk_runtime.notebook.source import Source, is_name, read_source
+from dltk_runtime.notebook.source import Source, is_name, read_source, refused_name
 from dltk_runtime.paths import Paths
 
 # The functions that the runtime calls, with their positional arguments.
@@ -78,8 +77,13 @@ def contract_of(source: Source) -> Contract:
     """Check a source against the contract, without running it."""
     outline = outline_of(source, FUNCTIONS)
     functions = {name: outline.bound[name].place for name in FUNCTIONS if name in outline.bound}
-    unnamed = [] if is_name(source.name) else [NameInvalid("algorithm", source.name).sentence]
-    problems = [*unnamed, *outline.problems, *_signature_problems(outline), *_missing(outline, source)]
+    unnamed = refused_name(source.name)
+    problems = [
+        *([unnamed] if unnamed else []),
+        *outline.problems,
+        *_signature_problems(outline),
+        *_missing(outline, source),
+    ]
     return Contract(source.name, functions, tuple(problems), source)
 
 

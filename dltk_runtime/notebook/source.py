@@ -61,10 +61,16 @@ class Source:
 
 def is_name(text: str) -> bool:
     """Tell whether `text` can name a module; ``NAME.new`` and ``__init__`` cannot."""
+    return not refused_name(text)
+
+
+def refused_name(text: str) -> str:
+    """Return why `text` cannot name a module; empty if it can."""
     try:
-        return bool(checked_algorithm(text))
-    except NameInvalid:
-        return False
+        checked_algorithm(text)
+    except NameInvalid as error:
+        return error.sentence
+    return ""
 
 
 def read_source(path: Path, notebooks: Path | None = None) -> Source:

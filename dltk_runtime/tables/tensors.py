@@ -48,7 +48,7 @@ DATATYPES = {np.dtype(code): name for name, code in DTYPES.items()}
 # Parameters of the protocol itself, which no notebook gets.
 PROTOCOL = ("binary_data_output", "sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers")
 MAX_DIMENSION = 2**56  # values; numpy cannot hold larger ones, also where another one is 0
-EXTENSIONS = ("classification", "shared_memory_region")  # of outputs, that change what is answered
+UNSERVED_EXTENSIONS = ("classification", "shared_memory_region")  # of outputs, that change what is answered
 _LENGTH = struct.Struct("<I")
 
 
@@ -104,7 +104,7 @@ def _head(text: memoryview) -> _Request:
 
 def _outputs(head: _Request, parameters: dict[str, Any]) -> Outputs:
     for each in head.outputs or ():
-        for name in EXTENSIONS:
+        for name in UNSERVED_EXTENSIONS:
             if name in (each.parameters or {}):
                 raise DataInvalid(
                     f"The output {shown(each.name)} has the parameter {name}, whose extension is not served here: "

@@ -61,3 +61,14 @@ def test_our_own_script_evaluates_no_text_and_our_style_loads_nothing() -> None:
     style = (assets.HERE / "static" / "console.css").read_text(encoding="utf-8")
     assert not re.search(r"\beval\b|\bFunction\(|innerHTML|insertAdjacentHTML|document\.write", script)
     assert not re.search(r"url\(|@import", style)
+
+
+def test_code_is_printed_whole_and_as_code() -> None:
+    style = (assets.HERE / "static" / "console.css").read_text(encoding="utf-8")
+    blocks = re.findall(r"^@media[^{]*\{\n(.*?)^\}", style, re.MULTILINE | re.DOTALL)
+    assert all(line.startswith("  ") for block in blocks for line in block.splitlines()), (
+        "an edit meant for another rule"
+    )
+    (printed,) = re.findall(r"^@media print \{\n(.*?)^\}", style, re.MULTILINE | re.DOTALL)
+    assert "  pre, pre.cell { white-space: pre-wrap; overflow: visible; overflow-wrap: anywhere; }\n" in printed
+    assert "font-family" not in printed

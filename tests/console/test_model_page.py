@@ -62,6 +62,14 @@ def test_without_a_hold_out_there_is_one_line_and_without_train_figures_the_held
     }
 
 
+def test_figures_of_held_out_rows_are_shown_where_the_notebook_gives_other_ones(world: World) -> None:
+    for number in (0.1, 0.2):
+        world.commit(train={"loss": 1 - number, "rows": 10}, holdout=held(number))
+    page = world.get(PAGE)
+    assert list(drawn(page)) == ["loss: train", "r2: held out", "f1: held out"]
+    assert page.count("<strong>0.2</strong> held out") == 1
+
+
 def test_a_single_figure_is_a_point_and_none_no_picture() -> None:
     svg = str(pictures.two_lines([None, 0.5, None], [], "r2"))
     assert (lines(svg), svg.count("<circle")) == ([], 1)

@@ -50,6 +50,16 @@ def test_answers_that_pages_show_are_what_the_document_says(world: World) -> Non
         jsonschema.validate(json.loads(world.get(template.format(**MODEL))), schema)
 
 
+@pytest.mark.parametrize("view", ["", "/card", "/pictures/plot"])
+def test_a_damaged_version_is_a_conflict_and_no_fault_of_the_server(view: str, world: World) -> None:
+    (world.paths.versions / "healthy" / "m" / "1" / "version.json").write_text("{")
+    found = world.ask(f"/v1/models/healthy/m/versions/1{view}")
+    assert found.status == 409
+    assert "healthy/m/1/version.json" in json.loads(found.body)["detail"]
+    assert world.ask(f"/v1/models/healthy/m/versions/7{view}").status == 404
+    assert world.ask("/ui/models/healthy/m/versions/1/card").status == 409
+
+
 def test_the_console_reads_the_service_by_the_views_alone() -> None:
     code = "".join(file.read_text(encoding="utf-8") for file in render.TEMPLATES.parent.glob("*.py"))
     assert set(re.findall(r"self\._service\.([\w.]+)", code)) <= OTHERS

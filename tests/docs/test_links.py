@@ -6,6 +6,8 @@ mkdocs checks the links among the pages of `docs/` by itself; this also holds fo
 from __future__ import annotations
 
 import re
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.support.service import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README_LINES = 250
+BEGINNING = 60  # characters of an entry by which it is known again
 _FENCED = re.compile(r"^[ ]*```.*?^[ ]*```", re.MULTILINE | re.DOTALL)
 _FENCE_OUTSIDE_MARGIN = re.compile(r"^(?P<blanks> +)```\w", re.MULTILINE)
 LISTED = 4  # blanks before what belongs to a list: with fewer, the website ends the list
@@ -59,6 +62,26 @@ def test_every_page_is_linked_from_the_readme_or_the_home_page() -> None:
         for target in _LINK.findall(page.read_text(encoding="utf-8"))
     }
     assert [page for page in PAGES if page not in linked | {ROOT / "README.md", ROOT / "docs" / "index.md"}] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_table_has_two_rows_for_one_thing(page: Path) -> None:
+    twice, seen = [], set[str]()
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("|"):
+            seen.clear()
+        elif (first := line.split("|")[1].strip()) and first.strip(":-"):
+            twice += [first] if first in seen else []
+            seen.add(first)
+    assert twice == []
+
+
+def test_an_entry_of_the_change_log_is_whole_and_there_once() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    ends = [before for before, line in pairwise([*lines, "- "]) if before.startswith(("- ", "  ")) and line[:2] != "  "]
+    assert [each for each in ends if not each.endswith((".", ":", ")"))] == [], "merges cut entries off"
+    begun = Counter(line[:BEGINNING] for line in lines if line.startswith("- "))
+    assert [each for each, count in begun.items() if count > 1] == []
 
 
 def test_the_architecture_names_files_and_folders_that_exist() -> None:

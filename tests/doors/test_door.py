@@ -20,8 +20,9 @@ from dltk_runtime.apply.apply import Applied
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call
 from dltk_runtime.call import Request as Sent
-from dltk_runtime.errors import BodyInvalid, BodyTooLarge, NameInvalid
+from dltk_runtime.errors import BodyInvalid, BodyTooLarge, Busy, NameInvalid
 from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.paths import Paths
 from dltk_runtime.payload import NO_ROWS, Form, Forms
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.server import body
@@ -44,6 +45,7 @@ from dltk_runtime.setting_types import as_plain_hosts
 from dltk_runtime.settings import Settings
 from dltk_runtime.tables import tensors
 from dltk_runtime.worker.memory_file import MemoryFile
+from tests.console.inside import World
 
 POOL = Pool(Settings())
 
@@ -131,6 +133,10 @@ async def breaks(sent: Sent, call: Call) -> Applied:
     raise RuntimeError("not foreseen")
 
 
+async def full(sent: Sent, call: Call) -> Applied:
+    raise Busy("a worker", 7, "DLTK_MAX_WAITING")
+
+
 async def waits(sent: Sent, call: Call) -> Applied:
     await asyncio.sleep(60)
     raise AssertionError
@@ -151,6 +157,23 @@ def test_a_fault_has_the_form_of_the_door_and_says_nothing_of_it(path: str, keys
     assert (answer.status_code, list(found)) == (500, keys)
     assert "the container's log has the traceback of request the id" in found[keys[-1]]
     assert (door.outcomes, door.refused) == (["fault"], ["fault"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/models/a/m/apply", {"detail": "SAID"}),
+        ("/v2/models/a.m/infer", {"error": "SAID"}),
+        ("/invocations", {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "SAID"}),
+    ],
+)
+def test_a_full_queue_is_said_by_every_door_and_counted(path: str, body: dict[str, str]) -> None:
+    door = Outcomes(full)
+    answer = door.handle(path)
+    said = str(Busy("a worker", 7, "DLTK_MAX_WAITING"))
+    assert answer.status_code == 503
+    assert json.loads(bytes(answer.body)) == {key: said if text == "SAID" else text for key, text in body.items()}
+    assert (door.outcomes, door.refused) == ([said], ["busy"])
 
 
 def test_a_client_that_hangs_up_while_it_waits_is_dropped() -> None:
@@ -183,6 +206,10 @@ def test_a_model_is_described_to_those_who_may_apply_or_read_it(
     asked.scope["path_params"], asked.scope["state"]["holder"] = {"name": "a.m"}, holder
     with pytest.raises(error):
         asyncio.run(getattr(infer, endpoint)(asked))
+
+
+def test_agents_have_no_door_unless_the_setting_opens_one(paths: Paths) -> None:
+    assert [World(paths, given).ask("/mcp").status for given in ({}, {"mcp": False}, {"mcp": True})] == [404, 404, 405]
 
 
 def test_outputs_have_the_datatypes_that_tensors_have() -> None:
@@ -223,6 +250,8 @@ def test_a_body_in_other_letters_than_utf_8_is_refused_by_name() -> None:
         ("application/json;q=0.1, text/csv;q=0.2", Form.CSV),
         ("application/json;q=0, */*", Form.ARROW),
         ("application/json;q=0,text/*", Form.CSV),
+        ("application/json;q=0.1, */*", Form.ARROW),
+        ("text/csv;q=0.2, text/*;q=0.9, application/json;q=0.5", Form.JSON),
         ("application/*", Form.JSON),
         ("text/csv;q=high", Form.CSV),
     ],

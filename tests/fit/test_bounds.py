@@ -55,6 +55,18 @@ def test_seconds_on_gpus_count_for_a_day_and_for_their_token(tmp_path: Path) -> 
     assert made.may_begin(record(), [], on_gpu=False)
 
 
+def test_seconds_of_the_day_before_count_no_more_and_stay_for_the_report(tmp_path: Path) -> None:
+    made = bounds(tmp_path, gpu_seconds=60)
+    made.held_gpu(record(), 60)
+    with pytest.raises(BoundReached):
+        made.check(NAME, [], queued=True, on_gpu=True)
+    yesterday = made._file(0).rename(made._file(1))
+    made.check(NAME, [], queued=True, on_gpu=True)
+    assert made.may_begin(record(), [], on_gpu=True)
+    made.held_gpu(record(), 5)
+    assert (made.gpu_seconds(NAME), yesterday.exists()) == (5, True)
+
+
 def test_a_torn_line_and_old_days_do_no_harm(tmp_path: Path) -> None:
     made = bounds(tmp_path, gpu_seconds=60)
     made.held_gpu(record(), 30)

@@ -103,8 +103,24 @@ def test_a_hostile_name_is_refused_whatever_it_names(text: str, store: ModelStor
 
 @pytest.mark.parametrize("text", ["__init__", "__main__", "__x"])
 def test_an_algorithm_does_not_begin_with_two_underscores(text: str) -> None:
-    with pytest.raises(NameInvalid):
+    with pytest.raises(NameInvalid, match=r"; this one starts with two underscores, as Python's own do\.$"):
         ModelName(text, "default")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a ", "; this one ends with a blank."),
+        ("a\ufe0f", "; this one has a character that no font shows."),
+        ("ä" * 40, "; this one takes more than 200 bytes on disk."),
+        ("a.b", "128 characters at most."),
+        ("a" * 129, "128 characters at most."),
+    ],
+)
+def test_a_refusal_says_what_the_rule_does_not(text: str, fault: str) -> None:
+    with pytest.raises(NameInvalid) as caught:
+        ModelName(text, "default")
+    assert caught.value.sentence.endswith(fault)
 
 
 @pytest.mark.parametrize("text", ["os", "data", "versions", "current", "__init__", "_"])

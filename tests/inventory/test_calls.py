@@ -66,6 +66,9 @@ def test_macros_and_saved_searches_are_named() -> None:
     [
         ('| from savedsearch:"a b" | stats count', {"a b"}),
         ("| from savedsearch:night", {"night"}),
+        ('| from savedsearch "a b" | stats count', {"a b"}),
+        ('| from SavedSearch: "a b"', {"a b"}),
+        ("| from savedsearch", set()),
         ('| union savedsearch:night, savedsearch:"a b", [ search x ]', {"a b", "night"}),
         ("| from datamodel:savedsearch", set()),
         ("| table from savedsearch:night", set()),

@@ -401,7 +401,7 @@ def test_a_damaged_record_is_named_and_not_taken_for_absent(paths: Paths, jobs: 
     record.write_bytes(record.read_bytes()[:40])
     with pytest.raises(JobDamaged, match=f"{record} is no job record") as caught:
         jobs.get(job)
-    assert caught.value.http_status == 500
+    assert caught.value.http_status == 409
 
 
 def test_what_a_job_has_printed_is_known_to_have_changed_without_reading_it(jobs: JobStore) -> None:

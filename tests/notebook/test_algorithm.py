@@ -154,6 +154,8 @@ class TestCheck:
     def test_a_file_name_that_is_no_name_is_a_problem(self, make_notebook: MakeNotebook) -> None:
         (problem,) = contract_of(read_source(make_notebook("my.notebook"))).problems
         assert problem.startswith("Invalid algorithm name 'my.notebook'")
+        (problem,) = contract_of(read_source(make_notebook("__mine"))).problems
+        assert problem.endswith("this one starts with two underscores, as Python's own do.")
 
     def test_nothing_runs(self, paths: Paths, make_notebook: MakeNotebook) -> None:
         make_notebook("boom", extra="raise SystemExit(3)")

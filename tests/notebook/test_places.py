@@ -145,6 +145,7 @@ class TestClashes:
         why = dict(places.left_out(paths))
         assert sorted(why) == ["__x.ipynb", "a.b.ipynb", "data/y.ipynb", "logs/run/z.ipynb", "q/x.ipynb", "x.new.ipynb"]
         assert why["a.b.ipynb"].startswith("Invalid algorithm name 'a.b'")
+        assert why["__x.ipynb"].endswith("this one starts with two underscores, as Python's own do.")
         assert why["x.new.ipynb"].startswith("the new version of a file that was edited")
         assert why["data/y.ipynb"] == "notebooks below data/ are not searched: move it"
         assert algorithms(paths) == ["x"]

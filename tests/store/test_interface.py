@@ -11,6 +11,7 @@ import pytest
 from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
+from dltk_runtime.store import store as rules
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.file_store import FileStore
 from dltk_runtime.store.interface import Store
@@ -118,6 +119,21 @@ def test_rollback_prune_and_algorithm_follow_the_versions(store: ModelStore) -> 
     assert store.counts() == [3]
     promoted(store, ModelName("pca", "default"))
     assert store.algorithm_of("default", []) == "pca"
+
+
+def test_a_version_that_answers_without_being_current_outlives_its_worker(
+    place: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stays after a restart, or in another replica's prune, is the time of use in the store."""
+    first = ModelStore(place, keep=1)
+    versions = [promoted(first) for _ in range(5)]
+    first.use(versions[1])
+    later = ModelStore(place, keep=1)
+    assert [later.answers(NAME, number) for number in (0, 1, 2)] == [False, False, True]
+    assert later.prune(NAME) == [1, 3]
+    assert not later.prune(NAME)
+    monkeypatch.setattr(rules, "USED_SECONDS", -1.0)
+    assert later.prune(NAME) == [2], "nothing has asked for it for as long as that"
 
 
 def test_notices_and_scores_are_added_beside_the_manifest(store: ModelStore) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -20,7 +22,8 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import Facts, ModelStore, Version
 from dltk_runtime.tracking import tracking as module
 from dltk_runtime.tracking.address import Address
-from dltk_runtime.tracking.facts import clause, run_facts, typed
+from dltk_runtime.tracking.child import LATE, Helper
+from dltk_runtime.tracking.facts import Line, clause, run_facts, typed
 from dltk_runtime.tracking.interface import FitBegins
 from dltk_runtime.tracking.place import Place
 from dltk_runtime.tracking.tracking import Tracking
@@ -102,6 +105,33 @@ def test_without_a_server_a_fits_process_gets_a_folder_that_stands_for_it(
     assert (root / variables["MLFLOW_EXPERIMENT_ID"] / variables["MLFLOW_RUN_ID"] / "meta.yaml").exists()
     assert run(tracking.begin(FitBegins(job.record, 2, ["y"], ["a"]))) == variables  # started again after a death
     assert lines(paths)[0] == ("begin", job.id)
+
+
+def test_a_fit_waits_two_seconds_for_its_run_and_the_next_one_not_at_all(
+    tracking: Tracking, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a server that takes the connection and answers nothing; what waits is sent by others, later."""
+    asked: list[tuple[float, bool]] = []
+
+    def silent(line: Line, timeout: float, *, now: bool = False) -> Answer:
+        asked.append((timeout, now))
+        return Answer(0, Outcome.LATER, error=LATE)
+
+    monkeypatch.setattr(tracking._helper, "ask", silent)
+    monkeypatch.setattr(tracking.sender, "put", lambda *_: True)  # so that nothing else asks
+    for _ in range(2):
+        run(begun(tracking, jobs))
+    assert [each for each in asked if each[1]] == [(2.0, True)]
+
+
+def test_an_answer_that_does_not_come_is_one_for_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = Helper(Address({"MLFLOW_TRACKING_URI": "http://mlflow.example"}, True), tmp_path)
+    written = BytesIO()
+    monkeypatch.setattr(helper, "_running", lambda: SimpleNamespace(stdin=written))
+    answer = helper.ask(Line("begin", "j"), 0.01, now=True)
+    assert (answer.outcome, answer.error) == (Outcome.LATER, LATE)
+    assert json.loads(written.getvalue())["now"]
+    assert helper._waiting == {}, "who waits for nothing is not remembered"
 
 
 def test_a_fits_end_comes_after_its_version_and_what_is_current(

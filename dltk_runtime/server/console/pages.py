@@ -175,9 +175,12 @@ async def _overview(_: Request) -> Response:
 
 
 def _names_of_figures(model: ModelView) -> list[str]:
-    """Return the names of the figures, but rows: those of train, or of held-out rows where a version has no others."""
-    shown = [each.metrics or (each.holdout.metrics if each.holdout else {}) for each in model.versions]
-    return list(dict.fromkeys(name for figures in shown for name in figures if name != "rows"))
+    """Return the names of the figures, but rows: those of train, and of held-out rows where train has none of them."""
+    names: dict[str, None] = {}
+    for each in model.versions:
+        held = each.holdout.metrics if each.holdout else {}
+        names |= dict.fromkeys([*each.metrics, *(() if held.keys() & each.metrics.keys() - {"rows"} else held)])
+    return [name for name in names if name != "rows"]
 
 
 def _lines_of(model: ModelView, name: str) -> dict[str, list[float | None]]:

@@ -77,19 +77,22 @@ def media_type(request: Request) -> str:
 def accepted(request: Request, forms: Mapping[str, Form], default: Form) -> Form:
     """Return the form of results that Accept prefers: of equal ones the first; any is the `default`.
 
+    A form has the weight of the narrowest range that it is in (RFC 9110, 12.5.1).
+
     Raises:
         FormUnacceptable: it names none of `forms`.
     """
     given = ",".join(request.headers.getlist("accept"))
-    wanted = [each for each in map(_range, given.split(",")) if each[0]] or [(ANY, 1.0)]
-    refused = {kind for kind, weight in wanted if not weight}
-    first = sorted(forms, key=lambda kind: forms[kind] is not default)
-    offered = [kind for kind in first if kind not in refused]
-    for wish, weight in sorted(wanted, key=lambda each: -each[1]):
-        for kind in offered:
-            if weight and wish in (kind, f"{kind.partition('/')[0]}/*", ANY):
-                return forms[kind]
-    raise FormUnacceptable(given, list(forms))
+    wanted = dict([each for each in map(_range, given.split(",")) if each[0]] or [(ANY, 1.0)])
+    places = {wish: place for place, wish in enumerate(wanted)}
+    ranked: list[tuple[float, int, bool, int, Form]] = []
+    for kind, form in forms.items():
+        wish = next((each for each in (kind, f"{kind.partition('/')[0]}/*", ANY) if each in wanted), None)
+        if wish is not None and wanted[wish]:
+            ranked.append((-wanted[wish], places[wish], form is not default, len(ranked), form))
+    if not ranked:
+        raise FormUnacceptable(given, list(forms))
+    return min(ranked)[-1]
 
 
 def _range(text: str) -> tuple[str, float]:
