@@ -24,6 +24,16 @@ class Forms:
     results: Form
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What an apply of another client than Splunk needs: forms of `Form`, and the fields of the fit."""
+
+    rows: str
+    results: str
+    fields: tuple[str, ...]  # in the order of the fit; none for files of an old volume
+    most: int  # bytes that the rows may take once decompressed
+
+
 class Buffer(Protocol):
     """Bytes that are written once, from front to end, and that a worker can read without a copy."""
 

@@ -163,14 +163,13 @@ def hash_of(token: str) -> str:
 
 @contextlib.contextmanager
 def _alone(file: Path) -> Iterator[None]:
-    """Let no other command change the file meanwhile, where the file system knows locks."""
-    folder = os.open(file.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    """Let no other command change the file meanwhile, where it has a folder, and the file system knows locks."""
+    with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):
+            folder = os.open(file.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, folder)
             fcntl.flock(folder, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(folder)
 
 
 def _write(file: Path, entries: Sequence[Entry]) -> None:

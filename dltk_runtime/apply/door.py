@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dltk_runtime.call import Request
+from dltk_runtime.payload import Door
 from dltk_runtime.store.fields import fields_of
 from dltk_runtime.store.store import Version
-from dltk_runtime.worker import messages
 
 
-def door_of(request: Request, version: Version, most: int) -> messages.Door | None:
+def door_of(request: Request, version: Version, most: int) -> Door | None:
     """Return the forms of a request and the fields that `version` was fitted on; None for Splunk's.
 
     The rows may take `most` bytes once decompressed.
@@ -16,4 +16,4 @@ def door_of(request: Request, version: Version, most: int) -> messages.Door | No
     if request.forms is None:
         return None
     fields = tuple(fields_of(version.manifest())) if version.number else ()
-    return messages.Door(request.forms.rows, request.forms.results, fields, most)
+    return Door(request.forms.rows, request.forms.results, fields, most)

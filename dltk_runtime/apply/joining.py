@@ -5,8 +5,8 @@
     first request ──> waits for the worker ──┐
     later ones, alike in all but their rows ─┴──> the worker has a turn for them ──> one call, an answer each
 
-Nobody waits longer for it: a request that finds its worker idle has it for itself at once. What
-`messages.AppliedTogether` holds is decided in the worker (`worker/row_wise.py`).
+A request that finds its worker idle has it for itself at once. What `messages.AppliedTogether` holds
+is decided in the worker (`worker/row_wise.py`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dltk_runtime.call import Call
+from dltk_runtime.errors import Busy
 from dltk_runtime.names import VersionId
-from dltk_runtime.payload import Payload
-from dltk_runtime.pool.outcome import WorkerDied, expect, failed
+from dltk_runtime.payload import NO_ROWS, Payload
+from dltk_runtime.pool.outcome import WorkerDied, expect
 from dltk_runtime.pool.worker import Worker
 from dltk_runtime.store.store import Version
 from dltk_runtime.worker import messages
@@ -34,6 +35,7 @@ MAX_VERSIONS = 1024  # of which it is remembered whether they are row-wise
 SETTING = "DLTK_APPLY_TIMEOUT"  # sets the deadlines
 
 Output = Callable[[bytes], object]
+_Answer = tuple[messages.Applied | messages.Failed, Payload]
 Leased = tuple[Worker, messages.Loaded]
 Lease = Callable[[Version, Output, float, Call], AbstractAsyncContextManager[Leased]]
 
@@ -55,7 +57,7 @@ class _Part:
     call: Call
     output: Output
     deadline: float
-    answer: asyncio.Future[Joined]
+    answer: asyncio.Future[Joined] = field(init=False)  # another one for each batch
     began: float = field(default_factory=time.monotonic)
 
 
@@ -73,12 +75,20 @@ class _Batch:
 
     parts: list[_Part] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
-    joined: int = 0  # requests that wait behind the first
+    joined: int = 0  # requests that wait behind another, as `wait` was told
     begun: int = 0  # requests that the worker has got
+    closed: bool = False  # none of them waits any longer
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of those that are applied alone afterwards
 
-    def has_room(self, size: int) -> bool:
-        """Return whether rows of `size` bytes may be added."""
-        return len(self.parts) < MAX_REQUESTS and size + sum(len(each.rows) for each in self.parts) <= MAX_BYTES
+    def has_room(self, part: _Part) -> bool:
+        """Return whether a request may be added: the first one waits, and not for longer than this one may."""
+        first, size = self.parts[0], sum(len(each.rows) for each in self.parts)
+        room = len(self.parts) < MAX_REQUESTS and size + len(part.rows) <= MAX_BYTES
+        return room and first.call.waiting and first.deadline <= part.deadline
+
+    def was_late_for(self, part: _Part) -> bool:
+        """Return whether it waited until the deadline of its first request, before that of this one."""
+        return not self.begun and self.parts[0].deadline <= time.monotonic() < part.deadline
 
     def waiting(self) -> list[_Part]:
         """Return the requests whose clients still wait."""
@@ -121,31 +131,52 @@ class Joining:
             DltkError: the version cannot be loaded, or no worker was free before `deadline`.
             WorkerDied: the worker ended, with this request alone.
         """
-        loop = asyncio.get_running_loop()
-        part = _Part(bytes(rows.view()), call, output, deadline, loop.create_future())
+        part = _Part(bytes(rows.view()), call, output, deadline)
         key = _Key(version.id, message, rows.escaped)
+        while True:
+            batch = self._batch_for(key, part)
+            try:
+                return await self._answered(batch, part, key, version)
+            except (Busy, WorkerDied) as error:
+                if batch.begun > 1:
+                    return await self._alone(batch, part, key, version, error)
+                if not batch.was_late_for(part):
+                    raise
+
+    def _batch_for(self, key: _Key, part: _Part) -> _Batch:
         batch = self._open.get(key)
-        if batch is None or not batch.has_room(len(part.rows)):
+        if batch is None or not batch.has_room(part):
             batch = self._open[key] = _Batch()
+        return batch
+
+    async def _alone(self, batch: _Batch, part: _Part, key: _Key, version: Version, error: Exception) -> Joined:
+        """Apply a request of a batch that ended its worker once more: the rows of another one may have done that.
+
+        One comes after another, as all of them at once would be more than may wait.
+        """
+        seconds = part.deadline - time.monotonic()
+        if seconds <= 0:
+            raise error
         try:
-            return await self._answered(batch, part, key, version)
-        except WorkerDied:
-            if batch.begun <= 1:
-                raise
-        # The rows of another request may have ended the worker: each is applied alone, once.
-        part.answer = loop.create_future()
-        return await self._answered(_Batch(), part, key, version)
+            async with asyncio.timeout(seconds):
+                await batch.turn.acquire()
+        except TimeoutError:
+            raise error from None
+        try:
+            return await self._answered(_Batch(), part, key, version)
+        finally:
+            batch.turn.release()
 
     async def _answered(self, batch: _Batch, part: _Part, key: _Key, version: Version) -> Joined:
+        part.answer = asyncio.get_running_loop().create_future()
         batch.parts.append(part)
         if batch.task is None:
             batch.task = asyncio.create_task(self._run(batch, key, version))
-        else:
-            self._wait(1)
-            batch.joined += 1
+        self._tell(batch)
         try:
             return await part.answer
         except asyncio.CancelledError:  # its client hung up
+            self._tell(batch)
             if not batch.begun and not batch.waiting():
                 self._close(key, batch)
                 batch.task.cancel()
@@ -158,10 +189,10 @@ class Joining:
                 self._close(key, batch)
                 parts = batch.waiting()
                 batch.begun = len(parts)
-                answers = await _answers(worker, key, parts, first) if parts else []
-            for part, (answer, results) in zip(parts, answers, strict=True):
-                if not part.answer.done():
-                    part.answer.set_result(Joined(answer, results, loaded, len(parts)))
+                # The code may have been edited since the version was found to be row-wise.
+                for group in [parts] if loaded.row_wise else [[each] for each in parts]:
+                    if any(not each.answer.done() for each in group):
+                        _tell_each(group, await _answers(worker, key, group, first), loaded)
         except Exception as error:  # noqa: BLE001 - each request raises it in its own place
             for part in batch.waiting():
                 part.answer.set_exception(error)
@@ -171,16 +202,26 @@ class Joining:
                 part.answer.cancel()
 
     def _close(self, key: _Key, batch: _Batch) -> None:
-        """Let later requests begin another batch; none of this one waits any longer."""
-        self._wait(-batch.joined)
-        batch.joined = 0
+        """Let later requests begin another batch."""
+        batch.closed = True
+        self._tell(batch)
         if self._open.get(key) is batch:
             del self._open[key]
 
+    def _tell(self, batch: _Batch) -> None:
+        """Tell how many requests of a batch wait behind another one."""
+        joined = 0 if batch.closed else max(len(batch.waiting()) - 1, 0)
+        self._wait(joined - batch.joined)
+        batch.joined = joined
 
-async def _answers(
-    worker: Worker, key: _Key, parts: Sequence[_Part], first: _Part
-) -> list[tuple[messages.Applied | messages.Failed, Payload]]:
+
+def _tell_each(parts: Sequence[_Part], answers: Sequence[_Answer], loaded: messages.Loaded) -> None:
+    for part, (answer, results) in zip(parts, answers, strict=True):
+        if not part.answer.done():
+            part.answer.set_result(Joined(answer, results, loaded, len(parts)))
+
+
+async def _answers(worker: Worker, key: _Key, parts: Sequence[_Part], first: _Part) -> list[_Answer]:
     now = time.monotonic()
     for part in parts:
         if part is not first:  # whose lease has noted it
@@ -193,9 +234,7 @@ async def _answers(
             part.call.spent(worker.phases)
 
 
-async def _sent(
-    worker: Worker, key: _Key, parts: Sequence[_Part]
-) -> list[tuple[messages.Applied | messages.Failed, Payload]]:
+async def _sent(worker: Worker, key: _Key, parts: Sequence[_Part]) -> list[_Answer]:
     deadline = min(each.deadline for each in parts)
     if len(parts) == 1:
         rows = Payload(parts[0].rows, escaped=key.escaped)
@@ -204,7 +243,7 @@ async def _sent(
     message = messages.ApplyTogether(key.message, tuple(each.rows for each in parts), key.escaped)
     reply, _ = await worker.call(message, deadline=deadline, setting=SETTING)
     if isinstance(reply, messages.Failed):
-        raise failed(reply.error)
+        return [(reply, NO_ROWS)] * len(parts)
     together = expect(reply, messages.AppliedTogether)
     return [
         (answer, Payload(results, escaped=True))

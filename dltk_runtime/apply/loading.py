@@ -35,5 +35,6 @@ def load_message(version: Version, device: str) -> messages.Load:
         kept_model=location.kept_model,
         targets=tuple(manifest.targets),
         features=tuple(each for each in manifest.features if each.name not in manifest.targets),
+        outputs=tuple(manifest.outputs),
         row_wise=manifest.row_wise,
     )

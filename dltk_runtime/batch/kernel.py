@@ -105,6 +105,9 @@ class Run:
             if not fit.saved:
                 fit.save(self._notebooks("save"), fit.model, self._target)
             fit.describe(self.namespace.get("summary"))
+            apply = self._notebooks("apply")
+            if self.namespace.get(ROW_WISE) is True and self.task.fits_alone and self._results and apply is not None:
+                fit.check_row_wise(apply, self._results[0])
         files.write(Path(self.task.folder), files.REPORT, self._report(fit, Scrubber(secrets)))
 
     # ------------------------------------------------------------ replaced functions
@@ -150,8 +153,6 @@ class Run:
         if self.task.fits_alone and self.fit is not None:
             results = self.fit.apply(function)
             self.fit.measure(results)
-            if self.namespace.get(ROW_WISE) is True:
-                self.fit.check_row_wise(function, results)
         else:
             results = self._calls("apply", function, model, df, param)
         self._results = [results]

@@ -57,9 +57,8 @@ class Comparing:
         if request is None or not options.holdout:
             seen = f"version {version.number} has seen every row that was sent"
             return replace(made, problem=f"{seen}; add holdout=0.2 to keep rows from the fit")
-        if lacking := await ask(self.store, _fields_not_sent, before, request):
-            problem = f"version {before.number} was fitted on {listed(lacking)}, too, which this fit was not sent"
-            return replace(made, problem=f"{problem}; fit with these fields as well, or use another model name")
+        if problem := await ask(self.store, _other_fields, version, before):
+            return replace(made, problem=problem)
         measured = await self.measure(version, before, request, f"rows of the fit of version {version.number}")
         if measured.problem:
             return replace(made, problem=measured.problem)
@@ -86,10 +85,17 @@ class Comparing:
         return Measured(first.rows, first.metrics, second.metrics)
 
 
-def _fields_not_sent(version: Version, request: Request) -> list[str]:
-    """Return the fields of a version that the rows of a fit lack."""
-    sent = {*request.meta.get("feature_variables", ()), *request.targets}
-    return [name for name in fields_of(version.manifest()) if name not in sent]
+def _other_fields(new: Version, old: Version) -> str:
+    """Return why the rows of the new version's fit cannot be scored by the old one; empty if they can."""
+    try:
+        sent = {each.name for each in new.manifest().features}
+        lacking = [name for name in fields_of(old.manifest()) if name not in sent]
+    except StoreError as error:
+        return f"one of them cannot be measured: {error.sentence.rstrip('.')}"
+    if not lacking:
+        return ""
+    fitted = f"version {old.number} was fitted on {listed(lacking)}, too, which this fit was not sent"
+    return f"{fitted}; fit with these fields as well, or use another model name"
 
 
 def _unknown_rows(new: Version, old: Version) -> str:

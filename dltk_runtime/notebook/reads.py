@@ -28,8 +28,6 @@ def taken(source: Source, given: Mapping[str, str]) -> frozenset[str]:
     found = {name for cell in source.cells for _, name, _ in reads(cell.source)}
     if asked - found:
         found |= _may_be_read([cell.source for cell in source.cells])
-    if asked - found:
-        found |= _may_be_read([cell.source for cell in source.cells])
     with contextlib.suppress(*COMPILE_ERRORS):  # the worker reports them
         found |= {each.name for each in declared(source.parameters.source)} if source.parameters else set()
     return frozenset(asked & found)

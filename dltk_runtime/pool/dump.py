@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 
-from dltk_runtime.worker.messages import DUMP_SIGNAL
+from dltk_runtime.worker.options import DUMP_SIGNAL
 
 DUMP_SECONDS = 0.3  # that a worker has to write its stack before it is ended
 MAX_DUMP_BYTES = 64 * 1024  # that are read of a dump

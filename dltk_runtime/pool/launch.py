@@ -17,7 +17,7 @@ import msgspec
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.splunk import access
 from dltk_runtime.worker.board import create as create_board
-from dltk_runtime.worker.messages import Options
+from dltk_runtime.worker.options import Options
 
 
 @dataclass(frozen=True, slots=True)

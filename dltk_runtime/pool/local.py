@@ -10,12 +10,11 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-import msgspec
-
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
 from dltk_runtime.pool.background import Background
 from dltk_runtime.pool.conversation import Conversation
 from dltk_runtime.pool.dump import StackDump
+from dltk_runtime.pool.explaining import explained
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Launched, Spec, launch
 from dltk_runtime.pool.outcome import DEATH_CHANNEL, DEATH_DEADLINE, Death, WorkerDied, cause_of, kind_of, place_of
@@ -33,7 +32,6 @@ from dltk_runtime.worker.messages import (
     Counts,
     Entered,
     ErrorReport,
-    Failed,
     Fitted,
     FromWorker,
     Progress,
@@ -174,12 +172,7 @@ class LocalWorker:
             WorkerDied: the worker ended, or was ended at its deadline, before it answered.
         """
         answer, results = await self._call(message, rows, deadline, setting)
-        match answer:
-            case Failed(error):
-                return Failed(await self._explain(error, self)), results
-            case Fitted(apply_error=ErrorReport() as error):
-                return msgspec.structs.replace(answer, apply_error=await self._explain(error, self)), results
-        return answer, results
+        return await explained(answer, lambda error: self._explain(error, self)), results
 
     def read_ahead(self, rows: Buffer, expected: int) -> LocalReadAhead | None:
         """Start to parse arriving rows; None if it does so already or cannot read the buffer."""

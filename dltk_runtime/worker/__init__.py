@@ -19,13 +19,13 @@
 
 | files | role |
 |---|---|
-| `messages`, `channel`, `memory_file`, `board` | what both halves share: the messages and their transport |
+| `messages`, `options`, `channel`, `memory_file`, `board` | what both halves share: the messages and their transport |
 | `child` | the main loop, and the wait for a request |
 | `surroundings` | its directory, its output, its end with the front process, its crashes |
 | `handler`, `phase`, `failure` | run a request phase by phase; failures become text with coordinates |
 | `fit` | the order of a fit; the kernel of a batch run (`batch/kernel.py`) uses it, too |
 | `applying`, `row_wise` | an apply of one request, or of several at once |
-| `code`, `model`, `describe` | the loaded notebook, its model, and what a version records of it |
+| `code`, `model`, `loaded_model`, `describe` | the loaded notebook, its model, and what a version records of it |
 | `features`, `baselines`, `holdout` | compare rows with those of the fit; count them; hold some out |
 | `read_ahead` | parse rows while they arrive |
 

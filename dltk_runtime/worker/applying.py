@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
-from dltk_runtime.notebook.algorithm import Algorithm
 from dltk_runtime.tables import table
-from dltk_runtime.tables.feature import Feature
 from dltk_runtime.worker import features, row_wise
 from dltk_runtime.worker.door import Visit
-from dltk_runtime.worker.failure import PhaseFailed
+from dltk_runtime.worker.failure import PhaseFailed, fault
 from dltk_runtime.worker.fit import Meta
+from dltk_runtime.worker.loaded_model import LoadedModel
 from dltk_runtime.worker.messages import Applied, Apply, ErrorReport, Failed
 from dltk_runtime.worker.phase import Phases
 
@@ -27,35 +27,27 @@ class ModelApply:
 
     Attributes:
         shown: the model as the notebook's `apply` left it; None before.
+        rows: the rows of each request as they came.
     """
 
     def __init__(
-        self,
-        algorithm: Algorithm,
-        copy: Callable[[], Any],
-        phases: Phases,
-        fields: Sequence[Feature],
-        request: Apply,
-        meta: Callable[[], tuple[Meta, tuple[str, ...]]],
+        self, loaded: LoadedModel, phases: Phases, request: Apply, meta: Callable[[], tuple[Meta, tuple[str, ...]]]
     ) -> None:
         """Prepare.
 
         Args:
-            algorithm: whose `apply` is called.
-            copy: returns the model, as it was loaded, for each call.
+            loaded: the model and its code.
             phases: runs the calls.
-            fields: that the model was fitted on.
             request: what the requests have in common.
             meta: returns the notebook's `param`, anew for each call, and warnings about it.
         """
         self.shown: Any = None
-        self._rows: list[pd.DataFrame] = []
-        self._algorithm = algorithm
-        self._copy = copy
+        self.rows: list[pd.DataFrame] = []
+        self._loaded = loaded
         self._phases = phases
-        self._fields = fields
         self._request = request
         self._meta = meta
+        self._called = False
 
     def one(
         self, frame: pd.DataFrame, visit: Visit | None = None, encode: Encode = table.write
@@ -67,30 +59,24 @@ class ModelApply:
         """
         meta, notices = self._meta()
         rows = table.kept(frame)
-        self._rows.append(rows)
+        self.rows.append(rows)
         lacking, changed = self._looks(frame, splunks=visit is None)
         try:
-            results = self._called(frame, meta)
+            results = self._result(frame, meta)
             written = encoded(self._phases, results, encode)
         except PhaseFailed as failure:
             raise failure.led_by(lacking) from failure
         return self._answer(rows, len(results), (*notices, lacking, changed)), written
 
-    def take_rows(self) -> list[pd.DataFrame]:
-        """Return the rows as they came, once."""
-        rows, self._rows = self._rows, []
-        return rows
-
     def together(self, frames: Sequence[pd.DataFrame]) -> list[Answer]:
         """Apply the model once to the rows of requests with the same columns and types; else to each.
 
-        What fails together is applied one by one, so that each request gets its own error.
+        What fails together is applied one by one, so that each request gets its own error. So are
+        results with other columns or types than those of the fit: each might be of another type alone.
         """
         if len(frames) > 1:
-            try:
+            with contextlib.suppress(Exception):  # whatever it is, a request alone may go well
                 return self._joined(frames)
-            except PhaseFailed:
-                self._rows.clear()
         return [self._alone(each) for each in frames]
 
     def _alone(self, frame: pd.DataFrame) -> Answer:
@@ -98,17 +84,19 @@ class ModelApply:
             return self.one(frame)
         except PhaseFailed as failure:
             return Failed(failure.report), b""
+        except Exception as error:  # noqa: BLE001 - a fault of our own costs this request alone
+            return Failed(fault(error)), b""
 
     def _joined(self, frames: Sequence[pd.DataFrame]) -> list[Answer]:
         meta, notices = self._meta()
         kept = [table.kept(each) for each in frames]
         looks = [self._looks(each) for each in frames]
-        results = self._called(pd.concat(frames, ignore_index=True), meta)
-        lengths = [len(each) for each in frames]
-        if len(results) != sum(lengths):
-            raise PhaseFailed(ErrorReport("apply", "not as many results as rows"))
-        written = [encoded(self._phases, each) for each in row_wise.cut(results, lengths)]
-        self._rows.extend(kept)
+        results = self._result(pd.concat(frames, ignore_index=True), meta)
+        parts = row_wise.cut(results, [len(each) for each in frames])
+        if not row_wise.as_at_fit(results, parts, self._loaded.outputs, versions=bool(self._request.version_column)):
+            raise PhaseFailed(ErrorReport("apply", "the results have other columns or types than those of the fit"))
+        written = [encoded(self._phases, each) for each in parts]
+        self.rows.extend(kept)
         answers = (self._answer(rows, len(rows), (*notices, *found)) for rows, found in zip(kept, looks, strict=True))
         return list(zip(answers, written, strict=True))
 
@@ -118,14 +106,15 @@ class ModelApply:
         Raises:
             PhaseFailed: a field is missing, and the request refuses that.
         """
-        lacking = features.missing(frame, self._fields, splunks=splunks)
+        lacking = features.missing(frame, self._loaded.features, splunks=splunks)
         if lacking and self._request.refuse_missing:
             raise PhaseFailed(ErrorReport("apply", lacking))
-        return lacking, features.changed(frame, self._fields)
+        return lacking, features.changed(frame, self._loaded.features)
 
-    def _called(self, frame: pd.DataFrame, meta: Meta) -> pd.DataFrame:
-        self.shown = self._copy()
-        result = self._phases.call("apply", self._algorithm.apply, self.shown, frame, meta)
+    def _result(self, frame: pd.DataFrame, meta: Meta) -> pd.DataFrame:
+        self.shown = self._loaded.copy(again=self._called)
+        self._called = True
+        result = self._phases.call("apply", self._loaded.algorithm.apply, self.shown, frame, meta)
         return as_frame(self._phases, result, self._request.version_column)
 
     @staticmethod

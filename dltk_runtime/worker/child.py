@@ -23,7 +23,7 @@ from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
 from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.worker import channel, mlflow_end
 from dltk_runtime.worker.board import Board
-from dltk_runtime.worker.failure import PhaseFailed
+from dltk_runtime.worker.failure import PhaseFailed, fault
 from dltk_runtime.worker.handler import Blob, Handler
 from dltk_runtime.worker.messages import (
     Answered,
@@ -35,17 +35,16 @@ from dltk_runtime.worker.messages import (
     Convert,
     Describe,
     Entered,
-    ErrorReport,
     Failed,
     Fit,
     FromWorker,
     Load,
-    Options,
     ReadAhead,
     Ready,
     Score,
     Stage,
 )
+from dltk_runtime.worker.options import Options
 from dltk_runtime.worker.read_ahead import Incoming, Reader
 from dltk_runtime.worker.report import Report
 from dltk_runtime.worker.surroundings import Surroundings, die_with, report_crashes_to
@@ -120,7 +119,7 @@ def _serve(way: _Channel, board: Board, surroundings: Surroundings, imports: tup
     progress.send_to(report)
     _import(imports)
     reader, wait = Reader(), _Wait(sock)
-    handler = Handler(settings.worker_paths(), send, reader, way.scrub)
+    handler = Handler(settings.worker_paths(), send, reader, way.scrub, surroundings.restore)
     way.send(Ready())
     while True:
         reader.parse_until_message(sock)
@@ -228,8 +227,7 @@ def _answer(handler: Handler, message: Answered, rows: Payload) -> tuple[FromWor
     except PhaseFailed as failure:
         return Failed(failure.report), b""
     except Exception as error:  # noqa: BLE001 - a fault of our own must not look like the worker's death
-        report = ErrorReport("runtime", f"fault in the runtime: {error!r}", "", traceback.format_exc())
-        return Failed(report), b""
+        return Failed(fault(error)), b""
 
 
 def _restrict_to(device: str) -> None:

@@ -7,11 +7,10 @@ from typing import Any, Self
 
 import pandas as pd
 
-from dltk_runtime.payload import Payload
+from dltk_runtime.payload import Door, Payload
 from dltk_runtime.tables import forms
 from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.tables.sheet import Sheet
-from dltk_runtime.worker.messages import Door
 
 Blob = bytes | memoryview
 

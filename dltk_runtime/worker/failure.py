@@ -34,6 +34,11 @@ def worded(error: Exception) -> str:
     return str(error.report) if isinstance(error, PhaseFailed) else sentence(error)
 
 
+def fault(error: Exception) -> ErrorReport:
+    """Return the report of a fault of the runtime's own."""
+    return ErrorReport("runtime", f"fault in the runtime: {error!r}", "", "".join(traceback.format_exception(error)))
+
+
 def sentence(error: BaseException) -> str:
     """Return the type of an error and at most `MAX_SENTENCE_CHARACTERS` of its text."""
     if isinstance(error, DltkError):

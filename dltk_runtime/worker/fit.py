@@ -13,6 +13,7 @@ the model is saved before the fit's own `apply`, and that `apply` gets the rows 
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,6 +61,7 @@ class ModelFit:
     def __init__(self, frame: pd.DataFrame, meta: Meta, call: describe.Call, holdout: float = 0.0) -> None:
         self._call = call
         self.meta = meta
+        self._asked = _copied(meta)  # before the notebook changes it
         self._rows = frame.copy()  # `fit` may write into the arrays of its own frame
         self._held_out = held_out(frame, feature_names(meta, frame), holdout) if holdout else None
         self._frame = frame if self._held_out is None else frame[~self._held_out].reset_index(drop=True)
@@ -84,6 +86,7 @@ class ModelFit:
 
         Published notebooks rely on one call of `summary` before `init` and one after it.
         """
+        self._asked = _copied(self.meta)
         self._summarize(summary)
         self.model = self._call("init", init, self._frame, self.meta)
         self._summarize(summary, self.model)
@@ -150,11 +153,12 @@ class ModelFit:
     def check_row_wise(self, apply: Function, results: Any) -> None:
         """Note in `fitted` whether each of the `results` depends on its row alone, as the notebook says.
 
-        Its own rows show it, as `row_wise.dependence` says; otherwise there is a notice.
+        Its own rows show it, as `row_wise.dependence` says; otherwise there is a notice. The model
+        may be changed: call it when that is described.
         """
 
         def again(frame: pd.DataFrame) -> pd.DataFrame:
-            return table.to_frame(self._call("apply", apply, own_copy(self.model), frame, self.meta))
+            return table.to_frame(self._call("apply", apply, own_copy(self.model), frame, _copied(self._asked)))
 
         try:
             with pictures_thrown_away():
@@ -194,6 +198,14 @@ class ModelFit:
 def _target(meta: Meta, frame: pd.DataFrame) -> str:
     """Return the name of the target's column; "" without one."""
     return next((str(name) for name in meta.get("target_variables") or () if str(name) in frame), "")
+
+
+def _copied(meta: Meta) -> Meta:
+    """Copy `meta`, unless a cell of a batch run has put something into it that cannot be copied."""
+    try:
+        return copy.deepcopy(meta)
+    except Exception:  # noqa: BLE001 - whatever an object of the notebook's raises
+        return meta
 
 
 def _is_stored(target: Target) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,10 @@ import pandas as pd
 
 from dltk_runtime.errors import NotStaged
 from dltk_runtime.notebook import parameters
-from dltk_runtime.notebook.algorithm import Algorithm
-from dltk_runtime.notebook.file_names import file_name
 from dltk_runtime.notebook.places import clash
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
 from dltk_runtime.tables import comparing, table
-from dltk_runtime.tables.feature import Feature
 from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.worker import describe, features, row_wise
 from dltk_runtime.worker.applying import ModelApply, as_frame, encoded
@@ -30,6 +28,7 @@ from dltk_runtime.worker.door import Visit
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
 from dltk_runtime.worker.holdout import scores
+from dltk_runtime.worker.loaded_model import LoadedModel
 from dltk_runtime.worker.measuring import pictures_thrown_away, unseen
 from dltk_runtime.worker.messages import (
     Applied,
@@ -56,7 +55,7 @@ from dltk_runtime.worker.messages import (
     Stage,
     Staged,
 )
-from dltk_runtime.worker.model import Pristine, own_copy, read_pickle
+from dltk_runtime.worker.model import own_copy
 from dltk_runtime.worker.phase import Phases
 from dltk_runtime.worker.read_ahead import Reader
 
@@ -75,21 +74,23 @@ class Handler:
         send: Callable[[Entered | Code | Saved], None],
         reader: Reader,
         scrub: Scrub | None = None,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
-        """Make a handler; `scrub` removes the notebook's secrets from results that are not Splunk's."""
+        """Make a handler.
+
+        `scrub` removes the notebook's secrets from results that are not Splunk's; `settle` is that of
+        `LoadedModel`.
+        """
         self._paths = paths
         self._scrub = scrub
         self._send = send
         self._reader = reader
         self._code = LoadedCode(paths, send)
         self._phases = Phases(send, self._code.place, self._code.advice)
-        self._model: Any = None
-        self._last: ModelApply | None = None
-        self._pristine: Pristine | None = None
+        self._loaded = LoadedModel(self._code, self._phases, settle)
+        self._shown: Any = None  # the model after the last apply
+        self._uncounted: list[pd.DataFrame] = []  # the rows of the last apply
         self._tally = Tally(())
-        self._row_wise = False
-        self._targets: tuple[str, ...] = ()
-        self._features: tuple[Feature, ...] = ()
 
     # ------------------------------------------------------------ requests
 
@@ -99,7 +100,7 @@ class Handler:
         if request.pictures:
             self._code.keep_pictures_in(Path(request.pictures))
         fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
-        algorithm = self._load_code(request.algorithm, kept=Path(request.code) if request.code else None)
+        algorithm = self._loaded.load_code(request.algorithm, kept=Path(request.code) if request.code else None)
         with self._phases.failing("parameters"):
             problems = parameters.add_parameters(meta, algorithm.parameters)
             refused = problems.all if request.refuse_unknown else problems.invalid
@@ -116,12 +117,12 @@ class Handler:
             frame = as_frame(self._phases, result, request.version_column)
             results = encoded(self._phases, frame)
             fit.measure(result)
-            if algorithm.row_wise:
-                fit.check_row_wise(algorithm.apply, result)
             fit.note(features.without_result(fit.rows, len(frame)))
         except PhaseFailed as failure:
             apply_error = failure.report
         fit.describe(algorithm.summary)
+        if algorithm.row_wise and apply_error is None:  # last: it may change the model that was described
+            fit.check_row_wise(algorithm.apply, result)
         ignored = [each.rstrip(".") for each in problems.unknown]
         notices = (*fit.fitted.notices, *ignored, *filter(None, [clash(algorithm.name, self._paths)]))
         fitted = msgspec.structs.replace(fit.fitted, code=self._code.packed(), apply_error=apply_error, notices=notices)
@@ -129,27 +130,15 @@ class Handler:
 
     def load(self, request: Load) -> Loaded:
         """Load the model with the notebook's code, or with the version's if that fails."""
-        self._targets, self._features = request.targets, request.features
         self._tally = Tally(request.features)
-        pinned = request.pinned and request.code
-        try:
-            self._load_model(request, kept=Path(request.code) if pinned else None)
-            notice = ""
-        except PhaseFailed as failure:
-            if pinned or not request.code:
-                raise
-            self._load_with_kept_code(request, failure)
-            notice = str(failure.report)
-        self._pristine = Pristine(self._model)
-        self._row_wise = request.row_wise and self._loaded().row_wise
-        return Loaded(states=tuple(self._code.states), notice=notice, row_wise=self._row_wise)
+        return self._loaded.load(request)
 
     def apply(self, request: Apply, sent: Payload) -> tuple[Applied, Blob]:
         """Apply the loaded model to the rows of the request."""
         frame, in_vain, visit = self._rows_of_apply(request, sent)
-        apply = self._apply_of(request, visit)
         encode = functools.partial(visit.write, scrub=self._scrub) if visit else table.write
-        answer, results = apply.one(frame, visit, encode)
+        with self._applying(request, visit) as apply:
+            answer, results = apply.one(frame, visit, encode)
         return msgspec.structs.replace(answer, in_vain=in_vain), results
 
     def apply_together(self, request: ApplyTogether) -> AppliedTogether:
@@ -161,38 +150,38 @@ class Handler:
                 frames[number] = self._decode(Payload(rows, escaped=request.escaped))
             except PhaseFailed as failure:
                 answers[number] = Failed(failure.report), b""
-        apply = self._apply_of(request.apply)
-        for group in row_wise.groups(frames) if self._row_wise else [[number] for number in frames]:
-            found = apply.together([frames[number] for number in group])
-            answers.update(zip(group, found, strict=True))
+        with self._applying(request.apply) as apply:
+            for group in row_wise.groups(frames) if self._loaded.row_wise else [[number] for number in frames]:
+                found = apply.together([frames[number] for number in group])
+                answers.update(zip(group, found, strict=True))
         inorder = [answers[number] for number in range(len(request.rows))]
         return AppliedTogether(tuple(each for each, _ in inorder), tuple(bytes(results) for _, results in inorder))
 
     def score(self, request: Score, sent: Payload) -> Scored:
         """Compute the loaded model's metrics on the rows that no version has seen."""
-        meta, _ = self._meta_of_apply(request.meta)
-        frame, algorithm = self._decode(sent), self._loaded()
+        meta, _ = self._loaded.meta(request.meta)
+        frame, algorithm = self._decode(sent), self._loaded.algorithm
         with self._phases.entered("select"):
             rows = unseen(frame, request.seen)
         if rows.empty:
             return Scored(rows=0, metrics={})
         with pictures_thrown_away():
-            result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
+            result = self._phases.call("apply", algorithm.apply, own_copy(self._loaded.model), rows.copy(), meta)
         with self._phases.entered("score", function="apply"):
             predicted = table.to_frame(result).iloc[:, 0].reset_index(drop=True)
             return Scored(rows=len(rows), metrics=scores(predicted, rows[request.target]))
 
     def convert(self, request: Convert, sent: Payload) -> tuple[Converted, Blob]:
         """Make an ONNX file of the loaded model and compare it with apply on the rows."""
-        meta, _ = self._meta_of_apply(request.meta)
-        algorithm = self._loaded()
+        meta, _ = self._loaded.meta(request.meta)
+        algorithm = self._loaded.algorithm
         with self._phases.entered("decode"):
             rows = as_float32(table.read(_csv(sent)), request.features)
-        candidate = Candidate(request, own_copy(self._model), algorithm.to_onnx)
+        candidate = Candidate(request, own_copy(self._loaded.model), algorithm.to_onnx)
         with self._phases.entered("to_onnx"):
             candidate.convert()
         with pictures_thrown_away():
-            result = self._phases.call("apply", algorithm.apply, own_copy(self._model), rows.copy(), meta)
+            result = self._phases.call("apply", algorithm.apply, own_copy(self._loaded.model), rows.copy(), meta)
         with self._phases.entered("to_onnx"):
             return candidate.compared(table.to_frame(result).reset_index(drop=True), rows)
 
@@ -217,16 +206,15 @@ class Handler:
 
     def describe(self) -> Described:
         """Describe the model as the last apply left it."""
-        shown = self._model if self._last is None else self._last.shown
-        description, _ = describe.described(shown, self._loaded().summary, self._phases.call)
+        shown = self._loaded.model if self._shown is None else self._shown
+        description, _ = describe.described(shown, self._loaded.algorithm.summary, self._phases.call)
         return Described(description)
 
     # ------------------------------------------------------------ between requests
 
     def restore(self) -> None:
         """Undo what an apply changed in the model; call it once the answer is sent."""
-        if self._pristine is not None:
-            self._model = self._pristine.restored(self._model)
+        self._loaded.restore()
 
     @property
     def counted(self) -> int:
@@ -235,7 +223,7 @@ class Handler:
 
     def count(self) -> None:
         """Count the rows of the last apply, once; call it when the answer is sent."""
-        frames = self._last.take_rows() if self._last else []
+        frames, self._uncounted = self._uncounted, []
         for frame in frames:
             self._tally.add(frame)
 
@@ -244,19 +232,6 @@ class Handler:
         return Counts(*self._tally.take())
 
     # ------------------------------------------------------------ phases
-
-    def _meta_of_apply(self, text: bytes, visit: Visit | None = None) -> tuple[Meta, tuple[str, ...]]:
-        """Decode the `meta` of an apply; returns warnings of invalid parameters, too.
-
-        Adds typed parameters, and the fit's target, which some notebooks read. A search repeats
-        the parameters of the fit, which an edit of the notebook may have made invalid.
-        """
-        meta: Meta = json.loads(text)
-        if visit is not None:
-            visit.add_to(meta)
-        if self._targets:
-            meta.setdefault("target_variables", list(self._targets))
-        return meta, parameters.add_parameters(meta, self._loaded().parameters).all
 
     def _decode(self, sent: Payload) -> pd.DataFrame:
         with self._phases.entered("decode"):
@@ -274,42 +249,16 @@ class Handler:
             frame, in_vain = self._reader.take_frame()
         return self._decode(sent) if frame is None else frame, in_vain, None
 
-    def _apply_of(self, request: Apply, visit: Visit | None = None) -> ModelApply:
-        meta = functools.partial(self._meta_of_apply, request.meta, visit)
-        copy = functools.partial(own_copy, self._model)
-        self._last = ModelApply(self._loaded(), copy, self._phases, self._features, request, meta)
-        return self._last
-
-    def _load_code(self, name: str, kept: Path | None) -> Algorithm:
-        with self._phases.entered("code"):
-            return self._code.load(name, kept)
-
-    def _load_model(self, request: Load, kept: Path | None) -> None:
-        algorithm = self._load_code(request.algorithm, kept)
-        if request.kept_model:
-            self._model = self._phases.call("load", read_pickle, request.kept_model)
-        elif algorithm.load is None:
-            raise PhaseFailed(ErrorReport("load", f"the notebook '{request.algorithm}' defines no load function"))
-        else:
-            self._model = self._phases.call("load", algorithm.load, file_name(request.load_name))
-
-    def _load_with_kept_code(self, request: Load, failure: PhaseFailed) -> None:
-        """Load the model with the version's code.
-
-        Raises:
-            PhaseFailed: `failure`, which the author can fix, if that code fails, too.
-        """
-        states = self._code.states
+    @contextlib.contextmanager
+    def _applying(self, request: Apply, visit: Visit | None = None) -> Iterator[ModelApply]:
+        """Yield what applies the model; its rows are counted, and the model is shown, also after a failure."""
+        meta = functools.partial(self._loaded.meta, request.meta, visit)
+        apply = ModelApply(self._loaded, self._phases, request, meta)
         try:
-            self._load_model(request, kept=Path(request.code))
-        except PhaseFailed:
-            raise failure from None
-        self._code.depend_on(states)  # the next change of the notebook replaces the kept code
-
-    def _loaded(self) -> Algorithm:
-        if self._code.algorithm is None:
-            raise PhaseFailed(ErrorReport("load", "no model is loaded"))
-        return self._code.algorithm
+            yield apply
+        finally:
+            self._uncounted = apply.rows
+            self._shown = self._shown if apply.shown is None else apply.shown
 
 
 def _csv(rows: Payload) -> bytes | memoryview:

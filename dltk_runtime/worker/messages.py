@@ -5,12 +5,11 @@ A message may have rows, a `payload.Payload`; large ones are not copied into it 
 
 from __future__ import annotations
 
-import signal
-
 import msgspec
 
 from dltk_runtime.files.state import FileState
 from dltk_runtime.onnx.difference import Difference
+from dltk_runtime.payload import Door
 from dltk_runtime.tables.feature import Feature
 from dltk_runtime.tables.figures import TableFigures
 from dltk_runtime.tables.result_column import ResultColumn
@@ -40,18 +39,7 @@ class ErrorReport(Message, frozen=True):
 
 # ---------------------------------------------------------------- front process → worker
 
-DUMP_SIGNAL = signal.SIGRTMIN + 1  # makes a worker dump its stack, before it is ended
 CANCELLED = 2**32  # eventfd value that ends a read-ahead; larger than any count of chunks
-
-
-class Options(msgspec.Struct, frozen=True):
-    """The argument on a worker's command line, as JSON."""
-
-    parent: int  # process id of the front process
-    channel: int  # descriptor of the socket
-    dump: int  # descriptor of the memory file for faulthandler
-    board: int  # descriptor of the page for the phases of applies
-    imports: tuple[str, ...] = ()  # modules to import before the first request
 
 
 class Fit(Message, frozen=True):
@@ -84,16 +72,8 @@ class Load(Message, frozen=True):
     kept_model: str = ""  # path of the runtime's own pickle, if save() stored nothing
     targets: tuple[str, ...] = ()  # the fit's target_variables: apply requests have none
     features: tuple[Feature, ...] = ()  # that the model was fitted on, without targets
+    outputs: tuple[ResultColumn, ...] = ()  # of the fit's own apply
     row_wise: bool = False  # whether the fit has seen that each result depends on its row alone
-
-
-class Door(msgspec.Struct, frozen=True):
-    """What an apply of another client than Splunk needs: forms of `payload.Form`, and the fields of the fit."""
-
-    rows: str
-    results: str
-    fields: tuple[str, ...]  # in the order of the fit; none for files of an old volume
-    most: int  # bytes that the rows may take once decompressed
 
 
 class Apply(Message, frozen=True):

@@ -7,16 +7,20 @@ columns have the same names and types.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+
+from dltk_runtime.tables import plain
+from dltk_runtime.tables.result_column import ResultColumn
 
 SAMPLE_ROWS = 32  # of the fit, at equal distances
 SINGLE_ROWS = 4  # of these that are applied one by one
 # Two results of one model in another batch: float32 has a precision of 1.2e-7, and sums of it lose some digits.
 RELATIVE_TOLERANCE = 1e-5
 ABSOLUTE_TOLERANCE = 1e-7
+TYPES_WITH_OTHER_TEXT = "fcmM"  # numpy's letters of those whose values are written otherwise as objects
 
 
 def dependence(apply: Callable[[pd.DataFrame], pd.DataFrame], rows: pd.DataFrame, whole: pd.DataFrame) -> str:
@@ -72,15 +76,64 @@ def _agree(values: pd.Series, expected: pd.Series) -> bool:
 
 
 def groups(frames: Mapping[int, pd.DataFrame]) -> list[list[int]]:
-    """Return the numbers of frames that may be applied as one: those with rows, and the same columns and types."""
+    """Return the numbers of frames that may be applied as one.
+
+    They have rows, the same columns, the same types, and in columns of objects the same kind of them.
+    A frame whose first cells became its index is by itself: joined frames are numbered anew.
+    """
     found: dict[object, list[int]] = {}
     for number, frame in frames.items():
-        alike = (tuple(frame.columns), tuple(frame.dtypes), isinstance(frame.index, pd.RangeIndex))
-        found.setdefault(alike if len(frame) else number, []).append(number)
+        joins = len(frame) and isinstance(frame.index, pd.RangeIndex)
+        found.setdefault(_types(frame) if joins else number, []).append(number)
     return list(found.values())
 
 
+def _types(frame: pd.DataFrame) -> Hashable:
+    kinds = [
+        pd.api.types.infer_dtype(frame.iloc[:, place], skipna=True) if dtype == np.object_ else dtype
+        for place, dtype in enumerate(frame.dtypes)
+    ]
+    return (*frame.columns, *kinds)
+
+
 def cut(result: pd.DataFrame, lengths: Sequence[int]) -> list[pd.DataFrame]:
-    """Cut a result into those of frames with these numbers of rows, each with an index of its own."""
+    """Cut a result into those of frames with these numbers of rows, each with an index of its own.
+
+    Raises:
+        ValueError: it has another number of rows.
+    """
+    if len(result) != sum(lengths):
+        raise ValueError(f"{sum(lengths):,} rows gave {len(result):,} results")
     ends = np.cumsum(lengths)
     return [result.iloc[end - length : end].reset_index(drop=True) for end, length in zip(ends, lengths, strict=True)]
+
+
+def as_at_fit(
+    result: pd.DataFrame, parts: Sequence[pd.DataFrame], outputs: Sequence[ResultColumn], *, versions: bool
+) -> bool:
+    """Return whether a result has the columns and types of the fit's, and each part would have them alone.
+
+    pandas makes floats of integers where one of them is missing, and objects of what has no type in
+    common; a part may have none of these.
+
+    Args:
+        result: of several frames.
+        parts: of it, for each of them.
+        outputs: the columns of the fit's result.
+        versions: whether the last column is the version's number, which the fit's result does not have.
+    """
+    own = result.iloc[:, :-1] if versions else result
+    if plain.result_columns(own) != list(outputs):
+        return False
+    gaps = own.isna().any().tolist()
+    doubtful = [
+        place for place, dtype in enumerate(own.dtypes) if dtype == np.object_ or (dtype == np.float64 and gaps[place])
+    ]
+    return all(_stays(part.iloc[:, place]) for place in doubtful for part in parts)
+
+
+def _stays(column: pd.Series) -> bool:
+    """Return whether a part of a column of objects, or of floats of which some are missing, would be one alone, too."""
+    if column.dtype == np.object_:
+        return column.infer_objects().dtype.kind not in TYPES_WITH_OTHER_TEXT
+    return bool(column.isna().any() or (column % 1 != 0).any())

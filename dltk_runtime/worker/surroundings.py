@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from dltk_runtime.worker.messages import DUMP_SIGNAL
+from dltk_runtime.worker.options import DUMP_SIGNAL
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 OOM_SCORE_ADJ = "500"  # under memory pressure the kernel ends a worker, not the server
@@ -31,6 +31,17 @@ class Surroundings:
     @contextlib.contextmanager
     def restored(self) -> Iterator[None]:
         """Undo what the request before changed, and flush all output at the end."""
+        self.restore()
+        try:
+            yield
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):  # closed or replaced by the notebook
+                    stream.flush()
+            _libc.fflush(None)  # output of libraries written in C
+
+    def restore(self) -> None:
+        """Undo what a call of the notebook changed."""
         try:
             os.chdir(self._folder)
         except FileNotFoundError:
@@ -40,13 +51,6 @@ class Surroundings:
             os.dup2(self._pipe, descriptor)
         if sys.stdout is not self._out or sys.stderr is not self._err or self._out.closed or self._err.closed:
             self._open_streams()
-        try:
-            yield
-        finally:
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(Exception):  # closed or replaced by the notebook
-                    stream.flush()
-            _libc.fflush(None)  # output of libraries written in C
 
     def _open_streams(self) -> None:
         """Open line-buffered streams; their descriptors stay open if the notebook closes them."""

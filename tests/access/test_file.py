@@ -217,3 +217,10 @@ def test_the_container_s_own_tokens_have_the_rights_that_they_had(path: Path) ->
     assert alone.rights == ALL_RIGHTS
     assert first.rights == {Right.APPLY, Right.FIT, Right.READ}
     assert second.rights == {Right.READ, Right.PROMOTE, Right.ADMIN}
+
+
+def test_a_file_in_a_folder_that_is_not_there_has_no_tokens(path: Path) -> None:
+    with pytest.raises(TokensDamaged, match="make it with 'dltk tokens new NAME'"):
+        file.remove(path, "dashboards")
+    with pytest.raises(TokenUnknown):
+        file.add(path, entry(), rotate=True)
