@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import sys
+import threading
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -71,6 +72,14 @@ HEALTHY = {
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(tiers.Guard())
+
+
+def pytest_sessionstart() -> None:
+    """Measure no threads: two that start at once may meet in `sys.settrace`, whose audit hook is ours.
+
+    The second one then ends with a RuntimeError before it has run anything, and whoever waits for it hangs.
+    """
+    threading.settrace(None)  # type: ignore[arg-type]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

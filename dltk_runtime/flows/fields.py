@@ -13,7 +13,9 @@ NUMBER_METRICS = frozenset(("r2", "mae", "rmse"))
 ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}")
 RISK_OBJECTS = ("system", "user", "other")
 LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
-_OWN = """kind flow feature_set event_key win_start win_end written_at rows scored good rows_in predictions"""
+_OWN = (
+    """kind flow feature_set event_key entity_key win_start win_end written_at rows scored good rows_in predictions"""
+)
 _MORE = """at here before told now_told person people pos neg verdict judged_at last_judged shift midnight near copy
 weight origin label comment reviewer added_at changed_at"""
 

@@ -68,7 +68,8 @@ def files(flow: Flow) -> dict[str, str]:
         for layer in names:
             for path in sorted(path for path in (TEMPLATES / layer).rglob("*") if path.is_file()):
                 name = f"{app}/{path.relative_to(TEMPLATES / layer)}"
-                made[name] = made.get(name, "") + render(str(path.relative_to(TEMPLATES)), values)
+                text = render(str(path.relative_to(TEMPLATES)), values)
+                made[name] = f"{made[name]}\n\n{text}" if name in made else text
     made = with_views(made if flow.algorithm else without_container(made))
     made[f"{flow.index_app}/default/indexes.conf"] = _indexes(flow)
     made[f"{flow.app}/default/data/ui/nav/default.xml"] = render("parts/nav.xml", {"views": _views(made, flow.app)})
@@ -79,7 +80,7 @@ def files(flow: Flow) -> dict[str, str]:
         made[f"{flow.app}/lookups/{verdicts(flow.name)}"] = verdicts_csv(
             flow.positive, flow.negative, classes=flow.predicts is Predicts.CLASS, usual_alone=flow.labels
         )
-    return {name: _BLANK_LINES.sub("\n\n", text).rstrip("\n") + "\n" for name, text in made.items()}
+    return {name: _BLANK_LINES.sub("\n\n", text).strip("\n") + "\n" for name, text in made.items()}
 
 
 def create(flow: Flow, folder: Path, *, force: bool = False) -> list[Path]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.generate import files
 from dltk_runtime.flows.rehearsal.adding import WEIGHTS, adder, unread
 from dltk_runtime.flows.rehearsal.knowledge import Knowledge
 from dltk_runtime.flows.rehearsal.world import BEGIN, World, make_world
@@ -101,6 +105,12 @@ def test_a_point_of_weight_0_is_set_aside_and_the_history_has_both(tmp_path: Pat
     ]
 
 
+def test_a_label_of_people_goes_before_a_point_of_the_same_entity(tmp_path: Path, client: ClientSettings) -> None:
+    world = made(tmp_path / "flow", "feedback", client)
+    world.ask('| makeresults | eval entity="judged.example", label="dga", weight=5 | `dltk_x_add_points`', NOW)
+    assert [float(row["is_dga"]) for row in trained(world) if row["entity"] == "judged.example"] == [0.0]
+
+
 @pytest.mark.parametrize(("column", "value"), [("label", "skip"), ("weight", "6"), ("weight", "1.5"), ("entity", " ")])
 def test_what_is_no_point_is_not_written(tmp_path: Path, client: ClientSettings, column: str, value: str) -> None:
     world = made(tmp_path / "flow", "feedback", client)
@@ -109,6 +119,30 @@ def test_what_is_no_point_is_not_written(tmp_path: Path, client: ClientSettings,
     world.ask(f"| makeresults | eval {evals} | `dltk_x_add_points`", NOW)
     assert list(world.storage.kvstore["dltk_x_points"].query()) == []
     assert audit(world, "point") == []
+
+
+def test_a_feature_of_a_point_that_is_no_number_is_not_taken_for_0(tmp_path: Path, client: ClientSettings) -> None:
+    world = made(tmp_path / "flow", "labels", client)
+    row = '| makeresults | eval entity="new.example", label="bad", f_digits="3", f_len="{}" | `dltk_x_add_points`'
+    world.ask(row.format("1,5"), NOW)
+    assert list(world.storage.kvstore["dltk_x_points"].query()) == []
+    world.ask(row.format("1.5"), NOW)
+    (point,) = world.storage.kvstore["dltk_x_points"].query()
+    assert [float(point[name]) for name in ("f_len", "f_digits", "f_vowels")] == [1.5, 3, 0]
+
+
+@pytest.mark.parametrize("which", FLOWS)
+def test_a_row_that_is_chosen_brings_what_is_set_so_that_writing_it_changes_nothing_else(which: str) -> None:
+    """Else a new weight made a second point of another origin, and one extra feature set the others to 0."""
+    flow = flow_of(**({"extras": ("age", "reputation")} | FLOWS[which]))
+    root = ET.fromstring(files(flow)["dltk_flow_x/default/data/ui/views/additions.xml"])
+    for table, written, choice in (("points", "point", "point_label"), ("extras", "extra", "extra_sure")):
+        query = root.findtext(f".//table[@id='{written}']/search/query") or ""
+        asked = set(re.findall(r"\$(\w+)\|s\$", query)) - {choice, "note"}
+        brought = {str(each.get("token")) for each in root.findall(f".//table[@id='{table}']/drilldown/set")}
+        assert {name.removeprefix("form.") for name in brought} == asked
+        shown = (root.findtext(f".//table[@id='{table}']/search/query") or "").rpartition("| table ")[2].split()
+        assert {re.sub("^(point|extra)_", "", name) for name in asked} <= set(shown)
 
 
 def test_points_alone_are_no_reason_to_train(tmp_path: Path, client: ClientSettings) -> None:
@@ -140,6 +174,14 @@ def test_an_extra_feature_reaches_scoring_and_training_and_is_0_where_nobody_set
         ("x4kq9zt7bd.net", "age=7", "ann")
     ]
     assert "age" in search_of(world, "train").text.partition(" from ")[2]
+
+
+def test_an_extra_feature_is_found_whatever_the_case_of_the_entity(tmp_path: Path, client: ClientSettings) -> None:
+    world = made(tmp_path / "flow", "labels", client)
+    tokens = {"entity": "Web01.Example", "extra_age": "7", "extra_sure": "yes", "env:user": "ann"}
+    world.run(search_of(world, "extra_search", "additions"), NOW, tokens=tokens)
+    frame = world.ask('| makeresults | eval entity="Web01.Example" | `dltk_x_extra`', NOW)
+    assert frame[["entity", "age"]].to_numpy().tolist() == [["Web01.Example", 7]]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +229,43 @@ def test_before_a_verdict_people_see_what_the_flow_knows_of_the_entity(tmp_path:
         "search bar",
         "seen before",
     ]
+
+
+def test_a_verdict_that_is_none_is_not_written(tmp_path: Path, client: ClientSettings) -> None:
+    world = made(tmp_path / "flow", "feedback", client)
+    before = list(world.storage.kvstore["dltk_x_labels"].query())
+    world.storage.kvstore["dltk_x_queue"].batch_save([{"_key": "k2", "entity": "a.example"}])
+    world.ask('| `dltk_x_label(k2,dgaa,"a slip")`', NOW)
+    assert list(world.storage.kvstore["dltk_x_labels"].query()) == before
+    assert audit(world, "label") == []
+    world.ask('| `dltk_x_label(k2,skip,"as it should be")`', NOW)
+    assert [row["status"] for row in audit(world, "label")] == ["skipped"]
+
+
+@pytest.mark.parametrize(("value", "written"), [("0.7", [0.7]), ("7", []), ("-1", [])])
+def test_a_threshold_is_a_probability(tmp_path: Path, client: ClientSettings, value: str, written: list[float]) -> None:
+    world = made(tmp_path / "flow", "feedback", client)
+    tokens = {"parameter": "threshold", "value": value, "env:user": "ann"}
+    world.run(search_of(world, "parameter_search", "parameters"), NOW, tokens=tokens)
+    assert [float(each["value"]) for each in world.storage.kvstore["dltk_x_params"].query()] == written
+    assert len(audit(world, "parameter")) == len(written)
+
+
+def test_a_note_with_quotes_ends_in_an_error_and_writes_nothing(tmp_path: Path, client: ClientSettings) -> None:
+    world = made(tmp_path / "flow", "feedback", client)
+    before = list(world.storage.kvstore["dltk_x_labels"].query())
+    world.storage.kvstore["dltk_x_queue"].batch_save([{"_key": "k2", "entity": "a.example"}])
+    with pytest.raises(SearchInvalid):
+        world.ask('| `dltk_x_label(k2,skip,said "no" twice)`', NOW)
+    assert list(world.storage.kvstore["dltk_x_labels"].query()) == before
+
+
+def test_the_context_of_an_entity_says_what_its_points_are(tmp_path: Path, client: ClientSettings) -> None:
+    world = made(tmp_path / "flow", "feedback", client)
+    world.ask('| makeresults | eval entity="new.example", label="dga", weight=2 | `dltk_x_add_points`', NOW)
+    context = search_of(world, "context_search", "review")
+    known = world.run(context, NOW + 20, Window(BEGIN, NOW + 20), tokens={"chosen": "new.example"}).frame
+    assert known[["kind", "label"]].to_numpy().tolist() == [["point", "dga x 2 (synthetic)"]]
 
 
 def test_extras_need_people_and_names_of_their_own() -> None:

@@ -187,3 +187,11 @@ class TestChecks:
     def test_values_that_cannot_be_used_are_named(self, values: dict[str, Any], said: str) -> None:
         with pytest.raises(FlowInvalid, match=said):
             flow_of(values.pop("kind", "direct"), anomalies=True, **values)
+
+
+def test_the_sensitivity_of_an_entity_is_found_whatever_its_case(world: World) -> None:
+    """The collection has small letters, and the search for raw events may not make them."""
+    set_sensitivity(world, "Web01", "0")
+    asked = '| makeresults | eval entity="Web01"'
+    assert float(world.ask(f"{asked} | `dltk_x_tuned`", NOW)["sensitivity"].iloc[0]) == 0
+    assert len(world.ask(f"{asked} | `dltk_x_loud`", NOW)) == 0

@@ -71,3 +71,13 @@ def test_the_alert_looks_back_a_week_further_than_events_may_be_late() -> None:
 def test_a_data_model_knows_no_time_of_arrival_so_its_flow_has_no_such_alert() -> None:
     made = files(flow_of("summary", source="datamodel"))["dltk_flow_x/default/savedsearches.conf"]
     assert "_late]" not in made
+
+
+def test_a_source_that_is_late_for_hours_is_one_alert_with_all_windows(tmp_path: Path) -> None:
+    world: World = world_of(flow_of("direct"), tmp_path, NOBODY, "offset,query,verdict\n")
+    for minute in range(0, 60, 5):
+        event = Event(at(8, minute + 1), at(14, 0), {"query": "blue.com"}, "query=blue.com")
+        world.storage.indexes[SAMPLE_INDEX].add(event)
+    alert = search_of(world, "late")
+    assert len(world.run(alert, at(14, 10)).frame) == 12
+    assert alert.stanza.get("alert.digest_mode") == "1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -17,6 +18,7 @@ from dltk_runtime.flows.rehearsal.challengers import Counts, compared, miscounte
 from dltk_runtime.flows.rehearsal.knowledge import knowledge_of
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
 from dltk_runtime.flows.rules import check
+from dltk_runtime.flows.studio.definition import definition, sources
 from dltk_runtime.settings import ClientSettings
 from dltk_runtime.units import DAY_SECONDS
 from tests.emulator.container import TOKEN, Standin, standin
@@ -178,3 +180,11 @@ def test_the_challenger_asks_for_the_capabilities_of_the_container(tmp_path: Pat
 def test_values_that_cannot_be_used_are_named(kind: str, values: dict[str, Any], said: str) -> None:
     with pytest.raises(FlowInvalid, match=said):
         flow_of(kind, **{**FOREST, **values})
+
+
+@pytest.mark.parametrize("algorithm", ["pytorch_nn", ""])
+def test_the_overview_compares_champion_and_challenger_where_there_are_both(algorithm: str) -> None:
+    made = files(flow_of("direct", **FOREST, algorithm=algorithm))
+    found = definition(ET.fromstring(made["dltk_flow_x/default/data/ui/views/overview.xml"]))
+    reports = [each.saved for each in sources(found or {}) if each.saved]
+    assert reports == (["dltk_x_compared"] if algorithm else [])

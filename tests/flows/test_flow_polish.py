@@ -15,6 +15,7 @@ import pytest
 
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.generate import create, files
+from dltk_runtime.flows.kinds import Kind, Source
 from dltk_runtime.flows.rehearsal.world import BEGIN, window_of
 from dltk_runtime.flows.rules import check
 from dltk_runtime.flows.spl import stages
@@ -30,6 +31,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"kind": "direct", "predicts": "class", "native": "RandomForestClassifier"},
     {"kind": "summary"},
     {"kind": "summary", "interval": 1440, "labels": True},
+    {"kind": "summary", "source": "metrics", "anomalies": True},
     {"kind": "summary", "source": "metrics", "predicts": "number", "native": "LinearRegression", "algorithm": ""},
     {"kind": "summary", "source": "datamodel", "recipients": ["soc@example.com"], "risk_object": "system"},
     {"kind": "feedback"},
@@ -68,6 +70,39 @@ class TestSorting:
         assert len(frame) == 60
         assert "_raw" not in frame
         assert {"f_len", "f_digits", "f_vowels", "y"} <= set(frame)
+
+    def test_rows_that_people_judge_are_sorted_without_the_text_of_the_events_too(self, tmp_path: Path) -> None:
+        app = world_of(flow_of("summary", labels=True), tmp_path, NOBODY, DOMAINS).app
+        for name in ("train", "train_first", "rescore"):
+            search = next(each for each in app.searches if each.name == f"dltk_x_{name}")
+            text = app.readable(search)
+            ahead = text[: next(stage.begin for stage in stages(text) if stage.name == "sort")]
+            assert "fields - _raw" in ahead, name
+
+
+@pytest.mark.parametrize("values", VARIANTS)
+class TestReadme:
+    def test_backfill_is_said_to_do_what_it_does(self, values: dict[str, Any]) -> None:
+        readme = files(flow_of(**values))["dltk_flow_x/README.md"]
+        assert "dispatches the windows that have no complete run record" in readme
+
+    def test_it_names_the_searches_that_read_late_events_again(self, values: dict[str, Any]) -> None:
+        """What reads raw events is dispatched again; what scores rows of a summary by index time follows by itself."""
+        flow = flow_of(**values)
+        readme = files(flow)["dltk_flow_x/README.md"]
+        _, late, advice = readme.partition("`dltk_x_late`")
+        again = re.findall(r"`dltk_x_(features|score)`", advice.partition("\n\n")[0])
+        wanted = ["features"] if flow.kind is Kind.SUMMARY else ["score"]
+        wanted += ["score"] if flow.source is Source.METRICS else []
+        assert again == (wanted if late else [])
+
+    def test_no_container_is_named_where_there_is_none(self, values: dict[str, Any]) -> None:
+        flow = flow_of(**values)
+        searches = files(flow)["dltk_flow_x/default/savedsearches.conf"]
+        assert ("container" in searches) == bool(flow.algorithm)
+
+    def test_the_role_user_is_asked_for_beside_those_of_the_flow(self, values: dict[str, Any]) -> None:
+        assert "People also need the role `user`" in files(flow_of(**values))["dltk_flow_x/README.md"]
 
 
 @pytest.mark.parametrize("values", VARIANTS, ids=[" ".join(map(str, each.values())) for each in VARIANTS])

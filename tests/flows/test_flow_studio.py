@@ -44,7 +44,7 @@ def panel(**values: Any) -> dict[str, Any]:
 
 
 def test_a_plan_becomes_a_dashboard_without_a_theme_whose_panels_follow_the_time_input() -> None:
-    text = view(PLAN)
+    text = view(PLAN, "an_app")
     root, found = ET.fromstring(text), read(text)
     assert (root.get("version"), root.get("theme")) == ("2", None)
     assert (root.findtext("label"), found["title"]) == ("x: <overview>", "x: <overview>")
@@ -54,7 +54,7 @@ def test_a_plan_becomes_a_dashboard_without_a_theme_whose_panels_follow_the_time
         "ds_days": {"earliest": "-30d@d", "latest": "now"},
         "ds_list": None,
     }
-    assert found["dataSources"]["ds_list"]["options"] == {"ref": "a_list"}
+    assert found["dataSources"]["ds_list"]["options"] == {"ref": "a_list", "app": "an_app"}
     assert [tuple(each["position"].values()) for each in found["layout"]["structure"]] == [
         (0, 0, 600, 300),
         (600, 0, 600, 300),
@@ -79,6 +79,10 @@ def test_a_plan_becomes_a_dashboard_without_a_theme_whose_panels_follow_the_time
         (panel() | {"dataSource": {}}, "dataSource is no section of a definition. Did you mean 'dataSources'?"),
         (panel() | {"dataSources": {"ds_a": {"type": "ds.search"}}}, "ds_a: has no query"),
         (panel() | {"dataSources": {"ds_a": {"type": "ds.savedSearch"}}}, "ds_a: has no ref, the name of"),
+        (
+            panel() | {"dataSources": {"ds_a": {"type": "ds.savedSearch", "options": {"ref": "a_list"}}}},
+            "ds_a: names no app, so Studio looks for a_list in the app search",
+        ),
         (panel() | {"dataSources": {"ds_a": {"type": "ds.chain"}}}, "ds_a: extends '', which is no data source"),
         (panel() | {"inputs": {"i": {"type": "input.time"}}}, "i: Studio has no type 'input.time'"),
     ],
@@ -147,3 +151,12 @@ def test_what_people_look_at_is_made_for_studio_and_what_writes_is_not(tmp_path:
     assert json.dumps(first.text)[1:-1] in "\n".join(
         (app.folder / first.file).read_text().splitlines()[first.line - 1 :]
     )
+
+
+@pytest.mark.parametrize("values", [{"kind": "feedback"}, {"kind": "direct", "predicts": "number"}])
+def test_reports_are_taken_from_the_app_of_the_dashboard(values: dict[str, Any]) -> None:
+    """Where no app is named, Studio looks in the app search: Splunk's page "Data source options and properties"."""
+    found = read(files(flow_of(**values))["dltk_flow_x/default/data/ui/views/quality.xml"])
+    reports = [each["options"] for each in found["dataSources"].values() if each["type"] == "ds.savedSearch"]
+    assert reports
+    assert {each["app"] for each in reports} == {"dltk_flow_x"}

@@ -99,7 +99,7 @@ def _unset_tokens(app: App, _: Sequence[App]) -> Iterator[Found]:
         shown = str(path.relative_to(app.folder))
         yield from _tokens_of(root, text, shown)
         refs = {each.get("ref") or "" for each in root.iter("search") if each.get("ref")}
-        refs |= {each.saved for each in sources(_definition(root)) if each.saved and each.app in ("", app.name)}
+        refs |= {each.saved for each in sources(_definition(root)) if each.saved and each.app == app.name}
         yield from (Found(shown, f"ref={name} is no saved search of the app") for name in sorted(refs - known))
 
 

@@ -15,8 +15,8 @@ MAX_EXTENDED = 10  # data sources that follow one another
 class DataSource:
     """One data source: a search, the name of a saved search, or the continuation of the one that it extends.
 
-    `query` is as written; `app` is that of the saved search, "" for the dashboard's own; `earliest` and
-    `latest` are times or tokens, "" where nothing is said.
+    `query` is as written; `app` is that of the saved search, "" where none is named (Studio takes the app
+    search); `earliest` and `latest` are times or tokens, "" where nothing is said.
     """
 
     name: str

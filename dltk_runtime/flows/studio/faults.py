@@ -49,6 +49,8 @@ def _data_sources(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"{source.name}: has no query"
         elif kind == "ds.savedSearch" and not source.saved:
             yield f"{source.name}: has no ref, the name of a saved search"
+        elif kind == "ds.savedSearch" and not source.app:
+            yield f"{source.name}: names no app, so Studio looks for {source.saved} in the app search"
         elif kind == "ds.chain" and source.extends not in kinds:
             yield f"{source.name}: extends {source.extends!r}, which is no data source"
 

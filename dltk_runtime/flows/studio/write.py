@@ -43,15 +43,17 @@ Panel = Mapping[str, Any]
 def with_views(files: Mapping[str, str]) -> dict[str, str]:
     """Return the files of an app with a view in place of each plan."""
     return {
-        name.removesuffix(PLAN) + ".xml" if name.endswith(PLAN) else name: view(text) if name.endswith(PLAN) else text
+        name.removesuffix(PLAN) + ".xml" if name.endswith(PLAN) else name: (
+            view(text, name.partition("/")[0]) if name.endswith(PLAN) else text
+        )
         for name, text in files.items()
     }
 
 
-def view(plan: str) -> str:
-    """Return the text of the view of a plan."""
+def view(plan: str, app: str) -> str:
+    """Return the text of the view of a plan; `app` is that of its saved searches."""
     content = _with_values(yaml.load(plan, LOADER))  # noqa: S506 - both are safe ones
-    body = json.dumps(_definition(content), indent=2, ensure_ascii=False).replace("]]>", "]]\\u003e")  # ends CDATA
+    body = json.dumps(_definition(content, app), indent=2, ensure_ascii=False).replace("]]>", "]]\\u003e")  # ends CDATA
     return (
         '<dashboard version="2">\n'
         f"  <label>{escape(content['label'])}</label>\n"
@@ -70,7 +72,7 @@ def _with_values(part: Any) -> Any:
     return opened(part) if isinstance(part, str) else part
 
 
-def _definition(content: Mapping[str, Any]) -> dict[str, Any]:
+def _definition(content: Mapping[str, Any], app: str) -> dict[str, Any]:
     rows, time = content["rows"], content.get("time", "")
     panels = [panel for row in rows for panel in row]
     asked = {TIME_INPUT: _time_input(time)} if time else {}
@@ -80,7 +82,7 @@ def _definition(content: Mapping[str, Any]) -> dict[str, Any]:
         "inputs": asked,
         "defaults": {},
         "visualizations": {f"viz_{panel['id']}": _visualization(panel) for panel in panels},
-        "dataSources": {f"ds_{panel['id']}": _source(panel, timed=bool(time)) for panel in panels},
+        "dataSources": {f"ds_{panel['id']}": _source(panel, app, timed=bool(time)) for panel in panels},
         "layout": {
             "type": "grid",
             "options": {},
@@ -104,9 +106,10 @@ def _visualization(panel: Panel) -> dict[str, Any]:
     return made | ({"context": panel["context"]} if "context" in panel else {})
 
 
-def _source(panel: Panel, *, timed: bool) -> dict[str, Any]:
+def _source(panel: Panel, app: str, *, timed: bool) -> dict[str, Any]:
+    """Return the data source of a panel. Studio looks for a saved search in the app search, unless told of another."""
     if "report" in panel:
-        return {"type": "ds.savedSearch", "name": panel["id"], "options": {"ref": panel["report"]}}
+        return {"type": "ds.savedSearch", "name": panel["id"], "options": {"ref": panel["report"], "app": app}}
     times = {"earliest": f"${TIME_TOKEN}.earliest$", "latest": f"${TIME_TOKEN}.latest$"}
     fixed = {"earliest": panel.get("earliest", "-1h"), "latest": "now"}
     parameters = times if timed and "earliest" not in panel else fixed
