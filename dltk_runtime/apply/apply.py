@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -144,7 +143,7 @@ class Applying:
         warnings = (
             damage.warning(serving),
             instead,
-            _kept_code(version, joined.loaded),
+            loading.kept_code(version, joined.loaded),
             "; ".join([*applied.notices, *filter(None, [other, drifts])]),
         )
         return Applied(version.id, applied.rows, joined.results, tuple(filter(None, warnings)))
@@ -212,8 +211,9 @@ class Applying:
         deadline: float,
         call: Call | None = None,
         upload: Upload | None = None,
+        starts: Callable[[], object] = lambda: None,
     ) -> AsyncIterator[tuple[Worker, messages.Loaded]]:
-        """Lease the worker that serves `version`, with the model loaded.
+        """Lease the worker that serves `version`, with the model loaded; `starts` is called if one starts for it.
 
         Raises:
             AlgorithmFailed: it cannot be loaded; `NeverFitted` where nothing was ever committed.
@@ -221,7 +221,11 @@ class Applying:
             WorkerDied: it ended while it loaded.
         """
         began = time.monotonic()
-        imports = functools.partial(loading.imports, version, self._paths)
+
+        def imports() -> tuple[str, ...]:
+            starts()
+            return loading.imports(version, self._paths)
+
         read_ahead = upload.read_ahead if upload is not None else None
         client, background = (call.client, call.background) if call is not None else (None, False)
         async with self._pool.lease(
@@ -290,10 +294,3 @@ class Applying:
                 if takes("with_version", algorithm.find(name.algorithm, self._paths)):
                     return False
         return wants_version(given)
-
-
-def _kept_code(version: Version, loaded: messages.Loaded) -> str:
-    """Return the warning of a version that runs its kept code, because the notebook's fails."""
-    if not loaded.notice:
-        return ""
-    return f"the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"

@@ -12,6 +12,7 @@ is decided in the worker (`worker/row_wise.py`).
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -37,7 +38,8 @@ SETTING = "DLTK_APPLY_TIMEOUT"  # sets the deadlines
 Output = Callable[[bytes], object]
 _Answer = tuple[messages.Applied | messages.Failed, Payload]
 Leased = tuple[Worker, messages.Loaded]
-Lease = Callable[[Version, Output, float, Call], AbstractAsyncContextManager[Leased]]
+Starts = Callable[[], object]
+Lease = Callable[[Version, Output, float, Call, None, Starts], AbstractAsyncContextManager[Leased]]
 
 
 class Joined(NamedTuple):
@@ -98,8 +100,8 @@ class _Batch:
 class Joining:
     """Joins requests.
 
-    `lease` yields the worker that serves a version, with the model loaded; `wait` is told how many
-    more requests wait behind another.
+    `lease` yields the worker that serves a version, with the model loaded, and calls what it is given
+    if one has to start; `wait` is told how many more requests wait behind another.
     """
 
     def __init__(self, lease: Lease, wait: Callable[[int], object]) -> None:
@@ -185,7 +187,8 @@ class Joining:
     async def _run(self, batch: _Batch, key: _Key, version: Version) -> None:
         first = batch.parts[0]
         try:
-            async with self._lease(version, first.output, first.deadline, first.call) as (worker, loaded):
+            shut = functools.partial(self._shut, key, batch)  # another worker may be free before one has started
+            async with self._lease(version, first.output, first.deadline, first.call, None, shut) as (worker, loaded):
                 self._close(key, batch)
                 parts = batch.waiting()
                 batch.begun = len(parts)
@@ -202,9 +205,13 @@ class Joining:
                 part.answer.cancel()
 
     def _close(self, key: _Key, batch: _Batch) -> None:
-        """Let later requests begin another batch."""
+        """Note that none of its requests waits any longer."""
         batch.closed = True
         self._tell(batch)
+        self._shut(key, batch)
+
+    def _shut(self, key: _Key, batch: _Batch) -> None:
+        """Let later requests begin another batch."""
         if self._open.get(key) is batch:
             del self._open[key]
 

@@ -38,3 +38,10 @@ def load_message(version: Version, device: str) -> messages.Load:
         outputs=tuple(manifest.outputs),
         row_wise=manifest.row_wise,
     )
+
+
+def kept_code(version: Version, loaded: messages.Loaded) -> str:
+    """Return the warning of a version that runs its kept code, because the notebook's fails."""
+    if not loaded.notice:
+        return ""
+    return f"the code kept in version {version.number} was used; the notebook's fails: {loaded.notice}"

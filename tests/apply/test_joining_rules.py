@@ -48,7 +48,7 @@ class FakeWorker:
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, _: Version, __: object, deadline: float, call: Call
+        self, _: Version, __: object, deadline: float, call: Call, *___: object
     ) -> AsyncIterator[tuple[Any, messages.Loaded]]:
         self.leases += 1
         try:
@@ -188,14 +188,16 @@ def test_a_request_does_not_wait_behind_one_that_may_wait_longer() -> None:
     run(test)
 
 
-def test_a_request_does_not_wait_for_a_worker_that_loads_for_another() -> None:
+@pytest.mark.parametrize("begins", [lambda call, _: call.runs(), lambda _, starts: starts()], ids=["loads", "starts"])
+def test_a_request_does_not_wait_for_a_worker_that_begins_for_another(begins: Callable[[Call, Any], object]) -> None:
     async def test(crowd: Crowd) -> None:
         lease, loading = crowd.worker.lease, asyncio.Event()
 
         @contextlib.asynccontextmanager
         async def slow(*arguments: Any) -> AsyncIterator[tuple[Any, messages.Loaded]]:
-            if arguments[-1].id == "a":
-                arguments[-1].runs()
+            *_, call, _, starts = arguments
+            if call.id == "a":
+                begins(call, starts)
                 await loading.wait()
             async with lease(*arguments) as leased:
                 yield leased
