@@ -16,7 +16,7 @@ import pandas as pd
 
 from dltk_runtime.acceptance.app import write
 from dltk_runtime.acceptance.claims.claim import APP, MODEL, Claim, Flavour, Preparation
-from dltk_runtime.acceptance.claims.search_head import DURABLE
+from dltk_runtime.acceptance.claims.search_head import CONTINUOUS, DURABLE
 from dltk_runtime.acceptance.claims.table import PREPARATIONS
 from dltk_runtime.emulator.arguments import Word, parse_arguments
 from dltk_runtime.emulator.errors import SearchError, SearchInvalid
@@ -179,7 +179,9 @@ class Rest:
                 mode = "merge_to_default" if "deployer_merge" in self.lies else "full"
                 return [{"title": "shclustering", "deployer_push_mode": mode}]
             case "searches":
-                known = set() if "durable_searches" in self.lies else {DURABLE}
+                known = set() if "durable_searches" in self.lies else {DURABLE, CONTINUOUS}
+                if "durable_continuous" in self.lies:
+                    known.discard(CONTINUOUS)
                 return [
                     {"title": each.name, **{name: each.stanza.get(name) for name in known if each.stanza.get(name)}}
                     for each in self.app.searches

@@ -52,6 +52,7 @@ def _push_mode(flavour: Flavour) -> str:
 
 
 DURABLE = "durable.track_time_type"
+CONTINUOUS = "realtime_schedule"
 CLAIMS = (
     Claim(
         "audit_saved_search",
@@ -145,6 +146,17 @@ CLAIMS = (
         f'| search title="{APP}_durable_searches" | rename {DURABLE} AS seen | stats count AS n values(seen) AS seen '
         '| eval ok=case(n=0,null(),seen="_time",1,true(),0)',
         settings={DURABLE: "_time"},
+    ),
+    Claim(
+        "durable_continuous",
+        f"It keeps {DURABLE} beside {CONTINUOUS}=0, by which a schedule leaves out no start",
+        "flows 2: not seen",
+        f"| rest splunk_server=local count=0 /servicesNS/nobody/{APP}/saved/searches "
+        f'| search title="{APP}_durable_continuous" | rename {DURABLE} AS durable '
+        f"| stats count AS n values(durable) AS durable values({CONTINUOUS}) AS live "
+        '| eval seen=case(n=0,null(),isnull(durable),"not durable",live="0" OR live="false","both",true(),'
+        '"not continuous"), ok=case(isnull(seen),null(),seen="both",1,true(),0)',
+        settings={DURABLE: "_time", CONTINUOUS: "0"},
     ),
     Claim(
         "search_of_nobody",
