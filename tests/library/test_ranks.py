@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,7 @@ class Unusual(Exception):
 
     def __init__(self, one: str, *, two: int) -> None:
         super().__init__(f"{one} {two}")
+        self.lock = threading.Lock()  # no library that teaches pickle other errors can do it either
 
 
 def test_more_ranks_than_cores_are_refused(ranks: Any) -> None:
