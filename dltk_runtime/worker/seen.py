@@ -15,6 +15,7 @@ So a mistake leaves a row out of a comparison and never lets one in. The file: o
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -123,13 +124,22 @@ def row_hashes(frame: pd.DataFrame, features: Sequence[str]) -> Hashes:
 
 def _value_hashes(column: pd.Series[Any]) -> Hashes:
     if pd.api.types.is_float_dtype(column.dtype) and getattr(column.dtype, "itemsize", 8) < 8:
-        column = column.astype(str)  # as CSV has it: the 0.1 of a file of float32 is the 0.1 of a search
+        column = _as_sent(column)
     if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
         return _number_hashes(pd.to_numeric(column, errors="coerce").astype("float64"))
     texts = column.astype(str).astype(object)
     numbers = pd.to_numeric(texts.replace(_BOOLEANS), errors="coerce").astype("float64")
     as_number = (numbers.notna() | column.isna()).to_numpy()
     return np.where(as_number, _number_hashes(numbers), pd.util.hash_array(texts.to_numpy(), categorize=True))
+
+
+def _as_sent(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return numbers as CSV would bring them: the 0.1 of a file of float32 is the 0.1 of a search.
+
+    They are read as a search's rows are, since pandas before 3 reads some digits as a neighbour.
+    """
+    text = "\n".join(["x", *column.astype(str).fillna("nan")])
+    return pd.read_csv(io.StringIO(text))["x"]
 
 
 def _number_hashes(numbers: pd.Series[Any]) -> Hashes:
