@@ -11,7 +11,7 @@
                   engine.py: papermill, with deadline, deaths and secrets (secrets.py); place.py: where it failed
                      │ task.py: task and report, two files
                      ▼
-                  kernel.py, in the kernel: data, names of models, results; fits by worker/fit.py
+                  kernel.py, in the kernel: data (columns.py), names of models, results; fits by worker/fit.py
 
     incremental.py: the new rows of a search, through run.py, into Splunk
         ├ watermark.py    the end of what is delivered

@@ -13,7 +13,6 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from dltk_runtime.batch import columns
 from dltk_runtime.batch import task as files
 from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.notebook import parameters
@@ -116,10 +116,10 @@ class Run:
         """Return the run's data and `param`, for any `name`."""
         task = self.task
         frame = _read(Path(task.data))
-        param = files.meta_of(task, () if task.staged_meta else _features(frame, task))
+        param = files.meta_of(task, () if task.staged_meta else columns.features(frame, task))
         if task.declared:
             param["parameters"] = parameters.parameters(self.namespace)
-        return frame[_sent(frame, param)] if task.alone else frame, param
+        return frame[columns.sent(frame, param)] if task.alone else frame, param
 
     def _around(self, name: str, function: Function | None) -> Function:
         """Return the replacement of `function`, which nested calls of the notebook bypass."""
@@ -206,12 +206,12 @@ class Run:
         if not self.task.keep:
             return results
         frame = _read(Path(self.task.data))
-        columns = _matching(frame, self.task.keep)
+        names = columns.matching(frame, self.task.keep)
         if len(frame) != len(results):
             raise ValueError(
                 f"--keep: apply returned {len(results)} rows for {len(frame)}, which belong to none of them"
             )
-        kept = frame[[name for name in columns if name not in results.columns]]
+        kept = frame[[name for name in names if name not in results.columns]]
         return pd.concat([kept.reset_index(drop=True), results.reset_index(drop=True)], axis=1)
 
 
@@ -252,36 +252,6 @@ def _scrubbed(column: pd.Series[Any], scrubber: Scrubber) -> pd.Series[Any]:
     if pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
         return column
     return column.map(scrubber.value, na_action="ignore")
-
-
-def _features(frame: pd.DataFrame, task: Task) -> list[str]:
-    """Return the columns that are features, in the frame's order.
-
-    Raises:
-        ValueError: a name or glob matches no column.
-    """
-    needed = () if task.applying else task.targets
-    return [name for name in _matching(frame, task.features or ("*",), needed) if name not in task.targets]
-
-
-def _matching(frame: pd.DataFrame, wanted: Sequence[str], needed: Sequence[str] = ()) -> list[str]:
-    """Return the columns that match one of the `wanted` globs.
-
-    Raises:
-        ValueError: a glob matches no column, or a `needed` one is missing.
-    """
-    columns = [str(name) for name in frame.columns]
-    lacking = [each for each in wanted if not any(fnmatchcase(name, each) for name in columns)]
-    lacking += [name for name in needed if name not in columns]
-    if lacking:
-        raise ValueError(f"The data has no column {', '.join(lacking)}; it has {', '.join(columns)}.")
-    return [name for name in columns if any(fnmatchcase(name, each) for each in wanted)]
-
-
-def _sent(frame: pd.DataFrame, param: Meta) -> list[str]:
-    """Return the columns that a search sends: features and targets, in the frame's order."""
-    named = {*param["feature_variables"], *param.get("target_variables", ())}
-    return [name for name in frame.columns if str(name) in named]
 
 
 def _imported_modules() -> list[Any]:

@@ -175,7 +175,7 @@ class Splunk:
     def _algorithm_of(self, model: str, fitted: set[str]) -> str:
         """Return a model's algorithm: that of all its fits, else the one that Splunk lists, else all that it may be."""
         known = self.models.algorithms.get(model, "")
-        return fitted.copy().pop() if len(fitted) == 1 else known or " or ".join(sorted(fitted))
+        return next(iter(fitted)) if len(fitted) == 1 else known or " or ".join(sorted(fitted))
 
     def _broken(self, item: Item, found: Found, uses: tuple[Use, ...]) -> Iterator[str]:
         yield from found.problems

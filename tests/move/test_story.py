@@ -248,8 +248,12 @@ def test_the_story(root: Path, old: OldContainer, head: Head, inventory: Path, n
     assert head.toolkit.address("web").api_url == old.url
     pd.testing.assert_frame_equal(head.apply("web"), before["web"])
 
-    # 7. Without the old container the moved models answer, and the others do not.
     head.point(web=new.url)
+    without(old, head)
+
+
+def without(old: OldContainer, head: Head) -> None:
+    """7. Stop the old container: the moved models answer, and the others do not."""
     old.stop()
     for model in MOVING:
         head.apply(model)
