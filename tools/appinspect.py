@@ -29,6 +29,9 @@ FLOWS = {
     "classes": ("direct", "--predicts", "class"),
     "models": ("summary", "--source", "datamodel", "--predicts", "class"),
     "numbers": ("summary", "--predicts", "number"),
+    "additions": ("feedback", "--extras", "age_days"),
+    "challenged": ("direct", "--native", "RandomForestClassifier"),
+    "native": ("summary", "--native", "RandomForestClassifier", "--algorithm", ""),
 }
 TAGS = {"precert": (), "cloud": ("--included-tags", "cloud")}
 
@@ -45,7 +48,7 @@ def main() -> int:
 def packages(folder: Path) -> Iterator[Path]:
     """The apps of every flow, packed; each also by slim, in a copy, since it leaves a manifest in the source folder."""
     for name, (kind, *options) in FLOWS.items():
-        run(DLTK, "flow", "new", kind, f"x_{name}", "--defaults", "--to", str(folder / name), *options)
+        run(DLTK, "flow", "new", kind, name_of(name), "--defaults", "--to", str(folder / name), *options)
         run(DLTK, "flow", "package", str(folder / name))
         for app in sorted((folder / name).glob("dltk_flow_*/")):
             pack_by_slim(app, folder / name)
@@ -57,6 +60,11 @@ def packages(folder: Path) -> Iterator[Path]:
     run(DLTK, "splunk", "reports", str(folder / "reports"))
     pack_by_slim(folder / "reports" / "dltk_reports", folder / "reports")
     yield from sorted((folder / "reports").glob("*.spl"))
+
+
+def name_of(variant: str) -> str:
+    """The name of a variant's flow; none may end in _metrics."""
+    return f"{variant}_x"
 
 
 def pack_by_slim(app: Path, folder: Path) -> None:
