@@ -88,8 +88,11 @@ def inspected(package: Path) -> Iterator[str]:
         )
         checks = (check for each in found["reports"] for group in each["groups"] for check in group["checks"])
         for check in checks:
-            if check["result"] in ("error", "failure"):
-                yield f"{package.name} {name}: {check['name']}: {[each['message'] for each in check['messages']]}"
+            said = f"{check['name']}: {[each['message'] for each in check['messages']]}"
+            if check["result"] == "warning":
+                print(f"  warning: {said}")
+            elif check["result"] in ("error", "failure"):
+                yield f"{package.name} {name}: {said}"
 
 
 def run(*command: str) -> None:
