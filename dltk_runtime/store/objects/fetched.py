@@ -52,7 +52,8 @@ class Fetched:
         """Make the version's folder whole, if it is not.
 
         Raises:
-            StoreDamaged: a file in the store is not as its manifest says, or the disk cannot be written.
+            StoreDamaged: a file in the store is not as its manifest says.
+            NotStored: the copy cannot be written.
             StoreUnreachable: the store does not answer.
         """
         folder, digest = self.folder(version_id), digest_of(manifest)
@@ -65,12 +66,31 @@ class Fetched:
                 _download(bucket, version_id, stored, fresh / stored.path)
             self._take_place(fresh, folder, digest, manifest)
         except OSError as error:
-            raise StoreDamaged(
-                f"{version_id} could not be copied from {bucket.where} to {folder}: {error.strerror}. "
-                "Check the volume that DLTK_HOME names."
-            ) from error
+            raise atomic.not_stored(f"The copy of {version_id}", folder, error) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+    def copied(self, name: ModelName) -> list[VersionId]:
+        """Return the versions of a model that have a copy here."""
+        entries = (each.removesuffix(_MARK_SUFFIX) for each in atomic.names_in(self._model(name)) if _is_mark(each))
+        return [VersionId(name, int(each)) for each in sorted(entries) if each.isascii() and each.isdigit()]
+
+    def changed(self, version_id: VersionId, manifest: Manifest) -> str:
+        """Return which file of a copy has changed since it was fetched; empty for none, and without a copy."""
+        folder = self.folder(version_id)
+        if not self._is_whole(folder, digest_of(manifest), manifest):
+            return ""  # the next use fetches it
+        for stored in manifest.files:
+            try:
+                same = atomic.sha256(folder / stored.path) == stored.sha256
+            except OSError:
+                same = False
+            if not same:
+                return (
+                    f"The copy of {version_id} on this machine is damaged: {stored.path} in {folder} has changed "
+                    "since it was fetched. Remove that folder: the version is fetched anew."
+                )
+        return ""
 
     def keep(self, version_id: VersionId, manifest: Manifest) -> None:
         """Mark the folder that a fit has written here as whole. Never raises."""
@@ -142,6 +162,10 @@ def _is_file(path: Path, size: int) -> bool:
 def _age_seconds(path: Path) -> float:
     """Return the seconds since anything in `path` changed."""
     return time.time() - max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
+
+
+def _is_mark(entry: str) -> bool:
+    return entry.endswith(_MARK_SUFFIX)
 
 
 def _mark(folder: Path) -> Path:

@@ -111,7 +111,19 @@ class ObjectStore:
 
     def problems(self, name: ModelName) -> list[str]:
         bad = self.damaged_lines(name)
-        return [f"{self.where(name)}/promoted has {bad} objects that are no promotions."] if bad else []
+        found = [f"{self.where(name)}/promoted has {bad} objects that are no promotions."] if bad else []
+        return [*found, *filter(None, map(self._changed, self._fetched.copied(name)))]
+
+    def drop_changed_copy(self, version_id: VersionId) -> str:
+        if problem := self._changed(version_id):
+            self._fetched.discard(version_id)
+        return problem
+
+    def _changed(self, version_id: VersionId) -> str:
+        """Return which file of a copy here has changed; empty for none, and without a whole copy."""
+        with suppress(StoreError):  # the version is gone, or cannot be asked for
+            return self._fetched.changed(version_id, self._manifests.get(version_id))
+        return ""
 
     def deeds(self, name: ModelName) -> list[Deed]:
         return [deed for deed in self._deeds(name) if deed is not None]
