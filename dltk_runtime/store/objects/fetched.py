@@ -26,15 +26,15 @@ from dltk_runtime.store.manifest import Manifest, StoredFile
 from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Bucket
 
-FOLDER = "objects"  # below the models' folder
 _MARK_SUFFIX = ".manifest"
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The copies in `models` of versions of one store; `identify` returns its identity."""
+    """The copies in `copies`, below `models`, of versions of one store; `identify` returns its identity."""
 
     models: Path
+    copies: Path
     identify: Callable[[], str]
 
     def location(self, version_id: VersionId) -> Location:
@@ -46,7 +46,7 @@ class Fetched:
 
     def folder(self, version_id: VersionId) -> Path:
         """Return the folder of a version."""
-        return self._model(version_id.name) / str(version_id.number)
+        return self.model(version_id.name) / str(version_id.number)
 
     def fetch(self, version_id: VersionId, manifest: Manifest, bucket: Bucket) -> None:
         """Make the version's folder whole, if it is not.
@@ -72,7 +72,7 @@ class Fetched:
 
     def copied(self, name: ModelName) -> list[VersionId]:
         """Return the versions of a model that have a copy here."""
-        entries = (each.removesuffix(_MARK_SUFFIX) for each in atomic.names_in(self._model(name)) if _is_mark(each))
+        entries = (each.removesuffix(_MARK_SUFFIX) for each in atomic.names_in(self.model(name)) if _is_mark(each))
         return [VersionId(name, int(each)) for each in sorted(entries) if each.isascii() and each.isdigit()]
 
     def changed(self, version_id: VersionId, manifest: Manifest) -> str:
@@ -104,11 +104,15 @@ class Fetched:
             _mark(folder).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def discard_all(self, name: ModelName) -> None:
+        """Remove a model's files here. Never raises."""
+        shutil.rmtree(self.model(name), ignore_errors=True)
+
     def sweep(self, name: ModelName, committed: Collection[int], older_than: float) -> list[str]:
         """Remove copies of a model's versions that are gone, and what was cut short, unchanged that long."""
         removed = []
-        for entry in sorted(atomic.names_in(self._model(name))):
-            path = self._model(name) / entry
+        for entry in sorted(atomic.names_in(self.model(name))):
+            path = self.model(name) / entry
             is_copy = entry.isascii() and entry.isdigit() and int(entry) not in committed
             with suppress(OSError):
                 if (is_copy or entry.endswith(atomic.TEMPORARY_SUFFIX)) and _age_seconds(path) > older_than:
@@ -124,10 +128,11 @@ class Fetched:
 
     def choice_file(self, name: ModelName) -> Path:
         """Return the file that mirrors the choice of a model's code."""
-        return self._model(name) / CODE_CHOICE
+        return self.model(name) / CODE_CHOICE
 
-    def _model(self, name: ModelName) -> Path:
-        return self.models / FOLDER / self.identify() / name.folder / name.model
+    def model(self, name: ModelName) -> Path:
+        """Return the folder of a model's versions."""
+        return self.copies / self.identify() / name.folder / name.model
 
     def _is_whole(self, folder: Path, digest: str, manifest: Manifest) -> bool:
         with suppress(OSError):

@@ -54,10 +54,10 @@ def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Service]]:
             yield [one, two]
 
 
-def dltk(front: Service, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command over a server's home and the object store."""
-    environ = os.environ | {"DLTK_HOME": str(front.home), "DLTK_NOTEBOOKS": str(front.notebooks), "DLTK_STORE": ADDRESS}
-    words = [sys.executable, "-m", "dltk_runtime.cli", *command]
+def dltk(front: Service, *command: object, store: str = ADDRESS) -> subprocess.CompletedProcess[str]:
+    """Run a command over a server's home and an object store."""
+    environ = os.environ | {"DLTK_HOME": str(front.home), "DLTK_NOTEBOOKS": str(front.notebooks), "DLTK_STORE": store}
+    words = [sys.executable, "-m", "dltk_runtime.cli", *map(str, command)]
     return subprocess.run(words, check=False, capture_output=True, text=True, env=environ)
 
 
@@ -108,6 +108,26 @@ def test_a_damaged_object_is_told_from_a_damaged_copy(fronts: list[Service]) -> 
         found = dltk(two, *command)
         assert found.returncode != 0
         assert "healthy_d.json in s3://models/fronts/" in " ".join((found.stdout + found.stderr).split())
+
+
+def test_what_was_backed_up_serves_from_another_folder_after_it_was_forgotten(
+    fronts: list[Service], tmp_path: Path
+) -> None:
+    one, _ = fronts
+    assert one.fit("healthy", ROWS, model="b")["status"] == "success"
+    answer, elsewhere = one.apply("healthy", ROWS, model="b"), f"s3://{BUCKET}/restored"
+    saved = dltk(one, "backup", tmp_path / "backup")
+    assert saved.returncode == (1 if "PROBLEM" in saved.stderr else 0), saved.stderr  # the damage of another test
+    assert dltk(one, "forget", "healthy/b", "--yes").returncode == 0
+    assert one.fit("healthy", ROWS, model="b", promote="manual")["status"] == "success"
+    refused = dltk(one, "restore", tmp_path / "backup")
+    assert "has healthy/b already" in " ".join(refused.stderr.split())
+    folders = ["--home", tmp_path / "home", "--notebooks", tmp_path / "notebooks"]
+    restored = dltk(one, "restore", tmp_path / "backup", "--verify", *folders, store=elsewhere)
+    assert restored.returncode == 0, restored.stderr
+    variables = {name: os.environ[name] for name in (*CREDENTIALS, "AWS_ENDPOINT_URL")} | {"DLTK_STORE": elsewhere}
+    with Service(tmp_path / "home", tmp_path / "notebooks", **variables) as again:
+        assert again.apply("healthy", ROWS, model="b") == answer
 
 
 def test_no_notebook_and_no_log_has_the_credentials(fronts: list[Service]) -> None:

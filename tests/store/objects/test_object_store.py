@@ -15,7 +15,6 @@ from obstore.store import MemoryStore
 
 from dltk_runtime.apply.damage import DamagedWhenLoaded, load_message
 from dltk_runtime.errors import NotStored, StoreDamaged
-from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.errors import StoreReplaced, VersionUnknown
 from dltk_runtime.store.objects import keys, removal
@@ -23,9 +22,6 @@ from dltk_runtime.store.objects.bucket import Bucket
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Pointer
 from dltk_runtime.store.store import Facts, ModelStore
-from dltk_runtime.volume.backup import back_up
-from dltk_runtime.volume.errors import VersionsElsewhere
-from dltk_runtime.volume.forget import Forgetting
 from tests.store.helpers import NAME, commit, promoted
 
 
@@ -240,11 +236,3 @@ def test_a_deleted_model_begins_anew_and_its_numbers_go_on(servers: list[Server]
     assert one.place.promotions(NAME) == []
     assert one.bucket.below(keys.model(NAME, "promoted")) == []
     assert commit(one.store).number == 3
-
-
-def test_commands_that_know_only_folders_say_so(tmp_path: Path) -> None:
-    paths = Paths(tmp_path, tmp_path / "notebooks", objects="s3://bucket/folder")
-    with pytest.raises(VersionsElsewhere, match="backs up folders, and the versions of models are in s3://bucket"):
-        back_up(paths, tmp_path / "backup")
-    with pytest.raises(VersionsElsewhere, match="forgets what is in folders"):
-        Forgetting(paths, JobStore(paths, keep=1, log_bytes=1), [NAME], old_files=False).find()
