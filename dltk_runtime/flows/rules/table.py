@@ -15,6 +15,7 @@ from dltk_runtime.flows.rules import (
     metrics,
     packages,
     people,
+    records,
     schedules,
     studio,
     summaries,
@@ -36,6 +37,7 @@ _CHAPTERS = (
     studio,
     flowing,
     alike,
+    records,
     timing,
     people,
 )
