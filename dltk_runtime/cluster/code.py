@@ -21,6 +21,15 @@ def code_of(algorithm: str, paths: Paths) -> bytes:
     Raises:
         NotebookUnreadable: a file among them cannot be read.
     """
+    return pack(finder_of(algorithm, paths).sources)
+
+
+def finder_of(algorithm: str, paths: Paths) -> CodeFinder:
+    """Return what has found an algorithm's code, with every module of ``app.model`` that it names.
+
+    Raises:
+        NotebookUnreadable: a file among them cannot be read.
+    """
     finder = CodeFinder(paths)
     wanted = [algorithm]
     while wanted:
@@ -29,7 +38,7 @@ def code_of(algorithm: str, paths: Paths) -> bytes:
             continue
         finder.sources.append(source)
         wanted += _named(source)
-    return pack(finder.sources)
+    return finder
 
 
 def _named(source: Source) -> Iterator[str]:

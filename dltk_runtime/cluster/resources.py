@@ -1,8 +1,9 @@
-"""What a notebook asks for: the parameter `resources` of its parameters cell.
+"""What a notebook asks for: the parameters `resources` and `apply_resources` of its parameters cell.
 
 ::
 
     resources: str = "gpu, memory=16G"  # of the machine that fits it
+    apply_resources: str = "label=kind=a100"  # of the machine that applies it
 
 A search may give another value, as for every declared parameter. A notebook that does not declare
 `resources` asks for one place, and for a GPU where it imports a library that trains on one and any
@@ -15,6 +16,7 @@ import contextlib
 from collections.abc import Collection, Mapping
 
 from dltk_runtime import booleans
+from dltk_runtime.cluster.apply_placement import ApplyNeed
 from dltk_runtime.cluster.placement import Need
 from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.notebook.cells import COMPILE_ERRORS
@@ -25,6 +27,8 @@ from dltk_runtime.setting_types import as_bytes
 from dltk_runtime.texts import unquote
 
 PARAMETER = "resources"
+OF_APPLIES = "apply_resources"
+WANTED_BY_APPLIES = "gpu, label=<name>=<value>, or both separated by a comma"
 WANTED = "parts separated by commas: gpu, cpus=<number>, memory=<size such as 8G>, label=<name>=<value>"
 
 
@@ -49,6 +53,19 @@ def need_of(
     )
 
 
+def apply_need_of(source: Source) -> ApplyNeed:
+    """Return what the applies of a notebook ask for; a search cannot change it.
+
+    Raises:
+        OptionInvalid: `apply_resources` cannot be read.
+    """
+    text = asked(source, {}, OF_APPLIES)
+    parts = dict(_part(each, text) for each in text.split(",") if each.strip())
+    if not parts.keys() <= {"gpu", "label"}:
+        raise OptionInvalid(OF_APPLIES, text, WANTED_BY_APPLIES)
+    return ApplyNeed(bool(parts.get("gpu", False)), str(parts.get("label", "")))
+
+
 def refuse_beyond(need: Need, text: str, cpus: int, memory: int) -> None:
     """Refuse a need, asked for by `text`, that is beyond the operator's bounds; 0 is no bound.
 
@@ -61,14 +78,14 @@ def refuse_beyond(need: Need, text: str, cpus: int, memory: int) -> None:
         raise OptionInvalid(PARAMETER, text, f"at most {memory >> 20:,} MiB of memory (DLTK_CLUSTER_MEMORY)")
 
 
-def asked(source: Source, given: Mapping[str, str]) -> str:
+def asked(source: Source, given: Mapping[str, str], parameter: str = PARAMETER) -> str:
     """Return the text of `resources`: the search's, or else the notebook's; empty if it declares none."""
     declares = {}
     with contextlib.suppress(*COMPILE_ERRORS):  # the worker reports them
         declares = {each.name: each.default for each in declared(source.parameters.source)} if source.parameters else {}
-    if PARAMETER not in declares:
+    if parameter not in declares:
         return ""
-    return unquote(given.get(PARAMETER, str(declares[PARAMETER] or ""))).strip()
+    return unquote(given.get(parameter, str(declares[parameter] or ""))).strip()
 
 
 def _part(part: str, text: str) -> tuple[str, bool | int | str]:
