@@ -41,6 +41,7 @@ def build(settings: Settings, named: NamedTokens | None = None, checks: Checks |
     paths = settings.paths
     reporter = EventReporter(Events.of(settings))
     store = ModelStore.open(paths, settings.keep_versions)
+    store.prove()
     tracking = Tracking.of(settings)
     jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, _job_listener(reporter, tracking))
     pool = Pool(settings)

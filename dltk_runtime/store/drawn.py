@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from dltk_runtime.files import atomic
+from dltk_runtime.store import saved
 from dltk_runtime.store.handles import Version
 
 MAX_PICTURES = 24  # of one version that are named
@@ -78,19 +79,6 @@ def show(pictures: Path, graphics: Path) -> None:
     a notebook may have put a link in the place of either folder.
     """
     with suppress(OSError):
-        for parent, _, names, folder in os.fwalk(pictures):
-            for name in names:
-                if is_name(name):
-                    with suppress(OSError):  # a picture that cannot be shown must not cost the promotion
-                        _copy(name, folder, graphics / Path(parent, name).relative_to(pictures))
-
-
-def _copy(name: str, folder: int, to: Path) -> None:
-    """Copy a file of the folder that is open as `folder`, unless it is a link."""
-    descriptor = os.open(name, os.O_RDONLY | atomic.AS_OURS, dir_fd=folder)
-    try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            with open(descriptor, "rb", closefd=False) as file:
-                atomic.copy_open(file, to)
-    finally:
-        os.close(descriptor)
+        for path, file in saved.opened(pictures, is_name, unread=lambda _: None):
+            with suppress(OSError):  # a picture that cannot be shown must not cost the promotion
+                atomic.copy_open(file, graphics / path)

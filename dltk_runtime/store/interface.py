@@ -42,6 +42,14 @@ class Store(Protocol):
     def attach(self) -> None:
         """Remember this store's identity, for `present` and `reserve`. Never raises."""
 
+    def prove(self) -> None:
+        """Make sure that the store keeps what the rules rely on; once in a process, and before it is written.
+
+        Raises:
+            StoreUnusable: it does not.
+            NotStored, StoreUnreachable: it does not answer.
+        """
+
     def present(self) -> bool:
         """Return whether the store that this was attached to is still there."""
 

@@ -31,6 +31,15 @@ class ModelReader:
         self._copies = ExaminedCopies()
         self.remote = store.remote
 
+    def prove(self) -> None:
+        """Make sure that the store keeps what the rules rely on.
+
+        Raises:
+            StoreUnusable: it does not.
+            NotStored, StoreUnreachable: it does not answer.
+        """
+        self._store.prove()
+
     def attach(self) -> None:
         """Remember this store's identity, for `present` and `reserve`. Never raises."""
         self._store.attach()

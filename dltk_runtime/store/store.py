@@ -59,7 +59,6 @@ def opened(paths: Paths) -> ObjectStore:
 
     Raises:
         StoreUnusable: it cannot be used.
-        NotStored, StoreUnreachable: it does not answer.
     """
     try:
         from dltk_runtime.store.objects import opened

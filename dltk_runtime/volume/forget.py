@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -146,16 +146,12 @@ class Forgetting:
         yield Found(name, Kind.CALLS, tuple(each for each in calls if call_files.has(each, name.algorithm, name.model)))
         yield Found(name, Kind.COMPARED, tuple(self._compared.files_of(name.algorithm, name.model)))
         stays = "" if self._old_files else "an old container's: --old-files removes them"
-        old_files = {path: self._longer(path, name) for path in forgetting.old_files(paths, name)}
+        known = algorithm.algorithms(paths)
+        old_files = {path: _longer(path, name, known) for path in forgetting.old_files(paths, name)}
         yield Found(name, Kind.OLD_FILES, tuple(path for path, other in old_files.items() if not other), stays)
         for other in sorted(set(filter(None, old_files.values()))):
             theirs = tuple(path for path, each in old_files.items() if each == other)
             yield Found(name, Kind.OLD_FILES, theirs, f"the model {other} has the same file name: forget that")
-
-    def _longer(self, path: Path, name: ModelName) -> str:
-        """Return the other model whose file it is, of an algorithm with a longer name; "" if there is none."""
-        read = old.reading(path.name, algorithm.algorithms(self._paths))
-        return str(read) if read is not None and len(read.algorithm) > len(name.algorithm) else ""
 
     def _staged(self, name: ModelName) -> Iterator[Found]:
         """Yield staged rows: files are named by the model alone, and know the algorithm of their search."""
@@ -213,6 +209,12 @@ def names_of(text: str, paths: Paths) -> list[ModelName]:
     known = {*stored, *fitted, *_compared(paths, model), *algorithm.algorithms(paths)}
     known |= set(filter(None, [_staged_for(paths, model)]))
     return [ModelName(each, model) for each in sorted(known)]
+
+
+def _longer(path: Path, name: ModelName, algorithms: Collection[str]) -> str:
+    """Return the other model whose file it is, of one of `algorithms` with a longer name; "" if there is none."""
+    read = old.reading(path.name, algorithms)
+    return str(read) if read is not None and len(read.algorithm) > len(name.algorithm) else ""
 
 
 def _existing(*paths: Path) -> tuple[Path, ...]:

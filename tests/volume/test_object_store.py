@@ -37,7 +37,7 @@ OTHER = ModelName("pca", "iris")
 @pytest.fixture(autouse=True)
 def buckets(monkeypatch: pytest.MonkeyPatch) -> dict[str, Bucket]:
     found = defaultdict[str, Bucket](lambda: Bucket(MemoryStore(), "memory://"))
-    monkeypatch.setattr(opened, "_proven", found.__getitem__)
+    monkeypatch.setattr(opened, "_bucket", found.__getitem__)
     return found
 
 

@@ -11,10 +11,11 @@ import msgspec
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.layout import PICTURES
-from dltk_runtime.store.objects import keys, removal
+from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Entry
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Pointer, Read, State
+from dltk_runtime.store.objects.reservation import clear
 
 
 def listed(place: ObjectStore, name: ModelName) -> list[Entry]:
@@ -44,7 +45,7 @@ def forget(place: ObjectStore, name: ModelName) -> None:
     pointer.change(lambda found: state if (state := _emptied(found)) != found.state else None)
     for number in {_number_of(each, name) for each in bucket.below(keys.model(name, "versions"))}:
         place.withdraw(VersionId(name, number))  # a fit that runs commits nothing
-        removal.clear(bucket, VersionId(name, number))
+        clear(bucket, VersionId(name, number))
     place.forget_copies(name)
 
 

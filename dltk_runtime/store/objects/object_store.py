@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from dltk_runtime.store.objects.bucket import Bucket, unique
 from dltk_runtime.store.objects.fetched import Fetched
 from dltk_runtime.store.objects.pointer import Pointer
 from dltk_runtime.store.objects.promoting import Promoting
-from dltk_runtime.store.objects.reservation import RUNNING, ObjectReservation, reserve, withdraw
+from dltk_runtime.store.objects.reservation import RUNNING, ObjectReservation, clear, reserve, withdraw
 from dltk_runtime.store.objects.versions import TRUST_SECONDS, Manifests, ObjectVersion
 
 IDENTITY_CHARACTERS = 16  # of the store's identity, in the paths of copies
@@ -36,7 +36,14 @@ class ObjectStore:
 
     remote = True
 
-    def __init__(self, bucket: Bucket, paths: Paths, trust_seconds: float = TRUST_SECONDS) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        paths: Paths,
+        trust_seconds: float = TRUST_SECONDS,
+        prove: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.prove = prove
         self.bucket = bucket
         self._models = paths.models
         self._graphics = paths.graphics
@@ -149,6 +156,7 @@ class ObjectStore:
         self.bucket.put(key, msgspec.json.encode(deed))
 
     def reserve(self, name: ModelName) -> ObjectReservation:
+        self.prove()
         if self._attached and not self.present():
             raise self.missing()
         if name not in self._named:
@@ -162,18 +170,21 @@ class ObjectStore:
             raise atomic.not_stored(f"A new version of {name}", self._models, error) from error
 
     def withdraw(self, version_id: VersionId) -> bool:
+        self.prove()
         if not withdraw(self.bucket, version_id):
             return False
-        removal.clear(self.bucket, version_id)
+        clear(self.bucket, version_id)
         return True
 
     def promote(self, version_id: VersionId) -> None:
+        self.prove()
         self._promoting(version_id.name).promote(version_id.number)
         version = self.version(version_id)
         version.decide()
         self._show_pictures(version)
 
     def keep_back(self, version_id: VersionId, fallback: int) -> None:
+        self.prove()
         if self._promoting(version_id.name).promote_first(fallback):
             self._show_pictures(self.version(VersionId(version_id.name, fallback)))
         self.version(version_id).decide()
@@ -192,6 +203,7 @@ class ObjectStore:
 
     def remove(self, version_id: VersionId) -> bool:
         with suppress(StoreError):  # the next call, or a sweep, goes on
+            self.prove()
             version = self.version(version_id)
             if version.is_undecided() or not removal.remove(self._pointer(version_id.name), version_id.number):
                 return False
@@ -200,6 +212,7 @@ class ObjectStore:
         return False
 
     def delete(self, name: ModelName) -> None:
+        self.prove()
         numbers = self.committed(name)
         self._known.pop(name, None)
         removal.remove_all(self._pointer(name), numbers)
@@ -207,6 +220,7 @@ class ObjectStore:
             self._gone(VersionId(name, number))
 
     def sweep(self, older_than: float) -> list[str]:
+        self.prove()
         return [text for name in self.names() for text in self._sweep(name, older_than)]
 
     def _sweep(self, name: ModelName, older_than: float) -> Iterator[str]:
@@ -223,6 +237,7 @@ class ObjectStore:
         return state.code
 
     def choose_code(self, name: ModelName, choice: str) -> None:
+        self.prove()
         pointer = self._pointer(name)
         pointer.change(lambda found: msgspec.structs.replace(found.state, code=choice))
         self._mirror(name, choice)

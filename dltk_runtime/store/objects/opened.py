@@ -1,4 +1,4 @@
-"""Open the object store that a home names: once in each process it must prove that it keeps its conditions."""
+"""Open the object store that a home names: a process that writes has it prove first that it keeps its conditions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from dltk_runtime.store.objects.object_store import ObjectStore
 
 
 def opened(paths: Paths) -> ObjectStore:
-    """Return the store at the address of `paths`.
+    """Return the store at the address of `paths`; asks it nothing.
 
     Raises:
-        StoreUnusable: the address cannot be used, or the store ignores conditions.
-        NotStored, StoreUnreachable: it does not answer, or refuses.
+        StoreUnusable: the address cannot be used.
     """
-    return ObjectStore(_proven(paths.objects), paths)
+    return ObjectStore(_bucket(paths.objects), paths, prove=functools.partial(_prove, paths.objects))
 
 
 @functools.lru_cache(maxsize=8)
-def _proven(address: str) -> Bucket:
-    bucket = connected(address)
-    probe.check(bucket)
-    return bucket
+def _bucket(address: str) -> Bucket:
+    return connected(address)
+
+
+@functools.lru_cache(maxsize=8)
+def _prove(address: str) -> None:
+    probe.check(_bucket(address))

@@ -20,7 +20,7 @@ from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Bucket
 from dltk_runtime.store.objects.bucket import Entry as Listed
 from dltk_runtime.store.objects.pointer import Pointer, Read, State
-from dltk_runtime.store.objects.reservation import withdraw
+from dltk_runtime.store.objects.reservation import clear, withdraw
 from dltk_runtime.store.version import ABANDONED_SECONDS
 
 
@@ -60,11 +60,6 @@ def finish(pointer: Pointer, numbers: Collection[int]) -> list[int]:
     with suppress(StoreError):  # what stays condemned is looked at again, and is gone
         pointer.change(lambda found: _pardoning(found, numbers))
     return gone
-
-
-def clear(bucket: Bucket, version_id: VersionId) -> None:
-    """Remove the objects of a version beside its manifest. Raises as `finish`."""
-    bucket.delete(each.key for each in bucket.below(keys.version(version_id)))
 
 
 def sweep(pointer: Pointer, older_than: float) -> list[VersionId]:

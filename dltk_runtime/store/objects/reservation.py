@@ -18,8 +18,8 @@ from dltk_runtime.store.layout import CARD, CODE, DESCRIPTION, MAX_NUMBER_DIGITS
 from dltk_runtime.store.manifest import Facts, StoredFile, complete, parse
 from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Bucket, unique
-from dltk_runtime.store.objects.files import measured, opened
 from dltk_runtime.store.objects.versions import ObjectVersion
+from dltk_runtime.store.saved import measured, opened
 from dltk_runtime.store.version import ABANDONED_SECONDS
 
 RUNNING = "running"
@@ -138,7 +138,7 @@ class ObjectReservation:
         self._ended = True
         with suppress(DltkError):
             if withdraw(self._bucket, self._version.id):
-                self._bucket.delete(each.key for each in self._bucket.below(keys.version(self._version.id)))
+                clear(self._bucket, self._version.id)
                 self._version.fetched.discard(self._version.id)
 
     def __enter__(self) -> Self:
@@ -160,6 +160,11 @@ def withdraw(bucket: Bucket, version_id: VersionId) -> bool:
         return True
     found = bucket.head(keys.manifest(version_id))
     return found is None or not found.size
+
+
+def clear(bucket: Bucket, version_id: VersionId) -> None:
+    """Remove the objects of a version beside its manifest. Raises as `withdraw`."""
+    bucket.delete(each.key for each in bucket.below(keys.version(version_id)))
 
 
 def _now() -> float:

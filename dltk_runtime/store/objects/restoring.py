@@ -22,9 +22,9 @@ from dltk_runtime.store.later import Notice, Score
 from dltk_runtime.store.layout import HISTORY, LATER, MANIFEST, NOTICES, PICTURES, UNDECIDED, USED
 from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import unique
-from dltk_runtime.store.objects.files import opened
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Entry, State
+from dltk_runtime.store.saved import opened
 
 
 class ObjectRestoring:
@@ -32,6 +32,7 @@ class ObjectRestoring:
 
     def __init__(self, place: ObjectStore, backup: Paths) -> None:
         self._bucket = place.bucket
+        self._prove = place.prove
         self._files = FileStore(backup)
         self._versions = backup.versions
 
@@ -50,6 +51,7 @@ class ObjectRestoring:
             NotStored: it cannot be written, or a server has written to the same models meanwhile.
             OSError: the backup cannot be read.
         """
+        self._prove()
         for name in self._files.names():
             self._put_model(name)
         with_identity = self._versions / layout.IDENTITY

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 from obstore.exceptions import GenericError, PreconditionError
-from obstore.store import MemoryStore
+from obstore.store import AzureStore, MemoryStore
 
 from dltk_runtime.errors import NotStored, SettingInvalid
 from dltk_runtime.settings import Settings
@@ -114,6 +114,14 @@ def test_an_address_becomes_a_client_and_asks_nothing(monkeypatch: pytest.Monkey
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "no key")
     with pytest.raises(StoreUnusable, match="az://account/container"):
         connected("az://account/container")
+
+
+def test_an_address_of_azure_names_the_account_before_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "bWFkZS11cA==")
+    client = connected("az://account/container/one/two")._client
+    assert isinstance(client, AzureStore)
+    assert (client.config["account_name"], client.config["container_name"]) == ("account", "container")
+    assert client.prefix == "one/two"
 
 
 def test_a_store_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

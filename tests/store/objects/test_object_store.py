@@ -17,7 +17,7 @@ from dltk_runtime.apply.damage import DamagedWhenLoaded, load_message
 from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.errors import StoreReplaced, VersionUnknown
-from dltk_runtime.store.objects import keys, removal
+from dltk_runtime.store.objects import keys, opened, probe, removal
 from dltk_runtime.store.objects.bucket import Bucket
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Pointer
@@ -225,6 +225,31 @@ def test_no_link_of_a_notebook_is_followed(servers: list[Server], tmp_path: Path
     two.store.promote(two.store.get(NAME, version.number))
     assert not two.paths.graphics.exists()
     assert all(one.bucket.get(each.key).data != b"secret" for each in one.bucket.below("models"))
+
+
+def test_what_only_reads_writes_no_probe_and_what_writes_has_the_store_proven_once(
+    servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = servers
+    promoted(one.store)
+    promoted(one.store)
+    probed = list[Bucket]()
+    monkeypatch.setattr(opened, "_bucket", lambda _: one.bucket)
+    monkeypatch.setattr(probe, "check", probed.append)
+    opened._prove.cache_clear()
+    stores = [ModelStore(opened.opened(two.paths), keep=1) for _ in range(2)]
+    for store in stores:
+        store.choose(NAME)
+        assert len(store.versions(NAME)) == 2
+        list(store.problems(NAME))
+        assert store.history(NAME).entries
+    assert probed == []
+    stores[0].rollback(NAME)
+    commit(stores[0])
+    stores[0].prune(NAME)
+    stores[1].choose_code(NAME, "live")
+    assert probed == [one.bucket]
+    opened._prove.cache_clear()
 
 
 def test_a_deleted_model_begins_anew_and_its_numbers_go_on(servers: list[Server]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from dltk_runtime.names import VersionId
 from dltk_runtime.store.objects import bucket as bucket_module
-from dltk_runtime.store.objects import keys, removal
+from dltk_runtime.store.objects import keys, removal, reservation
 from dltk_runtime.store.objects.bucket import Object, Tag
 from dltk_runtime.store.objects.pointer import Pointer
 from tests.store.objects.checker import Call, Kind, linearizable
@@ -132,7 +132,7 @@ def unfenced(pointer: Pointer, number: int) -> bool:
     if removal._condemning(pointer, pointer.read(), number) is None:
         return False
     removed = removal._hide(pointer.bucket, VersionId(pointer.name, number))
-    removal.clear(pointer.bucket, VersionId(pointer.name, number))
+    reservation.clear(pointer.bucket, VersionId(pointer.name, number))
     return removed
 
 
