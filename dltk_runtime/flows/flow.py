@@ -238,6 +238,11 @@ def _checks_of_the_fields(flow: Flow) -> dict[str, object]:
         "predicts=class cannot be kept in a metrics index, which holds numbers alone; use source=events": (
             flow.predicts is not Predicts.CLASS or flow.source is not Source.METRICS
         ),
+        "predicts=class cannot be read with source=indexed: that tstats compares texts is not documented; use "
+        "source=events": flow.predicts is not Predicts.CLASS or flow.source is not Source.INDEXED,
+        f"features={list(flow.features)} must be numbers with source={flow.source.value}, so 'entity' is none": (
+            flow.source not in (Source.METRICS, Source.INDEXED) or "entity" not in flow.features
+        ),
         "a feedback flow needs a target: people label what is predicted": (
             flow.kind is not Kind.FEEDBACK or flow.target
         ),

@@ -106,6 +106,10 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     525: ("direct", SEARCHES, 'flow="x" kind="run" |', 'flow="y" kind="run" |'),
     526: ("datamodel", SEARCHES, "dispatch.earliest_time = -29m@m", "dispatch.earliest_time = -27m@m"),
     527: ("datamodel", MACROS, "span=5m", "span=1h"),
+    530: ("indexed", SEARCHES, " output_format=hec", ""),
+    531: ("indexed", SEARCHES, "output_format=hec", 'output_format=hec marker="a=1"'),
+    532: ("indexed", SEARCHES, "| fields _time kind flow feature_set written_at", '| eval host="a" | fields + *'),
+    533: ("indexed", MACROS, "| sort 0 - written_at | dedup _time entity ", ""),
     601: ("feedback", MACROS, "outputlookup append=t key_field=_key", "outputlookup"),
     602: ("feedback", MACROS, "_key dltk_x_queue", "_key dltk_x_labels"),
     603: ("feedback", MACROS, "_key dltk_x_queue", "_key dltk_x_params"),
@@ -247,7 +251,7 @@ def made(kind: str) -> Flow:
     """The flow ``x`` of that kind; the variants of a summary and without a target have names of their own here."""
     if kind == "anomalies":
         return flow_of("direct", anomalies=True)
-    return flow_of("summary", source=kind) if kind in ("metrics", "datamodel") else flow_of(kind)
+    return flow_of("summary", source=kind) if kind in ("indexed", "metrics", "datamodel") else flow_of(kind)
 
 
 def files(flow: Flow) -> dict[str, str]:
@@ -269,7 +273,7 @@ def numbers(folder: Path, *only: int) -> set[int]:
     return {finding.rule.number for finding in check(find_apps(folder), rules)}
 
 
-@pytest.mark.parametrize("kind", ["direct", "summary", "metrics", "datamodel", "feedback"])
+@pytest.mark.parametrize("kind", ["direct", "summary", "indexed", "metrics", "datamodel", "feedback"])
 def test_the_generated_apps_break_no_rule(kind: str, tmp_path: Path) -> None:
     write(tmp_path, files(made(kind)))
     assert [(each.rule.number, each.found) for each in check(find_apps(tmp_path))] == []

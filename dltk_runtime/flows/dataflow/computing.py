@@ -120,13 +120,18 @@ def _tstats(walk: Walk, command: Command) -> None:
     names = {name for _, name in calls} | {group for group in groups if group} | spanned
     shape = Shape(fields=frozenset(names), filled=frozenset(names), source=command.name)
     asked = re.search(r"\bwhere\b(.*?)(?:\bby\b|$)", command.arguments, re.IGNORECASE | re.DOTALL)
-    if command.name == "mstats" and asked:
+    if asked and (command.name == "mstats" or of_index(command.arguments)):
         read_index(walk, asked[1].strip())
-        walk.use([name for call, _ in calls for name in _called(call)], "mstats")
-        walk.use([group for group in groups if group], "mstats")
+        walk.use([name for call, _ in calls for name in _called(call)], command.name)
+        walk.use([group for group in groups if group], command.name)
         values = merged(walk.shapes).values
         shape = replace(shape, values={name: texts for name, texts in values.items() if name in names})
     walk.shapes = [shape]
+
+
+def of_index(arguments: str) -> bool:
+    """Return whether ``tstats`` with these arguments reads an index, and no data model."""
+    return re.search(r"\bfrom\s+datamodel", arguments, re.IGNORECASE) is None
 
 
 def _lookup(walk: Walk, command: Command) -> None:

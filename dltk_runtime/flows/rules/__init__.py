@@ -9,6 +9,7 @@
                             ├─ direct      3xx, 4xx  names of the command, direct scoring
                             ├─ summaries   5xx  summary indexes
                             ├─ metrics     5xx  metrics indexes, accelerated data models
+                            ├─ indexed     5xx  indexed fields and tstats over them
                             ├─ feedback    6xx  queue, labels, dashboards
                             ├─ packages    7xx  what AppInspect and Splunk refuse
                             └─ flowing, alike, records, timing, people  8xx  the data flow: asked of its model
