@@ -1,8 +1,9 @@
 """Flows with an algorithm of the AI Toolkit itself: alone, or as champion beside the container's challenger.
 
 The toolkit's models have no versions: a fit replaces the one before. So champion and challenger are
-compared on rows that are later than what both have learned from: each training writes the end of its
-rows to a collection, and each prediction has it as `fitted_to`.
+compared on rows that are later than what either has learned from: each training writes the end of its
+rows to a collection, and each prediction has it as `fitted_to`. It is written before the first fit and never
+goes back, since one half of a training may fail, and the container may keep a version of a later one.
 """
 
 from __future__ import annotations
@@ -42,19 +43,24 @@ def without_container(made: Mapping[str, str]) -> dict[str, str]:
 def _fitted(flow: Flow, trained: str) -> str:
     """Return the end of a training: what is fitted, and how many rows were sent."""
     model, algo, fit = (f"`dltk_{flow.name}_{each}`" for each in ("model", "algo", "fit"))
-    lines = list[str]()
+    lines = [_noted(flow)] if flow.challenged else []
     if flow.native:
         own = f"`dltk_{flow.name}_native_model`" if flow.challenged else model
         lines.append(f"| fit `dltk_{flow.name}_native` {trained} into app:{own}")
     if flow.algorithm:
         lines.append(f"| fit {algo} {fit} {trained} into app:{model}")
     lines.append("| stats count AS rows_sent")
-    if flow.challenged:
-        lines.append(
-            f'| addinfo | eval _key="{FIT_KEY}", read_to=floor(info_max_time), fitted_at=now() '
-            f"| fields _key rows_sent read_to fitted_at | outputlookup append=t key_field=_key dltk_{flow.name}_fits"
-        )
     return " \\\n".join(lines)
+
+
+def _noted(flow: Flow) -> str:
+    """Return the commands that write the end of a training's rows, and hand on the rows alone."""
+    return (
+        f'| appendpipe [ stats count AS rows_sent | addinfo | eval _key="{FIT_KEY}", read_to=floor(info_max_time), '
+        f"sent_at=now() | lookup local=true dltk_{flow.name}_fits _key OUTPUT read_to AS before "
+        "| eval read_to=if(before>read_to,before,read_to) | fields _key rows_sent read_to sent_at "
+        f"| outputlookup append=t key_field=_key dltk_{flow.name}_fits | where 1=0 ]"
+    )
 
 
 def _scored(flow: Flow) -> str:

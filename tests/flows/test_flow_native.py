@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from dltk_runtime.emulator.errors import SearchError
+from dltk_runtime.emulator.spl.macros import Macro
+from dltk_runtime.emulator.standin import Window
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.errors import FlowInvalid
@@ -68,6 +74,27 @@ def trained(folder: Path, client: ClientSettings, kind: str = "direct", **values
         if values.get("algorithm") != "":
             world.run(search_of(world, "truth"), TOMORROW + DAY_SECONDS)
     return world
+
+
+def fitted_to(world: World) -> float:
+    """The end of what a model of the flow may have learned from."""
+    (record,) = world.storage.kvstore["dltk_x_fits"].query()
+    return float(record["read_to"])
+
+
+@contextmanager
+def failing(half: str, world: World, container: Standin) -> Iterator[World]:
+    """The world with one half of a training that fails and ends the search; the other half is as it was."""
+    mltk, answered, released = world.context.mltk, container.answer, threading.Event()
+    if half == "container":
+        container.answer = lambda path, payload: (released.wait(30), predicting(path, payload))[1]
+        mltk = replace(mltk, limits={**mltk.limits, "max_fit_time": "0.2"})
+        yield replace(world, context=replace(world.context, mltk=mltk))
+    else:
+        none = Macro((), "RandomForestClassifier n_estimators=0")
+        yield replace(world, context=replace(world.context, macros={**world.context.macros, "dltk_x_native": none}))
+    released.set()
+    container.answer = answered
 
 
 def predictions(world: World) -> list[dict[str, str]]:
@@ -139,6 +166,27 @@ class TestChallenged:
         assert len(world.predictions()) == 8
         assert world.run(report, NOW + 2 * DAY_SECONDS).frame.to_dict("records") == before
         assert [int(float(row["rows"])) for row in before] == [4]
+
+    @pytest.mark.parametrize("half", ["container", "toolkit"])
+    def test_rows_of_a_training_of_which_one_half_failed_are_not_compared(
+        self, world: World, container: Standin, half: str
+    ) -> None:
+        world.run(search_of(world, "truth"), TOMORROW + 4 * 3600)
+        compared = search_of(world, "compared")
+        before = world.run(compared, NOW + 3 * DAY_SECONDS).frame.to_dict("records")
+        with failing(half, world, container) as ailing, pytest.raises(SearchError):
+            ailing.run(search_of(world, "train"), NOW - 600 + DAY_SECONDS)  # reads to the end of TOMORROW
+        assert fitted_to(world) == TOMORROW + DAY_SECONDS
+        world.run(search_of(world, "score"), NOW)  # what that training has read, scored by a backfill
+        after = world.run(compared, NOW + 3 * DAY_SECONDS).frame.to_dict("records")
+        assert [int(float(row["rows"])) for row in before] == [4]
+        assert after == [], "one of both may have learned from all rows of the sample"
+
+    def test_a_training_over_an_earlier_time_does_not_bring_back_what_the_container_has_learned_from(
+        self, world: World
+    ) -> None:
+        world.run(search_of(world, "train"), NOW - 600, Window(BEGIN, BEGIN + 9000))
+        assert fitted_to(world) == TOMORROW
 
     def test_the_report_counts_as_the_sample_does(self, world: World, tmp_path: Path) -> None:
         known = knowledge_of(flows.read(tmp_path / "flow" / "flow.yaml"), tmp_path / "flow" / "sample.csv")
