@@ -94,6 +94,9 @@ class FileStore:
     def damaged_deeds(self, name: ModelName) -> int:
         return lines.bad_lines(self.folder(name) / HISTORY, Deed)
 
+    def drop_changed_copy(self, version_id: VersionId) -> str:  # noqa: ARG002 - of the interface
+        return ""
+
     def legacy_time(self, name: ModelName) -> float | None:
         return layout.legacy_time(self._models, name)
 

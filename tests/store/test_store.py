@@ -294,7 +294,7 @@ class ObjectsMachine(StoreMachine):
 
     def place(self, folder: Path) -> Store:
         store = in_memory(Paths(folder, folder))
-        self.bucket = store._bucket
+        self.bucket = store.bucket
         return store
 
     def lose(self, version: Version) -> None:
