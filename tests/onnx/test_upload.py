@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import skl2onnx
 from click.testing import CliRunner
-from sklearn.linear_model import LogisticRegression
 
 from dltk_runtime import cli
 from dltk_runtime.errors import DltkError
@@ -28,6 +26,9 @@ MOST = 30 * 1024**2
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of two fields with the metadata that the export writes."""
+    import skl2onnx  # here: with scikit-learn it costs seconds in each process that collects tests
+    from sklearn.linear_model import LogisticRegression
+
     made = skl2onnx.to_onnx(LogisticRegression().fit(np.eye(2), ["a", "b"]), np.eye(2, dtype=np.float32))
     onnx.helper.set_model_props(made, {FEATURES: '["size", "größe 2"]', TARGET: "label"})
     path = tmp_path_factory.mktemp("onnx") / "leaves.onnx"

@@ -25,7 +25,7 @@ import pytest
 
 PROCESS_EVENTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 SLOWER_TIERS = ("heavy", "process")
-_SLOWER_MODULE = re.compile(r"^pytestmark = (?:\[\s*)?pytest\.mark\.(?:heavy|process)\b", re.MULTILINE)
+_SLOWER_MODULE = re.compile(r"^pytestmark = (?:\[[^\]]*?)?pytest\.mark\.(?:heavy|process)\b", re.MULTILINE)
 ADVICE = "mark it (or its module) with @pytest.mark.process"
 
 
