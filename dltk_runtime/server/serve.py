@@ -93,7 +93,10 @@ def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | N
     cert, key = tls.certificate(settings)
     config.ssl_certfile, config.ssl_keyfile = str(cert), str(key)
     config.load()  # makes the one context that all connections share
-    return Renewal(config.ssl, cert, key) if config.ssl else None
+    if config.ssl is None:
+        return None
+    config.ssl.num_tickets = 0  # each of Splunk's calls has a context of its own: none ever resumes a session
+    return Renewal(config.ssl, cert, key)
 
 
 def _log_start(settings: Settings) -> None:

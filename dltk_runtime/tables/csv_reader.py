@@ -2,8 +2,9 @@
 
 | input | parser |
 |---|---|
-| up to 16 KiB, plain names over plain numbers of at most 15 digits | msgspec's numbers, which are the same |
-| from 64 KiB on, no quotes, all columns int64, float64 or bool | compiled code, in pieces (`csv_pieces`, `native`) |
+| from 2 KiB to 512 KiB, plain names over plain numbers | compiled code, in one pass (`native`) |
+| up to 16 KiB, the same of at most 15 digits | msgspec's numbers, which are the same |
+| from 64 KiB on, no quotes, all columns int64, float64 or bool | the same in pieces (`csv_pieces`) |
 | the same from 12 MiB on, or where nothing is compiled | pandas, in pieces, on all cores |
 | anything else: text, dates, missing integers, mixed columns, ragged rows, odd headers, … | pandas, from the bytes |
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +26,9 @@ from dltk_runtime.tables.native import library as native
 Blob = bytes | memoryview
 
 MAX_SMALL_BYTES = 16 * 1024  # up to here msgspec is faster than the set-up of pandas' parser
+MIN_WHOLE_BYTES = 2 * 1024  # from here on compiled code is faster still
+MAX_WHOLE_BYTES = 512 * 1024  # have fewer cells than pandas infers the types of at once (`csv_pieces`)
+MAX_NAMES_BYTES = 8 * 1024  # of a header whose names are remembered
 _NAMES = re.compile(rb"[A-Za-z_]\w*(?:,[A-Za-z_]\w*)*")
 # Up to 15 digits pandas' float parser divides an exact integer by an exact power of ten, so that it
 # rounds once, as msgspec's and numpy's do.
@@ -33,20 +37,29 @@ _NUMBER = rb"-?+(?:[0-9]{1,8}+\.[0-9]{1,7}+|[0-9]{9,11}+\.[0-9]{1,4}+|[0-9]{1,15
 
 def read(csv: Blob) -> pd.DataFrame:
     """Parse `csv` as ``pandas.read_csv`` does with its defaults; raises what it raises."""
-    frame = None
-    if len(csv) <= MAX_SMALL_BYTES:
-        frame = _small(bytes(csv))
-    elif len(csv) >= (HEAD_BYTES if native.reader() else MIN_THREADED_BYTES):
-        frame = _large(memoryview(csv))
-    return pd.read_csv(Bytes(csv)) if frame is None else frame  # type: ignore[call-overload]
+    for parse in _ways(len(csv)):
+        if (frame := parse(csv)) is not None:
+            return frame
+    return pd.read_csv(Bytes(csv))  # type: ignore[call-overload]
+
+
+def _ways(size: int) -> Iterator[Callable[[Blob], pd.DataFrame | None]]:
+    """Yield the parsers for a file of `size` bytes, fastest first; each returns None if it declines."""
+    compiled = native.reader()
+    if compiled is not None and MIN_WHOLE_BYTES <= size <= MAX_WHOLE_BYTES:
+        yield functools.partial(_whole, compiled)
+    if size <= MAX_SMALL_BYTES:
+        yield _small
+    if size >= (HEAD_BYTES if compiled is not None else MIN_THREADED_BYTES):
+        yield _large
 
 
 # ---------------------------------------------------------------- small
 
 
-def _small(csv: bytes) -> pd.DataFrame | None:
+def _small(csv: Blob) -> pd.DataFrame | None:
     """Parse plain numbers; None if there is anything else."""
-    head, _, body = csv.partition(b"\n")
+    head, _, body = bytes(csv).partition(b"\n")
     if not body.endswith(b"\n"):
         body += b"\n"
     names = _names(head)
@@ -96,12 +109,34 @@ def _rows(width: int) -> re.Pattern[bytes]:
     return re.compile(b"(?:%b(?:,%b){%d}\n)++" % (_NUMBER, _NUMBER, width - 1))
 
 
+# ---------------------------------------------------------------- whole
+
+
+def _whole(compiled: native.Numbers, csv: Blob) -> pd.DataFrame | None:
+    """Parse plain numbers in one pass; None if there is anything else."""
+    text = bytes(csv)
+    first = text.find(b"\n", 0, MAX_NAMES_BYTES) + 1
+    names = _names(text[: first - 1]) if first else None
+    if names is None:
+        return None
+    rows = text.count(b"\n", first) + (not text.endswith(b"\n"))
+    arrays = compiled.read(memoryview(text)[first:], len(names), rows)
+    if arrays is None or len(arrays[0]) != rows:
+        return None
+    if len({array.dtype for array in arrays}) == 1:  # one block, as pandas makes it
+        return pd.DataFrame(np.array(arrays).T, columns=pd.Index(names), copy=False)
+    frame = pd.DataFrame(dict(enumerate(arrays)), copy=False)
+    frame.columns = pd.Index(names)
+    return frame
+
+
 # ---------------------------------------------------------------- large
 
 
-def _large(csv: memoryview) -> pd.DataFrame | None:
+def _large(csv: Blob) -> pd.DataFrame | None:
     """Parse in pieces; None if that could differ from a parse of the whole."""
+    view = memoryview(csv)
     try:
-        return Pieces(lambda begin, end: csv[begin:end], csv[:HEAD_BYTES], len(csv)).frame(len(csv))
+        return Pieces(lambda begin, end: view[begin:end], view[:HEAD_BYTES], len(view)).frame(len(view))
     except UNREADABLE:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -15,11 +16,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
 from cryptography import x509
 
 from dltk_runtime import tls
 from dltk_runtime.doctor import local
 from dltk_runtime.errors import SettingInvalid
+from dltk_runtime.server import serve as serving
+from dltk_runtime.server.splunk_routes import alive
 from dltk_runtime.settings import Settings
 from dltk_runtime.tls import CertificateInvalid
 from tests.support.service import Service
@@ -280,3 +284,19 @@ def test_a_server_that_is_told_to_stop_ends_with_0_and_answers_no_more(tmp_path:
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     assert "Traceback" not in service.log.read_text()
+
+
+def test_a_handshake_sends_no_tickets_which_no_call_of_splunk_could_use(tmp_path: Path) -> None:
+    config = uvicorn.Config(alive, log_config=None)
+    serving._load_certificate(config, settings(tmp_path))
+    assert config.ssl is not None
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = config.ssl.wrap_bio(to_server, to_client, server_side=True)
+    client = tls.client_context(verify=False).wrap_bio(to_client, to_server)
+    for each in (client, server, client, server):  # hello, hello and finished, finished, end
+        with contextlib.suppress(ssl.SSLWantReadError):
+            each.do_handshake()
+    server.write(b"answer")
+    assert client.read(64) == b"answer"
+    assert client.version() == "TLSv1.3"
+    assert client.session is None or not client.session.has_ticket

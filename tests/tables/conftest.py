@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from dltk_runtime.tables import csv_writer
+from dltk_runtime.tables import csv_reader, csv_writer
 from dltk_runtime.tables.native import library
 
 
 @pytest.fixture(scope="module", params=["compiled", pytest.param("plain", marks=pytest.mark.process)])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Take compiled code even for small results, where it was built; or none at all.
+    """Take compiled code even for small tables, where it was built; or none at all.
 
     The second way is marked `process` only to keep it out of `make quick`.
     """
@@ -21,4 +21,5 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
             patch.setattr(library, "load", lambda: None)
         else:
             patch.setattr(csv_writer, "MIN_COMPILED_CELLS", 0)
+            patch.setattr(csv_reader, "MIN_WHOLE_BYTES", 0)
         yield request.param

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from dltk_runtime.tables import csv_pieces, csv_reader
+from dltk_runtime.tables.native import library
+from dltk_runtime.tables.native.library import MAX_COLUMNS
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Columns .* have mixed types"),
@@ -69,6 +71,46 @@ def test_the_float_of_a_small_file_is_the_very_float_of_pandas(cells: list[str])
 )
 def test_small_files_of_another_shape_are_left_to_pandas(csv: str) -> None:
     assert_read_as_pandas_does(csv.encode())
+
+
+@pytest.mark.parametrize("line", ODD)
+@pytest.mark.parametrize("number", [0, 1999])
+def test_one_odd_line_in_a_file_of_some_thousand_is_read_as_pandas_reads_it(line: str, number: int) -> None:
+    assert_read_as_pandas_does(large(change={number: line}, count=2000))
+
+
+@pytest.mark.parametrize("last", ["True", "1.5", "-0", "9007199254740993", "", "a"])
+def test_a_file_of_some_thousand_rows_is_the_same(last: str) -> None:
+    assert_read_as_pandas_does(large(last=last, count=2000))
+
+
+@pytest.mark.parametrize("head", ["a,b", "a,b,c,d", "a,a,a", '"a",b,c', "1,2,3", "", "\r", "a" * 9000 + ",b,c"])
+def test_the_head_of_a_file_of_some_thousand_rows_means_what_it_means_to_pandas(head: str) -> None:
+    assert_read_as_pandas_does(large(head=head, count=2000))
+
+
+def test_a_file_of_some_hundred_rows_is_read_in_one_pass(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    if library.reader() is None:
+        pytest.skip("nothing is compiled here")
+    csv = large(count=1000)
+    expected = pd.read_csv(io.BytesIO(csv))
+    monkeypatch.setattr(pd, "read_csv", lambda *_, **__: pytest.fail("pandas read it"))
+    found = csv_reader.read(csv)
+    assert_frame_equal(found, expected, check_exact=True)
+
+
+def test_a_table_of_floats_lies_in_memory_as_that_of_pandas() -> None:
+    """Products of matrices depend on it in the last bit."""
+    if library.reader() is None:
+        pytest.skip("nothing is compiled here")
+    found = csv_reader.read(b"a,b\n" + b"1.5,2.5\n" * 400)
+    assert found.to_numpy().flags.f_contiguous
+    assert pd.read_csv(io.BytesIO(b"a,b\n" + b"1.5,2.5\n" * 400)).to_numpy().flags.f_contiguous
+
+
+def test_a_file_that_may_be_read_in_one_pass_has_fewer_cells_than_pandas_infers_types_from() -> None:
+    least = min(csv_pieces._rows_of_chunk(width) * width for width in range(1, MAX_COLUMNS + 1))
+    assert least > csv_reader.MAX_WHOLE_BYTES // 2  # a cell has two bytes at least
 
 
 @pytest.fixture
