@@ -120,12 +120,13 @@ class Leasing:
         choice = await ask(self.store, self.store.choice_state, version.name)
         default = self.settings.pins_code
         pinned = bool(version.number) and await ask(self.store, self.store.pins_code, version.name, default)
-        message = await ask(self.store, loading.load_message, version, leased.worker.device)
+        began = time.monotonic()
+        message = await ask(self.store, damage.load_message, self.store, version, leased.worker.device)
         message = msgspec.structs.replace(message, pinned=pinned)
         reply, _ = await leased.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):
             error = reply.error
-            await asyncio.to_thread(damage.examine, self.store, version)
+            await asyncio.to_thread(damage.examine, self.store, version, began)
             if version.number or error.phase != "load":
                 raise failed(error)
             text = await asyncio.to_thread(
