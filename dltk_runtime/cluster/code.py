@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 
 from dltk_runtime.notebook.cells import COMPILE_ERRORS
+from dltk_runtime.notebook.errors import NotebookUnreadable
 from dltk_runtime.notebook.loader import PACKAGE, CodeFinder
 from dltk_runtime.notebook.source import Source, pack
 from dltk_runtime.paths import Paths
@@ -21,6 +22,18 @@ def code_of(algorithm: str, paths: Paths) -> bytes:
     Raises:
         NotebookUnreadable: a file among them cannot be read.
     """
+    return pack(_sources(algorithm, paths))
+
+
+def modules_of(algorithm: str, paths: Paths) -> set[str]:
+    """Return the names of these modules, the algorithm's own among them; none where a file cannot be read."""
+    try:
+        return {each.name for each in _sources(algorithm, paths)}
+    except NotebookUnreadable:  # the worker reports it
+        return set()
+
+
+def _sources(algorithm: str, paths: Paths) -> list[Source]:
     finder = CodeFinder(paths)
     wanted = [algorithm]
     while wanted:
@@ -29,7 +42,7 @@ def code_of(algorithm: str, paths: Paths) -> bytes:
             continue
         finder.sources.append(source)
         wanted += _named(source)
-    return pack(finder.sources)
+    return finder.sources
 
 
 def _named(source: Source) -> Iterator[str]:

@@ -15,8 +15,12 @@ import time
 import msgspec
 
 from dltk_runtime.cluster.files import reserved
+from dltk_runtime.cluster.gang_states import GangStates
 from dltk_runtime.cluster.link import Link
 from dltk_runtime.cluster.messages import (
+    PIECE_BYTES,
+    SILENT_SECONDS,
+    SLOWEST_BYTES,
     TO_HELPER,
     Batch,
     Begin,
@@ -25,6 +29,7 @@ from dltk_runtime.cluster.messages import (
     Event,
     Facts,
     Lost,
+    Meet,
     Nodes,
     Outcome,
     Seen,
@@ -36,11 +41,9 @@ from dltk_runtime.cluster.same import difference, releases
 from dltk_runtime.cluster.security import TOKEN
 from dltk_runtime.payload import Payload
 from dltk_runtime.units import MIB
+from dltk_runtime.worker.messages import Kept
 
 LOOK_SECONDS = 1.0  # between two looks at the nodes
-SILENT_SECONDS = 7.0  # without an answer of a node after which it counts as lost
-PIECE_BYTES = 16 * MIB  # of a version's file
-SLOWEST_BYTES = MIB  # a second that a way between machines carries at least
 SECONDS_OF_RESULTS = 600.0  # for the results of a fit's own apply to arrive
 PAUSE_SECONDS = 5.0  # after a node did not answer, before it is asked again
 HEAD_SECONDS = 2.0  # between two tries to reach the head
@@ -64,6 +67,8 @@ class Driver:
         self._facts: dict[str, Facts] = {}  # by the id of a node: they stay as they are
         self._paused: dict[str, tuple[float, Seen]] = {}  # by the id of a node: until when, and why
         self._fits: dict[str, asyncio.Task[None]] = {}
+        self._states = GangStates(self._nodes)
+        self._address = ""
         sock = socket.socket(fileno=options.channel)
         self._link: Link[ToHelper] = Link(sock, TO_HELPER, self._take, lambda: os._exit(0))
 
@@ -87,7 +92,8 @@ class Driver:
                 reached = await asyncio.to_thread(self._nodes.alive)
         except (Unreached, TimeoutError):
             return Nodes(problem="the head of the cluster does not answer")
-        return Nodes(tuple(await asyncio.gather(*(self._seen(each) for each in reached))))
+        self._address = self._address or await asyncio.to_thread(self._nodes.own_address)
+        return Nodes(tuple(await asyncio.gather(*(self._seen(each) for each in reached))), address=self._address)
 
     async def _seen(self, node: Reach) -> Seen:
         """Describe a node; one that does not answer is refused for a while, then has another actor if need be."""
@@ -103,12 +109,12 @@ class Driver:
                 self._facts[node.id] = _decode(text, type=Facts)
             usage = _decode(await self._nodes.call(node, "usage", seconds=SILENT_SECONDS), type=Usage)
         except Unreached as error:
-            seen = Seen(node.name, node.labels, refused=str(error))
+            seen = Seen(node.name, node.labels, node.address, refused=str(error))
             self._paused[node.id] = time.monotonic() + PAUSE_SECONDS, seen
             return seen
         facts = self._facts[node.id]
         refused = refusal(facts, self._ours)
-        return Seen(node.name, node.labels, facts.cpus, facts.memory, facts.gpus, usage.fits, refused)
+        return Seen(node.name, node.labels, node.address, facts.cpus, facts.memory, facts.gpus, usage.fits, refused)
 
     # ------------------------------------------------------------ fits
 
@@ -119,6 +125,8 @@ class Driver:
                 self._fits[key].add_done_callback(lambda _: self._fits.pop(key, None))
             case Cancel(key) if key in self._fits:
                 self._fits[key].cancel()
+            case Meet():
+                self._states.meet(message)
 
     async def _fit(self, begin: Begin, rows: Payload) -> None:
         """Run a fit on its node and tell the front what happens, to its end."""
@@ -143,11 +151,14 @@ class Driver:
         key, data = begin.key, bytes(rows.view())
         carried = self._nodes.put(data) if len(data) > MIB else data
         seconds = SILENT_SECONDS + len(data) / SLOWEST_BYTES
-        await self._nodes.call(node, "begin", _encode(begin), carried, rows.escaped, seconds=seconds)
+        state = await self._states.begin(begin)
+        await self._nodes.call(node, "begin", _encode(begin), carried, rows.escaped, state, seconds=seconds)
         after, batch = 0, Batch()
         while not batch.ended or batch.events:
             batch = _decode(await self._nodes.call(node, "events", key, after, seconds=SILENT_SECONDS), type=Batch)
             after += len(batch.events)
+            if any(isinstance(each, Kept) for each in batch.events):
+                await self._states.keep(node, begin)
             for event in batch.events:
                 await self._link.send(Event(key, event))
         text, results = await self._nodes.call(node, "outcome", key, seconds=SECONDS_OF_RESULTS)

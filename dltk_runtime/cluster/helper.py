@@ -23,6 +23,7 @@ from dltk_runtime.cluster.messages import (
     Event,
     FromHelper,
     Lost,
+    Meet,
     Nodes,
 )
 from dltk_runtime.cluster.remote import Order, RemoteWorker
@@ -116,7 +117,7 @@ class Helper:
 
     # ------------------------------------------------------------ messages
 
-    async def _send(self, message: Begin | Cancel, rows: Payload = NO_ROWS) -> None:
+    async def _send(self, message: Begin | Cancel | Meet, rows: Payload = NO_ROWS) -> None:
         if self._link is not None:
             await self._link.send(message, rows)
         elif isinstance(message, Begin) and (worker := self._workers.get(message.key)) is not None:

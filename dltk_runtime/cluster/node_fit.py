@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime.cluster.messages import Batch, Begin, DeathReport, Outcome, Printed
+from dltk_runtime.cluster.node_gang import RankFiles
 from dltk_runtime.files import atomic
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.local import LocalWorker
@@ -20,13 +21,13 @@ from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener
 from dltk_runtime.units import MIB
-from dltk_runtime.worker.messages import Entered, ErrorReport, Failed, Fit, Fitted, Progress
+from dltk_runtime.worker.messages import Entered, ErrorReport, Failed, Fit, Fitted, Kept, Listens, Progress, Trained
 
-FILES, CODE = "files", "code.json"  # in a fit's folder
+FILES, CODE, RANK = "files", "code.json", "rank"  # in a fit's folder
 MAX_PRINTED_BYTES = 4 * MIB  # in one event; what is printed beyond, before the next question, is lost
 MAX_EVENTS = 1000  # that wait for a question; of progress beyond, the newest is told
 
-Told = Entered | Progress | Printed
+Told = Entered | Progress | Printed | Listens | Kept
 
 
 class NodeFit:
@@ -36,13 +37,16 @@ class NodeFit:
         begin: what was asked for.
         asked: time of `time.monotonic` of the last question about it.
         results: of the fit's own apply.
+        files: between the ranks of a gang, if it is one of those.
     """
 
-    def __init__(self, begin: Begin, rows: Payload, pool: Pool, models: Path, folder: Path) -> None:
+    def __init__(self, begin: Begin, rows: Payload, pool: Pool, models: Path, folder: Path, state: bytes = b"") -> None:
         self.begin = begin
         self.asked = time.monotonic()
         self.outcome: Outcome | None = None
         self.results = b""
+        self.files = RankFiles(folder / RANK)
+        self._state = state  # of the training, to go on from
         self._rows = rows
         self._pool = pool
         self._models = models
@@ -86,6 +90,7 @@ class NodeFit:
         """End it if it runs, and remove its folder."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self.files.close()
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     # ------------------------------------------------------------ the fit
@@ -99,6 +104,12 @@ class NodeFit:
         self._files.mkdir()
         (self._folder / CODE).write_bytes(self.begin.code)
         asked = self.begin
+        if asked.fit.gang is not None:
+            self.files.prepare(self._state)
+            self._state = b""
+            if not self._pool.has_place(gpu=asked.gpu):
+                self._end(Outcome(full=True))
+                return
         try:
             async with self._pool.fit_worker(
                 asked.fit.algorithm, asked.imports, asked.work, Listener(self._printed), gpu=asked.gpu
@@ -112,7 +123,10 @@ class NodeFit:
         except Exception as error:  # noqa: BLE001 - a fault of our own must reach the front as text
             outcome = Outcome(answer=Failed(ErrorReport("runtime", f"fault in the runtime on the node: {error!r}")))
         files = tuple(self._stored()) if isinstance(outcome.answer, Fitted) or outcome.saved else ()
-        self.outcome = msgspec.structs.replace(outcome, files=files)
+        self._end(msgspec.structs.replace(outcome, files=files))
+
+    def _end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
         self._news.set()
 
     async def _call(self, worker: LocalWorker) -> Outcome:
@@ -121,12 +135,13 @@ class NodeFit:
                 self._printed,
                 phase=lambda phase: self._tell(Entered(phase, worker.place)),
                 progress=self._reported,
+                rank=self._reported,
             )
         )
         fit, deadline = self._moved(worker.device), time.monotonic() + self.begin.seconds
         answer, results = await worker.call(fit, self._rows, deadline=deadline, setting=self.begin.setting)
         self._rows, self.results = NO_ROWS, bytes(results.view())
-        if not isinstance(answer, Fitted | Failed):
+        if not isinstance(answer, Fitted | Trained | Failed):
             raise TypeError(f"a worker answered {type(answer).__name__} to a fit")
         return Outcome(answer=answer, escaped=results.escaped)
 
@@ -148,6 +163,7 @@ class NodeFit:
             pictures=moved(fit.pictures),
             device=device,
             code=str(self._folder / CODE),
+            gang=fit.gang and msgspec.structs.replace(fit.gang, folder=str(self.files.folder)),
         )
 
     def _stored(self) -> Iterator[tuple[str, int]]:
@@ -166,11 +182,11 @@ class NodeFit:
             case _:
                 self._tell(Printed(data))
 
-    def _reported(self, progress: Progress) -> None:
-        if isinstance(self._last, Progress) and len(self._told) >= MAX_EVENTS:
-            self._told[-1] = progress
+    def _reported(self, event: Progress | Listens | Kept) -> None:
+        if type(self._last) is type(event) and len(self._told) >= MAX_EVENTS:
+            self._told[-1] = event
         else:
-            self._tell(progress)
+            self._tell(event)
 
     @property
     def _last(self) -> Told | None:
