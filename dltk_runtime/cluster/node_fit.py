@@ -103,18 +103,8 @@ class NodeFit:
         self._folder.mkdir(parents=True)
         self._files.mkdir()
         (self._folder / CODE).write_bytes(self.begin.code)
-        asked = self.begin
-        if asked.fit.gang is not None:
-            self.files.prepare(self._state)
-            self._state = b""
-            if not self._pool.has_place(gpu=asked.gpu):
-                self._end(Outcome(full=True))
-                return
         try:
-            async with self._pool.fit_worker(
-                asked.fit.algorithm, asked.imports, asked.work, Listener(self._printed), gpu=asked.gpu
-            ) as worker:
-                outcome = await self._call(worker)
+            outcome = await self._outcome()
         except WorkerDied as died:
             death = died.death
             outcome = Outcome(
@@ -123,11 +113,21 @@ class NodeFit:
         except Exception as error:  # noqa: BLE001 - a fault of our own must reach the front as text
             outcome = Outcome(answer=Failed(ErrorReport("runtime", f"fault in the runtime on the node: {error!r}")))
         files = tuple(self._stored()) if isinstance(outcome.answer, Fitted) or outcome.saved else ()
-        self._end(msgspec.structs.replace(outcome, files=files))
-
-    def _end(self, outcome: Outcome) -> None:
-        self.outcome = outcome
+        self.outcome = msgspec.structs.replace(outcome, files=files)
         self._news.set()
+
+    async def _outcome(self) -> Outcome:
+        """Run the fit; a rank of a gang does not wait for a place."""
+        asked = self.begin
+        if asked.fit.gang is not None:
+            await asyncio.to_thread(self.files.prepare, self._state)
+            self._state = b""
+            if not self._pool.has_place(gpu=asked.gpu):
+                return Outcome(full=True)
+        async with self._pool.fit_worker(
+            asked.fit.algorithm, asked.imports, asked.work, Listener(self._printed), gpu=asked.gpu
+        ) as worker:
+            return await self._call(worker)
 
     async def _call(self, worker: LocalWorker) -> Outcome:
         worker.listen(
