@@ -40,9 +40,10 @@ check: setup ## format, lint, types and import rules
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
 	$(PYTEST) -m unit --hypothesis-profile quick
 
-test: check docs .venv-clients/ready .venv-browser/ready .venv-objects/ready ## the gate: what `make quick` does, the documentation, and all other tests
+test: check docs .venv-clients/ready .venv-browser/ready .venv-objects/ready .venv-cluster/ready ## the gate: what `make quick` does, the documentation, and all other tests
 	$(PYTEST) -m unit --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
+	.venv-cluster/bin/pytest tests/cluster/test_ray.py
 
 test-compat: BIN := .venv-compat/bin
 test-compat: ## the tests of the variant compat, DSDL's library versions, in .venv-compat: under 20 minutes

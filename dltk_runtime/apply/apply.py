@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from dltk_runtime import errors, logs
+from dltk_runtime import logs
 from dltk_runtime.access.holder import Right
 from dltk_runtime.apply import damage, loading, mismatch
 from dltk_runtime.apply.choice import Choosing, FieldsUnknown
@@ -18,20 +19,20 @@ from dltk_runtime.apply.door import door_of
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.joining import SETTING, Joined, Joining
 from dltk_runtime.apply.last_used import LastUsed
+from dltk_runtime.apply.leasing import Leasing
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call, Request
+from dltk_runtime.cluster.apply_places import ApplyPlaces, tried_elsewhere
 from dltk_runtime.errors import AlgorithmMissing, DltkError, StoreError
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.notebook import algorithm
-from dltk_runtime.notebook.errors import NeverFitted, place_of
 from dltk_runtime.notebook.parameters import wants_version
 from dltk_runtime.notebook.reads import takes
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.outcome import deaths_reported, expect, failed, retry_unsent
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.pool.residents import Resident
-from dltk_runtime.pool.worker import Listener, Worker, discard
+from dltk_runtime.pool.worker import discard
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelStore, Serving, Version
@@ -55,20 +56,28 @@ class Applying:
     """Applies models; writes nothing."""
 
     def __init__(
-        self, *, settings: Settings, store: ModelStore, jobs: JobRecords, pool: Pool, last: LastUsed, drift: Drift
+        self,
+        *,
+        settings: Settings,
+        store: ModelStore,
+        jobs: JobRecords,
+        pool: Pool,
+        last: LastUsed,
+        drift: Drift,
+        places: ApplyPlaces | None = None,
     ) -> None:
         self._paths, self._max_body = settings.paths, settings.max_body
         self._timeout = settings.apply_timeout
         self._refuse_missing = settings.refuse_missing
-        self._pins_code = settings.pins_code
         self._store = store
-        self._jobs = jobs
         self._pool = pool
         self._last = last
         self._drift = drift
         self._choosing = Choosing(store)
         self._later = mismatch.LaterFits(store)
-        self._joining = Joining(self.loaded, pool.join)
+        leasing = Leasing(settings=settings, store=store, jobs=jobs, pool=pool, drift=drift, places=places)
+        self.loaded = leasing.loaded
+        self._joining = leasing.joining = Joining(leasing.loaded, pool.join)
 
     async def apply(self, request: Request, call: Call, upload: Upload | None = None) -> Applied:
         """Apply the model's current version; `upload` is how the rows came, if they were large.
@@ -80,7 +89,8 @@ class Applying:
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
         call.holder.check(Right.APPLY, name)
         with deaths_reported():
-            return await retry_unsent(lambda: self._apply_whole(name, request, call, upload))
+            attempt = functools.partial(self._apply_whole, name, request, call, upload)
+            return await tried_elsewhere(lambda: retry_unsent(attempt))
 
     async def _apply_whole(self, name: ModelName, request: Request, call: Call, upload: Upload | None) -> Applied:
         """Apply the version that serves, or another if a worker finds its files damaged."""
@@ -186,7 +196,7 @@ class Applying:
         seen = tuple([(await ask(self._store, each.location)).seen for each in against])
         message = messages.Score(request.meta_json, request.targets[0], seen)
         with deaths_reported():
-            async with self.loaded(version, discard, deadline) as (worker, _):
+            async with self.loaded(version, discard, deadline, here=True) as (worker, _):
                 reply, _ = await worker.call(message, request.rows, deadline=deadline, setting=SETTING)
         return expect(reply, messages.Scored)
 
@@ -194,7 +204,7 @@ class Applying:
         """Load a stored model in a worker, as the next apply will; return the error, if any."""
         try:
             with deaths_reported():
-                await retry_unsent(lambda: self._load_only(version))
+                await tried_elsewhere(lambda: retry_unsent(lambda: self._load_only(version)))
         except DltkError as error:
             return error
         return None
@@ -202,72 +212,6 @@ class Applying:
     async def _load_only(self, version: Version) -> None:
         async with self.loaded(version, discard, time.monotonic() + self._timeout):
             pass
-
-    @contextlib.asynccontextmanager
-    async def loaded(
-        self,
-        version: Version,
-        output: Output,
-        deadline: float,
-        call: Call | None = None,
-        upload: Upload | None = None,
-        starts: Callable[[], object] = lambda: None,
-    ) -> AsyncIterator[tuple[Worker, messages.Loaded]]:
-        """Lease the worker that serves `version`, with the model loaded; `starts` is called if one starts for it.
-
-        Raises:
-            AlgorithmFailed: it cannot be loaded; `NeverFitted` where nothing was ever committed.
-            Busy: no worker was free before `deadline`.
-            WorkerDied: it ended while it loaded.
-        """
-        began = time.monotonic()
-
-        def imports() -> tuple[str, ...]:
-            starts()
-            return loading.imports(version, self._paths)
-
-        read_ahead = upload.read_ahead if upload is not None else None
-        client, background = (call.client, call.background) if call is not None else (None, False)
-        async with self._pool.lease(
-            version.id, imports, output, deadline, read_ahead, client, background=background
-        ) as resident:
-            if call is not None:
-                call.runs()
-                call.spent({"queue": time.monotonic() - began})
-            if resident.loaded is None:
-                counts = await ask(self._store, self._counting, version)
-                resident.loaded = await self._load(resident, version, deadline)
-                self._joining.learn(version.id, resident.loaded)
-                if call is not None:
-                    call.spent(resident.worker.phases)
-                resident.worker.listen(Listener(output, counts=counts))
-            yield resident.worker, resident.loaded
-
-    def _counting(self, version: Version) -> Callable[[messages.Counts], None]:
-        """Return the callback for the counts of the worker that serves `version`."""
-        features = version.manifest().features if version.number else []
-        return lambda counts: self._drift.take(version.id, features, counts)
-
-    async def _load(self, resident: Resident, version: Version, deadline: float) -> messages.Loaded:
-        if version.number:
-            await asyncio.to_thread(damage.check, version)
-        choice = await ask(self._store, self._store.choice_state, version.name)  # first: a change meanwhile is found
-        pinned = bool(version.number) and await ask(self._store, self._store.pins_code, version.name, self._pins_code)
-        began = time.monotonic()
-        message = await ask(self._store, damage.load_message, self._store, version, resident.worker.device)
-        message = msgspec.structs.replace(message, pinned=pinned)
-        reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
-        if isinstance(reply, messages.Failed):
-            error = reply.error
-            await asyncio.to_thread(damage.examine, self._store, version, began)
-            if version.number or error.phase != "load":
-                raise failed(error)
-            text = await asyncio.to_thread(
-                mismatch.never_fitted, version.name, error, self._store, self._jobs, self._paths
-            )
-            raise NeverFitted(errors.NOT_APPLIED, text, error.traceback, kind=place_of(error.kind, error.coordinates))
-        loaded = expect(reply, messages.Loaded)
-        return msgspec.structs.replace(loaded, states=(*loaded.states, choice))
 
     async def _algorithm_of(self, request: Request) -> str:
         """Return the search's algorithm, or the one last fitted into the model.

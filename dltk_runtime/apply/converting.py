@@ -56,6 +56,6 @@ class Converting:
         message = messages.Convert(request.meta_json, features, opset, known)
         deadline = time.monotonic() + self.settings.apply_timeout
         with deaths_reported():
-            async with applying.loaded(version, discard, deadline) as (worker, _):
+            async with applying.loaded(version, discard, deadline, here=True) as (worker, _):
                 reply, file = await worker.call(message, payload, deadline=deadline, setting=SETTING)
         return expect(reply, messages.Converted), bytes(file.view())

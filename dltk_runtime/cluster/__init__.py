@@ -1,4 +1,4 @@
-"""Fits on other machines: which node runs which fit, and the way there and back.
+"""Fits and applies on other machines: which node runs which, and the way there and back.
 
 ::
 
@@ -9,6 +9,9 @@
     │ remote.py   a Worker there    │◄──►│   imports Ray    │      │   the pool of one machine │
     │ helper.py   keeps the helper  │link│ files.py         │      │                           │
     └───────────────────────────────┘    └──────────────────┘      └───────────────────────────┘
+
+Applies go the same way: `apply_places.py`, `apply_placement.py`, `remote_apply.py`, `driver_applies.py`,
+`node_applies.py` and `kept_files.py`. They are pure reads of a version, whose files a node keeps.
 
 The front reserves a version's folder, the helper copies the files that the node has made into it,
 and the front commits. So a node that comes back late can commit nothing.

@@ -22,18 +22,23 @@ def code_of(algorithm: str, paths: Paths) -> bytes:
     Raises:
         NotebookUnreadable: a file among them cannot be read.
     """
-    return pack(_sources(algorithm, paths))
+    return pack(finder_of(algorithm, paths).sources)
 
 
 def modules_of(algorithm: str, paths: Paths) -> set[str]:
     """Return the names of these modules, the algorithm's own among them; none where a file cannot be read."""
     try:
-        return {each.name for each in _sources(algorithm, paths)}
+        return {each.name for each in finder_of(algorithm, paths).sources}
     except NotebookUnreadable:  # the worker reports it
         return set()
 
 
-def _sources(algorithm: str, paths: Paths) -> list[Source]:
+def finder_of(algorithm: str, paths: Paths) -> CodeFinder:
+    """Return what has found an algorithm's code, with every module of ``app.model`` that it names.
+
+    Raises:
+        NotebookUnreadable: a file among them cannot be read.
+    """
     finder = CodeFinder(paths)
     wanted = [algorithm]
     while wanted:
@@ -42,7 +47,7 @@ def _sources(algorithm: str, paths: Paths) -> list[Source]:
             continue
         finder.sources.append(source)
         wanted += _named(source)
-    return finder.sources
+    return finder
 
 
 def _named(source: Source) -> Iterator[str]:

@@ -11,16 +11,17 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 
+from dltk_runtime.cluster.apply_messages import Ask, Serve
+from dltk_runtime.cluster.driver_applies import DriverApplies
 from dltk_runtime.cluster.files import reserved
 from dltk_runtime.cluster.gang_states import GangStates
 from dltk_runtime.cluster.link import Link
 from dltk_runtime.cluster.messages import (
-    PIECE_BYTES,
-    SILENT_SECONDS,
-    SLOWEST_BYTES,
     TO_HELPER,
     Batch,
     Begin,
@@ -39,6 +40,7 @@ from dltk_runtime.cluster.messages import (
 from dltk_runtime.cluster.ray_nodes import RayNodes, Reach, Unreached
 from dltk_runtime.cluster.same import difference, releases
 from dltk_runtime.cluster.security import TOKEN
+from dltk_runtime.cluster.speeds import PIECE_BYTES, SILENT_SECONDS, SLOWEST_BYTES
 from dltk_runtime.payload import Payload
 from dltk_runtime.units import MIB
 from dltk_runtime.worker.messages import Kept
@@ -59,18 +61,19 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Driver:
-    """Tells the front which nodes there are, and runs its fits on them."""
+    """Tells the front which nodes there are, and runs its fits and applies on them."""
 
     def __init__(self, options: Options) -> None:
         self._nodes = RayNodes(options.cluster)
         self._ours = releases()
         self._facts: dict[str, Facts] = {}  # by the id of a node: they stay as they are
         self._paused: dict[str, tuple[float, Seen]] = {}  # by the id of a node: until when, and why
-        self._fits: dict[str, asyncio.Task[None]] = {}
+        self._calls: dict[str, asyncio.Task[None]] = {}  # fits and applies
         self._states = GangStates(self._nodes)
         self._address = ""
         sock = socket.socket(fileno=options.channel)
         self._link: Link[ToHelper] = Link(sock, TO_HELPER, self._take, lambda: os._exit(0))
+        self._applies = DriverApplies(self._nodes, self._link.send)
 
     async def run(self) -> None:
         """Reach the head, then look at the nodes until Ray or the front ends this process."""
@@ -108,25 +111,43 @@ class Driver:
                 text = await self._nodes.call(node, "facts", seconds=SILENT_SECONDS)
                 self._facts[node.id] = _decode(text, type=Facts)
             usage = _decode(await self._nodes.call(node, "usage", seconds=SILENT_SECONDS), type=Usage)
+            await self._applies.look(node)
         except Unreached as error:
             seen = Seen(node.name, node.labels, node.address, refused=str(error))
             self._paused[node.id] = time.monotonic() + PAUSE_SECONDS, seen
             return seen
         facts = self._facts[node.id]
         refused = refusal(facts, self._ours)
-        return Seen(node.name, node.labels, node.address, facts.cpus, facts.memory, facts.gpus, usage.fits, refused)
+        return Seen(
+            node.name,
+            node.labels,
+            node.address,
+            facts.cpus,
+            facts.memory,
+            facts.gpus,
+            usage.fits,
+            refused,
+            facts.apply_places,
+            usage.applies,
+            usage.versions,
+        )
 
     # ------------------------------------------------------------ fits
 
     def _take(self, message: ToHelper, rows: Payload) -> None:
         match message:
             case Begin(key):
-                self._fits[key] = asyncio.create_task(self._fit(message, rows))
-                self._fits[key].add_done_callback(lambda _: self._fits.pop(key, None))
-            case Cancel(key) if key in self._fits:
-                self._fits[key].cancel()
+                self._run(key, self._fit(message, rows))
+            case Serve(key) | Ask(key):
+                self._run(key, self._applies.run(message, rows))
+            case Cancel(key) if key in self._calls:
+                self._calls[key].cancel()
             case Meet():
                 self._states.meet(message)
+
+    def _run(self, key: str, call: Coroutine[Any, Any, None]) -> None:
+        self._calls[key] = asyncio.create_task(call)
+        self._calls[key].add_done_callback(lambda _: self._calls.pop(key, None))
 
     async def _fit(self, begin: Begin, rows: Payload) -> None:
         """Run a fit on its node and tell the front what happens, to its end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dltk_runtime.errors import NOT_FITTED, DltkError, RequestError
+from dltk_runtime.errors import NOT_APPLIED, NOT_FITTED, Busy, DltkError, RequestError
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.pool.outcome import OPENINGS
 
@@ -58,6 +58,35 @@ class NoRoom(Exception):
 
     def __init__(self, node: str) -> None:
         super().__init__(f"The node '{node}' has no room any more.")
+
+
+class ApplyLost(AlgorithmFailed):
+    """The machine that ran an apply is lost, or the way to it. Another one may try: an apply writes nothing."""
+
+    def __init__(self, node: str, cause: str, phase: str) -> None:
+        kind = f"The node '{node}' was lost in step '{phase}'"
+        super().__init__(NOT_APPLIED, f"{kind}: {cause.rstrip('.')}.", "", kind=kind)
+        self.node = node
+
+
+class NowhereToApply(RequestError):
+    """The applies of a notebook ask for what no machine has that can be reached."""
+
+    opening = NOT_APPLIED
+
+    def __init__(self, algorithm: str, wanted: str, hosts: list[str]) -> None:
+        super().__init__(
+            f"Applies of '{algorithm}' ask for {wanted}, which no machine has that can be reached "
+            f"({', '.join(hosts)}). Change `apply_resources` in the notebook's parameters cell, or add such a "
+            "machine: `dltk cluster` lists what there is."
+        )
+
+
+class NodeBusy(Busy):
+    """No apply worker of a node has time."""
+
+    def __init__(self, node: str, text: str) -> None:
+        RequestError.__init__(self, f"On node '{node}': {text}")
 
 
 class ClusterUnusable(DltkError):

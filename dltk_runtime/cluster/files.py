@@ -21,14 +21,22 @@ class Target:
         Raises:
             OSError: it cannot be made, or `path` leads out of the folder.
         """
-        parts = PurePosixPath(path).parts
-        if not parts or ".." in parts or path.startswith("/"):
-            raise OSError(f"the node names a file outside the version's folder: {path!r}")
+        parts = _checked(path)
         for end in range(1, len(parts)):
             with suppress(FileExistsError):
                 os.mkdir("/".join(parts[:end]), dir_fd=self._folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         return open(os.open(path, flags, 0o666, dir_fd=self._folder), "wb")
+
+    def more(self, path: str) -> BinaryIO:
+        """Open a file to write behind what it has.
+
+        Raises:
+            OSError: there is none, or `path` leads out of the folder.
+        """
+        _checked(path)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        return open(os.open(path, flags, dir_fd=self._folder), "ab")
 
 
 @contextmanager
@@ -43,3 +51,10 @@ def reserved(folder: str) -> Iterator[Target]:
         yield Target(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _checked(path: str) -> tuple[str, ...]:
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or path.startswith("/"):
+        raise OSError(f"the other side names a file outside the version's folder: {path!r}")
+    return parts

@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from dltk_runtime.cluster.messages import PIECE_BYTES, SILENT_SECONDS, SLOWEST_BYTES, Begin, Meet
+from dltk_runtime.cluster.messages import Begin, Meet
+from dltk_runtime.cluster.speeds import PIECE_BYTES, SILENT_SECONDS, SLOWEST_BYTES
 from dltk_runtime.units import MIB
 
 

@@ -14,10 +14,10 @@ from collections.abc import Callable
 import msgspec
 
 from dltk_runtime import logs
+from dltk_runtime.cluster.apply_messages import ApplyEnded, Counted
 from dltk_runtime.cluster.link import Link
 from dltk_runtime.cluster.messages import (
     FROM_HELPER,
-    Begin,
     Cancel,
     Ended,
     Event,
@@ -25,10 +25,12 @@ from dltk_runtime.cluster.messages import (
     Lost,
     Meet,
     Nodes,
+    ToHelper,
 )
 from dltk_runtime.cluster.remote import Order, RemoteWorker
+from dltk_runtime.cluster.remote_apply import Taker
 from dltk_runtime.payload import NO_ROWS, Payload
-from dltk_runtime.pool.worker import Listener
+from dltk_runtime.pool.worker import Listener, discard
 from dltk_runtime.secret_names import variables_without_secrets
 
 MODULE = "dltk_runtime.cluster.driver"
@@ -38,13 +40,17 @@ ENDED = "its helper process ended, and is started again"
 
 
 class Helper:
-    """Keeps one helper process; `on_change` is called when `nodes` has changed."""
+    """Keeps one helper process; `on_change` is called when `nodes` has changed.
+
+    `on_counted` takes the counts of rows of applies that no answer has carried.
+    """
 
     def __init__(self, cluster: str, on_change: Callable[[], None]) -> None:
         self._cluster = cluster
         self._on_change = on_change
         self._link: Link[FromHelper] | None = None
-        self._workers: dict[str, RemoteWorker] = {}
+        self._workers: dict[str, Taker] = {}
+        self.on_counted: Callable[[Counted], object] = discard
         self._keeping: asyncio.Task[None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.nodes = Nodes(problem=STARTING)
@@ -66,13 +72,21 @@ class Helper:
 
     def worker(self, order: Order, listener: Listener) -> RemoteWorker:
         """Make the worker of a fit on another node; `release` it afterwards."""
-        worker = RemoteWorker(order, self._send, listener)
-        self._workers[order.key] = worker
+        worker = RemoteWorker(order, self.send, listener)
+        self.register(order.key, worker)
         return worker
 
     def release(self, worker: RemoteWorker) -> None:
         """Take no more messages for a worker."""
-        self._workers.pop(worker.order.key, None)
+        self.release_key(worker.order.key)
+
+    def register(self, key: str, taker: Taker) -> None:
+        """Have the messages about a call taken; `release_key` it afterwards."""
+        self._workers[key] = taker
+
+    def release_key(self, key: str) -> None:
+        """Take no more messages about a call."""
+        self._workers.pop(key, None)
 
     # ------------------------------------------------------------ the process
 
@@ -117,17 +131,22 @@ class Helper:
 
     # ------------------------------------------------------------ messages
 
-    async def _send(self, message: Begin | Cancel | Meet, rows: Payload = NO_ROWS) -> None:
+    async def send(self, message: ToHelper, rows: Payload = NO_ROWS) -> None:
+        """Send a message; without a helper the call that it begins is lost."""
         if self._link is not None:
             await self._link.send(message, rows)
-        elif isinstance(message, Begin) and (worker := self._workers.get(message.key)) is not None:
+        elif not isinstance(message, Cancel | Meet) and (worker := self._workers.get(message.key)) is not None:
             worker.lose("the helper process of this front does not run")
 
     def _take(self, message: FromHelper, rows: Payload) -> None:
         match message:
             case Nodes():
                 self._say(message)
-            case Event(key) | Ended(key) | Lost(key) if (worker := self._workers.get(key)) is not None:
+            case Counted():
+                self.on_counted(message)
+            case Event(key) | Ended(key) | Lost(key) | ApplyEnded(key) if (
+                worker := self._workers.get(key)
+            ) is not None:
                 worker.take(message, rows)
 
     def _say(self, nodes: Nodes) -> None:

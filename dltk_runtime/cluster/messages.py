@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from dltk_runtime.units import MIB
+from dltk_runtime.cluster.apply_messages import ApplyEnded, Ask, Counted, Serve
+from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.worker.messages import Entered, Failed, Fit, Fitted, Kept, Listens, Message, Progress, Trained
-
-SILENT_SECONDS = 7.0  # without an answer of a node after which it counts as lost
-PIECE_BYTES = 16 * MIB  # of a version's file
-SLOWEST_BYTES = MIB  # a second that a way between machines carries at least
 
 
 class Facts(Message, frozen=True):
@@ -26,6 +23,7 @@ class Facts(Message, frozen=True):
     token: bool  # whether Ray asks for a token there
     shown: bool  # whether the token is in an environment, where notebooks could read it
     monitor: bool  # whether Ray's own memory monitor is on there
+    apply_places: int = 0  # for apply workers
 
 
 class Running(Message, frozen=True):
@@ -41,6 +39,8 @@ class Usage(Message, frozen=True):
     """What runs on a node now, of all fronts together."""
 
     fits: tuple[Running, ...] = ()
+    applies: int = 0  # apply workers
+    versions: tuple[str, ...] = ()  # by their files, that these have loaded
 
 
 class Seen(Message, frozen=True):
@@ -54,6 +54,9 @@ class Seen(Message, frozen=True):
     gpus: int = 0
     fits: tuple[Running, ...] = ()
     refused: str = ""
+    apply_places: int = 0
+    applies: int = 0
+    versions: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- front → helper
@@ -85,7 +88,7 @@ class Meet(Message, frozen=True):
 
 
 class Cancel(Message, frozen=True):
-    """End a fit; it is not answered any more."""
+    """End a fit, or an apply that no worker has begun; it is not answered any more."""
 
     key: str
 
@@ -112,15 +115,6 @@ class Event(Message, frozen=True):
 
     key: str
     what: Entered | Progress | Printed | Listens | Kept
-
-
-class DeathReport(Message, frozen=True):
-    """As `outcome.Death`."""
-
-    cause: str
-    phase: str
-    coordinates: str
-    dump: str
 
 
 class Outcome(Message, frozen=True):
@@ -151,8 +145,8 @@ class Lost(Message, frozen=True):
     cause: str
 
 
-ToHelper = Begin | Cancel | Meet
-FromHelper = Nodes | Event | Ended | Lost
+ToHelper = Begin | Cancel | Meet | Serve | Ask
+FromHelper = Nodes | Event | Ended | Lost | ApplyEnded | Counted
 TO_HELPER: msgspec.msgpack.Decoder[ToHelper] = msgspec.msgpack.Decoder(ToHelper)
 FROM_HELPER: msgspec.msgpack.Decoder[FromHelper] = msgspec.msgpack.Decoder(FromHelper)
 

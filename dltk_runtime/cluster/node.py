@@ -1,4 +1,4 @@
-"""The one actor of a node: it runs the fits of all fronts there, in this runtime's own pool.
+"""The one actor of a node: it runs the fits and applies of all fronts there, in this runtime's own pool.
 
 Guardian, memory watch, sealed secrets, crash places and texts are those of one machine, because it
 is the same pool. Nothing here imports Ray: an actor is a class whose methods Ray calls.
@@ -22,7 +22,9 @@ import time
 
 import msgspec
 
+from dltk_runtime.cluster.apply_messages import ApplyOutcome, Ask, Serve
 from dltk_runtime.cluster.messages import Batch, Begin, Facts, Outcome, Running, Usage
+from dltk_runtime.cluster.node_applies import NodeApplies
 from dltk_runtime.cluster.node_fit import NodeFit
 from dltk_runtime.cluster.same import releases
 from dltk_runtime.cluster.security import TOKEN
@@ -30,6 +32,7 @@ from dltk_runtime.payload import Payload
 from dltk_runtime.pool import memory
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
+from dltk_runtime.store.manifest import StoredFile
 from dltk_runtime.units import DAY_SECONDS
 
 FOLDER = "fits"  # below the models' folder: of the fits that run here for another machine
@@ -50,6 +53,7 @@ class NodeActor:
         self._root = self._models / FOLDER / secrets.token_hex(8)
         self._fits: dict[str, NodeFit] = {}
         self._pool: Pool | None = None
+        self._applies: NodeApplies | None = None
         self._starting = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
 
@@ -65,13 +69,16 @@ class NodeActor:
                 token=os.environ.get("RAY_AUTH_MODE") == "token",
                 shown=TOKEN in os.environ,
                 monitor=os.environ.get(MONITOR) != "0",
+                apply_places=pool.apply_places[0],
             )
         )
 
     async def usage(self) -> bytes:
         """Return what runs here now."""
         fits = (each.begin for each in self._fits.values() if not each.ended)
-        return _encode(Usage(tuple(Running(each.key, each.cpus, each.memory, each.gpu) for each in fits)))
+        running = tuple(Running(each.key, each.cpus, each.memory, each.gpu) for each in fits)
+        pool = await self._started()
+        return _encode(Usage(running, pool.apply_places[1], self._answering.versions))
 
     async def begin(self, begin: bytes, rows: bytes, escaped: bool, state: bytes = b"") -> None:
         """Begin a fit; `state` is that of a training to go on from."""
@@ -110,9 +117,51 @@ class NodeActor:
         return await asyncio.to_thread(self._fits[key].files.read, offset, size)
 
     async def forget(self, key: str) -> None:
-        """End a fit if it runs, and remove its files."""
+        """End a fit if it runs, and remove its files; drop an apply that waits."""
+        if self._applies is not None:
+            self._applies.forget(key)
         if (fit := self._fits.pop(key, None)) is not None:
             await fit.close()
+
+    # ------------------------------------------------------------ applies, as `node_applies` describes them
+
+    async def serve(self, serve: bytes, code: bytes, _: bool) -> tuple[bytes, bytes]:
+        """Have a version loaded."""
+        await self._started()
+        return _answer(await self._answering.serve(msgspec.msgpack.decode(serve, type=Serve), code))
+
+    async def ask(self, ask: bytes, rows: bytes, escaped: bool) -> tuple[bytes, bytes]:
+        """Apply a version that is loaded."""
+        await self._started()
+        payload = Payload(rows, escaped=escaped)
+        return _answer(await self._answering.ask(msgspec.msgpack.decode(ask, type=Ask), payload))
+
+    async def told(self, key: str) -> bytes:
+        """Return what a call has printed since the last question."""
+        return self._answering.told(key)
+
+    async def counted(self, served: list[str]) -> bytes:
+        """Return the counts of rows that no answer has carried."""
+        return _encode(self._answering.counted(served))
+
+    async def fetch(self) -> str:
+        """Begin to take the files of a version; returns a name for them."""
+        return await asyncio.to_thread(self._answering.files.begin)
+
+    async def write(self, incoming: str, path: str, data: bytes, offset: int) -> None:
+        """Take a piece of a file."""
+        await asyncio.to_thread(self._answering.files.write, incoming, path, data, offset)
+
+    async def fetched(self, incoming: str, files_id: str, files: bytes) -> None:
+        """Keep the files that have come."""
+        listed = msgspec.msgpack.decode(files, type=tuple[StoredFile, ...])
+        await asyncio.to_thread(self._answering.files.end, incoming, files_id, listed)
+
+    @property
+    def _answering(self) -> NodeApplies:
+        if self._applies is None:
+            raise RuntimeError("a node answers applies once it has started")
+        return self._applies
 
     async def _started(self) -> Pool:
         async with self._starting:
@@ -120,6 +169,7 @@ class NodeActor:
                 await asyncio.to_thread(self._clean)
                 pool = Pool(self._settings)
                 await pool.start()
+                self._applies = NodeApplies(pool, self._models)
                 self._pool = pool
                 self._watch = asyncio.create_task(self._forget_abandoned())
             return self._pool
@@ -138,3 +188,10 @@ class NodeActor:
             for key in [key for key, fit in self._fits.items() if time.monotonic() - fit.asked > FORGOTTEN_SECONDS]:
                 with contextlib.suppress(OSError):
                     await self.forget(key)
+            self._answering.end_unused()
+            await asyncio.to_thread(self._answering.files.clean, self._answering.used)
+
+
+def _answer(found: tuple[ApplyOutcome, bytes]) -> tuple[bytes, bytes]:
+    outcome, results = found
+    return _encode(outcome), results

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.cluster.messages import Batch, Begin, DeathReport, Outcome, Printed
+from dltk_runtime.cluster.messages import Batch, Begin, Outcome, Printed
 from dltk_runtime.cluster.node_gang import RankFiles
+from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.files import atomic
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.local import LocalWorker
@@ -106,10 +107,7 @@ class NodeFit:
         try:
             outcome = await self._outcome()
         except WorkerDied as died:
-            death = died.death
-            outcome = Outcome(
-                death=DeathReport(death.cause, death.phase, death.coordinates, death.dump), saved=died.saved
-            )
+            outcome = Outcome(death=DeathReport.of(died.death), saved=died.saved)
         except Exception as error:  # noqa: BLE001 - a fault of our own must reach the front as text
             outcome = Outcome(answer=Failed(ErrorReport("runtime", f"fault in the runtime on the node: {error!r}")))
         files = tuple(self._stored()) if isinstance(outcome.answer, Fitted) or outcome.saved else ()

@@ -7,8 +7,7 @@
     nodes with their fits ──┘          └──> the rest, with how often each was overtaken
 
 A fit goes to the front's own machine where that has room, else to the node with the fewest GPUs
-that it has no use for. Applies are not placed: they stay on the machine of their front, which has
-the store and the workers that have loaded its versions.
+that it has no use for. Applies are placed by `apply_placement`.
 
 **No fit starves.** A fit that waits is overtaken when a later one begins on a node that could hold
 it. After `MAX_OVERTAKEN` times it claims one such node, or as many as its workers need: no later fit

@@ -101,7 +101,9 @@ class FitPlaces:
     def view(self) -> ClusterView:
         """Describe the machines, what runs there, and how much waits."""
         ours = self._by_machine()
-        views = [NodeView.of(each) for each in self.nodes]
+        applies = {each.name: (each.apply_places, each.applies) for each in self.helper.nodes.nodes}
+        applies[HERE] = self.pool.apply_places
+        views = [NodeView.of(each, applies=applies[each.name]) for each in self.nodes]
         views += [
             NodeView.of(_node(each, ours.get(each.name, {})), each.refused)
             for each in self.helper.nodes.nodes
@@ -283,6 +285,11 @@ class FitPlaces:
 def own_machine(settings: Settings, pool: Pool) -> Node:
     """Return the front's own machine, without fits."""
     return Node(HERE, settings.fit_slots, memory.limit(), len(pool.device_names), here=True)
+
+
+def own_view(settings: Settings, pool: Pool) -> NodeView:
+    """Describe the front's own machine, without fits."""
+    return NodeView.of(own_machine(settings, pool), applies=pool.apply_places)
 
 
 def _node(seen: Seen, own: Mapping[str, Need]) -> Node:

@@ -15,7 +15,7 @@ from dltk_runtime.cluster.errors import NodeLost, NoRoom
 from dltk_runtime.cluster.messages import Begin, Cancel, Ended, Event, FromHelper, Lost, Meet, Printed
 from dltk_runtime.cluster.placement import Need
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
-from dltk_runtime.pool.outcome import Death, WorkerDied
+from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.phases import PhaseClock
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, ReadAhead
 from dltk_runtime.worker.messages import Answered, Entered, Fit, Kept, Listens, Progress
@@ -140,8 +140,7 @@ class RemoteWorker:
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result((outcome.answer, rows))
         elif (death := outcome.death) is not None:
-            cause = f"on node '{self.order.node}' {death.cause}"
-            self._fail(WorkerDied(Death(cause, death.phase, death.coordinates, death.dump), outcome.saved))
+            self._fail(WorkerDied(death.on(self.order.node), outcome.saved))
         elif outcome.full:
             self._fail(NoRoom(self.order.node))
         else:

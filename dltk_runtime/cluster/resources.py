@@ -1,8 +1,9 @@
-"""What a notebook asks for: the parameter `resources` of its parameters cell.
+"""What a notebook asks for: the parameters `resources` and `apply_resources` of its parameters cell.
 
 ::
 
     resources: str = "gpu, memory=16G"  # of the machine that fits it
+    apply_resources: str = "label=kind=a100"  # of the machine that applies it
 
 A search may give another value, as for every declared parameter. A notebook that does not declare
 `resources` asks for one place, and for a GPU where it imports a library that trains on one and any
@@ -15,6 +16,7 @@ import contextlib
 from collections.abc import Callable, Collection, Mapping
 
 from dltk_runtime import booleans
+from dltk_runtime.cluster.apply_placement import ApplyNeed
 from dltk_runtime.cluster.placement import Need
 from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.notebook.cells import COMPILE_ERRORS
@@ -27,6 +29,8 @@ from dltk_runtime.texts import unquote
 PARAMETER, WORKERS = "resources", "workers"
 TOGETHER = "ranks"  # the module of ``app.model`` by which notebooks train together
 MAX_WORKERS = 1024
+OF_APPLIES = "apply_resources"
+WANTED_BY_APPLIES = "gpu, label=<name>=<value>, or both separated by a comma"
 WANTED = "parts separated by commas: gpu, cpus=<number>, memory=<size such as 8G>, label=<name>=<value>"
 
 
@@ -49,6 +53,19 @@ def need_of(
         label=str(parts.get("label", "")),
         patient=patient,
     )
+
+
+def apply_need_of(source: Source) -> ApplyNeed:
+    """Return what the applies of a notebook ask for; a search cannot change it.
+
+    Raises:
+        OptionInvalid: `apply_resources` cannot be read.
+    """
+    text = asked(source, {}, OF_APPLIES)
+    parts = dict(_part(each, text) for each in text.split(",") if each.strip())
+    if not parts.keys() <= {"gpu", "label"}:
+        raise OptionInvalid(OF_APPLIES, text, WANTED_BY_APPLIES)
+    return ApplyNeed(bool(parts.get("gpu", False)), str(parts.get("label", "")))
 
 
 def refuse_beyond(need: Need, text: str, cpus: int, memory: int) -> None:

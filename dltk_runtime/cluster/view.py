@@ -8,7 +8,7 @@ from dltk_runtime.cluster.placement import Node
 
 
 class NodeView(msgspec.Struct, frozen=True):
-    """One machine: what it has, and what the fits that run there take."""
+    """One machine: what it has, and what fits and applies take of it."""
 
     name: str
     fits: int
@@ -18,11 +18,13 @@ class NodeView(msgspec.Struct, frozen=True):
     gpus_taken: int
     memory_bytes: int
     labels: tuple[str, ...] = ()
-    refused: str = ""  # why no fit runs there; "" if fits may
+    refused: str = ""  # why nothing runs there; "" if fits and applies may
+    apply_places: int = 0  # for apply workers
+    apply_places_taken: int = 0  # by workers that have a version loaded, for any front
 
     @classmethod
-    def of(cls, node: Node, refused: str = "") -> NodeView:
-        """Return the view of a node."""
+    def of(cls, node: Node, refused: str = "", applies: tuple[int, int] = (0, 0)) -> NodeView:
+        """Return the view of a node; `applies` are its places for applies, and those that are taken."""
         return cls(
             name=node.name,
             fits=len(node.running),
@@ -33,6 +35,8 @@ class NodeView(msgspec.Struct, frozen=True):
             memory_bytes=node.memory,
             labels=tuple(sorted(node.labels)),
             refused=refused,
+            apply_places=applies[0],
+            apply_places_taken=applies[1],
         )
 
 

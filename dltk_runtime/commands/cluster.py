@@ -1,4 +1,4 @@
-"""``dltk cluster``: list the machines on which the fits of a container run."""
+"""``dltk cluster``: list the machines on which the fits and applies of a container run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dltk_runtime.units import GIB
 if TYPE_CHECKING:
     from dltk_runtime.cluster.view import ClusterView, NodeView
 
-COLUMNS = ("node", "fits", "places", "GPUs", "memory", "labels", "state")
+COLUMNS = ("node", "fits", "places", "GPUs", "applies", "memory", "labels", "state")
 
 
 @click.command(epilog="\b\nExample:\n  dltk cluster    the machines, what runs there, and how many fits wait")
@@ -25,9 +25,10 @@ COLUMNS = ("node", "fits", "places", "GPUs", "memory", "labels", "state")
 @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
 @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
 def command(url: str | None, token: str | None, cafile: str | None) -> None:
-    """List the machines on which the fits of a container run.
+    """List the machines on which the fits and applies of a container run.
 
-    Places and GPUs read taken/all. Without DLTK_CLUSTER that is the container's own machine alone.
+    Places and GPUs are those of fits, and read taken/all; applies are workers with a version loaded, of all
+    for which there is room. Without DLTK_CLUSTER that is the container's own machine alone.
     """
     from dltk_runtime.client.cluster import cluster_of
 
@@ -40,7 +41,7 @@ def command(url: str | None, token: str | None, cafile: str | None) -> None:
 
 
 def _show(found: ClusterView) -> None:
-    table = make_table(*COLUMNS, unbroken=("places", "GPUs", "memory"))
+    table = make_table(*COLUMNS, unbroken=("places", "GPUs", "applies", "memory"))
     for node in found.nodes:
         add_row(table, *_cells(node))
     show_table(table)
@@ -55,6 +56,7 @@ def _cells(node: NodeView) -> tuple[str, ...]:
         str(node.fits),
         f"{node.places_taken}/{node.places}",
         f"{node.gpus_taken}/{node.gpus}",
+        f"{node.apply_places_taken}/{node.apply_places}",
         f"{node.memory_bytes / GIB:.0f} GiB",
         ", ".join(node.labels),
         f"refused: {node.refused}" if node.refused else "ready",

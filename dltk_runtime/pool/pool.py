@@ -251,6 +251,11 @@ class Pool:
         finally:
             self._residents.give_back(found)
 
+    @property
+    def apply_places(self) -> tuple[int, int]:
+        """Number of places for apply workers, and of those with one."""
+        return self._residents.places
+
     def join(self, change: int) -> None:
         """Note that `change` more requests wait behind another one, for the same turn of a worker."""
         self._joined += change

@@ -106,6 +106,11 @@ class Residents:
         """Number of requests that wait for a resident."""
         return len(self._waiting)
 
+    @property
+    def places(self) -> tuple[int, int]:
+        """Number of places, and of those with a resident."""
+        return self._places, len(self._all)
+
     def quiet(self, seconds: float) -> bool:
         """Return whether no resident answered a request in the last `seconds`, and none does."""
         since = time.monotonic() - seconds

@@ -98,12 +98,19 @@ class Gauges(Collector):
         view = self._service.places.view()
         yield _gauge("dltk_cluster_reachable", "Whether the helper process reaches the cluster", not view.problem)
         yield _gauge("dltk_cluster_fits_waiting", "Fits of this front that wait for a place", view.waiting)
-        parts = {"fits": "Fits that run", "places": "Places for fits", "gpus": "GPUs", "gpus_taken": "GPUs with a fit"}
+        parts = {
+            "fits": "Fits that run",
+            "places": "Places for fits",
+            "gpus": "GPUs",
+            "gpus_taken": "GPUs with a fit",
+            "apply_places": "Places for apply workers",
+            "apply_places_taken": "Apply workers with a version loaded",
+        }
         for part, text in parts.items():
             values = {each.name: getattr(each, part) for each in view.nodes}
             yield _gauges(f"dltk_node_{part}", f"{text}, by node", "node", values)
         refused = {each.name: bool(each.refused) for each in view.nodes}
-        yield _gauges("dltk_node_refused", "Whether no fit may run there, by node", "node", refused)
+        yield _gauges("dltk_node_refused", "Whether nothing may run there, by node", "node", refused)
 
     def _jobs(self) -> Iterator[Family]:
         found = self._service.jobs.states()

@@ -19,8 +19,8 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
-from dltk_runtime.cluster.places import FitPlaces, own_machine
-from dltk_runtime.cluster.view import ClusterView, NodeView
+from dltk_runtime.cluster.places import FitPlaces, own_view
+from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.queue import Fitting, Submitted
 from dltk_runtime.fit.training import Trained
@@ -232,7 +232,7 @@ class Service:
         """Describe the machines on which fits run."""
         if self.places is not None:
             return self.places.view()
-        own, running = NodeView.of(own_machine(self.settings, self.pool)), self.fitting.running
+        own, running = own_view(self.settings, self.pool), self.fitting.running
         waiting = max(running - own.places, 0)
         return ClusterView("", [replace(own, fits=running - waiting, places_taken=running - waiting)], waiting)
 

@@ -12,6 +12,7 @@ from dltk_runtime.apply.drift_files import DriftFiles
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.cluster import security
+from dltk_runtime.cluster.apply_places import ApplyPlaces
 from dltk_runtime.cluster.places import FitPlaces
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.cards import cards_of
@@ -46,7 +47,15 @@ def build(settings: Settings, named: NamedTokens | None = None, checks: Checks |
     places = _places(settings, pool)
     drift = Drift(reporter.drifts)
     last = LastUsed(store, pool, paths.last_used)
-    applying = Applying(settings=settings, store=store, jobs=jobs, pool=pool, last=last, drift=drift)
+    applying = Applying(
+        settings=settings,
+        store=store,
+        jobs=jobs,
+        pool=pool,
+        last=last,
+        drift=drift,
+        places=ApplyPlaces(settings, pool, places.helper) if places is not None else None,
+    )
     bounds = TokenBounds(named or NamedTokens(None), store, paths.usage)
     trainer = Trainer(
         store=store,

@@ -131,6 +131,14 @@ class Workers:
         as_bytes,
         "most memory for which a notebook or a search may ask by `resources`; 0: no bound",
     )
+    cluster_applies: bool = setting(
+        "DLTK_CLUSTER_APPLIES",
+        False,
+        "true or false",
+        as_flag,
+        "whether applies for whose model this machine has no place may run on a node; those of a notebook that asks by "
+        "`apply_resources` do so in any case",
+    )
 
     @property
     def fit_slots(self) -> int:

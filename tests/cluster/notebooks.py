@@ -10,9 +10,10 @@ from typing import Any
 from tests.conftest import HEALTHY
 
 
-def write(notebooks: Path, name: str, resources: str, **cells: str) -> None:
+def write(notebooks: Path, name: str, resources: str, applies: str = "", **cells: str) -> None:
     notebooks.mkdir(parents=True, exist_ok=True)
-    parts = [("parameters", f'resources: str = "{resources}"'), *(HEALTHY | cells).items()]
+    asked = f'resources: str = "{resources}"' + (f'\napply_resources: str = "{applies}"' if applies else "")
+    parts = [("parameters", asked), *(HEALTHY | cells).items()]
     document: dict[str, Any] = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     for part, source in parts:
         mark = {"tags": [part]} if part == "parameters" else {"name": f"mltkc_{part}"}

@@ -18,7 +18,6 @@ from dltk_runtime.cluster.gang_states import GangStates
 from dltk_runtime.cluster.messages import (
     Begin,
     Cancel,
-    DeathReport,
     Ended,
     Event,
     Lost,
@@ -30,6 +29,7 @@ from dltk_runtime.cluster.messages import (
 from dltk_runtime.cluster.node_gang import RankFiles
 from dltk_runtime.cluster.placement import MAX_OVERTAKEN
 from dltk_runtime.cluster.places import FitAsked, FitPlaces
+from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.errors import DltkError
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import NO_ROWS, Payload
@@ -72,7 +72,7 @@ class World:
         self.sent: list[Begin | Cancel | Meet] = []
         self.printed: list[bytes] = []
         self.steps: list[float] = []
-        self.places.helper._send = self.send  # type: ignore[method-assign]
+        self.places.helper.send = self.send  # type: ignore[method-assign]
         self.see()
 
     async def send(self, message: Begin | Cancel | Meet, rows: Payload = NO_ROWS) -> None:

@@ -107,6 +107,7 @@ class StandInPool:
     """A pool without processes: each fit has a worker at once."""
 
     device_names = ()
+    apply_places = (2, 1)
 
     def __init__(self) -> None:
         self.fits = 0
@@ -125,7 +126,7 @@ class World:
         settings = Settings(home=paths.home, notebooks=paths.notebooks, cluster="auto", fit_workers=1)
         self.places = FitPlaces(settings=settings, pool=self.pool)  # type: ignore[arg-type]
         self.sent: list[Begin | Cancel] = []
-        self.places.helper._send = self.send  # type: ignore[method-assign]
+        self.places.helper.send = self.send  # type: ignore[method-assign]
 
     async def send(self, message: Begin | Cancel, rows: Payload = NO_ROWS) -> None:
         self.sent.append(message)

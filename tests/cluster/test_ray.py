@@ -1,6 +1,7 @@
-"""Fits on a real Ray cluster of four logical nodes, two of them with a stand-in GPU: ``make cluster-test``.
+"""Fits and applies on a real Ray cluster of four logical nodes, two of them with a stand-in GPU.
 
-Ray's own processes need seconds to start, so all tests but the last share one cluster and one front.
+Ray's own processes need seconds to start, so all tests share one cluster and one front, in this order: the
+later ones kill nodes, and the last one the head.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ pytestmark = [
 
 DATA = "a,b\n1,2\n3,4\n"
 PATIENCE = 180  # seconds, on a machine with other work
+LOADING_SECONDS = 50  # that a version's files and a new worker take on a node, on a machine with other work
+PLACES = 4  # for fits on a plain node
 FITS = int(os.environ.get("DLTK_SOAK_CLUSTER_FITS", "20"))
 
 # A fit that takes the GPU it was given, and fails if another one has it; its results name both.
@@ -55,6 +58,18 @@ HELD = """
             time.sleep(0.05)
         model["rows"] = len(df)
         return {{"rows": len(df)}}
+"""
+# An apply that goes on until a file is there, and says where it runs.
+APART = """
+    def apply(model, df, param):
+        import os, time
+        node = os.environ["DLTK_HOME"].rsplit("/", 1)[-1]
+        open(f"{folder}/at-{{node}}", "w").close()
+        while not os.path.exists("{folder}/{file}"):
+            time.sleep(0.05)
+        if len(df) > 2:
+            raise ValueError("too many rows")
+        return pd.DataFrame({{"at": [node] * len(df)}})
 """
 TELLING = """
     def fit(model, df, param):
@@ -119,16 +134,19 @@ class Front(NamedTuple):
 
 
 def started(root: Path, *plain: str, gpu: tuple[str, ...] = ()) -> Iterator[Front]:
-    notebooks, folder = root / "notebooks", root / "shared"
+    notebooks, folder, quick = root / "notebooks", root / "shared", root / "quick"
     folder.mkdir()
+    quick.mkdir()
     write(notebooks, "near", "")
     write(notebooks, "gpu", "gpu", fit=ON_GPU.format(folder=folder))
     write(notebooks, "held", "label=kind=plain", fit=HELD.format(folder=folder))
     write(notebooks, "telling", "label=name=a", fit=TELLING)
+    write(notebooks, "apart", "", "label=kind=gpu", apply=APART.format(folder=quick, file="."))
+    write(notebooks, "longer", "", "label=kind=gpu", apply=APART.format(folder=folder, file="answer"))
     write(notebooks, "nowhere", "label=kind=h200, memory=1G")
     with RayCluster(root / "nodes") as cluster:
         for name in plain:
-            cluster.add(name, "plain")
+            cluster.add(name, "plain", DLTK_FIT_WORKERS=str(PLACES))
         for name in gpu:
             cluster.add(name, "gpu", DLTK_GPUS="0")
         with Service(root / "home", notebooks, DLTK_FIT_WORKERS="2", **cluster.variables) as service:
@@ -194,6 +212,21 @@ def test_what_no_machine_has_is_refused_by_name(front: Front) -> None:
         )
 
 
+def test_applies_run_on_the_node_that_their_notebook_asks_for(front: Front) -> None:
+    """Its first apply takes the files there; they stay, and errors name cell and node."""
+    assert front.service.fit("apart", DATA, "m")["status"] == "success"
+    answer = front.service.apply("apart", DATA, "m")["results"]
+    assert answer in {f"at\n{node}\n{node}\n" for node in ("g1", "g2")}
+    node = answer.split()[1]
+    assert front.service.apply("apart", DATA, "m")["results"] == answer
+    failed = front.service.apply("apart", DATA + "5,6\n", "m")["message"]
+    assert "ValueError: too many rows (at apart.ipynb, cell 5 (mltkc_apply), line" in failed
+    assert f"It ran on node '{node}'" in failed
+    assert len(list(front.cluster.home(node).glob("app/model/data/applies/*/files/*.json"))) > 0
+    until(lambda: [each["name"] for each in front.machines() if each["apply_places_taken"]][1:] == [node], PATIENCE)
+    assert f'dltk_node_apply_places_taken{{node="{node}"}} 1.0' in front.service.send("/metrics", None).decode()
+
+
 @pytest.mark.timeout(600 + 30 * FITS)
 def test_each_fit_is_one_version_and_they_share_no_gpu(front: Front) -> None:
     """And applies of this front go on beside them."""
@@ -212,21 +245,25 @@ def test_each_fit_is_one_version_and_they_share_no_gpu(front: Front) -> None:
     assert applies > 0
 
 
-def test_another_front_brings_its_own_node_and_sees_what_runs(front: Front, tmp_path: Path) -> None:
+def test_eight_fits_of_another_front_do_not_keep_applies_of_this_one_waiting(front: Front, tmp_path: Path) -> None:
     """With host:port the helper starts the Ray node that a driver needs, and that ends with the front."""
     (front.folder / "go").unlink(missing_ok=True)
-    job = front.asynchronous("held", "shared")
-    node = front.begun(job)
-    variables = front.cluster.variables | {"DLTK_CLUSTER": front.cluster.address}
+    front.service.fit("near", DATA, "near")
+    variables = front.cluster.variables | {"DLTK_CLUSTER": front.cluster.address, "DLTK_FIT_WORKERS": "1"}
     with Service(tmp_path / "home", front.service.notebooks, **variables) as service:
         other = Front(front.cluster, service, front.folder)
         until(lambda: {"a", "b"} <= ready(other), PATIENCE)
-        assert other.running_on(node) == 1
-        assert service.fit("telling", DATA, "t")["status"] == "success"
+        jobs = [other.asynchronous("held", f"e{number}") for number in range(2 * PLACES)]
+        assert sorted(other.begun(job) for job in jobs) == ["a"] * PLACES + ["b"] * PLACES
+        until(lambda: front.running_on("a") + front.running_on("b") == len(jobs), PATIENCE)  # this one sees them
+        for _ in range(50):
+            assert front.service.apply("near", DATA, "near")["results"] == "rows\n2\n2\n"
+        assert {other.job(job)["state"] for job in jobs} == {"running"}
         assert nodes_of_fronts()
+        (front.folder / "go").touch()
+        for job in jobs:
+            other.wait_for(job)
     until(lambda: not nodes_of_fronts(), PATIENCE)
-    (front.folder / "go").touch()
-    front.wait_for(job)
 
 
 def nodes_of_fronts() -> list[int]:
@@ -261,14 +298,31 @@ def test_a_killed_node_is_named_with_the_cell_and_queued_fits_run_elsewhere(fron
     assert front.service.store_folders("held", "waits") == []
 
 
-@pytest.fixture
-def small(tmp_path: Path, processes: None) -> Iterator[Front]:
-    """A front with a head and one node of its own."""
-    yield from started(tmp_path, "b")
+def test_an_apply_whose_node_is_killed_is_answered_by_another_one(front: Front) -> None:
+    (front.folder / "answer").touch()  # the fit applies, too
+    assert front.service.fit("longer", DATA, "m")["status"] == "success"
+    (front.folder / "answer").unlink()
+    (front.folder / "at-home").unlink()
+    answers = list[dict[str, Any]]()
+    search = threading.Thread(target=lambda: answers.append(front.service.apply("longer", DATA, "m")))
+    search.start()
+    before = until(lambda: runs_at(front), PATIENCE)
+    front.cluster.kill(before)
+    began = time.monotonic()
+    after = until(lambda: runs_at(front, but=before), PATIENCE)
+    assert time.monotonic() - began < 10 + LOADING_SECONDS
+    (front.folder / "answer").touch()
+    search.join(PATIENCE)
+    assert answers[0]["results"] == f"at\n{after}\n{after}\n"
 
 
-def test_without_its_head_applies_go_on_and_queued_fits_run_when_it_is_back(small: Front) -> None:
-    front = small
+def runs_at(front: Front, but: str = "") -> str:
+    """The node, other than `but`, on which an apply of APART has begun; empty without one."""
+    found = [path.name.removeprefix("at-") for path in front.folder.glob("at-*")]
+    return next((each for each in found if each not in ("home", but)), "")
+
+
+def test_without_its_head_applies_go_on_and_queued_fits_run_when_it_is_back(front: Front) -> None:
     (front.folder / "go").touch()
     front.service.fit("near", DATA, "near")
     front.cluster.stop_head()

@@ -6,9 +6,10 @@ import contextlib
 
 import pytest
 
+from dltk_runtime.cluster.apply_placement import ApplyNeed
 from dltk_runtime.cluster.code import code_of
 from dltk_runtime.cluster.placement import Need
-from dltk_runtime.cluster.resources import need_of, refuse_beyond
+from dltk_runtime.cluster.resources import apply_need_of, need_of, refuse_beyond
 from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.source import unpack
@@ -97,3 +98,15 @@ def test_the_code_is_the_notebook_and_every_module_that_it_names(make_notebook: 
         file.write_text(text)
     found = {each.name for each in unpack(code_of("user", paths))}
     assert found == {"user", "first", "second", "pack", "pack.inner", "pack.beside"}
+
+
+def test_applies_ask_by_a_parameter_of_their_own(paths: Paths, make_notebook: MakeNotebook) -> None:
+    """A fit on a GPU says nothing about applies."""
+    make_notebook("quiet", CELL.format("gpu"))
+    make_notebook("asks", CELL.format("gpu").replace("resources", "apply_resources"))
+    make_notebook("wrong", CELL.format("memory=1G").replace("resources", "apply_resources"))
+    source = algorithm.source_of
+    assert apply_need_of(source("quiet", paths)) == ApplyNeed()
+    assert apply_need_of(source("asks", paths)) == ApplyNeed(gpu=True)
+    with pytest.raises(OptionInvalid, match="gpu, label=<name>=<value>, or both"):
+        apply_need_of(source("wrong", paths))

@@ -1,0 +1,130 @@
+"""The helper's part of applies on nodes: calls there, and the files of versions on their way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dltk_runtime.cluster.apply_messages import ApplyEnded, ApplyOutcome, Ask, Counted, Serve
+from dltk_runtime.cluster.messages import Event, Lost, Printed
+from dltk_runtime.cluster.ray_nodes import RayNodes, Reach, Unreached
+from dltk_runtime.cluster.speeds import PIECE_BYTES, SILENT_SECONDS, SLOWEST_BYTES
+from dltk_runtime.payload import NO_ROWS, Payload
+from dltk_runtime.units import MIB
+from dltk_runtime.worker.messages import Counts
+
+TELL_SECONDS = 1.0  # between two questions to a node whose answer takes long
+NOTHING = ApplyOutcome()
+
+_encode = msgspec.msgpack.encode
+_OUTCOME: msgspec.msgpack.Decoder[ApplyOutcome] = msgspec.msgpack.Decoder(ApplyOutcome)
+_COUNTED: msgspec.msgpack.Decoder[list[tuple[str, Counts]]] = msgspec.msgpack.Decoder(list[tuple[str, Counts]])
+
+Send = Callable[[msgspec.Struct, Payload], Coroutine[Any, Any, None]]
+
+
+class DriverApplies:
+    """Passes applies on to their nodes. `send` sends to the front."""
+
+    def __init__(self, nodes: RayNodes, send: Send) -> None:
+        self._nodes = nodes
+        self._send = send
+        self._used: defaultdict[str, set[str]] = defaultdict(set)  # by the id of a node: what was applied there
+        self._fetching: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def run(self, asked: Serve | Ask, rows: Payload) -> None:
+        """Have a node answer, and tell the front, to the end."""
+        node = self._nodes.named(asked.node)
+        if node is None:
+            await self._send(Lost(asked.key, "the cluster has no such node any more"), NO_ROWS)
+            return
+        answered = False
+        try:
+            outcome, results = await self._answered(node, asked, rows)
+            answered = True
+            self._used[node.id].add(asked.served)
+            await self._send(ApplyEnded(asked.key, outcome), Payload(results, escaped=outcome.escaped))
+        except Unreached as error:
+            await self._send(Lost(asked.key, str(error)), NO_ROWS)
+        except OSError as error:
+            await self._send(Lost(asked.key, f"the files of the version could not be read here ({error})"), NO_ROWS)
+        except Exception as error:
+            await self._send(Lost(asked.key, f"fault in the helper process: {error!r}"[:500]), NO_ROWS)
+            raise
+        finally:
+            if not answered:
+                self._nodes.forget(node, asked.key)  # also after a `Cancel`
+
+    async def look(self, node: Reach) -> None:
+        """Fetch what workers of a node have counted since their last answers.
+
+        Raises:
+            Unreached: the node does not answer.
+        """
+        if used := self._used.get(node.id):
+            text = await self._nodes.call(node, "counted", sorted(used), seconds=SILENT_SECONDS)
+            for served, counts in _COUNTED.decode(text):
+                await self._send(Counted(served, counts), NO_ROWS)
+
+    async def _answered(self, node: Reach, asked: Serve | Ask, rows: Payload) -> tuple[ApplyOutcome, bytes]:
+        outcome, results = await self._called(node, asked, rows)
+        if outcome.unknown and isinstance(asked, Serve):
+            async with self._fetching[node.id, asked.files_id]:
+                outcome, results = await self._called(node, asked, rows)
+                if outcome.unknown:
+                    await self._push(node, asked)
+                    outcome, results = await self._called(node, asked, rows)
+        return outcome, results
+
+    async def _called(self, node: Reach, asked: Serve | Ask, rows: Payload) -> tuple[ApplyOutcome, bytes]:
+        """Call a node, and ask it again and again meanwhile whether it is there."""
+        data = bytes(rows.view())
+        carried = self._nodes.put(data) if len(data) > MIB else data
+        method = "serve" if isinstance(asked, Serve) else "ask"
+        seconds = asked.seconds + SILENT_SECONDS + len(data) / SLOWEST_BYTES
+        call = self._nodes.call(node, method, _encode(asked), carried, rows.escaped, seconds=seconds)
+        tasks = [asyncio.ensure_future(call), asyncio.create_task(self._told(node, asked.key))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            text, results = (tasks[0] if tasks[0] in done else tasks[1]).result()
+        finally:
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return _OUTCOME.decode(text), results
+
+    async def _told(self, node: Reach, key: str) -> tuple[bytes, bytes]:
+        """Pass on what is printed, until the node does not answer any more: then raise `Unreached`."""
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            if text := await self._nodes.call(node, "told", key, seconds=SILENT_SECONDS):
+                await self._send(Event(key, Printed(text)), NO_ROWS)
+
+    async def _push(self, node: Reach, asked: Serve) -> None:
+        """Send the files of a version to a node.
+
+        Raises:
+            OSError: one cannot be read.
+        """
+        seconds = SILENT_SECONDS + PIECE_BYTES / SLOWEST_BYTES
+        incoming = await self._nodes.call(node, "fetch", seconds=SILENT_SECONDS)
+        for each in asked.files:
+            offset = 0
+            with contextlib.closing(await asyncio.to_thread(open, Path(asked.folder) / each.path, "rb")) as file:
+                while (piece := await asyncio.to_thread(file.read, PIECE_BYTES)) or not offset:
+                    data = self._nodes.put(piece) if len(piece) > MIB else piece
+                    await self._nodes.call(node, "write", incoming, each.path, data, offset, seconds=seconds)
+                    offset += len(piece)
+                    if not piece:
+                        break
+        size = sum(each.size for each in asked.files)
+        files = _encode(asked.files)
+        await self._nodes.call(
+            node, "fetched", incoming, asked.files_id, files, seconds=SILENT_SECONDS + size / SLOWEST_BYTES
+        )

@@ -1,0 +1,225 @@
+"""Applies on nodes: placed, loaded, answered and lost; everything is real but the way between the machines."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from dltk_runtime import logs
+from dltk_runtime.call import Call
+from dltk_runtime.cluster.errors import ApplyLost, NowhereToApply
+from dltk_runtime.errors import Busy
+from dltk_runtime.notebook.errors import AlgorithmFailed
+from dltk_runtime.paths import Paths
+from tests.cluster.in_process import World, soon
+from tests.cluster.notebooks import write
+
+pytestmark = pytest.mark.process
+
+TELLING = """
+    def apply(model, df, param):
+        import os
+        print("printed in", os.environ["DLTK_HOME"].rsplit("/", 1)[-1], flush=True)
+        if "ends" in df.columns:
+            os._exit(3)
+        if "fails" in df.columns:
+            raise ValueError("bad rows")
+        return pd.DataFrame({"rows": [model["rows"]] * len(df)})
+"""
+HELD = """
+    def apply(model, df, param):
+        import os, time
+        open("{folder}/begun", "a").close()
+        while not os.path.exists("{folder}/go"):
+            time.sleep(0.02)
+        return df
+"""
+
+
+@pytest.fixture
+def world(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A front with one place for applies, and a node that is labelled."""
+    write(paths.notebooks, "near", "")
+    write(paths.notebooks, "far", "", applies="label=kind=big", apply=TELLING)
+    write(paths.notebooks, "held", "", applies="label=kind=big", apply=HELD.format(folder=tmp_path))
+    world = World(paths, apply_workers=1, cluster_applies=True)
+    world.node(monkeypatch, tmp_path / "one", "one", "kind=big", DLTK_APPLY_WORKERS="2", DLTK_API_WORKERS="1")
+    return world
+
+
+def test_what_asks_for_a_node_is_loaded_there_once_and_stays(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files travel once; printed text and the phases come back."""
+    printed: list[bytes] = []
+    monkeypatch.setattr(logs.PrintedLines, "write", lambda _, text: printed.append(text))
+
+    async def body() -> None:
+        world.commit("far", rows=7)
+        call = Call("1", "/apply")
+        assert await world.apply("far", call=call) == "rows\\n7\\n"
+        assert not call.waiting
+        assert {"carry", "apply"} <= call.facts.phases.keys()
+        assert await world.apply("far", data="a\n" + "1\n" * 1_000_000) == "rows\\n" + "7\\n" * 1_000_000
+        assert world.links.references == 1  # the second one's rows
+        assert world.methods("fetch", "serve") == [("one", "serve")] * 2 + [("one", "fetch"), ("one", "serve")]
+        assert world.pool.apply_places == (1, 0)
+        await world.look()
+        (seen,) = world.helper.nodes.nodes
+        assert (seen.apply_places, seen.applies, len(seen.versions)) == (2, 1, 1)
+
+    asyncio.run(_in(world, body()))
+    assert printed == [b"printed in one\n"] * 2
+    assert list((tmp_path / "one/app/model/data/applies").glob("*/files/far_m.json"))
+
+
+def test_local_first_and_elsewhere_when_there_is_no_room(world: World) -> None:
+    async def body() -> None:
+        world.commit("near", "first", rows=1)
+        world.commit("near", "second", rows=2)
+        for _ in range(2):
+            assert await world.apply("near", "first") == "rows\\n1\\n"
+            assert await world.apply("near", "second") == "rows\\n2\\n"
+        assert world.methods("ask") == [("one", "ask")] * 2
+        assert world.pool.apply_places == (1, 1)
+        world.links.lost.add("one")
+        await world.look()
+        assert await world.apply("near", "second") == "rows\\n2\\n"  # at the front again, in place of the first
+
+    asyncio.run(_in(world, body()))
+
+
+def test_errors_name_the_cell_and_the_node(world: World) -> None:
+    async def body() -> None:
+        world.commit("far")
+        with pytest.raises(
+            AlgorithmFailed, match=r"bad rows \(at far.ipynb, cell 5 \(mltkc_apply\), line 7.*It ran on node 'one'"
+        ):
+            await world.apply("far", data="fails\n1\n")
+        with pytest.raises(
+            AlgorithmFailed, match=r"on node 'one' ended by itself .* in step 'apply' at far.ipynb, cell 5"
+        ):
+            await world.apply("far", data="ends\n1\n")
+        assert await world.apply("far") == "rows\\n1\\n"
+
+    asyncio.run(_in(world, body()))
+
+
+def test_a_lost_node_is_named_and_what_asks_for_it_has_no_other_place(world: World, tmp_path: Path) -> None:
+    async def body() -> None:
+        world.commit("held")
+        task = await begun(world, tmp_path)
+        world.links.lost.add("one")
+        with pytest.raises(ApplyLost, match="The node 'one' was lost in step 'apply': it did not answer for 7 s"):
+            await task
+        with pytest.raises(NowhereToApply, match=r"ask for 'kind=big', which no machine has .*\(this machine\)"):
+            await world.apply("held")
+
+    asyncio.run(_in(world, body()))
+
+
+def test_an_apply_whose_node_is_lost_is_tried_once_on_another_one(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.node(monkeypatch, tmp_path / "two", "two", "kind=big")
+
+    async def body() -> None:
+        world.commit("held")
+        task = await begun(world, tmp_path)
+        ((first, _),) = world.methods("ask")
+        world.links.lost.add(first)
+        await soon(lambda: len(world.methods("ask")) == 2)
+        (tmp_path / "go").touch()
+        assert await task == "a\\n5\\n"
+        assert {node for node, _ in world.methods("ask")} == {"one", "two"}
+
+    asyncio.run(_in(world, body()))
+
+
+async def begun(world: World, folder: Path) -> asyncio.Task[str]:
+    """An apply of HELD that a worker runs."""
+    task = asyncio.create_task(world.apply("held", data="a\n5\n"))
+    await soon((folder / "begun").exists)
+    return task
+
+
+def test_who_hangs_up_while_the_nodes_worker_is_busy_leaves_its_line(world: World, tmp_path: Path) -> None:
+    async def body() -> None:
+        world.commit("held")
+        first = asyncio.ensure_future(world.apply("held"))
+        await soon((tmp_path / "begun").exists)
+        call = Call("2", "/apply")
+        second = asyncio.ensure_future(world.apply("held", call=call))
+        pool = await world.links.actors["one"]._started()
+        await soon(lambda: pool.usage().waiting_applies == 1)
+        assert call.waiting
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        await soon(lambda: pool.usage().waiting_applies == 0)
+        (tmp_path / "go").touch()
+        assert await first == "a\\n1\\n"
+
+    asyncio.run(_in(world, body()))
+
+
+def test_a_busy_node_is_named(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(paths.notebooks, "held", "", applies="label=kind=big", apply=HELD.format(folder=tmp_path))
+    world = World(paths, apply_timeout=600)
+    one = {"DLTK_APPLY_WORKERS": "1", "DLTK_API_WORKERS": "1", "DLTK_MAX_WAITING": "0"}
+    world.node(monkeypatch, tmp_path / "one", "one", "kind=big", **one)
+
+    async def body() -> None:
+        world.commit("held")
+        first = asyncio.ensure_future(world.apply("held"))
+        await soon((tmp_path / "begun").exists)
+        with pytest.raises(Busy, match="On node 'one': 0 requests already wait for 'held'"):
+            await world.apply("held")
+        (tmp_path / "go").touch()
+        await first
+
+    asyncio.run(_in(world, body()))
+
+
+def test_an_edited_notebook_runs_there_and_a_broken_one_leaves_the_versions_code(world: World, paths: Paths) -> None:
+    async def body() -> None:
+        world.commit("far", rows=3)
+        assert await world.apply("far") == "rows\\n3\\n"
+        changed = TELLING.replace('"rows": [', '"edited": [')
+        write(paths.notebooks, "far", "", applies="label=kind=big", apply=changed)
+        assert await world.apply("far") == "edited\\n3\\n"
+        write(paths.notebooks, "far", "", applies="label=kind=big", apply="def apply(model: raise")
+        found = await world.applied("far")
+        assert bytes(found.results.view()) == b'"rows\\n3\\n"'
+        assert "the code kept in version 1 was used; the notebook's fails: " in found.warnings[0]
+
+    asyncio.run(_in(world, body()))
+
+
+def test_a_node_that_was_started_again_loads_the_version_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the files still, and damaged ones are fetched anew."""
+
+    async def body() -> None:
+        world.commit("far", rows=3)
+        assert await world.apply("far") == "rows\\n3\\n"
+        await world.links.actors["one"]._applies._pool.close()  # type: ignore[union-attr]
+        world.links.actors["one"]._watch.cancel()  # type: ignore[union-attr]
+        home = tmp_path / "one"
+        with monkeypatch.context() as environ:
+            for key, value in {"DLTK_HOME": home, "DLTK_NOTEBOOKS": home / "notebooks", "DLTK_SPARES": 0}.items():
+                environ.setenv(key, str(value))
+            world.links.actors["one"] = type(world.links.actors["one"])()
+        assert await world.apply("far") == "rows\\n3\\n"
+        assert len(world.methods("fetch")) == 1
+        (stored,) = home.glob("app/model/data/applies/*/files/far_m.json")
+        assert stored.read_text() == '{"rows": 3}'
+
+    asyncio.run(_in(world, body()))
+
+
+async def _in(world: World, body: object) -> None:
+    async with world.running():
+        await body  # type: ignore[misc]
