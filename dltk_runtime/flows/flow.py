@@ -156,10 +156,13 @@ def make(content: dict[str, Any], origin: str = "the options") -> Flow:
 
 def write(flow: Flow, path: Path) -> None:
     """Write ``flow.yaml``, which ``dltk flow new --from`` reads."""
+    path.write_text(text_of(flow), encoding="utf-8")
+
+
+def text_of(flow: Flow) -> str:
+    """Return the content of ``flow.yaml``."""
     text = yaml.safe_dump(msgspec.to_builtins(flow), sort_keys=False, allow_unicode=True, width=110)
-    path.write_text(
-        "# After editing, write the apps again: dltk flow new --from flow.yaml --force\n" + text, encoding="utf-8"
-    )
+    return "# After editing, write the apps again: dltk flow new --from flow.yaml --force\n" + text
 
 
 def _checks_of_the_schedule(flow: Flow) -> dict[str, object]:

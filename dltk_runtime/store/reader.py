@@ -7,12 +7,12 @@ import itertools
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from dltk_runtime import logs
-from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files.state import FileState, stamp_of
 from dltk_runtime.names import ModelName, VersionId, checked
+from dltk_runtime.store import last_fitted
 from dltk_runtime.store.deeds import History, HistoryEntry, merged
 from dltk_runtime.store.errors import NonePromoted, NoneWhole, VersionMissing, VersionUnknown
 from dltk_runtime.store.examined import Examined, ExaminedCopies
@@ -237,11 +237,7 @@ class ModelReader:
             NameInvalid: `model` is not a valid model name.
         """
         checked("model", model)
-        fitted = [(time, name.algorithm) for name in self._store.names(model) if (time := self._fitted_at(name))]
-        if fitted:
-            return max(fitted)[1]
-        saved = [(at, each) for each in algorithms if (at := self._legacy_time(each, model)) is not None]
-        return max(saved)[1] if saved else None
+        return last_fitted.algorithm_of(self._store, model, algorithms)
 
     def pins_code(self, name: ModelName, default: bool) -> bool:
         """Return whether applies of a model run the code of its version; `default` where nothing was chosen."""
@@ -307,25 +303,4 @@ class ModelReader:
         """Return the number of committed versions; None when it cannot be read."""
         with suppress(StoreDamaged):
             return len(self._store.committed(name))
-        return None
-
-    def _fitted_at(self, name: ModelName) -> datetime | None:
-        """Return the time of the newest version; if that is damaged, of the last promotion."""
-        try:
-            versions = self.versions(name)
-            return versions[-1].brief().time if versions else None
-        except VersionUnknown:  # removed since it was listed
-            return None
-        except StoreDamaged:
-            return self._promoted_at(name)
-
-    def _promoted_at(self, name: ModelName) -> datetime:
-        with suppress(StoreDamaged):
-            if promotions := self._store.promotions(name):
-                return promotions[-1].time
-        return datetime.fromtimestamp(0, UTC)
-
-    def _legacy_time(self, algorithm: str, model: str) -> float | None:
-        with suppress(NameInvalid):  # an algorithm whose name no model can have
-            return self._store.legacy_time(ModelName(algorithm, model))
         return None

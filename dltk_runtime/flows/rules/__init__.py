@@ -12,7 +12,7 @@
                             ├─ indexed     5xx  indexed fields and tstats over them
                             ├─ feedback    6xx  queue, labels, dashboards
                             ├─ packages    7xx  what AppInspect and Splunk refuse
-                            └─ flowing, timing, people  8xx  the data flow: asked of its model
+                            └─ flowing, alike, records, timing, people  8xx  the data flow: asked of its model
     rule ─── `Rule` (number, text, fix, find), `Violation`, and what rules ask of a search
 
 A rule is a function that yields each place in an app where it is broken. A test breaks each rule.

@@ -16,6 +16,7 @@ from dltk_runtime.flows.rules import (
     metrics,
     packages,
     people,
+    records,
     schedules,
     studio,
     summaries,
@@ -38,6 +39,7 @@ _CHAPTERS = (
     studio,
     flowing,
     alike,
+    records,
     timing,
     people,
 )
