@@ -72,6 +72,7 @@ soak: setup .venv-objects/ready .venv-cluster/ready ## the kill tests, 500 fits 
 	DLTK_SOAK_KILLS=500 $(BIN)/pytest --timeout 20000 tests/jobs/test_replica_kills.py
 	DLTK_SOAK_RACES=10000 $(BIN)/pytest --timeout 7200 tests/store/objects/test_races.py
 	DLTK_SOAK_WIRE_RACES=600 DLTK_SOAK_WIRE_KILLS=500 $(BIN)/pytest --timeout 20000 tests/store/objects/test_wire.py
+	.venv-cluster/bin/pytest --timeout 7200 tests/cluster/test_ray_gang.py
 	DLTK_SOAK_CLUSTER_FITS=200 .venv-cluster/bin/pytest --timeout 7200 tests/cluster/test_ray.py -k each_fit
 	DLTK_SOAK_CLUSTER_SLEEP=90 .venv-cluster/bin/pytest --timeout 3600 -s tests/cluster/test_ray_rate.py
 	DLTK_SOAK_STRANGERS=2000 $(BIN)/pytest --timeout 7200 tests/server/test_strangers.py -k every_kind
@@ -121,8 +122,9 @@ browser: setup .venv-browser/ready ## drive the console in a real browser (Debia
 pictures: setup .venv-browser/ready ## drive it through each page, and write what it sees into docs/console/, for the pages of docs/
 	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
 
-cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS, the token, and a network that is cut
+cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS, the token, and a network that is cut; one fit by two nodes
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
+	.venv-cluster/bin/pytest tests/cluster/test_ray_gang.py -rs --timeout 900
 	.venv-cluster/bin/pytest tests/cluster/test_ray_security.py -rs --timeout 900  # Ray reads how it is kept once in a process
 	.venv-cluster/bin/pytest tests/cluster/test_ray_partition.py -rs --timeout 900  # root: makes a network namespace
 
@@ -165,9 +167,11 @@ $(COMPILED): dltk_runtime/tables/native/numbers.cpp dltk_runtime/tables/native/b
 	@sh tools/setup.sh .venv-browser locks/browser.txt
 	@touch $@
 
-# Ray, and the runtime with it: the ordinary tests show that nothing else needs it.
+# Ray, and the runtime with it: the ordinary tests show that nothing else needs it. What notebooks import is .venv's.
 .venv-cluster/ready: locks/cluster.txt locks/hashed/cluster.txt pyproject.toml tools/setup.sh
 	@sh tools/setup.sh .venv-cluster locks/cluster.txt .
+	@.venv-cluster/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib", vars={"base": "$(abspath $(VENV))"}))' \
+	  > .venv-cluster/beside.pth && mv .venv-cluster/beside.pth .venv-cluster/lib/python3.*/site-packages/
 	@touch $@
 
 # moto's S3 server, for tests/store/objects.

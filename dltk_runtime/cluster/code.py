@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 
 from dltk_runtime.notebook.cells import COMPILE_ERRORS
+from dltk_runtime.notebook.errors import NotebookUnreadable
 from dltk_runtime.notebook.loader import PACKAGE, CodeFinder
 from dltk_runtime.notebook.source import Source, pack
 from dltk_runtime.paths import Paths
@@ -22,6 +23,14 @@ def code_of(algorithm: str, paths: Paths) -> bytes:
         NotebookUnreadable: a file among them cannot be read.
     """
     return pack(finder_of(algorithm, paths).sources)
+
+
+def modules_of(algorithm: str, paths: Paths) -> set[str]:
+    """Return the names of these modules, the algorithm's own among them; none where a file cannot be read."""
+    try:
+        return {each.name for each in finder_of(algorithm, paths).sources}
+    except NotebookUnreadable:  # the worker reports it
+        return set()
 
 
 def finder_of(algorithm: str, paths: Paths) -> CodeFinder:

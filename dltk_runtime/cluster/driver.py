@@ -19,6 +19,7 @@ import msgspec
 from dltk_runtime.cluster.apply_messages import Ask, Serve
 from dltk_runtime.cluster.driver_applies import DriverApplies
 from dltk_runtime.cluster.files import reserved
+from dltk_runtime.cluster.gang_states import GangStates
 from dltk_runtime.cluster.link import Link
 from dltk_runtime.cluster.messages import (
     TO_HELPER,
@@ -29,6 +30,7 @@ from dltk_runtime.cluster.messages import (
     Event,
     Facts,
     Lost,
+    Meet,
     Nodes,
     Outcome,
     Seen,
@@ -41,6 +43,7 @@ from dltk_runtime.cluster.security import TOKEN
 from dltk_runtime.cluster.speeds import PIECE_BYTES, SILENT_SECONDS, SLOWEST_BYTES
 from dltk_runtime.payload import Payload
 from dltk_runtime.units import MIB
+from dltk_runtime.worker.messages import Kept
 
 LOOK_SECONDS = 1.0  # between two looks at the nodes
 SECONDS_OF_RESULTS = 600.0  # for the results of a fit's own apply to arrive
@@ -66,6 +69,8 @@ class Driver:
         self._facts: dict[str, Facts] = {}  # by the id of a node: they stay as they are
         self._paused: dict[str, tuple[float, Seen]] = {}  # by the id of a node: until when, and why
         self._calls: dict[str, asyncio.Task[None]] = {}  # fits and applies
+        self._states = GangStates(self._nodes)
+        self._address = ""
         sock = socket.socket(fileno=options.channel)
         self._link: Link[ToHelper] = Link(sock, TO_HELPER, self._take, lambda: os._exit(0))
         self._applies = DriverApplies(self._nodes, self._link.send)
@@ -90,7 +95,8 @@ class Driver:
                 reached = await asyncio.to_thread(self._nodes.alive)
         except (Unreached, TimeoutError):
             return Nodes(problem="the head of the cluster does not answer")
-        return Nodes(tuple(await asyncio.gather(*(self._seen(each) for each in reached))))
+        self._address = self._address or await asyncio.to_thread(self._nodes.own_address)
+        return Nodes(tuple(await asyncio.gather(*(self._seen(each) for each in reached))), address=self._address)
 
     async def _seen(self, node: Reach) -> Seen:
         """Describe a node; one that does not answer is refused for a while, then has another actor if need be."""
@@ -107,7 +113,7 @@ class Driver:
             usage = _decode(await self._nodes.call(node, "usage", seconds=SILENT_SECONDS), type=Usage)
             await self._applies.look(node)
         except Unreached as error:
-            seen = Seen(node.name, node.labels, refused=str(error))
+            seen = Seen(node.name, node.labels, node.address, refused=str(error))
             self._paused[node.id] = time.monotonic() + PAUSE_SECONDS, seen
             return seen
         facts = self._facts[node.id]
@@ -115,6 +121,7 @@ class Driver:
         return Seen(
             node.name,
             node.labels,
+            node.address,
             facts.cpus,
             facts.memory,
             facts.gpus,
@@ -135,6 +142,8 @@ class Driver:
                 self._run(key, self._applies.run(message, rows))
             case Cancel(key) if key in self._calls:
                 self._calls[key].cancel()
+            case Meet():
+                self._states.meet(message)
 
     def _run(self, key: str, call: Coroutine[Any, Any, None]) -> None:
         self._calls[key] = asyncio.create_task(call)
@@ -163,11 +172,14 @@ class Driver:
         key, data = begin.key, bytes(rows.view())
         carried = self._nodes.put(data) if len(data) > MIB else data
         seconds = SILENT_SECONDS + len(data) / SLOWEST_BYTES
-        await self._nodes.call(node, "begin", _encode(begin), carried, rows.escaped, seconds=seconds)
+        state = await self._states.begin(begin)
+        await self._nodes.call(node, "begin", _encode(begin), carried, rows.escaped, state, seconds=seconds)
         after, batch = 0, Batch()
         while not batch.ended or batch.events:
             batch = _decode(await self._nodes.call(node, "events", key, after, seconds=SILENT_SECONDS), type=Batch)
             after += len(batch.events)
+            if any(isinstance(each, Kept) for each in batch.events):
+                await self._states.keep(node, begin)
             for event in batch.events:
                 await self._link.send(Event(key, event))
         text, results = await self._nodes.call(node, "outcome", key, seconds=SECONDS_OF_RESULTS)

@@ -21,14 +21,43 @@ class NoNode(RequestError):
 
 
 class NodeLost(AlgorithmFailed):
-    """The machine that ran a fit is lost, or the way to it."""
+    """The machine that ran a fit is lost, or the way to it.
 
-    def __init__(self, node: str, cause: str, phase: str, coordinates: str) -> None:
+    Attributes:
+        who: for a record: ``The node 'b'``.
+    """
+
+    def __init__(self, node: str, cause: str, phase: str, coordinates: str, rank: str = "") -> None:
         where = f" at {coordinates}" if coordinates else ""
-        kind = f"The node '{node}' was lost in step '{phase}'"
+        self.who = f"The node '{node}' of {rank}" if rank else f"The node '{node}'"
+        kind = f"{self.who} was lost in step '{phase}'"
         sentence = f"{kind}{where}: {cause.rstrip('.')}. Nothing was stored."
         super().__init__(OPENINGS.get(phase, NOT_FITTED), sentence, "", coordinates, kind)
         self.node = node
+        self._what = cause, phase, coordinates
+
+    def of_rank(self, rank: str) -> NodeLost:
+        """Return the same error, which names the rank that ran there."""
+        return NodeLost(self.node, *self._what, rank)
+
+
+class RankLost(NodeLost):
+    """A worker of several that fit together was killed, or they lost the way to one another."""
+
+    def __init__(self, rank: str, node: str, cause: str, phase: str, coordinates: str) -> None:
+        super().__init__(node, cause, phase, coordinates)
+        where = f" at {coordinates}" if coordinates else ""
+        self.who = f"{rank[0].upper()}{rank[1:]} on '{node}'"
+        self.kind = f"{self.who} {cause.rstrip(',')} in step '{phase}'"
+        self.sentence = f"{self.who} {cause} in step '{phase}'{where}. Nothing was stored."
+        self.args = (self.sentence,)
+
+
+class NoRoom(Exception):
+    """A node has no place for a worker of a gang: another front was quicker."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(f"The node '{node}' has no room any more.")
 
 
 class ApplyLost(AlgorithmFailed):

@@ -23,6 +23,7 @@ from dltk_runtime.cluster.messages import (
     Event,
     FromHelper,
     Lost,
+    Meet,
     Nodes,
     ToHelper,
 )
@@ -134,7 +135,7 @@ class Helper:
         """Send a message; without a helper the call that it begins is lost."""
         if self._link is not None:
             await self._link.send(message, rows)
-        elif not isinstance(message, Cancel) and (worker := self._workers.get(message.key)) is not None:
+        elif not isinstance(message, Cancel | Meet) and (worker := self._workers.get(message.key)) is not None:
             worker.lose("the helper process of this front does not run")
 
     def _take(self, message: FromHelper, rows: Payload) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from dltk_runtime.cluster.apply_messages import ApplyEnded, Ask, Counted, Serve
 from dltk_runtime.cluster.report import DeathReport
-from dltk_runtime.worker.messages import Entered, Failed, Fit, Fitted, Message, Progress
+from dltk_runtime.worker.messages import Entered, Failed, Fit, Fitted, Kept, Listens, Message, Progress, Trained
 
 
 class Facts(Message, frozen=True):
@@ -48,6 +48,7 @@ class Seen(Message, frozen=True):
 
     name: str
     labels: tuple[str, ...]
+    address: str = ""  # by which other nodes reach it
     cpus: int = 0
     memory: int = 0
     gpus: int = 0
@@ -75,6 +76,15 @@ class Begin(Message, frozen=True):
     gpu: bool
     seconds: float  # until its deadline
     setting: str  # that sets the deadline
+    keep: str = ""  # path where rank 0 of a gang has its state kept, and from which it goes on; "" for none
+
+
+class Meet(Message, frozen=True):
+    """Tell a rank of a gang, on a node, where rank 0 listens."""
+
+    key: str
+    node: str
+    text: str
 
 
 class Cancel(Message, frozen=True):
@@ -91,6 +101,7 @@ class Nodes(Message, frozen=True):
 
     nodes: tuple[Seen, ...] = ()
     problem: str = ""
+    address: str = ""  # of the front's machine, by which nodes reach it
 
 
 class Printed(Message, frozen=True):
@@ -103,7 +114,7 @@ class Event(Message, frozen=True):
     """What a running fit reports."""
 
     key: str
-    what: Entered | Progress | Printed
+    what: Entered | Progress | Printed | Listens | Kept
 
 
 class Outcome(Message, frozen=True):
@@ -112,11 +123,12 @@ class Outcome(Message, frozen=True):
     Rows: the results. `files` are those of the version, by their path in its folder, with sizes.
     """
 
-    answer: Fitted | Failed | None = None
+    answer: Fitted | Trained | Failed | None = None
     death: DeathReport | None = None
     saved: Fitted | None = None
     files: tuple[tuple[str, int], ...] = ()
     escaped: bool = False  # of the results
+    full: bool = False  # whether the node had no place for it: a rank of a gang does not wait there
 
 
 class Ended(Message, frozen=True):
@@ -133,7 +145,7 @@ class Lost(Message, frozen=True):
     cause: str
 
 
-ToHelper = Begin | Cancel | Serve | Ask
+ToHelper = Begin | Cancel | Meet | Serve | Ask
 FromHelper = Nodes | Event | Ended | Lost | ApplyEnded | Counted
 TO_HELPER: msgspec.msgpack.Decoder[ToHelper] = msgspec.msgpack.Decoder(ToHelper)
 FROM_HELPER: msgspec.msgpack.Decoder[FromHelper] = msgspec.msgpack.Decoder(FromHelper)
@@ -145,5 +157,5 @@ FROM_HELPER: msgspec.msgpack.Decoder[FromHelper] = msgspec.msgpack.Decoder(FromH
 class Batch(Message, frozen=True):
     """Events of a fit, from the one that was asked for on; `ended` once there is an outcome."""
 
-    events: tuple[Entered | Progress | Printed, ...] = ()
+    events: tuple[Entered | Progress | Printed | Listens | Kept, ...] = ()
     ended: bool = False

@@ -80,12 +80,12 @@ class NodeActor:
         pool = await self._started()
         return _encode(Usage(running, pool.apply_places[1], self._answering.versions))
 
-    async def begin(self, begin: bytes, rows: bytes, escaped: bool) -> None:
-        """Begin a fit."""
+    async def begin(self, begin: bytes, rows: bytes, escaped: bool, state: bytes = b"") -> None:
+        """Begin a fit; `state` is that of a training to go on from."""
         pool = await self._started()
         asked = msgspec.msgpack.decode(begin, type=Begin)
         self._fits[asked.key] = NodeFit(
-            asked, Payload(rows, escaped=escaped), pool, self._models, self._root / asked.key
+            asked, Payload(rows, escaped=escaped), pool, self._models, self._root / asked.key, state
         )
 
     async def events(self, key: str, after: int) -> bytes:
@@ -100,6 +100,21 @@ class NodeActor:
     async def read(self, key: str, path: str, offset: int, size: int) -> bytes:
         """Return a piece of a file of the version."""
         return await asyncio.to_thread(self._fits[key].read, path, offset, size)
+
+    async def meet(self, key: str, text: str) -> None:
+        """Tell a rank of a gang where rank 0 listens."""
+        await asyncio.to_thread(self._fits[key].files.meet, text)
+
+    async def kept(self, key: str) -> int:
+        """Open the state that rank 0 of a gang has kept last; returns its size, 0 where there is none."""
+        try:
+            return await asyncio.to_thread(self._fits[key].files.kept)
+        except OSError:
+            return 0
+
+    async def read_kept(self, key: str, offset: int, size: int) -> bytes:
+        """Return a piece of it."""
+        return await asyncio.to_thread(self._fits[key].files.read, offset, size)
 
     async def forget(self, key: str) -> None:
         """End a fit if it runs, and remove its files; drop an apply that waits."""

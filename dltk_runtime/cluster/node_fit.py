@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime.cluster.messages import Batch, Begin, Outcome, Printed
+from dltk_runtime.cluster.node_gang import RankFiles
 from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.files import atomic
 from dltk_runtime.payload import NO_ROWS, Payload
@@ -21,13 +22,13 @@ from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener
 from dltk_runtime.units import MIB
-from dltk_runtime.worker.messages import Entered, ErrorReport, Failed, Fit, Fitted, Progress
+from dltk_runtime.worker.messages import Entered, ErrorReport, Failed, Fit, Fitted, Kept, Listens, Progress, Trained
 
-FILES, CODE = "files", "code.json"  # in a fit's folder
+FILES, CODE, RANK = "files", "code.json", "rank"  # in a fit's folder
 MAX_PRINTED_BYTES = 4 * MIB  # in one event; what is printed beyond, before the next question, is lost
 MAX_EVENTS = 1000  # that wait for a question; of progress beyond, the newest is told
 
-Told = Entered | Progress | Printed
+Told = Entered | Progress | Printed | Listens | Kept
 
 
 class NodeFit:
@@ -37,13 +38,16 @@ class NodeFit:
         begin: what was asked for.
         asked: time of `time.monotonic` of the last question about it.
         results: of the fit's own apply.
+        files: between the ranks of a gang, if it is one of those.
     """
 
-    def __init__(self, begin: Begin, rows: Payload, pool: Pool, models: Path, folder: Path) -> None:
+    def __init__(self, begin: Begin, rows: Payload, pool: Pool, models: Path, folder: Path, state: bytes = b"") -> None:
         self.begin = begin
         self.asked = time.monotonic()
         self.outcome: Outcome | None = None
         self.results = b""
+        self.files = RankFiles(folder / RANK)
+        self._state = state  # of the training, to go on from
         self._rows = rows
         self._pool = pool
         self._models = models
@@ -87,6 +91,7 @@ class NodeFit:
         """End it if it runs, and remove its folder."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self.files.close()
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     # ------------------------------------------------------------ the fit
@@ -99,12 +104,8 @@ class NodeFit:
         self._folder.mkdir(parents=True)
         self._files.mkdir()
         (self._folder / CODE).write_bytes(self.begin.code)
-        asked = self.begin
         try:
-            async with self._pool.fit_worker(
-                asked.fit.algorithm, asked.imports, asked.work, Listener(self._printed), gpu=asked.gpu
-            ) as worker:
-                outcome = await self._call(worker)
+            outcome = await self._outcome()
         except WorkerDied as died:
             outcome = Outcome(death=DeathReport.of(died.death), saved=died.saved)
         except Exception as error:  # noqa: BLE001 - a fault of our own must reach the front as text
@@ -113,18 +114,32 @@ class NodeFit:
         self.outcome = msgspec.structs.replace(outcome, files=files)
         self._news.set()
 
+    async def _outcome(self) -> Outcome:
+        """Run the fit; a rank of a gang does not wait for a place."""
+        asked = self.begin
+        if asked.fit.gang is not None:
+            await asyncio.to_thread(self.files.prepare, self._state)
+            self._state = b""
+            if not self._pool.has_place(gpu=asked.gpu):
+                return Outcome(full=True)
+        async with self._pool.fit_worker(
+            asked.fit.algorithm, asked.imports, asked.work, Listener(self._printed), gpu=asked.gpu
+        ) as worker:
+            return await self._call(worker)
+
     async def _call(self, worker: LocalWorker) -> Outcome:
         worker.listen(
             Listener(
                 self._printed,
                 phase=lambda phase: self._tell(Entered(phase, worker.place)),
                 progress=self._reported,
+                rank=self._reported,
             )
         )
         fit, deadline = self._moved(worker.device), time.monotonic() + self.begin.seconds
         answer, results = await worker.call(fit, self._rows, deadline=deadline, setting=self.begin.setting)
         self._rows, self.results = NO_ROWS, bytes(results.view())
-        if not isinstance(answer, Fitted | Failed):
+        if not isinstance(answer, Fitted | Trained | Failed):
             raise TypeError(f"a worker answered {type(answer).__name__} to a fit")
         return Outcome(answer=answer, escaped=results.escaped)
 
@@ -146,6 +161,7 @@ class NodeFit:
             pictures=moved(fit.pictures),
             device=device,
             code=str(self._folder / CODE),
+            gang=fit.gang and msgspec.structs.replace(fit.gang, folder=str(self.files.folder)),
         )
 
     def _stored(self) -> Iterator[tuple[str, int]]:
@@ -164,11 +180,11 @@ class NodeFit:
             case _:
                 self._tell(Printed(data))
 
-    def _reported(self, progress: Progress) -> None:
-        if isinstance(self._last, Progress) and len(self._told) >= MAX_EVENTS:
-            self._told[-1] = progress
+    def _reported(self, event: Progress | Listens | Kept) -> None:
+        if type(self._last) is type(event) and len(self._told) >= MAX_EVENTS:
+            self._told[-1] = event
         else:
-            self._tell(progress)
+            self._tell(event)
 
     @property
     def _last(self) -> Told | None:

@@ -10,14 +10,17 @@ A fit goes to the front's own machine where that has room, else to the node with
 that it has no use for. Applies are placed by `apply_placement`.
 
 **No fit starves.** A fit that waits is overtaken when a later one begins on a node that could hold
-it. After `MAX_OVERTAKEN` times it claims one such node: no later fit begins there any more. So it
-begins once the fits that run there, and those before it in the line, have left it room.
+it. After `MAX_OVERTAKEN` times it claims one such node, or as many as its workers need: no later fit
+begins there any more. So it begins once the fits that run there, and those before it in the line, have
+left it room. A fit by several workers begins with all of them, or waits (`gang_placement`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+
+from dltk_runtime.cluster.gang_placement import claimed, spread
 
 MAX_OVERTAKEN = 8  # later fits that begin on nodes which could hold a fit, before it claims one
 
@@ -32,6 +35,8 @@ class Need:
         gpu: whether it needs a GPU of its own.
         label: that the node must have; empty for any.
         patient: whether nobody waits for it: of the front's machine it leaves one place to searches.
+        workers: that fit together; all else is what each of them needs.
+        apart: whether the workers may be on several machines.
     """
 
     cpus: int = 1
@@ -39,6 +44,8 @@ class Need:
     gpu: bool = False
     label: str = ""
     patient: bool = False
+    workers: int = 1
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +76,23 @@ class Node:
         object.__setattr__(self, "_taken", taken)
 
     def can_hold(self, need: Need) -> bool:
-        """Return whether the node could run such a fit if nothing else ran there."""
+        """Return whether the node could run such a fit, or a worker of it, if nothing else ran there."""
         return self._has(need, (0, 0, 0)) and not (need.patient and self._takes_last_place(need, ()))
 
     def has_room(self, need: Need) -> bool:
-        """Return whether the node can run such a fit beside those that run there."""
+        """Return whether the node can run such a fit, or a worker of it, beside those that run there."""
         return self._has(need, self._taken) and not (need.patient and self._takes_last_place(need, self.running))
+
+    def rooms(self, need: Need) -> int:
+        """Return how many workers of such a fit, up to all of them, the node has room for."""
+        node, count = self, 0
+        while count < need.workers and node.has_room(need):
+            node, count = node.with_(need), count + 1
+        return count
+
+    def with_(self, need: Need) -> Node:
+        """Return the node with one more worker of such a fit."""
+        return replace(self, running=(*self.running, need))
 
     @property
     def free(self) -> int:
@@ -99,17 +117,20 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A fit that waits. `claim` is the node on which no later fit begins; empty before."""
+    """A fit that waits. `claims` are the nodes on which no later fit begins; none before."""
 
     key: str
     need: Need
     overtaken: int = 0
-    claim: str = ""
+    claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The fits that begin now, as pairs of key and node, and those that still wait, in order."""
+    """The fits that begin now, and those that still wait, in order.
+
+    A fit that begins is a pair of key and node; one by several workers is a pair for each, by their ranks.
+    """
 
     begins: tuple[tuple[str, str], ...] = ()
     waiting: tuple[Waiting, ...] = field(default=())
@@ -121,23 +142,27 @@ def decide(waiting: Sequence[Waiting], nodes: Collection[Node]) -> Decision:
     begins, left = list[tuple[str, str]](), list[Waiting]()
     hopeless = set[Need]()  # nodes only fill and claims only grow below: where an earlier fit found none, none is
     for each in waiting:
-        claimed = {other.claim for other in left if other.claim}
-        free = (node for node in there.values() if node.name not in claimed)
-        node = None if each.need in hopeless else _best(each.need, free)
-        if node is None:
+        kept = {name for other in left for name in other.claims}
+        free = (node for node in there.values() if node.name not in kept)
+        places = () if each.need in hopeless else _best(each.need, free)
+        if not places:
             hopeless.add(each.need)
-            left.append(_with_claim(each, there.values()))
+            left.append(_with_claims(each, there.values()))
             continue
-        begins.append((each.key, node.name))
-        there[node.name] = replace(node, running=(*node.running, each.need))
-        left = [_with_claim(_overtaken(other, node), there.values()) for other in left]
+        begins += [(each.key, node.name) for node in places]
+        for node in places:
+            there[node.name] = there[node.name].with_(each.need)
+        left = [_with_claims(_overtaken(other, places), there.values()) for other in left]
     return Decision(tuple(begins), tuple(left))
 
 
 def lacking(need: Need, nodes: Collection[Node]) -> str:
     """Return what no node has of a need, for an error; empty if one could hold it."""
-    if any(node.can_hold(need) for node in nodes):
+    if holds(need, nodes):
         return ""
+    if need.workers > 1 and not lacking(replace(need, workers=1), nodes):
+        where = "" if need.apart else " on one machine"
+        return f"{need.workers} workers that fit together{where}, each with {_in_words(need)}"
     labelled = [node for node in nodes if not need.label or need.label in node.labels]
     if not labelled:
         return f"the label '{need.label}'"
@@ -159,27 +184,43 @@ def _in_words(need: Need) -> str:
     return ", ".join(parts)
 
 
-def _best(need: Need, nodes: Iterable[Node]) -> Node | None:
-    """Return the front's own machine if it has room, else the node that the fit leaves most useful."""
+def holds(need: Need, nodes: Iterable[Node]) -> bool:
+    """Return whether the nodes could run such a fit, with all its workers, if nothing else ran there."""
+    if need.workers == 1:
+        return any(node.can_hold(need) for node in nodes)
+    rooms = [(node, replace(node, running=()).rooms(need)) for node in nodes]
+    return bool(spread(need.workers, rooms, apart=need.apart))
+
+
+def _best(need: Need, nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """Return the front's own machine if it has room, else the node that the fit leaves most useful.
+
+    For several workers a node for each; none if there is no room.
+    """
     fitting = [node for node in nodes if node.has_room(need)]
-    return min(fitting, key=lambda node: (not node.here, _unused_gpus(node, need), -node.free, node.name), default=None)
+    fitting.sort(key=lambda node: (not node.here, _unused_gpus(node, need), -node.free, node.name))
+    if need.workers == 1:
+        return tuple(fitting[:1])
+    return spread(need.workers, [(node, node.rooms(need)) for node in fitting], apart=need.apart)
 
 
 def _unused_gpus(node: Node, need: Need) -> int:
     return node.gpus - need.gpu
 
 
-def _overtaken(waiting: Waiting, node: Node) -> Waiting:
-    """Count that a later fit begins on `node`, if it could hold this one."""
-    return replace(waiting, overtaken=waiting.overtaken + 1) if node.can_hold(waiting.need) else waiting
+def _overtaken(waiting: Waiting, places: Collection[Node]) -> Waiting:
+    """Count that a later fit begins on `places`, if one of them could hold this one or a worker of it."""
+    able = any(node.can_hold(waiting.need) for node in places)
+    return replace(waiting, overtaken=waiting.overtaken + 1) if able else waiting
 
 
-def _with_claim(waiting: Waiting, nodes: Collection[Node]) -> Waiting:
-    """Return it with a claim once it was overtaken often enough; one on a node that is gone is void."""
+def _with_claims(waiting: Waiting, nodes: Collection[Node]) -> Waiting:
+    """Return it with its claims once it was overtaken often enough; those on nodes that are gone are void."""
     if waiting.overtaken < MAX_OVERTAKEN:
         return waiting
-    able = [node for node in nodes if node.can_hold(waiting.need)]
-    if any(node.name == waiting.claim for node in able):
+    need, able = waiting.need, [node for node in nodes if node.can_hold(waiting.need)]
+    if waiting.claims and holds(need, [node for node in able if node.name in waiting.claims]):
         return waiting
-    soonest = min(able, key=lambda node: (len(node.running), node.name), default=None)
-    return replace(waiting, claim=soonest.name if soonest else "")
+    able.sort(key=lambda node: (len(node.running), node.name))
+    rooms = [(node, replace(node, running=()).rooms(need)) for node in able]
+    return replace(waiting, claims=tuple(claimed(need.workers, rooms, apart=need.apart)))

@@ -15,14 +15,17 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from dltk_runtime.cluster.code import code_of
+from dltk_runtime.cluster.code import code_of, modules_of
 from dltk_runtime.cluster.errors import NoNode
+from dltk_runtime.cluster.gang import GangWorker
+from dltk_runtime.cluster.gang_places import GangPlaces, kept_for, keys_of
 from dltk_runtime.cluster.helper import Helper
 from dltk_runtime.cluster.messages import Running, Seen
-from dltk_runtime.cluster.placement import Need, Node, Waiting, decide, lacking
+from dltk_runtime.cluster.placement import MAX_OVERTAKEN, Need, Node, Waiting, decide, lacking
 from dltk_runtime.cluster.remote import Order
-from dltk_runtime.cluster.resources import asked, need_of, refuse_beyond
+from dltk_runtime.cluster.resources import asked, need_of, refuse_beyond, workers_of
 from dltk_runtime.cluster.view import ClusterView, NodeView
 from dltk_runtime.errors import Busy, DltkError
 from dltk_runtime.notebook import algorithm as notebooks
@@ -45,6 +48,7 @@ class FitAsked:
         work: what it will do, for errors about GPU memory.
         patient: whether no search waits for it.
         background: whether it runs at the lowest priority; on another node it does not.
+        keep: where the state of a training by several workers is kept; None where it cannot go on from it.
     """
 
     algorithm: str
@@ -53,6 +57,7 @@ class FitAsked:
     work: str
     patient: bool = False
     background: bool = False
+    keep: Path | None = None
 
 
 @dataclass(eq=False)
@@ -61,7 +66,7 @@ class _Line:
 
     waiting: Waiting
     algorithm: str
-    place: asyncio.Future[str]
+    places: asyncio.Future[tuple[str, ...]]  # one, or one for each of several workers
 
 
 @dataclass(eq=False, kw_only=True)
@@ -140,10 +145,14 @@ class FitPlaces:
         need = self._need(source, asked.imports, asked.parameters, patient=asked.patient)
         self._check(asked.algorithm, need)
         key = uuid.uuid4().hex
-        place = await self._turn(key, asked.algorithm, need)
+        place, *_ = places = await self._turn(key, asked.algorithm, need)
         try:
             leased: contextlib.AbstractAsyncContextManager[Worker]
-            if place == HERE:
+            if need.workers > 1:
+                code = await asyncio.to_thread(code_of, asked.algorithm, self.settings.paths)
+                order = Order(key, "", need, code, asked.imports, asked.work, kept_for(code, asked.keep))
+                leased = self._together(order, places, asked, listener)
+            elif place == HERE:
                 leased = self.pool.fit_worker(
                     asked.algorithm, asked.imports, asked.work, listener, background=asked.background, gpu=need.gpu
                 )
@@ -153,26 +162,34 @@ class FitPlaces:
             async with leased as worker:
                 yield worker
         finally:
-            del self._running[key]
-            self._place()
+            self._leave(key, need)
 
     # ------------------------------------------------------------ turns
 
-    async def _turn(self, key: str, algorithm: str, need: Need) -> str:
-        """Wait for a place; returns the name of the machine, on which the fit counts from now on."""
-        ahead = sum(each.algorithm == algorithm for each in self._line)
-        line = _Line(Waiting(key, need), algorithm, asyncio.get_running_loop().create_future())
-        self._line.append(line)
+    async def _turn(self, key: str, algorithm: str, need: Need, *, again: bool = False) -> tuple[str, ...]:
+        """Wait for a place for each worker; returns the names of the machines, on which it counts from now on.
+
+        One that had its turn, and waits `again`, is the first in the line.
+        """
+        ahead = 0 if again else sum(each.algorithm == algorithm for each in self._line)
+        waiting = Waiting(key, need, overtaken=MAX_OVERTAKEN if again else 0)
+        line = _Line(waiting, algorithm, asyncio.get_running_loop().create_future())
+        self._line.insert(0 if again else len(self._line), line)
         self._place()
-        if not line.place.done() and ahead >= self.settings.max_waiting:
+        if not line.places.done() and ahead >= self.settings.max_waiting:
             self._line.remove(line)
             raise Busy(f"a fit of '{algorithm}'", ahead, "DLTK_MAX_WAITING")
         try:
-            return await line.place
+            return await line.places
         except (asyncio.CancelledError, NoNode):
-            self._running.pop(key, None)
-            self._place()
+            self._leave(key, need)
             raise
+
+    def _leave(self, key: str, need: Need) -> None:
+        """Give back the places of a fit, if it has any."""
+        for each in keys_of(key, need):
+            self._running.pop(each, None)
+        self._place()
 
     def _place(self) -> None:
         """Begin every fit that has a place now; refuse those that can never have one."""
@@ -181,12 +198,16 @@ class FitPlaces:
                 self._known[each.name] = replace(_node(each, {}), running=())
         if not self.helper.nodes.problem:
             self._refuse_impossible()
-        self._line = [line for line in self._line if not line.place.done()]
+        self._line = [line for line in self._line if not line.places.done()]
         decision = decide([each.waiting for each in self._line], self.nodes)
         lines = {each.waiting.key: each for each in self._line}
+        begun: dict[str, list[str]] = {}
         for key, name in decision.begins:
-            self._running[key] = (name, lines[key].waiting.need)
-            lines[key].place.set_result(name)
+            begun.setdefault(key, []).append(name)
+        for key, names in begun.items():
+            need = lines[key].waiting.need
+            self._running |= {each: (name, need) for each, name in zip(keys_of(key, need), names, strict=True)}
+            lines[key].places.set_result(tuple(names))
         for waiting in decision.waiting:
             lines[waiting.key].waiting = waiting
         self._line = [lines[each.key] for each in decision.waiting]
@@ -194,11 +215,11 @@ class FitPlaces:
     def _refuse_impossible(self) -> None:
         """Refuse what a search waits for and no machine could hold. A queued fit waits for one to come."""
         for line in self._line:
-            if not line.waiting.need.patient and not line.place.done():
+            if not line.waiting.need.patient and not line.places.done():
                 try:
                     self._check(line.algorithm, line.waiting.need)
                 except NoNode as error:
-                    line.place.set_exception(error)
+                    line.places.set_exception(error)
 
     @contextlib.asynccontextmanager
     async def _remote(self, order: Order, listener: Listener) -> AsyncIterator[Worker]:
@@ -210,6 +231,21 @@ class FitPlaces:
             self.helper.release(worker)
             await worker.end()
 
+    @contextlib.asynccontextmanager
+    async def _together(
+        self, order: Order, places: tuple[str, ...], asked: FitAsked, listener: Listener
+    ) -> AsyncIterator[Worker]:
+        """Make the workers of a fit that is by several: they begin with its call."""
+        nodes = self.helper.nodes
+        addresses = {each.name: each.address for each in nodes.nodes} | {HERE: nodes.address}
+        leases = GangPlaces(self.pool, self.helper, asked.algorithm, order, HERE, addresses, asked.background)
+
+        async def again() -> tuple[str, ...]:
+            self._leave(order.key, order.need)
+            return await self._turn(order.key, asked.algorithm, order.need, again=True)
+
+        yield GangWorker(places, leases.lease, again, listener)
+
     # ------------------------------------------------------------ machines
 
     def _need(
@@ -217,6 +253,8 @@ class FitPlaces:
     ) -> Need:
         gpus = bool(self.pool.device_names) or any(each.gpus for each in self._known.values())
         need = need_of(source, imports, given, gpus=gpus, patient=patient)
+        workers = workers_of(source, given, lambda: modules_of(source.name, self.settings.paths))
+        need = replace(need, workers=workers, apart=workers > 1 and self.settings.cluster_closed)
         refuse_beyond(need, asked(source, given), self.settings.cluster_cpus, self.settings.cluster_memory)
         return need
 

@@ -44,6 +44,7 @@ class Reach:
     name: str
     labels: tuple[str, ...]
     actor: Any
+    address: str = ""
 
 
 class RayNodes:
@@ -97,6 +98,14 @@ class RayNodes:
         except self._ray.exceptions.RayError as error:
             raise Unreached(f"Ray reports {type(error).__name__}") from error
         return [self._reached[each["NodeID"]] for each in found]
+
+    def own_address(self) -> str:
+        """Return the address of this machine by which the nodes reach it; empty if Ray does not say."""
+        try:
+            own = self._ray.get_runtime_context().get_node_id()
+            return next((each["NodeManagerAddress"] for each in self._ray.nodes() if each["NodeID"] == own), "")
+        except self._ray.exceptions.RayError:
+            return ""
 
     def named(self, name: str) -> Reach | None:
         """Return the node of a name."""
@@ -169,4 +178,4 @@ class RayNodes:
             max_concurrency=MAX_CALLS,
         )
         own = (f"{key}={value}" for key, value in node["Labels"].items() if not key.startswith(_OWN_LABELS))
-        return Reach(node["NodeID"], name, tuple(sorted(own)), remote.remote())
+        return Reach(node["NodeID"], name, tuple(sorted(own)), remote.remote(), node["NodeManagerAddress"])

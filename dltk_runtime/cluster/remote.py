@@ -11,18 +11,18 @@ from typing import Any
 
 import msgspec
 
-from dltk_runtime.cluster.errors import NodeLost
-from dltk_runtime.cluster.messages import Begin, Cancel, Ended, Event, FromHelper, Lost, Printed
+from dltk_runtime.cluster.errors import NodeLost, NoRoom
+from dltk_runtime.cluster.messages import Begin, Cancel, Ended, Event, FromHelper, Lost, Meet, Printed
 from dltk_runtime.cluster.placement import Need
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.phases import PhaseClock
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, ReadAhead
-from dltk_runtime.worker.messages import Answered, Entered, Fit, Progress
+from dltk_runtime.worker.messages import Answered, Entered, Fit, Kept, Listens, Progress
 
 LATE_SECONDS = 60.0  # after its deadline that a fit's end may take to arrive
 
-Send = Callable[[Begin | Cancel, Payload], Coroutine[Any, Any, None]]
+Send = Callable[[Begin | Cancel | Meet, Payload], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Order:
     code: bytes
     imports: tuple[str, ...]
     work: str
+    keep: str = ""  # as `Begin.keep`
 
 
 class RemoteWorker:
@@ -89,6 +90,10 @@ class RemoteWorker:
         self._listener = SILENT
         await self._send(Cancel(self.order.key), NO_ROWS)
 
+    async def meet(self, text: str) -> None:
+        """Tell a rank of a gang where rank 0 listens."""
+        await self._send(Meet(self.order.key, self.order.node, text), NO_ROWS)
+
     def take(self, message: FromHelper, rows: Payload) -> None:
         """Take what the helper sends about this fit."""
         match message:
@@ -97,6 +102,8 @@ class RemoteWorker:
                 self._listener.phase(phase)
             case Event(what=Progress() as progress):
                 self._listener.progress(progress)
+            case Event(what=Listens() | Kept() as said):
+                self._listener.rank(said)
             case Event(what=Printed(data)):
                 self._listener.output(data)
             case Ended():
@@ -124,6 +131,7 @@ class RemoteWorker:
             gpu=need.gpu,
             seconds=seconds,
             setting=setting,
+            keep=order.keep,
         )
 
     def _end(self, ended: Ended, rows: Payload) -> None:
@@ -133,6 +141,8 @@ class RemoteWorker:
                 self._answer.set_result((outcome.answer, rows))
         elif (death := outcome.death) is not None:
             self._fail(WorkerDied(death.on(self.order.node), outcome.saved))
+        elif outcome.full:
+            self._fail(NoRoom(self.order.node))
         else:
             self.lose("it forgot the fit")
 

@@ -7,13 +7,13 @@
 
 A search may give another value, as for every declared parameter. A notebook that does not declare
 `resources` asks for one place, and for a GPU where it imports a library that trains on one and any
-machine has one.
+machine has one. With `workers=2` that is what each of two workers needs.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from dltk_runtime import booleans
 from dltk_runtime.cluster.apply_placement import ApplyNeed
@@ -26,7 +26,9 @@ from dltk_runtime.notebook.source import Source
 from dltk_runtime.setting_types import as_bytes
 from dltk_runtime.texts import unquote
 
-PARAMETER = "resources"
+PARAMETER, WORKERS = "resources", "workers"
+TOGETHER = "ranks"  # the module of ``app.model`` by which notebooks train together
+MAX_WORKERS = 1024
 OF_APPLIES = "apply_resources"
 WANTED_BY_APPLIES = "gpu, label=<name>=<value>, or both separated by a comma"
 WANTED = "parts separated by commas: gpu, cpus=<number>, memory=<size such as 8G>, label=<name>=<value>"
@@ -35,7 +37,7 @@ WANTED = "parts separated by commas: gpu, cpus=<number>, memory=<size such as 8G
 def need_of(
     source: Source, imports: Collection[str], given: Mapping[str, str], *, gpus: bool, patient: bool = False
 ) -> Need:
-    """Return the need of a fit; `gpus` says whether any machine has a GPU.
+    """Return the need of a fit by one worker; `gpus` says whether any machine has a GPU.
 
     Raises:
         OptionInvalid: `resources` cannot be read.
@@ -67,25 +69,38 @@ def apply_need_of(source: Source) -> ApplyNeed:
 
 
 def refuse_beyond(need: Need, text: str, cpus: int, memory: int) -> None:
-    """Refuse a need, asked for by `text`, that is beyond the operator's bounds; 0 is no bound.
+    """Refuse a need, asked for by `text`, that is beyond the operator's bounds with all its workers; 0 is no bound.
 
     Raises:
         OptionInvalid: naming the bound.
     """
-    if cpus and need.cpus > cpus:
-        raise OptionInvalid(PARAMETER, text, f"at most cpus={cpus} (DLTK_CLUSTER_CPUS)")
-    if memory and need.memory > memory:
-        raise OptionInvalid(PARAMETER, text, f"at most {memory >> 20:,} MiB of memory (DLTK_CLUSTER_MEMORY)")
+    name, text = (WORKERS, str(need.workers)) if need.workers > 1 else (PARAMETER, text)
+    if cpus and need.cpus * need.workers > cpus:
+        raise OptionInvalid(name, text, f"at most cpus={cpus} (DLTK_CLUSTER_CPUS)")
+    if memory and need.memory * need.workers > memory:
+        raise OptionInvalid(name, text, f"at most {memory >> 20:,} MiB of memory (DLTK_CLUSTER_MEMORY)")
 
 
 def asked(source: Source, given: Mapping[str, str], parameter: str = PARAMETER) -> str:
-    """Return the text of `resources`: the search's, or else the notebook's; empty if it declares none."""
+    """Return the text of a parameter: the search's, or else the notebook's; empty if it declares none."""
     declares = {}
     with contextlib.suppress(*COMPILE_ERRORS):  # the worker reports them
         declares = {each.name: each.default for each in declared(source.parameters.source)} if source.parameters else {}
     if parameter not in declares:
         return ""
     return unquote(given.get(parameter, str(declares[parameter] or ""))).strip()
+
+
+def workers_of(source: Source, given: Mapping[str, str], modules: Callable[[], Collection[str]]) -> int:
+    """Return by how many workers a notebook wants to be fitted.
+
+    That is its parameter `workers`, where it trains by `app.model.ranks`: `modules` returns what it
+    imports of ``app.model``. What is no number of workers the notebook itself refuses.
+    """
+    text = asked(source, given, WORKERS)
+    if not text.isdecimal() or not 1 < int(text) <= MAX_WORKERS:
+        return 1
+    return int(text) if TOGETHER in modules() else 1
 
 
 def _part(part: str, text: str) -> tuple[str, bool | int | str]:

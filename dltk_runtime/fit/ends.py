@@ -33,7 +33,7 @@ def ended(training: Training, texts: str, retries: int) -> Iterator[None]:
         yield
     except NodeLost as error:
         if job.record.asynchronous and not training.cancelled:
-            leave(job, retries, "was lost", f"The node '{error.node}'")
+            leave(job, retries, "was lost", error.who)
         else:
             job.fail(**recorded(error, texts))
         raise

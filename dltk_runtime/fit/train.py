@@ -139,7 +139,8 @@ class Trainer:
         if self.places is None:
             return self.pool.fit_worker(algorithm, imports, work, listener, background=background)
         parameters, patient = training.request.parameters, training.options.asynchronous
-        asked = FitAsked(algorithm, parameters, imports, work, patient=patient, background=background)
+        keep = training.job.state_of_training if patient else None  # a search's fit is not begun again
+        asked = FitAsked(algorithm, parameters, imports, work, patient, background, keep)
         return self.places.fit_worker(asked, listener)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:

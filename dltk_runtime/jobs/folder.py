@@ -10,6 +10,7 @@
         free-0, owned-1 who may write the record of an asynchronous job: `claim`
         claim           locked by the server that runs an asynchronous job
         meta.json, data.json or data.csv        what an asynchronous job needs, until it ends
+        state-…         the newest state of a training by several machines, for another start, until it ends
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from dltk_runtime.jobs.claim import Claim
 from dltk_runtime.jobs.index import RECORD, read_all
 from dltk_runtime.jobs.output import JobLog
 from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.jobs.submission import Submission
+from dltk_runtime.jobs.submission import STATE, Submission
 
 LOG = "log"
 CANCEL = "cancel"
@@ -78,6 +79,10 @@ class JobFolder:
 
     def close_log(self) -> None:
         self._log.close()
+
+    @property
+    def state_of_training(self) -> Path:
+        return self._path / STATE
 
     def remove_submission(self) -> None:
         Submission.remove(self._path)

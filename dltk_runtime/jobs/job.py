@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -25,6 +26,10 @@ OnState = Callable[[JobRecord], object]  # called with each new state; must neit
 
 class JobPlace(Protocol):
     """Where one job's record, log and metrics are kept. One server writes, others read."""
+
+    @property
+    def state_of_training(self) -> Path:
+        """Where the state of a training may be kept, for a later start: how its files' names begin."""
 
     def save(self, record: JobRecord, *, durable: bool = False) -> None:
         """Replace the record as a whole; `durable` makes it outlive a power failure.
@@ -94,6 +99,11 @@ class Job:
     @property
     def id(self) -> str:
         return self.record.id
+
+    @property
+    def state_of_training(self) -> Path:
+        """Where the state of a training may be kept until the job ends: how its files' names begin."""
+        return self._place.state_of_training
 
     def start(self) -> None:
         """Take the job out of the queue."""

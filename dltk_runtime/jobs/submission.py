@@ -15,6 +15,7 @@ from dltk_runtime.files import atomic
 from dltk_runtime.payload import Payload
 
 META, DATA, CSV = "meta.json", "data.json", "data.csv"
+STATE = "state"  # how the names of states of a training begin, which another start goes on from
 IGNORED_OPTIONS = ("mlspl_limits", "session_key")  # not part of the fingerprint
 
 
@@ -56,7 +57,7 @@ class Submission:
 
     @staticmethod
     def remove(folder: Path) -> None:
-        """Remove it from a job's folder."""
-        for name in (DATA, CSV, META):
+        """Remove it from a job's folder, with what its starts have kept."""
+        for path in (*(folder / name for name in (DATA, CSV, META)), *folder.glob(f"{STATE}-*")):
             with contextlib.suppress(OSError):
-                (folder / name).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)

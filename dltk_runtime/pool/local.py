@@ -34,6 +34,8 @@ from dltk_runtime.worker.messages import (
     ErrorReport,
     Fitted,
     FromWorker,
+    Kept,
+    Listens,
     Progress,
     Ready,
     Saved,
@@ -245,6 +247,8 @@ class LocalWorker:
                 self._listener.progress(message)
             case Counts():
                 self._listener.counts(message)
+            case Listens() | Kept():
+                self._listener.rank(message)
             case Code(code):
                 self._code = code
             case Saved(fitted):

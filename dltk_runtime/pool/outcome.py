@@ -56,6 +56,9 @@ def kind_of(status: int) -> str:
     return DEATH_KILLED if status == -signal.SIGKILL else DEATH_SIGNAL
 
 
+KILLED = "was killed (SIGKILL), most likely because the container or machine ran out of memory,"
+
+
 def cause_of(status: int) -> str:
     """Explain the exit status of a process, as `subprocess` gives it."""
     if status >= 0:
@@ -65,7 +68,7 @@ def cause_of(status: int) -> str:
     except ValueError:  # a real-time signal has no name
         name = f"signal {-status}"
     if name == "SIGKILL":
-        return "was killed (SIGKILL), most likely because the container or machine ran out of memory,"
+        return KILLED
     return f"was ended by {name}"
 
 

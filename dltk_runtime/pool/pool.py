@@ -98,6 +98,10 @@ class Pool:
         """Return whether a fit with these heavy imports would begin at once."""
         return self._has_turn(on_gpu=self.waits_for_gpu(imports))
 
+    def has_place(self, *, gpu: bool) -> bool:
+        """Return whether a fit that needs a GPU of its own, or none, would begin at once."""
+        return self._has_turn(on_gpu=gpu and bool(self._devices.names))
+
     def _has_turn(self, *, on_gpu: bool) -> bool:
         return not (self._devices.places.all_taken if on_gpu else self._fit_turns.locked())
 

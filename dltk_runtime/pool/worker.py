@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
-from dltk_runtime.worker.messages import Answered, Counts, FromWorker, Progress
+from dltk_runtime.worker.messages import Answered, Counts, FromWorker, Kept, Listens, Progress
 
 Answer = tuple[FromWorker, Payload]
 
@@ -28,6 +28,7 @@ class Listener:
     output: Callable[[bytes], object] = discard  # printed text, in pieces of any length
     phase: Callable[[str], object] = discard  # name of the phase that begins
     progress: Callable[[Progress], object] = discard  # of a fit
+    rank: Callable[[Listens | Kept], object] = discard  # of rank 0 of a gang
     counts: Callable[[Counts], object] = discard  # rows of applies, by the bins of the features' baselines
 
 

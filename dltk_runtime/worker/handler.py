@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from dltk_runtime import gang
 from dltk_runtime.errors import NotStaged
 from dltk_runtime.notebook import parameters
 from dltk_runtime.notebook.places import clash
@@ -47,6 +48,9 @@ from dltk_runtime.worker.messages import (
     Failed,
     Fit,
     Fitted,
+    Gang,
+    Kept,
+    Listens,
     Load,
     Loaded,
     Saved,
@@ -54,6 +58,7 @@ from dltk_runtime.worker.messages import (
     Scored,
     Stage,
     Staged,
+    Trained,
 )
 from dltk_runtime.worker.model import own_copy
 from dltk_runtime.worker.phase import Phases
@@ -71,7 +76,7 @@ class Handler:
     def __init__(
         self,
         paths: Paths,
-        send: Callable[[Entered | Code | Saved], None],
+        send: Callable[[Entered | Code | Saved | Listens | Kept], None],
         reader: Reader,
         scrub: Scrub | None = None,
         settle: Callable[[], None] = lambda: None,
@@ -94,9 +99,13 @@ class Handler:
 
     # ------------------------------------------------------------ requests
 
-    def fit(self, request: Fit, sent: Payload) -> tuple[Fitted, Blob]:
-        """Fit and save a model, apply it to the same rows, and describe it, as `ModelFit` says."""
+    def fit(self, request: Fit, sent: Payload) -> tuple[Fitted | Trained, Blob]:
+        """Fit and save a model, apply it to the same rows, and describe it, as `ModelFit` says.
+
+        A rank other than 0 of a gang only fits.
+        """
         meta: Meta = json.loads(request.meta)
+        gang.be(_rank(request.gang, self._send))
         if request.pictures:
             self._code.keep_pictures_in(Path(request.pictures))
         fit = ModelFit(self._decode(sent), meta, self._phases.call, request.holdout)
@@ -107,6 +116,8 @@ class Handler:
             parameters.refuse(algorithm.name, refused, algorithm.parameters)
         model = fit.init(algorithm.init, algorithm.summary)
         fit.fit(algorithm.fit, model)
+        if request.gang is not None and request.gang.rank:
+            return Trained(), b""
         places = (request.folder, request.kept_model, request.seen, request.pictures)
         fit.save(algorithm.save, model, Target(request.load_name, *places))
         self._send(Saved(msgspec.structs.replace(fit.fitted, code=self._code.packed())))
@@ -259,6 +270,20 @@ class Handler:
         finally:
             self._uncounted = apply.rows
             self._shown = self._shown if apply.shown is None else apply.shown
+
+
+def _rank(asked: Gang | None, send: Callable[[Listens | Kept], None]) -> gang.Rank | None:
+    """Return this worker's rank as its notebook sees it."""
+    if asked is None:
+        return None
+    return gang.Rank(
+        asked.rank,
+        asked.ranks,
+        asked.address,
+        Path(asked.folder),
+        listens=lambda port: send(Listens(port)),
+        kept=lambda step: send(Kept(step)),
+    )
 
 
 def _csv(rows: Payload) -> bytes | memoryview:

@@ -42,8 +42,17 @@ class ErrorReport(Message, frozen=True):
 CANCELLED = 2**32  # eventfd value that ends a read-ahead; larger than any count of chunks
 
 
+class Gang(Message, frozen=True):
+    """The place of a worker among those that fit one model together, as `dltk_runtime.gang` says."""
+
+    rank: int
+    ranks: int
+    address: str  # of its machine, by which the others reach it
+    folder: str  # for the files between the ranks
+
+
 class Fit(Message, frozen=True):
-    """Fit a model and save it. Rows: the request's. Answered by `Fitted` or `Failed`."""
+    """Fit a model and save it. Rows: the request's. Answered by `Fitted` or `Failed`, by other ranks by `Trained`."""
 
     algorithm: str
     load_name: str  # the `name` for save()
@@ -59,6 +68,7 @@ class Fit(Message, frozen=True):
     code: str = ""  # path of a code.json to run in place of the notebook; "" where the notebook is
     curves: str = ""  # folder for the reported metrics, as TensorBoard reads them; "" for none
     variables: dict[str, str] = {}  # for the environment: where the notebook's own runs of MLflow go
+    gang: Gang | None = None  # None: it fits alone
 
 
 class Load(Message, frozen=True):
@@ -173,6 +183,22 @@ class Progress(Message, frozen=True):
     metrics: dict[str, float]  # of this step
 
 
+class Listens(Message, frozen=True):
+    """Rank 0 of a gang listens at a port of its machine for the others."""
+
+    port: int
+
+
+class Kept(Message, frozen=True):
+    """Rank 0 of a gang has kept the state of the training after a step."""
+
+    step: int
+
+
+class Trained(Message, frozen=True):
+    """A rank other than 0 has fitted: rank 0 has the model."""
+
+
 class Code(Message, frozen=True):
     """The code that runs from now on; the report of a death quotes its lines."""
 
@@ -282,9 +308,12 @@ FromWorker = (
     Ready
     | Entered
     | Progress
+    | Listens
+    | Kept
     | Code
     | Loaded
     | Saved
+    | Trained
     | Fitted
     | Applied
     | AppliedTogether

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime.cluster.placement import MAX_OVERTAKEN, Decision, Need, Node, Waiting, decide, lacking
+from dltk_runtime.cluster.placement import MAX_OVERTAKEN, Decision, Need, Node, Waiting, decide, holds, lacking
 
 GIB = 1024**3
 HERE = Node("front", cpus=2, memory=4 * GIB, here=True)
@@ -23,6 +23,8 @@ needs = st.builds(
     gpu=st.booleans(),
     label=st.sampled_from(["", "kind=a100"]),
     patient=st.booleans(),
+    workers=st.sampled_from([1, 1, 2, 3]),
+    apart=st.booleans(),
 )
 nodes = st.builds(
     Node,
@@ -43,7 +45,7 @@ class World:
 
     nodes: list[Node]
     waiting: tuple[Waiting, ...] = ()
-    running: dict[str, tuple[str, Need]] = field(default_factory=dict)
+    running: dict[str, tuple[list[str], Need]] = field(default_factory=dict)
     came: int = 0
 
     def come(self, need: Need) -> str:
@@ -57,7 +59,10 @@ class World:
 
     def with_running(self) -> list[Node]:
         return [
-            replace(each, running=tuple(need for name, need in self.running.values() if name == each.name))
+            replace(
+                each,
+                running=tuple(need for names, need in self.running.values() for _ in range(names.count(each.name))),
+            )
             for each in self.nodes
         ]
 
@@ -65,14 +70,18 @@ class World:
         waiting = {each.key: each.need for each in self.waiting}
         decision = decide(self.waiting, self.with_running())
         assert {key for key, _ in decision.begins} | {each.key for each in decision.waiting} == set(waiting)
-        self.running |= {key: (name, waiting[key]) for key, name in decision.begins}
+        for key, need in waiting.items():
+            if names := [name for begun, name in decision.begins if begun == key]:
+                assert len(names) == need.workers  # never a part of a gang
+                assert need.apart or len(set(names)) == 1
+                self.running[key] = (names, need)
         self.waiting = decision.waiting
         return decision
 
 
 @given(clusters, st.lists(st.one_of(needs, st.none()), max_size=40))
 def test_no_node_is_given_more_than_it_has(cluster: list[Node], events: list[Need | None]) -> None:
-    """Never two fits on one GPU, nor more memory or places than there are, whoever comes and ends."""
+    """Never two fits on one GPU, nor more memory or places than there are, nor a part of a gang, whoever comes."""
     world = World(cluster)
     for need in events:
         if need is None:
@@ -96,7 +105,7 @@ def test_what_a_node_could_hold_begins_once_the_others_have_ended(cluster: list[
     for _ in wanted:
         world.end_oldest()
         world.place()
-    assert [each for each in world.waiting if any(node.can_hold(each.need) for node in cluster)] == []
+    assert [each for each in world.waiting if holds(each.need, cluster)] == []
     assert all(lacking(each.need, cluster) for each in world.waiting)
 
 
@@ -110,12 +119,12 @@ def test_a_fit_is_overtaken_a_bounded_number_of_times(cluster: list[Node], large
     key = world.come(large)
     bound = MAX_OVERTAKEN * len(cluster) + 2 * (len(small) + sum(node.cpus + node.gpus for node in cluster)) + 60
     for number in range(bound):
-        claim = next((each.claim for each in world.waiting if each.key == key), "")
+        claims = next((each.claims for each in world.waiting if each.key == key), ())
         world.come(small[number % len(small)])
         begun = world.place().begins
         if key in world.running or key not in {each.key for each in world.waiting}:
             return
-        assert not claim or [later for later, name in begun if name == claim and int(later) > int(key)] == []
+        assert [later for later, name in begun if name in claims and int(later) > int(key)] == []
         world.end_oldest()
     assert lacking(large, cluster)
 
@@ -126,14 +135,14 @@ def test_nothing_begins_on_a_claimed_node_before_the_fit_that_claims_it() -> Non
     busy = replace(PLAIN, running=(Need(),))
     decision = decide(waiting, [busy])
     assert decision.begins == ()
-    assert decision.waiting[0].claim == "plain"
+    assert decision.waiting[0].claims == ("plain",)
     assert decide(decision.waiting, [PLAIN]).begins == (("large", "plain"),)
 
 
 def test_a_claim_on_a_node_that_is_gone_is_made_anew() -> None:
-    waiting = (Waiting("large", Need(cpus=4), overtaken=MAX_OVERTAKEN, claim="gone"),)
+    waiting = (Waiting("large", Need(cpus=4), overtaken=MAX_OVERTAKEN, claims=("gone",)),)
     busy = replace(PLAIN, running=(Need(),))
-    assert decide(waiting, [busy]).waiting[0].claim == "plain"
+    assert decide(waiting, [busy]).waiting[0].claims == ("plain",)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +160,32 @@ def test_where_a_fit_goes(need: Need, running: int, name: str) -> None:
     assert decide([Waiting("a", need)], nodes).begins == (("a", name),)
 
 
+@pytest.mark.parametrize(
+    ("need", "running", "names"),
+    [
+        (Need(workers=2, apart=True), 0, ["front", "front"]),  # one machine is enough
+        (Need(workers=3, apart=True), 0, ["plain"] * 3),
+        (Need(workers=6, apart=True), 0, ["plain"] * 4 + ["cards"] * 2),  # the fewest
+        (Need(workers=6, apart=False), 0, []),
+        (Need(cpus=0, gpu=True, workers=2), 0, ["cards", "cards"]),
+        (Need(cpus=0, gpu=True, workers=3, apart=True), 0, []),
+        (Need(workers=10, apart=True), 1, []),  # all or none
+        (Need(workers=9, apart=True), 1, ["plain"] * 4 + ["cards"] * 4 + ["front"]),
+    ],
+)
+def test_where_the_workers_of_a_fit_go(need: Need, running: int, names: list[str]) -> None:
+    nodes = [replace(HERE, running=(Need(),) * running), CARDS, PLAIN]
+    assert decide([Waiting("a", need)], nodes).begins == tuple(("a", name) for name in names)
+
+
+def test_a_gang_claims_as_many_nodes_as_it_needs() -> None:
+    gang = Waiting("gang", Need(cpus=4, workers=2, apart=True), overtaken=MAX_OVERTAKEN)
+    busy = [replace(PLAIN, running=(Need(),)), CARDS, replace(PLAIN, name="third", running=(Need(), Need()))]
+    decision = decide([gang, Waiting("later", Need())], busy)
+    assert decision.waiting[0].claims == ("cards", "plain")
+    assert decision.begins == (("later", "third"),)
+
+
 def test_fits_that_nobody_waits_for_leave_a_place_of_this_machine_to_searches() -> None:
     queued = Need(patient=True)
     decision = decide([Waiting("a", queued), Waiting("b", queued), Waiting("c", Need())], [HERE])
@@ -165,6 +200,8 @@ def test_fits_that_nobody_waits_for_leave_a_place_of_this_machine_to_searches() 
         (Need(memory=64 * GIB), "65,536 MiB of memory"),
         (Need(cpus=4, memory=8 * GIB, gpu=True), ""),
         (Need(cpus=5, gpu=True), "5 places for fits"),
+        (Need(workers=11, apart=True), "11 workers that fit together, each with 1 places for fits"),
+        (Need(workers=5), "5 workers that fit together on one machine, each with 1 places for fits"),
     ],
 )
 def test_what_no_node_has_is_named(need: Need, text: str) -> None:

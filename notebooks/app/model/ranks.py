@@ -1,8 +1,9 @@
-"""Train a PyTorch network, in this process or in several of this machine that train together.
+"""Train a PyTorch network, in this process or in several that train together.
 
 Each of the processes (ranks) has a copy of the network and computes its share of every batch;
-PyTorch's DistributedDataParallel averages the gradients. So N ranks do the steps that one does. They
-are copies of the worker: code, data, secrets, limits and printed text are those of the fit.
+PyTorch's DistributedDataParallel averages the gradients. So N ranks do the steps that one does. On
+one machine they are copies of the worker: code, data, secrets, limits and printed text are those of
+the fit. On a cluster each is a worker of its own, with all rows (`across.py`).
 
 Layers that draw random numbers or look at other rows of the batch (`torch.nn.Dropout`, batch norm)
 see another part of the batch in each rank: use `Dropout` of this module.
@@ -21,6 +22,7 @@ from multiprocessing.pool import ExceptionWithTraceback
 from pathlib import Path
 
 import torch
+from app.model import across
 
 MAX_STARTS = 3  # of all ranks, when one of them is killed
 LOOK_SECONDS = 0.2  # between two looks at ranks that report nothing
@@ -59,19 +61,23 @@ def train(network, x, y, optimizer, loss_of, plan, told):
     """Train on shuffled batches of the rows of `x` and `y`; return the mean loss of each epoch.
 
     `loss_of(scores, truth)` is the mean over rows. `told(epoch, loss)` is called after each epoch. On
-    a GPU one process trains, whatever the plan says. If a rank is killed, all start again after the
-    last whole epoch.
+    a GPU of one machine one process trains, whatever the plan says. If a rank is killed, all start
+    again after the last whole epoch.
 
     Raises:
         ValueError: there cannot be so many workers.
         RuntimeError: ranks were killed too often. What a rank raises is raised as it is.
     """
-    workers = plan.workers
-    if not 1 <= workers <= most():
+    workers, together = plan.workers, across.here()
+    if workers == 1:
+        together = None
+    elif together is not None:
+        workers = together.ranks
+    elif not 1 <= workers <= most():
         raise ValueError(
             f"workers={workers} cannot be used: it must be 1 to {most()}, a core of this machine for each."
         )
-    if workers > 1 and x.device.type != "cpu":
+    if workers > 1 and together is None and x.device.type != "cpu":
         print(f"workers={workers} has no effect on a GPU: one process trains.")
         workers = 1
     state = _State(network, optimizer, torch.Generator().manual_seed(plan.seed))
@@ -85,6 +91,8 @@ def train(network, x, y, optimizer, loss_of, plan, told):
     network.train()
     if workers == 1:
         run(0, told)
+    elif together is not None:
+        across.train(state, run, together, told)
     else:
         _together(state, run, workers, told)
     network.eval()
@@ -98,21 +106,34 @@ class _State:
         self.network, self.optimizer, self.shuffle = network, optimizer, shuffle
         self.forward = network  # or what averages the gradients of ranks around it
         self.history = []
+        self.device = next(network.parameters()).device
+        self.number = 1  # of this training among those of one fit
 
     def save(self, path):
         """Write it, whole or not at all."""
-        parts = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
-        parts |= {"shuffle": self.shuffle.get_state(), "random": torch.get_rng_state(), "history": self.history}
-        torch.save(parts, path.with_suffix(".new"))
+        self.save_to(path.with_suffix(".new"))
         path.with_suffix(".new").replace(path)
 
-    def load(self, path):
-        """Read what `save` wrote."""
-        parts = torch.load(path, weights_only=True)
+    def save_to(self, file):
+        """Write it to a path or an open file."""
+        parts = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        parts |= {"shuffle": self.shuffle.get_state(), "random": torch.get_rng_state(), "history": self.history}
+        parts["number"] = self.number
+        if self.device.type == "cuda":
+            parts["card"] = torch.cuda.get_rng_state(self.device)
+        torch.save(parts, file)
+
+    def load(self, file):
+        """Read what `save` or `save_to` wrote, unless that is the state of another training of the fit."""
+        parts = torch.load(file, map_location=self.device, weights_only=True)
+        if parts["number"] != self.number:
+            return
         self.network.load_state_dict(parts["network"])
         self.optimizer.load_state_dict(parts["optimizer"])
-        self.shuffle.set_state(parts["shuffle"])
-        torch.set_rng_state(parts["random"])
+        self.shuffle.set_state(parts["shuffle"].cpu())
+        torch.set_rng_state(parts["random"].cpu())
+        if self.device.type == "cuda" and "card" in parts:
+            torch.cuda.set_rng_state(parts["card"].cpu(), self.device)
         self.history = parts["history"]
 
 
