@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -28,9 +29,10 @@ from dltk_runtime.notebook.errors import NeverFitted, place_of
 from dltk_runtime.notebook.parameters import wants_version
 from dltk_runtime.notebook.reads import takes
 from dltk_runtime.payload import Payload
+from dltk_runtime.pool.following import Follower, Following, Moved, may_follow
 from dltk_runtime.pool.outcome import deaths_reported, expect, failed, retry_unsent
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.pool.residents import Resident
+from dltk_runtime.pool.resident import Resident
 from dltk_runtime.pool.worker import Listener, Worker, discard
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.asking import ask
@@ -158,8 +160,30 @@ class Applying:
         deadline: float,
         upload: Upload | None,
     ) -> Joined:
-        """Apply a version to the rows of one request, which a worker may have read ahead."""
-        async with self.loaded(version, output, deadline, call, upload) as (worker, loaded):
+        """Apply a version to the rows of one request, which a worker may have read ahead.
+
+        A small one may follow another one in its worker; where that fails it has not run.
+        """
+        follows = may_follow(rows) and not call.background
+        following = Following(output, call.runs) if follows else None
+        leased = functools.partial(self._leased, version, message, rows, call, output, deadline, upload, following)
+        try:
+            return await leased()
+        except Moved:
+            return await leased()
+
+    async def _leased(
+        self,
+        version: Version,
+        message: messages.Apply,
+        rows: Payload,
+        call: Call,
+        output: Output,
+        deadline: float,
+        upload: Upload | None,
+        following: Following | None,
+    ) -> Joined:
+        async with self.loaded(version, output, deadline, call, upload, following=following) as (worker, loaded):
             if upload is not None and (number := upload.number_for(worker)):
                 message = msgspec.structs.replace(message, ahead=number)
             self._last.applied(version.id)
@@ -212,6 +236,8 @@ class Applying:
         call: Call | None = None,
         upload: Upload | None = None,
         starts: Callable[[], object] = lambda: None,
+        *,
+        following: Following | None = None,
     ) -> AsyncIterator[tuple[Worker, messages.Loaded]]:
         """Lease the worker that serves `version`, with the model loaded; `starts` is called if one starts for it.
 
@@ -229,11 +255,15 @@ class Applying:
         read_ahead = upload.read_ahead if upload is not None else None
         client, background = (call.client, call.background) if call is not None else (None, False)
         async with self._pool.lease(
-            version.id, imports, output, deadline, read_ahead, client, background=background
+            version.id, imports, output, deadline, read_ahead, client, background=background, following=following
         ) as resident:
             if call is not None:
-                call.runs()
                 call.spent({"queue": time.monotonic() - began})
+            if following is not None and following.now and resident.loaded is not None:
+                yield Follower(resident.worker, following), resident.loaded
+                return
+            if call is not None:
+                call.runs()
             if resident.loaded is None:
                 counts = await ask(self._store, self._counting, version)
                 resident.loaded = await self._load(resident, version, deadline)
