@@ -15,6 +15,26 @@ from dataclasses import dataclass
 from dltk_runtime.errors import NameInvalid
 
 STATUS = "dltk_status"  # the algorithm and model by which a search asks for the container's status
+# The columns of the status, in the order of the answer; a search without a target has the first as predicted_kind.
+STATUS_COLUMNS = (
+    "kind",  # container, job, model, version or drift
+    "algorithm",
+    "model",
+    "version",  # that the job made; of a model the current one; of drift the one that is judged
+    "state",
+    "job",
+    "time",  # UTC: of this row, of the job's creation, of the version's commit
+    "seconds",  # that the job ran, or runs
+    "rows",  # that were fitted; of drift those judged
+    "step",  # of `total`; of drift the rows counted since, of those until it is judged
+    "total",
+    "metrics",  # of a job "f1=0.93 loss=0.2", of its newest step; of a model "train f1=0.93; holdout f1=0.9 (40 rows)"
+    "drift",  # population stability index by the last rows judged, of a model the highest of a feature
+    "feature",  # which one that is
+    "message",
+    "health",  # of a model: good, note, warning or bad
+    "reasons",  # for it
+)
 MAX_NAME_LENGTH = 128  # characters; leaves room for a suffix in a file name of 255 bytes
 MAX_QUOTED_LENGTH = 200  # bytes of an algorithm's name in its form on disk
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)

@@ -39,6 +39,11 @@ class Paths:
         return self.models / "versions"
 
     @property
+    def copies(self) -> Path:
+        """Files of versions that an object store keeps, copied to this machine."""
+        return self.models / "objects"
+
+    @property
     def modules(self) -> Path:
         """Algorithms and helpers (``.py``) of an old volume."""
         return self.home / "app" / "model"

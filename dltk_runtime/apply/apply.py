@@ -283,12 +283,13 @@ class Applying:
             await asyncio.to_thread(damage.check, version)
         choice = await ask(self._store, self._store.choice_state, version.name)  # first: a change meanwhile is found
         pinned = bool(version.number) and await ask(self._store, self._store.pins_code, version.name, self._pins_code)
-        message = await ask(self._store, loading.load_message, version, resident.worker.device)
+        began = time.monotonic()
+        message = await ask(self._store, damage.load_message, self._store, version, resident.worker.device)
         message = msgspec.structs.replace(message, pinned=pinned)
         reply, _ = await resident.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):
             error = reply.error
-            await asyncio.to_thread(damage.examine, self._store, version)
+            await asyncio.to_thread(damage.examine, self._store, version, began)
             if version.number or error.phase != "load":
                 raise failed(error)
             text = await asyncio.to_thread(

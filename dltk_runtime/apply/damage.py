@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dltk_runtime.apply import loading
 from dltk_runtime.errors import StoreDamaged, StoreError
 from dltk_runtime.store.store import ModelStore, Serving, Version
+from dltk_runtime.worker import messages
 
 
 class DamagedWhenLoaded(StoreDamaged):
@@ -22,13 +24,27 @@ def check(version: Version) -> None:
         raise DamagedWhenLoaded(error.sentence) from error
 
 
-def examine(store: ModelStore, version: Version) -> None:
-    """Compare the files of a version that does not load with their hashes.
+def load_message(store: ModelStore, version: Version, device: str) -> messages.Load:
+    """Return what a worker is told to load; across a network its files are fetched, and compared with their hashes.
 
     Raises:
-        DamagedWhenLoaded: they have changed since the fit.
+        DamagedWhenLoaded: they have changed since the fit; the version serves no more for a while.
     """
-    if problem := store.examine(version):
+    try:
+        return loading.load_message(version, device)
+    except StoreDamaged as error:
+        if store.remote:
+            store.note_damage(version, error.sentence)
+        raise DamagedWhenLoaded(error.sentence) from error
+
+
+def examine(store: ModelStore, version: Version, since: float) -> None:
+    """Compare the files of a version that does not load with their hashes; `since` is when a worker began with it.
+
+    Raises:
+        DamagedWhenLoaded: they have changed since the fit, or since they were copied to this machine.
+    """
+    if problem := store.examine(version, since):
         raise DamagedWhenLoaded(problem)
 
 

@@ -5,13 +5,15 @@
     first request ──> waits for the worker ──┐
     later ones, alike in all but their rows ─┴──> the worker has a turn for them ──> one call, an answer each
 
-A request that finds its worker idle has it for itself at once. What `messages.AppliedTogether` holds
-is decided in the worker (`worker/row_wise.py`).
+A request that finds its worker idle has it for itself at once, but for the first one after a call for
+several: their clients come back one by one, and it waits for them, a moment and once. What
+`messages.AppliedTogether` holds is decided in the worker (`worker/row_wise.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections import OrderedDict
@@ -33,6 +35,7 @@ MAX_REQUESTS = 64  # that a worker gets as one
 MAX_REQUEST_BYTES = 32 * 1024  # of rows; larger requests are applied by themselves
 MAX_BYTES = 256 * 1024  # of the rows of all of them
 MAX_VERSIONS = 1024  # of which it is remembered whether they are row-wise
+MAX_RETURN_SECONDS = 0.002  # that a request waits for the other clients of the call before
 SETTING = "DLTK_APPLY_TIMEOUT"  # sets the deadlines
 
 Output = Callable[[bytes], object]
@@ -71,11 +74,20 @@ class _Key(NamedTuple):
     escaped: bool
 
 
+class _Last(NamedTuple):
+    """The last call of a version, which was for several requests."""
+
+    requests: int
+    seconds: float
+
+
 @dataclass(eq=False)
 class _Batch:
     """Requests that wait together for one lease."""
 
     parts: list[_Part] = field(default_factory=list)
+    last: _Last | None = None  # whose clients it waits for
+    complete: asyncio.Event = field(default_factory=asyncio.Event)  # they are there, or it has no room for more
     task: asyncio.Task[None] | None = None
     joined: int = 0  # requests that wait behind another, as `wait` was told
     begun: int = 0  # requests that the worker has got
@@ -108,6 +120,7 @@ class Joining:
         self._lease = lease
         self._wait = wait
         self._row_wise: OrderedDict[VersionId, bool] = OrderedDict()
+        self._last: OrderedDict[VersionId, _Last] = OrderedDict()  # until another request has waited for its clients
         self._open: dict[_Key, _Batch] = {}
 
     def learn(self, version: VersionId, loaded: messages.Loaded) -> None:
@@ -148,7 +161,9 @@ class Joining:
     def _batch_for(self, key: _Key, part: _Part) -> _Batch:
         batch = self._open.get(key)
         if batch is None or not batch.has_room(part):
-            batch = self._open[key] = _Batch()
+            if batch is not None:
+                batch.complete.set()
+            batch = self._open[key] = _Batch(last=self._last.pop(key.version, None))
         return batch
 
     async def _alone(self, batch: _Batch, part: _Part, key: _Key, version: Version, error: Exception) -> Joined:
@@ -174,6 +189,8 @@ class Joining:
         batch.parts.append(part)
         if batch.task is None:
             batch.task = asyncio.create_task(self._run(batch, key, version))
+        elif batch.last is not None and len(batch.waiting()) >= batch.last.requests:
+            batch.complete.set()
         self._tell(batch)
         try:
             return await part.answer
@@ -187,6 +204,8 @@ class Joining:
     async def _run(self, batch: _Batch, key: _Key, version: Version) -> None:
         first = batch.parts[0]
         try:
+            if batch.last is not None:
+                await _others(batch, batch.last)
             shut = functools.partial(self._shut, key, batch)  # another worker may be free before one has started
             async with self._lease(version, first.output, first.deadline, first.call, None, shut) as (worker, loaded):
                 self._close(key, batch)
@@ -195,7 +214,10 @@ class Joining:
                 # The code may have been edited since the version was found to be row-wise.
                 for group in [parts] if loaded.row_wise else [[each] for each in parts]:
                     if any(not each.answer.done() for each in group):
-                        _tell_each(group, await _answers(worker, key, group, first), loaded)
+                        began = time.monotonic()
+                        answers = await _answers(worker, key, group, first)
+                        self._note(version.id, _Last(len(group), time.monotonic() - began))
+                        _tell_each(group, answers, loaded)
         except Exception as error:  # noqa: BLE001 - each request raises it in its own place
             for part in batch.waiting():
                 part.answer.set_exception(error)
@@ -203,6 +225,13 @@ class Joining:
             self._close(key, batch)
             for part in batch.waiting():  # this task was cancelled: the server ends
                 part.answer.cancel()
+
+    def _note(self, version: VersionId, last: _Last) -> None:
+        """Remember a call that was for several requests."""
+        if last.requests > 1:
+            self._last[version] = last
+            if len(self._last) > MAX_VERSIONS:
+                self._last.popitem(last=False)
 
     def _close(self, key: _Key, batch: _Batch) -> None:
         """Note that none of its requests waits any longer."""
@@ -220,6 +249,15 @@ class Joining:
         joined = 0 if batch.closed else max(len(batch.waiting()) - 1, 0)
         self._wait(joined - batch.joined)
         batch.joined = joined
+
+
+async def _others(batch: _Batch, last: _Last) -> None:
+    """Wait for the clients of the call before, no longer than it took."""
+    began = time.monotonic()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(min(last.seconds, MAX_RETURN_SECONDS)):
+            await batch.complete.wait()
+    batch.parts[0].call.spent({"queue": time.monotonic() - began})
 
 
 def _tell_each(parts: Sequence[_Part], answers: Sequence[_Answer], loaded: messages.Loaded) -> None:

@@ -72,7 +72,9 @@ command.add_command(doctor)
 @click.option("--score", help="feedback: column with the probability that the model predicts, 0 to 1.")
 @click.option("--positive", help="feedback: label for 1.")
 @click.option("--negative", help="feedback: label for 0.")
-@click.option("--source", type=click.Choice(["events", "metrics", "datamodel"]), help="summary: where features lie.")
+@click.option(
+    "--source", type=click.Choice(["events", "indexed", "metrics", "datamodel"]), help="summary: where features lie."
+)
 @click.option(
     "--labels/--no-labels", default=None, help="summary: people judge rows; their labels return into training."
 )

@@ -44,7 +44,7 @@ def command(model: str, yes: bool, old_files: bool, reason: str, home: Path | No
     found = forgetting.find()
     table = make_table("model", "what", "files", "bytes", "stays", unbroken=("bytes",))
     for each in found:
-        files = f"{each.paths[0]}{f' and {len(each.paths) - 1} more' if len(each.paths) > 1 else ''}"
+        files = f"{each.places[0]}{f' and {len(each.places) - 1} more' if len(each.places) > 1 else ''}"
         add_row(table, str(each.name), str(each.kind), files, f"{each.size:,}", each.stays)
     show_table(table)
     _end(forgetting, found, on_machine().because(reason) if yes else None)

@@ -47,9 +47,9 @@ def command(
     for place in done.set_aside:
         echo(f"What was there is in {place}.")
     what = f"{counted(found.models, 'model')} with {counted(found.versions, 'version')}, {counted(found.jobs, 'job')}"
-    echo(f"Restored: {what} in {paths.home}.")
+    echo(f"Restored: {what} in {paths.home}{f' and {paths.objects}' if paths.objects else ''}.")
     if verify:
-        restore.verify(found, paths)
+        restore.verify(folder, found, paths)
         versions = "versions were not compared, as the backup has the problems above"
         whole = "every version is as its fit stored it"
         echo(f"Verified: every file was read again, and {versions if found.problems else whole}.")

@@ -24,7 +24,7 @@ Commands: accum, addinfo, append, appendcols, appendpipe, apply, autoregress, bi
 dedup, deletemodel, delta, eval, eventstats, fields, filldown, fillnull, fit, foreach, head, inputlookup,
 listmodels, lookup, makemv, makeresults, mvcombine, mvexpand, nomv, outputlookup, rare, regex, rename,
 replace, reverse, rex, sample, score, search, sort, stats, strcat, streamstats, summary, table, tail,
-timechart, top, transpose, untable, where, xyseries. Other commands of Splunk, and other arguments, are
+timechart, top, transpose, tstats, untable, where, xyseries. Other commands of Splunk, and other arguments, are
 refused by name. docs/reference/search.md lists the accepted forms, the functions of eval and those of
 stats.
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -88,6 +88,24 @@ class Copier:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, data)
         self._files[to] = Copied(to, len(data), hashlib.sha256(data).hexdigest())
+
+    def pieces(self, pieces: Iterable[bytes], to: str) -> Copied:
+        """Write what comes in pieces to `to` in the target.
+
+        Raises:
+            OSError: the target cannot be written.
+        """
+        self._files.pop(to, None)
+        path, digest = self.target / to, hashlib.sha256()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb", buffering=0) as file:
+            for piece in pieces:
+                digest.update(piece)
+                atomic.write_all(file.fileno(), piece)
+            os.fsync(file.fileno())
+            size = file.tell()
+        self._files[to] = copied = Copied(to, size, digest.hexdigest())
+        return copied
 
     def folder(self, to: str) -> None:
         """Make a folder in the target, which may stay empty."""

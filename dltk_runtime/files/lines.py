@@ -50,7 +50,7 @@ def append(path: Path, records: Sequence[msgspec.Struct], *, durable: bool = Tru
     Raises:
         OSError: they cannot be written.
     """
-    lines = b"".join(map(_line, records))
+    lines = encoded(records)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | atomic.AS_OURS, 0o666)
     try:
         size = os.fstat(descriptor).st_size
@@ -87,6 +87,11 @@ def bad_lines(path: Path, kind: type[msgspec.Struct]) -> int:
     with suppress(OSError):
         return sum(1 for line in atomic.read(path).split(b"\n") if line and _parsed(line, kind) is None)
     return 0
+
+
+def encoded(records: Sequence[msgspec.Struct]) -> bytes:
+    """Return what a file of these records holds."""
+    return b"".join(map(_line, records))
 
 
 def _line(record: msgspec.Struct) -> bytes:

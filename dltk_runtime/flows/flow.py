@@ -156,10 +156,13 @@ def make(content: dict[str, Any], origin: str = "the options") -> Flow:
 
 def write(flow: Flow, path: Path) -> None:
     """Write ``flow.yaml``, which ``dltk flow new --from`` reads."""
+    path.write_text(text_of(flow), encoding="utf-8")
+
+
+def text_of(flow: Flow) -> str:
+    """Return the content of ``flow.yaml``."""
     text = yaml.safe_dump(msgspec.to_builtins(flow), sort_keys=False, allow_unicode=True, width=110)
-    path.write_text(
-        "# After editing, write the apps again: dltk flow new --from flow.yaml --force\n" + text, encoding="utf-8"
-    )
+    return "# After editing, write the apps again: dltk flow new --from flow.yaml --force\n" + text
 
 
 def _checks_of_the_schedule(flow: Flow) -> dict[str, object]:
@@ -234,6 +237,11 @@ def _checks_of_the_fields(flow: Flow) -> dict[str, object]:
         ),
         "predicts=class cannot be kept in a metrics index, which holds numbers alone; use source=events": (
             flow.predicts is not Predicts.CLASS or flow.source is not Source.METRICS
+        ),
+        "predicts=class cannot be read with source=indexed: that tstats compares texts is not documented; use "
+        "source=events": flow.predicts is not Predicts.CLASS or flow.source is not Source.INDEXED,
+        f"features={list(flow.features)} must be numbers with source={flow.source.value}, so 'entity' is none": (
+            flow.source not in (Source.METRICS, Source.INDEXED) or "entity" not in flow.features
         ),
         "a feedback flow needs a target: people label what is predicted": (
             flow.kind is not Kind.FEEDBACK or flow.target

@@ -136,6 +136,7 @@ def _values(flow: Flow) -> dict[str, object]:
             "rows_of_version": f' feature_set="v{flow.version}"' if flow.kind is Kind.SUMMARY else "",
             "rows_head": "" if flow.source is Source.EVENTS else "| ",
             "latest": " ".join(f"latest({name}) AS {name}" for name in (*flow.features, flow.target) if name),
+            "highest": " ".join(f"max({name}) AS {name}" for name in (*flow.features, flow.target) if name),
             "mcollect": "enabled" if flow.source is Source.METRICS else "disabled",
             "readers": ", ".join([*(f"dltk_{flow.name}_{role}" for role in _roles(flow)), "admin", "sc_admin"]),
             "rescores": flow.stored_as_events,

@@ -14,9 +14,10 @@ class Kind(StrEnum):
 
 
 class Source(StrEnum):
-    """Where a summary flow stores features: events, a metrics index, an accelerated data model."""
+    """Where a summary flow stores features: events, events with indexed fields, metrics, a data model."""
 
     EVENTS = "events"
+    INDEXED = "indexed"
     METRICS = "metrics"
     DATAMODEL = "datamodel"
 

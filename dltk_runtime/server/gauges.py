@@ -117,6 +117,10 @@ class Gauges(Collector):
         text = "Damaged lines in the models' histories of promotions"
         yield _gauge("dltk_volume_damaged_lines", text, self._service.store.damaged_lines())
 
+        if self._service.store.remote:
+            text = "Copies of versions on this machine that were found damaged, and fetched anew"
+            yield CounterMetricFamily("dltk_damaged_copies", text, self._service.store.damaged_copies)
+
     def _disk(self) -> Iterator[Family]:
         usage = shutil.disk_usage(self._service.settings.paths.home)
         yield _gauge("dltk_volume_free_bytes", "Free bytes of DLTK_HOME's file system", usage.free)

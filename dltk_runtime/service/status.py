@@ -18,7 +18,7 @@ from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError, NameInvalid
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.record import JobRecord
-from dltk_runtime.names import STATUS, ModelName
+from dltk_runtime.names import STATUS, STATUS_COLUMNS, ModelName
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.service import status_rows
@@ -28,25 +28,6 @@ from dltk_runtime.store import figures
 from dltk_runtime.store.store import ModelStore
 
 MAX_JOBS = 200
-COLUMNS = (
-    "kind",  # container, job, model, version or drift
-    "algorithm",
-    "model",
-    "version",  # that the job made; of a model the current one; of drift the one that is judged
-    "state",
-    "job",
-    "time",  # UTC: of this row, of the job's creation, of the version's commit
-    "seconds",  # that the job ran, or runs
-    "rows",  # that were fitted; of drift those judged
-    "step",  # of `total`; of drift the rows counted since, of those until it is judged
-    "total",
-    "metrics",  # of a job "f1=0.93 loss=0.2", of its newest step; of a model "train f1=0.93; holdout f1=0.9 (40 rows)"
-    "drift",  # population stability index by the last rows judged, of a model the highest of a feature
-    "feature",  # which one that is
-    "message",
-    "health",  # of a model: good, note, warning or bad
-    "reasons",  # for it
-)
 
 
 def asked(request: Request) -> bool:
@@ -56,7 +37,7 @@ def asked(request: Request) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The answer: a CSV with the columns `COLUMNS`."""
+    """The answer: a CSV with the columns `STATUS_COLUMNS`."""
 
     results: Payload
 
@@ -74,7 +55,7 @@ class StatusReport:
     def collect(self, *, stopping: bool, shown: Callable[[ModelName], bool]) -> Status:
         """Collect the rows now, of the models that may be `shown`; reads the disk."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+        writer = csv.DictWriter(text, STATUS_COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self._rows("stopping" if stopping else "running", shown))
         return Status(Payload(text.getvalue().encode(), escaped=False))

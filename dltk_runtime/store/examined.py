@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.names import VersionId
@@ -33,13 +34,44 @@ class Examined:
             self._found[version.id] = time.monotonic(), (problem := _problem(version))
             return problem
 
+    def note(self, version_id: VersionId, problem: str) -> None:
+        """Remember what was found when a version's files were fetched."""
+        with self._lock:
+            self._found[version_id] = time.monotonic(), problem
+
     def problem(self, version_id: VersionId) -> str:
-        """Return what `examine` has found; empty for nothing. Reads nothing."""
+        """Return what was found; empty for nothing. Reads nothing."""
         return self._recent(version_id) or ""
 
     def _recent(self, version_id: VersionId) -> str | None:
         known = self._found.get(version_id)
         return known[1] if known is not None and known[0] > _oldest() else None
+
+
+class ExaminedCopies:
+    """Copies of versions that were compared because a worker could not load them. Any thread may use it."""
+
+    def __init__(self) -> None:
+        self._found: dict[VersionId, tuple[float, str]] = {}
+        self._lock = threading.Lock()
+        self.damaged = 0
+
+    def examine(self, version_id: VersionId, find: Callable[[], str], since: float) -> str:
+        """Return what `find` says of a copy from which a worker has loaded since that time.
+
+        A copy that another worker had begun to load is not looked at again: it was removed, or found whole.
+        """
+        with self._lock:
+            at, problem = self._found.get(version_id, (0.0, ""))
+            if at > since:
+                return problem
+            if at > _oldest() and not problem:
+                return ""
+            if problem := find():
+                self.damaged += 1
+            self._found = {each: found for each, found in self._found.items() if found[0] > _oldest()}
+            self._found[version_id] = time.monotonic(), problem
+            return problem
 
 
 def _oldest() -> float:

@@ -10,24 +10,23 @@ from pathlib import Path
 
 from dltk_runtime.errors import StoreDamaged, StoreError
 from dltk_runtime.files import atomic, lines
-from dltk_runtime.files.state import Stamp, stamp_of
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
-from dltk_runtime.store import drawn, history, layout, lifecycle
+from dltk_runtime.store import drawn, layout, lifecycle
 from dltk_runtime.store.deeds import Deed
 from dltk_runtime.store.errors import HomeVanished
 from dltk_runtime.store.history import Promotion
 from dltk_runtime.store.later import Notice, Score
-from dltk_runtime.store.layout import CURRENT, HISTORY, LATER, NOTICES, PICTURES, PROMOTED
+from dltk_runtime.store.layout import CURRENT, HISTORY, LATER, NOTICES, PICTURES
 from dltk_runtime.store.lifecycle import FileReservation
+from dltk_runtime.store.promoted import PromotedFiles
 from dltk_runtime.store.version import FileVersion
 
 
 class FileStore:
     """Implements `interface.Store` below ``app/model/data/versions`` of a home.
 
-    It remembers the identity of the store that it was attached to, and for each model a number
-    that is known to be promoted.
+    It remembers the identity of the store that it was attached to.
     """
 
     remote = False
@@ -37,8 +36,7 @@ class FileStore:
         self._versions = paths.versions
         self._graphics = paths.graphics
         self._identity = b""
-        self._known: dict[ModelName, int] = {}
-        self._bad_lines: dict[ModelName, tuple[Stamp | None, int]] = {}
+        self._promoted = PromotedFiles(paths.versions)
 
     def attach(self) -> None:
         path = self._versions / layout.IDENTITY
@@ -76,38 +74,28 @@ class FileStore:
         return _version(self._versions, version_id)
 
     def current(self, name: ModelName) -> int | None:
-        return layout.current_number(self._versions, name)
+        return self._promoted.current(name)
 
     def promotions(self, name: ModelName) -> list[Promotion]:
-        return history.read(self._history(name))
+        return self._promoted.history(name)
 
     def was_promoted(self, version_id: VersionId) -> bool:
-        name, number = version_id.name, version_id.number
-        if self._known.get(name) == number:  # a promotion is never taken back
-            return True
-        found = self.promotions(name)
-        if found and all(each.version != number for each in found):
-            return False
-        self._known[name] = number
-        return True
+        return self._promoted.contains(version_id)
 
     def damaged_lines(self, name: ModelName) -> int:
-        path = self._history(name)
-        stamp = stamp_of(path)
-        known = self._bad_lines.get(name)
-        if known is None or known[0] != stamp:
-            known = self._bad_lines[name] = stamp, history.bad_lines(path)
-        return known[1]
+        return self._promoted.damaged_lines(name)
 
     def problems(self, name: ModelName) -> list[str]:
-        path, bad = self._history(name), self.damaged_lines(name)
-        return [f"{path} has {bad} damaged or torn lines; the promotions in them are not known."] if bad else []
+        return self._promoted.problems(name)
 
     def deeds(self, name: ModelName) -> list[Deed]:
         return lines.read(self.folder(name) / HISTORY, Deed)
 
     def damaged_deeds(self, name: ModelName) -> int:
         return lines.bad_lines(self.folder(name) / HISTORY, Deed)
+
+    def drop_changed_copy(self, version_id: VersionId) -> str:  # noqa: ARG002 - of the interface
+        return ""
 
     def legacy_time(self, name: ModelName) -> float | None:
         return layout.legacy_time(self._models, name)
@@ -140,17 +128,18 @@ class FileStore:
     def promote(self, version_id: VersionId) -> None:
         version, name = self.version(version_id), version_id.name
         _verify(version)
-        before = self._readable_current(name)
-        self._record(name, version_id.number, before)
+        before = self._promoted.readable_current(name)
+        legacy = before is None and self.legacy_time(name) is not None
+        self._promoted.record(name, version_id.number, 0 if legacy else before)
         # `remove` hides a version, then reads `current`; here the order is reversed. So the later
         # of the two sees what the other did, and `current` never names a removed version.
         try:
-            self.point(name, version_id.number)
+            self._promoted.point(name, version_id.number)
             _verify(version)
         except StoreError:
-            self._take_back(version_id, before)
+            self._promoted.take_back(version_id, before)
             raise
-        self._align(name)
+        self._promoted.align(name)
         version.decide()
         self._show_pictures(version)
 
@@ -158,8 +147,7 @@ class FileStore:
         name = version_id.name
         path = self.folder(name) / CURRENT
         try:
-            if not self._ever_promoted(name) and atomic.create(path, b"%d\n" % fallback):
-                history.append(self._history(name), fallback)
+            if self._promoted.begin(name, fallback):
                 self._show_pictures(self.version(VersionId(name, fallback)))
         except OSError as error:
             raise atomic.not_stored(f"The current version of {name}", path, error) from error
@@ -187,13 +175,13 @@ class FileStore:
 
     def remove(self, version_id: VersionId) -> bool:
         version = self.version(version_id)
-        if version.is_undecided() or self._is_kept(version_id):
+        if version.is_undecided() or self._promoted.keeps(version_id):
             return False
         try:
             hidden = lifecycle.hide(version.folder)
         except OSError:  # another replica prunes too
             return False
-        if self._is_kept(version_id):  # promoted meanwhile
+        if self._promoted.keeps(version_id):  # promoted meanwhile
             hidden.rename(version.folder)
             return False
         lifecycle.discard(hidden)
@@ -201,11 +189,8 @@ class FileStore:
 
     def delete(self, name: ModelName) -> None:
         folder = self.folder(name)
-        self._known.pop(name, None)
         try:
-            # The history first: a removal that is cut short then leaves no version that serves.
-            self._history(name).unlink(missing_ok=True)
-            (folder / CURRENT).unlink(missing_ok=True)
+            self._promoted.remove(name)
             for number in self.committed(name):
                 lifecycle.discard(lifecycle.hide(folder / str(number)))
         except OSError as error:
@@ -219,65 +204,6 @@ class FileStore:
             promoted = {each.version for each in self.promotions(name)} | {self.current(name) or 0}
             return [str(path) for path in lifecycle.sweep(self.folder(name), older_than, promoted)]
         return []
-
-    # ------------------------------------------------------------ promotions
-
-    def _history(self, name: ModelName) -> Path:
-        return self.folder(name) / PROMOTED
-
-    def _readable_current(self, name: ModelName) -> int | None:
-        with suppress(StoreDamaged):
-            return self.current(name)
-        return None
-
-    def _ever_promoted(self, name: ModelName) -> bool:
-        with suppress(StoreDamaged):
-            return bool(self.promotions(name))
-        return True
-
-    def _is_kept(self, version_id: VersionId) -> bool:
-        """Return whether a version is or was current; if that cannot be read, all are kept."""
-        with suppress(StoreDamaged):
-            current = self.current(version_id.name)
-            before = history.before(self.promotions(version_id.name), current)
-            return version_id.number in {current, *before[:1]}
-        return True
-
-    def _record(self, name: ModelName, number: int, before: int | None) -> None:
-        """Add the promotion of `number`; the first one also that of `before`, which none recorded.
-
-        Raises:
-            StoreDamaged, NotStored: it cannot be read or written.
-        """
-        promotions = self.promotions(name)
-        if not promotions and before is None and self.legacy_time(name) is not None:
-            before = 0
-        path = self._history(name)
-        try:
-            if not promotions and before is not None:
-                history.append(path, before, found=True)
-            if not promotions or promotions[-1].version != number:
-                history.append(path, number)
-        except OSError as error:
-            raise atomic.not_stored(f"The promotion of {name} version {number}", path, error) from error
-
-    def _take_back(self, version_id: VersionId, before: int | None) -> None:
-        """Set `current` and the end of the history back to `before`, as far as that is possible."""
-        name = version_id.name
-        with suppress(OSError, StoreError):
-            mine = self._readable_current(name) == version_id.number
-            if mine and before is None:
-                (self.folder(name) / CURRENT).unlink()
-            elif before is not None:
-                if mine:
-                    self.point(name, before)
-                history.append(self._history(name), before)
-
-    def _align(self, name: ModelName) -> None:
-        """Make the history end with the current version, after several promotions at once."""
-        with suppress(OSError, StoreDamaged):
-            while (number := self.current(name)) is not None and self.promotions(name)[-1].version != number:
-                history.append(self._history(name), number)
 
     def code_choice(self, name: ModelName) -> str:
         with suppress(OSError):
@@ -302,18 +228,6 @@ class FileStore:
     def folder(self, name: ModelName) -> Path:
         """Return the folder of a model's versions."""
         return layout.model_folder(self._versions, name)
-
-    def point(self, name: ModelName, number: int) -> None:
-        """Make `current` hold `number`.
-
-        Raises:
-            NotStored: it cannot be written.
-        """
-        path = self.folder(name) / CURRENT
-        try:
-            atomic.write(path, b"%d\n" % number)
-        except OSError as error:
-            raise atomic.not_stored(f"The current version of {name}", path, error) from error
 
 
 @functools.lru_cache(maxsize=layout.MAX_VERSIONS)  # see `layout`

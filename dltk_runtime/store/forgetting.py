@@ -14,13 +14,29 @@ from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import layout
 from dltk_runtime.store.layout import CODE_CHOICE, CURRENT, PICTURES, PROMOTED, REMOVED_PREFIX
-from dltk_runtime.store.store import ModelStore
+from dltk_runtime.store.store import ModelStore, opened
 
 
 def entries(paths: Paths, name: ModelName) -> list[Path]:
-    """Return what there is of a model in the store: versions, whole or not, pointer and promotions."""
+    """Return what there is of a model on this machine: versions, whole or not, pointer and promotions, or copies."""
+    if paths.objects:
+        return [each for each in [opened(paths).copies_of(name)] if each.exists()]
     folder = layout.model_folder(paths.versions, name)
     return [folder / entry for entry in sorted(atomic.names_in(folder)) if _goes(entry)]
+
+
+def objects(paths: Paths, name: ModelName) -> dict[str, int]:
+    """Return the same of the object store, if there is one: addresses, with sizes in bytes.
+
+    Raises:
+        StoreUnreachable: it does not answer.
+    """
+    if not paths.objects:
+        return {}
+    from dltk_runtime.store.objects import forgetting
+
+    place = opened(paths)
+    return {f"{place.bucket.where}/{each.key}": each.size for each in forgetting.listed(place, name)}
 
 
 def forget(paths: Paths, name: ModelName) -> None:
@@ -28,7 +44,13 @@ def forget(paths: Paths, name: ModelName) -> None:
 
     Raises:
         NotStored: something cannot be removed.
+        StoreUnreachable: the object store does not answer.
     """
+    if paths.objects:
+        from dltk_runtime.store.objects import forgetting
+
+        forgetting.forget(opened(paths), name)
+        return
     store = ModelStore.open(paths, keep=1)
     with suppress(StoreDamaged):
         if store.versions(name):
@@ -44,6 +66,11 @@ def forget(paths: Paths, name: ModelName) -> None:
 
 def shown_pictures(paths: Paths, name: ModelName) -> Iterator[tuple[Path, bool]]:
     """Yield each picture under ``/graphics/`` with the name of one of the model's, and whether it is the same."""
+    if paths.objects:
+        from dltk_runtime.store.objects import forgetting
+
+        yield from forgetting.shown_pictures(opened(paths), paths.graphics, name)
+        return
     folder = layout.model_folder(paths.versions, name)
     hashes: dict[Path, set[str]] = {}
     for version in layout.listed(folder):

@@ -92,7 +92,8 @@ class Version(Protocol):
         """Return where a worker on this machine finds the files, fetching them if need be.
 
         Raises:
-            VersionUnknown, StoreDamaged: as `manifest`, except for version 0.
+            VersionUnknown, StoreDamaged: as `manifest`, except for version 0; or a file that is fetched has changed.
+            NotStored: what is fetched cannot be written.
         """
 
     def verify(self, *, hashes: bool = False) -> None:

@@ -109,6 +109,12 @@ class Store(Protocol):
     def damaged_deeds(self, name: ModelName) -> int:
         """Return how many of them cannot be read."""
 
+    def drop_changed_copy(self, version_id: VersionId) -> str:
+        """Remove this machine's copy of a version's files if one has changed since it was fetched; return which.
+
+        Empty where none has, and where files are not copied. Reads all of them.
+        """
+
     def legacy_time(self, name: ModelName) -> float | None:
         """Return when files of an old volume, ``<algorithm>_<model>…``, changed last (epoch seconds), if any."""
 

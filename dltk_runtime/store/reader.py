@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 
-from dltk_runtime.errors import NameInvalid, StoreDamaged
+from dltk_runtime import logs
+from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files.state import FileState, stamp_of
 from dltk_runtime.names import ModelName, VersionId, checked
+from dltk_runtime.store import last_fitted
 from dltk_runtime.store.deeds import History, HistoryEntry, merged
 from dltk_runtime.store.errors import NonePromoted, NoneWhole, VersionMissing, VersionUnknown
-from dltk_runtime.store.examined import Examined
+from dltk_runtime.store.examined import Examined, ExaminedCopies
 from dltk_runtime.store.handles import Version
 from dltk_runtime.store.history import before
 from dltk_runtime.store.interface import Store
@@ -26,6 +28,7 @@ class ModelReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._examined = Examined()
+        self._copies = ExaminedCopies()
         self.remote = store.remote
 
     def attach(self) -> None:
@@ -101,12 +104,34 @@ class ModelReader:
         if self._store.current(name) is None and not self.has_legacy(name) and (found := self._store.committed(name)):
             raise NonePromoted(name, self._store.where(name), found)
 
-    def examine(self, version: Version) -> str:
-        """Return which file of a version that does not load has changed; empty for none, and across a network.
+    def examine(self, version: Version, since: float) -> str:
+        """Return which file of a version that a worker could not load has changed; empty for none.
 
-        It then serves no more, for a while. A worker there has a copy, which was compared when it was fetched.
+        It then serves no more, for a while. Across a network a worker has a copy, which was compared when it was
+        fetched: one that has changed since is removed, and the version goes on to serve.
+
+        Args:
+            since: when the worker began to load it (monotonic time).
         """
-        return "" if self._store.remote or not version.number else self._examined.examine(version)
+        if not version.number:
+            return ""
+        if not self._store.remote:
+            return self._examined.examine(version)
+        return self._copies.examine(version.id, lambda: self._dropped(version.id), since)
+
+    def note_damage(self, version: Version, problem: str) -> None:
+        """Let a version serve no more for a while: what was fetched of it is not as its manifest says."""
+        self._examined.note(version.id, problem)
+
+    @property
+    def damaged_copies(self) -> int:
+        """The number of copies on this machine that were found damaged, and removed."""
+        return self._copies.damaged
+
+    def _dropped(self, version_id: VersionId) -> str:
+        if problem := self._store.drop_changed_copy(version_id):
+            logs.event("copy damaged", logging.WARNING, model=str(version_id), reason=problem)
+        return problem
 
     def ever_promoted(self, name: ModelName) -> bool:
         """Return whether anything serves, or served, under this name: damage is not absence."""
@@ -212,11 +237,7 @@ class ModelReader:
             NameInvalid: `model` is not a valid model name.
         """
         checked("model", model)
-        fitted = [(time, name.algorithm) for name in self._store.names(model) if (time := self._fitted_at(name))]
-        if fitted:
-            return max(fitted)[1]
-        saved = [(at, each) for each in algorithms if (at := self._legacy_time(each, model)) is not None]
-        return max(saved)[1] if saved else None
+        return last_fitted.algorithm_of(self._store, model, algorithms)
 
     def pins_code(self, name: ModelName, default: bool) -> bool:
         """Return whether applies of a model run the code of its version; `default` where nothing was chosen."""
@@ -282,25 +303,4 @@ class ModelReader:
         """Return the number of committed versions; None when it cannot be read."""
         with suppress(StoreDamaged):
             return len(self._store.committed(name))
-        return None
-
-    def _fitted_at(self, name: ModelName) -> datetime | None:
-        """Return the time of the newest version; if that is damaged, of the last promotion."""
-        try:
-            versions = self.versions(name)
-            return versions[-1].brief().time if versions else None
-        except VersionUnknown:  # removed since it was listed
-            return None
-        except StoreDamaged:
-            return self._promoted_at(name)
-
-    def _promoted_at(self, name: ModelName) -> datetime:
-        with suppress(StoreDamaged):
-            if promotions := self._store.promotions(name):
-                return promotions[-1].time
-        return datetime.fromtimestamp(0, UTC)
-
-    def _legacy_time(self, algorithm: str, model: str) -> float | None:
-        with suppress(NameInvalid):  # an algorithm whose name no model can have
-            return self._store.legacy_time(ModelName(algorithm, model))
         return None

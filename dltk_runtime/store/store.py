@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from dltk_runtime import logs
 from dltk_runtime.access.actor import Actor
@@ -32,6 +32,9 @@ from dltk_runtime.store.reader import ModelReader
 from dltk_runtime.store.serving import Serving
 from dltk_runtime.store.version import ABANDONED_SECONDS
 
+if TYPE_CHECKING:
+    from dltk_runtime.store.objects.object_store import ObjectStore
+
 __all__ = [
     "Facts",
     "HeldOut",
@@ -51,6 +54,20 @@ __all__ = [
 USED_SECONDS = 31 * 86400.0  # monthly searches too keep the version that answers them
 
 
+def opened(paths: Paths) -> ObjectStore:
+    """Return the object store that `paths` name.
+
+    Raises:
+        StoreUnusable: it cannot be used.
+        NotStored, StoreUnreachable: it does not answer.
+    """
+    try:
+        from dltk_runtime.store.objects import opened
+    except ImportError as error:
+        raise StoreUnusable(paths.objects, "obstore is not installed (pip install '.[objects]')") from error
+    return opened.opened(paths)
+
+
 class ModelStore(ModelReader):
     """The rules over a `Store`. `prune` leaves the `keep` newest of each model."""
 
@@ -65,13 +82,7 @@ class ModelStore(ModelReader):
         Raises:
             StoreUnusable: the object store cannot be used.
         """
-        if not paths.objects:
-            return cls(FileStore(paths), keep)
-        try:
-            from dltk_runtime.store.objects.opened import opened
-        except ImportError as error:
-            raise StoreUnusable(paths.objects, "obstore is not installed (pip install '.[objects]')") from error
-        return cls(opened(paths), keep)
+        return cls(opened(paths) if paths.objects else FileStore(paths), keep)
 
     # ------------------------------------------------------------ the place
 

@@ -9,6 +9,7 @@
 |---|---|
 | `table` | what other packages call, exactly as ``pandas.read_csv`` and ``to_csv`` do it |
 | `csv_reader`, `csv_pieces`, `csv_writer` | faster ways to the same frames and texts, for common cases |
+| `csv_columns` | the columns that `csv_pieces` fills |
 | `native` | compiled code that these take for numbers, where it was built |
 | `quoting` | which cells of results are quoted, so that Splunk's side reads the rows that were sent |
 | `feature` | one column of a fit's rows: name, kind, baseline |

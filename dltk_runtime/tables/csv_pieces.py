@@ -4,16 +4,8 @@ Compiled code (`native`) parses a piece where there is any and if it does not de
 
 pandas parses a large file in chunks of a number of rows that depends on its width, and infers the
 type of a column for each chunk. A piece therefore never extends over the end of a chunk, and the
-types of a column in the pieces determine the type that pandas would infer:
+types of a column in the pieces determine the type that pandas would infer (`csv_columns`).
 
-| types of a column in the pieces | its type |
-|---|---|
-| one of int64, float64, bool throughout | that one |
-| whole numbers here and float64 there, all exact as floats, no ``-0`` in the file | float64 |
-| anything else, a quote, an empty or a ragged line | the file is `Odd`: it has to be parsed as a whole |
-
-Whole numbers are int64, or float64 only because some are missing. pandas parses the latter as
-integers, unless there is a decimal point in the same chunk; so the text has to mean the same both ways.
 pandas treats the first bytes of a file, and bytes that end a cell or a line, in ways of their own.
 Rows therefore hold ASCII alone, no carriage return and no NUL, or the file is `Odd`, too.
 """
@@ -22,38 +14,25 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from dltk_runtime.settings import cores
+from dltk_runtime.tables.csv_columns import PLAIN, Arrays, Blob, Odd, PlainColumns, Text
 from dltk_runtime.tables.native import library as native
 from dltk_runtime.units import MIB
-
-Blob = bytes | memoryview
-Text = Callable[[int, int], Blob]  # the bytes of the file from one offset to another
-Arrays = Sequence[np.ndarray[Any, Any]]
 
 HEAD_BYTES = 64 * 1024  # have to be there before the first piece is parsed
 PROBE_BYTES = 16 * 1024  # are parsed first: they reveal most files of other than plain numbers
 BLOCK_BYTES = 64 * 1024  # are searched for line ends at once, and fit into the processor's cache
 PIECE_BYTES = MIB  # of the smallest piece, or half: a tenth of its two milliseconds is overhead
 MIN_THREADED_BYTES = 12 * MIB  # from here on threads save more time than they cost
-MAX_EXACT_INTEGER = 2**53  # up to here a float64 holds every integer (IEEE 754)
-_PLAIN = (np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_))
-_INTEGER, _FLOAT, _ = _PLAIN
 _LINE_END = 10
-_MINUS_ZERO = re.compile(rb"-0+(?:[\s,]|\Z)")  # 0 among integers and -0.0 among floats
-_FIRST_OF_ITS_KIND = b"9223372036854775808"  # negative: pandas' missing integer; positive: no int64
 _NOT_PLAIN = (b'"', b"\r", b"\0")  # a quoted cell may hold line ends; a lone \r is one; NUL ends a cell
-
-
-class Odd(Exception):
-    """The file has to be parsed as a whole."""
 
 
 # What parsing in pieces raises. The parse of the whole raises an error in the file again, with its
@@ -88,7 +67,7 @@ class Pieces:
         """
         head, end = _line_ends(bytes(begin))
         first = pd.read_csv(Bytes(begin[:end]))  # type: ignore[call-overload]
-        if not all(dtype in _PLAIN for dtype in first.dtypes):
+        if not all(dtype in PLAIN for dtype in first.dtypes):
             raise Odd
         if len(first) != bytes(begin[head:end]).count(b"\n"):
             raise Odd  # the header is not the first line, or not the whole of it
@@ -101,7 +80,7 @@ class Pieces:
         self._lines = 0
         self._scanned = head
         self._done = 0  # index in `ends` up to which the rows are parsed
-        self._columns = _Columns(text, head)
+        self._columns = PlainColumns(text, head)
 
     def read(self, size: int) -> bool:
         """Parse one piece of the `size` bytes that have arrived; False if they hold no whole one.
@@ -179,93 +158,6 @@ class _Piece(NamedTuple):
     place: int  # index of its end in `ends`
 
 
-class _Columns:
-    """One array for each column, allocated for the expected rows and filled from the top."""
-
-    def __init__(self, text: Text, head: int) -> None:
-        self._text = text
-        self._arrays: list[np.ndarray[Any, Any]] = []
-        self._rows = 0
-        self._end = head  # in bytes, of the rows
-        self._checked = head  # in bytes, up to where there is no ``-0``
-
-    def add(self, arrays: Arrays, end: int, expected: int) -> None:
-        """Add rows that end at byte `end`; `expected` is the approximate number of all rows.
-
-        Raises:
-            Odd: their types do not match those of the columns.
-        """
-        rows, begin = self._rows + len(arrays[0]), self._end
-        self._end = end
-        if not self._arrays:
-            self._arrays = [np.empty(max(expected, rows), array.dtype) for array in arrays]
-        for place, array in enumerate(arrays):
-            if array.dtype != self._arrays[place].dtype:
-                self._reconcile(place, array)
-            elif _may_be_integers(array):
-                self._check(begin, array)
-            column = self._arrays[place]
-            if len(column) < rows:  # the first rows were longer than the others
-                self._arrays[place] = column = _with_room(
-                    column[: self._rows], max(expected, rows * 5 // 4), column.dtype
-                )
-            column[self._rows : rows] = array
-        self._rows = rows
-
-    def frame(self, names: pd.Index[Any]) -> pd.DataFrame:
-        """Return the frame of all rows added."""
-        columns = {place: array[: self._rows] for place, array in enumerate(self._arrays)}
-        frame = pd.DataFrame(columns, index=pd.RangeIndex(self._rows), copy=False)
-        frame.columns = names
-        return frame
-
-    def _reconcile(self, place: int, array: np.ndarray[Any, Any]) -> None:
-        """Convert the column to floats, if one of it and the new rows holds integers.
-
-        Raises:
-            Odd: pandas would parse the text of one of the integers as another float.
-        """
-        column = self._arrays[place]
-        if {column.dtype, array.dtype} != {_INTEGER, _FLOAT}:
-            raise Odd
-        whole = [each for each in (array, column[: self._rows]) if each.dtype == _INTEGER or _may_be_integers(each)]
-        self._check(self._checked, *whole)
-        if column.dtype == _INTEGER:
-            self._arrays[place] = _with_room(column[: self._rows], len(column), _FLOAT)
-
-    def _check(self, begin: int, *numbers: np.ndarray[Any, Any]) -> None:
-        """Check that whole numbers, of the rows from byte `begin` on, are the floats of their text.
-
-        Raises:
-            Odd: one is too large for a float, a missing one to pandas, or ``-0``.
-        """
-        if not all(map(_is_exact, numbers)) or _FIRST_OF_ITS_KIND in bytes(self._text(begin, self._end)):
-            raise Odd
-        if _MINUS_ZERO.search(self._text(self._checked, self._end)):
-            raise Odd
-        self._checked = self._end
-
-
-def _may_be_integers(array: np.ndarray[Any, Any]) -> bool:
-    """Return whether floats may be integers for pandas, some of which are missing."""
-    if array.dtype != _FLOAT:
-        return False
-    missing = np.isnan(array)
-    return bool(missing.any() and np.all(missing | (np.floor(array) == array)))
-
-
-def _is_exact(array: np.ndarray[Any, Any]) -> bool:
-    """Return whether a float64 holds each of these whole numbers."""
-    there = array[~np.isnan(array)] if array.dtype == _FLOAT else array
-    return not len(there) or bool(there.min() >= -MAX_EXACT_INTEGER and there.max() <= MAX_EXACT_INTEGER)
-
-
-def _with_room(values: np.ndarray[Any, Any], size: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    column = np.empty(size, dtype)
-    column[: len(values)] = values
-    return column
-
-
 def _arrays(text: bytes) -> Arrays:
     """Parse rows into one array for each column.
 
@@ -276,7 +168,7 @@ def _arrays(text: bytes) -> Arrays:
         raise Odd
     piece = pd.read_csv(Bytes(text), header=None, low_memory=False)  # type: ignore[call-overload]
     arrays = [column.to_numpy() for _, column in piece.items()]
-    if not isinstance(piece.index, pd.RangeIndex) or any(array.dtype not in _PLAIN for array in arrays):
+    if not isinstance(piece.index, pd.RangeIndex) or any(array.dtype not in PLAIN for array in arrays):
         raise Odd
     return arrays
 

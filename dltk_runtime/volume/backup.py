@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dltk_runtime import __version__
 from dltk_runtime.errors import DltkError
@@ -16,8 +17,12 @@ from dltk_runtime.files.copying import Copier, entries
 from dltk_runtime.jobs.backup import copy_jobs
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.backup import StoreCopy
-from dltk_runtime.volume.errors import TargetRefused, VersionsElsewhere
-from dltk_runtime.volume.record import HOME, LEFT_OUT, NOTEBOOKS, RECORD, SET_ASIDE, Record
+from dltk_runtime.store.store import opened
+from dltk_runtime.volume.errors import TargetRefused
+from dltk_runtime.volume.record import HOME, LEFT_OUT, NOTEBOOKS, RECORD, SET_ASIDE, Record, versions_of
+
+if TYPE_CHECKING:
+    from dltk_runtime.store.objects.backup import ObjectCopy
 
 _CACHES = ("__pycache__", ".ipynb_checkpoints")
 
@@ -26,15 +31,13 @@ def back_up(paths: Paths, target: Path) -> Record:
     """Copy the home and the notebooks of `paths` into the folder `target`; return the record.
 
     Raises:
-        VersionsElsewhere: the versions are in an object store.
         TargetRefused: `target` is not empty, or inside of what is copied.
         NotStored: it cannot be written; then it has no record, and is no backup.
+        StoreUnusable, StoreUnreachable: the versions are in an object store, and it does not answer.
     """
-    if paths.objects:
-        raise VersionsElsewhere("backs up", paths.objects)
     _check_target(paths, target)
     copier = Copier(target)
-    store = StoreCopy(paths.versions, copier, f"{HOME}/{paths.versions.relative_to(paths.home).as_posix()}")
+    store = _copy_of(paths, copier)
     try:
         target.mkdir(parents=True, exist_ok=True)
         for root in (HOME, NOTEBOOKS):
@@ -53,6 +56,18 @@ def back_up(paths: Paths, target: Path) -> Record:
     return record
 
 
+def _copy_of(paths: Paths, copier: Copier) -> StoreCopy | ObjectCopy:
+    root = versions_of(paths)
+    if not paths.objects:
+        return StoreCopy(paths.versions, copier, root)
+    place = opened(paths)
+    from dltk_runtime.store.objects.backup import ObjectCopy
+
+    if paths.versions.exists():  # from before: the object store has the place of these
+        copier.links.append(root)
+    return ObjectCopy(place, copier, root)
+
+
 def _check_target(paths: Paths, target: Path) -> None:
     where = target.resolve()
     for root in (paths.home.resolve(), paths.notebooks.resolve()):
@@ -67,6 +82,8 @@ def _check_target(paths: Paths, target: Path) -> None:
 def _copy_rest(paths: Paths, copier: Copier) -> None:
     """Copy the home without versions, jobs and `LEFT_OUT`, and the notebooks."""
     skipped = {paths.home / name for name in LEFT_OUT} | {paths.versions, paths.jobs, paths.notebooks, paths.home}
+    if paths.objects:
+        skipped.add(paths.copies)
     for root, name in ((paths.home, HOME), (paths.notebooks, NOTEBOOKS)):
         for path, is_folder in entries(root, frozenset(skipped - {root}), copier.not_listed):
             if path.startswith(SET_ASIDE) or any(each in _CACHES for each in path.split("/")):
@@ -77,7 +94,7 @@ def _copy_rest(paths: Paths, copier: Copier) -> None:
                 copier.file(root / path, f"{name}/{path}")
 
 
-def _record(copier: Copier, store: StoreCopy, jobs: int) -> Record:
+def _record(copier: Copier, store: StoreCopy | ObjectCopy, jobs: int) -> Record:
     return Record(
         runtime=__version__,
         time=datetime.now(UTC),

@@ -13,16 +13,6 @@ class VolumeError(DltkError):
     """A backup, a restoration, or the examination of a volume."""
 
 
-class VersionsElsewhere(VolumeError):
-    """The versions of models are in an object store, of which this command knows nothing."""
-
-    def __init__(self, does: str, where: str) -> None:
-        super().__init__(
-            f"This command {does} folders, and the versions of models are in {where} (DLTK_STORE). Nothing was "
-            "changed. Use the tools of that store; without DLTK_STORE the command covers the folders of DLTK_HOME."
-        )
-
-
 class TargetRefused(VolumeError):
     """A backup cannot be written into this folder."""
 
@@ -57,6 +47,17 @@ class HomeOccupied(VolumeError):
         super().__init__(
             f"Nothing was restored: {folder} has {first} already.{before} Name another folder with --home and "
             "--notebooks, or have what is there moved into a hidden folder beside it with --set-aside."
+        )
+
+
+class StoreOccupied(VolumeError):
+    """An object store has other versions of the models that would be restored, or another current one."""
+
+    def __init__(self, where: str, names: Sequence[ModelName]) -> None:
+        first = ", ".join(map(str, names[:3])) + (" …" if len(names) > 3 else "")
+        super().__init__(
+            f"Nothing was restored: the object store {where} has {first} already, and not as in the backup. Nothing "
+            "in it is ever overwritten: name another folder of it in DLTK_STORE, or remove these models first."
         )
 
 

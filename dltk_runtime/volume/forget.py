@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from dltk_runtime.store.deeds import What
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.tracking.place import Place
 from dltk_runtime.volume import old
-from dltk_runtime.volume.errors import JobsUnfinished, NothingToForget, VersionsElsewhere
+from dltk_runtime.volume.errors import JobsUnfinished, NothingToForget
 
 FORGOTTEN = b'{"event": "forgotten"'  # in place of an event that waits for Splunk
 
@@ -54,16 +54,25 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something of one model; with a reason in `stays` it is left."""
+    """Something of one model: files and folders, and objects by address; with a reason in `stays` it is left."""
 
     name: ModelName
     kind: Kind
     paths: tuple[Path, ...]
     stays: str = ""
+    objects: Mapping[str, int] = field(default_factory=dict)  # sizes in bytes
+
+    @property
+    def places(self) -> list[str]:
+        """The addresses and the paths."""
+        return [*self.objects, *map(str, self.paths)]
 
     @property
     def size(self) -> int:
-        """The bytes of all files."""
+        """The bytes of all files and objects."""
+        return sum(self.objects.values()) + self._size_here()
+
+    def _size_here(self) -> int:
         files = (file for path in self.paths for file in ([path] if path.is_file() else atomic.regular_files(path)))
         return sum(_size(file) for file in files)
 
@@ -82,16 +91,13 @@ class Forgetting:
         """Return what there is of the models.
 
         Raises:
-            VersionsElsewhere: the versions are in an object store.
             JobsUnfinished: a fit of one waits or runs.
             NothingToForget: there is nothing.
         """
-        if self._paths.objects:
-            raise VersionsElsewhere("forgets what is in", self._paths.objects)
         records = [each for each in self._jobs.list() if (each.algorithm, each.model) in self._pairs]
         if unfinished := [each.id for each in records if not each.state.ended]:
             raise JobsUnfinished(unfinished)
-        found = [each for name in self._names for each in self._of(name, records) if each.paths]
+        found = [each for name in self._names for each in self._of(name, records) if each.places]
         if not found:
             raise NothingToForget(self._names, self._paths.home)
         return found
@@ -123,7 +129,8 @@ class Forgetting:
         yield Found(name, Kind.PICTURES, tuple(path for path, same in pictures if same))
         others = tuple(path for path, same in pictures if not same)
         yield Found(name, Kind.PICTURES, others, "another picture has this name now")
-        yield Found(name, Kind.VERSIONS, tuple(forgetting.entries(paths, name)))
+        objects = forgetting.objects(paths, name)
+        yield Found(name, Kind.VERSIONS, tuple(forgetting.entries(paths, name)), objects=objects)
         drift = (paths.drift / name.folder / f"{name.model}.{ending}" for ending in ("json", "past"))
         yield Found(name, Kind.DRIFT, _existing(*drift))
         yield from self._staged(name)

@@ -88,6 +88,11 @@ def place_of(path: str, paths: Paths) -> Path:
     return (paths.home if root == HOME else paths.notebooks) / rest
 
 
+def versions_of(paths: Paths) -> str:
+    """Return the folder of a backup that holds the versions of models."""
+    return f"{HOME}/{paths.versions.relative_to(paths.home).as_posix()}"
+
+
 def _is_inside(path: str) -> bool:
     root, *parts = path.split("/")
     wrong = {"", ".", ".."}.intersection(parts)

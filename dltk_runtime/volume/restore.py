@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from dltk_runtime.errors import StoreError
 from dltk_runtime.files import atomic
 from dltk_runtime.files.copying import Copied, Copier
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.store import ModelStore
-from dltk_runtime.volume.errors import BackupDamaged, HomeOccupied, RestoredWrongly, VersionsElsewhere
-from dltk_runtime.volume.record import HOME, LEFT_OUT, SET_ASIDE, Record, place_of
+from dltk_runtime.store.store import ModelStore, opened
+from dltk_runtime.volume.errors import BackupDamaged, HomeOccupied, RestoredWrongly, StoreOccupied
+from dltk_runtime.volume.record import HOME, LEFT_OUT, NOTEBOOKS, SET_ASIDE, Record, place_of, versions_of
+
+if TYPE_CHECKING:
+    from dltk_runtime.store.objects.restoring import ObjectRestoring
 
 CUT_SHORT = ".restoring"  # in a home while it is restored
 
@@ -46,13 +50,15 @@ def restore(folder: Path, record: Record, paths: Paths, *, set_aside: bool) -> R
     With `set_aside`, what is there is moved into a hidden folder beside it first.
 
     Raises:
-        VersionsElsewhere: the versions are in an object store.
         HomeOccupied: something is there.
+        StoreOccupied: the object store has other versions of the same models.
         RestoredWrongly: a file changed while it was copied.
         NotStored: it cannot be written.
+        StoreUnusable, StoreUnreachable: the object store does not answer.
     """
-    if paths.objects:
-        raise VersionsElsewhere("restores", paths.objects)
+    objects = _objects(folder, paths)
+    if objects is not None and (occupied := objects.occupied()):
+        raise StoreOccupied(paths.objects, occupied)
     moved = []
     for root in dict.fromkeys((paths.notebooks, paths.home)):  # the notebooks may lie deep in the home
         if names := _occupants(root, paths):
@@ -61,13 +67,13 @@ def restore(folder: Path, record: Record, paths: Paths, *, set_aside: bool) -> R
             moved.append((root, names))
     try:
         aside = tuple(_set_aside(root, names) for root, names in moved)
-        _copy(folder, record, paths)
+        _copy(folder, record, paths, objects)
     except OSError as error:
         raise atomic.not_stored("The backup's content", paths.home, error) from error
     return Restored(aside)
 
 
-def verify(record: Record, paths: Paths) -> None:
+def verify(folder: Path, record: Record, paths: Paths) -> None:
     """Read every restored file again, and compare each version with its manifest.
 
     Versions that were damaged in the backup are those of its `problems`; they are not compared.
@@ -75,7 +81,9 @@ def verify(record: Record, paths: Paths) -> None:
     Raises:
         RestoredWrongly: one differs.
     """
-    problems = list(_problems(record.files, lambda path: place_of(path, paths)))
+    objects = _objects(folder, paths)
+    problems = list(_problems(_on_disk(record, paths), lambda path: place_of(path, paths)))
+    problems += objects.differences() if objects is not None else ()
     if not record.problems:
         store = ModelStore.open(paths, keep=1)
         for name in store.models():
@@ -86,6 +94,21 @@ def verify(record: Record, paths: Paths) -> None:
                     problems.append(error.sentence)
     if problems:
         raise RestoredWrongly(problems)
+
+
+def _objects(folder: Path, paths: Paths) -> ObjectRestoring | None:
+    """Return what restores a backup's versions to the object store of `paths`; None without one."""
+    if not paths.objects:
+        return None
+    place = opened(paths)
+    from dltk_runtime.store.objects.restoring import ObjectRestoring
+
+    return ObjectRestoring(place, Paths(folder / HOME, folder / NOTEBOOKS))
+
+
+def _on_disk(record: Record, paths: Paths) -> list[Copied]:
+    """Return the files that belong into the home or to the notebooks: not those of versions in an object store."""
+    return [each for each in record.files if not (paths.objects and each.path.startswith(f"{versions_of(paths)}/"))]
 
 
 def _folders_of(folder: Path, names: Iterable[str]) -> list[Path]:
@@ -122,7 +145,7 @@ def _set_aside(root: Path, names: list[str]) -> Path:
     return aside
 
 
-def _copy(folder: Path, record: Record, paths: Paths) -> None:
+def _copy(folder: Path, record: Record, paths: Paths, objects: ObjectRestoring | None) -> None:
     paths.home.mkdir(parents=True, exist_ok=True)
     paths.notebooks.mkdir(parents=True, exist_ok=True)
     marker = paths.home / CUT_SHORT
@@ -130,14 +153,16 @@ def _copy(folder: Path, record: Record, paths: Paths) -> None:
     for name in record.folders:
         place_of(name, paths).mkdir(parents=True, exist_ok=True)
     copiers = {paths.home: Copier(paths.home), paths.notebooks: Copier(paths.notebooks)}
-    changed = []
-    for each in record.files:
+    changed, files = [], _on_disk(record, paths)
+    for each in files:
         root = paths.home if each.path.startswith(HOME + "/") else paths.notebooks
         copied = copiers[root].file(folder / each.path, each.path.partition("/")[2])
         if copied is None or (copied.size, copied.sha256) != (each.size, each.sha256):
             changed.append(f"{folder / each.path} changed while it was restored")
     if changed:
         raise RestoredWrongly(changed)
-    for written in sorted({place_of(each.path, paths).parent for each in record.files}):
+    for written in sorted({place_of(each.path, paths).parent for each in files}):
         atomic.sync_folder(written)
+    if objects is not None:
+        objects.put()
     marker.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from copy import deepcopy
@@ -16,12 +17,14 @@ from click.testing import CliRunner, Result
 from dltk_runtime import tls
 from dltk_runtime.cli import dltk
 from dltk_runtime.doctor.flow import storage
+from dltk_runtime.doctor.flow.crowded import advice as crowded_advice
 from dltk_runtime.emulator.spl.context import Context
 from dltk_runtime.emulator.standin import Event, Indexes, Storage
 from dltk_runtime.flows.app import find_apps
+from dltk_runtime.flows.generate import create
 from dltk_runtime.flows.rehearsal.world import make_world
 from dltk_runtime.settings import Settings
-from tests.flows.helpers import NOBODY, invoke
+from tests.flows.helpers import NOBODY, flow_of, invoke
 from tests.splunkd import Splunkd
 from tests.splunkd.answers import Rights
 from tests.splunkd.objects import App
@@ -334,7 +337,28 @@ def test_a_large_collection_is_a_warning(splunk: Splunk, monkeypatch: pytest.Mon
     monkeypatch.setattr(storage, "MAX_COLLECTION_ROWS", 1)
     splunk.installed.kvstore["dltk_x_queue"].batch_save([{"_key": f"k{number}"} for number in range(3)])
     line = only("warning", 4)
-    assert line["text"] == "dltk_x_queue has 3 records"
+    assert line["text"] == "dltk_x_queue has 3 records, of which one search reads 1"
+    assert "dltk label prune-queue x " in line["advice"]
+
+
+def test_each_collection_of_a_flow_has_the_advice_that_fits_its_writer(tmp_path: Path) -> None:
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("feedback", {"extras": ("age",)}),
+        ("direct", {"anomalies": True}),
+        ("direct", {"native": "RandomForestClassifier"}),
+    )
+    names = set()
+    for number, (kind, values) in enumerate(kinds):
+        create(flow_of(kind, **values), tmp_path / str(number))
+        names |= {each.name for each in find_apps(tmp_path / str(number))[0].conf("collections.conf")}
+    said = {name.removeprefix("dltk_x_"): crowded_advice(APP, name) for name in names}
+    assert said.keys() == {"queue", "labels", "second", "points", "extras", "sensitivity", "params", "fits"}
+    pruned = {name: found for name, text in said.items() if (found := re.findall(r"dltk label (\S+) x ", text))}
+    assert pruned == {"queue": ["prune-queue"], "labels": ["prune"]}, "these commands reach no other collection"
+    for name in ("second", "points", "extras", "sensitivity"):
+        assert f"DELETE /servicesNS/nobody/{APP}/storage/collections/data/dltk_x_{name}" in said[name]
+    assert all("one record" in said[name] for name in ("params", "fits"))
+    assert "dltk label" not in crowded_advice("other", "dltk_x_queue")
 
 
 def test_without_the_endpoint_the_limit_follows_from_limits_conf(splunk: Splunk) -> None:

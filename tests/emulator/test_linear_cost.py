@@ -19,6 +19,7 @@ from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Context, make_context
 from dltk_runtime.emulator.spl.pipeline import NESTED_FORMS, run
+from dltk_runtime.emulator.standin import Event
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 
@@ -76,7 +77,7 @@ SEARCHES = {
     "where": 'where like(t,"%b%") AND n>3',
     "xyseries": "stats count BY k g | xyseries k g count",
 }
-WITHOUT = {"apply", "deletemodel", "fit", "inputlookup", "listmodels", "makeresults", "summary"}
+WITHOUT = {"apply", "deletemodel", "fit", "inputlookup", "listmodels", "makeresults", "summary", "tstats"}
 
 
 @pytest.fixture
@@ -120,6 +121,18 @@ def test_twice_the_rows_are_about_twice_the_work(name: str, context: Context, tm
     run(f"| inputlookup in.csv | {SEARCHES[name]}", context)  # so that imports are done, and caches filled
     once, twice = (_calls(SEARCHES[name], rows, context, tmp_path) for rows in (ROWS, 2 * ROWS))
     assert twice < MOST_GROWTH * once
+
+
+def test_tstats_over_twice_the_events_is_about_twice_the_work(context: Context) -> None:
+    calls = []
+    for rows in (10, ROWS, 2 * ROWS):
+        index = context.storage.indexes.create(f"of_{rows}")
+        for n in range(rows):
+            index.add(Event(60.0 * n, 1e9, {"n": str(n), "k": str(n % 7)}, indexed_fields=True))
+        with counting() as counted:
+            run(f"| tstats count max(n) AS n WHERE index=of_{rows} BY _time span=1h k", context)
+        calls.append(counted[0])
+    assert calls[2] < MOST_GROWTH * calls[1]
 
 
 def test_every_command_is_measured() -> None:

@@ -174,7 +174,7 @@ class TestPipeline:
             run(f"| makeresults | outputlookup out.csv | {tail}", context)
         assert not (paths.home / "search" / "lookups" / "out.csv").exists()
 
-    @pytest.mark.parametrize("command", ["tstats count", "spath input=a", "nonsense 10"])
+    @pytest.mark.parametrize("command", ["mstats count", "spath input=a", "nonsense 10"])
     def test_other_commands_are_refused_by_name(self, context: Context, command: str) -> None:
         with pytest.raises(CommandUnknown, match=rf"'{command.split(maxsplit=1)[0]}'.*Run this search in Splunk"):
             run(f"| makeresults | {command}", context)

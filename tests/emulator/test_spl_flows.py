@@ -259,7 +259,7 @@ class TestPipelines:
         with pytest.raises((SearchInvalid, CommandUnknown), match=r"subsearches|cuts at 50,000 rows"):
             run(f"| inputlookup rows.csv | {command}", context)
 
-    @pytest.mark.parametrize("name", ["join", "transaction", "map", "mstats", "tstats", "rest", "timechart", "rex"])
+    @pytest.mark.parametrize("name", ["join", "transaction", "map", "mstats", "rest", "timechart", "rex"])
     def test_commands_of_splunk_are_refused_by_name_with_the_reason(self, context: Context, name: str) -> None:
         with pytest.raises(CommandUnknown, match=f"The command '{name}' runs in Splunk only: "):
             run(f"| makeresults | {name} x", context)

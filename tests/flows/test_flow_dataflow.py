@@ -12,7 +12,7 @@ from dltk_runtime.flows.app import App, find_apps
 from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
 from dltk_runtime.flows.dataflow.conditions import alternatives, filled_by
 from dltk_runtime.flows.dataflow.pipe import commands, names_in
-from dltk_runtime.flows.dataflow.walk import one_slip
+from dltk_runtime.flows.dataflow.spelling import one_slip
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.pasted import check_search
 from dltk_runtime.flows.rules import check

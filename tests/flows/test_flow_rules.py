@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.flows.app import find_apps
-from dltk_runtime.flows.flow import Flow
-from dltk_runtime.flows.generate import files
+from dltk_runtime.flows.flow import FILE, Flow, text_of
+from dltk_runtime.flows.generate import files as app_files
 from dltk_runtime.flows.rules import RULES, check
 from tests.flows.helpers import flow_of
 
@@ -106,6 +106,10 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     525: ("direct", SEARCHES, 'flow="x" kind="run" |', 'flow="y" kind="run" |'),
     526: ("datamodel", SEARCHES, "dispatch.earliest_time = -29m@m", "dispatch.earliest_time = -27m@m"),
     527: ("datamodel", MACROS, "span=5m", "span=1h"),
+    530: ("indexed", SEARCHES, " output_format=hec", ""),
+    531: ("indexed", SEARCHES, "output_format=hec", 'output_format=hec marker="a=1"'),
+    532: ("indexed", SEARCHES, "| fields _time kind flow feature_set written_at", '| eval host="a" | fields + *'),
+    533: ("indexed", MACROS, "| sort 0 - written_at | dedup _time entity ", ""),
     601: ("feedback", MACROS, "outputlookup append=t key_field=_key", "outputlookup"),
     602: ("feedback", MACROS, "_key dltk_x_queue", "_key dltk_x_labels"),
     603: ("feedback", MACROS, "_key dltk_x_queue", "_key dltk_x_params"),
@@ -155,6 +159,12 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     809: ("direct", SEARCHES, "| where isnotnull(y)", ""),
     810: ("feedback", TRANSFORMS, "collection = dltk_x_queue", "collection = dltk_x_queues"),
     811: ("direct", SEARCHES, "y from f_len f_digits", "y from f_digits"),
+    812: ("datamodel", SEARCHES, "win_start win_end rows scored | fields - _raw", "win_start win_end rows scored *"),
+    813: ("summary", MACROS, "fillnull value=0 f_len f_digits f_vowels", "fillnull value=0 f_len f_digits"),
+    814: ("feedback", VIEW, "_key dltk_x_second", "_key dltk_x_labels"),
+    815: ("summary", SEARCHES, "addinfo=f", "sourcetype=dns addinfo=f"),
+    816: ("direct", MACROS, "algo=pytorch_nn", "algo=pytocrh_nn"),
+    817: ("direct", SEARCHES, "where win_start>prev_end", "where win_start<prev_end"),
     821: ("direct", SEARCHES, "-12m@m", "-12m"),
     822: ("direct", MACROS, "definition = index=main", "definition = earliest=-1h index=main"),
     823: ("direct", SEARCHES, "cron_schedule = 17 3 * * *", "cron_schedule = */5 * * * *"),
@@ -202,7 +212,26 @@ ALSO = [
     (808, "direct", SEARCHES, "| fit `", '| eval f_len="k".sha256(entity) | fit `'),
     (810, "feedback", COLLECTIONS, "field.why = string\n", ""),
     (810, "feedback", MACROS, "key_field=_key dltk_x_queue", "key_field=_key dltk_x_qeueu"),
+    (116, "direct", ROLES, "dltk_x;main", "dltk_x"),
+    (501, "summary", SEARCHES, "| sort 0 - written_at | dedup event_key \\\n| eval", "\\\n| eval"),
+    (801, "direct", "default/data/ui/views/status.xml", "state job time", "satte job time"),
+    (801, "direct", MACROS, "| addinfo \\\n| eval", "| addinfo | eval at=_time \\\n| eval"),
+    (801, "feedback", MACROS, "sampled model model_version feature_set label", "sampled model feature_set lbael"),
+    (804, "summary", SEARCHES, 'count(eval(kind="run")) AS runs', 'count(eval(kind="urn")) AS runs'),
+    (804, "direct", SEARCHES, "where scored<rows", "where scored>rows"),
+    (817, "direct", SEARCHES, "where win_start>prev_end", "where win_start<prev_end"),
+    (817, "feedback", VIEW, '(isnull(label) OR label="")', '(isnotnull(label) OR label="")'),
+    (817, "feedback", VIEW, '(isnull(label) OR label="")', '(isnull(label) AND label="")'),
+    (817, "direct", OVERVIEW, "if(runs=0 OR", "if(runs>0 OR"),
+    (817, "direct", "default/data/ui/views/status.xml", "isnotnull(predicted_kind)", "isnull(predicted_kind)"),
+    (810, "feedback", MACROS, "_key dltk_x_labels", "_key dltk_x_points"),
+    (815, "metrics", SEARCHES, "| mcollect index=", "| mcollect sourcetype=dns index="),
+    (817, "summary", SEARCHES, "AND isnotnull(predicted_y)", "AND isnull(predicted_y)"),
+    (817, "direct", SEARCHES, "| eval arrived=", "| where arrived>0 | eval arrived="),
+    (821, "metrics", SEARCHES, "dispatch.earliest_time = -30d@d", "dispatch.earliest_time = -30d"),
     (823, "direct", SEARCHES, "cron_schedule = 17 3 * * *", "cron_schedule = 0 3 1 1 *"),
+    (826, "feedback", MACROS, "| appendpipe [ where copy=1 AND weight>=2", "| eval n=1 [ where copy=1 AND weight>=2"),
+    (826, "direct", "default/data/ui/views/status.xml", "| makeresults | apply", "| apply"),
     (823, "direct", SEARCHES, "dispatch.earliest_time = -30d@d", "dispatch.earliest_time = -30m@m"),
     (824, "direct", SEARCHES, "floor((now()-", "floor((now()-9"),
     (827, "direct", SEARCHES, "streamstats current=f", "streamstats"),
@@ -222,7 +251,12 @@ def made(kind: str) -> Flow:
     """The flow ``x`` of that kind; the variants of a summary and without a target have names of their own here."""
     if kind == "anomalies":
         return flow_of("direct", anomalies=True)
-    return flow_of("summary", source=kind) if kind in ("metrics", "datamodel") else flow_of(kind)
+    return flow_of("summary", source=kind) if kind in ("indexed", "metrics", "datamodel") else flow_of(kind)
+
+
+def files(flow: Flow) -> dict[str, str]:
+    """The files that ``dltk flow new`` writes."""
+    return app_files(flow) | {FILE: text_of(flow)}
 
 
 def write(folder: Path, made: dict[str, str]) -> None:
@@ -239,7 +273,7 @@ def numbers(folder: Path, *only: int) -> set[int]:
     return {finding.rule.number for finding in check(find_apps(folder), rules)}
 
 
-@pytest.mark.parametrize("kind", ["direct", "summary", "metrics", "datamodel", "feedback"])
+@pytest.mark.parametrize("kind", ["direct", "summary", "indexed", "metrics", "datamodel", "feedback"])
 def test_the_generated_apps_break_no_rule(kind: str, tmp_path: Path) -> None:
     write(tmp_path, files(made(kind)))
     assert [(each.rule.number, each.found) for each in check(find_apps(tmp_path))] == []

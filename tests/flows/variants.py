@@ -15,12 +15,14 @@ ALL = "DLTK_TEST_ALL_FLOWS"  # set by `make flows`
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "direct": ("direct",),
     "events": ("summary",),
+    "indexed": ("summary", "--source", "indexed"),
     "metrics": ("summary", "--source", "metrics"),
     "datamodel": ("summary", "--source", "datamodel"),
     "direct class": ("direct", "--predicts", "class"),
     "direct number": ("direct", "--predicts", "number"),
     "events class": ("summary", "--predicts", "class"),
     "events number": ("summary", "--predicts", "number"),
+    "indexed number": ("summary", "--source", "indexed", "--predicts", "number"),
     "metrics number": ("summary", "--source", "metrics", "--predicts", "number"),
     "datamodel class": ("summary", "--source", "datamodel", "--predicts", "class"),
     "events labels": ("summary", "--labels"),
@@ -57,6 +59,7 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     ),
     "direct anomalies": ("direct", "--anomalies"),
     "events anomalies": ("summary", "--anomalies"),
+    "indexed anomalies": ("summary", "--source", "indexed", "--anomalies"),
     "metrics anomalies": ("summary", "--source", "metrics", "--anomalies"),
     "datamodel anomalies": ("summary", "--source", "datamodel", "--anomalies"),
 }

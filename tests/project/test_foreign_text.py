@@ -130,7 +130,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "store/objects/pointer.py: _PROMOTED": ("0" * 18, "0-", "-0-"),
     "texts.py: _COLOR": ("\x1b[", "\x1b[1", "\x1b[1;"),
     "texts.py: _UNSAFE": ("\x00", "\u202e"),
-    "tables/csv_pieces.py: _MINUS_ZERO": ("-0", "-", "0", "-00,"),
+    "tables/csv_columns.py: _MINUS_ZERO": ("-0", "-", "0", "-00,"),
     "tables/csv_reader.py: _NAMES": ("a,", "a", ",", "a,,"),
     "tables/csv_reader.py: b'(?:%b(?:,%b){%d}\\n)++' % (_NUMBER, _NUMBER, width - 1)": (
         "1,1\n",

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from dltk_runtime.service import status
+from dltk_runtime.names import STATUS_COLUMNS
 from tests.support.service import Service, meta_for
 
 ROWS = "_time\n1700000000\n"
@@ -27,7 +27,7 @@ def rows_of(answer: dict[str, str]) -> list[dict[str, str]]:
 
 def test_jobs_and_models_are_rows_with_plain_names(service: Service) -> None:
     rows = rows_of(service.apply("dltk_status", ROWS, model="dltk_status"))
-    assert list(rows[0]) == list(status.COLUMNS)
+    assert list(rows[0]) == list(STATUS_COLUMNS)
     assert [row["kind"] for row in rows] == ["container", "job", "job", "model", "version"]
     container, failed, succeeded, model, version = rows
     assert container["state"] == "running"

@@ -19,7 +19,7 @@ def test_a_version_with_other_bytes_serves_no_more_until_it_is_repaired(
     file = second.folder / "umap_default.json"
     file.write_text("model X")
     assert store.choose(NAME).version == second  # nobody has noticed, as it loads
-    assert "umap_default.json" in store.examine(second)
+    assert "umap_default.json" in store.examine(second, 0.0)
     assert (store.choose(NAME).version, "has changed" in store.choose(NAME).problem) == (first, True)
     assert [each.number for each in store.promoted(NAME)] == [1]
     assert store.choose(NAME, {2}).version == second  # a worker has it from before
@@ -33,5 +33,5 @@ def test_files_are_hashed_once_for_many_loads_that_fail(paths: Paths, monkeypatc
     store = ModelStore.open(paths, keep=5)
     version, read = promoted(store, text="model 1"), list[bool]()
     monkeypatch.setattr(FileVersion, "verify", lambda _, *, hashes=False: read.append(hashes))
-    assert [store.examine(version) for _ in range(5)] == [""] * 5
+    assert [store.examine(version, 0.0) for _ in range(5)] == [""] * 5
     assert read == [True]

@@ -59,7 +59,7 @@ def test_a_version_promoted_while_it_is_pruned_stays(store: ModelStore, monkeypa
 
     def promoted_before(folder: Path) -> Path:
         if folder == first.folder:
-            store._store.point(NAME, first.number)
+            store._store._promoted.point(NAME, first.number)
         return hide(folder)
 
     monkeypatch.setattr(lifecycle, "hide", promoted_before)

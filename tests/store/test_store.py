@@ -131,14 +131,15 @@ def test_a_version_pruned_while_it_is_promoted_does_not_stay_current(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = commit(store), promoted(store)
-    point = store._store.point
+    promoted_files = store._store._promoted
+    point = promoted_files.point
 
     def pruned_before(name: ModelName, number: int) -> None:
         if number == first.number:
             lifecycle.hide(first.folder)
         point(name, number)
 
-    monkeypatch.setattr(store._store, "point", pruned_before)
+    monkeypatch.setattr(promoted_files, "point", pruned_before)
     with pytest.raises(VersionUnknown):
         store.promote(first)
     assert store._store.current(NAME) == second.number
@@ -293,7 +294,7 @@ class ObjectsMachine(StoreMachine):
 
     def place(self, folder: Path) -> Store:
         store = in_memory(Paths(folder, folder))
-        self.bucket = store._bucket
+        self.bucket = store.bucket
         return store
 
     def lose(self, version: Version) -> None:

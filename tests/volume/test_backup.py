@@ -47,7 +47,7 @@ def restored(backup: Path, tmp_path: Path, name: str = "elsewhere") -> Paths:
     found, paths = record.read(backup), Paths(tmp_path / name, tmp_path / name / "notebooks")
     restore.check(backup, found)
     restore.restore(backup, found, paths, set_aside=False)
-    restore.verify(found, paths)
+    restore.verify(backup, found, paths)
     return paths
 
 
@@ -366,7 +366,7 @@ def test_what_is_there_is_never_overwritten_and_can_be_set_aside(
     assert (aside / "mine.ipynb").read_text() == "{}"
     assert aside.name.startswith("."), "notebooks in hidden folders are no algorithms"
     assert (new.home / "tls").is_dir(), "no backup has it, so it stays"
-    restore.verify(found, new)
+    restore.verify(target, found, new)
     assert aside.name not in str(back_up(new, tmp_path / "second").files)
 
 
@@ -380,7 +380,7 @@ def test_notebooks_deep_in_the_home_are_set_aside_with_it(paths: Paths, target: 
     with pytest.raises(HomeOccupied, match="mine"):
         restore.restore(target, found, new, set_aside=False)
     restore.restore(target, found, new, set_aside=True)
-    restore.verify(found, new)
+    restore.verify(target, found, new)
     assert [path.read_text() for path in new.home.rglob("mine.ipynb")] == ["mine"]
 
 
@@ -407,7 +407,7 @@ def test_verify_finds_what_the_disk_lost(paths: Paths, store: ModelStore, target
     new = restored(target, tmp_path)
     (new.versions / "umap/default/1/umap_default.json").write_text("")
     with pytest.raises(RestoredWrongly, match=r"umap_default\.json is not as it was backed up, and 1 more"):
-        restore.verify(record.read(target), new)
+        restore.verify(target, record.read(target), new)
 
 
 # ------------------------------------------------------------ the commands

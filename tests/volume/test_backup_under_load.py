@@ -39,7 +39,7 @@ def restored(backup: Path, paths: Paths) -> None:
     found = record.read(backup)
     restore.check(backup, found)
     restore.restore(backup, found, paths, set_aside=False)
-    restore.verify(found, paths)
+    restore.verify(backup, found, paths)
 
 
 def answers(service: Service) -> list[str]:

@@ -114,7 +114,7 @@ def test_an_end_at_any_change_of_a_restoration_is_made_good_by_the_next(prepared
             with pytest.raises(HomeOccupied):
                 restore.restore(folder / "copy", found, of(folder), set_aside=False)
         put_back(folder)
-        restore.verify(found, of(folder))
+        restore.verify(folder / "copy", found, of(folder))
         now = contents(folder / "home")
         assert {path: data for path, data in now.items() if not path.startswith(record.SET_ASIDE)} == wanted, where
         assert [data for path, data in now.items() if path.endswith("/mine.txt")] == [b"there before"], where

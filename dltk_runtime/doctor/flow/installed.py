@@ -83,7 +83,8 @@ class Installed:
         """Return the searches with a schedule, and those that fit, by their owner."""
         found: dict[str, list[SearchFlow]] = {}
         for each in self.flow.searches:
-            if each.search.scheduled or each.has("fit"):
+            saved = each.search.name in self.seen[SAVED]  # a macro is run by whoever calls it
+            if saved and (each.search.scheduled or each.has("fit")):
                 found.setdefault(self.owner(each.search), []).append(each)
         return found
 

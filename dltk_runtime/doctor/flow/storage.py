@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from dltk_runtime import booleans
 from dltk_runtime.doctor.finding import Finding, error, ok, unknown, warning
+from dltk_runtime.doctor.flow import crowded
 from dltk_runtime.doctor.flow.installed import COLLECTIONS, LOOKUPS, TRANSFORMS, Installed
 from dltk_runtime.doctor.flow.records import Record, gap, records
 from dltk_runtime.doctor.flow.schedules import listed
@@ -109,8 +110,8 @@ def collections(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
         if count is None:
             yield unknown("collections", f"{name}: its size is not told", where=STATISTICS)
         elif count > MAX_COLLECTION_ROWS:
-            advice = "Prune it: dltk label prune or prune-queue; see what writes it."
-            yield warning("collections", f"{name} has {count:,} records", advice, where=STATISTICS)
+            text = f"{name} has {count:,} records, of which one search reads {MAX_COLLECTION_ROWS:,}"
+            yield warning("collections", text, crowded.advice(installed.name, name), where=STATISTICS)
         else:
             yield ok("collections", f"{name} has {counted(count, 'record')}", where=STATISTICS)
 

@@ -13,6 +13,7 @@ from dltk_runtime.emulator.mltk.scoring import parse_score
 from dltk_runtime.emulator.spl import (
     columns,
     evaluating,
+    indexed,
     indexing,
     kvlookups,
     making,
@@ -88,7 +89,7 @@ COMMANDS: Mapping[str, Command] = {
             "chart <function> [AS <name>] BY <field> [<field>]",
         ),
     ),
-    "collect": Command(indexing.collect, forms=("collect index=<name> [addinfo=<bool>]",)),
+    "collect": Command(indexing.collect, forms=("collect index=<name> [addinfo=<bool>] [output_format=(raw | hec)]",)),
     "dedup": Command(
         ordering.dedup,
         forms=(
@@ -236,6 +237,16 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "transpose": Command(
         columns.transpose, forms=("transpose [<n>] [column_name=<name>] [header_field=<field>] [include_empty=<bool>]",)
+    ),
+    "tstats": Command(
+        indexed.tstats,
+        generates=True,
+        forms=(
+            (
+                "tstats [fillnull_value=<text>] <function> [AS <name>]… WHERE index=<name> [<field>=<value>]… "
+                "[BY [_time span=<n>(s|m|h|d|mon)] <field>…]"
+            ),
+        ),
     ),
     "untable": Command(charts.untable, forms=("untable <field> <field> <field>",)),
     "where": Command(evaluating.where, forms=("where <condition>",)),

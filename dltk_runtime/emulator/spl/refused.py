@@ -22,7 +22,6 @@ REFUSED: Mapping[str, str] = {
     "savedsearch": "there are no saved searches here; write its text",
     "selfjoin": _CUT,
     "transaction": "its rules for open transactions are not documented; use stats",
-    "tstats": _METRIC,
     "union": "use append",
 }
 

@@ -136,4 +136,5 @@ _RULES = {
     "sort": _sort,
     "stats": _stats,
     "streamstats": _streamstats,
+    "tstats": _stats,
 }

@@ -33,7 +33,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event; `fields` are extracted text, `indexed` is the time of its writing."""
+    """One event; `indexed` is the time of its writing.
+
+    `fields` are extracted text, or with `indexed_fields` were written into the index beside the text.
+    """
 
     time: float
     indexed: float
@@ -42,11 +45,17 @@ class Event:
     host: str = "standin"
     source: str = ""
     sourcetype: str = "stash"
+    indexed_fields: bool = False
 
     def row(self, index: str) -> dict[str, str]:
         """Return the fields as a search returns them."""
-        own = {"_time": _as_text(self.time), "_indextime": str(int(self.indexed)), "_raw": self.raw, "index": index}
-        return {**own, "host": self.host, "source": self.source, "sourcetype": self.sourcetype, **self.fields}
+        return {"_raw": self.raw, **self.indexed_row(index), **self.fields}
+
+    def indexed_row(self, index: str) -> dict[str, str]:
+        """Return what is found without the text of the event."""
+        own = {"_time": _as_text(self.time), "_indextime": str(int(self.indexed)), "index": index}
+        own |= {"host": self.host, "source": self.source, "sourcetype": self.sourcetype}
+        return {**own, **self.fields} if self.indexed_fields else own
 
 
 def _as_text(value: float) -> str:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from dltk_runtime.flows.dataflow import conditions
+from dltk_runtime.flows.dataflow import conditions, sense
 from dltk_runtime.flows.dataflow.notes import Apply, Fit, Read, Write
 from dltk_runtime.flows.dataflow.pipe import Command, masked_texts, names_in, options_of, words_of
 from dltk_runtime.flows.dataflow.shapes import INTERNAL, Shape, merged
 from dltk_runtime.flows.dataflow.walk import Walk, read_index
-from dltk_runtime.names import STATUS
+from dltk_runtime.names import STATUS, STATUS_COLUMNS
 
 VERSION = "model_version"  # the column of with_version=t
 _CALL = re.compile(r"""\b(?:[A-Za-z]\w*\(|count\b|c\b)""")
@@ -70,7 +70,15 @@ def _used(walk: Walk, command: Command) -> tuple[list[tuple[str, str]], list[str
 def _stats(walk: Walk, command: Command) -> None:
     calls, groups = _used(walk, command)
     before = merged(walk.shapes) if walk.shapes else Shape(open=True)
-    kept = replace(before.only(groups), filled=(before.filled & set(groups)) | set(groups), open=False)
+    for call, _ in calls:
+        walk.notes.never += sense.unheard(walk.shapes, call)
+        walk.notes.turned += sense.in_expression(walk.shapes, call)
+    kept = replace(
+        before.only(groups),
+        filled=(before.filled & set(groups)) | set(groups),
+        open=False,
+        below=sense.below_in(before, calls),
+    )
     after = _computed(walk, replace(before, gone=frozenset()), calls)
     made = {name: after.expression(name) for name in [*groups, *(name for _, name in calls)]}
     names = {name for _, name in calls}
@@ -108,16 +116,22 @@ def _tstats(walk: Walk, command: Command) -> None:
     calls, _ = _aggregates(text)
     tail = re.split(r"\bby\b", command.arguments, flags=re.IGNORECASE)[1:]
     groups = [word.strip("\"',") for part in tail for word in re.split(r"[\s,]+", part) if word and "=" not in word]
-    names = {name for _, name in calls} | {group for group in groups if group}
+    spanned = {"_time"} if re.search(r"\bspan\s*=", command.arguments) else set()
+    names = {name for _, name in calls} | {group for group in groups if group} | spanned
     shape = Shape(fields=frozenset(names), filled=frozenset(names), source=command.name)
     asked = re.search(r"\bwhere\b(.*?)(?:\bby\b|$)", command.arguments, re.IGNORECASE | re.DOTALL)
-    if command.name == "mstats" and asked:
+    if asked and (command.name == "mstats" or of_index(command.arguments)):
         read_index(walk, asked[1].strip())
-        walk.use([name for call, _ in calls for name in _called(call)], "mstats")
-        walk.use([group for group in groups if group], "mstats")
+        walk.use([name for call, _ in calls for name in _called(call)], command.name)
+        walk.use([group for group in groups if group], command.name)
         values = merged(walk.shapes).values
         shape = replace(shape, values={name: texts for name, texts in values.items() if name in names})
     walk.shapes = [shape]
+
+
+def of_index(arguments: str) -> bool:
+    """Return whether ``tstats`` with these arguments reads an index, and no data model."""
+    return re.search(r"\bfrom\s+datamodel", arguments, re.IGNORECASE) is None
 
 
 def _lookup(walk: Walk, command: Command) -> None:
@@ -136,11 +150,17 @@ def _lookup(walk: Walk, command: Command) -> None:
             walk.notes.never.append(f"lookup {match[1]} {name}")
     names = [outer for _, outer in made] or sorted(columns or ())
     for name in names:
-        values = frozenset(text for row in rows or () for text in row.values.get(made_of(made, name), ()))
+        values = _values(rows or [], made_of(made, name))
         walk.change(lambda shape, name=name, values=values: shape.put(name, f"<{name}>", values or None, filled=False))  # type: ignore[misc]
         walk.notes.made.add(name)
     if not made and columns is None:
         walk.change(lambda shape: replace(shape, open=True))
+
+
+def _values(rows: list[Shape], column: str) -> frozenset[str]:
+    """Return the texts of a column, none where one of its writers may write any."""
+    known = [row.values.get(column, frozenset()) for row in rows if column in row.fields]
+    return frozenset().union(*known) if all(known) else frozenset()
 
 
 def made_of(pairs: list[tuple[str, str]], name: str) -> str:
@@ -183,6 +203,8 @@ def _outputlookup(walk: Walk, command: Command) -> None:
 def _collect(walk: Walk, command: Command) -> None:
     options = options_of(command.arguments)
     shapes = walk.shapes
+    for name in sorted({name for shape in shapes for name in shape.nulls & shape.fields}):
+        walk.notes.turned.append(f"{command.name} writes {name}, which is null in every row")
     if command.name == "mcollect":
         walk.use([word for word in words_of(command.arguments) if not word.startswith("`")], "mcollect")
     walk.notes.writes.append(Write(command.name, options.get("index", ""), tuple(shapes), options))
@@ -226,7 +248,11 @@ def _apply(walk: Walk, command: Command) -> None:
             walk.put(column, column)
     if "as" in map(str.lower, words[:-1]):
         walk.put(words[-1], words[-1])
-    known = VERSION in walk.outputs.get(model, ()) and model != STATUS
+    if model == STATUS:
+        columns = frozenset(("predicted_kind", *STATUS_COLUMNS))
+        walk.shapes = [Shape(fields=columns, source=STATUS)]
+        return
+    known = VERSION in walk.outputs.get(model, ())
     walk.change(lambda shape: replace(shape, modelled=shape.modelled or known, open=True))
 
 

@@ -85,8 +85,23 @@ def meets(shape: Shape, condition: str) -> bool:
     if len(_outer(condition, r"\s+(?i:OR)\s+")) > 1:
         return any(meets(shape, part) for part in _outer(condition, r"\s+(?i:OR)\s+"))
     for part in _outer(condition, r"\s+(?i:AND)\s+"):
+        if any(pair in shape.below for pair in larger(part) if "=" not in part):
+            return False
         match = re.fullmatch(r"""\(?\s*'?([A-Za-z_][\w.]*)'?\s*==?\s*("(?:\\.|[^"\\])*"|-?\d+)\s*\)?""", part.strip())
         known = shape.values.get(match[1]) if match else None
         if match and known is not None and match[2].strip('"') not in known:
             return False
     return True
+
+
+def larger(condition: str) -> list[tuple[str, str]]:
+    """Return the fields that a comparison names, the larger one first; none for a condition of another form."""
+    match = re.fullmatch(r"""\(?\s*'?([A-Za-z_][\w.]*)'?\s*([<>])=?\s*'?([A-Za-z_][\w.]*)'?\s*\)?""", condition.strip())
+    if match is None:
+        return []
+    return [(match[1], match[3]) if match[2] == ">" else (match[3], match[1])]
+
+
+def parts_of(condition: str, connection: str) -> list[str]:
+    """Return what AND or OR connects, outside of brackets."""
+    return _outer(condition, rf"\s+(?i:{connection})\s+")

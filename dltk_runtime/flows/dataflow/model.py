@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,9 @@ from dltk_runtime.flows.dataflow.walk import Walk, register
 
 # What is written decides what is read, and that what is written: through a summary, a queue, labels.
 _ROUNDS = 4
+_MACROS = "default/macros.conf"
+_WRITES = re.compile(r"\|\s*(?:collect|mcollect|outputlookup)\b")
+_GENERATES = re.compile(r"\s*\|?\s*(?:inputlookup|makeresults|tstats|mstats|rest)\b")
 
 register(ACTIONS)
 
@@ -63,7 +67,7 @@ class Dataflow:
 def _cached(app: App, apps: tuple[App, ...]) -> Dataflow:
     names = frozenset(stanza.name for stanza in app.conf("savedsearches.conf"))
     own = frozenset(stanza.name for each in apps for stanza in each.conf("indexes.conf"))
-    texts = [(search, commands(app.readable(search))) for search in app.searches]
+    texts = [(search, commands(app.readable(search))) for search in [*app.searches, *_by_hand(app)]]
     stores, outputs = stores_of(app, ()), dict[str, tuple[str, ...]]()
     flows: tuple[SearchFlow, ...] = ()
     for _ in range(_ROUNDS):
@@ -78,6 +82,19 @@ def _cached(app: App, apps: tuple[App, ...]) -> Dataflow:
                 targets = (fit.target,) if fit.target else ()
                 outputs[fit.model] = tuple(dict.fromkeys((*outputs.get(fit.model, ()), *targets, *version)))
     return Dataflow(app, flows, stores, own)
+
+
+def _by_hand(app: App) -> list[AppSearch]:
+    """Return the macros that write and that nothing calls: people do, in the search bar."""
+    callers = "\n".join([*(search.text for search in app.searches), *(each.definition for each in app.macros.values())])
+    searches = []
+    for stanza in app.conf("macros.conf"):
+        text, name = stanza.get("definition"), stanza.name.partition("(")[0]
+        if _WRITES.search(text) and f"`{name}`" not in callers and f"`{name}(" not in callers:
+            generated = _GENERATES.match(text) is not None
+            search = AppSearch(name, f"| {text}" if generated else f"| `rows` | {text}", _MACROS, stanza.line, stanza)
+            searches.append(search)
+    return searches
 
 
 def dataflow(app: App, apps: Sequence[App]) -> Dataflow:

@@ -77,4 +77,5 @@ class Notes:
     fits: list[Fit] = field(default_factory=list)
     applies: list[Apply] = field(default_factory=list)
     never: list[str] = field(default_factory=list)  # conditions that no row can meet
+    turned: list[str] = field(default_factory=list)  # what is null, or of one sign, in every row
     outputs: tuple[Shape, ...] = ()

@@ -48,7 +48,10 @@ class Shape:
     filled: frozenset[str] = frozenset()
     filters: tuple[str, ...] = ()
     flags: Mapping[str, frozenset[str]] = field(default_factory=dict)  # what is not null where the field is 1
+    denied: Mapping[str, frozenset[str]] = field(default_factory=dict)  # what is null where the field is 1
     gone: frozenset[str] = frozenset()
+    nulls: frozenset[str] = frozenset()  # what is null in every row
+    below: frozenset[tuple[str, str]] = frozenset()  # pairs of which the first is never above the second
     modelled: bool = False  # a model has added columns that only the notebook knows
     source: str = ""
 
@@ -70,6 +73,8 @@ class Shape:
             made={**self.made, name: expression[:_MAX_EXPRESSION]},
             filled=self.filled | {name} if filled else self.filled - {name},
             gone=self.gone - {name},
+            nulls=self.nulls - {name},
+            below=frozenset(pair for pair in self.below if name not in pair),
         )
 
     def without(self, patterns: Iterable[str]) -> Shape:
@@ -111,6 +116,8 @@ def merged(shapes: Iterable[Shape]) -> Shape:
         filled=frozenset.intersection(*(shape.filled for shape in found)) if found else frozenset(),
         filters=found[0].filters if found else (),
         gone=frozenset.intersection(*(shape.gone for shape in found)) if found else frozenset(),
+        nulls=frozenset.intersection(*(shape.nulls for shape in found)) if found else frozenset(),
+        below=frozenset.intersection(*(shape.below for shape in found)) if found else frozenset(),
         modelled=any(shape.modelled for shape in found),
         source=found[0].source if found else "",
     )

@@ -78,7 +78,7 @@ def stores_of(app: App, writes: Iterable[Write]) -> Stores:
 
 def _as_record(shape: Shape) -> Shape:
     """Return what a reader gets back: the values, but not how they came about."""
-    return Shape(fields=shape.fields, open=shape.open, values=shape.values, filled=frozenset(), source="index")
+    return Shape(fields=shape.fields, open=shape.open, values=shape.values, below=shape.below, source="index")
 
 
 def columns_of(app: App) -> dict[str, frozenset[str]]:

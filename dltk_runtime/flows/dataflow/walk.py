@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dltk_runtime.flows.dataflow import conditions
+from dltk_runtime.flows.dataflow import conditions, sense
 from dltk_runtime.flows.dataflow.notes import Notes, Read, Use
 from dltk_runtime.flows.dataflow.pipe import Command, assignments, literal, name_spans, names_in, options_of, split_at
 from dltk_runtime.flows.dataflow.shapes import INFO, INTERNAL, Shape, merged
+from dltk_runtime.flows.dataflow.spelling import near
 from dltk_runtime.flows.dataflow.stores import Stores
 
 _RECORD = frozenset(("kind", "flow", "feature_set"))
@@ -25,6 +26,7 @@ class Walk:
     names: frozenset[str] = frozenset()  # of the app's searches: the source of what they write
     notes: Notes = field(default_factory=Notes)
     shapes: list[Shape] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)  # fields of raw events that a command has named
     first: bool = True
 
     def run(self, commands: Iterable[Command]) -> list[Shape]:
@@ -43,13 +45,18 @@ class Walk:
         for name in names:
             if "*" in name or name.startswith("$") or not self.shapes:
                 continue
-            known = name in INTERNAL or name.startswith("date_") or any(shape.has(name) for shape in self.shapes)
-            near = ""
+            known = (
+                (name in INTERNAL and name != "_time")
+                or name.startswith("date_")
+                or any(shape.has(name) for shape in self.shapes)
+            )
+            other = ""
             if known and not any(name in shape.fields for shape in self.shapes):
-                near = _near(name, {each for shape in self.shapes for each in shape.made})
-            sure = name in INTERNAL or any(name in shape.fields for shape in self.shapes)
+                other = near(name, {each for shape in self.shapes for each in shape.made})
+            sure = (name in INTERNAL and name != "_time") or any(name in shape.fields for shape in self.shapes)
+            self.asked |= set() if sure or command == "search" else {name}
             modelled = not sure and any(shape.modelled for shape in self.shapes)
-            self.notes.uses.append(Use(name, command, known, near, modelled))
+            self.notes.uses.append(Use(name, command, known, other, modelled))
 
     def put(self, name: str, expression: str) -> None:
         """Set a field of every form by an expression."""
@@ -57,7 +64,12 @@ class Walk:
         self.shapes = [_evaluated(shape, name, expression) for shape in self.shapes or [Shape(open=True)]]
 
     def keep(self, condition: str) -> None:
-        """Keep the rows that meet a condition."""
+        """Keep the rows that meet a condition; 1=0 keeps none on purpose."""
+        if sense.keeps_nothing(condition):
+            self.shapes = []
+            return
+        self.notes.never += sense.unheard(self.shapes, condition)
+        self.notes.turned += sense.in_condition(self.shapes, condition)
         met = [shape for shape in self.shapes if conditions.meets(shape, condition)]
         if self.shapes and not met:
             self.notes.never.append(condition)
@@ -70,6 +82,8 @@ class Walk:
                 _asked(shape, asked),
                 filled=shape.filled | filled | shape.flags.get(flag[1] if flag else "", frozenset()),
                 filters=(*shape.filters, _derived(shape, condition)),
+                nulls=shape.nulls | sense.nulls_of(condition) | shape.denied.get(flag[1] if flag else "", frozenset()),
+                below=shape.below | sense.below_of(condition),
             )
             for shape in met
         ]
@@ -85,26 +99,6 @@ def _asked(shape: Shape, asked: Sequence[Mapping[str, frozenset[str]]]) -> Shape
     return replace(shape, values={**shape.values, **values})
 
 
-def _near(name: str, made: set[str]) -> str:
-    """Return a made field whose name differs by two letters in another order, or by one letter."""
-    return next((other for other in sorted(made) if len(name) >= 4 and other != name and one_slip(name, other)), "")
-
-
-def one_slip(one: str, two: str) -> bool:
-    """Return whether two words differ by one letter, or by two letters in another order."""
-    if abs(len(one) - len(two)) > 1 or one == two:
-        return False
-    if len(one) == len(two):
-        other = [at for at in range(len(one)) if one[at] != two[at]]
-        if any(one[at].isdigit() and two[at].isdigit() for at in other):
-            return False
-        crossed = len(other) == 2 and other[1] == other[0] + 1 and one[other[0]] == two[other[1]]
-        return (crossed and one[other[1]] == two[other[0]]) or (len(other) == 1 and len(one) > 4)
-    short, long = sorted((one, two), key=len)
-    left = any(long[:at] + long[at + 1 :] == short for at in range(len(long)))
-    return left and len(short) >= 3 and not long.endswith(f"{short[-1]}s")
-
-
 def _evaluated(shape: Shape, name: str, expression: str) -> Shape:
     texts = _texts(expression)
     if texts is None and re.fullmatch(r"\w+", expression.strip()):
@@ -117,14 +111,15 @@ def _evaluated(shape: Shape, name: str, expression: str) -> Shape:
     )
     flag = re.fullmatch(r"\s*if\((.*),\s*1\s*,\s*0\s*\)\s*", expression, re.DOTALL)
     flags = {**shape.flags, name: frozenset(conditions.filled_by(flag[1])) if flag else frozenset[str]()}
-    return replace(shape.put(name, _derived(shape, expression), texts, filled=filled), flags=flags)
+    denied = {**shape.denied, name: sense.nulls_of(flag[1]) if flag else frozenset[str]()}
+    return replace(shape.put(name, _derived(shape, expression), texts, filled=filled), flags=flags, denied=denied)
 
 
 def _texts(expression: str) -> frozenset[str] | None:
     """Return the texts that an expression can be: one, or those of ``if`` and ``case``."""
     text = literal(expression)
     if text is not None:
-        return frozenset((text,))
+        return None if "$" in text else frozenset((text,))  # a token of a view, or an argument of a macro
     match = re.fullmatch(r"\s*(if|case)\((.*)\)\s*", expression, re.DOTALL)
     if match is None:
         return None
@@ -182,6 +177,10 @@ def _where(walk: Walk, command: Command) -> None:
 def _eval(walk: Walk, command: Command) -> None:
     for name, expression in assignments(command.arguments):
         walk.use(names_in(expression), "eval")
+        walk.notes.never += sense.unheard(walk.shapes, expression)
+        walk.notes.turned += sense.in_expression(walk.shapes, expression)
+        if name in walk.asked and name not in names_in(expression):
+            walk.notes.turned.append(f"{name} is made behind the command that asks for it")
         walk.put(name, expression)
 
 
@@ -204,6 +203,7 @@ def _rename(walk: Walk, command: Command) -> None:
             walk.change(lambda shape: replace(shape, open=True))
         else:
             walk.use([old], "rename")
+            walk.notes.turned += sense.in_expression(walk.shapes, old)
             walk.notes.made.add(new)
             walk.change(lambda shape, old=old, new=new: shape.renamed(old, new))  # type: ignore[misc]
 
@@ -216,8 +216,9 @@ def _fillnull(walk: Walk, command: Command) -> None:
 
     def fill(shape: Shape) -> Shape:
         for name in names or sorted(shape.fields):
-            made = shape.expression(name)
+            made, below = shape.expression(name), shape.below
             shape = shape.put(name, f"fill({value},{made})" if names else made, None, filled=True)
+            shape = replace(shape, below=shape.below | {pair for pair in below if pair[0] == name and value == "0"})
         return shape
 
     walk.change(fill)

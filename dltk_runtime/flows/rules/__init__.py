@@ -9,9 +9,10 @@
                             ├─ direct      3xx, 4xx  names of the command, direct scoring
                             ├─ summaries   5xx  summary indexes
                             ├─ metrics     5xx  metrics indexes, accelerated data models
+                            ├─ indexed     5xx  indexed fields and tstats over them
                             ├─ feedback    6xx  queue, labels, dashboards
                             ├─ packages    7xx  what AppInspect and Splunk refuse
-                            └─ flowing, timing, people  8xx  the data flow: asked of its model
+                            └─ flowing, alike, records, timing, people  8xx  the data flow: asked of its model
     rule ─── `Rule` (number, text, fix, find), `Violation`, and what rules ask of a search
 
 A rule is a function that yields each place in an app where it is broken. A test breaks each rule.

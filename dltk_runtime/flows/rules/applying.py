@@ -138,12 +138,13 @@ def _unsaved_stub(app: App, _: Sequence[App]) -> Iterator[Found]:
                 yield Found("metadata/default.meta", f"[{what}] write names none of {', '.join(sorted(roles))}")
 
 
-def _forbidden_indexes(app: App, apps: Sequence[App]) -> Iterator[Found]:
-    own = {stanza.name for each in apps for stanza in each.conf("indexes.conf")}
+def _forbidden_indexes(app: App, _: Sequence[App]) -> Iterator[Found]:
     runners = [stanza for stanza in app.conf("authorize.conf") if stanza.flag("schedule_search")]
     allowed = {name for stanza in runners for name in rights.searchable(stanza)}
-    for text in scheduled(app) if runners else ():
-        for name in sorted((rights.indexes_read(text.stages) & own) - allowed):
+    others = "*" in allowed or any(stanza.get("importRoles") for stanza in runners)
+    for text in scheduled(app) if runners and not others else ():
+        named = {name for name in rights.indexes_read(text.stages) if "*" not in name}
+        for name in sorted(named - allowed):
             yield Found(text.where, f"reads the index {name}; allowed are {', '.join(sorted(allowed)) or 'none'}")
 
 

@@ -52,8 +52,10 @@ def _two_writers(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _read_modify_write(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in texts(app):
         read = {word for arguments in text.of("inputlookup", "lookup") for word in arguments.split()}
-        for arguments in text.of("outputlookup"):
-            if text.has("apply", "fit") and _written(arguments) in read:
+        names = [name for name, _ in text.commands]
+        slow = min((names.index(name) for name in ("apply", "fit") if name in names), default=len(names))
+        for name, arguments in text.commands[slow:]:  # what is written before takes no minute
+            if name == "outputlookup" and _written(arguments) in read:
                 yield Found(text.where, f"reads and writes {_written(arguments)}")
 
 

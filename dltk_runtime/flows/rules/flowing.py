@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
 from dltk_runtime.flows.dataflow.notes import Write
-from dltk_runtime.flows.dataflow.walk import one_slip
+from dltk_runtime.flows.dataflow.spelling import one_slip
 from dltk_runtime.flows.rules.anomalies import untargeted
 from dltk_runtime.flows.rules.rule import Found, Rule, texts
 from dltk_runtime.names import STATUS
@@ -75,11 +75,17 @@ def _asked(flow: Dataflow) -> dict[str, set[str]]:
 
 def _impossible(app: App, apps: Sequence[App]) -> Iterator[Found]:
     for search in dataflow(app, apps).searches:
-        yield from (Found(search.where, f"no row meets {condition[:80]}") for condition in search.notes.never)
+        never = dict.fromkeys(search.notes.never)
+        yield from (Found(search.where, f"no row meets {condition[:80]}") for condition in never)
         for read in search.notes.reads:
             if read.lookup and not read.matched:
                 values = ", ".join(f"{name}={'|'.join(sorted(each))}" for name, each in read.alternatives[0].items())
                 yield Found(search.where, f"{read.target}: no search writes {values}")
+
+
+def _turned(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    for search in dataflow(app, apps).searches:
+        yield from (Found(search.where, said) for said in dict.fromkeys(search.notes.turned))
 
 
 def _no_into(app: App, apps: Sequence[App]) -> Iterator[Found]:
@@ -199,6 +205,12 @@ RULES = (
         _no_into,
     ),
     Rule(806, "The name of a model that no search fits.", "Let one macro hold the name.", _model_texts),
+    Rule(
+        817,
+        "A condition the wrong way round: behind it a field is null, or a difference of one sign, in every row.",
+        "Turn it: a gap begins after the record before it, and a queue shows what has no label yet.",
+        _turned,
+    ),
     Rule(
         811,
         "A field is filled for the training, and the training does not use it: a feature was forgotten.",

@@ -37,7 +37,7 @@ def _by_key(command: Command) -> bool:
     if command.name == "dedup":
         return bool({"event_key", "entity", "_key"} & set(names_in(text)))
     grouped = re.search(r"\bdc\(|\bBY\b.*\b(?:event_key|entity)\b", text, re.IGNORECASE)
-    return command.name in ("stats", "eventstats") and grouped is not None
+    return command.name == "stats" and grouped is not None
 
 
 def _dedup_unsorted(app: App, _: Sequence[App]) -> Iterator[Found]:

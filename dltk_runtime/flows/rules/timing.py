@@ -20,8 +20,11 @@ _OPEN_END = re.compile(r"floor\(\(?now\(\)(?:-(\d+))?\)?/(\d+)\)\*(\d+)")
 _GENERATING = frozenset(
     ("search", "inputlookup", "makeresults", "tstats", "mstats", "from", "datamodel", "rest", "inputcsv", "metadata",
      "loadjob", "savedsearch", "union", "multisearch", "gentimes", "eventcount", "dbxquery", "pivot", "mcatalog",
-     "metasearch", "walklex", "typeahead", "apply", "fit", "summary", "listmodels", "deletemodel", "append", "sistats")
+     "metasearch", "walklex", "typeahead", "summary", "listmodels", "deletemodel")
 )  # fmt: skip
+
+_ROUNDED = re.compile(r"floor\(info_m(?:in|ax)_time[*/+-][^)]*\)")
+_CHANGING = frozenset(("where", "eval", "stats", "fields", "sort", "dedup", "rename", "fillnull"))
 
 
 def _unsnapped(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -29,7 +32,12 @@ def _unsnapped(app: App, _: Sequence[App]) -> Iterator[Found]:
         stanza = text.search.stanza
         for key in ("earliest_time", "latest_time", "index_earliest", "index_latest"):
             value = stanza.get(f"dispatch.{key}")
-            if text.writes and re.match(r"[-+]\d+[smhdw]?", value) and "@" not in value and not value.startswith("+"):
+            if (
+                (text.writes or text.says(r"\|\s*fit\b.*\binto\b"))
+                and re.match(r"[-+]\d+[smhdw]?", value)
+                and "@" not in value
+                and not value.startswith("+")
+            ):
                 yield Found(text.where, f"dispatch.{key} = {value}")
 
 
@@ -111,6 +119,10 @@ def _other_windows(app: App, apps: Sequence[App]) -> Iterator[Found]:
                 made = shape.expression(name)
                 if name in shape.fields and made not in (expression, f"<{name}>"):
                     yield Found(search.where, f"{name} is {made[:60]}; the window of the run is {expression}")
+        if _keeps_whole_windows(search):
+            for bound in dict.fromkeys(each for shape in write.shapes for each in shape.filters):
+                if match := _ROUNDED.search(bound):
+                    yield Found(search.where, f"a bound of the windows is {match[0]}, not the end of the run")
 
 
 def _keeps_whole_windows(search: SearchFlow) -> bool:
@@ -125,6 +137,10 @@ def _no_head(app: App, apps: Sequence[App]) -> Iterator[Found]:
         piped = app.readable(search.search).lstrip().startswith("|")
         if piped and first not in _GENERATING:
             yield Found(search.where, f"begins with | {first}")
+        for each in everything_in(search.commands):
+            inside = each.inner[0].name if each.inner else ""
+            if inside in _CHANGING and each.name not in ("appendpipe", "foreach", "map"):
+                yield Found(search.where, f"a subsearch of {each.name} begins with {inside}, which makes no rows")
         if any(
             each.name == "inputlookup" and "append=" not in each.arguments
             for each in everything_in(search.commands[1:])

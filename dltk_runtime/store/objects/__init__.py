@@ -8,6 +8,8 @@
 * ``reservation``  `ObjectReservation`: files first, the manifest last
 * ``probe``        proves that a store keeps its conditions
 * ``object_store`` `ObjectStore`, the implementation of `store.interface.Store`
+* ``backup``       copies it in the layout of a volume; ``restoring`` puts such a copy back
+* ``forgetting``   all of one model but its numbers and history
 
 Nothing is locked. Two conditions of the store keep what the rules promise: a put that fails when the
 key exists, and a put that fails when the object has changed since it was read.

@@ -26,15 +26,15 @@ from dltk_runtime.store.manifest import Manifest, StoredFile
 from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Bucket
 
-FOLDER = "objects"  # below the models' folder
 _MARK_SUFFIX = ".manifest"
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The copies in `models` of versions of one store; `identify` returns its identity."""
+    """The copies in `copies`, below `models`, of versions of one store; `identify` returns its identity."""
 
     models: Path
+    copies: Path
     identify: Callable[[], str]
 
     def location(self, version_id: VersionId) -> Location:
@@ -46,13 +46,14 @@ class Fetched:
 
     def folder(self, version_id: VersionId) -> Path:
         """Return the folder of a version."""
-        return self._model(version_id.name) / str(version_id.number)
+        return self.model(version_id.name) / str(version_id.number)
 
     def fetch(self, version_id: VersionId, manifest: Manifest, bucket: Bucket) -> None:
         """Make the version's folder whole, if it is not.
 
         Raises:
-            StoreDamaged: a file in the store is not as its manifest says, or the disk cannot be written.
+            StoreDamaged: a file in the store is not as its manifest says.
+            NotStored: the copy cannot be written.
             StoreUnreachable: the store does not answer.
         """
         folder, digest = self.folder(version_id), digest_of(manifest)
@@ -65,12 +66,31 @@ class Fetched:
                 _download(bucket, version_id, stored, fresh / stored.path)
             self._take_place(fresh, folder, digest, manifest)
         except OSError as error:
-            raise StoreDamaged(
-                f"{version_id} could not be copied from {bucket.where} to {folder}: {error.strerror}. "
-                "Check the volume that DLTK_HOME names."
-            ) from error
+            raise atomic.not_stored(f"The copy of {version_id}", folder, error) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+    def copied(self, name: ModelName) -> list[VersionId]:
+        """Return the versions of a model that have a copy here."""
+        entries = (each.removesuffix(_MARK_SUFFIX) for each in atomic.names_in(self.model(name)) if _is_mark(each))
+        return [VersionId(name, int(each)) for each in sorted(entries) if each.isascii() and each.isdigit()]
+
+    def changed(self, version_id: VersionId, manifest: Manifest) -> str:
+        """Return which file of a copy has changed since it was fetched; empty for none, and without a copy."""
+        folder = self.folder(version_id)
+        if not self._is_whole(folder, digest_of(manifest), manifest):
+            return ""  # the next use fetches it
+        for stored in manifest.files:
+            try:
+                same = atomic.sha256(folder / stored.path) == stored.sha256
+            except OSError:
+                same = False
+            if not same:
+                return (
+                    f"The copy of {version_id} on this machine is damaged: {stored.path} in {folder} has changed "
+                    "since it was fetched. Remove that folder: the version is fetched anew."
+                )
+        return ""
 
     def keep(self, version_id: VersionId, manifest: Manifest) -> None:
         """Mark the folder that a fit has written here as whole. Never raises."""
@@ -84,11 +104,15 @@ class Fetched:
             _mark(folder).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def discard_all(self, name: ModelName) -> None:
+        """Remove a model's files here. Never raises."""
+        shutil.rmtree(self.model(name), ignore_errors=True)
+
     def sweep(self, name: ModelName, committed: Collection[int], older_than: float) -> list[str]:
         """Remove copies of a model's versions that are gone, and what was cut short, unchanged that long."""
         removed = []
-        for entry in sorted(atomic.names_in(self._model(name))):
-            path = self._model(name) / entry
+        for entry in sorted(atomic.names_in(self.model(name))):
+            path = self.model(name) / entry
             is_copy = entry.isascii() and entry.isdigit() and int(entry) not in committed
             with suppress(OSError):
                 if (is_copy or entry.endswith(atomic.TEMPORARY_SUFFIX)) and _age_seconds(path) > older_than:
@@ -104,10 +128,11 @@ class Fetched:
 
     def choice_file(self, name: ModelName) -> Path:
         """Return the file that mirrors the choice of a model's code."""
-        return self._model(name) / CODE_CHOICE
+        return self.model(name) / CODE_CHOICE
 
-    def _model(self, name: ModelName) -> Path:
-        return self.models / FOLDER / self.identify() / name.folder / name.model
+    def model(self, name: ModelName) -> Path:
+        """Return the folder of a model's versions."""
+        return self.copies / self.identify() / name.folder / name.model
 
     def _is_whole(self, folder: Path, digest: str, manifest: Manifest) -> bool:
         with suppress(OSError):
@@ -142,6 +167,10 @@ def _is_file(path: Path, size: int) -> bool:
 def _age_seconds(path: Path) -> float:
     """Return the seconds since anything in `path` changed."""
     return time.time() - max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
+
+
+def _is_mark(entry: str) -> bool:
+    return entry.endswith(_MARK_SUFFIX)
 
 
 def _mark(folder: Path) -> Path:

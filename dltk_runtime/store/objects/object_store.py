@@ -37,11 +37,11 @@ class ObjectStore:
     remote = True
 
     def __init__(self, bucket: Bucket, paths: Paths, trust_seconds: float = TRUST_SECONDS) -> None:
-        self._bucket = bucket
+        self.bucket = bucket
         self._models = paths.models
         self._graphics = paths.graphics
         self._manifests = Manifests(bucket, trust_seconds)
-        self._fetched = Fetched(paths.models, lambda: self._identity()[:IDENTITY_CHARACTERS])
+        self._fetched = Fetched(paths.models, paths.copies, lambda: self._identity()[:IDENTITY_CHARACTERS])
         self._identified = ""
         self._attached = ""
         self._known: dict[ModelName, int] = {}
@@ -54,29 +54,29 @@ class ObjectStore:
 
     def present(self) -> bool:
         with suppress(StoreError):
-            found = self._bucket.get(keys.STORE)
+            found = self.bucket.get(keys.STORE)
             return not self._attached or (found is not None and found.data.decode() == self._attached)
         return False
 
     def missing(self) -> StoreReplaced:
-        return StoreReplaced(self._bucket.where)
+        return StoreReplaced(self.bucket.where)
 
     def where(self, name: ModelName) -> str:
-        return f"{self._bucket.where}/{keys.model(name)}"
+        return f"{self.bucket.where}/{keys.model(name)}"
 
     # ------------------------------------------------------------ read
 
     def names(self, model: str | None = None) -> list[ModelName]:
         prefix = keys.NAMES if model is None else f"{keys.NAMES}/{model}"
         found = []
-        for each in self._bucket.below(prefix):
+        for each in self.bucket.below(prefix):
             *_, of_model, folder = each.key.split("/")
             with suppress(NameInvalid):  # objects that are not ours
                 found.append(ModelName.of_folder(folder, of_model))
         return sorted(found)
 
     def committed(self, name: ModelName) -> list[int]:
-        listed = self._bucket.below(keys.model(name, "manifests"))
+        listed = self.bucket.below(keys.model(name, "manifests"))
         return [number for each in listed if each.size and (number := keys.number_in(each.key))]
 
     def candidates(self, name: ModelName) -> list[int]:
@@ -86,7 +86,7 @@ class ObjectStore:
         return max(self.committed(name), default=None)
 
     def version(self, version_id: VersionId) -> ObjectVersion:
-        return ObjectVersion(version_id, self._bucket, self._manifests, self._fetched)
+        return ObjectVersion(version_id, self.bucket, self._manifests, self._fetched)
 
     def current(self, name: ModelName) -> int | None:
         state = self._pointer(name).whole()
@@ -111,7 +111,27 @@ class ObjectStore:
 
     def problems(self, name: ModelName) -> list[str]:
         bad = self.damaged_lines(name)
-        return [f"{self.where(name)}/promoted has {bad} objects that are no promotions."] if bad else []
+        found = [f"{self.where(name)}/promoted has {bad} objects that are no promotions."] if bad else []
+        return [*found, *filter(None, map(self._changed, self._fetched.copied(name)))]
+
+    def drop_changed_copy(self, version_id: VersionId) -> str:
+        if problem := self._changed(version_id):
+            self._fetched.discard(version_id)
+        return problem
+
+    def forget_copies(self, name: ModelName) -> None:
+        """Remove this machine's copies of a model's versions. Never raises."""
+        self._fetched.discard_all(name)
+
+    def copies_of(self, name: ModelName) -> Path:
+        """Return the folder of these copies."""
+        return self._fetched.model(name)
+
+    def _changed(self, version_id: VersionId) -> str:
+        """Return which file of a copy here has changed; empty for none, and without a whole copy."""
+        with suppress(StoreError):  # the version is gone, or cannot be asked for
+            return self._fetched.changed(version_id, self._manifests.get(version_id))
+        return ""
 
     def deeds(self, name: ModelName) -> list[Deed]:
         return [deed for deed in self._deeds(name) if deed is not None]
@@ -126,25 +146,25 @@ class ObjectStore:
 
     def record(self, name: ModelName, deed: Deed) -> None:
         key = keys.model(name, f"{HISTORY}/{time.time_ns():020}-{secrets.token_hex(4)}")
-        self._bucket.put(key, msgspec.json.encode(deed))
+        self.bucket.put(key, msgspec.json.encode(deed))
 
     def reserve(self, name: ModelName) -> ObjectReservation:
         if self._attached and not self.present():
             raise self.missing()
         if name not in self._named:
-            self._bucket.put(keys.of_name(name), b"-")
+            self.bucket.put(keys.of_name(name), b"-")
             self._named.add(name)
-        version = self.version(VersionId(name, reserve(self._bucket, name)))
-        self._bucket.put(keys.version(version.id, RUNNING), b"-")
+        version = self.version(VersionId(name, reserve(self.bucket, name)))
+        self.bucket.put(keys.version(version.id, RUNNING), b"-")
         try:
             return ObjectReservation(version)
         except OSError as error:
             raise atomic.not_stored(f"A new version of {name}", self._models, error) from error
 
     def withdraw(self, version_id: VersionId) -> bool:
-        if not withdraw(self._bucket, version_id):
+        if not withdraw(self.bucket, version_id):
             return False
-        removal.clear(self._bucket, version_id)
+        removal.clear(self.bucket, version_id)
         return True
 
     def promote(self, version_id: VersionId) -> None:
@@ -223,7 +243,7 @@ class ObjectStore:
     # ------------------------------------------------------------ helpers
 
     def _pointer(self, name: ModelName) -> Pointer:
-        return Pointer(self._bucket, name)
+        return Pointer(self.bucket, name)
 
     def _promoting(self, name: ModelName) -> Promoting:
         def verify(number: int) -> None:
@@ -240,14 +260,14 @@ class ObjectStore:
             NotStored, StoreUnreachable: the store does not answer.
         """
         if not self._identified:
-            self._bucket.create(keys.STORE, unique())
-            found = self._bucket.get(keys.STORE)
+            self.bucket.create(keys.STORE, unique())
+            found = self.bucket.get(keys.STORE)
             self._identified = found.data.decode() if found else ""
         return self._identified
 
     def _deeds(self, name: ModelName) -> Iterator[Deed | None]:
-        for each in self._bucket.below(keys.model(name, HISTORY)):
-            found = self._bucket.get(each.key)
+        for each in self.bucket.below(keys.model(name, HISTORY)):
+            found = self.bucket.get(each.key)
             try:
                 yield msgspec.json.decode(found.data if found else b"", type=Deed)
             except (msgspec.DecodeError, UnicodeDecodeError):
@@ -261,9 +281,9 @@ class ObjectStore:
         """Write what the version's fit drew to where ``GET /graphics/`` of this machine finds it."""
         prefix = keys.version(version.id, PICTURES)
         with suppress(OSError, StoreError):  # a picture that cannot be shown must not cost the promotion
-            for each in self._bucket.below(prefix) if version.number else ():
+            for each in self.bucket.below(prefix) if version.number else ():
                 path = self._graphics / keys.unquoted(each.key.partition(f"{prefix}/")[2])
-                found = self._bucket.get(each.key) if drawn.is_name(path.name) else None
+                found = self.bucket.get(each.key) if drawn.is_name(path.name) else None
                 if found is not None:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     atomic.write(path, found.data, durable=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dltk_runtime.flows.defaults import defaults
+from dltk_runtime.flows.flow import FILE, text_of
 from dltk_runtime.flows.generate import files
 from dltk_runtime.flows.kinds import Kind, Source
 from tests.flows.helpers import flow_of
@@ -35,8 +36,9 @@ TEMPLATES: Mapping[str, Mapping[str, Any]] = {
 
 
 def app_of(template: str) -> dict[str, str]:
-    """Return the files of the flow ``x`` of that template."""
-    return files(flow_of(**TEMPLATES[template]))
+    """Return the files of the flow ``x`` of that template, as ``dltk flow new`` writes them."""
+    flow = flow_of(**TEMPLATES[template])
+    return files(flow) | {FILE: text_of(flow)}
 
 
 def draw(template: str, texts: Texts, seed: int, each: int) -> list[Mistake]:

@@ -79,7 +79,7 @@ def _left(calls: Iterable[Call], place: ObjectStore, name: ModelName, current: i
             found.append(f"half a version: {error.sentence}")
     if current is not None and current not in committed:
         found.append(f"the current version {current} is gone; there are {committed}")
-    listed = place._bucket.below(keys.model(name, "versions"))
+    listed = place.bucket.below(keys.model(name, "versions"))
     strays = {keys.number_in(each.key.partition("/versions/")[2].partition("/")[0]) for each in listed} - {*committed}
     if strays:
         found.append(f"objects are left of {strays}")

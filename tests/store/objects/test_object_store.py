@@ -6,14 +6,15 @@ Two servers are two stores over one `MemoryStore`, each with a home of its own.
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from obstore.store import MemoryStore
 
+from dltk_runtime.apply.damage import DamagedWhenLoaded, load_message
 from dltk_runtime.errors import NotStored, StoreDamaged
-from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.errors import StoreReplaced, VersionUnknown
 from dltk_runtime.store.objects import keys, removal
@@ -21,9 +22,6 @@ from dltk_runtime.store.objects.bucket import Bucket
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Pointer
 from dltk_runtime.store.store import Facts, ModelStore
-from dltk_runtime.volume.backup import back_up
-from dltk_runtime.volume.errors import VersionsElsewhere
-from dltk_runtime.volume.forget import Forgetting
 from tests.store.helpers import NAME, commit, promoted
 
 
@@ -81,6 +79,40 @@ def test_an_object_that_was_changed_is_never_served(servers: list[Server]) -> No
     with pytest.raises(StoreDamaged, match="has changed"):
         version.verify(hashes=True)
     assert list(Path(two.paths.models, "objects").rglob("umap_default.json")) == []
+
+
+def test_a_changed_object_of_equal_size_is_told_from_a_changed_copy(servers: list[Server]) -> None:
+    """The version serves no more in the one case; in the other its copy is fetched anew."""
+    one, two = servers
+    first, second = (promoted(one.store, text=text) for text in ("weights", "Weights"))
+    file = Path(second.location().folder, "umap_default.json")
+    file.write_text("forgery")
+    [problem] = one.store.problems(NAME)
+    assert "The copy of umap/default version 2 on this machine is damaged: umap_default.json" in problem
+    began = time.monotonic()
+    assert "The copy of umap/default version 2 on this machine" in one.store.examine(second, began)
+    assert "The copy of" in one.store.examine(second, began)  # by another worker, that loaded it too
+    assert one.store.examine(second, time.monotonic()) == ""
+    assert (one.store.damaged_copies, list(one.store.problems(NAME))) == (1, [])
+    assert one.store.choose(NAME).version.id == second.id
+    assert Path(second.location().folder, "umap_default.json").read_text() == "Weights"
+
+    one.bucket.put(keys.file(second.id, "umap_default.json"), b"forgery")
+    assert any("in memory://" in each for each in two.store.problems(NAME))
+    with pytest.raises(DamagedWhenLoaded, match="in memory://"):
+        load_message(two.store, two.store.get(NAME, 2), "")
+    serving = two.store.choose(NAME)
+    assert (serving.version.id, "in memory://" in serving.problem) == (first.id, True)
+    assert one.store.choose(NAME).version.id == second.id  # its copy is whole
+
+
+def test_a_copy_that_cannot_be_written_is_no_damage(servers: list[Server]) -> None:
+    one, two = servers
+    promoted(one.store)
+    (two.paths.models / "objects").parent.mkdir(parents=True)
+    (two.paths.models / "objects").write_text("in the way")
+    with pytest.raises(NotStored, match="The copy of umap/default version 1"):
+        two.store.serving(NAME).location()
 
 
 def test_a_version_that_is_being_removed_cannot_be_promoted(servers: list[Server]) -> None:
@@ -204,11 +236,3 @@ def test_a_deleted_model_begins_anew_and_its_numbers_go_on(servers: list[Server]
     assert one.place.promotions(NAME) == []
     assert one.bucket.below(keys.model(NAME, "promoted")) == []
     assert commit(one.store).number == 3
-
-
-def test_commands_that_know_only_folders_say_so(tmp_path: Path) -> None:
-    paths = Paths(tmp_path, tmp_path / "notebooks", objects="s3://bucket/folder")
-    with pytest.raises(VersionsElsewhere, match="backs up folders, and the versions of models are in s3://bucket"):
-        back_up(paths, tmp_path / "backup")
-    with pytest.raises(VersionsElsewhere, match="forgets what is in folders"):
-        Forgetting(paths, JobStore(paths, keep=1, log_bytes=1), [NAME], old_files=False).find()

@@ -1,0 +1,104 @@
+"""Chapter 8: whole records: what is written has the fields that its readers, and other writers, have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dltk_runtime.flows import flow as flows
+from dltk_runtime.flows.app import App
+from dltk_runtime.flows.dataflow import SearchFlow, dataflow
+from dltk_runtime.flows.dataflow.notes import Write
+from dltk_runtime.flows.errors import FlowInvalid
+from dltk_runtime.flows.rules.rule import Found, Rule
+from dltk_runtime.names import STATUS
+
+_FREE = "stash"  # the one source type of events that costs no licence
+
+
+def _unnamed_fields(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    for search, write in dataflow(app, apps).writes():
+        if write.command == "collect" and search.has("apply") and any(shape.open for shape in write.shapes):
+            yield Found(search.where, "collect writes every column that the model returns")
+
+
+def _filled_in_part(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    flow = dataflow(app, apps)
+    features = {name for _, fit in flow.fits() if fit.model != STATUS for name in fit.features}
+    for search, write in flow.writes():
+        for shape in write.shapes if write.command == "collect" else ():
+            kept = features & shape.fields
+            empty = sorted(kept - shape.filled)
+            if "row" in shape.values.get("kind", ()) and shape.source != "index" and kept & shape.filled and empty:
+                yield Found(search.where, f"writes {', '.join(empty)} with nulls; other features are filled")
+
+
+def _shortened(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    """Searches that read records and write them back by key, without columns that other writers give them."""
+    writers: dict[str, list[tuple[SearchFlow, Write, set[str]]]] = {}
+    for search, write in dataflow(app, apps).writes():
+        if write.command == "outputlookup" and "key_field" in write.options and write.shapes:
+            columns = {name for shape in write.shapes for name in shape.fields}
+            if not any(shape.open for shape in write.shapes):
+                writers.setdefault(write.target, []).append((search, write, columns))
+    for target, found in writers.items():
+        known = set().union(*(columns for _, _, columns in found))
+        for search, _, columns in found if len(found) > 1 else ():
+            back = any(read.lookup and read.target == target for read in search.notes.reads)
+            missing = sorted(name for name in known - columns if not name.startswith("_"))
+            if back and missing:
+                yield Found(search.where, f"{target}: {', '.join(missing)} of the records that it reads are lost")
+
+
+def _licensed(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    for search, write in dataflow(app, apps).writes():
+        kind = write.options.get("sourcetype", _FREE)
+        if write.command != "outputlookup" and kind != _FREE:
+            yield Found(search.where, f"{write.command} sourcetype={kind}")
+
+
+def _other_algorithm(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    path = app.folder.parent / flows.FILE
+    try:
+        flow = flows.read(path) if path.is_file() else None
+    except FlowInvalid:
+        return  # whoever writes the apps from it is told
+    if flow is None or flow.app != app.name:
+        return
+    for search, fit in dataflow(app, apps).fits():
+        if fit.model == flow.model and "algo" in fit.options and flow.algorithm and fit.algorithm != flow.algorithm:
+            yield Found(search.where, f"algo={fit.algorithm} into {fit.model}; flow.yaml has {flow.algorithm}")
+
+
+RULES = (
+    Rule(
+        812,
+        "Columns of a notebook that nobody has named reach the index, and one may have a name of the record's own.",
+        "Name what is written: fields _time kind flow event_key entity predicted_y model_version.",
+        _unnamed_fields,
+    ),
+    Rule(
+        813,
+        "A stored feature may be null where others are filled: apply drops such rows, and training learns from a value "
+        "that nobody chose.",
+        "Fill each feature in the macro that makes them: fillnull value=0 …",
+        _filled_in_part,
+    ),
+    Rule(
+        814,
+        "outputlookup with a key replaces the whole record: what was read and is not written back is lost.",
+        "Write all columns of the record, or to a collection of its own.",
+        _shortened,
+    ),
+    Rule(
+        815,
+        "What a search writes costs no licence as sourcetype stash alone, and readers ask for no other.",
+        "Leave sourcetype out of collect and mcollect.",
+        _licensed,
+    ),
+    Rule(
+        816,
+        "Another algorithm than flow.yaml names, into the same model: fits of both share its versions and its entry.",
+        "Write the name as flow.yaml has it; for another algorithm raise version there and write the apps again.",
+        _other_algorithm,
+    ),
+)
