@@ -29,7 +29,8 @@ from dltk_runtime.notebook.errors import NeverFitted, place_of
 from dltk_runtime.notebook.parameters import wants_version
 from dltk_runtime.notebook.reads import takes
 from dltk_runtime.payload import Payload
-from dltk_runtime.pool.following import Follower, Following, Moved, may_follow
+from dltk_runtime.pool.follower import Follower
+from dltk_runtime.pool.following import Following, Moved, may_follow
 from dltk_runtime.pool.outcome import deaths_reported, expect, failed, retry_unsent
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.resident import Resident

@@ -12,17 +12,12 @@ more, ahead of those that came later, and follows none again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from dltk_runtime.payload import NO_ROWS, Buffer, Payload
-from dltk_runtime.pool.worker import Answer, Listener, ReadAhead
+from dltk_runtime.payload import Payload
 from dltk_runtime.worker.channel import MAX_INLINE_BYTES
-from dltk_runtime.worker.messages import Answered
-
-if TYPE_CHECKING:
-    from dltk_runtime.pool.local import LocalWorker
 
 QUICK_SECONDS = 0.02  # that a request may take for another one to follow it
 PATIENCE_SECONDS = 0.05  # after which one that follows is taken back
@@ -59,42 +54,3 @@ class Following:
 def may_follow(rows: Payload) -> bool:
     """Return whether such rows can wait in a worker's socket, which is sent to without a wait."""
     return isinstance(rows.data, bytes | memoryview) and len(rows) <= MAX_INLINE_BYTES
-
-
-class Follower:
-    """A busy worker, for one call behind the one that runs. Implements `worker.Worker`."""
-
-    def __init__(self, worker: LocalWorker, following: Following) -> None:
-        self._worker = worker
-        self._following = following
-
-    @property
-    def device(self) -> str:
-        """The GPU that the worker sees."""
-        return self._worker.device
-
-    @property
-    def phases(self) -> Mapping[str, float]:
-        """Seconds of each phase of the call that ended last."""
-        return self._worker.phases
-
-    def listen(self, listener: Listener) -> None:
-        """Send events to `listener` from now on."""
-        self._worker.listen(listener)
-
-    async def call(self, message: Answered, rows: Payload = NO_ROWS, *, deadline: float, setting: str) -> Answer:
-        """Send a request behind the one that runs, and wait for its answer.
-
-        Raises:
-            Moved: it was taken back, and has not run.
-            WorkerDied: the worker ended, or was ended at its deadline, while this request ran.
-        """
-        return await self._worker.call(message, rows, deadline=deadline, setting=setting, following=self._following)
-
-    def read_ahead(self, rows: Buffer, expected: int) -> ReadAhead | None:
-        """Start to parse arriving rows."""
-        return self._worker.read_ahead(rows, expected)
-
-    async def end(self, cause: str = "") -> None:
-        """End the process."""
-        await self._worker.end(cause)
