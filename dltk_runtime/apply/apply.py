@@ -30,6 +30,7 @@ from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.parameters import wants_version
 from dltk_runtime.notebook.reads import takes
 from dltk_runtime.payload import Payload
+from dltk_runtime.pool.following import Following, Moved, may_follow
 from dltk_runtime.pool.outcome import deaths_reported, expect, failed, retry_unsent
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import discard
@@ -168,8 +169,30 @@ class Applying:
         deadline: float,
         upload: Upload | None,
     ) -> Joined:
-        """Apply a version to the rows of one request, which a worker may have read ahead."""
-        async with self.loaded(version, output, deadline, call, upload) as (worker, loaded):
+        """Apply a version to the rows of one request, which a worker may have read ahead.
+
+        A small one may follow another one in its worker; where that fails it has not run.
+        """
+        follows = may_follow(rows) and not call.background
+        following = Following(output, call.runs) if follows else None
+        leased = functools.partial(self._leased, version, message, rows, call, output, deadline, upload, following)
+        try:
+            return await leased()
+        except Moved:
+            return await leased()
+
+    async def _leased(
+        self,
+        version: Version,
+        message: messages.Apply,
+        rows: Payload,
+        call: Call,
+        output: Output,
+        deadline: float,
+        upload: Upload | None,
+        following: Following | None,
+    ) -> Joined:
+        async with self.loaded(version, output, deadline, call, upload, following=following) as (worker, loaded):
             if upload is not None and (number := upload.number_for(worker)):
                 message = msgspec.structs.replace(message, ahead=number)
             self._last.applied(version.id)

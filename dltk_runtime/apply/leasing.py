@@ -19,8 +19,11 @@ from dltk_runtime.call import Call
 from dltk_runtime.cluster.apply_places import ApplyPlaces, Leased, RemoteLease
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.notebook.errors import NeverFitted, place_of
+from dltk_runtime.pool.follower import Follower
+from dltk_runtime.pool.following import Following
 from dltk_runtime.pool.outcome import expect, failed
 from dltk_runtime.pool.pool import Pool
+from dltk_runtime.pool.resident import Resident
 from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.asking import ask
@@ -56,6 +59,7 @@ class Leasing:
         starts: Callable[[], object] = lambda: None,
         *,
         here: bool = False,
+        following: Following | None = None,
     ) -> AsyncIterator[tuple[Worker, messages.Loaded]]:
         """Lease the worker that serves `version`, with the model loaded; `starts` is called if one starts for it.
 
@@ -73,11 +77,14 @@ class Leasing:
             starts()
             return loading.imports(version, self.settings.paths)
 
-        async with self._lease(version, imports, output, deadline, call, upload, here) as leased:
+        async with self._lease(version, imports, output, deadline, call, upload, here, following) as leased:
             if call is not None:
-                if not isinstance(leased, RemoteLease):  # there it may still wait for a worker
-                    call.runs()
                 call.spent({"queue": time.monotonic() - began})
+            if following is not None and following.now and isinstance(leased, Resident) and leased.loaded is not None:
+                yield Follower(leased.worker, following), leased.loaded
+                return
+            if call is not None and not isinstance(leased, RemoteLease):  # there it may still wait for a worker
+                call.runs()
             if leased.loaded is None:
                 counts = await ask(self.store, self._counting, version)
                 leased.loaded = await self._load(leased, version, deadline)
@@ -101,12 +108,17 @@ class Leasing:
         call: Call | None,
         upload: Upload | None,
         here: bool,
+        following: Following | None,
     ) -> contextlib.AbstractAsyncContextManager[Leased]:
         read_ahead = upload.read_ahead if upload is not None else None
         client, background = (call.client, call.background) if call is not None else (None, False)
         if self.places is None or here:
-            return self.pool.lease(version.id, imports, output, deadline, read_ahead, client, background=background)
-        return self.places.lease(version, imports, output, deadline, read_ahead, client, background=background)
+            return self.pool.lease(
+                version.id, imports, output, deadline, read_ahead, client, background=background, following=following
+            )
+        return self.places.lease(
+            version, imports, output, deadline, read_ahead, client, background=background, following=following
+        )
 
     def _counting(self, version: Version) -> Callable[[messages.Counts], None]:
         """Return the callback for the counts of the worker that serves `version`."""

@@ -33,6 +33,7 @@ from dltk_runtime.names import VersionId
 from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.notebook.source import Source, unpack
 from dltk_runtime.paths import Paths
+from dltk_runtime.pool.following import Following
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import ReadAhead, Worker
 from dltk_runtime.settings import Settings
@@ -48,7 +49,7 @@ Result = TypeVar("Result")
 
 
 class Leased(Protocol):
-    """The worker of one lease, and what it has loaded: `pool.residents.Resident` is one."""
+    """The worker of one lease, and what it has loaded: `pool.resident.Resident` is one."""
 
     loaded: Loaded | None
 
@@ -97,8 +98,11 @@ class ApplyPlaces:
         client: Hashable = None,
         *,
         background: bool = False,
+        following: Following | None = None,
     ) -> AsyncIterator[Leased]:
         """Lease a worker as `Pool.lease` does, on the machine where the version's applies run.
+
+        On a node no request follows another one.
 
         Raises:
             NowhereToApply: no machine that can be reached has what the notebook asks for.
@@ -108,7 +112,7 @@ class ApplyPlaces:
         if name == HERE:
             self._served.pop(version.id, None)
             async with self._pool.lease(
-                version.id, imports, output, deadline, read_ahead, client, background=background
+                version.id, imports, output, deadline, read_ahead, client, background=background, following=following
             ) as resident:
                 yield resident
             return

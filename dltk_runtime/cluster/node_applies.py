@@ -27,7 +27,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied, retry_unsent
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.pool.residents import Resident
+from dltk_runtime.pool.resident import Resident
 from dltk_runtime.pool.worker import Listener
 from dltk_runtime.worker.messages import (
     Applied,

@@ -9,8 +9,10 @@
     │   │ spares.py, devices.py, memory │             │ handler.py decode, init, fit,    │
     │ worker.py  what is handed out     │             │            save, apply, describe │
     │ local.py   one worker here:       │  channel.py │                                  │
-    │   conversation.py, phases.py,     │◄═══════════►│                                  │
-    │   launch.py, dump.py, outcome.py  │  messages.py│                                  │
+    │   calls.py, following.py,         │◄═══════════►│                                  │
+    │   requests.py, conversation.py,   │  messages.py│                                  │
+    │   printed.py, phases.py,          │             │                                  │
+    │   launch.py, dump.py, outcome.py  │             │                                  │
     │   log  ◄──────────────────────────┼── pipe ─────┼── what the notebook prints       │
     │   dump ◄──────────────────────────┼── memfd ────┼── faulthandler: where it was     │
     │   end  ◄──────────────────────────┼── pidfd ────┼── (the kernel)                   │

@@ -1,22 +1,21 @@
-"""The messages to and from one worker process, over its socket."""
+"""The messages from one worker process, over its socket."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from dltk_runtime.payload import NO_ROWS, Payload
+from dltk_runtime.payload import Payload
 from dltk_runtime.worker import channel
-from dltk_runtime.worker.messages import FromWorker, ToWorker
+from dltk_runtime.worker.messages import FromWorker
 
-THREAD_COPY_BYTES = 1024**2  # rows from this size on are copied in a thread, beside the event loop
 Take = Callable[[FromWorker, Payload], None]
 
 
 class Conversation:
-    """Sends messages, and passes each received one to `take`.
+    """Passes each received message to `take`.
 
     `closed` is called when the other side closes.
     """
@@ -27,21 +26,8 @@ class Conversation:
         self._closed = closed
         asyncio.get_running_loop().add_reader(sock, self._on_readable)
 
-    async def send(self, message: ToWorker, rows: Payload = NO_ROWS) -> None:
-        """Send a message with its rows; ignore a closed channel: the worker's end follows."""
-        with contextlib.suppress(channel.ChannelClosed):
-            if isinstance(rows.data, bytes | memoryview) and len(rows) >= THREAD_COPY_BYTES:
-                await asyncio.to_thread(channel.send, self._sock, message, rows)
-            else:
-                channel.send(self._sock, message, rows)
-
-    def send_files(self, message: ToWorker, files: Sequence[int]) -> None:
-        """Send a message with file descriptors."""
-        with contextlib.suppress(channel.ChannelClosed):
-            channel.send(self._sock, message, files=files)
-
     def receive_rest(self) -> None:
-        """Take what was sent before the process ended: an answer among it counts."""
+        """Take all that was sent until now: when the process has ended, an answer among it counts."""
         with contextlib.suppress(channel.ChannelClosed, BlockingIOError):
             while True:
                 self._receive()

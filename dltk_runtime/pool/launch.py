@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import socket
 import subprocess
@@ -33,10 +34,12 @@ class Launched(NamedTuple):
 
     process: subprocess.Popen[bytes]
     pidfd: int
-    sock: socket.socket
+    sock: socket.socket  # for answers
+    requests: socket.socket
+    unread: socket.socket  # the end from which the worker reads its requests
     dump: int  # memory file for faulthandler
     board: int  # memory file for the phases of applies
-    output: int  # what it prints
+    outputs: tuple[int, int]  # what it prints, by turns
     on_end: Callable[[], object]  # call once, when the process is gone
 
 
@@ -60,29 +63,39 @@ def _launched(spec: Spec, environ: Mapping[str, str], guardian: Guardian, on_fai
     folder = guardian.folder()
     on_failure.callback(guardian.clear, folder)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    on_failure.callback(ours.close)
     with theirs:
-        on_failure.callback(ours.close)
+        requests, unread = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        on_failure.callback(requests.close)
+        on_failure.callback(unread.close)
         dump = held(os.memfd_create("dltk-dump", os.MFD_CLOEXEC))
         # Several processes of the worker may write to it, and it is emptied for each call.
         fcntl.fcntl(dump, fcntl.F_SETFL, fcntl.fcntl(dump, fcntl.F_GETFL) | os.O_APPEND)
         board = held(create_board())
-        read, write = os.pipe2(os.O_CLOEXEC)
-        held(read)
-        try:
-            options = Options(os.getpid(), theirs.fileno(), dump, board, spec.imports)
+        with contextlib.ExitStack() as sent:
+            writes = list[int]()
+            reads = list[int]()
+            for _ in range(2):
+                read, write = os.pipe2(os.O_CLOEXEC)
+                reads.append(held(read))
+                writes.append(write)
+                sent.callback(os.close, write)
+            passed = (theirs.fileno(), unread.fileno(), writes[1], dump, board)
+            options = Options(os.getpid(), *passed, spec.imports)
             process = subprocess.Popen(
                 [sys.executable, "-m", "dltk_runtime.worker", msgspec.json.encode(options).decode()],
                 cwd=f"{folder}/work",
                 env={**environ, **guardian.variables(folder)},
                 stdin=subprocess.DEVNULL,
-                stdout=write,
-                stderr=write,
-                pass_fds=(theirs.fileno(), dump, board, *access.inherited(environ)),
+                stdout=writes[0],
+                stderr=writes[0],
+                pass_fds=(*passed, *access.inherited(environ)),
                 start_new_session=True,
             )
-        finally:
-            os.close(write)
-    ours.setblocking(False)
-    os.set_blocking(read, False)
+    for sock in (ours, requests):
+        sock.setblocking(False)
+    for read in reads:
+        os.set_blocking(read, False)
     pidfd = held(os.pidfd_open(process.pid))
-    return Launched(process, pidfd, ours, dump, board, read, lambda: guardian.clear(folder, process.pid))
+    on_end = functools.partial(guardian.clear, folder, process.pid)
+    return Launched(process, pidfd, ours, requests, unread, dump, board, (reads[0], reads[1]), on_end)

@@ -7,27 +7,28 @@ import contextlib
 import os
 import select
 import signal
-import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
 from dltk_runtime.pool.background import Background
+from dltk_runtime.pool.calls import Calls, Turn
 from dltk_runtime.pool.conversation import Conversation
 from dltk_runtime.pool.dump import StackDump
 from dltk_runtime.pool.explaining import explained
+from dltk_runtime.pool.following import Following, Moved
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Launched, Spec, launch
 from dltk_runtime.pool.outcome import DEATH_CHANNEL, DEATH_DEADLINE, Death, WorkerDied, cause_of, kind_of, place_of
 from dltk_runtime.pool.phases import PhaseClock
+from dltk_runtime.pool.printed import Printed
 from dltk_runtime.pool.read_ahead import LocalReadAhead
+from dltk_runtime.pool.requests import Requests
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, discard
-from dltk_runtime.scrub import NOTHING_SECRET, ByteStream, Scrubber
+from dltk_runtime.scrub import NOTHING_SECRET, Scrubber
 from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import (
     Answered,
-    Applied,
-    AppliedTogether,
     Code,
     Counts,
     Entered,
@@ -43,7 +44,6 @@ from dltk_runtime.worker.messages import (
 )
 
 CLOSED_SECONDS = 0.5  # that may pass between the close of a dying process's files and its end
-PIPE_BYTES = 64 * 1024  # capacity of a pipe: one read takes all that was printed before it
 
 Explain = Callable[[ErrorReport, "LocalWorker"], Awaitable[ErrorReport]]
 
@@ -62,6 +62,7 @@ class LocalWorker:
         work: its current task, or what it serves, for errors about GPU memory.
         reading: whether it parses rows of a request that still arrives.
         background: whether nobody waits for what it does now.
+        phases: seconds of each phase of the call that ended last.
         ended: whether the process is gone.
         on_death: called with the one of `outcome.DEATHS` when it ends unasked, or past a limit.
     """
@@ -78,9 +79,11 @@ class LocalWorker:
         self._launched = launched
         self.background = Background(self.pid, self._signal)
         self._explain = explain
-        self._listener, self._output = SILENT, SILENT.output
-        self._clock = PhaseClock()
-        self._printed = ByteStream(scrubber)
+        self.phases: Mapping[str, float] = {}
+        self._listener = SILENT
+        self._clock = PhaseClock()  # between two calls
+        self._printed = Printed(launched.outputs, scrubber)
+        self._requests = Requests(launched.requests, launched.unread)
         self._dump = StackDump(launched.dump)
         self._board = Board(launched.board)
         self._ends = select.poll()
@@ -93,11 +96,10 @@ class LocalWorker:
         self._gone = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
-        self._answer: asyncio.Future[Answer] | None = None
         self._late_end: asyncio.Future[None] | None = None
         self._conversation = Conversation(launched.sock, self._take, self._on_closed_channel)
+        self._calls = Calls(self._requests, self._printed, self._conversation.receive_rest, self._end_late)
         loop.add_reader(launched.pidfd, self._on_end)
-        loop.add_reader(launched.output, self._read_output)
 
     @classmethod
     def start(
@@ -131,17 +133,27 @@ class LocalWorker:
     @property
     def phase(self) -> str:
         """Name of the current phase; ``idle`` between two calls."""
-        return self._clock.name
+        return self._current.name
 
     @property
     def place(self) -> str:
         """Coordinates of the function that the current phase calls; empty where it calls none."""
-        return self._clock.place
+        return self._current.place
 
     @property
-    def phases(self) -> Mapping[str, float]:
-        """Seconds of each phase of the last call."""
-        return self._clock.seconds
+    def _current(self) -> PhaseClock:
+        running = self._calls.running
+        return self._clock if running is None else running.clock
+
+    @property
+    def spoiled(self) -> bool:
+        """Whether it may still run a call that was cancelled."""
+        return self._calls.spoiled
+
+    @property
+    def quick(self) -> bool:
+        """Whether another call may follow the one that runs."""
+        return self._calls.quick and not self.background.active and not self.reading and not self._ending
 
     @property
     def usable(self) -> bool:
@@ -158,23 +170,53 @@ class LocalWorker:
 
     def listen(self, listener: Listener) -> None:
         """Send what happens from now on to `listener`."""
-        self._read_output()
-        self._listener, self._output = listener, listener.output
+        self._printed.read()
+        self._listener, self._printed.output = listener, listener.output
 
     def print_to(self, output: Callable[[bytes], object]) -> None:
         """Send what it prints from now on to `output`, and all else to the listener as before."""
         if output is not discard:  # all that was printed before an answer has been read with it
-            self._read_output()
-        self._output = output
+            self._printed.read()
+        self._printed.output = output
 
-    async def call(self, message: Answered, rows: Payload = NO_ROWS, *, deadline: float, setting: str) -> Answer:
-        """Send a request and wait for its answer until `deadline`.
+    async def call(
+        self,
+        message: Answered,
+        rows: Payload = NO_ROWS,
+        *,
+        deadline: float,
+        setting: str,
+        following: Following | None = None,
+    ) -> Answer:
+        """Send a request and wait for its answer until `deadline`; with `following`, behind the one that runs.
 
         Raises:
+            Moved: a request that follows was taken back, and has not run.
             WorkerDied: the worker ended, or was ended at its deadline, before it answered.
         """
-        answer, results = await self._call(message, rows, deadline, setting)
-        return await explained(answer, lambda error: self._explain(error, self)), results
+        turn = Turn(deadline, setting, following)
+        try:
+            self._prepare(turn)
+            answer, results = await self._calls.run(turn, message, rows)
+            return await explained(answer, lambda error: self._explain(error, self)), results
+        finally:
+            self.phases = turn.clock.seconds
+
+    def _prepare(self, turn: Turn) -> None:
+        """Remove what earlier calls left; what follows another one does that in the worker.
+
+        Raises:
+            Moved: there is none to follow.
+            WorkerDied: the worker has ended.
+        """
+        if turn.following is not None:
+            if not self.quick:
+                raise Moved
+            return
+        if self.ended:
+            raise WorkerDied(self._death(turn.clock))
+        self._dump.clear()
+        self._board.clear()
 
     def read_ahead(self, rows: Buffer, expected: int) -> LocalReadAhead | None:
         """Start to parse arriving rows; None if it does so already or cannot read the buffer."""
@@ -184,7 +226,7 @@ class LocalWorker:
 
     def send_files(self, message: ToWorker, files: tuple[int, ...]) -> None:
         """Send a message with file descriptors, without an answer."""
-        self._conversation.send_files(message, files)
+        self._requests.send_files(message, files)
 
     async def end(self, cause: str = "", kind: str = "") -> None:
         """End the process and everything it started; a running call fails with `cause`.
@@ -193,12 +235,16 @@ class LocalWorker:
         """
         self._ending = True
         self._kind = self._kind or kind
-        if cause and self._answer is not None and not self._cause and not self.ended:
+        self._calls.take_back()  # first: what follows could begin, and would be ended too
+        if cause and self._calls.running is not None and not self._cause and not self.ended:
             self._cause = cause
             self.background.leave()  # to write its stack
             await self._dump.request(self.pid, lambda: self.ended)
         self.kill()
         await self._gone.wait()
+
+    def _end_late(self, cause: str) -> None:
+        self._late_end = asyncio.ensure_future(self.end(cause, DEATH_DEADLINE))
 
     def kill(self) -> None:
         """End the whole group at once, without waiting."""
@@ -209,31 +255,6 @@ class LocalWorker:
         if not self.ended:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
-
-    # ------------------------------------------------------------ one call
-
-    async def _call(self, message: Answered, rows: Payload, deadline: float, setting: str) -> Answer:
-        self._clock.restart("send")
-        seconds = max(deadline - time.monotonic(), 0)
-        if self.ended:
-            raise WorkerDied(self._death())
-        self._dump.clear()
-        self._board.clear()
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
-        self._answer = answer
-        late = loop.call_later(seconds, self._end_late, seconds, setting)
-        try:
-            await self._conversation.send(message, rows)
-            return await answer
-        finally:
-            late.cancel()
-            self._enter("idle", "")
-            self._answer = None
-
-    def _end_late(self, seconds: float, setting: str) -> None:
-        cause = f"was ended at its deadline, after {seconds:.3g} s ({setting}),"
-        self._late_end = asyncio.ensure_future(self.end(cause, DEATH_DEADLINE))
 
     # ------------------------------------------------------------ events
 
@@ -258,37 +279,12 @@ class LocalWorker:
                 if not self._ready.done():
                     self._ready.set_result(None)
             case _:
-                self._answered(message, results)
-
-    def _answered(self, message: FromWorker, results: Payload) -> None:
-        if self._answer is None or self._answer.done():
-            return
-        self._read_output()  # it was printed before the answer was sent
-        self._show_rest()
-        if isinstance(message, Applied | AppliedTogether):
-            self._clock.take(message.phases)
-        self._answer.set_result((message, results))
+                self._calls.answered(message, results)
 
     def _enter(self, phase: str, place: str) -> None:
-        self._clock.enter(phase, place)
+        self._current.enter(phase, place)
         if phase != "idle":
             self._listener.phase(phase)
-
-    def _read_output(self) -> None:
-        """Read printed text once: a worker may print without end."""
-        try:
-            text = b"" if self._gone.is_set() else os.read(self._launched.output, PIPE_BYTES)
-        except BlockingIOError:
-            return
-        if text:
-            if shown := self._printed.feed(text):
-                self._output(shown)
-        elif not self._gone.is_set():
-            asyncio.get_running_loop().remove_reader(self._launched.output)
-
-    def _show_rest(self) -> None:
-        if rest := self._printed.end():
-            self._output(rest)
 
     # ------------------------------------------------------------ the end
 
@@ -309,32 +305,31 @@ class LocalWorker:
         self.ended = True
         if self._kind or unasked:
             self.on_death(self._kind or kind_of(self._launched.process.returncode))
+        unbegun = self._requests.drop()
         self._conversation.receive_rest()
-        self._read_output()
-        self._show_rest()
-        death = WorkerDied(self._death(), self._saved)
-        for future in (self._ready, self._answer):
-            if future is not None and not future.done():
-                future.set_exception(death)
-                future.exception()  # marked as seen: it may have no waiter
+        self._printed.close()
+        death = WorkerDied(self._death(self._current), self._saved)
+        self._calls.died(unbegun, death)
+        if not self._ready.done():
+            self._ready.set_exception(death)
+            self._ready.exception()  # marked as seen: it may have no waiter
         self._close()
 
-    def _death(self) -> Death:
+    def _death(self, clock: PhaseClock) -> Death:
         if self._gone.is_set():
             dump = ""
         else:
             dump = self._dump.text()
-            if self._clock.name == "send" and (entered := self._board.last()):
-                self._clock.name, self._clock.place = entered.phase, entered.at
+            if clock.name == "send" and (entered := self._board.last()):
+                clock.name, clock.place = entered.phase, entered.at
         cause = self._cause or cause_of(self._launched.process.returncode)
-        return Death(cause, self._clock.name, place_of(dump, self._code, self._clock.place), dump)
+        return Death(cause, clock.name, place_of(dump, self._code, clock.place), dump)
 
     def _close(self) -> None:
         ours = self._launched
-        for descriptor in (ours.pidfd, ours.output):
-            asyncio.get_running_loop().remove_reader(descriptor)
-            os.close(descriptor)
-        for each in (self._dump, self._board, self._conversation):
+        asyncio.get_running_loop().remove_reader(ours.pidfd)
+        os.close(ours.pidfd)
+        for each in (self._dump, self._board, self._conversation, self._requests):
             each.close()
         self._gone.set()
         ours.on_end()

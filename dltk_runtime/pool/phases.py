@@ -28,5 +28,6 @@ class PhaseClock:
     def take(self, measured: Mapping[str, float]) -> None:
         """Replace the current phase's time by the worker's figures; the rest is transport."""
         now = time.monotonic()
-        self.seconds = {self.name: now - self._since - sum(measured.values()), **measured}
+        transport = max(now - self._since - sum(measured.values()), 0)  # it may have begun before this clock knew
+        self.seconds = {**self.seconds, self.name: transport, **measured}
         self._since = now

@@ -18,10 +18,12 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import Buffer
 from dltk_runtime.pool import memory
 from dltk_runtime.pool.devices import Usage
+from dltk_runtime.pool.following import Following
 from dltk_runtime.pool.launch import Spec
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.read_ahead import LocalReadAhead
-from dltk_runtime.pool.residents import Resident, Residents
+from dltk_runtime.pool.resident import Resident
+from dltk_runtime.pool.residents import Residents
 from dltk_runtime.pool.worker import SILENT, Listener, ReadAhead, Worker
 from dltk_runtime.pool.workforce import Workforce
 from dltk_runtime.settings import Settings, cores
@@ -201,10 +203,12 @@ class Pool:
         client: Hashable = None,
         *,
         background: bool = False,
+        following: Following | None = None,
     ) -> AsyncIterator[Resident]:
         """Lease the worker that serves `version`.
 
-        If its `loaded` is None, the caller loads the model and sets it.
+        If its `loaded` is None, the caller loads the model and sets it. If the request follows another
+        one (`following.now`), its one call is made through a `Follower`.
 
         Args:
             version: what it must serve.
@@ -214,24 +218,28 @@ class Pool:
             read_ahead: rows that one of the workers has read, which is then preferred.
             client: who sent the request.
             background: whether nobody waits for it.
+            following: set where the request may follow another one.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
             WorkerDied: a new worker could not start.
         """
         preferred = read_ahead.worker if isinstance(read_ahead, LocalReadAhead) else None
-        resident = await self._residents.grant(version, deadline, preferred, client)
+        resident = await self._residents.grant(version, deadline, preferred, client, following)
+        follows = following is not None and following.now
         try:
             if resident.process is None:
                 spec = Spec(self._settings.apply_threads, imports())
                 resident.process = await self._workforce.worker(spec, Listener(output))
                 resident.process.device = self._devices.shared(self.workers())
                 resident.process.work = f"version {version.number} of model '{version.model}' of '{version.algorithm}'"
-            resident.process.print_to(output)
+            if not follows:
+                resident.process.print_to(output)
             with resident.process.background.held(background):
                 yield resident
         except asyncio.CancelledError:
-            resident.loaded = None  # it may still run the call: not usable for the next one
+            if not follows or resident.worker.spoiled:
+                resident.loaded = None  # it may still run the call: not usable for the next one
             raise
         finally:
             self._residents.give_back(resident)

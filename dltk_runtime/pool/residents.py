@@ -4,6 +4,7 @@
 
     request ──> grant ──┬─ a resident of its version is idle and serving ──> it is busy
                         ├─ there is room, or an idle one makes room      ──> a new resident
+                        ├─ one is busy with a quick request alone        ──> it follows that (`following.py`)
                         └─ else it waits until one is given back
 
 Each client has its turn: of the requests that wait for one model, the first of every client comes
@@ -15,15 +16,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Collection, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
 
 from dltk_runtime.errors import Busy
-from dltk_runtime.files.state import unchanged
 from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.pool.following import Following, Place
 from dltk_runtime.pool.local import LocalWorker
+from dltk_runtime.pool.resident import Resident
 from dltk_runtime.pool.worker import discard
-from dltk_runtime.worker.messages import Loaded
 
 _Key = tuple[str, str, int]  # algorithm, model and number: it is compared and hashed for each request
 
@@ -33,54 +34,14 @@ def _key(version: VersionId) -> _Key:
 
 
 @dataclass(eq=False)
-class Resident:
-    """An apply worker and what it has loaded.
-
-    Attributes:
-        version: what it serves.
-        loaded: its answer to `Load`; None until the request that leases it has loaded the version.
-        retired: its version is no longer current: it ends when it is given back.
-        used: time of `time.monotonic` when it was given back last.
-    """
-
-    version: VersionId
-    process: LocalWorker | None = None
-    loaded: Loaded | None = None
-    busy: bool = True
-    retired: bool = False
-    used: float = field(default_factory=time.monotonic)
-
-    @property
-    def worker(self) -> LocalWorker:
-        """The worker of a leased resident.
-
-        Raises:
-            RuntimeError: it is not leased.
-        """
-        if self.process is None:
-            raise RuntimeError("a resident has its worker while it is leased")
-        return self.process
-
-    @property
-    def able(self) -> bool:
-        """Whether it can answer for the code that it has loaded."""
-        return self.process is not None and self.process.usable and not self.retired and self.loaded is not None
-
-    @property
-    def serving(self) -> bool:
-        """Whether it can answer for the code that is on disk now."""
-        return self.able and self.loaded is not None and unchanged(self.loaded.states)
-
-
-@dataclass(eq=False)
 class _Waiting:
     key: _Key  # of `version`
     version: VersionId
     granted: asyncio.Future[Resident]
     preferred: object | None
     client: Hashable
-    turn: int  # of its client, among those that wait for the model
-    number: int  # in the order in which they came
+    place: Place
+    following: Following | None  # where it may follow another one
 
 
 class Residents:
@@ -103,8 +64,8 @@ class Residents:
 
     @property
     def waiting(self) -> int:
-        """Number of requests that wait for a resident."""
-        return len(self._waiting)
+        """Number of requests that wait for a resident, or follow another one."""
+        return len(self._waiting) + sum(each.leases > 1 for each in self._all)
 
     @property
     def places(self) -> tuple[int, int]:
@@ -117,7 +78,12 @@ class Residents:
         return not any(each.busy or each.used > since for each in self._all)
 
     async def grant(
-        self, version: VersionId, deadline: float, preferred: object | None = None, client: Hashable = None
+        self,
+        version: VersionId,
+        deadline: float,
+        preferred: object | None = None,
+        client: Hashable = None,
+        following: Following | None = None,
     ) -> Resident:
         """Return a resident for this request: one that serves `version`, or one without a worker.
 
@@ -126,18 +92,24 @@ class Residents:
             deadline: time of `time.monotonic` until which the request waits.
             preferred: the worker that is taken if it is among several idle ones.
             client: who sent the request.
+            following: set where the request may follow another one; its `now` says whether it does.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
         """
+        if following is not None:
+            following.now = False
         if not self._waiting and (idle := self.take_idle(version, preferred)) is not None:
             return idle
-        ahead = sum(1 for each in self._waiting if each.version.algorithm == version.algorithm)
+        moved = following is not None and following.place is not None
+        ahead = self._ahead(version.algorithm)
+        if ahead >= self._max_waiting:
+            following = None
         exhausted = self._is_awaited(version)  # then there was none at the last look, and nothing has changed since
-        waiting = self._queue(version, preferred, client)
-        if not exhausted:
+        waiting = self._queue(version, preferred, client, following)
+        if following is not None or not exhausted:  # a request may have begun that can be followed
             self._dispatch()
-        if not waiting.granted.done() and ahead >= self._max_waiting:
+        if not (waiting.granted.done() or moved) and ahead >= self._max_waiting:
             self._waiting.remove(waiting)
             raise Busy(f"'{version.algorithm}'", ahead, "DLTK_MAX_WAITING")
         late = asyncio.get_running_loop().call_later(max(deadline - time.monotonic(), 0), _give_up, waiting.granted)
@@ -153,20 +125,33 @@ class Residents:
         finally:
             late.cancel()
 
-    def _queue(self, version: VersionId, preferred: object | None, client: Hashable) -> _Waiting:
-        """Add a request to those that wait, at the place of its client's turn."""
+    def _ahead(self, algorithm: str) -> int:
+        """Return the number of requests for an algorithm that wait."""
+        follow = sum(each.leases > 1 for each in self._all if each.version.algorithm == algorithm)
+        return follow + sum(1 for each in self._waiting if each.version.algorithm == algorithm)
+
+    def _queue(
+        self, version: VersionId, preferred: object | None, client: Hashable, following: Following | None
+    ) -> _Waiting:
+        """Add a request to those that wait, at the place of its client's turn, or at that which it had."""
         key = _key(version)
         same = [each for each in self._waiting if each.key[:2] == key[:2]]
         reached = self._turns.get(key[:2], 0)
-        turn = 1 + max((each.turn for each in same if each.client == client), default=reached)
+        kept = following.place if following is not None else None
+        if kept is None:
+            turn = 1 + max((each.place.turn for each in same if each.client == client), default=reached)
+            place = Place(turn, next(self._numbers))
+        else:
+            place = kept
         granted = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(key, version, granted, preferred, client, turn, next(self._numbers))
-        if all(each.turn <= turn for each in same):
+        waiting = _Waiting(key, version, granted, preferred, client, place, following)
+        if all(each.place < place for each in same):
             self._waiting.append(waiting)
             return waiting
-        ordered = iter(sorted([*same, waiting], key=lambda each: (each.turn, each.number)))
+        ordered = iter(sorted([*same, waiting], key=lambda each: each.place))
         # The model's places in the line stay where they are; its requests are put into them in order.
-        self._waiting = [next(ordered) if each.key[:2] == key[:2] else each for each in (*self._waiting, waiting)]
+        line = (*self._waiting, waiting) if kept is None else (waiting, *self._waiting)
+        self._waiting = [next(ordered) if each.key[:2] == key[:2] else each for each in line]
         return waiting
 
     def take_idle(self, version: VersionId, preferred: object | None = None) -> Resident | None:
@@ -177,7 +162,7 @@ class Residents:
         idle = self._idle(version)
         found = min(idle, key=lambda each: (each.process is not preferred, each.worker.reading), default=None)
         if found is not None:
-            found.busy = True
+            found.leases = 1
         return found
 
     def reader(self, version: VersionId) -> LocalWorker | None:
@@ -189,8 +174,11 @@ class Residents:
 
     def give_back(self, resident: Resident) -> None:
         """End a request's lease; the resident stays, or ends if it can serve no more."""
-        resident.busy, resident.used = False, time.monotonic()
-        if resident.retired or not (self._is_awaited(resident.version) or resident.able):
+        resident.leases -= 1
+        resident.used = time.monotonic()
+        if resident.busy:
+            pass  # with the request that follows
+        elif resident.retired or not (self._is_awaited(resident.version) or resident.able):
             self._dismiss(resident)  # one that somebody waits for is looked at when it is granted
         elif resident.process is not None:
             resident.process.print_to(discard)
@@ -234,7 +222,7 @@ class Residents:
                 continue
             elif (resident := self._find(waiting)) is not None:
                 self._waiting.remove(waiting)
-                self._turns[waiting.key[:2]] = waiting.turn
+                self._turns[waiting.key[:2]] = max(waiting.place.turn, self._turns.get(waiting.key[:2], 0))
                 waiting.granted.set_result(resident)
             else:
                 exhausted.add(waiting.key)
@@ -250,10 +238,21 @@ class Residents:
             if not resident.busy:
                 self._dismiss(resident)
         if sum(each.busy for each in same) >= self._each or not self._make_room():
-            return None
+            return self._followed(waiting, same)
         resident = Resident(version)
         self._all.append(resident)
         return resident
+
+    def _followed(self, waiting: _Waiting, same: Sequence[Resident]) -> Resident | None:
+        """Return a busy resident that the request follows in, if it may and there is one."""
+        following = waiting.following
+        if following is None or following.place is not None:
+            return None
+        found = next((each for each in same if each.leases == 1 and each.serving and each.worker.quick), None)
+        if found is not None:
+            found.leases += 1
+            following.now, following.place = True, waiting.place
+        return found
 
     def _make_room(self) -> bool:
         if len(self._all) < self._places:

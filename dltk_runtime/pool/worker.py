@@ -58,7 +58,7 @@ class ReadAhead(Protocol):
 
 
 class Worker(Protocol):
-    """A process that runs notebook code. One call at a time."""
+    """A process that runs notebook code. One call at a time, and one behind it by a `follower.Follower`."""
 
     @property
     def device(self) -> str:

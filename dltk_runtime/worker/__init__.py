@@ -29,7 +29,8 @@
 | `features`, `baselines`, `holdout` | compare rows with those of the fit; count them; hold some out |
 | `read_ahead` | parse rows while they arrive |
 
-A worker handles one request at a time. It leads a session of its own, is ended with all its child
-processes by one signal to the group, and dies with the front process. `pool/guardian.py`, a third
-process, finds and ends what escaped from the group, also after a kill of the front process.
+A worker runs one request at a time; a small one may wait in its socket behind that. It leads a
+session of its own, is ended with all its child processes by one signal to the group, and dies with
+the front process. `pool/guardian.py`, a third process, finds and ends what escaped from the group,
+also after a kill of the front process.
 """

@@ -3,10 +3,16 @@
 A datagram is ``flags, length of the message, message, rows``. A message or rows of more than
 `MAX_INLINE_BYTES` are sent as a memory file whose descriptor is passed with the datagram: its
 bytes are written once, and read in place by the peer. A message may have files of its own, too.
+
+Requests have a pair of sockets of their own, whose reading end both processes hold. Who receives a
+datagram has it, and nobody else: so the front process can take one back that the worker has not
+begun (`take_back`), and never wonders whether it runs.
 """
 
 from __future__ import annotations
 
+import array
+import contextlib
 import os
 import socket
 import struct
@@ -26,6 +32,7 @@ _MESSAGE_IN_FILE = 1
 _ROWS_IN_FILE = 2
 _OWN_FILES = 4
 _ROWS_ESCAPED = 8
+_FOLLOWS = 16
 _MAX_FILES = 4
 _MAX_DATAGRAM_BYTES = _HEADER.size + 2 * MAX_INLINE_BYTES
 
@@ -47,18 +54,39 @@ class Received(NamedTuple, Generic[Wanted]):
     message: Wanted
     rows: Payload = NO_ROWS
     files: tuple[int, ...] = ()
+    follows: bool = False  # it was sent before the request ahead of it was answered
 
 
-def send(sock: socket.socket, message: msgspec.Struct, rows: Payload = NO_ROWS, files: Sequence[int] = ()) -> None:
-    """Send one message.
+class Unread(NamedTuple):
+    """A datagram that was taken back."""
 
-    The peer waits for it, so that a datagram always fits into the socket's buffer.
+    datagram: bytes
+    files: tuple[int, ...]  # which the holder has to close
+
+    @property
+    def is_request(self) -> bool:
+        """Whether an answer is due; none is to a message with files of its own."""
+        return not self.datagram[0] & _OWN_FILES
+
+
+def send(
+    sock: socket.socket,
+    message: msgspec.Struct,
+    rows: Payload = NO_ROWS,
+    files: Sequence[int] = (),
+    *,
+    follows: bool = False,
+) -> None:
+    """Send one message; `follows` says that the one before has not been answered.
+
+    The peer waits for it, or has one other before it, so that a datagram always fits into the
+    socket's buffer.
 
     Raises:
         ChannelClosed: the connection is closed.
     """
     text, data = _encoded(message), rows.data
-    flags = (_OWN_FILES if files else 0) | (_ROWS_ESCAPED if rows.escaped else 0)
+    flags = (_OWN_FILES if files else 0) | (_ROWS_ESCAPED if rows.escaped else 0) | (_FOLLOWS if follows else 0)
     length, held = len(text), list[MemoryFile]()
     if length > MAX_INLINE_BYTES:
         held.append(_in_file(text))
@@ -101,7 +129,7 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> Recei
         BlockingIOError: `sock` does not block and nothing has arrived.
     """
     try:
-        datagram, files, _, _ = socket.recv_fds(sock, _MAX_DATAGRAM_BYTES, _MAX_FILES, socket.MSG_CMSG_CLOEXEC)
+        datagram, files = _received(sock)
     except BlockingIOError:
         raise
     except OSError as error:
@@ -113,12 +141,44 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> Recei
         message = kind.decode(text)
         own = tuple(files) if flags & _OWN_FILES else ()
         del files[: len(own)]
-        return Received(message, Payload(rows, escaped=bool(flags & _ROWS_ESCAPED)), own)
+        return Received(message, Payload(rows, escaped=bool(flags & _ROWS_ESCAPED)), own, bool(flags & _FOLLOWS))
     except (struct.error, IndexError, msgspec.DecodeError) as error:
         raise ChannelClosed from error
     finally:
         for descriptor in files:  # those that the message does not own
             os.close(descriptor)
+
+
+def take_back(reading_end: socket.socket) -> list[Unread]:
+    """Take all datagrams that the peer has not received, in their order."""
+    unread = list[Unread]()
+    with contextlib.suppress(OSError):  # there are no more
+        while True:
+            datagram, files = _received(reading_end, socket.MSG_DONTWAIT)
+            if not datagram:
+                break
+            unread.append(Unread(datagram, tuple(files)))
+    return unread
+
+
+def put_back(sock: socket.socket, unread: Unread) -> None:
+    """Send a datagram again that was taken back.
+
+    Raises:
+        ChannelClosed: the connection is closed.
+    """
+    _send(sock, unread.datagram, list(unread.files))
+
+
+def _received(sock: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
+    """Receive a datagram and its descriptors; `socket.recv_fds` of Python 3.11 ignores all flags."""
+    files = array.array("i")
+    space = socket.CMSG_LEN(_MAX_FILES * files.itemsize)
+    datagram, ancillary, _, _ = sock.recvmsg(_MAX_DATAGRAM_BYTES, space, flags | socket.MSG_CMSG_CLOEXEC)
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            files.frombytes(data[: len(data) - len(data) % files.itemsize])
+    return datagram, list(files)
 
 
 def _contents(files: list[int]) -> memoryview:

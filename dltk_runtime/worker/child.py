@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -63,11 +64,12 @@ def main(options_json: str) -> NoReturn:
     report_crashes_to(options.dump)
     landlock.hide(filter(None, os.environ.get(landlock.VARIABLE, "").split(os.pathsep)))
     landlock.protect(filter(None, os.environ.get(landlock.READ_ONLY_VARIABLE, "").split(os.pathsep)))
-    surroundings = Surroundings()
+    surroundings = Surroundings(options.output)
     scrubber = access.hand_out(os.environ) if access.DESCRIPTOR in os.environ else NOTHING_SECRET
     # `os._exit`: threads that the notebook left running must not keep the process alive.
     try:
-        _serve(_Channel(_channel(options), scrubber), Board(options.board), surroundings, options.imports)
+        answers, requests = _channel(options)
+        _serve(_Channel(answers, scrubber), requests, _Trace(options), surroundings, options.imports)
     except channel.ChannelClosed:
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a signal handler of the notebook's may raise anything at any time
@@ -75,13 +77,31 @@ def main(options_json: str) -> NoReturn:
         os._exit(1)
 
 
-def _channel(options: Options) -> socket.socket:
-    """Open the socket to the front process; child processes of the notebook do not get it."""
-    for descriptor in (options.channel, options.dump, options.board, *access.inherited(os.environ)):
+def _channel(options: Options) -> tuple[socket.socket, socket.socket]:
+    """Open the sockets for answers and requests; child processes of the notebook do not get them."""
+    ours = (options.channel, options.requests, options.output, options.dump, options.board)
+    for descriptor in (*ours, *access.inherited(os.environ)):
         os.set_inheritable(descriptor, False)
-    sock = socket.socket(fileno=options.channel)
-    os.register_at_fork(after_in_child=sock.close)
-    return sock
+    answers, requests = socket.socket(fileno=options.channel), socket.socket(fileno=options.requests)
+    for sock in (answers, requests):
+        os.register_at_fork(after_in_child=sock.close)
+    return answers, requests
+
+
+class _Trace:
+    """Where a request leaves what is read after a crash: its phases, and the stack."""
+
+    def __init__(self, options: Options) -> None:
+        self.board = Board(options.board)
+        self._dump = options.dump
+
+    def begin(self, *, follows: bool) -> None:
+        """Begin a request; the front process has removed what others left unless it `follows` one."""
+        if follows:
+            self.board.clear()
+            with contextlib.suppress(OSError):  # the notebook closed it
+                os.ftruncate(self._dump, 0)
+        self.board.begin()
 
 
 class _Channel:
@@ -105,8 +125,10 @@ class _Channel:
         channel.send(self.sock, message, Payload(results, escaped=escaped))
 
 
-def _serve(way: _Channel, board: Board, surroundings: Surroundings, imports: tuple[str, ...]) -> NoReturn:
-    sock = way.sock
+def _serve(
+    way: _Channel, requests: socket.socket, trace: _Trace, surroundings: Surroundings, imports: tuple[str, ...]
+) -> NoReturn:
+    board = trace.board
     phases_on_board = False  # of the running request; else they are sent
 
     def send(message: FromWorker) -> None:
@@ -118,17 +140,19 @@ def _serve(way: _Channel, board: Board, surroundings: Surroundings, imports: tup
     report = Report(way.send)
     progress.send_to(report)
     _import(imports)
-    reader, wait = Reader(), _Wait(sock)
+    reader, wait = Reader(), _Wait(requests)
     handler = Handler(settings.worker_paths(), send, reader, way.scrub, surroundings.restore)
     way.send(Ready())
     while True:
-        reader.parse_until_message(sock)
-        message, rows, files = channel.receive(sock, channel.TO_WORKER)
+        reader.parse_until_message(requests)
+        message, rows, files, follows = channel.receive(requests, channel.TO_WORKER)
         if isinstance(message, ReadAhead):
             reader.begin(Incoming(message, *files))
             continue
         phases_on_board = isinstance(message, Apply | ApplyTogether)
-        board.begin()
+        trace.begin(follows=follows)
+        if follows:
+            surroundings.change_pipes()
         with surroundings.restored(), report.drawn(message.curves if isinstance(message, Fit) else ""):
             answer, results = _answer(handler, message, rows)
             if isinstance(message, Fit):

@@ -21,11 +21,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Surroundings:
-    """The working directory and the output streams, which are restored for each request."""
+    """The working directory and the output streams, which are restored for each request.
 
-    def __init__(self) -> None:
+    What a request prints before the front process has seen the answer to the one ahead of it comes
+    through the other one of two pipes: so neither gets the other's.
+    """
+
+    def __init__(self, other: int) -> None:
         self._folder = Path.cwd()
-        self._pipe = os.dup(1)  # not inheritable
+        self._pipes = [os.dup(1), other]  # the first is used; neither is inheritable
         self._open_streams()
 
     @contextlib.contextmanager
@@ -40,6 +44,10 @@ class Surroundings:
                     stream.flush()
             _libc.fflush(None)  # output of libraries written in C
 
+    def change_pipes(self) -> None:
+        """Print to the other pipe from the next `restore` on."""
+        self._pipes.reverse()
+
     def restore(self) -> None:
         """Undo what a call of the notebook changed."""
         try:
@@ -48,7 +56,7 @@ class Surroundings:
             self._folder.mkdir(parents=True, exist_ok=True)
             os.chdir(self._folder)
         for descriptor in (1, 2):
-            os.dup2(self._pipe, descriptor)
+            os.dup2(self._pipes[0], descriptor)
         if sys.stdout is not self._out or sys.stderr is not self._err or self._out.closed or self._err.closed:
             self._open_streams()
 

@@ -18,7 +18,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
-from dltk_runtime.pool.residents import Resident
+from dltk_runtime.pool.resident import Resident
 from dltk_runtime.pool.worker import SILENT, discard
 from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Loaded

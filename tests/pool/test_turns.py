@@ -6,14 +6,19 @@ import asyncio
 import itertools
 import time
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from dltk_runtime.call import Request
+from dltk_runtime.errors import Busy
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import NO_ROWS
+from dltk_runtime.pool.following import Following
+from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.residents import Residents
+from dltk_runtime.pool.worker import discard
+from dltk_runtime.worker.messages import Loaded
 
 BUSY, OTHER = VersionId(ModelName("algo", "busy"), 3), VersionId(ModelName("algo", "other"), 1)
 
@@ -99,6 +104,104 @@ def test_a_call_that_gives_up_leaves_the_line() -> None:
         await asyncio.sleep(0)
         await line.serve(times=3)
         assert line.served == ["a", "b", "a", "b"]
+
+    asyncio.run(body())
+
+
+class Quick:
+    """A worker that another request may follow in, as long as it is `quick`."""
+
+    usable, reading, quick = True, False, True
+
+    def print_to(self, _: object) -> None:
+        """Take no output."""
+
+    def kill(self) -> None:
+        """End."""
+        self.usable = False
+
+
+class Followed(Line):
+    """A line at a resident that serves the model; each request may follow another one."""
+
+    def __init__(self, each: int = 1, max_waiting: int = 1000) -> None:
+        super().__init__()
+        self.residents = Residents(2, each, max_waiting)
+        self.asked: dict[Hashable, Following] = {}
+
+    async def _call(self, client: Hashable, version: VersionId) -> None:
+        following = self.asked.setdefault(client, Following(discard, lambda: None))
+        resident = await self.residents.grant(version, time.monotonic() + 600, client=client, following=following)
+        if resident.process is None:
+            resident.process, resident.loaded = cast(LocalWorker, Quick()), Loaded(states=())
+        self._given.append(resident)
+        self.served.append(client)
+
+
+def test_one_request_follows_that_which_runs_and_the_next_when_it_is_answered() -> None:
+    async def body() -> None:
+        line = Followed()
+        for client in "abcd":
+            await line.call(client)
+        await asyncio.sleep(0)
+        assert line.served == ["a", "b"]
+        assert [line.asked[each].now for each in "abcd"] == [False, True, False, False]
+        assert line.residents.waiting == 3
+        await line.serve()
+        assert line.served == ["a", "b", "c"]
+        assert line.asked["c"].now
+        await line.serve(times=3)
+        assert line.served == ["a", "b", "c", "d"]
+        assert line.residents.waiting == 0
+
+    asyncio.run(body())
+
+
+def test_a_request_that_is_moved_waits_ahead_of_those_that_came_later_and_follows_none() -> None:
+    async def body() -> None:
+        line = Followed()
+        for client in "ab":
+            await line.call(client)
+        resident = line._given[0]
+        resident.process.quick = False
+        for client in "cd":
+            await line.call(client)
+        line.residents.give_back(line._given.pop(1))
+        await line.call("b")
+        assert line.served == ["a", "b"]
+        resident.process.quick = True
+        await line.call("e")
+        assert line.served[2:] == []  # the first in the line is the one that may not follow
+        await line.serve()
+        assert line.served[2] == "b"
+        assert not line.asked["b"].now
+        await line.serve(times=4)
+        assert line.served[3:] == ["c", "d", "e"]
+
+    asyncio.run(body())
+
+
+def test_where_another_worker_may_start_none_follows() -> None:
+    async def body() -> None:
+        line = Followed(each=2)
+        for client in "abc":
+            await line.call(client)
+        await asyncio.sleep(0)
+        assert line._given[0] is not line._given[1]
+        assert [line.asked[each].now for each in "abc"] == [False, False, True]
+
+    asyncio.run(body())
+
+
+def test_who_follows_counts_among_those_that_wait() -> None:
+    async def body() -> None:
+        line = Followed(max_waiting=1)
+        for client in "abc":
+            await line.call(client)
+        await asyncio.sleep(0)
+        assert line.served == ["a", "b"]
+        with pytest.raises(Busy, match="DLTK_MAX_WAITING"):
+            await line._tasks[2]
 
     asyncio.run(body())
 

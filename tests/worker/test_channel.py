@@ -40,7 +40,7 @@ def test_messages_of_any_size_arrive_whole(pair: Pair, text: int, blob: int, esc
     message, data = Apply(meta=b"m" * text), os.urandom(blob)
     before = psutil.Process().num_fds()
     channel.send(ours, message, Payload(data, escaped))
-    received, got, _ = channel.receive(theirs, TO_WORKER)
+    received, got, *_ = channel.receive(theirs, TO_WORKER)
     assert received == message
     assert (bytes(got.view()), got.escaped) == (data, escaped)
     del received, got
