@@ -63,11 +63,7 @@ flows: setup ## rehearse every variant of flows, and twenty seeded faults; make 
 	DLTK_TEST_ALL_FLOWS=1 $(PYTEST) --timeout 900 tests/flows/test_flow_variants.py tests/flows/test_flow_faults.py
 	$(BIN)/python -m tests.flows.mutation $(ARGS)
 
-<<<<<<< HEAD
-soak: setup .venv-objects/ready .node-azurite/ready .venv-cluster/ready ## the kill tests, 500 fits long and over three replicas, 10,000 races over an object store, 200 fits on a Ray cluster, and 2,000 clients without a token
-=======
-soak: setup .venv-objects/ready .venv-cluster/ready ## the kill tests, 500 fits long and over three replicas, 10,000 races over an object store, 200 fits on a Ray cluster and eight nodes' rate of fits, and 2,000 clients without a token
->>>>>>> h19a
+soak: setup .venv-objects/ready .node-azurite/ready .venv-cluster/ready ## the kill tests, 500 fits long and over three replicas, 10,000 races over an object store, 200 fits on a Ray cluster and eight nodes' rate of fits, and 2,000 clients without a token
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/pool/test_kills.py
 	DLTK_SOAK_KILLS=500 $(BIN)/pytest --timeout 20000 tests/jobs/test_replica_kills.py
 	DLTK_SOAK_RACES=10000 $(BIN)/pytest --timeout 7200 tests/store/objects/test_races.py
