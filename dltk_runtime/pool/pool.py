@@ -218,7 +218,7 @@ class Pool:
             read_ahead: rows that one of the workers has read, which is then preferred.
             client: who sent the request.
             background: whether nobody waits for it.
-            following: set where the request may follow another one.
+            following: set where the request makes one call, which may follow another one or be followed.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.

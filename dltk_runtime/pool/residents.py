@@ -92,7 +92,8 @@ class Residents:
             deadline: time of `time.monotonic` until which the request waits.
             preferred: the worker that is taken if it is among several idle ones.
             client: who sent the request.
-            following: set where the request may follow another one; its `now` says whether it does.
+            following: set where the request makes one call alone, and may follow another one; its `now` says
+                whether it does.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
@@ -100,6 +101,7 @@ class Residents:
         if following is not None:
             following.now = False
         if not self._waiting and (idle := self.take_idle(version, preferred)) is not None:
+            idle.followable = following is not None
             return idle
         moved = following is not None and following.place is not None
         ahead = self._ahead(version.algorithm)
@@ -162,7 +164,7 @@ class Residents:
         idle = self._idle(version)
         found = min(idle, key=lambda each: (each.process is not preferred, each.worker.reading), default=None)
         if found is not None:
-            found.leases = 1
+            found.leases, found.followable = 1, False
         return found
 
     def reader(self, version: VersionId) -> LocalWorker | None:
@@ -223,6 +225,7 @@ class Residents:
             elif (resident := self._find(waiting)) is not None:
                 self._waiting.remove(waiting)
                 self._turns[waiting.key[:2]] = max(waiting.place.turn, self._turns.get(waiting.key[:2], 0))
+                resident.followable = waiting.following is not None
                 waiting.granted.set_result(resident)
             else:
                 exhausted.add(waiting.key)
@@ -248,7 +251,8 @@ class Residents:
         following = waiting.following
         if following is None or following.place is not None:
             return None
-        found = next((each for each in same if each.leases == 1 and each.serving and each.worker.quick), None)
+        alone = (each for each in same if each.leases == 1 and each.followable)
+        found = next((each for each in alone if each.serving and each.worker.quick), None)
         if found is not None:
             found.leases += 1
             following.now, following.place = True, waiting.place

@@ -124,13 +124,14 @@ class Quick:
 class Followed(Line):
     """A line at a resident that serves the model; each request may follow another one."""
 
-    def __init__(self, each: int = 1, max_waiting: int = 1000) -> None:
+    def __init__(self, each: int = 1, max_waiting: int = 1000, places: int = 2) -> None:
         super().__init__()
-        self.residents = Residents(2, each, max_waiting)
+        self.residents = Residents(places, each, max_waiting)
         self.asked: dict[Hashable, Following] = {}
+        self.several = set[Hashable]()  # clients whose requests may make several calls
 
     async def _call(self, client: Hashable, version: VersionId) -> None:
-        following = self.asked.setdefault(client, Following(discard, lambda: None))
+        following = None if client in self.several else self.asked.setdefault(client, Following(discard, lambda: None))
         resident = await self.residents.grant(version, time.monotonic() + 600, client=client, following=following)
         if resident.process is None:
             resident.process, resident.loaded = cast(LocalWorker, Quick()), Loaded(states=())
@@ -189,6 +190,27 @@ def test_where_another_worker_may_start_none_follows() -> None:
         await asyncio.sleep(0)
         assert line._given[0] is not line._given[1]
         assert [line.asked[each].now for each in "abc"] == [False, False, True]
+
+    asyncio.run(body())
+
+
+def test_none_follows_a_request_that_may_make_several_calls() -> None:
+    """The next one of them would come behind the request that follows, and be taken for it."""
+
+    async def body() -> None:
+        line = Followed()
+        line.several = {"a", "d"}
+        await line.call("a")
+        await line.call("b")
+        assert line.served == ["a"]
+        await line.serve()
+        await line.call("c")
+        assert line.served == ["a", "b", "c"]
+        assert line.asked["c"].now
+        await line.serve(times=2)
+        await line.call("d")
+        await line.call("e")
+        assert line.served[3:] == ["d"]
 
     asyncio.run(body())
 
