@@ -4,7 +4,8 @@
 
     request ──> grant ──┬─ a resident of its version is idle and serving ──> it is busy
                         ├─ there is room, or an idle one makes room      ──> a new resident
-                        ├─ one is busy with a quick request alone        ──> it follows that (`following.py`)
+                        ├─ one is busy with a quick request alone        ──> it follows that (`following.py`),
+                        │                                                    if no earlier one waits for the place
                         └─ else it waits until one is given back
 
 Each client has its turn: of the requests that wait for one model, the first of every client comes
@@ -217,37 +218,49 @@ class Residents:
             self._turns.clear()
             return
         exhausted = set[_Key]()  # versions for which there is no resident now
+        crowded = False  # whether one that came earlier waits for the place of another version's
         for waiting in list(self._waiting):
             if waiting.granted.done():
                 self._waiting.remove(waiting)
             elif waiting.key in exhausted:
                 continue
-            elif (resident := self._find(waiting)) is not None:
+            elif (resident := self._find(waiting, follows=not crowded)) is not None:
                 self._waiting.remove(waiting)
                 self._turns[waiting.key[:2]] = max(waiting.place.turn, self._turns.get(waiting.key[:2], 0))
                 resident.followable = waiting.following is not None
                 waiting.granted.set_result(resident)
             else:
                 exhausted.add(waiting.key)
+                crowded = crowded or self._may_grow(waiting.version)
         waited_for = {each.key[:2] for each in self._waiting}
         self._turns = {name: turn for name, turn in self._turns.items() if name in waited_for}
 
-    def _find(self, waiting: _Waiting) -> Resident | None:
+    def _find(self, waiting: _Waiting, *, follows: bool) -> Resident | None:
         version = waiting.version
         if (resident := self.take_idle(version, waiting.preferred)) is not None:
             return resident
-        same = [each for each in self._all if each.version == version]
-        for resident in same:
+        for resident in self._serving(version):
             if not resident.busy:
                 self._dismiss(resident)
-        if sum(each.busy for each in same) >= self._each or not self._make_room():
-            return self._followed(waiting, same)
+        if not self._may_grow(version) or not self._make_room():
+            return self._followed(waiting, self._serving(version)) if follows else None
         resident = Resident(version)
         self._all.append(resident)
         return resident
 
+    def _serving(self, version: VersionId) -> list[Resident]:
+        return [each for each in self._all if each.version == version]
+
+    def _may_grow(self, version: VersionId) -> bool:
+        """Return whether a version may have one more resident, where there is room."""
+        return sum(each.busy for each in self._serving(version)) < self._each
+
     def _followed(self, waiting: _Waiting, same: Sequence[Resident]) -> Resident | None:
-        """Return a busy resident that the request follows in, if it may and there is one."""
+        """Return a busy resident that the request follows in, if it may and there is one.
+
+        Where one that came earlier waits for a place, none is asked for: a worker with one request behind
+        another would never be idle.
+        """
         following = waiting.following
         if following is None or following.place is not None:
             return None

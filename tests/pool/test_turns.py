@@ -215,6 +215,39 @@ def test_none_follows_a_request_that_may_make_several_calls() -> None:
     asyncio.run(body())
 
 
+def test_a_model_whose_requests_follow_each_other_gives_its_place_to_an_earlier_one_of_another() -> None:
+    async def body() -> None:
+        line = Followed(places=1)
+        await line.call("a")
+        await line.call("b")
+        await line.call("other", OTHER)
+        await line.call("c")
+        await line.call("d")
+        assert line.served == ["a", "b"]
+        await line.serve()
+        assert line.served == ["a", "b"]
+        await line.serve()
+        assert line.served == ["a", "b", "other"]
+        await line.serve(times=3)
+        assert line.served == ["a", "b", "other", "c", "d"]
+
+    asyncio.run(body())
+
+
+def test_a_model_that_may_have_no_more_workers_keeps_no_other_from_following() -> None:
+    async def body() -> None:
+        line = Followed()
+        for client in "xyabc":
+            await line.call(client, OTHER if client in "xy" else BUSY)
+        await line.call("z", OTHER)
+        assert line.served == ["x", "y", "a", "b"]
+        await line.serve()
+        assert line.served[4:] == ["z"]
+        assert line.asked["z"].now
+
+    asyncio.run(body())
+
+
 def test_who_follows_counts_among_those_that_wait() -> None:
     async def body() -> None:
         line = Followed(max_waiting=1)
