@@ -106,7 +106,7 @@ class Residents:
             return idle
         moved = following is not None and following.place is not None
         ahead = self._ahead(version.algorithm)
-        if ahead >= self._max_waiting:
+        if ahead >= self._max_waiting and not moved:
             following = None
         exhausted = self._is_awaited(version)  # then there was none at the last look, and nothing has changed since
         waiting = self._queue(version, preferred, client, following)
@@ -148,13 +148,12 @@ class Residents:
             place = kept
         granted = asyncio.get_running_loop().create_future()
         waiting = _Waiting(key, version, granted, preferred, client, place, following)
-        if all(each.place < place for each in same):
-            self._waiting.append(waiting)
-            return waiting
-        ordered = iter(sorted([*same, waiting], key=lambda each: each.place))
-        # The model's places in the line stay where they are; its requests are put into them in order.
-        line = (*self._waiting, waiting) if kept is None else (waiting, *self._waiting)
-        self._waiting = [next(ordered) if each.key[:2] == key[:2] else each for each in line]
+        later = (at for at, each in enumerate(self._waiting) if each.place.number > place.number)
+        self._waiting.insert(next(later, len(self._waiting)), waiting)
+        if any(each.place > place for each in same):
+            # The model's places in the line stay where they are; its requests are put into them in order.
+            ordered = iter(sorted([*same, waiting], key=lambda each: each.place))
+            self._waiting = [next(ordered) if each.key[:2] == key[:2] else each for each in self._waiting]
         return waiting
 
     def take_idle(self, version: VersionId, preferred: object | None = None) -> Resident | None:

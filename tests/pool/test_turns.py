@@ -182,6 +182,41 @@ def test_a_request_that_is_moved_waits_ahead_of_those_that_came_later_and_follow
     asyncio.run(body())
 
 
+def moved(line: Followed, client: str) -> None:
+    """End the lease of a request that follows another one, which is slow."""
+    line._given[0].process.quick = False
+    line.residents.give_back(line._given.pop(1))
+    line.served.remove(client)
+
+
+def test_a_request_that_is_moved_waits_ahead_of_those_for_another_model_that_came_later() -> None:
+    async def body() -> None:
+        line = Followed(places=1)
+        for client in "ab":
+            await line.call(client)
+        await line.call("other", OTHER)
+        moved(line, "b")
+        await line.call("b")
+        await line.serve(times=2)
+        assert line.served == ["a", "b", "other"]
+
+    asyncio.run(body())
+
+
+def test_a_request_that_is_moved_keeps_its_place_in_a_line_that_is_full() -> None:
+    async def body() -> None:
+        line = Followed(max_waiting=3)
+        for client in "abcd":
+            await line.call(client)
+        moved(line, "b")
+        await line.call("e")
+        await line.call("b")
+        await line.serve(times=4)
+        assert line.served == ["a", "b", "c", "d", "e"]
+
+    asyncio.run(body())
+
+
 def test_where_another_worker_may_start_none_follows() -> None:
     async def body() -> None:
         line = Followed(each=2)
