@@ -192,7 +192,7 @@ def test_a_worker_that_dies_before_the_second_begins_was_in_no_phase_of_the_firs
         first, second = await pair.both("go")
         await asyncio.gather(first, second)
         async with asyncio.timeout(60):
-            while pair.worker._board.last() is not None:  # noqa: ASYNC110 - the worker sets no event
+            while pair.worker._traces._board.last() is not None:  # noqa: ASYNC110 - the worker sets no event
                 await asyncio.sleep(0.01)
 
     with_pair(settings, guardian, run, folder, body)
