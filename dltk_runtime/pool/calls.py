@@ -106,24 +106,37 @@ class Calls:
         """Send a request and wait for its answer.
 
         Raises:
-            Moved: one that follows was taken back, and has not run.
+            Moved: one that follows could not be sent, or was taken back: it has not run.
+            OSError: there is no memory or descriptor left for a request that does not fit into a datagram.
             WorkerDied: the worker ended before it answered.
         """
         self._turns.append(turn)
         self._watch(turn, math.inf if turn.following is None else PATIENCE_SECONDS)
         try:
-            if turn.following is None:
-                await self._requests.send(message, rows)
-            else:
-                self._printed.behind = turn.following.output
-                self._requests.send_behind(message, rows)
-            turn.sent = True
+            await self._send(turn, message, rows)
             return await turn.answer
         except asyncio.CancelledError:
             self._abandon(turn)
             raise
         finally:
             turn.end()
+
+    async def _send(self, turn: Turn, message: Answered, rows: Payload) -> None:
+        """Send a request; one that cannot be sent is no call, as no answer to it comes."""
+        try:
+            if turn.following is None:
+                await self._requests.send(message, rows)
+            else:
+                self._printed.behind = turn.following.output
+                self._requests.send_behind(message, rows)
+        except Exception as error:
+            if turn in self._turns:
+                self._turns.remove(turn)
+            if turn.following is None:
+                raise
+            self._printed.behind = None
+            raise Moved from error
+        turn.sent = True
 
     def answered(self, message: FromWorker, results: Payload) -> None:
         """Answer the call that runs; the one that follows it runs now."""

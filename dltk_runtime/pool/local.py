@@ -13,19 +13,18 @@ from dltk_runtime.payload import NO_ROWS, Buffer, Payload
 from dltk_runtime.pool.background import Background
 from dltk_runtime.pool.calls import Calls, Turn
 from dltk_runtime.pool.conversation import Conversation
-from dltk_runtime.pool.dump import StackDump
 from dltk_runtime.pool.explaining import explained
 from dltk_runtime.pool.following import Following, Moved
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Launched, Spec, launch
-from dltk_runtime.pool.outcome import DEATH_CHANNEL, DEATH_DEADLINE, Death, WorkerDied, cause_of, kind_of, place_of
+from dltk_runtime.pool.outcome import DEATH_CHANNEL, DEATH_DEADLINE, Death, WorkerDied, cause_of, kind_of
 from dltk_runtime.pool.phases import PhaseClock
 from dltk_runtime.pool.printed import Printed
 from dltk_runtime.pool.read_ahead import LocalReadAhead
 from dltk_runtime.pool.requests import Requests
+from dltk_runtime.pool.traces import Traces
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, discard
 from dltk_runtime.scrub import NOTHING_SECRET, Scrubber
-from dltk_runtime.worker.board import Board
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import (
     Answered,
@@ -84,11 +83,9 @@ class LocalWorker:
         self._clock = PhaseClock()  # between two calls
         self._printed = Printed(launched.outputs, scrubber)
         self._requests = Requests(launched.requests, launched.unread)
-        self._dump = StackDump(launched.dump)
-        self._board = Board(launched.board)
+        self._traces = Traces(launched.dump, launched.board)
         self._ends = select.poll()
         self._ends.register(launched.pidfd, select.POLLIN)
-        self._code = b""  # the notebook's sources, for the line where it dies
         self._saved: Fitted | None = None  # by the fit that it runs
         self._cause = ""  # why it is ended
         self._kind = ""  # of its death, where that is known before it
@@ -215,8 +212,7 @@ class LocalWorker:
             return
         if self.ended:
             raise WorkerDied(self._death(turn.clock))
-        self._dump.clear()
-        self._board.clear()
+        self._traces.clear()
 
     def read_ahead(self, rows: Buffer, expected: int) -> LocalReadAhead | None:
         """Start to parse arriving rows; None if it does so already or cannot read the buffer."""
@@ -239,7 +235,7 @@ class LocalWorker:
         if cause and self._calls.running is not None and not self._cause and not self.ended:
             self._cause = cause
             self.background.leave()  # to write its stack
-            await self._dump.request(self.pid, lambda: self.ended)
+            await self._traces.stack.request(self.pid, lambda: self.ended)
         self.kill()
         await self._gone.wait()
 
@@ -271,7 +267,7 @@ class LocalWorker:
             case Listens() | Kept():
                 self._listener.rank(message)
             case Code(code):
-                self._code = code
+                self._traces.code = code
             case Saved(fitted):
                 self._saved = fitted
             case Ready():
@@ -316,20 +312,13 @@ class LocalWorker:
         self._close()
 
     def _death(self, clock: PhaseClock) -> Death:
-        if self._gone.is_set():
-            dump = ""
-        else:
-            dump = self._dump.text()
-            if clock.name == "send" and (entered := self._board.last()):
-                clock.name, clock.place = entered.phase, entered.at
-        cause = self._cause or cause_of(self._launched.process.returncode)
-        return Death(cause, clock.name, place_of(dump, self._code, clock.place), dump)
+        return self._traces.death(self._cause or cause_of(self._launched.process.returncode), clock)
 
     def _close(self) -> None:
         ours = self._launched
         asyncio.get_running_loop().remove_reader(ours.pidfd)
         os.close(ours.pidfd)
-        for each in (self._dump, self._board, self._conversation, self._requests):
+        for each in (self._traces, self._conversation, self._requests):
             each.close()
         self._gone.set()
         ours.on_end()

@@ -18,7 +18,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import Buffer
 from dltk_runtime.pool import memory
 from dltk_runtime.pool.devices import Usage
-from dltk_runtime.pool.following import Following
+from dltk_runtime.pool.following import Following, Moved
 from dltk_runtime.pool.launch import Spec
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.read_ahead import LocalReadAhead
@@ -218,16 +218,19 @@ class Pool:
             read_ahead: rows that one of the workers has read, which is then preferred.
             client: who sent the request.
             background: whether nobody waits for it.
-            following: set where the request may follow another one.
+            following: set where the request makes one call, which may follow another one or be followed.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
+            Moved: the request to follow was cancelled meanwhile, and its worker may still run it.
             WorkerDied: a new worker could not start.
         """
         preferred = read_ahead.worker if isinstance(read_ahead, LocalReadAhead) else None
         resident = await self._residents.grant(version, deadline, preferred, client, following)
         follows = following is not None and following.now
         try:
+            if follows and resident.loaded is None:
+                raise Moved
             if resident.process is None:
                 spec = Spec(self._settings.apply_threads, imports())
                 resident.process = await self._workforce.worker(spec, Listener(output))

@@ -19,6 +19,7 @@ class Resident:
         version: what it serves.
         loaded: its answer to `Load`; None until the request that leases it has loaded the version.
         leases: requests that have it: the one that runs, and the one that follows.
+        followable: whether the request that has it makes one call, which another one may follow.
         retired: its version is no longer current: it ends when it is given back.
         used: time of `time.monotonic` when it was given back last.
     """
@@ -27,6 +28,7 @@ class Resident:
     process: LocalWorker | None = None
     loaded: Loaded | None = None
     leases: int = 1
+    followable: bool = False
     retired: bool = False
     used: float = field(default_factory=time.monotonic)
 

@@ -4,7 +4,8 @@
 
     request ──> grant ──┬─ a resident of its version is idle and serving ──> it is busy
                         ├─ there is room, or an idle one makes room      ──> a new resident
-                        ├─ one is busy with a quick request alone        ──> it follows that (`following.py`)
+                        ├─ one is busy with a quick request alone        ──> it follows that (`following.py`),
+                        │                                                    if no earlier one waits for the place
                         └─ else it waits until one is given back
 
 Each client has its turn: of the requests that wait for one model, the first of every client comes
@@ -92,7 +93,8 @@ class Residents:
             deadline: time of `time.monotonic` until which the request waits.
             preferred: the worker that is taken if it is among several idle ones.
             client: who sent the request.
-            following: set where the request may follow another one; its `now` says whether it does.
+            following: set where the request makes one call alone, and may follow another one; its `now` says
+                whether it does.
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
@@ -100,10 +102,11 @@ class Residents:
         if following is not None:
             following.now = False
         if not self._waiting and (idle := self.take_idle(version, preferred)) is not None:
+            idle.followable = following is not None
             return idle
         moved = following is not None and following.place is not None
         ahead = self._ahead(version.algorithm)
-        if ahead >= self._max_waiting:
+        if ahead >= self._max_waiting and not moved:
             following = None
         exhausted = self._is_awaited(version)  # then there was none at the last look, and nothing has changed since
         waiting = self._queue(version, preferred, client, following)
@@ -145,13 +148,12 @@ class Residents:
             place = kept
         granted = asyncio.get_running_loop().create_future()
         waiting = _Waiting(key, version, granted, preferred, client, place, following)
-        if all(each.place < place for each in same):
-            self._waiting.append(waiting)
-            return waiting
-        ordered = iter(sorted([*same, waiting], key=lambda each: each.place))
-        # The model's places in the line stay where they are; its requests are put into them in order.
-        line = (*self._waiting, waiting) if kept is None else (waiting, *self._waiting)
-        self._waiting = [next(ordered) if each.key[:2] == key[:2] else each for each in line]
+        later = (at for at, each in enumerate(self._waiting) if each.place.number > place.number)
+        self._waiting.insert(next(later, len(self._waiting)), waiting)
+        if any(each.place > place for each in same):
+            # The model's places in the line stay where they are; its requests are put into them in order.
+            ordered = iter(sorted([*same, waiting], key=lambda each: each.place))
+            self._waiting = [next(ordered) if each.key[:2] == key[:2] else each for each in self._waiting]
         return waiting
 
     def take_idle(self, version: VersionId, preferred: object | None = None) -> Resident | None:
@@ -162,7 +164,7 @@ class Residents:
         idle = self._idle(version)
         found = min(idle, key=lambda each: (each.process is not preferred, each.worker.reading), default=None)
         if found is not None:
-            found.leases = 1
+            found.leases, found.followable = 1, False
         return found
 
     def reader(self, version: VersionId) -> LocalWorker | None:
@@ -215,40 +217,54 @@ class Residents:
             self._turns.clear()
             return
         exhausted = set[_Key]()  # versions for which there is no resident now
+        crowded = False  # whether one that came earlier waits for the place of another version's
         for waiting in list(self._waiting):
             if waiting.granted.done():
                 self._waiting.remove(waiting)
             elif waiting.key in exhausted:
                 continue
-            elif (resident := self._find(waiting)) is not None:
+            elif (resident := self._find(waiting, follows=not crowded)) is not None:
                 self._waiting.remove(waiting)
                 self._turns[waiting.key[:2]] = max(waiting.place.turn, self._turns.get(waiting.key[:2], 0))
+                resident.followable = waiting.following is not None
                 waiting.granted.set_result(resident)
             else:
                 exhausted.add(waiting.key)
+                crowded = crowded or self._may_grow(waiting.version)
         waited_for = {each.key[:2] for each in self._waiting}
         self._turns = {name: turn for name, turn in self._turns.items() if name in waited_for}
 
-    def _find(self, waiting: _Waiting) -> Resident | None:
+    def _find(self, waiting: _Waiting, *, follows: bool) -> Resident | None:
         version = waiting.version
         if (resident := self.take_idle(version, waiting.preferred)) is not None:
             return resident
-        same = [each for each in self._all if each.version == version]
-        for resident in same:
+        for resident in self._serving(version):
             if not resident.busy:
                 self._dismiss(resident)
-        if sum(each.busy for each in same) >= self._each or not self._make_room():
-            return self._followed(waiting, same)
+        if not self._may_grow(version) or not self._make_room():
+            return self._followed(waiting, self._serving(version)) if follows else None
         resident = Resident(version)
         self._all.append(resident)
         return resident
 
+    def _serving(self, version: VersionId) -> list[Resident]:
+        return [each for each in self._all if each.version == version]
+
+    def _may_grow(self, version: VersionId) -> bool:
+        """Return whether a version may have one more resident, where there is room."""
+        return sum(each.busy for each in self._serving(version)) < self._each
+
     def _followed(self, waiting: _Waiting, same: Sequence[Resident]) -> Resident | None:
-        """Return a busy resident that the request follows in, if it may and there is one."""
+        """Return a busy resident that the request follows in, if it may and there is one.
+
+        Where one that came earlier waits for a place, none is asked for: a worker with one request behind
+        another would never be idle.
+        """
         following = waiting.following
         if following is None or following.place is not None:
             return None
-        found = next((each for each in same if each.leases == 1 and each.serving and each.worker.quick), None)
+        alone = (each for each in same if each.leases == 1 and each.followable)
+        found = next((each for each in alone if each.serving and each.worker.quick), None)
         if found is not None:
             found.leases += 1
             following.now, following.place = True, waiting.place

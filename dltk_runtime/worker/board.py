@@ -36,9 +36,10 @@ def create() -> int:
 
 
 class Board:
-    """The page, by its descriptor: the worker enters phases, the front process clears it.
+    """The page, by its descriptor: the worker enters phases, and clears it when it has answered.
 
-    Both map it, so that neither needs a system call.
+    The front process clears it, too: a worker that ends after an answer may not have done so. Both map
+    it, so that neither needs a system call.
     """
 
     def __init__(self, descriptor: int) -> None:

@@ -96,9 +96,8 @@ class _Trace:
         self._dump = options.dump
 
     def begin(self, *, follows: bool) -> None:
-        """Begin a request; the front process has removed what others left unless it `follows` one."""
+        """Begin a request; the front process has removed an earlier stack unless it `follows` another one."""
         if follows:
-            self.board.clear()
             with contextlib.suppress(OSError):  # the notebook closed it
                 os.ftruncate(self._dump, 0)
         self.board.begin()
@@ -161,6 +160,7 @@ def _serve(
             answer = msgspec.structs.replace(answer, phases=board.durations())
         del rows
         way.send(answer, results, escaped=not _is_binary(message))
+        board.clear()  # a death before the next request begins is not in a phase of this one
         del answer, results
         if isinstance(message, Apply | ApplyTogether | Score | Convert):
             handler.restore()

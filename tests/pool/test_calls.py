@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import time
@@ -247,6 +248,47 @@ def test_a_call_whose_answer_is_there_spoils_no_worker(gives_up: str) -> None:
                 scene.step(name)
                 await turn_of_the_loop()
             assert not scene.calls.spoiled
+            await scene.settle()
+            check(scene)
+
+    asyncio.run(body())
+
+
+def test_a_request_that_cannot_be_sent_takes_no_answer_of_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_descriptor_left(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def body() -> None:
+        with contextlib.ExitStack() as held:
+            scene = Scene(held)
+            monkeypatch.setattr(channel, "_in_file", no_descriptor_left)
+            large = Payload(bytes(channel.MAX_INLINE_BYTES + 1), escaped=True)
+            with pytest.raises(OSError, match="Too many"):
+                await scene.calls.run(Turn(time.monotonic() + 600, ""), Apply(b"{}"), large)
+            assert scene.calls.running is None
+            monkeypatch.undo()
+            scene.step("call")
+            await scene.settle()
+            check(scene)
+            assert scene.worker.ran == ["<0>"]
+
+    asyncio.run(body())
+
+
+def test_a_request_that_cannot_be_sent_behind_another_one_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object) -> None:
+        raise channel.ChannelClosed
+
+    async def body() -> None:
+        with contextlib.ExitStack() as held:
+            scene = Scene(held)
+            scene.step("call")
+            await turn_of_the_loop()
+            monkeypatch.setattr(scene.requests, "send_behind", closed)
+            scene.step("follow")
+            await turn_of_the_loop()
+            assert scene.taken_back == ["<1>"]
+            assert scene.printed.behind is None
             await scene.settle()
             check(scene)
 

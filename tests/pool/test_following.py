@@ -183,6 +183,21 @@ def test_the_second_alone_is_told_of_its_own_crash(
     with_pair(settings, guardian, run, folder, body)
 
 
+def test_a_worker_that_dies_before_the_second_begins_was_in_no_phase_of_the_first(
+    settings: Settings, guardian: Guardian, run: Run, folder: Path
+) -> None:
+    """Else the second would fail for good, in a step in which it never was."""
+
+    async def body(pair: Pair) -> None:
+        first, second = await pair.both("go")
+        await asyncio.gather(first, second)
+        async with asyncio.timeout(60):
+            while pair.worker._traces._board.last() is not None:  # noqa: ASYNC110 - the worker sets no event
+                await asyncio.sleep(0.01)
+
+    with_pair(settings, guardian, run, folder, body)
+
+
 def test_the_second_is_moved_when_the_first_passes_its_deadline(
     settings: Settings, guardian: Guardian, run: Run, folder: Path
 ) -> None:

@@ -14,10 +14,14 @@ from dltk_runtime.call import Request
 from dltk_runtime.errors import Busy
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import NO_ROWS
-from dltk_runtime.pool.following import Following
+from dltk_runtime.pool.background import Background
+from dltk_runtime.pool.following import Following, Moved
 from dltk_runtime.pool.local import LocalWorker
+from dltk_runtime.pool.pool import Pool
+from dltk_runtime.pool.resident import Resident
 from dltk_runtime.pool.residents import Residents
 from dltk_runtime.pool.worker import discard
+from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Loaded
 
 BUSY, OTHER = VersionId(ModelName("algo", "busy"), 3), VersionId(ModelName("algo", "other"), 1)
@@ -112,6 +116,7 @@ class Quick:
     """A worker that another request may follow in, as long as it is `quick`."""
 
     usable, reading, quick = True, False, True
+    background = Background(0, discard)
 
     def print_to(self, _: object) -> None:
         """Take no output."""
@@ -124,13 +129,14 @@ class Quick:
 class Followed(Line):
     """A line at a resident that serves the model; each request may follow another one."""
 
-    def __init__(self, each: int = 1, max_waiting: int = 1000) -> None:
+    def __init__(self, each: int = 1, max_waiting: int = 1000, places: int = 2) -> None:
         super().__init__()
-        self.residents = Residents(2, each, max_waiting)
+        self.residents = Residents(places, each, max_waiting)
         self.asked: dict[Hashable, Following] = {}
+        self.several = set[Hashable]()  # clients whose requests may make several calls
 
     async def _call(self, client: Hashable, version: VersionId) -> None:
-        following = self.asked.setdefault(client, Following(discard, lambda: None))
+        following = None if client in self.several else self.asked.setdefault(client, Following(discard, lambda: None))
         resident = await self.residents.grant(version, time.monotonic() + 600, client=client, following=following)
         if resident.process is None:
             resident.process, resident.loaded = cast(LocalWorker, Quick()), Loaded(states=())
@@ -181,6 +187,63 @@ def test_a_request_that_is_moved_waits_ahead_of_those_that_came_later_and_follow
     asyncio.run(body())
 
 
+def moved(line: Followed, client: str) -> None:
+    """End the lease of a request that follows another one, which is slow."""
+    line._given[0].process.quick = False
+    line.residents.give_back(line._given.pop(1))
+    line.served.remove(client)
+
+
+def test_a_request_that_is_moved_waits_ahead_of_those_for_another_model_that_came_later() -> None:
+    async def body() -> None:
+        line = Followed(places=1)
+        for client in "ab":
+            await line.call(client)
+        await line.call("other", OTHER)
+        moved(line, "b")
+        await line.call("b")
+        await line.serve(times=2)
+        assert line.served == ["a", "b", "other"]
+
+    asyncio.run(body())
+
+
+def test_a_request_that_is_moved_keeps_its_place_in_a_line_that_is_full() -> None:
+    async def body() -> None:
+        line = Followed(max_waiting=3)
+        for client in "abcd":
+            await line.call(client)
+        moved(line, "b")
+        await line.call("e")
+        await line.call("b")
+        await line.serve(times=4)
+        assert line.served == ["a", "b", "c", "d", "e"]
+
+    asyncio.run(body())
+
+
+def test_a_request_is_moved_if_the_one_to_follow_is_cancelled_before_it_is_sent(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker may still run that one, and would answer it to the request that loads the model again."""
+    resident = Resident(BUSY, cast(LocalWorker, Quick()), loaded=None, leases=2)
+
+    async def granted(*asked: object) -> Resident:
+        cast(Following, asked[-1]).now = True
+        return resident
+
+    async def body() -> None:
+        pool = Pool(settings)
+        monkeypatch.setattr(pool._residents, "grant", granted)
+        following = Following(discard, lambda: None)
+        with pytest.raises(Moved):
+            async with pool.lease(BUSY, tuple, discard, time.monotonic() + 600, following=following):
+                pytest.fail("it has a worker")
+        assert resident.leases == 1
+
+    asyncio.run(body())
+
+
 def test_where_another_worker_may_start_none_follows() -> None:
     async def body() -> None:
         line = Followed(each=2)
@@ -189,6 +252,60 @@ def test_where_another_worker_may_start_none_follows() -> None:
         await asyncio.sleep(0)
         assert line._given[0] is not line._given[1]
         assert [line.asked[each].now for each in "abc"] == [False, False, True]
+
+    asyncio.run(body())
+
+
+def test_none_follows_a_request_that_may_make_several_calls() -> None:
+    """The next one of them would come behind the request that follows, and be taken for it."""
+
+    async def body() -> None:
+        line = Followed()
+        line.several = {"a", "d"}
+        await line.call("a")
+        await line.call("b")
+        assert line.served == ["a"]
+        await line.serve()
+        await line.call("c")
+        assert line.served == ["a", "b", "c"]
+        assert line.asked["c"].now
+        await line.serve(times=2)
+        await line.call("d")
+        await line.call("e")
+        assert line.served[3:] == ["d"]
+
+    asyncio.run(body())
+
+
+def test_a_model_whose_requests_follow_each_other_gives_its_place_to_an_earlier_one_of_another() -> None:
+    async def body() -> None:
+        line = Followed(places=1)
+        await line.call("a")
+        await line.call("b")
+        await line.call("other", OTHER)
+        await line.call("c")
+        await line.call("d")
+        assert line.served == ["a", "b"]
+        await line.serve()
+        assert line.served == ["a", "b"]
+        await line.serve()
+        assert line.served == ["a", "b", "other"]
+        await line.serve(times=3)
+        assert line.served == ["a", "b", "other", "c", "d"]
+
+    asyncio.run(body())
+
+
+def test_a_model_that_may_have_no_more_workers_keeps_no_other_from_following() -> None:
+    async def body() -> None:
+        line = Followed()
+        for client in "xyabc":
+            await line.call(client, OTHER if client in "xy" else BUSY)
+        await line.call("z", OTHER)
+        assert line.served == ["x", "y", "a", "b"]
+        await line.serve()
+        assert line.served[4:] == ["z"]
+        assert line.asked["z"].now
 
     asyncio.run(body())
 
