@@ -20,10 +20,12 @@ from dltk_runtime.commands import Exit
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import VersionId
 from dltk_runtime.paths import Paths
+from dltk_runtime.store import forgetting
 from dltk_runtime.store.deeds import What
 from dltk_runtime.store.objects import backup as module
 from dltk_runtime.store.objects import keys, opened
 from dltk_runtime.store.objects.bucket import Bucket
+from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from dltk_runtime.volume import record, restore
 from dltk_runtime.volume.backup import back_up
@@ -203,3 +205,26 @@ def test_nothing_but_numbers_and_history_is_left_of_a_forgotten_model(
     with pytest.raises(NothingToForget):
         Forgetting(paths, JobStore(paths, keep=1, log_bytes=1), [NAME], old_files=False).find()
     assert commit(fresh).number == 5
+
+
+def test_a_version_committed_while_its_model_is_forgotten_goes_whole(
+    tmp_path: Path, buckets: dict[str, Bucket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = home(tmp_path, "one", "s3://a/x")
+    store, deleted = filled(paths), list[ModelName]()
+    delete = ObjectStore.delete
+    with store.reserve(NAME) as reserved:
+        Path(reserved.location.folder, "umap_default.json").write_text("late")
+
+        def delete_and_commit(place: ObjectStore, name: ModelName) -> None:
+            delete(place, name)
+            if not deleted:
+                store.promote(reserved.commit(Facts(), b"[]", b"{}"))
+            deleted.append(name)
+
+        monkeypatch.setattr(ObjectStore, "delete", delete_and_commit)
+        forgetting.forget(paths, NAME)
+    bucket = buckets["s3://a/x"]
+    assert bucket.below(keys.model(NAME, "versions")) == bucket.below(keys.model(NAME, "promoted")) == []
+    assert store.versions(NAME) == []
+    assert store.choose(NAME).version.number == 0

@@ -15,7 +15,6 @@ from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Entry
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Pointer, Read, State
-from dltk_runtime.store.objects.reservation import clear
 
 
 def listed(place: ObjectStore, name: ModelName) -> list[Entry]:
@@ -44,8 +43,8 @@ def forget(place: ObjectStore, name: ModelName) -> None:
     place.delete(name)
     pointer.change(lambda found: state if (state := _emptied(found)) != found.state else None)
     for number in {_number_of(each, name) for each in bucket.below(keys.model(name, "versions"))}:
-        place.withdraw(VersionId(name, number))  # a fit that runs commits nothing
-        clear(bucket, VersionId(name, number))
+        if not place.withdraw(VersionId(name, number)):  # so a fit that runs commits nothing
+            place.delete(name)  # it has, since
     place.forget_copies(name)
 
 
