@@ -5,6 +5,7 @@ The store is inside this process; `tests/store/objects/test_fronts.py` does the 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections import defaultdict
@@ -228,3 +229,14 @@ def test_a_version_committed_while_its_model_is_forgotten_goes_whole(
     assert bucket.below(keys.model(NAME, "versions")) == bucket.below(keys.model(NAME, "promoted")) == []
     assert store.versions(NAME) == []
     assert store.choose(NAME).version.number == 0
+
+
+def test_the_folder_of_versions_from_before_the_object_store_is_forgotten_too(tmp_path: Path) -> None:
+    before = home(tmp_path, "one", "")
+    filled(before)
+    paths = dataclasses.replace(before, objects="s3://a/x")
+    (paths.graphics / "loss curve.png").write_bytes(b"png")
+    assert dltk(paths, "forget", "umap/default", "--yes").exit_code == Exit.OK
+    left = {each.name for each in (paths.versions / "umap" / "default").iterdir()}
+    assert left == {"history", "reserved-4"}
+    assert not (paths.graphics / "loss curve.png").exists()
