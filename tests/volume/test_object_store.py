@@ -23,8 +23,9 @@ from dltk_runtime.names import VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import forgetting
 from dltk_runtime.store.deeds import What
+from dltk_runtime.store.errors import ConditionIgnored
 from dltk_runtime.store.objects import backup as module
-from dltk_runtime.store.objects import keys, opened
+from dltk_runtime.store.objects import keys, opened, probe
 from dltk_runtime.store.objects.bucket import Bucket
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
@@ -240,3 +241,41 @@ def test_the_folder_of_versions_from_before_the_object_store_is_forgotten_too(tm
     left = {each.name for each in (paths.versions / "umap" / "default").iterdir()}
     assert left == {"history", "reserved-4"}
     assert not (paths.graphics / "loss curve.png").exists()
+
+
+def test_a_restoration_meets_no_fit_of_the_same_number(tmp_path: Path) -> None:
+    filled(paths := home(tmp_path, "one", "s3://a/x"))
+    found, new = back_up(paths, tmp_path / "backup"), home(tmp_path, "two", "s3://a/y")
+    with (
+        ModelStore.open(home(tmp_path, "three", "s3://a/y"), keep=5).reserve(NAME),
+        pytest.raises(StoreOccupied, match="umap/default"),
+    ):
+        restore.restore(tmp_path / "backup", found, new, set_aside=False)
+    assert list(new.home.iterdir()) == [new.notebooks]
+
+
+def test_a_restored_version_keeps_its_whole_file_when_a_damaged_one_is_restored(tmp_path: Path) -> None:
+    filled(paths := home(tmp_path, "one", "s3://a/x"))
+    whole = back_up(paths, tmp_path / "whole")
+    opened._bucket(paths.objects).put(keys.file(VersionId(NAME, 2), "umap_default.json"), b"forgery")
+    damaged = back_up(paths, tmp_path / "damaged")
+    assert (whole.problems, len(damaged.problems)) == ([], 1)
+    for number, (name, found) in enumerate({"whole": whole, "damaged": damaged}.items()):
+        restore.restore(tmp_path / name, found, home(tmp_path, f"new{number}", "s3://a/y"), set_aside=False)
+    ModelStore.open(home(tmp_path, "reader", "s3://a/y"), keep=5).get(NAME, 2).verify(hashes=True)
+
+
+def test_a_store_that_ignores_conditions_is_refused_before_anything_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ignored(bucket: Bucket) -> None:
+        raise ConditionIgnored(bucket.where, "ignores them")
+
+    filled(paths := home(tmp_path, "one", ""))
+    found, new = back_up(paths, tmp_path / "backup"), home(tmp_path, "two", "s3://a/y")
+    (new.home / "jobs").mkdir()
+    opened._prove.cache_clear()
+    monkeypatch.setattr(probe, "check", ignored)
+    with pytest.raises(ConditionIgnored):
+        restore.restore(tmp_path / "backup", found, new, set_aside=True)
+    assert sorted(new.home.iterdir()) == [new.home / "jobs", new.notebooks]
