@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dltk_runtime.apply import loading
-from dltk_runtime.errors import StoreDamaged, StoreError
+from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.store import ModelStore, Serving, Version
 from dltk_runtime.worker import messages
 
 
 class DamagedWhenLoaded(StoreDamaged):
-    """The files of a version were damaged after it was chosen and before a worker loaded it."""
+    """The files of a version were damaged, or removed, after it was chosen and before a worker loaded it."""
 
 
 def check(version: Version) -> None:
     """Compare the sizes of a version's files with its manifest.
 
     Raises:
-        DamagedWhenLoaded: they differ.
+        DamagedWhenLoaded: they differ, or the version was removed.
+        StoreUnreachable: they cannot be compared.
     """
     try:
         version.verify()
-    except StoreError as error:
+    except (StoreDamaged, VersionUnknown) as error:
         raise DamagedWhenLoaded(error.sentence) from error
 
 
@@ -28,10 +30,14 @@ def load_message(store: ModelStore, version: Version, device: str) -> messages.L
     """Return what a worker is told to load; across a network its files are fetched, and compared with their hashes.
 
     Raises:
-        DamagedWhenLoaded: they have changed since the fit; the version serves no more for a while.
+        DamagedWhenLoaded: they have changed since the fit, and the version serves no more for a while; or it
+            was removed.
+        NotStored, StoreUnreachable: they cannot be fetched.
     """
     try:
         return loading.load_message(version, device)
+    except VersionUnknown as error:
+        raise DamagedWhenLoaded(error.sentence) from error
     except StoreDamaged as error:
         if store.remote:
             store.note_damage(version, error.sentence)

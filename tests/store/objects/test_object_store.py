@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from obstore.store import MemoryStore
 
-from dltk_runtime.apply.damage import DamagedWhenLoaded, load_message
+from dltk_runtime.apply.damage import DamagedWhenLoaded, check, load_message
 from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.errors import StoreReplaced, VersionUnknown
+from dltk_runtime.store.errors import StoreReplaced, StoreUnreachable, VersionUnknown
 from dltk_runtime.store.objects import keys, opened, probe, removal
 from dltk_runtime.store.objects.bucket import Bucket
 from dltk_runtime.store.objects.object_store import ObjectStore
@@ -104,6 +104,28 @@ def test_a_changed_object_of_equal_size_is_told_from_a_changed_copy(servers: lis
     serving = two.store.choose(NAME)
     assert (serving.version.id, "in memory://" in serving.problem) == (first.id, True)
     assert one.store.choose(NAME).version.id == second.id  # its copy is whole
+
+
+def test_a_store_that_does_not_answer_is_no_damage_and_a_version_that_is_gone_makes_room_for_another(
+    servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = servers
+
+    def unreachable(bucket: Bucket, key: str) -> None:
+        raise StoreUnreachable(f"{bucket.where}/{key}", "no answer")
+
+    promoted(one.store)
+    version = two.store.serving(NAME)
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "get", unreachable)
+        patch.setattr(Bucket, "head", unreachable)
+        for look in (lambda: check(version), lambda: load_message(two.store, version, "")):
+            with pytest.raises(StoreUnreachable):
+                look()
+    one.store.delete(NAME)
+    for look in (lambda: check(version), lambda: load_message(two.store, version, "")):
+        with pytest.raises(DamagedWhenLoaded, match="was removed"):
+            look()
 
 
 def test_a_copy_that_cannot_be_written_is_no_damage(servers: list[Server]) -> None:
