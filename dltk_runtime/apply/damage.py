@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dltk_runtime.apply import loading
 from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.names import ModelName
 from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.store import ModelStore, Serving, Version
 from dltk_runtime.worker import messages
+
+MAX_DAMAGED = 3  # versions that are found damaged when they are loaded, before the one that must answer
 
 
 class DamagedWhenLoaded(StoreDamaged):
@@ -24,6 +27,25 @@ def check(version: Version) -> None:
         version.verify()
     except (StoreDamaged, VersionUnknown) as error:
         raise DamagedWhenLoaded(error.sentence) from error
+
+
+def serving(store: ModelStore, name: ModelName) -> Serving:
+    """Return the version that serves, with its files on this machine; another where they are found damaged then.
+
+    Raises:
+        NoneWhole: every version that was promoted is damaged.
+        NotStored, StoreUnreachable: the files cannot be fetched.
+    """
+    for _ in range(MAX_DAMAGED):
+        chosen = store.choose(name)
+        try:
+            chosen.version.location()
+            return chosen
+        except VersionUnknown:  # removed since it was chosen
+            continue
+        except StoreDamaged as error:
+            store.note_damage(chosen.version, error.sentence)
+    return store.choose(name)
 
 
 def load_message(store: ModelStore, version: Version, device: str) -> messages.Load:
