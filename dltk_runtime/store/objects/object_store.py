@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.errors import NameInvalid, StoreError
+from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
@@ -62,7 +62,7 @@ class ObjectStore:
     def present(self) -> bool:
         with suppress(StoreError):
             found = self.bucket.get(keys.STORE)
-            return not self._attached or (found is not None and found.data.decode() == self._attached)
+            return not self._attached or (found is not None and found.data == self._attached.encode())
         return False
 
     def missing(self) -> StoreReplaced:
@@ -272,12 +272,20 @@ class ObjectStore:
         """Return the identity of this store, which is made once.
 
         Raises:
+            StoreDamaged: its object holds none; copies of two stores could be taken for one another's.
             NotStored, StoreUnreachable: the store does not answer.
         """
         if not self._identified:
-            self.bucket.create(keys.STORE, unique())
             found = self.bucket.get(keys.STORE)
-            self._identified = found.data.decode() if found else ""
+            if found is None:
+                self.bucket.create(keys.STORE, unique())
+                found = self.bucket.get(keys.STORE)
+            if found is None or not keys.is_identity(found.data):
+                raise StoreDamaged(
+                    f"{self.bucket.where}/{keys.STORE} is damaged: it holds no identity. Remove that object while no "
+                    "server runs: a new one is made, and versions are fetched anew."
+                )
+            self._identified = found.data.decode("ascii")
         return self._identified
 
     def _deeds(self, name: ModelName) -> Iterator[Deed | None]:

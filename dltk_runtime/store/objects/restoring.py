@@ -66,8 +66,8 @@ class ObjectRestoring:
         for name in self._files.names():
             self._put_model(name)
         with_identity = self._versions / layout.IDENTITY
-        if with_identity.exists():
-            self._bucket.create(keys.STORE, atomic.read_short(with_identity).strip())
+        if with_identity.exists() and keys.is_identity(identity := atomic.read_short(with_identity).strip()):
+            self._bucket.create(keys.STORE, identity)  # else the store makes one
 
     def differences(self) -> Iterator[str]:
         """Yield a sentence for each manifest and pointer that is not the backup's. Raises as `occupied`."""

@@ -283,3 +283,15 @@ def test_a_deleted_model_begins_anew_and_its_numbers_go_on(servers: list[Server]
     assert one.place.promotions(NAME) == []
     assert one.bucket.below(keys.model(NAME, "promoted")) == []
     assert commit(one.store).number == 3
+
+
+@pytest.mark.parametrize("damage", [b"\xff" * 32, b"../../../../elsewhere/0123456789", b""])
+def test_a_damaged_identity_is_named_and_names_no_folder(servers: list[Server], damage: bytes) -> None:
+    one, two = servers
+    version = promoted(one.store)
+    one.bucket.put(keys.STORE, damage)
+    two.store.attach()
+    one.store.attach()
+    assert (one.store.present(), two.store.present()) == (False, True)
+    with pytest.raises(StoreDamaged, match="memory:///store is damaged: it holds no identity"):
+        two.store.get(NAME, version.number).location()
