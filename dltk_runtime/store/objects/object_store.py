@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -140,8 +141,10 @@ class ObjectStore:
             return self._fetched.changed(version_id, self._manifests.get(version_id))
         return ""
 
-    def deeds(self, name: ModelName) -> list[Deed]:
-        return [deed for deed in self._deeds(name) if deed is not None]
+    def deeds(self, name: ModelName, since: datetime | None = None) -> list[Deed]:
+        after = int(since.timestamp() * 1e9) if since else 0
+        found = (deed for deed in self._deeds(name, after) if deed is not None)
+        return [each for each in found if since is None or each.time > since]
 
     def damaged_deeds(self, name: ModelName) -> int:
         return sum(1 for deed in self._deeds(name) if deed is None)
@@ -288,8 +291,10 @@ class ObjectStore:
             self._identified = found.data.decode("ascii")
         return self._identified
 
-    def _deeds(self, name: ModelName) -> Iterator[Deed | None]:
-        for each in self.bucket.below(keys.model(name, HISTORY)):
+    def _deeds(self, name: ModelName, after: int = 0) -> Iterator[Deed | None]:
+        """Yield each that was written after that time (ns, epoch); None for one that cannot be read."""
+        listed = self.bucket.below(keys.model(name, HISTORY))
+        for each in listed if not after else (one for one in listed if keys.end(one.key) > f"{after:020}"):
             found = self.bucket.get(each.key)
             try:
                 yield msgspec.json.decode(found.data if found else b"", type=Deed)
