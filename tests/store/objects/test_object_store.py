@@ -5,10 +5,13 @@ Two servers are two stores over one `MemoryStore`, each with a home of its own.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from obstore.store import MemoryStore
@@ -295,3 +298,20 @@ def test_a_damaged_identity_is_named_and_names_no_folder(servers: list[Server], 
     assert (one.store.present(), two.store.present()) == (False, True)
     with pytest.raises(StoreDamaged, match="memory:///store is damaged: it holds no identity"):
         two.store.get(NAME, version.number).location()
+
+
+def test_a_folder_that_cannot_be_read_commits_no_version_without_it(
+    servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, make = servers[0], os.open
+    with one.store.reserve(NAME) as reserved:
+        Path(reserved.location.folder, "part").mkdir()
+
+        def unreadable(path: str | Path, *given: int, **named: Any) -> int:
+            if Path(path).name == "part":
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return make(path, *given, **named)
+
+        monkeypatch.setattr(os, "open", unreadable)
+        with pytest.raises(NotStored, match="Permission denied"):
+            reserved.commit(Facts(), b"[]", b"{}")
