@@ -279,3 +279,13 @@ def test_a_store_that_ignores_conditions_is_refused_before_anything_is_restored(
     with pytest.raises(ConditionIgnored):
         restore.restore(tmp_path / "backup", found, new, set_aside=True)
     assert sorted(new.home.iterdir()) == [new.home / "jobs", new.notebooks]
+
+
+def test_records_that_cannot_be_read_are_named_by_a_backup(tmp_path: Path, buckets: dict[str, Bucket]) -> None:
+    filled(paths := home(tmp_path, "one", "s3://a/x"))
+    for part in ("promoted/torn", "history/00000000000000000001-torn"):
+        buckets["s3://a/x"].put(keys.model(NAME, part), b"{")
+    assert back_up(paths, tmp_path / "backup").problems == [
+        "memory:///models/umap/default/promoted has 1 objects that are no promotions.",
+        "memory:///models/umap/default/history has 1 objects that cannot be read.",
+    ]
