@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from dltk_runtime.apply import loading
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.names import ModelName
@@ -56,8 +59,15 @@ def load_message(store: ModelStore, version: Version, device: str) -> messages.L
             was removed.
         NotStored, StoreUnreachable: they cannot be fetched.
     """
-    try:
+    with noted(store, version):
         return loading.load_message(version, device)
+
+
+@contextlib.contextmanager
+def noted(store: ModelStore, version: Version) -> Iterator[None]:
+    """Turn what is raised of a version's files into `DamagedWhenLoaded`, as `load_message` does."""
+    try:
+        yield
     except VersionUnknown as error:
         raise DamagedWhenLoaded(error.sentence) from error
     except StoreDamaged as error:

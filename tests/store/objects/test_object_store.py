@@ -5,26 +5,31 @@ Two servers are two stores over one `MemoryStore`, each with a home of its own.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import os
 import shutil
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from obstore.store import MemoryStore
 
 from dltk_runtime.apply.damage import DamagedWhenLoaded, check, load_message
+from dltk_runtime.apply.leasing import Leasing
 from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.paths import Paths
+from dltk_runtime.settings import Settings
 from dltk_runtime.store.errors import StoreReplaced, StoreUnreachable, VersionUnknown
 from dltk_runtime.store.objects import keys, opened, probe, removal
 from dltk_runtime.store.objects.bucket import Bucket
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Pointer
-from dltk_runtime.store.store import Facts, ModelStore
+from dltk_runtime.store.store import Facts, ModelStore, Version
 from tests.store.helpers import NAME, commit, promoted
 
 
@@ -129,6 +134,30 @@ def test_a_store_that_does_not_answer_is_no_damage_and_a_version_that_is_gone_ma
     for look in (lambda: check(version), lambda: load_message(two.store, version, "")):
         with pytest.raises(DamagedWhenLoaded, match="was removed"):
             look()
+
+
+def test_damage_that_is_found_when_files_are_fetched_for_another_machine_is_noted(servers: list[Server]) -> None:
+    one, two = servers
+    first, second = (promoted(one.store, text=text) for text in ("weights", "Weights"))
+    one.bucket.put(keys.file(second.id, "umap_default.json"), b"forgery")
+
+    class Places:
+        @contextlib.asynccontextmanager
+        async def lease(self, version: Version, *_: object, **__: object) -> AsyncIterator[None]:
+            yield version.location()
+
+    nothing: Any = None
+    leasing = Leasing(
+        settings=Settings(), store=two.store, jobs=nothing, pool=nothing, drift=nothing, places=cast(Any, Places())
+    )
+
+    async def load() -> None:
+        async with leasing.loaded(two.store.serving(NAME), nothing, 0.0):
+            pass
+
+    with pytest.raises(DamagedWhenLoaded):
+        asyncio.run(load())
+    assert two.store.serving(NAME).id == first.id
 
 
 def test_a_copy_that_cannot_be_written_is_no_damage(servers: list[Server]) -> None:
