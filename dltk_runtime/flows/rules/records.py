@@ -80,7 +80,7 @@ RULES = (
         813,
         "A stored feature may be null where others are filled: apply drops such rows, and training learns from a value "
         "that nobody chose.",
-        "Fill each feature in the macro that makes them: fillnull value=0 …",
+        "Fill each feature in the macro that makes them: fillnull value=0 with its names.",
         _filled_in_part,
     ),
     Rule(
