@@ -63,11 +63,12 @@ flows: setup ## rehearse every variant of flows, and twenty seeded faults; make 
 	DLTK_TEST_ALL_FLOWS=1 $(PYTEST) --timeout 900 tests/flows/test_flow_variants.py tests/flows/test_flow_faults.py
 	$(BIN)/python -m tests.flows.mutation $(ARGS)
 
-soak: setup .venv-objects/ready .node-azurite/ready .venv-cluster/ready ## the kill tests, 500 fits long and over three replicas, 10,000 races over an object store, 200 fits on a Ray cluster and eight nodes' rate of fits, and 2,000 clients without a token
+soak: setup .venv-objects/ready .node-azurite/ready .venv-cluster/ready ## the kill tests, 500 fits long and over three replicas, 10,000 races and 200 kills of servers over an object store, 200 fits on a Ray cluster and eight nodes' rate of fits, and 2,000 clients without a token
 	DLTK_SOAK_FITS=500 $(BIN)/pytest --timeout 7200 tests/pool/test_kills.py
 	DLTK_SOAK_KILLS=500 $(BIN)/pytest --timeout 20000 tests/jobs/test_replica_kills.py
 	DLTK_SOAK_RACES=10000 $(BIN)/pytest --timeout 7200 tests/store/objects/test_races.py
 	DLTK_SOAK_WIRE_RACES=600 DLTK_SOAK_WIRE_KILLS=500 $(BIN)/pytest --timeout 20000 tests/store/objects/test_wire.py
+	DLTK_SOAK_FRONT_KILLS=200 $(BIN)/pytest --timeout 20000 tests/store/objects/test_front_kills.py
 	.venv-cluster/bin/pytest --timeout 7200 tests/cluster/test_ray_gang.py
 	DLTK_SOAK_CLUSTER_FITS=200 .venv-cluster/bin/pytest --timeout 7200 tests/cluster/test_ray.py -k each_fit
 	DLTK_SOAK_CLUSTER_SLEEP=90 .venv-cluster/bin/pytest --timeout 3600 -s tests/cluster/test_ray_rate.py

@@ -39,7 +39,6 @@ from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelStore, Serving, Version
 from dltk_runtime.worker import messages
 
-MAX_DAMAGED = 3  # versions that a request finds damaged, before the one that must answer
 Output = Callable[[bytes], object]
 
 
@@ -96,7 +95,7 @@ class Applying:
     async def _apply_whole(self, name: ModelName, request: Request, call: Call, upload: Upload | None) -> Applied:
         """Apply the version that serves, or another if a worker finds its files damaged."""
         loaded: Collection[int] = self._pool.versions_in_use(name)
-        for _ in range(MAX_DAMAGED):
+        for _ in range(damage.MAX_DAMAGED):
             with contextlib.suppress(damage.DamagedWhenLoaded):
                 chosen = await ask(self._store, self._serving, name, request, call, loaded)
                 return await self._apply(request, *chosen, call, upload)

@@ -2,36 +2,74 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from dltk_runtime.apply import loading
-from dltk_runtime.errors import StoreDamaged, StoreError
+from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.names import ModelName
+from dltk_runtime.store.errors import VersionUnknown
 from dltk_runtime.store.store import ModelStore, Serving, Version
 from dltk_runtime.worker import messages
 
+MAX_DAMAGED = 3  # versions that are found damaged when they are loaded, before the one that must answer
+
 
 class DamagedWhenLoaded(StoreDamaged):
-    """The files of a version were damaged after it was chosen and before a worker loaded it."""
+    """The files of a version were damaged, or removed, after it was chosen and before a worker loaded it."""
 
 
 def check(version: Version) -> None:
     """Compare the sizes of a version's files with its manifest.
 
     Raises:
-        DamagedWhenLoaded: they differ.
+        DamagedWhenLoaded: they differ, or the version was removed.
+        StoreUnreachable: they cannot be compared.
     """
     try:
         version.verify()
-    except StoreError as error:
+    except (StoreDamaged, VersionUnknown) as error:
         raise DamagedWhenLoaded(error.sentence) from error
+
+
+def serving(store: ModelStore, name: ModelName) -> Serving:
+    """Return the version that serves, with its files on this machine; another where they are found damaged then.
+
+    Raises:
+        NoneWhole: every version that was promoted is damaged.
+        NotStored, StoreUnreachable: the files cannot be fetched.
+    """
+    for _ in range(MAX_DAMAGED):
+        chosen = store.choose(name)
+        try:
+            chosen.version.location()
+            return chosen
+        except VersionUnknown:  # removed since it was chosen
+            continue
+        except StoreDamaged as error:
+            store.note_damage(chosen.version, error.sentence)
+    return store.choose(name)
 
 
 def load_message(store: ModelStore, version: Version, device: str) -> messages.Load:
     """Return what a worker is told to load; across a network its files are fetched, and compared with their hashes.
 
     Raises:
-        DamagedWhenLoaded: they have changed since the fit; the version serves no more for a while.
+        DamagedWhenLoaded: they have changed since the fit, and the version serves no more for a while; or it
+            was removed.
+        NotStored, StoreUnreachable: they cannot be fetched.
     """
-    try:
+    with noted(store, version):
         return loading.load_message(version, device)
+
+
+@contextlib.contextmanager
+def noted(store: ModelStore, version: Version) -> Iterator[None]:
+    """Turn what is raised of a version's files into `DamagedWhenLoaded`, as `load_message` does."""
+    try:
+        yield
+    except VersionUnknown as error:
+        raise DamagedWhenLoaded(error.sentence) from error
     except StoreDamaged as error:
         if store.remote:
             store.note_damage(version, error.sentence)

@@ -66,6 +66,7 @@ class Leasing:
         With `here` it is one of this machine, also where the version's applies run on another one.
 
         Raises:
+            DamagedWhenLoaded: its files have changed since the fit, or it was removed.
             AlgorithmFailed: it cannot be loaded; `NeverFitted` where nothing was ever committed; or its node
                 is lost.
             Busy: no worker was free before `deadline`.
@@ -116,9 +117,20 @@ class Leasing:
             return self.pool.lease(
                 version.id, imports, output, deadline, read_ahead, client, background=background, following=following
             )
-        return self.places.lease(
+        lease = self.places.lease(
             version, imports, output, deadline, read_ahead, client, background=background, following=following
         )
+        return self._noting(version, lease)
+
+    @contextlib.asynccontextmanager
+    async def _noting(
+        self, version: Version, lease: contextlib.AbstractAsyncContextManager[Leased]
+    ) -> AsyncIterator[Leased]:
+        """Yield a lease for which the files of a version are read, and fetched; note what is damaged of them."""
+        async with contextlib.AsyncExitStack() as ends:
+            with damage.noted(self.store, version):
+                leased = await ends.enter_async_context(lease)
+            yield leased
 
     def _counting(self, version: Version) -> Callable[[messages.Counts], None]:
         """Return the callback for the counts of the worker that serves `version`."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from dltk_runtime.apply import damage
 from dltk_runtime.batch import document, task, trial
 from dltk_runtime.batch.document import APPLY, FIT, RUN, Document
 from dltk_runtime.batch.engine import Execution, execute
@@ -25,6 +26,7 @@ from dltk_runtime.batch.order import Order, Prepared, prepare
 from dltk_runtime.batch.recording import recording
 from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.batch.tracked import Tracked
+from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.fit.cards import cards_of
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.recorded import kept_notices, record_fit, warned
@@ -87,6 +89,7 @@ class _Run:
         self._scrubber = Scrubber([*prepared.secrets.values(), *settings.notebook_secret_texts()])
         self._ends = time.monotonic() + self._order.deadline
         self._batch = self._paths.home / "batch"
+        self._warnings = [*prepared.warnings]
 
     def to_its_end(self) -> Outcome:
         for folder in (self._paths.models, self._paths.graphics, self._paths.staged):
@@ -149,18 +152,23 @@ class _Run:
     # ------------------------------------------------------------ before
 
     def _serving(self, fitting: bool) -> Version:
-        """Return the current version; a fit needs none.
+        """Return the current version, or as the service does another where it is damaged; a fit needs none.
 
         Raises:
             StoreError: nothing can serve the model, although versions were committed.
         """
         name = self._prepared.name
-        if fitting:
+        try:
+            serving = damage.serving(self._store, name)
+        except StoreDamaged:
+            if not fitting:
+                raise
             return self._store.serving_or_0(name)
-        version = self._store.serving(name)
-        if version.number == 0:
-            self._store.check_absence(name)
-        return version
+        if not fitting:
+            if serving.version.number == 0:
+                self._store.check_absence(name)
+            self._warnings = [*self._prepared.warnings, *filter(None, [damage.warning(serving)])]
+        return serving.version
 
     def _task(self, folder: Path, reservation: Reservation | None, serving: Version) -> Task:
         """Make the kernel's task; `serving` is the current version.
@@ -260,7 +268,7 @@ class _Run:
     ) -> str:
         """Try the version, promote it if it can be loaded, and end the job; returns the message."""
         done = kept = f"{self._prepared.source.path} ran to its end."
-        done += warned(self._prepared.warnings)
+        done += warned(self._warnings)
         promoted = False
         if version is not None and report.fitted is not None:
             job.phase("promote")

@@ -22,7 +22,6 @@ from dltk_runtime.errors import DltkError, NameInvalid, StoreDamaged
 from dltk_runtime.files import lines, ring
 from dltk_runtime.names import ModelName
 from dltk_runtime.service.calls import MAX_CALLS, RecentCall
-from dltk_runtime.store.deeds import What
 from dltk_runtime.store.reader import ModelReader
 
 MAX_BYTES = 512 * 1024  # of one file: some 1,000 calls after a cut
@@ -52,25 +51,25 @@ class CallFiles:
                 found += filter(_can_be, lines.read(path, RecentCall, MAX_READ_BYTES))
         return heapq.nlargest(MAX_CALLS, found, key=lambda each: each.time)[::-1]
 
-    def write(self, calls: Sequence[RecentCall]) -> None:
+    def write(self, calls: Sequence[RecentCall], *, ending: bool = False) -> None:
         """Append calls; those that cannot be written are not known after a restart.
 
-        Failures of a model that was forgotten since go at once: their sentences may quote its rows.
+        Failures of a model that was forgotten since go at once: their sentences may quote its rows. An
+        `ending` server does not ask that across a network, which may not answer.
         """
         kept = calls if self._values else [_without_sentence(each) for each in calls]
         with suppress(OSError):
             ring.add(self._own, kept, MAX_BYTES)
+            if ending and self._store.remote:
+                return
             oldest = {(each.algorithm, each.model): each.time for each in reversed(kept) if each.failed}
             for (algorithm, model), time_of_call in oldest.items():
                 if self._is_forgotten(algorithm, model, time_of_call):
                     forget(self._folder, algorithm, model)
 
     def _is_forgotten(self, algorithm: str, model: str, since: datetime) -> bool:
-        if self._store.remote:  # `dltk forget` refuses it
-            return False
         with suppress(DltkError):  # no model can have this name, or its history cannot be read
-            deeds = self._store.history(ModelName(algorithm, model)).entries
-            return any(each.what == What.FORGOTTEN and each.time > since for each in deeds[:1])
+            return self._store.forgotten_since(ModelName(algorithm, model), since)
         return False
 
     def _newest(self) -> list[Path]:

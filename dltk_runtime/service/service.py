@@ -155,7 +155,7 @@ class Service:
             await self.places.close()
         await self.pool.close()
         self.jobs.close()
-        await self._write_notes()
+        await self._write_notes(ending=True)
         if self.tracking is not None:
             await asyncio.to_thread(self.tracking.close)
         await self.reporter.close()
@@ -166,14 +166,14 @@ class Service:
             await asyncio.sleep(NOTES_WRITE_SECONDS)
             await self._write_notes()
 
-    async def _write_notes(self) -> None:
+    async def _write_notes(self, *, ending: bool = False) -> None:
         """Write what pages show after a restart too: judgements of drift, and calls."""
         if judged := self.drift.unwritten():
             await asyncio.to_thread(self.drift_files.write, judged)
         if past := self.drift.unwritten_past():
             await asyncio.to_thread(self.drift_files.write_past, past)
         if calls := self.calls.unwritten():
-            await asyncio.to_thread(self._call_files.write, calls)
+            await asyncio.to_thread(self._call_files.write, calls, ending=ending)
 
     # ------------------------------------------------------------ requests
 

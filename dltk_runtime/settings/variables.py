@@ -32,12 +32,13 @@ def cast(variable: Variable, text: str) -> Any:
     """Return the value of a variable.
 
     Raises:
-        SettingInvalid: naming the variable, its text (unless secret) and what is expected.
+        SettingInvalid: naming the variable, its text (unless that is secret, or holds a password) and what is expected.
     """
     try:
         return variable.cast(text)
     except (ValueError, KeyError, RuntimeError) as error:  # RuntimeError: ~name without such a user
-        raise SettingInvalid(variable.name, HIDDEN if variable.secret else text, variable.wanted) from error
+        hidden = variable.secret or is_secret_variable("", text)
+        raise SettingInvalid(variable.name, HIDDEN if hidden else text, variable.wanted) from error
 
 
 def shown(variable: Variable, value: Any) -> str:

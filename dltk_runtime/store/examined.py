@@ -6,6 +6,7 @@ takes as long as reading it all. So it is done when a load fails, and what was f
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -62,7 +63,7 @@ class ExaminedCopies:
         A copy that another worker had begun to load is not looked at again: it was removed, or found whole.
         """
         with self._lock:
-            at, problem = self._found.get(version_id, (0.0, ""))
+            at, problem = self._found.get(version_id, (-math.inf, ""))
             if at > since:
                 return problem
             if at > _oldest() and not problem:

@@ -6,6 +6,7 @@ import functools
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from dltk_runtime.errors import StoreDamaged, StoreError
@@ -91,8 +92,9 @@ class FileStore:
     def problems(self, name: ModelName) -> list[str]:
         return self._promoted.problems(name)
 
-    def deeds(self, name: ModelName) -> list[Deed]:
-        return lines.read(self.folder(name) / HISTORY, Deed)
+    def deeds(self, name: ModelName, since: datetime | None = None) -> list[Deed]:
+        found = lines.read(self.folder(name) / HISTORY, Deed)
+        return [each for each in found if since is None or each.time > since]
 
     def damaged_deeds(self, name: ModelName) -> int:
         return lines.bad_lines(self.folder(name) / HISTORY, Deed)

@@ -18,11 +18,14 @@ from dltk_runtime.store.store import ModelStore, opened
 
 
 def entries(paths: Paths, name: ModelName) -> list[Path]:
-    """Return what there is of a model on this machine: versions, whole or not, pointer and promotions, or copies."""
-    if paths.objects:
-        return [each for each in [opened(paths).copies_of(name)] if each.exists()]
+    """Return what there is of a model on this machine: versions, whole or not, pointer and promotions, and copies.
+
+    Also with an object store there may be a folder of versions, from before.
+    """
     folder = layout.model_folder(paths.versions, name)
-    return [folder / entry for entry in sorted(atomic.names_in(folder)) if _goes(entry)]
+    found = [folder / entry for entry in sorted(atomic.names_in(folder)) if _goes(entry)]
+    copies = opened(paths).copies_of(name) if paths.objects else None
+    return [*found, copies] if copies is not None and copies.exists() else found
 
 
 def objects(paths: Paths, name: ModelName) -> dict[str, int]:
@@ -50,11 +53,11 @@ def forget(paths: Paths, name: ModelName) -> None:
         from dltk_runtime.store.objects import forgetting
 
         forgetting.forget(opened(paths), name)
-        return
-    store = ModelStore.open(paths, keep=1)
-    with suppress(StoreDamaged):
-        if store.versions(name):
-            store.delete(name)
+    else:
+        store = ModelStore.open(paths, keep=1)
+        with suppress(StoreDamaged):
+            if store.versions(name):
+                store.delete(name)
     for path in entries(paths, name):
         try:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -66,13 +69,12 @@ def forget(paths: Paths, name: ModelName) -> None:
 
 def shown_pictures(paths: Paths, name: ModelName) -> Iterator[tuple[Path, bool]]:
     """Yield each picture under ``/graphics/`` with the name of one of the model's, and whether it is the same."""
+    folder = layout.model_folder(paths.versions, name)
+    hashes: dict[Path, set[str]] = {}
     if paths.objects:
         from dltk_runtime.store.objects import forgetting
 
-        yield from forgetting.shown_pictures(opened(paths), paths.graphics, name)
-        return
-    folder = layout.model_folder(paths.versions, name)
-    hashes: dict[Path, set[str]] = {}
+        hashes = forgetting.pictures(opened(paths), paths.graphics, name)
     for version in layout.listed(folder):
         own = folder / version / PICTURES
         for path in atomic.regular_files(own):

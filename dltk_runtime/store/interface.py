@@ -17,6 +17,7 @@ raise `StoreUnreachable` too.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -107,8 +108,8 @@ class Store(Protocol):
     def problems(self, name: ModelName) -> list[str]:
         """Return a sentence for each damaged part of the model besides versions and pointer."""
 
-    def deeds(self, name: ModelName) -> list[Deed]:
-        """Return who did what to a model, oldest first, also after its removal.
+    def deeds(self, name: ModelName, since: datetime | None = None) -> list[Deed]:
+        """Return who did what to a model, or that after the time `since`, oldest first, also after its removal.
 
         Raises:
             StoreDamaged: it cannot be read.

@@ -7,13 +7,14 @@ import itertools
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 
 from dltk_runtime import logs
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files.state import FileState, stamp_of
 from dltk_runtime.names import ModelName, VersionId, checked
 from dltk_runtime.store import last_fitted
-from dltk_runtime.store.deeds import History, HistoryEntry, merged
+from dltk_runtime.store.deeds import History, HistoryEntry, What, merged
 from dltk_runtime.store.errors import NonePromoted, NoneWhole, VersionMissing, VersionUnknown
 from dltk_runtime.store.examined import Examined, ExaminedCopies
 from dltk_runtime.store.handles import Version
@@ -226,6 +227,10 @@ class ModelReader:
         found = merged(self._store.deeds(name), self._store.promotions(name))
         entries = [HistoryEntry.of(name, each) for each in reversed(found)]
         return History(entries, self._store.damaged_deeds(name))
+
+    def forgotten_since(self, name: ModelName, since: datetime) -> bool:
+        """Return whether a model was forgotten after that time. Raises as `history`."""
+        return any(each.what == What.FORGOTTEN for each in self._store.deeds(name, since))
 
     def histories(self, limit: int, shown: Callable[[ModelName], bool]) -> History:
         """Return the newest `limit` entries of all models that may be `shown`; of removed ones, too."""

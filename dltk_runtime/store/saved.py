@@ -24,9 +24,9 @@ def opened(
     """Yield each regular file below `folder`, by its path in it, open until the next one is asked for.
 
     Links, sockets and pipes are left out, and files whose names are not `wanted`. `unread` takes the
-    error of each that cannot be read.
+    error of each file and folder that cannot be read.
     """
-    for parent, folders, names, descriptor in os.fwalk(folder):
+    for parent, folders, names, descriptor in os.fwalk(folder, onerror=unread):
         folders.sort()
         for name in filter(wanted, sorted(names)):
             try:

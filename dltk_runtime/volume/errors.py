@@ -57,7 +57,8 @@ class StoreOccupied(VolumeError):
         first = ", ".join(map(str, names[:3])) + (" …" if len(names) > 3 else "")
         super().__init__(
             f"Nothing was restored: the object store {where} has {first} already, and not as in the backup. Nothing "
-            "in it is ever overwritten: name another folder of it in DLTK_STORE, or remove these models first."
+            "in it is ever overwritten, and what is left of a removed model counts: name another folder of it in "
+            "DLTK_STORE."
         )
 
 

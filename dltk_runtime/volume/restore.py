@@ -65,6 +65,8 @@ def restore(folder: Path, record: Record, paths: Paths, *, set_aside: bool) -> R
             if not set_aside:
                 raise HomeOccupied(root, names, (paths.home / CUT_SHORT).exists())
             moved.append((root, names))
+    if objects is not None:
+        objects.prove()
     try:
         aside = tuple(_set_aside(root, names) for root, names in moved)
         _copy(folder, record, paths, objects)

@@ -7,6 +7,7 @@ import html
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import nbformat
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from obstore.store import MemoryStore
 
 from dltk_runtime.batch import kernel
 from dltk_runtime.batch.each import orders
@@ -28,8 +30,11 @@ from dltk_runtime.notebook.errors import ParametersInvalid
 from dltk_runtime.paths import Paths
 from dltk_runtime.scrub import Scrubber
 from dltk_runtime.settings import Settings
+from dltk_runtime.store.objects import keys, opened
+from dltk_runtime.store.objects.bucket import Bucket
 from dltk_runtime.store.store import ModelName, ModelStore
 from tests.conftest import MakeNotebook
+from tests.store.helpers import promoted
 from tests.support.service import Service, until
 
 pytestmark = pytest.mark.process
@@ -96,9 +101,9 @@ def settings(paths: Paths) -> Settings:
 def batch(settings: Settings, paths: Paths) -> RunBatch:
     """Runs the notebook `mean` on three rows."""
 
-    def go(**order: Any) -> Outcome:
+    def go(store: str = "", **order: Any) -> Outcome:
         given: dict[str, Any] = {"notebook": "mean", "data": str(paths.notebooks / "rows.csv"), "target": "y"}
-        return run(Order(**{**given, **order}), settings)
+        return run(Order(**{**given, **order}), replace(settings, store=store))
 
     return go
 
@@ -150,6 +155,21 @@ def test_fit_runs_the_algorithm_alone_and_apply_the_version_that_is_current(
     outcome = batch(mode="apply", data=str(tmp_path / "new.csv"), target=None, out=out)
     assert (outcome.version, outcome.rows, out.read_text()) == (None, 2, "mean\n5.0\n5.0\n")
     assert len(store(paths).versions(ModelName("mean", "default"))) == 1
+
+
+def test_an_object_that_is_damaged_is_not_applied_and_the_version_before_it_is(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, name = Bucket(MemoryStore(), "memory://"), ModelName("mean", "default")
+    monkeypatch.setattr(opened, "_bucket", lambda _: bucket)
+    make_notebook("mean", MEAN)
+    there = ModelStore.open(replace(paths, home=tmp_path / "there", objects="s3://a/x"), keep=5)
+    models = [json.dumps({"mean": number, "factor": 1}) for number in (5, 6)]
+    _, second = (promoted(there, name, text) for text in models)
+    bucket.put(keys.file(second.id, f"{name.legacy}.json"), models[1].replace("6", "7").encode())
+    outcome = batch(mode="apply", target="y", out=(out := tmp_path / "scored.csv"), store="s3://a/x")
+    assert (outcome.number, out.read_text().split()) == (1, ["mean", "5", "5", "5"])
+    assert "WARNING: version 1 was used, and something is damaged: mean/default version 2" in outcome.message
 
 
 def test_promote_decides_whether_the_new_version_is_current(

@@ -267,3 +267,10 @@ def test_the_settings_for_a_log_hold_no_secret() -> None:
     assert "planted" not in str(shown)
     assert (shown["splunk_hec_url"], shown["DLTK_PRELOAD"]) == ("***", "a/b,c/d")
     assert Settings().shown()["api_token"] == ""
+
+
+@pytest.mark.parametrize("address", ["s3://key:made-up@bucket/folder", "az://account/container?sig=made-up"])
+def test_a_refused_address_with_a_password_is_not_shown(address: str) -> None:
+    with pytest.raises(SettingInvalid, match=r"^Invalid DLTK_STORE='\*\*\*': expected s3://") as caught:
+        Settings.from_env({"DLTK_STORE": address})
+    assert "made-up" not in caught.value.sentence

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from dltk_runtime.access.actor import NOBODY
 from dltk_runtime.files import lines
@@ -14,14 +17,17 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.service import call_files
 from dltk_runtime.service.call_files import MAX_AGE_SECONDS, MAX_BYTES, MAX_FILES, MAX_READ_BYTES, UNKEPT, CallFiles
 from dltk_runtime.service.calls import MAX_CALLS, RecentCall, RecentCalls
+from dltk_runtime.store.file_store import FileStore
+from dltk_runtime.store.interface import Store
 from dltk_runtime.store.store import ModelStore, What
 from tests.service.test_calls import call, everything
+from tests.store.helpers import in_memory
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def files(paths: Paths, *, values: bool = True) -> CallFiles:
-    return CallFiles(paths.calls, ModelStore.open(paths, keep=5), values=values)
+def files(paths: Paths, *, values: bool = True, place: Store | None = None) -> CallFiles:
+    return CallFiles(paths.calls, ModelStore(place or FileStore(paths), keep=5), values=values)
 
 
 def one(number: int, model: str = "m", outcome: str = "success") -> RecentCall:
@@ -104,13 +110,19 @@ def test_without_values_no_sentence_of_a_failure_is_on_the_volume(paths: Paths) 
     assert b"secret" not in call_files.files_of(paths.calls)[0].read_bytes()
 
 
-def test_a_model_is_forgotten_also_where_a_server_writes_its_failure_afterwards(paths: Paths) -> None:
-    server, name = files(paths), ModelName("a", "m")
+@pytest.mark.parametrize("made", [FileStore, in_memory])
+def test_a_model_is_forgotten_also_where_a_server_writes_its_failure_afterwards(
+    paths: Paths, made: Callable[[Paths], Store]
+) -> None:
+    place = made(paths)
+    server, name = files(paths, place=place), ModelName("a", "m")
     server.write([one(1, outcome="cannot read 'a secret'"), one(2, "other")])
     call_files.forget(paths.calls, "a", "m")
     assert [each.model for each in files(paths).read()] == ["other"]
     (paths.versions / name.folder / name.model).mkdir(parents=True)
-    ModelStore.open(paths, keep=5).record(name, What.FORGOTTEN, NOBODY)
+    store = ModelStore(place, keep=5)
+    store.record(name, What.FORGOTTEN, NOBODY)
+    store.record(name, What.FITTED, NOBODY, 1)
     server.write([one(3, outcome="cannot read 'a secret'")])
     assert b"secret" not in call_files.files_of(paths.calls)[0].read_bytes()
     later = RecentCall(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from dltk_runtime.names import VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import examined
+from dltk_runtime.store.examined import ExaminedCopies
 from dltk_runtime.store.store import ModelStore
 from dltk_runtime.store.version import FileVersion
 from tests.store.helpers import NAME, promoted
@@ -35,3 +39,8 @@ def test_files_are_hashed_once_for_many_loads_that_fail(paths: Paths, monkeypatc
     monkeypatch.setattr(FileVersion, "verify", lambda _, *, hashes=False: read.append(hashes))
     assert [store.examine(version, 0.0) for _ in range(5)] == [""] * 5
     assert read == [True]
+
+
+def test_a_copy_is_compared_also_on_a_machine_that_has_just_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 5.0)
+    assert ExaminedCopies().examine(VersionId(NAME, 1), lambda: "changed", 1.0) == "changed"

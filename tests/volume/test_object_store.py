@@ -5,6 +5,7 @@ The store is inside this process; `tests/store/objects/test_fronts.py` does the 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections import defaultdict
@@ -20,10 +21,13 @@ from dltk_runtime.commands import Exit
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.names import VersionId
 from dltk_runtime.paths import Paths
+from dltk_runtime.store import forgetting
 from dltk_runtime.store.deeds import What
+from dltk_runtime.store.errors import ConditionIgnored
 from dltk_runtime.store.objects import backup as module
-from dltk_runtime.store.objects import keys, opened
+from dltk_runtime.store.objects import keys, opened, probe
 from dltk_runtime.store.objects.bucket import Bucket
+from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.store import Facts, ModelName, ModelStore
 from dltk_runtime.volume import record, restore
 from dltk_runtime.volume.backup import back_up
@@ -203,3 +207,85 @@ def test_nothing_but_numbers_and_history_is_left_of_a_forgotten_model(
     with pytest.raises(NothingToForget):
         Forgetting(paths, JobStore(paths, keep=1, log_bytes=1), [NAME], old_files=False).find()
     assert commit(fresh).number == 5
+
+
+def test_a_version_committed_while_its_model_is_forgotten_goes_whole(
+    tmp_path: Path, buckets: dict[str, Bucket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = home(tmp_path, "one", "s3://a/x")
+    store, deleted = filled(paths), list[ModelName]()
+    delete = ObjectStore.delete
+    with store.reserve(NAME) as reserved:
+        Path(reserved.location.folder, "umap_default.json").write_text("late")
+
+        def delete_and_commit(place: ObjectStore, name: ModelName) -> None:
+            delete(place, name)
+            if not deleted:
+                store.promote(reserved.commit(Facts(), b"[]", b"{}"))
+            deleted.append(name)
+
+        monkeypatch.setattr(ObjectStore, "delete", delete_and_commit)
+        forgetting.forget(paths, NAME)
+    bucket = buckets["s3://a/x"]
+    assert bucket.below(keys.model(NAME, "versions")) == bucket.below(keys.model(NAME, "promoted")) == []
+    assert store.versions(NAME) == []
+    assert store.choose(NAME).version.number == 0
+
+
+def test_the_folder_of_versions_from_before_the_object_store_is_forgotten_too(tmp_path: Path) -> None:
+    before = home(tmp_path, "one", "")
+    filled(before)
+    paths = dataclasses.replace(before, objects="s3://a/x")
+    (paths.graphics / "loss curve.png").write_bytes(b"png")
+    assert dltk(paths, "forget", "umap/default", "--yes").exit_code == Exit.OK
+    left = {each.name for each in (paths.versions / "umap" / "default").iterdir()}
+    assert left == {"history", "reserved-4"}
+    assert not (paths.graphics / "loss curve.png").exists()
+
+
+def test_a_restoration_meets_no_fit_of_the_same_number(tmp_path: Path) -> None:
+    filled(paths := home(tmp_path, "one", "s3://a/x"))
+    found, new = back_up(paths, tmp_path / "backup"), home(tmp_path, "two", "s3://a/y")
+    with (
+        ModelStore.open(home(tmp_path, "three", "s3://a/y"), keep=5).reserve(NAME),
+        pytest.raises(StoreOccupied, match="umap/default"),
+    ):
+        restore.restore(tmp_path / "backup", found, new, set_aside=False)
+    assert list(new.home.iterdir()) == [new.notebooks]
+
+
+def test_a_restored_version_keeps_its_whole_file_when_a_damaged_one_is_restored(tmp_path: Path) -> None:
+    filled(paths := home(tmp_path, "one", "s3://a/x"))
+    whole = back_up(paths, tmp_path / "whole")
+    opened._bucket(paths.objects).put(keys.file(VersionId(NAME, 2), "umap_default.json"), b"forgery")
+    damaged = back_up(paths, tmp_path / "damaged")
+    assert (whole.problems, len(damaged.problems)) == ([], 1)
+    for number, (name, found) in enumerate({"whole": whole, "damaged": damaged}.items()):
+        restore.restore(tmp_path / name, found, home(tmp_path, f"new{number}", "s3://a/y"), set_aside=False)
+    ModelStore.open(home(tmp_path, "reader", "s3://a/y"), keep=5).get(NAME, 2).verify(hashes=True)
+
+
+def test_a_store_that_ignores_conditions_is_refused_before_anything_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ignored(bucket: Bucket) -> None:
+        raise ConditionIgnored(bucket.where, "ignores them")
+
+    filled(paths := home(tmp_path, "one", ""))
+    found, new = back_up(paths, tmp_path / "backup"), home(tmp_path, "two", "s3://a/y")
+    (new.home / "jobs").mkdir()
+    opened._prove.cache_clear()
+    monkeypatch.setattr(probe, "check", ignored)
+    with pytest.raises(ConditionIgnored):
+        restore.restore(tmp_path / "backup", found, new, set_aside=True)
+    assert sorted(new.home.iterdir()) == [new.home / "jobs", new.notebooks]
+
+
+def test_records_that_cannot_be_read_are_named_by_a_backup(tmp_path: Path, buckets: dict[str, Bucket]) -> None:
+    filled(paths := home(tmp_path, "one", "s3://a/x"))
+    for part in ("promoted/torn", "history/00000000000000000001-torn"):
+        buckets["s3://a/x"].put(keys.model(NAME, part), b"{")
+    assert back_up(paths, tmp_path / "backup").problems == [
+        "memory:///models/umap/default/promoted has 1 objects that are no promotions.",
+        "memory:///models/umap/default/history has 1 objects that cannot be read.",
+    ]

@@ -142,6 +142,10 @@ class ObjectCopy:
         promotions = Pointer(self._bucket, name).entries(state)
         if promotions:
             self._copier.text(lines.encoded([each.promotion for each in promotions]), f"{to}/{PROMOTED}")
+        if bad := self._place.damaged_lines(name):
+            self.problems.append(f"{self._place.where(name)}/{PROMOTED} has {bad} objects that are no promotions.")
+        if bad := self._place.damaged_deeds(name):
+            self.problems.append(f"{self._place.where(name)}/{HISTORY} has {bad} objects that cannot be read.")
         if deeds := self._place.deeds(name):
             self._copier.text(lines.encoded(deeds), f"{to}/{HISTORY}")
         if marks := self._bucket.below(keys.model(name, "reserved")):

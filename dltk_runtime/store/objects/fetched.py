@@ -148,7 +148,8 @@ class Fetched:
             atomic.write(_mark(folder), digest.encode(), durable=False)
             return
         old = fresh.with_name(f"{fresh.name}.old{atomic.TEMPORARY_SUFFIX}")  # a damaged copy
-        folder.rename(old)
+        with suppress(FileNotFoundError):  # another thread removes it just now
+            folder.rename(old)
         fresh.rename(folder)
         atomic.write(_mark(folder), digest.encode(), durable=False)
         shutil.rmtree(old, ignore_errors=True)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.layout import PICTURES
 from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Entry
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Pointer, Read, State
-from dltk_runtime.store.objects.reservation import clear
 
 
 def listed(place: ObjectStore, name: ModelName) -> list[Entry]:
@@ -44,13 +41,13 @@ def forget(place: ObjectStore, name: ModelName) -> None:
     place.delete(name)
     pointer.change(lambda found: state if (state := _emptied(found)) != found.state else None)
     for number in {_number_of(each, name) for each in bucket.below(keys.model(name, "versions"))}:
-        place.withdraw(VersionId(name, number))  # a fit that runs commits nothing
-        clear(bucket, VersionId(name, number))
+        if not place.withdraw(VersionId(name, number)):  # so a fit that runs commits nothing
+            place.delete(name)  # it has, since
     place.forget_copies(name)
 
 
-def shown_pictures(place: ObjectStore, graphics: Path, name: ModelName) -> Iterator[tuple[Path, bool]]:
-    """Yield each picture under `graphics` with the name of one of the model's, and whether it is the same."""
+def pictures(place: ObjectStore, graphics: Path, name: ModelName) -> dict[Path, set[str]]:
+    """Return each picture under `graphics` with the name of one of the model's, and the hashes of the model's own."""
     hashes: dict[Path, set[str]] = {}
     for each in place.bucket.below(keys.model(name, "versions")):
         _, is_one, path = each.key.partition(f"/{PICTURES}/")
@@ -58,8 +55,7 @@ def shown_pictures(place: ObjectStore, graphics: Path, name: ModelName) -> Itera
         if is_one and shown.is_relative_to(graphics) and ".." not in shown.parts and shown.is_file():
             found = place.bucket.get(each.key)
             hashes.setdefault(shown, set()).add(hashlib.sha256(found.data if found else b"").hexdigest())
-    for shown, own_hashes in sorted(hashes.items()):
-        yield shown, atomic.sha256(shown) in own_hashes
+    return hashes
 
 
 def _emptied(found: Read) -> State:

@@ -25,9 +25,15 @@ from urllib.parse import quote, unquote
 from dltk_runtime.names import ModelName, VersionId
 
 STORE = "store"
+IDENTITY_BYTES = 32  # hexadecimal digits
 NAMES = "names"
 NUMBER_DIGITS = 18  # so that keys sort as their numbers
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+def is_identity(data: bytes) -> bool:
+    """Return whether an object `STORE` holds an identity, which is a part of paths too."""
+    return len(data) == IDENTITY_BYTES and data.isalnum()
 
 
 def model(name: ModelName, part: str = "") -> str:

@@ -6,11 +6,12 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.errors import NameInvalid, StoreError
+from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError
 from dltk_runtime.files import atomic
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
@@ -62,7 +63,7 @@ class ObjectStore:
     def present(self) -> bool:
         with suppress(StoreError):
             found = self.bucket.get(keys.STORE)
-            return not self._attached or (found is not None and found.data.decode() == self._attached)
+            return not self._attached or (found is not None and found.data == self._attached.encode())
         return False
 
     def missing(self) -> StoreReplaced:
@@ -140,8 +141,10 @@ class ObjectStore:
             return self._fetched.changed(version_id, self._manifests.get(version_id))
         return ""
 
-    def deeds(self, name: ModelName) -> list[Deed]:
-        return [deed for deed in self._deeds(name) if deed is not None]
+    def deeds(self, name: ModelName, since: datetime | None = None) -> list[Deed]:
+        after = int(since.timestamp() * 1e9) if since else 0
+        found = (deed for deed in self._deeds(name, after) if deed is not None)
+        return [each for each in found if since is None or each.time > since]
 
     def damaged_deeds(self, name: ModelName) -> int:
         return sum(1 for deed in self._deeds(name) if deed is None)
@@ -272,16 +275,26 @@ class ObjectStore:
         """Return the identity of this store, which is made once.
 
         Raises:
+            StoreDamaged: its object holds none; copies of two stores could be taken for one another's.
             NotStored, StoreUnreachable: the store does not answer.
         """
         if not self._identified:
-            self.bucket.create(keys.STORE, unique())
             found = self.bucket.get(keys.STORE)
-            self._identified = found.data.decode() if found else ""
+            if found is None:
+                self.bucket.create(keys.STORE, unique())
+                found = self.bucket.get(keys.STORE)
+            if found is None or not keys.is_identity(found.data):
+                raise StoreDamaged(
+                    f"{self.bucket.where}/{keys.STORE} is damaged: it holds no identity. Remove that object while no "
+                    "server runs: a new one is made, and versions are fetched anew."
+                )
+            self._identified = found.data.decode("ascii")
         return self._identified
 
-    def _deeds(self, name: ModelName) -> Iterator[Deed | None]:
-        for each in self.bucket.below(keys.model(name, HISTORY)):
+    def _deeds(self, name: ModelName, after: int = 0) -> Iterator[Deed | None]:
+        """Yield each that was written after that time (ns, epoch); None for one that cannot be read."""
+        listed = self.bucket.below(keys.model(name, HISTORY))
+        for each in listed if not after else (one for one in listed if keys.end(one.key) > f"{after:020}"):
             found = self.bucket.get(each.key)
             try:
                 yield msgspec.json.decode(found.data if found else b"", type=Deed)

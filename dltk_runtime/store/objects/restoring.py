@@ -24,6 +24,7 @@ from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import unique
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Entry, State
+from dltk_runtime.store.objects.reservation import RUNNING
 from dltk_runtime.store.saved import opened
 
 
@@ -39,10 +40,21 @@ class ObjectRestoring:
     def occupied(self) -> list[ModelName]:
         """Return the models of the backup that the store has with other versions, or another current one.
 
+        So it is also where a fit of the same number runs: its files would take the place of the backup's.
+
         Raises:
             StoreUnreachable: it does not answer.
         """
         return [name for name in self._files.names() if self._is_occupied(name)]
+
+    def prove(self) -> None:
+        """Make sure that the store keeps the conditions of `put`.
+
+        Raises:
+            StoreUnusable: it does not.
+            NotStored, StoreUnreachable: it does not answer.
+        """
+        self._prove()
 
     def put(self) -> None:
         """Write all versions, promotions and histories.
@@ -51,12 +63,11 @@ class ObjectRestoring:
             NotStored: it cannot be written, or a server has written to the same models meanwhile.
             OSError: the backup cannot be read.
         """
-        self._prove()
         for name in self._files.names():
             self._put_model(name)
         with_identity = self._versions / layout.IDENTITY
-        if with_identity.exists():
-            self._bucket.create(keys.STORE, atomic.read_short(with_identity).strip())
+        if with_identity.exists() and keys.is_identity(identity := atomic.read_short(with_identity).strip()):
+            self._bucket.create(keys.STORE, identity)  # else the store makes one
 
     def differences(self) -> Iterator[str]:
         """Yield a sentence for each manifest and pointer that is not the backup's. Raises as `occupied`."""
@@ -77,7 +88,8 @@ class ObjectRestoring:
             found = self._bucket.get(key)
             if found is not None and found.data != ours.get(key):
                 return True
-        return False
+        new = (number for number in self._files.committed(name) if keys.manifest(VersionId(name, number)) not in there)
+        return any(self._bucket.head(keys.version(VersionId(name, each), RUNNING)) is not None for each in new)
 
     def _conditional(self, name: ModelName) -> Iterator[tuple[str, bytes]]:
         """Yield the objects whose put is refused when they exist: the manifests, and the pointer as the last one."""
@@ -91,8 +103,9 @@ class ObjectRestoring:
         self._bucket.put(keys.of_name(name), b"-")
         if highest := layout.highest(folder):  # first: a fit that begins now takes a higher one
             self._bucket.create(keys.model(name, f"reserved/{highest:0{keys.NUMBER_DIGITS}}"), unique())
-        for number in self._files.committed(name):
-            self._put_files(VersionId(name, number))
+        for version_id in (VersionId(name, number) for number in self._files.committed(name)):
+            if self._bucket.head(keys.manifest(version_id)) is None:  # else its files are there, and may be whole
+                self._put_files(version_id)
         for each in self._entries(name):
             self._bucket.put(keys.model(name, each.key), b"")
         self._put_records(keys.model(name, HISTORY), self._files.deeds(name))

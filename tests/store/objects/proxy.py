@@ -1,7 +1,9 @@
 """A proxy before an object store that drops, delays, repeats and cuts answers, also after the write was done.
 
-moto compares the tag of an object and writes it in two steps, and so does Azurite. So the proxy lets one
-write of a key through at a time: what the tests show holds for stores whose single operations are atomic.
+moto compares the tag of an object and writes it in two steps. So the proxy lets one write of a key through
+at a time: what the tests show holds for stores whose single operations are atomic. Azurite 3.35.0 needs no
+such help by its source (`LokiBlobMetadataStore.createBlob` looks, compares and inserts without giving way to
+another request), but is treated alike.
 """
 
 from __future__ import annotations

@@ -5,23 +5,31 @@ Two servers are two stores over one `MemoryStore`, each with a home of its own.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import errno
+import os
 import shutil
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from obstore.store import MemoryStore
 
-from dltk_runtime.apply.damage import DamagedWhenLoaded, load_message
+from dltk_runtime.apply.damage import DamagedWhenLoaded, check, load_message
+from dltk_runtime.apply.leasing import Leasing
 from dltk_runtime.errors import NotStored, StoreDamaged
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.errors import StoreReplaced, VersionUnknown
+from dltk_runtime.settings import Settings
+from dltk_runtime.store.errors import StoreReplaced, StoreUnreachable, VersionUnknown
 from dltk_runtime.store.objects import keys, opened, probe, removal
 from dltk_runtime.store.objects.bucket import Bucket
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Pointer
-from dltk_runtime.store.store import Facts, ModelStore
+from dltk_runtime.store.store import Facts, ModelStore, Version
 from tests.store.helpers import NAME, commit, promoted
 
 
@@ -104,6 +112,52 @@ def test_a_changed_object_of_equal_size_is_told_from_a_changed_copy(servers: lis
     serving = two.store.choose(NAME)
     assert (serving.version.id, "in memory://" in serving.problem) == (first.id, True)
     assert one.store.choose(NAME).version.id == second.id  # its copy is whole
+
+
+def test_a_store_that_does_not_answer_is_no_damage_and_a_version_that_is_gone_makes_room_for_another(
+    servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = servers
+
+    def unreachable(bucket: Bucket, key: str) -> None:
+        raise StoreUnreachable(f"{bucket.where}/{key}", "no answer")
+
+    promoted(one.store)
+    version = two.store.serving(NAME)
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "get", unreachable)
+        patch.setattr(Bucket, "head", unreachable)
+        for look in (lambda: check(version), lambda: load_message(two.store, version, "")):
+            with pytest.raises(StoreUnreachable):
+                look()
+    one.store.delete(NAME)
+    for look in (lambda: check(version), lambda: load_message(two.store, version, "")):
+        with pytest.raises(DamagedWhenLoaded, match="was removed"):
+            look()
+
+
+def test_damage_that_is_found_when_files_are_fetched_for_another_machine_is_noted(servers: list[Server]) -> None:
+    one, two = servers
+    first, second = (promoted(one.store, text=text) for text in ("weights", "Weights"))
+    one.bucket.put(keys.file(second.id, "umap_default.json"), b"forgery")
+
+    class Places:
+        @contextlib.asynccontextmanager
+        async def lease(self, version: Version, *_: object, **__: object) -> AsyncIterator[None]:
+            yield version.location()
+
+    nothing: Any = None
+    leasing = Leasing(
+        settings=Settings(), store=two.store, jobs=nothing, pool=nothing, drift=nothing, places=cast(Any, Places())
+    )
+
+    async def load() -> None:
+        async with leasing.loaded(two.store.serving(NAME), nothing, 0.0):
+            pass
+
+    with pytest.raises(DamagedWhenLoaded):
+        asyncio.run(load())
+    assert two.store.serving(NAME).id == first.id
 
 
 def test_a_copy_that_cannot_be_written_is_no_damage(servers: list[Server]) -> None:
@@ -261,3 +315,32 @@ def test_a_deleted_model_begins_anew_and_its_numbers_go_on(servers: list[Server]
     assert one.place.promotions(NAME) == []
     assert one.bucket.below(keys.model(NAME, "promoted")) == []
     assert commit(one.store).number == 3
+
+
+@pytest.mark.parametrize("damage", [b"\xff" * 32, b"../../../../elsewhere/0123456789", b""])
+def test_a_damaged_identity_is_named_and_names_no_folder(servers: list[Server], damage: bytes) -> None:
+    one, two = servers
+    version = promoted(one.store)
+    one.bucket.put(keys.STORE, damage)
+    two.store.attach()
+    one.store.attach()
+    assert (one.store.present(), two.store.present()) == (False, True)
+    with pytest.raises(StoreDamaged, match="memory:///store is damaged: it holds no identity"):
+        two.store.get(NAME, version.number).location()
+
+
+def test_a_folder_that_cannot_be_read_commits_no_version_without_it(
+    servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, make = servers[0], os.open
+    with one.store.reserve(NAME) as reserved:
+        Path(reserved.location.folder, "part").mkdir()
+
+        def unreadable(path: str | Path, *given: int, **named: Any) -> int:
+            if Path(path).name == "part":
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return make(path, *given, **named)
+
+        monkeypatch.setattr(os, "open", unreadable)
+        with pytest.raises(NotStored, match="Permission denied"):
+            reserved.commit(Facts(), b"[]", b"{}")
