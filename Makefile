@@ -44,6 +44,7 @@ quick: check ## format, lint, types, import rules and all tests that start no pr
 	$(UNIT) --hypothesis-profile quick
 
 test: check docs .venv-clients/ready .venv-browser/ready .venv-objects/ready .node-azurite/ready ## the gate: what `make quick` does, the documentation, and all other tests
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q dltk_runtime  # read by each process that a test starts
 	$(UNIT) --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
 
