@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import msgspec
 import pytest
 
 from dltk_runtime.cluster import gang as gangs
-from dltk_runtime.cluster import gang_states
+from dltk_runtime.cluster import gang_places, gang_states
 from dltk_runtime.cluster.errors import NodeLost, RankLost
 from dltk_runtime.cluster.gang import Marked
 from dltk_runtime.cluster.gang_states import GangStates
@@ -27,8 +29,9 @@ from dltk_runtime.cluster.messages import (
     Seen,
 )
 from dltk_runtime.cluster.node_gang import RankFiles
-from dltk_runtime.cluster.placement import MAX_OVERTAKEN
-from dltk_runtime.cluster.places import FitAsked, FitPlaces
+from dltk_runtime.cluster.placement import MAX_OVERTAKEN, Need
+from dltk_runtime.cluster.places import HERE, FitAsked, FitPlaces
+from dltk_runtime.cluster.remote import Order
 from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.errors import DltkError
 from dltk_runtime.paths import Paths
@@ -42,6 +45,7 @@ from dltk_runtime.worker.messages import (
     Failed,
     Fit,
     Gang,
+    Kept,
     Listens,
     Progress,
     Trained,
@@ -106,11 +110,16 @@ class World:
 
 
 @pytest.fixture
-def played(paths: Paths, make_notebook: MakeNotebook) -> Callable[[Callable[[World, Any], Awaitable[None]]], None]:
-    """Run a scene: it gets the world, and the task of a fit whose two ranks have begun."""
+def notebook(paths: Paths, make_notebook: MakeNotebook) -> None:
+    """One that is fitted by two workers."""
     make_notebook("both", NOTEBOOK)
     (paths.notebooks / "app" / "model").mkdir(parents=True, exist_ok=True)
     (paths.notebooks / "app" / "model" / "ranks.py").write_text("")
+
+
+@pytest.fixture
+def played(paths: Paths, notebook: None) -> Callable[[Callable[[World, Any], Awaitable[None]]], None]:
+    """Run a scene: it gets the world, and the task of a fit whose two ranks have begun."""
 
     def run(scene: Callable[[World, Any], Awaitable[None]]) -> None:
         async def body() -> None:
@@ -214,17 +223,34 @@ def test_a_gang_whose_place_is_taken_gives_all_back_and_waits_first_in_the_line(
 
     async def scene(world: World, task: Any) -> None:
         first = world.begun
+        world.places.settings = Settings(max_waiting=0)  # for those who had no turn yet
         world.see(NODES[0])
         world.tell(1, Outcome(full=True))
         await soon(lambda: world.places._line)
         assert world.places._running == {}
         assert world.places._line[0].waiting.overtaken == MAX_OVERTAKEN
-        world.see()
-        await soon(lambda: len(world.begun) == 2 and world.begun != first)
+        world.see(NODES[0], msgspec.structs.replace(NODES[1], name="c", address="10.0.0.3"))
+        await soon(lambda: not {each.key for each in world.begun} & {each.key for each in first})
+        assert [each.fit.gang.address for each in world.begun if each.fit.gang] == ["10.0.0.1", "10.0.0.3"]
+        assert {each.key for each in world.begun} == set(world.places._running)
         world.tell(0, Outcome(answer=FITTED))
         assert await task == FITTED
 
     played(scene)
+
+
+def test_no_rank_begins_where_the_address_of_a_machine_is_unknown(paths: Paths, notebook: None) -> None:
+    """An empty one would mean every address."""
+
+    async def body() -> None:
+        world = World(paths)
+        world.see(NODES[0], msgspec.structs.replace(NODES[1], address=""))
+        with pytest.raises(NodeLost, match=r"The node 'b' was lost .*does not say at which address"):
+            await world.fit()
+        assert not world.begun
+        assert world.places._running == {}
+
+    asyncio.run(body())
 
 
 def test_a_search_that_hangs_up_ends_every_rank(played: Any) -> None:
@@ -282,6 +308,47 @@ class StandInNodes:
     async def call(self, node: str, method: str, key: str, *arguments: Any, seconds: float) -> Any:
         methods = {"kept": self.files.kept, "read_kept": self.files.read, "meet": self.files.meet}
         return methods[method](*arguments)
+
+
+def test_no_copy_of_a_state_is_written_once_its_worker_here_is_given_back(
+    paths: Paths, notebook: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would outlive the job, whose folder has lost what its starts have kept."""
+    world, copying, go, copied = World(paths), threading.Event(), threading.Event(), list[str]()
+
+    def slowly(_: object) -> None:
+        copying.set()
+        assert go.wait(60)
+        copied.append("whole")
+
+    monkeypatch.setattr(gang_places._Keeper, "_replace", slowly)
+    order = Order("key", "", Need(workers=2), b"", (), "a fit", keep="/jobs/state-1")
+    places = gang_places.GangPlaces(world.places.pool, world.places.helper, "both", order, HERE)
+    listeners: list[Listener] = []
+
+    async def lease() -> None:
+        def leased(*arguments: Any, **_: Any) -> Any:
+            listeners.append(arguments[3])
+            return contextlib.nullcontext("a worker")
+
+        monkeypatch.setattr(world.places.pool, "fit_worker", leased)
+        async with places.lease(HERE, 0, Listener(world.printed.append)):
+            listeners[0].rank(Kept(1))
+            await asyncio.to_thread(copying.wait, 60)
+            raise ValueError("the fit fails")
+
+    async def body() -> None:
+        task = asyncio.ensure_future(lease())
+        await asyncio.to_thread(copying.wait, 60)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not task.done()
+        go.set()
+        with pytest.raises(ValueError, match="the fit fails"):
+            await task
+        assert copied
+
+    asyncio.run(body())
 
 
 def test_a_state_outlives_its_node_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
