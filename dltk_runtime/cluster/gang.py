@@ -50,7 +50,7 @@ class Member:
     address: str
     worker: Worker
     folder: str
-    meet: Callable[[str], Awaitable[None]]
+    meet: Callable[[str], Awaitable[object]]
     pictures: str = ""
 
 

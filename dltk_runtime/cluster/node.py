@@ -101,20 +101,25 @@ class NodeActor:
         """Return a piece of a file of the version."""
         return await asyncio.to_thread(self._fits[key].read, path, offset, size)
 
-    async def meet(self, key: str, text: str) -> None:
-        """Tell a rank of a gang where rank 0 listens."""
-        await asyncio.to_thread(self._fits[key].files.meet, text)
+    async def meet(self, key: str, text: str) -> bool:
+        """Tell a rank of a gang where rank 0 listens; returns whether it has begun here."""
+        fit = self._fits.get(key)
+        return fit is not None and await asyncio.to_thread(fit.files.meet, text)
 
     async def kept(self, key: str) -> int:
         """Open the state that rank 0 of a gang has kept last; returns its size, 0 where there is none."""
+        fit = self._fits[key]
+        fit.asked = time.monotonic()
         try:
-            return await asyncio.to_thread(self._fits[key].files.kept)
+            return await asyncio.to_thread(fit.files.kept)
         except OSError:
             return 0
 
     async def read_kept(self, key: str, offset: int, size: int) -> bytes:
         """Return a piece of it."""
-        return await asyncio.to_thread(self._fits[key].files.read, offset, size)
+        fit = self._fits[key]
+        fit.asked = time.monotonic()  # no other question comes meanwhile
+        return await asyncio.to_thread(fit.files.read, offset, size)
 
     async def forget(self, key: str) -> None:
         """End a fit if it runs, and remove its files; drop an apply that waits."""

@@ -101,18 +101,23 @@ class NodeFit:
         return self._folder / FILES
 
     async def _run(self) -> None:
+        try:
+            outcome = await self._ended()
+            if isinstance(outcome.answer, Fitted) or outcome.saved:
+                outcome = msgspec.structs.replace(outcome, files=tuple(self._stored()))
+        except Exception as error:  # noqa: BLE001 - a fault of our own must reach the front as text
+            outcome = Outcome(answer=Failed(ErrorReport("runtime", f"fault in the runtime on the node: {error!r}")))
+        self.outcome = outcome
+        self._news.set()
+
+    async def _ended(self) -> Outcome:
         self._folder.mkdir(parents=True)
         self._files.mkdir()
         (self._folder / CODE).write_bytes(self.begin.code)
         try:
-            outcome = await self._outcome()
+            return await self._outcome()
         except WorkerDied as died:
-            outcome = Outcome(death=DeathReport.of(died.death), saved=died.saved)
-        except Exception as error:  # noqa: BLE001 - a fault of our own must reach the front as text
-            outcome = Outcome(answer=Failed(ErrorReport("runtime", f"fault in the runtime on the node: {error!r}")))
-        files = tuple(self._stored()) if isinstance(outcome.answer, Fitted) or outcome.saved else ()
-        self.outcome = msgspec.structs.replace(outcome, files=files)
-        self._news.set()
+            return Outcome(death=DeathReport.of(died.death), saved=died.saved)
 
     async def _outcome(self) -> Outcome:
         """Run the fit; a rank of a gang does not wait for a place."""

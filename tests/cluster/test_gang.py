@@ -28,12 +28,15 @@ from dltk_runtime.cluster.messages import (
     Printed,
     Seen,
 )
+from dltk_runtime.cluster.node import NodeActor
+from dltk_runtime.cluster.node_fit import NodeFit
 from dltk_runtime.cluster.node_gang import RankFiles
 from dltk_runtime.cluster.placement import MAX_OVERTAKEN, Need
 from dltk_runtime.cluster.places import HERE, FitAsked, FitPlaces
 from dltk_runtime.cluster.remote import Order
 from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.errors import DltkError
+from dltk_runtime.gang import MEETING
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import KILLED, WorkerDied
@@ -299,15 +302,56 @@ class StandInNodes:
     def __init__(self, files: RankFiles) -> None:
         self.files = files
 
-    def put(self, data: bytes) -> bytes:
-        return data
-
     def named(self, name: str) -> str:
         return name
 
     async def call(self, node: str, method: str, key: str, *arguments: Any, seconds: float) -> Any:
         methods = {"kept": self.files.kept, "read_kept": self.files.read, "meet": self.files.meet}
         return methods[method](*arguments)
+
+
+def test_a_rank_whose_rows_are_still_on_their_way_is_told_where_to_meet_once_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gang_states, "AGAIN_SECONDS", 0)
+    files = RankFiles(tmp_path / "rank")
+    states, asked = GangStates(StandInNodes(files)), list[bool]()
+
+    def under_way() -> bool:
+        asked.append(True)
+        if len(asked) == 3:
+            files.prepare(b"")
+        return len(asked) < 100
+
+    async def body() -> None:
+        states.meet(Meet("key-1", "b", "10.0.0.1 4711"), under_way)
+        await asyncio.gather(*states._meetings)
+        assert (tmp_path / "rank" / MEETING).read_text() == "10.0.0.1 4711"
+        assert len(asked) == 3
+        states.meet(Meet("key-2", "b", "10.0.0.1 4711"), lambda: False)  # its fit has ended
+        await asyncio.gather(*states._meetings)
+
+    asyncio.run(body())
+
+
+def test_a_fit_whose_folder_cannot_be_made_ends_and_one_whose_state_is_read_is_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    fit = Fit("both", "", "", "", b"{}", gang=Gang(0, 2, "10.0.0.1", "rank"))
+    begin = Begin("key", "a", fit, b"", (), "", 1, 0, gpu=False, seconds=1, setting="")
+
+    async def body() -> None:
+        actor = NodeActor()
+        node = actor._fits["key"] = NodeFit(begin, NO_ROWS, StandInPool(), tmp_path, tmp_path / "folder")  # type: ignore[arg-type]
+        await asyncio.wait([node._task])
+        assert node.outcome is not None
+        assert "FileExistsError" in str(node.outcome.answer)
+        assert (await node.events(0, 0)).ended
+        for ask in (actor.kept("key"), actor.read_kept("key", 0, 1)):
+            node.asked = 0.0
+            await ask
+            assert node.asked
+
+    asyncio.run(body())
 
 
 def test_no_copy_of_a_state_is_written_once_its_worker_here_is_given_back(
