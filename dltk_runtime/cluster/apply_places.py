@@ -117,7 +117,7 @@ class ApplyPlaces:
                 yield resident
             return
         served = self._served.get(version.id)
-        if served is None or served.node != name or (served.loaded and not unchanged(served.loaded.states)):
+        if served is None or served.node != name or served.loaded is None or not unchanged(served.loaded.states):
             served = await asyncio.to_thread(self._new, version, name, imports)
             self._keep(version.id, served)
         served.used = time.monotonic()

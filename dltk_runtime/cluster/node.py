@@ -122,9 +122,10 @@ class NodeActor:
         return await asyncio.to_thread(fit.files.read, offset, size)
 
     async def forget(self, key: str) -> None:
-        """End a fit if it runs, and remove its files; drop an apply that waits."""
+        """End a fit if it runs, drop an apply that waits, and remove their files."""
         if self._applies is not None:
             self._applies.forget(key)
+            await asyncio.to_thread(self._applies.files.drop, key)
         if (fit := self._fits.pop(key, None)) is not None:
             await fit.close()
 
@@ -149,9 +150,9 @@ class NodeActor:
         """Return the counts of rows that no answer has carried."""
         return _encode(self._answering.counted(served))
 
-    async def fetch(self) -> str:
-        """Begin to take the files of a version; returns a name for them."""
-        return await asyncio.to_thread(self._answering.files.begin)
+    async def fetch(self, key: str) -> str:
+        """Begin to take the files of a version, for a call; returns a name for them."""
+        return await asyncio.to_thread(self._answering.files.begin, key)
 
     async def write(self, incoming: str, path: str, data: bytes, offset: int) -> None:
         """Take a piece of a file."""

@@ -29,6 +29,7 @@ from dltk_runtime.pool.outcome import WorkerDied, retry_unsent
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.resident import Resident
 from dltk_runtime.pool.worker import Listener
+from dltk_runtime.store.manifest import StoredFile
 from dltk_runtime.worker.messages import (
     Applied,
     AppliedTogether,
@@ -52,6 +53,7 @@ class _Served:
 
     id: VersionId
     files_id: str
+    files: tuple[StoredFile, ...]
     loads: Sequence[Load]
     imports: tuple[str, ...]
     work: str
@@ -105,7 +107,9 @@ class NodeApplies:
             live = str(await asyncio.to_thread(self.files.code, asked.files_id, code)) if code else ""
             name = ModelName(asked.load.algorithm, f"v{asked.served}")
             loads = self._moved(asked, live)
-            self._served[asked.served] = _Served(VersionId(name, 1), asked.files_id, loads, asked.imports, asked.work)
+            self._served[asked.served] = _Served(
+                VersionId(name, 1), asked.files_id, asked.files, loads, asked.imports, asked.work
+            )
         return await self._run(asked, None, NO_ROWS)
 
     async def ask(self, asked: Ask, rows: Payload) -> Answer:
@@ -178,6 +182,9 @@ class NodeApplies:
             if resident.loaded is None:
                 loaded = await self._loaded(resident, served, deadline, asked.setting)
                 if isinstance(loaded, Failed):
+                    if await asyncio.to_thread(self.files.is_damaged, served.files_id, served.files):
+                        self._served.pop(asked.served, None)  # they are fetched anew
+                        return ApplyOutcome(unknown=True), b""
                     return ApplyOutcome(answer=loaded), b""
                 resident.loaded = loaded
                 resident.worker.listen(Listener(call.write, counts=served.counts.append))

@@ -10,6 +10,7 @@ import pytest
 from dltk_runtime import logs
 from dltk_runtime.call import Call
 from dltk_runtime.cluster.errors import ApplyLost, NowhereToApply
+from dltk_runtime.cluster.ray_nodes import Unreached
 from dltk_runtime.errors import Busy
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.paths import Paths
@@ -216,6 +217,52 @@ def test_a_node_that_was_started_again_loads_the_version_again(
         assert len(world.methods("fetch")) == 1
         (stored,) = home.glob("app/model/data/applies/*/files/far_m.json")
         assert stored.read_text() == '{"rows": 3}'
+
+    asyncio.run(_in(world, body()))
+
+
+def test_files_that_were_damaged_on_a_node_are_fetched_anew(world: World, tmp_path: Path) -> None:
+    """As soon as a worker there has to load them, and as often as one that had them ends."""
+
+    async def body() -> None:
+        world.commit("far", rows=3)
+        assert await world.apply("far") == "rows\\n3\\n"
+        (stored,) = (tmp_path / "one").glob("app/model/data/applies/*/files/far_m.json")
+        for damage in (lambda: stored.write_text('{"rows": 3 '), stored.unlink):
+            damage()
+            with pytest.raises(AlgorithmFailed, match="ended by itself"):
+                await world.apply("far", data="ends\n1\n")
+            assert await world.apply("far") == "rows\\n3\\n"
+        assert len(world.methods("fetch")) == 3
+
+    asyncio.run(_in(world, body()))
+
+
+def test_code_that_could_not_be_loaded_runs_once_it_is_mended(world: World, paths: Paths) -> None:
+    async def body() -> None:
+        write(paths.notebooks, "far", "", applies="label=kind=big", apply="def apply(model: raise")
+        world.commit("far", rows=3)
+        with pytest.raises(AlgorithmFailed, match="invalid syntax"):
+            await world.apply("far")
+        write(paths.notebooks, "far", "", applies="label=kind=big", apply=TELLING)
+        assert await world.apply("far") == "rows\\n3\\n"
+
+    asyncio.run(_in(world, body()))
+
+
+def test_files_that_did_not_arrive_whole_do_not_stay(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write_nothing(*_: object) -> None:
+        assert list((tmp_path / "one/app/model/data/applies").iterdir())
+        raise Unreached("it did not answer for 7 s")
+
+    async def body() -> None:
+        world.commit("far")
+        monkeypatch.setattr(world.links.actors["one"], "write", write_nothing)
+        with pytest.raises(ApplyLost, match="The node 'one' was lost in step 'load'"):
+            await world.apply("far")
+        await soon(lambda: not list((tmp_path / "one/app/model/data/applies").iterdir()))
 
     asyncio.run(_in(world, body()))
 
