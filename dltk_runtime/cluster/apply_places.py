@@ -203,8 +203,8 @@ def _need(version: Version, paths: Paths) -> tuple[tuple[FileState, ...], ApplyN
     return tuple(finder.states), apply_need_of(source) if source is not None else ApplyNeed()
 
 
-async def tried_elsewhere(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Try an apply once more when its node is lost: it writes nothing, and nobody has its answer.
+async def tried_elsewhere(attempt: Callable[[], Awaitable[Result]], deadline: float) -> Result:
+    """Try an apply once more when its node is lost before `deadline`: it writes nothing, and nobody has its answer.
 
     Raises:
         ApplyLost: it has no other place, or that is lost, too.
@@ -212,6 +212,8 @@ async def tried_elsewhere(attempt: Callable[[], Awaitable[Result]]) -> Result:
     try:
         return await attempt()
     except ApplyLost as error:
+        if time.monotonic() >= deadline:
+            raise
         try:
             return await attempt()
         except NowhereToApply:

@@ -135,6 +135,8 @@ def test_an_apply_whose_node_is_lost_is_tried_once_on_another_one(
         (tmp_path / "go").touch()
         assert await task == "a\\n5\\n"
         assert {node for node, _ in world.methods("ask")} == {"one", "two"}
+        first_try, second_try = world.asked
+        assert second_try.seconds < first_try.seconds  # both have one deadline
 
     asyncio.run(_in(world, body()))
 

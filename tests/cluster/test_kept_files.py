@@ -1,4 +1,4 @@
-"""What a node keeps of versions, and a helper process of what it asked nodes for: no longer than that is of use."""
+"""What nodes and helper processes keep of applies, and how often one is tried: no longer than that is of use."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from dltk_runtime.cluster import driver_applies
+from dltk_runtime.cluster.apply_places import tried_elsewhere
 from dltk_runtime.cluster.driver_applies import DriverApplies
+from dltk_runtime.cluster.errors import ApplyLost
 from dltk_runtime.cluster.kept_files import KEPT_SECONDS, KeptFiles
 from dltk_runtime.cluster.ray_nodes import Reach
 from dltk_runtime.store.manifest import StoredFile
@@ -51,6 +54,19 @@ def test_damaged_files_are_replaced_beside_the_code_that_is_kept_with_them(tmp_p
     arrive(kept, "id")
     assert not kept.is_damaged("id", FILES)
     assert code.exists()
+
+
+@pytest.mark.parametrize(("left", "tries"), [(60, 2), (-1, 1)])
+def test_an_apply_whose_deadline_is_over_is_not_tried_elsewhere(left: float, tries: int) -> None:
+    lost: list[ApplyLost] = []
+
+    async def attempt() -> None:
+        lost.append(ApplyLost("one", "it did not answer", "apply"))
+        raise lost[-1]
+
+    with pytest.raises(ApplyLost):
+        asyncio.run(tried_elsewhere(attempt, time.monotonic() + left))
+    assert len(lost) == tries
 
 
 def test_a_helper_asks_for_the_counts_of_what_was_applied_lately(monkeypatch: Any) -> None:
