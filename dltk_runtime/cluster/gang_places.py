@@ -73,6 +73,8 @@ class GangPlaces:
                 background=self.background,
                 gpu=order.need.gpu,
             ) as worker:
+                if not order.need.gpu:
+                    worker.device = gang.NO_GPU
                 yield Member(
                     self.here,
                     self._address(self.here),

@@ -16,6 +16,7 @@ from dltk_runtime.cluster.messages import Batch, Begin, Outcome, Printed
 from dltk_runtime.cluster.node_gang import RankFiles
 from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.files import atomic
+from dltk_runtime.gang import NO_GPU
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.outcome import WorkerDied
@@ -133,6 +134,8 @@ class NodeFit:
             return await self._call(worker)
 
     async def _call(self, worker: LocalWorker) -> Outcome:
+        if self.begin.fit.gang is not None and not self.begin.gpu:
+            worker.device = NO_GPU
         worker.listen(
             Listener(
                 self._printed,

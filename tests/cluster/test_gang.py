@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -373,7 +374,7 @@ def test_no_copy_of_a_state_is_written_once_its_worker_here_is_given_back(
     async def lease() -> None:
         def leased(*arguments: Any, **_: Any) -> Any:
             listeners.append(arguments[3])
-            return contextlib.nullcontext("a worker")
+            return contextlib.nullcontext(SimpleNamespace(device="0"))
 
         monkeypatch.setattr(world.places.pool, "fit_worker", leased)
         async with places.lease(HERE, 0, Listener(world.printed.append)):
