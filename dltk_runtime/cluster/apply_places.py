@@ -195,9 +195,11 @@ def _host(seen: Seen, files: str) -> Host:
 def _need(version: Version, paths: Paths) -> tuple[tuple[FileState, ...], ApplyNeed]:
     """Return what a notebook asks for, with the states of its files; without one, what the version's code asks."""
     finder, algorithm = CodeFinder(paths), version.name.algorithm
+    found: Source | None = None
     sources: Sequence[Source] = ()
-    with contextlib.suppress(DltkError, OSError):
+    with contextlib.suppress(DltkError):  # it cannot be read, and the version's own code runs
         found = finder.find(algorithm)
+    with contextlib.suppress(DltkError, OSError):
         sources = (found,) if found is not None else unpack(version.code())
     source = next((each for each in sources if each.name == algorithm), None)
     return tuple(finder.states), apply_need_of(source) if source is not None else ApplyNeed()

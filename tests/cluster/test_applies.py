@@ -196,6 +196,14 @@ def test_an_edited_notebook_runs_there_and_a_broken_one_leaves_the_versions_code
         found = await world.applied("far")
         assert bytes(found.results.view()) == b'"rows\\n3\\n"'
         assert "the code kept in version 1 was used; the notebook's fails: " in found.warnings[0]
+        (paths.notebooks / "far.ipynb").write_text('{"cells": [')  # half saved
+        found = await world.applied("far")
+        assert bytes(found.results.view()) == b'"rows\\n3\\n"'
+        assert "the notebook's fails: " in found.warnings[0]
+        assert "far.ipynb cannot be read: it is not JSON" in found.warnings[0]
+        assert world.pool.apply_places == (1, 0)  # on the node, as that code asks
+        write(paths.notebooks, "far", "", applies="label=kind=big", apply=changed)
+        assert await world.apply("far") == "edited\\n3\\n"
 
     asyncio.run(_in(world, body()))
 
