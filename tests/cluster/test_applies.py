@@ -14,6 +14,7 @@ from dltk_runtime.cluster.ray_nodes import Unreached
 from dltk_runtime.errors import Busy
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.paths import Paths
+from dltk_runtime.worker.messages import Counts
 from tests.cluster.in_process import World, soon
 from tests.cluster.notebooks import write
 
@@ -227,6 +228,23 @@ def test_a_node_that_was_started_again_loads_the_version_again(
         assert len(world.methods("fetch")) == 1
         (stored,) = home.glob("app/model/data/applies/*/files/far_m.json")
         assert stored.read_text() == '{"rows": 3}'
+
+    asyncio.run(_in(world, body()))
+
+
+def test_rows_that_were_applied_there_count_for_drift(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker counts between two requests: no answer carries it, but the next look does."""
+    taken: list[Counts] = []
+    monkeypatch.setattr(world.drift, "take", lambda _version, _features, counts: taken.append(counts))
+
+    async def body() -> None:
+        world.commit("far")
+        for number in (1, 2):
+            await world.apply("far")
+            (worker,) = (await world.links.actors["one"]._started()).workers()
+            worker._listener.counts(Counts(number, {}))
+            await world.look()
+            assert [each.rows for each in taken] == list(range(1, number + 1))
 
     asyncio.run(_in(world, body()))
 
