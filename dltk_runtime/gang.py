@@ -17,6 +17,7 @@ from pathlib import Path
 
 MEETING = "meeting"  # where rank 0 listens: its address and port
 KEPT = "kept"  # the newest state of the training, by rank 0
+NO_GPU = "-1"  # the GPU of a rank that has none of its own: NCCL joins no two on one, nor one with a CPU
 BEGIN = "begin"  # the state to go on from, for rank 0; absent at a first start
 MEET_SECONDS = 600.0  # for rank 0 to listen: it loads its data before
 _LOOK_SECONDS = 0.05  # between two looks for that

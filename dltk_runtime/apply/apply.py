@@ -89,18 +89,22 @@ class Applying:
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
         call.holder.check(Right.APPLY, name)
         with deaths_reported():
-            attempt = functools.partial(self._apply_whole, name, request, call, upload)
-            return await tried_elsewhere(lambda: retry_unsent(attempt))
+            deadline = time.monotonic() + self._timeout  # of all that is tried together
+            attempt = functools.partial(self._apply_whole, name, request, call, upload, deadline)
+            return await tried_elsewhere(lambda: retry_unsent(attempt), deadline)
 
-    async def _apply_whole(self, name: ModelName, request: Request, call: Call, upload: Upload | None) -> Applied:
+    async def _apply_whole(
+        self, name: ModelName, request: Request, call: Call, upload: Upload | None, deadline: float
+    ) -> Applied:
         """Apply the version that serves, or another if a worker finds its files damaged."""
         loaded: Collection[int] = self._pool.versions_in_use(name)
         for _ in range(damage.MAX_DAMAGED):
             with contextlib.suppress(damage.DamagedWhenLoaded):
                 chosen = await ask(self._store, self._serving, name, request, call, loaded)
-                return await self._apply(request, *chosen, call, upload)
+                return await self._apply(request, *chosen, call, upload, deadline)
             loaded = ()  # a worker may have the damaged version, or be about to load it: rely on the files alone
-        return await self._apply(request, *await ask(self._store, self._serving, name, request, call, ()), call, upload)
+        chosen = await ask(self._store, self._serving, name, request, call, ())
+        return await self._apply(request, *chosen, call, upload, deadline)
 
     def _serving(self, name: ModelName, request: Request, call: Call, loaded: Collection[int]) -> tuple[Serving, str]:
         """Return the version that answers, with a warning if it is not the current one.
@@ -126,11 +130,10 @@ class Applying:
         return serving, instead
 
     async def _apply(
-        self, request: Request, serving: Serving, instead: str, call: Call, upload: Upload | None
+        self, request: Request, serving: Serving, instead: str, call: Call, upload: Upload | None, deadline: float
     ) -> Applied:
         version, name = serving.version, serving.version.name
         printed = logs.PrintedLines(request=call.id, algorithm=name.algorithm, model=name.model)
-        deadline = time.monotonic() + self._timeout
         # All that needs no worker comes first: other requests wait while one is leased.
         message = messages.Apply(
             meta=request.meta_json,
@@ -226,13 +229,14 @@ class Applying:
         """Load a stored model in a worker, as the next apply will; return the error, if any."""
         try:
             with deaths_reported():
-                await tried_elsewhere(lambda: retry_unsent(lambda: self._load_only(version)))
+                deadline = time.monotonic() + self._timeout
+                await tried_elsewhere(lambda: retry_unsent(lambda: self._load_only(version, deadline)), deadline)
         except DltkError as error:
             return error
         return None
 
-    async def _load_only(self, version: Version) -> None:
-        async with self.loaded(version, discard, time.monotonic() + self._timeout):
+    async def _load_only(self, version: Version, deadline: float) -> None:
+        async with self.loaded(version, discard, deadline):
             pass
 
     async def _algorithm_of(self, request: Request) -> str:

@@ -117,7 +117,7 @@ class ApplyPlaces:
                 yield resident
             return
         served = self._served.get(version.id)
-        if served is None or served.node != name or (served.loaded and not unchanged(served.loaded.states)):
+        if served is None or served.node != name or served.loaded is None or not unchanged(served.loaded.states):
             served = await asyncio.to_thread(self._new, version, name, imports)
             self._keep(version.id, served)
         served.used = time.monotonic()
@@ -195,16 +195,18 @@ def _host(seen: Seen, files: str) -> Host:
 def _need(version: Version, paths: Paths) -> tuple[tuple[FileState, ...], ApplyNeed]:
     """Return what a notebook asks for, with the states of its files; without one, what the version's code asks."""
     finder, algorithm = CodeFinder(paths), version.name.algorithm
+    found: Source | None = None
     sources: Sequence[Source] = ()
-    with contextlib.suppress(DltkError, OSError):
+    with contextlib.suppress(DltkError):  # it cannot be read, and the version's own code runs
         found = finder.find(algorithm)
+    with contextlib.suppress(DltkError, OSError):
         sources = (found,) if found is not None else unpack(version.code())
     source = next((each for each in sources if each.name == algorithm), None)
     return tuple(finder.states), apply_need_of(source) if source is not None else ApplyNeed()
 
 
-async def tried_elsewhere(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Try an apply once more when its node is lost: it writes nothing, and nobody has its answer.
+async def tried_elsewhere(attempt: Callable[[], Awaitable[Result]], deadline: float) -> Result:
+    """Try an apply once more when its node is lost before `deadline`: it writes nothing, and nobody has its answer.
 
     Raises:
         ApplyLost: it has no other place, or that is lost, too.
@@ -212,6 +214,8 @@ async def tried_elsewhere(attempt: Callable[[], Awaitable[Result]]) -> Result:
     try:
         return await attempt()
     except ApplyLost as error:
+        if time.monotonic() >= deadline:
+            raise
         try:
             return await attempt()
         except NowhereToApply:

@@ -40,6 +40,16 @@ def finder_of(algorithm: str, paths: Paths) -> CodeFinder:
         NotebookUnreadable: a file among them cannot be read.
     """
     finder = CodeFinder(paths)
+    read(finder, algorithm)
+    return finder
+
+
+def read(finder: CodeFinder, algorithm: str) -> None:
+    """Have `finder` find these; the states of the files that it has read stay, also of one that is refused.
+
+    Raises:
+        NotebookUnreadable: a file among them cannot be read.
+    """
     wanted = [algorithm]
     while wanted:
         name = wanted.pop()
@@ -47,7 +57,6 @@ def finder_of(algorithm: str, paths: Paths) -> CodeFinder:
             continue
         finder.sources.append(source)
         wanted += _named(source)
-    return finder
 
 
 def _named(source: Source) -> Iterator[str]:

@@ -142,8 +142,8 @@ class Driver:
                 self._run(key, self._applies.run(message, rows))
             case Cancel(key) if key in self._calls:
                 self._calls[key].cancel()
-            case Meet():
-                self._states.meet(message)
+            case Meet(key):
+                self._states.meet(message, lambda: key in self._calls)
 
     def _run(self, key: str, call: Coroutine[Any, Any, None]) -> None:
         self._calls[key] = asyncio.create_task(call)
@@ -170,10 +170,10 @@ class Driver:
 
     async def _followed(self, node: Reach, begin: Begin, rows: Payload) -> tuple[Ended, Payload]:
         key, data = begin.key, bytes(rows.view())
-        carried = self._nodes.put(data) if len(data) > MIB else data
-        seconds = SILENT_SECONDS + len(data) / SLOWEST_BYTES
         state = await self._states.begin(begin)
-        await self._nodes.call(node, "begin", _encode(begin), carried, rows.escaped, state, seconds=seconds)
+        carried = [self._nodes.put(each) if len(each) > MIB else each for each in (data, state)]
+        seconds = SILENT_SECONDS + (len(data) + len(state)) / SLOWEST_BYTES
+        await self._nodes.call(node, "begin", _encode(begin), carried[0], rows.escaped, carried[1], seconds=seconds)
         after, batch = 0, Batch()
         while not batch.ended or batch.events:
             batch = _decode(await self._nodes.call(node, "events", key, after, seconds=SILENT_SECONDS), type=Batch)

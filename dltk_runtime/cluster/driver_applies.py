@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 
 from dltk_runtime.cluster.apply_messages import ApplyEnded, ApplyOutcome, Ask, Counted, Serve
 from dltk_runtime.cluster.messages import Event, Lost, Printed
+from dltk_runtime.cluster.node_applies import UNUSED_SECONDS
 from dltk_runtime.cluster.ray_nodes import RayNodes, Reach, Unreached
 from dltk_runtime.cluster.speeds import PIECE_BYTES, SILENT_SECONDS, SLOWEST_BYTES
 from dltk_runtime.payload import NO_ROWS, Payload
@@ -35,8 +37,8 @@ class DriverApplies:
     def __init__(self, nodes: RayNodes, send: Send) -> None:
         self._nodes = nodes
         self._send = send
-        self._used: defaultdict[str, set[str]] = defaultdict(set)  # by the id of a node: what was applied there
-        self._fetching: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._used: dict[tuple[str, str], float] = {}  # by the id of a node, and what was applied there: when
+        self._fetching: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def run(self, asked: Serve | Ask, rows: Payload) -> None:
         """Have a node answer, and tell the front, to the end."""
@@ -48,7 +50,7 @@ class DriverApplies:
         try:
             outcome, results = await self._answered(node, asked, rows)
             answered = True
-            self._used[node.id].add(asked.served)
+            self._used[node.id, asked.served] = time.monotonic()
             await self._send(ApplyEnded(asked.key, outcome), Payload(results, escaped=outcome.escaped))
         except Unreached as error:
             await self._send(Lost(asked.key, str(error)), NO_ROWS)
@@ -67,15 +69,17 @@ class DriverApplies:
         Raises:
             Unreached: the node does not answer.
         """
-        if used := self._used.get(node.id):
-            text = await self._nodes.call(node, "counted", sorted(used), seconds=SILENT_SECONDS)
-            for served, counts in _COUNTED.decode(text):
-                await self._send(Counted(served, counts), NO_ROWS)
+        oldest = time.monotonic() - UNUSED_SECONDS  # what was applied before, a node has ended
+        self._used = {key: used for key, used in self._used.items() if used > oldest}
+        if served := sorted(name for node_id, name in self._used if node_id == node.id):
+            text = await self._nodes.call(node, "counted", served, seconds=SILENT_SECONDS)
+            for name, counts in _COUNTED.decode(text):
+                await self._send(Counted(name, counts), NO_ROWS)
 
     async def _answered(self, node: Reach, asked: Serve | Ask, rows: Payload) -> tuple[ApplyOutcome, bytes]:
         outcome, results = await self._called(node, asked, rows)
         if outcome.unknown and isinstance(asked, Serve):
-            async with self._fetching[node.id, asked.files_id]:
+            async with self._fetching.setdefault((node.id, asked.files_id), asyncio.Lock()):
                 outcome, results = await self._called(node, asked, rows)
                 if outcome.unknown:
                     await self._push(node, asked)
@@ -113,7 +117,7 @@ class DriverApplies:
             OSError: one cannot be read.
         """
         seconds = SILENT_SECONDS + PIECE_BYTES / SLOWEST_BYTES
-        incoming = await self._nodes.call(node, "fetch", seconds=SILENT_SECONDS)
+        incoming = await self._nodes.call(node, "fetch", asked.key, seconds=SILENT_SECONDS)
         for each in asked.files:
             offset = 0
             with contextlib.closing(await asyncio.to_thread(open, Path(asked.folder) / each.path, "rb")) as file:

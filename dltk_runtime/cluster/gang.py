@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
@@ -49,7 +50,7 @@ class Member:
     address: str
     worker: Worker
     folder: str
-    meet: Callable[[str], Awaitable[None]]
+    meet: Callable[[str], Awaitable[object]]
     pictures: str = ""
 
 
@@ -98,8 +99,10 @@ class GangWorker:
                 return await self._attempt(message, rows, deadline, setting)
             except NoRoom as error:
                 self._listener.output(f"{error} The workers wait for places again.\n".encode())
+            since = time.monotonic()
             await asyncio.sleep(random.uniform(*BACK_SECONDS))  # noqa: S311 - not a secret
             self._places = await self._again()
+            deadline += time.monotonic() - since  # to wait for places is no part of a fit
 
     def read_ahead(self, rows: Buffer, expected: int) -> ReadAhead | None:  # noqa: ARG002 - of the interface
         """Return None: rows travel when they are whole."""
@@ -118,10 +121,9 @@ class GangWorker:
             for rank, place in enumerate(self._places):
                 members.append(await held.enter_async_context(self._lease(place, rank, self._hears(rank))))
             self._listener.output(f"{_where(self._places)}\n".encode())
+            parts = [self._part(fit, rank) for rank in range(len(members))]
             calls: dict[asyncio.Future[Answer], int] = {
-                asyncio.ensure_future(
-                    each.worker.call(self._part(fit, rank), rows, deadline=deadline, setting=setting)
-                ): rank
+                asyncio.ensure_future(each.worker.call(parts[rank], rows, deadline=deadline, setting=setting)): rank
                 for rank, each in enumerate(members)
             }
             try:
@@ -134,8 +136,16 @@ class GangWorker:
                 await asyncio.gather(*under_way, return_exceptions=True)
 
     def _address(self, member: Member) -> str:
-        """Return where the other ranks reach this one; where all are on one machine, nobody else does."""
-        return member.address if len({each.node for each in self._members}) > 1 else LOOPBACK
+        """Return where the other ranks reach this one; where all are on one machine, nobody else does.
+
+        Raises:
+            NodeLost: nobody says where: to listen at no address would be to listen at every one.
+        """
+        if len({each.node for each in self._members}) == 1:
+            return LOOPBACK
+        if not member.address:
+            raise NodeLost(member.node, "the cluster does not say at which address others reach it", "fit", "")
+        return member.address
 
     def _part(self, fit: Fit, rank: int) -> Fit:
         """Return the request for one rank; curves and runs are those of rank 0."""

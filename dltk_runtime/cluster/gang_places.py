@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,11 +23,11 @@ from dltk_runtime.pool.worker import Listener
 from dltk_runtime.worker.messages import Kept, Listens
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GangPlaces:
     """Makes the workers; `order` is that of the gang, whose node each worker replaces by its own.
 
-    `here` is the name of the front's machine, `addresses` are those by which machines reach each other.
+    `here` is the name of the front's machine.
     """
 
     pool: Pool
@@ -35,18 +35,24 @@ class GangPlaces:
     algorithm: str
     order: Order
     here: str
-    addresses: Mapping[str, str]
     background: bool = False
 
     def lease(self, place: str, rank: int, listener: Listener) -> AbstractAsyncContextManager[Member]:
         """Make the worker of a rank, and end it afterwards."""
         return self._local(rank, listener) if place == self.here else self._remote(place, rank, listener)
 
+    def _address(self, place: str) -> str:
+        """Return by which address other machines reach one; empty where nobody says."""
+        nodes = self.helper.nodes
+        if place == self.here:
+            return nodes.address
+        return next((each.address for each in nodes.nodes if each.name == place), "")
+
     @asynccontextmanager
     async def _remote(self, place: str, rank: int, listener: Listener) -> AsyncIterator[Member]:
         worker = self.helper.worker(replace(self.order, key=f"{self.order.key}-{rank}", node=place), listener)
         try:
-            yield Member(place, self.addresses.get(place, ""), worker, gang.MEETING, worker.meet)
+            yield Member(place, self._address(place), worker, gang.MEETING, worker.meet)
         finally:
             self.helper.release(worker)
             await worker.end()
@@ -54,12 +60,11 @@ class GangPlaces:
     @asynccontextmanager
     async def _local(self, rank: int, listener: Listener) -> AsyncIterator[Member]:
         order, folder = self.order, Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="gang-"))
-        files = RankFiles(folder)
+        files, keeper = RankFiles(folder), _Keeper(folder / gang.KEPT, order.keep)
         try:
             if rank == 0 and order.keep:
                 with suppress(OSError):
                     await asyncio.to_thread(shutil.copyfile, order.keep, folder / gang.BEGIN)
-            keeper = _Keeper(folder / gang.KEPT, order.keep)
             async with self.pool.fit_worker(
                 self.algorithm,
                 order.imports,
@@ -68,18 +73,21 @@ class GangPlaces:
                 background=self.background,
                 gpu=order.need.gpu,
             ) as worker:
-                address = self.addresses.get(self.here, "")
+                if not order.need.gpu:
+                    worker.device = gang.NO_GPU
                 yield Member(
                     self.here,
-                    address,
+                    self._address(self.here),
                     worker,
                     str(folder),
                     lambda text: asyncio.to_thread(files.meet, text),
                     pictures=str(folder / "pictures"),
                 )
-            await keeper.close()
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            try:
+                await keeper.close()  # what it wrote later would outlive the job
+            finally:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def keys_of(key: str, need: Need) -> tuple[str, ...]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from dltk_runtime.cluster.messages import Begin, Meet
 from dltk_runtime.cluster.speeds import PIECE_BYTES, SILENT_SECONDS, SLOWEST_BYTES
-from dltk_runtime.units import MIB
+
+AGAIN_SECONDS = 0.5  # before a rank that has not begun is told again
 
 
 class Nodes(Protocol):
     """What this needs of `ray_nodes.RayNodes`."""
 
-    def put(self, data: bytes) -> Any: ...
     def named(self, name: str) -> Any: ...
     async def call(self, node: Any, method: str, *arguments: object, seconds: float) -> Any: ...
 
@@ -27,21 +28,23 @@ class GangStates:
         self._nodes = nodes
         self._meetings: set[asyncio.Task[None]] = set()
 
-    def meet(self, message: Meet) -> None:
-        """Tell a rank where rank 0 listens; that its node is lost is found by what follows its fit."""
-        task = asyncio.create_task(self._meet(message))
+    def meet(self, message: Meet, under_way: Callable[[], bool]) -> None:
+        """Tell a rank where rank 0 listens, once it has begun; that its node is lost is found by what follows its fit.
+
+        `under_way` says whether something does.
+        """
+        task = asyncio.create_task(self._meet(message, under_way))
         self._meetings.add(task)
         task.add_done_callback(self._meetings.discard)
 
-    async def begin(self, begin: Begin) -> Any:
-        """Return the state that rank 0 goes on from, as an argument of its actor; empty without one."""
+    async def begin(self, begin: Begin) -> bytes:
+        """Return the state that rank 0 goes on from; empty without one."""
         if not begin.keep or begin.fit.gang is None or begin.fit.gang.rank:
             return b""
         try:
-            state = await asyncio.to_thread(Path(begin.keep).read_bytes)
+            return await asyncio.to_thread(Path(begin.keep).read_bytes)
         except OSError:
             return b""
-        return self._nodes.put(state) if len(state) > MIB else state
 
     async def keep(self, node: Any, begin: Begin) -> None:
         """Copy what rank 0 has kept last, whole or not at all; where that cannot be written, an older one stays.
@@ -70,7 +73,10 @@ class GangStates:
         finally:
             await asyncio.to_thread(new.unlink, missing_ok=True)
 
-    async def _meet(self, message: Meet) -> None:
-        if (node := self._nodes.named(message.node)) is not None:
-            with suppress(Exception):  # as said above
-                await self._nodes.call(node, "meet", message.key, message.text, seconds=SILENT_SECONDS)
+    async def _meet(self, message: Meet, under_way: Callable[[], bool]) -> None:
+        while under_way():  # its rows may still be on their way
+            if (node := self._nodes.named(message.node)) is not None:
+                with suppress(Exception):  # as said above
+                    if await self._nodes.call(node, "meet", message.key, message.text, seconds=SILENT_SECONDS):
+                        return
+            await asyncio.sleep(AGAIN_SECONDS)

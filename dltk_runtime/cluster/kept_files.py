@@ -4,13 +4,12 @@
 
     applies/<id>/files/…        of a version, whole
     applies/<id>/<hash>.json    code that runs in place of the version's own
-    applies/.incoming-…         files that still arrive
+    applies/.incoming-<key>     files that still arrive, for one call
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -26,7 +25,7 @@ from dltk_runtime.units import DAY_SECONDS
 FOLDER = "applies"  # below the models' folder
 FILES = "files"
 INCOMING = ".incoming-"
-MAX_KEPT = 64  # versions that are kept though nothing has them loaded
+KEPT_SECONDS = DAY_SECONDS  # since its last apply that a version is kept, and files that arrive
 
 
 class KeptFiles:
@@ -51,11 +50,20 @@ class KeptFiles:
             os.utime(folder)  # for `clean`
         return True
 
-    def begin(self) -> str:
-        """Make a folder for files that arrive; returns its name."""
-        name = f"{INCOMING}{secrets.token_hex(8)}"
+    def is_damaged(self, files_id: str, files: Sequence[StoredFile]) -> bool:
+        """Return whether a version is not here, or not any more as its manifest says; its files are read again."""
+        self._whole.discard(files_id)
+        return not self.has(files_id, files)
+
+    def begin(self, key: str) -> str:
+        """Make a folder for files that arrive for a call; returns its name."""
+        name = f"{INCOMING}{key}"
         (self._root / name / FILES).mkdir(parents=True)
         return name
+
+    def drop(self, key: str) -> None:
+        """Remove what has arrived for a call that is over."""
+        shutil.rmtree(self._root / f"{INCOMING}{key}", ignore_errors=True)
 
     def write(self, incoming: str, path: str, data: bytes, offset: int) -> None:
         """Write a piece of a file; pieces come in order.
@@ -77,13 +85,15 @@ class KeptFiles:
         try:
             if not _is_whole(source / FILES, files, hashes=True):
                 raise OSError("a file of the version did not arrive as it was stored")
-            if (self._root / files_id).exists() and not self.has(files_id, files):
-                shutil.rmtree(self._root / files_id, ignore_errors=True)  # damaged since
-            with suppress(FileExistsError, OSError):
-                source.rename(self._root / files_id)
+            folder = self.folder(files_id)
+            folder.parent.mkdir(exist_ok=True)
+            if folder.exists() and self.is_damaged(files_id, files):
+                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # there are some
+                (source / FILES).rename(folder)
+                self._whole.add(files_id)
         finally:
             shutil.rmtree(source, ignore_errors=True)
-        self._whole.add(files_id)
 
     def code(self, files_id: str, code: bytes) -> Path:
         """Return the path of a file with `code`."""
@@ -93,13 +103,13 @@ class KeptFiles:
         return path
 
     def clean(self, used: Collection[str]) -> None:
-        """Remove what never arrived whole, and the versions used longest ago, but none of `used`."""
+        """Remove what never arrived whole, and versions that nobody uses any more; those of `used` are marked."""
+        for each in used:
+            with suppress(OSError):
+                os.utime(self.folder(each))  # another node that shares the folder does not know
         now = time.time()
-        known = sorted(self._known(), reverse=True)
-        for number, (time_used, path) in enumerate(known):
-            arriving = path.name.startswith(INCOMING)
-            old = now - time_used > DAY_SECONDS
-            if old and (arriving or number >= MAX_KEPT) and path.name not in used:
+        for time_used, path in self._known():
+            if now - time_used > KEPT_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _known(self) -> Iterator[tuple[float, Path]]:

@@ -101,25 +101,31 @@ class NodeActor:
         """Return a piece of a file of the version."""
         return await asyncio.to_thread(self._fits[key].read, path, offset, size)
 
-    async def meet(self, key: str, text: str) -> None:
-        """Tell a rank of a gang where rank 0 listens."""
-        await asyncio.to_thread(self._fits[key].files.meet, text)
+    async def meet(self, key: str, text: str) -> bool:
+        """Tell a rank of a gang where rank 0 listens; returns whether it has begun here."""
+        fit = self._fits.get(key)
+        return fit is not None and await asyncio.to_thread(fit.files.meet, text)
 
     async def kept(self, key: str) -> int:
         """Open the state that rank 0 of a gang has kept last; returns its size, 0 where there is none."""
+        fit = self._fits[key]
+        fit.asked = time.monotonic()
         try:
-            return await asyncio.to_thread(self._fits[key].files.kept)
+            return await asyncio.to_thread(fit.files.kept)
         except OSError:
             return 0
 
     async def read_kept(self, key: str, offset: int, size: int) -> bytes:
         """Return a piece of it."""
-        return await asyncio.to_thread(self._fits[key].files.read, offset, size)
+        fit = self._fits[key]
+        fit.asked = time.monotonic()  # no other question comes meanwhile
+        return await asyncio.to_thread(fit.files.read, offset, size)
 
     async def forget(self, key: str) -> None:
-        """End a fit if it runs, and remove its files; drop an apply that waits."""
+        """End a fit if it runs, drop an apply that waits, and remove their files."""
         if self._applies is not None:
             self._applies.forget(key)
+            await asyncio.to_thread(self._applies.files.drop, key)
         if (fit := self._fits.pop(key, None)) is not None:
             await fit.close()
 
@@ -144,9 +150,9 @@ class NodeActor:
         """Return the counts of rows that no answer has carried."""
         return _encode(self._answering.counted(served))
 
-    async def fetch(self) -> str:
-        """Begin to take the files of a version; returns a name for them."""
-        return await asyncio.to_thread(self._answering.files.begin)
+    async def fetch(self, key: str) -> str:
+        """Begin to take the files of a version, for a call; returns a name for them."""
+        return await asyncio.to_thread(self._answering.files.begin, key)
 
     async def write(self, incoming: str, path: str, data: bytes, offset: int) -> None:
         """Take a piece of a file."""

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from dltk_runtime.pool.outcome import WorkerDied, retry_unsent
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.resident import Resident
 from dltk_runtime.pool.worker import Listener
+from dltk_runtime.store.manifest import StoredFile
 from dltk_runtime.worker.messages import (
     Applied,
     AppliedTogether,
@@ -52,6 +54,7 @@ class _Served:
 
     id: VersionId
     files_id: str
+    files: tuple[StoredFile, ...]
     loads: Sequence[Load]
     imports: tuple[str, ...]
     work: str
@@ -105,7 +108,8 @@ class NodeApplies:
             live = str(await asyncio.to_thread(self.files.code, asked.files_id, code)) if code else ""
             name = ModelName(asked.load.algorithm, f"v{asked.served}")
             loads = self._moved(asked, live)
-            self._served[asked.served] = _Served(VersionId(name, 1), asked.files_id, loads, asked.imports, asked.work)
+            found = _Served(VersionId(name, 1), asked.files_id, asked.files, loads, asked.imports, asked.work)
+            self._served.setdefault(asked.served, found)  # another request may have been quicker
         return await self._run(asked, None, NO_ROWS)
 
     async def ask(self, asked: Ask, rows: Payload) -> Answer:
@@ -159,7 +163,8 @@ class NodeApplies:
             outcome, results = ApplyOutcome(answer=Failed(fault)), b""
         finally:
             del self._calls[asked.key]
-        counts, served.counts = tuple(served.counts), []
+        counts = tuple(served.counts)
+        served.counts.clear()
         return msgspec.structs.replace(outcome, printed=call.take_printed(), counts=counts), results
 
     async def _answered(
@@ -178,15 +183,22 @@ class NodeApplies:
             if resident.loaded is None:
                 loaded = await self._loaded(resident, served, deadline, asked.setting)
                 if isinstance(loaded, Failed):
+                    if await asyncio.to_thread(self.files.is_damaged, served.files_id, served.files):
+                        self._served.pop(asked.served, None)  # they are fetched anew
+                        return ApplyOutcome(unknown=True), b""
                     return ApplyOutcome(answer=loaded), b""
                 resident.loaded = loaded
-                resident.worker.listen(Listener(call.write, counts=served.counts.append))
+                resident.worker.listen(Listener(call.write, counts=functools.partial(self._count, asked.served)))
             if what is None:
                 return ApplyOutcome(answer=resident.loaded), b""
             answer, results = await resident.worker.call(what, rows, deadline=deadline, setting=asked.setting)
         if not isinstance(answer, Applied | AppliedTogether | Failed):
             raise TypeError(f"a worker answered {type(answer).__name__} to an apply")
         return ApplyOutcome(answer=answer, escaped=results.escaped), bytes(results.view())
+
+    def _count(self, served: str, counts: Counts) -> None:
+        if served in self._served:
+            self._served[served].counts.append(counts)
 
     async def _loaded(self, resident: Resident, served: _Served, deadline: float, setting: str) -> Loaded | Failed:
         """Load the version, with the kept code if the front's does not load; then the first error is the notice."""

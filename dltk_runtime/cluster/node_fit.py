@@ -16,6 +16,7 @@ from dltk_runtime.cluster.messages import Batch, Begin, Outcome, Printed
 from dltk_runtime.cluster.node_gang import RankFiles
 from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.files import atomic
+from dltk_runtime.gang import NO_GPU
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.outcome import WorkerDied
@@ -101,18 +102,23 @@ class NodeFit:
         return self._folder / FILES
 
     async def _run(self) -> None:
+        try:
+            outcome = await self._ended()
+            if isinstance(outcome.answer, Fitted) or outcome.saved:
+                outcome = msgspec.structs.replace(outcome, files=tuple(self._stored()))
+        except Exception as error:  # noqa: BLE001 - a fault of our own must reach the front as text
+            outcome = Outcome(answer=Failed(ErrorReport("runtime", f"fault in the runtime on the node: {error!r}")))
+        self.outcome = outcome
+        self._news.set()
+
+    async def _ended(self) -> Outcome:
         self._folder.mkdir(parents=True)
         self._files.mkdir()
         (self._folder / CODE).write_bytes(self.begin.code)
         try:
-            outcome = await self._outcome()
+            return await self._outcome()
         except WorkerDied as died:
-            outcome = Outcome(death=DeathReport.of(died.death), saved=died.saved)
-        except Exception as error:  # noqa: BLE001 - a fault of our own must reach the front as text
-            outcome = Outcome(answer=Failed(ErrorReport("runtime", f"fault in the runtime on the node: {error!r}")))
-        files = tuple(self._stored()) if isinstance(outcome.answer, Fitted) or outcome.saved else ()
-        self.outcome = msgspec.structs.replace(outcome, files=files)
-        self._news.set()
+            return Outcome(death=DeathReport.of(died.death), saved=died.saved)
 
     async def _outcome(self) -> Outcome:
         """Run the fit; a rank of a gang does not wait for a place."""
@@ -128,6 +134,8 @@ class NodeFit:
             return await self._call(worker)
 
     async def _call(self, worker: LocalWorker) -> Outcome:
+        if self.begin.fit.gang is not None and not self.begin.gpu:
+            worker.device = NO_GPU
         worker.listen(
             Listener(
                 self._printed,

@@ -23,9 +23,12 @@ class RankFiles:
         if begin:
             (self.folder / gang.BEGIN).write_bytes(begin)
 
-    def meet(self, text: str) -> None:
-        """Tell the rank where rank 0 listens, whole or not at all."""
+    def meet(self, text: str) -> bool:
+        """Tell the rank where rank 0 listens, whole or not at all; returns whether it has a folder yet."""
+        if not self.folder.exists():
+            return False
         atomic.write(self.folder / gang.MEETING, text.encode(), durable=False)
+        return True
 
     def kept(self) -> int:
         """Open the newest state that was kept; returns its size.

@@ -171,12 +171,12 @@ class FitPlaces:
 
         One that had its turn, and waits `again`, is the first in the line.
         """
-        ahead = 0 if again else sum(each.algorithm == algorithm for each in self._line)
+        ahead = sum(each.algorithm == algorithm for each in self._line)
         waiting = Waiting(key, need, overtaken=MAX_OVERTAKEN if again else 0)
         line = _Line(waiting, algorithm, asyncio.get_running_loop().create_future())
         self._line.insert(0 if again else len(self._line), line)
         self._place()
-        if not line.places.done() and ahead >= self.settings.max_waiting:
+        if not line.places.done() and not again and ahead >= self.settings.max_waiting:
             self._line.remove(line)
             raise Busy(f"a fit of '{algorithm}'", ahead, "DLTK_MAX_WAITING")
         try:
@@ -236,15 +236,18 @@ class FitPlaces:
         self, order: Order, places: tuple[str, ...], asked: FitAsked, listener: Listener
     ) -> AsyncIterator[Worker]:
         """Make the workers of a fit that is by several: they begin with its call."""
-        nodes = self.helper.nodes
-        addresses = {each.name: each.address for each in nodes.nodes} | {HERE: nodes.address}
-        leases = GangPlaces(self.pool, self.helper, asked.algorithm, order, HERE, addresses, asked.background)
+        leases = GangPlaces(self.pool, self.helper, asked.algorithm, order, HERE, asked.background)
 
         async def again() -> tuple[str, ...]:
-            self._leave(order.key, order.need)
-            return await self._turn(order.key, asked.algorithm, order.need, again=True)
+            self._leave(leases.order.key, order.need)
+            # A node may not have ended its worker of the attempt before: to it this is another fit.
+            leases.order = replace(order, key=uuid.uuid4().hex)
+            return await self._turn(leases.order.key, asked.algorithm, order.need, again=True)
 
-        yield GangWorker(places, leases.lease, again, listener)
+        try:
+            yield GangWorker(places, leases.lease, again, listener)
+        finally:
+            self._leave(leases.order.key, order.need)
 
     # ------------------------------------------------------------ machines
 

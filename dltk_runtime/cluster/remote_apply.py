@@ -64,7 +64,8 @@ class Served:
 
     Attributes:
         loaded: the node's answer to `Load`; None until a request has loaded it.
-        live: the code on disk now, which runs in place of the version's own; None for the latter.
+        live: the code on disk now, which runs in place of the version's own.
+        pinned: whether it was to be loaded by its own code.
         listener: of what is counted there.
     """
 
@@ -72,10 +73,11 @@ class Served:
     folder: str
     files: tuple[StoredFile, ...]
     files_id: str
-    live: Live | None
+    live: Live
     imports: tuple[str, ...]
     work: str
     loaded: Loaded | None = None
+    pinned: bool = False
     served: str = ""  # names what is loaded
     listener: Listener = SILENT
     used: float = field(default_factory=time.monotonic)
@@ -177,7 +179,8 @@ class RemoteApply:
             case Apply() | ApplyTogether():
                 return Ask(key, served.node, served.served, message, self._client, seconds, setting), rows
             case Load():
-                code = served.live.code if served.live is not None and not message.pinned else b""
+                code = served.live.code if not message.pinned else b""
+                served.pinned = message.pinned
                 served.served = _name(served.files_id, message, code)
                 asked = Serve(
                     key=key,
@@ -212,8 +215,9 @@ class RemoteApply:
             answers = tuple(_on(node, each) if isinstance(each, Failed) else each for each in answer.answers)
             return msgspec.structs.replace(answer, answers=answers)
         if isinstance(answer, Loaded):
-            live = self.served.live
-            return msgspec.structs.replace(answer, states=live.states if live is not None else ())
+            live, pinned = self.served.live, self.served.pinned
+            notice = answer.notice or ("" if pinned else live.problem)
+            return msgspec.structs.replace(answer, states=live.states, notice=notice)
         return answer
 
 

@@ -28,7 +28,7 @@ from dltk_runtime.texts import unquote
 
 PARAMETER, WORKERS = "resources", "workers"
 TOGETHER = "ranks"  # the module of ``app.model`` by which notebooks train together
-MAX_WORKERS = 1024
+MAX_WORKERS, MAX_DIGITS = 1024, 9
 OF_APPLIES = "apply_resources"
 WANTED_BY_APPLIES = "gpu, label=<name>=<value>, or both separated by a comma"
 WANTED = "parts separated by commas: gpu, cpus=<number>, memory=<size such as 8G>, label=<name>=<value>"
@@ -98,7 +98,7 @@ def workers_of(source: Source, given: Mapping[str, str], modules: Callable[[], C
     imports of ``app.model``. What is no number of workers the notebook itself refuses.
     """
     text = asked(source, given, WORKERS)
-    if not text.isdecimal() or not 1 < int(text) <= MAX_WORKERS:
+    if not text.isdecimal() or len(text) > MAX_DIGITS or not 1 < int(text) <= MAX_WORKERS:
         return 1
     return int(text) if TOGETHER in modules() else 1
 

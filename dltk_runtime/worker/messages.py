@@ -34,7 +34,7 @@ class ErrorReport(Message, frozen=True):
 
     def __str__(self) -> str:
         text = f"{self.sentence} (at {self.coordinates})" if self.coordinates else self.sentence
-        return f"{text}. {self.note}" if self.note else text
+        return f"{text.rstrip('.')}. {self.note}" if self.note else text
 
 
 # ---------------------------------------------------------------- front process → worker

@@ -92,6 +92,7 @@ class World:
             places=ApplyPlaces(self.settings, self.pool, self.helper),
         )
         self._calls: dict[str, asyncio.Task[None]] = {}
+        self.asked: list[Ask] = []
 
     def node(self, monkeypatch: pytest.MonkeyPatch, home: Path, name: str, *labels: str, **variables: str) -> None:
         """Add a node; its settings are `variables`."""
@@ -157,6 +158,8 @@ class World:
             if message.key in self._calls:
                 self._calls[message.key].cancel()
             return
+        if isinstance(message, Ask):
+            self.asked.append(message)
         task = asyncio.create_task(self.driver.run(message, rows))
         self._calls[message.key] = task
 

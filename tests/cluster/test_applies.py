@@ -10,9 +10,11 @@ import pytest
 from dltk_runtime import logs
 from dltk_runtime.call import Call
 from dltk_runtime.cluster.errors import ApplyLost, NowhereToApply
+from dltk_runtime.cluster.ray_nodes import Unreached
 from dltk_runtime.errors import Busy
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.paths import Paths
+from dltk_runtime.worker.messages import Counts
 from tests.cluster.in_process import World, soon
 from tests.cluster.notebooks import write
 
@@ -134,6 +136,8 @@ def test_an_apply_whose_node_is_lost_is_tried_once_on_another_one(
         (tmp_path / "go").touch()
         assert await task == "a\\n5\\n"
         assert {node for node, _ in world.methods("ask")} == {"one", "two"}
+        first_try, second_try = world.asked
+        assert second_try.seconds < first_try.seconds  # both have one deadline
 
     asyncio.run(_in(world, body()))
 
@@ -193,6 +197,14 @@ def test_an_edited_notebook_runs_there_and_a_broken_one_leaves_the_versions_code
         found = await world.applied("far")
         assert bytes(found.results.view()) == b'"rows\\n3\\n"'
         assert "the code kept in version 1 was used; the notebook's fails: " in found.warnings[0]
+        (paths.notebooks / "far.ipynb").write_text('{"cells": [')  # half saved
+        found = await world.applied("far")
+        assert bytes(found.results.view()) == b'"rows\\n3\\n"'
+        assert "the notebook's fails: " in found.warnings[0]
+        assert "far.ipynb cannot be read: it is not JSON" in found.warnings[0]
+        assert world.pool.apply_places == (1, 0)  # on the node, as that code asks
+        write(paths.notebooks, "far", "", applies="label=kind=big", apply=changed)
+        assert await world.apply("far") == "edited\\n3\\n"
 
     asyncio.run(_in(world, body()))
 
@@ -216,6 +228,69 @@ def test_a_node_that_was_started_again_loads_the_version_again(
         assert len(world.methods("fetch")) == 1
         (stored,) = home.glob("app/model/data/applies/*/files/far_m.json")
         assert stored.read_text() == '{"rows": 3}'
+
+    asyncio.run(_in(world, body()))
+
+
+def test_rows_that_were_applied_there_count_for_drift(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker counts between two requests: no answer carries it, but the next look does."""
+    taken: list[Counts] = []
+    monkeypatch.setattr(world.drift, "take", lambda _version, _features, counts: taken.append(counts))
+
+    async def body() -> None:
+        world.commit("far")
+        for number in (1, 2):
+            await world.apply("far")
+            (worker,) = (await world.links.actors["one"]._started()).workers()
+            worker._listener.counts(Counts(number, {}))
+            await world.look()
+            assert [each.rows for each in taken] == list(range(1, number + 1))
+
+    asyncio.run(_in(world, body()))
+
+
+def test_files_that_were_damaged_on_a_node_are_fetched_anew(world: World, tmp_path: Path) -> None:
+    """As soon as a worker there has to load them, and as often as one that had them ends."""
+
+    async def body() -> None:
+        world.commit("far", rows=3)
+        assert await world.apply("far") == "rows\\n3\\n"
+        (stored,) = (tmp_path / "one").glob("app/model/data/applies/*/files/far_m.json")
+        for damage in (lambda: stored.write_text('{"rows": 3 '), stored.unlink):
+            damage()
+            with pytest.raises(AlgorithmFailed, match="ended by itself"):
+                await world.apply("far", data="ends\n1\n")
+            assert await world.apply("far") == "rows\\n3\\n"
+        assert len(world.methods("fetch")) == 3
+
+    asyncio.run(_in(world, body()))
+
+
+def test_code_that_could_not_be_loaded_runs_once_it_is_mended(world: World, paths: Paths) -> None:
+    async def body() -> None:
+        write(paths.notebooks, "far", "", applies="label=kind=big", apply="def apply(model: raise")
+        world.commit("far", rows=3)
+        with pytest.raises(AlgorithmFailed, match="invalid syntax"):
+            await world.apply("far")
+        write(paths.notebooks, "far", "", applies="label=kind=big", apply=TELLING)
+        assert await world.apply("far") == "rows\\n3\\n"
+
+    asyncio.run(_in(world, body()))
+
+
+def test_files_that_did_not_arrive_whole_do_not_stay(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write_nothing(*_: object) -> None:
+        assert list((tmp_path / "one/app/model/data/applies").iterdir())
+        raise Unreached("it did not answer for 7 s")
+
+    async def body() -> None:
+        world.commit("far")
+        monkeypatch.setattr(world.links.actors["one"], "write", write_nothing)
+        with pytest.raises(ApplyLost, match="The node 'one' was lost in step 'load'"):
+            await world.apply("far")
+        await soon(lambda: not list((tmp_path / "one/app/model/data/applies").iterdir()))
 
     asyncio.run(_in(world, body()))
 

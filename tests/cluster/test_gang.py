@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from dltk_runtime.cluster import gang as gangs
-from dltk_runtime.cluster import gang_states
+from dltk_runtime.cluster import gang_places, gang_states
 from dltk_runtime.cluster.errors import NodeLost, RankLost
 from dltk_runtime.cluster.gang import Marked
 from dltk_runtime.cluster.gang_states import GangStates
@@ -26,11 +29,15 @@ from dltk_runtime.cluster.messages import (
     Printed,
     Seen,
 )
+from dltk_runtime.cluster.node import NodeActor
+from dltk_runtime.cluster.node_fit import NodeFit
 from dltk_runtime.cluster.node_gang import RankFiles
-from dltk_runtime.cluster.placement import MAX_OVERTAKEN
-from dltk_runtime.cluster.places import FitAsked, FitPlaces
+from dltk_runtime.cluster.placement import MAX_OVERTAKEN, Need
+from dltk_runtime.cluster.places import HERE, FitAsked, FitPlaces
+from dltk_runtime.cluster.remote import Order
 from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.errors import DltkError
+from dltk_runtime.gang import MEETING
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import KILLED, WorkerDied
@@ -42,6 +49,7 @@ from dltk_runtime.worker.messages import (
     Failed,
     Fit,
     Gang,
+    Kept,
     Listens,
     Progress,
     Trained,
@@ -106,11 +114,16 @@ class World:
 
 
 @pytest.fixture
-def played(paths: Paths, make_notebook: MakeNotebook) -> Callable[[Callable[[World, Any], Awaitable[None]]], None]:
-    """Run a scene: it gets the world, and the task of a fit whose two ranks have begun."""
+def notebook(paths: Paths, make_notebook: MakeNotebook) -> None:
+    """One that is fitted by two workers."""
     make_notebook("both", NOTEBOOK)
     (paths.notebooks / "app" / "model").mkdir(parents=True, exist_ok=True)
     (paths.notebooks / "app" / "model" / "ranks.py").write_text("")
+
+
+@pytest.fixture
+def played(paths: Paths, notebook: None) -> Callable[[Callable[[World, Any], Awaitable[None]]], None]:
+    """Run a scene: it gets the world, and the task of a fit whose two ranks have begun."""
 
     def run(scene: Callable[[World, Any], Awaitable[None]]) -> None:
         async def body() -> None:
@@ -214,17 +227,34 @@ def test_a_gang_whose_place_is_taken_gives_all_back_and_waits_first_in_the_line(
 
     async def scene(world: World, task: Any) -> None:
         first = world.begun
+        world.places.settings = Settings(max_waiting=0)  # for those who had no turn yet
         world.see(NODES[0])
         world.tell(1, Outcome(full=True))
         await soon(lambda: world.places._line)
         assert world.places._running == {}
         assert world.places._line[0].waiting.overtaken == MAX_OVERTAKEN
-        world.see()
-        await soon(lambda: len(world.begun) == 2 and world.begun != first)
+        world.see(NODES[0], msgspec.structs.replace(NODES[1], name="c", address="10.0.0.3"))
+        await soon(lambda: not {each.key for each in world.begun} & {each.key for each in first})
+        assert [each.fit.gang.address for each in world.begun if each.fit.gang] == ["10.0.0.1", "10.0.0.3"]
+        assert {each.key for each in world.begun} == set(world.places._running)
         world.tell(0, Outcome(answer=FITTED))
         assert await task == FITTED
 
     played(scene)
+
+
+def test_no_rank_begins_where_the_address_of_a_machine_is_unknown(paths: Paths, notebook: None) -> None:
+    """An empty one would mean every address."""
+
+    async def body() -> None:
+        world = World(paths)
+        world.see(NODES[0], msgspec.structs.replace(NODES[1], address=""))
+        with pytest.raises(NodeLost, match=r"The node 'b' was lost .*does not say at which address"):
+            await world.fit()
+        assert not world.begun
+        assert world.places._running == {}
+
+    asyncio.run(body())
 
 
 def test_a_search_that_hangs_up_ends_every_rank(played: Any) -> None:
@@ -273,15 +303,97 @@ class StandInNodes:
     def __init__(self, files: RankFiles) -> None:
         self.files = files
 
-    def put(self, data: bytes) -> bytes:
-        return data
-
     def named(self, name: str) -> str:
         return name
 
     async def call(self, node: str, method: str, key: str, *arguments: Any, seconds: float) -> Any:
         methods = {"kept": self.files.kept, "read_kept": self.files.read, "meet": self.files.meet}
         return methods[method](*arguments)
+
+
+def test_a_rank_whose_rows_are_still_on_their_way_is_told_where_to_meet_once_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gang_states, "AGAIN_SECONDS", 0)
+    files = RankFiles(tmp_path / "rank")
+    states, asked = GangStates(StandInNodes(files)), list[bool]()
+
+    def under_way() -> bool:
+        asked.append(True)
+        if len(asked) == 3:
+            files.prepare(b"")
+        return len(asked) < 100
+
+    async def body() -> None:
+        states.meet(Meet("key-1", "b", "10.0.0.1 4711"), under_way)
+        await asyncio.gather(*states._meetings)
+        assert (tmp_path / "rank" / MEETING).read_text() == "10.0.0.1 4711"
+        assert len(asked) == 3
+        states.meet(Meet("key-2", "b", "10.0.0.1 4711"), lambda: False)  # its fit has ended
+        await asyncio.gather(*states._meetings)
+
+    asyncio.run(body())
+
+
+def test_a_fit_whose_folder_cannot_be_made_ends_and_one_whose_state_is_read_is_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    fit = Fit("both", "", "", "", b"{}", gang=Gang(0, 2, "10.0.0.1", "rank"))
+    begin = Begin("key", "a", fit, b"", (), "", 1, 0, gpu=False, seconds=1, setting="")
+
+    async def body() -> None:
+        actor = NodeActor()
+        node = actor._fits["key"] = NodeFit(begin, NO_ROWS, StandInPool(), tmp_path, tmp_path / "folder")  # type: ignore[arg-type]
+        await asyncio.wait([node._task])
+        assert node.outcome is not None
+        assert "FileExistsError" in str(node.outcome.answer)
+        assert (await node.events(0, 0)).ended
+        for ask in (actor.kept("key"), actor.read_kept("key", 0, 1)):
+            node.asked = 0.0
+            await ask
+            assert node.asked
+
+    asyncio.run(body())
+
+
+def test_no_copy_of_a_state_is_written_once_its_worker_here_is_given_back(
+    paths: Paths, notebook: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would outlive the job, whose folder has lost what its starts have kept."""
+    world, copying, go, copied = World(paths), threading.Event(), threading.Event(), list[str]()
+
+    def slowly(_: object) -> None:
+        copying.set()
+        assert go.wait(60)
+        copied.append("whole")
+
+    monkeypatch.setattr(gang_places._Keeper, "_replace", slowly)
+    order = Order("key", "", Need(workers=2), b"", (), "a fit", keep="/jobs/state-1")
+    places = gang_places.GangPlaces(world.places.pool, world.places.helper, "both", order, HERE)
+    listeners: list[Listener] = []
+
+    async def lease() -> None:
+        def leased(*arguments: Any, **_: Any) -> Any:
+            listeners.append(arguments[3])
+            return contextlib.nullcontext(SimpleNamespace(device="0"))
+
+        monkeypatch.setattr(world.places.pool, "fit_worker", leased)
+        async with places.lease(HERE, 0, Listener(world.printed.append)):
+            listeners[0].rank(Kept(1))
+            await asyncio.to_thread(copying.wait, 60)
+            raise ValueError("the fit fails")
+
+    async def body() -> None:
+        task = asyncio.ensure_future(lease())
+        await asyncio.to_thread(copying.wait, 60)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not task.done()
+        go.set()
+        with pytest.raises(ValueError, match="the fit fails"):
+            await task
+        assert copied
+
+    asyncio.run(body())
 
 
 def test_a_state_outlives_its_node_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

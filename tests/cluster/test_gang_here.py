@@ -110,6 +110,8 @@ def test_two_workers_fit_as_one_and_one_that_is_killed_costs_no_whole_epoch(path
                 assert b"rank %d sees GPU %b\n" % (rank, card) in here.printed  # one each
             assert again["loss"] == pytest.approx(alone["loss"], abs=CLOSE)
             here.kept[0].unlink()
+            for rank in (b"0", b"1"):  # of the first start, which asked for none
+                assert b"rank %b sees GPU -1\n" % rank in here.printed
             error = (await here.fit(2, hold="raise"))[0]
             assert isinstance(error, Failed)
             assert "ValueError: rank 1 cannot go on (at both.ipynb, cell 4 (mltkc_fit), line" in str(error.error)

@@ -9,7 +9,7 @@ import pytest
 from dltk_runtime.cluster.apply_placement import ApplyNeed
 from dltk_runtime.cluster.code import code_of
 from dltk_runtime.cluster.placement import Need
-from dltk_runtime.cluster.resources import apply_need_of, need_of, refuse_beyond
+from dltk_runtime.cluster.resources import apply_need_of, need_of, refuse_beyond, workers_of
 from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.notebook import algorithm
 from dltk_runtime.notebook.source import unpack
@@ -110,3 +110,11 @@ def test_applies_ask_by_a_parameter_of_their_own(paths: Paths, make_notebook: Ma
     assert apply_need_of(source("asks", paths)) == ApplyNeed(gpu=True)
     with pytest.raises(OptionInvalid, match="gpu, label=<name>=<value>, or both"):
         apply_need_of(source("wrong", paths))
+
+
+@pytest.mark.parametrize(("text", "workers"), [("2", 2), ("1", 1), ("1025", 1), ("two", 1), ("9" * 5000, 1)])
+def test_what_is_no_number_of_workers_is_the_notebooks_to_refuse(
+    text: str, workers: int, make_notebook: MakeNotebook, paths: Paths
+) -> None:
+    make_notebook("asks", "# %% tags=parameters\nworkers: int = 1\n# %% mltkc_init\ndef init(): pass")
+    assert workers_of(algorithm.source_of("asks", paths), {"workers": text}, lambda: {"ranks"}) == workers

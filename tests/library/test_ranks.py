@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from dltk_runtime import gang
 from dltk_runtime.notebook.coordinates import coordinates
 from tests.library.functions import NOTEBOOKS, Get, algorithms, asked, handed
 
@@ -169,3 +170,16 @@ def test_an_error_in_a_rank_has_the_coordinates_of_its_cell(
     assert found is not None
     assert (found.notebook, found.cell_name) == ("dga_classifier.ipynb", "mltkc_network")
     assert found.text == "embedded = self.embedding(x).transpose(1, 2)"
+
+
+def test_no_rank_listens_at_another_address_than_that_of_its_machine(
+    ranks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That address is of a network for documentation (RFC 5737): no machine has it."""
+    import torch
+    from app.model import across
+
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
+    rank = gang.Rank(1, 2, "192.0.2.1", tmp_path, listens=lambda _: None, kept=lambda _: None)
+    with pytest.raises(ValueError, match=r"No network interface of this machine has the address 192\.0\.2\.1"):
+        across._meet(rank, torch.device("cpu"))

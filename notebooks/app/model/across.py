@@ -62,12 +62,21 @@ def train(state, run, rank, told):
 
 
 def _meet(rank, device):
-    """Join the process group, once in a process: on a GPU NCCL carries gradients, else Gloo carries all."""
+    """Join the process group, once in a process: on a GPU NCCL carries gradients, else Gloo carries all.
+
+    Raises:
+        ValueError: this machine does not have the address by which the others know it.
+    """
     if distributed.is_initialized():
         return
     if name := rank.interface():
         os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
         os.environ.setdefault("NCCL_SOCKET_IFNAME", name)
+    elif "GLOO_SOCKET_IFNAME" not in os.environ:  # Gloo would listen where the machine's name leads
+        raise ValueError(
+            f"No network interface of this machine has the address {rank.address}, by which the cluster knows it. "
+            "Start its Ray node with an address of its own (--node-ip-address)."
+        )
     if rank.rank == 0:
         store = _listen(rank)
     else:

@@ -1,0 +1,89 @@
+"""What nodes and helper processes keep of applies, and how often one is tried: no longer than that is of use."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from dltk_runtime.cluster import driver_applies
+from dltk_runtime.cluster.apply_places import tried_elsewhere
+from dltk_runtime.cluster.driver_applies import DriverApplies
+from dltk_runtime.cluster.errors import ApplyLost
+from dltk_runtime.cluster.kept_files import KEPT_SECONDS, KeptFiles
+from dltk_runtime.cluster.ray_nodes import Reach
+from dltk_runtime.store.manifest import StoredFile
+
+CONTENT = b"a model"
+FILES = (StoredFile("m.json", len(CONTENT), hashlib.sha256(CONTENT).hexdigest()),)
+
+
+def arrive(kept: KeptFiles, name: str) -> Path:
+    incoming = kept.begin(f"call-{name}")
+    kept.write(incoming, "m.json", CONTENT, 0)
+    kept.end(incoming, name, FILES)
+    return kept.folder(name)
+
+
+def test_versions_stay_a_day_after_their_last_apply(tmp_path: Path) -> None:
+    """So `dltk forget` says no more than is true."""
+    kept = KeptFiles(tmp_path)
+    used, unused, new = (arrive(kept, name) for name in ("used", "unused", "new"))
+    kept.begin("call-broken")
+    arriving = tmp_path / "applies" / ".incoming-call-broken"
+    for each in (used, unused, arriving / "files"):
+        os.utime(each, (0, time.time() - KEPT_SECONDS - 1))
+    kept.clean({"used"})
+    assert [each.exists() for each in (used, unused.parent, new, arriving)] == [True, False, True, False]
+    assert time.time() - used.stat().st_mtime < KEPT_SECONDS
+
+
+def test_damaged_files_are_replaced_beside_the_code_that_is_kept_with_them(tmp_path: Path) -> None:
+    kept = KeptFiles(tmp_path)
+    folder = arrive(kept, "id")
+    code = kept.code("id", b"{}")
+    (folder / "m.json").write_bytes(b"another")
+    assert kept.has("id", FILES)  # it was read once, and looks the same
+    assert kept.is_damaged("id", FILES)
+    arrive(kept, "id")
+    assert not kept.is_damaged("id", FILES)
+    assert code.exists()
+
+
+@pytest.mark.parametrize(("left", "tries"), [(60, 2), (-1, 1)])
+def test_an_apply_whose_deadline_is_over_is_not_tried_elsewhere(left: float, tries: int) -> None:
+    lost: list[ApplyLost] = []
+
+    async def attempt() -> None:
+        lost.append(ApplyLost("one", "it did not answer", "apply"))
+        raise lost[-1]
+
+    with pytest.raises(ApplyLost):
+        asyncio.run(tried_elsewhere(attempt, time.monotonic() + left))
+    assert len(lost) == tries
+
+
+def test_a_helper_asks_for_the_counts_of_what_was_applied_lately(monkeypatch: Any) -> None:
+    asked: list[list[str]] = []
+
+    class Nodes:
+        async def call(self, node: Reach, method: str, served: list[str], *, seconds: float) -> bytes:
+            asked.append(served)
+            return msgspec.msgpack.encode([])
+
+    applies, node = DriverApplies(Nodes(), None), Reach("1", "one", (), None)  # type: ignore[arg-type]
+    now = time.monotonic()
+    applies._used = {("1", "b"): now, ("1", "a"): now, ("2", "c"): now, ("gone", "old"): now - 1e6}
+    asyncio.run(applies.look(node))
+    assert asked == [["a", "b"]]
+    assert ("gone", "old") not in applies._used
+    monkeypatch.setattr(driver_applies, "UNUSED_SECONDS", -1.0)
+    asyncio.run(applies.look(node))
+    assert asked == [["a", "b"]]
+    assert not applies._used
