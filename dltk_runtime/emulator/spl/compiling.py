@@ -14,6 +14,7 @@ import lark
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.functions.function import Function, check_arguments, find_function
+from dltk_runtime.emulator.spl.products import digits_of, product
 from dltk_runtime.emulator.spl.values import (
     Fields,
     Value,
@@ -36,7 +37,6 @@ _OPERATORS: Mapping[str, Callable[[Value, Value], Value]] = {
     ".": concatenate,
     "+": plus,
     "-": arithmetic(operator.sub),
-    "*": arithmetic(operator.mul),
     "/": arithmetic(operator.truediv),
     "%": arithmetic(math.fmod),
 }
@@ -49,8 +49,8 @@ class Expression:
     """A function of one row; a `boolean` one cannot be assigned to a field.
 
     `kind` is what Splunk sees before it reads a row: ``text``, ``number``, ``null``, or "" for
-    unknown. `literal` is the text of a string, `fields` are the names that it reads, and `name` is
-    set if it is nothing but a field.
+    unknown. `literal` is the text of a string, `fields` are the names that it reads, `name` is set if
+    it is nothing but a field, and `digits` if it is nothing but a typed decimal.
     """
 
     evaluate: Callable[[Fields], Value]
@@ -59,6 +59,7 @@ class Expression:
     literal: str | None = None
     fields: frozenset[str] = frozenset()
     name: str | None = None
+    digits: int | None = None
 
 
 @lark.v_args(inline=True)
@@ -110,10 +111,11 @@ class Compiler(lark.Transformer[lark.Token, Any]):
         signs, operands = [str(sign) for sign in rest[::2]], rest[1::2]
         if any(operand.boolean for operand in (first, *operands)):
             raise SearchInvalid(f"{signs[0]!r} cannot be applied to a boolean")
-        kind, steps = first.kind, []
+        kind, steps, digits = first.kind, [], first.digits
         for sign, operand in zip(signs, operands, strict=True):
             compute, kind = _typed(sign, kind, operand.kind)
-            steps.append((compute, operand.evaluate))
+            steps.append((product(digits, operand.digits) if sign == "*" else compute, operand.evaluate))
+            digits = None
 
         def evaluate(row: Fields) -> Value:
             value = first.evaluate(row)
@@ -130,7 +132,7 @@ class Compiler(lark.Transformer[lark.Token, Any]):
 
     def number(self, token: lark.Token) -> Expression:
         value = number(str(token))
-        return Expression(lambda _: value, kind="number")
+        return Expression(lambda _: value, kind="number", digits=digits_of(str(token)))
 
     def string(self, token: lark.Token) -> Expression:
         # A backslash before another character stays: `\d` is written once, as in Splunk.
@@ -209,7 +211,7 @@ def _typed(sign: str, left: str, right: str) -> tuple[Callable[[Value, Value], V
         return concatenate, "text"
     if sign == "+":
         return plus, "number" if kinds == {"number"} else ""
-    return _OPERATORS[sign], "number" if sign in _ARITHMETIC else ""
+    return _OPERATORS.get(sign, plus), "number" if sign in _ARITHMETIC else ""
 
 
 def _field_name(token: lark.Token) -> str:
