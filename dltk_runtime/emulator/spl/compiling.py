@@ -6,7 +6,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,14 +14,13 @@ import lark
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.functions.function import Function, check_arguments, find_function
-from dltk_runtime.emulator.spl.products import digits_of, product
+from dltk_runtime.emulator.spl.products import negative, product, typed
 from dltk_runtime.emulator.spl.values import (
     Fields,
     Value,
     arithmetic,
     comparison,
     concatenate,
-    number,
     plus,
     single,
 )
@@ -37,6 +36,7 @@ _OPERATORS: Mapping[str, Callable[[Value, Value], Value]] = {
     ".": concatenate,
     "+": plus,
     "-": arithmetic(operator.sub),
+    "*": product,
     "/": arithmetic(operator.truediv),
     "%": arithmetic(math.fmod),
 }
@@ -49,8 +49,8 @@ class Expression:
     """A function of one row; a `boolean` one cannot be assigned to a field.
 
     `kind` is what Splunk sees before it reads a row: ``text``, ``number``, ``null``, or "" for
-    unknown. `literal` is the text of a string, `fields` are the names that it reads, `name` is set if
-    it is nothing but a field, and `digits` if it is nothing but a typed decimal.
+    unknown. `literal` is the text of a string, `fields` are the names that it reads, and `name` is
+    set if it is nothing but a field.
     """
 
     evaluate: Callable[[Fields], Value]
@@ -59,7 +59,6 @@ class Expression:
     literal: str | None = None
     fields: frozenset[str] = frozenset()
     name: str | None = None
-    digits: int | None = None
 
 
 @lark.v_args(inline=True)
@@ -111,11 +110,10 @@ class Compiler(lark.Transformer[lark.Token, Any]):
         signs, operands = [str(sign) for sign in rest[::2]], rest[1::2]
         if any(operand.boolean for operand in (first, *operands)):
             raise SearchInvalid(f"{signs[0]!r} cannot be applied to a boolean")
-        kind, steps, digits = first.kind, [], first.digits
+        kind, steps = first.kind, []
         for sign, operand in zip(signs, operands, strict=True):
             compute, kind = _typed(sign, kind, operand.kind)
-            steps.append((product(digits, operand.digits) if sign == "*" else compute, operand.evaluate))
-            digits = None
+            steps.append((compute, operand.evaluate))
 
         def evaluate(row: Fields) -> Value:
             value = first.evaluate(row)
@@ -128,11 +126,12 @@ class Compiler(lark.Transformer[lark.Token, Any]):
     comparison = joined = sum = product = binary
 
     def minus(self, _: lark.Token, part: Expression) -> Expression:
-        return self.binary(Expression(lambda _: 0, kind="number"), "-", part)
+        checked = self.binary(Expression(lambda _: 0, kind="number"), "-", part)
+        return replace(checked, evaluate=lambda row: negative(part.evaluate(row)))
 
     def number(self, token: lark.Token) -> Expression:
-        value = number(str(token))
-        return Expression(lambda _: value, kind="number", digits=digits_of(str(token)))
+        value = typed(str(token))
+        return Expression(lambda _: value, kind="number")
 
     def string(self, token: lark.Token) -> Expression:
         # A backslash before another character stays: `\d` is written once, as in Splunk.
@@ -211,7 +210,7 @@ def _typed(sign: str, left: str, right: str) -> tuple[Callable[[Value, Value], V
         return concatenate, "text"
     if sign == "+":
         return plus, "number" if kinds == {"number"} else ""
-    return _OPERATORS.get(sign, plus), "number" if sign in _ARITHMETIC else ""
+    return _OPERATORS[sign], "number" if sign in _ARITHMETIC else ""
 
 
 def _field_name(token: lark.Token) -> str:

@@ -2,9 +2,10 @@
 
 ``eval x=3*0.5`` is 2 in Splunk: a product has as many significant digits as the decimal with the
 fewest, and at least those before its point. Splunk's wiki (Community:BadMath) and people who
-measured it say so, the manual only that ``exact()`` has more digits. Whether it holds for a number
-that a command has computed nobody says, so a product that would be rounded by the digits of a typed
-decimal, or of a text, is refused; ``exact()`` gives the same here and there.
+measured it say so, of typed decimals and of fields that an ``eval`` made from one; the manual says
+only that ``exact()`` has more digits. Whether it holds for a number that a command has computed
+nobody says, so a product that would be rounded by the digits of a typed decimal, or of a text, is
+refused; ``exact()`` gives the same here and there.
 """
 
 from __future__ import annotations
@@ -15,18 +16,43 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 from dltk_runtime.emulator.errors import SearchError
-from dltk_runtime.emulator.spl.values import Fields, Value, arithmetic
+from dltk_runtime.emulator.spl.values import Fields, Value, arithmetic, number
 
 _DECIMAL = re.compile(r"\s*-?(\d*)\.(\d+)\s*")
 _NEARLY = 1e-12  # relative: the noise of doubles
 _within_exact = ContextVar("within_exact", default=False)
 _multiply = arithmetic(operator.mul)
+_subtract = arithmetic(operator.sub)
 
 
-def digits_of(written: str) -> int | None:
-    """Return the significant digits of a decimal as it is written; None for all else."""
-    found = _DECIMAL.fullmatch(written)
-    return max(1, len((found[1] + found[2]).lstrip("0"))) if found else None
+class TypedFloat(float):
+    """A decimal, with the number of digits that it was typed with."""
+
+    digits: int
+
+
+class TypedInt(int):
+    """A decimal such as 2.0, with the number of digits that it was typed with."""
+
+    digits: int
+
+
+def typed(written: str) -> Value:
+    """Return the number that is written; a decimal keeps its digits, also in a field that it is put into."""
+    return _with_digits(number(written), _digits(written))
+
+
+def negative(value: Value) -> Value:
+    """Return 0 minus `value`, which has as many digits."""
+    return _with_digits(_subtract(0, value), _digits(value))
+
+
+def _with_digits(value: Value, digits: int | None) -> Value:
+    if digits is None or not isinstance(value, int | float):
+        return value
+    made = TypedInt(value) if isinstance(value, int) else TypedFloat(value)
+    made.digits = digits
+    return made
 
 
 def exactly(evaluate: Callable[[Fields], Value]) -> Callable[[Fields], Value]:
@@ -42,26 +68,29 @@ def exactly(evaluate: Callable[[Fields], Value]) -> Callable[[Fields], Value]:
     return call
 
 
-def product(left_digits: int | None, right_digits: int | None) -> Callable[[Value, Value], Value]:
-    """Make the operator ``*`` for operands that are typed with so many digits; None for those that are not."""
+def product(left: Value, right: Value) -> Value:
+    """Multiply.
 
-    def compute(left: Value, right: Value) -> Value:
-        result = _multiply(left, right)
-        if isinstance(result, int | float) and not _within_exact.get():
-            known = [_digits(left, left_digits), _digits(right, right_digits)]
-            fewest = min((each for each in known if each is not None), default=None)
-            if fewest is not None and _rounded(float(result), fewest):
-                raise SearchError(
-                    f"{left}*{right} is {result}, and Splunk rounds it to the digits of a decimal (3*0.5 is 2 there): "
-                    "write exact(a*b), which is not rounded."
-                )
-        return result
+    Raises:
+        SearchError: Splunk would round the product.
+    """
+    result = _multiply(left, right)
+    if isinstance(result, int | float) and not _within_exact.get():
+        fewest = min((each for each in (_digits(left), _digits(right)) if each is not None), default=None)
+        if fewest is not None and _rounded(float(result), fewest):
+            raise SearchError(
+                f"{left}*{right} is {result}, and Splunk rounds it to the digits of a decimal (3*0.5 is 2 there): "
+                "write exact(a*b), which is not rounded."
+            )
+    return result
 
-    return compute
 
-
-def _digits(value: Value, typed: int | None) -> int | None:
-    return digits_of(value) if typed is None and isinstance(value, str) else typed
+def _digits(value: Value) -> int | None:
+    """Return the significant digits of a decimal as it is written; None for all else."""
+    if isinstance(value, TypedFloat | TypedInt):
+        return value.digits
+    found = _DECIMAL.fullmatch(value) if isinstance(value, str) else None
+    return max(1, len((found[1] + found[2]).lstrip("0"))) if found else None
 
 
 def _rounded(result: float, digits: int) -> bool:
