@@ -108,7 +108,7 @@ BROKEN: dict[int, tuple[str, str, str, str]] = {
     527: ("datamodel", MACROS, "span=5m", "span=1h"),
     530: ("indexed", SEARCHES, " output_format=hec", ""),
     531: ("indexed", SEARCHES, "output_format=hec", 'output_format=hec marker="a=1"'),
-    532: ("indexed", SEARCHES, "| fields _time kind flow feature_set written_at", '| eval host="a" | fields + *'),
+    532: ("indexed", SEARCHES, "| fields _time kind flow feature_set written_at", '| eval sourcetype="a" | fields + *'),
     533: ("indexed", MACROS, "| sort 0 - written_at | dedup _time entity ", ""),
     601: ("feedback", MACROS, "outputlookup append=t key_field=_key", "outputlookup"),
     602: ("feedback", MACROS, "_key dltk_x_queue", "_key dltk_x_labels"),
