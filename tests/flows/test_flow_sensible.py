@@ -74,6 +74,13 @@ def numbers(folder: Path, *searches: str, earliest: str = "-21d@d") -> set[int]:
             'index=a | stats count BY host | lookup cases host OUTPUT status | where status="closed" | table host',
         ),
         (INDEXED, RUN, BOTH),
+        (LEVELS + 'where sev="$sev$" | table host sev',),
+        (LEVELS + 'replace "High" WITH "Top" IN sev | where sev="Top" | table host sev',),
+        (LEVELS + 'foreach sev [eval <<FIELD>>="Top"] | where sev="Top" | table host sev',),
+        (
+            OPENED,
+            '| inputlookup cases where _key="n" | fields _key host | outputlookup append=t key_field=_key cases',
+        ),
     ],
 )
 def test_a_sensible_search_raises_no_alarm(searches: tuple[str, ...], tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def _group(part: str) -> tuple[Constraints, ...]:
     if inner.startswith("(") and inner.endswith(")"):
         return alternatives(inner[1:-1])
     match = _TERM.fullmatch(inner)
-    if match is None or match[2] not in ("=", "==") or "*" in match[3]:
+    if match is None or match[2] not in ("=", "==") or re.search(r"[*$]", match[3]):  # or a token of a view
         return ({},)
     return ({match[1]: frozenset((match[3].strip('"'),))},)
 
@@ -96,7 +96,7 @@ def meets(shape: Shape, condition: str, *, words: bool = False) -> bool:
         if any(pair in shape.below for pair in larger(part) if "=" not in part):
             return False
         match = re.fullmatch(r"""\(?\s*'?([A-Za-z_][\w.]*)'?\s*==?\s*("(?:\\.|[^"\\])*"|-?\d+)\s*\)?""", part.strip())
-        if match and not (words and "*" in match[2]):
+        if match and "$" not in match[2] and not (words and "*" in match[2]):
             text = match[2].strip('"')
             if shape.never(match[1], (shape.spelled(match[1], text) if words else text,)):
                 return False

@@ -17,6 +17,13 @@ from dltk_runtime.flows.dataflow.stores import Stores
 _RECORD = frozenset(("kind", "flow", "feature_set"))
 
 
+# Commands that may give any field another value.
+_REWRITING = frozenset(
+    ("appendcols", "convert", "extract", "filldown", "foreach", "kv", "makemv", "map", "rangemap", "replace",
+     "selfjoin", "spath", "transpose", "untable", "xmlkv", "xpath", "xyseries")
+)  # fmt: skip
+
+
 @dataclass(slots=True)
 class Walk:
     """The forms of the rows at one point of a search, and the notes up to it."""
@@ -42,6 +49,8 @@ class Walk:
             act = _ACTIONS.get(command.name)
             if act is None:
                 self.shapes = [replace(shape, open=True, gone=frozenset()) for shape in self.shapes or [Shape()]]
+                if command.name in _REWRITING:
+                    self.shapes = [_of_any_value(shape) for shape in self.shapes]
             else:
                 act(self, command)
             self.first = False
@@ -103,6 +112,10 @@ class Walk:
 
     def change(self, change: Callable[[Shape], Shape]) -> None:
         self.shapes = [change(shape) for shape in self.shapes]
+
+
+def _of_any_value(shape: Shape) -> Shape:
+    return replace(shape, values={}, nulls=frozenset(), below=frozenset())
 
 
 def read_index(walk: Walk, text: str, command: str = "search") -> None:

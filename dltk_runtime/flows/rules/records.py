@@ -44,7 +44,8 @@ def _shortened(app: App, apps: Sequence[App]) -> Iterator[Found]:
     for target, found in writers.items():
         known = set().union(*(columns for _, _, columns in found))
         for search, _, columns in found if len(found) > 1 else ():
-            back = any(read.lookup and read.target == target for read in search.notes.reads)
+            reads = [read for read in search.notes.reads if read.lookup and read.target == target]
+            back = not all("_key" in asked for read in reads for asked in read.alternatives)  # of its own by their keys
             missing = sorted(name for name in known - columns if not name.startswith("_"))
             if back and missing:
                 yield Found(search.where, f"{target}: {', '.join(missing)} of the records that it reads are lost")
