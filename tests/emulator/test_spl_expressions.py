@@ -71,7 +71,7 @@ def test_what_has_no_result_is_null(text: str) -> None:
         ("floor(2.7)", 2),
         ("floor(-2.5)", -3),
         ("round(half)", 3),
-        ("round(-half)", -3),
+        ("round(-half)", -2),
         ("round(3.14159, 2)", "3.14"),
         ("round(1250, -2)", 1300),
         ("len(t)", 4),

@@ -6,7 +6,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,13 +14,13 @@ import lark
 
 from dltk_runtime.emulator.errors import SearchInvalid
 from dltk_runtime.emulator.spl.functions.function import Function, check_arguments, find_function
+from dltk_runtime.emulator.spl.products import negative, product, typed
 from dltk_runtime.emulator.spl.values import (
     Fields,
     Value,
     arithmetic,
     comparison,
     concatenate,
-    number,
     plus,
     single,
 )
@@ -36,7 +36,7 @@ _OPERATORS: Mapping[str, Callable[[Value, Value], Value]] = {
     ".": concatenate,
     "+": plus,
     "-": arithmetic(operator.sub),
-    "*": arithmetic(operator.mul),
+    "*": product,
     "/": arithmetic(operator.truediv),
     "%": arithmetic(math.fmod),
 }
@@ -126,10 +126,11 @@ class Compiler(lark.Transformer[lark.Token, Any]):
     comparison = joined = sum = product = binary
 
     def minus(self, _: lark.Token, part: Expression) -> Expression:
-        return self.binary(Expression(lambda _: 0, kind="number"), "-", part)
+        checked = self.binary(Expression(lambda _: 0, kind="number"), "-", part)
+        return replace(checked, evaluate=lambda row: negative(part.evaluate(row)))
 
     def number(self, token: lark.Token) -> Expression:
-        value = number(str(token))
+        value = typed(str(token))
         return Expression(lambda _: value, kind="number")
 
     def string(self, token: lark.Token) -> Expression:

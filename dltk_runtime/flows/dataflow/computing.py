@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from dltk_runtime.flows.dataflow import conditions, sense
-from dltk_runtime.flows.dataflow.notes import Apply, Fit, Read, Write
+from dltk_runtime.flows.dataflow import sense
+from dltk_runtime.flows.dataflow.lookups import LOOKUPS
+from dltk_runtime.flows.dataflow.notes import Apply, Fit, Write
 from dltk_runtime.flows.dataflow.pipe import Command, masked_texts, names_in, options_of, words_of
 from dltk_runtime.flows.dataflow.shapes import INTERNAL, Shape, merged
 from dltk_runtime.flows.dataflow.walk import Walk, read_index
@@ -92,6 +93,13 @@ def _eventstats(walk: Walk, command: Command) -> None:
     walk.change(lambda shape: _computed(walk, shape, calls))
 
 
+def _streamstats(walk: Walk, command: Command) -> None:
+    calls, _ = _used(walk, command)
+    walk.change(lambda shape: _computed(walk, shape, calls))
+    if options_of(command.arguments).get("current", "t") in ("f", "false", "0"):
+        walk.before |= {name: fields[0] for call, name in calls if len(fields := _called(call)) == 1}
+
+
 def _timechart(walk: Walk, command: Command) -> None:
     calls, groups = _used(walk, command)
     names = frozenset(name for _, name in calls) | {"_time"}
@@ -121,7 +129,7 @@ def _tstats(walk: Walk, command: Command) -> None:
     shape = Shape(fields=frozenset(names), filled=frozenset(names), source=command.name)
     asked = re.search(r"\bwhere\b(.*?)(?:\bby\b|$)", command.arguments, re.IGNORECASE | re.DOTALL)
     if asked and (command.name == "mstats" or of_index(command.arguments)):
-        read_index(walk, asked[1].strip())
+        read_index(walk, asked[1].strip(), command.name)
         walk.use([name for call, _ in calls for name in _called(call)], command.name)
         walk.use([group for group in groups if group], command.name)
         values = merged(walk.shapes).values
@@ -134,76 +142,10 @@ def of_index(arguments: str) -> bool:
     return re.search(r"\bfrom\s+datamodel", arguments, re.IGNORECASE) is None
 
 
-def _lookup(walk: Walk, command: Command) -> None:
-    text = re.sub(r"\b(?:local|update|event_time_field)=\S+", " ", command.arguments)
-    match = re.match(r"\s*(\S+)\s*(.*?)(?:\bOUTPUT(?:NEW)?\b(.*))?$", text, re.DOTALL)
-    if match is None:
-        return
-    columns = walk.stores.columns.get(match[1])
-    keys, made = _pairs(match[2]), _pairs(match[3] or "")
-    walk.use([outer for _, outer in keys], "lookup")
-    rows = walk.stores.rows(match[1], {})
-    walk.notes.reads.append(Read(match[1], ({},), lookup=True))
-    if columns is not None:
-        known = {name for row in rows or () for name in row.fields} | ({"_key"} if "_key" in columns else set())
-        for name in [inner for inner, _ in [*keys, *made] if inner not in known]:
-            walk.notes.never.append(f"lookup {match[1]} {name}")
-    names = [outer for _, outer in made] or sorted(columns or ())
-    for name in names:
-        values = _values(rows or [], made_of(made, name))
-        walk.change(lambda shape, name=name, values=values: shape.put(name, f"<{name}>", values or None, filled=False))  # type: ignore[misc]
-        walk.notes.made.add(name)
-    if not made and columns is None:
-        walk.change(lambda shape: replace(shape, open=True))
-
-
-def _values(rows: list[Shape], column: str) -> frozenset[str]:
-    """Return the texts of a column, none where one of its writers may write any."""
-    known = [row.values.get(column, frozenset()) for row in rows if column in row.fields]
-    return frozenset().union(*known) if all(known) else frozenset()
-
-
-def made_of(pairs: list[tuple[str, str]], name: str) -> str:
-    """Return the column behind a field of ``OUTPUT``."""
-    return next((inner for inner, outer in pairs if outer == name), name)
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """Return pairs of column and field: ``a AS b c`` are (a, b) and (c, c)."""
-    found = re.findall(r"""["']?([\w.]+)["']?(?:\s+[Aa][Ss]\s+["']?([\w.]+)["']?)?""", text)
-    return [(column, name or column) for column, name in found]
-
-
-def _inputlookup(walk: Walk, command: Command) -> None:
-    match = re.match(r"(?:\s*\w+=\S+)*\s*([^\s=]+)(?:\s+where\s+(.*))?", command.arguments, re.DOTALL | re.IGNORECASE)
-    if match is None:
-        return
-    asked = conditions.alternatives(match[2]) if match[2] else ({},)
-    columns = walk.stores.columns.get(match[1])
-    shapes: list[Shape] = []
-    for each in asked:
-        rows = walk.stores.rows(match[1], each)
-        matched = rows is None or bool(rows)
-        walk.notes.reads.append(Read(match[1], (each,), matched=matched, lookup=True))
-        shapes += rows or [Shape(open=True) if columns is None else Shape(fields=columns)]
-        for name in sorted(set(each) - columns) if columns is not None else ():
-            walk.notes.never.append(f"inputlookup {match[1]} where {name}")
-    shapes = [replace(shape, source=f"lookup {match[1]}") for shape in shapes]
-    walk.shapes = (
-        [*walk.shapes, *shapes] if options_of(command.arguments).get("append") in ("t", "true", "1") else shapes
-    )
-
-
-def _outputlookup(walk: Walk, command: Command) -> None:
-    words = words_of(command.arguments)
-    if words:
-        walk.notes.writes.append(Write("outputlookup", words[-1], tuple(walk.shapes), options_of(command.arguments)))
-
-
 def _collect(walk: Walk, command: Command) -> None:
     options = options_of(command.arguments)
     shapes = walk.shapes
-    for name in sorted({name for shape in shapes for name in shape.nulls & shape.fields}):
+    for name in sorted({name for shape in shapes for name in shape.nulls & shape.fields & walk.listed}):
         walk.notes.turned.append(f"{command.name} writes {name}, which is null in every row")
     if command.name == "mcollect":
         walk.use([word for word in words_of(command.arguments) if not word.startswith("`")], "mcollect")
@@ -270,16 +212,14 @@ def _metadata(walk: Walk, command: Command) -> None:
 ACTIONS: Mapping[str, Callable[[Walk, Command], None]] = {
     "stats": _stats,
     "eventstats": _eventstats,
-    "streamstats": _eventstats,
+    "streamstats": _streamstats,
     "timechart": _timechart,
     "chart": _chart,
     "bin": _bin,
     "bucket": _bin,
     "tstats": _tstats,
     "mstats": _tstats,
-    "lookup": _lookup,
-    "inputlookup": _inputlookup,
-    "outputlookup": _outputlookup,
+    **LOOKUPS,
     "collect": _collect,
     "mcollect": _collect,
     "fit": _fit,

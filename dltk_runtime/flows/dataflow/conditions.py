@@ -30,7 +30,7 @@ def _group(part: str) -> tuple[Constraints, ...]:
     if inner.startswith("(") and inner.endswith(")"):
         return alternatives(inner[1:-1])
     match = _TERM.fullmatch(inner)
-    if match is None or match[2] not in ("=", "==") or "*" in match[3]:
+    if match is None or match[2] not in ("=", "==") or re.search(r"[*$]", match[3]):  # or a token of a view
         return ({},)
     return ({match[1]: frozenset((match[3].strip('"'),))},)
 
@@ -67,6 +67,11 @@ def _outer(text: str, pattern: str) -> list[str]:
     return [part.strip() for part in [*parts, text[begin:]] if part.strip()]
 
 
+def named_in(text: str) -> set[str]:
+    """Return the fields that a search compares with anything."""
+    return {match[1] for match in _TERM.finditer(masked_texts(text))}
+
+
 def filled_by(condition: str) -> set[str]:
     """Return the fields that are not null in a row that meets the condition."""
     if len(_outer(condition, r"\s+(?i:OR)\s+")) > 1:
@@ -80,17 +85,21 @@ def filled_by(condition: str) -> set[str]:
     return found
 
 
-def meets(shape: Shape, condition: str) -> bool:
-    """Return False when no row of this form can meet the condition, by its known values."""
+def meets(shape: Shape, condition: str, *, words: bool = False) -> bool:
+    """Return False when no row of this form can meet the condition, by its known values.
+
+    With `words` it is one of ``search``, which takes capitals for small letters and has wildcards.
+    """
     if len(_outer(condition, r"\s+(?i:OR)\s+")) > 1:
-        return any(meets(shape, part) for part in _outer(condition, r"\s+(?i:OR)\s+"))
+        return any(meets(shape, part, words=words) for part in _outer(condition, r"\s+(?i:OR)\s+"))
     for part in _outer(condition, r"\s+(?i:AND)\s+"):
         if any(pair in shape.below for pair in larger(part) if "=" not in part):
             return False
         match = re.fullmatch(r"""\(?\s*'?([A-Za-z_][\w.]*)'?\s*==?\s*("(?:\\.|[^"\\])*"|-?\d+)\s*\)?""", part.strip())
-        known = shape.values.get(match[1]) if match else None
-        if match and known is not None and match[2].strip('"') not in known:
-            return False
+        if match and "$" not in match[2] and not (words and "*" in match[2]):
+            text = match[2].strip('"')
+            if shape.never(match[1], (shape.spelled(match[1], text) if words else text,)):
+                return False
     return True
 
 

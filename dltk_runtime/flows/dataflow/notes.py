@@ -33,6 +33,7 @@ class Read:
     alternatives: tuple[Constraints, ...]
     matched: bool = True
     lookup: bool = False
+    command: str = "search"  # of an index: also tstats and mstats
 
 
 @dataclass(frozen=True, slots=True)

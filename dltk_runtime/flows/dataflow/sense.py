@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from dltk_runtime.flows.dataflow import conditions
 from dltk_runtime.flows.dataflow.pipe import masked_texts, names_in, split_at
 from dltk_runtime.flows.dataflow.shapes import Shape
+from dltk_runtime.flows.dataflow.spelling import one_slip
 
-_COMPARED = re.compile(r"""(?<![\w.$])'?([A-Za-z_]\w*)'?\s*(?:==|=|!=)\s*"((?:\\.|[^"\\$])+)\"""")
+_COMPARED = re.compile(r"""(?<![\w.$])'?([A-Za-z_]\w*)'?\s*(==|=|!=)\s*"((?:\\.|[^"\\$])+)\"""")
 _NULL = re.compile(r"\(?\s*isnull\(\s*'?(\w+)'?\s*\)\s*\)?")
 _NOT_NULL = re.compile(r"\(?\s*isnotnull\(\s*'?(\w+)'?\s*\)\s*\)?")
 _BRANCHED = re.compile(r"\b(?:if|case)\(")
 _ASKS_FOR_NULLS = re.compile(r"\b(?:isnull|isnotnull|coalesce|nullif)\(")
 _DIFFERENCE = re.compile(r"\s*\(?\s*(\w+)\s*-\s*(\w+)\s*\)?\s*")
+_NOTHING: Mapping[str, str] = {}
+_CONSTANT = re.compile(r"""\s*(?:"(?:\\.|[^"\\])*"|-?[\d.]+|(?:now|time|null|true|false)\(\s*\))\s*""")
 _FLAG = re.compile(r"if\(.*,(?:1,0|0,1)\)", re.DOTALL)
 
 
@@ -24,11 +27,21 @@ def keeps_nothing(condition: str) -> bool:
     return match is not None and int(match[1]) != int(match[2])
 
 
-def unheard(shapes: Sequence[Shape], text: str) -> Iterator[str]:
-    """Yield comparisons of a condition or an expression with texts that the field never has."""
-    for name, value in _COMPARED.findall(text):
-        if shapes and all(value not in known for known in _values(shapes, name)):
-            yield f'{name}="{value}"'
+def unheard(shapes: Sequence[Shape], text: str, *, words: bool = False) -> Iterator[str]:
+    """Yield comparisons of a condition or an expression with texts that the field never has.
+
+    Who asks for rows that are not such may be careful: there, only a slip of a text that it has counts.
+    """
+    negated = re.search(r"\bNOT\b", masked_texts(text), re.IGNORECASE) is not None
+    for name, sign, value in _COMPARED.findall(text):
+        forms = [shape for shape in shapes if shape.has(name)]
+        asked = [shape.spelled(name, value) if words else value for shape in forms]
+        never = [shape.never(name, (each,)) for shape, each in zip(forms, asked, strict=True)]
+        if not forms or not all(never) or (words and "*" in value):
+            continue
+        careful = negated or sign == "!="
+        if not careful or any(one_slip(value, known) for shape in forms for known in shape.values[name]):
+            yield f'{name}{sign}"{value}"'
 
 
 def in_condition(shapes: Sequence[Shape], condition: str) -> Iterator[str]:
@@ -37,14 +50,23 @@ def in_condition(shapes: Sequence[Shape], condition: str) -> Iterator[str]:
     yield from _null_both_ways(condition)
 
 
-def in_expression(shapes: Sequence[Shape], expression: str) -> Iterator[str]:
-    """Yield what an expression of ``eval`` or of an aggregate makes of fields that are null, or of one sign."""
+def in_expression(shapes: Sequence[Shape], expression: str, before: Mapping[str, str] = _NOTHING) -> Iterator[str]:
+    """Yield what an expression of ``eval`` or of an aggregate makes of fields that are null, or of one sign.
+
+    `before` has the fields that hold a value of the rows in front (``streamstats current=f``), and whose. A gap
+    between a row and another field of those is one of two directions; how a value fell is a question of its own.
+    """
     yield from _of_nulls(shapes, expression)
     for condition in _tested(expression):
         yield from _null_both_ways(condition)
     yield from _without_rows(shapes, expression)
     difference = _DIFFERENCE.fullmatch(expression)
-    if difference and shapes and all(difference.groups() in shape.below for shape in shapes):
+    if (
+        difference
+        and before.get(difference[2], difference[1]) != difference[1]
+        and shapes
+        and all(difference.groups() in shape.below for shape in shapes)
+    ):
         yield f"{expression.strip()} is never above 0: {difference[1]} is below {difference[2]}"
 
 
@@ -52,21 +74,6 @@ def _of_nulls(shapes: Sequence[Shape], text: str) -> Iterator[str]:
     for name in dict.fromkeys(names_in(text)) if not _ASKS_FOR_NULLS.search(text) else ():
         if shapes and all(name in shape.nulls for shape in shapes):
             yield f"{text.strip()[:60]}: {name} is null in every row"
-
-
-def _values(shapes: Sequence[Shape], name: str) -> list[frozenset[str]]:
-    """Return the texts that a field has, by form of rows; one with everything where nobody knows."""
-    forms = [shape for shape in shapes if shape.has(name)]
-    known = [shape.values.get(name) for shape in forms]
-    found = [each for each in known if each is not None]
-    return found if forms and len(found) == len(forms) else [_Everything()]
-
-
-class _Everything(frozenset[str]):
-    """Contains each text."""
-
-    def __contains__(self, _: object) -> bool:
-        return True
 
 
 def _without_rows(shapes: Sequence[Shape], expression: str) -> Iterator[str]:
@@ -113,6 +120,12 @@ def _null_both_ways(condition: str) -> Iterator[str]:
             yield from _null_both_ways(part)
     elif text.startswith("(") and text.endswith(")"):
         yield from _null_both_ways(text[1:-1])
+
+
+def remade(asked: Collection[str], name: str, expression: str) -> Iterator[str]:
+    """Yield a field that the command just in front asks for; a constant in its place is meant."""
+    if name in asked and name not in names_in(expression) and not _CONSTANT.fullmatch(expression):
+        yield f"{name} is made behind the command that asks for it"
 
 
 def nulls_of(condition: str) -> frozenset[str]:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from dltk_runtime.flows.dataflow.spelling import one_slip
+
 INTERNAL = frozenset(
     [
         "_time",
@@ -52,12 +54,24 @@ class Shape:
     gone: frozenset[str] = frozenset()
     nulls: frozenset[str] = frozenset()  # what is null in every row
     below: frozenset[tuple[str, str]] = frozenset()  # pairs of which the first is never above the second
+    loose: frozenset[str] = frozenset()  # of a lookup, where searches write one text alone: people write others
     modelled: bool = False  # a model has added columns that only the notebook knows
     source: str = ""
 
     def has(self, name: str) -> bool:
         """Return whether a row of this form can have the field."""
         return name in self.fields or (self.open and name not in self.gone)
+
+    def never(self, name: str, texts: Collection[str]) -> bool:
+        """Return whether the field has none of these texts; where others write it, too, slips alone count."""
+        known = self.values.get(name)
+        if known is None or known & set(texts):
+            return False
+        return name not in self.loose or any(one_slip(text, other) for text in texts for other in known)
+
+    def spelled(self, name: str, text: str) -> str:
+        """Return a text as the field has it: ``search`` takes capitals for small letters."""
+        return next((each for each in self.values.get(name, ()) if each.lower() == text.lower()), text)
 
     def expression(self, name: str) -> str:
         """Return how the field came about; a field of the source is its name in corners."""
@@ -74,6 +88,7 @@ class Shape:
             filled=self.filled | {name} if filled else self.filled - {name},
             gone=self.gone - {name},
             nulls=self.nulls - {name},
+            loose=self.loose - {name},
             below=frozenset(pair for pair in self.below if name not in pair),
         )
 
@@ -95,7 +110,7 @@ class Shape:
     def renamed(self, old: str, new: str) -> Shape:
         """Return the shape with a field under another name."""
         moved = self.put(new, self.expression(old), self.values.get(old), filled=old in self.filled)
-        return moved.without([old])
+        return replace(moved, loose=moved.loose | ({new} if old in self.loose else set())).without([old])
 
 
 def merged(shapes: Iterable[Shape]) -> Shape:
@@ -118,6 +133,7 @@ def merged(shapes: Iterable[Shape]) -> Shape:
         gone=frozenset.intersection(*(shape.gone for shape in found)) if found else frozenset(),
         nulls=frozenset.intersection(*(shape.nulls for shape in found)) if found else frozenset(),
         below=frozenset.intersection(*(shape.below for shape in found)) if found else frozenset(),
+        loose=frozenset().union(*(shape.loose for shape in found)) if found else frozenset(),
         modelled=any(shape.modelled for shape in found),
         source=found[0].source if found else "",
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.dataflow.notes import Constraints, Write
-from dltk_runtime.flows.dataflow.shapes import INTERNAL, Shape
+from dltk_runtime.flows.dataflow.shapes import INTERNAL, Shape, merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,18 @@ class Stores:
         if columns is None:
             return None
         written = self.lookups.get(lookup, ())
-        found = [shape for shape in written if _matches(shape, constraints)] if written else [Shape(fields=columns)]
-        return [_narrowed(_stored(shape, columns), constraints) for shape in found]
+        held = [_stored(shape, columns) for shape in written] or [Shape(fields=columns)]
+        values = merged(held).values
+        loose = frozenset(name for name, texts in values.items() if len(texts) == 1)
+        held = [replace(shape, loose=loose) for shape in held]
+        return [_narrowed(shape, constraints) for shape in held if _matches(shape, constraints)]
 
 
 def _matches(shape: Shape, constraints: Constraints) -> bool:
     for name, wanted in constraints.items():
         if name in INTERNAL:
             continue
-        known = shape.values.get(name)
-        if not shape.has(name) or (known is not None and not known & wanted):
+        if not shape.has(name) or shape.never(name, wanted):
             return False
     return True
 
@@ -78,7 +80,14 @@ def stores_of(app: App, writes: Iterable[Write]) -> Stores:
 
 def _as_record(shape: Shape) -> Shape:
     """Return what a reader gets back: the values, but not how they came about."""
-    return Shape(fields=shape.fields, open=shape.open, values=shape.values, below=shape.below, source="index")
+    return Shape(
+        fields=shape.fields,
+        open=shape.open,
+        values=shape.values,
+        below=shape.below,
+        loose=shape.loose,
+        source="index",
+    )
 
 
 def columns_of(app: App) -> dict[str, frozenset[str]]:

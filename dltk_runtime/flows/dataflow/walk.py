@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dltk_runtime.flows.dataflow import conditions, sense
+from dltk_runtime.flows.dataflow.evaluated import derived, evaluated, narrowed
 from dltk_runtime.flows.dataflow.notes import Notes, Read, Use
-from dltk_runtime.flows.dataflow.pipe import Command, assignments, literal, name_spans, names_in, options_of, split_at
+from dltk_runtime.flows.dataflow.pipe import Command, assignments, names_in, options_of
 from dltk_runtime.flows.dataflow.shapes import INFO, INTERNAL, Shape, merged
 from dltk_runtime.flows.dataflow.spelling import near
 from dltk_runtime.flows.dataflow.stores import Stores
 
 _RECORD = frozenset(("kind", "flow", "feature_set"))
+
+
+# Commands that may give any field another value.
+_REWRITING = frozenset(
+    ("appendcols", "convert", "extract", "filldown", "foreach", "kv", "makemv", "map", "rangemap", "replace",
+     "selfjoin", "spath", "transpose", "untable", "xmlkv", "xpath", "xyseries")
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -26,15 +34,23 @@ class Walk:
     names: frozenset[str] = frozenset()  # of the app's searches: the source of what they write
     notes: Notes = field(default_factory=Notes)
     shapes: list[Shape] = field(default_factory=list)
-    asked: set[str] = field(default_factory=set)  # fields of raw events that a command has named
+    asked: set[str] = field(default_factory=set)  # fields of raw events that the command in front has asked for
+    named: set[str] = field(default_factory=set)  # fields that a search, or a list of fields, names as there
+    before: dict[str, str] = field(default_factory=dict)  # fields with a value of the rows in front, and whose
+    listed: set[str] = field(default_factory=set)  # fields that are listed where they are null in every row
     first: bool = True
 
     def run(self, commands: Iterable[Command]) -> list[Shape]:
         """Walk through the commands; return the forms of the last rows."""
         for command in commands:
+            asked, self.asked = self.asked, set()
+            if command.name == "eval":
+                self.asked = asked - self.named
             act = _ACTIONS.get(command.name)
             if act is None:
                 self.shapes = [replace(shape, open=True, gone=frozenset()) for shape in self.shapes or [Shape()]]
+                if command.name in _REWRITING:
+                    self.shapes = [_of_any_value(shape) for shape in self.shapes]
             else:
                 act(self, command)
             self.first = False
@@ -54,23 +70,29 @@ class Walk:
             if known and not any(name in shape.fields for shape in self.shapes):
                 other = near(name, {each for shape in self.shapes for each in shape.made})
             sure = (name in INTERNAL and name != "_time") or any(name in shape.fields for shape in self.shapes)
-            self.asked |= set() if sure or command == "search" else {name}
+            if command in ("search", "fields", "table"):
+                self.named.add(name)
+            elif command == "where" and not sure and name not in INTERNAL:
+                self.asked.add(name)
             modelled = not sure and any(shape.modelled for shape in self.shapes)
             self.notes.uses.append(Use(name, command, known, other, modelled))
 
     def put(self, name: str, expression: str) -> None:
         """Set a field of every form by an expression."""
         self.notes.made.add(name)
-        self.shapes = [_evaluated(shape, name, expression) for shape in self.shapes or [Shape(open=True)]]
+        self.shapes = [evaluated(shape, name, expression) for shape in self.shapes or [Shape(open=True)]]
 
-    def keep(self, condition: str) -> None:
-        """Keep the rows that meet a condition; 1=0 keeps none on purpose."""
+    def keep(self, condition: str, *, words: bool = False) -> None:
+        """Keep the rows that meet a condition; 1=0 keeps none on purpose.
+
+        With `words` it is one of ``search``, which takes capitals for small letters and has wildcards.
+        """
         if sense.keeps_nothing(condition):
             self.shapes = []
             return
-        self.notes.never += sense.unheard(self.shapes, condition)
         self.notes.turned += sense.in_condition(self.shapes, condition)
-        met = [shape for shape in self.shapes if conditions.meets(shape, condition)]
+        self.notes.never += sense.unheard(self.shapes, condition, words=words)
+        met = [shape for shape in self.shapes if conditions.meets(shape, condition, words=words)]
         if self.shapes and not met:
             self.notes.never.append(condition)
             met = self.shapes
@@ -79,9 +101,9 @@ class Walk:
         asked = conditions.alternatives(condition)
         self.shapes = [
             replace(
-                _asked(shape, asked),
+                narrowed(shape, asked),
                 filled=shape.filled | filled | shape.flags.get(flag[1] if flag else "", frozenset()),
-                filters=(*shape.filters, _derived(shape, condition)),
+                filters=(*shape.filters, derived(shape, condition)),
                 nulls=shape.nulls | sense.nulls_of(condition) | shape.denied.get(flag[1] if flag else "", frozenset()),
                 below=shape.below | sense.below_of(condition),
             )
@@ -92,56 +114,11 @@ class Walk:
         self.shapes = [change(shape) for shape in self.shapes]
 
 
-def _asked(shape: Shape, asked: Sequence[Mapping[str, frozenset[str]]]) -> Shape:
-    if len(asked) != 1:
-        return shape
-    values = {name: texts for name, texts in asked[0].items() if name in shape.fields}
-    return replace(shape, values={**shape.values, **values})
+def _of_any_value(shape: Shape) -> Shape:
+    return replace(shape, values={}, nulls=frozenset(), below=frozenset())
 
 
-def _evaluated(shape: Shape, name: str, expression: str) -> Shape:
-    texts = _texts(expression)
-    if texts is None and re.fullmatch(r"\w+", expression.strip()):
-        texts = shape.values.get(expression.strip())
-    either = texts is not None and re.match(r"\s*if\(", expression) is not None  # of two texts, also for nulls
-    constant = re.match(r"\s*(?:now\(\)|coalesce\(.*,\s*[\d\"])", expression) is not None
-    always = either or constant or literal(expression) is not None
-    filled = always or (
-        bool(names := names_in(expression)) and set(names) <= shape.filled | {"_time"} and "case(" not in expression
-    )
-    flag = re.fullmatch(r"\s*if\((.*),\s*1\s*,\s*0\s*\)\s*", expression, re.DOTALL)
-    flags = {**shape.flags, name: frozenset(conditions.filled_by(flag[1])) if flag else frozenset[str]()}
-    denied = {**shape.denied, name: sense.nulls_of(flag[1]) if flag else frozenset[str]()}
-    return replace(shape.put(name, _derived(shape, expression), texts, filled=filled), flags=flags, denied=denied)
-
-
-def _texts(expression: str) -> frozenset[str] | None:
-    """Return the texts that an expression can be: one, or those of ``if`` and ``case``."""
-    text = literal(expression)
-    if text is not None:
-        return None if "$" in text else frozenset((text,))  # a token of a view, or an argument of a macro
-    match = re.fullmatch(r"\s*(if|case)\((.*)\)\s*", expression, re.DOTALL)
-    if match is None:
-        return None
-    parts = split_at(match[2])
-    results = parts[1:] if match[1] == "if" else parts[1::2]
-    found = [literal(part) for part in results]
-    return frozenset(each for each in found if each is not None) if None not in found else None
-
-
-def _derived(shape: Shape, expression: str) -> str:
-    """Return the expression with each field replaced by how it came about."""
-    repeated = re.fullmatch(r"\s*lower\(\s*(\w+)\s*\)\s*", expression)
-    if repeated and shape.expression(repeated[1]).startswith("lower("):
-        return shape.expression(repeated[1])
-    result, end = "", 0
-    for begin, stop in name_spans(expression):
-        result += expression[end:begin] + shape.expression(expression[begin:stop])
-        end = stop
-    return re.sub(r"\s+", "", result + expression[end:])
-
-
-def read_index(walk: Walk, text: str) -> None:
+def read_index(walk: Walk, text: str, command: str = "search") -> None:
     """Begin with the records that a search for `text` finds."""
     asked = conditions.alternatives(text)
     shapes: list[Shape] = []
@@ -153,11 +130,12 @@ def read_index(walk: Walk, text: str) -> None:
             wanted.get("source", frozenset()) <= walk.names
         )
         ours = index in walk.own or bool(_RECORD & set(wanted) and walk.stores.indexes and index)
-        walk.notes.reads.append(Read(index, (wanted,), matched=not ours or (bool(found) and stash)))
+        walk.notes.reads.append(Read(index, (wanted,), matched=not ours or (bool(found) and stash), command=command))
         shapes += found if ours and found else [Shape(open=True, source=f"index={index}")]
     words = [name for each in asked for name in each]
     fields = frozenset(INTERNAL - {"_key", "_user"})
     walk.shapes = [replace(shape, fields=shape.fields | fields) for shape in shapes[:24]]
+    walk.named |= conditions.named_in(text)
     walk.use([name for name in words if name not in ("index", "earliest", "latest")], "search")
 
 
@@ -166,7 +144,7 @@ def _search(walk: Walk, command: Command) -> None:
         read_index(walk, command.arguments)
         return
     walk.use([name for each in conditions.alternatives(command.arguments) for name in each], "search")
-    walk.keep(command.arguments)
+    walk.keep(command.arguments, words=True)
 
 
 def _where(walk: Walk, command: Command) -> None:
@@ -178,9 +156,8 @@ def _eval(walk: Walk, command: Command) -> None:
     for name, expression in assignments(command.arguments):
         walk.use(names_in(expression), "eval")
         walk.notes.never += sense.unheard(walk.shapes, expression)
-        walk.notes.turned += sense.in_expression(walk.shapes, expression)
-        if name in walk.asked and name not in names_in(expression):
-            walk.notes.turned.append(f"{name} is made behind the command that asks for it")
+        walk.notes.turned += sense.in_expression(walk.shapes, expression, walk.before)
+        walk.notes.turned += sense.remade(walk.asked, name, expression)
         walk.put(name, expression)
 
 
@@ -191,6 +168,7 @@ def _fields(walk: Walk, command: Command) -> None:
         walk.change(lambda shape: shape.without(names))
         return
     walk.use(names, command.name)
+    walk.listed |= {name for shape in walk.shapes for name in names if name in shape.nulls}
     extra = ["_time", "_raw", "_indextime"] if command.name == "fields" else []
     walk.change(lambda shape: shape.only([*names, *extra]))
 
@@ -248,7 +226,14 @@ def _append(walk: Walk, command: Command) -> None:
     rows = inner.run(command.inner)
     if command.name == "join":
         more = merged(rows)
-        walk.change(lambda shape: replace(shape, fields=shape.fields | more.fields, open=shape.open or more.open))
+        walk.change(
+            lambda shape: replace(
+                shape,
+                fields=shape.fields | more.fields,
+                nulls=frozenset() if more.open else shape.nulls - more.fields,
+                open=shape.open or more.open,
+            )
+        )
     else:
         walk.shapes = [*walk.shapes, *rows][:24]
 

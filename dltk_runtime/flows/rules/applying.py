@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 
 from dltk_runtime.flows import rights
 from dltk_runtime.flows.app import App
@@ -144,7 +145,7 @@ def _forbidden_indexes(app: App, _: Sequence[App]) -> Iterator[Found]:
     others = "*" in allowed or any(stanza.get("importRoles") for stanza in runners)
     for text in scheduled(app) if runners and not others else ():
         named = {name for name in rights.indexes_read(text.stages) if "*" not in name}
-        for name in sorted(named - allowed):
+        for name in sorted(name for name in named if not any(fnmatchcase(name, each) for each in allowed)):
             yield Found(text.where, f"reads the index {name}; allowed are {', '.join(sorted(allowed)) or 'none'}")
 
 

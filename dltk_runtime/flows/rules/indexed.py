@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows.app import App
-from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
+from dltk_runtime.flows.dataflow import Dataflow, dataflow
 from dltk_runtime.flows.dataflow.computing import of_index
 from dltk_runtime.flows.dataflow.notes import Constraints, Write
-from dltk_runtime.flows.dataflow.pipe import everything_in, options_of
+from dltk_runtime.flows.dataflow.pipe import options_of
 from dltk_runtime.flows.rules.rule import Found, Rule, texts
 
 # The manual of collect forbids them beside output_format=hec.
@@ -21,18 +21,14 @@ def _other_form(app: App, apps: Sequence[App]) -> Iterator[Found]:
     """Reads by ``tstats`` of records that are written as text, and by a search of those with indexed fields."""
     flow = dataflow(app, apps)
     for search in flow.searches:
-        indexed = _by_tstats(search)
         for read in search.notes.reads:
+            indexed = read.command == "tstats"
             for asked in read.alternatives if not read.lookup else ():
                 formats = {_format(write) for write in _writes(flow, read.target, asked)}
                 if indexed and formats - {_HEC}:
                     yield Found(search.where, f"tstats reads {_shown(read.target, asked)}, which is written as text")
                 elif not indexed and asked.keys() - {"index"} and _HEC in formats:
                     yield Found(search.where, f"a search reads {_shown(read.target, asked)}, which has indexed fields")
-
-
-def _by_tstats(search: SearchFlow) -> bool:
-    return any(each.name == "tstats" and of_index(each.arguments) for each in everything_in(search.commands))
 
 
 def _writes(flow: Dataflow, index: str, asked: Constraints) -> Iterator[Write]:
@@ -64,10 +60,9 @@ def _forbidden(app: App, _: Sequence[App]) -> Iterator[Found]:
 def _counted(app: App, apps: Sequence[App]) -> Iterator[Found]:
     """Rows that keep the source type of raw events: the licence counts them."""
     for search, write in dataflow(app, apps).writes():
-        if write.command == "collect" and _format(write) == _HEC:
-            kept = [name for name in ("sourcetype", "source", "host") if any(each.has(name) for each in write.shapes)]
-            if kept:
-                yield Found(search.where, f"{', '.join(kept)} reach collect")
+        kept = any(shape.has("sourcetype") for shape in write.shapes)
+        if kept and write.command == "collect" and _format(write) == _HEC:
+            yield Found(search.where, "sourcetype reaches collect")
 
 
 def _twice(app: App, _: Sequence[App]) -> Iterator[Found]:
@@ -95,8 +90,8 @@ RULES = (
     ),
     Rule(
         532,
-        "output_format=hec takes over source, sourcetype and host of a row: with another source type than stash_hec "
-        "the licence counts it again.",
+        "output_format=hec takes over the source type of a row: with another than stash_hec the licence counts it "
+        "again.",
         "Name what goes on in front of collect: fields _time kind flow ….",
         _counted,
     ),

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import App
-from dltk_runtime.flows.dataflow import SearchFlow, dataflow
+from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
 from dltk_runtime.flows.dataflow.notes import Write
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rules.rule import Found, Rule
 from dltk_runtime.names import STATUS
 
-_FREE = "stash"  # the one source type of events that costs no licence
+# The source types that the commands give.
+_FREE = {"collect": "stash", "mcollect": "mcollect_stash"}
 
 
 def _unnamed_fields(app: App, apps: Sequence[App]) -> Iterator[Found]:
     for search, write in dataflow(app, apps).writes():
-        if write.command == "collect" and search.has("apply") and any(shape.open for shape in write.shapes):
+        if write.command == "collect" and any(shape.open and shape.modelled for shape in write.shapes):
             yield Found(search.where, "collect writes every column that the model returns")
 
 
@@ -43,17 +44,25 @@ def _shortened(app: App, apps: Sequence[App]) -> Iterator[Found]:
     for target, found in writers.items():
         known = set().union(*(columns for _, _, columns in found))
         for search, _, columns in found if len(found) > 1 else ():
-            back = any(read.lookup and read.target == target for read in search.notes.reads)
+            reads = [read for read in search.notes.reads if read.lookup and read.target == target]
+            back = not all("_key" in asked for read in reads for asked in read.alternatives)  # of its own by their keys
             missing = sorted(name for name in known - columns if not name.startswith("_"))
             if back and missing:
                 yield Found(search.where, f"{target}: {', '.join(missing)} of the records that it reads are lost")
 
 
 def _licensed(app: App, apps: Sequence[App]) -> Iterator[Found]:
-    for search, write in dataflow(app, apps).writes():
-        kind = write.options.get("sourcetype", _FREE)
-        if write.command != "outputlookup" and kind != _FREE:
+    flow = dataflow(app, apps)
+    for search, write in flow.writes():
+        kind, free = write.options.get("sourcetype"), _FREE.get(write.command)
+        if free and kind and kind != free and not _asked_for(flow, write.target, kind):
             yield Found(search.where, f"{write.command} sourcetype={kind}")
+
+
+def _asked_for(flow: Dataflow, index: str, kind: str) -> bool:
+    """Return whether a search of the app reads these events by their source type: then it is meant."""
+    reads = (read for search in flow.searches for read in search.notes.reads if read.target == index)
+    return any(kind in asked.get("sourcetype", ()) for read in reads for asked in read.alternatives)
 
 
 def _other_algorithm(app: App, apps: Sequence[App]) -> Iterator[Found]:
@@ -80,7 +89,7 @@ RULES = (
         813,
         "A stored feature may be null where others are filled: apply drops such rows, and training learns from a value "
         "that nobody chose.",
-        "Fill each feature in the macro that makes them: fillnull value=0 with its names.",
+        "Fill each feature in the macro that makes them: fillnull value=0 f1 f2.",
         _filled_in_part,
     ),
     Rule(
@@ -91,7 +100,8 @@ RULES = (
     ),
     Rule(
         815,
-        "What a search writes costs no licence as sourcetype stash alone, and readers ask for no other.",
+        "What a search writes costs no licence with the source type that the command gives it, and no reader asks for "
+        "another.",
         "Leave sourcetype out of collect and mcollect.",
         _licensed,
     ),

@@ -17,12 +17,14 @@ from dltk_runtime.flows.rules.windows import interval_of
 from dltk_runtime.units import DAY_SECONDS, HOUR_SECONDS
 
 _OPEN_END = re.compile(r"floor\(\(?now\(\)(?:-(\d+))?\)?/(\d+)\)\*(\d+)")
-_GENERATING = frozenset(
-    ("search", "inputlookup", "makeresults", "tstats", "mstats", "from", "datamodel", "rest", "inputcsv", "metadata",
-     "loadjob", "savedsearch", "union", "multisearch", "gentimes", "eventcount", "dbxquery", "pivot", "mcatalog",
-     "metasearch", "walklex", "typeahead", "summary", "listmodels", "deletemodel")
+# Commands of Splunk that make no rows; one that is not named here may be an add-on's, which does.
+_NEEDS_ROWS = frozenset(
+    ("addcoltotals", "addinfo", "addtotals", "appendpipe", "apply", "bin", "bucket", "chart", "collect", "convert",
+     "dedup", "delta", "eval", "eventstats", "fieldformat", "fields", "filldown", "fillnull", "fit", "foreach", "head",
+     "lookup", "makemv", "mcollect", "mvexpand", "outputlookup", "rare", "regex", "rename", "replace", "rex", "sample",
+     "score", "sort", "spath", "stats", "streamstats", "table", "tail", "timechart", "top", "transaction",
+     "transpose", "untable", "where", "xyseries")
 )  # fmt: skip
-
 _ROUNDED = re.compile(r"floor\(info_m(?:in|ax)_time[*/+-][^)]*\)")
 _CHANGING = frozenset(("where", "eval", "stats", "fields", "sort", "dedup", "rename", "fillnull"))
 
@@ -33,7 +35,7 @@ def _unsnapped(app: App, _: Sequence[App]) -> Iterator[Found]:
         for key in ("earliest_time", "latest_time", "index_earliest", "index_latest"):
             value = stanza.get(f"dispatch.{key}")
             if (
-                (text.writes or text.says(r"\|\s*fit\b.*\binto\b"))
+                (text.writes or (text.says(r"\|\s*fit\b.*\binto\b") and text.says(r"\bspan\s*=")))
                 and re.match(r"[-+]\d+[smhdw]?", value)
                 and "@" not in value
                 and not value.startswith("+")
@@ -135,7 +137,7 @@ def _no_head(app: App, apps: Sequence[App]) -> Iterator[Found]:
     for search in dataflow(app, apps).searches:
         first = search.commands[0].name if search.commands else "search"
         piped = app.readable(search.search).lstrip().startswith("|")
-        if piped and first not in _GENERATING:
+        if piped and first in _NEEDS_ROWS:
             yield Found(search.where, f"begins with | {first}")
         for each in everything_in(search.commands):
             inside = each.inner[0].name if each.inner else ""

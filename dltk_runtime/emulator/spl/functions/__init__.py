@@ -26,7 +26,7 @@ FUNCTIONS: Mapping[str, Function] = {**CONDITIONS, **NUMERIC, **TEXTS, **MULTIVA
 
 # Functions that give the same result on every indexer and at every hour, for scheduled searches.
 _REPEATABLE = """
-    abs case ceil ceiling coalesce exp false floor if in isnotnull isnull len like ln log lower match max min now
+    abs case ceil ceiling coalesce exact exp false floor if in isnotnull isnull len like ln log lower match max min now
     null nullif pow replace round sha256 sqrt substr tonumber tostring trim true upper
 """
 REPEATABLE = frozenset(_REPEATABLE.split())

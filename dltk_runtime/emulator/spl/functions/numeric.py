@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from dltk_runtime.emulator.errors import SearchError
 from dltk_runtime.emulator.spl.functions.function import Function
+from dltk_runtime.emulator.spl.products import exactly
 from dltk_runtime.emulator.spl.values import Fields, Value, number, text, tidy
 
 _DIGITS_OF_A_DOUBLE = 15
+_LEAST_WITHOUT_HALVES = 2.0**52  # doubles from here on are whole numbers
 _RANDOM_NUMBERS = 2**31
 
 
@@ -32,13 +34,29 @@ def _of_numbers(function: Callable[..., float]) -> Callable[..., Value]:
 
 
 def _round(value: Value, digits: Value = 0) -> Value:
-    """Round halves away from zero; the result has as many decimals as were asked for."""
+    """Round halves up, of the number times a power of ten as a double; the result has the decimals asked for.
+
+    So round(-4.5) is -4, and round(16.275,2) is 16.27, as people have seen in Splunk; the manual says neither.
+    """
     amount, places = number(value), number(digits)
     if amount is None or places is None:
         return None
     places = min(int(places), _DIGITS_OF_A_DOUBLE)
-    rounded = Decimal(repr(amount)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-    return f"{rounded:f}" if places > 0 else int(rounded)
+    scaled = amount * 10**places if places >= 0 else amount / 10**-places
+    if not math.isfinite(scaled):
+        return None
+    whole = math.floor(scaled + 0.5) if abs(scaled) < _LEAST_WITHOUT_HALVES else int(scaled)
+    return f"{Decimal(whole).scaleb(-places):f}" if places > 0 else whole * 10**-places
+
+
+def _bind_exact(arguments: Sequence[Any]) -> Callable[[Fields], Value]:
+    evaluate = exactly(arguments[0].evaluate)
+
+    def compute(row: Fields) -> Value:
+        value = number(evaluate(row))
+        return None if value is None else tidy(value)
+
+    return compute
 
 
 def _pow(base: float, exponent: float) -> float:
@@ -96,7 +114,7 @@ NUMERIC: Mapping[str, Function] = {
     "ceiling": _one("ceiling", math.ceil),
     "cos": _one("cos", math.cos),
     "cosh": _one("cosh", math.cosh),
-    "exact": _one("exact", lambda value: value),
+    "exact": Function(_nothing, 1, 1, kinds="n", bound=_bind_exact, form="exact(number)"),
     "exp": _one("exp", math.exp),
     "floor": _one("floor", math.floor),
     "hypot": Function(_of_numbers(math.hypot), 2, 2, kinds="n", form="hypot(number, number)"),
