@@ -43,7 +43,7 @@ def test_the_second_try_checks_the_files_of_every_version(monkeypatch: pytest.Mo
     )
     tried: list[int] = []
 
-    async def apply(request: Request, serving: Serving, instead: str, call: Call, upload: object) -> int:
+    async def apply(request: Request, serving: Serving, *_: object) -> int:
         tried.append(serving.version.number)
         if serving.version.number == 2:
             raise DamagedWhenLoaded("a file is missing")

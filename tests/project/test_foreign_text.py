@@ -12,11 +12,13 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from unittest import mock
 
 import pytest
 from nbformat import NotebookNode
 
 from dltk_runtime.batch.printed import WholeLines, coalesced
+from dltk_runtime.emulator import lexer
 from dltk_runtime.errors import closest, cut, shown
 from dltk_runtime.inventory.calls import find
 from dltk_runtime.jobs.progress import PrintedProgress
@@ -279,6 +281,12 @@ def formatted(text: str) -> str:
     return JsonLines().format(record)
 
 
+def calls_in(text: str) -> None:
+    """Find the calls in a search, each of whose parts is read as if it had not been read before."""
+    with mock.patch.object(lexer, "MAX_KNOWN_CHARACTERS", -1):
+        find(text, {})
+
+
 FUNCTIONS: dict[str, Callable[[str], object]] = {
     "batch: whole lines, from pieces": whole_lines,
     "batch: outputs of a cell, one": lambda text: coalesced([stream(text)]),
@@ -294,7 +302,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "a text cut for a record": lambda text: (cut(text), shown(text)),
     "the nearest name": lambda text: closest(text, [text + "b", text + "c", "b" + text]),
     "a terminal": printable,
-    "an inventory: calls in a search": lambda text: find(text, {}),
+    "an inventory: calls in a search": calls_in,
     "a finding in brief": lambda text: Review("name", problems=(text,)).brief,
 }
 PRINTED = (
