@@ -127,7 +127,7 @@ cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical
 	.venv-cluster/bin/pytest tests/cluster/test_ray_partition.py -rs --timeout 900  # root: makes a network namespace
 
 objects: setup .venv-objects/ready .node-azurite/ready ## races of clients and kills of servers over an object store: moto's S3 server and Azurite behind a proxy that loses answers
-	$(BIN)/pytest tests/store/objects -rs
+	DLTK_SOAK_FRONT_KILLS=2 $(BIN)/pytest tests/store/objects -rs
 
 clients: setup .venv-clients/ready ## score by unmodified clients of other projects: Triton's, KServe's, MLflow's, MCP's, pyarrow, polars
 	$(BIN)/pytest tests/doors/test_clients.py -rs
