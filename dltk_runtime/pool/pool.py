@@ -232,10 +232,7 @@ class Pool:
             if follows and resident.loaded is None:
                 raise Moved
             if resident.process is None:
-                spec = Spec(self._settings.apply_threads, imports())
-                resident.process = await self._workforce.worker(spec, Listener(output))
-                resident.process.device = self._devices.shared(self.workers())
-                resident.process.work = f"version {version.number} of model '{version.model}' of '{version.algorithm}'"
+                resident.process = await self._started(version, imports(), output)
             if not follows:
                 resident.process.print_to(output)
             with resident.process.background.held(background):
@@ -246,6 +243,15 @@ class Pool:
             raise
         finally:
             self._residents.give_back(resident)
+
+    async def _started(
+        self, version: VersionId, imports: tuple[str, ...], output: Callable[[bytes], object]
+    ) -> LocalWorker:
+        """Start the worker of a resident, or take a spare one."""
+        worker = await self._workforce.worker(Spec(self._settings.apply_threads, imports), Listener(output))
+        worker.device = self._devices.shared(self.workers())
+        worker.work = f"version {version.number} of model '{version.model}' of '{version.algorithm}'"
+        return worker
 
     @contextlib.asynccontextmanager
     async def idle(self, version: VersionId) -> AsyncIterator[Worker | None]:

@@ -264,7 +264,7 @@ class Residents:
         if following is None or following.place is not None:
             return None
         alone = (each for each in same if each.leases == 1 and each.followable)
-        found = next((each for each in alone if each.serving and each.worker.quick), None)
+        found = next((each for each in alone if each.able and each.worker.quick and each.serving), None)
         if found is not None:
             found.leases += 1
             following.now, following.place = True, waiting.place
