@@ -5,13 +5,14 @@ A line is written before the file ``current`` is replaced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from dltk_runtime.files import lines
+from dltk_runtime.names import ModelName, VersionId
 
 
 class Promotion(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -24,6 +25,28 @@ class Promotion(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int
     time: lines.Moment
     found: bool = False
+
+
+class Known:
+    """The version of each model that was asked for last and was promoted: a promotion is never taken back."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[ModelName, int] = {}
+
+    def contains(self, version_id: VersionId, promotions: Callable[[ModelName], Sequence[Promotion]]) -> bool:
+        """Return whether a version was promoted; True where `promotions`, which are read if need be, do not say."""
+        name, number = version_id.name, version_id.number
+        if self._numbers.get(name) == number:
+            return True
+        found = promotions(name)
+        if found and all(each.version != number for each in found):
+            return False
+        self._numbers[name] = number
+        return True
+
+    def forget(self, name: ModelName) -> None:
+        """Forget a model, which was removed."""
+        self._numbers.pop(name, None)
 
 
 def read(path: Path) -> list[Promotion]:

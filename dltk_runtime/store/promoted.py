@@ -22,7 +22,7 @@ class PromotedFiles:
 
     def __init__(self, versions: Path) -> None:
         self._versions = versions
-        self._known: dict[ModelName, int] = {}
+        self._known = history.Known()
         self._bad_lines: dict[ModelName, tuple[Stamp | None, int]] = {}
 
     # ------------------------------------------------------------ read
@@ -51,14 +51,7 @@ class PromotedFiles:
 
     def contains(self, version_id: VersionId) -> bool:
         """Return whether a version was promoted; True where the history does not say. Raises as `history`."""
-        name, number = version_id.name, version_id.number
-        if self._known.get(name) == number:  # a promotion is never taken back
-            return True
-        found = self.history(name)
-        if found and all(each.version != number for each in found):
-            return False
-        self._known[name] = number
-        return True
+        return self._known.contains(version_id, self.history)
 
     def has_any(self, name: ModelName) -> bool:
         """Return whether a version was promoted; True also when that cannot be read."""
@@ -153,7 +146,7 @@ class PromotedFiles:
         Raises:
             OSError: one cannot be removed.
         """
-        self._known.pop(name, None)
+        self._known.forget(name)
         self._history(name).unlink(missing_ok=True)
         self._current(name).unlink(missing_ok=True)
 

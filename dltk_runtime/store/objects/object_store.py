@@ -18,7 +18,7 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store import drawn, layout
 from dltk_runtime.store.deeds import Deed
 from dltk_runtime.store.errors import StoreReplaced
-from dltk_runtime.store.history import Promotion
+from dltk_runtime.store.history import Known, Promotion
 from dltk_runtime.store.later import Notice, Score
 from dltk_runtime.store.layout import HISTORY, LATER, NOTICES, PICTURES
 from dltk_runtime.store.objects import keys, removal
@@ -52,7 +52,7 @@ class ObjectStore:
         self._fetched = Fetched(paths.models, paths.copies, lambda: self._identity()[:IDENTITY_CHARACTERS])
         self._identified = ""
         self._attached = ""
-        self._known: dict[ModelName, int] = {}
+        self._known = Known()
         self._named: set[ModelName] = set()
         self._mirrored: dict[ModelName, str] = {}
 
@@ -105,14 +105,7 @@ class ObjectStore:
         return [each.promotion for each in self._pointer(name).entries()]
 
     def was_promoted(self, version_id: VersionId) -> bool:
-        name, number = version_id.name, version_id.number
-        if self._known.get(name) == number:  # a promotion is never taken back
-            return True
-        found = self.promotions(name)
-        if found and all(each.version != number for each in found):
-            return False
-        self._known[name] = number
-        return True
+        return self._known.contains(version_id, self.promotions)
 
     def damaged_lines(self, name: ModelName) -> int:
         return self._pointer(name).damaged()
@@ -217,7 +210,7 @@ class ObjectStore:
     def delete(self, name: ModelName) -> None:
         self.prove()
         numbers = self.committed(name)
-        self._known.pop(name, None)
+        self._known.forget(name)
         removal.remove_all(self._pointer(name), numbers)
         for number in numbers:
             self._gone(VersionId(name, number))
