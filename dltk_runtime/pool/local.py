@@ -25,6 +25,7 @@ from dltk_runtime.pool.requests import Requests
 from dltk_runtime.pool.traces import Traces
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, discard
 from dltk_runtime.scrub import NOTHING_SECRET, Scrubber
+from dltk_runtime.worker.gang_messages import Kept, Listens
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import (
     Answered,
@@ -34,8 +35,6 @@ from dltk_runtime.worker.messages import (
     ErrorReport,
     Fitted,
     FromWorker,
-    Kept,
-    Listens,
     Progress,
     Ready,
     Saved,
