@@ -46,6 +46,9 @@ def build(settings: Settings, named: NamedTokens | None = None, checks: Checks |
     jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, _job_listener(reporter, tracking))
     pool = Pool(settings)
     places = _places(settings, pool)
+    applies = ApplyPlaces(settings, pool, places.helper) if places is not None else None
+    if places is not None and applies is not None:
+        places.applied = applies.applied
     drift = Drift(reporter.drifts)
     last = LastUsed(store, pool, paths.last_used)
     applying = Applying(
@@ -55,7 +58,7 @@ def build(settings: Settings, named: NamedTokens | None = None, checks: Checks |
         pool=pool,
         last=last,
         drift=drift,
-        places=ApplyPlaces(settings, pool, places.helper) if places is not None else None,
+        places=applies,
     )
     bounds = TokenBounds(named or NamedTokens(None), store, paths.usage)
     trainer = Trainer(
