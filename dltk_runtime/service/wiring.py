@@ -13,6 +13,7 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.cluster import security
 from dltk_runtime.cluster.apply_places import ApplyPlaces
+from dltk_runtime.cluster.copies import CopyCheck
 from dltk_runtime.cluster.places import FitPlaces
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.cards import cards_of
@@ -49,6 +50,7 @@ def build(settings: Settings, named: NamedTokens | None = None, checks: Checks |
     applies = ApplyPlaces(settings, pool, places.helper) if places is not None else None
     if places is not None and applies is not None:
         places.applied = applies.applied
+        CopyCheck(store, places.helper)
     drift = Drift(reporter.drifts)
     last = LastUsed(store, pool, paths.last_used)
     applying = Applying(
