@@ -23,8 +23,8 @@ from dltk_runtime.cluster.apply_placement import ApplyNeed, Host, place
 from dltk_runtime.cluster.errors import ApplyLost, NowhereToApply
 from dltk_runtime.cluster.helper import Helper
 from dltk_runtime.cluster.live import live_of
+from dltk_runtime.cluster.machines import HERE
 from dltk_runtime.cluster.messages import Seen
-from dltk_runtime.cluster.places import HERE
 from dltk_runtime.cluster.remote_apply import RemoteApply, Served, files_id
 from dltk_runtime.cluster.resources import apply_need_of
 from dltk_runtime.errors import DltkError

@@ -43,7 +43,7 @@ from dltk_runtime.cluster.security import TOKEN
 from dltk_runtime.cluster.speeds import PIECE_BYTES, SILENT_SECONDS, SLOWEST_BYTES
 from dltk_runtime.payload import Payload
 from dltk_runtime.units import MIB
-from dltk_runtime.worker.messages import Kept
+from dltk_runtime.worker.gang_messages import Kept
 
 LOOK_SECONDS = 1.0  # between two looks at the nodes
 SECONDS_OF_RESULTS = 600.0  # for the results of a fit's own apply to arrive

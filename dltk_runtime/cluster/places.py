@@ -22,7 +22,7 @@ from dltk_runtime.cluster.errors import NoNode
 from dltk_runtime.cluster.gang import GangWorker
 from dltk_runtime.cluster.gang_places import GangPlaces, kept_for, keys_of
 from dltk_runtime.cluster.helper import Helper
-from dltk_runtime.cluster.messages import Running, Seen
+from dltk_runtime.cluster.machines import HERE, node_of, own_machine
 from dltk_runtime.cluster.placement import MAX_OVERTAKEN, Need, Node, Waiting, decide, lacking
 from dltk_runtime.cluster.remote import Order
 from dltk_runtime.cluster.resources import asked, need_of, refuse_beyond, workers_of
@@ -30,12 +30,9 @@ from dltk_runtime.cluster.view import ClusterView, NodeView
 from dltk_runtime.errors import Busy, DltkError
 from dltk_runtime.notebook import algorithm as notebooks
 from dltk_runtime.notebook.source import Source, slow_imports
-from dltk_runtime.pool import memory
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.settings import Settings
-
-HERE = "this machine"  # as listings and errors call the front's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ class FitPlaces:
         ours = self._by_machine()
         here = replace(self._here, running=tuple(ours.get(HERE, {}).values()))
         seen = (each for each in self.helper.nodes.nodes if not each.refused)
-        return [here, *(_node(each, ours.get(each.name, {})) for each in seen)]
+        return [here, *(node_of(each, ours.get(each.name, {})) for each in seen)]
 
     def view(self) -> ClusterView:
         """Describe the machines, what runs there, and how much waits."""
@@ -105,7 +102,7 @@ class FitPlaces:
         applies[HERE] = self.pool.apply_places
         views = [NodeView.of(each, applies=applies[each.name]) for each in self.nodes]
         views += [
-            NodeView.of(_node(each, ours.get(each.name, {})), each.refused)
+            NodeView.of(node_of(each, ours.get(each.name, {})), each.refused)
             for each in self.helper.nodes.nodes
             if each.refused
         ]
@@ -195,7 +192,7 @@ class FitPlaces:
         """Begin every fit that has a place now; refuse those that can never have one."""
         for each in self.helper.nodes.nodes:
             if not each.refused:
-                self._known[each.name] = replace(_node(each, {}), running=())
+                self._known[each.name] = replace(node_of(each, {}), running=())
         if not self.helper.nodes.problem:
             self._refuse_impossible()
         self._line = [line for line in self._line if not line.places.done()]
@@ -283,27 +280,6 @@ class FitPlaces:
         for key, (name, need) in self._running.items():
             found.setdefault(name, {})[key] = need
         return found
-
-
-def own_machine(settings: Settings, pool: Pool) -> Node:
-    """Return the front's own machine, without fits."""
-    return Node(HERE, settings.fit_slots, memory.limit(), len(pool.device_names), here=True)
-
-
-def own_view(settings: Settings, pool: Pool) -> NodeView:
-    """Describe the front's own machine, without fits."""
-    return NodeView.of(own_machine(settings, pool), applies=pool.apply_places)
-
-
-def _node(seen: Seen, own: Mapping[str, Need]) -> Node:
-    """Return a node with the fits that it reports, and those of this front that it may not know yet."""
-    others = (_need_of(each) for each in seen.fits if each.key not in own)
-    running = (*own.values(), *others)
-    return Node(seen.name, seen.cpus, seen.memory, seen.gpus, frozenset(seen.labels), running=running)
-
-
-def _need_of(running: Running) -> Need:
-    return Need(running.cpus, running.memory, running.gpu)
 
 
 def _imports(source: Source) -> tuple[str, ...]:
