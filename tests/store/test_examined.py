@@ -43,4 +43,4 @@ def test_files_are_hashed_once_for_many_loads_that_fail(paths: Paths, monkeypatc
 
 def test_a_copy_is_compared_also_on_a_machine_that_has_just_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: 5.0)
-    assert ExaminedCopies().examine(VersionId(NAME, 1), lambda: "changed", 1.0) == "changed"
+    assert ExaminedCopies().examine(VersionId(NAME, 1), lambda: "changed") == "changed"

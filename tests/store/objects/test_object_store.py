@@ -100,10 +100,10 @@ def test_a_changed_object_of_equal_size_is_told_from_a_changed_copy(servers: lis
     began = time.monotonic()
     assert "The copy of umap/default version 2 on this machine" in one.store.examine(second, began)
     assert "The copy of" in one.store.examine(second, began)  # by another worker, that loaded it too
+    assert Path(second.location().folder, "umap_default.json").read_text() == "Weights"
     assert one.store.examine(second, time.monotonic()) == ""
     assert (one.store.damaged_copies, list(one.store.problems(NAME))) == (1, [])
     assert one.store.choose(NAME).version.id == second.id
-    assert Path(second.location().folder, "umap_default.json").read_text() == "Weights"
 
     one.bucket.put(keys.file(second.id, "umap_default.json"), b"forgery")
     assert any("in memory://" in each for each in two.store.problems(NAME))
