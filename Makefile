@@ -123,10 +123,10 @@ docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken lin
 	.venv-docs/bin/mkdocs build --strict
 
 browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
-	$(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_crowd.py -rs
+	$(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_cluster.py tests/console/test_browser_crowd.py -rs
 
 pictures: setup .venv-browser/ready ## drive it through each page, and write what it sees into docs/console/, for the pages of docs/
-	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
+	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_cluster.py -rs
 
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS, the token, and a network that is cut; one fit by two nodes
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900

@@ -263,6 +263,11 @@ class Pool:
         """Number of places for apply workers, and of those with one."""
         return self._residents.places
 
+    @property
+    def versions_served(self) -> list[VersionId]:
+        """The versions that apply workers have."""
+        return self._residents.versions
+
     def join(self, change: int) -> None:
         """Note that `change` more requests wait behind another one, for the same turn of a worker."""
         self._joined += change
@@ -272,10 +277,7 @@ class Pool:
         return MemoryFile()
 
     def read_ahead(self, version: VersionId, rows: Buffer, expected: int) -> ReadAhead | None:
-        """Have an idle worker of `version` parse arriving rows, about `expected` bytes.
-
-        Returns None if no worker can.
-        """
+        """Have an idle worker of `version` parse arriving rows, about `expected` bytes; None if no worker can."""
         worker = self._residents.reader(version)
         return worker.read_ahead(rows, expected) if worker is not None else None
 
