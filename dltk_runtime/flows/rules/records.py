@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows import flow as flows
@@ -12,6 +13,8 @@ from dltk_runtime.flows.dataflow.shapes import Shape
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rules.rule import Found, Rule
 
+_LEAF = re.compile(r"<(\w+)>")
+_QUALITY = frozenset(("precision", "recall", "coverage"))
 # The source types that the commands give.
 _FREE = {"collect": "stash", "mcollect": "mcollect_stash"}
 
@@ -53,6 +56,23 @@ def _sources(flow: Dataflow, reader: SearchFlow) -> Iterator[tuple[SearchFlow, S
 
 def _by_hand(shape: Shape, name: str) -> bool:
     return shape.expression(name).startswith("fill(")
+
+
+def _chosen_by_score(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    """Samples that a report of quality asks for, and that a scoring draws by what the model has answered."""
+    flow = dataflow(app, apps)
+    reports = [search for search in flow.searches if search.notes.made & _QUALITY]
+    reads = [read for search in reports for read in search.notes.reads if read.lookup]
+    drawn = {name for read in reads for asked in read.alternatives for name in asked}
+    for search, write in flow.writes():
+        before = [apply.shape for apply in search.notes.applies]
+        made = {leaf for each in before for text in each.made.values() for leaf in _LEAF.findall(text)}
+        for shape in write.shapes if before else ():
+            for name in sorted(drawn & shape.fields):
+                leaves = dict.fromkeys(_LEAF.findall(shape.expression(name)))
+                answered = [leaf for leaf in leaves if leaf not in made and not any(each.has(leaf) for each in before)]
+                if answered:
+                    yield Found(search.where, f"{name} of {write.target} depends on {', '.join(answered)}")
 
 
 def _shortened(app: App, apps: Sequence[App]) -> Iterator[Found]:
@@ -119,6 +139,13 @@ RULES = (
         "outputlookup with a key replaces the whole record: what was read and is not written back is lost.",
         "Write all columns of the record, or to a collection of its own.",
         _shortened,
+    ),
+    Rule(
+        818,
+        "The sample that quality is measured on depends on what the model has answered: it lacks what the model is "
+        "sure of, and precision or recall of it say nothing.",
+        "Draw it by the key alone, in a field of its own: sampled=if(tonumber(substr(event_key,2,4),16)<1311,1,0).",
+        _chosen_by_score,
     ),
     Rule(
         815,
