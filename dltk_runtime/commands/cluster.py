@@ -26,7 +26,7 @@ COLUMNS = ("node", "fits", "places", "GPUs", "applies", "memory", "labels", "sta
 @click.option("--token", help="Its token.  [DLTK_TOKEN, api_token, or a file named by DLTK_TOKEN_file]")
 @click.option("--cafile", type=click.Path(exists=True, dir_okay=False), help="Its certificate.  [DLTK_CAFILE]")
 def command(url: str | None, token: str | None, cafile: str | None) -> None:
-    """List the machines on which the fits and applies of a container run.
+    """List the machines that run the fits and applies of a container.
 
     Places and GPUs are those of fits, and read taken/all; applies are workers with a version loaded, of all
     for which there is room. Without DLTK_CLUSTER that is the container's own machine alone.
