@@ -62,25 +62,28 @@ def test_the_page_and_the_command_follow_what_nodes_do(
 ) -> None:
     browser = Browser(service)
     assert browser.sign_in() == 303
-    for model in ("first", "second"):
-        assert service.fit("held", DATA, model, mode="async")["status"] == "submitted"
+    assert service.fit("held", DATA, "first", mode="async")["status"] == "submitted"
     until(lambda: [each.fits for each in machines(service).nodes if each.name == "one"] == [1], PATIENCE)
+    assert service.fit("held", DATA, "second", mode="async")["status"] == "submitted"
     text = until(lambda: "one: 0 of 1 place" in (shown := plain(browser.get("/ui/cluster"))) and shown, PATIENCE)
     assert re.search(r"ray 2.55.0 joined .* one 127.0.0.1 kind=big joined held / first 1 of 1", text)
     assert re.search(r"held / second \w+ place \d of the queue .*one: 0 of 1 places free", text), text
     (tmp_path / "go").touch()
     until(lambda: [each["state"] for each in service.jobs()] == ["succeeded"] * 2, PATIENCE)
     assert service.apply("held", DATA, "first")["results"] == "rows\n2\n2\n"
-    until(lambda: re.search(r"one 127.0.0.1 .* joined Applies: held / first 1", plain(browser.get("/ui/cluster"))))
+    until(
+        lambda: re.search(r"one 127.0.0.1 .* joined Applies: held / first 1", plain(browser.get("/ui/cluster"))),
+        PATIENCE,
+    )
     cluster.end("two")
-    gone = until(lambda: machines(service).gone)
+    gone = until(lambda: machines(service).gone, PATIENCE)
     assert [(each.name, each.state) for each in gone] == [("two", "dead")]
     assert "two 127.0.0.1 dead" in plain(browser.get("/ui/cluster"))
     said = command(service)
     assert "two is dead since" in said
     assert "0 fits wait for a place." in said
     cluster.node("two")
-    until(lambda: not machines(service).gone)
+    until(lambda: not machines(service).gone, PATIENCE)
 
 
 def test_a_node_that_joins_again_drops_what_was_forgotten(service: Service, cluster: StandInCluster) -> None:
