@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from dltk_runtime import __version__, logs
 from dltk_runtime.access.named import VARIABLE as NAMED
 from dltk_runtime.jobs.record import State
-from dltk_runtime.pool.devices import Usage
+from dltk_runtime.pool.devices import DeviceUsage
 from dltk_runtime.server.admission import REASONS, Admission
 from dltk_runtime.server.token_files import ADMIN, API, Tokens
 from dltk_runtime.settings import VARIABLES
@@ -142,7 +142,7 @@ class Gauges(Collector):
             yield from _runs(tracking.sender)
 
 
-def _gpu_memory(found: list[Usage]) -> GaugeMetricFamily:
+def _gpu_memory(found: list[DeviceUsage]) -> GaugeMetricFamily:
     family = GaugeMetricFamily("dltk_gpu_memory_bytes", "Memory of each GPU", labels=["gpu", "kind"])
     for usage in found:
         for kind in ("total", "used", "free"):
