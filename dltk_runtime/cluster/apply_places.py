@@ -162,6 +162,14 @@ class ApplyPlaces:
         seen = (each for each in self._helper.nodes.nodes if not each.refused)
         return [own, *(_host(each, files) for each in seen if self._avoided.get(each.name, 0) <= now)]
 
+    def applied(self, machine: str) -> list[VersionId]:
+        """Return the versions that a machine has loaded for this front, as far as is known."""
+        if machine == HERE:
+            return self._pool.versions_served
+        seen = next((each for each in self._helper.nodes.nodes if each.name == machine), None)
+        loaded = seen.versions if seen is not None else ()
+        return [key for key, each in self._served.items() if each.node == machine and each.files_id in loaded]
+
     def _new(self, version: Version, node: str, imports: Imports) -> Served:
         """Describe a version for its node. Reads its files, so it runs in a thread."""
         name, files = version.name, tuple(version.manifest().files)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from dltk_runtime.cluster.messages import Running, Seen
 from dltk_runtime.cluster.placement import Need, Node
-from dltk_runtime.cluster.view import NodeView
 from dltk_runtime.pool import memory
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
@@ -17,11 +16,6 @@ HERE = "this machine"  # as listings and errors call the front's own
 def own_machine(settings: Settings, pool: Pool) -> Node:
     """Return the front's own machine, without fits."""
     return Node(HERE, settings.fit_slots, memory.limit(), len(pool.device_names), here=True)
-
-
-def own_view(settings: Settings, pool: Pool) -> NodeView:
-    """Describe the front's own machine, without fits."""
-    return NodeView.of(own_machine(settings, pool), applies=pool.apply_places)
 
 
 def node_of(seen: Seen, own: Mapping[str, Need]) -> Node:

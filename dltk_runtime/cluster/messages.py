@@ -58,6 +58,8 @@ class Seen(Message, frozen=True):
     apply_places: int = 0
     applies: int = 0
     versions: tuple[str, ...] = ()
+    releases: str = ""  # of what people ask for first
+    silent: bool = False  # whether it does not answer
 
 
 # ---------------------------------------------------------------- front → helper

@@ -106,6 +106,10 @@ class _Shared:
 
 def _applying(shared: _Shared) -> Applying:
     settings, pool, places = shared.settings, shared.pool, shared.places
+    applies = None
+    if places is not None:
+        applies = ApplyPlaces(settings, pool, places.helper)
+        places.applied = applies.applied
     return Applying(
         settings=settings,
         store=shared.store,
@@ -113,7 +117,7 @@ def _applying(shared: _Shared) -> Applying:
         pool=pool,
         last=shared.last,
         drift=shared.drift,
-        places=ApplyPlaces(settings, pool, places.helper) if places is not None else None,
+        places=applies,
     )
 
 

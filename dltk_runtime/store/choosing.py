@@ -108,7 +108,9 @@ class VersionChooser:
             return ""
         if not self._store.remote:
             return self._examined.examine(version)
-        return self._copies.examine(version.id, lambda: self._dropped(version.id), since)
+        if self._store.copy_replaced(version.id, since):
+            return f"The copy of {version} on this machine was removed or replaced while a worker loaded it."
+        return self._copies.examine(version.id, lambda: self._dropped(version.id))
 
     def note_damage(self, version: Version, problem: str) -> None:
         """Let a version serve no more for a while: what was fetched of it is not as its manifest says."""

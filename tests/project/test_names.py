@@ -16,7 +16,20 @@ MESSAGES = (
 PUBLIC = ("AddressInvalid", "Job", "NoAnswer", "RightMissing", "Search")
 # Words of two fields that never meet: of SPL, of flows, of an object store, of one room each.
 TWO_FIELDS = (
-    *("Command", "Decision", "Door", "Entry", "Kind", "Models", "Order", "Read", "Source", "State", "Throttle"),
+    *(
+        "Aggregation",
+        "Command",
+        "Decision",
+        "Door",
+        "Entry",
+        "Kind",
+        "Models",
+        "Order",
+        "Read",
+        "Source",
+        "State",
+        "Throttle",
+    ),
 )
 CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 

@@ -57,7 +57,7 @@ def jobs(paths: Paths) -> JobStore:
 
 @pytest.fixture
 def tracking(paths: Paths, store: ModelStore, jobs: JobStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracking]:
-    monkeypatch.setattr(module, "Helper", lambda *_: NoServer())
+    monkeypatch.setattr(module, "TrackingHelper", lambda *_: NoServer())
     monkeypatch.setattr(module, "LEFT_SECONDS", 0.0)
     made = Tracking(Address({"MLFLOW_TRACKING_URI": "http://mlflow.example"}, True), place(paths), paths, 10**6)
     made.start(store, jobs)
@@ -231,7 +231,7 @@ def test_the_clause_is_the_searchs_command() -> None:
 def test_beyond_the_bound_a_runs_files_are_dropped_before_the_run(
     paths: Paths, store: ModelStore, jobs: JobStore, monkeypatch: pytest.MonkeyPatch, limit: int, kept: list[str]
 ) -> None:
-    monkeypatch.setattr(module, "Helper", lambda *_: NoServer())
+    monkeypatch.setattr(module, "TrackingHelper", lambda *_: NoServer())
     tracking = Tracking(Address({"MLFLOW_TRACKING_URI": "http://mlflow.example"}, True), place(paths), paths, limit)
     tracking.start(store, jobs)
     job, _ = run(begun(tracking, jobs))

@@ -117,9 +117,12 @@ class ObjectStore:
         return [*found, *filter(None, map(self._changed, self._fetched.copied(name)))]
 
     def drop_changed_copy(self, version_id: VersionId) -> str:
-        if problem := self._changed(version_id):
-            self._fetched.discard(version_id)
-        return problem
+        with suppress(StoreError):  # the version is gone, or cannot be asked for
+            return self._fetched.drop_changed(version_id, self._manifests.get(version_id))
+        return ""
+
+    def copy_replaced(self, version_id: VersionId, since: float) -> bool:
+        return self._fetched.replaced(version_id, since)
 
     def forget_copies(self, name: ModelName) -> None:
         """Remove this machine's copies of a model's versions. Never raises."""
