@@ -120,7 +120,7 @@ def _recorded_hashes(paths: Paths) -> dict[str, str]:
     """Read the hashes that the last start recorded; empty if the file is missing or invalid."""
     try:
         hashes = json.loads((paths.home / SHIPPED_HASHES_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return {str(name): str(digest) for name, digest in hashes.items()} if isinstance(hashes, dict) else {}
 

@@ -27,6 +27,7 @@ import msgspec
 from dltk_runtime.access.errors import TokenExists, TokenInvalid, TokensDamaged, TokenUnknown
 from dltk_runtime.access.holder import ALL_RIGHTS, Bounds, Holder, Right
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.files.state import FileState, read
 from dltk_runtime.setting_types import as_bytes
 
@@ -100,7 +101,7 @@ def parse(data: bytes, file: Path) -> list[TokenEntry]:
     try:
         if len(data) > MAX_FILE_BYTES:
             raise ValueError(f"it has more than {MAX_FILE_BYTES:,} bytes")
-        entries = msgspec.json.decode(data, type=_Document).tokens
+        entries = decoded(data, _Document).tokens
         for entry in entries:
             entry.holder()
         _check_unique(entries)

@@ -22,9 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.jobs import claim, output
 from dltk_runtime.jobs.claim import JobClaim
 from dltk_runtime.jobs.index import RECORD, read_all
@@ -140,7 +139,7 @@ def read(path: Path) -> tuple[JobRecord, float] | None:
         return None
     try:
         status = os.fstat(descriptor)
-        return msgspec.json.decode(read_all(descriptor, status.st_size), type=JobRecord), status.st_mtime
+        return decoded(read_all(descriptor, status.st_size), JobRecord), status.st_mtime
     except (OSError, ValueError):
         return None
     finally:

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.units import MIB
 
@@ -144,7 +145,7 @@ class JobIndex:
                 return stamp
             with suppress(OSError, ValueError):
                 text = read_all(descriptor, status.st_size)
-                return SeenRecord(msgspec.json.decode(text, type=JobRecord), status.st_mtime, stamp, len(text))
+                return SeenRecord(decoded(text, JobRecord), status.st_mtime, stamp, len(text))
             return stamp
         finally:
             os.close(descriptor)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from dltk_runtime import logs
+from dltk_runtime.files.records import decoded
 from dltk_runtime.splunk.retry import pauses
 from dltk_runtime.splunk.spool import Spool
 from dltk_runtime.tracking.child import TrackingHelper
@@ -157,7 +158,7 @@ class Sender:
 
     def _sent(self, data: bytes, attempts: int) -> Answer:
         try:
-            line = msgspec.json.decode(data, type=TrackingLine)
+            line = decoded(data, TrackingLine)
         except ValueError:  # of a later release
             self.counts.refused += 1
             return Answer(0, SendOutcome.REFUSED)

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.tracking.copying import copy_logged
 from dltk_runtime.tracking.facts import PREFIX, RunFacts, ServerRun, TrackingLine, VersionFacts
 from dltk_runtime.tracking.place import RunFolder, WaitingFolder, drop_links
@@ -65,13 +66,13 @@ class TrackingServer:
     def _run(self, folder: RunFolder) -> ServerRun:
         """Return the run of a job; make it where the server has none."""
         with contextlib.suppress(FileNotFoundError):
-            return msgspec.json.decode(folder.server.read_bytes(), type=ServerRun)
+            return decoded(folder.server.read_bytes(), ServerRun)
         with self._making:
             return self._made_run(folder)
 
     def _made_run(self, folder: RunFolder) -> ServerRun:
         with contextlib.suppress(FileNotFoundError):
-            return msgspec.json.decode(folder.server.read_bytes(), type=ServerRun)
+            return decoded(folder.server.read_bytes(), ServerRun)
         facts = _read(folder.facts, RunFacts)
         experiment = self._experiment(facts.algorithm)
         found = self._client.search_runs([experiment], f"tags.`{PREFIX}job` = '{facts.job}'", max_results=1)
@@ -202,14 +203,14 @@ def _steps(path: Path, started: int, first: int = 0, begin: int = 0) -> Iterable
             if number < begin:
                 continue
             with contextlib.suppress(ValueError):  # cut short by a kill
-                values = msgspec.json.decode(line, type=dict[str, float])
+                values = decoded(line, dict[str, float])
                 step = int(values.pop("step", number))
                 for key, value in values.items():
                     yield Metric(name_of(f"progress/{key}"), value, started + number, step)
 
 
 def _read(path: Path, kind: type[Item]) -> Item:
-    return msgspec.json.decode(path.read_bytes(), type=kind)
+    return decoded(path.read_bytes(), kind)
 
 
 def _batches(items: Iterable[Item], most: int) -> Iterable[list[Item]]:

@@ -18,6 +18,7 @@ import msgspec
 from dltk_runtime import logs
 from dltk_runtime.errors import DltkError, StoreDamaged
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.jobs.errors import JobUnknown
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.record import JobRecord
@@ -204,7 +205,7 @@ class Tracking:
 
     def _champions(self) -> dict[str, int]:
         try:
-            return msgspec.json.decode(atomic.read(self._place.champions), type=dict[str, int])
+            return decoded(atomic.read(self._place.champions), dict[str, int])
         except (FileNotFoundError, ValueError):
             return {}
 

@@ -255,7 +255,7 @@ def _is_staged(path: Path, model: str) -> bool:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         found = json.loads(path.read_bytes())
         return found if isinstance(found, dict) else {}
     return {}
@@ -266,7 +266,7 @@ def _names_model(found: dict[str, Any], name: ModelName) -> bool:
 
 
 def _is_event_of(line: bytes, name: ModelName) -> bool:
-    with suppress(ValueError, AttributeError):
+    with suppress(ValueError, AttributeError, RecursionError):
         return _names_model(json.loads(line)["event"], name)
     return False
 

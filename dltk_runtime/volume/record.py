@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime.files.copying import Copied
+from dltk_runtime.files.records import decoded
 from dltk_runtime.paths import Paths
 from dltk_runtime.volume.errors import BackupDamaged, BackupIncomplete
 
@@ -66,7 +67,7 @@ def read(folder: Path) -> BackupRecord:
     """
     path = folder / RECORD
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=BackupRecord)
+        record = decoded(path.read_bytes(), BackupRecord)
     except FileNotFoundError as error:
         raise BackupIncomplete(folder, RECORD, (folder / HOME).exists()) from error
     except (OSError, ValueError) as error:

@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from dltk_runtime.files.records import decoded
 from dltk_runtime.units import MIB
 
 BITS_PER_ROW = 10
@@ -103,7 +104,7 @@ class SeenRows:
             OSError, ValueError: it cannot be read, or is not such a file.
         """
         line, _, packed = path.read_bytes().partition(b"\n")
-        header = msgspec.json.decode(line, type=Header)
+        header = decoded(line, Header)
         if len(packed) * 8 != header.bits:
             raise ValueError(f"{path} is damaged: it has {len(packed):,} bytes of bits, not {header.bits // 8:,}.")
         return cls(header, np.unpackbits(np.frombuffer(packed, dtype=np.uint8)).astype(bool))

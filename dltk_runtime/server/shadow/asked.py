@@ -11,6 +11,7 @@ import msgspec
 from dltk_runtime.access.actor import one_line
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
+from dltk_runtime.files.records import decoded
 from dltk_runtime.names import MAX_NAME_LENGTH
 from dltk_runtime.notebook.parameters import RUNTIME_MODES
 from dltk_runtime.payload import NO_ROWS
@@ -47,8 +48,8 @@ class OldAnswer:
         if status != 200:
             return cls(f"HTTP {status}" if status else NO_ANSWER)
         try:
-            reply = msgspec.json.decode(body, type=_Reply)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            reply = decoded(body, _Reply)
+        except msgspec.DecodeError:
             return cls(UNREADABLE)
         results = bytes(reply.results)
         if reply.status == SUCCESS and results.startswith(b'"'):
@@ -93,7 +94,7 @@ def repeated(route: str, body: bytes) -> bytes:
     """
     if route != "/fit":
         return body
-    sent = msgspec.json.decode(body, type=_Sent)
+    sent = decoded(body, _Sent)
     sent.meta.setdefault("options", {})["model_name"] = REPEATED_MODEL
     return msgspec.json.encode(sent)
 
