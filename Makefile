@@ -43,10 +43,18 @@ check: setup ## format, lint, types and import rules
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
 	$(UNIT) --hypothesis-profile quick
 
-test: check docs .venv-clients/ready .venv-browser/ready .venv-objects/ready .node-azurite/ready ## the gate: what `make quick` does, the documentation, and all other tests
+# Two targets at a time: pip and mypy keep one core busy.
+TWO = @$(MAKE) --no-print-directory --jobs 2
+
+test: ## the gate: what `make quick` does, the documentation, and all other tests
+	$(TWO) setup .venv-docs/ready .venv-clients/ready .venv-browser/ready .venv-objects/ready .node-azurite/ready
+	$(TWO) check docs unit-tests
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q dltk_runtime  # read by each process that a test starts
-	$(UNIT) --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
+
+.PHONY: unit-tests
+unit-tests: setup
+	$(UNIT) --cov --cov-report= --cov-fail-under $(FLOOR)
 
 test-compat: BIN := .venv-compat/bin
 test-compat: ## the tests of the variant compat, DSDL's library versions, in .venv-compat: under 20 minutes
@@ -115,10 +123,10 @@ docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken lin
 	.venv-docs/bin/mkdocs build --strict
 
 browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
-	$(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_crowd.py -rs
+	$(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_cluster.py tests/console/test_browser_crowd.py -rs
 
 pictures: setup .venv-browser/ready ## drive it through each page, and write what it sees into docs/console/, for the pages of docs/
-	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
+	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_cluster.py -rs
 
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS, the token, and a network that is cut; one fit by two nodes
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900

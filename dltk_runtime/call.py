@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
@@ -132,6 +132,7 @@ class Call:
     actor: Actor = NOBODY
     meta: Mapping[str, Any] = field(default_factory=dict)  # as it was sent, without session keys
     background: bool = False  # nobody waits for it: it runs at low priority, and can be stopped
+    recall: Callable[[], object] | None = None  # takes it back from the worker that runs another one before it
 
     @property
     def waiting(self) -> bool:
@@ -140,7 +141,24 @@ class Call:
 
     def runs(self) -> None:
         """Note that a worker has it from now on."""
-        self.state = CallState.RUNNING
+        self.state, self.recall = CallState.RUNNING, None
+
+    def waits(self) -> None:
+        """Note that it waits for a worker: once more, where it was moved."""
+        self.state, self.recall = CallState.WAITING, None
+
+    def handed(self, recall: Callable[[], object]) -> None:
+        """Note that it waits in a worker, from which `recall` takes it back unless it has begun."""
+        self.recall = recall
+
+    def given_up(self) -> bool:
+        """Return whether it still waits and can be dropped, since its client has hung up.
+
+        One that waits in a worker is taken back; where that has begun it meanwhile, it runs.
+        """
+        if self.recall is not None:
+            self.recall()
+        return self.waiting
 
     def spent(self, phases: Mapping[str, float]) -> None:
         """Add the seconds of phases that are over, in the order in which they began."""

@@ -176,7 +176,7 @@ class Applying:
         A small one may follow another one in its worker; where that fails it has not run.
         """
         follows = may_follow(rows) and not call.background
-        following = Following(output, call.runs) if follows else None
+        following = Following(output, call.runs, call.handed) if follows else None
         leased = functools.partial(self._leased, version, message, rows, call, output, deadline, upload, following)
         try:
             return await leased()
@@ -194,6 +194,7 @@ class Applying:
         upload: Upload | None,
         following: Following | None,
     ) -> Joined:
+        call.waits()
         async with self.loaded(version, output, deadline, call, upload, following=following) as (worker, loaded):
             if upload is not None and (number := upload.number_for(worker)):
                 message = msgspec.structs.replace(message, ahead=number)

@@ -19,6 +19,7 @@ import msgspec
 from dltk_runtime import logs
 from dltk_runtime.errors import DltkError, NameInvalid
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import Count
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
@@ -36,7 +37,7 @@ class _Shared(msgspec.Struct, frozen=True):
 
     algorithm: str
     model: str
-    version: int
+    version: Count
     description: msgspec.Raw = msgspec.Raw(b"null")
 
     @property

@@ -23,8 +23,8 @@ from dltk_runtime.cluster.apply_placement import ApplyNeed, Host, place
 from dltk_runtime.cluster.errors import ApplyLost, NowhereToApply
 from dltk_runtime.cluster.helper import Helper
 from dltk_runtime.cluster.live import live_of
+from dltk_runtime.cluster.machines import HERE
 from dltk_runtime.cluster.messages import Seen
-from dltk_runtime.cluster.places import HERE
 from dltk_runtime.cluster.remote_apply import RemoteApply, Served, files_id
 from dltk_runtime.cluster.resources import apply_need_of
 from dltk_runtime.errors import DltkError
@@ -161,6 +161,14 @@ class ApplyPlaces:
         own = Host(HERE, places, taken, here, len(self._pool.device_names), here=True)
         seen = (each for each in self._helper.nodes.nodes if not each.refused)
         return [own, *(_host(each, files) for each in seen if self._avoided.get(each.name, 0) <= now)]
+
+    def applied(self, machine: str) -> list[VersionId]:
+        """Return the versions that a machine has loaded for this front, as far as is known."""
+        if machine == HERE:
+            return self._pool.versions_served
+        seen = next((each for each in self._helper.nodes.nodes if each.name == machine), None)
+        loaded = seen.versions if seen is not None else ()
+        return [key for key, each in self._served.items() if each.node == machine and each.files_id in loaded]
 
     def _new(self, version: Version, node: str, imports: Imports) -> Served:
         """Describe a version for its node. Reads its files, so it runs in a thread."""

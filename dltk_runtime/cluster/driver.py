@@ -38,12 +38,12 @@ from dltk_runtime.cluster.messages import (
     Usage,
 )
 from dltk_runtime.cluster.ray_nodes import RayNodes, Reach, Unreached
-from dltk_runtime.cluster.same import difference, releases
+from dltk_runtime.cluster.same import difference, in_words, releases
 from dltk_runtime.cluster.security import TOKEN
 from dltk_runtime.cluster.speeds import PIECE_BYTES, SILENT_SECONDS, SLOWEST_BYTES
 from dltk_runtime.payload import Payload
 from dltk_runtime.units import MIB
-from dltk_runtime.worker.messages import Kept
+from dltk_runtime.worker.gang_messages import Kept
 
 LOOK_SECONDS = 1.0  # between two looks at the nodes
 SECONDS_OF_RESULTS = 600.0  # for the results of a fit's own apply to arrive
@@ -113,7 +113,7 @@ class Driver:
             usage = _decode(await self._nodes.call(node, "usage", seconds=SILENT_SECONDS), type=Usage)
             await self._applies.look(node)
         except Unreached as error:
-            seen = Seen(node.name, node.labels, node.address, refused=str(error))
+            seen = Seen(node.name, node.labels, node.address, refused=str(error), silent=True)
             self._paused[node.id] = time.monotonic() + PAUSE_SECONDS, seen
             return seen
         facts = self._facts[node.id]
@@ -130,6 +130,7 @@ class Driver:
             facts.apply_places,
             usage.applies,
             usage.versions,
+            in_words(facts.same),
         )
 
     # ------------------------------------------------------------ fits

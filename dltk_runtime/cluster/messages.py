@@ -10,7 +10,8 @@ import msgspec
 
 from dltk_runtime.cluster.apply_messages import ApplyEnded, Ask, Counted, Serve
 from dltk_runtime.cluster.report import DeathReport
-from dltk_runtime.worker.messages import Entered, Failed, Fit, Fitted, Kept, Listens, Message, Progress, Trained
+from dltk_runtime.worker.gang_messages import Kept, Listens, Trained
+from dltk_runtime.worker.messages import Entered, Failed, Fit, Fitted, Message, Progress
 
 
 class Facts(Message, frozen=True):
@@ -57,6 +58,8 @@ class Seen(Message, frozen=True):
     apply_places: int = 0
     applies: int = 0
     versions: tuple[str, ...] = ()
+    releases: str = ""  # of what people ask for first
+    silent: bool = False  # whether it does not answer
 
 
 # ---------------------------------------------------------------- front → helper

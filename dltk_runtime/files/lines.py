@@ -15,9 +15,8 @@ import os
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -25,7 +24,6 @@ from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
 
 Record = TypeVar("Record", bound=msgspec.Struct)
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # of a record: one that names no zone is none of ours
 _CRC_DIGITS = 8
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from dltk_runtime.apply.choice import Asked
 from dltk_runtime.apply.last_used import LastUsed
+from dltk_runtime.cluster.placement import FitName
 from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, NotStored, StoreError
 from dltk_runtime.fit.cards import MakeCard, no_card
@@ -140,7 +141,8 @@ class Trainer:
             return self.pool.fit_worker(algorithm, imports, work, listener, background=background)
         parameters, patient = training.request.parameters, training.options.asynchronous
         keep = training.job.state_of_training if patient else None  # a search's fit is not begun again
-        asked = FitAsked(algorithm, parameters, imports, work, patient, background, keep)
+        name = FitName(algorithm, training.name.model, training.job.id)
+        asked = FitAsked(algorithm, parameters, imports, work, name, patient, background, keep)
         return self.places.fit_worker(asked, listener)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:

@@ -37,7 +37,7 @@ CANCEL = "cancel"
 
 
 class JobFolder:
-    """Implements `job.JobPlace` by files; `claim` is that of an asynchronous job."""
+    """Implements `place.JobPlace` by files; `claim` is that of an asynchronous job."""
 
     def __init__(self, path: Path, log_bytes: int, claim: Claim | None = None) -> None:
         self._path = path

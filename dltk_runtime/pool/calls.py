@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.following import PATIENCE_SECONDS, QUICK_SECONDS, Following, Moved
+from dltk_runtime.pool.outcome import UNSENT_PHASE, Death, WorkerDied
 from dltk_runtime.pool.phases import PhaseClock
 from dltk_runtime.pool.printed import Printed
 from dltk_runtime.pool.requests import Requests
@@ -17,6 +18,7 @@ from dltk_runtime.pool.worker import Answer
 from dltk_runtime.worker.messages import Answered, Applied, AppliedTogether, FromWorker
 
 TIMER_SECONDS = 0.002  # by which a timer may be early
+LOST = Death("did not get the request, for which the server had no file descriptor left,", UNSENT_PHASE)
 
 
 @dataclass(eq=False)
@@ -129,6 +131,7 @@ class Calls:
             else:
                 self._printed.behind = turn.following.output
                 self._requests.send_behind(message, rows)
+                turn.following.handed(lambda: self._recall(turn))
         except Exception as error:
             if turn in self._turns:
                 self._turns.remove(turn)
@@ -157,12 +160,21 @@ class Calls:
 
         Then the answer to the one ahead of it is there, and is taken here.
         """
-        if len(self._turns) < 2:
-            return
-        if self._requests.take_back():
-            self._turns.pop().fail(Moved())
+        if len(self._turns) > 1:
+            self._take_back(1)
+
+    def _recall(self, turn: Turn) -> None:
+        if turn in self._turns:
+            self.take_back()
+
+    def _take_back(self, most: int) -> None:
+        """Take back at most so many of the calls, the last ones, unless the worker has begun them."""
+        taken, lost = self._requests.take_back(most)
+        for error in (*[Moved()] * taken, *[WorkerDied(LOST)] * lost):
+            self._turns.pop().fail(error)
+        if taken:
             self._printed.behind = None
-        else:
+        if taken < most:
             self._receive()
 
     def died(self, unbegun: int, error: Exception) -> None:
@@ -174,7 +186,7 @@ class Calls:
     def _abandon(self, turn: Turn) -> None:
         """Note that nobody waits for an answer any more. The worker that may still run the call is spoiled."""
         if turn in self._turns:
-            self.take_back()  # this one, or that which would be ended with it
+            self._take_back(len(self._turns) - self._turns.index(turn))  # with that which would be ended with it
         if turn is self.running:
             self.spoiled = True
             self._turns.remove(turn)

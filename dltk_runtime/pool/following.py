@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dltk_runtime.payload import Payload
+from dltk_runtime.pool.worker import discard
 from dltk_runtime.worker.channel import MAX_INLINE_BYTES
 
 QUICK_SECONDS = 0.02  # that a request may take for another one to follow it
@@ -41,12 +42,15 @@ class Following:
     Attributes:
         output: takes what it prints.
         begins: called when it is known to run.
+        handed: called when a worker has it that runs another one, with what takes it back unless it has begun;
+            then `begins` has been called.
         now: whether it follows one.
         place: that it keeps when it is moved; from then on it follows none.
     """
 
     output: Callable[[bytes], object]
     begins: Callable[[], object]
+    handed: Callable[[Callable[[], object]], object] = discard
     now: bool = False
     place: Place | None = None
 

@@ -18,7 +18,7 @@ from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import Buffer
 from dltk_runtime.pool import memory
 from dltk_runtime.pool.devices import Usage
-from dltk_runtime.pool.following import Following, Moved
+from dltk_runtime.pool.following import Following
 from dltk_runtime.pool.launch import Spec
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.pool.read_ahead import LocalReadAhead
@@ -222,25 +222,18 @@ class Pool:
 
         Raises:
             Busy: too many requests for this algorithm wait already, or none was free before `deadline`.
-            Moved: the request to follow was cancelled meanwhile, and its worker may still run it.
             WorkerDied: a new worker could not start.
         """
         preferred = read_ahead.worker if isinstance(read_ahead, LocalReadAhead) else None
         resident = await self._residents.grant(version, deadline, preferred, client, following)
         follows = following is not None and following.now
         try:
-            if follows and resident.loaded is None:
-                raise Moved
             if resident.process is None:
                 resident.process = await self._started(version, imports(), output)
             if not follows:
                 resident.process.print_to(output)
             with resident.process.background.held(background):
                 yield resident
-        except asyncio.CancelledError:
-            if not follows or resident.worker.spoiled:
-                resident.loaded = None  # it may still run the call: not usable for the next one
-            raise
         finally:
             self._residents.give_back(resident)
 
@@ -262,9 +255,6 @@ class Pool:
             return
         try:
             yield found.worker
-        except asyncio.CancelledError:
-            found.loaded = None
-            raise
         finally:
             self._residents.give_back(found)
 
@@ -272,6 +262,11 @@ class Pool:
     def apply_places(self) -> tuple[int, int]:
         """Number of places for apply workers, and of those with one."""
         return self._residents.places
+
+    @property
+    def versions_served(self) -> list[VersionId]:
+        """The versions that apply workers have."""
+        return self._residents.versions
 
     def join(self, change: int) -> None:
         """Note that `change` more requests wait behind another one, for the same turn of a worker."""
@@ -282,10 +277,7 @@ class Pool:
         return MemoryFile()
 
     def read_ahead(self, version: VersionId, rows: Buffer, expected: int) -> ReadAhead | None:
-        """Have an idle worker of `version` parse arriving rows, about `expected` bytes.
-
-        Returns None if no worker can.
-        """
+        """Have an idle worker of `version` parse arriving rows, about `expected` bytes; None if no worker can."""
         worker = self._residents.reader(version)
         return worker.read_ahead(rows, expected) if worker is not None else None
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from dltk_runtime import logs
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.messages import ToWorker
 
 THREAD_COPY_BYTES = 1024**2  # rows from this size on are copied in a thread, beside the event loop
+
+
+class TakenBack(NamedTuple):
+    """Numbers of requests."""
+
+    taken: int
+    lost: int  # ahead of them: they could not be put back, so that the worker does not get them either
 
 
 class Requests:
@@ -48,16 +58,29 @@ class Requests:
         with contextlib.suppress(channel.ChannelClosed):
             channel.send(self._sock, message, files=files)
 
-    def take_back(self) -> bool:
-        """Take back the request that was sent last; False if the worker has begun it."""
+    def take_back(self, most: int = 1) -> TakenBack:
+        """Take back at most so many requests, those that were sent last, unless the worker has begun them."""
         unread = channel.take_back(self._unread)
-        last = next((each for each in reversed(unread) if each.is_request), None)
-        with contextlib.suppress(channel.ChannelClosed):
-            for each in unread:
-                if each is not last:
-                    channel.put_back(self._sock, each)
+        kept = max(sum(each.is_request for each in unread) - most, 0)
+        taken = lost = 0
+        for each in unread:
+            if each.is_request and kept == 0:
+                taken += 1
+                continue
+            kept -= each.is_request
+            lost += not self._put_back(each) and each.is_request
         _close_files(unread)
-        return last is not None
+        return TakenBack(taken, lost)
+
+    def _put_back(self, unread: channel.Unread) -> bool:
+        """Return whether the worker will get it."""
+        try:
+            channel.put_back(self._sock, unread)
+        except channel.ChannelClosed as error:
+            reason = str(error.__cause__ or error)
+            logs.event("a message to a worker is lost", logging.ERROR, request=unread.is_request, reason=reason)
+            return False
+        return True
 
     def drop(self) -> int:
         """Take back all; return the number of requests among them, which were the last ones sent."""

@@ -51,7 +51,9 @@ class Resident:
     @property
     def able(self) -> bool:
         """Whether it can answer for the code that it has loaded."""
-        return self.process is not None and self.process.usable and not self.retired and self.loaded is not None
+        process = self.process
+        fit = process is not None and process.usable and not process.spoiled
+        return fit and not self.retired and self.loaded is not None
 
     @property
     def serving(self) -> bool:

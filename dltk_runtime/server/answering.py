@@ -33,7 +33,7 @@ async def unless_gone(request: Request, call: Call, running: Awaitable[Result], 
 
     def hang_up() -> None:
         nonlocal dropped
-        if not call.waiting:
+        if not call.given_up():
             service.hung_up(call)
         elif task is not None:
             dropped = task.cancel()

@@ -8,6 +8,7 @@ a JSON body ``{"detail": …}``.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -181,8 +182,9 @@ class Api:
         waits = [each for each in waiting_of(self._service.drift) if sees(holder, each.algorithm, each.model)]
         return DriftList(DRIFT_INDEX, views, waits)
 
-    async def cluster(self, _: Request) -> ClusterView:
-        return self._service.machines()
+    async def cluster(self, request: Request) -> ClusterView:
+        holder: Holder = request.state.holder
+        return self._service.machines().shown_to(functools.partial(sees, holder))
 
     async def shadow(self, request: Request) -> ShadowReport:
         found = await asyncio.to_thread(self._compared, asked.since_of(request))

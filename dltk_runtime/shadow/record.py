@@ -19,6 +19,7 @@ import msgspec
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic, lines
+from dltk_runtime.files.records import Count, Moment
 from dltk_runtime.tables.figures import TableFigures
 
 SUCCESS, ERROR = "success", "error"  # outcomes; the old container's may also be "HTTP 500" or "no answer"
@@ -31,15 +32,15 @@ class Comparison(msgspec.Struct, frozen=True, omit_defaults=True):
     of the two gave no table.
     """
 
-    time: lines.Moment
+    time: Moment
     route: str
     algorithm: str
     model: str
     old: str
     ours: str
     place: str = ""
-    version: int | None = None  # that answered here
-    rows: int | None = None  # of the request
+    version: Count | None = None  # that answered here
+    rows: Count | None = None  # of the request
     old_seconds: float = 0.0
     our_seconds: float = 0.0
     figures: TableFigures | None = None

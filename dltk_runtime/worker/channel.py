@@ -48,6 +48,13 @@ class ChannelClosed(Exception):
     """The peer closed the connection or sent an invalid message."""
 
 
+class FilesLost(ChannelClosed):
+    """A message came without some of its files: the receiver has no descriptor left for them."""
+
+    def __init__(self) -> None:
+        super().__init__("no file descriptor was left for the memory files of a message")
+
+
 class Received(NamedTuple, Generic[Wanted]):
     """A message, its rows, and the descriptors of its files, which the receiver has to close."""
 
@@ -62,6 +69,7 @@ class Unread(NamedTuple):
 
     datagram: bytes
     files: tuple[int, ...]  # which the holder has to close
+    lost: bool = False  # whether no descriptor was left for some of its files
 
     @property
     def is_request(self) -> bool:
@@ -125,11 +133,11 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> Recei
     """Receive the next message, which must be one of `kind`.
 
     Raises:
-        ChannelClosed: the peer closed the connection or sent an invalid message.
+        ChannelClosed: the peer closed the connection or sent an invalid message, or its files are lost.
         BlockingIOError: `sock` does not block and nothing has arrived.
     """
     try:
-        datagram, files = _received(sock)
+        datagram, files, lost = _received(sock)
     except BlockingIOError:
         raise
     except OSError as error:
@@ -137,6 +145,8 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> Recei
     if not datagram:
         raise ChannelClosed
     try:
+        if lost:
+            raise FilesLost
         flags, text, rows = _parts(datagram, files)
         message = kind.decode(text)
         own = tuple(files) if flags & _OWN_FILES else ()
@@ -154,10 +164,10 @@ def take_back(reading_end: socket.socket) -> list[Unread]:
     unread = list[Unread]()
     with contextlib.suppress(OSError):  # there are no more
         while True:
-            datagram, files = _received(reading_end, socket.MSG_DONTWAIT)
+            datagram, files, lost = _received(reading_end, socket.MSG_DONTWAIT)
             if not datagram:
                 break
-            unread.append(Unread(datagram, tuple(files)))
+            unread.append(Unread(datagram, tuple(files), lost))
     return unread
 
 
@@ -165,20 +175,25 @@ def put_back(sock: socket.socket, unread: Unread) -> None:
     """Send a datagram again that was taken back.
 
     Raises:
-        ChannelClosed: the connection is closed.
+        ChannelClosed: the connection is closed, or the files of the datagram are lost.
     """
+    if unread.lost:
+        raise FilesLost
     _send(sock, unread.datagram, list(unread.files))
 
 
-def _received(sock: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
-    """Receive a datagram and its descriptors; `socket.recv_fds` of Python 3.11 ignores all flags."""
+def _received(sock: socket.socket, flags: int = 0) -> tuple[bytes, list[int], bool]:
+    """Receive a datagram with its descriptors, and whether some are lost.
+
+    `socket.recv_fds` of Python 3.11 ignores all flags.
+    """
     files = array.array("i")
     space = socket.CMSG_LEN(_MAX_FILES * files.itemsize)
-    datagram, ancillary, _, _ = sock.recvmsg(_MAX_DATAGRAM_BYTES, space, flags | socket.MSG_CMSG_CLOEXEC)
+    datagram, ancillary, came, _ = sock.recvmsg(_MAX_DATAGRAM_BYTES, space, flags | socket.MSG_CMSG_CLOEXEC)
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             files.frombytes(data[: len(data) - len(data) % files.itemsize])
-    return datagram, list(files)
+    return datagram, list(files), bool(came & socket.MSG_CTRUNC)
 
 
 def _contents(files: list[int]) -> memoryview:

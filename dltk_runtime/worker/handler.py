@@ -28,6 +28,7 @@ from dltk_runtime.worker.converting import Candidate, as_float32
 from dltk_runtime.worker.door import Visit
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.fit import Meta, ModelFit, Target
+from dltk_runtime.worker.gang_messages import Gang, Kept, Listens, Trained
 from dltk_runtime.worker.holdout import scores
 from dltk_runtime.worker.loaded_model import LoadedModel
 from dltk_runtime.worker.measuring import pictures_thrown_away, unseen
@@ -48,9 +49,6 @@ from dltk_runtime.worker.messages import (
     Failed,
     Fit,
     Fitted,
-    Gang,
-    Kept,
-    Listens,
     Load,
     Loaded,
     Saved,
@@ -58,7 +56,6 @@ from dltk_runtime.worker.messages import (
     Scored,
     Stage,
     Staged,
-    Trained,
 )
 from dltk_runtime.worker.model import own_copy
 from dltk_runtime.worker.phase import Phases

@@ -110,12 +110,12 @@ class World:
         seen = []
         for name, actor in self.links.actors.items():
             if name in self.links.lost:
-                seen.append(Seen(name, (), refused="it did not answer"))
+                seen.append(Seen(name, (), refused="it did not answer", silent=True))
                 continue
             usage = msgspec.msgpack.decode(await actor.usage(), type=Usage)
             facts = (await actor._started()).apply_places[0]
             known = {"apply_places": facts, "applies": usage.applies, "versions": usage.versions}
-            seen.append(Seen(name, self.links.labels[name], 1, 2**40, **known))
+            seen.append(Seen(name, self.links.labels[name], "", 1, 2**40, **known))
             await self.driver.look(self.links.named(name))  # type: ignore[arg-type]
         self.helper._say(Nodes(tuple(seen)))
 

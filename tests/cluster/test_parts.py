@@ -14,6 +14,7 @@ import pytest
 from dltk_runtime.cluster.driver import refusal
 from dltk_runtime.cluster.errors import NodeLost, NoNode
 from dltk_runtime.cluster.files import reserved
+from dltk_runtime.cluster.machines import HERE
 from dltk_runtime.cluster.messages import (
     Begin,
     Cancel,
@@ -27,7 +28,7 @@ from dltk_runtime.cluster.messages import (
     Printed,
     Seen,
 )
-from dltk_runtime.cluster.places import HERE, FitAsked, FitPlaces
+from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.cluster.ray_nodes import RESOURCE, RayNodes, Reach
 from dltk_runtime.cluster.same import difference, releases
 from dltk_runtime.errors import OptionInvalid

@@ -9,12 +9,15 @@ import os
 import socket
 import time
 from dataclasses import dataclass, field
+from typing import cast
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from dltk_runtime.call import Call
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.calls import Calls, Turn
 from dltk_runtime.pool.conversation import Conversation
@@ -25,6 +28,7 @@ from dltk_runtime.pool.requests import Requests
 from dltk_runtime.scrub import NOTHING_SECRET
 from dltk_runtime.worker import channel
 from dltk_runtime.worker.messages import Applied, Apply, FromWorker, ReadAhead
+from tests.support.descriptors import no_descriptor_left
 
 DIED = WorkerDied(Death("was ended by a test", "apply"))
 SIDES = ["call", "follow", "read ahead", "begin", "answer", "receive", "print"]
@@ -101,12 +105,16 @@ class Scene:
     def _take(self, message: FromWorker, rows: Payload) -> None:
         self.calls.answered(message, rows)
 
-    def call(self, *, follows: bool) -> None:
+    def call(self, *, follows: bool, call: Call | None = None) -> None:
         busy = sum(each.task is not None and not each.task.done() for each in self.asked)
         if busy != follows or self.dead or self.calls.spoiled or (self.calls.running is None) == follows:
             return
         asked = Asked(f"<{len(self.asked)}>")
-        following = Following(asked.output.append, lambda: asked.began.append(asked.name)) if follows else None
+        following = None
+        if call is not None:
+            following = Following(asked.output.append, call.runs, call.handed)
+        elif follows:
+            following = Following(asked.output.append, lambda: asked.began.append(asked.name))
         if not follows:
             self.printed.output = asked.output.append
         asked.task = asyncio.create_task(self._run(asked, following))
@@ -219,9 +227,10 @@ def test_a_request_runs_once_or_is_moved_and_gets_its_own_answer_and_output(step
         (["call", "begin", "follow", "die"], ["<1>"], ["<0>"]),
         (["call", "begin", "follow", "answer", "die"], ["<1>"], ["<0>"]),
         (["call", "follow", "read ahead", "slow"], ["<1>"], ["<0>"]),
+        (["call", "follow", "give up one"], ["<1>"], []),
     ],
     ids=["slow", "begun when it is found slow", "the first gives up", "the second gives up", "death",
-         "death between the two", "neither is begun"],
+         "death between the two", "neither is begun", "the first gives up before it is begun"],
 )  # fmt: skip
 def test_a_request_that_waits_is_moved(steps: list[str], moved: list[str], ran: list[str]) -> None:
     async def body() -> None:
@@ -250,6 +259,76 @@ def test_a_call_whose_answer_is_there_spoils_no_worker(gives_up: str) -> None:
             assert not scene.calls.spoiled
             await scene.settle()
             check(scene)
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("steps", [["call"], ["call", "follow"]], ids=["alone", "with one behind it"])
+def test_a_call_that_is_given_up_before_it_is_begun_spoils_no_worker(steps: list[str]) -> None:
+    async def body() -> None:
+        with contextlib.ExitStack() as held:
+            scene = Scene(held)
+            for name in [*steps, "give up one"]:
+                scene.step(name)
+                await turn_of_the_loop()
+            assert not scene.calls.spoiled
+            scene.step("call")
+            await scene.settle()
+            check(scene)
+            assert scene.worker.ran == [f"<{len(steps)}>"]
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_client_that_hangs_up_leaves_a_request_that_has_begun_to_its_end(begun: bool) -> None:
+    async def body() -> None:
+        with contextlib.ExitStack() as held:
+            scene, call = Scene(held), Call("2", "/apply")
+            for name in ["call", "begin"]:
+                scene.step(name)
+                await turn_of_the_loop()
+            scene.call(follows=True, call=call)
+            await turn_of_the_loop()
+            for name in ["answer", "begin"] if begun else []:
+                scene.step(name)
+            assert call.waiting  # as far as is known
+            assert call.given_up() is not begun
+            await scene.settle()
+            check(scene)
+            assert (scene.taken_back, scene.calls.spoiled) == ([] if begun else ["<1>"], False)
+            assert scene.worker.ran == ["<0>", "<1>"][: 1 + begun]
+
+    asyncio.run(body())
+
+
+def test_a_request_whose_rows_are_lost_on_the_way_back_is_told_so_and_can_be_sent_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def body() -> None:
+        with contextlib.ExitStack() as held:
+            scene = Scene(held)
+            large = Payload(b"x" * (channel.MAX_INLINE_BYTES + 1), escaped=True)
+            first = asyncio.create_task(scene.calls.run(Turn(time.monotonic() + 600, ""), Apply(b"{}"), large))
+            scene.asked.append(Asked("<0>", task=cast("asyncio.Task[bytes]", first)))
+            await turn_of_the_loop()
+            scene.step("read ahead")
+            scene.step("follow")
+            await turn_of_the_loop()
+            before = psutil.Process().num_fds()
+            with no_descriptor_left():
+                scene.step("slow")
+            await turn_of_the_loop()
+            assert psutil.Process().num_fds() == before
+            with pytest.raises(WorkerDied, match="no file descriptor left, in step 'send'"):
+                await first
+            assert scene.taken_back == ["<1>"]
+            assert scene.calls.running is None
+            assert [record.message for record in caplog.records] == ["a message to a worker is lost"] * 2
+            scene.step("call")
+            await scene.settle()
+            check(scene)
+            assert scene.worker.ran == ["<2>"]
 
     asyncio.run(body())
 

@@ -228,6 +228,19 @@ def test_the_second_is_moved_when_the_first_is_slow(
     with_pair(settings, guardian, run, folder, body)
 
 
+def test_a_request_is_moved_if_the_one_to_follow_is_given_up_before_it_is_sent(
+    settings: Settings, guardian: Guardian, run: Run, folder: Path
+) -> None:
+    async def body(pair: Pair) -> None:
+        with pytest.raises(Moved):
+            await pair.send("two", "go", follows=True)
+        assert not pair.worker.spoiled
+        assert isinstance((await pair.send("two", "go"))[0], Applied)
+        assert pair.ran() == ["zero", "two"]
+
+    with_pair(settings, guardian, run, folder, body)
+
+
 @pytest.mark.parametrize("gives_up", ["one", "two"])
 def test_who_gives_up_takes_no_other_along(
     settings: Settings, guardian: Guardian, run: Run, folder: Path, gives_up: str

@@ -113,6 +113,27 @@ def test_a_lease_that_is_dropped_while_its_worker_starts_leaves_none(settings: S
     run(body)
 
 
+def test_a_lease_that_is_given_up_leaves_the_model_loaded_where_no_call_runs(settings: Settings, run: Run) -> None:
+    async def body() -> None:
+        async with pool_of(settings) as pool:
+            held: list[Resident] = []
+
+            async def hold() -> None:
+                async with lease(pool, A) as resident:
+                    held.append(resident)
+                    await asyncio.Event().wait()
+
+            holding = asyncio.create_task(hold())
+            await until(lambda: held)
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+            async with pool.lease(A, tuple, discard, time.monotonic() + 20) as again:
+                assert again is held[0]
+                assert again.loaded is not None
+
+    run(body)
+
+
 def test_a_fit_that_is_dropped_while_its_worker_starts_gives_its_place_back(settings: Settings, run: Run) -> None:
     async def body() -> None:
         async with pool_of(replace(settings, fit_workers=1)) as pool:

@@ -15,13 +15,10 @@ from dltk_runtime.errors import Busy
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import NO_ROWS
 from dltk_runtime.pool.background import Background
-from dltk_runtime.pool.following import Following, Moved
+from dltk_runtime.pool.following import Following
 from dltk_runtime.pool.local import LocalWorker
-from dltk_runtime.pool.pool import Pool
-from dltk_runtime.pool.resident import Resident
 from dltk_runtime.pool.residents import Residents
 from dltk_runtime.pool.worker import discard
-from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Loaded
 
 BUSY, OTHER = VersionId(ModelName("algo", "busy"), 3), VersionId(ModelName("algo", "other"), 1)
@@ -115,7 +112,7 @@ def test_a_call_that_gives_up_leaves_the_line() -> None:
 class Quick:
     """A worker that another request may follow in, as long as it is `quick`."""
 
-    usable, reading, quick = True, False, True
+    usable, reading, spoiled, quick = True, False, False, True
     background = Background(0, discard)
 
     def print_to(self, _: object) -> None:
@@ -218,28 +215,6 @@ def test_a_request_that_is_moved_keeps_its_place_in_a_line_that_is_full() -> Non
         await line.call("b")
         await line.serve(times=4)
         assert line.served == ["a", "b", "c", "d", "e"]
-
-    asyncio.run(body())
-
-
-def test_a_request_is_moved_if_the_one_to_follow_is_cancelled_before_it_is_sent(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The worker may still run that one, and would answer it to the request that loads the model again."""
-    resident = Resident(BUSY, cast(LocalWorker, Quick()), loaded=None, leases=2)
-
-    async def granted(*asked: object) -> Resident:
-        cast(Following, asked[-1]).now = True
-        return resident
-
-    async def body() -> None:
-        pool = Pool(settings)
-        monkeypatch.setattr(pool._residents, "grant", granted)
-        following = Following(discard, lambda: None)
-        with pytest.raises(Moved):
-            async with pool.lease(BUSY, tuple, discard, time.monotonic() + 600, following=following):
-                pytest.fail("it has a worker")
-        assert resident.leases == 1
 
     asyncio.run(body())
 

@@ -95,6 +95,15 @@ def test_a_token_is_accepted_by_its_hash_and_the_hash_is_no_token(form: str) -> 
     assert not token_matches("s3cret", "sha256:")
 
 
+@pytest.mark.parametrize("token", ["s3cret", HASH])
+def test_a_token_is_compared_in_a_time_that_does_not_depend_on_where_it_differs(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert token_matches("s3cret", token)
+    monkeypatch.setattr("hmac.compare_digest", lambda *_: False)
+    assert not token_matches("s3cret", token)
+
+
 @pytest.mark.parametrize("header", ["", "Bearer ", "Splunk ", "x"])
 def test_an_empty_token_matches_nothing(header: str) -> None:
     assert not token_matches(header, "")

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from dltk_runtime.payload import Payload
 from dltk_runtime.worker import channel
-from dltk_runtime.worker.channel import FROM_WORKER, MAX_INLINE_BYTES, TO_WORKER, ChannelClosed
+from dltk_runtime.worker.channel import FROM_WORKER, MAX_INLINE_BYTES, TO_WORKER, ChannelClosed, FilesLost
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import Apply, Entered
+from tests.support.descriptors import no_descriptor_left
 
 Pair = tuple[socket.socket, socket.socket]
 SIZES = st.one_of(
@@ -73,4 +74,21 @@ def test_an_invalid_message_closes_the_channel_and_its_files(pair: Pair, datagra
     socket.send_fds(pair[1], [datagram], [each.descriptor for each in held])
     with pytest.raises(ChannelClosed):
         channel.receive(pair[0], FROM_WORKER)
+    assert psutil.Process().num_fds() == before
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_message_whose_files_are_lost_is_told_apart_and_leaves_none_open(pair: Pair, files: int) -> None:
+    rows = Payload(bytes(MAX_INLINE_BYTES + 1), escaped=False)
+    held = [MemoryFile() for _ in range(files - 1)]
+    before = psutil.Process().num_fds()
+    for _ in range(2):
+        channel.send(pair[1], Apply(b"{}"), rows, [each.descriptor for each in held])
+    with no_descriptor_left():
+        with pytest.raises(FilesLost, match="no file descriptor"):
+            channel.receive(pair[0], TO_WORKER)
+        (unread,) = channel.take_back(pair[0])
+    assert unread.lost
+    with pytest.raises(FilesLost):
+        channel.put_back(pair[1], unread)
     assert psutil.Process().num_fds() == before

@@ -6,7 +6,7 @@
              │     └── session   who is signed in, by a signed cookie; wrong tokens slow down
              ├── pages         one function for each page, over the operations of `/v1`
              │     ├── model_changes  what a session may do to a model, each with a reason
-             │     ├── job_page, jobs_page, compare_page, drift_page
+             │     ├── job_page, jobs_page, cluster_page, compare_page, drift_page
              │     ├── algorithms  the contract, and a form that writes the search
              │     ├── trying    a door: rows of a form through a model, as table and plots
              │     ├── streams   live parts of pages, made once for all browsers that watch

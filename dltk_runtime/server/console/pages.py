@@ -14,6 +14,7 @@ from dltk_runtime.apply.drift_view import DriftView
 from dltk_runtime.names import ModelName
 from dltk_runtime.server.console import assets, render
 from dltk_runtime.server.console.algorithms import Algorithms
+from dltk_runtime.server.console.cluster_page import ClusterPage
 from dltk_runtime.server.console.compare_page import ComparePage
 from dltk_runtime.server.console.drift_page import DriftPages
 from dltk_runtime.server.console.entrance import Entrance, Handler
@@ -43,12 +44,13 @@ class Console:
         self._service = service
         self._api = api
         self._views = api.views
-        self._entrance = Entrance(api.guard, sessions)
+        self._entrance = Entrance(api.guard, sessions, clustered=bool(service.settings.cluster))
         self._page = self._entrance.page
         self._tries = Tries(service, api, self._entrance)
         streams = Streams(service)
         self._jobs = JobsPage(api, self._entrance, streams)
         self._job = JobPage(service, api, self._entrance, streams)
+        self._cluster = ClusterPage(service, api, self._entrance, streams)
         self._drifts = DriftPages(api, self._entrance)
         self._changes = ModelChanges(api, self._entrance)
         self._compare = ComparePage(api.views, self._entrance)
@@ -67,6 +69,7 @@ class Console:
             **self._changes.reading(),
             **self._compare.reading(),
             **self._drifts.reading(),
+            **self._cluster.reading(),
             "/ui/history": self.history,
             **Algorithms(self._api, self._entrance).reading(),
             PAGE: self._tries.form,
