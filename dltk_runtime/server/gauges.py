@@ -123,10 +123,8 @@ class Gauges(Collector):
         yield _gauge("dltk_volume_versions", "Stored versions of all models", sum(versions))
         text = "Damaged lines in the models' histories of promotions"
         yield _gauge("dltk_volume_damaged_lines", text, self._service.store.damaged_lines())
-
-        if self._service.store.remote:
-            text = "Copies of versions on this machine that were found damaged, and fetched anew"
-            yield CounterMetricFamily("dltk_damaged_copies", text, self._service.store.damaged_copies)
+        text = "Copies of versions on this machine that were found damaged, and fetched anew"
+        yield CounterMetricFamily("dltk_damaged_copies", text, self._service.store.damaged_copies)
 
     def _disk(self) -> Iterator[Family]:
         usage = shutil.disk_usage(self._service.settings.paths.home)

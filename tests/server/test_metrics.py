@@ -159,7 +159,7 @@ def test_the_page_of_metrics_lists_what_is_served_and_tells_the_volumes_apart(se
     assert served - named == set()
     absent = {"dltk_volume_", "dltk_events_total", "dltk_events_waiting_bytes"}  # no collector is set here
     # tests of their own look for these
-    elsewhere = ("dltk_shadow_", "dltk_tracking_", "dltk_cluster_", "dltk_node_", "dltk_damaged_copies")
+    elsewhere = ("dltk_shadow_", "dltk_tracking_", "dltk_cluster_", "dltk_node_")
     absent |= {name for name in named if name.startswith(elsewhere)}
     assert named - served <= absent
     shared = {"dltk_volume_jobs", "dltk_volume_models", "dltk_volume_versions", "dltk_volume_damaged_lines"}
