@@ -15,6 +15,7 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.cluster import security
 from dltk_runtime.cluster.apply_places import ApplyPlaces
+from dltk_runtime.cluster.copies import CopyCheck
 from dltk_runtime.cluster.places import FitPlaces
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.cards import cards_of
@@ -110,6 +111,7 @@ def _applying(shared: _Shared) -> Applying:
     if places is not None:
         applies = ApplyPlaces(settings, pool, places.helper)
         places.applied = applies.applied
+        CopyCheck(shared.store, places.helper)
     return Applying(
         settings=settings,
         store=shared.store,
