@@ -22,6 +22,7 @@ import msgspec
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 _CRC_DIGITS = 8
@@ -102,6 +103,6 @@ def _parsed(line: bytes, kind: type[Record]) -> Record | None:
     if crc != b"%0*x" % (_CRC_DIGITS, zlib.crc32(text)):
         return None
     try:
-        return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decoded(text, kind)
+    except msgspec.DecodeError:
         return None

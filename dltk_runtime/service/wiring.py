@@ -19,7 +19,7 @@ from dltk_runtime.cluster.copies import CopyCheck
 from dltk_runtime.cluster.places import FitPlaces
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.cards import cards_of
-from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.fit.promotion import Decision, Promoter
 from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.jobs.record import JobRecord
@@ -128,7 +128,7 @@ def _trainer(shared: _Shared, applying: Applying) -> Trainer:
     return Trainer(
         store=shared.store,
         pool=shared.pool,
-        promotion=Promotion(shared.store, applying, settings.error_texts),
+        promotion=Promoter(shared.store, applying, settings.error_texts),
         last=shared.last,
         timeout=settings.fit_timeout,
         texts=settings.error_texts,

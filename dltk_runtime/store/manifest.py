@@ -8,7 +8,7 @@ from typing import Any, Self
 import msgspec
 
 from dltk_runtime.errors import StoreDamaged
-from dltk_runtime.files.records import Count, Moment
+from dltk_runtime.files.records import Count, Moment, decoded
 from dltk_runtime.names import VersionId
 from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.tables.feature import Feature
@@ -122,7 +122,7 @@ def parse(text: bytes, where: str) -> Manifest:
         StoreDamaged: it is not a manifest, one of a newer runtime, or it names files of others.
     """
     try:
-        manifest = msgspec.json.decode(text, type=Manifest)
+        manifest = decoded(text, Manifest)
     except ValueError as error:
         raise StoreDamaged(
             f"{where} is damaged: {error}. Make another version current with 'dltk models promote', or fit again."

@@ -13,6 +13,7 @@ import msgspec
 
 from dltk_runtime.errors import NameInvalid, StoreError
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import drawn, layout
@@ -274,8 +275,8 @@ class ObjectStore:
         for each in listed if not after else (one for one in listed if keys.end(one.key) > f"{after:020}"):
             found = self.bucket.get(each.key)
             try:
-                yield msgspec.json.decode(found.data if found else b"", type=Deed)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                yield decoded(found.data if found else b"", Deed)
+            except msgspec.DecodeError:
                 yield None
 
     def _gone(self, version_id: VersionId) -> None:

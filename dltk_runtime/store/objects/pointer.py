@@ -23,7 +23,7 @@ from typing import Annotated
 import msgspec
 
 from dltk_runtime.errors import NotStored, StoreDamaged
-from dltk_runtime.files.records import Count
+from dltk_runtime.files.records import Count, decoded
 from dltk_runtime.names import ModelName
 from dltk_runtime.store.history import Promotion
 from dltk_runtime.store.objects import keys
@@ -104,8 +104,8 @@ class Pointer:
         if found is None:
             return Read(self._lost(), None)
         try:
-            return Read(msgspec.json.decode(found.data, type=State), found.tag)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Read(decoded(found.data, State), found.tag)
+        except msgspec.DecodeError:
             damage = f"{self.bucket.where}/{self.key} is damaged: it holds no version number."
             return Read(self._lost(), found.tag, damage)
 
