@@ -20,7 +20,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect studio audit image image-test image-test-large sbom format tables docs browser pictures cluster-test objects clients lock clean
+.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect studio audit image image-test image-test-large sbom format tables docs browser pictures cluster-test cluster-figures objects clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -133,6 +133,9 @@ cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical
 	.venv-cluster/bin/pytest tests/cluster/test_ray_gang.py -rs --timeout 900
 	.venv-cluster/bin/pytest tests/cluster/test_ray_security.py -rs --timeout 900  # Ray reads how it is kept once in a process
 	.venv-cluster/bin/pytest tests/cluster/test_ray_partition.py -rs --timeout 900  # root: makes a network namespace
+
+cluster-figures: setup .venv-cluster/ready ## what fits and applies cost on a node of a Ray cluster, against here, and the helper process at rest: some minutes, on an idle machine
+	.venv-cluster/bin/python -m tests.cluster.figures
 
 objects: setup .venv-objects/ready .node-azurite/ready ## races of clients and kills of servers over an object store: moto's S3 server and Azurite behind a proxy that loses answers
 	DLTK_SOAK_FRONT_KILLS=2 $(BIN)/pytest tests/store/objects -rs

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dltk_runtime.cluster.apply_messages import ApplyEnded, Ask, Counted, Serve
+from dltk_runtime.cluster.apply_messages import ApplyEnded, Ask, Copies, Counted, Drop, Serve
 from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.worker.gang_messages import Kept, Listens, Trained
 from dltk_runtime.worker.messages import Entered, Failed, Fit, Fitted, Message, Progress
@@ -148,8 +148,8 @@ class Lost(Message, frozen=True):
     cause: str
 
 
-ToHelper = Begin | Cancel | Meet | Serve | Ask
-FromHelper = Nodes | Event | Ended | Lost | ApplyEnded | Counted
+ToHelper = Begin | Cancel | Meet | Serve | Ask | Drop
+FromHelper = Nodes | Event | Ended | Lost | ApplyEnded | Counted | Copies
 TO_HELPER: msgspec.msgpack.Decoder[ToHelper] = msgspec.msgpack.Decoder(ToHelper)
 FROM_HELPER: msgspec.msgpack.Decoder[FromHelper] = msgspec.msgpack.Decoder(FromHelper)
 

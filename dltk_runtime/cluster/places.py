@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dltk_runtime.cluster.code import code_of, modules_of
+from dltk_runtime.cluster.copies import origin_of
 from dltk_runtime.cluster.departed import Departed
 from dltk_runtime.cluster.errors import NoNode
 from dltk_runtime.cluster.gang import GangWorker
@@ -91,7 +92,7 @@ class FitPlaces:
 
     def start(self) -> None:
         """Start the helper process."""
-        self.helper.start()
+        self.helper.start(origin_of(self.settings.paths.home))
 
     async def close(self) -> None:
         """End the helper process."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.apply.choice import Asked
+from dltk_runtime.apply.choice import AskedFields
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.cluster.placement import FitName
 from dltk_runtime.cluster.places import FitAsked, FitPlaces
@@ -20,7 +20,7 @@ from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, NotStored, StoreError
 from dltk_runtime.fit.cards import MakeCard, no_card
 from dltk_runtime.fit.ends import ended, to_its_end
 from dltk_runtime.fit.facts import facts_of
-from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.fit.promotion import Decision, Promoter
 from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, stored_anyway
 from dltk_runtime.fit.training import Committed, Trained, Training, begins, printed_to, reporter
 from dltk_runtime.jobs.job import Job
@@ -60,7 +60,7 @@ class Trainer:
 
     store: ModelStore
     pool: Pool
-    promotion: Promotion
+    promotion: Promoter
     last: LastUsed
     timeout: float
     texts: str
@@ -186,7 +186,7 @@ class Trainer:
         if failure is not None:  # whoever ends this job must know it
             job.failing(**recorded(failure, self.texts))
         kept = msgspec.structs.replace(fitted, notices=kept_notices(fitted.notices, self.texts))
-        asked = Asked.of(request)
+        asked = AskedFields.of(request)
         facts = facts_of(
             kept,
             parameters=request.parameters,

@@ -25,7 +25,7 @@ from typing import Self
 from dltk_runtime.files import atomic
 from dltk_runtime.files.records import decoded
 from dltk_runtime.jobs import claim, output
-from dltk_runtime.jobs.claim import Claim
+from dltk_runtime.jobs.claim import JobClaim
 from dltk_runtime.jobs.index import RECORD, read_all
 from dltk_runtime.jobs.output import JobLog
 from dltk_runtime.jobs.record import JobRecord
@@ -38,7 +38,7 @@ CANCEL = "cancel"
 class JobFolder:
     """Implements `place.JobPlace` by files; `claim` is that of an asynchronous job."""
 
-    def __init__(self, path: Path, log_bytes: int, claim: Claim | None = None) -> None:
+    def __init__(self, path: Path, log_bytes: int, claim: JobClaim | None = None) -> None:
         self._path = path
         self._claim = claim
         self._log = JobLog(path / LOG, log_bytes)

@@ -17,7 +17,7 @@ from dltk_runtime.errors import Busy
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import Buffer
 from dltk_runtime.pool import memory
-from dltk_runtime.pool.devices import Usage
+from dltk_runtime.pool.devices import DeviceUsage
 from dltk_runtime.pool.following import Following
 from dltk_runtime.pool.launch import Spec
 from dltk_runtime.pool.local import LocalWorker
@@ -81,7 +81,7 @@ class Pool:
         waiting = self._residents.waiting + self._joined
         return PoolUsage(*self._workforce.figures(), waiting, self._fits_waiting.total())
 
-    def gpus(self) -> list[Usage]:
+    def gpus(self) -> list[DeviceUsage]:
         """Return each GPU's memory as of the last look."""
         return self._devices.usage()
 

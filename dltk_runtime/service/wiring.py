@@ -15,10 +15,11 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.cluster import security
 from dltk_runtime.cluster.apply_places import ApplyPlaces
+from dltk_runtime.cluster.copies import CopyCheck
 from dltk_runtime.cluster.places import FitPlaces
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.cards import cards_of
-from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.fit.promotion import Decision, Promoter
 from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.jobs.record import JobRecord
@@ -110,6 +111,7 @@ def _applying(shared: _Shared) -> Applying:
     if places is not None:
         applies = ApplyPlaces(settings, pool, places.helper)
         places.applied = applies.applied
+        CopyCheck(shared.store, places.helper)
     return Applying(
         settings=settings,
         store=shared.store,
@@ -126,7 +128,7 @@ def _trainer(shared: _Shared, applying: Applying) -> Trainer:
     return Trainer(
         store=shared.store,
         pool=shared.pool,
-        promotion=Promotion(shared.store, applying, settings.error_texts),
+        promotion=Promoter(shared.store, applying, settings.error_texts),
         last=shared.last,
         timeout=settings.fit_timeout,
         texts=settings.error_texts,

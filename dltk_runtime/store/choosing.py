@@ -17,7 +17,7 @@ from dltk_runtime.store.interface import Store
 from dltk_runtime.store.serving import Serving
 
 
-class Choosing:
+class VersionChooser:
     """Chooses among the versions in a `Store`; remembers only what `examine` has found."""
 
     def __init__(self, store: Store) -> None:

@@ -12,13 +12,13 @@ from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files.state import FileState, stamp_of
 from dltk_runtime.names import ModelName, checked
 from dltk_runtime.store import last_fitted
-from dltk_runtime.store.choosing import Choosing
+from dltk_runtime.store.choosing import VersionChooser
 from dltk_runtime.store.deeds import History, HistoryEntry, What, merged
 from dltk_runtime.store.errors import VersionMissing, VersionUnknown
 from dltk_runtime.store.handles import Version
 
 
-class ModelReader(Choosing):
+class ModelReader(VersionChooser):
     """The rules of reading over a `Store`: what there is, and how it came to be."""
 
     def prove(self) -> None:

@@ -16,8 +16,8 @@ from mlflow.tracking import MlflowClient
 from dltk_runtime.files import atomic
 from dltk_runtime.files.records import decoded
 from dltk_runtime.tracking.copying import copy_logged
-from dltk_runtime.tracking.facts import PREFIX, Line, RunFacts, ServerRun, VersionFacts
-from dltk_runtime.tracking.place import Place, RunFolder, drop_links
+from dltk_runtime.tracking.facts import PREFIX, RunFacts, ServerRun, TrackingLine, VersionFacts
+from dltk_runtime.tracking.place import RunFolder, WaitingFolder, drop_links
 from dltk_runtime.tracking.wire import Ask
 
 CHAMPION = "champion"  # the alias of the version that is current
@@ -28,7 +28,7 @@ EXISTS = "RESOURCE_ALREADY_EXISTS"
 Item = TypeVar("Item")
 
 
-class Server:
+class TrackingServer:
     """The MLflow server that the environment names."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Server:
             return False
         return True
 
-    def send(self, place: Place, ask: Ask) -> ServerRun | None:
+    def send(self, place: WaitingFolder, ask: Ask) -> ServerRun | None:
         """Send one thing. Raises what MLflow's client raises."""
         line, folder = ask.line, place.run(ask.line.job)
         match line.what:
@@ -113,7 +113,7 @@ class Server:
         count = folder.new_steps.read_bytes().count(b"\n")
         atomic.write(folder.sent_steps, str(first + count).encode(), durable=False)
 
-    def _end(self, folder: RunFolder, line: Line) -> None:
+    def _end(self, folder: RunFolder, line: TrackingLine) -> None:
         run, facts = self._run(folder).run, _read(folder.facts, RunFacts)
         drop_links(folder.logged)
         if folder.logged.is_dir():
@@ -157,7 +157,7 @@ class Server:
             tags = {f"{PREFIX}version": str(version.number), f"{PREFIX}job": facts.job}
             self._client.create_model_version(name, source, run, tags, description=version.text)
 
-    def _point(self, line: Line) -> None:
+    def _point(self, line: TrackingLine) -> None:
         """Move the alias to the version that is current; remove it where the server has no such version."""
         name = model_name(line.algorithm, line.model)
         number = self._number(name, line.number)

@@ -35,7 +35,7 @@ LEFT_OUT = {
 }
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class BackupRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A backup's content. `time` (UTC) is its end; `files` are in the order to restore them in.
 
     `problems` has a sentence for each damaged version and each file that could not be read.
@@ -58,7 +58,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return sum(each.size for each in self.files)
 
 
-def read(folder: Path) -> Record:
+def read(folder: Path) -> BackupRecord:
     """Return the record of the backup in a folder.
 
     Raises:
@@ -67,7 +67,7 @@ def read(folder: Path) -> Record:
     """
     path = folder / RECORD
     try:
-        record = decoded(path.read_bytes(), Record)
+        record = decoded(path.read_bytes(), BackupRecord)
     except FileNotFoundError as error:
         raise BackupIncomplete(folder, RECORD, (folder / HOME).exists()) from error
     except (OSError, ValueError) as error:

@@ -57,7 +57,7 @@ class ColumnsMissing(ValueError):
         super().__init__(f"the rows lack {', '.join(map(repr, names))}")
 
 
-class Seen:
+class SeenRows:
     """The rows that a version has seen."""
 
     def __init__(self, header: Header, bits: Mask) -> None:
@@ -65,7 +65,7 @@ class Seen:
         self._bits = bits
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, features: Sequence[str]) -> Seen:
+    def of(cls, frame: pd.DataFrame, features: Sequence[str]) -> SeenRows:
         """Return the filter of the rows of `frame`, known by their `features`."""
         hashes = row_hashes(frame, features)
         size = min(max(MIN_BITS, len(hashes) * BITS_PER_ROW), MAX_BITS)
@@ -97,7 +97,7 @@ class Seen:
         path.write_bytes(msgspec.json.encode(self.header) + b"\n" + np.packbits(self._bits).tobytes())
 
     @classmethod
-    def read(cls, path: Path) -> Seen:
+    def read(cls, path: Path) -> SeenRows:
         """Read the file.
 
         Raises:

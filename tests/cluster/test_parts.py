@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +39,7 @@ from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Entered, Fit, Fitted
+from tests.cluster import figures
 from tests.conftest import MakeNotebook
 
 FACTS = Facts(cpus=2, memory=2**30, gpus=0, same={"python": "3.11.9"}, token=True, shown=False, monitor=False)
@@ -281,3 +283,8 @@ def test_a_cancelled_fit_leaves_the_line(world: World) -> None:
         assert world.pool.fits == 1
 
     asyncio.run(body())
+
+
+def test_the_figures_of_made_up_machines_can_be_measured() -> None:
+    for figure in (figures.deciding(2, figures.PLACES), figures.reading(2)):
+        assert re.fullmatch(r"[\d.e+-]+ ms \([\d.e+-]+ to [\d.e+-]+\)", figure), figure

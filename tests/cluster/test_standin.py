@@ -83,6 +83,22 @@ def test_the_page_and_the_command_follow_what_nodes_do(
     until(lambda: not machines(service).gone)
 
 
+def test_a_node_that_joins_again_drops_what_was_forgotten(service: Service, cluster: StandInCluster) -> None:
+    kept = cluster.home("one") / "app/model/data/applies"
+    (cluster.home("one").parent.parent / "go").touch()
+    assert service.fit("held", DATA, "private")["status"] == "success"
+    assert service.apply("held", DATA, "private")["results"] == "rows\n2\n2\n"
+    assert list(kept.glob("*/files/held_private.json"))
+    cluster.end("one")
+    until(lambda: machines(service).gone, PATIENCE)
+    folders = ["--home", str(service.home), "--notebooks", str(service.notebooks)]
+    found = CliRunner().invoke(dltk, ["forget", "held/private", "--yes", *folders])
+    assert found.exit_code == 0, found.output
+    assert list(kept.glob("*/files/held_private.json"))
+    cluster.node("one", {"kind": "big"}, DLTK_FIT_WORKERS="1")
+    until(lambda: not list(kept.glob("*/files/*")), PATIENCE)
+
+
 def command(service: Service, *given: Any) -> str:
     found = CliRunner().invoke(dltk, ["cluster", "--url", service.url, "--token", service.token, *given])
     assert found.exit_code == 0, found.output

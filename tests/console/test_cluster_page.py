@@ -12,7 +12,7 @@ import pytest
 from markupsafe import escape
 
 from dltk_runtime.access import file
-from dltk_runtime.access.file import Entry
+from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Right
 from dltk_runtime.cluster.messages import Nodes, Running, Seen
 from dltk_runtime.cluster.placement import FitName, Need, Node, Waiting
@@ -192,7 +192,7 @@ def test_names_of_machines_and_their_words_stay_text(world: World) -> None:
 def test_a_token_for_some_models_reads_no_other_names(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wiring.security, "check", lambda *_: None)
     tokens = paths.home / "tokens.json"
-    token = file.add(tokens, Entry(name="some", values=[], rights=[Right.READ], models=("mine",)))
+    token = file.add(tokens, TokenEntry(name="some", values=[], rights=[Right.READ], models=("mine",)))
     world = clustered(paths, tokens_file=tokens)
     see(world, BIG)
     run(world, "big", "a/mine", "a/foreign")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dltk_runtime.emulator.standin import Event
+from dltk_runtime.emulator.standin import IndexedEvent
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.generate import create
 from dltk_runtime.flows.rehearsal.world import BEGIN, World
@@ -83,7 +83,7 @@ def test_agreement_counts_what_two_people_judged(world: World) -> None:
     verdicts = [("k1", "ann", "dga"), ("k1", "bob", "dga"), ("k2", "ann", "dga"), ("k2", "bob", "legit")]
     for key, reviewer, label in [*verdicts, ("k3", "ann", "dga"), ("k3", "ann", "legit")]:
         record = {"kind": "label", "flow": "x", "status": "labelled", "event_key": key}
-        world.storage.indexes["dltk_x"].add(Event(BEGIN, BEGIN, record | {"reviewer": reviewer, "label": label}))
+        world.storage.indexes["dltk_x"].add(IndexedEvent(BEGIN, BEGIN, record | {"reviewer": reviewer, "label": label}))
     (found,) = world.run(search_of(world, "agreement"), LATER).frame.astype(float).to_dict("records")
     assert found == {"judged_twice": 2, "agreed": 1, "agreement": 0.5}
 

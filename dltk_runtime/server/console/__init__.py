@@ -14,7 +14,7 @@
              ├── render        Jinja2 over templates/, everything escaped
              └── assets        htmx, its SSE extension, Pico, uPlot, by hash and compressed
 
-The pages have no way of their own to the data: they call the operations of `v1_routes.Api` and
+The pages have no way of their own to the data: they call the operations of `v1_routes.V1Api` and
 `v1_views.Views`. No page, script or style comes from another host, and no text is evaluated
 (Content-Security-Policy).
 """

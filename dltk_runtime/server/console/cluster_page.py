@@ -19,7 +19,7 @@ from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.session import Visitor
 from dltk_runtime.server.console.streams import Part, Streams
 from dltk_runtime.server.guard import sees
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.v1_routes import V1Api
 from dltk_runtime.service.service import Service
 
 MAX_MACHINES = 200  # on the page
@@ -32,7 +32,7 @@ BEGINS = "a place is free: a server takes it up"
 class ClusterPage:
     """The page, from the views of `/v1`, and its stream."""
 
-    def __init__(self, service: Service, api: Api, entrance: Entrance, streams: Streams) -> None:
+    def __init__(self, service: Service, api: V1Api, entrance: Entrance, streams: Streams) -> None:
         self._service = service
         self._api = api
         self._entrance = entrance

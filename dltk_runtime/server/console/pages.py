@@ -24,10 +24,10 @@ from dltk_runtime.server.console.model_changes import ModelChanges
 from dltk_runtime.server.console.session import Sessions, Visitor
 from dltk_runtime.server.console.streams import Streams
 from dltk_runtime.server.console.trying import PAGE, Tries
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.v1_routes import V1Api
 from dltk_runtime.service.health import LEVELS, ModelHealth
 from dltk_runtime.service.service import Service
-from dltk_runtime.shadow.verdict import Verdict
+from dltk_runtime.shadow.verdict import ComparisonVerdict
 from dltk_runtime.store.card_text import markdown, sections
 from dltk_runtime.store.view import ModelView
 
@@ -40,7 +40,7 @@ MAX_DEEDS = 20  # of a model's history on its page
 class Console:
     """The routes below ``/ui``, bound to one service."""
 
-    def __init__(self, service: Service, api: Api, sessions: Sessions) -> None:
+    def __init__(self, service: Service, api: V1Api, sessions: Sessions) -> None:
         self._service = service
         self._api = api
         self._views = api.views
@@ -165,7 +165,7 @@ class Console:
             calls=msgspec.structs.replace(calls, calls=calls.calls[:MAX_ROWS]),
             replicas=len({each.replica for each in calls.calls}) > 1,
             shadow=await self._api.shadow(request),
-            verdicts=list(Verdict),
+            verdicts=list(ComparisonVerdict),
         )
 
     async def _drift(self, request: Request) -> dict[tuple[str, str], DriftView]:

@@ -68,7 +68,7 @@ class _Apply(_Named, frozen=True):
 Arguments = TypeVar("Arguments", bound=msgspec.Struct)
 
 
-class Tools:
+class ServiceTools:
     """The tools of one service; `books` is where applies are counted."""
 
     def __init__(self, service: Service, books: Books) -> None:

@@ -16,7 +16,7 @@ from dltk_runtime.names import MAX_NAME_LENGTH
 from dltk_runtime.notebook.parameters import RUNTIME_MODES
 from dltk_runtime.payload import NO_ROWS
 from dltk_runtime.server import protocol
-from dltk_runtime.server.shadow.kept import Kept
+from dltk_runtime.server.shadow.kept import KeptRequest
 from dltk_runtime.shadow.record import ERROR, SUCCESS
 
 NO_ANSWER = "no answer"
@@ -36,7 +36,7 @@ class _Sent(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class OldAnswer:
     """An answer of the old container: its outcome and, on success, its results as a JSON string literal."""
 
     outcome: str
@@ -58,15 +58,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ShadowRequest:
     """A request that is to be answered here too, and the old container's answer."""
 
     request: Request
     rows: int
-    old: Table
+    old: OldAnswer
 
     @classmethod
-    def of(cls, kept: Kept) -> Self:
+    def of(cls, kept: KeptRequest) -> Self:
         """Decode what was kept. The request has no session key any more.
 
         Raises:
@@ -74,7 +74,7 @@ class Asked:
         """
         request = protocol.decode(kept.sent())
         rows = max(bytes(request.rows.view()).count(b"\\n") - 1, 0)
-        return cls(request, rows, Table.of(kept.status if kept.answered else 0, kept.answer()))
+        return cls(request, rows, OldAnswer.of(kept.status if kept.answered else 0, kept.answer()))
 
     def trains_nothing(self, route: str) -> bool:
         """Return whether it is a fit that no model comes of, or none before its answer."""
